@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one error tree of Truthmark.
+
+Every message is one line that says what is wrong and what to do about it. The CLI turns an
+error into its class's `exit_code`, so scripts can tell the classes apart without reading text.
+"""
+
+from typing import ClassVar
+
+
+class TruthmarkError(Exception):
+    """Root of everything Truthmark raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(TruthmarkError, ValueError):
+    """A setting, profile or argument cannot be used."""
+
+    exit_code = 3
+
+
+class CodecError(TruthmarkError, ValueError):
+    """A container, index, manifest or input file cannot be used."""
+
+    exit_code = 4
+
+
+class MalformedError(CodecError):
+    """Bytes from outside do not follow the format."""
+
+
+class IntegrityError(CodecError):
+    """Bytes differ from what was committed to."""
+
+
+class WrongKeyError(CodecError):
+    """A key does not open what it is said to open."""
+
+
+class LimitError(CodecError):
+    """Something from outside is larger than it declared or than is allowed."""
+
+
+class StorageError(TruthmarkError, OSError):
+    """Blocks cannot be stored or read."""
+
+    exit_code = 5
+
+
+class BlockNotFoundError(StorageError):
+    """No configured storage holds a block."""
+
+
+class BlockMismatchError(StorageError):
+    """A storage answered with bytes that are not those of the CID."""
+
+
+class StorageUnavailableError(StorageError, ConnectionError):
+    """A storage does not answer."""
+
+
+class ChainError(TruthmarkError):
+    """The chain cannot be read or written."""
+
+    exit_code = 6
+
+
+class ChainUnavailableError(ChainError, ConnectionError):
+    """No chain endpoint answers."""
+
+
+class ChainMismatchError(ChainError):
+    """The chain or a contract on it is not the one that the profile names."""
+
+
+class RevertedError(ChainError):
+    """A contract refused a call; the message is the contract's own reason."""
+
+
+class KeysError(TruthmarkError, ValueError):
+    """A key, share, proof or keystore file cannot be used."""
+
+    exit_code = 7
+
+
+class ProofError(KeysError):
+    """A proof does not hold."""
+
+
+class MarketError(TruthmarkError):
+    """A sale cannot go on."""
+
+    exit_code = 8
+
+
+class PriceError(MarketError):
+    """The price is above what the buyer allowed."""
+
+
+class NotForSaleError(MarketError):
+    """Nothing can be bought there now."""
+
+
+class DeliveryError(MarketError):
+    """The key was not delivered, or what was delivered does not open the data."""
