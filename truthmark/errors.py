@@ -78,6 +78,22 @@ class RevertedError(ChainError):
     """A contract refused a call; the message is the contract's own reason."""
 
 
+class NodeError(ChainError):
+    """A chain endpoint answers with an error of its own."""
+
+
+class MalformedReplyError(ChainError, ValueError):
+    """A chain endpoint answers with something that does not answer what was asked."""
+
+
+class EndpointsDisagreeError(ChainError):
+    """Two chain endpoints say different things."""
+
+
+class TransactionPendingError(ChainError, TimeoutError):
+    """A transaction is on its way but not confirmed yet; asking again sends nothing twice."""
+
+
 class KeysError(TruthmarkError, ValueError):
     """A key, share, proof or keystore file cannot be used."""
 

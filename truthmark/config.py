@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed settings, chain profiles and amounts of tokens.
+
+Settings say who and where I am (`config.toml` in the home folder, environment variables
+`TRUTHMARK_*` above it); a chain profile says what is true of one network for everybody
+(contracts, tokens, confirmations). Nothing here talks to anything.
+"""
+
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from platformdirs import user_data_path
+from pydantic import ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from truthmark.errors import ConfigError
+from truthmark.hashing import keccak256
+
+BlockHashes = Literal["proposer", "sequencer", "local"]
+"""Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
+`sequencer`, a single operator at will; `local`, whoever runs the development chain."""
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def to_checksum_address(address: str) -> str:
+    """Return an address with the capitals of ERC-55.
+
+    Raises:
+        ConfigError: It is not an address, or its capitals are those of another one.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigError(f"{address!r} is not an address; write 0x and 40 hexadecimal digits")
+    digits = address[2:].lower()
+    marks = keccak256(digits.encode()).hex()
+    cased = "".join(
+        digit.upper() if int(mark, 16) >= 8 else digit
+        for digit, mark in zip(digits, marks, strict=False)
+    )
+    if address[2:] not in (cased, digits, digits.upper()):
+        raise ConfigError(f"{address} is mistyped: its capitals do not fit; copy it again")
+    return "0x" + cased
+
+
+@dataclass(frozen=True)
+class ContractInfo:
+    """Where a contract is and what was deployed there.
+
+    Attributes:
+        address: With ERC-55 capitals.
+        artifact: Name of the compiled contract, such as "DatasetMarket".
+        code_hash: keccak256 of the code on chain, immutables included, as 0x and 64 digits.
+        block: The block in which it was deployed; its logs begin there.
+    """
+
+    address: str
+    artifact: str
+    code_hash: str
+    block: int
+
+
+@dataclass(frozen=True)
+class TokenInfo:
+    """A token that people know by its symbol."""
+
+    symbol: str
+    address: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How long the steps of a sale may take, in seconds of chain time."""
+
+    delivery: int
+    inspection: int
+    acceptance: int
+
+
+STANDARD_WINDOWS: Mapping[str, Windows] = MappingProxyType(
+    {
+        "small": Windows(delivery=3_600, inspection=7_200, acceptance=3_600),
+        "careful": Windows(delivery=86_400, inspection=86_400, acceptance=86_400),
+    }
+)
+DEMO_WINDOWS = Windows(delivery=20, inspection=20, acceptance=60)
+"""For development chains only, where a custodian is never far away."""
+
+
+@dataclass(frozen=True)
+class ChainProfile:
+    """What is true of one network for everybody who uses Truthmark there.
+
+    Attributes:
+        name: Of the profile's file and on the command line.
+        chain_id: As the endpoints report it.
+        rpc: JSON-RPC endpoints over HTTP, the preferred one first.
+        contracts: By role: registry, market, proofs, staking, token.
+        tokens: Those that may be written by symbol.
+        confirmations: Blocks, its own included, after which a transaction counts as final.
+        block_time: Seconds between blocks, for pauses between questions only.
+        block_hashes: Who could bend a block's hash.
+        windows: Presets for listings, by name.
+        native_symbol: Of what gas is paid in, which has 18 decimals.
+    """
+
+    name: str
+    chain_id: int
+    rpc: tuple[str, ...] = ()
+    contracts: Mapping[str, ContractInfo] = field(default_factory=dict)
+    tokens: tuple[TokenInfo, ...] = ()
+    confirmations: int = 12
+    block_time: float = 12.0
+    block_hashes: BlockHashes = "proposer"
+    windows: Mapping[str, Windows] = field(default_factory=lambda: dict(STANDARD_WINDOWS))
+    native_symbol: str = "ETH"
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be used later."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"profile name {self.name!r} will not do; use letters and digits")
+        if self.chain_id <= 0:
+            raise ConfigError(f"chain id of profile {self.name} must be above 0")
+        if self.confirmations < 1:
+            raise ConfigError(f"confirmations of profile {self.name} must be at least 1")
+        if self.block_time <= 0:
+            raise ConfigError(f"block time of profile {self.name} must be above 0")
+        for token in self.tokens:
+            if not 0 <= token.decimals <= 77:
+                raise ConfigError(f"token {token.symbol} of profile {self.name}: bad decimals")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build a profile from its JSON; unknown keys, of newer versions, are ignored.
+
+        Raises:
+            ConfigError: A value is missing or of the wrong kind.
+        """
+        try:
+            values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+            contracts = {
+                role: _contract(entry) for role, entry in values.pop("contracts", {}).items()
+            }
+            tokens = tuple(_token(entry) for entry in values.pop("tokens", ()))
+            windows = {name: Windows(**w) for name, w in values.pop("windows", {}).items()}
+            return cls(
+                name=str(values.pop("name")),
+                chain_id=int(values.pop("chain_id")),
+                rpc=tuple(map(str, values.pop("rpc", ()))),
+                contracts=contracts,
+                tokens=tokens,
+                windows=windows or dict(STANDARD_WINDOWS),
+                **values,
+            )
+        except ConfigError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"this is not a chain profile: {error!r}; write it anew") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` takes; `json.dumps` takes it too."""
+        return {
+            **{f.name: getattr(self, f.name) for f in fields(self)},
+            "rpc": list(self.rpc),
+            "contracts": {role: asdict(info) for role, info in self.contracts.items()},
+            "tokens": [asdict(token) for token in self.tokens],
+            "windows": {name: asdict(preset) for name, preset in self.windows.items()},
+        }
+
+    def token(self, symbol_or_address: str) -> TokenInfo:
+        """Return a listed token by symbol (capitals do not matter) or address.
+
+        Raises:
+            ConfigError: None or several are listed under that name.
+        """
+        wanted = symbol_or_address.lower()
+        found = [t for t in self.tokens if wanted in (t.symbol.lower(), t.address.lower())]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ConfigError(
+                f"profile {self.name} lists several tokens as {symbol_or_address}; "
+                "use the address of the one you mean"
+            )
+        known = ", ".join(t.symbol for t in self.tokens) or "none"
+        raise ConfigError(
+            f"profile {self.name} does not list a token {symbol_or_address} (known: {known}); "
+            "add it to the profile's tokens"
+        )
+
+    def parse_amount(self, text: str) -> tuple[TokenInfo, int]:
+        """Read an amount such as "25 USDC" and return the token and the amount in base units.
+
+        Raises:
+            ConfigError: The text is not an amount, the token is unknown, or the amount is
+                finer or larger than the token can express.
+        """
+        match = _AMOUNT.fullmatch(text)
+        if not match:
+            raise ConfigError(f'{text!r} is not an amount; write it like "25 USDC"')
+        token = self.token(match[2])
+        units = parse_units(match[1], token.decimals)
+        return token, units
+
+    def format_amount(self, units: int, token_address: str) -> str:
+        """Write base units for people: in token units, or said to be of an unknown token."""
+        for token in self.tokens:
+            if token.address.lower() == token_address.lower():
+                return f"{format_units(units, token.decimals)} {token.symbol}"
+        return f"{units} base units of unknown token {to_checksum_address(token_address)}"
+
+    def format_native(self, wei: int) -> str:
+        """Write an amount of what gas is paid in."""
+        return f"{format_units(wei, 18)} {self.native_symbol}"
+
+    def save(self, folder: Path) -> Path:
+        """Write the profile to `folder/<name>.json`, whole or not at all, and return the path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
+        write_atomically(path, json.dumps(self.to_dict(), indent=2).encode() + b"\n")
+        return path
+
+
+def parse_units(number: str, decimals: int) -> int:
+    """Turn a decimal number into base units, exactly.
+
+    Raises:
+        ConfigError: It has more places than the token, or does not fit 256 bits.
+    """
+    whole, _, places = number.partition(".")
+    if len(places.rstrip("0")) > decimals:
+        raise ConfigError(f"{number} has more than the token's {decimals} decimal places")
+    units = int(whole + places[:decimals].ljust(decimals, "0"))
+    if units >= 2**256:
+        raise ConfigError(f"{number} is more than any token can hold")
+    return units
+
+
+def format_units(units: int, decimals: int) -> str:
+    """Turn base units into the shortest decimal number that says the same."""
+    sign = "-" if units < 0 else ""
+    whole, rest = divmod(abs(units), 10**decimals)
+    places = str(rest).rjust(decimals, "0").rstrip("0") if rest else ""
+    return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
+
+
+class Settings(BaseSettings):
+    """What one person or machine has chosen; see `load_settings`.
+
+    Attributes:
+        home: Folder of everything kept: profiles, keystore, journal, index, blocks.
+        profile: Name of the chain profile in use.
+        rpc: Endpoints to use instead of the profile's.
+        storage: Storages in the order they are asked, such as "local" or a Kubo address.
+        account: Name or address of the keystore file that signs.
+        keystore: Folder of keystore files; name `~/.ape/accounts` here to share Ape's.
+        confirmations: Instead of the profile's.
+        index_url: SQLAlchemy URL of the index; a SQLite file in the home folder if not given.
+        rpc_timeout: Seconds to wait for one answer of an endpoint.
+        max_gas_price_gwei: Never offer more for a unit of gas.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TRUTHMARK_", extra="forbid", frozen=True)
+
+    home: Path
+    profile: str = "devnet"
+    rpc: Annotated[tuple[str, ...], NoDecode] = ()
+    storage: Annotated[tuple[str, ...], NoDecode] = ("local",)
+    account: str | None = None
+    keystore: Path = Path("accounts")
+    confirmations: int | None = None
+    index_url: str | None = None
+    rpc_timeout: float = 20.0
+    max_gas_price_gwei: float | None = None
+
+    @field_validator("rpc", "storage", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Let environment variables list several, separated by commas."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("home", "keystore", mode="after")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    def model_post_init(self, context: object, /) -> None:
+        """Place a relative keystore folder in the home folder."""
+        object.__setattr__(self, "keystore", self.home / self.keystore)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put arguments above the environment, and the environment above the file."""
+        home = init_settings()["home"]
+        file = InitSettingsSource(settings_cls, init_kwargs=_read_toml(home / "config.toml"))
+        return init_settings, env_settings, file
+
+    @property
+    def profiles_folder(self) -> Path:
+        """Folder of the profiles that are mine."""
+        return self.home / "profiles"
+
+    def chain_profile(self) -> ChainProfile:
+        """Return the chosen profile, with these settings' endpoints and confirmations.
+
+        Raises:
+            ConfigError: There is no such profile, or its file cannot be used.
+        """
+        profile = load_profile(self.profile, self.home)
+        if self.rpc:
+            profile = replace(profile, rpc=self.rpc)
+        if self.confirmations is not None:
+            profile = replace(profile, confirmations=self.confirmations)
+        return profile
+
+
+def home_folder() -> Path:
+    """Return `TRUTHMARK_HOME`, or this system's place for a user's data."""
+    if named := os.environ.get("TRUTHMARK_HOME"):
+        return Path(named).expanduser()
+    return user_data_path("truthmark")
+
+
+def load_settings(home: Path | None = None, **overrides: object) -> Settings:
+    """Read the settings: arguments, then `TRUTHMARK_*`, then `config.toml`, then defaults.
+
+    Args:
+        home: The home folder; `home_folder()` if not given.
+        overrides: Settings by name; None means not given.
+
+    Raises:
+        ConfigError: A setting is unknown or cannot be used.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = set(given) - set(Settings.model_fields)
+    if unknown:
+        raise ConfigError(f"there is no setting {min(unknown)!r}")
+    folder = (home or home_folder()).expanduser().absolute()
+    try:
+        return Settings(home=folder, **given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        raise ConfigError(
+            f"setting {name}: {first['msg'].lower()}; correct {folder / 'config.toml'} "
+            f"or TRUTHMARK_{name.upper()}"
+        ) from error
+
+
+def load_profile(name: str, home: Path | None = None) -> ChainProfile:
+    """Read a chain profile: one of mine, else one that comes with Truthmark.
+
+    Raises:
+        ConfigError: There is none of that name, or its file cannot be used.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is not the name of a chain profile")
+    own = (home or home_folder()) / "profiles" / f"{name}.json"
+    shipped = resources.files("truthmark").joinpath("profiles", f"{name}.json")
+    source = own if own.is_file() else shipped
+    if not source.is_file():
+        known = ", ".join(profile_names(home)) or "none"
+        raise ConfigError(
+            f"there is no chain profile {name!r} (known: {known}); start a local chain with "
+            f"`truthmark devnet up` or put one at {own}"
+        )
+    try:
+        data = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read chain profile {source}: {error}; write it anew") from error
+    return ChainProfile.from_dict({**data, "name": name} if isinstance(data, dict) else {})
+
+
+def profile_names(home: Path | None = None) -> list[str]:
+    """Return the names of all profiles, mine and shipped."""
+    shipped = resources.files("truthmark").joinpath("profiles")
+    names = [entry.name for entry in shipped.iterdir()] if shipped.is_dir() else []
+    folder = (home or home_folder()) / "profiles"
+    if folder.is_dir():
+        names += [path.name for path in folder.iterdir()]
+    return sorted({name.removesuffix(".json") for name in names if name.endswith(".json")})
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file by one with these bytes; a crash leaves the old file or the new one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _contract(entry: Mapping[str, Any]) -> ContractInfo:
+    code_hash = str(entry["code_hash"]).lower()
+    if not re.fullmatch(r"0x[0-9a-f]{64}", code_hash):
+        raise ConfigError(f"{code_hash!r} is not a code hash; write 0x and 64 digits")
+    return ContractInfo(
+        address=to_checksum_address(entry["address"]),
+        artifact=str(entry["artifact"]),
+        code_hash=code_hash,
+        block=int(entry["block"]),
+    )
+
+
+def _token(entry: Mapping[str, Any]) -> TokenInfo:
+    return TokenInfo(
+        symbol=str(entry["symbol"]),
+        address=to_checksum_address(entry["address"]),
+        decimals=int(entry["decimals"]),
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
