@@ -1,0 +1,551 @@
+# SPDX-License-Identifier: AGPL-3.0-only
+# pragma version 0.4.3
+# pragma evm-version prague
+# pragma optimize gas
+# pragma nonreentrancy on
+"""
+@title Dataset Market
+@custom:contract-name DatasetMarket
+@license AGPL-3.0-only
+@author The Truthmark authors
+@notice Holds a buyer's money until enough custodians have delivered verified parts of the key.
+@custom:security There is no owner here. A part counts only with a proof that it is the committed
+        share of the key, made for this purchase; so nobody can dispute a delivery, and what
+        is missing at the deadline sends the money back.
+@custom:kill The registry's `pause` stops `buy`; deliver, settle, confirm, refund, complain and
+        withdraw cannot be stopped.
+"""
+
+from ethereum.ercs import IERC20
+
+from .interfaces import ICurve
+from .interfaces import IDatasetMarket
+from .interfaces import IDatasetRegistry
+from .interfaces import IDeliveryProofs
+
+from snekmate.utils import eip712_domain_separator
+
+initializes: eip712_domain_separator
+
+from .modules import ledger
+
+initializes: ledger
+
+from .modules import secp256k1
+from .modules import signatures
+from .modules import terms as t
+
+exports: (
+    ledger.__interface__,
+    eip712_domain_separator.eip712Domain,
+)
+
+# ---------------------------------------------------------------- constants
+
+BUYER_KEY_TAG: constant(bytes32) = keccak256("truthmark/buyer-key/1")
+VOUCHER_TYPE: constant(bytes32) = keccak256(
+    "Voucher(bytes32 terms_id,address account,uint256 price,uint256 expiry,bytes32 nonce)"
+)
+ADMISSION_TYPE: constant(bytes32) = keccak256(
+    "Admission(bytes32 terms_id,address account,uint256 expiry)"
+)
+MAX_BATCH: constant(uint256) = 64
+
+# --------------------------------------------------------------- immutables
+
+REGISTRY: public(immutable(IDatasetRegistry))
+PROOFS: public(immutable(IDeliveryProofs))
+# The ledger account that protocol fees are credited to.
+TREASURY: public(immutable(address))
+
+# ------------------------------------------------------------------ storage
+
+# purchase id -> packed state
+_purchases: HashMap[bytes32, uint256]
+# digest of a voucher -> whether it was used
+used_vouchers: public(HashMap[bytes32, bool])
+
+# -------------------------------------------------------------- constructor
+
+
+@deploy
+def __init__(registry_: IDatasetRegistry, proofs_: IDeliveryProofs, treasury_: address):
+    """
+    @notice Fix the other contracts for good.
+    @param registry_ The dataset registry; it must name this contract as its market.
+    @param proofs_ The contract that decides complaints.
+    @param treasury_ Who gets the protocol fees.
+    """
+    assert registry_.address != empty(address), "market: registry is zero"
+    assert proofs_.address != empty(address), "market: proofs is zero"
+    assert treasury_ != empty(address), "market: treasury is zero"
+    eip712_domain_separator.__init__("Truthmark", "1")
+    REGISTRY = registry_
+    PROOFS = proofs_
+    TREASURY = treasury_
+
+
+# ------------------------------------------------------------------- buying
+
+
+@external
+def buy(
+    order: IDatasetMarket.Order,
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    permit: IDatasetMarket.Permit = empty(IDatasetMarket.Permit),
+    voucher: IDatasetMarket.Voucher = empty(IDatasetMarket.Voucher),
+    admission: IDatasetMarket.Admission = empty(IDatasetMarket.Admission),
+) -> bytes32:
+    """
+    @notice Pay for the key of a version; custodians have the delivery window to hand it over.
+    @dev Anyone the gate admits. Pulls the price and one fee for each of t custodians.
+    @param order The most to pay, the buyer's key with its proof, a salt.
+    @param terms The version's terms, and so its licence, accepted.
+    @param custody The epoch of custody to buy from.
+    @param permit An ERC-2612 permit, if the allowance is to come with the call.
+    @param voucher A price signed by the seller for the caller, if there is one.
+    @param admission The gate's admission of the caller, where the terms name a gate.
+    @return The id of the purchase.
+    """
+    terms_id: bytes32 = t._terms_id(terms)
+    custody_id: bytes32 = t._custody_id(custody)
+    deadline: uint256 = block.timestamp + terms.delivery_seconds
+    price: uint256 = self._price(terms_id, custody_id, custody, deadline + terms.inspection_seconds)
+    if voucher.expiry != 0:
+        price = self._redeem(voucher, terms_id, terms.seller, price)
+    assert price <= order.max_price, "market: price above maximum"
+    if terms.gate != empty(address):
+        self._admit(admission, terms_id, terms.gate)
+
+    # Y could be made from the keys of others, to have parts for them delivered; so y is proven.
+    assert secp256k1._knows(
+        keccak256(
+            abi_encode(BUYER_KEY_TAG, chain.id, self, custody_id, msg.sender, order.salt)
+        ),
+        order.buyer_key,
+        order.challenge,
+        order.response,
+    ), "market: buyer key not proven"
+    base: ICurve.Point = secp256k1._add_distinct(terms.base, order.buyer_key, order.slope)
+    # Proofs of delivery use U.x as an `ecrecover` scalar, which must be below N.
+    assert base.x < secp256k1.N and base.x != 0, "market: unlucky buyer key"
+
+    purchase_id: bytes32 = t._purchase_id(
+        custody_id, base, self._receipt(msg.sender, price, order.salt)
+    )
+    assert self._purchases[purchase_id] == 0, "market: bought already"
+    self._purchases[purchase_id] = self._pack(t.PURCHASE_PAID, 0, deadline)
+    log IDatasetMarket.Purchased(
+        purchase_id=purchase_id,
+        custody_id=custody_id,
+        buyer=msg.sender,
+        terms_id=terms_id,
+        price=price,
+        salt=order.salt,
+        base=base,
+        deadline=deadline,
+    )
+    total: uint256 = self._cost(price, custody)
+    if permit.deadline != 0:
+        self._use_permit(terms.token, total, permit)
+    ledger._pull(terms.token, msg.sender, total)
+    return purchase_id
+
+
+@external
+def confirm(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    custodians: DynArray[address, t.MAX_CUSTODIANS],
+    receipt: IDatasetMarket.Receipt,
+):
+    """
+    @notice Settle before the inspection window ends.
+    @dev Only the buyer. It ends the right to complain, so no client calls it by itself.
+    @param terms The version's terms.
+    @param custody The purchase's custody.
+    @param custodians Their addresses, ascending.
+    @param receipt The purchase.
+    """
+    assert receipt.buyer == msg.sender, "market: not the buyer"
+    custody_id: bytes32 = t._custody_id(custody)
+    self._check(terms, custody, custodians)
+    assert not self._is_dead(custody.terms_id), "market: version is dead"
+    purchase_id: bytes32 = self._id(custody_id, receipt)
+    state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+    assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
+    self._settle(terms, custody, custodians, custody_id, purchase_id, receipt.price, state)
+
+
+@external
+def complain_derivation(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    share_keys: DynArray[ICurve.Point, t.MAX_CUSTODIANS],
+    receipt: IDatasetMarket.Receipt,
+    evidence: IDeliveryProofs.Evidence,
+):
+    """
+    @notice Prove that the delivered key does not open a shard that the seller committed to.
+    @dev Anyone who holds the buyer's secret; the reward goes to the buyer of the receipt. Kills the
+         version: every purchase that is not settled can then be refunded. Publishes the key.
+    @param terms The version's terms.
+    @param custody The purchase's custody.
+    @param share_keys P_1 to P_n.
+    @param receipt The purchase.
+    @param evidence Deliveries, the buyer's secret, the shard.
+    """
+    custody_id: bytes32 = t._custody_id(custody)
+    assert custody.terms_id == t._terms_id(terms), "market: other terms"
+    assert custody.share_keys == t._share_keys_hash(share_keys), "market: other share keys"
+    purchase_id: bytes32 = self._id(custody_id, receipt)
+    state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+    assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
+    assert block.timestamp <= state.deadline, "market: inspection is over"
+    key: ICurve.Point = staticcall PROOFS.wrong_key(
+        self, purchase_id, terms, custody.threshold, share_keys, receipt.base, evidence
+    )
+    log IDatasetMarket.Complained(
+        purchase_id=purchase_id,
+        terms_id=custody.terms_id,
+        shard=evidence.shard.index,
+        key_point=key,
+    )
+    # Reverts where the version has ended already, so a bond is paid once.
+    extcall REGISTRY.kill(custody.terms_id, terms.token, terms.bond, receipt.buyer)
+
+
+# --------------------------------------------------------------- delivering
+
+
+@external
+def deliver(
+    custody_id: bytes32,
+    index: uint256,
+    share_key: ICurve.Point,
+    threshold: uint256,
+    inspection_seconds: uint256,
+    deliveries: DynArray[IDatasetMarket.Delivery, MAX_BATCH],
+):
+    """
+    @notice Hand over a custodian's parts of the key, for any number of purchases of one custody.
+    @dev Anyone who has the proofs. Skips purchases that are unknown, closed, late, complete, or
+         have this part already; a wrong proof fails the call.
+    @param custody_id The custody.
+    @param index The custodian's number, from 1.
+    @param share_key P_j.
+    @param threshold The custody's threshold.
+    @param inspection_seconds The terms' inspection window.
+    @param deliveries Parts with their proofs.
+    """
+    # The custodian's acceptance binds all of it, so the terms need not be brought.
+    assert staticcall REGISTRY.acceptances(custody_id, index) == t._acceptance(
+        share_key, threshold, inspection_seconds
+    ), "market: not as accepted"
+    bit: uint256 = t._bit(index)
+    for delivery: IDatasetMarket.Delivery in deliveries:
+        purchase_id: bytes32 = t._purchase_id(custody_id, delivery.base, delivery.receipt)
+        state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+        if (
+            state.status != t.PURCHASE_PAID
+            or state.delivered & bit != 0
+            or block.timestamp > state.deadline
+        ):
+            continue
+        assert secp256k1._verify_delivery(
+            self,
+            purchase_id,
+            index,
+            share_key,
+            delivery.base,
+            delivery.share,
+            delivery.proof,
+        ), "market: wrong proof"
+        state.delivered |= bit
+        inspection_until: uint256 = 0
+        if t._count(state.delivered) == threshold:
+            inspection_until = block.timestamp + inspection_seconds
+            state.status = t.PURCHASE_DELIVERED
+            state.deadline = inspection_until
+        self._purchases[purchase_id] = self._pack(state.status, state.delivered, state.deadline)
+        log IDatasetMarket.Delivered(
+            purchase_id=purchase_id,
+            custody_id=custody_id,
+            index=index,
+            share=delivery.share,
+            challenge=delivery.proof.challenge,
+            response=delivery.proof.response,
+            inspection_until=inspection_until,
+        )
+
+
+# ------------------------------------------------------------------- anyone
+
+
+@external
+def settle(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    custodians: DynArray[address, t.MAX_CUSTODIANS],
+    receipts: DynArray[IDatasetMarket.Receipt, MAX_BATCH],
+):
+    """
+    @notice Credit payee, treasury and custodians for purchases whose inspection is over.
+    @dev Anyone. Skips purchases that are not ready.
+    @param terms The version's terms.
+    @param custody The purchases' custody.
+    @param custodians Their addresses, ascending.
+    @param receipts The purchases.
+    """
+    custody_id: bytes32 = t._custody_id(custody)
+    self._check(terms, custody, custodians)
+    assert not self._is_dead(custody.terms_id), "market: version is dead"
+    for receipt: IDatasetMarket.Receipt in receipts:
+        purchase_id: bytes32 = self._id(custody_id, receipt)
+        state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+        if state.status == t.PURCHASE_DELIVERED and block.timestamp > state.deadline:
+            self._settle(
+                terms, custody, custodians, custody_id, purchase_id, receipt.price, state
+            )
+
+
+@external
+def refund(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    receipts: DynArray[IDatasetMarket.Receipt, MAX_BATCH],
+):
+    """
+    @notice Credit the buyers of purchases that were not delivered in time, or whose version is dead.
+    @dev Anyone. Skips purchases that are not ready. A late delivery closes the custody to
+         buyers and fines each custodian who had the duty and was silent; a dead version
+         is the seller's fault and fines nobody.
+    @param terms The version's terms.
+    @param custody The purchases' custody.
+    @param receipts The purchases.
+    """
+    custody_id: bytes32 = t._custody_id(custody)
+    assert custody.terms_id == t._terms_id(terms), "market: other terms"
+    version_word: uint256 = 0
+    custody_word: uint256 = 0
+    is_paused: bool = False
+    version_word, custody_word, is_paused = staticcall REGISTRY.standing(
+        custody.terms_id, custody_id
+    )
+    is_dead: bool = version_word & t.MASK_8 == t.VERSION_DEAD
+    keepers: IDatasetRegistry.CustodyState = t._unpack_custody(custody_word)
+    silent: uint256 = 0
+    is_late: bool = False
+    for receipt: IDatasetMarket.Receipt in receipts:
+        purchase_id: bytes32 = self._id(custody_id, receipt)
+        state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+        if state.status == t.PURCHASE_PAID and not is_dead:
+            if block.timestamp <= state.deadline:
+                continue
+            is_late = True
+            on_duty: uint256 = keepers.active
+            # Who left at the end of a term owed what was bought to be over by then.
+            if state.deadline + terms.inspection_seconds <= keepers.previous_end:
+                on_duty |= keepers.previous_active
+            silent |= on_duty & ~state.delivered
+        elif not is_dead or (
+            state.status != t.PURCHASE_PAID and state.status != t.PURCHASE_DELIVERED
+        ):
+            continue
+        amount: uint256 = self._cost(receipt.price, custody)
+        self._purchases[purchase_id] = self._pack(t.PURCHASE_REFUNDED, state.delivered, 0)
+        ledger._credit(terms.token, receipt.buyer, amount)
+        log IDatasetMarket.Refunded(
+            purchase_id=purchase_id, buyer=receipt.buyer, amount=amount
+        )
+    if is_late:
+        extcall REGISTRY.close(custody_id, custody.lock, custody.penalty, silent)
+
+
+# -------------------------------------------------------------------- views
+
+
+@external
+@view
+def purchases(purchase_id: bytes32) -> IDatasetMarket.PurchaseState:
+    """
+    @notice Read how a purchase stands.
+    @param purchase_id The purchase.
+    @return Its state; status 0 if there is none.
+    """
+    return self._unpack(self._purchases[purchase_id])
+
+
+@external
+@view
+def is_reader(custody_id: bytes32, receipt: IDatasetMarket.Receipt, account: address) -> bool:
+    """
+    @notice Tell whether an account bought a purchase and has been given its key.
+    @param custody_id The purchase's custody.
+    @param receipt The purchase.
+    @param account Who claims to have bought it.
+    @return Whether it was delivered to that account and not refunded.
+    """
+    status: uint256 = self._purchases[self._id(custody_id, receipt)] & t.MASK_8
+    return receipt.buyer == account and (
+        status == t.PURCHASE_DELIVERED or status == t.PURCHASE_SETTLED
+    )
+
+
+# ---------------------------------------------------------------- internals
+
+
+@internal
+@view
+def _price(
+    terms_id: bytes32, custody_id: bytes32, custody: IDatasetRegistry.Custody, over_at: uint256
+) -> uint256:
+    # The listed price of something that is for sale now, with both windows (until `over_at`) ahead.
+    version_word: uint256 = 0
+    custody_word: uint256 = 0
+    is_paused: bool = False
+    version_word, custody_word, is_paused = staticcall REGISTRY.standing(terms_id, custody_id)
+    assert not is_paused, "market: entries are paused"
+    assert version_word & t.MASK_8 == t.VERSION_OPEN, "market: version not for sale"
+    assert custody.terms_id == terms_id, "market: other terms"
+    assert custody_word & t.MASK_8 == t.CUSTODY_LIVE, "market: custody not live"
+    assert over_at <= (custody_word >> 104) & t.MASK_40, "market: custody ends too soon"
+    return (version_word >> 8) & t.MASK_128
+
+
+@internal
+def _redeem(
+    voucher: IDatasetMarket.Voucher, terms_id: bytes32, seller: address, listed: uint256
+) -> uint256:
+    assert block.timestamp <= voucher.expiry, "market: voucher expired"
+    assert voucher.price <= listed, "market: voucher above price"
+    digest: bytes32 = eip712_domain_separator._hash_typed_data_v4(
+        keccak256(
+            abi_encode(
+                VOUCHER_TYPE,
+                terms_id,
+                msg.sender,
+                voucher.price,
+                voucher.expiry,
+                voucher.nonce,
+            )
+        )
+    )
+    assert not self.used_vouchers[digest], "market: voucher used"
+    self.used_vouchers[digest] = True
+    assert signatures._is_signer(
+        seller, digest, voucher.signature
+    ), "market: voucher not signed"
+    return voucher.price
+
+
+@internal
+@view
+def _admit(admission: IDatasetMarket.Admission, terms_id: bytes32, gate: address):
+    assert block.timestamp <= admission.expiry, "market: admission expired"
+    digest: bytes32 = eip712_domain_separator._hash_typed_data_v4(
+        keccak256(abi_encode(ADMISSION_TYPE, terms_id, msg.sender, admission.expiry))
+    )
+    assert signatures._is_signer(gate, digest, admission.signature), "market: not admitted"
+
+
+@internal
+def _use_permit(token: address, amount: uint256, permit: IDatasetMarket.Permit):
+    # Somebody else may have used the permit up to get in the way; then the allowance is there and
+    # the failure means nothing. If it means something, the pull fails.
+    success: bool = raw_call(
+        token,
+        abi_encode(
+            msg.sender,
+            self,
+            amount,
+            permit.deadline,
+            permit.v,
+            permit.r,
+            permit.s,
+            method_id=method_id("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"),
+        ),
+        revert_on_failure=False,
+    )
+
+
+@internal
+def _settle(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    custodians: DynArray[address, t.MAX_CUSTODIANS],
+    custody_id: bytes32,
+    purchase_id: bytes32,
+    price: uint256,
+    state: IDatasetMarket.PurchaseState,
+):
+    self._purchases[purchase_id] = self._pack(t.PURCHASE_SETTLED, state.delivered, 0)
+    fee: uint256 = price * terms.fee_bps // t.BPS
+    ledger._credit(terms.token, TREASURY, fee)
+    ledger._credit(terms.token, terms.payee, price - fee)
+    # Exactly t bits are set, and t fees were paid.
+    for i: uint256 in range(len(custodians), bound=t.MAX_CUSTODIANS):
+        if state.delivered & (1 << i) != 0:
+            ledger._credit(terms.token, custodians[i], custody.fee)
+    log IDatasetMarket.Settled(
+        purchase_id=purchase_id, custody_id=custody_id, paid_out=price - fee
+    )
+
+
+@internal
+@view
+def _is_dead(terms_id: bytes32) -> bool:
+    version_word: uint256 = 0
+    custody_word: uint256 = 0
+    is_paused: bool = False
+    version_word, custody_word, is_paused = staticcall REGISTRY.standing(
+        terms_id, empty(bytes32)
+    )
+    return version_word & t.MASK_8 == t.VERSION_DEAD
+
+
+@internal
+@pure
+def _check(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    custodians: DynArray[address, t.MAX_CUSTODIANS],
+):
+    # The custody itself is checked through the purchase's id, which contains its hash.
+    assert custody.terms_id == t._terms_id(terms), "market: other terms"
+    assert custody.custodians == t._custodians_hash(custodians), "market: other custodians"
+
+
+@internal
+@pure
+def _cost(price: uint256, custody: IDatasetRegistry.Custody) -> uint256:
+    return price + custody.threshold * custody.fee
+
+
+@internal
+@pure
+def _receipt(buyer: address, price: uint256, salt: bytes32) -> bytes32:
+    return keccak256(abi_encode(buyer, price, salt))
+
+
+@internal
+@pure
+def _id(custody_id: bytes32, receipt: IDatasetMarket.Receipt) -> bytes32:
+    return t._purchase_id(
+        custody_id, receipt.base, self._receipt(receipt.buyer, receipt.price, receipt.salt)
+    )
+
+
+@internal
+@pure
+def _pack(status: uint256, delivered: uint256, deadline: uint256) -> uint256:
+    return status | (delivered << 8) | (deadline << 24)
+
+
+@internal
+@pure
+def _unpack(word: uint256) -> IDatasetMarket.PurchaseState:
+    return IDatasetMarket.PurchaseState(
+        status=word & t.MASK_8, delivered=(word >> 8) & t.MASK_16, deadline=word >> 24
+    )

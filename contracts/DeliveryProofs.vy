@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: AGPL-3.0-only
+# pragma version 0.4.3
+# pragma evm-version prague
+# pragma optimize gas
+# pragma nonreentrancy on
+"""
+@title Delivery Proofs
+@custom:contract-name DeliveryProofs
+@license AGPL-3.0-only
+@author The Truthmark authors
+@notice Decides whether a delivered key fails to open a shard that the seller committed to.
+@dev Stateless: it says what follows from its arguments. That they are those of a purchase, the
+     market checks.
+@custom:security Nothing is stored, no money is held, nobody has rights.
+@custom:kill Nothing to stop.
+"""
+
+from .interfaces import ICurve
+from .interfaces import IDatasetRegistry
+from .interfaces import IDeliveryProofs
+
+implements: IDeliveryProofs
+
+from .modules import merkle
+from .modules import secp256k1
+
+# ------------------------------------------------------------------- anyone
+
+
+@external
+@view
+def wrong_key(
+    market: address,
+    purchase_id: bytes32,
+    terms: IDatasetRegistry.Terms,
+    threshold: uint256,
+    share_keys: DynArray[ICurve.Point, 16],
+    base: ICurve.Point,
+    evidence: IDeliveryProofs.Evidence,
+) -> ICurve.Point:
+    """
+    @notice Compute the key point from verified deliveries; revert unless it fails the shard.
+    @param market The market of the purchase.
+    @param purchase_id The purchase.
+    @param terms The version's terms.
+    @param threshold How many parts make the key.
+    @param share_keys P_1 to P_n, as committed to.
+    @param base U of the purchase.
+    @param evidence Deliveries, the buyer's secret, the shard.
+    @return The key point K.
+    """
+    key: ICurve.Point = self._key_point(
+        market, purchase_id, terms, threshold, share_keys, base, evidence
+    )
+    shard: IDeliveryProofs.Shard = evidence.shard
+    assert merkle._verify(
+        terms.root,
+        terms.shard_count,
+        shard.index,
+        merkle._shard_leaf(shard.index, shard.ciphertext_hash, shard.key_hash, shard.wrap),
+        shard.path,
+    ), "proofs: shard not committed"
+    assert self._shard_key_hash(key, shard) != shard.key_hash, "proofs: key opens the shard"
+    return key
+
+
+# ---------------------------------------------------------------- internals
+
+
+@internal
+@view
+def _key_point(
+    market: address,
+    purchase_id: bytes32,
+    terms: IDatasetRegistry.Terms,
+    threshold: uint256,
+    share_keys: DynArray[ICurve.Point, 16],
+    base: ICurve.Point,
+    evidence: IDeliveryProofs.Evidence,
+) -> ICurve.Point:
+    # K = sum of weight_j*D_j - y*PK, every term checked. A seller can deal so that terms coincide
+    # or cancel; the additions handle it, or he could make a complaint impossible.
+    assert len(evidence.parts) == threshold, "proofs: wrong number of parts"
+    total: ICurve.Point = empty(ICurve.Point)
+    before: uint256 = 0
+    for part: IDeliveryProofs.Part in evidence.parts:
+        # Ascending, so that none counts twice.
+        assert part.index > before, "proofs: parts not ascending"
+        assert part.index <= len(share_keys), "proofs: no such custodian"
+        before = part.index
+        assert secp256k1._verify_delivery(
+            market,
+            purchase_id,
+            part.index,
+            share_keys[part.index - 1],
+            base,
+            part.share,
+            part.proof,
+        ), "proofs: wrong delivery"
+        assert self._is_weight(part.weight, part.index, evidence.parts), "proofs: wrong weight"
+        # A weight is never 0 mod N, so the multiple is a point.
+        assert secp256k1._is_multiple(
+            part.weight, part.share, part.weighted
+        ), "proofs: wrong multiple"
+        total = secp256k1._add(total, part.weighted, part.slope)
+
+    # y is the purchase's: B + y*G = U.
+    assert secp256k1._is_multiple(
+        evidence.secret, secp256k1._generator(), evidence.buyer_key
+    ), "proofs: wrong buyer key"
+    sum: ICurve.Point = secp256k1._add_distinct(
+        terms.base, evidence.buyer_key, evidence.buyer_slope
+    )
+    assert sum.x == base.x and sum.y == base.y, "proofs: not the buyer's secret"
+    assert secp256k1._is_multiple(
+        evidence.secret, terms.public_key, evidence.blinding
+    ), "proofs: wrong blinding"
+    return secp256k1._add(total, secp256k1._negate(evidence.blinding), evidence.key_slope)
+
+
+@internal
+@pure
+def _is_weight(
+    weight: uint256, index: uint256, parts: DynArray[IDeliveryProofs.Part, 8]
+) -> bool:
+    # weight = product over the other parts m of m / (m - index), mod N: the Lagrange coefficient
+    # at 0 (Shamir 1979). Multiplied out, so that nothing is inverted here.
+    numerator: uint256 = 1
+    denominator: uint256 = 1
+    for part: IDeliveryProofs.Part in parts:
+        if part.index == index:
+            continue
+        numerator = uint256_mulmod(numerator, part.index, secp256k1.N)
+        # Indices are at most 16; N + m - index is positive.
+        denominator = uint256_mulmod(
+            denominator, secp256k1.N + part.index - index, secp256k1.N
+        )
+    return weight < secp256k1.N and uint256_mulmod(weight, denominator, secp256k1.N) == numerator
+
+
+@internal
+@pure
+def _shard_key_hash(key: ICurve.Point, shard: IDeliveryProofs.Shard) -> bytes32:
+    # sha256(K_i) as docs/format.md derives it from the key point.
+    cek: bytes32 = sha256(
+        concat(b"tmk1/cek", convert(key.x, bytes32), convert(key.y, bytes32))
+    )
+    index: bytes4 = convert(convert(shard.index, uint32), bytes4)
+    if shard.wrap == empty(bytes32):
+        return sha256(sha256(concat(b"tmk1/shard", cek, index)))
+    mask: bytes32 = sha256(concat(b"tmk1/wrap", cek, index, shard.ciphertext_hash))
+    return sha256(convert(convert(shard.wrap, uint256) ^ convert(mask, uint256), bytes32))

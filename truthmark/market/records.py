@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the market's contracts agree on, and how its ids are made (docs/protocol.md).
+
+Each class mirrors the struct of the same name in `contracts/interfaces`, field by field, so that
+`astuple()` is what a contract call takes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, Self
+
+from truthmark.keys.words import hash_words
+from truthmark.types import Point
+
+BPS = 10_000
+ZERO_ADDRESS = "0x" + "00" * 20
+
+
+class VersionStatus(IntEnum):
+    """How a version stands; values are the contract's."""
+
+    NONE = 0
+    OPEN = 1
+    PAUSED = 2
+    RETIRED = 3
+    CLOSED = 4
+    DEAD = 5
+
+
+class CustodyStatus(IntEnum):
+    """How an epoch of custody stands; values are the contract's."""
+
+    NONE = 0
+    OPENED = 1
+    LIVE = 2
+    CLOSED = 3
+    LAPSED = 4
+
+
+class PurchaseStatus(IntEnum):
+    """How a purchase stands; values are the contract's."""
+
+    NONE = 0
+    PAID = 1
+    DELIVERED = 2
+    SETTLED = 3
+    REFUNDED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a version is and how it is sold; it never changes, and its hash is the version's id."""
+
+    seller: str
+    payee: str
+    token: str
+    manifest: bytes
+    """sha256 of the manifest"""
+    root: bytes
+    """of the tree over the shards"""
+    shard_count: int
+    public_key: Point
+    base: Point
+    licence: bytes
+    """keccak256 of the licence's UTF-8 text in the manifest"""
+    gate: str
+    bond: int
+    """in the token's smallest unit"""
+    royalty_bps: int
+    bounty: int
+    fee_bps: int
+    delivery_seconds: int
+    inspection_seconds: int
+
+    @property
+    def terms_id(self) -> bytes:
+        """The version's id, 32 bytes."""
+        return hash_words(*_values(self))
+
+    def astuple(self) -> tuple[Any, ...]:
+        """Return the fields in the contract's order."""
+        return tuple(_values(self))
+
+    @classmethod
+    def from_chain(cls, value: Sequence[Any]) -> Self:
+        """Read the struct as the chain layer decodes it."""
+        return cls(*_points(cls, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """One epoch of custody; it never changes, and its hash is its id."""
+
+    terms_id: bytes
+    epoch: int
+    custodians: bytes
+    """hash of the custodians' addresses (`custodians_hash`)"""
+    share_keys: bytes
+    """hash of P_1 ... P_n (`share_keys_hash`)"""
+    count: int
+    threshold: int
+    fee: int
+    keeping_fee: int
+    lock: int
+    penalty: int
+    term_seconds: int
+    accept_until: int
+    end: int
+    last_end: int
+    sealed_shares: bytes
+    """sha256 of the sealed shares"""
+
+    @property
+    def custody_id(self) -> bytes:
+        """The epoch's id, 32 bytes."""
+        return hash_words(*_values(self))
+
+    def astuple(self) -> tuple[Any, ...]:
+        """Return the fields in the contract's order."""
+        return tuple(_values(self))
+
+    @classmethod
+    def from_chain(cls, value: Sequence[Any]) -> Self:
+        """Read the struct as the chain layer decodes it."""
+        return cls(*_points(cls, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """All that a purchase's id is made of, beside its custody."""
+
+    buyer: str
+    price: int
+    salt: bytes
+    base: Point
+    """U = B + Y"""
+
+    @property
+    def digest(self) -> bytes:
+        """The hash that stands in the purchase's id and in deliveries."""
+        return hash_words(self.buyer, self.price, self.salt)
+
+    def purchase_id(self, custody_id: bytes) -> bytes:
+        """Return the purchase's id, 32 bytes."""
+        return hash_words(custody_id, self.base, self.digest)
+
+    def astuple(self) -> tuple[Any, ...]:
+        """Return the fields in the contract's order."""
+        return tuple(_values(self))
+
+
+def custodians_hash(custodians: Sequence[str]) -> bytes:
+    """Return the hash of an ABI-encoded `address[]`."""
+    return hash_words(0x20, len(custodians), *custodians)
+
+
+def share_keys_hash(share_keys: Sequence[Point]) -> bytes:
+    """Return the hash of an ABI-encoded `(uint256,uint256)[]`."""
+    return hash_words(0x20, len(share_keys), *share_keys)
+
+
+def acceptance_hash(share_key: Point, threshold: int, inspection_seconds: int) -> bytes:
+    """Return what the registry stores when a custodian accepts."""
+    return hash_words(share_key, threshold, inspection_seconds)
+
+
+def duty_id(custody_id: bytes, index: int) -> bytes:
+    """Return the name under which the registry locks custodian `index`'s stake."""
+    return hash_words(custody_id, index)
+
+
+def bits(bitmap: int) -> list[int]:
+    """Return the custodians' numbers, from 1, that a 16-bit map names."""
+    return [j for j in range(1, 17) if bitmap >> (j - 1) & 1]
+
+
+def _values(record: Any) -> list[Any]:
+    return [getattr(record, f.name) for f in fields(record)]
+
+
+def _points(cls: Any, value: Sequence[Any]) -> list[Any]:
+    return [
+        Point(*v) if f.name in ("public_key", "base") else bytes(v) if f.type is bytes else v
+        for f, v in zip(fields(cls), value, strict=True)
+    ]
+
+
