@@ -8,63 +8,63 @@
 @custom:contract-name HostileToken
 @license AGPL-3.0-only
 @author The Truthmark authors
-@notice An ERC-20 that misbehaves in one way at a time, switched by `set_mode`.
-        Every kind exists or existed on a main network, or is the worst that could.
-@custom:kill Never deployed outside tests and throw-away networks.
+@notice An ERC-20 that misbehaves in one way at a time, switched by anybody with `set_mode`.
+        Every kind is found on main networks or is the worst that could be.
+@custom:security A test double: every safety property of a token is broken here on purpose.
+@custom:kill Never deployed outside tests.
 """
 
 from ethereum.ercs import IERC20
 
 flag Mode:
-    # `transfer` and `transferFrom` move the tokens and return nothing.
+    # Tokens move, nothing is returned.
     NO_RETURN
-    # They move nothing and return False.
-    RETURNS_FALSE
-    # They move the tokens and return False.
+    # Nothing moves, False is returned.
+    FALSE_AND_STAYS
+    # Tokens move, False is returned.
     FALSE_BUT_MOVES
-    # They return True and move nothing.
+    # Nothing moves, True is returned.
     TRUE_BUT_STAYS
-    # The receiver gets 1 % less.
-    FEE_ON_TRANSFER
-    # The sender pays 1 % more.
-    FEE_ON_TOP
-    # The receiver gets one more than asked.
+    # The receiver gets a hundredth less.
+    FEE_FROM_RECEIVER
+    # The sender pays a hundredth more.
+    FEE_FROM_SENDER
+    # The receiver gets one unit more than asked.
     SENDS_MORE
-    # They call `hook_target` with `hook_data` before they move anything.
+    # The hook runs before the tokens move.
     HOOK_BEFORE
-    # They call it after they moved the tokens.
+    # The hook runs after the tokens moved.
     HOOK_AFTER
-    # They revert when either side is blocked.
-    BLOCKLIST
-    # They revert always.
+    # Reverts if either side is blocked.
+    BLOCKS
+    # Reverts always.
     PAUSED
-    # They move the tokens and return 100,000 bytes.
+    # Tokens move, 100,000 bytes are returned.
     RETURN_BOMB
-    # They revert with 100,000 bytes.
+    # Reverts with 100,000 bytes.
     REVERT_BOMB
-    # They burn all the gas they get.
+    # Burns all the gas it gets.
     GAS_EATER
-    # They return 2, which is not a bool.
+    # Tokens move, a word that is no bool is returned.
     NOT_A_BOOL
-    # They return a single byte.
+    # Tokens move, a single byte is returned.
     SHORT_RETURN
-    # `balanceOf` grows by one with every transfer, without any token behind it.
+    # Nothing moves, `balanceOf` pretends that it did.
     LYING_BALANCE
-    # `balanceOf` is always the largest number.
+    # `balanceOf` is the largest number.
     HUGE_BALANCE
+    # `balanceOf` shows half after a transfer, as when a rebase falls in between.
+    SHRINKING
     # `permit` reverts.
     PERMIT_REVERTS
     # `permit` succeeds and approves nothing.
     PERMIT_IDLE
 
 
-struct Hook:
-    target: address
-    # Revert when the called contract does.
-    is_strict: bool
-
-
 BOMB: constant(uint256) = 100_000
+BOMB_WORDS: constant(uint256) = BOMB // 32
+# More than any block has gas for.
+FOREVER: constant(uint256) = 2**64
 
 name: public(constant(String[13])) = "Hostile Token"
 symbol: public(constant(String[4])) = "EVIL"
@@ -72,4 +72,273 @@ symbol: public(constant(String[4])) = "EVIL"
 decimals: public(immutable(uint8))
 
 mode: public(Mode)
-hook: public(Hook)
+totalSupply: public(uint256)
+allowance: public(HashMap[address, HashMap[address, uint256]])
+# account -> whether transfers from and to it revert under BLOCKS
+is_blocked: public(HashMap[address, bool])
+# whom the hook calls, with what, and how often it still does
+hook_target: public(address)
+hook_data: public(Bytes[4096])
+hook_count: public(uint256)
+# what the last call of the hook brought
+hook_success: public(bool)
+hook_response: public(Bytes[256])
+
+_balances: HashMap[address, uint256]
+# account -> units that exist only in `balanceOf`, under LYING_BALANCE
+_pretended: HashMap[address, uint256]
+# a door that leads to the same balances, for a token with two addresses
+_second_door: address
+
+
+@deploy
+def __init__(decimals_: uint8):
+    """
+    @notice Start as a well-behaved token.
+    @param decimals_ Its decimals.
+    """
+    decimals = decimals_
+
+
+# ----------------------------------------------------------------- scripting
+
+
+@external
+def set_mode(mode: Mode):
+    """
+    @notice Choose how to misbehave from now on.
+    @param mode One kind, several, or none (0).
+    """
+    self.mode = mode
+
+
+@external
+def set_blocked(account: address, is_blocked: bool):
+    """
+    @notice Put an account on the list of the mode BLOCKS, or take it off.
+    @param account The account.
+    @param is_blocked Whether it is on the list.
+    """
+    self.is_blocked[account] = is_blocked
+
+
+@external
+def set_hook(target: address, data: Bytes[4096], count: uint256):
+    """
+    @notice Choose what the hook calls.
+    @param target The contract.
+    @param data The call.
+    @param count How many times; then the hook is silent.
+    """
+    self.hook_target = target
+    self.hook_data = data
+    self.hook_count = count
+    self.hook_success = False
+    self.hook_response = b""
+
+
+@external
+def set_second_door(door: address):
+    """
+    @notice Let another contract call the functions that begin with `door_`.
+    @param door The other address of this token.
+    """
+    self._second_door = door
+
+
+@external
+def mint(account: address, amount: uint256):
+    """
+    @notice Create tokens.
+    @param account Who gets them.
+    @param amount How many.
+    """
+    self._balances[account] += amount
+    self.totalSupply += amount
+
+
+@external
+def rebase(account: address, amount: uint256):
+    """
+    @notice Set a balance, as a rebase or a seizure does.
+    @param account Whose.
+    @param amount The new balance.
+    """
+    self.totalSupply = self.totalSupply - self._balances[account] + amount
+    self._balances[account] = amount
+
+
+# -------------------------------------------------------------------- token
+
+
+@external
+@view
+def balanceOf(account: address) -> uint256:
+    """
+    @notice Read a balance, or a lie.
+    @param account Whose.
+    @return The balance.
+    """
+    if Mode.HUGE_BALANCE in self.mode:
+        return max_value(uint256)
+    return self._balances[account] + self._pretended[account]
+
+
+@external
+def approve(spender: address, amount: uint256) -> bool:
+    """
+    @notice Let another account spend.
+    @param spender Who.
+    @param amount How much.
+    @return True.
+    """
+    self.allowance[msg.sender][spender] = amount
+    return True
+
+
+@external
+def permit(
+    owner: address,
+    spender: address,
+    amount: uint256,
+    deadline: uint256,
+    v: uint8,
+    r: bytes32,
+    s: bytes32,
+):
+    """
+    @notice Approve without looking at the signature, or misbehave.
+    @param owner Whose tokens.
+    @param spender Who may spend.
+    @param amount How much.
+    @param deadline Ignored.
+    @param v Ignored.
+    @param r Ignored.
+    @param s Ignored.
+    """
+    if Mode.PERMIT_REVERTS in self.mode:
+        raise "hostile: no permit"
+    if Mode.PERMIT_IDLE in self.mode:
+        return
+    self.allowance[owner][spender] = amount
+
+
+@external
+@raw_return
+def transfer(to: address, amount: uint256) -> Bytes[BOMB]:
+    """
+    @notice Move tokens, more or less.
+    @param to Who gets them.
+    @param amount How many.
+    @return What the mode says; one word that is True when there is none.
+    """
+    self._move(msg.sender, to, amount)
+    return self._answer()
+
+
+@external
+@raw_return
+def transferFrom(owner: address, to: address, amount: uint256) -> Bytes[BOMB]:
+    """
+    @notice Move tokens by allowance, more or less.
+    @param owner Whose.
+    @param to Who gets them.
+    @param amount How many.
+    @return What the mode says; one word that is True when there is none.
+    """
+    self.allowance[owner][msg.sender] -= amount
+    self._move(owner, to, amount)
+    return self._answer()
+
+
+# -------------------------------------------------------------- second door
+
+
+@external
+def door_transfer(sender: address, to: address, amount: uint256):
+    """
+    @notice Move the same balances for the token's other address.
+    @dev Only that address, which has checked the sender.
+    @param sender Whose.
+    @param to Who gets them.
+    @param amount How many.
+    """
+    assert msg.sender == self._second_door, "hostile: not the second door"
+    self._move(sender, to, amount)
+
+
+# ---------------------------------------------------------------- internals
+
+
+@internal
+def _move(sender: address, to: address, amount: uint256):
+    if Mode.PAUSED in self.mode:
+        raise "hostile: paused"
+    if Mode.BLOCKS in self.mode and (self.is_blocked[sender] or self.is_blocked[to]):
+        raise "hostile: blocked"
+    if Mode.REVERT_BOMB in self.mode:
+        bomb: Bytes[BOMB] = self._bomb()
+        raw_revert(bomb)
+    if Mode.GAS_EATER in self.mode:
+        for i: uint256 in range(FOREVER):
+            self.totalSupply = i
+    if Mode.HOOK_BEFORE in self.mode:
+        self._call_hook()
+
+    if Mode.LYING_BALANCE in self.mode:
+        self._pretended[to] += amount
+    elif not (Mode.FALSE_AND_STAYS in self.mode or Mode.TRUE_BUT_STAYS in self.mode):
+        taken: uint256 = amount
+        given: uint256 = amount
+        if Mode.FEE_FROM_RECEIVER in self.mode:
+            given -= amount // 100
+        if Mode.FEE_FROM_SENDER in self.mode:
+            taken += amount // 100
+        if Mode.SENDS_MORE in self.mode:
+            given += 1
+        self._balances[sender] -= taken
+        self._balances[to] += given
+        if Mode.SHRINKING in self.mode:
+            self._balances[to] //= 2
+        log IERC20.Transfer(sender=sender, receiver=to, value=given)
+
+    if Mode.HOOK_AFTER in self.mode:
+        self._call_hook()
+
+
+@internal
+def _call_hook():
+    if self.hook_count == 0:
+        return
+    self.hook_count -= 1
+    self.hook_success, self.hook_response = raw_call(
+        self.hook_target,
+        self.hook_data,
+        max_outsize=256,
+        revert_on_failure=False,
+    )
+
+
+@internal
+@view
+def _answer() -> Bytes[BOMB]:
+    if Mode.NO_RETURN in self.mode:
+        return b""
+    if Mode.FALSE_AND_STAYS in self.mode or Mode.FALSE_BUT_MOVES in self.mode:
+        return abi_encode(False)
+    if Mode.RETURN_BOMB in self.mode:
+        return self._bomb()
+    if Mode.NOT_A_BOOL in self.mode:
+        return abi_encode(convert(2, uint256))
+    if Mode.SHORT_RETURN in self.mode:
+        return b"\x01"
+    return abi_encode(True)
+
+
+@internal
+@pure
+def _bomb() -> Bytes[BOMB]:
+    # Starts with a word that is True, so that only its size is wrong.
+    words: uint256[BOMB_WORDS] = empty(uint256[BOMB_WORDS])
+    words[0] = 1
+    return abi_encode(words)
