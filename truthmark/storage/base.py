@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every storage can do, and the checks that none of them may skip.
+
+A storage answers with bytes from somewhere else. Whatever it says, a block counts only once its
+SHA-256 is that of the CID, and a file only within the limits of this module.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, Self, runtime_checkable
+
+from truthmark.cid import CID, DAG_PB, DEFAULT_CHUNK_SIZE, EMPTY_CID
+from truthmark.errors import BlockMismatchError, ConfigError, LimitError, StorageError
+from truthmark.hashing import sha256
+from truthmark.types import Progress
+
+MAX_BLOCK: Final = 1 << 21
+"""Bytes of the largest block that is taken; also the largest that Kubo nodes exchange."""
+
+MAX_FILE: Final = 1 << 42
+"""Bytes of the largest file that is read where the caller states no smaller limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What one storage knows of a file.
+
+    Attributes:
+        cid: its root.
+        size: bytes of the file.
+        blocks: distinct blocks of its tree, inner nodes included.
+        local_blocks: how many of these the storage holds itself.
+        pinned: whether it keeps the file until told otherwise.
+    """
+
+    cid: CID
+    size: int
+    blocks: int
+    local_blocks: int
+    pinned: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether the storage holds every block itself."""
+        return self.local_blocks == self.blocks
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """Content-addressed files: local folder, Kubo node, gateways, or several of them.
+
+    Every method raises `StorageUnavailableError` where the storage does not answer,
+    `BlockNotFoundError` where it lacks a block, `BlockMismatchError` where it sends other bytes,
+    and `LimitError` or `MalformedError` where a tree breaks the limits or the format.
+    """
+
+    name: str
+    """How messages call it."""
+    writable: bool
+    """Whether `put`, `put_block`, `pin` and `unpin` work."""
+    workers: int
+    """How many blocks are worth asking for at once."""
+
+    def put(
+        self,
+        source: Path | bytes,
+        *,
+        chunk: int = DEFAULT_CHUNK_SIZE,
+        pin: bool = True,
+        progress: Progress | None = None,
+    ) -> CID:
+        """Store a file in chunks of `chunk` bytes and return its CID, the same everywhere."""
+        ...
+
+    def get(
+        self,
+        cid: CID,
+        dest: Path,
+        *,
+        progress: Progress | None = None,
+        resume: bool = True,
+        max_size: int = MAX_FILE,
+    ) -> None:
+        """Write the file to `dest`, which appears only when every block was checked."""
+        ...
+
+    def read_block(self, cid: CID) -> bytes:
+        """Return one block, checked."""
+        ...
+
+    def put_block(self, cid: CID, data: bytes) -> None:
+        """Store one block, unpinned."""
+        ...
+
+    def has_block(self, cid: CID) -> bool:
+        """Return whether this storage holds the block itself, without asking others."""
+        ...
+
+    def read_range(self, cid: CID, offset: int, length: int) -> bytes:
+        """Return bytes of a file, fetching only the blocks that hold them."""
+        ...
+
+    def blocks(self, cid: CID) -> Iterator[tuple[CID, bytes]]:
+        """Yield every distinct block of the tree once, parents before children."""
+        ...
+
+    def pin(self, cid: CID, *, progress: Progress | None = None) -> None:
+        """Keep the whole file from now on, fetching what is missing."""
+        ...
+
+    def unpin(self, cid: CID) -> None:
+        """Stop keeping it; harmless if it is not pinned."""
+        ...
+
+    def pins(self) -> list[CID]:
+        """Return the roots that are kept, in the order of their texts."""
+        ...
+
+    def has(self, cid: CID) -> bool:
+        """Return whether this storage holds every block of the tree itself."""
+        ...
+
+    def stat(self, cid: CID) -> Stat:
+        """Return size, blocks and pin state of a file."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files; the storage cannot be used afterwards."""
+        ...
+
+
+def check_block(cid: CID, data: bytes, source: str) -> bytes:
+    """Return `data` if it is the block of `cid`.
+
+    Raises:
+        LimitError: it is larger than any block may be.
+        BlockMismatchError: its SHA-256 is another.
+    """
+    if len(data) > MAX_BLOCK:
+        raise LimitError(
+            f"{source}: block {cid} is over {MAX_BLOCK} bytes; do not use this source for it"
+        )
+    if sha256(data) != cid.digest:
+        raise BlockMismatchError(
+            f"{source}: sent other bytes than those of block {cid}; use another source"
+        )
+    return data
+
+
+def check_chunk(chunk: int) -> int:
+    """Return `chunk` if blocks of so many bytes can be stored and exchanged.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if not 1 <= chunk <= MAX_BLOCK:
+        raise ConfigError(f"storage: chunk of {chunk} bytes; use 1 to {MAX_BLOCK}")
+    return chunk
+
+
+class BlockStorage(ABC):
+    """Everything that follows from being able to read a block: files, ranges, trees, limits."""
+
+    name: str
+    writable: bool = False
+    workers: int = 1
+
+    @abstractmethod
+    def _fetch(self, cid: CID) -> bytes:
+        """Return what the storage answers for `cid`; `read_block` checks it."""
+
+    @abstractmethod
+    def _holds(self, cid: CID) -> bool:
+        """Return whether this storage holds the block itself, without asking others."""
+
+    @abstractmethod
+    def pins(self) -> list[CID]:
+        """Return the roots that are kept, in the order of their texts."""
+
+    def read_block(self, cid: CID) -> bytes:
+        """Return one block, checked against its CID."""
+        # Nodes never send the empty block to each other: asking for it would hang.
+        if cid == EMPTY_CID:
+            return b""
+        return check_block(cid, self._fetch(cid), self.name)
+
+    def has_block(self, cid: CID) -> bool:
+        """Return whether this storage holds the block itself, without asking others."""
+        return cid == EMPTY_CID or self._holds(cid)
+
+    def get(
+        self,
+        cid: CID,
+        dest: Path,
+        *,
+        progress: Progress | None = None,
+        resume: bool = True,
+        max_size: int = MAX_FILE,
+    ) -> None:
+        """Write the file to `dest`; see `truthmark.storage.fetch.fetch_file`."""
+        from truthmark.storage.fetch import fetch_file
+
+        fetch_file(self, cid, dest, progress=progress, resume=resume, max_size=max_size)
+
+    def read_range(self, cid: CID, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset`, fewer at the end of the file.
+
+        Raises:
+            ConfigError: a negative offset or length.
+        """
+        from truthmark.storage.dag import leaf_bytes, walk
+
+        if offset < 0 or length < 0:
+            raise ConfigError(f"storage: no bytes {offset}+{length}; use positive numbers")
+        parts = []
+        for leaf in walk(self.read_block, cid, start=offset, stop=offset + length).leaves:
+            data = leaf_bytes(self.read_block, leaf)
+            parts.append(data[max(0, offset - leaf.offset) : offset + length - leaf.offset])
+        return b"".join(parts)
+
+    def blocks(self, cid: CID) -> Iterator[tuple[CID, bytes]]:
+        """Yield every distinct block of the tree once, parents before children."""
+        from truthmark.storage.dag import visit
+
+        seen: set[CID] = set()
+        for block_cid, node in visit(self.read_block, cid):
+            if block_cid not in seen:
+                seen.add(block_cid)
+                yield block_cid, self.read_block(block_cid) if node is None else node
+
+    def has(self, cid: CID) -> bool:
+        """Return whether this storage holds every block of the tree itself."""
+        from truthmark.storage.dag import visit
+
+        def read_held(wanted: CID) -> bytes:
+            if not self.has_block(wanted):
+                raise _AbsentError
+            return self.read_block(wanted)
+
+        try:
+            return all(
+                node is not None or self.has_block(block_cid)
+                for block_cid, node in visit(read_held, cid)
+            )
+        except _AbsentError:
+            return False
+
+    def stat(self, cid: CID) -> Stat:
+        """Return size, blocks and pin state of a file."""
+        from truthmark.storage.dag import parse_node, visit
+
+        seen: set[CID] = set()
+        held = size = 0
+        for block_cid, node in visit(self.read_block, cid):
+            if block_cid == cid:
+                size = len(self.read_block(cid)) if node is None else parse_node(node).size
+            if block_cid not in seen:
+                seen.add(block_cid)
+                held += self.has_block(block_cid)
+        return Stat(cid, size, len(seen), held, cid in self.pins())
+
+    def close(self) -> None:  # noqa: B027 (a storage without connections has nothing to do)
+        """Let go of connections and files."""
+
+    def __enter__(self) -> Self:
+        """Return the open storage."""
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Close the storage."""
+        self.close()
+
+
+class _AbsentError(StorageError):
+    """A block that `has` looks for is not held here."""
+
+
+def block_codec_name(cid: CID) -> str:
+    """Return the multicodec name that HTTP interfaces use for the block's codec."""
+    return "dag-pb" if cid.codec == DAG_PB else "raw"
