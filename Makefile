@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target does its own set-up first (tools/bootstrap.py), in 0.1 s once that is done.
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PY := .venv/bin/python
+BOOTSTRAP := $(or $(PYTHON),python3) tools/bootstrap.py
+MARKDOWN = $$(git ls-files '*.md')
+VYPER_LINT := .venv/vyper-lint
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-annotate --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test assure bench gas lint format app artifacts lock clean
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z]+):.*##( .*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup:  ## make .venv with everything in it (the other targets do so too)
+	@$(BOOTSTRAP)
+
+demo: setup  ## a data set goes from a folder to a buyer; APP=1 leaves the app running
+	@$(PY) -m scripts.demo $(if $(APP),--app)
+
+test: setup  ## everything a fresh clone can run
+	@$(PY) tools/run_tests.py
+
+assure: setup  ## the long campaigns; PART=i/n runs one part of n, and goes on where it ended
+	@pytest -p no:ape_test -m assure --hypothesis-profile=assure --timeout=0 -n 2 --part $(or $(PART),1/1)
+
+bench: setup  ## every table of speed, each figure a ratio against a peer in the same run
+	@$(PY) -m bench
+
+gas: setup  ## every table of gas, from receipts
+	@$(PY) -m bench.gas
+
+lint: setup $(VYPER_LINT)/stamp  ## formatting, types, layers, spelling, licences, artifacts
+	ruff format --check --quiet .
+	ruff check --quiet .
+	mypy --no-error-summary
+	lint-imports --no-cache | grep -vE '^$$' | tail -n 1
+	codespell $$(git ls-files)
+	mdformat --check $(MARKDOWN)
+	$(VYPER_LINT)/bin/mamushi --check --line-length 100 --quiet contracts
+	$(VYPER_LINT)/bin/natrix lint
+	$(PY) tools/artifacts.py --check
+	$(PY) tools/check_tree.py
+
+format: setup $(VYPER_LINT)/stamp  ## format Python, Vyper and Markdown
+	ruff check --fix-only --quiet .
+	ruff format --quiet .
+	$(VYPER_LINT)/bin/mamushi --line-length 100 --quiet contracts
+	mdformat $(MARKDOWN)
+
+app: setup  ## the Streamlit app, on loopback
+	streamlit run app/streamlit_app.py --server.address 127.0.0.1
+
+artifacts: setup  ## compile the contracts into the library
+	@$(PY) tools/artifacts.py
+
+lock: setup  ## make the lock files anew (needs uv on PATH)
+	$(LOCK) --all-extras pyproject.toml -o requirements.lock
+	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
+	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
+
+clean:  ## remove what was built, but not what was fetched
+	rm -rf .build build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+# Vyper's formatter and linter want another click than Ape does, so they live by themselves.
+$(VYPER_LINT)/stamp: tools/vyper-lint.lock | setup
+	@echo "installing Vyper's formatter and linter"
+	@$(PY) -m venv --clear $(VYPER_LINT)
+	@$(VYPER_LINT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: profiles of Hypothesis, strict skips, parts of campaigns, a chain."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.utils.anvil import anvil, anvil_process
+from tests.utils.parts import PartsPlugin
+from tests.utils.require import RequirePlugin
+
+__all__ = ["anvil", "anvil_process"]
+
+# No timed assertions: two cores are shared with whatever else the machine does.
+UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("default", **UNTIMED, print_blob=True)
+hypothesis.settings.register_profile("assure", **UNTIMED, print_blob=True, max_examples=2_000)
+hypothesis.settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", metavar="i/n", help="run part i of n, less what passed before")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RequirePlugin())
+    if part := config.getoption("part"):
+        config.pluginmanager.register(PartsPlugin(part, config))
+    if not _under_ape(config):
+        # Else Ape starts a chain for every run, and takes a snapshot of it around every test.
+        for name in ("ape-test", "ape-fixtures"):
+            config.pluginmanager.unregister(name=name)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Split the tree: `ape test` runs tests/functional, plain pytest runs all else."""
+    place = collection_path.relative_to(config.rootpath / "tests").parts
+    if place and collection_path.is_dir() and (place[0] == "functional") != _under_ape(config):
+        return True
+    return None
+
+
+def _under_ape(config: pytest.Config) -> bool:
+    return "ape_test" in (config.invocation_params.plugins or ())

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A local chain for tests that talk to one directly (those under Ape have Ape's own)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from truthmark.errors import ConfigError
+from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
+
+
+@pytest.fixture(scope="session")
+def anvil_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilProcess]:
+    """One anvil for the whole run (for each xdist worker); use `anvil`, which cleans up."""
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with start_anvil(log=tmp_path_factory.mktemp("anvil") / "anvil.log") as process:
+        yield process
+
+
+@pytest.fixture
+def anvil(anvil_process: AnvilProcess) -> Iterator[AnvilProcess]:
+    """Provide a chain as good as new: what the test did to it is undone after it."""
+    snapshot = anvil_process.rpc("evm_snapshot")
+    yield anvil_process
+    anvil_process.rpc("evm_revert", snapshot)
