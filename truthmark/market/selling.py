@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a seller brings to the registry: terms with the proof of the key, and a dealt custody.
+
+Pure functions: nothing here reads or writes a chain, a file or a storage.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from truthmark.codec.manifest import Manifest
+from truthmark.config import Windows
+from truthmark.errors import MarketError
+from truthmark.hashing import keccak256, sha256
+from truthmark.keys.curve import base_of, multiply
+from truthmark.keys.proofs import KnowledgeProof, prove_dataset_key
+from truthmark.keys.sealing import ShareContext, seal_share, write_bundle
+from truthmark.keys.sharing import deal
+from truthmark.market.records import (
+    ZERO_ADDRESS,
+    Custody,
+    Terms,
+    custodians_hash,
+    share_keys_hash,
+)
+from truthmark.types import Point
+
+MAX_TIME = 2**40 - 1
+ZERO_32 = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyOffer:
+    """What a seller asks of custodians, and what he pays.
+
+    Attributes:
+        threshold: t, how many parts make the key.
+        fee: per sale, to each custodian who delivered, in the sale token's smallest unit.
+        keeping_fee: per custodian and term, in the sale token's smallest unit.
+        lock: stake that each custodian locks, in the stake token's smallest unit.
+        penalty: what silence costs a custodian, at most `lock`.
+        term_seconds: length of a term.
+        terms: how many terms the custodians may stay at most.
+    """
+
+    threshold: int
+    fee: int
+    keeping_fee: int
+    lock: int
+    penalty: int
+    term_seconds: int
+    terms: int = 1
+
+
+DIRECT = CustodyOffer(
+    threshold=1, fee=0, keeping_fee=0, lock=0, penalty=0, term_seconds=365 * 86_400
+)
+"""Direct mode: the seller keeps the key himself and delivers with his own process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A validator that may become a custodian."""
+
+    address: str
+    encryption_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """A custody record with all that its opening brings along."""
+
+    custody: Custody
+    custodians: tuple[str, ...]
+    """ascending"""
+    share_keys: tuple[Point, ...]
+    """P_1 ... P_n"""
+    bundle: bytes = field(repr=False)
+    """the sealed shares, to be stored as one block; empty in direct mode"""
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return custody, custodians and share keys as the contract takes them."""
+        return self.custody.astuple(), list(self.custodians), [tuple(k) for k in self.share_keys]
+
+
+def licence_hash(licence: str) -> bytes:
+    """Return the hash by which terms name a manifest's licence, 32 bytes."""
+    return keccak256(licence.encode())
+
+
+def draft_terms(
+    manifest: Manifest,
+    secret: int,
+    *,
+    seller: str,
+    payee: str,
+    token: str,
+    windows: Windows,
+    bond: int,
+    fee_bps: int,
+    gate: str = ZERO_ADDRESS,
+) -> Terms:
+    """Write the terms of a packed version.
+
+    Raises:
+        MarketError: The secret is not the one that the version was packed with.
+    """
+    public_key = multiply(secret)
+    if public_key != manifest.public_key:
+        raise MarketError(
+            "this secret did not pack this version; restore the backup that was made when packing"
+        )
+    base, _ = base_of(public_key)
+    return Terms(
+        seller=seller,
+        payee=payee,
+        token=token,
+        manifest=manifest.digest,
+        root=manifest.root,
+        shard_count=manifest.count,
+        public_key=public_key,
+        base=base,
+        licence=licence_hash(manifest.licence),
+        gate=gate,
+        bond=bond,
+        royalty_bps=0,
+        bounty=0,
+        fee_bps=fee_bps,
+        delivery_seconds=windows.delivery,
+        inspection_seconds=windows.inspection,
+    )
+
+
+def prove_terms(
+    terms: Terms, secret: int, *, chain_id: int, registry: str
+) -> tuple[KnowledgeProof, int]:
+    """Return the proof that the seller knows the dataset key, and the base's counter."""
+    proof = prove_dataset_key(
+        secret,
+        chain_id=chain_id,
+        registry=registry,
+        seller=terms.seller,
+        terms_id=terms.terms_id,
+    )
+    return proof, base_of(terms.public_key)[1]
+
+
+def deal_custody(
+    terms: Terms,
+    secret: int,
+    validators: Sequence[Validator],
+    offer: CustodyOffer,
+    *,
+    epoch: int,
+    now: int,
+    acceptance_seconds: int,
+    chain_id: int,
+    registry: str,
+) -> Dealing:
+    """Share a version's secret among custodians, each share sealed to its custodian's key.
+
+    Args:
+        terms: The version's.
+        secret: s of the version.
+        validators: Who is to keep it; empty for direct mode, where the seller does.
+        offer: What is asked and paid.
+        epoch: The version's count of epochs so far.
+        now: Chain time.
+        acceptance_seconds: How long custodians have to accept.
+        chain_id: The registry's chain.
+        registry: The registry's address.
+
+    Raises:
+        KeysError: t of n cannot share a key, or a validator's encryption key is unusable.
+    """
+    if validators:
+        keepers = sorted(validators, key=lambda v: int(v.address, 16))
+    else:
+        keepers = [Validator(terms.seller, ZERO_32)]
+    custodians = tuple(v.address for v in keepers)
+    shares = deal(secret, offer.threshold, len(custodians))
+    share_keys = tuple(map(multiply, shares))
+    bundle = b""
+    if validators:
+        bundle = write_bundle(
+            [
+                seal_share(
+                    share,
+                    keeper.encryption_key,
+                    ShareContext(
+                        chain_id=chain_id,
+                        registry=registry,
+                        seller=terms.seller,
+                        dataset_key=terms.public_key,
+                        epoch=epoch,
+                        custodian=index,
+                    ),
+                )
+                for index, (share, keeper) in enumerate(zip(shares, keepers, strict=True), 1)
+            ]
+        )
+    accept_until = now + acceptance_seconds
+    end = accept_until + max(
+        offer.term_seconds, terms.delivery_seconds + terms.inspection_seconds
+    )
+    custody = Custody(
+        terms_id=terms.terms_id,
+        epoch=epoch,
+        custodians=custodians_hash(custodians),
+        share_keys=share_keys_hash(share_keys),
+        count=len(custodians),
+        threshold=offer.threshold,
+        fee=offer.fee,
+        keeping_fee=offer.keeping_fee,
+        lock=offer.lock,
+        penalty=offer.penalty,
+        term_seconds=offer.term_seconds,
+        accept_until=accept_until,
+        end=end,
+        last_end=min(MAX_TIME, end + (offer.terms - 1) * offer.term_seconds),
+        sealed_shares=sha256(bundle) if bundle else ZERO_32,
+    )
+    return Dealing(custody, custodians, share_keys, bundle)
