@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connection to a chain: the right one, with the right contracts on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from truthmark.chain.abi import Artifact, load_artifact
+from truthmark.chain.contracts import BlockId, Call, Contract, block_param
+from truthmark.chain.rpc import RpcClient, hex_bytes, hex_int
+from truthmark.config import ChainProfile
+from truthmark.errors import (
+    ChainMismatchError,
+    ChainUnavailableError,
+    ConfigError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
+    NodeError,
+)
+from truthmark.hashing import keccak256
+
+if TYPE_CHECKING:
+    from web3 import Web3
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block's header, as far as anybody here needs it.
+
+    Attributes:
+        number: Height.
+        hash: 32 bytes.
+        parent_hash: 32 bytes.
+        timestamp: Chain time in seconds.
+        base_fee: Wei a unit of gas, or None on chains without one.
+        logs_bloom: 256 bytes; zeros on chains that do not keep it.
+    """
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    base_fee: int | None = None
+    logs_bloom: bytes = bytes(256)
+
+    @classmethod
+    def from_rpc(cls, reply: object) -> "Block":
+        """Read JSON-RPC's block.
+
+        Raises:
+            MalformedReplyError: It is not one.
+        """
+        if not isinstance(reply, dict):
+            raise MalformedReplyError("a chain endpoint gives no block; try another one")
+        block = cls(
+            number=hex_int(reply.get("number")),
+            hash=hex_bytes(reply.get("hash")),
+            parent_hash=hex_bytes(reply.get("parentHash")),
+            timestamp=hex_int(reply.get("timestamp")),
+            base_fee=hex_int(reply["baseFeePerGas"]) if reply.get("baseFeePerGas") else None,
+            logs_bloom=hex_bytes(reply.get("logsBloom") or "0x" + "00" * 256),
+        )
+        sizes = len(block.hash), len(block.parent_hash), len(block.logs_bloom)
+        if sizes != (32, 32, 256) or max(block.number, block.timestamp) >= 2**63:
+            raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
+        return block
+
+
+class Chain:
+    """A chain that was checked to be the profile's.
+
+    The profile's contracts are attributes by their roles: `chain.registry`, `chain.market`, ...
+
+    Attributes:
+        profile: What is true of the network.
+        rpc: Its endpoints.
+        contracts: By role.
+    """
+
+    def __init__(self, profile: ChainProfile, rpc: RpcClient) -> None:
+        self.profile = profile
+        self.rpc = rpc
+        self.contracts = {
+            role: Contract(self, role, info.address, load_artifact(info.artifact))
+            for role, info in profile.contracts.items()
+        }
+
+    def __getattr__(self, role: str) -> Contract:
+        try:
+            return self.__dict__["contracts"][role]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError(
+                f"chain profile {self.profile.name} has no contract {role}"
+            ) from None
+
+    def at(self, address: str, artifact: Artifact, role: str = "") -> Contract:
+        """Return a contract that the profile does not name, such as a listing's token."""
+        return Contract(self, role or artifact.name, address, artifact)
+
+    def block(self, block: BlockId = "latest") -> Block:
+        """Return a block's header.
+
+        Raises:
+            ChainUnavailableError: The chain does not have it, or cannot be read.
+        """
+        return self.rpc.parsed(*_block_request(block), Block.from_rpc)
+
+    def find_block(self, block: BlockId) -> Block | None:
+        """Return a block's header, or None where the chain does not have the block."""
+        return self.rpc.parsed(*_block_request(block), _maybe_block)
+
+    def blocks(self, numbers: Sequence[int]) -> list[Block | None]:
+        """Return several headers; None for each that the chain does not have."""
+        replies = self.rpc.batch([_block_request(number) for number in numbers])
+        return [_maybe_block(reply) for reply in replies]
+
+    def height(self) -> int:
+        """Return the number of the newest block."""
+        return self.rpc.parsed("eth_blockNumber", (), hex_int)
+
+    def time(self) -> int:
+        """Return chain time: the newest block's timestamp, in seconds.
+
+        Deadlines of contracts are measured by it, so clients must never use their own clock.
+        """
+        return self.block().timestamp
+
+    def balance(self, address: str, block: BlockId = "latest") -> int:
+        """Return what an account holds, in wei."""
+        return self.rpc.parsed("eth_getBalance", (address, block_param(block)), hex_int)
+
+    def code(self, address: str, block: BlockId = "latest") -> bytes:
+        """Return the code at an address; nothing where there is none."""
+        return self.rpc.parsed("eth_getCode", (address, block_param(block)), hex_bytes)
+
+    @cached_property
+    def genesis(self) -> bytes:
+        """Hash of block 0: tells a local chain that was started anew from the one before."""
+        return self.block(0).hash
+
+    def batch(
+        self, calls: Sequence[Call], *, block: BlockId = "latest", sender: str | None = None
+    ) -> list[Any]:
+        """Run several calls in few questions and return what each returns.
+
+        Raises:
+            RevertedError: A contract refuses one of them.
+            ChainError: The chain cannot be read.
+        """
+        replies = self.rpc.batch([call.request(block=block, sender=sender) for call in calls])
+        return [call.decode(reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def try_batch(
+        self, calls: Sequence[Call], *, block: BlockId = "latest", sender: str | None = None
+    ) -> list[Any]:
+        """Do as `batch`, but return a refusal in the place of the value it prevented."""
+        requests = [call.request(block=block, sender=sender) for call in calls]
+        outcomes = self.rpc.batch_outcomes(requests)
+        return [
+            outcome if isinstance(outcome, Exception) else call.decode(outcome)
+            for call, outcome in zip(calls, outcomes, strict=True)
+        ]
+
+    def final_block(self, confirmations: int | None = None) -> Block:
+        """Return the newest block that counts as final, agreed on by two endpoints if there are.
+
+        Args:
+            confirmations: Blocks, its own included; the profile's number if not given.
+
+        Raises:
+            EndpointsDisagreeError: They have different blocks there.
+            ChainUnavailableError: Fewer answer than are needed.
+        """
+        depth = self.profile.confirmations if confirmations is None else confirmations
+        number = max(0, self.height() - max(depth, 1) + 1)
+        return Block.from_rpc(self._agreed(*_block_request(number), key=_block_hash))
+
+    def agreed_call(self, call: Call, block: Block) -> Any:
+        """Run a call on the state of one block at two endpoints, if there are, and compare.
+
+        Raises:
+            EndpointsDisagreeError: They return different values.
+            RevertedError: The contract refuses.
+            ChainUnavailableError: Fewer answer than are needed.
+        """
+        return call.decode(self._agreed(*call.request(block=block.hash)))
+
+    def _agreed(self, method: str, params: Sequence[object], key: Any = lambda reply: reply) -> Any:
+        """Ask two endpoints the same, or the only one there is."""
+        needed = min(2, len(self.rpc.endpoints))
+        answers = []
+        failure: Exception | None = None
+        for endpoint in self.rpc.endpoints:
+            try:
+                answers.append(self.rpc.call(method, *params, endpoint=endpoint))
+            except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
+                failure = error
+            if len(answers) == needed:
+                break
+        if len(answers) < needed:
+            raise ChainUnavailableError(
+                f"only {len(answers)} of the {needed} chain endpoints that must agree answers; "
+                f"add another or try later ({failure})"
+            )
+        if any(key(answer) != key(answers[0]) for answer in answers):
+            raise EndpointsDisagreeError(
+                "two chain endpoints say different things; wait, and if it stays so replace one"
+            )
+        return answers[0]
+
+    @cached_property
+    def web3(self) -> "Web3":
+        """A web3 object over the same endpoints, for those who want to do more with the chain."""
+        from truthmark.chain.provider import make_web3
+
+        return make_web3(self.rpc)
+
+
+def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
+    """Connect to a profile's chain and check that it is the one the profile means.
+
+    Args:
+        profile: Says where and which.
+        timeout: Seconds to wait for one answer.
+
+    Raises:
+        ConfigError: The profile names no endpoint, or a contract that is not known here.
+        ChainMismatchError: It is another chain, or a contract there is missing or another one.
+        ChainUnavailableError: No endpoint answers.
+    """
+    if not profile.rpc:
+        raise ConfigError(
+            f"chain profile {profile.name} names no endpoint; "
+            'put `rpc = ["https://…"]` into config.toml or set TRUTHMARK_RPC'
+        )
+    chain = Chain(profile, RpcClient(profile.rpc, chain_id=profile.chain_id, timeout=timeout))
+    infos = list(profile.contracts.items())
+    codes = chain.rpc.batch([("eth_getCode", (info.address, "latest")) for _, info in infos])
+    for (role, info), code in zip(infos, map(hex_bytes, codes), strict=True):
+        if not code:
+            raise ChainMismatchError(
+                f"there is no {role} contract at {info.address} on {profile.name}; if this is a "
+                "local chain run `truthmark devnet up`, else get the network's current profile"
+            )
+        if "0x" + keccak256(code).hex() != info.code_hash:
+            raise ChainMismatchError(
+                f"the {role} contract at {info.address} on {profile.name} is not the one the "
+                "profile means; use the Truthmark release and the profile that belong together"
+            )
+    return chain
+
+
+def _block_request(block: BlockId) -> tuple[str, tuple[object, ...]]:
+    if isinstance(block, bytes):
+        return "eth_getBlockByHash", ("0x" + block.hex(), False)
+    return "eth_getBlockByNumber", (block_param(block), False)
+
+
+def _maybe_block(reply: object) -> Block | None:
+    return None if reply is None else Block.from_rpc(reply)
+
+
+def _block_hash(reply: object) -> bytes:
+    return Block.from_rpc(reply).hash

@@ -1,0 +1,519 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions that take effect exactly once.
+
+The rules, each of which holds if the process is killed between any two lines:
+
+* An intent is on disk, synced, before anything is done about it.
+* It is bound to one nonce by the same commit that keeps its signed transaction, which is broadcast
+  only after that. From then on it never gets another nonce unless a block shows that the nonce
+  was used up by something else; higher offers for a stuck transaction use the same nonce. So at
+  most one transaction of an intent can ever be on one chain.
+* Until it is confirmed, the same bytes are broadcast again and again; a reorganisation that drops
+  it is only one more reason to. So at least one gets there.
+
+Deciding when a transaction is stuck goes by blocks, not by anybody's clock.
+"""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from truthmark.chain.connection import Block, Chain
+from truthmark.chain.contracts import block_param
+from truthmark.chain.journal_store import Attempt, Entry, JournalStore, State, open_store
+from truthmark.chain.rpc import RpcReplyError, hex_int
+from truthmark.chain.transactions import Intent, Receipt
+from truthmark.config import to_checksum_address
+from truthmark.errors import (
+    ChainError,
+    ChainUnavailableError,
+    MalformedReplyError,
+    NodeError,
+    RevertedError,
+    TransactionPendingError,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_GAS = 1 << 24
+"""What one transaction may use (EIP-7825)."""
+
+STUCK_BLOCKS = 3
+"""A transaction that was passed over by so many blocks gets a higher offer."""
+
+RECHECK_BLOCKS = 64
+"""How deep `resume` looks for finished transactions that a reorganisation took back."""
+
+_REPEAT_SECONDS = 2.0  # between broadcasts of the same bytes
+_GAP_SECONDS = 2.0  # how long a nonce must be missing before it is filled, at the least
+
+
+class Signer(Protocol):
+    """An account that can sign; eth-account's `LocalAccount` is one."""
+
+    @property
+    def address(self) -> Any:
+        """The account's address."""
+
+    def sign_transaction(self, transaction_dict: Any) -> Any:
+        """Return an object with `raw_transaction` and `hash`."""
+
+
+class GasPriceError(ChainError):
+    """Gas costs more than the settings allow to offer."""
+
+
+@dataclass(frozen=True)
+class _Fees:
+    """Wei for a unit of gas; without a tip on chains that know no base fee."""
+
+    max_fee: int
+    tip: int | None
+
+
+class Journal:
+    """The transactions of one account on one chain.
+
+    Any number of processes and threads may use the journal of the same account.
+
+    Usage example::
+
+        journal = Journal(chain, account, settings.home / "journal")
+        journal.resume()
+        receipt = journal.send(chain.market.functions.settle(terms).intent("settle:17:3"))
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        signer: Signer,
+        folder: Path,
+        *,
+        max_gas_price: int | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        """Name the journal; nothing is written yet.
+
+        Args:
+            chain: Where transactions go.
+            signer: Whose transactions they are.
+            folder: Of all journals of this home.
+            max_gas_price: Wei; never offer more for a unit of gas.
+            timeout: Seconds to wait for a transaction to be confirmed.
+        """
+        self.chain = chain
+        self.address = to_checksum_address(str(signer.address))
+        self._signer = signer
+        self._max_gas_price = max_gas_price
+        self._timeout = timeout
+        # The first block's hash tells a local chain that was started anew from the one before:
+        # what took effect there has not taken effect here.
+        place = f"{chain.profile.chain_id}-{chain.genesis.hex()[:16]}"
+        self._path = folder / place / f"{self.address}.sqlite"
+        self._poll = min(max(chain.profile.block_time / 4, 0.05), 2.0)
+        self._broadcast_at: dict[str, float] = {}
+        self._gap_since: tuple[int, float] | None = None
+        self._last_problem = ""
+
+    def send(self, intent: Intent, *, timeout: float | None = None) -> Receipt:
+        """Send an intent and return its receipt once it is confirmed.
+
+        One that was sent before is not sent again: its receipt is returned, or waited for. One
+        that failed before (refused, before or after it was sent) is tried anew.
+
+        Raises:
+            RevertedError: The contract refuses; the message is its reason.
+            TransactionPendingError: It is not confirmed in time; asking again goes on waiting.
+            ConfigError: The key stands for another transaction.
+            ChainError: The chain cannot be read, or the account cannot pay.
+        """
+        self.submit(intent)
+        return self.wait(intent.key, timeout=timeout)
+
+    def submit(self, intent: Intent) -> None:
+        """Send an intent without waiting for it; see `send`.
+
+        Raises:
+            RevertedError: The contract refuses; nothing was sent.
+            ConfigError: The key stands for another transaction.
+            ChainError: The chain cannot be read, or the account cannot pay; nothing was sent.
+        """
+        with open_store(self._path) as store:
+            entry = store.add(intent)
+            if entry.state is not State.QUEUED:
+                return
+            try:
+                self._bind(store, entry)
+            except (ChainUnavailableError, MalformedReplyError) as error:
+                # The caller is told now; it must not go out later, unasked.
+                store.refuse(intent.key, str(error))
+                raise
+
+    def wait(self, key: str, *, timeout: float | None = None) -> Receipt:
+        """Return an intent's receipt once it is confirmed; see `send`."""
+        for _ in self._turns(timeout):
+            entry = self._advance(key)
+            if entry.state is State.DONE and entry.receipt:
+                return entry.receipt
+            if entry.state is State.FAILED:
+                raise RevertedError(entry.error or "the contract refuses")
+        raise TransactionPendingError(
+            f"transaction {key!r} is not confirmed yet{self._last_problem}; "
+            "run the command again to go on waiting, nothing is sent twice"
+        )
+
+    def resume(self, *, timeout: float | None = None) -> list[Receipt]:
+        """Finish what was begun before, by whatever process of this account.
+
+        Sends what was decided on but not sent, broadcasts again what was sent but not confirmed,
+        and watches again what a reorganisation of up to `RECHECK_BLOCKS` took back.
+
+        Returns:
+            A receipt for each that is on the chain now, also of those that a contract refused.
+
+        Raises:
+            TransactionPendingError: Some are not confirmed in time.
+            ChainError: The chain cannot be read.
+        """
+        with open_store(self._path) as store:
+            self._recheck(store)
+            keys = [entry.intent.key for entry in store.unfinished()]
+        left = list(keys)
+        for _ in self._turns(timeout):
+            try:
+                while left and self._advance(left[0]).state in (State.DONE, State.FAILED):
+                    left.pop(0)
+            except ChainError as error:  # one that cannot be paid for must not hold up the others
+                self._last_problem = f" ({error})"
+            if not left:
+                return [receipt for key in keys if (receipt := self.result(key))]
+        raise TransactionPendingError(
+            f"some transactions are not confirmed yet{self._last_problem}; run the command again"
+        )
+
+    def pending(self) -> list[Intent]:
+        """Return what is not finished, in the order it will be."""
+        with open_store(self._path) as store:
+            return [entry.intent for entry in store.unfinished()]
+
+    def result(self, key: str) -> Receipt | None:
+        """Return the receipt of an intent that is finished on the chain, else None."""
+        with open_store(self._path) as store:
+            entry = store.find(key)
+        return entry.receipt if entry else None
+
+    def _turns(self, timeout: float | None) -> Iterator[None]:
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        while True:
+            yield
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(self._poll)
+
+    def _advance(self, key: str) -> Entry:
+        """Do what can be done now for an intent, and return how far it has come."""
+        with open_store(self._path) as store:
+            entry = store.get(key)
+            # An outage is no reason to give up waiting: what was sent may well be mined.
+            with self._outages_noted(), contextlib.suppress(RevertedError):
+                if entry.state is State.QUEUED:
+                    self._bind(store, entry)
+                if entry.state is State.SENT:
+                    self._tend(store)
+            return store.get(key)
+
+    @contextlib.contextmanager
+    def _outages_noted(self) -> Iterator[None]:
+        try:
+            yield
+        except (ChainUnavailableError, MalformedReplyError) as error:
+            self._last_problem = f" ({error})"
+            log.info("%s", error)
+
+    # ------------------------------------------------------------------ binding to a nonce
+
+    def _bind(self, store: JournalStore, entry: Entry) -> None:
+        """Choose a nonce, sign, keep, broadcast."""
+        intent = entry.intent
+        try:
+            head = self.chain.block()
+            gas = intent.gas or self._estimate(intent)
+            if gas > MAX_GAS:
+                raise ChainError(
+                    f"{intent.purpose or intent.key} needs {gas} gas, one transaction may use "
+                    f"{MAX_GAS}; split it"
+                )
+            fees = self._fees(head)
+            # Transactions that another program has sent for this account count as well.
+            nonce = max(self._count("pending"), store.next_nonce())
+        except (ChainUnavailableError, MalformedReplyError):
+            raise
+        except ChainError as error:
+            store.refuse(intent.key, str(error))
+            raise
+        self._broadcast(self._sign(store, intent, nonce, gas, fees, head))
+
+    def _estimate(self, intent: Intent) -> int:
+        question: dict[str, str] = {"from": self.address, "data": "0x" + intent.data.hex()}
+        if intent.to is not None:
+            question["to"] = intent.to
+        if intent.value:
+            question["value"] = hex(intent.value)
+        try:
+            used = self.chain.rpc.parsed("eth_estimateGas", (question, "pending"), hex_int)
+        except RpcReplyError as error:
+            if "insufficient" in error.node_message.lower():
+                raise ChainError(
+                    f"account {self.address} cannot pay for this ({error.node_message}); "
+                    f"send it some {self.chain.profile.native_symbol}"
+                ) from error
+            raise
+        # State may have changed by the time it is mined; unused gas is not paid for.
+        return min(used + used // 4, max(used, MAX_GAS))
+
+    def _sign(
+        self,
+        store: JournalStore,
+        intent: Intent,
+        nonce: int,
+        gas: int,
+        fees: _Fees,
+        head: Block,
+    ) -> Attempt:
+        transaction: dict[str, object] = {
+            "chainId": self.chain.profile.chain_id,
+            "nonce": nonce,
+            "value": intent.value,
+            "data": intent.data,
+            "gas": gas,
+        }
+        if intent.to is not None:
+            transaction["to"] = to_checksum_address(intent.to)
+        if fees.tip is None:
+            transaction["gasPrice"] = fees.max_fee
+        else:
+            transaction |= {"maxFeePerGas": fees.max_fee, "maxPriorityFeePerGas": fees.tip}
+        signed = self._signer.sign_transaction(transaction)
+        attempt = Attempt(
+            tx_hash="0x" + bytes(signed.hash).hex(),
+            nonce=nonce,
+            raw=bytes(signed.raw_transaction),
+            max_fee=fees.max_fee,
+            tip=fees.tip or 0,
+            gas=gas,
+            height=head.number,
+        )
+        store.add_attempt(intent.key, attempt)
+        return attempt
+
+    def _fees(self, head: Block) -> _Fees:
+        if head.base_fee is None:
+            price = self.chain.rpc.parsed("eth_gasPrice", (), hex_int)
+            least = price
+            fees = _Fees(price, None)
+        else:
+            try:
+                tip = self.chain.rpc.parsed("eth_maxPriorityFeePerGas", (), hex_int)
+            except NodeError:
+                tip = 10**9  # what wallets offer where nodes give no advice
+            least = head.base_fee + tip
+            fees = _Fees(2 * head.base_fee + tip, tip)
+        if self._max_gas_price is None:
+            return fees
+        if least > self._max_gas_price:
+            raise GasPriceError(
+                f"gas costs {least / 1e9:.2f} gwei now, your limit is "
+                f"{self._max_gas_price / 1e9:.2f}; wait, or raise max_gas_price_gwei"
+            )
+        return _Fees(min(fees.max_fee, self._max_gas_price), fees.tip)
+
+    def _broadcast(self, attempt: Attempt) -> None:
+        """Hand a signed transaction to a node; whatever is said, watching goes on."""
+        self._broadcast_at[attempt.tx_hash] = time.monotonic()
+        with self._outages_noted():
+            try:
+                self.chain.rpc.call("eth_sendRawTransaction", "0x" + attempt.raw.hex())
+            except (NodeError, RevertedError) as error:
+                text = str(error)
+                if "already" not in text.lower() and "nonce too low" not in text.lower():
+                    self._last_problem = f" ({text})"
+                log.info("broadcast of %s: %s", attempt.tx_hash, text)
+
+    def _broadcast_again(self, attempt: Attempt) -> None:
+        """Hand a transaction to a node that may have lost it, but not at every turn."""
+        last = self._broadcast_at.get(attempt.tx_hash, -math.inf)
+        if time.monotonic() - last >= _REPEAT_SECONDS:
+            self._broadcast(attempt)
+
+    # ------------------------------------------------------------------ watching
+
+    def _tend(self, store: JournalStore) -> None:
+        """Look after everything that is on its way, once."""
+        replies = self.chain.rpc.batch(
+            [
+                ("eth_getBlockByNumber", ("latest", False)),
+                ("eth_getTransactionCount", (self.address, "latest")),
+                ("eth_getTransactionCount", (self.address, "pending")),
+            ]
+        )
+        head, used, pending = Block.from_rpc(replies[0]), hex_int(replies[1]), hex_int(replies[2])
+        for entry in store.finished_from_nonce(used):
+            log.warning("%s was taken off the chain; sending it again", entry.intent.key)
+            store.reopen(entry.intent.key)
+        entries = store.in_state(State.SENT)
+        receipts = self._receipts(entries)
+        for entry in entries:
+            assert entry.nonce is not None  # as of every one in state SENT
+            receipt = receipts[entry.intent.key]
+            if receipt is not None:
+                self._finish_if_final(store, entry, receipt, head)
+            elif entry.nonce < used:
+                self._look_for_replacement(store, entry, head)
+            elif entry.nonce == used:
+                self._push(store, entry, head)
+            else:
+                self._broadcast_again(entry.attempts[-1])
+        waiting = [a.nonce for e in entries if not receipts[e.intent.key] for a in e.attempts[:1]]
+        if min(waiting, default=used) > used == pending:
+            self._fill_gap(store, used, head)
+        else:
+            self._gap_since = None
+
+    def _receipts(self, entries: list[Entry]) -> dict[str, Receipt | None]:
+        """Return for each key the receipt of whichever attempt is on the chain."""
+        pairs = [(entry.intent.key, a.tx_hash) for entry in entries for a in entry.attempts]
+        replies = self.chain.rpc.batch(
+            [("eth_getTransactionReceipt", (tx_hash,)) for _, tx_hash in pairs]
+        )
+        found: dict[str, Receipt | None] = {entry.intent.key: None for entry in entries}
+        for (key, tx_hash), reply in zip(pairs, replies, strict=True):
+            receipt = Receipt.from_rpc(reply)
+            if receipt is None:
+                continue
+            if receipt.tx_hash != tx_hash:
+                raise MalformedReplyError("a chain endpoint gives another receipt; try another one")
+            found[key] = receipt
+        return found
+
+    def _finish_if_final(
+        self, store: JournalStore, entry: Entry, receipt: Receipt, head: Block
+    ) -> None:
+        depth = head.number - receipt.block_number + 1
+        if depth < self.chain.profile.confirmations:
+            return
+        block = self.chain.find_block(receipt.block_number)
+        if block is None or "0x" + block.hash.hex() != receipt.block_hash:
+            return  # taken off the chain since
+        error = None if receipt.succeeded else self._failure(entry, receipt)
+        store.finish(entry.intent.key, receipt, error)
+        self._last_problem = ""
+
+    def _failure(self, entry: Entry, receipt: Receipt) -> str:
+        """Ask a node why a transaction was refused, by running it again before its block."""
+        intent = entry.intent
+        question = {"from": self.address, "data": "0x" + intent.data.hex()}
+        question |= {"gas": hex(receipt.gas_used * 2 + 21_000), "value": hex(intent.value)}
+        if intent.to is not None:
+            question["to"] = intent.to
+        try:
+            self.chain.rpc.call("eth_call", question, block_param(receipt.block_number - 1))
+        except RevertedError as error:
+            return str(error) or "the contract refuses and gives no reason"
+        except NodeError:
+            pass  # the state is too old for this node
+        return f"transaction {receipt.tx_hash} was refused in block {receipt.block_number}"
+
+    def _push(self, store: JournalStore, entry: Entry, head: Block) -> None:
+        """Broadcast the transaction that is next in line; offer more if it is stuck."""
+        last = entry.attempts[-1]
+        outbid = head.base_fee is not None and head.base_fee > last.max_fee
+        if outbid or head.number - last.height > STUCK_BLOCKS:
+            try:
+                last = self._raise_offer(store, entry, head)
+            except GasPriceError as error:  # the old offer stands
+                self._last_problem = f" ({error})"
+        self._broadcast_again(last)
+
+    def _raise_offer(self, store: JournalStore, entry: Entry, head: Block) -> Attempt:
+        """Sign the same intent for the same nonce again, at a price that nodes will take."""
+        last = entry.attempts[-1]
+        now = self._fees(head)
+        # Nodes want at least a tenth more on both figures to let go of what they hold.
+        tip = None if now.tip is None else max(now.tip, last.tip * 9 // 8 + 1)
+        max_fee = max(now.max_fee, last.max_fee * 9 // 8 + 1, tip or 0)
+        if self._max_gas_price is not None and max_fee > self._max_gas_price:
+            raise GasPriceError("a higher offer would be above max_gas_price_gwei; raise it")
+        log.info("%s is stuck; offering %d wei a gas", entry.intent.key, max_fee)
+        return self._sign(store, entry.intent, last.nonce, last.gas, _Fees(max_fee, tip), head)
+
+    def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
+        """Find out what used up a nonce while no attempt of ours shows a receipt.
+
+        Only a block that holds none of ours, and before which the nonce was free, proves that it
+        was something else: a node that merely forgot a receipt must not make us pay twice.
+        """
+        nonce = entry.attempts[-1].nonce
+        low, high = 0, head.number - self.chain.profile.confirmations + 1
+        if high < 1 or self._count(high) <= nonce:
+            return  # not final yet
+        # The nonce was free when we signed; older states are no longer at every node.
+        start = entry.attempts[0].height - RECHECK_BLOCKS
+        if 0 < start < high and self._count(start) <= nonce:
+            low = start
+        while low < high:  # the first block after which the nonce is used
+            middle = (low + high) // 2
+            if self._count(middle) > nonce:
+                high = middle
+            else:
+                low = middle + 1
+        reply = self.chain.rpc.call("eth_getBlockByNumber", hex(low), False)
+        block = Block.from_rpc(reply)
+        hashes = reply.get("transactions")
+        if not isinstance(hashes, list):
+            raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
+        before, after = self._count(block.parent_hash), self._count(block.hash)
+        ours = {attempt.tx_hash for attempt in entry.attempts}
+        if before <= nonce < after and not ours & set(map(str, hashes)):
+            log.warning("nonce %d was used by another program; binding anew", nonce)
+            store.unbind(entry.intent.key)
+
+    def _fill_gap(self, store: JournalStore, nonce: int, head: Block) -> None:
+        """Use up a nonce that nothing known will use, so that later ones get their turn.
+
+        It happens when another program's transaction was dropped after we had counted it.
+        """
+        now = time.monotonic()
+        if self._gap_since is None or self._gap_since[0] != nonce:
+            self._gap_since = nonce, now
+        if now - self._gap_since[1] < max(_GAP_SECONDS, self.chain.profile.block_time):
+            return
+        log.warning("nobody uses nonce %d; filling it", nonce)
+        key, purpose = f"fill-nonce:{nonce}", "fill a gap between transactions"
+        intent = Intent(key, self.address, b"", 0, purpose, gas=21_000)
+        try:
+            fees = self._fees(head)
+        except GasPriceError as error:
+            self._last_problem = f" ({error})"
+            return
+        if store.add(intent).state is State.QUEUED:
+            self._broadcast(self._sign(store, intent, nonce, 21_000, fees, head))
+
+    def _recheck(self, store: JournalStore) -> None:
+        """Watch again what was finished lately but is not where it was."""
+        head = self.chain.height()
+        entries = store.finished_from_block(head - RECHECK_BLOCKS)
+        receipts = self._receipts(entries)
+        for entry in entries:
+            now = receipts[entry.intent.key]
+            if now is None or entry.receipt is None or now.block_hash != entry.receipt.block_hash:
+                store.reopen(entry.intent.key)
+
+    def _count(self, block: int | str | bytes) -> int:
+        """Return how many nonces the account has used up in a block's state."""
+        params = (self.address, block_param(block))
+        return self.chain.rpc.parsed("eth_getTransactionCount", params, hex_int)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be sent, and what became of it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from truthmark.chain.rpc import hex_bytes, hex_int
+from truthmark.config import to_checksum_address
+from truthmark.errors import MalformedReplyError
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One transaction that somebody has decided on.
+
+    Attributes:
+        key: Its name in the journal: under one key at most one transaction ever takes effect.
+        to: The contract, or None to deploy one.
+        data: Calldata or creation code.
+        value: Wei to send along.
+        purpose: Said to people.
+        gas: A limit, where an estimate will not do.
+    """
+
+    key: str
+    to: str | None
+    data: bytes = field(repr=False)
+    value: int = 0
+    purpose: str = ""
+    gas: int | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A transaction that is on the chain.
+
+    Attributes:
+        tx_hash: As 0x text.
+        block_number: Where it is.
+        block_hash: As 0x text.
+        succeeded: False if the contract refused; only gas was spent then.
+        gas_used: Units of gas.
+        gas_price: Wei paid for each.
+        contract_address: Of a new contract, else None.
+        logs: As JSON-RPC has them; `Contract.logs` decodes them.
+    """
+
+    tx_hash: str
+    block_number: int
+    block_hash: str
+    succeeded: bool
+    gas_used: int
+    gas_price: int
+    contract_address: str | None
+    logs: tuple[dict[str, Any], ...] = field(repr=False)
+
+    @property
+    def cost(self) -> int:
+        """Wei paid for gas."""
+        return self.gas_used * self.gas_price
+
+    @classmethod
+    def from_rpc(cls, reply: object) -> "Receipt | None":
+        """Read JSON-RPC's receipt; None where the transaction is not on the chain.
+
+        Raises:
+            MalformedReplyError: It is not a receipt.
+        """
+        if reply is None:
+            return None
+        if not isinstance(reply, dict) or not isinstance(reply.get("logs"), list):
+            raise MalformedReplyError("a chain endpoint gives no receipt; try another one")
+        created = reply.get("contractAddress")
+        for log in reply["logs"]:
+            if not isinstance(log, dict) or not isinstance(log.get("topics"), list):
+                raise MalformedReplyError("a chain endpoint gives damaged logs; try another one")
+        return cls(
+            tx_hash="0x" + hex_bytes(reply.get("transactionHash")).hex(),
+            block_number=hex_int(reply.get("blockNumber")),
+            block_hash="0x" + hex_bytes(reply.get("blockHash")).hex(),
+            succeeded=hex_int(reply.get("status")) == 1,
+            gas_used=hex_int(reply.get("gasUsed")),
+            gas_price=hex_int(reply.get("effectiveGasPrice", "0x0")),
+            contract_address=to_checksum_address(created) if created else None,
+            logs=tuple(reply["logs"]),
+        )
+
+    def to_json(self) -> str:
+        """Return what `from_json` takes."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Receipt":
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        return cls(**{**data, "logs": tuple(data["logs"])})
