@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
-from truthmark.cid import CID, DAG_PB, DEFAULT_CHUNK_SIZE, EMPTY_CID
+from truthmark.cid import CID, DEFAULT_CHUNK_SIZE, EMPTY_CID
 from truthmark.errors import BlockMismatchError, ConfigError, LimitError, StorageError
 from truthmark.hashing import sha256
 from truthmark.types import Progress
@@ -179,6 +179,32 @@ class BlockStorage(ABC):
     def pins(self) -> list[CID]:
         """Return the roots that are kept, in the order of their texts."""
 
+    def put(
+        self,
+        source: Path | bytes,
+        *,
+        chunk: int = DEFAULT_CHUNK_SIZE,
+        pin: bool = True,
+        progress: Progress | None = None,
+    ) -> CID:
+        """Store a file and return its CID."""
+        raise self._read_only()
+
+    def put_block(self, cid: CID, data: bytes) -> None:
+        """Store one block, unpinned."""
+        raise self._read_only()
+
+    def pin(self, cid: CID, *, progress: Progress | None = None) -> None:
+        """Keep the whole file from now on, fetching what is missing."""
+        raise self._read_only()
+
+    def unpin(self, cid: CID) -> None:
+        """Stop keeping it; harmless if it is not pinned."""
+        raise self._read_only()
+
+    def _read_only(self) -> StorageError:
+        return StorageError(f"{self.name}: only reads; add a local or kubo storage to write")
+
     def read_block(self, cid: CID) -> bytes:
         """Return one block, checked against its CID."""
         # Nodes never send the empty block to each other: asking for it would hang.
@@ -275,8 +301,3 @@ class BlockStorage(ABC):
 
 class _AbsentError(StorageError):
     """A block that `has` looks for is not held here."""
-
-
-def block_codec_name(cid: CID) -> str:
-    """Return the multicodec name that HTTP interfaces use for the block's codec."""
-    return "dag-pb" if cid.codec == DAG_PB else "raw"
