@@ -100,7 +100,7 @@ def buy(
     """
     @notice Pay for the key of a version; custodians have the delivery window to hand it over.
     @dev Anyone the gate admits. Pulls the price and one fee for each of t custodians.
-    @param order The most to pay, the buyer's key with its proof, a salt.
+    @param order The price, the buyer's key with its proof, a salt.
     @param terms The version's terms, and so its licence, accepted.
     @param custody The epoch of custody to buy from.
     @param permit An ERC-2612 permit, if the allowance is to come with the call.
@@ -114,7 +114,8 @@ def buy(
     price: uint256 = self._price(terms_id, custody_id, custody, deadline + terms.inspection_seconds)
     if voucher.expiry != 0:
         price = self._redeem(voucher, terms_id, terms.seller, price)
-    assert price <= order.max_price, "market: price above maximum"
+    # Exactly, not at most: the id contains the price, so sending one order twice buys once.
+    assert price == order.price, "market: other price"
     if terms.gate != empty(address):
         self._admit(admission, terms_id, terms.gate)
 

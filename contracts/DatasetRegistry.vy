@@ -137,11 +137,15 @@ def list_version(
     @return The id of the version.
     """
     pausable._require_not_paused()
+    # Whoever names the market later could name himself, and kill what was listed before.
+    assert self.market != empty(address), "registry: no market yet"
     assert terms.seller == msg.sender, "registry: not the seller"
-    assert terms.payee != empty(address), "registry: payee is zero"
-    assert terms.token != empty(address), "registry: token is zero"
-    assert terms.manifest != empty(bytes32), "registry: manifest is zero"
-    assert terms.root != empty(bytes32), "registry: root is zero"
+    assert (
+        terms.payee != empty(address) and terms.token != empty(address)
+    ), "registry: payee or token is zero"
+    assert (
+        terms.manifest != empty(bytes32) and terms.root != empty(bytes32)
+    ), "registry: nothing to sell"
     assert 0 < terms.shard_count and terms.shard_count < 2**32, "registry: bad shard count"
     assert terms.royalty_bps == 0 and terms.bounty == 0, "registry: no bounties yet"
     assert terms.fee_bps == self.fee_bps, "registry: other protocol fee"
@@ -283,6 +287,9 @@ def fund(terms: IDatasetRegistry.Terms, amount: uint256):
     """
     terms_id: bytes32 = t._terms_id(terms)
     self._running(terms_id)
+    # Every amount that comes in is below 2^132, so no sum overflows, whatever a token invents; or
+    # an absurd entry could make `release` fail and keep others' stake locked.
+    assert amount <= t.MAX_PRICE, "registry: amount too large"
     self.pots[terms_id] += amount
     log IDatasetRegistry.PotFunded(terms_id=terms_id, funder=msg.sender, amount=amount)
     ledger._pull(terms.token, msg.sender, amount)
@@ -321,8 +328,8 @@ def release(
 ):
     """
     @notice Free the stake, and credit the keeping fee, of every custodian whose duty has ended.
-    @dev Anyone. A custody that was not complete in time lapses: nobody has earned anything. Fees
-         that nobody has earned, those of the fined too, go to the version's pot.
+    @dev Anyone. A custody that was not complete in time lapses: nobody has earned anything, and the
+         seller gets the keeping fees back. Those of the fined go to the version's pot.
     @param terms The version's terms.
     @param custody The custody.
     @param custodians Their addresses, ascending.
@@ -330,7 +337,8 @@ def release(
     custody_id: bytes32 = t._custody_id(custody)
     self._check(terms, custody, custodians)
     state: IDatasetRegistry.CustodyState = t._unpack_custody(self._custodies[custody_id])
-    unearned: uint256 = state.fined
+    # What is held for each custodian: nothing once lapsed, one keeping fee while not released.
+    held: uint256 = custody.keeping_fee
     ended: uint256 = 0
     if state.status == t.CUSTODY_OPENED:
         assert (
@@ -338,11 +346,8 @@ def release(
         ), "registry: too early"
         state.status = t.CUSTODY_LAPSED
         ended = state.accepted
-        unearned = t.MASK_16
-        # Of those who did not accept; the loop below does the others.
-        self.pots[custody.terms_id] += (
-            custody.count - t._count(ended)
-        ) * custody.keeping_fee
+        held = 0
+        ledger._credit(terms.token, terms.seller, custody.count * custody.keeping_fee)
         log IDatasetRegistry.CustodyLapsed(custody_id=custody_id)
     else:
         assert (
@@ -355,12 +360,14 @@ def release(
     for i: uint256 in range(len(custodians), bound=t.MAX_CUSTODIANS):
         if ended & (1 << i) == 0:
             continue
-        paid: uint256 = 0
-        if unearned & (1 << i) == 0:
-            paid = custody.keeping_fee
+        paid: uint256 = held
+        if state.fined & (1 << i) == 0:
             ledger._credit(terms.token, custodians[i], paid)
         else:
-            self.pots[custody.terms_id] += custody.keeping_fee
+            self.pots[custody.terms_id] += paid
+            paid = 0
+        # Who has no stake at risk any more delivers no more, and takes no fee from those who have.
+        self._acceptances[custody_id][i + 1] = empty(bytes32)
         log IDatasetRegistry.CustodianReleased(
             custody_id=custody_id, custodian=custodians[i], keeping_fee=paid
         )
@@ -382,7 +389,7 @@ def accept(
     """
     @notice Take a share of the key into custody.
     @dev Only the custodian, as owner or operator of his stake; he has checked his share and the
-         dealing, and pinned the bytes. Locks stake until `release` or `lapse`.
+         dealing, and pinned the bytes. Locks stake until `release`.
     @param terms The version's terms.
     @param custody The custody.
     @param custodians Their addresses, ascending.
@@ -432,6 +439,8 @@ def extend(
 
     bit: uint256 = t._bit(index)
     if state.active & bit == 0:
+        # Not released yet: a live custody of a running version frees leavers after their end only.
+        # Who joins takes over what is not delivered yet, so nodes `refund` what is overdue first.
         assert state.previous_active & bit != 0, "registry: has left"
         assert block.timestamp < state.previous_end, "registry: too late"
         state.active |= bit
@@ -506,7 +515,6 @@ def kill(terms_id: bytes32, token: address, bond: uint256, complainant: address)
         or state.status == t.VERSION_RETIRED
     ), "registry: version has ended"
     state.status = t.VERSION_DEAD
-    state.stopped_at = block.timestamp
     self._versions[terms_id] = t._pack_version(state)
     reward: uint256 = bond // 2
     ledger._credit(token, complainant, reward)
@@ -676,22 +684,27 @@ def _open(
     assert custody.custodians == t._custodians_hash(custodians), "registry: other custodians"
     assert custody.share_keys == t._share_keys_hash(share_keys), "registry: other share keys"
     assert custody.count == count and len(share_keys) == count, "registry: wrong count"
-    assert 1 <= custody.threshold, "registry: threshold is zero"
-    # (A threshold so large that doubling it overflows reverts there.) Two groups of t have a member in common only with 2t - 1 or fewer; more is what t of n means.
-    assert 2 * custody.threshold - 1 <= count, "registry: too few custodians"
+    # So that t - 1 custodians, who cannot read, cannot keep the others from delivering either.
+    assert (
+        0 < custody.threshold
+        and custody.threshold <= t.MAX_CUSTODIANS
+        and 2 * custody.threshold - 1 <= count
+    ), "registry: bad threshold"
     assert max(custody.fee, custody.keeping_fee) <= t.MAX_PRICE, "registry: fee too large"
     assert custody.penalty <= custody.lock, "registry: penalty above lock"
+    assert (
+        block.timestamp <= custody.accept_until
+        and custody.accept_until <= block.timestamp + MAX_ACCEPT_SECONDS
+    ), "registry: bad acceptance window"
+    # Sales need both windows ahead, and the last third is for extending: so they never pause.
     windows: uint256 = self._windows(terms)
-    assert block.timestamp <= custody.accept_until, "registry: too late"
     assert (
-        custody.accept_until <= block.timestamp + MAX_ACCEPT_SECONDS
-    ), "registry: acceptance too long"
-    assert custody.last_end <= t.MAX_TIME, "registry: end too far"
-    assert custody.end <= custody.last_end, "registry: end after last end"
-    assert custody.accept_until + windows <= custody.end, "registry: term too short"
-    assert (
-        windows <= custody.term_seconds and custody.term_seconds <= t.MAX_TIME
-    ), "registry: term too short"
+        custody.accept_until + windows <= custody.end
+        and custody.end <= custody.last_end
+        and custody.last_end <= t.MAX_TIME
+        and 3 * windows <= custody.term_seconds
+        and custody.term_seconds <= t.MAX_TIME
+    ), "registry: bad term"
 
     before: address = empty(address)
     for i: uint256 in range(count, bound=t.MAX_CUSTODIANS):
@@ -779,12 +792,15 @@ def _pay_term(
 def _ended(
     terms: IDatasetRegistry.Terms, terms_id: bytes32, state: IDatasetRegistry.CustodyState
 ) -> uint256:
-    # Map of the custodians (among all bits) whose duty has ended.
-    stopped_at: uint256 = state.stopped_at
+    # Map of the custodians (among all bits) whose duty has ended. Nobody has one to a dead version;
+    # once custody or version has stopped, the last purchase has had both its windows.
     version: IDatasetRegistry.VersionState = t._unpack_version(self._versions[terms_id])
-    if version.stopped_at != 0 and (stopped_at == 0 or version.stopped_at < stopped_at):
-        stopped_at = version.stopped_at
-    if stopped_at != 0 and block.timestamp > stopped_at + self._windows(terms):
+    windows: uint256 = self._windows(terms)
+    if (
+        version.status == t.VERSION_DEAD
+        or (version.stopped_at != 0 and block.timestamp > version.stopped_at + windows)
+        or (state.stopped_at != 0 and block.timestamp > state.stopped_at + windows)
+    ):
         return t.MASK_16
     ended: uint256 = t.MASK_16
     if block.timestamp <= state.end:

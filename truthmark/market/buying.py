@@ -27,18 +27,17 @@ from truthmark.types import Point
 class Order:
     """The contracts' `struct Order`, with the receipt that it becomes."""
 
-    max_price: int
+    price: int
     salt: bytes
     buyer_key: Point
     proof: KnowledgeProof
     slope: int
     receipt: Receipt
-    """what is bought if the price is `max_price`"""
 
     def astuple(self) -> tuple[Any, ...]:
         """Return the fields in the contract's order."""
         return (
-            self.max_price,
+            self.price,
             self.salt,
             tuple(self.buyer_key),
             self.proof.challenge,
