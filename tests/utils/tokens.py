@@ -9,12 +9,11 @@ that moves value go through this one table.
 import enum
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import boa
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
+from tests.utils.contracts import CONTRACTS
 
 
 class Mode(enum.IntFlag):
@@ -87,6 +86,9 @@ KINDS = (
 )
 
 
+WELL_BEHAVED = Mode(0)
+
+
 @lru_cache
 def deployer(name: str) -> Any:
     """Compile a contract once a session.
@@ -105,7 +107,7 @@ def deploy_test_token(name: str = "Test Dollar", symbol: str = "TUSD", decimals:
     return deployer("test/TestToken").deploy(name, symbol, decimals)
 
 
-def deploy_hostile_token(mode: Mode = Mode(0), decimals: int = 18) -> Any:
+def deploy_hostile_token(mode: Mode = WELL_BEHAVED, decimals: int = 18) -> Any:
     """Deploy a token that misbehaves in the given way; without one it behaves until told."""
     token = deployer("test/HostileToken").deploy(decimals)
     token.set_mode(mode)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validator staking on titanoboa, ready to be used, for the tests of several files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boa
+import pytest
+
+from tests.utils.tokens import deploy_test_token, deployer, fund
+
+ZERO = "0x" + "00" * 20
+KEY = b"\x11" * 32
+OTHER_KEY = b"\x22" * 32
+DUTY = b"\xd1" * 32
+OTHER_DUTY = b"\xd2" * 32
+TICKET = 100
+UNBONDING = 14 * 86_400
+
+
+@dataclass
+class Stage:
+    """The contract, its token, and everybody who may have to do with it."""
+
+    token: Any
+    contract: Any
+    admin: str
+    validator: str
+    operator: str
+    stranger: str
+    locker: str
+    other_locker: str
+    ids: list[int] = field(default_factory=list)
+
+    def stake(self, count: int, validator: str | None = None) -> list[int]:
+        """Fund a validator with the price of `count` tickets, stake them, and return their ids."""
+        validator = validator or self.validator
+        fund(self.token, validator, self.contract.address, count * TICKET)
+        return list(self.contract.stake(count, sender=validator))
+
+    def lock(self, amount: int, duty: bytes = DUTY, locker: str | None = None) -> None:
+        """Lock stake of the validator, as its operator."""
+        self.contract.lock(
+            self.validator, self.operator, duty, amount, sender=locker or self.locker
+        )
+
+    def slash(self, amount: int, duty: bytes = DUTY) -> int:
+        """Lock and burn, and release what is left."""
+        self.lock(amount, duty)
+        burned = self.contract.slash(duty, amount, sender=self.locker)
+        self.contract.release(duty, sender=self.locker)
+        return int(burned)
+
+    def figures(self, validator: str | None = None) -> tuple[int, int, int, int, int]:
+        """Return stake, locked, unbonding, tickets and unbonding tickets."""
+        it = self.contract.validator(validator or self.validator)
+        return (it.stake, it.locked, it.unbonding, it.ticket_count, it.unbonding_ticket_count)
+
+    def entry(self, account: str) -> int:
+        """Return the ledger's entry of an account in the stake token."""
+        return int(self.contract.balances(self.token, account))
+
+
+def deploy_stage(token: Any = None, fix_lockers: bool = True) -> Stage:
+    """Deploy the contract over `token`, with two lockers, nobody registered yet."""
+    # The clock starts at a round time, so that failing tests are easy to read.
+    boa.env.timestamp = 2_000_000_000
+    token = token or deploy_test_token("Stake", "STK", 18)
+    account = boa.env.generate_address
+    admin = account("admin")
+    contract = deployer("ValidatorStaking").deploy(token, TICKET, UNBONDING, admin)
+    # Lockers are contracts; which code they have does not matter to a test that speaks for them.
+    lockers = [deploy_test_token().address for _ in range(2)]
+    if fix_lockers:
+        contract.fix_lockers(lockers, sender=admin)
+    return Stage(
+        token,
+        contract,
+        admin,
+        account("validator"),
+        account("operator"),
+        account("stranger"),
+        *lockers,
+    )
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[Stage]:
+    """Deploy once for a file."""
+    with boa.env.anchor():
+        yield deploy_stage()
+
+
+@pytest.fixture
+def stage(deployed: Stage) -> Iterator[Stage]:
+    """Provide a contract with lockers and nothing else; undone after the test."""
+    with boa.env.anchor():
+        yield deployed
+
+
+@pytest.fixture
+def registered(stage: Stage) -> Stage:
+    """Add a validator without stake."""
+    stage.contract.register(stage.operator, KEY, sender=stage.validator)
+    return stage
+
+
+@pytest.fixture
+def staked(registered: Stage) -> Stage:
+    """Give the validator three tickets, staked ten seconds ago."""
+    registered.ids = registered.stake(3)
+    boa.env.timestamp += 10
+    return registered
