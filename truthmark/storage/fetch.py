@@ -81,7 +81,7 @@ def fetch_file(
         ):
             tree = walk(nodes.read_block, cid, max_size=max_size)
             part = _PartFile(handle, tree.size, progress)
-            if resume and _is_whole(dest, tree):
+            if resume and is_whole(dest, tree):
                 _part_path(dest).unlink()
                 part.advance(tree.size)
             else:
@@ -92,6 +92,17 @@ def fetch_file(
                 sync_folder(dest.parent)
         # Only now: until `dest` stands, the next attempt must find the nodes.
         _nodes_path(dest).unlink(missing_ok=True)
+
+
+def is_whole(path: Path, tree: Walk) -> bool:
+    """Return whether `path` holds exactly the file of `tree`."""
+    if not path.is_file() or path.stat().st_size != tree.size:
+        return False
+    with path.open("rb", buffering=0) as stream:
+        for leaf in tree.leaves:
+            if leaf.length > MAX_BLOCK or sha256(stream.read(leaf.length)) != leaf.cid.digest:
+                return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -233,17 +244,6 @@ def _is_block(path: Path, cid: CID) -> bool:
     if cid.codec != RAW or not path.is_file() or path.stat().st_size > MAX_BLOCK:
         return False
     return sha256(path.read_bytes()) == cid.digest
-
-
-def _is_whole(path: Path, tree: Walk) -> bool:
-    """Return whether `path` holds exactly the file of `tree`."""
-    if not path.is_file() or path.stat().st_size != tree.size:
-        return False
-    with path.open("rb", buffering=0) as stream:
-        for leaf in tree.leaves:
-            if leaf.length > MAX_BLOCK or sha256(stream.read(leaf.length)) != leaf.cid.digest:
-                return False
-    return True
 
 
 def _part_path(dest: Path) -> Path:

@@ -40,7 +40,7 @@ from truthmark.errors import (
 from truthmark.hashing import sha256
 from truthmark.storage.base import MAX_BLOCK, BlockStorage, check_block, check_chunk
 from truthmark.storage.dag import visit, walk
-from truthmark.storage.fetch import BlockSource, fetch_file, sync_folder
+from truthmark.storage.fetch import BlockSource, fetch_file, is_whole, sync_folder
 from truthmark.storage.leaf_index import IndexRow, LeafIndex
 from truthmark.types import Progress
 
@@ -118,10 +118,14 @@ class LocalStore(BlockStorage):
             os.fsync(stream.fileno())
         for cid, data in dag.nodes:
             self._write_block(cid, data)
-        path.replace(self._file_path(dag.root))
-        sync_folder(self.root / "files")
-        self._index.add(str(dag.root), lambda: self._index_rows(dag.root))
+        self._install(dag.root, path)
         return dag.root
+
+    def _install(self, cid: CID, path: Path) -> None:
+        """Make the whole, synced temporary file `path` the one that holds `cid`."""
+        path.replace(self._file_path(cid))
+        sync_folder(self.root / "files")
+        self._index.add(str(cid), lambda: self._index_rows(cid))
 
     def put_block(self, cid: CID, data: bytes) -> None:
         """Store one block, unpinned.
@@ -132,6 +136,26 @@ class LocalStore(BlockStorage):
         check_block(cid, data, "put_block")
         with self._errors(), self._lock():
             self._write_block(cid, data, sync=False)
+
+    def link(self, cid: CID, path: Path) -> bool:
+        """Hold the file at `path`, which is `cid`, without copying it; unpinned.
+
+        Its inner nodes must be here already.
+
+        Returns:
+            Whether that was possible: the same filesystem, and the very bytes of `cid`.
+        """
+        if cid.codec == RAW:
+            self.put_block(cid, path.read_bytes())
+            return True
+        with self._errors(), self._lock(), self._temporary() as temporary:
+            if not _take(path, temporary, copy=False):
+                return False
+            if not is_whole(temporary, walk(self.read_block, cid)):
+                return False
+            _sync(temporary)
+            self._install(cid, temporary)
+        return True
 
     def pin(
         self, cid: CID, *, progress: Progress | None = None, source: BlockSource | None = None
@@ -340,21 +364,28 @@ class _Combined:
             return self._source.read_block(cid)
 
 
-def _take(source: Path, path: Path) -> None:
-    """Make `path` a clone of the file `source`, or a second name of it, or a copy."""
+def _take(source: Path, path: Path, *, copy: bool = True) -> bool:
+    """Make `path` a clone of the file `source`, or a second name of it, or a copy.
+
+    Returns:
+        False where only a copy of a large file would do and `copy` forbids it.
+    """
     if not source.is_file():
         raise ConfigError(f"{source}: no such file; name a regular file to store")
     with source.open("rb") as old, path.open("xb") as new:
         with suppress(OSError):  # most filesystems have no clones
             fcntl.ioctl(new, _FICLONE, old.fileno())
-            return
+            return True
         size = os.fstat(old.fileno()).st_size
     path.unlink()
     if size >= _LINK_FROM:
         with suppress(OSError):  # another filesystem, or links to it are not allowed
             path.hardlink_to(source.resolve())
-            return
+            return True
+        if not copy:
+            return False
     shutil.copyfile(source, path)
+    return True
 
 
 def _hash_leaves(
