@@ -104,6 +104,14 @@ class ProofError(KeysError):
     """A proof does not hold."""
 
 
+class PassphraseError(KeysError):
+    """A passphrase does not open a file."""
+
+
+class UnrepeatableSignatureError(KeysError):
+    """A wallet's signatures cannot be asked for again, so no secret may hang on one."""
+
+
 class MarketError(TruthmarkError):
     """A sale cannot go on."""
 

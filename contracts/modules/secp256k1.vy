@@ -50,11 +50,10 @@ def _generator() -> ICurve.Point:
 @pure
 def _is_valid(q: ICurve.Point) -> bool:
     # On the curve, in canonical coordinates, and with an x that `ecrecover` takes for an r.
-    # Infinity is not: x = 0 is on no point, since 7 is not a square. Neither is y = 0: -7 has
-    # no cube root, so no point is its own negative.
+    # x = 0 is on no point, since 7 is not a square, so infinity is refused too. Neither is y = 0:
+    # -7 has no cube root, so no point is its own negative.
     return (
-        q.x != 0
-        and q.x < N
+        q.x < N
         and q.y < P
         and uint256_mulmod(q.y, q.y, P)
         == uint256_addmod(uint256_mulmod(uint256_mulmod(q.x, q.x, P), q.x, P), 7, P)
@@ -195,9 +194,9 @@ def _commitment(q: ICurve.Point, challenge: uint256, response: uint256) -> addre
 @pure
 def _knows(context: bytes32, q: ICurve.Point, challenge: uint256, response: uint256) -> bool:
     # A Schnorr proof, made for `context`, that its author knows the logarithm of q. q is in the
-    # hash, so it cannot be chosen after the challenge. One encoding a proof: z < N, and
-    # c < N follows from the comparison.
-    if response >= N or not self._is_valid(q):
+    # hash, so it cannot be chosen after the challenge. c < N follows from the comparison. z counts
+    # mod N; whoever wants one that fits a word twice tries 2^128 nonces, and gains nothing.
+    if not self._is_valid(q):
         return False
     commitment: address = self._commitment(q, challenge, response)
     return commitment != empty(address) and challenge == (
@@ -247,9 +246,10 @@ def _verify_delivery(
     #
     # The share comes from the caller and is handed on to the buyer: it must be on the curve, not
     # only share x and parity with a point that is.
-    if proof.response >= N or not self._is_valid(share):
+    if not self._is_valid(share):
         return False
-    # A1 = z*G - c*P_j; only its address is known here, so only its address is in the hash.
+    # A1 = z*G - c*P_j; only its address is known here, so only its address is in the hash. For a
+    # share key that is no point it would be zero whatever z is, and so anybody's proof would hold.
     commitment: address = self._commitment(share_key, proof.challenge, proof.response)
     if commitment == empty(address):
         return False

@@ -37,7 +37,7 @@ def is_on_curve(q: Point) -> bool:
 
 
 def is_valid(q: Point) -> bool:
-    """Whether contracts take `q`: on the curve with 0 < x < N, since `ecrecover` needs such an x."""
+    """Whether contracts take `q`: on the curve, with an x from 1 to N - 1 (for `ecrecover`)."""
     return 0 < q.x < N and is_on_curve(q)
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From verified deliveries to the key point, and what a contract needs to follow that path."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from truthmark.errors import KeysError
 from truthmark.keys.curve import INFINITY, add, base_of, is_valid, multiply, negate, slope
+from truthmark.keys.proofs import Proof
 from truthmark.keys.sharing import combine, lagrange
 from truthmark.types import Point
 
@@ -30,97 +32,87 @@ def combine_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) ->
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """A sum of points as a contract follows it: term by term, one slope for each addition."""
-
-    terms: tuple[Point, ...]
-    slopes: tuple[int, ...]
-    """slopes[i] adds terms[i + 1] to the sum so far; 0 where no slope is needed."""
-    result: Point
-
-
-def sum_of(terms: Sequence[Point]) -> Sum:
-    """Add points from the left, and keep the slopes.
+def purchase_base(dataset_key: Point, buyer_key: Point) -> tuple[Point, int]:
+    """Return U = B + Y, which a purchase commits to, and the slope with which `buy` computes it.
 
     Raises:
-        KeysError: There is no term, or one is not on the curve.
+        KeysError: No contract would take this pair (once in 2^127); buy with another salt.
     """
-    if not terms:
-        raise KeysError("a sum needs at least one point")
-    result = terms[0]
-    slopes = []
-    for term in terms[1:]:
-        slopes.append(slope(result, term))
-        result = add(result, term)
-    return Sum(tuple(terms), tuple(slopes), result)
+    base, _ = base_of(dataset_key)
+    total = add(base, buyer_key)
+    if not is_valid(buyer_key) or base.x == buyer_key.x or not is_valid(total):
+        raise KeysError("this buyer key does not go with the dataset; buy with another salt")
+    return total, slope(base, buyer_key)
+
+
+class Part(NamedTuple):
+    """The contracts' `struct Part`: one delivery with its proof, weighted for the sum."""
+
+    custodian: int
+    """j, counted from 1; the contracts' `index`"""
+    share: Point
+    """D_j"""
+    proof: Proof
+    weight: int
+    """lambda_j"""
+    weighted: Point
+    """lambda_j * D_j"""
+    slope: int
+    """of the sum so far and `weighted`; 0 for the first part and where none is needed"""
 
 
 @dataclass(frozen=True, slots=True)
-class KeyDerivation:
-    """K step by step, for the contract that decides a complaint: every witness it cannot compute.
+class Derivation:
+    """K step by step: the fields of the contracts' `struct Evidence`, save the shard, and K."""
 
-    The contract checks each multiple and follows `blinded`, then takes `mask` off:
-    y * G, B + y * G; lambda_j * D_j and their sum; y * PK; the sum minus y * PK.
-    """
-
-    custodians: tuple[int, ...]
-    """j of each delivery, ascending."""
-    coefficients: tuple[int, ...]
-    """lambda_j"""
+    secret: int = field(repr=False)
+    """y; whoever knows it and the deliveries can open the data"""
     buyer_key: Point
     """Y = y * G"""
-    base: Point
-    """B"""
-    base_counter: int
-    """with which B is hashed from PK"""
-    base_slope: int
+    buyer_slope: int
     """of B + Y"""
-    purchase_base: Point
-    """U = B + Y"""
-    blinded: Sum
-    """over lambda_j * D_j"""
-    mask: Point
+    blinding: Point
     """y * PK"""
-    mask_slope: int
-    """of the sum and -y * PK"""
+    parts: tuple[Part, ...]
+    """by ascending j"""
+    key_slope: int
+    """of the parts' sum and -y * PK"""
     key: Point
     """K"""
 
 
-def derive_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) -> KeyDerivation:
+def derive_key(
+    deliveries: Mapping[int, tuple[Point, Proof]], secret: int, dataset_key: Point
+) -> Derivation:
     """Combine the deliveries of one purchase with all that a contract needs to check it.
 
     Args:
-        shares: D_j of t custodians, by j.
+        deliveries: D_j with its complete proof (`complete_proof`) of t custodians, by j.
         secret: y, the buyer's secret of this purchase.
         dataset_key: PK of the version.
 
     Raises:
         KeysError: The parts cannot be combined, or a contract could not use one of the points.
     """
-    custodians = tuple(sorted(shares))
-    coefficients = tuple(lagrange(custodians))
-    blinded = sum_of(
-        [multiply(k, shares[j]) for k, j in zip(coefficients, custodians, strict=True)]
-    )
-    base, counter = base_of(dataset_key)
+    indices = sorted(deliveries)
+    parts = []
+    total = INFINITY
+    for index, weight in zip(indices, lagrange(indices), strict=True):
+        share, proof = deliveries[index]
+        weighted = multiply(weight, share)
+        parts.append(Part(index, share, proof, weight, weighted, slope(total, weighted)))
+        total = add(total, weighted)
     buyer_key = multiply(secret)
-    mask = multiply(secret, dataset_key)
-    minus_mask = negate(mask)
-    derivation = KeyDerivation(
-        custodians=custodians,
-        coefficients=coefficients,
+    _, buyer_slope = purchase_base(dataset_key, buyer_key)
+    blinding = multiply(secret, dataset_key)
+    if not all(map(is_valid, (blinding, *(part.weighted for part in parts)))):
+        raise KeysError("no contract can follow this derivation; ask for another purchase")
+    return Derivation(
+        secret=secret,
         buyer_key=buyer_key,
-        base=base,
-        base_counter=counter,
-        base_slope=slope(base, buyer_key),
-        purchase_base=add(base, buyer_key),
-        blinded=blinded,
-        mask=mask,
-        mask_slope=slope(blinded.result, minus_mask),
-        key=add(blinded.result, minus_mask),
+        buyer_slope=buyer_slope,
+        blinding=blinding,
+        parts=tuple(parts),
+        key_slope=slope(total, negate(blinding)),
+        key=add(total, negate(blinding)),
     )
-    if not all(map(is_valid, (buyer_key, mask, *blinded.terms))):
-        raise KeysError("a contract cannot follow this derivation; ask for a refund instead")
-    return derivation

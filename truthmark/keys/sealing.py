@@ -87,9 +87,10 @@ def seal_share(share: int, public_key: bytes, context: ShareContext) -> bytes:
     """
     if not 0 < share < N:
         raise KeysError("a share must be a scalar from 1 to N - 1; deal again")
+    info = context.info()
     try:
         key = X25519PublicKey.from_public_bytes(public_key)
-        return SUITE.encrypt(share.to_bytes(32, "big"), key, context.info())
+        return SUITE.encrypt(share.to_bytes(32, "big"), key, info)
     except ValueError as error:
         # Also the keys of small order, to which every shared secret is zero.
         raise KeysError(
@@ -113,8 +114,9 @@ def open_share(sealed: bytes, private_key: bytes, context: ShareContext, share_k
         KeysError: It does not open with this key for this context, or is another share.
     """
     key = _private_key(private_key)
+    info = context.info()
     try:
-        plaintext = SUITE.decrypt(sealed, key, context.info())
+        plaintext = SUITE.decrypt(sealed, key, info)
     except (InvalidTag, ValueError) as error:
         raise KeysError(
             f"the share of custodian {context.custodian} does not open with this key for this "

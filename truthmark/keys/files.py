@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files with secrets in them: readable by their owner alone, whole or not there at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from truthmark.errors import KeysError
+
+TEMPORARY_SUFFIX = ".partial"
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, each for its owner alone.
+
+    Raises:
+        KeysError: It cannot be created.
+    """
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    try:
+        for part in reversed(missing):
+            part.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(part.parent)
+    except OSError as error:
+        raise KeysError(
+            f"{folder} cannot be created ({error.strerror}); choose a folder of your own"
+        ) from error
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet, mode 0600, and return when it is on disk.
+
+    After a kill or a power cut there is either the whole file or none (perhaps with a
+    temporary file beside it, which nobody reads).
+
+    Raises:
+        FileExistsError: There is such a file already, and it is on disk; it was left alone.
+        KeysError: It cannot be written.
+    """
+    make_private_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # Unlike a rename, a link never replaces what another process wrote meanwhile.
+            os.link(temporary, path)
+        finally:
+            temporary.unlink()
+            # Also where the file was there: its writer may have died before he came to this.
+            _sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise KeysError(
+            f"{path} cannot be written ({error.strerror}); free some space or choose another place"
+        ) from error
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file that cannot be larger than `limit`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        KeysError: It cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise KeysError(f"{path} cannot be read ({error.strerror}); check its owner") from error
+    if len(data) > limit:
+        raise KeysError(f"{path} is larger than {limit} bytes; it is another kind of file")
+    return data
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the entries of a folder survive a power cut, the new one among them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people sign in their wallets: EIP-712 typed data, in words that a wallet can show.
+
+A message is the JSON object that `eth_signTypedData_v4` takes, so the same one goes to a browser
+wallet, a hardware wallet or a key on this machine.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.exceptions import BadSignature
+
+from truthmark.errors import KeysError
+from truthmark.hashing import keccak256
+from truthmark.keys.words import address_bytes, word
+
+TypedData = dict[str, Any]
+
+_DOMAIN_TYPE = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+
+
+def typed_data(
+    primary: str,
+    fields: list[tuple[str, str]],
+    message: Mapping[str, Any],
+    *,
+    chain_id: int,
+    market: str,
+) -> TypedData:
+    """Return a message of Truthmark's domain.
+
+    Args:
+        primary: The name of the struct.
+        fields: Name and type of each of its fields, in order.
+        message: The values; bytes as hex with `0x`.
+        chain_id: The chain of the market.
+        market: The contract that checks the signature.
+
+    Raises:
+        KeysError: `market` is no address.
+    """
+    address_bytes(market)
+    return {
+        "types": {
+            "EIP712Domain": _DOMAIN_TYPE,
+            primary: [{"name": name, "type": type_} for name, type_ in fields],
+        },
+        "primaryType": primary,
+        "domain": {
+            "name": "Truthmark",
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": market,
+        },
+        "message": dict(message),
+    }
+
+
+def voucher(
+    *,
+    chain_id: int,
+    market: str,
+    terms_id: bytes,
+    account: str,
+    price: int,
+    expiry: int,
+    nonce: bytes,
+) -> TypedData:
+    """Return a seller's offer of a price to one account.
+
+    Args:
+        chain_id: The chain of the market.
+        market: The market that takes the voucher.
+        terms_id: The version's terms, 32 bytes.
+        account: Who may buy at this price.
+        price: At most the listed one, in the sale token's smallest unit; also 0.
+        expiry: The last second in which it counts, Unix time.
+        nonce: 32 random bytes; each voucher is used once.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return typed_data(
+        "Voucher",
+        [
+            ("terms_id", "bytes32"),
+            ("account", "address"),
+            ("price", "uint256"),
+            ("expiry", "uint256"),
+            ("nonce", "bytes32"),
+        ],
+        {
+            "terms_id": _hex32(terms_id),
+            "account": _address(account),
+            "price": _uint(price),
+            "expiry": _uint(expiry),
+            "nonce": _hex32(nonce),
+        },
+        chain_id=chain_id,
+        market=market,
+    )
+
+
+def admission(
+    *, chain_id: int, market: str, terms_id: bytes, account: str, expiry: int
+) -> TypedData:
+    """Return a gate's word that it lets an account buy a version.
+
+    Args:
+        chain_id: The chain of the market.
+        market: The market that asks for it.
+        terms_id: The version's terms, 32 bytes.
+        account: Who may buy.
+        expiry: The last second in which it counts, Unix time.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return typed_data(
+        "Admission",
+        [("terms_id", "bytes32"), ("account", "address"), ("expiry", "uint256")],
+        {
+            "terms_id": _hex32(terms_id),
+            "account": _address(account),
+            "expiry": _uint(expiry),
+        },
+        chain_id=chain_id,
+        market=market,
+    )
+
+
+def digest(message: TypedData) -> bytes:
+    """Return the 32 bytes that are signed (EIP-712: keccak256(0x1901 || domain || struct))."""
+    signable = _signable(message)
+    return keccak256(b"\x19" + signable.version + signable.header + signable.body)
+
+
+def sign(message: TypedData, private_key: bytes) -> bytes:
+    """Sign with a key on this machine (RFC 6979, so the same message gives the same signature).
+
+    Returns:
+        65 bytes: r, s, v with v 27 or 28.
+    """
+    return bytes(Account.sign_message(_signable(message), private_key).signature)
+
+
+def signer_of(message: TypedData, signature: bytes) -> str | None:
+    """Return the checksummed address whose key made `signature`, or None where there is none."""
+    signable = _signable(message)
+    if len(signature) != 65:
+        return None
+    try:
+        return str(Account.recover_message(signable, signature=signature))
+    except (BadSignature, ValueError):
+        return None
+
+
+def _signable(message: TypedData) -> SignableMessage:
+    try:
+        return encode_typed_data(full_message=message)
+    except (ValueError, TypeError, KeyError) as error:
+        raise KeysError(f"this is no EIP-712 message ({error}); update truthmark") from error
+
+
+def _hex32(value: bytes) -> str:
+    return "0x" + word(value).hex()
+
+
+def _uint(value: int) -> int:
+    word(value)
+    return value
+
+
+def _address(value: str) -> str:
+    address_bytes(value)
+    return value
