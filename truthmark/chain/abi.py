@@ -115,7 +115,12 @@ class Parameter:
             return _named(self.components, value)
         if self.type == "address":
             return to_checksum_address(value)
-        return value
+        # Nothing makes a contract emit valid UTF-8, and one bad string must not stop a reader.
+        return value.decode(errors="replace") if self.type == "string" else value
+
+    def named(self, values: Sequence[Any]) -> Any:
+        """Return the values of a struct's fields as its named tuple."""
+        return _tuple_class(tuple(part.name for part in self.components))(*values)
 
 
 @dataclass(frozen=True)
@@ -313,9 +318,11 @@ def decode_values(parameters: Sequence[Parameter], data: bytes) -> list[Any]:
     Raises:
         MalformedReplyError: The bytes do not encode such values.
     """
+    # Strings are encoded as bytes are; eth-abi would refuse those that are not UTF-8.
+    types = [part.type.replace("string", "bytes") for part in parameters]
     try:
-        values = abi_decode([part.type for part in parameters], data)
-    except (DecodingError, OverflowError, UnicodeDecodeError) as error:
+        values = abi_decode(types, data)
+    except (DecodingError, OverflowError) as error:
         raise MalformedReplyError(
             f"a chain endpoint's answer cannot be decoded ({error}); try another endpoint"
         ) from error

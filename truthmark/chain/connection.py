@@ -119,6 +119,16 @@ class Chain:
         """Return the number of the newest block."""
         return self.rpc.parsed("eth_blockNumber", (), hex_int)
 
+    def prefer_farthest(self) -> int:
+        """Ask all endpoints how far they are, prefer the farthest, and return its height.
+
+        Raises:
+            ChainUnavailableError: No endpoint answers.
+        """
+        return self.rpc.prefer(
+            lambda endpoint: hex_int(self.rpc.call("eth_blockNumber", endpoint=endpoint))
+        )
+
     def time(self) -> int:
         """Return chain time: the newest block's timestamp, in seconds.
 

@@ -17,6 +17,7 @@ import orjson
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from truthmark.errors import (
+    ChainError,
     ChainMismatchError,
     ChainUnavailableError,
     ConfigError,
@@ -234,6 +235,29 @@ class RpcClient:
             return [parse(outcome)]
 
         return self._ask([(method, params)], read, None, attempts)[0]
+
+    def prefer(self, measure: Callable[[Endpoint], int]) -> int:
+        """Measure every endpoint that answers, prefer the highest, and return its figure.
+
+        Raises:
+            ChainUnavailableError: No endpoint answers.
+        """
+        if len(self.endpoints) == 1:
+            return measure(self.endpoints[0])
+        best: tuple[int, int] | None = None
+        failure: ChainError | None = None
+        for index, endpoint in enumerate(self.endpoints):
+            try:
+                figure = measure(endpoint)
+            except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
+                failure = error
+                continue
+            if best is None or figure > best[0]:
+                best = figure, index
+        if best is None:
+            raise failure or ChainUnavailableError("no chain endpoint answers; try again later")
+        self._preferred = best[1]
+        return best[0]
 
     def _ask(
         self,

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Follows the chain's logs into an index, through reorganisations.
+
+Each step fetches the logs of the blocks that follow the index's tip, proves that they do, and
+adds them in one transaction:
+
+* Far behind the head, the range's last header is asked for before and after its logs. As a hash
+  commits to everything before it, an equal hash means that nothing below changed meanwhile.
+* Near the head every header is fetched; they must link up with the tip, each log must be of its
+  header's block, and each block whose bloom filter announces logs that the answer lacks is asked
+  for by its hash. That also unmasks a node which answers for blocks that it does not have yet.
+
+Where the chain no longer has the tip, the index goes back to the highest block they share.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from truthmark.chain.connection import Block, Chain
+from truthmark.errors import (
+    ChainError,
+    ChainUnavailableError,
+    NodeError,
+)
+from truthmark.hashing import keccak256
+from truthmark.index.database import Index, StoredBlock, Tip
+from truthmark.index.decode import LogDecoder, Logs
+from truthmark.types import Progress
+
+log = logging.getLogger(__name__)
+
+NEAR_BLOCKS = 128
+"""Blocks behind the head within which every header is checked."""
+
+MAX_RANGE = 100_000
+_FIRST_RANGE = 2_000
+_FEW_LOGS = 5_000  # an answer with fewer lets the next range be twice as long
+_MAX_CONFLICTS = 50  # steps in a row that the chain may make void
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What one synchronisation did.
+
+    Attributes:
+        tip: How far the index has come.
+        logs: How many logs this process added.
+        rolled_back_to: The lowest block that it went back to, or None.
+    """
+
+    tip: Tip
+    logs: int = 0
+    rolled_back_to: int | None = None
+
+
+class Follower:
+    """Keeps an index in step with a chain.
+
+    Usage example::
+
+        follower = Follower(chain, default_index_url(chain.profile, settings.home))
+        follower.sync()
+        for update in follower.watch():
+            print(update.tip.number)
+
+    Attributes:
+        chain: What is followed.
+        index: What is kept in step.
+    """
+
+    def __init__(self, chain: Chain, url: str) -> None:
+        """Open the index.
+
+        Args:
+            chain: With the contracts to follow.
+            url: SQLAlchemy URL of the index.
+
+        Raises:
+            ConfigError: The index cannot be used, or is of other contracts.
+        """
+        self.chain = chain
+        self.index = Index(chain.profile, url)
+        tables = list(self.index.schema.events.values())
+        self._decoder = LogDecoder(tables)
+        addresses = sorted({table.address for table in tables})
+        topics = sorted({table.event.topic for table in tables})
+        self._filter = {
+            "address": addresses,
+            "topics": [["0x" + topic.hex() for topic in topics]],
+        }
+        self._blooms = (
+            [_bloom(bytes.fromhex(address[2:])) for address in addresses],
+            [_bloom(topic) for topic in topics],
+        )
+        self._range = _FIRST_RANGE
+
+    def sync(self, to: int | None = None, progress: Progress | None = None) -> SyncResult:
+        """Bring the index up to the chain's head.
+
+        Args:
+            to: Last block to fetch; the head if not given.
+            progress: Called with blocks done and blocks in all.
+
+        Raises:
+            ChainError: The chain cannot be read.
+            ConfigError: The index cannot be written.
+        """
+        result = SyncResult(self.index.tip())
+        conflicts = 0
+        begin = result.tip.number
+        while conflicts < _MAX_CONFLICTS:
+            tip = self.index.tip()
+            head = self._head(tip)
+            if not self._still_there(tip):
+                conflicts += 1
+                result = self._go_back(tip, result)
+                begin = min(begin, self.index.tip().number)
+                continue
+            target = head if to is None else min(to, head)
+            if progress:
+                progress(max(min(tip.number, target) - begin, 0), max(target - begin, 0))
+            if tip.number >= target or not self._filter["address"]:
+                return replace(result, tip=tip)
+            added = self._step(tip, target, head)
+            if added is None:
+                conflicts += self.index.tip() == tip  # else another process was faster
+                time.sleep(min(0.01 * conflicts, 0.5))
+            else:
+                conflicts = 0
+                result = replace(result, logs=result.logs + added)
+        raise ChainUnavailableError(
+            "the chain changes faster than it can be read; try again, or use another endpoint"
+        )
+
+    def watch(
+        self,
+        poll: float | None = None,
+        stop: threading.Event | None = None,
+        on_problem: Callable[[ChainError], None] | None = None,
+    ) -> Iterator[SyncResult]:
+        """Follow the head for ever, and yield whenever the tip has changed.
+
+        An outage ends nothing: it is logged, and asking goes on.
+
+        Args:
+            poll: Seconds between questions; from the profile's block time if not given.
+            stop: Set it to end the iteration.
+            on_problem: Called with each outage.
+        """
+        pause = min(max(self.chain.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
+        stop = stop or threading.Event()
+        seen: Tip | None = None
+        while not stop.is_set():
+            try:
+                result = self.sync()
+            except ChainError as error:
+                log.warning("cannot follow the chain: %s", error)
+                if on_problem:
+                    on_problem(error)
+            else:
+                if result.tip != seen:
+                    seen = result.tip
+                    yield result
+            stop.wait(pause)
+
+    def _head(self, tip: Tip) -> int:
+        """Return the chain's height, of the endpoint that is farthest if one seems behind."""
+        head = self.chain.height()
+        return head if head >= tip.number else self.chain.prefer_farthest()
+
+    def _still_there(self, tip: Tip) -> bool:
+        if tip.hash is None:
+            return True
+        block = self.chain.find_block(tip.number)
+        return block is not None and block.hash == tip.hash
+
+    def _go_back(self, tip: Tip, result: SyncResult) -> SyncResult:
+        """Go back to the highest remembered block that the chain still has."""
+        shared = self._shared_block(tip)
+        if not self.index.roll_back(tip, shared):
+            return result  # another process was faster
+        number = self.index.schema.start - 1 if shared is None else shared.number
+        log.info("reorganisation: back from block %d to %d", tip.number, number)
+        lowest = number if result.rolled_back_to is None else min(number, result.rolled_back_to)
+        return replace(result, rolled_back_to=lowest)
+
+    def _shared_block(self, tip: Tip) -> StoredBlock | None:
+        below, limit = tip.number, 16
+        while stored := self.index.stored_blocks(below, limit):
+            found = self.chain.blocks([block.number for block in stored])
+            for ours, theirs in zip(stored, found, strict=True):
+                if theirs is not None and theirs.hash == ours.hash:
+                    return ours
+            below, limit = stored[-1].number, min(limit * 4, 400)
+        return None
+
+    # ------------------------------------------------------------------ one step
+
+    def _step(self, tip: Tip, target: int, head: int) -> int | None:
+        """Add some blocks; return the number of logs, or None if the chain or index moved."""
+        first = tip.number + 1
+        settled = head - NEAR_BLOCKS
+        last = min(first + self._range - 1, target)
+        try:
+            if first > settled:
+                return self._step_near(tip, first, min(last, first + NEAR_BLOCKS - 1))
+            return self._step_far(tip, first, min(last, settled))
+        except (ChainUnavailableError, NodeError) as error:
+            # Too many blocks or logs at once, however this node says so.
+            if first == last:
+                raise
+            self._range = (last - first + 1) // 2
+            log.info("%s; asking for %d blocks at once", error, self._range)
+            return 0
+
+    def _step_far(self, tip: Tip, first: int, last: int) -> int | None:
+        begin, end = self.chain.blocks([first, last])
+        if begin is None or end is None or not _follows(begin, tip):
+            return None
+        logs = self._logs(first, last)
+        numbers = sorted(logs.hashes)
+        missing = [number for number in numbers if number not in logs.timestamps]
+        headers = self.chain.blocks([last, *missing])
+        found = {block.number: block for block in headers if block is not None}
+        if found.get(last) != end or len(found) < len({last, *missing}):
+            return None
+        found[first] = begin
+        if any(logs.hashes.get(block.number, block.hash) != block.hash for block in found.values()):
+            return None
+        times = {**logs.timestamps} | {number: found[number].timestamp for number in missing}
+        blocks = [StoredBlock(n, logs.hashes[n], times[n], has_logs=True) for n in numbers]
+        return self._append(tip, logs, blocks, _stored(end, logs))
+
+    def _step_near(self, tip: Tip, first: int, last: int) -> int | None:
+        headers = self.chain.blocks(range(first, last + 1))
+        blocks: list[Block] = []
+        before: Tip | Block = tip
+        for number, header in enumerate(headers, first):
+            if header is None or header.number != number or not _follows(header, before):
+                return None
+            blocks.append(header)
+            before = header
+        logs = self._logs(first, last)
+        by_number = {block.number: block for block in blocks}
+        if any(by_number[number].hash != hash_ for number, hash_ in logs.hashes.items()):
+            return None
+        for block in blocks:
+            if block.number not in logs.hashes and self._may_hold_logs(block):
+                # Almost always a chance hit of the filter; else the answer left logs out.
+                own = {**self._filter, "blockHash": "0x" + block.hash.hex()}
+                if self._ask(own, block.number, block.number).count:
+                    return None
+        stored = [_stored(block, logs) for block in blocks]
+        return self._append(tip, logs, stored, stored[-1])
+
+    def _append(
+        self, tip: Tip, logs: Logs, blocks: Sequence[StoredBlock], new: StoredBlock
+    ) -> int | None:
+        if not self.index.append(tip, logs, blocks, new):
+            return None
+        if logs.count < _FEW_LOGS and new.number - tip.number >= self._range:
+            self._range = min(self._range * 2, MAX_RANGE)
+        return logs.count
+
+    def _logs(self, first: int, last: int) -> Logs:
+        return self._ask(
+            {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}, first, last
+        )
+
+    def _ask(self, query: Mapping[str, Any], first: int, last: int) -> Logs:
+        # Two rounds only: the usual reason for no answer is too long a range.
+        return self.chain.rpc.parsed(
+            "eth_getLogs",
+            (query,),
+            lambda result: self._decoder.decode(result, first, last),
+            attempts=2,
+        )
+
+    def _may_hold_logs(self, block: Block) -> bool:
+        bloom = int.from_bytes(block.logs_bloom, "big")
+        return all(any(bloom & bits == bits for bits in group) for group in self._blooms)
+
+
+def _follows(block: Block, before: Tip | Block) -> bool:
+    """Tell whether a block is the child of another; anything follows on nothing."""
+    return before.hash in (None, block.parent_hash)
+
+
+def _stored(block: Block, logs: Logs) -> StoredBlock:
+    return StoredBlock(block.number, block.hash, block.timestamp, block.number in logs.hashes)
+
+
+def _bloom(value: bytes) -> int:
+    """Return the bits that a value sets in a block's bloom filter (Yellow Paper, 4.3.1)."""
+    digest = keccak256(value)
+    bits = 0
+    for at in (0, 2, 4):
+        bits |= 1 << (int.from_bytes(digest[at : at + 2], "big") & 2047)
+    return bits

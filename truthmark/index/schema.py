@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL tables made from contract interfaces: one for each event of each contract.
+
+Structs become one column for each field (`terms.public_key.x` is `terms_public_key_x`), arrays
+become JSON text. Columns are typed, and nothing is rounded: see `WideInteger`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from truthmark.chain.abi import Event, Parameter, is_dynamic, load_artifact
+from truthmark.config import ChainProfile
+from truthmark.hashing import keccak256
+
+SCHEMA_VERSION = 1
+"""Part of the fingerprint: tables of another version are not read."""
+
+OWN_COLUMNS = ("block_number", "log_index", "tx_hash")
+"""Columns that every event table begins with; the first two are its key."""
+
+_INT64 = 2**63
+
+
+class WideInteger(TypeDecorator[int]):
+    """An integer of up to 256 bits, kept whole.
+
+    PostgreSQL has a type for it. SQLite's integers end at 2^63 - 1: larger ones are 32 bytes,
+    which SQLite sorts behind all integers and among themselves by value, so that comparing and
+    sorting work on the mixture too. (Only signed values below -2^63 sort wrong; no event has any.)
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def __init__(self, signed: bool = False) -> None:
+        super().__init__()
+        self.signed = signed
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that holds 256 bits there."""
+        return dialect.type_descriptor(
+            sa.BigInteger() if dialect.name == "sqlite" else sa.Numeric(78, 0)
+        )
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        """Turn an integer into what the database keeps."""
+        if value is None:
+            return None
+        return to_sqlite(value) if dialect.name == "sqlite" else Decimal(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        """Turn what the database keeps into an integer."""
+        if isinstance(value, bytes):
+            return int.from_bytes(value, "big", signed=self.signed)
+        return None if value is None else int(value)
+
+
+def to_sqlite(value: int) -> int | bytes:
+    """Return what stands for an integer of up to 256 bits in SQLite."""
+    if -_INT64 <= value < _INT64:
+        return value
+    return value.to_bytes(32, "big", signed=value < 0)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One column of an event table and the value it comes from.
+
+    Attributes:
+        column: Its name.
+        path: Names of the parameter and, within structs, of the fields.
+        type: As in the ABI; an array here is one value.
+        indexed: Whether the value is a topic.
+        parameter: What the ABI says of it.
+    """
+
+    column: str
+    path: tuple[str, ...]
+    type: str
+    indexed: bool
+    parameter: Parameter
+
+    @property
+    def is_hash(self) -> bool:
+        """Whether only the hash of the value is known."""
+        return self.indexed and is_dynamic(self.parameter)
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the value is one 32-byte word."""
+        return self.is_hash or not is_dynamic(self.parameter)
+
+    @property
+    def sql_type(self) -> TypeEngine[Any]:
+        """The column's type."""
+        if self.is_hash or self.type.startswith("bytes"):
+            return sa.LargeBinary() if self.is_word or self.type == "bytes" else sa.Text()
+        if self.type == "bool":
+            return sa.Boolean()
+        if match := re.fullmatch(r"(u?)int(\d+)", self.type):
+            fits = int(match[2]) < 64 or (not match[1] and int(match[2]) == 64)
+            return sa.BigInteger() if fits else WideInteger(signed=not match[1])
+        return sa.Text()
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """An event of a contract, and the table of its logs.
+
+    Attributes:
+        role: Of the contract in the profile.
+        address: Of the contract, in lower case.
+        event: What the ABI says.
+        leaves: The table's columns behind `OWN_COLUMNS`.
+        table: In the database.
+    """
+
+    role: str
+    address: str
+    event: Event
+    leaves: tuple[Leaf, ...]
+    table: sa.Table
+
+    def args(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an event's values by name, as `Contract.logs` gives them, from a row."""
+        values = {leaf.path: from_column(leaf, row[leaf.column]) for leaf in self.leaves}
+        return {part.name: _gather(part, (part.name,), values) for part in self.event.inputs}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All tables of the index of a profile.
+
+    Attributes:
+        metadata: The tables, to be created.
+        events: By role and event, such as ("market", "Purchased").
+        start: The first block that can hold logs.
+        fingerprint: Changes with anything that the tables' content depends on.
+        cursor: How far the index has come: one row.
+        blocks: Blocks that hold logs, and others by which a reorganisation is noticed.
+    """
+
+    metadata: sa.MetaData
+    events: Mapping[tuple[str, str], EventTable]
+    start: int
+    fingerprint: str
+    cursor: sa.Table
+    blocks: sa.Table
+
+
+def build_schema(profile: ChainProfile) -> Schema:
+    """Make the tables for a profile's contracts from their compiled artifacts.
+
+    Raises:
+        ConfigError: The profile names a contract that is not known here.
+    """
+    metadata = sa.MetaData()
+    cursor = sa.Table(
+        "index_cursor",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.LargeBinary),
+        sa.Column("timestamp", sa.BigInteger, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
+    )
+    blocks = sa.Table(
+        "blocks",
+        metadata,
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.Column("timestamp", sa.BigInteger, nullable=False),
+        sa.Column("has_logs", sa.Boolean, nullable=False),
+    )
+    events = {}
+    identity: list[Any] = [SCHEMA_VERSION, profile.chain_id]
+    for role, info in sorted(profile.contracts.items()):
+        names: set[str] = set()
+        for event in load_artifact(info.artifact).events.values():
+            table = _event_table(metadata, role, info.address.lower(), event)
+            assert event.name not in names  # Vyper has no overloaded events
+            names.add(event.name)
+            events[role, event.name] = table
+            columns = [(leaf.column, leaf.type, leaf.indexed) for leaf in table.leaves]
+            identity.append([role, info.address.lower(), info.block, event.signature, columns])
+    start = min((info.block for info in profile.contracts.values()), default=0)
+    fingerprint = keccak256(json.dumps(identity).encode()).hex()[:16]
+    return Schema(metadata, events, start, fingerprint, cursor, blocks)
+
+
+def _event_table(metadata: sa.MetaData, role: str, address: str, event: Event) -> EventTable:
+    leaves: list[Leaf] = []
+    taken = set(OWN_COLUMNS)
+    for part in event.inputs:
+        for leaf in _leaves(part, (part.name,), part.indexed):
+            column = leaf.column
+            while column in taken:
+                column += "_"
+            taken.add(column)
+            leaves.append(Leaf(column, leaf.path, leaf.type, leaf.indexed, leaf.parameter))
+    name = f"{role}_{snake_case(event.name)}"
+    table = sa.Table(
+        name,
+        metadata,
+        sa.Column("block_number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("log_index", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("tx_hash", sa.LargeBinary, nullable=False),
+        *(sa.Column(leaf.column, leaf.sql_type, nullable=False) for leaf in leaves),
+        # What is indexed in the event is what people look for.
+        *(sa.Index(f"ix_{name}_{leaf.column}", leaf.column) for leaf in leaves if leaf.indexed),
+    )
+    return EventTable(role, address, event, tuple(leaves), table)
+
+
+def _leaves(part: Parameter, path: tuple[str, ...], indexed: bool) -> Iterator[Leaf]:
+    if part.components and not part.item and not indexed:
+        for field in part.components:
+            yield from _leaves(field, (*path, field.name), indexed)
+    else:
+        yield Leaf("_".join(path), path, part.type, indexed, part)
+
+
+def snake_case(name: str) -> str:
+    """Return "VersionListed" as "version_listed"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def to_column(leaf: Leaf, value: Any) -> Any:
+    """Turn a decoded value into what its column holds."""
+    if leaf.is_hash:
+        return value
+    if leaf.parameter.item:
+        return json.dumps(value, default=lambda raw: "0x" + raw.hex())
+    # PostgreSQL's text cannot hold the NUL that a contract may emit.
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if leaf.type == "string" else value
+
+
+def from_column(leaf: Leaf, value: Any) -> Any:
+    """Turn what a column holds into the value that was decoded."""
+    if leaf.parameter.item and not leaf.is_hash:
+        return leaf.parameter.from_decoded(_unjson(leaf.parameter, json.loads(value)))
+    return value
+
+
+def _unjson(part: Parameter, value: Any) -> Any:
+    """Give JSON's values the types that eth-abi decodes."""
+    if item := part.item:
+        return [_unjson(item, entry) for entry in value]
+    if part.components:
+        return [_unjson(p, entry) for p, entry in zip(part.components, value, strict=True)]
+    if part.type == "string":
+        return value.encode()
+    return bytes.fromhex(value[2:]) if part.type.startswith("bytes") else value
+
+
+def _gather(part: Parameter, path: tuple[str, ...], values: Mapping[tuple[str, ...], Any]) -> Any:
+    if path in values:
+        return values[path]
+    fields = [_gather(field, (*path, field.name), values) for field in part.components]
+    return part.named(fields)
