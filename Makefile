@@ -41,7 +41,7 @@ lint: setup $(VYPER_LINT)/stamp  ## formatting, types, layers, spelling, licence
 	codespell $$(git ls-files)
 	mdformat --check $(MARKDOWN)
 	$(VYPER_LINT)/bin/mamushi --check --line-length 100 --quiet contracts
-	$(VYPER_LINT)/bin/natrix lint
+	$(VYPER_LINT)/bin/natrix lint contracts/*.vy contracts/modules
 	$(PY) tools/artifacts.py --check
 	$(PY) tools/check_tree.py
 

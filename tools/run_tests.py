@@ -49,6 +49,7 @@ def main() -> int:
     os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
+    _build_kubo()
     totals = Totals()
     _run_ape(totals)
     _run_pytest(totals)
@@ -60,6 +61,21 @@ def main() -> int:
     skipped = totals.skipped.total()
     print(f"\ntotal: {totals.passed} passed, {totals.failed} failed, {skipped} skipped")
     return 1 if totals.failed else 0
+
+
+def _build_kubo() -> None:
+    """Build Kubo now, if it must be: within a test its minutes would run into the time limit."""
+    from truthmark.errors import ConfigError
+    from truthmark.testing.kubo import kubo_binary
+
+    def show(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            print(f"building Kubo, once: {done} of {total} packages", flush=True)
+
+    try:
+        kubo_binary(progress=show)
+    except ConfigError as error:
+        print(f"tests against Kubo will not run: {error}", flush=True)
 
 
 def _run_ape(totals: Totals) -> None:
