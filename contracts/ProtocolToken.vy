@@ -59,5 +59,6 @@ def __init__(holder_: address, supply_: uint256):
     ownable.__init__()
     erc20.__init__("Truthmark", "TMK", 18, "Truthmark", "1")
     erc20.is_minter[msg.sender] = False
+    log erc20.RoleMinterChanged(minter=msg.sender, status=False)
     ownable._transfer_ownership(empty(address))
     erc20._mint(holder_, supply_)
