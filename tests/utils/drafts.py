@@ -1,0 +1,570 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listings and purchases as calls take them, for tests and benches on any chain.
+
+Nothing here reads or writes a chain. Keys and shares follow from small numbers, so that the same
+test makes the same ids each time and what is slow to compute is kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from eth_account import Account
+
+from truthmark.codec.derive import cek_from_point, fresh_key, shard_leaf, wrap_key
+from truthmark.codec.tree import Tree
+from truthmark.hashing import keccak256, sha256
+from truthmark.keys import typed
+from truthmark.keys.curve import N, base_of, multiply
+from truthmark.keys.delivery import derive_key, purchase_base
+from truthmark.keys.proofs import (
+    KnowledgeProof,
+    Proof,
+    prove_buyer_key,
+    prove_dataset_key,
+    prove_delivery,
+)
+from truthmark.market.buying import statement
+from truthmark.market.records import (
+    ZERO_ADDRESS,
+    Custody,
+    Receipt,
+    Terms,
+    custodians_hash,
+    share_keys_hash,
+)
+from truthmark.types import Point
+
+ZERO_32 = bytes(32)
+
+# Each figure stands once, so that an event with two of them swapped is noticed.
+PRICE = 1_000_000
+FEE = 7_000
+KEEPING_FEE = 30_000
+BOND = 500_001
+FEE_BPS = 200
+LOCK = 1_000
+PENALTY = 300
+DELIVERY = 600
+INSPECTION = 700
+WINDOWS = DELIVERY + INSPECTION
+TERM = 9_000
+ACCEPTANCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The contracts that ids and proofs are bound to."""
+
+    chain_id: int
+    registry: str
+    market: str
+
+
+# ------------------------------------------------------------------ content
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What a leaf commits to."""
+
+    ciphertext_hash: bytes
+    key_hash: bytes
+    wrap: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """A dataset: its secret and the tree over its shards."""
+
+    secret: int
+    key: Point
+    base: Point
+    counter: int
+    shards: tuple[Shard, ...]
+    tree: Tree
+
+
+@lru_cache(maxsize=512)
+def make_content(seed: int = 0, count: int = 3, wrong: frozenset[int] = frozenset()) -> Content:
+    """Make a dataset whose key opens every shard but the `wrong` ones; odd shards are wrapped."""
+    secret = scalar("content", seed)
+    key = multiply(secret)
+    base, counter = base_of(key)
+    cek = cek_from_point(multiply(secret, base))
+    shards = []
+    for i in range(count):
+        ciphertext_hash = sha256(b"ciphertext" + seed.to_bytes(32, "big") + i.to_bytes(4, "big"))
+        if i % 2:
+            shard_key = sha256(b"older key" + ciphertext_hash)
+            wrap = wrap_key(shard_key, cek, i, ciphertext_hash)
+        else:
+            shard_key, wrap = fresh_key(cek, i), ZERO_32
+        if i in wrong:
+            shard_key = sha256(b"another key")
+        shards.append(Shard(ciphertext_hash, sha256(shard_key), wrap))
+    leaves = [
+        shard_leaf(i, it.ciphertext_hash, it.key_hash, it.wrap) for i, it in enumerate(shards)
+    ]
+    return Content(secret, key, base, counter, tuple(shards), Tree(leaves))
+
+
+def scalar(*name: object) -> int:
+    """Return the scalar from 1 to N - 1 that goes with a name."""
+    return 1 + int.from_bytes(keccak256(repr(name).encode()), "big") % (N - 1)
+
+
+def word_of(*name: object) -> bytes:
+    """Return the 32 bytes that go with a name."""
+    return keccak256(repr(name).encode())
+
+
+@lru_cache(maxsize=4096)
+def deal_shares(seed: int, secret: int, threshold: int, count: int) -> tuple[int, ...]:
+    """Return f(1) to f(n) of the polynomial that goes with a number."""
+    coefficients = [secret, *(scalar("coefficient", seed, i) for i in range(1, threshold))]
+    return tuple(sum(c * j**i for i, c in enumerate(coefficients)) % N for j in range(1, count + 1))
+
+
+# ------------------------------------------------------------------ listing
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A version with one of its epochs of custody."""
+
+    place: Place
+    content: Content
+    terms: Terms
+    custody: Custody
+    custodians: tuple[str, ...]
+    share_keys: tuple[Point, ...]
+    shares: tuple[int, ...]
+    price: int
+
+    @property
+    def terms_id(self) -> bytes:
+        return self.terms.terms_id
+
+    @property
+    def custody_id(self) -> bytes:
+        return self.custody.custody_id
+
+    @property
+    def cost(self) -> int:
+        return self.price + self.custody.threshold * self.custody.fee
+
+    def proof(self, **overrides: Any) -> tuple[int, int]:
+        """Return the seller's proof that he knows the dataset key."""
+        context: dict[str, Any] = {
+            "chain_id": self.place.chain_id,
+            "registry": self.place.registry,
+            "seller": self.terms.seller,
+            "terms_id": self.terms_id,
+        }
+        return tuple(prove_dataset_key(self.content.secret, **{**context, **overrides}))
+
+    def list_arguments(self, previous: Terms | None = None, **overrides: Any) -> tuple[Any, ...]:
+        """Return what `list_version` takes."""
+        arguments: dict[str, Any] = {
+            "terms": self.terms.astuple(),
+            "price": self.price,
+            "proof": None,
+            "counter": self.content.counter,
+            "custody": self.custody.astuple(),
+            "custodians": list(self.custodians),
+            "share_keys": tuples(self.share_keys),
+        }
+        if overrides.get("proof") is None:
+            overrides["proof"] = self.proof()
+        arguments |= overrides
+        return (*arguments.values(), *(() if previous is None else (previous.astuple(),)))
+
+    @property
+    def opening(self) -> tuple[Any, ...]:
+        """What `open_custody` takes."""
+        return (*self.keeping, tuples(self.share_keys))
+
+    @property
+    def keeping(self) -> tuple[Any, ...]:
+        """What `release` takes, and `accept`, `extend`, `settle` and `confirm` begin with."""
+        return (self.terms.astuple(), self.custody.astuple(), list(self.custodians))
+
+    def with_custody(self, custody: Custody) -> "Listing":
+        """Return the same with another custody record."""
+        return replace(self, custody=custody)
+
+
+def draft_listing(
+    place: Place,
+    *,
+    seller: str,
+    token: str,
+    now: int,
+    custodians: Sequence[str] = (),
+    threshold: int = 2,
+    content: Content | None = None,
+    price: int = PRICE,
+    terms: Terms | None = None,
+    epoch: int = 0,
+    dealing: int = 0,
+    shares: Sequence[int] | None = None,
+    share_keys: Sequence[Point] | None = None,
+    **overrides: Any,
+) -> Listing:
+    """Write terms and custody as a seller would, then change the fields named in `overrides`.
+
+    Args:
+        place: The contracts.
+        seller: Who sells.
+        token: The sale token.
+        now: Chain time.
+        custodians: Ascending; none for direct mode.
+        threshold: t; 1 in direct mode.
+        content: What is sold.
+        price: The list price.
+        terms: Terms that exist already, for a further custody.
+        epoch: The custody's number.
+        dealing: Which polynomial.
+        shares: Others than those of the polynomial.
+        share_keys: Others than those of the shares.
+        **overrides: Fields of Terms or Custody.
+    """
+    content = content or make_content()
+    is_direct = not custodians
+    if is_direct:
+        custodians, threshold = (seller,), 1
+    if terms is None:
+        terms = Terms(
+            seller=seller,
+            payee=seller,
+            token=token,
+            manifest=word_of("manifest"),
+            root=content.tree.root,
+            shard_count=content.tree.count,
+            public_key=content.key,
+            base=content.base,
+            licence=word_of("licence"),
+            gate=ZERO_ADDRESS,
+            bond=BOND,
+            royalty_bps=0,
+            bounty=0,
+            fee_bps=FEE_BPS,
+            delivery_seconds=DELIVERY,
+            inspection_seconds=INSPECTION,
+        )
+        terms = replace(terms, **_of(Terms, overrides))
+    if shares is None:
+        shares = deal_shares(dealing, content.secret, threshold, len(custodians))
+    if share_keys is None:
+        share_keys = tuple(map(multiply, shares))
+    end = now + ACCEPTANCE + TERM
+    custody = Custody(
+        terms_id=terms.terms_id,
+        epoch=epoch,
+        custodians=custodians_hash(custodians),
+        share_keys=share_keys_hash(share_keys),
+        count=len(custodians),
+        threshold=threshold,
+        fee=FEE,
+        keeping_fee=0 if is_direct else KEEPING_FEE,
+        lock=0 if is_direct else LOCK,
+        penalty=0 if is_direct else PENALTY,
+        term_seconds=TERM,
+        accept_until=now + ACCEPTANCE,
+        end=end,
+        last_end=end + 3 * TERM,
+        sealed_shares=word_of("sealed"),
+    )
+    custody = replace(custody, **_of(Custody, overrides))
+    unknown = overrides.keys() - _of(Terms, overrides).keys() - _of(Custody, overrides).keys()
+    assert not unknown, f"neither Terms nor Custody has {unknown}"
+    return Listing(
+        place, content, terms, custody, tuple(custodians), tuple(share_keys), tuple(shares), price
+    )
+
+
+def _of(record: Any, overrides: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(record)}
+    return {name: value for name, value in overrides.items() if name in names}
+
+
+# ----------------------------------------------------------------- purchase
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a buyer sends, keeps and gets."""
+
+    listing: Listing
+    secret: int
+    receipt: Receipt
+    order: tuple[Any, ...]
+
+    @property
+    def id(self) -> bytes:
+        return self.receipt.purchase_id(self.listing.custody_id)
+
+    @property
+    def cost(self) -> int:
+        custody = self.listing.custody
+        return self.receipt.price + custody.threshold * custody.fee
+
+    def arguments(self, *more: Any) -> tuple[Any, ...]:
+        """Return what `buy` takes."""
+        listing = self.listing
+        return (self.order, listing.terms.astuple(), listing.custody.astuple(), *more)
+
+
+def draft_purchase(
+    listing: Listing,
+    buyer: str,
+    number: int = 0,
+    *,
+    price: int | None = None,
+    secret: int | None = None,
+    proof: KnowledgeProof | None = None,
+) -> Purchase:
+    """Write the order of a buyer's purchase with a number."""
+    price = listing.price if price is None else price
+    secret = secret or scalar("buyer", number)
+    salt = word_of("salt", number)
+    key = multiply(secret)
+    base, slope = purchase_base(listing.terms.public_key, key)
+    proof = proof or prove_buyer_key(
+        secret,
+        chain_id=listing.place.chain_id,
+        market=listing.place.market,
+        custody_id=listing.custody_id,
+        buyer=buyer,
+        salt=salt,
+    )
+    order = (price, salt, tuple(key), proof.challenge, proof.response, slope)
+    return Purchase(listing, secret, Receipt(buyer, price, salt, base), order)
+
+
+# ----------------------------------------------------------------- delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A custodian's part of the key for one purchase."""
+
+    receipt: Receipt
+    share: Point
+    proof: Proof
+
+    def astuple(self) -> tuple[Any, ...]:
+        """Return the contract's `struct Delivery`."""
+        return (
+            self.receipt.digest,
+            tuple(self.receipt.base),
+            tuple(self.share),
+            proof_tuple(self.proof),
+        )
+
+
+def make_part(purchase: Purchase, index: int, place: Place | None = None) -> Part:
+    """Make custodian `index`'s part for a purchase."""
+    listing = purchase.listing
+    place = place or listing.place
+    about = statement(
+        purchase.receipt,
+        listing.custody_id,
+        index,
+        listing.share_keys,
+        chain_id=place.chain_id,
+        market=place.market,
+    )
+    return Part(purchase.receipt, *prove_delivery(about, listing.shares[index - 1]))
+
+
+def deliver_arguments(
+    listing: Listing, index: int, parts: Sequence[Part], **overrides: Any
+) -> tuple[Any, ...]:
+    """Return what `deliver` takes."""
+    arguments: dict[str, Any] = {
+        "custody_id": listing.custody_id,
+        "index": index,
+        "share_key": tuple(listing.share_keys[index - 1]),
+        "threshold": listing.custody.threshold,
+        "inspection_seconds": listing.terms.inspection_seconds,
+        "deliveries": [part.astuple() for part in parts],
+    }
+    return tuple((arguments | overrides).values())
+
+
+# ---------------------------------------------------------------- complaint
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The contracts' `struct Evidence`, with fields that a test may spoil."""
+
+    secret: int
+    buyer_key: Point
+    buyer_slope: int
+    blinding: Point
+    parts: list[list[Any]]
+    """index, share, proof, weight, weighted, slope"""
+    key_slope: int
+    shard: list[Any]
+    """index, ciphertext hash, key hash, wrap, path"""
+
+    def astuple(self) -> tuple[Any, ...]:
+        return (
+            self.secret,
+            tuple(self.buyer_key),
+            self.buyer_slope,
+            tuple(self.blinding),
+            [
+                (i, tuple(share), proof_tuple(proof), weight, tuple(weighted), slope)
+                for i, share, proof, weight, weighted, slope in self.parts
+            ],
+            self.key_slope,
+            tuple(self.shard),
+        )
+
+
+def draft_evidence(purchase: Purchase, parts: dict[int, Part], shard: int) -> Evidence:
+    """Write the evidence that the key made of `parts` misses a shard."""
+    content = purchase.listing.content
+    steps = derive_key(
+        {j: (part.share, part.proof) for j, part in parts.items()}, purchase.secret, content.key
+    )
+    it = content.shards[shard]
+    return Evidence(
+        steps.secret,
+        steps.buyer_key,
+        steps.buyer_slope,
+        steps.blinding,
+        [list(part) for part in steps.parts],
+        steps.key_slope,
+        [shard, it.ciphertext_hash, it.key_hash, it.wrap, content.tree.path(shard)],
+    )
+
+
+def complain_arguments(purchase: Purchase, evidence: Evidence) -> tuple[Any, ...]:
+    """Return what `complain_derivation` takes."""
+    listing = purchase.listing
+    return (
+        listing.terms.astuple(),
+        listing.custody.astuple(),
+        tuples(listing.share_keys),
+        purchase.receipt.astuple(),
+        evidence.astuple(),
+    )
+
+
+# --------------------------------------------------------------- signatures
+
+
+def private_key(role: str) -> bytes:
+    """Return the key of a role that signs."""
+    return word_of("private key", role)
+
+
+def address_of_role(role: str) -> str:
+    return str(Account.from_key(private_key(role)).address)
+
+
+def sign_voucher(
+    listing: Listing,
+    account: str,
+    price: int,
+    expiry: int,
+    nonce: bytes = ZERO_32,
+    signer: str = "seller",
+    place: Place | None = None,
+) -> tuple[Any, ...]:
+    """Return the contract's `struct Voucher`."""
+    place = place or listing.place
+    message = typed.voucher(
+        chain_id=place.chain_id,
+        market=place.market,
+        terms_id=listing.terms_id,
+        account=account,
+        price=price,
+        expiry=expiry,
+        nonce=nonce,
+    )
+    return (price, expiry, nonce, typed.sign(message, private_key(signer)))
+
+
+def sign_admission(
+    listing: Listing,
+    account: str,
+    expiry: int,
+    signer: str = "gate",
+    place: Place | None = None,
+) -> tuple[Any, ...]:
+    """Return the contract's `struct Admission`."""
+    place = place or listing.place
+    message = typed.admission(
+        chain_id=place.chain_id,
+        market=place.market,
+        terms_id=listing.terms_id,
+        account=account,
+        expiry=expiry,
+    )
+    return (expiry, typed.sign(message, private_key(signer)))
+
+
+NO_PERMIT = (0, 0, ZERO_32, ZERO_32)
+NO_VOUCHER = (0, 0, ZERO_32, b"")
+NO_ADMISSION = (0, b"")
+
+
+def sign_permit(
+    token: Any,
+    chain_id: int,
+    owner_role: str,
+    spender: str,
+    amount: int,
+    deadline: int,
+    nonce: int = 0,
+    name: str = "Test Dollar",
+) -> tuple[Any, ...]:
+    """Return the contract's `struct Permit` for a test token (EIP-2612)."""
+    signed = Account.sign_typed_data(
+        private_key(owner_role),
+        {
+            "name": name,
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": str(token),
+        },
+        {
+            "Permit": [
+                {"name": "owner", "type": "address"},
+                {"name": "spender", "type": "address"},
+                {"name": "value", "type": "uint256"},
+                {"name": "nonce", "type": "uint256"},
+                {"name": "deadline", "type": "uint256"},
+            ]
+        },
+        {
+            "owner": address_of_role(owner_role),
+            "spender": spender,
+            "value": amount,
+            "nonce": nonce,
+            "deadline": deadline,
+        },
+    )
+    return (deadline, signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big"))
+
+
+def proof_tuple(proof: Proof) -> tuple[Any, ...]:
+    """Return the contract's `struct Proof`."""
+    return (
+        proof.challenge,
+        proof.response,
+        tuple(proof.scaled_base),
+        tuple(proof.scaled_share),
+        proof.slope,
+    )
+
+
+def tuples(points: Sequence[Point]) -> list[tuple[int, int]]:
+    return [tuple(point) for point in points]
