@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wheel, outside the clone: installed beside the newest pandas, polars, pyarrow and datasets.
+
+Nothing of the lock file counts there: the ordinary ranges of pyproject.toml must resolve, and the
+library must work with what they resolve to.
+"""
+
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from platformdirs import user_cache_path
+
+ROOT = Path(__file__).resolve().parents[2]
+NEIGHBOURS = ("pandas", "polars", "pyarrow", "datasets")
+
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(900)]
+
+
+def run(*command, cwd):
+    """Run a command as a stranger would: nothing of this checkout in its environment."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Return the path of the wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    done = run(sys.executable, *build, str(ROOT), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel):
+    """Return a Python outside the clone that has the wheel and the newest of its neighbours.
+
+    The environment is kept for the calendar week, and for the same dependencies: "newest" is then
+    a week old at most, and another run installs nothing but the wheel.
+    """
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    year, week, _ = datetime.datetime.now(datetime.UTC).isocalendar()
+    wanted = json.dumps([dependencies, NEIGHBOURS, sys.version, year, week])
+    cache = user_cache_path("truthmark") / "wheel-test"
+    folder = cache / hashlib.sha256(wanted.encode()).hexdigest()[:16]
+    python = folder / "bin" / "python"
+    pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            for old in cache.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old)
+            made = run(sys._base_executable, "-m", "venv", str(folder), cwd=cache)
+            assert made.returncode == 0, made.stderr
+            done = run(*pip, str(wheel), *NEIGHBOURS, cwd=cache)
+            if "Connection" in done.stderr or "Name or service" in done.stderr:
+                pytest.skip("no package index can be reached; connect to a network")
+            assert done.returncode == 0, done.stderr
+            (folder / "complete").touch()
+        done = run(*pip, "--no-deps", "--force-reinstall", str(wheel), cwd=cache)
+        assert done.returncode == 0, done.stderr
+        yield str(python)
+
+
+def test_wheel__built__holds_the_library_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"truthmark"}
+    for needed in (
+        "truthmark/py.typed",
+        "truthmark/chain/artifacts/DatasetMarket.json",
+        "truthmark/testing/artifacts/TestToken.json",
+        "truthmark/testing/node/package-lock.json",
+    ):
+        assert needed in names
+
+
+def test_wheel__installed_without_the_lock__has_no_conflicts(python, tmp_path):
+    done = run(python, "-m", "pip", "check", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_wheel__installed_beside_the_newest__keeps_them_new(python, tmp_path):
+    """What Ape pins (numpy < 2, pandas < 3) must not reach people who only use the library."""
+    code = (
+        "import importlib.metadata as m; "
+        "print(*(m.version(p).split('.')[0] for p in ('numpy', 'pandas', 'pyarrow')))"
+    )
+    numpy, pandas, pyarrow = map(int, run(python, "-c", code, cwd=tmp_path).stdout.split())
+    assert numpy >= 2
+    assert pandas >= 3
+    assert pyarrow >= 26
+
+
+def test_import__outside_the_clone__is_the_installed_package(python, tmp_path):
+    done = run(python, "-c", "import truthmark; print(truthmark.__file__)", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "site-packages" in done.stdout
+    assert str(ROOT) not in done.stdout
+
+
+def test_command__help__names_the_groups(python, tmp_path):
+    command = Path(python).with_name("truthmark")
+    done = run(str(command), "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "dataset" in done.stdout
