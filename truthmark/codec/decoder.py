@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes Arrow that somebody else made, in a child process under a memory limit.
+
+The child is kept warm and replaced when it dies. Bytes go over in shared memory: callers decrypt
+straight into `Decoder.buffer`, and the table that comes back is a view of sealed memory that the
+child has validated, so that a warm decode costs little more than decompression.
+"""
+
+import atexit
+import contextlib
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec import decoder_child as child
+from truthmark.errors import LimitError, MalformedError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_START_SECONDS: Final = 60.0
+_STREAM_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+class Decoder:
+    """One child process and the shared memory towards it; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        """Start the child without waiting for it."""
+        self._warm = False
+        self._start()
+        self._descriptor = os.memfd_create("tmk-encoded", os.MFD_CLOEXEC)
+        self._size = 0
+        self._memory: mmap.mmap | None = None
+
+    def buffer(self, size: int) -> memoryview:
+        """Return `size` writable bytes that the next `decode` reads; release before decoding."""
+        if size > self._size:
+            if self._memory is not None:
+                self._memory.close()
+            self._size = max(size, 2 * self._size)
+            os.ftruncate(self._descriptor, self._size)
+            self._memory = mmap.mmap(self._descriptor, self._size)
+        return memoryview(self._memory or b"")[:size]
+
+    def decode(
+        self, size: int, limit: int, *, what: str, seconds: float, is_file: bool = False
+    ) -> "pa.Table":
+        """Decode the first `size` bytes of the buffer.
+
+        Args:
+            size: bytes of an Arrow stream (or file), schema message included.
+            limit: bytes that all decoded buffers may have together.
+            what: names the source in errors.
+            seconds: time the child gets.
+            is_file: it is an Arrow IPC file instead of a stream.
+
+        Raises:
+            LimitError: it decodes to more than `limit`.
+            MalformedError: it is not valid Arrow, or it killed or hung the child.
+        """
+        kind = child.FILE if is_file else child.STREAM
+        try:
+            # The first request also waits for the child's imports.
+            self._channel.settimeout(seconds + (0 if self._warm else _START_SECONDS))
+            socket.send_fds(
+                self._channel, [child.REQUEST.pack(kind, size, limit)], [self._descriptor]
+            )
+            reply, descriptors, _, _ = socket.recv_fds(self._channel, 1024, 1)
+        except OSError:  # a timeout is one
+            reply, descriptors = b"", []
+        except BaseException:  # an interrupt: the reply would answer somebody else's request
+            self._restart()
+            raise
+        if not reply:
+            self._restart()
+            raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again")
+        self._warm = True
+        status, length = child.REPLY.unpack_from(reply)
+        text = reply[child.REPLY.size :].decode("utf-8", "replace")
+        if status == child.TOO_LARGE:
+            self._restart()
+            raise LimitError(f"{what}: decodes to more than it declares ({text})")
+        if status != child.OK:
+            raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")
+        return _map_table(descriptors[0], length)
+
+    def close(self) -> None:
+        """End the child and free the shared memory."""
+        self._stop()
+        if self._memory is not None:
+            with contextlib.suppress(BufferError):
+                self._memory.close()
+        os.close(self._descriptor)
+
+    def _start(self) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # The system allocator gives large blocks back at once, so one limit fits all.
+            self._process = subprocess.Popen(  # noqa: S603 (our own file)
+                [sys.executable, "-P", "-s", str(Path(child.__file__)), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},
+            )
+
+    def _stop(self) -> None:
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _restart(self) -> None:
+        self._stop()
+        self._warm = False
+        self._start()
+
+
+class _Pool:
+    """Idle decoders of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._idle: list[Decoder] = []
+
+    def take(self) -> Decoder:
+        with self._lock:
+            if self._owner != os.getpid():
+                # After a fork these are the parent's; two users of one socket would mix replies.
+                self._owner, self._idle = os.getpid(), []
+            if self._idle:
+                return self._idle.pop()
+        return Decoder()
+
+    def give(self, decoder: Decoder) -> None:
+        with self._lock:
+            self._idle.append(decoder)
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        if self._owner == os.getpid():
+            for decoder in idle:
+                decoder.close()
+
+
+_pool = _Pool()
+atexit.register(_pool.close)
+
+
+@contextlib.contextmanager
+def borrowed_decoder() -> Iterator[Decoder]:
+    """Lend a decoder of this process to one thread, warm where there is one."""
+    decoder = _pool.take()
+    try:
+        yield decoder
+    finally:
+        _pool.give(decoder)
+
+
+def warm_up() -> None:
+    """Start a child now, so that it imports while the caller does other work."""
+    with borrowed_decoder():
+        pass
+
+
+def decode_stream(data: bytes, limit: int, *, what: str, seconds: float) -> "pa.Table":
+    """Decode an Arrow stream held in `data`; see `Decoder.decode`."""
+    return _decode_bytes(data, limit, what=what, seconds=seconds, is_file=False)
+
+
+def decode_file(data: bytes, limit: int, *, what: str, seconds: float) -> "pa.Table":
+    """Decode an Arrow IPC file held in `data`; see `Decoder.decode`."""
+    return _decode_bytes(data, limit, what=what, seconds=seconds, is_file=True)
+
+
+def decode_schema(message: bytes, *, what: str, seconds: float) -> "pa.Schema":
+    """Return the schema of an encapsulated Arrow schema message."""
+    # Schemas decode to no buffers at all; the slack of the child is room enough for the rest.
+    return decode_stream(message + _STREAM_END, 0, what=what, seconds=seconds).schema
+
+
+def _decode_bytes(
+    data: bytes, limit: int, *, what: str, seconds: float, is_file: bool
+) -> "pa.Table":
+    with borrowed_decoder() as decoder:
+        with decoder.buffer(len(data)) as view:
+            view[:] = data
+        return decoder.decode(len(data), limit, what=what, seconds=seconds, is_file=is_file)
+
+
+def _map_table(descriptor: int, size: int) -> "pa.Table":
+    import pyarrow as pa
+
+    try:
+        memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+    finally:
+        os.close(descriptor)
+    return pa.ipc.open_stream(pa.py_buffer(memory)).read_all()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that decodes Arrow from outside; run by path, imports nothing of Truthmark.
+
+A small file can claim gigabytes, and a changed offset makes Arrow read where nothing is mapped.
+Here both end in an error or in the death of this process, never in harm to the reader's. Memory
+is limited by RLIMIT_AS for each request, every array is validated in full before it is touched,
+and what passed is handed back as an uncompressed Arrow stream in sealed shared memory.
+
+One request and one reply at a time over a SEQPACKET socket whose number is the argument:
+request  `kind, size, limit` with the input as a file descriptor;
+reply    `status, size, message` with the output as a file descriptor when status is 0.
+"""
+
+import errno
+import fcntl
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+
+REQUEST = struct.Struct(">BQQ")
+REPLY = struct.Struct(">BQ")
+STREAM, FILE = 0, 1
+OK, MALFORMED, TOO_LARGE = 0, 1, 2
+SLACK = 64 << 20
+FRAME = 64 << 10
+
+
+def main(number: int) -> None:
+    """Serve requests until the other side closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = socket.socket(fileno=number)
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
+        if not message:
+            return
+        kind, size, limit = REQUEST.unpack(message)
+        output = os.memfd_create("tmk-decoded", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            source = mmap.mmap(descriptors[0], size, prot=mmap.PROT_READ) if size else b""
+            os.close(descriptors[0])
+            # Decoded buffers once, dictionaries that grow by deltas once more.
+            _set_limits(_address_space() + 2 * limit + SLACK, limit + size + FRAME)
+            _decode(kind, source, output)
+            fcntl.fcntl(
+                output,
+                fcntl.F_ADD_SEALS,
+                fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE,
+            )
+            reply = REPLY.pack(OK, os.fstat(output).st_size)
+            socket.send_fds(channel, [reply], [output])
+        except MemoryError as error:
+            channel.send(REPLY.pack(TOO_LARGE, 0) + _one_line(error))
+        except Exception as error:
+            is_large = isinstance(error, OSError) and error.errno == errno.EFBIG
+            channel.send(REPLY.pack(TOO_LARGE if is_large else MALFORMED, 0) + _one_line(error))
+        finally:
+            os.close(output)
+            _set_limits(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+def _decode(kind: int, source: "mmap.mmap | bytes", output: int) -> None:
+    import pyarrow as pa
+
+    buffer = pa.py_buffer(source)
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    if kind == FILE:
+        file = pa.ipc.open_file(buffer, options=options)
+        schema = file.schema
+        batches = (file.get_batch(i) for i in range(file.num_record_batches))
+    else:
+        batches = pa.ipc.open_stream(buffer, options=options)
+        schema = batches.schema
+    with (
+        os.fdopen(output, "wb", closefd=False) as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
+        for batch in batches:
+            batch.validate(full=True)
+            writer.write_batch(batch)
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 (as little as possible here)
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _set_limits(address_space: int, file_size: int) -> None:
+    # Shared memory is a file to the kernel, so its size is limited as one.
+    for kind, size in (
+        (resource.RLIMIT_AS, address_space),
+        (resource.RLIMIT_FSIZE, file_size),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        if hard != resource.RLIM_INFINITY and (size == resource.RLIM_INFINITY or size > hard):
+            size = hard
+        resource.setrlimit(kind, (size, hard))
+
+
+def _one_line(error: BaseException) -> bytes:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300].encode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

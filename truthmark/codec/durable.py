@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders and files that appear whole or not at all."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from truthmark.errors import CodecError, ConfigError
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target` when the block ends without an error.
+
+    The folder stands beside the target, so that one rename moves it; everything in it is synced
+    first. A process that dies leaves only the temporary folder, which the next call for the same
+    target removes (a lock tells it from that of a process still at work).
+
+    Raises:
+        ConfigError: `target` exists and is not an empty folder.
+        CodecError: the disk is full or refuses, with the reason.
+    """
+    # Symbolic links on the way are the user's; one at the end would be replaced.
+    target = target.parent.resolve() / target.name
+    if target.is_symlink() or (target.exists() and not _is_empty_folder(target)):
+        raise ConfigError(f"{target} exists already; choose another folder or remove it")
+    with _readable(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
+        folder = target.parent / f"{_prefix(target)}{secrets.token_hex(8)}"
+        folder.mkdir(mode=0o700)
+    try:
+        with _readable(target), _locked(folder):
+            yield folder
+            sync_tree(folder)
+            folder.chmod(0o755 & ~_umask())
+            folder.rename(target)
+            sync(target.parent)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def sync_tree(folder: Path) -> None:
+    """Fsync every file and folder below and including `folder`."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(Path(parent, name))
+        sync(Path(parent))
+
+
+def sync(path: Path) -> None:
+    """Fsync one file or folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a new file; `new_folder` syncs it."""
+    with path.open("xb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def _readable(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CodecError) or error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EIO,
+            errno.EACCES,
+            errno.EROFS,
+            errno.EPERM,
+        ):
+            raise
+        raise CodecError(
+            f"{target} could not be written ({error.strerror}); nothing was left there, "
+            "make room or choose another place"
+        ) from error
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and next(path.iterdir(), None) is None
+
+
+def _remove_abandoned(target: Path) -> None:
+    for folder in target.parent.glob(f"{_escape(_prefix(target))}*"):
+        with contextlib.suppress(OSError), _locked(folder):
+            shutil.rmtree(folder)
+
+
+def _escape(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    # The kernel drops the lock when the process dies, however it dies.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guesses how large tables become when encoded, to choose the size of shards."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec.limits import MAX_SHARD_SIZE, MIN_SHARD_SIZE
+from truthmark.codec.segments import MAX_DECODED
+from truthmark.codec.sources import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from truthmark.codec.tables import Table
+
+SHARDS_AT_LEAST: Final = 16
+_ENOUGH_ENCODED: Final = SHARDS_AT_LEAST * MAX_SHARD_SIZE
+_ENOUGH_DECODED: Final = 32 << 20
+_STEP: Final = 4 << 20
+
+
+def choose_shard_size(plan: Plan) -> tuple[int, int]:
+    """Return the default shard size for `plan`, and about how many bytes it encodes to.
+
+    The size is the largest power of two not above a sixteenth of the encoded size, and small
+    enough that a shard of very compressible rows stays within what a reader decodes at once.
+    Tables that can be read only once are replaced in `plan` by ones that begin with the rows
+    read here.
+    """
+    encoded = plan.bytes_size
+    ratio = 1.0
+    for position, table in enumerate(plan.tables):
+        if encoded >= _ENOUGH_ENCODED:
+            encoded += table.size  # the choice is made; only the progress bar reads this
+            continue
+        plan.tables[position], size, found = _sample(table)
+        encoded += size
+        ratio = max(ratio, found)
+    ceiling = min(encoded / SHARDS_AT_LEAST, MAX_DECODED / 2 / ratio, MAX_SHARD_SIZE)
+    return max(MIN_SHARD_SIZE, 1 << max(int(ceiling), 1).bit_length() - 1), encoded
+
+
+def _sample(table: "Table") -> "tuple[Table, int, float]":
+    batches = table.batches()
+    spool: list[pa.RecordBatch] = []
+    encoded = decoded = rows = 0
+    is_whole = False
+    while decoded < _ENOUGH_DECODED and encoded < _ENOUGH_ENCODED:
+        batch = next(batches, None)
+        if batch is None:
+            is_whole = True
+            break
+        if table.once:
+            spool.append(batch)
+        for part in _parts(batch):
+            encoded += _encoded_size(part)
+            decoded += part.nbytes
+            rows += part.num_rows
+            if decoded >= _ENOUGH_DECODED:
+                break
+    ratio = decoded / max(encoded, 1)
+    if not is_whole:
+        if table.rows is not None and rows:
+            scale = table.rows / rows
+        else:
+            # Nothing tells how much follows a stream that can be read once: assume as much again.
+            scale = table.size / max(decoded, 1) if table.size else 2.0
+        encoded = int(encoded * max(scale, 1.0))
+    if table.once:
+        table = replace(table, batches=lambda: chain(spool, batches))
+    return table, encoded, ratio
+
+
+def _parts(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
+    step = max(1, batch.num_rows * _STEP // max(batch.nbytes, 1))
+    for first in range(0, batch.num_rows, step):
+        yield batch.slice(first, step)
+
+
+def _encoded_size(batch: "pa.RecordBatch") -> int:
+    import pyarrow as pa
+
+    sink = pa.MockOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    return int(sink.size())

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes an opened container as ordinary files that every tool reads."""
+
+import base64
+import contextlib
+import json
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from truthmark.codec.durable import new_folder, write_file
+from truthmark.codec.names import check_paths
+from truthmark.codec.workers import ordered_map
+from truthmark.errors import CodecError, ConfigError
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from truthmark.codec.container import Container, File, Format
+
+README_NAME: Final = "README.md"
+_FORMATS: Final = ("parquet", "arrow", "original")
+_ORIGINALS: Final = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+
+
+def extract(
+    container: "Container",
+    target: Path,
+    format: "Format",
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Write all files and tables into the new folder `target`, with a README.
+
+    Files keep their bytes and paths. Tables become Parquet or Arrow IPC files, or what their
+    suffix says (`original`). The README has the front matter that Hugging Face `datasets` reads,
+    so that `load_dataset(target)` finds the splits. The folder appears whole or not at all.
+
+    Args:
+        container: an open container.
+        target: a folder that does not exist yet, or is empty.
+        format: `parquet`, `arrow` or `original`.
+        processes: processors to use.
+        progress: called with plaintext bytes of shards opened, and of all.
+
+    Raises:
+        ConfigError: `target` or `format` cannot be used.
+        CodecError: a shard does not check, or the disk refuses; nothing is left at `target`.
+    """
+    if format not in _FORMATS:
+        raise ConfigError(f"format {format!r}: choose one of {', '.join(_FORMATS)}")
+    names = _output_names(container.files, format)
+    payload = container.opener.payload
+    done, total = 0, container.index.count * payload
+
+    def advance(shards: int) -> None:
+        nonlocal done
+        done += shards * payload
+        if progress is not None:
+            progress(min(done, total), total)
+
+    with new_folder(target) as folder:
+        for parent in {Path(name).parent for name in names.values()}:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+        files = [file for file in container.files if not file.is_table]
+        for count in _write_bytes(container, folder, files, processes):
+            advance(count)
+        for table in container.tables:
+            path = folder / names[table.path]
+            _write_table(container, table, path, _kind(path, format), processes)
+            advance(sum(segment.shards for segment in container.segments_of(table)))
+        if README_NAME not in names.values():
+            write_file(folder / README_NAME, readme(container, names).encode("utf-8"))
+    if progress is not None:
+        progress(total, total)
+    return target
+
+
+def readme(container: "Container", names: dict[str, str]) -> str:
+    """Return a dataset card with Hugging Face front matter.
+
+    Everything that the seller wrote is quoted as JSON, which YAML reads as plain text.
+    """
+    card = container.card or {}
+    manifest = container.manifest
+    title = str(card.get("title") or "Dataset")
+    lines = ["---", f"pretty_name: {json.dumps(title)}"]
+    lines += ["license: other", f"license_name: {json.dumps(manifest.licence)}"]
+    if container.splits:
+        lines += ["configs:", "- config_name: default", "  data_files:"]
+        for split in container.splits:
+            lines += [f"  - split: {json.dumps(split)}", "    path:"]
+            lines += [f"    - {json.dumps(path)}" for path in _patterns(container, names, split)]
+    lines += ["---", "", f"# {_plain(title)}", ""]
+    if card.get("description"):
+        lines += [_plain(str(card["description"])), ""]
+    lines += [
+        f"Licence: {_plain(manifest.licence)}",
+        "",
+        "| split | path | holds |",
+        "|---|---|---|",
+    ]
+    shown = [file for file in container.files if file.is_table] or list(container.files[:20])
+    for file in shown[:200]:
+        holds = f"{file.length} rows" if file.is_table else f"{file.length} bytes"
+        lines.append(f"| {file.split or ''} | {_plain(names[file.path])} | {holds} |")
+    lines += [
+        "",
+        f"Opened from a TMK1 container of {manifest.count} shards with root "
+        f"`0x{manifest.root.hex()}`; manifest `{manifest.cid}`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _patterns(container: "Container", names: dict[str, str], split: str) -> list[str]:
+    members = [file for file in container.files if file.split == split]
+    tops = {names[file.path].partition("/")[0] for file in members if "/" in names[file.path]}
+    others = {names[file.path].partition("/")[0] for file in container.files if file.split != split}
+    if len(members) > 1 and len(tops) == 1 and not tops & others:
+        return [f"{tops.pop()}/**"]
+    return [names[file.path] for file in members]
+
+
+def _plain(text: str) -> str:
+    # One line, with what Markdown or HTML would act upon made harmless.
+    text = " ".join(text.split())
+    for char in "\\`*_[]<>|#!&":
+        text = text.replace(char, f"&#{ord(char)};") if char in "<>&" else text
+    return text.replace("|", "\\|").replace("`", "'").replace("[", "\\[").replace("!", "\\!")
+
+
+def _output_names(files: "Sequence[File]", format: "Format") -> dict[str, str]:
+    """Return where each file goes; tables get the suffix of their format."""
+    names = {}
+    taken = {file.path.lower() for file in files if not file.is_table}
+    for file in files:
+        name = file.path
+        if file.is_table and (format != "original" or Path(name).suffix.lower() not in _ORIGINALS):
+            suffix = ".arrow" if format == "arrow" else ".parquet"
+            stem = name[: -len(Path(name).suffix)] if _has_table_suffix(name) else name
+            # Where a.csv and a.jsonl would become one file, they keep their whole names.
+            name = stem + suffix if (stem + suffix).lower() not in taken else name + suffix
+            taken.add(name.lower())
+        names[file.path] = name
+    check_paths(names.values())
+    return names
+
+
+def _has_table_suffix(name: str) -> bool:
+    return Path(name).suffix.lower() in _ORIGINALS
+
+
+def _kind(path: Path, format: "Format") -> str:
+    return _ORIGINALS[path.suffix.lower()] if format == "original" else format
+
+
+def _write_bytes(
+    container: "Container", folder: Path, files: "list[File]", processes: int
+) -> Iterator[int]:
+    """Write files shard by shard; yields how many shards were opened."""
+    payload = container.opener.payload
+    files = sorted(files, key=lambda file: file.offset)
+    for file in files:
+        (folder / file.path).touch(exist_ok=False)
+    # For each shard the files that have bytes in it, in order.
+    parts: dict[int, list[File]] = {}
+    for file in files:
+        for shard in range(file.offset // payload, -(-(file.offset + file.length) // payload)):
+            if file.length:
+                parts.setdefault(shard, []).append(file)
+    first = container.stream_first
+
+    spare: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+    for _ in range(processes):
+        spare.put(memoryview(bytearray(payload)))
+
+    def work(shard: int) -> int:
+        buffer = spare.get()
+        try:
+            container.opener.open_into(first + shard, buffer)
+            start = shard * payload
+            for file in parts[shard]:
+                low = max(file.offset, start)
+                high = min(file.offset + file.length, start + payload)
+                part = buffer[low - start : high - start]
+                _write_at(folder / file.path, part, low - file.offset)
+        finally:
+            spare.put(buffer)
+        return 1
+
+    yield from ordered_map(work, parts, processes)
+
+
+def _write_at(path: Path, data: memoryview, offset: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        while len(data):
+            size = os.pwrite(descriptor, data, offset)
+            data, offset = data[size:], offset + size
+    finally:
+        os.close(descriptor)
+
+
+def _write_table(
+    container: "Container", file: "File", path: Path, kind: str, processes: int
+) -> None:
+    import pyarrow as pa
+
+    schema = file.schema
+    assert schema is not None  # noqa: S101 (tables have one; for the type checker)
+    batches = container.iter_batches(file.path, processes=processes)
+    try:
+        with _writer(path, kind, schema) as write:
+            for batch in batches:
+                write(batch)
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CodecError(
+            f"{file.path!r} cannot be written as {kind} ({reason}); extract as arrow"
+        ) from error
+
+
+@contextlib.contextmanager
+def _writer(path: Path, kind: str, schema: "pa.Schema") -> "Iterator[Any]":
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetWriter(path, schema, compression="zstd") as parquet:
+            yield parquet.write_batch
+    elif kind == "arrow":
+        import pyarrow as pa
+
+        with pa.ipc.new_file(path, schema) as arrow:
+            yield arrow.write_batch
+    elif kind == "json":
+        with path.open("x", encoding="utf-8") as lines:
+            yield lambda batch: _write_lines(lines, batch)
+    else:
+        from pyarrow import csv
+
+        options = csv.WriteOptions(delimiter="\t" if kind == "tsv" else ",")
+        with csv.CSVWriter(path, schema, write_options=options) as text:
+            yield text.write_batch
+
+
+def _write_lines(lines: Any, batch: "pa.RecordBatch") -> None:
+    for row in batch.to_pylist():
+        lines.write(json.dumps(row, ensure_ascii=False, default=_to_json) + "\n")
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return str(value)
+    return str(value)

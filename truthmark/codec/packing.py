@@ -1,0 +1,526 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs data into a TMK1 container."""
+
+import io
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from truthmark.cid import build_dag, cid_of_stream
+from truthmark.codec import files_table
+from truthmark.codec.card import (
+    CardPolicy,
+    FileFacts,
+    TableFacts,
+    make_card,
+    read_card,
+    sample_rows,
+)
+from truthmark.codec.derive import check_cek
+from truthmark.codec.durable import new_folder, write_file
+from truthmark.codec.estimate import choose_shard_size
+from truthmark.codec.files_table import BYTES, TABLE, Entry
+from truthmark.codec.index import Index
+from truthmark.codec.limits import (
+    BYTES_SEGMENT,
+    CARD_NAME,
+    DATA_NAME,
+    FILES_SEGMENT,
+    FIRST_TABLE_SEGMENT,
+    INDEX_NAME,
+    MANIFEST_NAME,
+    MAX_COUNT,
+    is_shard_size,
+    payload_size,
+)
+from truthmark.codec.manifest import Manifest, check_licence
+from truthmark.codec.previous import Previous, PreviousContainer, open_previous
+from truthmark.codec.seal import Sealer
+from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
+from truthmark.codec.sources import BytesFile, Plan, plan
+from truthmark.errors import CodecError, ConfigError, LimitError
+from truthmark.types import Point, Progress
+
+if TYPE_CHECKING:
+    from truthmark.codec.tables import Table
+
+# How much the files table may grow when the lengths of tables are filled in at the end.
+_RESERVE: Final = 128
+_UNKNOWN: Final = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What `pack` made.
+
+    Attributes:
+        folder: where `data.tmk`, `index.arrow`, `manifest.json` and `card.json` are.
+        manifest: as in `manifest.json`.
+        manifest_bytes: its canonical bytes.
+        card: the public card, as read back from its bytes.
+        inherited: how many shards were taken over unchanged from the previous version.
+        skipped: hidden files of a folder that were not packed.
+    """
+
+    folder: Path
+    manifest: Manifest
+    manifest_bytes: bytes
+    card: dict[str, Any]
+    inherited: int
+    skipped: tuple[str, ...]
+
+    @property
+    def manifest_digest(self) -> bytes:
+        """SHA-256 of the manifest, as it stands on chain."""
+        return self.manifest.digest
+
+    @property
+    def root(self) -> bytes:
+        """Root of the tree over all shards."""
+        return self.manifest.root
+
+    @property
+    def count(self) -> int:
+        """Number of shards."""
+        return self.manifest.count
+
+    @property
+    def shard_size(self) -> int:
+        """Bytes of a shard."""
+        return self.manifest.shard_size
+
+
+def pack(
+    source: Any,
+    target: Path,
+    *,
+    cek: bytes,
+    public_key: Point,
+    licence: str,
+    title: str = "",
+    description: str = "",
+    card: CardPolicy | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    shard_size: int | None = None,
+    as_bytes: bool = False,
+    processes: int = 1,
+    progress: Progress | None = None,
+    previous: Previous | None = None,
+    purge: bool = False,
+    review: Callable[[dict[str, Any], Manifest], None] | None = None,
+) -> Packed:
+    """Pack `source` into the new folder `target`.
+
+    The folder appears whole or not at all. **Never pack twice with one `cek`**: every shard key
+    may encrypt one plaintext only, so a pack that was interrupted starts over with a fresh
+    secret, and a `cek` that this process has packed with before is refused.
+
+    Args:
+        source: see `truthmark.codec.sources.plan`.
+        target: a folder that does not exist yet, or is empty.
+        cek: content key of this version, from a fresh secret.
+        public_key: PK of that secret.
+        licence: SPDX expression or `LicenseRef-` name.
+        title: public, one line.
+        description: public.
+        card: what else becomes public; by default schema and counts, no samples.
+        provenance: public, goes into the manifest.
+        shard_size: power of two from 4 KiB to 1 MiB; by default fitted to the data.
+        as_bytes: pack table files as they are instead of as tables.
+        processes: processors to use.
+        progress: called with plaintext bytes sealed and about how many there are.
+        previous: older version whose unchanged shards are taken over.
+        purge: with `previous`, take nothing over, so that nothing deleted stays inside.
+        review: called with the card and the manifest, which is all that becomes public, before
+            anything appears at `target`; an exception from it abandons the pack.
+
+    Returns:
+        What was made.
+
+    Raises:
+        CodecError: `source` cannot be packed, or the disk refuses; nothing is left at `target`.
+        ConfigError: an argument cannot be used.
+    """
+    if shard_size is not None and not is_shard_size(shard_size):
+        raise ConfigError(f"shard size {shard_size}: choose a power of two from 4096 to 1048576")
+    if processes < 1:
+        raise ConfigError(f"processes {processes}: choose at least 1")
+    check_licence(licence)
+    _claim(check_cek(cek))
+    made = plan(source, as_bytes=as_bytes)
+    with open_previous(None if purge else previous) as older:
+        chosen, expected = choose_shard_size(made)
+        if older is not None:
+            if shard_size not in (None, older.shard_size):
+                raise ConfigError(
+                    f"shard size {shard_size}: an update keeps {older.shard_size}; "
+                    "leave it out, or purge"
+                )
+            shard_size = older.shard_size
+        with new_folder(target) as folder:
+            packer = _Packer(
+                made,
+                folder,
+                cek=cek,
+                shard_size=shard_size or chosen,
+                processes=processes,
+                older=older,
+                report=_Report(progress, expected),
+                policy=card or CardPolicy(),
+            )
+            with packer:
+                packer.run()
+            return packer.finish(
+                target,
+                public_key=public_key,
+                licence=licence,
+                title=title,
+                description=description,
+                provenance=provenance,
+                review=review,
+            )
+
+
+_used: set[bytes] = set()
+
+
+def _claim(cek: bytes) -> None:
+    # Nonces are zero: one key with two plaintexts would give both away.
+    if cek in _used:
+        raise ConfigError("this content key has packed before; derive one from a fresh secret")
+    _used.add(cek)
+
+
+class _Report:
+    """Progress that never runs past its total, which is only an estimate."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, max(total, 1), 0
+
+    def add(self, size: int) -> None:
+        self._done += size
+        if self._progress is not None:
+            self._progress(min(self._done, self._total - 1), self._total)
+
+    def finish(self) -> None:
+        if self._progress is not None:
+            self._progress(self._total, self._total)
+
+
+class _Packer:
+    """Writes one container; holds what is known of it so far."""
+
+    def __init__(
+        self,
+        made: Plan,
+        folder: Path,
+        *,
+        cek: bytes,
+        shard_size: int,
+        processes: int,
+        older: PreviousContainer | None,
+        report: _Report,
+        policy: CardPolicy,
+    ) -> None:
+        self._plan, self._folder, self._older = made, folder, older
+        self._shard_size, self._payload = shard_size, payload_size(shard_size)
+        self._processes, self._report, self._policy = processes, report, policy
+        self._descriptor = os.open(folder / DATA_NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        self._sealer = Sealer(self._descriptor, cek=cek, shard_size=shard_size, processes=processes)
+        # One row a shard, in order: segment, first row, rows, decoded bytes.
+        self._rows: list[tuple[int, int, int, int]] = []
+        self._entries: list[Entry] = []
+        self._facts: list[TableFacts] = []
+        self._next_segment = FIRST_TABLE_SEGMENT
+        self._first_row = 0
+        self.inherited = 0
+
+    def __enter__(self) -> "_Packer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sealer.close()
+        os.close(self._descriptor)
+
+    def run(self) -> None:
+        """Seal everything: byte stream, tables, and at the end the files table at the front."""
+        kept, offsets, fresh = self._lay_out_bytes()
+        bytes_entries = [
+            Entry(file.path, BYTES, file.split, offset, file.size)
+            for file, offset in zip(self._plan.files, offsets, strict=True)
+        ]
+        front = self._reserve(bytes_entries)
+        self._append(FILES_SEGMENT, front, 0, 0)
+        self._seal_bytes(kept, fresh)
+        table_entries = [self._seal_table(table) for table in self._plan.tables]
+        self._seal_files_table(front, [*bytes_entries, *table_entries])
+        self._report.finish()
+
+    def finish(
+        self,
+        target: Path,
+        *,
+        public_key: Point,
+        licence: str,
+        title: str,
+        description: str,
+        provenance: Mapping[str, Any] | None,
+        review: Callable[[dict[str, Any], Manifest], None] | None,
+    ) -> Packed:
+        """Write index, card and manifest."""
+        index = self._index()
+        index_bytes = index.to_bytes()
+        card_bytes = make_card(
+            self._policy,
+            title=title,
+            description=description,
+            licence=licence,
+            files=[FileFacts(file.split, file.size) for file in self._plan.files],
+            tables=self._facts,
+        )
+        manifest = Manifest(
+            shard_size=self._shard_size,
+            count=index.count,
+            root=index.tree.root,
+            container=build_dag(
+                (index.sha256(i), self._shard_size) for i in range(index.count)
+            ).root,
+            index=cid_of_stream(io.BytesIO(index_bytes)),
+            index_size=len(index_bytes),
+            card=cid_of_stream(io.BytesIO(card_bytes)),
+            card_size=len(card_bytes),
+            public_key=public_key,
+            licence=licence,
+            provenance=provenance,
+        )
+        manifest_bytes = manifest.to_bytes()
+        # Read back as everybody will: what cannot be read must not be sold.
+        manifest = Manifest.from_bytes(manifest_bytes)
+        card = read_card(card_bytes)
+        write_file(self._folder / INDEX_NAME, index_bytes)
+        write_file(self._folder / CARD_NAME, card_bytes)
+        write_file(self._folder / MANIFEST_NAME, manifest_bytes)
+        if review is not None:
+            review(card, manifest)
+        return Packed(
+            target, manifest, manifest_bytes, card, self.inherited, tuple(self._plan.skipped)
+        )
+
+    # ------- the byte stream
+
+    def _lay_out_bytes(self) -> tuple[int, list[int], list[BytesFile]]:
+        """Return how many old shards are kept, each file's offset, and the files to seal."""
+        files = self._plan.files
+        old = self._older.unchanged(files) if self._older is not None else {}
+        kept = self._older.stream_shards if self._older is not None and old else 0
+        fresh = [file for file in files if file.path not in old]
+        end = kept * self._payload
+        offsets = []
+        for file in files:
+            if file.path in old:
+                offsets.append(old[file.path])
+            else:
+                offsets.append(end)
+                end += file.size
+        return kept, offsets, fresh
+
+    def _seal_bytes(self, kept: int, fresh: list[BytesFile]) -> None:
+        start = len(self._rows)
+        stream = _Stream(fresh)
+        shards = -(-stream.size // self._payload)
+        self._append(BYTES_SEGMENT, kept + shards, 0, (kept + shards) * self._payload)
+        if self._older is not None:
+            for old in range(kept):
+                self._inherit(start + old, self._older.stream_first + old)
+        first = start + kept
+
+        def fill(i: int, buffer: memoryview) -> None:
+            stream.read_into(buffer, (i - first) * self._payload)
+
+        for _ in self._sealer.seal_filled(range(first, first + shards), fill):
+            self._report.add(self._payload)
+
+    # ------- tables
+
+    def _seal_table(self, table: "Table") -> Entry:
+        rows = RowQueue(table.batches(), table.schema)
+        first_row = self._first_row
+        facts = TableFacts(table.split, table.schema, 0, [])
+        if self._policy.samples:
+            rows.fill(self._policy.samples)
+            facts.samples = sample_rows(
+                rows.peek(min(self._policy.samples, rows.available)), self._policy.samples
+            )
+        writer = _TableWriter(self, rows, table.path)
+        for old in self._older.segments(table) if self._older is not None else ():
+            if rows.fill(old.rows) == old.rows and old.holds(rows.peek(old.rows)):
+                rows.drop(old.rows)
+                start = self._append_table(old.shards, old.rows, old.decoded_bytes)
+                for shard in range(old.shards):
+                    self._inherit(start + shard, old.shard + shard)
+            else:
+                writer.write(old.rows)
+        writer.write(None)
+        writer.wait()
+        facts.rows = self._first_row - first_row
+        self._facts.append(facts)
+        return Entry(
+            table.path, TABLE, table.split, first_row, facts.rows, schema_message(table.schema)
+        )
+
+    def seal_segment(self, segment: Encoded) -> "list[Future[None]]":
+        """Seal an encoded segment; its memory is free when the futures are done."""
+        start = self._append_table(segment.shards, segment.rows, segment.decoded_bytes)
+        self._report.add(segment.size)
+        futures = []
+        for shard in range(segment.shards):
+            part = segment.payloads[shard * self._payload : (shard + 1) * self._payload]
+            futures.append(self._sealer.submit(start + shard, part))
+        return futures
+
+    def cutter(self, rows: RowQueue, path: str) -> Cutter:
+        """Return a cutter for this container's shards."""
+        return Cutter(rows, self._payload, path=path, use_threads=self._processes > 1)
+
+    # ------- the files table
+
+    def _reserve(self, bytes_entries: list[Entry]) -> int:
+        """Return how many shards the files table will take at most.
+
+        It stands at the front, but the lengths of tables are known only at the end: numbers
+        that do not compress stand for them.
+        """
+        unknown = [
+            Entry(table.path, TABLE, table.split, *_UNKNOWN, schema_message(table.schema))
+            for table in self._plan.tables
+        ]
+        size = len(files_table.encode([*bytes_entries, *unknown]))
+        if unknown:
+            size += _RESERVE + 16 * len(unknown)
+        return -(-size // self._payload)
+
+    def _seal_files_table(self, front: int, entries: Sequence[Entry]) -> None:
+        data = files_table.encode(entries)
+        if len(data) > front * self._payload:
+            raise CodecError("files: the files table outgrew its place; please report this")
+        self._rows[0] = (FILES_SEGMENT, 0, 0, len(files_table.encode(entries, compress=False)))
+        for i in range(front):
+            part = data[i * self._payload : (i + 1) * self._payload]
+            self._sealer.seal(i, memoryview(part.ljust(self._payload, b"\0")))
+
+    # ------- shared
+
+    def _append(self, segment: int, shards: int, rows: int, decoded: int) -> int:
+        start = len(self._rows)
+        if start + shards > MAX_COUNT:
+            raise LimitError("the container would have more than 2^32 - 1 shards; split the data")
+        first_row = self._first_row
+        for shard in range(shards):
+            last = (0, 0) if shard else (rows, decoded)
+            self._rows.append((segment, first_row, *last))
+        return start
+
+    def _append_table(self, shards: int, rows: int, decoded: int) -> int:
+        start = self._append(self._next_segment, shards, rows, decoded)
+        self._next_segment += 1
+        self._first_row += rows
+        return start
+
+    def _inherit(self, i: int, old: int) -> None:
+        assert self._older is not None  # noqa: S101 (for the type checker)
+        ciphertext, key = self._older.shard(old)
+        self._sealer.inherit(i, ciphertext, key)
+        self.inherited += 1
+        self._report.add(self._payload)
+
+    def _index(self) -> Index:
+        import numpy as np
+
+        count = len(self._rows)
+        numbers = np.array(self._rows, dtype=np.uint64).reshape(count, 4)
+        sealer = self._sealer
+        return Index(
+            b"".join(sealer.sha256[i] for i in range(count)),
+            b"".join(sealer.key_hash[i] for i in range(count)),
+            b"".join(sealer.wrap_word[i] for i in range(count)),
+            tuple(np.ascontiguousarray(numbers[:, column]) for column in range(4)),
+        )
+
+
+class _TableWriter:
+    """Encodes into one memory while the other is being sealed."""
+
+    def __init__(self, packer: _Packer, rows: RowQueue, path: str) -> None:
+        self._packer, self._rows = packer, rows
+        self._cutter = packer.cutter(rows, path)
+        self._scratches: list[tuple[Scratch, list[Future[None]]]] = []
+
+    def write(self, count: int | None) -> None:
+        """Cut and seal the next `count` rows, or all."""
+        left = count
+        while left is None or left > 0:
+            scratch = self._free_scratch()
+            segment = self._cutter.next(
+                scratch, at_most=MAX_ROWS if left is None else min(left, MAX_ROWS)
+            )
+            if segment is None:
+                return
+            self._scratches.append((scratch, self._packer.seal_segment(segment)))
+            if left is not None:
+                left -= segment.rows
+
+    def wait(self) -> None:
+        """Wait until everything is sealed."""
+        while self._scratches:
+            _wait(self._scratches.pop(0)[1])
+
+    def _free_scratch(self) -> Scratch:
+        if len(self._scratches) < 2:
+            return self._cutter.scratch()
+        scratch, futures = self._scratches.pop(0)
+        _wait(futures)
+        return scratch
+
+
+def _wait(futures: "list[Future[None]]") -> None:
+    for future in futures:
+        future.result()
+
+
+class _Stream:
+    """Files end to end, readable anywhere by many threads."""
+
+    def __init__(self, files: list[BytesFile]) -> None:
+        self._files = [file for file in files if file.size]
+        self._starts = [0, *accumulate(file.size for file in self._files)]
+        self.size = self._starts[-1]
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` from `offset`; zeros behind the end."""
+        position = bisect_right(self._starts, offset) - 1
+        done = 0
+        while done < len(buffer) and position < len(self._files):
+            file = self._files[position]
+            start = offset + done - self._starts[position]
+            size = min(file.size - start, len(buffer) - done)
+            _read_exactly(file, buffer[done : done + size], start)
+            done += size
+            position += 1
+        buffer[done:] = bytes(len(buffer) - done)
+
+
+def _read_exactly(file: BytesFile, buffer: memoryview, offset: int) -> None:
+    descriptor = os.open(file.location, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        while len(buffer):
+            size = os.preadv(descriptor, [buffer], offset)
+            if not size:
+                raise CodecError(f"{file.location} became shorter while it was packed; try again")
+            buffer, offset = buffer[size:], offset + size
+    finally:
+        os.close(descriptor)

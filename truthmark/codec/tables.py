@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads tables of every supported kind as streams of Arrow batches, in flat memory.
+
+These are the packer's own files: they are parsed in this process. What comes out of containers
+is decoded elsewhere (`decoder.py`).
+"""
+
+import contextlib
+import io
+import mmap
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from truthmark.errors import CodecError, MalformedError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+_CSV: Final = frozenset({".csv", ".tsv"})
+_JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+_ARROW: Final = frozenset({".arrow", ".feather"})
+TABLE_SUFFIXES: Final = _CSV | _JSON_LINES | _PARQUET | _ARROW
+
+_WHOLE_FILE_SIZE: Final = 32 << 20
+_CSV_BLOCK_SIZE: Final = 4 << 20
+_JSON_CHUNK_SIZE: Final = 16 << 20
+_PARQUET_BATCH_ROWS: Final = 64 << 10
+# Pages of a mapped file that stay in memory before they are given back.
+_MAPPED_SIZE: Final = 64 << 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to pack.
+
+    Attributes:
+        path: in the container.
+        split: name of its split, or None.
+        schema: of all its batches.
+        size: about how many bytes it has decoded, for estimates and progress.
+        rows: how many, where that is known without reading it.
+        batches: starts reading from the first row.
+        once: `batches` can be called only once.
+    """
+
+    path: str
+    split: str | None
+    schema: "pa.Schema"
+    size: int
+    rows: int | None
+    batches: "Callable[[], Iterator[pa.RecordBatch]]"
+    once: bool = False
+
+
+def is_table_file(location: Path) -> bool:
+    """Tell by its suffix whether a file is read as a table."""
+    return location.suffix.lower() in TABLE_SUFFIXES
+
+
+def from_arrow(table: "pa.Table", path: str, split: str | None) -> Table:
+    """Pack a table in memory.
+
+    Raises:
+        MalformedError: its buffers contradict each other.
+    """
+    import pyarrow as pa
+
+    try:
+        table.validate()
+    except pa.ArrowInvalid as error:
+        raise MalformedError(f"{path}: is not a valid Arrow table ({_one_line(error)})") from error
+    return _checked(
+        Table(
+            path,
+            split,
+            table.schema,
+            table.nbytes,
+            table.num_rows,
+            lambda: iter(table.to_batches()),
+        )
+    )
+
+
+def from_reader(reader: "pa.RecordBatchReader", path: str, split: str | None) -> Table:
+    """Pack a stream of batches that can be read only once."""
+    return _checked(
+        Table(path, split, reader.schema, 0, None, lambda: _guarded(path, reader), once=True)
+    )
+
+
+def open_table(location: Path, path: str) -> Table:
+    """Open a table file by its suffix.
+
+    Raises:
+        CodecError: it is not what its suffix says; the message says how to pack it anyway.
+    """
+    suffix = location.suffix.lower()
+    with _readable(location):
+        if suffix in _PARQUET:
+            table = _open_parquet(location, path)
+        elif suffix in _ARROW:
+            table = _open_arrow(location, path)
+        elif suffix in _JSON_LINES:
+            table = _open_json_lines(location, path)
+        else:
+            table = _open_csv(location, path, "\t" if suffix == ".tsv" else ",")
+        return _checked(table)
+
+
+@contextlib.contextmanager
+def _readable(location: Path | str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except CodecError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        raise CodecError(
+            f"{location} cannot be read as a table ({_one_line(error)}); repair it, "
+            "or pack it as plain bytes"
+        ) from error
+
+
+def _guarded(location: Path | str, items: "Iterator[T]") -> "Iterator[T]":
+    with _readable(location):
+        yield from items
+
+
+def _checked(table: Table) -> Table:
+    if not table.schema.names:
+        raise CodecError(f"{table.path}: the table has no columns; there is nothing to pack")
+    return table
+
+
+def _open_parquet(location: Path, path: str) -> Table:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(location) as file:
+        metadata = file.metadata
+        schema = file.schema_arrow
+        size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        # Pages are read as they are needed: row groups may be larger than memory.
+        with pq.ParquetFile(location, buffer_size=1 << 20, pre_buffer=False) as file:
+            yield from _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS))
+
+    return Table(path, None, schema, size, metadata.num_rows, batches)
+
+
+def _open_arrow(location: Path, path: str) -> Table:
+    import pyarrow as pa
+
+    with location.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1"
+    size = location.stat().st_size
+    if size == 0:
+        raise pa.ArrowInvalid("the file is empty")
+    with _mapped(location) as memory:
+        source = pa.py_buffer(memory)
+        if is_file:
+            reader = pa.ipc.open_file(source)
+            rows = sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+        else:
+            reader, rows = pa.ipc.open_stream(source), None
+        schema = reader.schema
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        with _mapped(location) as memory:
+            source = pa.py_buffer(memory)
+            if is_file:
+                file = pa.ipc.open_file(source)
+                found = (file.get_batch(i) for i in range(file.num_record_batches))
+            else:
+                found = iter(pa.ipc.open_stream(source))
+            for batch in _guarded(location, found):
+                batch.validate()
+                yield from _in_small_steps(batch, memory)
+
+    return Table(path, None, schema, size, rows, batches)
+
+
+@contextlib.contextmanager
+def _mapped(location: Path) -> "Iterator[mmap.mmap]":
+    # Arrow's buffers keep the mapping alive as long as they need it.
+    with location.open("rb") as file:
+        yield mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+
+
+def _in_small_steps(batch: "pa.RecordBatch", memory: mmap.mmap) -> "Iterator[pa.RecordBatch]":
+    # A batch may be the whole file; pages that were read are given back as we go.
+    step = max(1, batch.num_rows * _MAPPED_SIZE // max(batch.nbytes, 1))
+    for first in range(0, batch.num_rows, step):
+        yield batch.slice(first, step)
+        memory.madvise(mmap.MADV_DONTNEED)
+
+
+def _open_csv(location: Path, path: str, delimiter: str) -> Table:
+    from pyarrow import csv
+
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    size = location.stat().st_size
+    if size <= _WHOLE_FILE_SIZE:
+        # Read whole, Arrow infers each type from all rows.
+        table = csv.read_csv(location, parse_options=parse)
+        return from_arrow(table, path, None)
+
+    def batches(types: "dict[str, pa.DataType]") -> "Iterator[pa.RecordBatch]":
+        with csv.open_csv(
+            location,
+            read_options=csv.ReadOptions(block_size=_CSV_BLOCK_SIZE),
+            parse_options=parse,
+            convert_options=csv.ConvertOptions(column_types=types),
+        ) as reader:
+            yield from reader
+
+    schema = _infer_csv(batches)
+    types = dict(zip(schema.names, schema.types, strict=True))
+    return Table(path, None, schema, size, None, lambda: _guarded(location, batches(types)))
+
+
+def _infer_csv(
+    batches: "Callable[[dict[str, pa.DataType]], Iterator[pa.RecordBatch]]",
+) -> "pa.Schema":
+    """Find types that hold for all rows of a file too large to read whole.
+
+    Arrow infers from the first block; where a later one contradicts, the column moves on to the
+    next wider type and the file is read again.
+    """
+    import pyarrow as pa
+
+    first = next(batches({}), None)
+    if first is None:
+        raise pa.ArrowInvalid("the file has no rows")
+    schema = first.schema
+    wider = {field.name: _wider_types(field.type) for field in schema}
+    types = dict(zip(schema.names, schema.types, strict=True))
+    while True:
+        try:
+            for _ in batches(types):
+                pass
+        except pa.ArrowInvalid as error:
+            found = re.search(r"In CSV column #(\d+)", str(error))
+            name = schema.names[int(found[1])] if found else ""
+            if not wider.get(name):
+                raise
+            types[name] = wider[name].pop(0)
+        else:
+            return pa.schema([(name, types[name]) for name in schema.names])
+
+
+def _wider_types(found: "pa.DataType") -> "list[pa.DataType]":
+    import pyarrow as pa
+
+    times = [pa.timestamp("s"), pa.timestamp("ns")]
+    if pa.types.is_null(found):
+        numbers = [pa.int64(), pa.float64(), pa.bool_()]
+        return [*numbers, pa.date32(), *times, pa.time32("s"), pa.string()]
+    if pa.types.is_integer(found):
+        return [pa.float64(), pa.string()]
+    if pa.types.is_date(found):
+        return [*times, pa.string()]
+    if found == times[0]:
+        return [times[1], pa.string()]
+    return [] if pa.types.is_string(found) else [pa.string()]
+
+
+def _open_json_lines(location: Path, path: str) -> Table:
+    import pyarrow as pa
+
+    chunks = _line_chunks(location)
+    first = next(chunks, None)
+    if first is None:
+        raise pa.ArrowInvalid("the file is empty")
+    second = next(chunks, None)
+    if second is None:
+        return from_arrow(_parse_json_lines(first, None), path, None)
+    schema = pa.unify_schemas(
+        [_parse_json_lines(chunk, None).schema for chunk in chain([first, second], chunks)],
+        promote_options="permissive",
+    )
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        for chunk in _line_chunks(location):
+            yield from _parse_json_lines(chunk, schema).to_batches()
+
+    size = location.stat().st_size
+    return Table(path, None, schema, size, None, lambda: _guarded(location, batches()))
+
+
+def _line_chunks(location: Path) -> Iterator[bytes]:
+    with location.open("rb") as file:
+        while chunk := file.read(_JSON_CHUNK_SIZE):
+            chunk += file.readline()
+            if chunk.strip():
+                yield chunk
+
+
+def _parse_json_lines(chunk: bytes, schema: "pa.Schema | None") -> "pa.Table":
+    from pyarrow import json
+
+    options: dict[str, Any] = {}
+    if schema is not None:
+        options = {"explicit_schema": schema, "unexpected_field_behavior": "error"}
+    return json.read_json(
+        io.BytesIO(chunk),
+        read_options=json.ReadOptions(block_size=len(chunk) + 1),
+        parse_options=json.ParseOptions(newlines_in_values=False, **options),
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
