@@ -124,3 +124,73 @@ def test_command__help__names_the_groups(python, tmp_path):
     done = run(str(command), "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "dataset" in done.stdout
+
+
+@pytest.fixture
+def container(tmp_path):
+    """Pack, in this environment of old pins, a table of every common kind; return folder, key."""
+    import pyarrow as pa
+
+    from truthmark.codec import cek_from_point, pack
+    from truthmark.keys import curve
+
+    secret = curve.random_scalar()
+    public_key = curve.multiply(secret)
+    base, _ = curve.base_of(public_key)
+    cek = cek_from_point(curve.multiply(secret, base))
+    table = pa.table(
+        {
+            "id": pa.array(range(5_000), pa.int64()),
+            "score": pa.array([i / 7 if i % 5 else None for i in range(5_000)]),
+            "label": pa.array([f"class {i % 3}" for i in range(5_000)]).dictionary_encode(),
+            "tags": pa.array([[str(i), "ü"][: i % 3] for i in range(5_000)]),
+        }
+    )
+    packed = pack(table, tmp_path / "packed", cek=cek, public_key=public_key, licence="CC0-1.0")
+    return packed.folder, cek
+
+
+READER = """
+import json, sys
+from pathlib import Path
+import datasets, pandas, polars
+from truthmark.codec import open_container, verify
+folder, cek = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
+verify(folder).require()
+with open_container(folder, cek=cek) as container:
+    table = container.to_table()
+    frame = container.to_pandas(rows=range(4_000, 4_010))
+lazy = polars.from_arrow(table)
+rows = datasets.Dataset(table)
+print(json.dumps({
+    "rows": table.num_rows,
+    "nulls": table["score"].null_count,
+    "frame": frame["id"].tolist(),
+    "classes": sorted(lazy["label"].cast(polars.String).unique()),
+    "sum": int(lazy["id"].sum()),
+    "tags": rows[2]["tags"],
+}))
+"""
+
+
+def test_open_container__outside_beside_the_newest__reads_what_was_packed(
+    python, container, tmp_path
+):
+    folder, cek = container
+    done = run(python, "-c", READER, str(folder), cek.hex(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "rows": 5_000,
+        "nulls": 1_000,
+        "frame": list(range(4_000, 4_010)),
+        "classes": ["class 0", "class 1", "class 2"],
+        "sum": sum(range(5_000)),
+        "tags": ["2", "ü"],
+    }
+
+
+def test_open_container__outside_with_another_key__refuses_in_one_line(python, container, tmp_path):
+    folder, _ = container
+    done = run(python, "-c", READER, str(folder), bytes(31).hex() + "01", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "WrongKeyError" in done.stderr.splitlines()[-1]
