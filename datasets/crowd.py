@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a crowd's answers and the experts' truth to one Parquet table, a row an answer.
+"""From a crowd's answers and the gold labels to one Parquet table, a row an answer.
 
-Columns: `item` and `worker` (text), `label` (what this worker answered) and `truth` (what experts
-say; null where they say nothing), both as indices into the classes, whose names travel in the
+Columns: `item` and `worker` (text), `label` (what this worker answered) and `truth` (the gold
+label; null where an item has none), both as indices into the classes, whose names travel in the
 schema. Rows keep the order of answer.csv.
 """
 
@@ -94,7 +94,7 @@ def run_command_line(folder: Path) -> int:
         percent = float(majority_vote_accuracy(table) * 100)
         return (
             f"{arguments.target}: {table.num_rows:,} answers, {len(entry['classes'])} classes; "
-            f"a majority vote agrees with the experts on {percent:.2f} % of the items"
+            f"a majority vote is right on {percent:.2f} % of the items with truth"
         )
 
     return run(recipe)
