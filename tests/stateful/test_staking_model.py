@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ValidatorStaking against a ledger in Python: every call of every role, in any order.
+
+Each rule asks the ledger first, so every call must succeed with the ledger's result or be refused
+with the ledger's words. After each call all figures are compared and the contract must be solvent.
+At the end everybody gets out alone, with the contract paused by a hostile owner.
+"""
+
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+import boa
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.utils.contracts import reverts
+from tests.utils.staking import KEY, TICKET, UNBONDING, ZERO, Stage, deploy_stage
+from tests.utils.staking_ledger import NOT_ACTOR, NOT_REGISTERED, StakingLedger
+from tests.utils.tokens import KINDS, WELL_BEHAVED, Mode, deploy_hostile_token
+
+OWNABLE = "ownable: caller is not the owner"
+NOT_LOCKER = "staking: caller is not a locker"
+GAS = 8_000_000
+
+# Ways to misbehave that leave the contract's own coins alone; the others (a fee from the sender, a
+# balance that lies) rob the users of that token and nobody else, see test_ledger.py.
+MODES = [
+    kind
+    for kind in KINDS
+    if kind.mode
+    in Mode.NO_RETURN
+    | Mode.FALSE_AND_STAYS
+    | Mode.FALSE_BUT_MOVES
+    | Mode.TRUE_BUT_STAYS
+    | Mode.FEE_FROM_RECEIVER
+    | Mode.HOOK_BEFORE
+    | Mode.HOOK_AFTER
+    | Mode.PAUSED
+    | Mode.RETURN_BOMB
+    | Mode.REVERT_BOMB
+    | Mode.NOT_A_BOOL
+    | Mode.SHORT_RETURN
+]
+
+people = st.integers(0, 2)
+anybody = st.integers(0, 8)
+lockers = st.integers(0, 1)
+duties = st.integers(1, 4).map(lambda number: bytes([number]) * 32)
+amounts = st.one_of(st.integers(0, 3 * TICKET), st.sampled_from([1, TICKET, 2**96, 2**256 - 1]))
+picks = st.lists(st.integers(0, 9), max_size=4)
+waits = st.sampled_from([0, 1, 12, 86_400, UNBONDING - 1, UNBONDING, UNBONDING + 1])
+
+
+class StakingMachine(RuleBasedStateMachine):
+    """Three people, their operators, two lockers, an admin, a stranger and a token."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undo = ExitStack()
+        self.undo.enter_context(boa.env.anchor())
+        self.contract = self.stage.contract
+        self.token = self.stage.token
+        stranger, admin = self.stage.stranger, self.stage.admin
+        self.people = [str(boa.env.generate_address(f"validator {i}")) for i in range(3)]
+        self.operators = [str(boa.env.generate_address(f"operator {i}")) for i in range(2)]
+        self.lockers = [str(self.stage.locker), str(self.token.address)]
+        self.anybody = [*self.people, *self.operators, *self.lockers, str(stranger), str(admin)]
+        for person in self.people:
+            self.token.mint(person, 10**30)
+            self.token.approve(self.contract, 2**256 - 1, sender=person)
+        self.ledger = StakingLedger(TICKET, UNBONDING, now=boa.env.timestamp)
+        self.mode = WELL_BEHAVED
+        self.held = 0
+        self.surplus = 0
+        # moment and answers per place, without the places that were freed since
+        self.draws: list[tuple[int, dict[int, bool]]] = []
+
+    def teardown(self) -> None:
+        try:
+            self.everybody_gets_out()
+        finally:
+            self.undo.close()
+
+    def call(self, expected: Any, name: str, *arguments: Any, sender: str) -> None:
+        """Make a call that the ledger has already answered: a reason, or a result."""
+        function = getattr(self.contract, name)
+        if not isinstance(expected, str):
+            result = function(*arguments, sender=sender, gas=GAS)
+            assert (list(result) if isinstance(expected, list) else result) == expected
+        elif expected:
+            with reverts(self.contract, expected):
+                function(*arguments, sender=sender, gas=GAS)
+        else:
+            with pytest.raises(boa.BoaError):
+                function(*arguments, sender=sender, gas=GAS)
+
+    def own(self, person: int, picks: list[int]) -> list[int]:
+        """Choose among all places, mostly the person's own, sometimes others or none."""
+        mine = [i for i, it in enumerate(self.ledger.places) if it.validator == self.people[person]]
+        return [mine[pick] if pick < len(mine) else pick for pick in picks]
+
+    # ------------------------------------------------------------ validators
+
+    @initialize(count=st.integers(0, 3))
+    def start_with_validators(self, count: int) -> None:
+        for person in self.people[:count]:
+            self.call(
+                self.ledger.register(person, self.operators[0]),
+                "register",
+                self.operators[0],
+                KEY,
+                sender=person,
+            )
+            self.call(self.ledger.stake(person, 2), "stake", 2, sender=person)
+            self.held += 2 * TICKET
+
+    @rule(person=people, operator=people)
+    def register(self, person: int, operator: int) -> None:
+        caller, key = self.people[person], (self.operators + self.people)[operator]
+        self.call(self.ledger.register(caller, key), "register", key, KEY, sender=caller)
+
+    @rule(person=people, operator=people)
+    def set_operator(self, person: int, operator: int) -> None:
+        caller, key = self.people[person], (self.operators + self.people)[operator]
+        self.call(self.ledger.set_operator(caller, key), "set_operator", key, sender=caller)
+
+    @rule(who=anybody, person=people, is_available=st.booleans())
+    def set_available(self, who: int, person: int, is_available: bool) -> None:
+        caller, validator = self.anybody[who], self.people[person]
+        self.call(
+            self.ledger.set_available(caller, validator, is_available),
+            "set_available",
+            validator,
+            is_available,
+            sender=caller,
+        )
+
+    @rule(person=people, count=st.one_of(st.integers(0, 4), st.sampled_from([32, 33])))
+    def stake(self, person: int, count: int) -> None:
+        caller = self.people[person]
+        expected = self.ledger.stake(caller, count)
+        self.call(expected, "stake", count, sender=caller)
+        if isinstance(expected, list):
+            self.held += count * TICKET
+
+    @rule(person=people, amount=amounts, whole=st.booleans())
+    def top_up(self, person: int, amount: int, whole: bool) -> None:
+        caller = self.people[person]
+        amount = self.ledger.missing(caller) if whole else amount
+        expected = self.ledger.top_up(caller, amount)
+        self.call(expected, "top_up", amount, sender=caller)
+        if expected is None:
+            self.held += amount
+
+    @rule(person=people, picks=picks)
+    def unbond(self, person: int, picks: list[int]) -> None:
+        ids = self.own(person, picks)
+        caller = self.people[person]
+        self.call(self.ledger.unbond(caller, ids), "unbond", ids, sender=caller)
+
+    @rule(person=people)
+    def unbond_all(self, person: int) -> None:
+        caller = self.people[person]
+        ids = self.ledger.tickets_of(caller, unbonding=False)[:32]
+        self.call(self.ledger.unbond(caller, ids), "unbond", ids, sender=caller)
+
+    @rule(person=people, picks=picks)
+    def withdraw_tickets(self, person: int, picks: list[int]) -> None:
+        ids = self.own(person, picks)
+        self.withdraw_these(person, ids)
+
+    @rule(person=people, most=st.integers(1, 32))
+    def withdraw_unbonding_tickets(self, person: int, most: int) -> None:
+        ids = self.ledger.tickets_of(self.people[person], unbonding=True)[-most:]
+        self.withdraw_these(person, ids)
+
+    def withdraw_these(self, person: int, ids: list[int]) -> None:
+        caller = self.people[person]
+        expected = self.ledger.withdraw_tickets(caller, ids)
+        self.call(expected, "withdraw_tickets", ids, sender=caller)
+        if not isinstance(expected, str):  # only freed places forget
+            for _, answers in self.draws:
+                for ticket_id in ids:
+                    answers.pop(ticket_id, None)
+
+    @rule(who=anybody, account=anybody)
+    def withdraw(self, who: int, account: int) -> None:
+        paid = self.anybody[account]
+        entry = self.ledger.entries.get(paid, 0)
+        kind = next((kind for kind in MODES if kind.mode == self.mode), None)
+        refusal = kind.withdraw if kind and entry else None
+        expected: Any = entry if refusal is None else refusal
+        self.call(expected, "withdraw", self.token, paid, sender=self.anybody[who])
+        if refusal is None:
+            self.ledger.entries[paid] = 0
+            if self.mode == Mode.TRUE_BUT_STAYS:  # the coins stay here and are nobody's
+                self.surplus += entry
+            else:
+                self.held -= entry
+
+    @rule(who=anybody)
+    def withdraw_what_is_burned(self, who: int) -> None:
+        self.call("ledger: burned for good", "withdraw", self.token, ZERO, sender=self.anybody[who])
+
+    # --------------------------------------------------------------- lockers
+
+    @rule(locker=lockers, person=people, who=anybody, duty=duties, amount=amounts)
+    def lock(self, locker: int, person: int, who: int, duty: bytes, amount: int) -> None:
+        arguments = (self.people[person], self.anybody[who], duty, amount)
+        expected = self.ledger.lock(self.lockers[locker], *arguments)
+        self.call(expected, "lock", *arguments, sender=self.lockers[locker])
+
+    @rule(locker=lockers, person=people, duty=duties, part=st.integers(1, 3))
+    def lock_free_stake(self, locker: int, person: int, duty: bytes, part: int) -> None:
+        validator = self.people[person]
+        arguments = (validator, validator, duty, self.ledger.free(validator) // part)
+        expected = self.ledger.lock(self.lockers[locker], *arguments)
+        self.call(expected, "lock", *arguments, sender=self.lockers[locker])
+
+    @rule(locker=lockers, duty=duties)
+    def release(self, locker: int, duty: bytes) -> None:
+        self.ledger.release(self.lockers[locker], duty)
+        self.call(None, "release", duty, sender=self.lockers[locker])
+
+    @rule(locker=lockers, duty=duties, amount=amounts)
+    def slash(self, locker: int, duty: bytes, amount: int) -> None:
+        expected = self.ledger.slash(self.lockers[locker], duty, amount)
+        self.call(expected, "slash", duty, amount, sender=self.lockers[locker])
+
+    # --------------------------------------------------------------- hostile
+
+    @rule(who=anybody, person=people, duty=duties)
+    def speak_for_a_locker(self, who: int, person: int, duty: bytes) -> None:
+        caller = self.anybody[who]
+        if caller in self.lockers:
+            return
+        person_ = self.people[person]
+        self.call(NOT_LOCKER, "lock", person_, person_, duty, 1, sender=caller)
+        self.call(NOT_LOCKER, "release", duty, sender=caller)
+        self.call(NOT_LOCKER, "slash", duty, 1, sender=caller)
+
+    @rule(who=st.integers(3, 8), person=people, picks=picks)
+    def speak_for_a_validator(self, who: int, person: int, picks: list[int]) -> None:
+        caller = self.anybody[who]
+        validator = self.people[person]
+        ids = self.own(person, picks) or [0]
+        refused = "staking: not the caller's ticket"
+        self.call(refused, "unbond", ids, sender=caller)
+        self.call(refused, "withdraw_tickets", ids, sender=caller)
+        self.call(NOT_REGISTERED, "set_operator", caller, sender=caller)
+        self.call(NOT_REGISTERED, "set_encryption_key", KEY, sender=caller)
+        self.call("staking: not that much missing", "top_up", 1, sender=caller)
+        if not self.ledger.is_actor(validator, caller):
+            offer = ([], 0, 0, 0, 0, 0)
+            self.call(NOT_ACTOR, "publish_offer", validator, offer, sender=caller)
+
+    @rule(who=st.integers(0, 7))
+    def speak_for_the_admin(self, who: int) -> None:
+        caller = self.anybody[who]
+        self.call(OWNABLE, "pause", sender=caller)
+        self.call(OWNABLE, "unpause", sender=caller)
+        self.call(OWNABLE, "fix_lockers", [caller], sender=caller)
+        self.call(OWNABLE, "transfer_ownership", caller, sender=caller)
+
+    @rule()
+    def admin_pauses_or_not(self) -> None:
+        name = "unpause" if self.ledger.is_paused else "pause"
+        self.call(None, name, sender=self.stage.admin)
+        self.ledger.is_paused = not self.ledger.is_paused
+
+    @rule(locker=lockers)
+    def admin_names_other_lockers(self, locker: int) -> None:
+        self.call(
+            "staking: lockers are fixed",
+            "fix_lockers",
+            [self.lockers[locker]],
+            sender=self.stage.admin,
+        )
+
+    @rule(amount=st.integers(1, 1_000))
+    def somebody_sends_tokens_here(self, amount: int) -> None:
+        self.token.mint(self.contract, amount)
+        self.held += amount
+        self.surplus += amount
+
+    @rule(kind=st.sampled_from(MODES), hook=st.integers(0, 4))
+    def token_turns(self, kind: Any, hook: int) -> None:
+        """Its hook calls back as the token, which is also a locker."""
+        person = self.people[0]
+        calls = [
+            ("slash", (b"\x01" * 32, 2**256 - 1)),
+            ("release", (b"\x01" * 32,)),
+            ("lock", (person, person, b"\x09" * 32, 1)),
+            ("withdraw", (self.token.address, person)),
+            ("register", (person, KEY)),
+        ]
+        name, arguments = calls[hook]
+        calldata = getattr(self.contract, name).prepare_calldata(*arguments)
+        self.token.set_hook(self.contract, calldata, 1_000)
+        self.token.set_mode(kind.mode)
+        self.mode = kind.mode
+        self.ledger.pull = kind.pull
+
+    @precondition(lambda self: self.mode != WELL_BEHAVED)
+    @rule()
+    def token_behaves(self) -> None:
+        self.token.set_mode(WELL_BEHAVED)
+        self.mode = WELL_BEHAVED
+        self.ledger.pull = None
+
+    @rule(seconds=waits)
+    def time_passes(self, seconds: int) -> None:
+        boa.env.timestamp += seconds
+        self.ledger.now = boa.env.timestamp
+
+    @rule(back=st.sampled_from([0, 1, 12, UNBONDING]))
+    def draw(self, back: int) -> None:
+        """Compare all places at a moment, and remember the answers for now."""
+        count = len(self.ledger.places)
+        for moment in {self.ledger.now, self.ledger.now - back}:
+            for ticket_id in [*range(min(count, 12)), count]:
+                expected = self.ledger.is_eligible(ticket_id, moment)
+                assert self.contract.is_eligible(ticket_id, moment) == expected
+        answers = {i: self.ledger.is_eligible(i, self.ledger.now) for i in range(min(count, 12))}
+        self.draws.append((self.ledger.now, answers))
+
+    @precondition(lambda self: self.draws)
+    @rule(data=st.data())
+    def look_back_at_a_draw(self, data: st.DataObject) -> None:
+        """Nothing since may have changed what a draw could pick."""
+        moment, answers = data.draw(st.sampled_from(self.draws))
+        for ticket_id, answer in answers.items():
+            assert self.contract.is_eligible(ticket_id, moment) == answer
+
+    # ------------------------------------------------------------- invariants
+
+    @invariant()
+    def figures_agree(self) -> None:
+        owed = self.ledger.burned
+        for name in self.people:
+            it = self.contract.validator(name)
+            person = self.ledger.people.get(name)
+            assert it.operator == (person.operator if person else ZERO)
+            assert it.is_available == bool(person and person.is_available)
+            if not person:
+                assert it.stake == it.locked == it.unbonding == 0
+                continue
+            unbonding, locked = self.ledger.unbonding(name), self.ledger.locked(name)
+            assert it.stake == person.bonded + unbonding
+            assert (it.locked, it.unbonding) == (locked, unbonding)
+            assert it.ticket_count == len(self.ledger.tickets_of(name, unbonding=False))
+            assert it.unbonding_ticket_count == len(self.ledger.tickets_of(name, unbonding=True))
+            assert locked <= person.bonded
+            assert self.ledger.missing(name) >= 0
+            assert 0 <= unbonding <= it.unbonding_ticket_count * TICKET
+            assert person.paid_in == it.stake + person.paid_out + person.burned
+            entry = self.contract.balances(self.token, name)
+            assert entry == self.ledger.entries.get(name, 0)
+            owed += it.stake + entry
+        assert self.contract.balances(self.token, ZERO) == self.ledger.burned
+        held = self.token.balanceOf(self.contract)
+        assert held == self.held == owed + self.surplus
+
+    @invariant()
+    def places_agree(self) -> None:
+        places = self.ledger.places
+        assert self.contract.place_count() == len(places)
+        assert len(self.ledger.free_places) == sum(it.validator is None for it in places)
+        if self.token.hook_count():
+            assert not self.token.hook_success()
+        page = self.contract.tickets(max(0, len(places) - 4), 4)
+        for it, expected in zip(page, places[-4:], strict=True):
+            owner = expected.validator or ZERO
+            assert tuple(it) == (owner, expected.since, expected.unbonding_since)
+
+    # ------------------------------------------------------------------- exit
+
+    def everybody_gets_out(self) -> None:
+        """The lockers' duties end; then each person alone, under pause, empties what is his."""
+        self.token.set_mode(WELL_BEHAVED)
+        if not self.contract.paused():
+            self.contract.pause(sender=self.stage.admin)
+        for locker, duty in list(self.ledger.duties):
+            self.contract.release(duty, sender=locker)
+            self.ledger.release(locker, duty)
+        for person in self.people:
+            with boa.env.anchor():  # nobody else has left before him
+                self.gets_out(person)
+        for person in self.people:
+            self.gets_out(person)
+        left = self.token.balanceOf(self.contract)
+        assert left == self.contract.balances(self.token, ZERO) + self.surplus
+        assert self.contract.balances(self.token, ZERO) == self.ledger.burned
+
+    def gets_out(self, person: str) -> None:
+        entitled = self.ledger.entries.get(person, 0)
+        if person in self.ledger.people:
+            entitled += self.ledger.people[person].bonded + self.ledger.unbonding(person)
+        before = self.token.balanceOf(person)
+        active = self.ledger.tickets_of(person, unbonding=False)
+        every = [i for i, it in enumerate(self.ledger.places) if it.validator == person]
+        for ids in in_batches(active):
+            self.contract.unbond(ids, sender=person)
+        boa.env.timestamp += UNBONDING
+        for ids in in_batches(every):
+            self.contract.withdraw_tickets(ids, sender=person)
+        self.contract.withdraw(self.token, person, sender=self.stage.stranger)
+        assert self.token.balanceOf(person) - before == entitled
+        it = self.contract.validator(person)
+        assert (it.stake, it.ticket_count, it.unbonding_ticket_count) == (0, 0, 0)
+
+
+def in_batches(ids: list[int]) -> list[list[int]]:
+    return [ids[i : i + 32] for i in range(0, len(ids), 32)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed() -> Any:
+    """Deploy once; each run of the machine starts from here."""
+    with boa.env.anchor():
+        token = deploy_hostile_token()
+        stage = deploy_stage(token, fix_lockers=False)
+        stage.contract.fix_lockers([stage.locker, token], sender=stage.admin)
+        StakingMachine.stage = stage
+        yield
+
+
+def run(examples: int) -> None:
+    hypothesis.stateful.run_state_machine_as_test(
+        StakingMachine,
+        settings=hypothesis.settings(max_examples=examples, stateful_step_count=50, deadline=None),
+    )
+
+
+def test_staking__any_calls_in_any_order__agree_with_the_ledger() -> None:
+    run(40)
+
+
+@pytest.mark.assure
+@pytest.mark.parametrize("part", range(10))
+def test_staking__long_campaign__agrees_with_the_ledger(part: int) -> None:
+    """1,000 runs in ten parts, so that a campaign can be resumed."""
+    run(100)
