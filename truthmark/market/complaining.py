@@ -56,10 +56,10 @@ def draft_evidence(
         ],
         steps.key_slope,
         (
-            wrong.index,
-            wrong.ciphertext_hash,
+            wrong.i,
+            wrong.ciphertext_sha256,
             wrong.key_hash,
-            wrong.wrap,
+            wrong.wrap_word,
             list(wrong.path),
         ),
     )

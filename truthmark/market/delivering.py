@@ -110,9 +110,7 @@ def draft_delivery(
         KeysError: The share is not that of the custodian's share key.
     """
     part, proof = prove_delivery(
-        statement(
-            receipt, custody.custody_id, index, share_keys, chain_id=chain_id, market=market
-        ),
+        statement(receipt, custody.custody_id, index, share_keys, chain_id=chain_id, market=market),
         share,
     )
     return (

@@ -184,5 +184,3 @@ def _points(cls: Any, value: Sequence[Any]) -> list[Any]:
         Point(*v) if f.name in ("public_key", "base") else bytes(v) if f.type is bytes else v
         for f, v in zip(fields(cls), value, strict=True)
     ]
-
-

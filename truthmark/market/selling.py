@@ -200,9 +200,7 @@ def deal_custody(
             ]
         )
     accept_until = now + acceptance_seconds
-    end = accept_until + max(
-        offer.term_seconds, terms.delivery_seconds + terms.inspection_seconds
-    )
+    end = accept_until + max(offer.term_seconds, terms.delivery_seconds + terms.inspection_seconds)
     custody = Custody(
         terms_id=terms.terms_id,
         epoch=epoch,

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a buyer does: fetch, verify, buy, receive the key, open, complain, take the money back."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from truthmark.cid import raw_cid
+from truthmark.errors import (
+    DeliveryError,
+    IntegrityError,
+    KeysError,
+    MarketError,
+    NotForSaleError,
+    PriceError,
+    UnrepeatableSignatureError,
+)
+from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
+from truthmark.market.buying import content_key, draft_order, purchase_cost, verified_parts
+from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.complaining import draft_evidence
+from truthmark.market.delivering import check_custody
+from truthmark.market.permits import sign_permit
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
+from truthmark.market.seller import require_open
+from truthmark.market.selling import licence_hash
+from truthmark.market.upkeep import Upkeep
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.chain.transactions import Receipt
+    from truthmark.codec import Manifest, WrongKey
+    from truthmark.market.session import Session
+
+NO_PERMIT = (0, 0, bytes(32), bytes(32))
+NO_VOUCHER = (0, 0, bytes(32), b"")
+NO_ADMISSION = (0, b"")
+
+Say = Callable[[str], None]
+"""Told what happens, a line at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a purchase would cost now, and from which custody."""
+
+    version: Version
+    epoch: Epoch
+    state: EpochState
+    price: int
+    """the listed one, or the voucher's"""
+    total: int
+    """with the custodians' fees"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bought version with the key that opens it."""
+
+    version: Version
+    purchase: Purchase
+    epoch: Epoch
+    folder: Path
+    """with container, index, manifest and card, all verified"""
+    cek: bytes = field(repr=False)
+
+
+class WrongKeyComplaint(DeliveryError):
+    """The delivered key does not open a shard that the seller committed to.
+
+    Attributes:
+        opened: The purchase, with the key that is wrong.
+        wrong: The shard that shows it.
+        reward: What the complaint brings the buyer beside his money, in the token's smallest unit.
+    """
+
+    def __init__(self, opened: Opened, wrong: "WrongKey", reward: int, text: str) -> None:
+        """Hold all that `Buyer.complain` needs."""
+        super().__init__(text)
+        self.opened = opened
+        self.wrong = wrong
+        self.reward = reward
+
+
+class Buyer:
+    """A buyer's side of a session; the session's account is the buyer.
+
+    Args:
+        session: Whose account, vault and storage are used.
+        say: Told what happens.
+    """
+
+    def __init__(self, session: "Session", say: Say | None = None) -> None:
+        """Use a session."""
+        self.session = session
+        self.say = say or (lambda text: None)
+
+    # --------------------------------------------------------------- fetching
+
+    def manifest(self, terms_manifest: bytes) -> "Manifest":
+        """Fetch a manifest by its digest.
+
+        Raises:
+            StorageError: No storage has it.
+            MalformedError: The seller committed to something that is no manifest.
+        """
+        from truthmark.codec import Manifest
+
+        return Manifest.from_bytes(self.session.storage.read_block(raw_cid(terms_manifest)))
+
+    def preview(self, version: Version) -> dict[str, Any]:
+        """Return a version's public card; no wallet is needed.
+
+        Raises:
+            StorageError: No storage has it.
+            CodecError: It is not what the seller committed to.
+        """
+        from truthmark.codec import read_card
+
+        manifest = self._manifest_of(version)
+        card = self.session.storage.read_range(manifest.card, 0, manifest.card_size)
+        return read_card(card)
+
+    def fetch(self, version: Version, progress: Progress | None = None) -> Path:
+        """Download a version and verify it against the chain; needs no wallet and costs nothing.
+
+        Goes on where it was interrupted; what was checked is not fetched again.
+
+        Args:
+            version: What to fetch.
+            progress: Called with bytes of the container there and in all.
+
+        Returns:
+            A folder with container, index, manifest and card.
+
+        Raises:
+            StorageError: A block is nowhere to be had.
+            CodecError: What the seller committed to contradicts itself.
+        """
+        from truthmark.codec import CARD_NAME, DATA_NAME, INDEX_NAME, MANIFEST_NAME, verify
+        from truthmark.config import write_atomically
+
+        manifest = self._manifest_of(version)
+        folder = self.session.home / "datasets" / version.terms_id.hex()
+        folder.mkdir(parents=True, exist_ok=True)
+        storage = self.session.storage
+        storage.get(manifest.index, folder / INDEX_NAME)
+        storage.get(manifest.card, folder / CARD_NAME)
+        storage.get(manifest.container, folder / DATA_NAME, progress=progress)
+        write_atomically(folder / MANIFEST_NAME, manifest.to_bytes())
+        verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
+        return folder
+
+    def _manifest_of(self, version: Version) -> "Manifest":
+        manifest = self.manifest(version.terms.manifest)
+        terms = version.terms
+        if (
+            manifest.root != terms.root
+            or manifest.count != terms.shard_count
+            or manifest.public_key != terms.public_key
+            or licence_hash(manifest.licence) != terms.licence
+        ):
+            raise IntegrityError(
+                f"the manifest of {version.ref} contradicts its terms; do not buy it"
+            )
+        return manifest
+
+    # ----------------------------------------------------------------- buying
+
+    def quote(self, version: Version, *, voucher: Sequence[Any] = NO_VOUCHER) -> Quote:
+        """Find a custody to buy from, and what a purchase costs now.
+
+        Of the custodies that outlast both windows and whose dealing is right, the cheapest is
+        taken, among equals the one that lasts longest.
+
+        Raises:
+            NotForSaleError: Nothing can be bought now.
+        """
+        session = self.session
+        status, listed = session.catalogue.standing(version)
+        require_open(version, status)
+        price = voucher[0] if voucher[1] else listed
+        now = session.chain.time()
+        windows = version.terms.delivery_seconds + version.terms.inspection_seconds
+        epochs = session.catalogue.epochs(version.terms_id)
+        candidates = []
+        for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+            # A block may take its time: ask for a little more than the contract does.
+            if state.status is CustodyStatus.LIVE and now + windows + 15 <= state.end:
+                with contextlib.suppress(KeysError):
+                    check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
+                    total = purchase_cost(price, epoch.custody)
+                    candidates.append((total, -state.end, epoch, state))
+        if not candidates:
+            raise NotForSaleError(
+                f"nobody keeps the key of {version.ref} long enough now; ask the seller to "
+                "renew its custody"
+            )
+        total, _, epoch, state = min(candidates, key=lambda c: c[:2])
+        return Quote(version, epoch, state, price, total)
+
+    def find_purchase(self, version: Version) -> Purchase | None:
+        """Return the account's newest purchase of a version that was not refunded, if any."""
+        found = [
+            p
+            for p in self.session.catalogue.purchases(
+                buyer=self.session.address, terms_id=version.terms_id
+            )
+            if p.status is not PurchaseStatus.REFUNDED
+        ]
+        return found[-1] if found else None
+
+    def purchase_key(self, recovery_folder: Path) -> PurchaseKey:
+        """Make the key of a new purchase; it is on disk when this returns.
+
+        The first time, the wallet is asked twice. Where its signatures differ, the key is random
+        and a recovery file is written to `recovery_folder` first.
+        """
+        session = self.session
+        place: dict[str, Any] = {
+            "chain_id": session.profile.chain_id,
+            "market": session.chain.market.address,
+            "account": session.address,
+            "salt": new_salt(),
+        }
+        try:
+            key = derive_key(
+                session.signer.sign_typed,
+                is_known=session.vault.is_repeatable(session.address),
+                **place,
+            )
+            session.vault.mark_repeatable(session.address)
+        except UnrepeatableSignatureError:
+            recovery_folder.mkdir(parents=True, exist_ok=True)
+            path = recovery_folder / f"purchase-{place['salt'].hex()[:16]}.json"
+            key = random_key(path, **place)
+            self.say(f"this wallet cannot repeat signatures; keep {path}, it opens the data")
+        session.vault.put_purchase_key(key)
+        return key
+
+    def buy(
+        self,
+        quote: Quote,
+        *,
+        max_total: int,
+        voucher: Sequence[Any] = NO_VOUCHER,
+        admission: Sequence[Any] = NO_ADMISSION,
+        recovery_folder: Path | None = None,
+    ) -> Purchase:
+        """Pay. The purchase's key is on disk before the transaction is sent.
+
+        Args:
+            quote: What to buy.
+            max_total: The most to pay, fees included, in the token's smallest unit.
+            voucher: A `struct Voucher` that the seller signed.
+            admission: A `struct Admission` that the gate signed.
+            recovery_folder: Where a recovery file goes, if one is needed; home if not given.
+
+        Raises:
+            PriceError: It costs more than `max_total`.
+            ChainError: The market refuses, or is not reached; nothing is paid twice by repeating.
+        """
+        session = self.session
+        if quote.total > max_total:
+            token = quote.version.terms.token
+            raise PriceError(
+                f"{quote.version.ref} costs {session.profile.format_amount(quote.total, token)}, "
+                f"more than {session.profile.format_amount(max_total, token)}; raise --max-price"
+            )
+        # Whatever an earlier run began comes first, or it could be paid for twice.
+        session.journal.resume()
+        session.catalogue.sync()
+        if earlier := self.find_purchase(quote.version):
+            return earlier
+        key = self.purchase_key(recovery_folder or session.home / "recovery")
+        terms, epoch = quote.version.terms, quote.epoch
+        order = draft_order(terms, epoch.custody, key, quote.price)
+        market = session.chain.market
+        permit: Sequence[Any] = NO_PERMIT
+        contract = session.token(terms.token)
+        if contract.functions.allowance(key.account, market.address).call() < quote.total:
+            signed = sign_permit(session, contract, market.address, quote.total)
+            if signed is None:
+                session.allow(terms.token, market.address, quote.total)
+            else:
+                permit = signed
+        purchase_id = order.receipt.purchase_id(epoch.custody_id)
+        extras = [tuple(permit), tuple(voucher), tuple(admission)]
+        while extras and extras[-1] in (NO_PERMIT, NO_VOUCHER, NO_ADMISSION):
+            extras.pop()
+        session.send(
+            market.functions.buy(
+                order.astuple(), terms.astuple(), epoch.custody.astuple(), *extras
+            ),
+            f"buy:{purchase_id.hex()}",
+            f"buy {quote.version.ref}",
+        )
+        session.catalogue.sync()
+        return self._purchase(purchase_id)
+
+    def _purchase(self, purchase_id: bytes) -> Purchase:
+        found = self.session.catalogue.purchases(purchase_id=purchase_id)
+        if not found:
+            raise MarketError("the purchase is not on the chain any more; run the command again")
+        return found[0]
+
+    # -------------------------------------------------------------- receiving
+
+    def wait(
+        self, purchase: Purchase, progress: Progress | None = None, poll: float | None = None
+    ) -> Purchase:
+        """Wait until enough custodians have delivered.
+
+        Args:
+            purchase: The purchase.
+            progress: Called with parts delivered and needed.
+            poll: Seconds between looks; from the profile's block time if not given.
+
+        Raises:
+            DeliveryError: The window has passed, or the money came back already.
+        """
+        session = self.session
+        needed = session.catalogue.epoch(purchase.custody_id).custody.threshold
+        pause = min(max(session.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
+        while True:
+            session.catalogue.sync()
+            purchase = self._purchase(purchase.purchase_id)
+            if progress is not None:
+                progress(min(len(purchase.delivered), needed), needed)
+            if purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED):
+                return purchase
+            if purchase.status is PurchaseStatus.REFUNDED:
+                raise DeliveryError("this purchase was refunded; buy again")
+            if session.chain.time() > purchase.deadline:
+                raise DeliveryError(
+                    f"{len(purchase.delivered)} of {needed} parts came in time; take your money "
+                    "back with `truthmark refund`"
+                )
+            time.sleep(pause)
+
+    def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
+        """Combine the delivered parts and check that the key opens every shard.
+
+        Raises:
+            WrongKeyComplaint: It does not; `complain` with it.
+            ProofError: An endpoint lies about a delivery.
+            KeysError: The purchase's own key is nowhere.
+        """
+        from truthmark.codec import find_wrong_key, read_index, read_manifest
+
+        session = self.session
+        epoch = session.catalogue.epoch(purchase.custody_id)
+        key = self._own_key(purchase)
+        parts = self._parts(purchase, epoch)
+        cek = content_key(parts, key.secret, version.terms)
+        opened = Opened(version, purchase, epoch, folder, cek)
+        wrong = find_wrong_key(read_index(folder, read_manifest(folder)), cek)
+        if wrong is not None:
+            reward = version.terms.bond // 2
+            shown = session.profile.format_amount(reward, version.terms.token)
+            raise WrongKeyComplaint(
+                opened,
+                wrong,
+                reward,
+                f"the key of {version.ref} does not open shard {wrong.i}: the seller committed "
+                f"to another one; complain to get your money back and {shown}",
+            )
+        return opened
+
+    def _parts(self, purchase: Purchase, epoch: Epoch) -> dict[int, Any]:
+        chosen = sorted(purchase.delivered)[: epoch.custody.threshold]
+        return verified_parts(
+            {index: purchase.delivered[index] for index in chosen},
+            epoch.share_keys,
+            purchase.receipt,
+            epoch.custody_id,
+            chain_id=self.session.profile.chain_id,
+            market=self.session.chain.market.address,
+        )
+
+    def _own_key(self, purchase: Purchase) -> PurchaseKey:
+        """Return the purchase's key from the vault, or derived by the wallet again."""
+        session = self.session
+        place: dict[str, Any] = {
+            "chain_id": session.profile.chain_id,
+            "market": session.chain.market.address,
+        }
+        salt = purchase.receipt.salt
+        found = session.vault.find_purchase_key(place["chain_id"], place["market"], salt)
+        if found is None:
+            found = derive_key(
+                session.signer.sign_typed,
+                account=purchase.receipt.buyer,
+                salt=salt,
+                is_known=True,
+                **place,
+            )
+            session.vault.put_purchase_key(found)
+        return found
+
+    # ------------------------------------------------------------- complaining
+
+    def complain(self, complaint: WrongKeyComplaint) -> "list[Receipt]":
+        """Prove on the chain that the key is wrong, and take the purchase's money back.
+
+        Makes the version's key public, and ends the version for everybody.
+        """
+        session, opened = self.session, complaint.opened
+        epoch, purchase = opened.epoch, opened.purchase
+        evidence = draft_evidence(
+            self._parts(purchase, epoch),
+            self._own_key(purchase).secret,
+            opened.version.terms,
+            complaint.wrong,
+        )
+        sent = session.send(
+            session.chain.market.functions.complain_derivation(
+                opened.version.terms.astuple(),
+                epoch.custody.astuple(),
+                [tuple(key) for key in epoch.share_keys],
+                purchase.receipt.astuple(),
+                evidence,
+            ),
+            f"complain:{purchase.purchase_id.hex()}",
+            f"complain about {opened.version.ref}",
+        )
+        session.catalogue.sync()
+        return [sent, *Upkeep(session).refund([purchase])]
+
+    # ------------------------------------------------------------- all at once
+
+    def get(
+        self,
+        version: Version,
+        *,
+        max_total: int,
+        agree: Callable[[Quote], bool],
+        on_fetch: Progress | None = None,
+        on_parts: Progress | None = None,
+        **options: Any,
+    ) -> Opened:
+        """Fetch, verify, buy, wait and receive; repeating it goes on where it stopped.
+
+        Args:
+            version: What to get.
+            max_total: The most to pay, fees included.
+            agree: Asked before anything is paid.
+            on_fetch: Called with bytes fetched and in all.
+            on_parts: Called with parts delivered and needed.
+            options: As `buy` takes them.
+
+        Raises:
+            MarketError: It cannot be bought, or was not delivered in time.
+        """
+        session = self.session
+        folder = self.fetch(version, on_fetch)
+        self.say("fetched and verified against the chain")
+        session.journal.resume()
+        session.catalogue.sync()
+        purchase = self.find_purchase(version)
+        if purchase is None:
+            if version.status is VersionStatus.DEAD:
+                raise NotForSaleError(f"the key of {version.ref} was proven wrong; do not buy it")
+            quote = self.quote(version, voucher=options.get("voucher", NO_VOUCHER))
+            if not agree(quote):
+                raise MarketError("nothing was bought")
+            purchase = self.buy(quote, max_total=max_total, **options)
+            self.say(f"paid; purchase 0x{purchase.purchase_id.hex()}")
+        return self.receive(version, self.wait(purchase, on_parts), folder)
+
+
+def new_nonce() -> bytes:
+    """Return 32 random bytes for a voucher."""
+    return secrets.token_bytes(32)

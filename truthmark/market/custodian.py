@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a custodian does: take a share over, accept, deliver, extend.
+
+A seller in direct mode is the only custodian of his own version; he delivers by the same code.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from truthmark.cid import raw_cid
+from truthmark.errors import KeysError
+from truthmark.keys.sealing import MAX_BUNDLE_BYTES
+from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.delivering import check_custody, draft_delivery, receive_share, turn_order
+from truthmark.market.records import PurchaseStatus
+from truthmark.market.upkeep import MAX_BATCH
+
+if TYPE_CHECKING:
+    from truthmark.chain.transactions import Receipt
+    from truthmark.market.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A custodian's place in an epoch of custody."""
+
+    epoch: Epoch
+    index: int
+    """the custodian's number, from 1"""
+
+
+def seats(epochs: Iterable[Epoch], address: str) -> list[Seat]:
+    """Return the places that an address has in epochs of custody."""
+    wanted = address.lower()
+    return [
+        Seat(epoch, epoch.custodians.index(custodian) + 1)
+        for epoch in epochs
+        for custodian in epoch.custodians
+        if custodian.lower() == wanted
+    ]
+
+
+def is_due(
+    purchase: Purchase, seat: Seat, state: EpochState, now: int, delivery_seconds: int, margin: int
+) -> bool:
+    """Whether a custodian should deliver a purchase now.
+
+    The first t of `turn_order` deliver at once. The k-th after them steps in after k shares of the
+    window, so that one who is late is replaced in time; nobody posts within `margin` of the
+    deadline, where the transaction could come too late and cost gas for nothing.
+
+    Args:
+        purchase: The purchase.
+        seat: The custodian.
+        state: How the epoch stands.
+        now: Chain time.
+        delivery_seconds: The terms' delivery window.
+        margin: Seconds that a transaction may take.
+    """
+    if (
+        purchase.status is not PurchaseStatus.PAID
+        or seat.index in purchase.delivered
+        or now + margin > purchase.deadline
+    ):
+        return False
+    on_duty = state.active
+    if purchase.deadline <= state.previous_end:
+        on_duty |= state.previous_active
+    order = turn_order(purchase.purchase_id, on_duty)
+    if seat.index not in order:
+        return False
+    threshold = seat.epoch.custody.threshold
+    place = order.index(seat.index)
+    if place < threshold:
+        return True
+    spare = len(order) - threshold
+    step = (delivery_seconds - margin) / (spare + 1)
+    bought_at = purchase.deadline - delivery_seconds
+    return now >= bought_at + step * (place - threshold + 1)
+
+
+class Custodian:
+    """A custodian's side of a session; the session's account is its operator or owner.
+
+    Args:
+        session: Whose account, vault and storage are used.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        """Use a session."""
+        self.session = session
+
+    def take_share(self, version: Version, seat: Seat, encryption_key: bytes) -> int:
+        """Fetch, open and check the share of a custody, and keep it in the vault.
+
+        Raises:
+            KeysError: The dealing or the share is wrong; do not accept.
+            StorageError: The sealed shares cannot be fetched.
+        """
+        session, epoch = self.session, seat.epoch
+        check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
+        bundle = session.storage.read_block(raw_cid(epoch.custody.sealed_shares))
+        if len(bundle) > MAX_BUNDLE_BYTES:
+            raise KeysError("the sealed shares are too large; do not accept this custody")
+        share = receive_share(
+            bundle,
+            encryption_key,
+            version.terms,
+            epoch.custody,
+            epoch.share_keys,
+            seat.index,
+            chain_id=session.profile.chain_id,
+            registry=session.chain.registry.address,
+        )
+        session.vault.put_share(share, epoch.custody_id, seat.index)
+        return share
+
+    def accept(self, version: Version, seat: Seat) -> "Receipt":
+        """Accept a custody whose share is in the vault; locks stake."""
+        session, epoch = self.session, seat.epoch
+        receipt = session.send(
+            session.chain.registry.functions.accept(
+                version.terms.astuple(),
+                epoch.custody.astuple(),
+                list(epoch.custodians),
+                [tuple(key) for key in epoch.share_keys],
+                seat.index,
+            ),
+            f"accept:{epoch.custody_id.hex()}:{seat.index}",
+            f"accept custody of {version.ref}",
+        )
+        session.catalogue.sync()
+        return receipt
+
+    def extend(self, version: Version, seat: Seat, end: int) -> "Receipt":
+        """Stay for another term after `end`, the end of the running one."""
+        session, epoch = self.session, seat.epoch
+        receipt = session.send(
+            session.chain.registry.functions.extend(
+                version.terms.astuple(),
+                epoch.custody.astuple(),
+                list(epoch.custodians),
+                seat.index,
+            ),
+            f"extend:{epoch.custody_id.hex()}:{seat.index}:{end}",
+            f"extend custody of {version.ref}",
+        )
+        session.catalogue.sync()
+        return receipt
+
+    def share(self, version: Version, seat: Seat) -> int:
+        """Return the share of a seat: from the vault, or in direct mode the seller's secret.
+
+        Raises:
+            KeysError: The vault does not have it.
+        """
+        custody = seat.epoch.custody
+        if custody.lock == 0:
+            return self.session.vault.seller_secret(version.terms.public_key)
+        share_key = seat.epoch.share_keys[seat.index - 1]
+        share = self.session.vault.find_share(seat.epoch.custody_id, seat.index, share_key)
+        if share is None:
+            raise KeysError(
+                f"the vault has no share for custody of {version.ref}; restore a backup, or let "
+                "the node fetch it again"
+            )
+        return share
+
+    def deliver(
+        self, version: Version, seat: Seat, purchases: Sequence[Purchase]
+    ) -> "list[Receipt]":
+        """Deliver this custodian's part of the key for purchases of one epoch.
+
+        What was delivered or closed meanwhile is skipped by the contract.
+
+        Raises:
+            KeysError: The share is missing.
+            ChainError: The market refuses, or is not reached.
+        """
+        session, epoch = self.session, seat.epoch
+        share = self.share(version, seat)
+        receipts = []
+        for start in range(0, len(purchases), MAX_BATCH):
+            batch = purchases[start : start + MAX_BATCH]
+            names = ",".join(p.purchase_id.hex()[:16] for p in batch)
+            receipts.append(
+                session.send(
+                    session.chain.market.functions.deliver(
+                        epoch.custody_id,
+                        seat.index,
+                        tuple(epoch.share_keys[seat.index - 1]),
+                        epoch.custody.threshold,
+                        version.terms.inspection_seconds,
+                        [
+                            draft_delivery(
+                                share,
+                                p.receipt,
+                                epoch.custody,
+                                epoch.share_keys,
+                                seat.index,
+                                chain_id=session.profile.chain_id,
+                                market=session.chain.market.address,
+                            )
+                            for p in batch
+                        ],
+                    ),
+                    f"deliver:{seat.index}:{names}",
+                    f"deliver {len(batch)} part{'s' if len(batch) > 1 else ''} of {version.ref}",
+                )
+            )
+        session.catalogue.sync()
+        return receipts

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packing under a fresh secret that is on disk before the first shard is sealed."""
+
+from pathlib import Path
+from typing import Any
+
+from truthmark.codec import Packed, Previous, cek_from_point, pack, read_manifest
+from truthmark.errors import KeysError
+from truthmark.keys.curve import base_of, multiply, random_scalar
+from truthmark.keys.vault import Vault
+from truthmark.types import Point
+
+
+def pack_dataset(source: Any, target: Path, vault: Vault, **options: Any) -> Packed:
+    """Pack a source under a fresh secret, which the vault keeps.
+
+    Args:
+        source: As `truthmark.codec.pack` takes it.
+        target: A folder that does not exist yet, or is empty.
+        vault: Where the secret is written, and synced, before anything is sealed with it.
+        options: As `truthmark.codec.pack` takes them; `previous` is here a folder that was packed
+            before with a secret of this vault, whose unchanged shards are taken over.
+
+    Raises:
+        CodecError: The source cannot be packed; nothing is left at `target`.
+        ConfigError: An option cannot be used.
+        KeysError: The vault cannot be written, or does not have the older version's secret.
+    """
+    previous = options.pop("previous", None)
+    if previous is not None:
+        folder = Path(previous)
+        older = read_manifest(folder).public_key
+        options["previous"] = Previous(folder, secret_cek(vault.seller_secret(older), older))
+    secret = random_scalar()
+    public_key = vault.put_seller_secret(secret)
+    return pack(
+        source, target, cek=secret_cek(secret, public_key), public_key=public_key, **options
+    )
+
+
+def seller_cek(vault: Vault, public_key: Point) -> bytes:
+    """Return the content key of a version that was packed with a secret of this vault.
+
+    Raises:
+        KeysError: The vault does not have the secret.
+    """
+    return secret_cek(vault.seller_secret(public_key), public_key)
+
+
+def secret_cek(secret: int, public_key: Point) -> bytes:
+    """Return the content key that follows from s: of K = s * B.
+
+    Raises:
+        KeysError: s is not the secret of `public_key`.
+    """
+    if multiply(secret) != public_key:
+        raise KeysError("this secret is of another version; take the one it was packed with")
+    base, _ = base_of(public_key)
+    return cek_from_point(multiply(secret, base))

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a seller does: publish, list, deal custody, reprice, retire."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truthmark.cid import raw_cid
+from truthmark.config import TokenInfo, Windows
+from truthmark.errors import ConfigError, MarketError, NotForSaleError
+from truthmark.hashing import sha256
+from truthmark.keys.typed import voucher
+from truthmark.market.catalogue import Epoch, Offer, Version
+from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus
+from truthmark.market.selling import (
+    CustodyOffer,
+    Dealing,
+    Validator,
+    deal_custody,
+    draft_terms,
+    prove_terms,
+)
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.chain.transactions import Receipt
+    from truthmark.codec import Manifest
+    from truthmark.market.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What `list_dataset` put on the chain."""
+
+    terms: Terms
+    epoch: Epoch
+    receipts: tuple["Receipt", ...] = field(repr=False)
+
+
+class Seller:
+    """A seller's side of a session; the session's account is the seller.
+
+    Args:
+        session: Whose account, vault and storage are used.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        """Use a session."""
+        self.session = session
+
+    # ------------------------------------------------------------- publishing
+
+    def publish(self, folder: Path, progress: Progress | None = None) -> "Manifest":
+        """Put a packed version into the storage and pin it.
+
+        Raises:
+            CodecError: The folder is not what `pack` made.
+            StorageError: The storage refuses.
+        """
+        from truthmark.codec import CARD_NAME, DATA_NAME, INDEX_NAME, read_manifest
+
+        manifest = read_manifest(folder)
+        storage = self.session.storage
+        parts = (
+            (DATA_NAME, manifest.shard_size, manifest.container),
+            (INDEX_NAME, 1 << 20, manifest.index),
+            (CARD_NAME, 1 << 20, manifest.card),
+        )
+        for name, chunk, cid in parts:
+            report = progress if name == DATA_NAME else None
+            if storage.put(folder / name, chunk=chunk, progress=report) != cid:
+                raise MarketError(f"{folder / name} is not what was packed; pack it again")
+        storage.put_block(manifest.cid, manifest.to_bytes())
+        storage.pin(manifest.cid)
+        return manifest
+
+    # ---------------------------------------------------------------- listing
+
+    def choose_custodians(
+        self, terms_token: str, windows: Windows, offer: CustodyOffer, count: int, size: int
+    ) -> tuple[list[Validator], CustodyOffer]:
+        """Choose the cheapest validators whose published offers fit, and what they ask.
+
+        Args:
+            terms_token: The sale token.
+            windows: Of the terms.
+            offer: What is asked; its fees are lower bounds of what will be paid.
+            count: How many custodians (n).
+            size: Bytes that each is to keep.
+
+        Returns:
+            The validators, and the offer with fees that suit all of them.
+
+        Raises:
+            NotForSaleError: There are not as many.
+        """
+        token = terms_token.lower()
+        fitting: list[tuple[int, int, Offer]] = []
+        for found in self.session.catalogue.offers():
+            fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
+            if (
+                fees is not None
+                and found.validator.address != self.session.address
+                and (_fits(found, windows, offer, size))
+            ):
+                fitting.append((fees[0] + fees[1], fees[1], found))
+        fitting.sort(key=lambda entry: (entry[0], int(entry[2].validator.address, 16)))
+        if len(fitting) < count:
+            raise NotForSaleError(
+                f"{len(fitting)} of {count} custodians offer this; lower the lock, shorten the "
+                "term, widen the windows, or sell in direct mode"
+            )
+        chosen = fitting[:count]
+        fee = max(total - keeping for total, keeping, _ in chosen)
+        keeping_fee = max(keeping for _, keeping, _ in chosen)
+        asked = CustodyOffer(
+            threshold=offer.threshold,
+            fee=max(offer.fee, fee),
+            keeping_fee=max(offer.keeping_fee, keeping_fee),
+            lock=offer.lock,
+            penalty=offer.penalty,
+            term_seconds=offer.term_seconds,
+            terms=offer.terms,
+        )
+        return [entry[2].validator for entry in chosen], asked
+
+    def list_dataset(
+        self,
+        folder: Path,
+        *,
+        price: int,
+        token: TokenInfo,
+        windows: Windows,
+        offer: CustodyOffer,
+        validators: Sequence[Validator] = (),
+        bond: int = 0,
+        gate: str = ZERO_ADDRESS,
+        payee: str | None = None,
+        previous: Version | None = None,
+        progress: Progress | None = None,
+    ) -> Listed:
+        """Publish a packed version and put it up for sale.
+
+        If it was listed before under the same terms, nothing is sent and what stands is returned.
+
+        Args:
+            folder: What `pack_dataset` made, with a secret of the session's vault.
+            price: In the token's smallest unit.
+            token: The sale token.
+            windows: Delivery, inspection and acceptance.
+            offer: What custodians are paid and risk; `DIRECT` to keep the key oneself.
+            validators: The custodians; none for direct mode.
+            bond: In the token's smallest unit; lost if the key is proven wrong.
+            gate: Who admits buyers; the zero address lets everybody in.
+            payee: Who is paid; the seller if not given.
+            previous: The listing's newest version, if this is its next one.
+            progress: Called with bytes stored and to be stored.
+
+        Raises:
+            MarketError: The version cannot be listed.
+            ChainError: The registry refuses, or is not reached.
+        """
+        session = self.session
+        registry = session.chain.registry
+        manifest = self.publish(folder, progress)
+        secret = session.vault.seller_secret(manifest.public_key)
+        terms = draft_terms(
+            manifest,
+            secret,
+            seller=session.address,
+            payee=payee or session.address,
+            token=token.address,
+            windows=windows,
+            bond=bond,
+            fee_bps=registry.functions.fee_bps().call(),
+            gate=gate,
+        )
+        session.journal.resume()
+        session.catalogue.sync()
+        if epochs := session.catalogue.epochs(terms.terms_id):
+            return Listed(terms, epochs[0], ())
+        dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
+        proof, counter = prove_terms(
+            terms, secret, chain_id=session.profile.chain_id, registry=registry.address
+        )
+        upfront = bond + len(validators) * dealing.custody.keeping_fee
+        session.allow(token.address, registry.address, upfront)
+        more = (previous.terms.astuple(),) if previous is not None else ()
+        receipt = session.send(
+            registry.functions.list_version(
+                terms.astuple(), price, tuple(proof), counter, *dealing.arguments(), *more
+            ),
+            f"list:{dealing.custody.custody_id.hex()}",
+            "list a dataset",
+        )
+        session.catalogue.sync()
+        return Listed(terms, _epoch(dealing), (receipt,))
+
+    def open_custody(
+        self,
+        version: Version,
+        *,
+        offer: CustodyOffer,
+        validators: Sequence[Validator],
+        acceptance_seconds: int,
+    ) -> Listed:
+        """Deal a version's key anew, to the same or other custodians.
+
+        Raises:
+            KeysError: The vault does not have the version's secret.
+            ChainError: The registry refuses, or is not reached.
+        """
+        session = self.session
+        secret = session.vault.seller_secret(version.terms.public_key)
+        session.journal.resume()
+        session.catalogue.sync()
+        number = len(session.catalogue.epochs(version.terms_id))
+        dealing = self._deal(version.terms, secret, validators, offer, number, acceptance_seconds)
+        registry = session.chain.registry
+        session.allow(
+            version.terms.token,
+            registry.address,
+            dealing.custody.count * dealing.custody.keeping_fee,
+        )
+        receipt = session.send(
+            registry.functions.open_custody(version.terms.astuple(), *dealing.arguments()),
+            f"custody:{dealing.custody.custody_id.hex()}",
+            f"deal the key of {version.ref}",
+        )
+        session.catalogue.sync()
+        return Listed(version.terms, _epoch(dealing), (receipt,))
+
+    def _deal(
+        self,
+        terms: Terms,
+        secret: int,
+        validators: Sequence[Validator],
+        offer: CustodyOffer,
+        epoch: int,
+        acceptance_seconds: int,
+    ) -> Dealing:
+        session = self.session
+        dealing = deal_custody(
+            terms,
+            secret,
+            validators,
+            offer,
+            epoch=epoch,
+            now=session.chain.time(),
+            acceptance_seconds=acceptance_seconds,
+            chain_id=session.profile.chain_id,
+            registry=session.chain.registry.address,
+        )
+        if dealing.bundle:
+            cid = raw_cid(sha256(dealing.bundle))
+            session.storage.put_block(cid, dealing.bundle)
+            session.storage.pin(cid)
+        return dealing
+
+    def is_live(self, epoch: Epoch) -> bool:
+        """Whether all custodians have accepted.
+
+        Raises:
+            NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
+        """
+        state = self.session.catalogue.states([epoch])[0]
+        if state.status in (CustodyStatus.CLOSED, CustodyStatus.LAPSED) or (
+            state.status is CustodyStatus.OPENED
+            and self.session.chain.time() > epoch.custody.accept_until
+        ):
+            raise NotForSaleError(
+                "not all custodians accepted in time; deal the key to others with "
+                "`truthmark list --again`"
+            )
+        return state.status is CustodyStatus.LIVE
+
+    # --------------------------------------------------------------- managing
+
+    def reprice(self, version: Version, price: int) -> "Receipt":
+        """Set the price of later purchases."""
+        return self._manage(version, "reprice", price, purpose=f"set the price of {version.ref}")
+
+    def set_paused(self, version: Version, is_paused: bool) -> "Receipt":
+        """Stop sales for a while, or sell again."""
+        word = "pause" if is_paused else "resume"
+        return self._manage(
+            version, "set_version_paused", is_paused, purpose=f"{word} {version.ref}"
+        )
+
+    def retire(self, version: Version) -> "Receipt":
+        """Stop sales for good; bond and pot come back by `wind_up` after both windows."""
+        return self._manage(version, "retire", purpose=f"retire {version.ref}")
+
+    def wind_up(self, version: Version) -> "Receipt":
+        """Credit bond and pot of an ended version to its payee."""
+        return self._manage(version, "wind_up", purpose=f"wind up {version.ref}")
+
+    def fund(self, version: Version, amount: int) -> "Receipt":
+        """Pay into the pot from which custodians are paid for staying another term."""
+        registry = self.session.chain.registry
+        self.session.allow(version.terms.token, registry.address, amount)
+        return self._manage(version, "fund", amount, purpose=f"fund the keeping of {version.ref}")
+
+    def _manage(self, version: Version, function: str, *args: object, purpose: str) -> "Receipt":
+        session = self.session
+        if (
+            function != "fund"
+            and function != "wind_up"
+            and (version.terms.seller.lower() != session.address.lower())
+        ):
+            raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
+        call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
+        # The same order may be given again later, so the place in the account's history is part
+        # of its name; a command that is repeated after a kill still finds its transaction.
+        nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
+        key = f"{function}:{version.terms_id.hex()}:{args}:{nonce}"
+        receipt = session.send(call, key, purpose)
+        session.catalogue.sync()
+        return receipt
+
+    def write_voucher(
+        self, version: Version, account: str, price: int, expiry: int, nonce: bytes
+    ) -> tuple[int, int, bytes, bytes]:
+        """Sign a price for one account; what `buy` takes as `struct Voucher`.
+
+        Args:
+            version: What may be bought.
+            account: Who may buy.
+            price: At most the listed one, in the token's smallest unit; also 0.
+            expiry: The last second in which it counts, Unix time.
+            nonce: 32 random bytes.
+        """
+        session = self.session
+        message = voucher(
+            chain_id=session.profile.chain_id,
+            market=session.chain.market.address,
+            terms_id=version.terms_id,
+            account=account,
+            price=price,
+            expiry=expiry,
+            nonce=nonce,
+        )
+        return price, expiry, nonce, session.signer.sign_typed(message)
+
+
+def require_open(version: Version, status: VersionStatus) -> None:
+    """Refuse a version that sells nothing now.
+
+    Raises:
+        NotForSaleError: It is paused or has ended.
+    """
+    if status is not VersionStatus.OPEN:
+        raise NotForSaleError(f"{version.ref} is {status.name.lower()}; nothing is sold there now")
+
+
+def _fits(found: Offer, windows: Windows, offer: CustodyOffer, size: int) -> bool:
+    return (
+        found.is_available
+        and found.free_stake >= offer.lock
+        and found.max_lock >= offer.lock
+        and found.max_bytes >= size
+        and found.max_term_seconds >= offer.term_seconds
+        and found.min_delivery_seconds <= windows.delivery
+        and found.min_inspection_seconds <= windows.inspection
+    )
+
+
+def _epoch(dealing: Dealing) -> Epoch:
+    return Epoch(
+        dealing.custody, dealing.custody.custody_id, dealing.custodians, dealing.share_keys
+    )

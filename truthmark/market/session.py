@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One person's (or daemon's) connection to a market: settings, chain, storage, index, secrets."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from truthmark.config import ChainProfile, Settings, load_settings
+from truthmark.errors import ConfigError
+from truthmark.keys.typed import TypedData, sign
+from truthmark.keys.vault import Vault
+from truthmark.keys.wallet import Wallet, private_key_from
+
+if TYPE_CHECKING:
+    from truthmark.chain.connection import Chain
+    from truthmark.chain.contracts import Call, Contract
+    from truthmark.chain.journal import Journal
+    from truthmark.chain.transactions import Receipt
+    from truthmark.market.catalogue import Catalogue
+    from truthmark.storage.base import Storage
+
+AskPassphrase = Callable[[str], str]
+"""Asks for the passphrase of a keystore file; given a prompt."""
+
+
+class Signer:
+    """An account whose private key is on this machine.
+
+    Args:
+        private_key: 32 bytes.
+    """
+
+    def __init__(self, private_key: bytes) -> None:
+        """Take a private key."""
+        from eth_account import Account
+
+        self._account = Account.from_key(private_key)
+        self._private_key = private_key
+
+    @property
+    def address(self) -> str:
+        """The account's checksummed address."""
+        return str(self._account.address)
+
+    def sign_transaction(self, transaction_dict: Any) -> Any:
+        """Sign a transaction, as the journal asks."""
+        return self._account.sign_transaction(transaction_dict)
+
+    def sign_typed(self, message: TypedData) -> bytes:
+        """Sign EIP-712 typed data; 65 bytes."""
+        return sign(message, self._private_key)
+
+
+class Session:
+    """Everything that a client of the market works with; each part is opened when first used.
+
+    Args:
+        settings: What this person has chosen.
+        ask_passphrase: Asked when an account's keystore file has to be opened.
+        signer: The account, if it is not the one that the settings name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ask_passphrase: AskPassphrase | None = None,
+        signer: Signer | None = None,
+    ) -> None:
+        """Remember the settings; nothing is opened yet."""
+        self.settings = settings
+        self._ask_passphrase = ask_passphrase
+        self._signer = signer
+
+    @property
+    def home(self) -> Path:
+        """The folder of everything that is kept."""
+        return self.settings.home
+
+    @cached_property
+    def profile(self) -> ChainProfile:
+        """What is true of the chosen network."""
+        return self.settings.chain_profile()
+
+    @cached_property
+    def chain(self) -> "Chain":
+        """The chain, whose contracts were checked to be the profile's."""
+        from truthmark.chain.connection import connect_chain
+
+        return connect_chain(self.profile, timeout=self.settings.rpc_timeout)
+
+    @cached_property
+    def storage(self) -> "Storage":
+        """Where blocks are."""
+        from truthmark.storage import open_storage
+
+        return open_storage(self.settings.storage, home=self.home)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Where secrets are kept."""
+        return Vault(self.home / "vault")
+
+    @cached_property
+    def wallet(self) -> Wallet:
+        """The accounts' keystore files."""
+        return Wallet(self.settings.keystore)
+
+    @cached_property
+    def catalogue(self) -> "Catalogue":
+        """What is for sale and was bought; `sync` it before use."""
+        from truthmark.index.database import default_index_url
+        from truthmark.index.follower import Follower
+        from truthmark.market.catalogue import Catalogue
+
+        url = self.settings.index_url or default_index_url(self.profile, self.home)
+        return Catalogue(self.chain, Follower(self.chain, url))
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The account that signs.
+
+        Raises:
+            ConfigError: None was chosen.
+            KeysError: Its key cannot be read.
+        """
+        if self._signer is not None:
+            return self._signer
+        source = self.settings.account
+        if source is None:
+            raise ConfigError(
+                "no account is chosen; name one with --account, or make one with "
+                "`truthmark wallet new`"
+            )
+        ask = self._ask_passphrase or _refuse
+        return Signer(private_key_from(source, self.wallet, ask))
+
+    @property
+    def address(self) -> str:
+        """The account's address; a keystore file is not opened for it."""
+        source = self.settings.account
+        if self._signer is None and source is not None:
+            for account in self.wallet.accounts():
+                if source in (account.alias, account.address):
+                    return account.address
+        return self.signer.address
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """The account's transactions."""
+        from truthmark.chain.journal import Journal
+
+        gwei = self.settings.max_gas_price_gwei
+        return Journal(
+            self.chain,
+            self.signer,
+            self.home / "journal",
+            max_gas_price=None if gwei is None else int(gwei * 10**9),
+        )
+
+    def token(self, address: str) -> "Contract":
+        """Return an ERC-20 with permit at an address."""
+        from truthmark.chain.abi import load_artifact
+
+        return self.chain.at(address, load_artifact("ProtocolToken"), "token")
+
+    def send(self, call: "Call", key: str, purpose: str) -> "Receipt":
+        """Send a call through the journal, once under its key, and wait until it counts.
+
+        What is on its way, or done, under this key is not sent again, also where the call differs
+        (proofs are random).
+
+        Raises:
+            ChainError: It was refused or is not confirmed; the message says what to do.
+        """
+        done = self.journal.result(key)
+        if done is not None and done.succeeded:
+            return done
+        if any(intent.key == key for intent in self.journal.pending()):
+            return self.journal.wait(key)
+        return self.journal.send(call.intent(key, purpose))
+
+    def allow(self, token: str, spender: str, amount: int) -> None:
+        """Make sure that `spender` may take `amount` of the account's tokens.
+
+        Raises:
+            ChainError: The token refuses, or the chain cannot be written.
+        """
+        if amount == 0:
+            return
+        contract = self.token(token)
+        if contract.functions.allowance(self.address, spender).call() >= amount:
+            return
+        nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
+        self.send(
+            contract.functions.approve(spender, amount),
+            f"approve:{token}:{spender}:{amount}:{nonce}",
+            f"allow {self.profile.format_amount(amount, token)} to be taken",
+        )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "storage" in self.__dict__:
+            self.storage.close()
+        if "catalogue" in self.__dict__:
+            self.catalogue.follower.index.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(
+    home: Path | None = None,
+    *,
+    ask_passphrase: AskPassphrase | None = None,
+    signer: Signer | None = None,
+    **settings: object,
+) -> Session:
+    """Open a session.
+
+    Args:
+        home: The home folder; `TRUTHMARK_HOME` or this system's place for data if not given.
+        ask_passphrase: Asked when an account's keystore file has to be opened.
+        signer: The account, if it is not the one that the settings name.
+        settings: Any of `truthmark.config.Settings`, such as `profile="devnet"`.
+
+    Raises:
+        ConfigError: A setting is unknown or cannot be used.
+
+    Usage example::
+
+        >>> with truthmark.connect(profile="devnet") as session:  # doctest: +SKIP
+        ...     print(session.chain.height())
+    """
+    return Session(load_settings(home, **settings), ask_passphrase=ask_passphrase, signer=signer)
+
+
+def _refuse(prompt: str) -> str:
+    raise ConfigError(
+        f"{prompt} is needed and nobody can be asked; pass ask_passphrase, or take the key from "
+        "env:NAME"
+    )
