@@ -141,7 +141,8 @@ class Buyer:
             StorageError: A block is nowhere to be had.
             CodecError: What the seller committed to contradicts itself.
         """
-        from truthmark.codec import CARD_NAME, DATA_NAME, INDEX_NAME, MANIFEST_NAME, verify
+        from truthmark.codec import verify
+        from truthmark.codec.limits import CARD_NAME, DATA_NAME, INDEX_NAME, MANIFEST_NAME
         from truthmark.config import write_atomically
 
         manifest = self._manifest_of(version)

@@ -58,7 +58,8 @@ class Seller:
             CodecError: The folder is not what `pack` made.
             StorageError: The storage refuses.
         """
-        from truthmark.codec import CARD_NAME, DATA_NAME, INDEX_NAME, read_manifest
+        from truthmark.codec import read_manifest
+        from truthmark.codec.limits import CARD_NAME, DATA_NAME, INDEX_NAME
 
         manifest = read_manifest(folder)
         storage = self.session.storage

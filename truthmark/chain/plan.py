@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a deployment of Truthmark consists of, in order (docs/deploy.md)."""
+
+from truthmark.chain.deployment import Expect, Invoke, Param, Plan, Ref, Step
+
+SUPPLY = 10**9 * 10**18
+"""Of the stake token, in its smallest unit."""
+
+TOKEN = Step("token", "ProtocolToken", (Param("holder"), SUPPLY))
+
+PROTOCOL = Plan(
+    parameters=(
+        "deployer",
+        "owner",
+        "treasury",
+        "holder",
+        "ticket",
+        "unbonding_seconds",
+        "min_window",
+        "max_window",
+    ),
+    steps=(
+        TOKEN,
+        Step(
+            "staking",
+            "ValidatorStaking",
+            (Ref("token"), Param("ticket"), Param("unbonding_seconds"), Param("deployer")),
+            checks=(
+                Expect("TOKEN", Ref("token")),
+                Expect("TICKET", Param("ticket")),
+                Expect("UNBONDING_SECONDS", Param("unbonding_seconds")),
+            ),
+        ),
+        Step("proofs", "DeliveryProofs"),
+        Step(
+            "registry",
+            "DatasetRegistry",
+            (Param("deployer"), Ref("staking"), Param("min_window"), Param("max_window")),
+            # Staking and registry name each other; what is deployed first is told afterwards, once.
+            calls=(Invoke("fix_lockers", ([Ref("registry")],), target="staking"),),
+            checks=(
+                Expect("STAKING", Ref("staking")),
+                Expect("lockers", [Ref("registry")], target="staking"),
+            ),
+        ),
+        Step(
+            "market",
+            "DatasetMarket",
+            (Ref("registry"), Ref("proofs"), Param("treasury")),
+            calls=(
+                Invoke("fix_market", (Ref("market"),), target="registry"),
+                # The owner accepts with a call of his own; until then the deployer may pause.
+                Invoke("transfer_ownership", (Param("owner"),), target="registry"),
+                Invoke("transfer_ownership", (Param("owner"),), target="staking"),
+            ),
+            checks=(
+                Expect("REGISTRY", Ref("registry")),
+                Expect("PROOFS", Ref("proofs")),
+                Expect("TREASURY", Param("treasury")),
+                Expect("market", Ref("market"), target="registry"),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole local network in one folder: a chain, the contracts, test money, roles with homes."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from truthmark.config import (
+    DEMO_WINDOWS,
+    STANDARD_WINDOWS,
+    ChainProfile,
+    TokenInfo,
+    load_settings,
+    write_atomically,
+)
+from truthmark.errors import ConfigError
+from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.market.session import Session
+
+ROLES = (
+    "owner",
+    "treasury",
+    "seller",
+    "buyer",
+    "custodian1",
+    "custodian2",
+    "custodian3",
+    "custodian4",
+    "copycat",
+    "stranger",
+)
+"""Each has a funded account and a home folder of its own."""
+
+PASSPHRASE = "devnet"
+"""Of all keystore files of a devnet, whose keys everybody knows anyway."""
+
+TICKET = 100 * 10**18
+UNBONDING_SECONDS = 86_400
+MIN_WINDOW = 5
+MAX_WINDOW = 90 * 86_400
+_STATE_FILE = "devnet.json"
+_STAKE = 10**6 * 10**18
+_DOLLARS = 10**5 * 10**6
+_TOKENS = (
+    ("dollar", "Test Dollar", "TUSD", 6),
+    ("euro", "Test Euro", "TEUR", 18),
+)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a devnet is doing."""
+
+    url: str
+    is_running: bool
+    block: int | None
+    time: int | None
+
+
+class Devnet:
+    """A local network; `start` makes one, `Devnet.open` finds one that is running.
+
+    Attributes:
+        folder: Where everything of it is.
+        chain: The anvil process.
+        profile: The chain profile that all roles use.
+    """
+
+    def __init__(self, folder: Path, chain: AnvilProcess, profile: ChainProfile) -> None:
+        """Describe a network that exists; use `start` or `open`."""
+        self.folder = folder
+        self.chain = chain
+        self.profile = profile
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *,
+        port: int | None = None,
+        block_time: int | None = None,
+        detach: bool = False,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Start a chain, or go on with the folder's own, deploy what is missing, fund the roles.
+
+        Args:
+            folder: Made if there is none.
+            port: Where the chain listens; a free port, or the one before, if not given.
+            block_time: Seconds between blocks; a block for each transaction if not given.
+            detach: Leave the chain running when this process ends.
+            progress: Called with steps done and in all.
+
+        Raises:
+            ConfigError: A devnet is running in this folder already, or there is no anvil.
+        """
+        folder = folder.expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        if _read(folder) and cls.open(folder).chain.is_running():
+            raise ConfigError(
+                f"a devnet is running in {folder} already; stop it with `truthmark devnet down`"
+            )
+        known = _read(folder)
+        chain = start_anvil(
+            port=port or (known or {}).get("port"),
+            block_time=block_time,
+            state=folder / "chain.state",
+            log=folder / "chain.log",
+            detach=detach,
+            extra=("--order", "fifo"),
+        )
+        try:
+            profile = _deploy(folder, chain, block_time, progress)
+            devnet = cls(folder, chain, profile)
+            write_atomically(
+                folder / _STATE_FILE,
+                json.dumps(
+                    {
+                        "url": chain.url,
+                        "port": int(chain.url.rsplit(":", 1)[1]),
+                        "pid": chain.pid,
+                        "log": str(chain.log),
+                        "profile": profile.to_dict(),
+                    },
+                    indent=2,
+                ).encode(),
+            )
+            for role in ROLES:
+                devnet._prepare_home(role)
+        except BaseException:
+            chain.stop()
+            raise
+        return devnet
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Find the devnet of a folder, running or not.
+
+        Raises:
+            ConfigError: There never was one.
+        """
+        folder = folder.expanduser().absolute()
+        known = _read(folder)
+        if known is None:
+            raise ConfigError(f"there is no devnet in {folder}; make one: `truthmark devnet up`")
+        chain = AnvilProcess(known["url"], known["pid"], Path(known["log"]))
+        return cls(folder, chain, ChainProfile.from_dict(known["profile"]))
+
+    def stop(self) -> None:
+        """Stop the chain; its state stays in the folder for the next `start`."""
+        self.chain.stop()
+
+    def remove(self) -> None:
+        """Stop the chain and delete the folder with everything in it."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def status(self) -> Status:
+        """Look how it is doing."""
+        if not self.chain.is_running():
+            return Status(self.chain.url, False, None, None)
+        block: Any = self.chain.rpc("eth_getBlockByNumber", "latest", False)
+        return Status(self.chain.url, True, int(block["number"], 16), int(block["timestamp"], 16))
+
+    def warp(self, seconds: int) -> int:
+        """Let chain time pass, and return it afterwards (Unix time)."""
+        self.chain.rpc("evm_increaseTime", seconds)
+        self.chain.rpc("evm_mine")
+        time = self.status().time
+        assert time is not None  # it has just answered
+        return time
+
+    def home(self, role: str) -> Path:
+        """Return a role's home folder: what TRUTHMARK_HOME may be set to.
+
+        Raises:
+            ConfigError: There is no such role.
+        """
+        if role not in ROLES:
+            raise ConfigError(f"there is no role {role}; choose one of {', '.join(ROLES)}")
+        return self.folder / role
+
+    def session(self, role: str, **settings: object) -> "Session":
+        """Return a session as a role.
+
+        Args:
+            role: One of `ROLES`.
+            settings: Any of `truthmark.config.Settings`.
+        """
+        from truthmark.market.session import Session
+
+        return Session(
+            load_settings(self.home(role), **settings), ask_passphrase=lambda _: PASSPHRASE
+        )
+
+    def _prepare_home(self, role: str) -> None:
+        """Give a role its account, profile and settings; what is there stays."""
+        from truthmark.keys.wallet import Wallet
+
+        home = self.home(role)
+        home.mkdir(exist_ok=True)
+        self.profile.save(home / "profiles")
+        wallet = Wallet(home / "accounts", work=2)
+        if all(account.alias != role for account in wallet.accounts()):
+            wallet.add(role, role_key(role), PASSPHRASE)
+        config = home / "config.toml"
+        if not config.exists():
+            store = json.dumps(f"local:{self.folder / 'store'}")
+            write_atomically(
+                config,
+                f'profile = "{self.profile.name}"\naccount = "{role}"\nstorage = [{store}]\n'.encode(),
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def devnet(folder: Path | None = None, **options: Any) -> Devnet:
+    """Start a local network; used as a context manager it is stopped at the end.
+
+    Args:
+        folder: Where it lives; a new temporary folder if not given.
+        options: As `Devnet.start` takes them.
+
+    Usage example::
+
+        >>> with truthmark.testing.devnet() as net:  # doctest: +SKIP
+        ...     print(net.status().block)
+    """
+    import tempfile
+
+    return Devnet.start(folder or Path(tempfile.mkdtemp(prefix="truthmark-")), **options)
+
+
+def role_key(role: str) -> bytes:
+    """Return a role's private key, one of anvil's well-known ones.
+
+    Raises:
+        ConfigError: There is no such role.
+    """
+    from eth_account import Account
+
+    if role not in ROLES:
+        raise ConfigError(f"there is no role {role}; choose one of {', '.join(ROLES)}")
+    Account.enable_unaudited_hdwallet_features()
+    path = f"m/44'/60'/0'/0/{ROLES.index(role)}"
+    return bytes(Account.from_mnemonic(MNEMONIC, account_path=path).key)
+
+
+def load_test_artifact(name: str) -> Any:
+    """Return a compiled contract that only local networks use."""
+    from importlib import resources
+
+    from truthmark.chain.abi import Artifact
+
+    file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
+    return Artifact.from_dict(name, json.loads(file.read_text(encoding="utf-8")))
+
+
+def _deploy(
+    folder: Path, process: AnvilProcess, block_time: int | None, progress: Progress | None
+) -> ChainProfile:
+    """Deploy the protocol and the test tokens, and fund the roles; done parts are skipped."""
+    from truthmark.chain.connection import connect_chain
+    from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
+    from truthmark.chain.journal import Journal
+    from truthmark.chain.plan import PROTOCOL
+    from truthmark.market.session import Signer
+
+    base = ChainProfile(
+        name="devnet",
+        chain_id=31337,
+        rpc=(process.url,),
+        confirmations=1,
+        block_time=float(block_time or 0.2),
+        windows={"demo": DEMO_WINDOWS, **STANDARD_WINDOWS},
+    )
+    chain = connect_chain(base)
+    owner = Signer(role_key("owner"))
+    journal = Journal(chain, owner, folder / "journal")
+    deployer = JournalDeployer(chain, journal)
+    treasury = Signer(role_key("treasury")).address
+    test_token = load_test_artifact("TestToken")
+    steps = (
+        *PROTOCOL.steps,
+        *(Step(name, test_token, tuple(rest)) for name, *rest in _TOKENS),
+    )
+    plan = Plan(steps, PROTOCOL.parameters)
+    done = 0
+    total = len(steps) + len(ROLES)
+
+    def report(line: str) -> None:
+        nonlocal done
+        if progress is not None and " called " not in line:
+            done += 1
+            progress(min(done, total), total)
+
+    record_file = folder / "deployment.json"
+    if record_file.exists() and json.loads(record_file.read_text())["genesis"] != (
+        "0x" + chain.genesis.hex()
+    ):
+        # The chain's state is gone, so what was deployed on it is gone too.
+        record_file.unlink()
+    parameters: Mapping[str, Any] = {
+        "deployer": owner.address,
+        "owner": owner.address,
+        "treasury": treasury,
+        "holder": owner.address,
+        "ticket": TICKET,
+        "unbonding_seconds": UNBONDING_SECONDS,
+        "min_window": MIN_WINDOW,
+        "max_window": MAX_WINDOW,
+    }
+    record = deploy(plan, parameters, deployer, record_file, report=report)
+    roles = [step.name for step in PROTOCOL.steps]
+    profile = record.to_profile(base, roles)
+    tokens = [TokenInfo("TMK", profile.contracts["token"].address, 18)]
+    tokens += [TokenInfo(rest[1], record.steps[name].address, rest[2]) for name, *rest in _TOKENS]
+    profile = ChainProfile.from_dict(
+        {**profile.to_dict(), "tokens": [vars_of(token) for token in tokens]}
+    )
+    _fund(journal, chain, profile, report)
+    return profile
+
+
+def vars_of(token: TokenInfo) -> dict[str, Any]:
+    """Return a token as JSON values."""
+    return {"symbol": token.symbol, "address": token.address, "decimals": token.decimals}
+
+
+def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:
+    """Give every role stake tokens and test money, once."""
+    from truthmark.chain.abi import load_artifact
+    from truthmark.market.session import Signer
+
+    token = chain.at(profile.contracts["token"].address, load_artifact("ProtocolToken"), "token")
+    test_token = load_test_artifact("TestToken")
+    for role in ROLES:
+        address = Signer(role_key(role)).address
+        if role != "owner":
+            journal.submit(token.functions.transfer(address, _STAKE).intent(f"fund:{role}:TMK"))
+        for entry in profile.tokens[1:]:
+            amount = _DOLLARS * 10 ** (entry.decimals - 6)
+            contract = chain.at(entry.address, test_token, "token")
+            journal.submit(
+                contract.functions.mint(address, amount).intent(f"fund:{role}:{entry.symbol}")
+            )
+        report(f"{role}: funded")
+    journal.resume()
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / _STATE_FILE} is damaged; delete the folder") from error
+    return found
