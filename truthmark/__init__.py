@@ -1,2 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truthmark: buy labels you can check and sell data nobody can cheat on."""
+"""Truthmark: buy labels you can check and sell data nobody can cheat on.
+
+The stable surface, described in docs/python.md; everything else may change between releases:
+
+* `connect` opens a session with a market.
+* `search`, `preview`, `buy`, `load` are for buyers, `pack`, `list_dataset` for sellers.
+* `watch` follows what happens.
+* `testing.devnet` is a whole local network to try it on.
+
+Importing this package costs nothing; names are loaded when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from truthmark import testing
+    from truthmark.market.session import connect
+    from truthmark.market.surface import buy, list_dataset, load, pack, preview, search, watch
+
+__all__ = [
+    "buy",
+    "connect",
+    "list_dataset",
+    "load",
+    "pack",
+    "preview",
+    "search",
+    "testing",
+    "watch",
+]
+
+_HOMES = {
+    "connect": "truthmark.market.session",
+    **dict.fromkeys(
+        ("buy", "list_dataset", "load", "pack", "preview", "search", "watch"),
+        "truthmark.market.surface",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return importlib.import_module("truthmark.testing")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

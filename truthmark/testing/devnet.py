@@ -4,7 +4,7 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -38,7 +38,7 @@ ROLES = (
 )
 """Each has a funded account and a home folder of its own."""
 
-PASSPHRASE = "devnet"
+PASSPHRASE = "devnet"  # noqa: S105
 """Of all keystore files of a devnet, whose keys everybody knows anyway."""
 
 TICKET = 100 * 10**18
@@ -48,10 +48,10 @@ MAX_WINDOW = 90 * 86_400
 _STATE_FILE = "devnet.json"
 _STAKE = 10**6 * 10**18
 _DOLLARS = 10**5 * 10**6
-_TOKENS = (
-    ("dollar", "Test Dollar", "TUSD", 6),
-    ("euro", "Test Euro", "TEUR", 18),
-)
+_TOKENS: dict[str, tuple[str, str, int]] = {
+    "dollar": ("Test Dollar", "TUSD", 6),
+    "euro": ("Test Euro", "TEUR", 18),
+}
 
 
 @dataclass(frozen=True)
@@ -212,11 +212,13 @@ class Devnet:
             wallet.add(role, role_key(role), PASSPHRASE)
         config = home / "config.toml"
         if not config.exists():
-            store = json.dumps(f"local:{self.folder / 'store'}")
-            write_atomically(
-                config,
-                f'profile = "{self.profile.name}"\naccount = "{role}"\nstorage = [{store}]\n'.encode(),
-            )
+            settings = {
+                "profile": self.profile.name,
+                "account": role,
+                "storage": [f"local:{self.folder / 'store'}"],
+            }
+            lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+            write_atomically(config, "".join(lines).encode())
 
     def __enter__(self) -> Self:
         return self
@@ -298,7 +300,7 @@ def _deploy(
     test_token = load_test_artifact("TestToken")
     steps = (
         *PROTOCOL.steps,
-        *(Step(name, test_token, tuple(rest)) for name, *rest in _TOKENS),
+        *(Step(name, test_token, arguments) for name, arguments in _TOKENS.items()),
     )
     plan = Plan(steps, PROTOCOL.parameters)
     done = 0
@@ -330,17 +332,11 @@ def _deploy(
     roles = [step.name for step in PROTOCOL.steps]
     profile = record.to_profile(base, roles)
     tokens = [TokenInfo("TMK", profile.contracts["token"].address, 18)]
-    tokens += [TokenInfo(rest[1], record.steps[name].address, rest[2]) for name, *rest in _TOKENS]
-    profile = ChainProfile.from_dict(
-        {**profile.to_dict(), "tokens": [vars_of(token) for token in tokens]}
-    )
+    for name, (_, symbol, decimals) in _TOKENS.items():
+        tokens.append(TokenInfo(symbol, record.steps[name].address, decimals))
+    profile = replace(profile, tokens=tuple(tokens))
     _fund(journal, chain, profile, report)
     return profile
-
-
-def vars_of(token: TokenInfo) -> dict[str, Any]:
-    """Return a token as JSON values."""
-    return {"symbol": token.symbol, "address": token.address, "decimals": token.decimals}
 
 
 def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:

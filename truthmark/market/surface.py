@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stable surface of the library: a function for each thing that people come for.
+
+Each takes an open `Session`, or opens one with the settings of this machine (`truthmark.connect`).
+Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with their market,
+`truthmark://<chain id>/<market>/17@2`.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from truthmark.config import TokenInfo
+from truthmark.errors import (
+    CodecError,
+    ConfigError,
+    MarketError,
+    NotForSaleError,
+    PriceError,
+    StorageError,
+)
+from truthmark.market.buyer import Buyer, Opened
+from truthmark.market.catalogue import Version
+from truthmark.market.packing import pack_dataset
+from truthmark.market.records import ZERO_ADDRESS, VersionStatus
+from truthmark.market.seller import Seller
+from truthmark.market.selling import DIRECT, CustodyOffer, Validator
+from truthmark.market.session import Session, connect
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.codec import Container, Packed
+    from truthmark.index.database import EventRow
+
+_URI = re.compile(r"truthmark://(\d+)/(0x[0-9a-fA-F]{40})/(\d+(?:@\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A version that `search` found.
+
+    Attributes:
+        version: What is for sale.
+        card: Its public card, checked against the chain.
+    """
+
+    version: Version
+    card: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """As the seller wrote it; not to be trusted."""
+        return str(self.card["title"])
+
+
+def dataset_uri(session: Session, version: Version) -> str:
+    """Return the name of a version that says on which chain and market it is."""
+    return f"truthmark://{session.profile.chain_id}/{session.chain.market.address}/{version.ref}"
+
+
+def search(
+    text: str = "",
+    *,
+    token: str | None = None,
+    max_price: str | None = None,
+    seller: str | None = None,
+    session: Session | None = None,
+) -> list[Hit]:
+    """Return what is for sale, the newest first; only the newest open version of each listing.
+
+    Args:
+        text: Words that title or description must contain, in any case.
+        token: Symbol or address of the sale token.
+        max_price: Such as "25 USDC"; says the token too.
+        seller: Address of the seller.
+        session: Where to look.
+
+    Raises:
+        ConfigError: A token or an amount cannot be understood.
+        ChainError: The chain cannot be read.
+    """
+    with _session(session) as here:
+        limit: int | None = None
+        wanted: TokenInfo | None = here.profile.token(token) if token else None
+        if max_price is not None:
+            wanted, limit = here.profile.parse_amount(max_price)
+        here.catalogue.sync()
+        found: list[Hit] = []
+        seen: set[int] = set()
+        for version in here.catalogue.versions():
+            if version.status is not VersionStatus.OPEN or version.listing_id in seen:
+                continue
+            seen.add(version.listing_id)
+            if (
+                (wanted and version.terms.token.lower() != wanted.address.lower())
+                or (limit is not None and version.price > limit)
+                or (seller and version.terms.seller.lower() != seller.lower())
+            ):
+                continue
+            # What has no card to show cannot be judged, so it is not shown.
+            with contextlib.suppress(StorageError, CodecError):
+                card = Buyer(here).preview(version)
+                shown = f"{card['title']} {card['description']}".lower()
+                if all(word in shown for word in text.lower().split()):
+                    found.append(Hit(version, card))
+        return found
+
+
+def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
+    """Return the public card of a version: title, licence, schema, counts, samples.
+
+    Raises:
+        NotForSaleError: There is no such version.
+        StorageError: Its card cannot be fetched.
+        CodecError: Its card is not the one that the seller committed to.
+    """
+    with _session(session) as here:
+        return Buyer(here).preview(_version(here, ref))
+
+
+def pack(
+    source: Any, target: Path | str, *, session: Session | None = None, **options: Any
+) -> "Packed":
+    """Pack data under a fresh secret, which the session's vault keeps.
+
+    Args:
+        source: A file, a folder, a pandas or pyarrow table, or a dict of splits.
+        target: A folder that does not exist yet, or is empty.
+        session: Whose vault is used.
+        options: As `truthmark.codec.pack` takes them, such as `licence="CC-BY-4.0"` (required).
+
+    Raises:
+        CodecError: The source cannot be packed.
+        KeysError: The vault cannot be written.
+    """
+    with _session(session) as here:
+        return pack_dataset(source, Path(target), here.vault, **options)
+
+
+def list_dataset(
+    folder: Path | str,
+    *,
+    price: str,
+    custodians: int | Sequence[str] = 0,
+    threshold: int = 2,
+    fee: str | None = None,
+    lock: str | None = None,
+    penalty: str | None = None,
+    term_days: float = 90,
+    terms: int = 4,
+    windows: str = "careful",
+    bond: str | None = None,
+    gate: str = ZERO_ADDRESS,
+    payee: str | None = None,
+    update: str | None = None,
+    session: Session | None = None,
+    progress: Progress | None = None,
+) -> Version:
+    """Put a packed version up for sale.
+
+    Args:
+        folder: What `pack` made, with the same vault.
+        price: Such as "25 USDC".
+        custodians: How many validators keep the key, chosen by their published offers; or their
+            addresses; or 0 to keep it oneself and deliver by `truthmark deliver`.
+        threshold: How many of them make the key.
+        fee: What each custodian who delivers a sale gets at the least, in the sale token.
+        lock: Stake that each custodian risks, such as "100 TMK".
+        penalty: What silence costs a custodian; a tenth of `lock` if not given.
+        term_days: Length of a term of custody.
+        terms: How many terms the custodians may stay at most.
+        windows: Preset of delivery, inspection and acceptance windows of the chain's profile.
+        bond: What the seller loses if the key is proven wrong, in the sale token.
+        gate: Address that admits buyers.
+        payee: Who is paid; the seller if not given.
+        update: Name of the listing of which this is the next version.
+        session: Who sells.
+        progress: Called with bytes stored and to be stored.
+
+    Raises:
+        ConfigError: An amount or preset cannot be understood.
+        NotForSaleError: There are not enough custodians.
+        ChainError: The registry refuses.
+    """
+    with _session(session) as here:
+        profile = here.profile
+        token, amount = profile.parse_amount(price)
+        if windows not in profile.windows:
+            raise ConfigError(
+                f"{profile.name} has no windows {windows!r}; choose one of "
+                f"{', '.join(profile.windows)}"
+            )
+        here.catalogue.sync()
+        chosen: list[Validator] = []
+        offer = DIRECT
+        seller = Seller(here)
+        if custodians:
+            stake = profile.contracts["token"].address
+            locked = _amount(here, lock or "100 TMK", stake)
+            offer = CustodyOffer(
+                threshold=threshold,
+                fee=_amount(here, fee, token.address),
+                keeping_fee=0,
+                lock=locked,
+                penalty=_amount(here, penalty, stake) if penalty else locked // 10,
+                term_seconds=int(term_days * 86_400),
+                terms=terms,
+            )
+            if isinstance(custodians, int):
+                chosen, offer = seller.choose_custodians(
+                    token.address,
+                    profile.windows[windows],
+                    offer,
+                    custodians,
+                    folder_size(Path(folder)),
+                )
+            else:
+                known = {v.address.lower(): v for v in here.catalogue.validators()}
+                missing = [a for a in custodians if a.lower() not in known]
+                if missing:
+                    raise ConfigError(f"{missing[0]} is no validator here; choose another one")
+                chosen = [known[address.lower()] for address in custodians]
+        listed = seller.list_dataset(
+            Path(folder),
+            price=amount,
+            token=token,
+            windows=profile.windows[windows],
+            offer=offer,
+            validators=chosen,
+            bond=_amount(here, bond, token.address),
+            gate=gate,
+            payee=payee,
+            previous=here.catalogue.siblings(_version(here, update))[0] if update else None,
+            progress=progress,
+        )
+        return here.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+
+
+def buy(
+    ref: str,
+    *,
+    max_price: str,
+    session: Session | None = None,
+    on_fetch: Progress | None = None,
+    on_parts: Progress | None = None,
+) -> Opened:
+    """Fetch, verify, pay and wait for the key; repeating it goes on where it stopped.
+
+    Args:
+        ref: Such as `17@2`.
+        max_price: The most to pay, fees included, such as "25 USDC".
+        session: Who buys.
+        on_fetch: Called with bytes fetched and in all.
+        on_parts: Called with parts of the key delivered and needed.
+
+    Raises:
+        PriceError: It costs more.
+        NotForSaleError: It cannot be bought now.
+        DeliveryError: It was not delivered in time, or the key is wrong.
+    """
+    with _session(session) as here:
+        version = _version(here, ref)
+        return Buyer(here).get(
+            version,
+            max_total=_amount(here, max_price, version.terms.token),
+            agree=lambda quote: True,
+            on_fetch=on_fetch,
+            on_parts=on_parts,
+        )
+
+
+def load(ref: str, *, max_price: str | None = None, session: Session | None = None) -> "Container":
+    """Open a dataset that was bought before, or buy it for at most `max_price`.
+
+    Args:
+        ref: Such as `17@2` or `truthmark://<chain id>/<market>/17@2`.
+        max_price: The most to pay, fees included; without it nothing is bought.
+        session: Whose purchase it is.
+
+    Returns:
+        The open container: `to_pandas()`, `to_table()`, `read_bytes()`, `extract()`.
+
+    Raises:
+        MarketError: It was not bought, and may not be.
+
+    Usage example::
+
+        >>> truthmark.load("17@2").to_pandas()  # doctest: +SKIP
+    """
+    from truthmark.codec import open_container
+
+    with _session(session) as here:
+        version = _version(here, ref)
+        buyer = Buyer(here)
+        purchase = buyer.find_purchase(version)
+        if purchase is None and max_price is None:
+            raise MarketError(
+                f"{version.ref} was not bought by this account; say how much it may cost with "
+                "max_price"
+            )
+        if purchase is None:
+            opened = buy(version.ref, max_price=max_price or "", session=here)
+        else:
+            opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
+        return open_container(opened.folder, cek=opened.cek)
+
+
+def watch(*, session: Session | None = None, poll: float | None = None) -> "Iterator[EventRow]":
+    """Yield the market's events as they happen, beginning with the next one.
+
+    Args:
+        session: Where to look.
+        poll: Seconds between looks; from the chain's block time if not given.
+    """
+    with _session(session) as here:
+        follower = here.catalogue.follower
+        follower.sync()
+        index = follower.index
+        last = (index.tip().number, 2**31)
+        for _ in follower.watch(poll):
+            rows = [
+                row
+                for role, event in index.schema.events
+                for row in index.events(role, event, after=last)
+            ]
+            for row in sorted(rows, key=lambda r: (r.block_number, r.log_index)):
+                last = (row.block_number, row.log_index)
+                yield row
+
+
+def folder_size(folder: Path) -> int:
+    """Return how many bytes a packed version takes in a storage."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+@contextlib.contextmanager
+def _session(session: Session | None) -> Iterator[Session]:
+    """Use the given session, or one of its own that is closed at the end."""
+    if session is not None:
+        yield session
+    else:
+        with connect() as own:
+            yield own
+
+
+def _version(session: Session, ref: str) -> Version:
+    """Return the version that a name means; a URI must be of the session's market."""
+    if match := _URI.fullmatch(ref):
+        market = session.chain.market.address
+        if (int(match[1]), match[2].lower()) != (session.profile.chain_id, market.lower()):
+            raise ConfigError(
+                f"{ref} is not on the market of profile {session.profile.name}; choose another one"
+            )
+        ref = match[3]
+    elif ref.startswith("truthmark:"):
+        raise NotForSaleError(f"{ref} names no dataset; write truthmark://<chain>/<market>/17@2")
+    session.catalogue.sync()
+    return session.catalogue.version(ref)
+
+
+def _amount(session: Session, text: str | None, token: str) -> int:
+    """Read an amount that must be in a certain token."""
+    if text is None:
+        return 0
+    found, amount = session.profile.parse_amount(text)
+    if found.address.lower() != token.lower():
+        wanted = session.profile.token(token).symbol
+        raise PriceError(f"{text} is in another token; write the amount in {wanted}")
+    return amount
