@@ -85,7 +85,7 @@ class Devnet:
         folder: Path,
         *,
         port: int | None = None,
-        block_time: int | None = None,
+        block_time: int | None = 1,
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Self:
@@ -94,7 +94,8 @@ class Devnet:
         Args:
             folder: Made if there is none.
             port: Where the chain listens; a free port, or the one before, if not given.
-            block_time: Seconds between blocks; a block for each transaction if not given.
+            block_time: Seconds between blocks that come even where nothing happens, beside one for
+                each transaction; None: time stands still between transactions.
             detach: Leave the chain running when this process ends.
             progress: Called with steps done and in all.
 
@@ -114,10 +115,10 @@ class Devnet:
             state=folder / "chain.state",
             log=folder / "chain.log",
             detach=detach,
-            extra=("--order", "fifo"),
+            extra=("--order", "fifo", *(("--mixed-mining",) if block_time else ())),
         )
         try:
-            profile = _deploy(folder, chain, block_time, progress)
+            profile = _deploy(folder, chain, progress)
             devnet = cls(folder, chain, profile)
             write_atomically(
                 folder / _STATE_FILE,
@@ -274,9 +275,7 @@ def load_test_artifact(name: str) -> Any:
     return Artifact.from_dict(name, json.loads(file.read_text(encoding="utf-8")))
 
 
-def _deploy(
-    folder: Path, process: AnvilProcess, block_time: int | None, progress: Progress | None
-) -> ChainProfile:
+def _deploy(folder: Path, process: AnvilProcess, progress: Progress | None) -> ChainProfile:
     """Deploy the protocol and the test tokens, and fund the roles; done parts are skipped."""
     from truthmark.chain.connection import connect_chain
     from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
@@ -289,7 +288,7 @@ def _deploy(
         chain_id=31337,
         rpc=(process.url,),
         confirmations=1,
-        block_time=float(block_time or 0.2),
+        block_time=0.5,
         windows={"demo": DEMO_WINDOWS, **STANDARD_WINDOWS},
     )
     chain = connect_chain(base)
