@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHARDS_AT_LEAST: Final = 16
 _ENOUGH_ENCODED: Final = SHARDS_AT_LEAST * MAX_SHARD_SIZE
+# So much more than enough that a poor extrapolation does not matter.
+_SURELY_ENOUGH: Final = 2 * _ENOUGH_ENCODED
 _ENOUGH_DECODED: Final = 32 << 20
 _STEP: Final = 4 << 20
 
@@ -46,11 +48,11 @@ def _sample(table: "Table") -> "tuple[Table, int, float]":
     batches = table.batches()
     spool: list[pa.RecordBatch] = []
     encoded = decoded = rows = 0
-    is_whole = False
-    while decoded < _ENOUGH_DECODED and encoded < _ENOUGH_ENCODED:
+    expected = 0
+    while decoded < _ENOUGH_DECODED and expected < _SURELY_ENOUGH:
         batch = next(batches, None)
         if batch is None:
-            is_whole = True
+            expected = encoded
             break
         if table.once:
             spool.append(batch)
@@ -58,19 +60,22 @@ def _sample(table: "Table") -> "tuple[Table, int, float]":
             encoded += _encoded_size(part)
             decoded += part.nbytes
             rows += part.num_rows
-            if decoded >= _ENOUGH_DECODED:
+            expected = int(encoded * _scale(table, rows, decoded))
+            if decoded >= _ENOUGH_DECODED or expected >= _SURELY_ENOUGH:
                 break
     ratio = decoded / max(encoded, 1)
-    if not is_whole:
-        if table.rows is not None and rows:
-            scale = table.rows / rows
-        else:
-            # Nothing tells how much follows a stream that can be read once: assume as much again.
-            scale = table.size / max(decoded, 1) if table.size else 2.0
-        encoded = int(encoded * max(scale, 1.0))
     if table.once:
         table = replace(table, batches=lambda: chain(spool, batches))
-    return table, encoded, ratio
+    return table, expected, ratio
+
+
+def _scale(table: "Table", rows: int, decoded: int) -> float:
+    """Return how many times what was read the whole table is likely to be."""
+    if table.rows is not None:
+        return table.rows / max(rows, 1)
+    if table.size:
+        return max(table.size / max(decoded, 1), 1.0)
+    return 2.0  # nothing tells how much follows in a stream that can be read once
 
 
 def _parts(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":

@@ -7,6 +7,7 @@ misses is made once more with what it taught.
 """
 
 import contextlib
+import mmap
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ _MIN_FRAMES: Final = 8
 _FRAME_SHARE: Final = 48
 _USUAL_SHARDS: Final = 4
 _TRIES: Final = 4
-_SAMPLE_ROWS: Final = 4096
-_SAMPLE_BYTES: Final = 4 << 20
+_SAMPLE_ROWS: Final = 65536
+_SAMPLE_BYTES: Final = 2 << 20
 _FIRST_ERROR: Final = 0.01
 _SLACK: Final = 64 << 10
 _LEAST: Final = 1e-6
@@ -109,7 +110,7 @@ class Scratch:
         """Reserve `size` bytes."""
         import pyarrow as pa
 
-        self.memory = memoryview(bytearray(size))
+        self.memory = memoryview(mmap.mmap(-1, size))
         self.buffer = pa.py_buffer(self.memory)
 
 
