@@ -78,6 +78,10 @@ class RevertedError(ChainError):
     """A contract refused a call; the message is the contract's own reason."""
 
 
+class GasError(ChainError):
+    """Gas costs more than the account holds or the settings allow."""
+
+
 class NodeError(ChainError):
     """A chain endpoint answers with an error of its own."""
 

@@ -26,12 +26,13 @@ from typing import Any, Protocol
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import Attempt, Entry, JournalStore, State, open_store
-from truthmark.chain.rpc import RpcReplyError, hex_int
+from truthmark.chain.rpc import hex_int
 from truthmark.chain.transactions import Intent, Receipt
 from truthmark.config import to_checksum_address
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
+    GasError,
     MalformedReplyError,
     NodeError,
     RevertedError,
@@ -62,10 +63,6 @@ class Signer(Protocol):
 
     def sign_transaction(self, transaction_dict: Any) -> Any:
         """Return an object with `raw_transaction` and `hash`."""
-
-
-class GasPriceError(ChainError):
-    """Gas costs more than the settings allow to offer."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +246,7 @@ class Journal:
                     f"{MAX_GAS}; split it"
                 )
             fees = self._fees(head)
+            self._require_funds(intent.value + gas * fees.max_fee)
             # Transactions that another program has sent for this account count as well.
             nonce = max(self._count("pending"), store.next_nonce())
         except (ChainUnavailableError, MalformedReplyError):
@@ -264,17 +262,19 @@ class Journal:
             question["to"] = intent.to
         if intent.value:
             question["value"] = hex(intent.value)
-        try:
-            used = self.chain.rpc.parsed("eth_estimateGas", (question, "pending"), hex_int)
-        except RpcReplyError as error:
-            if "insufficient" in error.node_message.lower():
-                raise ChainError(
-                    f"account {self.address} cannot pay for this ({error.node_message}); "
-                    f"send it some {self.chain.profile.native_symbol}"
-                ) from error
-            raise
+        used = self.chain.rpc.parsed("eth_estimateGas", (question, "pending"), hex_int)
         # State may have changed by the time it is mined; unused gas is not paid for.
         return min(used + used // 4, max(used, MAX_GAS))
+
+    def _require_funds(self, cost: int) -> None:
+        """Refuse what no node would take: it would block the account's later transactions."""
+        held = self.chain.balance(self.address)
+        if held < cost:
+            show = self.chain.profile.format_native
+            raise GasError(
+                f"account {self.address} holds {show(held)}, this may cost {show(cost)}; "
+                "send it some"
+            )
 
     def _sign(
         self,
@@ -326,7 +326,7 @@ class Journal:
         if self._max_gas_price is None:
             return fees
         if least > self._max_gas_price:
-            raise GasPriceError(
+            raise GasError(
                 f"gas costs {least / 1e9:.2f} gwei now, your limit is "
                 f"{self._max_gas_price / 1e9:.2f}; wait, or raise max_gas_price_gwei"
             )
@@ -364,7 +364,7 @@ class Journal:
         head, used, pending = Block.from_rpc(replies[0]), hex_int(replies[1]), hex_int(replies[2])
         for entry in store.finished_from_nonce(used):
             log.warning("%s was taken off the chain; sending it again", entry.intent.key)
-            store.reopen(entry.intent.key)
+            self._reopen(store, entry)
         entries = store.in_state(State.SENT)
         receipts = self._receipts(entries)
         for entry in entries:
@@ -414,18 +414,22 @@ class Journal:
         self._last_problem = ""
 
     def _failure(self, entry: Entry, receipt: Receipt) -> str:
-        """Ask a node why a transaction was refused, by running it again before its block."""
+        """Ask a node why a transaction was refused, by running it again around its block."""
         intent = entry.intent
+        if receipt.gas_used >= entry.attempts[-1].gas:
+            return f"transaction {receipt.tx_hash} ran out of gas; give it a higher limit"
         question = {"from": self.address, "data": "0x" + intent.data.hex()}
-        question |= {"gas": hex(receipt.gas_used * 2 + 21_000), "value": hex(intent.value)}
+        question |= {"gas": hex(entry.attempts[-1].gas), "value": hex(intent.value)}
         if intent.to is not None:
             question["to"] = intent.to
-        try:
-            self.chain.rpc.call("eth_call", question, block_param(receipt.block_number - 1))
-        except RevertedError as error:
-            return str(error) or "the contract refuses and gives no reason"
-        except NodeError:
-            pass  # the state is too old for this node
+        # What made it fail may have happened before it in its own block.
+        for block in (receipt.block_number - 1, receipt.block_number):
+            try:
+                self.chain.rpc.call("eth_call", question, block_param(block))
+            except RevertedError as error:
+                return str(error)
+            except NodeError:
+                break  # the state is too old for this node
         return f"transaction {receipt.tx_hash} was refused in block {receipt.block_number}"
 
     def _push(self, store: JournalStore, entry: Entry, head: Block) -> None:
@@ -435,7 +439,7 @@ class Journal:
         if outbid or head.number - last.height > STUCK_BLOCKS:
             try:
                 last = self._raise_offer(store, entry, head)
-            except GasPriceError as error:  # the old offer stands
+            except GasError as error:  # the old offer stands
                 self._last_problem = f" ({error})"
         self._broadcast_again(last)
 
@@ -447,7 +451,7 @@ class Journal:
         tip = None if now.tip is None else max(now.tip, last.tip * 9 // 8 + 1)
         max_fee = max(now.max_fee, last.max_fee * 9 // 8 + 1, tip or 0)
         if self._max_gas_price is not None and max_fee > self._max_gas_price:
-            raise GasPriceError("a higher offer would be above max_gas_price_gwei; raise it")
+            raise GasError("a higher offer would be above max_gas_price_gwei; raise it")
         log.info("%s is stuck; offering %d wei a gas", entry.intent.key, max_fee)
         return self._sign(store, entry.intent, last.nonce, last.gas, _Fees(max_fee, tip), head)
 
@@ -497,7 +501,7 @@ class Journal:
         intent = Intent(key, self.address, b"", 0, purpose, gas=21_000)
         try:
             fees = self._fees(head)
-        except GasPriceError as error:
+        except GasError as error:
             self._last_problem = f" ({error})"
             return
         if store.add(intent).state is State.QUEUED:
@@ -511,7 +515,12 @@ class Journal:
         for entry in entries:
             now = receipts[entry.intent.key]
             if now is None or entry.receipt is None or now.block_hash != entry.receipt.block_hash:
-                store.reopen(entry.intent.key)
+                self._reopen(store, entry)
+
+    def _reopen(self, store: JournalStore, entry: Entry) -> None:
+        store.reopen(entry.intent.key)
+        for attempt in entry.attempts:  # it is time to broadcast again
+            self._broadcast_at.pop(attempt.tx_hash, None)
 
     def _count(self, block: int | str | bytes) -> int:
         """Return how many nonces the account has used up in a block's state."""

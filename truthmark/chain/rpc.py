@@ -377,7 +377,7 @@ def _outcome(entry: dict[str, Any]) -> Any:
 def _node_error(error: dict[str, Any]) -> Exception:
     code = error.get("code")
     code = code if isinstance(code, int) else 0
-    message = str(error.get("message", "no reason given"))[:500]
+    message = _one_line(str(error.get("message", "no reason given"))[:500])
     if code in _BUSY_CODES and "limit" in message and "rate" in message:
         raise ChainUnavailableError(f"a chain endpoint is busy: {message}")
     data = error.get("data")
@@ -402,13 +402,18 @@ def revert_reason(data: str | None, message: str = "") -> str:
         raw = b""
     if raw[:4] == b"\x08\xc3\x79\xa0" and len(raw) >= 68:
         length = int.from_bytes(raw[36:68], "big")
-        return raw[68 : 68 + min(length, 1024)].decode(errors="replace")
+        return _one_line(raw[68 : 68 + min(length, 1024)].decode(errors="replace"))
     if raw[:4] == b"\x4e\x48\x7b\x71" and len(raw) >= 36:
         return f"panic {int.from_bytes(raw[4:36], 'big'):#04x} in the contract"
     if raw:
         return f"the contract refuses with unknown data 0x{raw[:36].hex()}"
     _, _, words = message.partition("execution reverted: ")
-    return words or "the contract refuses and gives no reason"
+    return _one_line(words) or "the contract refuses and gives no reason"
+
+
+def _one_line(text: str) -> str:
+    """Keep what strangers say from breaking lines or steering a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def hex_bytes(value: object) -> bytes:
