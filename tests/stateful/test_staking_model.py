@@ -44,13 +44,16 @@ MODES = [
     | Mode.SHORT_RETURN
 ]
 
-people = st.integers(0, 2)
+people = st.sampled_from([0, 1, 0, 1, 2])  # the third comes late, if at all
 anybody = st.integers(0, 8)
 lockers = st.integers(0, 1)
 duties = st.integers(1, 4).map(lambda number: bytes([number]) * 32)
 amounts = st.one_of(st.integers(0, 3 * TICKET), st.sampled_from([1, TICKET, 2**96, 2**256 - 1]))
-picks = st.lists(st.integers(0, 9), max_size=4)
-waits = st.sampled_from([0, 1, 12, 86_400, UNBONDING - 1, UNBONDING, UNBONDING + 1])
+excesses = st.sampled_from([0, 0, 0, 1])
+# below 100 the person's own, from 100 any place
+picks = st.lists(st.sampled_from([*range(8), *range(8), *range(100, 104), 140]), max_size=5)
+shifts = st.sampled_from([0, -1, 1])
+seconds = st.sampled_from([0, 1, 12, 86_400, UNBONDING])
 
 
 class StakingMachine(RuleBasedStateMachine):
@@ -98,25 +101,25 @@ class StakingMachine(RuleBasedStateMachine):
             with pytest.raises(boa.BoaError):
                 function(*arguments, sender=sender, gas=GAS)
 
-    def own(self, person: int, picks: list[int]) -> list[int]:
-        """Choose among all places, mostly the person's own, sometimes others or none."""
-        mine = [i for i, it in enumerate(self.ledger.places) if it.validator == self.people[person]]
-        return [mine[pick] if pick < len(mine) else pick for pick in picks]
+    def own(self, person: int, picks: list[int], unbonding: bool | None = None) -> list[int]:
+        """Choose among the person's tickets; a pick from 100 on is any place, or none."""
+        name = self.people[person]
+        mine = [
+            i
+            for i, it in enumerate(self.ledger.places)
+            if it.validator == name and (unbonding is None or (it.unbonding_since > 0) == unbonding)
+        ]
+        ids = [pick - 100 if pick >= 100 or not mine else mine[pick % len(mine)] for pick in picks]
+        return [ticket_id for ticket_id in ids if ticket_id >= 0]
 
     # ------------------------------------------------------------ validators
 
-    @initialize(count=st.integers(0, 3))
-    def start_with_validators(self, count: int) -> None:
-        for person in self.people[:count]:
-            self.call(
-                self.ledger.register(person, self.operators[0]),
-                "register",
-                self.operators[0],
-                KEY,
-                sender=person,
-            )
-            self.call(self.ledger.stake(person, 2), "stake", 2, sender=person)
-            self.held += 2 * TICKET
+    @initialize(counts=st.tuples(*[st.integers(1, 5)] * 2), part=st.sampled_from([8, 4, 1]))
+    def start_with_validators(self, counts: tuple[int, int], part: int) -> None:
+        for person, count in enumerate(counts):
+            self.register(person, person)
+            self.stake(person, count)
+            self.lock(person, person, bytes([1 + person]) * 32, part, 0)
 
     @rule(person=people, operator=people)
     def register(self, person: int, operator: int) -> None:
@@ -139,7 +142,7 @@ class StakingMachine(RuleBasedStateMachine):
             sender=caller,
         )
 
-    @rule(person=people, count=st.one_of(st.integers(0, 4), st.sampled_from([32, 33])))
+    @rule(person=people, count=st.sampled_from([1, 2, 3, 4, 32, 33, 0]))
     def stake(self, person: int, count: int) -> None:
         caller = self.people[person]
         expected = self.ledger.stake(caller, count)
@@ -147,36 +150,53 @@ class StakingMachine(RuleBasedStateMachine):
         if isinstance(expected, list):
             self.held += count * TICKET
 
-    @rule(person=people, amount=amounts, whole=st.booleans())
-    def top_up(self, person: int, amount: int, whole: bool) -> None:
-        caller = self.people[person]
-        amount = self.ledger.missing(caller) if whole else amount
+    @rule(person=people, amount=amounts)
+    def top_up_carelessly(self, person: int, amount: int) -> None:
+        self.top_up_this(self.people[person], amount)
+
+    @precondition(lambda self: any(self.ledger.missing(person) for person in self.people))
+    @rule(part=st.integers(1, 3), excess=excesses)
+    def top_up(self, part: int, excess: int) -> None:
+        person = max(self.people, key=self.ledger.missing)
+        self.top_up_this(person, self.ledger.missing(person) // part + excess)
+
+    def top_up_this(self, caller: str, amount: int) -> None:
         expected = self.ledger.top_up(caller, amount)
         self.call(expected, "top_up", amount, sender=caller)
         if expected is None:
             self.held += amount
 
-    @rule(person=people, picks=picks)
+    @rule(person=people, picks=picks.filter(bool))
     def unbond(self, person: int, picks: list[int]) -> None:
-        ids = self.own(person, picks)
-        caller = self.people[person]
-        self.call(self.ledger.unbond(caller, ids), "unbond", ids, sender=caller)
+        """Distinct tickets, as many as the free stake may be good for."""
+        ids = list(dict.fromkeys(self.own(person, picks, unbonding=False)))
+        worth = self.ledger.free(self.people[person]) // TICKET
+        self.unbond_these(person, ids[: worth + 1])
 
     @rule(person=people)
     def unbond_all(self, person: int) -> None:
+        self.unbond_these(person, self.ledger.tickets_of(self.people[person], unbonding=False)[:32])
+
+    def unbond_these(self, person: int, ids: list[int]) -> None:
         caller = self.people[person]
-        ids = self.ledger.tickets_of(caller, unbonding=False)[:32]
         self.call(self.ledger.unbond(caller, ids), "unbond", ids, sender=caller)
 
     @rule(person=people, picks=picks)
-    def withdraw_tickets(self, person: int, picks: list[int]) -> None:
-        ids = self.own(person, picks)
+    def name_any_tickets(self, person: int, picks: list[int]) -> None:
+        self.unbond_these(person, self.own(person, picks))
+        self.withdraw_these(person, self.own(person, picks))
+
+    @precondition(lambda self: any(self.unbonding_of(person) for person in range(3)))
+    @rule(picks=picks.filter(bool), shift=shifts)
+    def wait_and_withdraw_tickets(self, picks: list[int], shift: int) -> None:
+        person = max(range(3), key=lambda it: len(self.unbonding_of(it)))
+        ids = list(dict.fromkeys(self.own(person, picks, unbonding=True)))
+        since = [it.unbonding_since for i, it in enumerate(self.ledger.places) if i in ids]
+        self.time_passes(max(0, max(since, default=0) + UNBONDING + shift - self.ledger.now))
         self.withdraw_these(person, ids)
 
-    @rule(person=people, most=st.integers(1, 32))
-    def withdraw_unbonding_tickets(self, person: int, most: int) -> None:
-        ids = self.ledger.tickets_of(self.people[person], unbonding=True)[-most:]
-        self.withdraw_these(person, ids)
+    def unbonding_of(self, person: int) -> list[int]:
+        return self.ledger.tickets_of(self.people[person], unbonding=True)
 
     def withdraw_these(self, person: int, ids: list[int]) -> None:
         caller = self.people[person]
@@ -187,9 +207,17 @@ class StakingMachine(RuleBasedStateMachine):
                 for ticket_id in ids:
                     answers.pop(ticket_id, None)
 
+    @precondition(lambda self: any(self.ledger.entries.values()))
+    @rule(who=anybody)
+    def withdraw(self, who: int) -> None:
+        self.withdraw_for(who, max(self.ledger.entries, key=self.ledger.entries.__getitem__))
+
     @rule(who=anybody, account=anybody)
-    def withdraw(self, who: int, account: int) -> None:
-        paid = self.anybody[account]
+    def withdraw_nothing_or_burned(self, who: int, account: int) -> None:
+        self.withdraw_for(who, self.anybody[account])
+        self.call("ledger: burned for good", "withdraw", self.token, ZERO, sender=self.anybody[who])
+
+    def withdraw_for(self, who: int, paid: str) -> None:
         entry = self.ledger.entries.get(paid, 0)
         kind = next((kind for kind in MODES if kind.mode == self.mode), None)
         refusal = kind.withdraw if kind and entry else None
@@ -202,22 +230,28 @@ class StakingMachine(RuleBasedStateMachine):
             else:
                 self.held -= entry
 
-    @rule(who=anybody)
-    def withdraw_what_is_burned(self, who: int) -> None:
-        self.call("ledger: burned for good", "withdraw", self.token, ZERO, sender=self.anybody[who])
-
     # --------------------------------------------------------------- lockers
 
     @rule(locker=lockers, person=people, who=anybody, duty=duties, amount=amounts)
-    def lock(self, locker: int, person: int, who: int, duty: bytes, amount: int) -> None:
-        arguments = (self.people[person], self.anybody[who], duty, amount)
-        expected = self.ledger.lock(self.lockers[locker], *arguments)
-        self.call(expected, "lock", *arguments, sender=self.lockers[locker])
+    def lock_as_anybody(self, locker: int, person: int, who: int, duty: bytes, amount: int) -> None:
+        self.lock_this(locker, person, self.anybody[who], duty, amount)
 
-    @rule(locker=lockers, person=people, duty=duties, part=st.integers(1, 3))
-    def lock_free_stake(self, locker: int, person: int, duty: bytes, part: int) -> None:
+    @rule(
+        locker=lockers,
+        person=people,
+        duty=duties,
+        part=st.sampled_from([4, 8, 2, 1]),
+        excess=excesses,
+    )
+    def lock(self, locker: int, person: int, duty: bytes, part: int, excess: int) -> None:
         validator = self.people[person]
-        arguments = (validator, validator, duty, self.ledger.free(validator) // part)
+        known = self.ledger.people.get(validator)
+        actor = known.operator if known and part > 2 else validator
+        amount = self.ledger.free(validator) // part + excess
+        self.lock_this(locker, person, actor, duty, amount)
+
+    def lock_this(self, locker: int, person: int, actor: str, duty: bytes, amount: int) -> None:
+        arguments = (self.people[person], actor, duty, amount)
         expected = self.ledger.lock(self.lockers[locker], *arguments)
         self.call(expected, "lock", *arguments, sender=self.lockers[locker])
 
@@ -231,55 +265,58 @@ class StakingMachine(RuleBasedStateMachine):
         expected = self.ledger.slash(self.lockers[locker], duty, amount)
         self.call(expected, "slash", duty, amount, sender=self.lockers[locker])
 
+    @precondition(lambda self: self.ledger.duties)
+    @rule(pick=st.integers(0, 7), amount=amounts, is_last=st.booleans())
+    def slash_and_perhaps_release(self, pick: int, amount: int, is_last: bool) -> None:
+        held = list(self.ledger.duties)
+        locker, duty = held[pick % len(held)]
+        self.slash(self.lockers.index(locker), duty, amount)
+        if is_last:
+            self.release(self.lockers.index(locker), duty)
+
     # --------------------------------------------------------------- hostile
 
-    @rule(who=anybody, person=people, duty=duties)
-    def speak_for_a_locker(self, who: int, person: int, duty: bytes) -> None:
-        caller = self.anybody[who]
-        if caller in self.lockers:
-            return
-        person_ = self.people[person]
-        self.call(NOT_LOCKER, "lock", person_, person_, duty, 1, sender=caller)
-        self.call(NOT_LOCKER, "release", duty, sender=caller)
-        self.call(NOT_LOCKER, "slash", duty, 1, sender=caller)
-
-    @rule(who=st.integers(3, 8), person=people, picks=picks)
-    def speak_for_a_validator(self, who: int, person: int, picks: list[int]) -> None:
-        caller = self.anybody[who]
-        validator = self.people[person]
-        ids = self.own(person, picks) or [0]
-        refused = "staking: not the caller's ticket"
-        self.call(refused, "unbond", ids, sender=caller)
-        self.call(refused, "withdraw_tickets", ids, sender=caller)
-        self.call(NOT_REGISTERED, "set_operator", caller, sender=caller)
-        self.call(NOT_REGISTERED, "set_encryption_key", KEY, sender=caller)
-        self.call("staking: not that much missing", "top_up", 1, sender=caller)
+    @rule(who=anybody, person=people, duty=duties, picks=picks)
+    def speak_for_others(self, who: int, person: int, duty: bytes, picks: list[int]) -> None:
+        """Whoever it is, he does not pass for a locker, a validator or the admin."""
+        caller, validator = self.anybody[who], self.people[person]
+        if caller not in self.lockers:
+            self.call(NOT_LOCKER, "lock", validator, validator, duty, 1, sender=caller)
+            self.call(NOT_LOCKER, "release", duty, sender=caller)
+            self.call(NOT_LOCKER, "slash", duty, 1, sender=caller)
+        if caller not in self.people:
+            ids = self.own(person, picks) or [0]
+            refused = "staking: not the caller's ticket"
+            self.call(refused, "unbond", ids, sender=caller)
+            self.call(refused, "withdraw_tickets", ids, sender=caller)
+            self.call(NOT_REGISTERED, "set_operator", caller, sender=caller)
+            self.call(NOT_REGISTERED, "set_encryption_key", KEY, sender=caller)
+            self.call("staking: not that much missing", "top_up", 1, sender=caller)
         if not self.ledger.is_actor(validator, caller):
             offer = ([], 0, 0, 0, 0, 0)
             self.call(NOT_ACTOR, "publish_offer", validator, offer, sender=caller)
+        if caller != self.stage.admin:
+            self.call(OWNABLE, "pause", sender=caller)
+            self.call(OWNABLE, "unpause", sender=caller)
+            self.call(OWNABLE, "fix_lockers", [caller], sender=caller)
+            self.call(OWNABLE, "transfer_ownership", caller, sender=caller)
 
-    @rule(who=st.integers(0, 7))
-    def speak_for_the_admin(self, who: int) -> None:
-        caller = self.anybody[who]
-        self.call(OWNABLE, "pause", sender=caller)
-        self.call(OWNABLE, "unpause", sender=caller)
-        self.call(OWNABLE, "fix_lockers", [caller], sender=caller)
-        self.call(OWNABLE, "transfer_ownership", caller, sender=caller)
+    @rule(act=st.sampled_from(["name lockers", "unpause", "pause"]))
+    def admin_is_hostile(self, act: str) -> None:
+        admin = self.stage.admin
+        if act == "name lockers":
+            self.call("staking: lockers are fixed", "fix_lockers", [self.token], sender=admin)
+            return
+        if self.ledger.is_paused == (act == "pause"):
+            self.call(f"pausable: contract is {'not ' * (act != 'pause')}paused", act, sender=admin)
+            return
+        self.call(None, act, sender=admin)
+        self.ledger.is_paused = act == "pause"
 
+    @precondition(lambda self: self.ledger.is_paused)
     @rule()
-    def admin_pauses_or_not(self) -> None:
-        name = "unpause" if self.ledger.is_paused else "pause"
-        self.call(None, name, sender=self.stage.admin)
-        self.ledger.is_paused = not self.ledger.is_paused
-
-    @rule(locker=lockers)
-    def admin_names_other_lockers(self, locker: int) -> None:
-        self.call(
-            "staking: lockers are fixed",
-            "fix_lockers",
-            [self.lockers[locker]],
-            sender=self.stage.admin,
-        )
+    def admin_yields(self) -> None:
+        self.admin_is_hostile("unpause")
 
     @rule(amount=st.integers(1, 1_000))
     def somebody_sends_tokens_here(self, amount: int) -> None:
@@ -312,7 +349,7 @@ class StakingMachine(RuleBasedStateMachine):
         self.mode = WELL_BEHAVED
         self.ledger.pull = None
 
-    @rule(seconds=waits)
+    @rule(seconds=seconds)
     def time_passes(self, seconds: int) -> None:
         boa.env.timestamp += seconds
         self.ledger.now = boa.env.timestamp
