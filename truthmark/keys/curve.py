@@ -62,13 +62,14 @@ def multiply(k: int, q: Point = G) -> Point:
     Raises:
         KeysError: `q` is not on the curve.
     """
+    _require_on_curve(q)
     scalar = k % N
     if scalar == 0 or q == INFINITY:
         return INFINITY
     encoded = scalar.to_bytes(32, "big")
     if q == G:
         return Point(*PrivateKey(encoded).public_key.point())
-    return Point(*_public_key(q).multiply(encoded).point())
+    return Point(*PublicKey.from_point(q.x, q.y).multiply(encoded).point())
 
 
 def negate(q: Point) -> Point:
@@ -82,13 +83,16 @@ def add(a: Point, b: Point) -> Point:
     Raises:
         KeysError: A point is not on the curve.
     """
+    _require_on_curve(a)
+    _require_on_curve(b)
     if a == INFINITY:
         return b
     if b == INFINITY:
         return a
     if a.x == b.x and a.y != b.y:
         return INFINITY
-    return Point(*PublicKey.combine_keys([_public_key(a), _public_key(b)]).point())
+    keys = [PublicKey.from_point(q.x, q.y) for q in (a, b)]
+    return Point(*PublicKey.combine_keys(keys).point())
 
 
 def subtract(a: Point, b: Point) -> Point:
@@ -153,7 +157,6 @@ def base_of(dataset_key: Point) -> tuple[Point, int]:
     raise KeysError("no base point belongs to this dataset key; pack again with another secret")
 
 
-def _public_key(q: Point) -> PublicKey:
-    if not is_on_curve(q):
+def _require_on_curve(q: Point) -> None:
+    if q != INFINITY and not is_on_curve(q):
         raise KeysError("a point is not on secp256k1; it was not made by Truthmark")
-    return PublicKey.from_point(q.x, q.y)

@@ -123,7 +123,8 @@ def open_share(sealed: bytes, private_key: bytes, context: ShareContext, share_k
             "custody; do not accept it"
         ) from error
     share = int.from_bytes(plaintext, "big")
-    if len(plaintext) != 32 or not is_valid(share_key) or multiply(share) != share_key:
+    is_share = len(plaintext) == 32 and 0 < share < N
+    if not is_share or not is_valid(share_key) or multiply(share) != share_key:
         raise KeysError(
             f"what is sealed for custodian {context.custodian} is not the share of its share key; "
             "do not accept this custody"

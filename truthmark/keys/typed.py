@@ -3,18 +3,19 @@
 
 A message is the JSON object that `eth_signTypedData_v4` takes, so the same one goes to a browser
 wallet, a hardware wallet or a key on this machine.
+
+eth-account takes most of a second to import, so only what signs or hashes imports it.
 """
 
 from collections.abc import Mapping
-from typing import Any
-
-from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
-from eth_keys.exceptions import BadSignature
+from typing import TYPE_CHECKING, Any
 
 from truthmark.errors import KeysError
 from truthmark.hashing import keccak256
 from truthmark.keys.words import address_bytes, word
+
+if TYPE_CHECKING:
+    from eth_account.messages import SignableMessage
 
 TypedData = dict[str, Any]
 
@@ -148,11 +149,16 @@ def sign(message: TypedData, private_key: bytes) -> bytes:
     Returns:
         65 bytes: r, s, v with v 27 or 28.
     """
+    from eth_account import Account
+
     return bytes(Account.sign_message(_signable(message), private_key).signature)
 
 
 def signer_of(message: TypedData, signature: bytes) -> str | None:
     """Return the checksummed address whose key made `signature`, or None where there is none."""
+    from eth_account import Account
+    from eth_keys.exceptions import BadSignature
+
     signable = _signable(message)
     if len(signature) != 65:
         return None
@@ -162,10 +168,13 @@ def signer_of(message: TypedData, signature: bytes) -> str | None:
         return None
 
 
-def _signable(message: TypedData) -> SignableMessage:
+def _signable(message: TypedData) -> "SignableMessage":
+    from eth_account.messages import encode_typed_data
+    from eth_utils.exceptions import ValidationError
+
     try:
         return encode_typed_data(full_message=message)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValidationError, ValueError, TypeError, KeyError) as error:
         raise KeysError(f"this is no EIP-712 message ({error}); update truthmark") from error
 
 
