@@ -7,10 +7,11 @@ import hypothesis
 import pytest
 
 from tests.utils.anvil import anvil, anvil_process
+from tests.utils.kubo import kubo, kubo_pair
 from tests.utils.parts import PartsPlugin
 from tests.utils.require import RequirePlugin
 
-__all__ = ["anvil", "anvil_process"]
+__all__ = ["anvil", "anvil_process", "kubo", "kubo_pair"]
 
 # No timed assertions: two cores are shared with whatever else the machine does.
 UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}

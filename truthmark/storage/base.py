@@ -8,6 +8,7 @@ SHA-256 is that of the CID, and a file only within the limits of this module.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
@@ -237,24 +238,33 @@ class BlockStorage(ABC):
             ConfigError: a negative offset or length.
         """
         from truthmark.storage.dag import leaf_bytes, walk
+        from truthmark.storage.fetch import read_ahead
 
         if offset < 0 or length < 0:
             raise ConfigError(f"storage: no bytes {offset}+{length}; use positive numbers")
-        parts = []
-        for leaf in walk(self.read_block, cid, start=offset, stop=offset + length).leaves:
-            data = leaf_bytes(self.read_block, leaf)
-            parts.append(data[max(0, offset - leaf.offset) : offset + length - leaf.offset])
-        return b"".join(parts)
+        leaves = walk(self.read_block, cid, start=offset, stop=offset + length).leaves
+        read = partial(leaf_bytes, self.read_block)
+        return b"".join(
+            data[max(0, offset - leaf.offset) : offset + length - leaf.offset]
+            for leaf, data in read_ahead(leaves, read, self.workers)
+        )
 
     def blocks(self, cid: CID) -> Iterator[tuple[CID, bytes]]:
         """Yield every distinct block of the tree once, parents before children."""
         from truthmark.storage.dag import visit
+        from truthmark.storage.fetch import read_ahead
+
+        def read(found: tuple[CID, bytes | None]) -> bytes:
+            return self.read_block(found[0]) if found[1] is None else found[1]
 
         seen: set[CID] = set()
-        for block_cid, node in visit(self.read_block, cid):
-            if block_cid not in seen:
-                seen.add(block_cid)
-                yield block_cid, self.read_block(block_cid) if node is None else node
+        distinct = (
+            found
+            for found in visit(self.read_block, cid)
+            if found[0] not in seen and not seen.add(found[0])  # type: ignore[func-returns-value]
+        )
+        for (block_cid, _), data in read_ahead(distinct, read, self.workers):
+            yield block_cid, data
 
     def has(self, cid: CID) -> bool:
         """Return whether this storage holds every block of the tree itself."""

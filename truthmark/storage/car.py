@@ -19,7 +19,7 @@ from truthmark.errors import (
     StorageError,
 )
 from truthmark.storage.base import MAX_BLOCK, MAX_FILE, Storage, check_block
-from truthmark.storage.dag import MAX_BLOCKS, parse_node
+from truthmark.storage.dag import MAX_BLOCKS, parse_node, walk
 from truthmark.storage.fetch import sync_folder
 from truthmark.types import Progress
 
@@ -64,7 +64,7 @@ def export_car(store: Storage, cid: CID, dest: Path, *, progress: Progress | Non
     """
     dest = Path(dest)
     part = dest.with_name(dest.name + ".part")
-    total = store.stat(cid).size if progress is not None else 0
+    total = walk(store.read_block, cid).size if progress is not None else 0
     done = 0
 
     def count(data: bytes) -> None:

@@ -11,11 +11,12 @@ import errno
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from truthmark.cid import CID, RAW
 from truthmark.errors import MalformedError, StorageError
@@ -23,6 +24,8 @@ from truthmark.hashing import sha256
 from truthmark.storage.base import MAX_BLOCK, MAX_FILE, check_block
 from truthmark.storage.dag import Leaf, Walk, leaf_bytes, walk
 from truthmark.types import Progress
+
+_T = TypeVar("_T")
 
 _HEAD: Final = 40  # 36 bytes of CID, 4 bytes of length
 
@@ -105,6 +108,44 @@ def is_whole(path: Path, tree: Walk) -> bool:
     return True
 
 
+def read_ahead(
+    items: Iterable[_T],
+    read: Callable[[_T], bytes],
+    workers: int,
+    *,
+    on_left: Callable[[_T, bytes], None] | None = None,
+) -> Iterator[tuple[_T, bytes]]:
+    """Yield `(item, read(item))` in order, with up to `2 * workers` reads under way.
+
+    Args:
+        items: what to read.
+        read: reads one item; called in threads where `workers` is over 1.
+        workers: how many reads run at once.
+        on_left: given what had been read when the iteration ended early.
+    """
+    if workers <= 1:
+        for item in items:
+            yield item, read(item)
+        return
+    pending: deque[tuple[_T, Future[bytes]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="read-ahead")
+    try:
+        for item in items:
+            pending.append((item, pool.submit(read, item)))
+            if len(pending) >= 2 * workers:
+                yield pending[0][0], pending[0][1].result()
+                pending.popleft()
+        while pending:
+            yield pending[0][0], pending[0][1].result()
+            pending.popleft()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if on_left is not None:
+            for item, future in pending:
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    on_left(item, future.result())
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -115,29 +156,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def _fill(source: BlockSource, leaves: Iterator[Leaf], part: "_PartFile") -> None:
-    """Bring every leaf into `part`, in order, up to `2 * workers` on their way at once."""
-    if source.workers <= 1:
-        for leaf in leaves:
-            part.write(leaf, leaf_bytes(source.read_block, leaf))
-        return
-    pending: deque[tuple[Leaf, Future[bytes]]] = deque()
-    pool = ThreadPoolExecutor(source.workers, thread_name_prefix="fetch")
-    try:
-        for leaf in leaves:
-            pending.append((leaf, pool.submit(leaf_bytes, source.read_block, leaf)))
-            if len(pending) >= 2 * source.workers:
-                part.write(pending[0][0], pending[0][1].result())
-                pending.popleft()
-        while pending:
-            part.write(pending[0][0], pending[0][1].result())
-            pending.popleft()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        # After a failure or Ctrl-C: what has arrived is kept for the next attempt.
-        for leaf, future in pending:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                with suppress(OSError):
-                    part.write(leaf, future.result())
+    """Bring every leaf into `part`, several on their way at once."""
+
+    def keep(leaf: Leaf, data: bytes) -> None:
+        with suppress(OSError):  # already failing, or interrupted
+            part.write(leaf, data)
+
+    read = partial(leaf_bytes, source.read_block)
+    for leaf, data in read_ahead(leaves, read, source.workers, on_left=keep):
+        part.write(leaf, data)
 
 
 class _PartFile:

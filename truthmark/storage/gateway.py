@@ -104,12 +104,15 @@ class GatewayStore(BlockStorage):
     async def _race(self, cid: CID) -> bytes:
         """Return the block from whichever gateway sends it first."""
         failures: dict[str, _FailureError] = {}
+        started = time.monotonic()
         for round_ in range(_ROUNDS):
             found = await self._one_round(cid, failures)
             if found is not None:
                 return found
             if all(failure.final for failure in failures.values()):
                 break
+            if time.monotonic() - started > self.timeout:
+                break  # silence, not a stumble: another round would double the wait
             if round_ < _ROUNDS - 1:
                 asked = max(failure.retry_after for failure in failures.values())
                 await asyncio.sleep(min(max(asked, _PAUSE_SECONDS * 2**round_), _MAX_PAUSE_SECONDS))

@@ -181,7 +181,7 @@ class KuboStore(BlockStorage):
         options = {"recursive": "true", "progress": "true"}
         for line in self._lines("/pin/add", str(cid), options=options):
             if line.get("Type") == "error":
-                raise self._refusal(str(line.get("Message")))
+                raise self._refusal("/pin/add", (str(cid),), str(line.get("Message")))
             if str(cid) in (line.get("Pins") or ()):
                 if progress is not None:
                     progress(size, size)
@@ -402,7 +402,7 @@ class KuboStore(BlockStorage):
                 for closable in closables:
                     closable.close()
         except self._exceptions.ErrorResponse as error:
-            raise self._refusal(str(error)) from error
+            raise self._refusal(command, arguments, str(error)) from error
         except (
             self._exceptions.Error,
             requests.RequestException,
@@ -413,14 +413,13 @@ class KuboStore(BlockStorage):
                 raise
             raise self._unavailable(_reason(error)) from error
 
-    def _refusal(self, message: str) -> StorageError:
+    def _refusal(self, command: str, arguments: tuple[str, ...], message: str) -> StorageError:
         """Return the error for a reason that the daemon gave in words."""
-        text = " ".join(message.split())[:300]
-        if "could not find" in text or "not found" in text or "deadline exceeded" in text:
-            return BlockNotFoundError(
-                f"{self.name}: {text}; connect the daemon to a node that has it"
-            )
-        return StorageError(f"{self.name}: {text}; see the daemon's log")
+        what = " ".join((command.strip("/").replace("/", " "), *arguments))
+        reason = f"{self.name}: {what}: {' '.join(message.split())[:300]}"
+        if "could not find" in message or "not found" in message or "deadline exc" in message:
+            return BlockNotFoundError(f"{reason}; connect the daemon to a node that has it")
+        return StorageError(f"{reason}; see the daemon's log")
 
     def _unavailable(self, reason: str) -> StorageUnavailableError:
         return StorageUnavailableError(
