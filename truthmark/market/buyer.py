@@ -373,9 +373,9 @@ class Buyer:
         return opened
 
     def _parts(self, purchase: Purchase, epoch: Epoch) -> dict[int, Any]:
-        chosen = sorted(purchase.delivered)[: epoch.custody.threshold]
+        # In the order of delivery, of which the market has noted a hash.
         return verified_parts(
-            {index: purchase.delivered[index] for index in chosen},
+            purchase.delivered,
             epoch.share_keys,
             purchase.receipt,
             epoch.custody_id,
@@ -422,7 +422,6 @@ class Buyer:
             session.chain.market.functions.complain_derivation(
                 opened.version.terms.astuple(),
                 epoch.custody.astuple(),
-                [tuple(key) for key in epoch.share_keys],
                 purchase.receipt.astuple(),
                 evidence,
             ),

@@ -313,6 +313,15 @@ class Catalogue:
                 keys[row["validator"]] = bytes(row["encryption_key"])
         return [Validator(address, key) for address, key in keys.items()]
 
+    def encryption_keys(self, validator: str) -> list[bytes]:
+        """Return the encryption keys that a validator has ever registered, the oldest first."""
+        rows = [
+            row
+            for event in ("ValidatorRegistered", "EncryptionKeyChanged")
+            for row in self._rows("staking", event, validator=validator)
+        ]
+        return [bytes(row["encryption_key"]) for row in sorted(rows, key=_place)]
+
     def offers(self) -> list[Offer]:
         """Return the validators' newest offers; withdrawn ones are left out."""
         latest = {row["validator"]: row["offer"] for row in self._rows("staking", "OfferPublished")}

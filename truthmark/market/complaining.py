@@ -23,7 +23,7 @@ def draft_evidence(
     which harms nobody but the seller, who committed to another one.
 
     Args:
-        parts: The t verified deliveries of the purchase.
+        parts: The t verified deliveries of the purchase, in their order.
         secret: y of the purchase.
         terms: The version's.
         wrong: A shard whose committed key hash the delivered key misses.
@@ -31,7 +31,8 @@ def draft_evidence(
     Raises:
         KeysError: The deliveries cannot be followed by a contract.
     """
-    steps = derive_key(parts, secret, terms.public_key)
+    shares = {index: share for index, (share, _) in parts.items()}
+    steps = derive_key(shares, secret, terms.public_key)
     return (
         steps.secret,
         tuple(steps.buyer_key),
@@ -41,13 +42,6 @@ def draft_evidence(
             (
                 part.index,
                 tuple(part.share),
-                (
-                    part.proof.challenge,
-                    part.proof.response,
-                    tuple(part.proof.scaled_base),
-                    tuple(part.proof.scaled_share),
-                    part.proof.slope,
-                ),
                 part.weight,
                 tuple(part.weighted),
                 part.slope,

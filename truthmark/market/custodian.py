@@ -121,7 +121,6 @@ class Custodian:
         session, epoch = self.session, seat.epoch
         receipt = session.send(
             session.chain.registry.functions.accept(
-                version.terms.astuple(),
                 epoch.custody.astuple(),
                 list(epoch.custodians),
                 [tuple(key) for key in epoch.share_keys],
