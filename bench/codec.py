@@ -325,7 +325,7 @@ def _peak(step: str, source: Path, folder: Path, cek: bytes) -> float:
     """Return the peak resident MiB of one step in a process of its own, children included."""
     arguments = [step, str(source), str(folder), cek.hex()]
     code = "from bench.codec import run_step; run_step()"
-    done = subprocess.run(  # noqa: S603 (this file)
+    done = subprocess.run(
         [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
     )
     return float(done.stdout)

@@ -459,7 +459,7 @@ def _check_rows(file: File, rows: range | None) -> range:
 def _select(schema: "pa.Schema | None", columns: Sequence[str] | None) -> "pa.Schema":
     import pyarrow as pa
 
-    assert schema is not None  # noqa: S101 (tables have one; for the type checker)
+    assert schema is not None
     if columns is None:
         return schema
     missing = [name for name in columns if schema.get_field_index(name) < 0]

@@ -103,7 +103,7 @@ class Decoder:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             # The system allocator gives large blocks back at once, so one limit fits all.
-            self._process = subprocess.Popen(  # noqa: S603 (our own file)
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", str(Path(child.__file__)), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

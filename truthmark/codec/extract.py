@@ -223,7 +223,7 @@ def _write_table(
     import pyarrow as pa
 
     schema = file.schema
-    assert schema is not None  # noqa: S101 (tables have one; for the type checker)
+    assert schema is not None
     batches = container.iter_batches(file.path, processes=processes)
     try:
         with _writer(path, kind, schema) as write:

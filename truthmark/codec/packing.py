@@ -432,7 +432,7 @@ class _Packer:
         return start
 
     def _inherit(self, i: int, old: int) -> None:
-        assert self._older is not None  # noqa: S101 (for the type checker)
+        assert self._older is not None
         ciphertext, key = self._older.shard(old)
         self._sealer.inherit(i, ciphertext, key)
         self.inherited += 1

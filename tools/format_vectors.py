@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the test vectors of docs/format.md; shares no code with the package, on purpose.
+
+    python tools/format_vectors.py                  print the vectors as JSON
+    python tools/format_vectors.py --check PAGE     compare them with the ones in a page
+    python tools/format_vectors.py --write FOLDER   write both example containers too
+
+Curve, Keccak, tree, CIDs and canonical JSON are written here from their specifications, as
+plainly as possible; only AES, SHA-256 and Arrow come from elsewhere. Standard library,
+`cryptography` and `pyarrow` are all it needs.
+"""
+
+import base64
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+P = 2**256 - 2**32 - 977
+N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+G = (
+    0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+    0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8,
+)
+S = 4096
+DIGEST = pa.binary(32)
+
+
+def add(a, b):
+    """Add two points of secp256k1; None is infinity."""
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % P == 0:
+            return None
+        slope = 3 * a[0] * a[0] * pow(2 * a[1], -1, P) % P
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P) % P
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def multiply(k, point):
+    """Multiply by doubling and adding."""
+    result = None
+    while k:
+        if k & 1:
+            result = add(result, point)
+        point, k = add(point, point), k >> 1
+    return result
+
+
+def keccak256(data):
+    """Keccak-256 with the original padding, straight from the specification."""
+    rotations, x, y = {}, 1, 0
+    for t in range(24):
+        rotations[x, y] = (t + 1) * (t + 2) // 2 % 64
+        x, y = y, (2 * x + 3 * y) % 5
+    rotations[0, 0] = 0
+    constants, register = [], 1
+    for _ in range(24):
+        word = 0
+        for j in range(7):
+            if register & 1:
+                word |= 1 << (2**j - 1)
+            register <<= 1
+            if register & 0x100:
+                register ^= 0x171
+        constants.append(word)
+    mask, rate = 2**64 - 1, 136
+    data = bytearray(data) + b"\x01" + bytes(-(len(data) + 1) % rate)
+    data[-1] |= 0x80
+    state = {(x, y): 0 for x in range(5) for y in range(5)}
+
+    def rotate(value, count):
+        return (value << count | value >> (64 - count)) & mask if count else value
+
+    for start in range(0, len(data), rate):
+        for k in range(rate // 8):
+            lane = data[start + 8 * k : start + 8 * k + 8]
+            state[k % 5, k // 5] ^= int.from_bytes(lane, "little")
+        for constant in constants:
+            c = [0] * 5
+            for (x, _), lane in state.items():
+                c[x] ^= lane
+            d = [c[x - 1] ^ rotate(c[(x + 1) % 5], 1) for x in range(5)]
+            b = {}
+            for (x, y), lane in state.items():
+                b[y, (2 * x + 3 * y) % 5] = rotate(lane ^ d[x], rotations[x, y])
+            state = {
+                (x, y): b[x, y] ^ (~b[(x + 1) % 5, y] & mask & b[(x + 2) % 5, y])
+                for x in range(5)
+                for y in range(5)
+            }
+            state[0, 0] ^= constant
+    return b"".join(state[k % 5, k // 5].to_bytes(8, "little") for k in range(4))
+
+
+def sha(*parts):
+    """SHA-256 of the concatenation."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def u32(value):
+    """Four bytes, big-endian."""
+    return value.to_bytes(4, "big")
+
+
+def u256(value):
+    """Thirty-two bytes, big-endian."""
+    return value.to_bytes(32, "big")
+
+
+def base_point(pk):
+    """Return the counter and the base derived from a public key."""
+    for c in range(256):
+        x = int.from_bytes(keccak256(b"tmk1/base" + u256(pk[0]) + u256(pk[1]) + bytes([c])), "big")
+        x %= P
+        y = pow(x**3 + 7, (P + 1) // 4, P)
+        if 0 < x < N and (y * y - x**3 - 7) % P == 0:
+            return c, (x, y if y % 2 == 0 else P - y)
+    raise AssertionError("not found")
+
+
+def tree_root(leaves):
+    """Return the root, by padding to a power of two and hashing level by level."""
+    level = list(leaves)
+    while len(level) & (len(level) - 1):
+        level.append(bytes(32))
+    while len(level) > 1:
+        level = [keccak256(b"\x02" + level[k] + level[k + 1]) for k in range(0, len(level), 2)]
+    return keccak256(b"\x03" + u32(len(leaves)) + level[0])
+
+
+def tree_path(leaves, i):
+    """Return the siblings of leaf i, from the leaf upwards."""
+    level, path = list(leaves), []
+    while len(level) & (len(level) - 1):
+        level.append(bytes(32))
+    while len(level) > 1:
+        path.append(level[i ^ 1])
+        level = [keccak256(b"\x02" + level[k] + level[k + 1]) for k in range(0, len(level), 2)]
+        i >>= 1
+    return path
+
+
+def varint(value):
+    """Seven bits a byte, least first."""
+    out = b""
+    while value >= 128:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    """Return a protobuf field: bytes with their length, or a number."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def file_cid(chunks):
+    """Return the CID of a file given (sha256, size) of its chunks."""
+    level = [(b"\x01\x55\x12\x20" + digest, size, size) for digest, size in chunks]
+    if not level:
+        level = [(b"\x01\x55\x12\x20" + sha(b""), 0, 0)]
+    while len(level) > 1:
+        above = []
+        for start in range(0, len(level), 1024):
+            part = level[start : start + 1024]
+            links = b"".join(
+                field(2, field(1, cid) + field(2, b"") + field(3, total)) for cid, _, total in part
+            )
+            data = field(1, 2) + field(3, sum(size for _, size, _ in part))
+            data += b"".join(field(4, size) for _, size, _ in part)
+            block = links + field(1, data)
+            above.append(
+                (
+                    b"\x01\x70\x12\x20" + sha(block),
+                    sum(size for _, size, _ in part),
+                    len(block) + sum(total for _, _, total in part),
+                )
+            )
+        level = above
+    return "b" + base64.b32encode(level[0][0]).decode().rstrip("=").lower()
+
+
+def bytes_cid(data):
+    """Return the CID of a file in chunks of 1 MiB."""
+    chunks = [data[k : k + 2**20] for k in range(0, len(data), 2**20)]
+    return file_cid([(sha(chunk), len(chunk)) for chunk in chunks])
+
+
+def messages(batch):
+    """Return an Arrow stream of one batch and the length of its schema message."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes(), len(batch.schema.serialize())
+
+
+class Version:
+    """One version of the example: derives its keys and seals shards."""
+
+    def __init__(self, scalar):
+        """Derive everything from the secret scalar."""
+        self.s = scalar
+        self.pk = multiply(scalar, G)
+        self.c, self.base = base_point(self.pk)
+        self.k = multiply(scalar, self.base)
+        self.cek = sha(b"tmk1/cek", u256(self.k[0]), u256(self.k[1]))
+        self.shards = []
+
+    def seal(self, plaintext, row):
+        """Encrypt one payload as the next shard."""
+        i = len(self.shards)
+        key = sha(b"tmk1/shard", self.cek, u32(i))
+        payload = plaintext.ljust(S - 16, b"\0")
+        sealed = AESGCM(key).encrypt(bytes(12), payload, None)
+        shard = {"payload": payload, "key": key, "ciphertext": sealed, "wrap": bytes(32)}
+        self.shards.append({**shard, "row": row})
+
+    def inherit(self, shard, row):
+        """Take over a shard of an older version."""
+        i = len(self.shards)
+        mask = sha(b"tmk1/wrap", self.cek, u32(i), sha(shard["ciphertext"]))
+        wrap = bytes(a ^ b for a, b in zip(shard["key"], mask, strict=True))
+        self.shards.append({**shard, "wrap": wrap, "row": row})
+
+    def finish(self, card):
+        """Write index, card and manifest."""
+        rows = [shard["row"] for shard in self.shards]
+        digests = [sha(shard["ciphertext"]) for shard in self.shards]
+        hashes = [sha(shard["key"]) for shard in self.shards]
+        wraps = [shard["wrap"] for shard in self.shards]
+        self.leaves = [
+            keccak256(b"\x01" + u32(i) + digests[i] + hashes[i] + wraps[i])
+            for i in range(len(rows))
+        ]
+        schema = pa.schema(
+            [pa.field(name, DIGEST, False) for name in ("sha256", "key_hash", "wrap_word")]
+            + [
+                pa.field("segment", pa.uint32(), False),
+                pa.field("first_row", pa.uint64(), False),
+                pa.field("rows", pa.uint32(), False),
+                pa.field("decoded_bytes", pa.uint64(), False),
+            ]
+        )
+        columns = [digests, hashes, wraps, *(list(column) for column in zip(*rows, strict=True))]
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, schema) as writer:
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+        self.index = sink.getvalue().to_pybytes()
+        self.card = canonical(card)
+        self.manifest = canonical(
+            {
+                "format": "tmk1",
+                "shard_size": S,
+                "count": len(rows),
+                "root": hexed(tree_root(self.leaves)),
+                "container": file_cid([(digest, S) for digest in digests]),
+                "index": bytes_cid(self.index),
+                "index_size": len(self.index),
+                "card": bytes_cid(self.card),
+                "card_size": len(self.card),
+                "public_key": {"x": hexed(u256(self.pk[0])), "y": hexed(u256(self.pk[1]))},
+                "licence": "CC0-1.0",
+                "provenance": None,
+            }
+        )
+
+    def write(self, folder):
+        """Write the four files."""
+        folder.mkdir(parents=True)
+        data = b"".join(shard["ciphertext"] for shard in self.shards)
+        (folder / "data.tmk").write_bytes(data)
+        (folder / "index.arrow").write_bytes(self.index)
+        (folder / "card.json").write_bytes(self.card)
+        (folder / "manifest.json").write_bytes(self.manifest)
+
+    def vectors(self):
+        """Return what a reader computes on the way."""
+        return {
+            "secret": hexed(u256(self.s)),
+            "public_key": point(self.pk),
+            "base_counter": self.c,
+            "base": point(self.base),
+            "key_point": point(self.k),
+            "cek": hexed(self.cek),
+            "shards": [
+                {
+                    "key": hexed(shard["key"]),
+                    "key_hash": hexed(sha(shard["key"])),
+                    "wrap_word": hexed(shard["wrap"]),
+                    "sha256": hexed(sha(shard["ciphertext"])),
+                    "payload_but_trailing_zeros": hexed(shard["payload"].rstrip(b"\0")),
+                    "begins": hexed(shard["ciphertext"][:16]),
+                    "tag": hexed(shard["ciphertext"][-16:]),
+                    "leaf": hexed(leaf),
+                    "index_row": list(shard["row"]),
+                }
+                for shard, leaf in zip(self.shards, self.leaves, strict=True)
+            ],
+            "path_of_shard_2": [hexed(node) for node in tree_path(self.leaves, 2)],
+            "root": hexed(tree_root(self.leaves)),
+            "index_sha256": hexed(sha(self.index)),
+            "manifest": self.manifest.decode(),
+            "manifest_sha256": hexed(sha(self.manifest)),
+            "manifest_cid": file_cid([(sha(self.manifest), len(self.manifest))]),
+        }
+
+
+def hexed(data):
+    """Write bytes as 0x and lower-case hex."""
+    return "0x" + data.hex()
+
+
+def point(p):
+    """Write a point."""
+    return {"x": hexed(u256(p[0])), "y": hexed(u256(p[1]))}
+
+
+def canonical(value):
+    """RFC 8785 for the values used here: ASCII keys, no fractions."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def files_table(entries):
+    """Return the files table as an Arrow stream."""
+    schema = pa.schema(
+        [
+            pa.field("path", pa.string(), False),
+            pa.field("kind", pa.string(), False),
+            pa.field("split", pa.string()),
+            pa.field("offset", pa.uint64(), False),
+            pa.field("length", pa.uint64(), False),
+            pa.field("schema", pa.binary()),
+        ]
+    )
+    columns = [pa.array(c, f.type) for c, f in zip(zip(*entries, strict=True), schema, strict=True)]
+    return messages(pa.record_batch(columns, schema=schema))[0]
+
+
+def example():
+    """Return the two versions: a file and a table, then one more file."""
+    first, second = b"Hello, buyer.\n", b"One more file.\n"
+    batch = pa.record_batch(
+        [pa.array([1, 2, 3], pa.int32()), pa.array(["cat", None, "dog"])], names=["item", "label"]
+    )
+    stream, cut = messages(batch)
+    schema, segment = stream[:cut], stream[cut:]
+    one = Version(0x1111)
+    table = ("train.parquet", "table", "train", 0, 3, schema)
+    files = files_table([("hello.txt", "bytes", None, 0, len(first), None), table])
+    one.seal(files, (0, 0, 0, len(files)))
+    one.seal(first, (1, 0, 0, S - 16))
+    one.seal(segment, (2, 0, 3, len(segment)))
+    card = {
+        "description": "",
+        "extra": {},
+        "format": "tmk1-card",
+        "licence": "CC0-1.0",
+        "splits": ["train"],
+        "title": "Example",
+    }
+    one.finish(card)
+    two = Version(0x2222)
+    more = ("more.txt", "bytes", None, S - 16, len(second), None)
+    files = files_table([("hello.txt", "bytes", None, 0, len(first), None), more, table])
+    two.seal(files, (0, 0, 0, len(files)))
+    two.inherit(one.shards[1], (1, 0, 0, 2 * (S - 16)))
+    two.seal(second, (1, 0, 0, 0))
+    two.inherit(one.shards[2], (2, 0, 3, len(segment)))
+    two.finish(card)
+    return one, two
+
+
+def vectors(one, two):
+    """Return everything that the page shows."""
+    leaves = [keccak256(b"\x01" + bytes([i])) for i in range(9)]
+    digest = sha(b"leaf")
+    return {
+        "keccak256_of_nothing": hexed(keccak256(b"")),
+        "tree_roots": {
+            str(count): hexed(tree_root(leaves[:count])) for count in (1, 2, 3, 4, 5, 8, 9)
+        },
+        "cids": {
+            "of_bytes": {
+                "0": bytes_cid(b""),
+                "10": bytes_cid(bytes(10)),
+                "1048576": bytes_cid(bytes(2**20)),
+                "1048577": bytes_cid(bytes(2**20 + 1)),
+                "5242880": bytes_cid(bytes(5 * 2**20)),
+            },
+            "of_leaves": {
+                str(count): file_cid([(digest, S)] * count)
+                for count in (1, 2, 1024, 1025, 2049, 1048577)
+            },
+        },
+        "first_version": one.vectors(),
+        "second_version": two.vectors(),
+    }
+
+
+def main(arguments):
+    """Print, check or write."""
+    one, two = example()
+    found = json.dumps(vectors(one, two), indent=1)
+    if arguments[:1] == ["--check"]:
+        page = Path(arguments[1]).read_text()
+        if found not in page:
+            raise SystemExit(f"{arguments[1]} does not hold these vectors; paste them anew")
+    elif arguments[:1] == ["--write"]:
+        one.write(Path(arguments[1], "first"))
+        two.write(Path(arguments[1], "second"))
+        print(found)
+    else:
+        print(found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
