@@ -56,7 +56,9 @@ def kubo_binary(*, build: bool = True, progress: Progress | None = None) -> Path
         return Path(found)
     source = module_dir()
     if source is None:
-        raise ConfigError("kubo: no ipfs 0.40 or newer on the PATH; install Kubo or set TRUTHMARK_KUBO")
+        raise ConfigError(
+            "kubo: no ipfs 0.40 or newer on the PATH; install Kubo or set TRUTHMARK_KUBO"
+        )
     target = _cache_dir(source) / "ipfs"
     if target.is_file():
         return target
@@ -156,7 +158,7 @@ def start_kubo(
         (repo / name).unlink(missing_ok=True)  # a killed daemon leaves its old addresses
     log = repo / "daemon.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 (the binary the user chose)
+        process = subprocess.Popen(
             [str(binary), "daemon"],
             env=_environment(repo),
             stdin=subprocess.DEVNULL,
@@ -198,7 +200,7 @@ def _environment(repo: Path) -> dict[str, str]:
 
 def _ipfs(binary: Path, repo: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 (the binary the user chose)
+        done = subprocess.run(
             [str(binary), *arguments],
             env=_environment(repo),
             stdin=subprocess.DEVNULL,
@@ -239,7 +241,7 @@ def _configure(path: Path) -> None:
 
 def _version(binary: Path) -> tuple[int, ...]:
     try:
-        done = subprocess.run(  # noqa: S603 (found on the PATH)
+        done = subprocess.run(
             [str(binary), "version", "--number"],
             capture_output=True,
             text=True,
@@ -264,14 +266,16 @@ def _cache_dir(source: Path) -> Path:
 def _build(source: Path, target: Path, progress: Progress | None) -> None:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
-        raise ConfigError("kubo: no ipfs and no go to build it; install either or set TRUTHMARK_KUBO")
+        raise ConfigError(
+            "kubo: no ipfs and no go to build it; install either or set TRUTHMARK_KUBO"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with _locked(target.parent / "lock"):
         if target.is_file():  # another process built it meanwhile
             return
         total = 0
         if progress is not None:
-            listed = subprocess.run(  # noqa: S603 (go itself)
+            listed = subprocess.run(
                 [go, "list", "-deps", PACKAGE],
                 cwd=source,
                 capture_output=True,
@@ -281,7 +285,7 @@ def _build(source: Path, target: Path, progress: Progress | None) -> None:
             total = len(listed.stdout.splitlines())
         temporary = target.with_name(f"ipfs.{os.getpid()}.tmp")
         command = [go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags=-s -w"]
-        process = subprocess.Popen(  # noqa: S603 (go itself)
+        process = subprocess.Popen(
             [*command, "-o", str(temporary), PACKAGE],
             cwd=source,
             stdin=subprocess.DEVNULL,
