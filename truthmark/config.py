@@ -245,6 +245,8 @@ def parse_units(number: str, decimals: int) -> int:
         ConfigError: It has more places than the token, or does not fit 256 bits.
     """
     whole, _, places = number.partition(".")
+    if len(whole) > 78:
+        raise ConfigError("this number is more than any token can hold")
     if len(places.rstrip("0")) > decimals:
         raise ConfigError(f"{number} has more than the token's {decimals} decimal places")
     units = int(whole + places[:decimals].ljust(decimals, "0"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.index.follower import Follower
 
-_REF = re.compile(r"(\d+)(?:@(\d+))?")
+_REF = re.compile(r"([0-9]{1,18})(?:@([0-9]{1,18}))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,8 +271,7 @@ class Seller:
             and self.session.chain.time() > epoch.custody.accept_until
         ):
             raise NotForSaleError(
-                "not all custodians accepted in time; deal the key to others with "
-                "`truthmark list --again`"
+                "not all custodians accepted in time; deal the key to others with `truthmark renew`"
             )
         return state.status is CustodyStatus.LIVE
 

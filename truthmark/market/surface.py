@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.config import TokenInfo
+from truthmark.config import TokenInfo, Windows
 from truthmark.errors import (
     CodecError,
     ConfigError,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from truthmark.codec import Container, Packed
     from truthmark.index.database import EventRow
 
-_URI = re.compile(r"truthmark://(\d+)/(0x[0-9a-fA-F]{40})/(\d+(?:@\d+)?)")
+_URI = re.compile(r"truthmark://([0-9]{1,18})/(0x[0-9a-fA-F]{40})/([0-9]{1,18}(?:@[0-9]{1,18})?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
         CodecError: Its card is not the one that the seller committed to.
     """
     with _session(session) as here:
-        return Buyer(here).preview(_version(here, ref))
+        return Buyer(here).preview(find_version(here, ref))
 
 
 def pack(
@@ -194,49 +194,90 @@ def list_dataset(
                 f"{', '.join(profile.windows)}"
             )
         here.catalogue.sync()
-        chosen: list[Validator] = []
-        offer = DIRECT
-        seller = Seller(here)
-        if custodians:
-            stake = profile.contracts["token"].address
-            locked = _amount(here, lock or "100 TMK", stake)
-            offer = CustodyOffer(
-                threshold=threshold,
-                fee=_amount(here, fee, token.address),
-                keeping_fee=0,
-                lock=locked,
-                penalty=_amount(here, penalty, stake) if penalty else locked // 10,
-                term_seconds=int(term_days * 86_400),
-                terms=terms,
-            )
-            if isinstance(custodians, int):
-                chosen, offer = seller.choose_custodians(
-                    token.address,
-                    profile.windows[windows],
-                    offer,
-                    custodians,
-                    folder_size(Path(folder)),
-                )
-            else:
-                known = {v.address.lower(): v for v in here.catalogue.validators()}
-                missing = [a for a in custodians if a.lower() not in known]
-                if missing:
-                    raise ConfigError(f"{missing[0]} is no validator here; choose another one")
-                chosen = [known[address.lower()] for address in custodians]
-        listed = seller.list_dataset(
+        chosen, offer = choose_custody(
+            here,
+            token,
+            profile.windows[windows],
+            folder_size(Path(folder)),
+            custodians=custodians,
+            threshold=threshold,
+            fee=fee,
+            lock=lock,
+            penalty=penalty,
+            term_seconds=int(term_days * 86_400),
+            terms=terms,
+        )
+        listed = Seller(here).list_dataset(
             Path(folder),
             price=amount,
             token=token,
             windows=profile.windows[windows],
             offer=offer,
             validators=chosen,
-            bond=_amount(here, bond, token.address),
+            bond=read_amount(here, bond, token.address),
             gate=gate,
             payee=payee,
-            previous=here.catalogue.siblings(_version(here, update))[0] if update else None,
+            previous=here.catalogue.siblings(find_version(here, update))[0] if update else None,
             progress=progress,
         )
         return here.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+
+
+def choose_custody(
+    session: Session,
+    token: TokenInfo,
+    windows: Windows,
+    size: int,
+    *,
+    custodians: int | Sequence[str],
+    threshold: int = 2,
+    fee: str | None = None,
+    keeping_fee: str | None = None,
+    lock: str | None = None,
+    penalty: str | None = None,
+    term_seconds: int,
+    terms: int = 4,
+) -> tuple[list[Validator], CustodyOffer]:
+    """Return who is to keep a version's key and what they are offered.
+
+    Args:
+        session: Who sells; its catalogue must be in sync.
+        token: The sale token.
+        windows: Of the terms.
+        size: Bytes that each custodian is to keep.
+        custodians: As for `list_dataset`, like the other arguments.
+        threshold: How many of them make the key.
+        fee: Per sale, at the least.
+        keeping_fee: Per custodian and term, at the least.
+        lock: Stake at risk.
+        penalty: What silence costs; a tenth of `lock` if not given.
+        term_seconds: Length of a term.
+        terms: How many terms at most.
+
+    Raises:
+        ConfigError: An amount cannot be understood, or an address is no validator's.
+        NotForSaleError: There are not enough custodians.
+    """
+    if not custodians:
+        return [], DIRECT
+    stake = session.profile.contracts["token"].address
+    locked = read_amount(session, lock or "100 TMK", stake)
+    offer = CustodyOffer(
+        threshold=threshold,
+        fee=read_amount(session, fee, token.address),
+        keeping_fee=read_amount(session, keeping_fee, token.address),
+        lock=locked,
+        penalty=read_amount(session, penalty, stake) if penalty else locked // 10,
+        term_seconds=term_seconds,
+        terms=terms,
+    )
+    if isinstance(custodians, int):
+        return Seller(session).choose_custodians(token.address, windows, offer, custodians, size)
+    known = {v.address.lower(): v for v in session.catalogue.validators()}
+    missing = [address for address in custodians if address.lower() not in known]
+    if missing:
+        raise ConfigError(f"{missing[0]} is no validator here; choose another one")
+    return [known[address.lower()] for address in custodians], offer
 
 
 def buy(
@@ -262,10 +303,10 @@ def buy(
         DeliveryError: It was not delivered in time, or the key is wrong.
     """
     with _session(session) as here:
-        version = _version(here, ref)
+        version = find_version(here, ref)
         return Buyer(here).get(
             version,
-            max_total=_amount(here, max_price, version.terms.token),
+            max_total=read_amount(here, max_price, version.terms.token),
             agree=lambda quote: True,
             on_fetch=on_fetch,
             on_parts=on_parts,
@@ -293,7 +334,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
     from truthmark.codec import open_container
 
     with _session(session) as here:
-        version = _version(here, ref)
+        version = find_version(here, ref)
         buyer = Buyer(here)
         purchase = buyer.find_purchase(version)
         if purchase is None and max_price is None:
@@ -346,7 +387,7 @@ def _session(session: Session | None) -> Iterator[Session]:
             yield own
 
 
-def _version(session: Session, ref: str) -> Version:
+def find_version(session: Session, ref: str) -> Version:
     """Return the version that a name means; a URI must be of the session's market."""
     if match := _URI.fullmatch(ref):
         market = session.chain.market.address
@@ -361,7 +402,7 @@ def _version(session: Session, ref: str) -> Version:
     return session.catalogue.version(ref)
 
 
-def _amount(session: Session, text: str | None, token: str) -> int:
+def read_amount(session: Session, text: str | None, token: str) -> int:
     """Read an amount that must be in a certain token."""
     if text is None:
         return 0
