@@ -136,7 +136,11 @@ def buy(
         custody_id, base, self._receipt(msg.sender, price, order.salt)
     )
     assert self._purchases[purchase_id] == 0, "market: bought already"
-    self._purchases[purchase_id] = self._pack(t.PURCHASE_PAID, 0, deadline)
+    self._purchases[purchase_id] = self._pack(
+        IDatasetMarket.PurchaseState(
+            status=t.PURCHASE_PAID, delivered=0, deadline=deadline, parts=0
+        )
+    )
     log IDatasetMarket.Purchased(
         purchase_id=purchase_id,
         custody_id=custody_id,
@@ -170,20 +174,13 @@ def confirm(
     @param receipt The purchase.
     """
     assert receipt.buyer == msg.sender, "market: not the buyer"
-    custody_id: bytes32 = t._custody_id(custody)
-    self._check(terms, custody, custodians)
-    assert not self._is_dead(custody.terms_id), "market: version is dead"
-    purchase_id: bytes32 = self._id(custody_id, receipt)
-    state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
-    assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
-    self._settle(terms, custody, custodians, custody_id, purchase_id, receipt.price, state)
+    self._settle(terms, custody, custodians, [receipt], True)
 
 
 @external
 def complain_derivation(
     terms: IDatasetRegistry.Terms,
     custody: IDatasetRegistry.Custody,
-    share_keys: DynArray[ICurve.Point, t.MAX_CUSTODIANS],
     receipt: IDatasetMarket.Receipt,
     evidence: IDeliveryProofs.Evidence,
 ):
@@ -193,20 +190,16 @@ def complain_derivation(
          version: every purchase that is not settled can then be refunded. Publishes the key.
     @param terms The version's terms.
     @param custody The purchase's custody.
-    @param share_keys P_1 to P_n.
     @param receipt The purchase.
     @param evidence Deliveries, the buyer's secret, the shard.
     """
     custody_id: bytes32 = t._custody_id(custody)
     assert custody.terms_id == t._terms_id(terms), "market: other terms"
-    assert custody.share_keys == t._share_keys_hash(share_keys), "market: other share keys"
     purchase_id: bytes32 = self._id(custody_id, receipt)
     state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
     assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
     assert block.timestamp <= state.deadline, "market: inspection is over"
-    key: ICurve.Point = staticcall PROOFS.wrong_key(
-        self, purchase_id, terms, custody.threshold, share_keys, receipt.base, evidence
-    )
+    key: ICurve.Point = staticcall PROOFS.wrong_key(terms, receipt.base, state.parts, evidence)
     log IDatasetMarket.Complained(
         purchase_id=purchase_id,
         terms_id=custody.terms_id,
@@ -264,12 +257,17 @@ def deliver(
             delivery.proof,
         ), "market: wrong proof"
         state.delivered |= bit
+        # So that a complaint brings the parts and not their proofs. 192 bits, as pairs of parts with
+        # one hash could be looked for: a part follows from keys that buyer and custodians choose.
+        state.parts = (
+            convert(keccak256(abi_encode(state.parts, index, delivery.share)), uint256) >> 64
+        )
         inspection_until: uint256 = 0
         if t._count(state.delivered) == threshold:
             inspection_until = block.timestamp + inspection_seconds
             state.status = t.PURCHASE_DELIVERED
             state.deadline = inspection_until
-        self._purchases[purchase_id] = self._pack(state.status, state.delivered, state.deadline)
+        self._purchases[purchase_id] = self._pack(state)
         log IDatasetMarket.Delivered(
             purchase_id=purchase_id,
             custody_id=custody_id,
@@ -299,16 +297,7 @@ def settle(
     @param custodians Their addresses, ascending.
     @param receipts The purchases.
     """
-    custody_id: bytes32 = t._custody_id(custody)
-    self._check(terms, custody, custodians)
-    assert not self._is_dead(custody.terms_id), "market: version is dead"
-    for receipt: IDatasetMarket.Receipt in receipts:
-        purchase_id: bytes32 = self._id(custody_id, receipt)
-        state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
-        if state.status == t.PURCHASE_DELIVERED and block.timestamp > state.deadline:
-            self._settle(
-                terms, custody, custodians, custody_id, purchase_id, receipt.price, state
-            )
+    self._settle(terms, custody, custodians, receipts, False)
 
 
 @external
@@ -355,7 +344,8 @@ def refund(
         ):
             continue
         amount: uint256 = self._cost(receipt.price, custody)
-        self._purchases[purchase_id] = self._pack(t.PURCHASE_REFUNDED, state.delivered, 0)
+        state.status = t.PURCHASE_REFUNDED
+        self._purchases[purchase_id] = self._pack(state)
         ledger._credit(terms.token, receipt.buyer, amount)
         log IDatasetMarket.Refunded(
             purchase_id=purchase_id, buyer=receipt.buyer, amount=amount
@@ -476,22 +466,41 @@ def _settle(
     terms: IDatasetRegistry.Terms,
     custody: IDatasetRegistry.Custody,
     custodians: DynArray[address, t.MAX_CUSTODIANS],
-    custody_id: bytes32,
-    purchase_id: bytes32,
-    price: uint256,
-    state: IDatasetMarket.PurchaseState,
+    receipts: DynArray[IDatasetMarket.Receipt, MAX_BATCH],
+    is_confirmed: bool,
 ):
-    self._purchases[purchase_id] = self._pack(t.PURCHASE_SETTLED, state.delivered, 0)
-    fee: uint256 = price * terms.fee_bps // t.BPS
-    ledger._credit(terms.token, TREASURY, fee)
-    ledger._credit(terms.token, terms.payee, price - fee)
-    # Exactly t bits are set, and t fees were paid.
+    # The sums are credited at the end, once for each account. They are below 2^136.
+    custody_id: bytes32 = t._custody_id(custody)
+    # The custody itself is checked through the purchase's id, which contains its hash.
+    assert custody.terms_id == t._terms_id(terms), "market: other terms"
+    assert custody.custodians == t._custodians_hash(custodians), "market: other custodians"
+    assert not self._is_dead(custody.terms_id), "market: version is dead"
+    to_payee: uint256 = 0
+    to_treasury: uint256 = 0
+    # How many parts each custodian delivered.
+    counts: uint256[t.MAX_CUSTODIANS] = empty(uint256[t.MAX_CUSTODIANS])
+    for receipt: IDatasetMarket.Receipt in receipts:
+        purchase_id: bytes32 = self._id(custody_id, receipt)
+        state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
+        if is_confirmed:
+            assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
+        elif state.status != t.PURCHASE_DELIVERED or block.timestamp <= state.deadline:
+            continue
+        state.status = t.PURCHASE_SETTLED
+        self._purchases[purchase_id] = self._pack(state)
+        fee: uint256 = receipt.price * terms.fee_bps // t.BPS
+        to_treasury += fee
+        to_payee += receipt.price - fee
+        # Exactly t bits are set, and t fees were paid.
+        for i: uint256 in range(len(custodians), bound=t.MAX_CUSTODIANS):
+            counts[i] += (state.delivered >> i) & 1
+        log IDatasetMarket.Settled(
+            purchase_id=purchase_id, custody_id=custody_id, paid_out=receipt.price - fee
+        )
+    ledger._credit(terms.token, TREASURY, to_treasury)
+    ledger._credit(terms.token, terms.payee, to_payee)
     for i: uint256 in range(len(custodians), bound=t.MAX_CUSTODIANS):
-        if state.delivered & (1 << i) != 0:
-            ledger._credit(terms.token, custodians[i], custody.fee)
-    log IDatasetMarket.Settled(
-        purchase_id=purchase_id, custody_id=custody_id, paid_out=price - fee
-    )
+        ledger._credit(terms.token, custodians[i], counts[i] * custody.fee)
 
 
 @internal
@@ -504,18 +513,6 @@ def _is_dead(terms_id: bytes32) -> bool:
         terms_id, empty(bytes32)
     )
     return version_word & t.MASK_8 == t.VERSION_DEAD
-
-
-@internal
-@pure
-def _check(
-    terms: IDatasetRegistry.Terms,
-    custody: IDatasetRegistry.Custody,
-    custodians: DynArray[address, t.MAX_CUSTODIANS],
-):
-    # The custody itself is checked through the purchase's id, which contains its hash.
-    assert custody.terms_id == t._terms_id(terms), "market: other terms"
-    assert custody.custodians == t._custodians_hash(custodians), "market: other custodians"
 
 
 @internal
@@ -540,13 +537,18 @@ def _id(custody_id: bytes32, receipt: IDatasetMarket.Receipt) -> bytes32:
 
 @internal
 @pure
-def _pack(status: uint256, delivered: uint256, deadline: uint256) -> uint256:
-    return status | (delivered << 8) | (deadline << 24)
+def _pack(state: IDatasetMarket.PurchaseState) -> uint256:
+    return (
+        state.status | (state.delivered << 8) | (state.deadline << 24) | (state.parts << 64)
+    )
 
 
 @internal
 @pure
 def _unpack(word: uint256) -> IDatasetMarket.PurchaseState:
     return IDatasetMarket.PurchaseState(
-        status=word & t.MASK_8, delivered=(word >> 8) & t.MASK_16, deadline=word >> 24
+        status=word & t.MASK_8,
+        delivered=(word >> 8) & t.MASK_16,
+        deadline=(word >> 24) & t.MASK_40,
+        parts=word >> 64,
     )

@@ -380,7 +380,6 @@ def release(
 
 @external
 def accept(
-    terms: IDatasetRegistry.Terms,
     custody: IDatasetRegistry.Custody,
     custodians: DynArray[address, t.MAX_CUSTODIANS],
     share_keys: DynArray[ICurve.Point, t.MAX_CUSTODIANS],
@@ -390,14 +389,14 @@ def accept(
     @notice Take a share of the key into custody.
     @dev Only the custodian, as owner or operator of his stake; he has checked his share and the
          dealing, and pinned the bytes. Locks stake until `release`.
-    @param terms The version's terms.
     @param custody The custody.
     @param custodians Their addresses, ascending.
     @param share_keys P_1 to P_n, in the same order.
     @param index The custodian's number, from 1.
     """
+    # The custody is checked by its word, and names the terms; what is needed of them is in the word.
     custody_id: bytes32 = t._custody_id(custody)
-    self._check(terms, custody, custodians)
+    assert custody.custodians == t._custodians_hash(custodians), "registry: other custodians"
     assert custody.share_keys == t._share_keys_hash(share_keys), "registry: other share keys"
     state: IDatasetRegistry.CustodyState = t._unpack_custody(self._custodies[custody_id])
     assert state.status == t.CUSTODY_OPENED, "registry: not waiting"
@@ -407,7 +406,7 @@ def accept(
     assert state.accepted & t._bit(index) == 0, "registry: accepted already"
 
     custodian: address = custodians[index - 1]
-    self._accept(terms, custody, custody_id, state, custodian, share_keys[index - 1], index)
+    self._accept(custody, custody_id, state, custodian, share_keys[index - 1], index)
     # The stake of whoever calls is locked, never that of somebody who did not.
     extcall STAKING.lock(custodian, msg.sender, t._duty(custody_id, index), custody.lock)
 
@@ -726,6 +725,8 @@ def _open(
         end=custody.end,
         previous_end=0,
         stopped_at=0,
+        # At most 365 days, so 32 bits.
+        inspection_seconds=terms.inspection_seconds,
     )
     log IDatasetRegistry.CustodyOpened(
         custody_id=custody_id,
@@ -741,13 +742,12 @@ def _open(
     # Direct mode: the seller keeps the key himself and nobody's stake answers for it.
     assert count == 1 and custodians[0] == terms.seller, "registry: lock is zero"
     assert custody.keeping_fee == 0, "registry: keeping fee to oneself"
-    self._accept(terms, custody, custody_id, state, terms.seller, share_keys[0], 1)
+    self._accept(custody, custody_id, state, terms.seller, share_keys[0], 1)
     return custody_id
 
 
 @internal
 def _accept(
-    terms: IDatasetRegistry.Terms,
     custody: IDatasetRegistry.Custody,
     custody_id: bytes32,
     state_: IDatasetRegistry.CustodyState,
@@ -763,7 +763,7 @@ def _accept(
         state.active = state.accepted
     self._custodies[custody_id] = t._pack_custody(state)
     self._acceptances[custody_id][index] = t._acceptance(
-        share_key, custody.threshold, terms.inspection_seconds
+        share_key, custody.threshold, state.inspection_seconds
     )
     log IDatasetRegistry.CustodyAccepted(
         custody_id=custody_id, custodian=custodian, index=index, is_live=is_live

@@ -30,28 +30,20 @@ from .modules import secp256k1
 @external
 @view
 def wrong_key(
-    market: address,
-    purchase_id: bytes32,
     terms: IDatasetRegistry.Terms,
-    threshold: uint256,
-    share_keys: DynArray[ICurve.Point, 16],
     base: ICurve.Point,
+    parts_hash: uint256,
     evidence: IDeliveryProofs.Evidence,
 ) -> ICurve.Point:
     """
-    @notice Compute the key point from verified deliveries; revert unless it fails the shard.
-    @param market The market of the purchase.
-    @param purchase_id The purchase.
+    @notice Compute the key point from delivered parts; revert unless it fails the shard.
     @param terms The version's terms.
-    @param threshold How many parts make the key.
-    @param share_keys P_1 to P_n, as committed to.
     @param base U of the purchase.
-    @param evidence Deliveries, the buyer's secret, the shard.
+    @param parts_hash What the market noted of the parts that it verified.
+    @param evidence The parts, the buyer's secret, the shard.
     @return The key point K.
     """
-    key: ICurve.Point = self._key_point(
-        market, purchase_id, terms, threshold, share_keys, base, evidence
-    )
+    key: ICurve.Point = self._key_point(terms, base, parts_hash, evidence)
     shard: IDeliveryProofs.Shard = evidence.shard
     assert merkle._verify(
         terms.root,
@@ -70,33 +62,21 @@ def wrong_key(
 @internal
 @view
 def _key_point(
-    market: address,
-    purchase_id: bytes32,
     terms: IDatasetRegistry.Terms,
-    threshold: uint256,
-    share_keys: DynArray[ICurve.Point, 16],
     base: ICurve.Point,
+    parts_hash: uint256,
     evidence: IDeliveryProofs.Evidence,
 ) -> ICurve.Point:
     # K = sum of weight_j*D_j - y*PK, every term checked. A seller can deal so that terms coincide
     # or cancel; the additions handle it, or he could make a complaint impossible.
-    assert len(evidence.parts) == threshold, "proofs: wrong number of parts"
-    total: ICurve.Point = empty(ICurve.Point)
-    before: uint256 = 0
+    # The parts are those that the market verified and noted: t of t custodians, 1 <= j <= 16.
+    noted: uint256 = 0
     for part: IDeliveryProofs.Part in evidence.parts:
-        # Ascending, so that none counts twice.
-        assert part.index > before, "proofs: parts not ascending"
-        assert part.index <= len(share_keys), "proofs: no such custodian"
-        before = part.index
-        assert secp256k1._verify_delivery(
-            market,
-            purchase_id,
-            part.index,
-            share_keys[part.index - 1],
-            base,
-            part.share,
-            part.proof,
-        ), "proofs: wrong delivery"
+        noted = convert(keccak256(abi_encode(noted, part.index, part.share)), uint256) >> 64
+    assert noted == parts_hash, "proofs: not what was delivered"
+
+    total: ICurve.Point = empty(ICurve.Point)
+    for part: IDeliveryProofs.Part in evidence.parts:
         assert self._is_weight(part.weight, part.index, evidence.parts), "proofs: wrong weight"
         # A weight is never 0 mod N, so the multiple is a point.
         assert secp256k1._is_multiple(

@@ -141,6 +141,7 @@ def _pack_custody(state: IDatasetRegistry.CustodyState) -> uint256:
         | (state.end << 104)
         | (state.previous_end << 144)
         | (state.stopped_at << 184)
+        | (state.inspection_seconds << 224)
     )
 
 
@@ -158,6 +159,7 @@ def _unpack_custody(word: uint256) -> IDatasetRegistry.CustodyState:
         end=(word >> 104) & MASK_40,
         previous_end=(word >> 144) & MASK_40,
         stopped_at=(word >> 184) & MASK_40,
+        inspection_seconds=word >> 224,
     )
 
 

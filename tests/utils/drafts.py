@@ -187,8 +187,13 @@ class Listing:
         return (*self.keeping, tuples(self.share_keys))
 
     @property
+    def accepting(self) -> tuple[Any, ...]:
+        """What `accept` begins with."""
+        return self.opening[1:]
+
+    @property
     def keeping(self) -> tuple[Any, ...]:
-        """What `release` takes, and `accept`, `extend`, `settle` and `confirm` begin with."""
+        """What `release` takes, and `extend`, `settle` and `confirm` begin with."""
         return (self.terms.astuple(), self.custody.astuple(), list(self.custodians))
 
     def with_custody(self, custody: Custody) -> "Listing":
@@ -407,7 +412,7 @@ class Evidence:
     buyer_slope: int
     blinding: Point
     parts: list[list[Any]]
-    """index, share, proof, weight, weighted, slope"""
+    """index, share, weight, weighted, slope"""
     key_slope: int
     shard: list[Any]
     """index, ciphertext hash, key hash, wrap, path"""
@@ -419,8 +424,8 @@ class Evidence:
             self.buyer_slope,
             tuple(self.blinding),
             [
-                (i, tuple(share), proof_tuple(proof), weight, tuple(weighted), slope)
-                for i, share, proof, weight, weighted, slope in self.parts
+                (i, tuple(share), weight, tuple(weighted), slope)
+                for i, share, weight, weighted, slope in self.parts
             ],
             self.key_slope,
             tuple(self.shard),
@@ -430,9 +435,7 @@ class Evidence:
 def draft_evidence(purchase: Purchase, parts: dict[int, Part], shard: int) -> Evidence:
     """Write the evidence that the key made of `parts` misses a shard."""
     content = purchase.listing.content
-    steps = derive_key(
-        {j: (part.share, part.proof) for j, part in parts.items()}, purchase.secret, content.key
-    )
+    steps = derive_key({j: part.share for j, part in parts.items()}, purchase.secret, content.key)
     it = content.shards[shard]
     return Evidence(
         steps.secret,
@@ -451,7 +454,6 @@ def complain_arguments(purchase: Purchase, evidence: Evidence) -> tuple[Any, ...
     return (
         listing.terms.astuple(),
         listing.custody.astuple(),
-        tuples(listing.share_keys),
         purchase.receipt.astuple(),
         evidence.astuple(),
     )

@@ -122,7 +122,7 @@ class World:
 
     def accept(self, listing: Listing, index: int, sender: str | None = None) -> None:
         self.registry.accept(
-            *listing.opening, index, sender=sender or listing.custodians[index - 1]
+            *listing.accepting, index, sender=sender or listing.custodians[index - 1]
         )
 
     def accept_all(self, listing: Listing) -> Listing:

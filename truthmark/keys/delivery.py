@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from truthmark.errors import KeysError
 from truthmark.keys.curve import INFINITY, add, base_of, is_valid, multiply, negate, slope
-from truthmark.keys.proofs import Proof
 from truthmark.keys.sharing import combine, lagrange
 from truthmark.types import Point
 
@@ -46,13 +45,12 @@ def purchase_base(dataset_key: Point, buyer_key: Point) -> tuple[Point, int]:
 
 
 class Part(NamedTuple):
-    """The contracts' `struct Part`: one delivery with its proof, weighted for the sum."""
+    """The contracts' `struct Part`: one delivery, weighted for the sum."""
 
     custodian: int
     """j, counted from 1; the contracts' `index`"""
     share: Point
     """D_j"""
-    proof: Proof
     weight: int
     """lambda_j"""
     weighted: Point
@@ -74,33 +72,32 @@ class Derivation:
     blinding: Point
     """y * PK"""
     parts: tuple[Part, ...]
-    """by ascending j"""
+    """in the order of their delivery"""
     key_slope: int
     """of the parts' sum and -y * PK"""
     key: Point
     """K"""
 
 
-def derive_key(
-    deliveries: Mapping[int, tuple[Point, Proof]], secret: int, dataset_key: Point
-) -> Derivation:
-    """Combine the deliveries of one purchase with all that a contract needs to check it.
+def derive_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) -> Derivation:
+    """Combine the parts of one purchase with all that a contract needs to check it.
 
     Args:
-        deliveries: D_j with its complete proof (`complete_proof`) of t custodians, by j.
+        shares: D_j of t custodians, by j, in the order in which they were delivered: the contract
+            has noted a hash of them in that order.
         secret: y, the buyer's secret of this purchase.
         dataset_key: PK of the version.
 
     Raises:
         KeysError: The parts cannot be combined, or a contract could not use one of the points.
     """
-    indices = sorted(deliveries)
+    indices = list(shares)
     parts = []
     total = INFINITY
     for index, weight in zip(indices, lagrange(indices), strict=True):
-        share, proof = deliveries[index]
+        share = shares[index]
         weighted = multiply(weight, share)
-        parts.append(Part(index, share, proof, weight, weighted, slope(total, weighted)))
+        parts.append(Part(index, share, weight, weighted, slope(total, weighted)))
         total = add(total, weighted)
     buyer_key = multiply(secret)
     _, buyer_slope = purchase_base(dataset_key, buyer_key)
