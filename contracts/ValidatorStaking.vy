@@ -176,9 +176,7 @@ def set_encryption_key(encryption_key: bytes32):
     assert encryption_key != empty(bytes32), "staking: encryption key is zero"
 
     self._encryption_keys[msg.sender] = encryption_key
-    log IValidatorStaking.EncryptionKeyChanged(
-        validator=msg.sender, encryption_key=encryption_key
-    )
+    log IValidatorStaking.EncryptionKeyChanged(validator=msg.sender, encryption_key=encryption_key)
 
 
 @external
@@ -231,9 +229,7 @@ def stake(count: uint256) -> DynArray[uint256, MAX_BATCH]:
     funds.ticket_count += count
     self._funds[msg.sender] = stake_words._pack_funds(funds)
     ticket_ids: DynArray[uint256, MAX_BATCH] = self._occupy(msg.sender, count)
-    log IValidatorStaking.TicketsStaked(
-        validator=msg.sender, ticket_ids=ticket_ids, amount=amount
-    )
+    log IValidatorStaking.TicketsStaked(validator=msg.sender, ticket_ids=ticket_ids, amount=amount)
     ledger._pull(TOKEN, msg.sender, amount)
     return ticket_ids
 

@@ -63,9 +63,7 @@ def _unpack_ticket(word: uint256) -> IValidatorStaking.Ticket:
 @internal
 @pure
 def _pack_duty(duty: IValidatorStaking.Duty) -> uint256:
-    return (convert(duty.validator, uint256) << 96) | convert(
-        convert(duty.amount, uint96), uint256
-    )
+    return (convert(duty.validator, uint256) << 96) | convert(convert(duty.amount, uint96), uint256)
 
 
 @internal

@@ -16,50 +16,29 @@
 
 from ethereum.ercs import IERC20
 
+# In each mode `transfer` and `transferFrom`, or what is named, do this:
 flag Mode:
-    # Tokens move, nothing is returned.
-    NO_RETURN
-    # Nothing moves, False is returned.
-    FALSE_AND_STAYS
-    # Tokens move, False is returned.
-    FALSE_BUT_MOVES
-    # Nothing moves, True is returned.
-    TRUE_BUT_STAYS
-    # The receiver gets a hundredth less.
-    FEE_FROM_RECEIVER
-    # The sender pays a hundredth more.
-    FEE_FROM_SENDER
-    # The receiver gets one unit more than asked.
-    SENDS_MORE
-    # The hook runs before the tokens move.
-    HOOK_BEFORE
-    # The hook runs after the tokens moved.
-    HOOK_AFTER
-    # Reverts if either side is blocked.
-    BLOCKS
-    # Reverts always.
-    PAUSED
-    # Tokens move, 100,000 bytes are returned.
-    RETURN_BOMB
-    # Reverts with 100,000 bytes.
-    REVERT_BOMB
-    # Burns all the gas it gets.
-    GAS_EATER
-    # Tokens move, a word that is no bool is returned.
-    NOT_A_BOOL
-    # Tokens move, a single byte is returned.
-    SHORT_RETURN
-    # Nothing moves, `balanceOf` pretends that it did.
-    LYING_BALANCE
-    # `balanceOf` is the largest number.
-    HUGE_BALANCE
-    # `balanceOf` shows half after a transfer, as when a rebase falls in between.
-    SHRINKING
-    # `permit` reverts.
-    PERMIT_REVERTS
-    # `permit` succeeds and approves nothing.
-    PERMIT_IDLE
-
+    NO_RETURN  # tokens move, nothing is returned
+    FALSE_AND_STAYS  # nothing moves, False is returned
+    FALSE_BUT_MOVES  # tokens move, False is returned
+    TRUE_BUT_STAYS  # nothing moves, True is returned
+    FEE_FROM_RECEIVER  # the receiver gets a hundredth less
+    FEE_FROM_SENDER  # the sender pays a hundredth more
+    SENDS_MORE  # the receiver gets one unit more than asked
+    HOOK_BEFORE  # the hook runs before the tokens move
+    HOOK_AFTER  # the hook runs after the tokens moved
+    BLOCKS  # reverts if either side is blocked
+    PAUSED  # reverts always
+    RETURN_BOMB  # tokens move, 100,000 bytes are returned
+    REVERT_BOMB  # reverts with 100,000 bytes
+    GAS_EATER  # burns all the gas it gets
+    NOT_A_BOOL  # tokens move, a word that is no bool is returned
+    SHORT_RETURN  # tokens move, a single byte is returned
+    LYING_BALANCE  # nothing moves, `balanceOf` pretends that it did
+    HUGE_BALANCE  # `balanceOf` is the largest number
+    SHRINKING  # `balanceOf` shows half after a transfer, as when a rebase falls in between
+    PERMIT_REVERTS  # `permit` reverts
+    PERMIT_IDLE  # `permit` succeeds and approves nothing
 
 BOMB: constant(uint256) = 100_000
 BOMB_WORDS: constant(uint256) = BOMB // 32

@@ -6,8 +6,10 @@ from typing import Any
 
 import boa
 import pytest
+from vyper import ast as vy_ast
+from vyper.ast import parse_to_ast
 
-from tests.utils.contracts import events, reasons, reverts
+from tests.utils.contracts import CONTRACTS, events, reasons, reverts
 from tests.utils.tokens import KINDS, WELL_BEHAVED, Kind, Mode, deploy_hostile_token, deployer, fund
 
 ZERO = "0x" + "00" * 20
@@ -222,6 +224,9 @@ def test_reentry__from_the_tokens_hook__meets_one_lock(
 
 
 def test_kinds__table__covers_every_mode_and_every_reason() -> None:
+    module = parse_to_ast((CONTRACTS / "test/HostileToken.vy").read_text())
+    (flag,) = module.get_children(vy_ast.FlagDef)
+    assert [member.value.id for member in flag.body] == [mode.name for mode in Mode]
     assert {kind.mode for kind in KINDS} == set(Mode)
     assert reasons("modules/ledger.vy") == {
         "ledger: short transfer",
