@@ -16,9 +16,11 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import UnsignedIntegerDecoder
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import BaseEquals, registry
 
 from truthmark.config import to_checksum_address
 from truthmark.errors import ConfigError, MalformedReplyError
@@ -321,7 +323,7 @@ def decode_values(parameters: Sequence[Parameter], data: bytes) -> list[Any]:
     # Strings are encoded as bytes are; eth-abi would refuse those that are not UTF-8.
     types = [part.type.replace("string", "bytes") for part in parameters]
     try:
-        values = abi_decode(types, data)
+        values = _decoder().decode(types, data)
     except (DecodingError, OverflowError) as error:
         raise MalformedReplyError(
             f"a chain endpoint's answer cannot be decoded ({error}); try another endpoint"
@@ -345,6 +347,20 @@ def _named(
         values = [part.from_decoded(value) for part, value in zip(parts, values, strict=True)]
     names = tuple(part.name for part in parts)
     return _tuple_class(names)(*values) if all(names) else tuple(values)
+
+
+@cache
+def _decoder() -> ABIDecoder:
+    """Return eth-abi's decoder as eth-abi means it.
+
+    Ape, where it is loaded, replaces that of unsigned integers for everybody by one that reads
+    an empty answer as 0.
+    """
+    own = registry.copy()  # type: ignore[no-untyped-call]
+    own.unregister_decoder("uint")
+    uint = BaseEquals("uint")  # type: ignore[no-untyped-call]
+    own.register_decoder(uint, UnsignedIntegerDecoder, label="uint")
+    return ABIDecoder(own)
 
 
 @cache

@@ -53,12 +53,13 @@ class Block:
         """
         if not isinstance(reply, dict):
             raise MalformedReplyError("a chain endpoint gives no block; try another one")
+        base_fee = reply.get("baseFeePerGas")
         block = cls(
             number=hex_int(reply.get("number")),
             hash=hex_bytes(reply.get("hash")),
             parent_hash=hex_bytes(reply.get("parentHash")),
             timestamp=hex_int(reply.get("timestamp")),
-            base_fee=hex_int(reply["baseFeePerGas"]) if reply.get("baseFeePerGas") else None,
+            base_fee=None if base_fee is None else hex_int(base_fee),
             logs_bloom=hex_bytes(reply.get("logsBloom") or "0x" + "00" * 256),
         )
         sizes = len(block.hash), len(block.parent_hash), len(block.logs_bloom)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import pytest
+
+from tests.utils.rig import SUPPLY, account, bare_profile, recipient
+from tests.utils.rpc_server import results, serve
+from truthmark.chain.connection import Block, Chain, connect_chain
+from truthmark.config import ContractInfo
+from truthmark.errors import (
+    ChainMismatchError,
+    ChainUnavailableError,
+    ConfigError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
+    RevertedError,
+)
+from truthmark.testing.anvil import AnvilProcess
+
+HASHES = ["0x" + f"{number:064x}" for number in range(3)]
+
+
+def header(number: int = 1, own: int = 1, parent: int = 0) -> dict[str, str]:
+    return {
+        "number": hex(number),
+        "hash": HASHES[own],
+        "parentHash": HASHES[parent],
+        "timestamp": "0x64",
+    }
+
+
+def test_connect_chain__right_contracts__can_be_read(chain: Chain) -> None:
+    assert chain.token.functions.totalSupply().call() == SUPPLY
+    assert chain.token.functions.symbol().call() == "TMK"
+    assert chain.time() == chain.block().timestamp
+    assert chain.balance(account(5).address) == 10_000 * 10**18
+
+
+def test_connect_chain__no_contract_there__says_what_to_do(chain: Chain) -> None:
+    elsewhere = replace(chain.profile.contracts["token"], address=recipient(1))
+    profile = replace(chain.profile, contracts={"token": elsewhere})
+    with pytest.raises(ChainMismatchError, match=r"no token contract.*devnet up"):
+        connect_chain(profile)
+
+
+def test_connect_chain__other_code_there__is_refused(chain: Chain) -> None:
+    other = replace(chain.profile.contracts["token"], code_hash="0x" + "11" * 32)
+    profile = replace(chain.profile, contracts={"token": other})
+    with pytest.raises(ChainMismatchError, match="not the one the profile means"):
+        connect_chain(profile)
+
+
+def test_connect_chain__other_chain__is_refused(chain: Chain) -> None:
+    with pytest.raises(ChainMismatchError, match="is of chain 31337, the profile means 1"):
+        connect_chain(replace(chain.profile, chain_id=1))
+
+
+def test_connect_chain__no_endpoint__says_where_to_name_one() -> None:
+    with pytest.raises(ConfigError, match="TRUTHMARK_RPC"):
+        connect_chain(bare_profile())
+
+
+def test_connect_chain__unknown_contract__is_refused() -> None:
+    info = ContractInfo(recipient(0), "Nothing", "0x" + "00" * 32, 0)
+    with pytest.raises(ConfigError, match="no compiled contract Nothing"):
+        connect_chain(bare_profile("http://127.0.0.1:9", contracts={"x": info}))
+
+
+def test_contracts__unknown_role_or_function__is_an_attribute_error(chain: Chain) -> None:
+    with pytest.raises(AttributeError, match="no contract market"):
+        _ = chain.market
+    with pytest.raises(AttributeError, match="no function mintt"):
+        _ = chain.token.functions.mintt
+    assert "transfer" in dir(chain.token.functions)
+
+
+def test_call__contract_refuses__reason_is_told(chain: Chain) -> None:
+    call = chain.token.functions.transfer(recipient(0), 1)
+    with pytest.raises(RevertedError, match=r"^erc20: transfer amount exceeds balance$"):
+        call.call(sender=account(1).address)
+    assert call.call(sender=account(0).address) is True
+
+
+def test_call__at_a_block__reads_its_state(process: AnvilProcess, chain: Chain) -> None:
+    supply = chain.token.functions.totalSupply()
+    first = chain.block()
+    process.rpc("anvil_mine", "0x1")
+    assert supply.call(block=first.number) == SUPPLY
+    assert supply.call(block=first.hash) == SUPPLY
+    with pytest.raises(MalformedReplyError):  # nothing there yet: no bytes, no number
+        chain.rpc._attempts = 1
+        supply.call(block=0)
+
+
+def test_batch__reads__come_in_order(chain: Chain) -> None:
+    functions = chain.token.functions
+    calls = [functions.totalSupply(), functions.decimals(), functions.balanceOf(recipient(3))]
+    assert chain.batch(calls) == [SUPPLY, 18, 0]
+
+
+def test_try_batch__one_refused__is_in_its_place(chain: Chain) -> None:
+    functions = chain.token.functions
+    calls = [functions.decimals(), functions.transfer(recipient(0), SUPPLY + 1)]
+    decimals, refusal = chain.try_batch(calls, sender=account(0).address)
+    assert decimals == 18
+    assert isinstance(refusal, RevertedError)
+
+
+def test_blocks__some_beyond_the_head__are_none(chain: Chain) -> None:
+    found = chain.blocks([0, 1, 10**6])
+    assert [block and block.number for block in found] == [0, 1, None]
+    assert found[1] and found[0] and found[1].parent_hash == found[0].hash
+    assert chain.find_block(found[1].hash) == found[1]
+    assert chain.find_block(b"\1" * 32) is None
+
+
+def test_web3__same_endpoints__works_and_tells_refusals(chain: Chain) -> None:
+    from web3.exceptions import ContractLogicError
+
+    assert chain.web3.eth.block_number == chain.height()
+    call = chain.token.functions.transfer(recipient(0), 1)
+    with pytest.raises(ContractLogicError, match="erc20: transfer amount exceeds balance"):
+        chain.web3.eth.call(
+            {"to": chain.token.address, "data": call.data, "from": account(1).address}
+        )
+
+
+def test_final_block__two_endpoints_agree__is_that_block(chain: Chain) -> None:
+    two = connect_chain(replace(chain.profile, rpc=chain.profile.rpc * 2))
+    final = two.final_block(2)
+    assert final.number == chain.height() - 1
+    supply = two.agreed_call(two.token.functions.totalSupply(), two.final_block())
+    assert supply == SUPPLY
+
+
+def test_final_block__two_endpoints_differ__is_refused() -> None:
+    common = {"eth_chainId": "0x7a69", "eth_blockNumber": "0x1"}
+    one = results(eth_getBlockByNumber=header(own=1), eth_call=HASHES[1], **common)
+    two = results(eth_getBlockByNumber=header(own=2), eth_call=HASHES[2], **common)
+    with serve(one) as first, serve(two) as second:
+        chain = connect_chain(bare_profile(first.url, second.url))
+        with pytest.raises(EndpointsDisagreeError):
+            chain.final_block()
+
+
+def test_final_block__one_of_two_endpoints_is_dead__is_not_enough() -> None:
+    fine = results(eth_chainId="0x7a69", eth_blockNumber="0x1", eth_getBlockByNumber=header())
+    with serve(fine) as server:
+        alone = connect_chain(bare_profile(server.url))
+        assert alone.final_block().number == 1
+        chain = connect_chain(bare_profile(server.url, "http://127.0.0.1:9"))
+        with pytest.raises(ChainUnavailableError, match="only 1 of the 2"):
+            chain.final_block()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        [],
+        {},
+        {**header(), "number": 1},
+        {**header(), "number": "0x-1"},
+        {**header(), "number": "0x" + "f" * 65},
+        {**header(), "hash": "0x12"},
+        {**header(), "hash": "0xzz"},
+        {**header(), "timestamp": hex(2**63)},
+        {**header(), "logsBloom": "0x00"},
+        {**header(), "baseFeePerGas": []},
+    ],
+)
+def test_block__reply_is_damaged__is_malformed(reply: object) -> None:
+    with pytest.raises(MalformedReplyError):
+        Block.from_rpc(reply)
