@@ -11,6 +11,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test assure bench gas lint format app artifacts lock clean
+.PHONY: lint-python lint-types lint-text lint-vyper lint-tree
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*##( .*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,16 +34,26 @@ bench: setup  ## every table of speed, each figure a ratio against a peer in the
 gas: setup  ## every table of gas, from receipts
 	@$(PY) -m bench.gas
 
-lint: setup $(VYPER_LINT)/stamp  ## formatting, types, layers, spelling, licences, artifacts
+lint: lint-python lint-types lint-text lint-vyper lint-tree  ## formatting, types, layers, spelling, licences, artifacts
+
+lint-python: setup
 	ruff format --check --quiet .
 	ruff check --quiet .
+
+lint-types: setup
 	mypy --no-error-summary
-	lint-imports --no-cache | grep -vE '^$$' | tail -n 1
+	lint-imports --no-cache --no-logo
+
+lint-text: setup
 	codespell $$(git ls-files)
 	mdformat --check $(MARKDOWN)
+
+lint-vyper: setup $(VYPER_LINT)/stamp
 	$(VYPER_LINT)/bin/mamushi --check --line-length 100 --quiet contracts
 	$(VYPER_LINT)/bin/natrix lint contracts/*.vy contracts/modules
 	$(PY) tools/artifacts.py --check
+
+lint-tree: setup
 	$(PY) tools/check_tree.py
 
 format: setup $(VYPER_LINT)/stamp  ## format Python, Vyper and Markdown
@@ -58,6 +69,7 @@ artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py
 
 lock: setup  ## make the lock files anew (needs uv on PATH)
+	@command -v uv >/dev/null || { echo 'error: this needs uv; run `pip install uv`' >&2; exit 1; }
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
