@@ -156,6 +156,22 @@ class Buyer:
         verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
         return folder
 
+    def missing_bytes(self, version: Version) -> int:
+        """Return how many bytes of a version's container are not on this machine yet.
+
+        Raises:
+            StorageError: No storage has the index.
+            CodecError: What the seller committed to contradicts itself.
+        """
+        from truthmark.codec import Index, check_index
+
+        storage, manifest = self.session.storage, self._manifest_of(version)
+        data = storage.read_range(manifest.index, 0, manifest.index_size)
+        index = Index.from_bytes(data, manifest.count)
+        check_index(index, manifest)
+        shards = (raw_cid(index.sha256(i)) for i in range(manifest.count))
+        return manifest.shard_size * sum(not storage.has_block(cid) for cid in shards)
+
     def _manifest_of(self, version: Version) -> "Manifest":
         manifest = self.manifest(version.terms.manifest)
         terms = version.terms

@@ -35,6 +35,8 @@ ROLES = (
     "custodian4",
     "copycat",
     "stranger",
+    "buyer2",
+    "buyer3",
 )
 """Each has a funded account and a home folder of its own."""
 

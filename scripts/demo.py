@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job on real input: data sold by a seller who is gone when it is bought.
+
+    make demo                     or  python -m scripts.demo
+
+Scikit-learn's handwritten digits, as a folder of images and as a table, and a real crowd-labelled
+table are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
+has only the command line, after the seller's machine with its keys has been moved away. Then what
+cannot happen is tried. The closing report is also written to build/demo/report.json.
+"""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+import truthmark
+from scripts._demo.accounts import addresses, spent_gas, wealth
+from scripts._demo.report import Report, Row, Stage
+from scripts._demo.world import CUSTODIANS, World
+from truthmark.codec import Manifest, read_manifest
+from truthmark.codec.limits import MANIFEST_NAME
+from truthmark.config import write_atomically
+from truthmark.errors import KeysError, RevertedError
+from truthmark.keys.curve import N
+from truthmark.market.buyer import Buyer, WrongKeyComplaint
+from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.custodian import Custodian, Seat, seats
+from truthmark.market.delivering import draft_delivery, receive_share
+from truthmark.market.records import PurchaseStatus
+from truthmark.market.seller import Seller
+from truthmark.market.selling import DIRECT, prove_terms
+from truthmark.market.session import Session
+from truthmark.market.upkeep import Upkeep
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "demo"
+PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD"}
+FEE = 100_000  # a tenth of a test dollar for each custodian who delivers
+
+
+def main() -> int:
+    """Run the demonstration; return the exit code."""
+    console = Console(width=min(110, Console().width), force_terminal=sys.stdout.isatty())
+    report = Report()
+    stage = Stage(report, console)
+    begin = time.monotonic()
+    with stage.act("A chain, the contracts, test money"), stage.bar("deploying") as advance:
+        world = World(BUILD, advance)
+    try:
+        _play(world, stage)
+    finally:
+        world.close()
+    report.figures["seconds"] = round(time.monotonic() - begin, 1)
+    report.save(BUILD / "report.json")
+    stage.close({"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"})
+    return 0
+
+
+def _play(world: World, stage: Stage) -> None:
+    first_block = world.net.status().block or 0
+    who = addresses(world.net)
+    observer = world.net.session("stranger")
+    dollar = world.net.profile.token("TUSD").address
+    before = {role: wealth(observer, dollar, address) for role, address in who.items()}
+
+    with stage.act("Three validators stake and offer custody"):
+        world.open_seller()
+        world.register_custodians(FEE)
+        world.start_custodians()
+        for node in world.nodes:
+            stage.say(
+                f"{node.role}: process {node.process.pid}, {world.health(node)['block']} blocks"
+            )
+
+    with stage.act("The seller packs and lists three data sets"):
+        seller = world.open_seller()
+        sources = _sources(world.folder / "sources")
+        versions = {
+            name: _sell(stage, world, seller, name, source, title)
+            for name, (source, title) in sources.items()
+        }
+
+    with stage.act("The seller goes away"):
+        away = world.take_seller_away()
+        stage.verified(
+            f"no process of the seller runs; his keys and blocks are now in {away.name}",
+            "this script moved the folder",
+        )
+
+    with stage.act("A buyer with nothing but the command line gets all three"):
+        for name, version in versions.items():
+            _buy(stage, world, name, version)
+
+    _settle(stage, world, list(versions.values()))
+    _what_cannot_happen(stage, world, versions)
+    _update(stage, world, versions["crowd"], sources["crowd"][0])
+
+    with stage.act("Everybody takes out what is theirs"):
+        _pay_out(stage, world, observer, who, before, dollar, first_block)
+
+
+# ------------------------------------------------------------------- selling
+
+
+def _sources(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Build the three data sets from the catalogue's recipes."""
+    _recipe("digits")(folder / "digits")
+    _recipe("sp_amt")(folder / "sp_amt")
+    crowd = next((folder / "sp_amt").glob("*.parquet"))
+    return {
+        "images": (folder / "digits" / "images", "Handwritten digits, images"),
+        "table": (folder / "digits" / "table", "Handwritten digits, table"),
+        "crowd": (crowd, "Movie reviews, labelled by a crowd"),
+    }
+
+
+def _recipe(name: str) -> Callable[[Path], Any]:
+    """Return the `build` function of a recipe; datasets/ is no package."""
+    path = ROOT / "datasets" / name / "recipe.py"
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+    assert spec is not None and spec.loader is not None  # the file is there
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    build: Callable[[Path], Any] = module.build
+    return build
+
+
+def _sell(
+    stage: Stage, world: World, seller: Session, name: str, source: Path, title: str
+) -> Version:
+    packed = world.net.home("seller") / "packed" / name
+    with stage.bar(f"packing {title}") as advance:
+        made = truthmark.pack(
+            source, packed, licence="CC-BY-4.0", title=title, session=seller, progress=advance
+        )
+    version = truthmark.list_dataset(
+        packed,
+        price=PRICES[name],
+        custodians=len(CUSTODIANS),
+        threshold=2,
+        windows="demo",
+        lock="100 TMK",
+        penalty="10 TMK",
+        bond="20 TUSD",
+        term_days=1,
+        session=seller,
+    )
+    epoch = seller.catalogue.epochs(version.terms_id)[0]
+    with stage.bar("custodians accept") as advance:
+        while not Seller(seller).is_live(epoch):
+            state = seller.catalogue.states([epoch])[0]
+            advance(state.accepted.bit_count(), epoch.custody.count)
+            time.sleep(0.2)
+    stage.say(
+        f"{title}: {made.manifest.size:,} bytes in {made.count} shards, for sale as "
+        f"[bold]{version.ref}[/] at {PRICES[name]}, 2 of {epoch.custody.count} custodians"
+    )
+    return version
+
+
+# -------------------------------------------------------------------- buying
+
+
+def _buy(stage: Stage, world: World, name: str, version: Version) -> None:
+    target = world.folder / "bought" / name
+    world.run_cli(
+        "buyer",
+        *("get", version.ref, str(target)),
+        *("--yes", "--max-price", "20 TUSD"),
+        storage=world.buyer_storage(),
+    )
+    stage.say(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")
+    frame = _frame(target)
+    stage.show(frame.head(3).to_string(max_colwidth=40))
+    label = "label" if "label" in frame else frame.columns[-1]
+    counts = frame[label].value_counts().sort_index()
+    stage.say(f"{len(frame):,} rows; by {label}: {counts.to_dict()}")
+    stage.report.figures[name] = {
+        "rows": len(frame),
+        "classes": {str(key): int(value) for key, value in counts.items()},
+    }
+    stage.verified("every block by its hash, all of them by the root on the chain", "the buyer")
+    stage.verified("both parts of the key, by their proofs", "the market contract, and the buyer")
+    stage.verified("that the key opens every committed shard", "the buyer, before opening one")
+
+
+def _frame(folder: Path) -> pd.DataFrame:
+    """Read what was written, as anybody would: labels of images, or the table's rows."""
+    tables = sorted(folder.rglob("*.parquet"))
+    if tables:
+        return pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True)
+    lists = sorted(folder.rglob("metadata.csv"))
+    return pd.concat([pd.read_csv(path) for path in lists], ignore_index=True)
+
+
+def _settle(stage: Stage, world: World, versions: list[Version]) -> None:
+    with stage.act("The inspection ends, and the custodians' nodes settle"):
+        stranger = world.net.session("stranger")
+        world.warp(max(v.terms.inspection_seconds for v in versions) + 5)
+        deadline = time.monotonic() + 60
+        while True:
+            stranger.catalogue.sync()
+            purchases = stranger.catalogue.purchases()
+            if all(p.status is PurchaseStatus.SETTLED for p in purchases):
+                break
+            if time.monotonic() > deadline:
+                raise RuntimeError("the nodes did not settle; see build/demo/custodian1/node.log")
+            time.sleep(0.3)
+        stage.verified(
+            f"{len(purchases)} purchases are settled", "any node; it needs nobody's leave"
+        )
+
+
+# -------------------------------------------------------- what cannot happen
+
+
+def _what_cannot_happen(stage: Stage, world: World, versions: dict[str, Version]) -> None:
+    table = versions["table"]
+    with stage.act("Somebody lists the sealed shares under a name of his own"):
+        _steal_shares(stage, world, table)
+    with stage.act("A copycat lists the same bytes under a key of his own"):
+        _copy(stage, world, table)
+    with stage.act("The custodians are stopped, and one tries a wrong part"):
+        _fail(stage, world, versions["images"])
+
+
+def _steal_shares(stage: Stage, world: World, version: Version) -> None:
+    copycat = world.net.session("copycat", storage=tuple(world.buyer_storage()))
+    copycat.catalogue.sync()
+    epoch = copycat.catalogue.epochs(version.terms_id)[0]
+    stolen = _retold(version, copycat.address)
+    # He does not know the dataset's secret; the proof that he needs is made with another one.
+    proof, counter = prove_terms(
+        stolen, 12345, chain_id=copycat.profile.chain_id, registry=copycat.chain.registry.address
+    )
+    custody = _replaced(epoch, terms_id=stolen.terms_id)
+    try:
+        copycat.chain.registry.functions.list_version(
+            stolen.astuple(),
+            1,
+            tuple(proof),
+            counter,
+            custody.astuple(),
+            list(epoch.custodians),
+            [tuple(key) for key in epoch.share_keys],
+        ).call(sender=copycat.address)
+        raise AssertionError("the registry took a key that its seller does not know")
+    except RevertedError as error:
+        stage.refused("listing the dataset's key without knowing its secret", str(error))
+    node = world.net.session(CUSTODIANS[0], storage=tuple(world.buyer_storage()))
+    node.catalogue.sync()
+    seat = seats([epoch], node.address)[0]
+    from truthmark.cid import raw_cid
+
+    bundle = node.storage.read_block(raw_cid(epoch.custody.sealed_shares))
+    key = next(iter(_encryption_keys(node).values()))
+    try:
+        receive_share(
+            bundle,
+            key,
+            stolen,
+            custody,
+            epoch.share_keys,
+            seat.index,
+            chain_id=node.profile.chain_id,
+            registry=node.chain.registry.address,
+        )
+        raise AssertionError("a share opened in another context")
+    except KeysError as error:
+        stage.refused("opening its sealed shares for the copycat's listing", str(error))
+
+
+def _copy(stage: Stage, world: World, version: Version) -> None:
+    """List the same container and index under another key, and let the first buyer disprove it."""
+    copycat = world.net.session("copycat", storage=tuple(world.buyer_storage()))
+    copycat.catalogue.sync()
+    original = Buyer(copycat).fetch(version)
+    from truthmark.keys.curve import random_scalar
+
+    secret = random_scalar()
+    public_key = copycat.vault.put_seller_secret(secret)
+    manifest = read_manifest(original)
+    fake = _manifest_with(manifest, public_key)
+    folder = world.folder / "copied"
+    folder.mkdir()
+    for path in original.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    write_atomically(folder / MANIFEST_NAME, fake.to_bytes())
+    dollar = copycat.profile.token("TUSD")
+    listed = Seller(copycat).list_dataset(
+        folder,
+        price=3 * 10**6,
+        token=dollar,
+        windows=copycat.profile.windows["demo"],
+        offer=DIRECT,
+        bond=10 * 10**6,
+    )
+    copied = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+    stage.say(f"the copy is for sale as [bold]{copied.ref}[/] at 3 TUSD, bond 10 TUSD")
+    victim = world.net.session(
+        "buyer2", storage=(f"local:{world.net.home('copycat') / 'store'}", *world.buyer_storage())
+    )
+    victim.catalogue.sync()
+    had = wealth(victim, dollar.address, victim.address)
+    buyer = Buyer(victim)
+    bytes_folder = buyer.fetch(copied)
+    purchase = buyer.buy(buyer.quote(copied), max_total=3 * 10**6)
+    copycat.catalogue.sync()
+    seat = Seat(listed.epoch, 1)
+    Custodian(copycat).deliver(
+        copied, seat, copycat.catalogue.purchases(custody_id=listed.epoch.custody_id)
+    )
+    try:
+        buyer.receive(copied, buyer.wait(purchase), bytes_folder)
+        raise AssertionError("a wrong key was taken for the right one")
+    except WrongKeyComplaint as complaint:
+        stage.refused("selling bytes that one's key does not open", str(complaint))
+        receipts = buyer.complain(complaint)
+    now = wealth(victim, dollar.address, victim.address)
+    assert now - had == 5 * 10**6  # his price, and half the bond
+    stage.verified(
+        f"one complaint ({receipts[0].gas_used:,} gas) brought the price and half the bond back",
+        "the contract",
+    )
+
+
+def _fail(stage: Stage, world: World, version: Version) -> None:
+    """Stop the custodians, try a wrong part, and let the refund come."""
+    storage = tuple(world.buyer_storage())
+    buyer_session = world.net.session("buyer3", storage=tuple(world.buyer_storage()))
+    buyer_session.catalogue.sync()
+    buyer = Buyer(buyer_session)
+    world.stop_custodians()
+    dollar = version.terms.token
+    had = wealth(buyer_session, dollar, buyer_session.address)
+    quote = buyer.quote(version)
+    purchase = buyer.buy(quote, max_total=quote.total)
+    liar = world.net.session(CUSTODIANS[0])
+    liar.catalogue.sync()
+    seat = seats([quote.epoch], liar.address)[0]
+    share_key = quote.epoch.share_keys[seat.index - 1]
+    share = liar.vault.find_share(quote.epoch.custody_id, seat.index, share_key)
+    assert share is not None  # its node accepted
+    receipt_digest, base, _, proof = draft_delivery(
+        share,
+        purchase.receipt,
+        quote.epoch.custody,
+        quote.epoch.share_keys,
+        seat.index,
+        chain_id=liar.profile.chain_id,
+        market=liar.chain.market.address,
+    )
+    from truthmark.keys.curve import multiply
+    from truthmark.types import Point
+
+    wrong = multiply((share + 1) % N, Point(*base))
+    try:
+        liar.chain.market.functions.deliver(
+            quote.epoch.custody_id,
+            seat.index,
+            tuple(share_key),
+            quote.epoch.custody.threshold,
+            version.terms.inspection_seconds,
+            [(receipt_digest, base, tuple(wrong), proof)],
+        ).call(sender=liar.address)
+        raise AssertionError("the market took a wrong part")
+    except RevertedError as error:
+        stage.refused("a custodian posts a wrong part of the key", str(error))
+    world.warp(version.terms.delivery_seconds + 5)
+    stranger = world.net.session("stranger")
+    stranger.catalogue.sync()
+    burned_before = _burned(stranger)
+    receipts = Upkeep(stranger).refund(
+        stranger.catalogue.purchases(purchase_id=purchase.purchase_id)
+    )
+    stage.gas("refund with three fines", receipts[0].gas_used)
+    burned = _burned(stranger) - burned_before
+    assert wealth(buyer_session, dollar, buyer_session.address) == had
+    stage.verified("the money is back, fees and all, and a stranger moved it", "the contract")
+    stage.verified(
+        f"each silent custodian lost 10 TMK, {burned / 10**18:.0f} TMK burned, to nobody's gain",
+        "the staking contract",
+    )
+    assert burned == 30 * 10**18
+
+
+# -------------------------------------------------------------------- update
+
+
+def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
+    """Sell a second version and show that only what changed travels."""
+    with stage.act("The seller returns with an update"):
+        world.bring_seller_back()
+        seller = world.open_seller()
+        seller.catalogue.sync()
+        frame = pd.read_parquet(source)
+        more = pd.concat([frame, frame.tail(200).assign(worker="late")], ignore_index=True)
+        grown = world.folder / "sources" / "crowd-2.parquet"
+        more.to_parquet(grown, index=False)
+        home = world.net.home("seller") / "packed"
+        made = truthmark.pack(
+            grown,
+            home / "crowd-2",
+            licence="CC-BY-4.0",
+            title="Movie reviews, labelled by a crowd",
+            previous=home / "crowd",
+            session=seller,
+        )
+        second = truthmark.list_dataset(
+            home / "crowd-2", price="1 TUSD", windows="demo", update=version.ref, session=seller
+        )
+        assert world.seller_blocks is not None
+        buyer = world.net.session(
+            "buyer",
+            storage=(
+                f"local:{world.net.home('buyer') / 'store'}",
+                f"gateway:{world.seller_blocks.url}",
+            ),
+        )
+        buyer.catalogue.sync()
+        new = Buyer(buyer).missing_bytes(second)
+        Buyer(buyer).fetch(second)
+        stage.verified(
+            f"{second.ref} takes over {made.inherited} of {made.count} shards; of "
+            f"{made.manifest.size:,} bytes the buyer downloaded {new:,}",
+            "the buyer's store, before and after",
+        )
+        stage.report.figures["update"] = {
+            "shards": made.count,
+            "inherited": made.inherited,
+            "bytes": made.manifest.size,
+            "downloaded": new,
+        }
+
+
+# ------------------------------------------------------------------- closing
+
+
+def _pay_out(
+    stage: Stage,
+    world: World,
+    observer: Session,
+    who: dict[str, str],
+    before: dict[str, int],
+    dollar: str,
+    first_block: int,
+) -> None:
+    observer.catalogue.sync()
+    for role, address in who.items():
+        if Upkeep(observer).owed(dollar, address):
+            Upkeep(observer).withdraw(dollar, address)
+            stage.say(f"{role}: paid out by a stranger, to {address}")
+    gas, functions = spent_gas(observer, first_block)
+    for role, address in who.items():
+        change = wealth(observer, dollar, address) - before[role]
+        used = gas.get(address.lower(), 0)
+        if change or used:
+            shown = world.net.profile.format_amount(abs(change), dollar)
+            stage.report.rows.append(
+                Row(
+                    role,
+                    shown if change < 0 else "",
+                    shown if change > 0 else "",
+                    used,
+                )
+            )
+    for name, used in sorted(functions.items()):
+        stage.gas(name, used)
+
+
+# ------------------------------------------------------------------- helpers
+
+
+def _retold(version: Version, seller: str) -> Any:
+    from dataclasses import replace
+
+    return replace(version.terms, seller=seller, payee=seller)
+
+
+def _replaced(epoch: Epoch, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(epoch.custody, **changes)
+
+
+def _manifest_with(manifest: Manifest, public_key: Any) -> Manifest:
+    from dataclasses import replace
+
+    return replace(manifest, public_key=public_key)
+
+
+def _burned(session: Session) -> int:
+    staking = session.chain.staking.functions
+    return int(staking.balances(staking.TOKEN().call(), staking.BURN().call()).call())
+
+
+def _encryption_keys(session: Session) -> dict[bytes, bytes]:
+    from truthmark.keys.encryption import find_encryption_keys
+
+    return find_encryption_keys(
+        session.signer.sign_typed,
+        session.catalogue.encryption_keys(session.address),
+        chain_id=session.profile.chain_id,
+        market=session.chain.market.address,
+        validator=session.address,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
