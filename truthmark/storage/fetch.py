@@ -223,6 +223,7 @@ class _NodeFile:
         self._on_node = on_node
         self._places: dict[CID, tuple[int, int]] = {}
         self._told: set[CID] = set()
+        self._small: bytes | None = None  # the whole file where it is a single block
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         self._end = 0
         size = os.fstat(self._handle).st_size
@@ -243,7 +244,9 @@ class _NodeFile:
     def read_block(self, cid: CID) -> bytes:
         """Return an inner node, or the only block of a small file."""
         if cid.codec == RAW:
-            return self._source.read_block(cid)
+            if self._small is None:
+                self._small = self._source.read_block(cid)
+            return self._small
         if cid in self._places:
             place, length = self._places[cid]
             data = check_block(cid, os.pread(self._handle, length, place), "part file")
