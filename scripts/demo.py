@@ -111,8 +111,8 @@ def _play(world: World, stage: Stage) -> None:
 def _sources(folder: Path) -> dict[str, tuple[Path, str]]:
     """Build the three data sets from the catalogue's recipes."""
     _recipe("digits")(folder / "digits")
-    _recipe("sp_amt")(folder / "sp_amt")
-    crowd = next((folder / "sp_amt").glob("*.parquet"))
+    crowd = folder / "sp_amt.parquet"
+    _recipe("sp_amt")(crowd)
     return {
         "images": (folder / "digits" / "images", "Handwritten digits, images"),
         "table": (folder / "digits" / "table", "Handwritten digits, table"),
@@ -177,7 +177,7 @@ def _buy(stage: Stage, world: World, name: str, version: Version) -> None:
         "buyer",
         *("get", version.ref, str(target)),
         *("--yes", "--max-price", "20 TUSD"),
-        storage=world.buyer_storage(),
+        storage=world.storage("buyer"),
     )
     stage.say(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")
     frame = _frame(target)
@@ -235,7 +235,7 @@ def _what_cannot_happen(stage: Stage, world: World, versions: dict[str, Version]
 
 
 def _steal_shares(stage: Stage, world: World, version: Version) -> None:
-    copycat = world.net.session("copycat", storage=tuple(world.buyer_storage()))
+    copycat = world.net.session("copycat", storage=world.storage("copycat"))
     copycat.catalogue.sync()
     epoch = copycat.catalogue.epochs(version.terms_id)[0]
     stolen = _retold(version, copycat.address)
@@ -257,7 +257,7 @@ def _steal_shares(stage: Stage, world: World, version: Version) -> None:
         raise AssertionError("the registry took a key that its seller does not know")
     except RevertedError as error:
         stage.refused("listing the dataset's key without knowing its secret", str(error))
-    node = world.net.session(CUSTODIANS[0], storage=tuple(world.buyer_storage()))
+    node = world.net.session(CUSTODIANS[0], storage=world.storage(CUSTODIANS[0]))
     node.catalogue.sync()
     seat = seats([epoch], node.address)[0]
     from truthmark.cid import raw_cid
@@ -282,7 +282,7 @@ def _steal_shares(stage: Stage, world: World, version: Version) -> None:
 
 def _copy(stage: Stage, world: World, version: Version) -> None:
     """List the same container and index under another key, and let the first buyer disprove it."""
-    copycat = world.net.session("copycat", storage=tuple(world.buyer_storage()))
+    copycat = world.net.session("copycat", storage=world.storage("copycat"))
     copycat.catalogue.sync()
     original = Buyer(copycat).fetch(version)
     from truthmark.keys.curve import random_scalar
@@ -308,7 +308,7 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
     copied = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
     stage.say(f"the copy is for sale as [bold]{copied.ref}[/] at 3 TUSD, bond 10 TUSD")
     victim = world.net.session(
-        "buyer2", storage=(f"local:{world.net.home('copycat') / 'store'}", *world.buyer_storage())
+        "buyer2", storage=(*world.storage("buyer2"), f"local:{world.net.home('copycat') / 'store'}")
     )
     victim.catalogue.sync()
     had = wealth(victim, dollar.address, victim.address)
@@ -336,8 +336,7 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
 
 def _fail(stage: Stage, world: World, version: Version) -> None:
     """Stop the custodians, try a wrong part, and let the refund come."""
-    storage = tuple(world.buyer_storage())
-    buyer_session = world.net.session("buyer3", storage=tuple(world.buyer_storage()))
+    buyer_session = world.net.session("buyer3", storage=world.storage("buyer3"))
     buyer_session.catalogue.sync()
     buyer = Buyer(buyer_session)
     world.stop_custodians()

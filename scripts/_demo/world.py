@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -163,12 +163,12 @@ class World:
 
     # ---------------------------------------------------------------- the buyers
 
-    def buyer_storage(self) -> list[str]:
-        """Return what a buyer reads from: his own disk, then whichever custodian answers."""
-        store = self.net.home("buyer") / "store"
-        return [f"local:{store}", *(f"gateway:{node.blocks_url}" for node in self.nodes)]
+    def storage(self, role: str) -> tuple[str, ...]:
+        """Return what a role reads from: its own disk, then whichever custodian answers."""
+        own = f"local:{self.net.home(role) / 'store'}"
+        return (own, *(f"gateway:{node.blocks_url}" for node in self.nodes))
 
-    def environment(self, role: str, storage: list[str]) -> dict[str, str]:
+    def environment(self, role: str, storage: Sequence[str]) -> dict[str, str]:
         """Return the environment of a role's processes."""
         return {
             **os.environ,
@@ -178,7 +178,7 @@ class World:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def run_cli(self, role: str, *arguments: str, storage: list[str]) -> str:
+    def run_cli(self, role: str, *arguments: str, storage: Sequence[str]) -> str:
         """Run a command of the CLI as a role and return what it printed.
 
         Raises:

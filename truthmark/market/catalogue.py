@@ -74,6 +74,7 @@ class EpochState:
     end: int
     previous_end: int
     stopped_at: int
+    inspection_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Purchase:
     bought_at: int
     block_number: int
     delivered: Mapping[int, Delivered]
-    """by custodian's number"""
+    """by custodian's number, in the order of delivery"""
 
 
 @dataclass(frozen=True, slots=True)
