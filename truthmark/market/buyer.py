@@ -29,7 +29,7 @@ from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatu
 from truthmark.market.seller import require_open
 from truthmark.market.selling import licence_hash
 from truthmark.market.upkeep import Upkeep
-from truthmark.types import Progress
+from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import Receipt

@@ -14,7 +14,6 @@ from truthmark.keys.delivery import combine_key, purchase_base
 from truthmark.keys.proofs import (
     DeliveryStatement,
     KnowledgeProof,
-    Proof,
     complete_proof,
     prove_buyer_key,
 )
@@ -88,24 +87,23 @@ def verified_parts(
     *,
     chain_id: int,
     market: str,
-) -> dict[int, tuple[Point, Proof]]:
+) -> dict[int, Point]:
     """Check deliveries as the contract did, so that a lying endpoint is noticed.
+
+    Returns:
+        The parts D_j by j, in the order of delivery.
 
     Raises:
         ProofError: A delivery is false; ask another endpoint.
     """
-    return {
-        index: (
+    for index, part in delivered.items():
+        complete_proof(
+            statement(receipt, custody_id, index, share_keys, chain_id=chain_id, market=market),
             part.share,
-            complete_proof(
-                statement(receipt, custody_id, index, share_keys, chain_id=chain_id, market=market),
-                part.share,
-                part.challenge,
-                part.response,
-            ),
+            part.challenge,
+            part.response,
         )
-        for index, part in delivered.items()
-    }
+    return {index: part.share for index, part in delivered.items()}
 
 
 def statement(
@@ -134,14 +132,13 @@ def statement(
     )
 
 
-def content_key(parts: Mapping[int, tuple[Point, Proof]], secret: int, terms: Terms) -> bytes:
+def content_key(parts: Mapping[int, Point], secret: int, terms: Terms) -> bytes:
     """Combine verified parts into the key that opens the version, 32 bytes.
 
     Raises:
         DeliveryError: The parts do not combine.
     """
     try:
-        shares = {index: share for index, (share, _) in parts.items()}
-        return cek_from_point(combine_key(shares, secret, terms.public_key))
+        return cek_from_point(combine_key(parts, secret, terms.public_key))
     except KeysError as error:
         raise DeliveryError(f"the delivered parts give no key: {error}") from error

@@ -9,13 +9,12 @@ from typing import Any
 
 from truthmark.codec import WrongKey
 from truthmark.keys.delivery import derive_key
-from truthmark.keys.proofs import Proof
 from truthmark.market.records import Terms
 from truthmark.types import Point
 
 
 def draft_evidence(
-    parts: Mapping[int, tuple[Point, Proof]], secret: int, terms: Terms, wrong: WrongKey
+    parts: Mapping[int, Point], secret: int, terms: Terms, wrong: WrongKey
 ) -> tuple[Any, ...]:
     """Write the contracts' `struct Evidence` of a complaint.
 
