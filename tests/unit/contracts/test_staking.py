@@ -302,6 +302,15 @@ def test_withdraw_tickets__something_missing__pays_no_ticket_before_its_time(
     assert staked.figures() == (0, 0, 0, 0, 0)
 
 
+def test_withdraw_tickets__most_is_missing__pays_with_the_last(staked: Stage) -> None:
+    staked.slash(250)
+    assert staked.contract.unbond([0, 1, 2], sender=staked.validator) == 50
+    boa.env.timestamp += UNBONDING
+    paid = [staked.contract.withdraw_tickets([i], sender=staked.validator) for i in (2, 0, 1)]
+    assert paid == [0, 0, 50]
+    assert staked.figures() == (0, 0, 0, 0, 0)
+
+
 def test_unbond__all_stake_burned__clears_the_tickets_for_nothing(staked: Stage) -> None:
     staked.slash(300)
     assert staked.contract.unbond([0, 1, 2], sender=staked.validator) == 0
