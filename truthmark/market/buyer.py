@@ -388,7 +388,7 @@ class Buyer:
             )
         return opened
 
-    def _parts(self, purchase: Purchase, epoch: Epoch) -> dict[int, Any]:
+    def _parts(self, purchase: Purchase, epoch: Epoch) -> dict[int, Point]:
         # In the order of delivery, of which the market has noted a hash.
         return verified_parts(
             purchase.delivered,

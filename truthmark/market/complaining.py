@@ -30,21 +30,14 @@ def draft_evidence(
     Raises:
         KeysError: The deliveries cannot be followed by a contract.
     """
-    shares = {index: share for index, (share, _) in parts.items()}
-    steps = derive_key(shares, secret, terms.public_key)
+    steps = derive_key(parts, secret, terms.public_key)
     return (
         steps.secret,
         tuple(steps.buyer_key),
         steps.buyer_slope,
         tuple(steps.blinding),
         [
-            (
-                part.index,
-                tuple(part.share),
-                part.weight,
-                tuple(part.weighted),
-                part.slope,
-            )
+            (part.custodian, tuple(part.share), part.weight, tuple(part.weighted), part.slope)
             for part in steps.parts
         ],
         steps.key_slope,
