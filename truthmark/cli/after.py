@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark refund` and `truthmark complain`: when a sale goes wrong."""
+
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from truthmark.cli.base import State, command, find_version, json_option, yes_option
+from truthmark.cli.browse import purchase_json
+from truthmark.cli.output import ask, bar, moment, out, out_json, say
+from truthmark.errors import DeliveryError, MarketError
+
+if TYPE_CHECKING:
+    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.session import Session
+
+COMPLAINT_GAS = 400_000
+"""Units that a complaint and the refund after it take at the most with few custodians."""
+
+
+@command()
+@click.argument("dataset", required=False)
+@json_option
+@click.pass_obj
+def refund(state: State, dataset: str | None, as_json: bool) -> None:
+    """Take back the money of purchases whose key did not come in time or was proven wrong.
+
+    Of all your purchases, or those of DATASET. Pays it out to you as well.
+    """
+    with state.session() as session:
+        session.journal.resume()
+        session.catalogue.sync()
+        terms_id = find_version(session, dataset).terms_id if dataset else None
+        mine = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
+        due = _refundable(session, mine)
+        _pay_back(session, due)
+        versions = {p.purchase_id: _version_of(session, p) for p in due}
+        if as_json:
+            out_json([purchase_json(session, versions[p.purchase_id], p) for p in due])
+            return
+        for purchase in due:
+            version = versions[purchase.purchase_id]
+            shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
+            out(f"{version.ref}: {shown} came back")
+        if not due:
+            _explain_nothing(session, mine)
+
+
+def _explain_nothing(session: "Session", mine: "list[Purchase]") -> None:
+    from truthmark.market.records import PurchaseStatus
+
+    waiting = [p for p in mine if p.status is PurchaseStatus.PAID]
+    if waiting:
+        first = min(waiting, key=lambda p: p.deadline)
+        raise MarketError(
+            "nothing can be refunded yet: a key may still come until "
+            f"{moment(first.deadline, session.chain.time())}"
+        )
+    raise MarketError("there is nothing to refund")
+
+
+@command()
+@click.argument("dataset")
+@yes_option
+@click.pass_obj
+def complain(state: State, dataset: str, yes: bool) -> None:
+    """Check the key of a DATASET that you bought; if it is wrong, prove it and get your money back.
+
+    Says first what that costs and brings.
+    """
+    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+    from truthmark.market.records import PurchaseStatus
+
+    with state.session() as session:
+        session.journal.resume()
+        version = find_version(session, dataset)
+        buyer = Buyer(session, say)
+        purchase = buyer.find_purchase(version)
+        if purchase is None:
+            raise MarketError(f"this account has not bought {version.ref}; choose another one")
+        if purchase.status is PurchaseStatus.PAID:
+            raise MarketError(
+                f"the key of {version.ref} has not come yet; if it does not come until "
+                f"{moment(purchase.deadline, session.chain.time())}, run `truthmark refund`"
+            )
+        with bar("fetching") as progress:
+            folder = buyer.fetch(version, progress)
+        try:
+            buyer.receive(version, purchase, folder)
+        except WrongKeyComplaint as complaint:
+            settle_complaint(session, buyer, complaint, yes=yes)
+        raise MarketError(
+            f"the key of {version.ref} opens every part; there is nothing to complain about"
+        )
+
+
+def settle_complaint(
+    session: "Session", buyer: "Buyer", complaint: "WrongKeyComplaint", *, yes: bool
+) -> NoReturn:
+    """Offer to prove that a key is wrong, and do so on a yes.
+
+    Raises:
+        DeliveryError: Always, as there is no data; says where the money is.
+    """
+    from truthmark.market.records import VersionStatus
+
+    version, purchase = complaint.opened.version, complaint.opened.purchase
+    show, token = session.profile.format_amount, version.terms.token
+    status, _ = session.catalogue.standing(version)
+    if status is VersionStatus.DEAD:
+        take_money_back(session, version, purchase, complaint, yes=yes)
+    now = session.chain.time()
+    if now > purchase.deadline:
+        raise DeliveryError(
+            f"the key of {version.ref} is wrong, but complaints ended at "
+            f"{moment(purchase.deadline, now)}; nothing can be done about this purchase"
+        ) from complaint
+    say(
+        f"the key of {version.ref} is wrong: it does not open part {complaint.wrong.i} that the "
+        "seller committed to"
+    )
+    price = int(session.chain.rpc.call("eth_gasPrice"), 16)
+    say(
+        f"a complaint costs about {session.profile.format_native(COMPLAINT_GAS * price)} for gas; "
+        f"it brings back your {show(_paid(session, purchase), token)} and "
+        f"{show(complaint.reward, token)} of the seller's bond"
+    )
+    say("it also makes the wrong key public and ends the listing for everybody")
+    if not ask("complain?", yes=yes):
+        raise DeliveryError(
+            f"the key of {version.ref} is wrong; `truthmark complain {version.ref}` counts until "
+            f"{moment(purchase.deadline, now)}"
+        ) from complaint
+    buyer.complain(complaint)
+    _pay_out(session, token)
+    raise DeliveryError(
+        f"the key of {version.ref} was proven wrong; your {show(_paid(session, purchase), token)} "
+        f"and {show(complaint.reward, token)} of the seller's bond were paid to {session.address}"
+    ) from complaint
+
+
+def take_money_back(
+    session: "Session",
+    version: "Version",
+    purchase: "Purchase",
+    error: DeliveryError,
+    *,
+    yes: bool,
+) -> NoReturn:
+    """Offer to take the money of a failed purchase back, and do so on a yes.
+
+    Raises:
+        DeliveryError: Always, as there is no data; says where the money is.
+    """
+    if not _refundable(session, [purchase]):
+        raise error
+    say(str(error))
+    shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
+    if not ask(f"take your {shown} back now?", yes=yes):
+        raise DeliveryError(
+            f"{version.ref} was not delivered; `truthmark refund {version.ref}` brings your money "
+            "back"
+        ) from error
+    _pay_back(session, [purchase])
+    raise DeliveryError(
+        f"{version.ref} was not delivered; your {shown} were paid back to {session.address}"
+    ) from error
+
+
+def _refundable(session: "Session", purchases: "list[Purchase]") -> "list[Purchase]":
+    from truthmark.market.records import PurchaseStatus, VersionStatus
+    from truthmark.market.upkeep import overdue
+
+    late = overdue(purchases, session.chain.time())
+    dead = [
+        p
+        for p in purchases
+        if p.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
+        and _version_of(session, p).status is VersionStatus.DEAD
+    ]
+    return [p for p in purchases if p in late or p in dead]
+
+
+def _pay_back(session: "Session", due: "list[Purchase]") -> None:
+    from truthmark.market.upkeep import Upkeep
+
+    if due:
+        Upkeep(session).refund(due)
+    for token in {_version_of(session, p).terms.token for p in due}:
+        _pay_out(session, token)
+
+
+def _pay_out(session: "Session", token: str) -> None:
+    from truthmark.market.upkeep import Upkeep
+
+    Upkeep(session).withdraw(token, session.address)
+
+
+def _paid(session: "Session", purchase: "Purchase") -> int:
+    """Return what a purchase cost, with the custodians' fees."""
+    from truthmark.market.buying import purchase_cost
+
+    custody = session.catalogue.epoch(purchase.custody_id).custody
+    return purchase_cost(purchase.receipt.price, custody)
+
+
+def _version_of(session: "Session", purchase: "Purchase") -> "Version":
+    return session.catalogue.version(f"0x{purchase.terms_id.hex()}")

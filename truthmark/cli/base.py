@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all commands share: common options, the session, passphrases."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from truthmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from truthmark.config import Settings
+    from truthmark.market.catalogue import Version
+    from truthmark.market.session import Session
+
+DEVNET_PASSPHRASE: Final = "devnet"  # noqa: S105 (whose keys everybody knows)
+_DEVNET_CHAIN: Final = 31337
+
+
+@dataclass
+class State:
+    """What was said on the command line, for all commands alike."""
+
+    home: Path | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    """settings by name, as `truthmark.config.load_settings` takes them"""
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings, with those from the command line."""
+        from truthmark.config import load_settings
+
+        return load_settings(self.home, **self.given)
+
+    def session(self) -> "Session":
+        """Open a session; a context manager."""
+        from truthmark.market.session import connect
+
+        return connect(self.home, ask_passphrase=self.passphrase, **self.given)
+
+    @property
+    def is_devnet(self) -> bool:
+        """Whether the profile is a development chain's, whose keys protect nothing."""
+        try:
+            profile = self.settings.chain_profile()
+        except ConfigError:
+            return False
+        return profile.name == "devnet" and profile.chain_id == _DEVNET_CHAIN
+
+    def passphrase(self, what: str) -> str:
+        """Return the passphrase that opens something.
+
+        Raises:
+            ConfigError: There is nobody to ask.
+        """
+        return self._known_passphrase() or _ask_hidden(f"passphrase of {what}")
+
+    def new_passphrase(self, what: str) -> str:
+        """Return a passphrase to close something with; a person types it twice.
+
+        Raises:
+            ConfigError: There is nobody to ask, or it was typed differently.
+        """
+        if known := self._known_passphrase():
+            return known
+        first = _ask_hidden(f"new passphrase of {what}")
+        if _ask_hidden("the same again") != first:
+            raise ConfigError("the two passphrases differ; run the command again")
+        return first
+
+    def _known_passphrase(self) -> str | None:
+        named = os.environ.get("TRUTHMARK_PASSPHRASE")
+        if named:
+            return named
+        return DEVNET_PASSPHRASE if self.is_devnet else None
+
+
+def _ask_hidden(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError(f"the {prompt} is needed; set TRUTHMARK_PASSPHRASE, or use a terminal")
+    from getpass import getpass
+
+    return getpass(f"{prompt}: ")
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep a common option in the state."""
+    state = ctx.ensure_object(State)
+    if value is None or parameter.name is None:
+        return
+    if parameter.name == "home":
+        state.home = value
+    elif parameter.name == "debug":
+        if value:
+            import logging
+
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    else:
+        state.given[parameter.name] = value
+
+
+def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    parts = None if value is None else tuple(p.strip() for p in value.split(",") if p.strip())
+    _keep(ctx, parameter, parts)
+
+
+def common_options(is_hidden: bool) -> list[click.Parameter]:
+    """Return the options that stand before or behind any command."""
+    option: Callable[..., click.Option] = partial(
+        click.Option, expose_value=False, hidden=is_hidden, is_eager=True
+    )
+    return [
+        option(
+            ["--home"],
+            type=click.Path(file_okay=False, path_type=Path),
+            callback=_keep,
+            help="Folder of settings, accounts and secrets.  [env: TRUTHMARK_HOME]",
+        ),
+        option(["--profile"], callback=_keep, help="Chain profile.  [env: TRUTHMARK_PROFILE]"),
+        option(
+            ["--account"],
+            callback=_keep,
+            help="Who signs: an account's name, env:NAME, stdin or keyring:NAME; never a key."
+            "  [env: TRUTHMARK_ACCOUNT]",
+        ),
+        option(
+            ["--rpc"],
+            callback=_split,
+            metavar="URL,…",
+            help="Chain endpoints instead of the profile's.  [env: TRUTHMARK_RPC]",
+        ),
+        option(
+            ["--storage"],
+            callback=_split,
+            metavar="STORE,…",
+            help="local, local:FOLDER, kubo:ADDRESS, gateway:URL.  [env: TRUTHMARK_STORAGE]",
+        ),
+        option(["--debug"], is_flag=True, callback=_keep, help="Log, and show tracebacks."),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the common options too."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params += common_options(is_hidden=True)
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # The root shows them; they may stand behind any other command as well.
+        self.params += common_options(is_hidden=self.name != "cli")
+
+
+def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command of the root; its docstring is the help."""
+    return click.command(name, cls=Command)
+
+
+def group() -> Callable[[Callable[..., Any]], Group]:
+    """Make a function a group of commands."""
+    return click.group(cls=Group)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def find_version(session: "Session", ref: str) -> "Version":
+    """Sync, and return the version that `17`, `17@2` or a truthmark:// address names."""
+    from truthmark.market.surface import find_version as find
+
+    return find(session, ref)
+
+
+def resolve_address(session: "Session", text: str) -> str:
+    """Return the address that is written, or that of one of the own accounts.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    from truthmark.config import to_checksum_address
+
+    for account in session.wallet.accounts():
+        if account.alias == text:
+            return account.address
+    return to_checksum_address(text)

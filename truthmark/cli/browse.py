@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark search` and `truthmark show`: look before you buy."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.base import State, command, find_version, json_option, resolve_address
+from truthmark.cli.dataset import describe_card
+from truthmark.cli.output import (
+    amount_json,
+    clean,
+    duration,
+    facts,
+    moment,
+    out,
+    out_json,
+    say,
+    size,
+    table,
+)
+from truthmark.errors import CodecError, KeysError, StorageError
+
+if TYPE_CHECKING:
+    from truthmark.codec import Manifest
+    from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+    from truthmark.market.session import Session
+
+_NOBODY = "0x" + "00" * 20
+
+
+@command()
+@click.argument("words", nargs=-1)
+@click.option("--max-price", help='Such as "25 TUSD".')
+@click.option("--token", help="Only what is sold for this token.")
+@click.option("--seller", help="Only what this account sells.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
+)
+@json_option
+@click.pass_obj
+def search(
+    state: State,
+    words: tuple[str, ...],
+    max_price: str | None,
+    token: str | None,
+    seller: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Find what is for sale; all WORDS must be in its title or description."""
+    from truthmark.market.surface import search as find
+
+    with state.session() as session:
+        hits = find(
+            " ".join(words),
+            token=token,
+            max_price=max_price,
+            seller=resolve_address(session, seller) if seller else None,
+            session=session,
+        )
+        shown = hits[:limit]
+        if as_json:
+            out_json(
+                [
+                    {
+                        **dataset_json(session, hit.version),
+                        "title": hit.title,
+                        "description": hit.card["description"],
+                        "licence": hit.card["licence"],
+                    }
+                    for hit in shown
+                ]
+            )
+            return
+        if not hits:
+            say("nothing that fits is for sale here")
+            return
+        table(
+            [
+                (
+                    hit.version.ref,
+                    hit.title,
+                    session.profile.format_amount(hit.version.price, hit.version.terms.token),
+                    hit.card["licence"],
+                )
+                for hit in shown
+            ],
+            ("data set", "title", "price", "licence"),
+        )
+        if len(hits) > limit:
+            say(f"and {len(hits) - limit} more; raise --limit")
+
+
+def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
+    """Return what identifies a version and what it costs, as JSON values."""
+    from truthmark.market.surface import dataset_uri
+
+    return {
+        "dataset": version.ref,
+        "listing": version.listing_id,
+        "version": version.number,
+        "uri": dataset_uri(session, version),
+        "terms_id": "0x" + version.terms_id.hex(),
+        "seller": version.terms.seller,
+        "price": amount_json(session, version.price, version.terms.token),
+        "status": version.status.name.lower(),
+        "listed_at": version.listed_at,
+    }
+
+
+@command()
+@click.argument("dataset")
+@json_option
+@click.pass_obj
+def show(state: State, dataset: str, as_json: bool) -> None:
+    """Show what DATASET holds, how it is sold, who keeps its key, and how this is known."""
+    with state.session() as session:
+        version = find_version(session, dataset)
+        now = session.chain.time()
+        manifest, card, problem = _read_public(session, version)
+        epochs = session.catalogue.epochs(version.terms_id)
+        states = session.catalogue.states(epochs)
+        purchases = session.catalogue.purchases(terms_id=version.terms_id)
+        if as_json:
+            out_json(
+                {
+                    **dataset_json(session, version),
+                    "card": card,
+                    "problem": problem,
+                    "size": manifest.size if manifest else None,
+                    "manifest": str(manifest.cid) if manifest else None,
+                    "terms": _terms_json(session, version),
+                    "custody": [
+                        _epoch_json(session, e, s) for e, s in zip(epochs, states, strict=True)
+                    ],
+                    "purchases": [purchase_json(session, version, p) for p in purchases],
+                    "time": now,
+                }
+            )
+            return
+        _show_card(session, version, manifest, card, problem)
+        _show_terms(session, version)
+        _show_custody(session, version, epochs, states, now)
+        _show_purchases(session, purchases, now)
+        _show_evidence(session, version, manifest, epochs)
+
+
+def _read_public(
+    session: "Session", version: "Version"
+) -> tuple["Manifest | None", dict[str, Any] | None, str | None]:
+    """Return manifest and card, or what is wrong with them."""
+    from truthmark.market.buyer import Buyer
+
+    buyer = Buyer(session)
+    try:
+        card = buyer.preview(version)
+        return buyer.manifest(version.terms.manifest), card, None
+    except (StorageError, CodecError) as error:
+        return None, None, str(error)
+
+
+def _show_card(
+    session: "Session",
+    version: "Version",
+    manifest: "Manifest | None",
+    card: dict[str, Any] | None,
+    problem: str | None,
+) -> None:
+    out(f"data set {version.ref}, {_STATUS[version.status.name]}")
+    if card is None:
+        out(f"  its card cannot be shown: {clean(problem)}")
+    else:
+        for line in describe_card(card):
+            out(f"  {line}")
+    if manifest is not None:
+        out(f"  size: {size(manifest.size)}, encrypted")
+    out(f"  seller: {version.terms.seller}, listed {moment(version.listed_at)}")
+
+
+_STATUS = {
+    "OPEN": "for sale",
+    "PAUSED": "paused",
+    "RETIRED": "sold no more",
+    "CLOSED": "sold no more",
+    "DEAD": "its key was proven wrong: do not buy",
+}
+
+
+def _show_terms(session: "Session", version: "Version") -> None:
+    terms, show = version.terms, session.profile.format_amount
+    out("\nterms")
+    out(f"  price: {show(version.price, terms.token)}")
+    out(f"  the key comes within {duration(terms.delivery_seconds)}, or your money comes back")
+    out(
+        f"  after that you have {duration(terms.inspection_seconds)} to check it: if the key is "
+        "wrong, you prove that with one transaction and all open sales are refunded"
+    )
+    if terms.bond:
+        out(
+            f"  the seller put up {show(terms.bond, terms.token)}; a wrong key loses it, and half "
+            "goes to whoever proves it"
+        )
+    else:
+        out("  the seller put up no bond")
+    out(
+        "  everybody may buy"
+        if terms.gate.lower() == _NOBODY
+        else f"  buyers need to be admitted by {terms.gate}"
+    )
+    fee = version.price * terms.fee_bps // 10_000
+    out(f"  of the price {show(fee, terms.token)} goes to the protocol")
+    if terms.payee.lower() != terms.seller.lower():
+        out(f"  the rest goes to {terms.payee}")
+
+
+def _show_custody(
+    session: "Session",
+    version: "Version",
+    epochs: "list[Epoch]",
+    states: "list[EpochState]",
+    now: int,
+) -> None:
+    from truthmark.market.delivering import check_custody
+    from truthmark.market.records import bits
+
+    show = session.profile.format_amount
+    out("\nwho keeps the key")
+    for epoch, state in zip(epochs, states, strict=True):
+        custody = epoch.custody
+        if state.status.name == "OPENED":
+            how = f"waiting for custodians until {moment(custody.accept_until, now)}"
+        elif state.status.name == "LIVE" and now <= state.end:
+            how = f"until {moment(state.end, now)}"
+        else:
+            how = "ended"
+        if custody.lock == 0:
+            out(f"  the seller alone, {how}: deliveries need the seller's own process")
+        else:
+            accepted = len(bits(state.accepted))
+            out(
+                f"  {custody.threshold} of {custody.count} custodians deliver, {how}; "
+                f"{accepted} accepted"
+            )
+            stake = session.profile.contracts["token"].address
+            out(
+                f"    each risks {show(custody.lock, stake)}; silence costs "
+                f"{show(custody.penalty, stake)}; a delivery pays "
+                f"{show(custody.fee, version.terms.token)}"
+            )
+            for custodian in epoch.custodians:
+                out(f"    {custodian}")
+        try:
+            check_custody(version.terms, custody, epoch.custodians, epoch.share_keys)
+        except KeysError as error:
+            out(f"    do not buy from these: {clean(error)}")
+
+
+def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -> None:
+    out(f"\nsold {len(purchases)} times")
+    for purchase in purchases:
+        if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
+            out(f"  {purchase.receipt.buyer} may complain until {moment(purchase.deadline, now)}")
+
+
+def _show_evidence(
+    session: "Session",
+    version: "Version",
+    manifest: "Manifest | None",
+    epochs: "list[Epoch]",
+) -> None:
+    terms = version.terms
+    out("\nhow is this known")
+    facts(
+        [
+            ("terms, status, price", f"{session.chain.registry.address} on this chain"),
+            ("id of the terms", "0x" + version.terms_id.hex()),
+            ("manifest", manifest.cid if manifest else "0x" + terms.manifest.hex()),
+            ("root of the shards", "0x" + terms.root.hex()),
+            ("number of shards", terms.shard_count),
+            ("dataset key", f"0x{terms.public_key.x:064x}"),
+        ],
+        indent=2,
+    )
+    for epoch in epochs:
+        facts([("custody", "0x" + epoch.custody_id.hex())], indent=2)
+    out(
+        "  The card is the seller's word: it is what the manifest commits to, and nothing proves "
+        "that it fits the data."
+    )
+    out(
+        "  `truthmark fetch` checks every byte against the root before you pay; a part of the key "
+        "counts only once the contract has verified it."
+    )
+
+
+def _terms_json(session: "Session", version: "Version") -> dict[str, Any]:
+    terms = version.terms
+    return {
+        "payee": terms.payee,
+        "bond": amount_json(session, terms.bond, terms.token),
+        "gate": None if terms.gate.lower() == _NOBODY else terms.gate,
+        "delivery_seconds": terms.delivery_seconds,
+        "inspection_seconds": terms.inspection_seconds,
+        "fee_bps": terms.fee_bps,
+        "manifest": "0x" + terms.manifest.hex(),
+        "root": "0x" + terms.root.hex(),
+        "parts": terms.shard_count,
+    }
+
+
+def _epoch_json(session: "Session", epoch: "Epoch", state: "EpochState") -> dict[str, Any]:
+    from truthmark.market.records import bits
+
+    custody = epoch.custody
+    return {
+        "custody_id": "0x" + epoch.custody_id.hex(),
+        "status": state.status.name.lower(),
+        "is_direct": custody.lock == 0,
+        "threshold": custody.threshold,
+        "custodians": list(epoch.custodians),
+        "accepted": [epoch.custodians[j - 1] for j in bits(state.accepted)],
+        "accept_until": custody.accept_until,
+        "end": state.end,
+        "fee": str(custody.fee),
+        "lock": str(custody.lock),
+        "penalty": str(custody.penalty),
+    }
+
+
+def purchase_json(session: "Session", version: "Version", purchase: "Purchase") -> dict[str, Any]:
+    """Return a purchase as JSON values."""
+    return {
+        "purchase": "0x" + purchase.purchase_id.hex(),
+        "dataset": version.ref,
+        "buyer": purchase.receipt.buyer,
+        "price": amount_json(session, purchase.receipt.price, version.terms.token),
+        "status": purchase.status.name.lower(),
+        "bought_at": purchase.bought_at,
+        "deadline": purchase.deadline,
+        "delivered": sorted(purchase.delivered),
+    }

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark fetch`, `buy` and `get`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from truthmark.cli.after import settle_complaint, take_money_back
+from truthmark.cli.base import State, command, find_version, json_option, yes_option
+from truthmark.cli.browse import dataset_json, purchase_json
+from truthmark.cli.dataset import FORMATS, files_json
+from truthmark.cli.opening import is_opened, require_free, write_out
+from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, say
+from truthmark.cli.permits import read_admission, read_voucher
+from truthmark.errors import ConfigError, DeliveryError, MarketError
+
+if TYPE_CHECKING:
+    from truthmark.market.buyer import Buyer, Opened, Quote
+    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.session import Session
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _pay_options(function: _F) -> _F:
+    for option in reversed(
+        (
+            click.option("--max-price", help='The most to pay, fees included, such as "25 TUSD".'),
+            click.option("--voucher", type=_FILE, help="A price that the seller offered you."),
+            click.option("--admission", type=_FILE, help="A pass of the data set's gate."),
+            yes_option,
+            json_option,
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@command()
+@click.argument("dataset")
+@json_option
+@click.pass_obj
+def fetch(state: State, dataset: str, as_json: bool) -> None:
+    """Download DATASET, still encrypted, and check every byte; free, and needs no account."""
+    from truthmark.market.buyer import Buyer
+
+    with state.session() as session:
+        version = find_version(session, dataset)
+        with bar("fetching") as progress:
+            folder = Buyer(session).fetch(version, progress)
+        if as_json:
+            out_json({**dataset_json(session, version), "folder": str(folder)})
+            return
+        out(str(folder))
+        say(f"{version.ref} is here, and every byte is the one that the seller committed to")
+
+
+@command()
+@click.argument("dataset")
+@_pay_options
+@click.pass_obj
+def buy(
+    state: State,
+    dataset: str,
+    max_price: str | None,
+    voucher: Path | None,
+    admission: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Fetch and check DATASET, and pay for it; `truthmark get` then waits for the key and opens.
+
+    What you bought before is not bought again.
+    """
+    from truthmark.market.buyer import Buyer
+
+    with state.session() as session:
+        version = find_version(session, dataset)
+        limit = _limit(session, version, max_price, yes=yes)
+        buyer = Buyer(session, say)
+        with bar("fetching") as progress:
+            buyer.fetch(version, progress)
+        session.journal.resume()
+        session.catalogue.sync()
+        purchase = buyer.find_purchase(version)
+        if purchase is None:
+            note = read_voucher(session, version, voucher)
+            quote = buyer.quote(version, voucher=note)
+            if not _agree(session, quote, limit, yes=yes):
+                raise MarketError("nothing was bought")
+            purchase = buyer.buy(
+                quote,
+                max_total=quote.total if limit is None else limit,
+                voucher=note,
+                admission=read_admission(session, version, admission),
+            )
+        else:
+            say("it was bought before; nothing was paid")
+        if as_json:
+            out_json(purchase_json(session, version, purchase))
+            return
+        out("0x" + purchase.purchase_id.hex())
+        say(f"the key comes until {moment(purchase.deadline, session.chain.time())}")
+        say(f"`truthmark get {version.ref} FOLDER` waits for it and opens the data")
+
+
+@command()
+@click.argument("dataset")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@_pay_options
+@click.pass_obj
+def get(
+    state: State,
+    dataset: str,
+    folder: Path,
+    kind: Any,
+    max_price: str | None,
+    voucher: Path | None,
+    admission: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Fetch, check and buy DATASET, wait for its key, and open it into the new FOLDER.
+
+    If it is interrupted, run it again: it goes on where it stopped, and nothing is paid for or
+    fetched twice.
+    """
+    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+
+    with state.session() as session:
+        version = find_version(session, dataset)
+        if is_opened(session, version, folder, kind):
+            say(f"{version.ref} is in {folder} already")
+            if as_json:
+                out_json({**dataset_json(session, version), "folder": str(folder)})
+            return
+        # Before anything is paid for.
+        require_free(folder)
+        limit = _limit(session, version, max_price, yes=yes)
+        buyer = Buyer(session, say)
+        try:
+            opened = _get(session, buyer, version, limit, voucher, admission, yes=yes)
+        except WrongKeyComplaint as complaint:
+            settle_complaint(session, buyer, complaint, yes=yes)
+            raise AssertionError("settle_complaint raises") from complaint
+        except DeliveryError as error:
+            purchase = buyer.find_purchase(version)
+            if purchase is None:
+                raise
+            take_money_back(session, version, purchase, error, yes=yes)
+            raise AssertionError("take_money_back raises") from error
+        _write(session, opened, folder, kind, as_json=as_json)
+
+
+def _get(
+    session: "Session",
+    buyer: "Buyer",
+    version: "Version",
+    limit: int | None,
+    voucher: Path | None,
+    admission: Path | None,
+    *,
+    yes: bool,
+) -> "Opened":
+    with bar("fetching") as on_fetch:
+        folder = buyer.fetch(version, on_fetch)
+    say("fetched; every byte is the one that the seller committed to")
+    # Whatever an earlier run began comes first, or it could be paid for twice.
+    session.journal.resume()
+    session.catalogue.sync()
+    purchase = buyer.find_purchase(version)
+    if purchase is None:
+        note = read_voucher(session, version, voucher)
+        quote = buyer.quote(version, voucher=note)
+        if not _agree(session, quote, limit, yes=yes):
+            raise MarketError("nothing was bought")
+        purchase = buyer.buy(
+            quote,
+            max_total=quote.total if limit is None else limit,
+            voucher=note,
+            admission=read_admission(session, version, admission),
+        )
+        say("paid; the money goes to the seller only after the key came and you could check it")
+    purchase = _wait(session, buyer, purchase)
+    return buyer.receive(version, purchase, folder)
+
+
+def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase":
+    from truthmark.market.records import PurchaseStatus
+
+    if purchase.status is PurchaseStatus.PAID:
+        until = moment(purchase.deadline, session.chain.time())
+        say(f"waiting for the key, which comes until {until}; you may stop this and go on later")
+    with bar("parts of the key", "parts") as on_parts:
+        return buyer.wait(purchase, on_parts)
+
+
+def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_json: bool) -> None:
+    """Decrypt into the folder and tell what is there."""
+    from truthmark.codec import open_container
+    from truthmark.market.records import PurchaseStatus
+
+    version, purchase = opened.version, opened.purchase
+    say("the key is verified and opens every part")
+    with open_container(opened.folder, cek=opened.cek) as container:
+        with bar("opening") as progress:
+            write_out(session, version, container, folder, kind, progress)
+        files = files_json(container)
+    if as_json:
+        out_json(
+            {
+                **dataset_json(session, version),
+                "folder": str(folder),
+                "purchase": "0x" + purchase.purchase_id.hex(),
+                "paid": amount_json(session, purchase.receipt.price, version.terms.token),
+                "files": files,
+            }
+        )
+        return
+    out(str(folder))
+    rows = sum(file["rows"] or 0 for file in files)
+    say(f"{len(files)} files{f' with {rows} rows' if rows else ''}; README.md tells more")
+    if purchase.status is PurchaseStatus.DELIVERED:
+        say(f"the seller is paid after {moment(purchase.deadline)}")
+
+
+def _limit(
+    session: "Session", version: "Version", max_price: str | None, *, yes: bool
+) -> int | None:
+    """Return the most that may be paid, if it was said."""
+    from truthmark.market.surface import read_amount
+
+    if max_price is not None:
+        return read_amount(session, max_price, version.terms.token)
+    if yes:
+        raise ConfigError('with --yes say how much it may cost, such as --max-price "25 TUSD"')
+    return None
+
+
+def _agree(session: "Session", quote: "Quote", limit: int | None, *, yes: bool) -> bool:
+    """Show what it costs, and ask."""
+    version, custody = quote.version, quote.epoch.custody
+    show, token = session.profile.format_amount, version.terms.token
+    say(f"{version.ref} costs {show(quote.price, token)}")
+    if quote.total > quote.price:
+        say(
+            f"and {show(custody.fee, token)} for each of {custody.threshold} custodians: "
+            f"{show(quote.total, token)} in all"
+        )
+    if limit is not None and quote.total > limit:
+        return True  # `buy` refuses it and says so
+    return ask(f"pay {show(quote.total, token)}?", yes=yes)

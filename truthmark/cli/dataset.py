@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark dataset`: pack and open without a chain; what `list` packs is packed here too."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from truthmark.cli.base import State, group, json_option, yes_option
+from truthmark.cli.output import ask, bar, clean, facts, out, out_json, say, size
+from truthmark.errors import ConfigError, MarketError
+
+if TYPE_CHECKING:
+    from truthmark.codec import Container, Manifest, Packed
+    from truthmark.keys.vault import Vault
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+FORMATS = ("parquet", "arrow", "original")
+
+
+def pack_options(function: _F) -> _F:
+    """Add the options that say how to pack; they arrive as `PackOptions` takes them."""
+    for option in reversed(
+        (
+            click.option("--licence", help='Such as "CC-BY-4.0"; an SPDX expression.'),
+            click.option("--title", help="Public; the name of the source if left out."),
+            click.option("--description", default="", help="Public."),
+            click.option(
+                "--samples",
+                type=click.IntRange(0, 100),
+                default=0,
+                show_default=True,
+                help="First rows of each table to make public.",
+            ),
+            click.option("--hide-schema", is_flag=True, help="Keep names of columns private."),
+            click.option("--hide-counts", is_flag=True, help="Keep numbers of rows private."),
+            click.option("--as-files", is_flag=True, help="Pack tables as the files they are."),
+            click.option(
+                "--processes",
+                type=click.IntRange(1, 64),
+                default=1,
+                show_default=True,
+                help="Processors to use.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@group()
+def dataset() -> None:
+    """Pack data into an encrypted container and back; needs no chain."""
+
+
+@dataset.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("folder", type=_FOLDER)
+@pack_options
+@click.option(
+    "--previous",
+    type=_FOLDER,
+    help="Folder of the version before; what did not change is taken over.",
+)
+@click.option("--purge", is_flag=True, help="With --previous: take nothing over.")
+@yes_option
+@json_option
+@click.pass_obj
+def pack(
+    state: State,
+    /,
+    source: Path,
+    folder: Path,
+    previous: Path | None,
+    purge: bool,
+    yes: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Encrypt SOURCE, a file or folder, into the new FOLDER.
+
+    CSV, Parquet, Arrow and JSON lines become tables, other files stay as they are, a folder keeps
+    its structure. Shows what becomes public before it writes anything. The key is kept in this
+    home: make a backup with `truthmark wallet backup`.
+    """
+    from truthmark.keys.vault import Vault
+
+    vault = Vault(state.settings.home / "vault")
+    packed = pack_source(source, folder, vault, options, yes=yes, previous=previous, purge=purge)
+    if as_json:
+        out_json({**manifest_json(packed.manifest), "folder": str(packed.folder)})
+        return
+    say(f"packed into {packed.folder}; list it: `truthmark list {packed.folder} --price …`")
+
+
+def pack_source(
+    source: Path,
+    folder: Path,
+    vault: "Vault",
+    options: dict[str, Any],
+    *,
+    yes: bool,
+    previous: Path | None = None,
+    purge: bool = False,
+) -> "Packed":
+    """Pack a source after its public part was agreed to.
+
+    Raises:
+        ConfigError: An option cannot be used.
+        CodecError: The source cannot be packed.
+        MarketError: It was not agreed to; nothing was written.
+    """
+    from truthmark.codec import CardPolicy
+    from truthmark.market.packing import pack_dataset
+
+    if not options["licence"]:
+        raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
+
+    def review(card: dict[str, Any], manifest: "Manifest") -> None:
+        if yes:
+            return
+        say("this becomes public, for ever and for everybody:")
+        for line in describe_card(card):
+            click.echo(f"  {line}", err=True)
+        click.echo(f"  size: {size(manifest.size)}, encrypted", err=True)
+        if not ask("write it?", yes=False):
+            raise MarketError("nothing was written")
+
+    with bar("packing") as progress:
+        packed = pack_dataset(
+            source,
+            folder,
+            vault,
+            licence=options["licence"],
+            title=source.stem if options["title"] is None else options["title"],
+            description=options["description"],
+            card=CardPolicy(
+                schema=not options["hide_schema"],
+                counts=not options["hide_counts"],
+                samples=options["samples"],
+            ),
+            as_bytes=options["as_files"],
+            processes=options["processes"],
+            previous=previous,
+            purge=purge,
+            progress=progress if yes else None,
+            review=review,
+        )
+    if packed.skipped:
+        say(f"{len(packed.skipped)} hidden files were left out, first {clean(packed.skipped[0])}")
+    if packed.inherited:
+        say(f"{packed.inherited} of {packed.count} parts are those of the version before")
+    return packed
+
+
+def describe_card(card: dict[str, Any]) -> Iterator[str]:
+    """Yield what a card says, a line at a time, safe to show."""
+    yield f"title: {clean(card['title']) or '(none)'}"
+    yield f"licence: {clean(card['licence'])}"
+    if card["description"]:
+        yield f"description: {clean(card['description'])}"
+    for entry in _entries(card.get("counts")):
+        name = f"{clean(entry['split'])}: " if entry.get("split") else ""
+        parts = [
+            f"{clean(entry[key])} {unit}"
+            for key, unit in (("rows", "rows"), ("tables", "tables"), ("files", "files"))
+            if entry.get(key)
+        ]
+        yield f"holds: {name}{', '.join(parts)}"
+    for entry in _entries(card.get("tables")):
+        columns = [f"{c.get('name')} ({c.get('type')})" for c in _entries(entry.get("columns"))]
+        yield f"columns: {clean(', '.join(columns), 600)}"
+    samples = card.get("samples")
+    for rows in samples if isinstance(samples, list) else ():
+        for row in rows[:100] if isinstance(rows, list) else ():
+            yield f"sample: {clean(row, 300)}"
+
+
+def _entries(value: object) -> list[dict[str, Any]]:
+    """Return the objects of what should be a list of them, from a card that others wrote."""
+    return [e for e in value if isinstance(e, dict)] if isinstance(value, list) else []
+
+
+@dataset.command()
+@click.argument("folder", type=_FOLDER)
+@json_option
+def inspect(folder: Path, as_json: bool) -> None:
+    """Show what everybody can see of a packed FOLDER."""
+    from truthmark.codec import read_card, read_manifest
+
+    manifest = read_packed(folder, read_manifest)
+    card = read_packed(folder, lambda path: read_card((path / "card.json").read_bytes()))
+    if as_json:
+        out_json({**manifest_json(manifest), "card": card})
+        return
+    for line in describe_card(card):
+        out(line)
+    facts(
+        [
+            ("size:", f"{size(manifest.size)} in {manifest.count} parts"),
+            ("container:", manifest.container),
+            ("manifest:", manifest.cid),
+        ]
+    )
+
+
+@dataset.command()
+@click.argument("folder", type=_FOLDER)
+@json_option
+def verify(folder: Path, as_json: bool) -> None:
+    """Check every byte of a packed FOLDER against its manifest; needs no key."""
+    from truthmark.codec import verify as check
+
+    with bar("checking") as progress:
+        report = read_packed(folder, lambda path: check(path, progress=progress))
+    if as_json:
+        out_json(
+            {
+                **manifest_json(report.manifest),
+                "holds": report.holds,
+                "bad_parts": list(report.bad_shards),
+            }
+        )
+    report.require()
+    if not as_json:
+        out(f"all {report.manifest.count} parts are as they were packed")
+
+
+@dataset.command("open")
+@click.argument("folder", type=_FOLDER)
+@click.argument("target", type=_FOLDER)
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@json_option
+@click.pass_obj
+def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bool) -> None:
+    """Decrypt a packed FOLDER of your own into the new folder TARGET.
+
+    What you bought is opened by `truthmark get`.
+    """
+    from truthmark.codec import open_container, read_manifest
+    from truthmark.keys.vault import Vault
+    from truthmark.market.packing import seller_cek
+
+    manifest = read_packed(folder, read_manifest)
+    cek = seller_cek(Vault(state.settings.home / "vault"), manifest.public_key)
+    with (
+        open_container(folder, cek=cek) as container,
+        bar("opening") as progress,
+    ):
+        container.extract(target, kind, progress=progress)
+        shown = files_json(container)
+    if as_json:
+        out_json({"folder": str(target), "files": shown})
+        return
+    out(str(target))
+
+
+_T = TypeVar("_T")
+
+
+def read_packed(folder: Path, read: Callable[[Path], _T]) -> _T:
+    """Read from a packed folder, or say that it is none."""
+    try:
+        return read(folder)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{folder} is not a packed folder; make one with `truthmark dataset pack`"
+        ) from error
+
+
+def is_packed(folder: Path) -> bool:
+    """Whether a folder is what `pack` makes."""
+    return all(
+        (folder / name).is_file()
+        for name in ("data.tmk", "index.arrow", "manifest.json", "card.json")
+    )
+
+
+def manifest_json(manifest: "Manifest") -> dict[str, Any]:
+    """Return the facts of a manifest as JSON values."""
+    return {
+        "manifest": str(manifest.cid),
+        "container": str(manifest.container),
+        "root": "0x" + manifest.root.hex(),
+        "parts": manifest.count,
+        "part_size": manifest.shard_size,
+        "size": manifest.size,
+        "licence": manifest.licence,
+    }
+
+
+def files_json(container: "Container") -> list[dict[str, Any]]:
+    """Return what an open container holds as JSON values."""
+    return [
+        {
+            "path": file.path,
+            "kind": file.kind,
+            "split": file.split,
+            "rows": file.rows,
+            "size": file.size,
+        }
+        for file in container.files
+    ]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark devnet`: a whole network on this machine."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truthmark.cli.base import State, group, json_option
+from truthmark.cli.output import bar, facts, moment, out, out_json, say
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_DEFAULT = Path("devnet")
+
+
+@group()
+def devnet() -> None:
+    """A local network to try everything on: chain, contracts, test money, roles."""
+
+
+@devnet.command()
+@click.argument("folder", type=_FOLDER, default=_DEFAULT)
+@click.option("--port", type=click.IntRange(1, 65_535), help="Where the chain listens.")
+@click.option(
+    "--block-time",
+    type=click.IntRange(0, 3_600),
+    default=1,
+    show_default=True,
+    help="Seconds between blocks; with 0, time stands still between transactions.",
+)
+@json_option
+def up(folder: Path, port: int | None, block_time: int, as_json: bool) -> None:
+    """Start the network of FOLDER, or make one there.
+
+    It goes on running by itself. Each role has a home folder with a funded account; its passphrase
+    is `devnet`.
+    """
+    from truthmark.testing.devnet import ROLES, Devnet
+
+    folder = folder.expanduser().absolute()
+    net = Devnet.open(folder) if (folder / "devnet.json").exists() else None
+    if net is None or not net.chain.is_running():
+        with bar("starting the network", "steps") as progress:
+            net = Devnet.start(
+                folder, port=port, block_time=block_time or None, detach=True, progress=progress
+            )
+    if as_json:
+        homes = {role: str(net.home(role)) for role in ROLES}
+        out_json({"folder": str(folder), "url": net.chain.url, "homes": homes})
+        return
+    say(f"the network runs at {net.chain.url}; act as one of its roles by one of these lines:")
+    for role in ROLES:
+        out(f"export TRUTHMARK_HOME={shlex.quote(str(net.home(role)))}")
+
+
+@devnet.command()
+@click.argument("folder", type=_FOLDER, required=False)
+@click.option("--remove", is_flag=True, help="Delete the folder with everything in it.")
+@click.pass_obj
+def down(state: State, folder: Path | None, remove: bool) -> None:
+    """Stop the network; the next `up` goes on where it stopped."""
+    net = _find(state, folder)
+    if remove:
+        net.remove()
+        say(f"stopped, and removed {net.folder}")
+    else:
+        net.stop()
+        say(f"stopped; `truthmark devnet up {shlex.quote(str(net.folder))}` goes on")
+
+
+@devnet.command()
+@click.argument("folder", type=_FOLDER, required=False)
+@json_option
+@click.pass_obj
+def status(state: State, folder: Path | None, as_json: bool) -> None:
+    """Tell whether the network runs, and what time it is there."""
+    net = _find(state, folder)
+    now = net.status()
+    if as_json:
+        out_json(
+            {
+                "folder": str(net.folder),
+                "url": now.url,
+                "is_running": now.is_running,
+                "block": now.block,
+                "time": now.time,
+            }
+        )
+        return
+    facts(
+        [
+            ("folder", net.folder),
+            ("chain", f"{now.url}, {'running' if now.is_running else 'stopped'}"),
+            ("block", now.block),
+            ("time", moment(now.time) if now.time is not None else None),
+        ]
+    )
+
+
+@devnet.command()
+@click.argument("time", type=DURATION)
+@click.argument("folder", type=_FOLDER, required=False)
+@click.pass_obj
+def warp(state: State, time: int, folder: Path | None) -> None:
+    """Let TIME pass at once on the local chain, such as 3600 or 1h."""
+    net = _find(state, folder)
+    if not net.chain.is_running():
+        raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
+    out(f"it is now {moment(net.warp(time))} there")
+
+
+def _find(state: State, folder: Path | None) -> Any:
+    """Return the devnet of a folder; or the one that the home folder belongs to, or `devnet`."""
+    from truthmark.testing.devnet import Devnet
+
+    if folder is None:
+        above = state.settings.home.parent
+        folder = above if (above / "devnet.json").is_file() else _DEFAULT
+    return Devnet.open(folder)

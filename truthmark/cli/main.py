@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point: the commands by topic, and what becomes of errors."""
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from truthmark.cli.base import Group, State
+from truthmark.cli.output import one_line
+from truthmark.errors import TruthmarkError
+
+USAGE = 2
+BUG = 70
+"""`EX_SOFTWARE` of sysexits.h: an error that nobody foresaw."""
+INTERRUPTED = 130
+"""What shells give to a program that Ctrl-C ended."""
+
+# By topic: each command with the module and the name of its function.
+TOPICS: dict[str, dict[str, tuple[str, str]]] = {
+    "Set up": {
+        "init": ("setup", "init"),
+        "doctor": ("setup", "doctor"),
+        "wallet": ("wallet", "wallet"),
+        "balance": ("money", "balance"),
+        "withdraw": ("money", "withdraw"),
+    },
+    "Pack": {"dataset": ("dataset", "dataset")},
+    "Sell": {
+        "list": ("sell", "list_dataset"),
+        "reprice": ("manage", "reprice"),
+        "pause": ("manage", "pause"),
+        "resume": ("manage", "resume"),
+        "retire": ("manage", "retire"),
+        "wind-up": ("manage", "wind_up"),
+        "fund": ("manage", "fund"),
+        "renew": ("sell", "renew"),
+        "voucher": ("permits", "voucher"),
+        "admit": ("permits", "admit"),
+        "sales": ("sales", "sales"),
+        "deliver": ("sales", "deliver"),
+        "settle": ("sales", "settle"),
+    },
+    "Buy": {
+        "search": ("browse", "search"),
+        "show": ("browse", "show"),
+        "fetch": ("buy", "fetch"),
+        "buy": ("buy", "buy"),
+        "get": ("buy", "get"),
+        "refund": ("after", "refund"),
+        "complain": ("after", "complain"),
+    },
+    "Keep keys for others": {
+        "stake": ("node", "stake"),
+        "node": ("node", "node"),
+    },
+    "Try and look into": {
+        "devnet": ("devnet", "devnet"),
+        "index": ("indexing", "index"),
+    },
+}
+_HOMES = {name: home for commands in TOPICS.values() for name, home in commands.items()}
+if importlib.util.find_spec("truthmark.cli.node") is None:
+    del TOPICS["Keep keys for others"], _HOMES["stake"], _HOMES["node"]
+
+
+class Root(Group):
+    """The `truthmark` command itself; loads the others when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in _HOMES:
+            return None
+        module, name = _HOMES[cmd_name]
+        loaded = getattr(importlib.import_module(f"truthmark.cli.{module}"), name)
+        assert isinstance(loaded, click.Command)  # the table above names commands
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by topic."""
+        width = max(map(len, _HOMES))
+        for topic, names in TOPICS.items():
+            with formatter.section(topic):
+                rows = []
+                for name in names:
+                    command = self.get_command(ctx, name)
+                    assert command is not None  # it is in the table
+                    rows.append((name.ljust(width), command.get_short_help_str(80)))
+                formatter.write_dl(rows)
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
+        """Run, say what went wrong in one line, and exit with the error's own code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        is_debugging = "--debug" in arguments
+        logging.getLogger("truthmark").addHandler(logging.NullHandler())
+        try:
+            code = super().main(arguments, *rest, **{**options, "standalone_mode": False})
+            # A pipe that nobody reads any more shows only now.
+            sys.stdout.flush()
+        except BaseException as error:
+            if is_debugging and not isinstance(error, SystemExit):
+                traceback.print_exc()
+            code = _report(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: BaseException) -> int:
+    """Say what went wrong, and return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        _say("stopped; run the same command again to go on")
+        return INTERRUPTED
+    if isinstance(error, click.UsageError):
+        name = error.ctx.command_path if error.ctx else "truthmark"
+        _say(f"error: {error.format_message()}; see `{name} --help`")
+        return USAGE
+    if isinstance(error, click.ClickException):
+        _say(f"error: {error.format_message()}")
+        return USAGE
+    if isinstance(error, TruthmarkError):
+        _say(f"error: {error}")
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            # Else the interpreter complains once more when it flushes at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {place}{error.strerror or error}; check the path and its rights")
+        return 1
+    _say(
+        f"error: this should not happen ({type(error).__name__}: {error}); "
+        "run it again with --debug and report what it shows"
+    )
+    return BUG
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(one_line(text), err=True)
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="truthmark", message="truthmark %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Sell data nobody can cheat on, and buy it.
+
+    Amounts are written in token units with their symbol, such as "25 TUSD"; data sets are named by
+    number, such as 17 (its newest version) or 17@2. Every command that reads takes --json.
+    """
+    ctx.ensure_object(State)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    cli.main()

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How commands talk: results on stdout, everything else on stderr."""
+
+import contextlib
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.errors import ConfigError
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.market.session import Session
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def one_line(text: str) -> str:
+    """Return text on one line, without what could act on a terminal."""
+    return clean(" ".join(text.split()))
+
+
+def clean(text: object, limit: int = 2_000) -> str:
+    """Return somebody else's text as a terminal may show it: no control characters, not too long.
+
+    Direction marks and escape sequences could make a line read as what it is not.
+    """
+    shown = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _INVISIBLE else char
+        for char in str(text)[: limit + 1].replace("\n", " ").replace("\t", " ")
+    )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def say(text: str) -> None:
+    """Tell what happens."""
+    click.echo(one_line(text), err=True)
+
+
+def out(text: str = "") -> None:
+    """Print a line of the result."""
+    click.echo(text)
+
+
+def out_json(value: Any) -> None:
+    """Print the result as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def ask(question: str, *, yes: bool) -> bool:
+    """Ask for a yes; `yes` says it was given on the command line.
+
+    Raises:
+        ConfigError: There is nobody to answer.
+    """
+    if yes:
+        return True
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    answer = _answer()
+    return answer.lower() in ("y", "yes")
+
+
+def ask_text(question: str, instead: str) -> str:
+    """Ask for a line of text.
+
+    Args:
+        question: What is asked.
+        instead: What to write on the command line where there is nobody to answer.
+
+    Raises:
+        ConfigError: There is nobody to answer.
+    """
+    click.echo(f"{question}: ", nl=False, err=True)
+    return _answer(instead)
+
+
+def _answer(instead: str = "--yes") -> str:
+    line = sys.stdin.readline(4_096)
+    if not line:
+        click.echo(err=True)
+        raise ConfigError(f"there is nobody to answer; add {instead}")
+    return line.strip()
+
+
+def table(rows: Iterable[Sequence[object]], head: Sequence[str]) -> None:
+    """Print rows in columns."""
+    cells = [list(head), *([clean(cell, 60) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for row in cells:
+        out("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def facts(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
+    """Print names with what they stand for; lines of nothing are left out."""
+    kept = [(name, value) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in kept), default=0)
+    for name, value in kept:
+        out(f"{' ' * indent}{name.ljust(width)}  {clean(value)}")
+
+
+@contextlib.contextmanager
+def bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
+    """Give a progress bar on stderr; None where that is no terminal.
+
+    Args:
+        what: What is going on.
+        unit: `bytes`, or what is counted.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    is_bytes = unit == "bytes"
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.DownloadColumn(binary_units=True) if is_bytes else rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def duration(seconds: int) -> str:
+    """Return seconds in the largest units that say them well, such as `2 h` or `1 d 12 h`."""
+    parts = []
+    left = abs(seconds)
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def moment(unix: int, now: int | None = None) -> str:
+    """Return a moment for people, with its distance from chain time if that is given."""
+    from datetime import UTC, datetime
+
+    try:
+        text = datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError):
+        return "never"
+    if now is None:
+        return text
+    away = duration(unix - now)
+    return f"{text} (in {away})" if unix >= now else f"{text} ({away} ago)"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people."""
+    number, unit = float(count), "bytes"
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if number < 1024 or unit == "TiB":
+            break
+        number /= 1024
+    return f"{count} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
+
+
+def amount_json(session: "Session", units: int, token: str) -> dict[str, Any]:
+    """Return an amount as JSON values; units as text, as they may not fit a float."""
+    symbol = next(
+        (t.symbol for t in session.profile.tokens if t.address.lower() == token.lower()), None
+    )
+    return {
+        "units": str(units),
+        "token": token,
+        "symbol": symbol,
+        "text": session.profile.format_amount(units, token),
+    }

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark voucher` and `truthmark admit`: a price or a pass for one account, as a file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.base import State, command, find_version, resolve_address
+from truthmark.cli.output import amount_json, moment, say
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError, MarketError
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Version
+    from truthmark.market.session import Session
+
+_OUT = click.option(
+    "--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file."
+)
+_VALID = click.option(
+    "--valid", type=DURATION, default="30d", show_default=True, help="For how long it counts."
+)
+_MAX_FILE_BYTES = 16_384
+
+
+@command()
+@click.argument("dataset")
+@click.argument("buyer")
+@click.option("--price", required=True, help='At most the listed one, such as "0 TUSD".')
+@_VALID
+@_OUT
+@click.pass_obj
+def voucher(
+    state: State, dataset: str, buyer: str, price: str, valid: int, target: Path | None
+) -> None:
+    """Offer DATASET to the account BUYER at a price of its own, once.
+
+    Give the voucher to the buyer: `truthmark buy --voucher FILE`.
+    """
+    from truthmark.market.buyer import new_nonce
+    from truthmark.market.seller import Seller
+    from truthmark.market.surface import read_amount
+
+    with state.session() as session:
+        version = find_version(session, dataset)
+        if version.terms.seller.lower() != session.address.lower():
+            raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
+        account = resolve_address(session, buyer)
+        amount = read_amount(session, price, version.terms.token)
+        if amount > version.price:
+            listed = session.profile.format_amount(version.price, version.terms.token)
+            raise ConfigError(f"{version.ref} costs {listed}; a voucher's price is at most that")
+        expiry = session.chain.time() + valid
+        _, _, nonce, signature = Seller(session).write_voucher(
+            version, account, amount, expiry, new_nonce()
+        )
+        _write(
+            {
+                "kind": "voucher",
+                **_head(session, version, account),
+                "price": amount_json(session, amount, version.terms.token),
+                "expiry": expiry,
+                "nonce": "0x" + nonce.hex(),
+                "signature": "0x" + signature.hex(),
+            },
+            target,
+        )
+        say(f"counts once, for {account} alone, until {moment(expiry)}")
+
+
+@command()
+@click.argument("dataset")
+@click.argument("buyer")
+@_VALID
+@_OUT
+@click.pass_obj
+def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | None) -> None:
+    """Admit the account BUYER to DATASET, whose gate you are.
+
+    Give the pass to the buyer: `truthmark buy --admission FILE`.
+    """
+    from truthmark.keys.typed import admission
+
+    with state.session() as session:
+        version = find_version(session, dataset)
+        if version.terms.gate.lower() != session.address.lower():
+            raise ConfigError(
+                f"the gate of {version.ref} is {version.terms.gate}; use that account"
+            )
+        account = resolve_address(session, buyer)
+        expiry = session.chain.time() + valid
+        message = admission(
+            chain_id=session.profile.chain_id,
+            market=session.chain.market.address,
+            terms_id=version.terms_id,
+            account=account,
+            expiry=expiry,
+        )
+        signature = session.signer.sign_typed(message)
+        _write(
+            {
+                "kind": "admission",
+                **_head(session, version, account),
+                "expiry": expiry,
+                "signature": "0x" + signature.hex(),
+            },
+            target,
+        )
+        say(f"counts for {account} alone, until {moment(expiry)}")
+
+
+def _head(session: "Session", version: "Version", account: str) -> dict[str, Any]:
+    return {
+        "chain_id": session.profile.chain_id,
+        "market": session.chain.market.address,
+        "dataset": version.ref,
+        "terms_id": "0x" + version.terms_id.hex(),
+        "account": account,
+    }
+
+
+def _write(value: dict[str, Any], target: Path | None) -> None:
+    text = json.dumps(value, indent=2)
+    if target is None:
+        click.echo(text)
+        return
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except FileExistsError as error:
+        raise ConfigError(f"{target} exists and is left alone; choose another name") from error
+    say(f"written to {target}")
+
+
+def read_voucher(
+    session: "Session", version: "Version", file: Path | None
+) -> tuple[int, int, bytes, bytes]:
+    """Read a voucher for a version, as `Buyer.buy` takes it; none without a file.
+
+    Raises:
+        MarketError: It is of something or somebody else.
+    """
+    from truthmark.market.buyer import NO_VOUCHER
+
+    if file is None:
+        return NO_VOUCHER
+    data = _read(session, version, file, "voucher")
+    try:
+        price = int(data["price"]["units"])
+        return price, int(data["expiry"]), _hex(data["nonce"], 32), _hex(data["signature"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MarketError(f"{file} is damaged; ask for the voucher again") from error
+
+
+def read_admission(session: "Session", version: "Version", file: Path | None) -> tuple[int, bytes]:
+    """Read an admission to a version, as `Buyer.buy` takes it; none without a file.
+
+    Raises:
+        MarketError: It is of something or somebody else.
+    """
+    from truthmark.market.buyer import NO_ADMISSION
+
+    if file is None:
+        return NO_ADMISSION
+    data = _read(session, version, file, "admission")
+    try:
+        return int(data["expiry"]), _hex(data["signature"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MarketError(f"{file} is damaged; ask for the admission again") from error
+
+
+def _read(session: "Session", version: "Version", file: Path, kind: str) -> dict[str, Any]:
+    """Read a file that `voucher` or `admit` wrote, if it is for this account and version."""
+    try:
+        with file.open("rb") as opened:
+            data = json.loads(opened.read(_MAX_FILE_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise MarketError(f"{file} is no {kind}; ask for it again") from error
+    if not isinstance(data, dict) or data.get("kind") != kind:
+        raise MarketError(f"{file} is no {kind}; ask for it again")
+    if data.get("terms_id") != "0x" + version.terms_id.hex():
+        raise MarketError(f"{file} is for another data set than {version.ref}; use it for that one")
+    if str(data.get("account")).lower() != session.address.lower():
+        raise MarketError(f"{file} is for another account than {session.address}; use that one")
+    return data
+
+
+def _hex(text: str, length: int | None = None) -> bytes:
+    value = bytes.fromhex(text.removeprefix("0x"))
+    if length not in (None, len(value)) or len(value) > 1_024:
+        raise ValueError("wrong length")
+    return value

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark sales`, `deliver` and `settle`: what sellers do after listing."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from truthmark.cli.base import State, command, find_version, json_option
+from truthmark.cli.browse import dataset_json, purchase_json
+from truthmark.cli.output import amount_json, moment, out, out_json, say, table
+from truthmark.errors import (
+    ChainUnavailableError,
+    EndpointsDisagreeError,
+    MarketError,
+    TransactionPendingError,
+)
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.session import Session
+
+_STATUS = {
+    "PAID": "to be delivered until",
+    "DELIVERED": "may complain until",
+    "SETTLED": "settled",
+    "REFUNDED": "refunded",
+}
+
+
+@command()
+@click.argument("dataset", required=False)
+@json_option
+@click.pass_obj
+def sales(state: State, dataset: str | None, as_json: bool) -> None:
+    """Show what you sell, to whom it was sold, and how each sale stands."""
+    with state.session() as session:
+        session.catalogue.sync()
+        versions = _own_versions(session, dataset)
+        now = session.chain.time()
+        found = [(v, session.catalogue.purchases(terms_id=v.terms_id)) for v in versions]
+        if as_json:
+            out_json(
+                [
+                    {
+                        **dataset_json(session, version),
+                        "income": amount_json(
+                            session, income(version, purchases), version.terms.token
+                        ),
+                        "purchases": [purchase_json(session, version, p) for p in purchases],
+                    }
+                    for version, purchases in found
+                ]
+            )
+            return
+        if not found:
+            say("this account sells nothing; `truthmark list` puts data up for sale")
+        for version, purchases in found:
+            show, token = session.profile.format_amount, version.terms.token
+            out(
+                f"{version.ref}: {version.status.name.lower()}, {show(version.price, token)}, sold "
+                f"{len(purchases)} times, earned {show(income(version, purchases), token)}"
+            )
+            if purchases:
+                table(
+                    [
+                        (
+                            "",
+                            p.receipt.buyer,
+                            show(p.receipt.price, token),
+                            _STATUS[p.status.name],
+                            moment(p.deadline, now) if p.status.name in _OPEN else "",
+                        )
+                        for p in purchases
+                    ],
+                    ("", "buyer", "price", "state", ""),
+                )
+
+
+_OPEN = ("PAID", "DELIVERED")
+
+
+def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
+    """Return what settled purchases brought the payee, less the protocol's fee."""
+    from truthmark.market.records import BPS, PurchaseStatus
+
+    return sum(
+        p.receipt.price - p.receipt.price * version.terms.fee_bps // BPS
+        for p in purchases
+        if p.status is PurchaseStatus.SETTLED
+    )
+
+
+@command()
+@click.argument("dataset", required=False)
+@click.option("--watch", is_flag=True, help="Go on for ever: deliver and settle what comes.")
+@click.pass_obj
+def deliver(state: State, dataset: str | None, watch: bool) -> None:
+    """Deliver what was bought from you in direct mode: of all you sell, or of DATASET.
+
+    With --watch also settles each sale once its buyer could check it. Where custodians keep the
+    key there is nothing to do: they deliver.
+    """
+    with state.session() as session:
+        session.journal.resume()
+        session.catalogue.sync()
+        if dataset is not None:
+            _own_versions(session, dataset)
+        if not watch:
+            done, waiting = _deliver_due(session, dataset)
+            if waiting:
+                say(f"{waiting} sales wait for more confirmations; run it again, or use --watch")
+            if not done and not waiting:
+                say("there is nothing to deliver")
+            return
+        _watch(session, dataset)
+
+
+def _watch(session: "Session", dataset: str | None) -> None:
+    """Deliver and settle for ever; outages end nothing."""
+    say("watching for sales; Ctrl-C stops it, and nothing is lost")
+    pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
+    last = ""
+    while True:
+        try:
+            session.catalogue.sync()
+            _deliver_due(session, dataset)
+            _settle_due(session, _own_versions(session, dataset))
+            last = ""
+        except (
+            ChainUnavailableError,
+            EndpointsDisagreeError,
+            TransactionPendingError,
+        ) as error:
+            # Said once, not at every look.
+            if str(error) != last:
+                say(f"{error}; going on")
+            last = str(error)
+        time.sleep(pause)
+
+
+def _deliver_due(session: "Session", dataset: str | None) -> tuple[int, int]:
+    """Deliver what can be delivered; returns how many were, and how many must wait."""
+    from truthmark.market.custodian import Custodian, Seat
+    from truthmark.market.records import PurchaseStatus
+
+    final = session.chain.final_block()
+    functions = session.chain.market.functions
+    done = waiting = 0
+    for version in _own_versions(session, dataset):
+        for epoch in session.catalogue.epochs(version.terms_id):
+            if epoch.custody.lock:
+                continue
+            paid = [
+                p
+                for p in session.catalogue.purchases(custody_id=epoch.custody_id)
+                if p.status is PurchaseStatus.PAID and session.chain.time() <= p.deadline
+            ]
+            # What is delivered cannot be taken back, so the payment must not be either.
+            due = [
+                p
+                for p in paid
+                if p.block_number <= final.number
+                and session.chain.agreed_call(functions.purchases(p.purchase_id), final).status
+                == PurchaseStatus.PAID
+            ]
+            waiting += len(paid) - len(due)
+            if due:
+                Custodian(session).deliver(version, Seat(epoch, 1), due)
+                for purchase in due:
+                    out(f"{version.ref}: delivered to {purchase.receipt.buyer}")
+                done += len(due)
+    return done, waiting
+
+
+@command()
+@click.argument("dataset", required=False)
+@json_option
+@click.pass_obj
+def settle(state: State, dataset: str | None, as_json: bool) -> None:
+    """Settle sales that buyers could check: the money becomes the seller's.
+
+    Of all you sell, or of DATASET, which may be anybody's. Then `truthmark withdraw`.
+    """
+    with state.session() as session:
+        session.journal.resume()
+        session.catalogue.sync()
+        versions = [find_version(session, dataset)] if dataset else _own_versions(session, None)
+        done = _settle_due(session, versions, quiet=as_json)
+        if as_json:
+            out_json([purchase_json(session, version, purchase) for version, purchase in done])
+            return
+        if not done:
+            _explain_nothing(session, versions)
+        say("`truthmark withdraw` pays it out")
+
+
+def _explain_nothing(session: "Session", versions: "Sequence[Version]") -> None:
+    from truthmark.market.records import PurchaseStatus
+
+    checking = [
+        p
+        for v in versions
+        for p in session.catalogue.purchases(terms_id=v.terms_id)
+        if p.status is PurchaseStatus.DELIVERED
+    ]
+    if checking:
+        first = min(p.deadline for p in checking)
+        raise MarketError(
+            f"nothing can be settled yet: a buyer may complain until "
+            f"{moment(first, session.chain.time())}"
+        )
+    raise MarketError("there is nothing to settle")
+
+
+def _settle_due(
+    session: "Session", versions: "Sequence[Version]", *, quiet: bool = False
+) -> "list[tuple[Version, Purchase]]":
+    from truthmark.market.records import VersionStatus
+    from truthmark.market.upkeep import Upkeep, inspected
+
+    now = session.chain.time()
+    done = []
+    for version in versions:
+        # The purchases of a version whose key was proven wrong can only be refunded.
+        if version.status is VersionStatus.DEAD:
+            continue
+        due = inspected(session.catalogue.purchases(terms_id=version.terms_id), now)
+        if due:
+            Upkeep(session).settle(due)
+        for purchase in due:
+            if not quiet:
+                shown = session.profile.format_amount(purchase.receipt.price, version.terms.token)
+                out(f"{version.ref}: {shown} from {purchase.receipt.buyer} settled")
+            done.append((version, purchase))
+    return done
+
+
+def _own_versions(session: "Session", dataset: str | None) -> "list[Version]":
+    """Return the versions that this account sells; of one listing if named.
+
+    Raises:
+        MarketError: That one is not its own.
+    """
+    address = session.address.lower()
+    if dataset is None:
+        return [v for v in session.catalogue.versions() if v.terms.seller.lower() == address]
+    version = find_version(session, dataset)
+    if version.terms.seller.lower() != address:
+        raise MarketError(f"{version.ref} is sold by {version.terms.seller}; use that account")
+    return [version]

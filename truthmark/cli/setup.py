@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark init` and `truthmark doctor`."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truthmark.cli.base import State, command, json_option
+from truthmark.cli.output import facts, out, out_json, say
+from truthmark.errors import ConfigError
+
+
+@command()
+@click.option(
+    "--devnet",
+    "net_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Use the local network of this folder.",
+)
+@click.option(
+    "--profile-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Take over this chain profile, and use it.",
+)
+@json_option
+@click.pass_obj
+def init(state: State, net_folder: Path | None, profile_file: Path | None, as_json: bool) -> None:
+    """Choose a network and keep the choice.
+
+    Writes --profile, --account, --rpc and --storage into config.toml of the home folder; what is
+    not given stays as it was.
+    """
+    from truthmark.config import home_folder, load_settings
+
+    home = (state.home or home_folder()).expanduser().absolute()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    chosen: dict[str, Any] = dict(state.given)
+    if net_folder is not None and profile_file is not None:
+        raise click.UsageError("give --devnet or --profile-file, not both")
+    if net_folder is not None:
+        from truthmark.testing.devnet import Devnet
+
+        net = Devnet.open(net_folder)
+        net.profile.save(home / "profiles")
+        chosen.setdefault("profile", net.profile.name)
+        chosen.setdefault("storage", (f"local:{net.folder / 'store'}",))
+    elif profile_file is not None:
+        profile = _read_profile(profile_file)
+        profile.save(home / "profiles")
+        chosen.setdefault("profile", profile.name)
+    if "profile" in chosen:
+        from truthmark.config import load_profile
+
+        load_profile(str(chosen["profile"]), home)
+    write_settings(home, chosen)
+    settings = load_settings(home)
+    if as_json:
+        out_json(
+            {
+                "home": str(home),
+                "profile": settings.profile,
+                "account": settings.account,
+                "storage": list(settings.storage),
+                "rpc": list(settings.rpc),
+            }
+        )
+        return
+    facts(
+        [
+            ("home", home),
+            ("profile", settings.profile),
+            ("account", settings.account or "none yet: `truthmark wallet new NAME`"),
+            ("storage", ", ".join(settings.storage)),
+            ("endpoints", ", ".join(settings.rpc)),
+        ]
+    )
+    say("written to config.toml; `truthmark doctor` tells whether all is well")
+
+
+def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
+    """Put settings into a home's config.toml, and leave the others there alone."""
+    from truthmark.config import write_atomically
+
+    path = home / "config.toml"
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
+    merged = {**found, **chosen}
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # JSON's texts, numbers and lists of texts are TOML's too.
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in merged.items()]
+    write_atomically(path, "".join(lines).encode())
+
+
+def _read_profile(path: Path) -> Any:
+    from truthmark.config import ChainProfile
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read chain profile {path}: {error}; get it again") from error
+    return ChainProfile.from_dict(data if isinstance(data, dict) else {})
+
+
+@command()
+@json_option
+@click.pass_obj
+def doctor(state: State, as_json: bool) -> None:
+    """Check chain, contracts, storage, account, clock, gas, index and backups.
+
+    Says what to do about whatever is not well. Exits with the code of the first failure.
+    """
+    from truthmark.cli.checks import run_checks
+
+    checks = run_checks(state)
+    if as_json:
+        out_json(
+            [
+                {"name": c.name, "result": c.result, "text": c.text, "advice": c.advice}
+                for c in checks
+            ]
+        )
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            out(f"{check.result.ljust(4)}  {check.name.ljust(width)}  {check.text}")
+            if check.advice:
+                out(f"      {' ' * width}  → {check.advice}")
+    if failed := [check for check in checks if check.result == "FAIL"]:
+        raise SystemExit(failed[0].exit_code)
