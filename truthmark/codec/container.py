@@ -28,7 +28,7 @@ from truthmark.codec.manifest import Manifest
 from truthmark.codec.reading import read_limited
 from truthmark.codec.shards import FileShards, Opener, ShardSource
 from truthmark.codec.workers import ordered_map
-from truthmark.errors import ConfigError, IntegrityError, LimitError, MalformedError
+from truthmark.errors import CodecError, ConfigError, IntegrityError, LimitError, MalformedError
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "arrow", "original"]
 _MANY_FILES: Final = 5
+# What pandas and Arrow raise on values that a type allows and pandas does not.
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 class File:
@@ -199,9 +201,15 @@ class Container:
         frame: pd.DataFrame
         try:
             frame = table.to_pandas()
-        except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException):
+        except (pa.ArrowException, *_UNREADABLE):
             # What the schema says about pandas comes from outside and may make no sense.
-            frame = table.to_pandas(ignore_metadata=True)
+            try:
+                frame = table.to_pandas(ignore_metadata=True)
+            except (pa.ArrowException, *_UNREADABLE) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise CodecError(
+                    f"pandas cannot hold these rows ({reason}); read them with to_table"
+                ) from error
         return frame
 
     def iter_batches(

@@ -85,7 +85,6 @@ class Decoder:
         status, length = child.REPLY.unpack_from(reply)
         text = reply[child.REPLY.size :].decode("utf-8", "replace")
         if status == child.TOO_LARGE:
-            self._restart()
             raise LimitError(f"{what}: decodes to more than it declares ({text})")
         if status != child.OK:
             raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")

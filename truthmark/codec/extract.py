@@ -229,7 +229,9 @@ def _write_table(
         with _writer(path, kind, schema) as write:
             for batch in batches:
                 write(batch)
-    except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, CodecError):
+            raise
         reason = " ".join(str(error).split())[:160]
         raise CodecError(
             f"{file.path!r} cannot be written as {kind} ({reason}); extract as arrow"

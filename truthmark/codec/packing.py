@@ -348,7 +348,7 @@ class _Packer:
     # ------- tables
 
     def _seal_table(self, table: "Table") -> Entry:
-        rows = RowQueue(table.batches(), table.schema)
+        rows = RowQueue(table.batches(), table.schema, table.path)
         first_row = self._first_row
         facts = TableFacts(table.split, table.schema, 0, [])
         if self._policy.samples:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
-from truthmark.errors import CodecError
+from truthmark.errors import CodecError, MalformedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,16 +63,33 @@ class Encoded:
 class RowQueue:
     """Rows of a table that are read ahead as far as the next segment needs."""
 
-    def __init__(self, batches: Iterator["pa.RecordBatch"], schema: "pa.Schema") -> None:
-        """Take rows from `batches` as they are needed."""
+    def __init__(
+        self, batches: Iterator["pa.RecordBatch"], schema: "pa.Schema", path: str
+    ) -> None:
+        """Take rows from `batches` as they are needed; `path` names the table in errors."""
         self.schema = schema
+        self._path = path
         self._batches = batches
         self._queue: deque[pa.RecordBatch] = deque()
         self.available = 0
 
     def fill(self, rows: int) -> int:
-        """Read until `rows` rows are there or no more come; return how many are."""
+        """Read until `rows` rows are there or no more come; return how many are.
+
+        Raises:
+            MalformedError: a batch is not valid Arrow: readers would refuse what was bought.
+        """
+        import pyarrow as pa
+
         while self.available < rows and (batch := next(self._batches, None)) is not None:
+            try:
+                batch.validate(full=True)
+            except pa.ArrowInvalid as error:
+                reason = " ".join(str(error).split())[:200]
+                raise MalformedError(
+                    f"{self._path}: holds values that its types do not allow ({reason}); "
+                    "repair them before packing"
+                ) from error
             if batch.num_rows:
                 self._queue.append(batch)
                 self.available += batch.num_rows

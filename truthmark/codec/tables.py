@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from truthmark.errors import CodecError, MalformedError
+from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,17 +65,7 @@ def is_table_file(location: Path) -> bool:
 
 
 def from_arrow(table: "pa.Table", path: str, split: str | None) -> Table:
-    """Pack a table in memory.
-
-    Raises:
-        MalformedError: its buffers contradict each other.
-    """
-    import pyarrow as pa
-
-    try:
-        table.validate()
-    except pa.ArrowInvalid as error:
-        raise MalformedError(f"{path}: is not a valid Arrow table ({_one_line(error)})") from error
+    """Pack a table in memory."""
     return _checked(
         Table(
             path,
@@ -182,7 +172,6 @@ def _open_arrow(location: Path, path: str) -> Table:
             else:
                 found = iter(pa.ipc.open_stream(source))
             for batch in _guarded(location, found):
-                batch.validate()
                 yield from _in_small_steps(batch, memory)
 
     return Table(path, None, schema, size, rows, batches)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An update takes over what did not change, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.utils.containers import P, S, pack
+from truthmark.codec import Previous, find_wrong_key, open_container, verify
+from truthmark.codec.derive import NO_WRAP
+from truthmark.errors import ConfigError, WrongKeyError
+
+
+def table_of(rows: int, seed: int = 1) -> pa.Table:
+    random = np.random.default_rng(seed)
+    return pa.table({"row": np.arange(rows), "x": random.random(rows)})
+
+
+def digests(container: Any) -> set[bytes]:
+    return {container.index.sha256(i) for i in range(container.index.count)}
+
+
+def folder_of(path: Path, files: dict[str, bytes]) -> Path:
+    path.mkdir()
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+    return path
+
+
+def test_pack__rows_appended__inherits_every_old_segment(tmp_path: Path) -> None:
+    table = table_of(20_000)
+    first, old_cek = pack(table, tmp_path / "v1")
+    longer = pa.concat_tables([table, table_of(500, 2)])
+    second, cek = pack(longer, tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
+    assert second.shard_size == first.shard_size
+    assert second.inherited == first.count - 1  # all but the files table
+    assert verify(tmp_path / "v2").holds
+    with (
+        open_container(tmp_path / "v2", cek=cek) as new,
+        open_container(tmp_path / "v1", cek=old_cek) as old,
+    ):
+        assert new.to_table().equals(longer)
+        assert len(digests(new) - digests(old)) == second.count - second.inherited
+        wrapped = [i for i in range(new.index.count) if new.index.wrap_word(i) != NO_WRAP]
+        assert len(wrapped) == second.inherited
+
+
+def test_pack__rows_changed_in_place__seals_only_their_segment(tmp_path: Path) -> None:
+    table = table_of(20_000)
+    first, old_cek = pack(table, tmp_path / "v1")
+    values = table["x"].to_numpy().copy()
+    values[7000] = -1
+    changed = table.set_column(1, "x", pa.array(values))
+    second, cek = pack(changed, tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        assert new.to_table().equals(changed)
+    assert first.count - second.inherited <= 1 + 5
+    assert second.inherited > 0
+
+
+def test_pack__nan_rows_unchanged__are_inherited(tmp_path: Path) -> None:
+    table = pa.table({"x": [float("nan"), 1.0, None] * 500})
+    first, old_cek = pack(table, tmp_path / "v1")
+    second, cek = pack(table, tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
+    assert second.inherited == first.count - 1
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        assert np.isnan(new.to_table()["x"][0].as_py())
+
+
+def test_pack__columns_changed__inherits_nothing(tmp_path: Path) -> None:
+    _, old_cek = pack(table_of(1000), tmp_path / "v1")
+    other = table_of(1000).rename_columns(["row", "y"])
+    second, _ = pack(other, tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
+    assert second.inherited == 0
+
+
+def test_pack__table_shortened__inherits_what_is_left(tmp_path: Path) -> None:
+    table = table_of(20_000)
+    _, old_cek = pack(table, tmp_path / "v1")
+    shorter = table.slice(0, 15_000)
+    second, cek = pack(shorter, tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
+    assert second.inherited > 0
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        assert new.to_table().equals(shorter)
+
+
+def test_pack__file_added__keeps_the_old_stream_in_front(tmp_path: Path) -> None:
+    files = {"a": b"a" * 3 * P, "b": b"b" * 10}
+    _, old_cek = pack(folder_of(tmp_path / "1", files), tmp_path / "v1", shard_size=S)
+    more = {**files, "aa": b"n" * P}
+    second, cek = pack(
+        folder_of(tmp_path / "2", more),
+        tmp_path / "v2",
+        previous=Previous(tmp_path / "v1", old_cek),
+    )
+    assert second.inherited == 4
+    assert second.count == 1 + 4 + 1
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        assert {name: new.read_bytes(name) for name in more} == more
+        assert new.file("aa").offset == 4 * P
+        new.extract(tmp_path / "out")
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in more} == more
+
+
+def test_pack__file_changed_and_one_removed__reads_the_new_ones(tmp_path: Path) -> None:
+    files = {"a": b"a" * P, "b": b"b" * P, "gone": b"g" * P}
+    _, old_cek = pack(folder_of(tmp_path / "1", files), tmp_path / "v1", shard_size=S)
+    new_files = {"a": b"a" * P, "b": b"B" * P}
+    previous = Previous(tmp_path / "v1", old_cek)
+    second, cek = pack(folder_of(tmp_path / "2", new_files), tmp_path / "v2", previous=previous)
+    assert second.inherited == 3
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        assert [file.path for file in new.files] == ["a", "b"]
+        assert new.read_bytes("b") == b"B" * P
+
+
+def test_pack__purge__takes_nothing_over(tmp_path: Path) -> None:
+    files = {"a": b"a" * P, "gone": b"g" * P}
+    _, old_cek = pack(folder_of(tmp_path / "1", files), tmp_path / "v1", shard_size=S)
+    previous = Previous(tmp_path / "v1", old_cek)
+    second, cek = pack(
+        folder_of(tmp_path / "2", {"a": b"a" * P}),
+        tmp_path / "v2",
+        previous=previous,
+        purge=True,
+        shard_size=S,
+    )
+    assert second.inherited == 0 and second.count == 2
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        everything = b"".join(new.opener.open(i) for i in range(new.index.count))
+        assert b"gggg" not in everything
+
+
+def test_pack__update_of_an_update__still_opens(tmp_path: Path) -> None:
+    table = table_of(5000)
+    previous = None
+    for version in range(3):
+        table = pa.concat_tables([table, table_of(200, version + 7)])
+        packed, cek = pack(table, tmp_path / f"v{version}", previous=previous)
+        previous = Previous(tmp_path / f"v{version}", cek)
+        with open_container(tmp_path / f"v{version}", cek=cek) as container:
+            assert container.to_table().equals(table)
+            assert find_wrong_key(container.index, cek) is None
+    assert packed.inherited > 0
+
+
+def test_open__older_key__opens_no_new_shard(tmp_path: Path) -> None:
+    _, old_cek = pack(table_of(2000), tmp_path / "v1")
+    _, cek = pack(
+        table_of(2500), tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek)
+    )
+    with pytest.raises(WrongKeyError):
+        open_container(tmp_path / "v2", cek=old_cek)
+    with open_container(tmp_path / "v2", cek=cek) as new:
+        found = find_wrong_key(new.index, old_cek)
+        assert found is not None and found.i == 0
+
+
+def test_pack__another_shard_size__is_refused(tmp_path: Path) -> None:
+    _, old_cek = pack(table_of(2000), tmp_path / "v1", shard_size=S)
+    with pytest.raises(ConfigError, match="keeps 4096"):
+        pack(
+            table_of(2000),
+            tmp_path / "v2",
+            shard_size=2 * S,
+            previous=Previous(tmp_path / "v1", old_cek),
+        )
+
+
+def test_pack__wrong_key_of_the_older_version__is_refused(tmp_path: Path) -> None:
+    pack(table_of(2000), tmp_path / "v1")
+    with pytest.raises(WrongKeyError):
+        pack(table_of(2000), tmp_path / "v2", previous=Previous(tmp_path / "v1", bytes(32)))
+    assert not (tmp_path / "v2").exists()

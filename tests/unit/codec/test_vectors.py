@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/format.md, the independent script and the package say the same."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from truthmark.cid import CID, build_dag, cid_of_stream
+from truthmark.codec import cek_from_point, open_container, read_index, read_manifest, verify
+from truthmark.codec.derive import shard_key, shard_leaf
+from truthmark.codec.tree import root
+from truthmark.hashing import keccak256, sha256
+from truthmark.types import Point
+
+PROJECT = Path(__file__).parents[3]
+PAGE = PROJECT / "docs" / "format.md"
+SCRIPT = PROJECT / "tools" / "format_vectors.py"
+
+
+def unhex(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def point(value: dict[str, str]) -> Point:
+    return Point(int(value["x"], 16), int(value["y"], 16))
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Any:
+    return json.loads(re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)[-1])
+
+
+@pytest.fixture(scope="module")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("vectors")
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--write", str(folder)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return folder, json.loads(done.stdout)
+
+
+def test_page__vectors__are_those_of_the_script(
+    vectors: Any, containers: tuple[Path, Any]
+) -> None:
+    assert vectors == containers[1]
+
+
+def test_script__imports__share_no_code_with_the_package() -> None:
+    imports = re.findall(r"^(?:from|import) (\w+)", SCRIPT.read_text(), re.MULTILINE)
+    assert set(imports) - sys.stdlib_module_names == {"pyarrow", "cryptography"}
+
+
+def test_tree__vectors__agree(vectors: Any) -> None:
+    leaves = [keccak256(b"\x01" + bytes([i])) for i in range(9)]
+    for count, expected in vectors["tree_roots"].items():
+        assert root(leaves[: int(count)]) == unhex(expected)
+
+
+def test_cid__vectors__agree(vectors: Any) -> None:
+    import io
+
+    for size, expected in vectors["cids"]["of_bytes"].items():
+        assert str(cid_of_stream(io.BytesIO(bytes(int(size))))) == expected
+    leaf = sha256(b"leaf")
+    for count, expected in vectors["cids"]["of_leaves"].items():
+        assert str(build_dag((leaf, 4096) for _ in range(int(count))).root) == expected
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_keys__vectors__agree(name: str, vectors: Any) -> None:
+    version = vectors[f"{name}_version"]
+    cek = cek_from_point(point(version["key_point"]))
+    assert cek == unhex(version["cek"])
+    leaves = []
+    for i, shard in enumerate(version["shards"]):
+        digest, wrap = unhex(shard["sha256"]), unhex(shard["wrap_word"])
+        key = shard_key(cek, i, digest, wrap)
+        assert key == unhex(shard["key"])
+        assert sha256(key) == unhex(shard["key_hash"])
+        leaves.append(shard_leaf(i, digest, sha256(key), wrap))
+        assert leaves[-1] == unhex(shard["leaf"])
+    assert root(leaves) == unhex(version["root"])
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_containers__of_the_script__verify_and_open(
+    name: str, containers: tuple[Path, Any]
+) -> None:
+    folder, vectors = containers
+    version = vectors[f"{name}_version"]
+    report = verify(
+        folder / name, digest=unhex(version["manifest_sha256"]), root=unhex(version["root"])
+    )
+    assert report.holds
+    manifest = read_manifest(folder / name)
+    assert manifest.cid == CID.parse(version["manifest_cid"])
+    assert manifest.public_key == point(version["public_key"])
+    index = read_index(folder / name, manifest)
+    assert [node.hex() for node in index.tree.path(2)] == [
+        node.removeprefix("0x") for node in version["path_of_shard_2"]
+    ]
+    with open_container(folder / name, cek=unhex(version["cek"])) as container:
+        assert container.read_bytes("hello.txt") == b"Hello, buyer.\n"
+        assert container.to_table(split="train").to_pylist() == [
+            {"item": 1, "label": "cat"},
+            {"item": 2, "label": None},
+            {"item": 3, "label": "dog"},
+        ]
+        if name == "second":
+            assert container.read_bytes("more.txt") == b"One more file.\n"
+        for i, shard in enumerate(version["shards"]):
+            payload = container.opener.open(i)
+            assert payload.rstrip(b"\0") == unhex(shard["payload_but_trailing_zeros"])
