@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 from rich.console import Console
 
 import truthmark
@@ -46,7 +48,7 @@ FEE = 100_000  # a tenth of a test dollar for each custodian who delivers
 
 def main() -> int:
     """Run the demonstration; return the exit code."""
-    console = Console(width=min(110, Console().width), force_terminal=sys.stdout.isatty())
+    console = Console(width=min(110, Console().width) if sys.stdout.isatty() else 110)
     report = Report()
     stage = Stage(report, console)
     begin = time.monotonic()
@@ -100,6 +102,9 @@ def _play(world: World, stage: Stage) -> None:
     _settle(stage, world, list(versions.values()))
     _what_cannot_happen(stage, world, versions)
     _update(stage, world, versions["crowd"], sources["crowd"][0])
+
+    with stage.act("The seller retires his listings, and the bonds come back"):
+        _retire(stage, world)
 
     with stage.act("Everybody takes out what is theirs"):
         _pay_out(stage, world, observer, who, before, dollar, first_block)
@@ -402,10 +407,10 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
         world.bring_seller_back()
         seller = world.open_seller()
         seller.catalogue.sync()
-        frame = pd.read_parquet(source)
-        more = pd.concat([frame, frame.tail(200).assign(worker="late")], ignore_index=True)
+        table = parquet.read_table(source)
+        more = pa.concat_tables([table, table.slice(table.num_rows - 200)])
         grown = world.folder / "sources" / "crowd-2.parquet"
-        more.to_parquet(grown, index=False)
+        parquet.write_table(more, grown)
         home = world.net.home("seller") / "packed"
         made = truthmark.pack(
             grown,
@@ -443,6 +448,23 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
 
 
 # ------------------------------------------------------------------- closing
+
+
+def _retire(stage: Stage, world: World) -> None:
+    """End the seller's versions; after both windows anybody may credit the bonds."""
+    with world.open_seller() as seller:
+        seller.catalogue.sync()
+        mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
+        for version in mine:
+            Seller(seller).retire(version)
+        world.warp(max(v.terms.delivery_seconds + v.terms.inspection_seconds for v in mine) + 5)
+        for version in mine:
+            Seller(seller).wind_up(version)
+        bonds = sum(version.terms.bond for version in mine)
+        shown = seller.profile.format_amount(bonds, mine[0].terms.token)
+        stage.verified(
+            f"{len(mine)} versions ended; {shown} of bonds are free again", "the registry"
+        )
 
 
 def _pay_out(
