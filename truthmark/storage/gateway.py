@@ -236,7 +236,7 @@ class _Gateway:
         home = (url.scheme, url.host, url.port)
         for _ in range(_MAX_REDIRECTS + 1):
             async with client.stream("GET", url) as answer:
-                if answer.is_redirect:
+                if answer.has_redirect_location:
                     url = url.join(answer.headers["Location"])
                     if (url.scheme, url.host, url.port) != home:
                         raise _FailureError(
@@ -273,7 +273,7 @@ def _check_status(answer: httpx.Response) -> None:
         raise _FailureError(BlockNotFoundError, f"HTTP {status}", final=True)
     if status != 200:
         # Refusals of the request itself will not change; overload and failure may.
-        final = 400 <= status < 500 and status not in (408, 425, 429)
+        final = 300 <= status < 500 and status not in (408, 425, 429)
         raise _FailureError(
             StorageUnavailableError,
             f"HTTP {status}",

@@ -328,8 +328,11 @@ class KuboStore(BlockStorage):
                     )
             return bytes(answer)
 
-        # Twice the socket's own limit: so a trickle of bytes, too, comes to an end.
-        return _within(2 * (self.timeout if seconds is None else seconds), send, self._unavailable)
+        # More than the socket's own limit, whose reason is better; but a trickle of bytes, which
+        # never meets that one, comes to an end as well.
+        return _within(
+            1.5 * (self.timeout if seconds is None else seconds), send, self._unavailable
+        )
 
     def _lines(
         self, command: str, *arguments: str, options: Mapping[str, str]
@@ -428,11 +431,13 @@ class KuboStore(BlockStorage):
 
     def _retry(self, action: Callable[[], _T]) -> _T:
         """Run `action` again while the daemon does not answer, with growing pauses."""
+        started = time.monotonic()
         for attempt in range(_ATTEMPTS):
             try:
                 return action()
             except StorageUnavailableError:
-                if attempt == _ATTEMPTS - 1:
+                # Silence is not a stumble: another attempt would double the wait.
+                if attempt == _ATTEMPTS - 1 or time.monotonic() - started > self.timeout:
                     raise
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
         raise AssertionError("the last attempt returns or raises")

@@ -50,7 +50,7 @@ class GatewayServer:
             ) from error
         self.url = f"http://{host}:{self._server.server_port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="gateway-server", daemon=True
+            target=self._server.serve_forever, args=(0.05,), name="gateway-server", daemon=True
         )
         self._thread.start()
 
