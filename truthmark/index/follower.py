@@ -39,6 +39,7 @@ NEAR_BLOCKS = 128
 MAX_RANGE = 100_000
 _FIRST_RANGE = 2_000
 _FEW_LOGS = 5_000  # an answer with fewer lets the next range be twice as long
+_STEPS_AFTER_REFUSAL = 10  # a range that was refused is not tried again at once
 _MAX_CONFLICTS = 50  # steps in a row that the chain may make void
 
 
@@ -97,6 +98,7 @@ class Follower:
             [_bloom(topic) for topic in topics],
         )
         self._range = _FIRST_RANGE
+        self._steps_before_growth = 0
 
     def sync(self, to: int | None = None, progress: Progress | None = None) -> SyncResult:
         """Bring the index up to the chain's head.
@@ -214,6 +216,7 @@ class Follower:
             if first == last:
                 raise
             self._range = (last - first + 1) // 2
+            self._steps_before_growth = _STEPS_AFTER_REFUSAL
             log.info("%s; asking for %d blocks at once", error, self._range)
             return 0
 
@@ -263,7 +266,9 @@ class Follower:
         if not self.index.append(tip, logs, blocks, new):
             return None
         if logs.count < _FEW_LOGS and new.number - tip.number >= self._range:
-            self._range = min(self._range * 2, MAX_RANGE)
+            self._steps_before_growth -= 1
+            if self._steps_before_growth < 0:
+                self._range = min(self._range * 2, MAX_RANGE)
         return logs.count
 
     def _logs(self, first: int, last: int) -> Logs:

@@ -186,7 +186,7 @@ def build_schema(profile: ChainProfile) -> Schema:
     for role, info in sorted(profile.contracts.items()):
         names: set[str] = set()
         for event in load_artifact(info.artifact).events.values():
-            table = _event_table(metadata, role, info.address.lower(), event)
+            table = make_event_table(metadata, role, info.address.lower(), event)
             assert event.name not in names  # Vyper has no overloaded events
             names.add(event.name)
             events[role, event.name] = table
@@ -197,7 +197,8 @@ def build_schema(profile: ChainProfile) -> Schema:
     return Schema(metadata, events, start, fingerprint, cursor, blocks)
 
 
-def _event_table(metadata: sa.MetaData, role: str, address: str, event: Event) -> EventTable:
+def make_event_table(metadata: sa.MetaData, role: str, address: str, event: Event) -> EventTable:
+    """Make the table of an event of the contract at `address` (in lower case)."""
     leaves: list[Leaf] = []
     taken = set(OWN_COLUMNS)
     for part in event.inputs:
