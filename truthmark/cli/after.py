@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version
     from truthmark.market.session import Session
 
-COMPLAINT_GAS = 400_000
-"""Units that a complaint and the refund after it take at the most with few custodians."""
+_COMPLAINT_GAS = 200_000
+_COMPLAINT_GAS_PART = 50_000
+"""Units of gas for a complaint with refund and withdrawals, and for each part of the key in it."""
 
 
 @command()
@@ -24,9 +25,10 @@ COMPLAINT_GAS = 400_000
 @json_option
 @click.pass_obj
 def refund(state: State, dataset: str | None, as_json: bool) -> None:
-    """Take back the money of purchases whose key did not come in time or was proven wrong.
+    """Take money back for keys that did not come.
 
-    Of all your purchases, or those of DATASET. Pays it out to you as well.
+    Or that were proven wrong. Of all your purchases, or those of DATASET. Pays it out to you as
+    well.
     """
     with state.session() as session:
         session.journal.resume()
@@ -65,9 +67,10 @@ def _explain_nothing(session: "Session", mine: "list[Purchase]") -> None:
 @yes_option
 @click.pass_obj
 def complain(state: State, dataset: str, yes: bool) -> None:
-    """Check the key of a DATASET that you bought; if it is wrong, prove it and get your money back.
+    """Prove that the key of DATASET is wrong.
 
-    Says first what that costs and brings.
+    Checks it first; if it is wrong, you get your money back and half of the bond. Says first what
+    that costs and brings.
     """
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
     from truthmark.market.records import PurchaseStatus
@@ -121,8 +124,10 @@ def settle_complaint(
         "seller committed to"
     )
     price = int(session.chain.rpc.call("eth_gasPrice"), 16)
+    parts = complaint.opened.epoch.custody.threshold
+    gas = (_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price
     say(
-        f"a complaint costs about {session.profile.format_native(COMPLAINT_GAS * price)} for gas; "
+        f"a complaint costs about {session.profile.format_native(gas)} for gas; "
         f"it brings back your {show(_paid(session, purchase), token)} and "
         f"{show(complaint.reward, token)} of the seller's bond"
     )

@@ -195,4 +195,11 @@ def resolve_address(session: "Session", text: str) -> str:
     for account in session.wallet.accounts():
         if account.alias == text:
             return account.address
-    return to_checksum_address(text)
+    try:
+        return to_checksum_address(text)
+    except ConfigError as error:
+        if text.lower().startswith("0x"):
+            raise
+        raise ConfigError(
+            f"{text!r} is neither an account of this home nor an address; write 0x and 40 digits"
+        ) from error

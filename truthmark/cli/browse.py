@@ -15,6 +15,7 @@ from truthmark.cli.output import (
     moment,
     out,
     out_json,
+    plural,
     say,
     size,
     table,
@@ -48,7 +49,10 @@ def search(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find what is for sale; all WORDS must be in its title or description."""
+    """Find what is for sale.
+
+    All WORDS must be in its title or description.
+    """
     from truthmark.market.surface import search as find
 
     with state.session() as session:
@@ -114,7 +118,10 @@ def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def show(state: State, dataset: str, as_json: bool) -> None:
-    """Show what DATASET holds, how it is sold, who keeps its key, and how this is known."""
+    """Show all about DATASET.
+
+    What it holds, how it is sold, who keeps its key, who may complain, and how this is known.
+    """
     with state.session() as session:
         version = find_version(session, dataset)
         now = session.chain.time()
@@ -208,8 +215,8 @@ def _show_terms(session: "Session", version: "Version") -> None:
         if terms.gate.lower() == _NOBODY
         else f"  buyers need to be admitted by {terms.gate}"
     )
-    fee = version.price * terms.fee_bps // 10_000
-    out(f"  of the price {show(fee, terms.token)} goes to the protocol")
+    if fee := version.price * terms.fee_bps // 10_000:
+        out(f"  of the price {show(fee, terms.token)} goes to the protocol")
     if terms.payee.lower() != terms.seller.lower():
         out(f"  the rest goes to {terms.payee}")
 
@@ -257,7 +264,7 @@ def _show_custody(
 
 
 def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -> None:
-    out(f"\nsold {len(purchases)} times")
+    out(f"\nsold {plural(len(purchases), 'time')}")
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
             out(f"  {purchase.receipt.buyer} may complain until {moment(purchase.deadline, now)}")
@@ -279,11 +286,10 @@ def _show_evidence(
             ("root of the shards", "0x" + terms.root.hex()),
             ("number of shards", terms.shard_count),
             ("dataset key", f"0x{terms.public_key.x:064x}"),
+            *((f"custody {e.custody.epoch + 1}", "0x" + e.custody_id.hex()) for e in epochs),
         ],
         indent=2,
     )
-    for epoch in epochs:
-        facts([("custody", "0x" + epoch.custody_id.hex())], indent=2)
     out(
         "  The card is the seller's word: it is what the manifest commits to, and nothing proves "
         "that it fits the data."

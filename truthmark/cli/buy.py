@@ -12,9 +12,9 @@ from truthmark.cli.base import State, command, find_version, json_option, yes_op
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.dataset import FORMATS, files_json
 from truthmark.cli.opening import is_opened, require_free, write_out
-from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, say
+from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, plural, say
 from truthmark.cli.permits import read_admission, read_voucher
-from truthmark.errors import ConfigError, DeliveryError, MarketError
+from truthmark.errors import ConfigError, DeliveryError, MarketError, PriceError
 
 if TYPE_CHECKING:
     from truthmark.market.buyer import Buyer, Opened, Quote
@@ -44,7 +44,10 @@ def _pay_options(function: _F) -> _F:
 @json_option
 @click.pass_obj
 def fetch(state: State, dataset: str, as_json: bool) -> None:
-    """Download DATASET, still encrypted, and check every byte; free, and needs no account."""
+    """Download DATASET, encrypted, and check it.
+
+    Every byte must be the one that the seller committed to. Free, and needs no account.
+    """
     from truthmark.market.buyer import Buyer
 
     with state.session() as session:
@@ -71,16 +74,16 @@ def buy(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Fetch and check DATASET, and pay for it; `truthmark get` then waits for the key and opens.
+    """Fetch, check and pay for DATASET.
 
-    What you bought before is not bought again.
+    `truthmark get` then waits for the key and opens it. What you bought before is not bought again.
     """
     from truthmark.market.buyer import Buyer
 
     with state.session() as session:
         version = find_version(session, dataset)
-        limit = _limit(session, version, max_price, yes=yes)
         buyer = Buyer(session, say)
+        limit = _limit(buyer, version, max_price, yes=yes)
         with bar("fetching") as progress:
             buyer.fetch(version, progress)
         session.journal.resume()
@@ -124,10 +127,11 @@ def get(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Fetch, check and buy DATASET, wait for its key, and open it into the new FOLDER.
+    """Buy DATASET and open it in the new FOLDER.
 
-    If it is interrupted, run it again: it goes on where it stopped, and nothing is paid for or
-    fetched twice.
+    Fetches and checks it, asks before it pays, waits for the key, and decrypts. If it is
+    interrupted, run it again: it goes on where it stopped, and nothing is paid for or fetched
+    twice.
     """
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
 
@@ -140,8 +144,8 @@ def get(
             return
         # Before anything is paid for.
         require_free(folder)
-        limit = _limit(session, version, max_price, yes=yes)
         buyer = Buyer(session, say)
+        limit = _limit(buyer, version, max_price, yes=yes)
         try:
             opened = _get(session, buyer, version, limit, voucher, admission, yes=yes)
         except WrongKeyComplaint as complaint:
@@ -223,20 +227,23 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
         return
     out(str(folder))
     rows = sum(file["rows"] or 0 for file in files)
-    say(f"{len(files)} files{f' with {rows} rows' if rows else ''}; README.md tells more")
+    holds = f" with {plural(rows, 'row')}" if rows else ""
+    say(f"{plural(len(files), 'file')}{holds}; README.md tells more")
     if purchase.status is PurchaseStatus.DELIVERED:
         say(f"the seller is paid after {moment(purchase.deadline)}")
 
 
-def _limit(
-    session: "Session", version: "Version", max_price: str | None, *, yes: bool
-) -> int | None:
-    """Return the most that may be paid, if it was said."""
+def _limit(buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bool) -> int | None:
+    """Return the most that may be paid, if it was said; with `yes` it must be.
+
+    Raises:
+        ConfigError: It was not said, or is in another token.
+    """
     from truthmark.market.surface import read_amount
 
     if max_price is not None:
-        return read_amount(session, max_price, version.terms.token)
-    if yes:
+        return read_amount(buyer.session, max_price, version.terms.token)
+    if yes and buyer.find_purchase(version) is None:
         raise ConfigError('with --yes say how much it may cost, such as --max-price "25 TUSD"')
     return None
 
@@ -253,4 +260,9 @@ def _agree(session: "Session", quote: "Quote", limit: int | None, *, yes: bool) 
         )
     if limit is not None and quote.total > limit:
         return True  # `buy` refuses it and says so
+    held = session.token(token).functions.balanceOf(session.address).call()
+    if held < quote.total:
+        raise PriceError(
+            f"{session.address} has {show(held, token)}, which is not enough; send it more"
+        )
     return ask(f"pay {show(quote.total, token)}?", yes=yes)

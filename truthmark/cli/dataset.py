@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from truthmark.cli.base import State, group, json_option, yes_option
-from truthmark.cli.output import ask, bar, clean, facts, out, out_json, say, size
+from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def pack_options(function: _F) -> _F:
 
 @group()
 def dataset() -> None:
-    """Pack data into an encrypted container and back; needs no chain."""
+    """Pack and open data on this machine, without a chain."""
 
 
 @dataset.command()
@@ -150,7 +150,7 @@ def pack_source(
             review=review,
         )
     if packed.skipped:
-        say(f"{len(packed.skipped)} hidden files were left out, first {clean(packed.skipped[0])}")
+        say(f"{plural(len(packed.skipped), 'hidden file')} left out: {packed.skipped[0]} …")
     if packed.inherited:
         say(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed
@@ -165,9 +165,9 @@ def describe_card(card: dict[str, Any]) -> Iterator[str]:
     for entry in _entries(card.get("counts")):
         name = f"{clean(entry['split'])}: " if entry.get("split") else ""
         parts = [
-            f"{clean(entry[key])} {unit}"
-            for key, unit in (("rows", "rows"), ("tables", "tables"), ("files", "files"))
-            if entry.get(key)
+            plural(entry[f"{noun}s"], noun)
+            for noun in ("row", "table", "file")
+            if isinstance(entry.get(f"{noun}s"), int) and entry[f"{noun}s"]
         ]
         yield f"holds: {name}{', '.join(parts)}"
     for entry in _entries(card.get("tables")):

@@ -18,7 +18,7 @@ _DEFAULT = Path("devnet")
 
 @group()
 def devnet() -> None:
-    """A local network to try everything on: chain, contracts, test money, roles."""
+    """A network on this machine, to try everything."""
 
 
 @devnet.command()

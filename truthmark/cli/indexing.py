@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @group()
 def index() -> None:
-    """All events of the market in a local database, kept in step with the chain."""
+    """All events of the market as tables."""
 
 
 @index.command()

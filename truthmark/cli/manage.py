@@ -74,7 +74,10 @@ def retire(state: State, dataset: str, yes: bool) -> None:
 @click.argument("dataset")
 @click.pass_obj
 def wind_up(state: State, dataset: str) -> None:
-    """Give the bond and what is left for custodians back, after the end of DATASET."""
+    """Take the bond back after the end of DATASET.
+
+    Also gives back what is left in the pot for custodians.
+    """
     from truthmark.market.records import VersionStatus
 
     with state.session() as session:
@@ -104,7 +107,10 @@ def wind_up(state: State, dataset: str) -> None:
 @yes_option
 @click.pass_obj
 def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
-    """Pay AMOUNT into the pot that pays custodians of DATASET for staying longer."""
+    """Pay custodians of DATASET for staying longer.
+
+    AMOUNT goes into a pot; what is left in it at the end is the seller's.
+    """
     from truthmark.market.surface import read_amount
 
     with state.session() as session:

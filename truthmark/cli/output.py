@@ -163,6 +163,11 @@ def size(count: int) -> str:
     return f"{count} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def amount_json(session: "Session", units: int, token: str) -> dict[str, Any]:
     """Return an amount as JSON values; units as text, as they may not fit a float."""
     symbol = next(

@@ -35,7 +35,7 @@ _MAX_FILE_BYTES = 16_384
 def voucher(
     state: State, dataset: str, buyer: str, price: str, valid: int, target: Path | None
 ) -> None:
-    """Offer DATASET to the account BUYER at a price of its own, once.
+    """Offer DATASET to BUYER at a special price, once.
 
     Give the voucher to the buyer: `truthmark buy --voucher FILE`.
     """
@@ -82,9 +82,12 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
     Give the pass to the buyer: `truthmark buy --admission FILE`.
     """
     from truthmark.keys.typed import admission
+    from truthmark.market.records import ZERO_ADDRESS
 
     with state.session() as session:
         version = find_version(session, dataset)
+        if version.terms.gate == ZERO_ADDRESS:
+            raise MarketError(f"{version.ref} has no gate: everybody may buy it as it is")
         if version.terms.gate.lower() != session.address.lower():
             raise ConfigError(
                 f"the gate of {version.ref} is {version.terms.gate}; use that account"

@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.base import State, command, find_version, json_option
 from truthmark.cli.browse import dataset_json, purchase_json
-from truthmark.cli.output import amount_json, moment, out, out_json, say, table
+from truthmark.cli.output import amount_json, moment, out, out_json, plural, say, table
 from truthmark.errors import (
     ChainUnavailableError,
     EndpointsDisagreeError,
@@ -34,7 +34,7 @@ _STATUS = {
 @json_option
 @click.pass_obj
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
-    """Show what you sell, to whom it was sold, and how each sale stands."""
+    """Show what you sell, and how each sale stands."""
     with state.session() as session:
         session.catalogue.sync()
         versions = _own_versions(session, dataset)
@@ -59,8 +59,9 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
         for version, purchases in found:
             show, token = session.profile.format_amount, version.terms.token
             out(
-                f"{version.ref}: {version.status.name.lower()}, {show(version.price, token)}, sold "
-                f"{len(purchases)} times, earned {show(income(version, purchases), token)}"
+                f"{version.ref}: {version.status.name.lower()}, {show(version.price, token)}, "
+                f"sold {plural(len(purchases), 'time')}, "
+                f"earned {show(income(version, purchases), token)}"
             )
             if purchases:
                 table(
@@ -97,10 +98,10 @@ def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
 @click.option("--watch", is_flag=True, help="Go on for ever: deliver and settle what comes.")
 @click.pass_obj
 def deliver(state: State, dataset: str | None, watch: bool) -> None:
-    """Deliver what was bought from you in direct mode: of all you sell, or of DATASET.
+    """Deliver what was bought from you in direct mode.
 
-    With --watch also settles each sale once its buyer could check it. Where custodians keep the
-    key there is nothing to do: they deliver.
+    Of all you sell, or of DATASET. With --watch also settles each sale once its buyer could check
+    it. Where custodians keep the key there is nothing to do: they deliver.
     """
     with state.session() as session:
         session.journal.resume()
@@ -110,7 +111,10 @@ def deliver(state: State, dataset: str | None, watch: bool) -> None:
         if not watch:
             done, waiting = _deliver_due(session, dataset)
             if waiting:
-                say(f"{waiting} sales wait for more confirmations; run it again, or use --watch")
+                say(
+                    f"{plural(waiting, 'sale')} not confirmed enough yet; run it again, or use "
+                    "--watch"
+                )
             if not done and not waiting:
                 say("there is nothing to deliver")
             return
@@ -179,9 +183,10 @@ def _deliver_due(session: "Session", dataset: str | None) -> tuple[int, int]:
 @json_option
 @click.pass_obj
 def settle(state: State, dataset: str | None, as_json: bool) -> None:
-    """Settle sales that buyers could check: the money becomes the seller's.
+    """Settle sales that buyers could check.
 
-    Of all you sell, or of DATASET, which may be anybody's. Then `truthmark withdraw`.
+    The money becomes the seller's. Of all you sell, or of DATASET, which may be anybody's. Then
+    `truthmark withdraw`.
     """
     with state.session() as session:
         session.journal.resume()

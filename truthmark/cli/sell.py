@@ -121,7 +121,9 @@ def list_dataset(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Put SOURCE up for sale: data, which is packed first, or a packed folder.
+    """Put data up for sale.
+
+    SOURCE is a file or folder of data, which is packed first, or a folder that was packed.
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
     it and deliver by `truthmark deliver --watch`. Waits until it can be bought. If it is

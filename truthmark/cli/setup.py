@@ -113,9 +113,10 @@ def _read_profile(path: Path) -> Any:
 @json_option
 @click.pass_obj
 def doctor(state: State, as_json: bool) -> None:
-    """Check chain, contracts, storage, account, clock, gas, index and backups.
+    """Check that everything works, and say what to do.
 
-    Says what to do about whatever is not well. Exits with the code of the first failure.
+    Looks at settings, account, backups, storage, chain, contracts, clock, gas and index. Says what
+    to do about whatever is not well. Exits with the code of the first failure.
     """
     from truthmark.cli.checks import run_checks
 

@@ -19,7 +19,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @group()
 def wallet() -> None:
-    """Accounts in keystore files (those of Ape and other Ethereum tools), and backups."""
+    """Accounts, and backups of all secrets.
+
+    Accounts are keystore files as Ape and other Ethereum tools write them.
+    """
 
 
 @wallet.command()

@@ -110,7 +110,7 @@ class Seller:
         if len(fitting) < count:
             raise NotForSaleError(
                 f"{len(fitting)} of {count} custodians offer this; lower the lock, shorten the "
-                "term, widen the windows, or sell in direct mode"
+                "term, widen the windows, or deliver yourself (--custodians direct)"
             )
         chosen = fitting[:count]
         fee = max(total - keeping for total, keeping, _ in chosen)
