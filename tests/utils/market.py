@@ -107,13 +107,13 @@ class World:
     def next_custody(self, listing: Listing, n: int = 4, **overrides: Any) -> Listing:
         """Draft the next epoch of a version."""
         state = self.registry.versions(listing.terms_id)
-        drafted = self.draft_listing(
-            n,
-            terms=listing.terms,
-            content=listing.content,
-            epoch=state.epochs,
-            **{"dealing": state.epochs, **overrides},
-        )
+        defaults = {
+            "terms": listing.terms,
+            "content": listing.content,
+            "epoch": state.epochs,
+            "dealing": state.epochs,
+        }
+        drafted = self.draft_listing(n, **{**defaults, **overrides})
         return replace(drafted, price=listing.price)
 
     def open_custody(self, listing: Listing) -> Listing:

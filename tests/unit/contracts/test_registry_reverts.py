@@ -1,0 +1,737 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What DatasetRegistry refuses, each reason by name; the table is held against the source."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boa
+import pytest
+
+from tests.utils.contracts import reasons, reverts
+from tests.utils.drafts import (
+    KEEPING_FEE,
+    LOCK,
+    TERM,
+    WINDOWS,
+    Listing,
+    deal_shares,
+    make_content,
+    tuples,
+    word_of,
+)
+from tests.utils.market import (
+    MAX_WINDOW,
+    MIN_WINDOW,
+    START,
+    ZERO,
+    World,
+    deployed_world,
+    world,
+)
+from tests.utils.tokens import deployer
+from truthmark.hashing import keccak256
+from truthmark.keys.curve import N, P, lift_x, multiply, negate
+from truthmark.market.records import share_keys_hash
+from truthmark.types import Point
+
+__all__ = ["deployed_world", "world"]
+
+Call = Callable[[], Any]
+# What a case returns: the refused call, with its contract where that is not the registry.
+Setup = Callable[[World], Call | tuple[Any, Call]]
+CASES: list[Any] = []
+REASONS: set[str] = set()
+
+
+def refused(reason: str) -> Callable[[Setup], Setup]:
+    """Add a case: it prepares everything and returns the call that is refused."""
+
+    def add(setup: Setup) -> Setup:
+        REASONS.add(reason)
+        CASES.append(pytest.param(reason, setup, id=setup.__name__))
+        return setup
+
+    return add
+
+
+# ------------------------------------------------------------ list_version
+
+
+def listing_with(reason: str, *, n: int = 4, **overrides: Any) -> None:
+    """Add a case: a listing with these terms, custody or price."""
+    REASONS.add(reason)
+
+    def setup(w: World) -> Call:
+        arguments = w.draft_listing(n, **overrides).list_arguments()
+        return lambda: w.registry.list_version(*arguments, sender=w.seller)
+
+    CASES.append(pytest.param(reason, setup, id=f"list {overrides} n={n}"))
+
+
+def listing_sent_with(reason: str, **arguments: Any) -> None:
+    """Add a case: a good listing, of which an argument of the call is changed."""
+    REASONS.add(reason)
+
+    def setup(w: World) -> Call:
+        listing = w.draft_listing()
+        changed = {
+            name: value(w, listing) if callable(value) else value
+            for name, value in arguments.items()
+        }
+        sent = listing.list_arguments(**changed)
+        return lambda: w.registry.list_version(*sent, sender=w.seller)
+
+    CASES.append(pytest.param(reason, setup, id=f"list with {list(arguments)}: {reason}"))
+
+
+def wrong_point(kind: str) -> Point:
+    """Return a point that no contract takes."""
+    good = multiply(5)
+    large = next(q for x in range(N, N + 100) if (q := lift_x(x)) is not None)
+    return {
+        "infinity": Point(0, 0),
+        "off the curve": Point(good.x, good.y ^ 2),
+        "x from N": large,
+        "y above P": Point(1, lift_x(1).y + P) if lift_x(1).y + P < 2**256 else Point(good.x, P),
+    }[kind]
+
+
+POINTS = ("infinity", "off the curve", "x from N", "y above P")
+
+listing_with("registry: payee or token is zero", payee=ZERO)
+listing_with("registry: payee or token is zero", token=ZERO)
+listing_with("registry: nothing to sell", manifest=bytes(32))
+listing_with("registry: nothing to sell", root=bytes(32))
+listing_with("registry: bad shard count", shard_count=0)
+listing_with("registry: bad shard count", shard_count=2**32)
+listing_with("registry: no bounties yet", royalty_bps=1)
+listing_with("registry: no bounties yet", bounty=1)
+listing_with("registry: other protocol fee", fee_bps=201)
+listing_with("registry: other protocol fee", fee_bps=0)
+listing_with("registry: bond too large", bond=2**128)
+listing_with("registry: price too large", price=2**128)
+listing_with("registry: window out of bounds", delivery_seconds=MIN_WINDOW - 1)
+listing_with("registry: window out of bounds", inspection_seconds=MIN_WINDOW - 1)
+listing_with("registry: window out of bounds", delivery_seconds=MAX_WINDOW + 1)
+listing_with("registry: window out of bounds", inspection_seconds=MAX_WINDOW + 1)
+listing_with("registry: wrong base", base=multiply(1234))
+listing_with("registry: wrong base", base=negate(make_content().base))
+for kind in POINTS:
+    listing_with("registry: key not proven", public_key=wrong_point(kind))
+    listing_with("registry: wrong base", base=wrong_point(kind))
+    listing_with(
+        "registry: bad share key",
+        share_keys=(
+            *map(multiply, deal_shares(0, make_content().secret, 2, 4)[:3]),
+            wrong_point(kind),
+        ),
+    )
+listing_with("registry: other terms", terms_id=word_of("other terms"))
+listing_with("registry: wrong epoch", epoch=1)
+listing_with("registry: wrong epoch", epoch=2**256 - 1)
+listing_with("registry: wrong count", count=3)
+listing_with("registry: wrong count", count=5)
+listing_with("registry: bad threshold", threshold=3)
+listing_with("registry: bad threshold", n=2, threshold=2)
+listing_sent_with(
+    "registry: bad threshold",
+    custody=lambda w, it: replace(it.custody, threshold=0).astuple(),
+)
+listing_sent_with(
+    "registry: bad threshold",
+    custody=lambda w, it: replace(it.custody, threshold=2**255).astuple(),
+)
+listing_with("registry: fee too large", fee=2**128)
+listing_with("registry: fee too large", keeping_fee=2**128)
+listing_with("registry: penalty above lock", penalty=LOCK + 1)
+listing_with("registry: bad acceptance window", accept_until=START - 1)
+listing_with("registry: bad acceptance window", accept_until=START + 7 * 86_400 + 1)
+listing_with("registry: bad term", end=START + 1_000 + WINDOWS - 1)
+listing_with("registry: bad term", last_end=START + 1_000 + TERM - 1)
+listing_with("registry: bad term", last_end=2**40)
+listing_with("registry: bad term", term_seconds=3 * WINDOWS - 1)
+listing_with("registry: bad term", term_seconds=2**40)
+listing_with("registry: lock is zero", lock=0, penalty=0)
+listing_with("registry: lock is zero", n=1, threshold=1, lock=0, penalty=0)
+listing_with("registry: keeping fee to oneself", n=0, keeping_fee=1)
+listing_sent_with("registry: other custodians", custodians=lambda w, it: list(w.custodians[1:]))
+listing_sent_with("registry: other custodians", custodians=[])
+listing_sent_with(
+    "registry: other share keys", share_keys=lambda w, it: tuples(it.share_keys)[::-1]
+)
+listing_sent_with(
+    "registry: wrong count",
+    share_keys=lambda w, it: tuples(it.share_keys[:3]),
+    custody=lambda w, it: replace(
+        it.custody, share_keys=share_keys_hash(it.share_keys[:3])
+    ).astuple(),
+)
+listing_sent_with("registry: wrong base", counter=lambda w, it: it.content.counter ^ 1)
+listing_sent_with("registry: key not proven", proof=(0, 0))
+listing_sent_with(
+    "registry: key not proven", proof=lambda w, it: (it.proof()[0], (it.proof()[1] + 1) % N)
+)
+
+
+def other_context(**context: Any) -> Any:
+    def proof(w: World, listing: Listing) -> Any:
+        values = {k: v(w) if callable(v) else v for k, v in context.items()}
+        return listing.proof(**values)
+
+    return proof
+
+
+listing_sent_with("registry: key not proven", proof=other_context(chain_id=2))
+listing_sent_with(
+    "registry: key not proven", proof=other_context(registry=lambda w: w.market.address)
+)
+listing_sent_with("registry: key not proven", proof=other_context(seller=lambda w: w.stranger))
+listing_sent_with("registry: key not proven", proof=other_context(terms_id=word_of("other")))
+
+
+@refused("registry: custodians not ascending")
+def list_two_custodians_the_wrong_way_round(w: World) -> Call:
+    return list_with_custodians(w, (*w.custodians[:2][::-1], *w.custodians[2:4]))
+
+
+@refused("registry: custodians not ascending")
+def list_one_custodian_twice(w: World) -> Call:
+    return list_with_custodians(w, (w.custodians[0], w.custodians[0], *w.custodians[1:3]))
+
+
+@refused("registry: custodians not ascending")
+def list_the_zero_address_as_custodian(w: World) -> Call:
+    return list_with_custodians(w, (ZERO, *w.custodians[:3]))
+
+
+def list_with_custodians(w: World, custodians: tuple[str, ...]) -> Call:
+    arguments = w.draft_listing(custodians=custodians).list_arguments()
+    return lambda: w.registry.list_version(*arguments, sender=w.seller)
+
+
+@refused("registry: no market yet")
+def list_before_the_market_is_named(w: World) -> tuple[Any, Call]:
+    registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, MIN_WINDOW, MAX_WINDOW)
+    arguments = w.draft_listing(fee_bps=0).list_arguments()
+    return registry, lambda: registry.list_version(*arguments, sender=w.seller)
+
+
+@refused("registry: not the seller")
+def list_for_somebody_else(w: World) -> Call:
+    arguments = w.draft_listing().list_arguments()
+    return lambda: w.registry.list_version(*arguments, sender=w.stranger)
+
+
+@refused("registry: listed already")
+def list_the_same_terms_twice(w: World) -> Call:
+    arguments = w.create_listing().list_arguments()
+    return lambda: w.registry.list_version(*arguments, sender=w.seller)
+
+
+@refused("registry: listed already")
+def list_the_same_terms_after_they_ended(w: World) -> Call:
+    listing = w.create_listing()
+    w.retire(listing)
+    boa.env.timestamp += WINDOWS + 1
+    w.wind_up(listing)
+    arguments = w.draft_listing().list_arguments()
+    return lambda: w.registry.list_version(*arguments, sender=w.seller)
+
+
+def list_after(w: World, previous: Any) -> Call:
+    arguments = w.draft_listing(content=make_content(9)).list_arguments(previous)
+    return lambda: w.registry.list_version(*arguments, sender=w.seller)
+
+
+@refused("registry: no such version")
+def list_after_an_unknown_version(w: World) -> Call:
+    return list_after(w, replace(w.create_listing().terms, manifest=word_of("unknown")))
+
+
+@refused("registry: not the seller")
+def list_after_a_foreign_version(w: World) -> Call:
+    theirs = w.draft_listing(content=make_content(8), seller=w.stranger, payee=w.stranger)
+    w.list_version(theirs)
+    return list_after(w, theirs.terms)
+
+
+@refused("registry: has a newer version")
+def list_after_a_superseded_version(w: World) -> Call:
+    first = w.create_listing()
+    w.list_version(w.draft_listing(content=make_content(1)), first.terms)
+    return list_after(w, first.terms)
+
+
+@refused("registry: too many versions")
+def list_after_the_last_version_number(w: World) -> Call:
+    listing = w.create_listing()
+    edit_version(w, listing, version=2**16 - 1)
+    return list_after(w, listing.terms)
+
+
+def edit_version(w: World, listing: Listing, **fields: int) -> None:
+    """Set fields of a version's word, as thousands of calls would."""
+    places = {"version": (176, 16), "epochs": (192, 16)}
+    slot = w.registry._storage._versions.slot
+    place = int.from_bytes(keccak256(slot.to_bytes(32, "big") + listing.terms_id), "big")
+    word = boa.env.get_storage(w.registry.address, place)
+    for name, value in fields.items():
+        offset, width = places[name]
+        word = word & ~(((1 << width) - 1) << offset) | value << offset
+    boa.env.set_storage(w.registry.address, place, word)
+    assert w.version(listing).items() >= fields.items()
+
+
+# ------------------------------------------------------------ open_custody
+
+
+@refused("registry: wrong epoch")
+def open_an_epoch_that_was(w: World) -> Call:
+    listing = w.create_listing()
+    further = w.next_custody(listing, epoch=0)
+    return lambda: w.registry.open_custody(*further.opening, sender=w.seller)
+
+
+@refused("registry: wrong epoch")
+def open_an_epoch_too_far(w: World) -> Call:
+    further = w.next_custody(w.create_listing(), epoch=2)
+    return lambda: w.registry.open_custody(*further.opening, sender=w.seller)
+
+
+@refused("registry: wrong epoch")
+def open_the_epoch_that_would_overflow(w: World) -> Call:
+    listing = w.create_listing()
+    edit_version(w, listing, epochs=2**16 - 1)
+    further = w.next_custody(listing)
+    assert further.custody.epoch == 2**16 - 1
+    return lambda: w.registry.open_custody(*further.opening, sender=w.seller)
+
+
+@refused("registry: other terms")
+def open_a_custody_of_other_terms(w: World) -> Call:
+    listing = w.create_listing()
+    further = w.next_custody(listing, terms_id=word_of("other"))
+    return lambda: w.registry.open_custody(*further.opening, sender=w.seller)
+
+
+# ------------------------------------------------------------------ accept
+
+
+def accept_by(w: World, listing: Listing, index: int, sender: str) -> Call:
+    return lambda: w.registry.accept(*listing.accepting, index, sender=sender)
+
+
+def opened(w: World) -> Listing:
+    return w.list_version(w.draft_listing())
+
+
+@refused("registry: other custodians")
+def accept_with_other_custodians(w: World) -> Call:
+    listing = replace(opened(w), custodians=w.custodians[1:])
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: other share keys")
+def accept_with_other_share_keys(w: World) -> Call:
+    listing = opened(w)
+    return accept_by(
+        w, replace(listing, share_keys=listing.share_keys[::-1]), 1, listing.custodians[0]
+    )
+
+
+@refused("registry: not waiting")
+def accept_an_unknown_custody(w: World) -> Call:
+    listing = w.draft_listing()
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: not waiting")
+def accept_a_live_custody(w: World) -> Call:
+    listing = w.create_listing()
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: not waiting")
+def accept_a_lapsed_custody(w: World) -> Call:
+    listing = opened(w)
+    w.retire(listing)
+    w.release(listing)
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: too late")
+def accept_too_late(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: version has ended")
+def accept_of_a_retired_version(w: World) -> Call:
+    listing = opened(w)
+    w.retire(listing)
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("registry: no such custodian")
+def accept_as_custodian_zero(w: World) -> Call:
+    listing = opened(w)
+    return accept_by(w, listing, 0, listing.custodians[0])
+
+
+@refused("registry: no such custodian")
+def accept_as_custodian_after_the_last(w: World) -> Call:
+    listing = opened(w)
+    return accept_by(w, listing, 5, listing.custodians[0])
+
+
+@refused("registry: accepted already")
+def accept_twice(w: World) -> Call:
+    listing = opened(w)
+    w.accept(listing, 1)
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("staking: not owner or operator")
+def accept_for_another(w: World) -> Call:
+    listing = opened(w)
+    return accept_by(w, listing, 1, listing.custodians[1])
+
+
+@refused("staking: not enough free stake")
+def accept_without_stake(w: World) -> Call:
+    listing = w.list_version(w.draft_listing(lock=10_001, penalty=1))
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
+@refused("staking: validator is away")
+def accept_while_away(w: World) -> Call:
+    listing = opened(w)
+    custodian = listing.custodians[0]
+    w.staking.set_available(custodian, False, sender=custodian)
+    return accept_by(w, listing, 1, custodian)
+
+
+# ------------------------------------------------------------------ extend
+
+
+def extend_by(w: World, listing: Listing, index: int, sender: str | None = None) -> Call:
+    sender = sender or listing.custodians[(index - 1) % listing.custody.count]
+    return lambda: w.registry.extend(*listing.keeping, index, sender=sender)
+
+
+def extensible(w: World, pot: int = 100 * KEEPING_FEE) -> Listing:
+    listing = w.create_listing()
+    w.fund(listing, pot)
+    boa.env.timestamp = listing.custody.end - 1
+    return listing
+
+
+@refused("registry: other terms")
+def extend_with_other_terms(w: World) -> Call:
+    listing = extensible(w)
+    return extend_by(w, replace(listing, terms=replace(listing.terms, bond=1)), 1)
+
+
+@refused("registry: other custodians")
+def extend_with_other_custodians(w: World) -> Call:
+    return extend_by(w, replace(extensible(w), custodians=w.custodians[1:]), 1)
+
+
+@refused("registry: no such custodian")
+def extend_as_custodian_zero(w: World) -> Call:
+    return extend_by(w, extensible(w), 0)
+
+
+@refused("registry: no such custodian")
+def extend_as_custodian_after_the_last(w: World) -> Call:
+    return extend_by(w, extensible(w), 5)
+
+
+@refused("registry: not the custodian")
+def extend_for_another(w: World) -> Call:
+    return extend_by(w, extensible(w), 1, w.custodians[1])
+
+
+@refused("registry: version has ended")
+def extend_of_a_retired_version(w: World) -> Call:
+    listing = extensible(w)
+    w.retire(listing)
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: custody not live")
+def extend_a_waiting_custody(w: World) -> Call:
+    return extend_by(w, opened(w), 1)
+
+
+@refused("registry: custody not live")
+def extend_a_closed_custody(w: World) -> Call:
+    listing = extensible(w)
+    w.registry.close(listing.custody_id, LOCK, 0, 0, sender=w.market.address)
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: extended already")
+def extend_twice(w: World) -> Call:
+    listing = extensible(w)
+    w.extend(listing, 1)
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: too late")
+def extend_at_the_end(w: World) -> Call:
+    listing = extensible(w)
+    boa.env.timestamp += 1
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: too early")
+def extend_before_the_last_third(w: World) -> Call:
+    listing = extensible(w)
+    boa.env.timestamp = listing.custody.end - TERM // 3 - 1
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: last term")
+def extend_past_the_last_end(w: World) -> Call:
+    listing = w.create_listing(last_end=START + 1_000 + 2 * TERM - 1)
+    boa.env.timestamp = listing.custody.end - 1
+    return extend_by(w, listing, 1)
+
+
+@refused("registry: pot is short")
+def extend_with_a_pot_one_unit_short(w: World) -> Call:
+    listing = extensible(w, 3 * KEEPING_FEE - 1)
+    w.extend(listing, 1, 2)
+    return extend_by(w, listing, 3)
+
+
+@refused("registry: pot is short")
+def join_with_a_pot_one_unit_short(w: World) -> Call:
+    listing = extensible(w, 4 * KEEPING_FEE - 1)
+    w.extend(listing, 1, 2, 3)
+    return extend_by(w, listing, 4)
+
+
+@refused("registry: too late")
+def join_at_the_old_end(w: World) -> Call:
+    listing = extensible(w)
+    w.extend(listing, 1, 2, 3)
+    boa.env.timestamp += 1
+    return extend_by(w, listing, 4)
+
+
+@refused("registry: has left")
+def join_after_leaving_two_terms_ago(w: World) -> Call:
+    listing = extensible(w)
+    w.extend(listing, 1, 2, 3)
+    boa.env.timestamp = listing.custody.end + TERM - 1
+    w.extend(listing, 1, 2, 3)
+    return extend_by(w, listing, 4)
+
+
+# ----------------------------------------------------------------- release
+
+
+@refused("registry: too early")
+def release_a_waiting_custody_too_early(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until
+    return lambda: w.release(listing)
+
+
+@refused("registry: custody not live")
+def release_an_unknown_custody(w: World) -> Call:
+    listing = w.draft_listing()
+    return lambda: w.release(listing)
+
+
+@refused("registry: custody not live")
+def release_a_lapsed_custody_again(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    w.release(listing)
+    return lambda: w.release(listing)
+
+
+@refused("registry: other terms")
+def release_with_other_terms(w: World) -> Call:
+    listing = w.create_listing()
+    other = replace(listing, terms=replace(listing.terms, token=w.stake_token.address))
+    return lambda: w.release(other)
+
+
+@refused("registry: other custodians")
+def release_to_other_custodians(w: World) -> Call:
+    other = replace(w.create_listing(), custodians=w.custodians[1:])
+    return lambda: w.release(other)
+
+
+# ----------------------------------------------------------------- version
+
+
+def ended(w: World) -> Listing:
+    listing = w.create_listing()
+    w.retire(listing)
+    return listing
+
+
+@refused("registry: price too large")
+def reprice_beyond_128_bits(w: World) -> Call:
+    terms = w.create_listing().terms.astuple()
+    return lambda: w.registry.reprice(terms, 2**128, sender=w.seller)
+
+
+@refused("registry: version has ended")
+def reprice_a_retired_version(w: World) -> Call:
+    terms = ended(w).terms.astuple()
+    return lambda: w.registry.reprice(terms, 1, sender=w.seller)
+
+
+@refused("registry: version has ended")
+def reprice_an_unknown_version(w: World) -> Call:
+    terms = w.draft_listing().terms.astuple()
+    return lambda: w.registry.reprice(terms, 1, sender=w.seller)
+
+
+@refused("registry: version has ended")
+def pause_a_retired_version(w: World) -> Call:
+    terms = ended(w).terms.astuple()
+    return lambda: w.registry.set_version_paused(terms, False, sender=w.seller)
+
+
+@refused("registry: version has ended")
+def retire_twice(w: World) -> Call:
+    listing = ended(w)
+    return lambda: w.retire(listing)
+
+
+@refused("registry: version has ended")
+def fund_a_retired_version(w: World) -> Call:
+    listing = ended(w)
+    return lambda: w.fund(listing, 1)
+
+
+@refused("registry: version has ended")
+def open_custody_of_a_retired_version(w: World) -> Call:
+    further = w.next_custody(ended(w))
+    return lambda: w.registry.open_custody(*further.opening, sender=w.seller)
+
+
+@refused("registry: amount too large")
+def fund_beyond_128_bits(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.fund(listing, 2**128)
+
+
+@refused("registry: too early")
+def wind_up_too_early(w: World) -> Call:
+    listing = ended(w)
+    boa.env.timestamp += WINDOWS
+    return lambda: w.wind_up(listing)
+
+
+@refused("registry: not ended")
+def wind_up_a_running_version(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.wind_up(listing)
+
+
+@refused("registry: not ended")
+def wind_up_an_unknown_version(w: World) -> Call:
+    listing = w.draft_listing()
+    return lambda: w.wind_up(listing)
+
+
+# ------------------------------------------------------------------ market
+
+
+@refused("registry: version has ended")
+def kill_a_closed_version(w: World) -> Call:
+    listing = ended(w)
+    boa.env.timestamp += WINDOWS + 1
+    w.wind_up(listing)
+    return kill(w, listing)
+
+
+@refused("registry: version has ended")
+def kill_twice(w: World) -> Call:
+    listing = w.create_listing()
+    kill(w, listing)()
+    return kill(w, listing)
+
+
+def kill(w: World, listing: Listing) -> Call:
+    return lambda: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=w.market.address)
+
+
+@refused("registry: not the market")
+def kill_by_a_stranger(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=w.stranger)
+
+
+@refused("registry: not the market")
+def close_by_a_stranger(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.registry.close(listing.custody_id, 1, 1, 1, sender=w.stranger)
+
+
+# ------------------------------------------------------------------- admin
+
+
+@refused("registry: market is fixed")
+def fix_the_market_twice(w: World) -> Call:
+    return lambda: w.registry.fix_market(w.stranger, sender=w.owner)
+
+
+@refused("registry: market is zero")
+def fix_no_market(w: World) -> tuple[Any, Call]:
+    registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, 1, 2)
+    return registry, lambda: registry.fix_market(ZERO, sender=w.owner)
+
+
+@refused("registry: fee too large")
+def set_a_fee_above_the_cap(w: World) -> Call:
+    return lambda: w.registry.set_fee_bps(251, sender=w.owner)
+
+
+@pytest.mark.parametrize(("reason", "setup"), CASES)
+def test_registry__call_that_it_refuses__says_why(world: World, reason: str, setup: Setup) -> None:
+    case = setup(world)
+    contract, call = case if isinstance(case, tuple) else (world.registry, case)
+    with reverts(contract, reason):
+        call()
+
+
+# -------------------------------------------------------------- constructor
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("registry: owner is zero", {0: ZERO}),
+        ("registry: staking is zero", {1: ZERO}),
+        ("registry: bad window bounds", {2: 0}),
+        ("registry: bad window bounds", {2: 61, 3: 60}),
+        ("registry: bad window bounds", {3: 365 * 86_400 + 1}),
+    ],
+)
+def test_init__out_of_bounds__is_refused(world: World, reason: str, change: dict[int, Any]) -> None:
+    arguments = [world.owner, world.staking, 60, 120]
+    for place, value in change.items():
+        arguments[place] = value
+    with boa.reverts(reason):
+        deployer("DatasetRegistry").deploy(*arguments)
+
+
+def test_reasons__of_the_source__are_all_hit_by_name() -> None:
+    of_constructor = {
+        "registry: owner is zero",
+        "registry: staking is zero",
+        "registry: bad window bounds",
+    }
+    own = {reason for reason in REASONS if reason.startswith("registry: ")}
+    assert own | of_constructor == reasons("DatasetRegistry.vy")
