@@ -57,7 +57,7 @@ def find_encryption_keys(
     market: str,
     validator: str,
 ) -> dict[bytes, bytes]:
-    """Return the private keys of registered public keys.
+    """Return the private keys of registered public keys, as far as they are this operator's.
 
     Args:
         sign: As for `derive_encryption_key`.
@@ -67,7 +67,7 @@ def find_encryption_keys(
         validator: The validator's address.
 
     Raises:
-        KeysError: The newest of them is not this operator's.
+        KeysError: None of them is this operator's.
     """
     found: dict[bytes, bytes] = {}
     wanted = set(registered)
@@ -83,7 +83,7 @@ def find_encryption_keys(
             wanted.remove(public_key)
     if not found:
         raise KeysError(
-            "the registered encryption key is not one of this operator's; register one with "
-            "`truthmark stake register`"
+            "no registered encryption key is this operator's; register one with "
+            "`truthmark stake rotate-key`"
         )
     return found

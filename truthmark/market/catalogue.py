@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.index.follower import Follower
 
+START = (-1, -1)
+"""Block number and log index before the first event."""
+
 _REF = re.compile(r"([0-9]{1,18})(?:@([0-9]{1,18}))?")
 
 
@@ -133,9 +136,11 @@ class Catalogue:
 
     # ---------------------------------------------------------------- versions
 
-    def versions(self) -> list[Version]:
-        """Return every version, the newest listing first."""
-        rows = self._rows("registry", "VersionListed")
+    def versions(self, *, after: tuple[int, int] = START) -> list[Version]:
+        """Return every version, the newest listing first; `after` as `Index.events` has it."""
+        rows = self._rows("registry", "VersionListed", after=after)
+        if not rows:
+            return []
         prices = self._last("registry", "VersionRepriced", "price")
         status = self._statuses()
         found = []
@@ -202,7 +207,9 @@ class Catalogue:
 
     # ----------------------------------------------------------------- custody
 
-    def epochs(self, terms_id: bytes | None = None) -> list[Epoch]:
+    def epochs(
+        self, terms_id: bytes | None = None, *, after: tuple[int, int] = START
+    ) -> list[Epoch]:
         """Return the epochs of custody of a version, or of all, the oldest first."""
         return [
             Epoch(
@@ -211,7 +218,7 @@ class Catalogue:
                 custodians=tuple(row["custodians"]),
                 share_keys=tuple(Point(*key) for key in row["share_keys"]),
             )
-            for row in self._rows("registry", "CustodyOpened", terms_id=terms_id)
+            for row in self._rows("registry", "CustodyOpened", after=after, terms_id=terms_id)
         ]
 
     def epoch(self, custody_id: bytes) -> Epoch:
@@ -251,11 +258,13 @@ class Catalogue:
         terms_id: bytes | None = None,
         custody_id: bytes | None = None,
         purchase_id: bytes | None = None,
+        after: tuple[int, int] = START,
     ) -> list[Purchase]:
         """Return purchases, the oldest first; filters that are None let everything pass."""
         rows = self._rows(
             "market",
             "Purchased",
+            after=after,
             buyer=buyer,
             terms_id=terms_id,
             custody_id=custody_id,
@@ -266,19 +275,22 @@ class Catalogue:
         one = rows[0]["purchase_id"] if len(rows) == 1 else None
         parts: dict[bytes, dict[int, Delivered]] = {}
         until: dict[bytes, int] = {}
-        for row in self._rows("market", "Delivered", purchase_id=one, custody_id=custody_id):
+        for row in self._rows(
+            "market", "Delivered", after=after, purchase_id=one, custody_id=custody_id
+        ):
             key = bytes(row["purchase_id"])
             parts.setdefault(key, {})[row["index"]] = Delivered(
                 row["index"], Point(*row["share"]), row["challenge"], row["response"]
             )
             if row["inspection_until"]:
                 until[key] = row["inspection_until"]
-        settled = {
-            bytes(r["purchase_id"]) for r in self._rows("market", "Settled", purchase_id=one)
-        }
-        refunded = {
-            bytes(r["purchase_id"]) for r in self._rows("market", "Refunded", purchase_id=one)
-        }
+        settled, refunded = (
+            {
+                bytes(row["purchase_id"])
+                for row in self._rows("market", event, after=after, purchase_id=one)
+            }
+            for event in ("Settled", "Refunded")
+        )
         found = []
         for row in rows:
             key = bytes(row["purchase_id"])
@@ -323,9 +335,12 @@ class Catalogue:
         ]
         return [bytes(row["encryption_key"]) for row in sorted(rows, key=_place)]
 
-    def offers(self) -> list[Offer]:
-        """Return the validators' newest offers; withdrawn ones are left out."""
-        latest = {row["validator"]: row["offer"] for row in self._rows("staking", "OfferPublished")}
+    def offers(self, validator: str | None = None) -> list[Offer]:
+        """Return the newest offers, of all validators or one; withdrawn ones are left out."""
+        latest = {
+            row["validator"]: row["offer"]
+            for row in self._rows("staking", "OfferPublished", validator=validator)
+        }
         known = {v.address: v for v in self.validators()}
         wanted = [address for address, offer in latest.items() if offer.fees]
         functions = self.chain.staking.functions
@@ -352,7 +367,9 @@ class Catalogue:
 
     # --------------------------------------------------------------- internals
 
-    def _rows(self, role: str, event: str, **equal: Any) -> list[Mapping[str, Any]]:
+    def _rows(
+        self, role: str, event: str, *, after: tuple[int, int] = START, **equal: Any
+    ) -> list[Mapping[str, Any]]:
         """Return an event's logs in order, as dicts of its arguments, with place and time."""
         wanted = {name: value for name, value in equal.items() if value is not None}
         return [
@@ -362,7 +379,7 @@ class Catalogue:
                 "log_index": row.log_index,
                 "timestamp": row.timestamp,
             }
-            for row in self.follower.index.events(role, event, **wanted)
+            for row in self.follower.index.events(role, event, after=after, **wanted)
         ]
 
     def _last(self, role: str, event: str, field: str) -> dict[bytes, Any]:

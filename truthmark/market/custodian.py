@@ -13,8 +13,8 @@ from truthmark.errors import KeysError
 from truthmark.keys.sealing import MAX_BUNDLE_BYTES
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
 from truthmark.market.delivering import check_custody, draft_delivery, receive_share, turn_order
+from truthmark.market.orders import MAX_BATCH, Order, batch_key
 from truthmark.market.records import PurchaseStatus
-from truthmark.market.upkeep import MAX_BATCH
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import Receipt
@@ -75,9 +75,9 @@ def is_due(
     if place < threshold:
         return True
     spare = len(order) - threshold
-    step = (delivery_seconds - margin) / (spare + 1)
     bought_at = purchase.deadline - delivery_seconds
-    return now >= bought_at + step * (place - threshold + 1)
+    waited = (delivery_seconds - margin) * (place - threshold + 1) // (spare + 1)
+    return now >= bought_at + waited
 
 
 class Custodian:
@@ -116,11 +116,11 @@ class Custodian:
         session.vault.put_share(share, epoch.custody_id, seat.index)
         return share
 
-    def accept(self, version: Version, seat: Seat) -> "Receipt":
-        """Accept a custody whose share is in the vault; locks stake."""
-        session, epoch = self.session, seat.epoch
-        receipt = session.send(
-            session.chain.registry.functions.accept(
+    def plan_accept(self, version: Version, seat: Seat) -> Order:
+        """Plan to accept a custody whose share is in the vault; locks stake."""
+        epoch = seat.epoch
+        return Order(
+            self.session.chain.registry.functions.accept(
                 epoch.custody.astuple(),
                 list(epoch.custodians),
                 [tuple(key) for key in epoch.share_keys],
@@ -129,14 +129,12 @@ class Custodian:
             f"accept:{epoch.custody_id.hex()}:{seat.index}",
             f"accept custody of {version.ref}",
         )
-        session.catalogue.sync()
-        return receipt
 
-    def extend(self, version: Version, seat: Seat, end: int) -> "Receipt":
-        """Stay for another term after `end`, the end of the running one."""
-        session, epoch = self.session, seat.epoch
-        receipt = session.send(
-            session.chain.registry.functions.extend(
+    def plan_extend(self, version: Version, seat: Seat, end: int) -> Order:
+        """Plan to stay for another term after `end`, the end of the running one."""
+        epoch = seat.epoch
+        return Order(
+            self.session.chain.registry.functions.extend(
                 version.terms.astuple(),
                 epoch.custody.astuple(),
                 list(epoch.custodians),
@@ -145,8 +143,6 @@ class Custodian:
             f"extend:{epoch.custody_id.hex()}:{seat.index}:{end}",
             f"extend custody of {version.ref}",
         )
-        session.catalogue.sync()
-        return receipt
 
     def share(self, version: Version, seat: Seat) -> int:
         """Return the share of a seat: from the vault, or in direct mode the seller's secret.
@@ -166,47 +162,57 @@ class Custodian:
             )
         return share
 
+    def plan_deliver(
+        self, version: Version, seat: Seat, purchases: Sequence[Purchase]
+    ) -> list[Order]:
+        """Plan the delivery of this custodian's part of the key for purchases of one epoch.
+
+        What is delivered or closed meanwhile is skipped by the contract.
+
+        Raises:
+            KeysError: The share is missing.
+        """
+        session, epoch = self.session, seat.epoch
+        share = self.share(version, seat)
+        orders = []
+        for start in range(0, len(purchases), MAX_BATCH):
+            batch = purchases[start : start + MAX_BATCH]
+            call = session.chain.market.functions.deliver(
+                epoch.custody_id,
+                seat.index,
+                tuple(epoch.share_keys[seat.index - 1]),
+                epoch.custody.threshold,
+                version.terms.inspection_seconds,
+                [
+                    draft_delivery(
+                        share,
+                        p.receipt,
+                        epoch.custody,
+                        epoch.share_keys,
+                        seat.index,
+                        chain_id=session.profile.chain_id,
+                        market=session.chain.market.address,
+                    )
+                    for p in batch
+                ],
+            )
+            parts = "1 part" if len(batch) == 1 else f"{len(batch)} parts"
+            orders.append(
+                Order(call, batch_key(f"deliver:{seat.index}", batch), f"deliver {parts}")
+            )
+        return orders
+
     def deliver(
         self, version: Version, seat: Seat, purchases: Sequence[Purchase]
     ) -> "list[Receipt]":
-        """Deliver this custodian's part of the key for purchases of one epoch.
-
-        What was delivered or closed meanwhile is skipped by the contract.
+        """Deliver this custodian's part of the key for purchases of one epoch, and wait.
 
         Raises:
             KeysError: The share is missing.
             ChainError: The market refuses, or is not reached.
         """
-        session, epoch = self.session, seat.epoch
-        share = self.share(version, seat)
-        receipts = []
-        for start in range(0, len(purchases), MAX_BATCH):
-            batch = purchases[start : start + MAX_BATCH]
-            names = ",".join(p.purchase_id.hex()[:16] for p in batch)
-            receipts.append(
-                session.send(
-                    session.chain.market.functions.deliver(
-                        epoch.custody_id,
-                        seat.index,
-                        tuple(epoch.share_keys[seat.index - 1]),
-                        epoch.custody.threshold,
-                        version.terms.inspection_seconds,
-                        [
-                            draft_delivery(
-                                share,
-                                p.receipt,
-                                epoch.custody,
-                                epoch.share_keys,
-                                seat.index,
-                                chain_id=session.profile.chain_id,
-                                market=session.chain.market.address,
-                            )
-                            for p in batch
-                        ],
-                    ),
-                    f"deliver:{seat.index}:{names}",
-                    f"deliver {len(batch)} part{'s' if len(batch) > 1 else ''} of {version.ref}",
-                )
-            )
+        session = self.session
+        orders = self.plan_deliver(version, seat, purchases)
+        receipts = [session.send(*order) for order in orders]
         session.catalogue.sync()
         return receipts

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What anyone may do to move things on: settle, refund, release, withdraw."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.orders import MAX_BATCH, Order, batch_key
 from truthmark.market.records import (
     CustodyStatus,
     PurchaseStatus,
@@ -16,8 +17,6 @@ from truthmark.market.records import (
 if TYPE_CHECKING:
     from truthmark.chain.transactions import Receipt
     from truthmark.market.session import Session
-
-MAX_BATCH = 20
 
 
 def overdue(purchases: Iterable[Purchase], now: int) -> list[Purchase]:
@@ -68,36 +67,42 @@ class Upkeep:
         """Use a session."""
         self.session = session
 
+    def plan_settle(
+        self, version: Version, epoch: Epoch, purchases: Sequence[Purchase]
+    ) -> list[Order]:
+        """Plan to settle purchases of one epoch; those whose inspection is not over are skipped."""
+        head = version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
+        return self._plan("settle", head, purchases)
+
+    def plan_refund(
+        self, version: Version, epoch: Epoch, purchases: Sequence[Purchase]
+    ) -> list[Order]:
+        """Plan to refund purchases of one epoch that were not delivered in time."""
+        return self._plan("refund", (version.terms.astuple(), epoch.custody.astuple()), purchases)
+
+    def plan_release(self, version: Version, epoch: Epoch, indices: Sequence[int]) -> Order:
+        """Plan to free custodians' stake, and to credit their keeping fees.
+
+        Args:
+            version: The epoch's version.
+            epoch: The epoch.
+            indices: Whose duty has ended, as `releasable` says.
+        """
+        return Order(
+            self.session.chain.registry.functions.release(
+                version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
+            ),
+            f"release:{epoch.custody_id.hex()}:{','.join(map(str, indices))}",
+            f"release custodians of {version.ref}",
+        )
+
     def settle(self, purchases: Sequence[Purchase]) -> "list[Receipt]":
         """Settle purchases whose inspection is over; those that are not are skipped."""
-        return [
-            self._send(
-                "settle",
-                batch,
-                (version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)),
-            )
-            for version, epoch, batch in self._batches(purchases)
-        ]
+        return self._send_all(self.plan_settle, purchases)
 
     def refund(self, purchases: Sequence[Purchase]) -> "list[Receipt]":
         """Refund purchases that were not delivered in time, or whose version is dead."""
-        return [
-            self._send("refund", batch, (version.terms.astuple(), epoch.custody.astuple()))
-            for version, epoch, batch in self._batches(purchases)
-        ]
-
-    def release(self, version: Version, epoch: Epoch, indices: Sequence[int]) -> "Receipt":
-        """Free the stake of custodians whose duty has ended, and credit their keeping fees."""
-        session = self.session
-        receipt = session.send(
-            session.chain.registry.functions.release(
-                version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
-            ),
-            f"release:{epoch.custody_id.hex()}:{list(indices)}",
-            f"release custodians of {version.ref}",
-        )
-        session.catalogue.sync()
-        return receipt
+        return self._send_all(self.plan_refund, purchases)
 
     def owed(self, token: str, account: str) -> dict[str, int]:
         """Return what each contract's ledger holds for an account, by the contract's role."""
@@ -121,29 +126,35 @@ class Upkeep:
             for role, amount in self.owed(token, account).items()
         ]
 
-    def _send(
-        self, function: str, batch: Sequence[Purchase], head: tuple[object, ...]
-    ) -> "Receipt":
-        session = self.session
-        receipt = session.send(
-            getattr(session.chain.market.functions, function)(
-                *head, [p.receipt.astuple() for p in batch]
-            ),
-            # Nothing can be done twice to a purchase, so its first one names the batch.
-            f"{function}:{batch[0].purchase_id.hex()}:{len(batch)}",
-            f"{function} {len(batch)} purchase{'s' if len(batch) > 1 else ''}",
-        )
-        session.catalogue.sync()
-        return receipt
+    def _plan(
+        self, function: str, head: tuple[object, ...], purchases: Sequence[Purchase]
+    ) -> list[Order]:
+        orders = []
+        for start in range(0, len(purchases), MAX_BATCH):
+            batch = purchases[start : start + MAX_BATCH]
+            orders.append(
+                Order(
+                    getattr(self.session.chain.market.functions, function)(
+                        *head, [p.receipt.astuple() for p in batch]
+                    ),
+                    batch_key(function, batch),
+                    f"{function} {len(batch)} purchase{'s' if len(batch) > 1 else ''}",
+                )
+            )
+        return orders
 
-    def _batches(
-        self, purchases: Sequence[Purchase]
-    ) -> "Iterable[tuple[Version, Epoch, list[Purchase]]]":
-        catalogue = self.session.catalogue
-        ordered = sorted(purchases, key=lambda p: p.custody_id)
-        for custody_id, group in groupby(ordered, key=lambda p: p.custody_id):
+    def _send_all(
+        self,
+        plan: Callable[[Version, Epoch, Sequence[Purchase]], list[Order]],
+        purchases: Sequence[Purchase],
+    ) -> "list[Receipt]":
+        session, catalogue = self.session, self.session.catalogue
+        receipts = []
+        for custody_id, group in groupby(
+            sorted(purchases, key=lambda p: p.custody_id), key=lambda p: p.custody_id
+        ):
             epoch = catalogue.epoch(custody_id)
             version = catalogue.version(f"0x{epoch.custody.terms_id.hex()}")
-            together = list(group)
-            for start in range(0, len(together), MAX_BATCH):
-                yield version, epoch, together[start : start + MAX_BATCH]
+            receipts += [session.send(*order) for order in plan(version, epoch, list(group))]
+        catalogue.sync()
+        return receipts

@@ -1,38 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role `custodian`: accept by the offer, pin, deliver by turn, extend, leave.
 
-Everything is decided anew in each round from the chain and the storage. The disk only saves work:
-a node that lost it derives its keys, opens its shares again and fetches what it has to keep.
+Everything is decided anew in each round from the chain. What is sent goes through the journal and
+is not waited for: rounds stay short, so that no custody makes another one's delivery late. The disk
+only saves work: a node that lost it derives its keys, opens its shares again and fetches what it
+has to keep.
 """
 
 import logging
+import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
-from truthmark.cid import raw_cid
-from truthmark.codec import Manifest, check_index, container_cid
-from truthmark.codec.index import Index
 from truthmark.errors import (
     ChainError,
-    CodecError,
-    IntegrityError,
     KeysError,
-    StorageError,
+    RevertedError,
+    TransactionPendingError,
     TruthmarkError,
 )
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import EpochState, Offer, Purchase, Version
-from truthmark.market.custodian import Custodian, Seat, is_due, seats
-from truthmark.market.records import CustodyStatus, PurchaseStatus, bits
-from truthmark.market.selling import licence_hash
+from truthmark.market.catalogue import Offer, Purchase
+from truthmark.market.custodian import Custodian, is_due
+from truthmark.market.orders import MAX_BATCH, Order, named_purchases, short_id
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.upkeep import Upkeep, inspected, overdue, releasable
-from truthmark.node.policy import Policy, refusal, version_bytes, wants_extension
-from truthmark.node.status import Health, Metrics, Notifier
+from truthmark.node.keeping import Kept, fetch_manifest, take_share
+from truthmark.node.policy import (
+    Policy,
+    place_in_line,
+    refusal,
+    settle_wait,
+    still_suits,
+    version_bytes,
+    wants_extension,
+)
+from truthmark.node.status import Metrics, Notifier
+from truthmark.node.view import Held, View
+from truthmark.node.workers import Job, Workers
 
 if TYPE_CHECKING:
+    from truthmark.codec import Manifest
     from truthmark.market.session import Session
 
 log = logging.getLogger(__name__)
+
+MAX_REPEATS = 8
+"""How often the same is sent again after it took effect and a reorganisation undid its cause."""
+
+_ENDED = (CustodyStatus.CLOSED, CustodyStatus.LAPSED)
 
 
 class CustodianRole:
@@ -44,7 +62,7 @@ class CustodianRole:
         policy: The node's limits.
         metrics: Counts what is done.
         notifier: Tells the operator.
-        dry_run: Decide and log, but send nothing.
+        dry_run: Decide and log, but keep and send nothing.
     """
 
     def __init__(
@@ -59,275 +77,489 @@ class CustodianRole:
     ) -> None:
         """Take the role; nothing is done before the first round."""
         self.session = session
-        self.validator = validator
         self.policy = policy
         self.metrics = metrics
         self.notifier = notifier
         self.dry_run = dry_run
+        self.view = View(session, validator)
         self._custodian = Custodian(session)
         self._upkeep = Upkeep(session)
-        self._keys: dict[bytes, bytes] = {}
-        self._refused: set[bytes] = set()
-        self._missed: set[bytes] = set()
+        # Shares are small and needed at once, bytes may take hours: they must not wait for these.
+        self._shares = Workers(2, "shares")
+        self._bytes = Workers(2, "bytes")
+        self._kept = Kept(session.home / "node" / "kept")
+        self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
+        self._told_errors: dict[str, Exception] = {}
+        self._pending: set[str] = set()
+        self._refused: dict[bytes, str] = {}
+        self._seen: dict[bytes, Held] = {}
 
-    def round(self, health: Health) -> None:
-        """Look at everything once, and do what is due.
+    def close(self) -> None:
+        """End the work beside the rounds."""
+        self._shares.close()
+        self._bytes.close()
+
+    @property
+    def pending(self) -> int:
+        """How many transactions are not confirmed yet."""
+        return len(self._pending)
+
+    def round(self) -> int:
+        """Look at everything once, do what is due, and return how many custodies are on duty.
 
         Trouble with one custody does not keep the others waiting: it is logged and met again in
         the next round.
 
         Raises:
             ChainError: The chain cannot be read.
+            ConfigError: Index or journal cannot be used.
         """
-        session = self.session
-        session.catalogue.sync()
-        head = session.chain.block()
-        mine = seats(session.catalogue.epochs(), self.validator)
-        states = session.catalogue.states([seat.epoch for seat in mine])
-        versions = {v.terms_id: v for v in session.catalogue.versions()}
+        view = self.view
+        if not self.dry_run:
+            self._resume()
+        view.refresh()
+        self._look_around()
+        custodies = sorted(view.custodies, key=_urgency)
         waiting = Counter(
-            versions[seat.epoch.custody.terms_id].terms.seller
-            for seat, state in zip(mine, states, strict=True)
-            if state.status is CustodyStatus.OPENED and seat.index in bits(state.accepted)
+            held.version.terms.seller
+            for held in custodies
+            if held.state.status is CustodyStatus.OPENED and held.is_accepted
         )
-        gas = session.chain.balance(session.address)
-        self.metrics.gas.set(gas)
-        if gas < self.policy.gas_reserve:
-            self.notifier.tell(
-                "low-gas",
-                f"account {session.address} is below the gas reserve; no new duty is taken",
-            )
+        offer: Offer | None = None
+        if any(
+            not held.is_accepted or held.state.status is CustodyStatus.LIVE for held in custodies
+        ):
+            offer = next(iter(self.session.catalogue.offers(view.validator)), None)
         on_duty = 0
-        # Deliveries first: they have deadlines that cost stake.
-        order = sorted(
-            zip(mine, states, strict=True),
-            key=lambda pair: pair[1].status is not CustodyStatus.LIVE,
-        )
-        for seat, state in order:
-            version = versions[seat.epoch.custody.terms_id]
+        for held in custodies:
             try:
-                waiting_here = waiting[version.terms.seller]
-                if self._tend(version, seat, state, head.timestamp, gas, waiting_here):
+                if self._tend(held, offer, waiting):
                     on_duty += 1
-            except (KeysError, StorageError, CodecError) as error:
-                self.notifier.tell("problem", f"custody of {version.ref}: {error}")
+                self.notifier.close_matter("problem", _name(held))
+            except RevertedError as error:
+                # Somebody was faster, mostly; what is still due is met again.
+                self._problem("refused", f"{_title(held)}: {error}")
             except ChainError as error:
-                log.warning("custody of %s: %s", version.ref, error)
-                self.metrics.problems.inc()
-        health.block, health.chain_time, health.custodies = head.number, head.timestamp, on_duty
-        self.metrics.block.set(head.number)
+                self._problem("chain", f"{_title(held)}: {error}")
+            except Exception as error:  # no custody may keep the others from being served
+                if not isinstance(error, TruthmarkError):
+                    log.exception("%s", _title(held))
+                self.metrics.problems.labels("custody").inc()
+                text = f"{_title(held)}: {_reason(error)}"
+                self.notifier.tell("problem", text, about=_name(held))
         self.metrics.custodies.set(on_duty)
+        self.metrics.sent.set(len(self._pending))
+        return on_duty
+
+    def _resume(self) -> None:
+        """Bring along what was sent before, by this process or one that was killed."""
+        journal = self.session.journal
+        try:
+            journal.resume(timeout=0)
+        except TransactionPendingError as error:
+            log.info("%s", error)
+        self._pending = {intent.key for intent in journal.pending()}
+
+    def _look_around(self) -> None:
+        view, account = self.view, self.session.address
+        self.metrics.block.set(view.block.number)
+        self.metrics.gas.set(view.gas)
+        self.metrics.free_stake.set(view.free_stake)
+        self.metrics.purchases.set(
+            sum(
+                p.status is PurchaseStatus.PAID and held.seat.index not in p.delivered
+                for held in view.custodies
+                if held.is_accepted
+                for p in held.purchases.values()
+            )
+        )
+        self._state(
+            "low-gas",
+            view.gas < self.policy.gas_reserve,
+            f"account {account} holds {self.session.profile.format_native(view.gas)}, less than "
+            "the gas reserve; no new duty is taken until it is filled up",
+        )
+        self._state(
+            "operator",
+            not view.is_actor,
+            f"account {account} acts no more for validator {view.validator}; start the node with "
+            "the new operator's account",
+        )
+
+    def _state(self, kind: str, is_so: bool, text: str) -> None:
+        """Tell once that something is so, and again only after it was not."""
+        if is_so:
+            self.notifier.tell(kind, text, about=kind)
+        else:
+            self.notifier.close_matter(kind, kind)
 
     # -------------------------------------------------------------- one custody
 
-    def _tend(
-        self,
-        version: Version,
-        seat: Seat,
-        state: EpochState,
-        now: int,
-        gas: int,
-        waiting: int,
-    ) -> bool:
+    def _tend(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
         """Do what one custody needs, and tell whether it is a duty of ours."""
-        index = seat.index
-        if index not in bits(state.accepted):
-            if state.status is CustodyStatus.OPENED and gas >= self.policy.gas_reserve:
-                return self._consider(version, seat, now, waiting)
+        self._tell_changes(held)
+        if not held.is_accepted:
+            return self._consider(held, offer, waiting)
+        is_dead = held.version.status is VersionStatus.DEAD
+        if held.state.status in (CustodyStatus.LIVE, CustodyStatus.CLOSED) and not is_dead:
+            self._sell(held)
+        if held.is_released:
+            if is_dead or not any(held.seat.index in p.delivered for p in held.purchases.values()):
+                self._let_go(held)
             return False
-        if index in bits(state.released):
-            self._unpin(version)
-            return False
-        if state.status in (CustodyStatus.LIVE, CustodyStatus.CLOSED):
-            self._sell(version, seat, state, now)
-        if state.status is CustodyStatus.LIVE:
-            self._extend(version, seat, state, now)
-        if index in releasable(version, seat.epoch, state, now) and self._act("release"):
-            self._upkeep.release(version, seat.epoch, releasable(version, seat.epoch, state, now))
+        if held.state.status is CustodyStatus.LIVE:
+            self._extend(held, offer)
+        self._release(held)
+        self._keep(held)
         return True
 
-    def _consider(self, version: Version, seat: Seat, now: int, waiting: int) -> bool:
+    def _tell_changes(self, held: Held) -> None:
+        """Tell the operator what has happened to a custody since the last round."""
+        now = held.state
+        before = self._seen.get(held.seat.epoch.custody_id)
+        self._seen[held.seat.epoch.custody_id] = Held(held.seat, held.version, now)
+        fined = held.seat.index in bits(now.fined)
+        if fined and not held.is_released:
+            self.notifier.tell("fined", f"{_title(held)}: silent about a purchase")
+        if before is None:
+            return
+        if held.is_accepted and not before.is_accepted:
+            self.notifier.tell("accepted", f"{_title(held)} as custodian {held.seat.index}")
+        was_on_duty = held.seat.index in bits(before.state.active)
+        is_on_duty = held.seat.index in bits(now.active)
+        was_live = before.state.status is CustodyStatus.LIVE
+        if was_live and is_on_duty and (now.end > before.state.end or not was_on_duty):
+            self.notifier.tell("extended", f"{_title(held)} until {now.end}")
+        if was_on_duty and not is_on_duty:
+            self.notifier.tell("leaving", f"{_title(held)} at {now.previous_end}")
+        if now.status in _ENDED and before.state.status not in _ENDED and held.is_accepted:
+            self.notifier.tell("ended", f"{_title(held)} is {now.status.name.lower()}")
+        if held.is_released and not before.is_released:
+            self.notifier.tell("released", f"{_title(held)}; its stake is free")
+
+    def _consider(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
         """Accept a custody that suits the offer; checked and pinned first."""
-        epoch = seat.epoch
-        if epoch.custody_id in self._refused:
+        view, version, epoch = self.view, held.version, held.seat.epoch
+        now = view.block.timestamp
+        if held.state.status is not CustodyStatus.OPENED or now > epoch.custody.accept_until:
+            self._let_go(held)
             return False
-        manifest = self._manifest(version)
-        known = [(v.terms.public_key, v.terms_id) for v in self.session.catalogue.versions()]
-        reason = refusal(
-            self.policy,
-            self._offer(),
-            version,
-            epoch,
-            now=now,
-            size=version_bytes(manifest),
-            waiting=waiting,
-            known_keys=known,
-        )
-        if reason is not None:
-            log.info("custody of %s is not accepted: %s", version.ref, reason)
-            if now > epoch.custody.accept_until:
-                self._refused.add(epoch.custody_id)
+        if view.gas < self.policy.gas_reserve or not view.is_actor:
             return False
-        try:
-            self._take_share(version, seat)
-        except KeysError as error:
-            self._refused.add(epoch.custody_id)
-            self.notifier.tell("refused", f"custody of {version.ref}: {error}")
-            return False
-        self._pin(version, manifest)
-        if not self._act("accept"):
-            return False
-        self._custodian.accept(version, seat)
-        self.notifier.tell(
-            "accepted",
-            f"custody of {version.ref} (0x{epoch.custody_id.hex()[:16]}) as custodian {seat.index}",
-        )
-        return True
+        profile = self.session.profile
+        blocks = self.policy.most_confirmations(profile.confirmations)
 
-    def _sell(self, version: Version, seat: Seat, state: EpochState, now: int) -> None:
+        def why_not(size: int | None) -> str | None:
+            return refusal(
+                self.policy,
+                offer,
+                version,
+                epoch,
+                now=now,
+                waiting=waiting[version.terms.seller],
+                is_listed_elsewhere=view.is_listed_elsewhere(version),
+                confirming_seconds=int(blocks * profile.block_time),
+                size=size,
+            )
+
+        # What needs nothing fetched first: strangers' storages are asked for suitable ones only.
+        reason = why_not(None)
+        if reason is None and self.dry_run:
+            log.info("would fetch, check and accept %s", _title(held))
+            return False
+        manifest = self._manifest(held) if reason is None else None
+        if manifest is not None:
+            reason = why_not(version_bytes(manifest))
+        if reason is not None and self._refused.get(epoch.custody_id) != reason:
+            self._refused[epoch.custody_id] = reason
+            log.info("%s is not accepted: %s", _title(held), reason)
+        if reason is not None or manifest is None:
+            return False
+        waiting[version.terms.seller] += 1  # also those whose bytes are still coming
+        # Both are asked for, so that they come at the same time.
+        has_share, has_bytes = self._has_share(held), self._has_bytes(held, manifest)
+        if not has_share or not has_bytes:
+            return False
+        self._submit("accept", self._custodian.plan_accept(version, held.seat))
+        return False
+
+    def _sell(self, held: Held) -> None:
         """Deliver what is due, refund what is overdue, settle what was inspected."""
-        session, policy = self.session, self.policy
-        purchases = session.catalogue.purchases(custody_id=seat.epoch.custody_id)
-        # What is overdue first: it closes the custody, and whoever joins must not inherit it.
-        late = overdue(purchases, now)
-        for purchase in late:
-            if seat.index not in purchase.delivered and purchase.purchase_id not in self._missed:
-                self._missed.add(purchase.purchase_id)
-                self.metrics.missed.inc()
-                self.notifier.tell(
-                    "missed", f"purchase 0x{purchase.purchase_id.hex()[:16]} of {version.ref}"
-                )
-        if late and self._act("refund"):
-            self._upkeep.refund(late)
+        now, index = self.view.block.timestamp, held.seat.index
+        version, seat, state = held.version, held.seat, held.state
+        margin = self.policy.margin_seconds
+        purchases = list(held.purchases.values())
+        busy = named_purchases(f"deliver:{index}", self._pending)
         due = [
             p
             for p in purchases
-            if is_due(p, seat, state, now, version.terms.delivery_seconds, policy.margin_seconds)
+            if not held.is_released
+            and short_id(p) not in busy
+            and is_due(p, seat, state, now, version.terms.delivery_seconds, margin)
             and self._is_certain(p)
         ]
-        if due:
-            self._take_share(version, seat)
-            if self._act("deliver"):
-                self._custodian.deliver(version, seat, due)
-        done = [p for p in inspected(purchases, now) if seat.index in p.delivered]
-        if done and self._act("settle"):
-            self._upkeep.settle(done)
+        if due and self._has_share(held):
+            self._submit_all("deliver", self._custodian.plan_deliver(version, seat, due))
+
+        late = overdue(purchases, now)
+        for purchase in late:
+            self._note_missed(held, purchase)
+        # Those on duty answer for it, in turn: it closes the custody, and the buyer is repaid.
+        mine = self._in_turn(late, "refund", bits(state.active), held)
+        if mine:
+            self._submit_all("refund", self._upkeep.plan_refund(version, seat.epoch, mine))
+
+        ready = [p for p in inspected(purchases, now) if index in p.delivered]
+        if len(ready) < MAX_BATCH:
+            wait = settle_wait(self.policy, version.terms)
+            if all(now <= p.deadline + wait for p in ready):
+                return
+        mine = self._in_turn(ready, "settle", None, held)
+        if mine:
+            self._submit_all("settle", self._upkeep.plan_settle(version, seat.epoch, mine))
+
+    def _in_turn(
+        self, purchases: Sequence[Purchase], kind: str, members: Sequence[int] | None, held: Held
+    ) -> list[Purchase]:
+        """Return the purchases for which it is our turn to do what anyone could.
+
+        The first in line acts at once, each other one when all before him let a margin pass.
+        `members` None: those who delivered.
+        """
+        now, margin = self.view.block.timestamp, self.policy.margin_seconds
+        busy = named_purchases(kind, self._pending)
+        waits = settle_wait(self.policy, held.version.terms) if kind == "settle" else 0
+        found = []
+        for purchase in purchases:
+            line = sorted(purchase.delivered) if members is None else members
+            place = place_in_line(purchase.purchase_id, line, held.seat.index)
+            if short_id(purchase) not in busy and (
+                place == 0 or now > purchase.deadline + waits + place * margin
+            ):
+                found.append(purchase)
+        return found
+
+    def _note_missed(self, held: Held, purchase: Purchase) -> None:
+        if held.seat.index in purchase.delivered or not held.on_duty(purchase):
+            return
+        name = purchase.purchase_id.hex()
+        if not self.notifier.is_open("missed", name):
+            self.metrics.missed.inc()
+        self.notifier.tell(
+            "missed", f"purchase 0x{name[:16]} of {held.version.ref} was not delivered", about=name
+        )
 
     def _is_certain(self, purchase: Purchase) -> bool:
-        """Whether a purchase is deep enough, and paid on a second endpoint's word too."""
+        """Whether a purchase is deep enough, and paid on a second endpoint's word too.
+
+        Its id was checked to be that of the buyer's key when it was read (`View`), so an endpoint
+        cannot make us multiply our share by a point of its choice.
+        """
         chain = self.session.chain
         needed = self.policy.confirmations_for(purchase.receipt.price, chain.profile.confirmations)
+        if purchase.block_number > self.view.block.number - needed + 1:
+            return False
         block = chain.final_block(needed)
         if purchase.block_number > block.number:
             return False
         state = chain.agreed_call(chain.market.functions.purchases(purchase.purchase_id), block)
         return bool(state[0] == PurchaseStatus.PAID)
 
-    def _extend(self, version: Version, seat: Seat, state: EpochState, now: int) -> None:
-        pot = self.session.chain.registry.functions.pots(version.terms_id).call()
-        if wants_extension(
-            self.policy,
-            version,
-            seat.epoch,
-            end=state.end,
-            active=state.active,
-            votes=state.votes,
-            previous_active=state.previous_active,
-            previous_end=state.previous_end,
-            index=seat.index,
-            now=now,
-            pot=pot,
-        ) and self._act("extend"):
-            self._custodian.extend(version, seat, state.end)
-            self.notifier.tell("extended", f"custody of {version.ref} beyond {state.end}")
+    def _extend(self, held: Held, offer: Offer | None) -> None:
+        """Stay for another term where that is wanted and safe."""
+        version, seat, state = held.version, held.seat, held.state
+        now = self.view.block.timestamp
+        if (
+            self.view.gas < self.policy.gas_reserve
+            or not self.view.is_actor
+            or not still_suits(offer, version.terms, seat.epoch.custody)
+            or not wants_extension(
+                self.policy, version, seat.epoch, state, seat.index, now, held.pot
+            )
+        ):
+            return
+        if seat.index not in bits(state.active):
+            # Who joins answers for the unfinished purchases, too: deliver or refund them first.
+            soon = now + 2 * self.policy.margin_seconds
+            inherited = [
+                p
+                for p in held.purchases.values()
+                if p.status is PurchaseStatus.PAID and seat.index not in p.delivered
+            ]
+            overdue_now = overdue(inherited, now)
+            if overdue_now:
+                busy = named_purchases("refund", self._pending)
+                left = [p for p in overdue_now if short_id(p) not in busy]
+                if left:
+                    orders = self._upkeep.plan_refund(version, seat.epoch, left)
+                    self._submit_all("refund", orders)
+                return
+            if any(p.deadline <= soon for p in inherited):
+                return
+        self._submit("extend", self._custodian.plan_extend(version, seat, state.end))
+
+    def _release(self, held: Held) -> None:
+        """Free stakes whose duty has ended, ours among them, in turn."""
+        epoch, now = held.seat.epoch, self.view.block.timestamp
+        free = releasable(held.version, epoch, held.state, now)
+        if held.seat.index not in free:
+            return
+        # Everybody's wait differs by a margin; since when it was due does not matter much.
+        margin = self.policy.margin_seconds
+        place = place_in_line(epoch.custody_id, free, held.seat.index)
+        early = releasable(held.version, epoch, held.state, now - place * margin)
+        if held.seat.index in early:
+            self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
 
     # ------------------------------------------------------------ keys and bytes
 
-    def _take_share(self, version: Version, seat: Seat) -> None:
-        """Make sure that the vault has the share, opening it from the sealed ones if need be."""
-        vault, epoch = self.session.vault, seat.epoch
-        share_key = epoch.share_keys[seat.index - 1]
-        if vault.find_share(epoch.custody_id, seat.index, share_key) is not None:
+    def _keep(self, held: Held) -> None:
+        """See to it that what we promised to keep is kept, also after a disk was lost."""
+        if self.dry_run:
             return
-        failure: KeysError | None = None
-        for private_key in self._encryption_keys().values():
-            try:
-                self._custodian.take_share(version, seat, private_key)
-                return
-            except KeysError as error:
-                failure = error
-        raise failure or KeysError("the validator has registered no encryption key; register one")
+        self._has_share(held)
+        manifest = self._manifest(held)
+        if manifest is not None:
+            self._has_bytes(held, manifest)
 
-    def _encryption_keys(self) -> dict[bytes, bytes]:
-        """Return the private keys of all keys that the validator has registered."""
+    def _manifest(self, held: Held) -> "Manifest | None":
+        """Return a version's manifest once it was fetched."""
+        storage, version = self.session.storage, held.version
+        job = self._shares.ask(
+            ("manifest", version.terms_id), lambda: fetch_manifest(storage, version)
+        )
+        return cast("Manifest", job.result) if self._is_done(job, held, "manifest") else None
+
+    def _has_bytes(self, held: Held, manifest: "Manifest") -> bool:
+        storage, terms = self.session.storage, held.version.terms_id
+        work = partial(self._kept.keep, storage, terms, manifest, self._bytes.check)
+        job = self._bytes.ask(("bytes", terms), work, group=held.version.terms.seller)
+        return self._is_done(job, held, "bytes")
+
+    def _has_share(self, held: Held) -> bool:
+        session, version, seat = self.session, held.version, held.seat
+        custody_id, share_key = seat.epoch.custody_id, seat.epoch.share_keys[seat.index - 1]
+        if session.vault.find_share(custody_id, seat.index, share_key) is not None:
+            return True
+        work = partial(take_share, session, version, seat, self._encryption_keys)
+        job = self._shares.ask(("share", custody_id), work)
+        if job.is_done:  # and gone from the disk since
+            self._shares.forget(("share", custody_id))
+            return False
+        return self._is_done(job, held, "share")
+
+    def _is_done(self, job: "Job[object]", held: Held, what: str) -> bool:
+        """Whether a job is done; tells the operator where it fails."""
+        matter = f"{what} {_name(held)}"
+        if job.is_done:
+            self.notifier.close_matter("problem", matter)
+            return True
+        if job.error is not None and self._told_errors.get(matter) is not job.error:
+            self._told_errors[matter] = job.error
+            self.metrics.problems.labels(what).inc()
+            text = f"{_title(held)}: {_reason(job.error)}"
+            if held.is_accepted:
+                self.notifier.tell("problem", text, about=matter)
+            elif isinstance(job.error, KeysError):
+                self.notifier.tell("refused", text, about=matter)
+            else:  # a stranger's data that cannot be had is the stranger's problem
+                log.info("%s", text)
+        return False
+
+    def _encryption_keys(self) -> list[bytes]:
+        """Return the private keys of all keys that the validator has registered, newest first."""
         session = self.session
-        registered = session.catalogue.encryption_keys(self.validator)
-        if not set(registered) <= set(self._keys):
-            self._keys = find_encryption_keys(
+        registered = tuple(session.catalogue.encryption_keys(self.view.validator))
+        if self._keys[0] != registered:
+            found = find_encryption_keys(
                 session.signer.sign_typed,
                 registered,
                 chain_id=session.profile.chain_id,
                 market=session.chain.market.address,
-                validator=self.validator,
+                validator=self.view.validator,
             )
-        # The newest first: almost every share is sealed to it.
-        return {key: self._keys[key] for key in reversed(registered) if key in self._keys}
+            # The newest first: almost every share is sealed to it.
+            keys = [found[key] for key in reversed(registered) if key in found]
+            self._keys = registered, keys
+            if registered[-1] not in found:
+                self.notifier.tell(
+                    "problem",
+                    "the newest registered encryption key is not this operator's, so no new share "
+                    "can be opened; register one with `truthmark stake rotate-key`",
+                )
+        return self._keys[1]
 
-    def _manifest(self, version: Version) -> Manifest:
-        """Fetch a version's manifest and check it against the terms."""
-        data = self.session.storage.read_block(raw_cid(version.terms.manifest))
-        manifest, terms = Manifest.from_bytes(data), version.terms
-        if (
-            manifest.root != terms.root
-            or manifest.count != terms.shard_count
-            or manifest.public_key != terms.public_key
-            or licence_hash(manifest.licence) != terms.licence
-        ):
-            raise IntegrityError(f"the manifest of {version.ref} contradicts its terms")
-        return manifest
-
-    def _pin(self, version: Version, manifest: Manifest) -> None:
-        """Keep container, index, manifest and card, checked against what is on the chain."""
-        storage = self.session.storage
-        index = Index.from_bytes(
-            storage.read_range(manifest.index, 0, manifest.index_size), manifest.count
+    def _let_go(self, held: Held) -> None:
+        """Look at a custody no more, and drop its bytes unless another one needs them."""
+        self.view.forget(held)
+        custody_id, terms_id = held.seat.epoch.custody_id, held.version.terms_id
+        self._refused.pop(custody_id, None)
+        self._seen.pop(custody_id, None)
+        if self.dry_run or any(h.version.terms_id == terms_id for h in self.view.custodies):
+            return
+        self._bytes.forget(("bytes", terms_id))
+        self._bytes.ask(
+            ("drop", custody_id), partial(self._kept.drop, self.session.storage, terms_id)
         )
-        # The root commits to the shards' hashes, and these to the container's CID, so what is
-        # pinned under that CID is what buyers check; none of its bytes need be read for it.
-        check_index(index, manifest)
-        container_cid(index, manifest)
-        for cid in (manifest.container, manifest.index, manifest.card, manifest.cid):
-            storage.pin(cid)
 
-    def _unpin(self, version: Version) -> None:
-        """Let go of a version's bytes when no other duty needs them."""
-        session = self.session
-        mine = seats(session.catalogue.epochs(version.terms_id), self.validator)
-        for seat, state in zip(
-            mine, session.catalogue.states([s.epoch for s in mine]), strict=True
-        ):
-            if seat.index in bits(state.accepted) and seat.index not in bits(state.released):
-                return
-        try:
-            manifest = self._manifest(version)
-        except TruthmarkError:
-            return  # nothing of it is here any more
-        pinned = set(session.storage.pins())
-        for cid in (manifest.container, manifest.index, manifest.card, manifest.cid):
-            if cid in pinned:
-                session.storage.unpin(cid)
+    # ------------------------------------------------------------------ sending
 
-    def _offer(self) -> Offer | None:
-        for offer in self.session.catalogue.offers():
-            if offer.validator.address == self.validator:
-                self.metrics.free_stake.set(offer.free_stake)
-                return offer
-        return None
+    def _submit_all(self, kind: str, orders: Iterable[Order]) -> None:
+        for order in orders:
+            self._submit(kind, order)
 
-    def _act(self, kind: str) -> bool:
-        """Count an action, and tell whether it may be done."""
+    def _submit(self, kind: str, order: Order) -> None:
+        """Send a transaction, once, without waiting for it.
+
+        What took effect and is due all the same (a reorganisation put it before its cause) is sent
+        again under another name, but not for ever.
+
+        Raises:
+            RevertedError: The contract refuses; nothing was sent.
+            ChainError: It cannot be sent now.
+        """
         if self.dry_run:
-            log.info("would %s", kind)
-            return False
-        self.metrics.actions.labels(kind).inc()
-        return True
+            log.info("would %s: %s", kind, order.purpose)
+            return
+        journal = self.session.journal
+        for number in range(1, MAX_REPEATS + 1):
+            key = order.key if number == 1 else f"{order.key}#{number}"
+            if key in self._pending:
+                return
+            done = journal.result(key)
+            if done is None or not done.succeeded:
+                journal.submit(order.call.intent(key, order.purpose))
+                self._pending.add(key)
+                self.metrics.actions.labels(kind).inc()
+                log.info("%s (%s)", order.purpose, key, extra={"kind": kind})
+                return
+            if done.block_number >= self.view.block.number:
+                return  # it is so new that what we know does not show it yet
+        raise ChainError(f"{order.purpose} took effect {MAX_REPEATS} times and is due again")
+
+    def _problem(self, kind: str, text: str) -> None:
+        self.metrics.problems.labels(kind).inc()
+        log.info("%s", text)
+
+
+def _urgency(held: Held) -> tuple[bool, float]:
+    """Sort duties before what may become one, and the nearest delivery first."""
+    waiting = [
+        p.deadline
+        for p in held.purchases.values()
+        if p.status is PurchaseStatus.PAID and held.seat.index not in p.delivered
+    ]
+    return not held.is_accepted, min(waiting, default=math.inf)
+
+
+def _name(held: Held) -> str:
+    return f"0x{held.seat.epoch.custody_id.hex()[:16]}"
+
+
+def _title(held: Held) -> str:
+    return f"custody {_name(held)} of {held.version.ref}"
+
+
+def _reason(error: Exception) -> str:
+    """Say an error in a line; one that nobody foresaw with its kind."""
+    return str(error) if isinstance(error, TruthmarkError) else f"{type(error).__name__}: {error}"

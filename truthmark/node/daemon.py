@@ -2,13 +2,16 @@
 """The daemon: rounds until it is told to stop."""
 
 import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from truthmark.errors import ChainError, ConfigError, TransactionPendingError
+from truthmark.errors import ChainError, ConfigError, TruthmarkError
 from truthmark.node.custodian import CustodianRole
 from truthmark.node.policy import Policy
 from truthmark.node.server import StatusServer
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from truthmark.market.session import Session
 
 log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+"""What a round in progress gets to end by itself; being cut off does no harm, either."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class NodeSettings:
         poll_seconds: Between rounds; from the chain's block time if None.
         status_port: Of `/health` and `/metrics`; 0 takes a free one, None opens none.
         blocks_port: Where kept blocks are served to buyers; 0 takes a free one, None serves none.
-        host: Where both listen.
+        blocks_host: Where the block server listens; others reach it where this is not loopback.
         notify_url: Where messages to the operator are posted.
         dry_run: Decide and log, but send nothing.
     """
@@ -40,7 +46,7 @@ class NodeSettings:
     poll_seconds: float | None = None
     status_port: int | None = None
     blocks_port: int | None = None
-    host: str = "127.0.0.1"
+    blocks_host: str = "127.0.0.1"
     notify_url: str | None = None
     dry_run: bool = False
 
@@ -73,9 +79,17 @@ class Node:
         self._stop.set()
 
     def stop_on_signals(self) -> None:
-        """Stop cleanly at SIGTERM and Ctrl-C."""
+        """Stop cleanly at SIGTERM and Ctrl-C; for the main thread of a process."""
+
+        def stop(*_: object) -> None:
+            self.stop()
+            # A round may hang on an endpoint that does not answer. All that matters is on disk.
+            timer = threading.Timer(STOP_SECONDS, os._exit, (0,))
+            timer.daemon = True
+            timer.start()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+            signal.signal(number, stop)
 
     def run(self) -> None:
         """Run until stopped.
@@ -84,15 +98,18 @@ class Node:
 
         Raises:
             ConfigError: The account does not act for the validator, or a port is taken.
-            ChainMismatchError: The chain is not the profile's.
+            ChainError: The chain cannot be read at the start, or is not the profile's.
+            KeysError: The account's key cannot be read.
         """
         session, settings = self.session, self.settings
         validator = settings.validator or session.address
         if not session.chain.staking.functions.is_actor(validator, session.address).call():
             raise ConfigError(
                 f"{session.address} neither owns nor operates validator {validator}; register "
-                "with `truthmark stake register`"
+                "with `truthmark stake register`, or name the validator with --validator"
             )
+        # What threads share is opened before there are any.
+        _ = session.signer, session.storage, session.vault, session.catalogue
         notifier = Notifier(settings.notify_url)
         role = CustodianRole(
             session,
@@ -105,44 +122,52 @@ class Node:
         pause = settings.poll_seconds
         if pause is None:
             pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
-        closers: list[Callable[[], None]] = []
-        try:
-            status_url = blocks_url = None
-            if settings.status_port is not None:
-                status = StatusServer(
-                    self.health, self.metrics, host=settings.host, port=settings.status_port
-                )
-                closers.append(status.close)
-                status_url = status.url
-            if settings.blocks_port is not None:
-                from truthmark.storage.serve import GatewayServer
-
-                blocks = GatewayServer(
-                    session.storage, host=settings.host, port=settings.blocks_port
-                )
-                closers.append(blocks.close)
-                blocks_url = blocks.url
+        with ExitStack() as closing:
+            closing.callback(role.close)
+            status_url, blocks_url = self._serve(closing)
+            log.info("validator %s, account %s", validator, session.address)
             if self._on_ready is not None:
                 self._on_ready(status_url, blocks_url)
             while not self._stop.is_set():
                 self._round(role, notifier)
                 self._stop.wait(pause)
-        finally:
-            self.health.is_ready = False
-            for close in closers:
-                close()
+            self.health.problem = "stopped"
+        log.info("stopped")
+
+    def _serve(self, closing: ExitStack) -> tuple[str | None, str | None]:
+        """Open the endpoints that are wanted, and return their addresses."""
+        settings = self.settings
+        status_url = blocks_url = None
+        if settings.status_port is not None:
+            status = StatusServer(self.health, self.metrics, port=settings.status_port)
+            closing.callback(status.close)
+            status_url = status.url
+        if settings.blocks_port is not None:
+            from truthmark.storage.serve import GatewayServer
+
+            blocks = GatewayServer(
+                self.session.storage, host=settings.blocks_host, port=settings.blocks_port
+            )
+            closing.callback(blocks.close)
+            blocks_url = blocks.url
+        return status_url, blocks_url
 
     def _round(self, role: CustodianRole, notifier: Notifier) -> None:
+        health = self.health
         try:
-            if not self.settings.dry_run:
-                self.session.journal.resume(timeout=0)
-            role.round(self.health)
-            self.health.is_ready, self.health.problem = True, ""
-        except TransactionPendingError as error:
-            # What was sent goes on by itself; nothing new is decided on top of it.
-            log.info("%s", error)
-        except ChainError as error:
-            # An outage ends nothing; the next round comes.
-            self.health.is_ready, self.health.problem = False, str(error)
-            self.metrics.problems.inc()
-            notifier.tell("chain", str(error))
+            health.custodies = role.round()
+        except Exception as error:  # an outage, a full disk, a fault of ours: the next round comes
+            is_outage = isinstance(error, ChainError)
+            if not isinstance(error, TruthmarkError):
+                log.exception("this should not happen; please report it")
+            health.problem = str(error) or type(error).__name__
+            self.metrics.problems.labels("outage" if is_outage else "round").inc()
+            notifier.tell("outage", health.problem, about="outage")
+            return
+        if notifier.is_open("outage", "outage"):
+            notifier.close_matter("outage", "outage")
+            notifier.tell("back", f"working again at block {role.view.block.number}", about="")
+            notifier.close_matter("back", "")
+        health.block, health.chain_time = role.view.block.number, role.view.block.timestamp
+        health.sent = role.pending
+        health.problem, health.round_at = "", time.monotonic()

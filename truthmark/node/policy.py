@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which custody a node accepts without a person, and when it dares to deliver."""
+"""Which custody a node accepts without a person, and when it dares to act."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from truthmark.codec.manifest import Manifest
-from truthmark.market.catalogue import Epoch, Offer, Version
-from truthmark.market.records import VersionStatus, bits
-from truthmark.types import Point
+from truthmark.hashing import keccak256
+from truthmark.market.catalogue import Epoch, EpochState, Offer, Version
+from truthmark.market.records import Custody, Terms, VersionStatus, bits
+
+if TYPE_CHECKING:
+    from truthmark.codec import Manifest
+
+MAX_ACCEPTANCE_SECONDS = 86_400
+MAX_SETTLE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -23,18 +29,22 @@ class Policy:
         confirmations: Blocks above a purchase before its part is posted, by price: pairs of an
             amount in smallest units and the confirmations from that price on. What is posted
             cannot be taken back by a reorganisation.
-        margin_seconds: Nothing is posted so close to a deadline.
+        margin_seconds: Nothing is posted so close to a deadline; also how long each custodian
+            leaves to the one before him where any of them could act.
         extends: Whether to stay for another term where the seller allows it.
         gas_reserve: Wei below which no new duty is taken.
+        settle_seconds: How long settlements wait for others to share a transaction with, at
+            most; never longer than an eighth of the inspection window.
     """
 
-    max_acceptance_seconds: int = 3_600
+    max_acceptance_seconds: int = MAX_ACCEPTANCE_SECONDS
     max_waiting_per_seller: int = 4
     min_bond: int = 0
-    confirmations: Sequence[tuple[int, int]] = field(default_factory=list)
+    confirmations: Sequence[tuple[int, int]] = ()
     margin_seconds: int = 60
     extends: bool = True
     gas_reserve: int = 10**16
+    settle_seconds: int = MAX_SETTLE_SECONDS
 
     def confirmations_for(self, price: int, default: int) -> int:
         """Return how many confirmations a purchase at this price needs."""
@@ -44,8 +54,12 @@ class Policy:
                 needed = count
         return needed
 
+    def most_confirmations(self, default: int) -> int:
+        """Return how many confirmations a purchase at any price needs."""
+        return max([default, *(count for _, count in self.confirmations)])
 
-def version_bytes(manifest: Manifest) -> int:
+
+def version_bytes(manifest: "Manifest") -> int:
     """Return how many bytes a custodian of a version keeps."""
     return manifest.size + manifest.index_size + manifest.card_size + len(manifest.to_bytes())
 
@@ -57,9 +71,10 @@ def refusal(
     epoch: Epoch,
     *,
     now: int,
-    size: int,
     waiting: int,
-    known_keys: Collection[tuple[Point, bytes]],
+    is_listed_elsewhere: bool,
+    confirming_seconds: int = 0,
+    size: int | None = None,
 ) -> str | None:
     """Return why a custody is not accepted, or None if it is.
 
@@ -69,20 +84,20 @@ def refusal(
         version: What is to be kept.
         epoch: The custody.
         now: Chain time.
-        size: Bytes to keep.
         waiting: How many other custodies of this seller wait to be complete, with stake of ours.
-        known_keys: Dataset keys that were seen, each with the terms it was seen in.
+        is_listed_elsewhere: Whether the dataset key was seen in other terms.
+        confirming_seconds: How long the node waits before it trusts a purchase.
+        size: Bytes to keep; None before the manifest was fetched.
     """
     custody, terms = epoch.custody, version.terms
     if offer is None:
         return "no offer is published"
     if not offer.is_available:
         return "the validator takes no new duties"
-    fees = {token.lower(): amounts for token, amounts in offer.fees.items()}
-    asked = fees.get(terms.token.lower())
-    if asked is None:
+    fees = _asked(offer, terms)
+    if fees is None:
         return "the sale token is not in the offer"
-    if custody.fee < asked[0] or custody.keeping_fee < asked[1]:
+    if custody.fee < fees[0] or custody.keeping_fee < fees[1]:
         return "the fees are below the offer"
     if custody.lock > offer.max_lock:
         return "the lock is above the offer"
@@ -93,10 +108,11 @@ def refusal(
     if (
         terms.delivery_seconds < offer.min_delivery_seconds
         or terms.inspection_seconds < offer.min_inspection_seconds
-        or terms.delivery_seconds <= 2 * policy.margin_seconds
     ):
         return "the windows are shorter than the offer"
-    if size > offer.max_bytes:
+    if terms.delivery_seconds < confirming_seconds + 2 * policy.margin_seconds:
+        return "the delivery window is too short to wait for confirmations"
+    if size is not None and size > offer.max_bytes:
         return "more bytes than the offer"
     if terms.bond < policy.min_bond:
         return "the seller's bond is too small"
@@ -108,27 +124,45 @@ def refusal(
         return "stake would stand locked too long before the custody is complete"
     if waiting >= policy.max_waiting_per_seller:
         return "too many custodies of this seller wait to be complete"
-    if any(key == terms.public_key and other != version.terms_id for key, other in known_keys):
+    if is_listed_elsewhere:
         # Whoever lists a key again may be selling what somebody else's custodians hand out.
         return "this dataset key is listed elsewhere"
     return None
 
 
+def still_suits(offer: Offer | None, terms: Terms, custody: Custody) -> bool:
+    """Whether a running custody is worth another term to its validator.
+
+    A withdrawn offer only keeps new custodies away; who wants to leave switches `available` off.
+    """
+    if offer is None:
+        return True
+    fees = _asked(offer, terms)
+    return (
+        offer.is_available
+        and fees is not None
+        and custody.fee >= fees[0]
+        and custody.keeping_fee >= fees[1]
+        and custody.term_seconds <= offer.max_term_seconds
+    )
+
+
 def wants_extension(
-    policy: Policy, version: Version, epoch: Epoch, *, end: int, active: int, votes: int,
-    previous_active: int, previous_end: int, index: int, now: int, pot: int,
-) -> bool:  # fmt: skip
+    policy: Policy,
+    version: Version,
+    epoch: Epoch,
+    state: EpochState,
+    index: int,
+    now: int,
+    pot: int,
+) -> bool:
     """Whether a custodian should call `extend` now, by the rules of docs/protocol.md.
 
     Args:
         policy: The node's limits.
         version: What is kept.
         epoch: The custody.
-        end: Of the running term.
-        active: Map of those on duty.
-        votes: Map of those who called already.
-        previous_active: Map of those on duty in the term before.
-        previous_end: Of the term before.
+        state: How it stands; LIVE.
         index: The custodian's number.
         now: Chain time.
         pot: What can be spent on keeping fees, in the sale token's smallest unit.
@@ -136,13 +170,39 @@ def wants_extension(
     custody = epoch.custody
     if not policy.extends or version.status not in (VersionStatus.OPEN, VersionStatus.PAUSED):
         return False
-    if index in bits(active):
-        in_window = end - custody.term_seconds // 3 <= now < end
+    if index in bits(state.active):
         return (
-            in_window
-            and end + custody.term_seconds <= custody.last_end
-            and index not in bits(votes)
+            state.end - custody.term_seconds // 3 <= now
+            and now + policy.margin_seconds < state.end
+            and state.end + custody.term_seconds <= custody.last_end
+            and index not in bits(state.votes)
             and pot >= (2 * custody.threshold - 1) * custody.keeping_fee
         )
-    joins = index in bits(previous_active) and now < previous_end
-    return joins and pot >= custody.keeping_fee
+    return (
+        index in bits(state.previous_active)
+        and now + policy.margin_seconds < state.previous_end
+        and pot >= custody.keeping_fee
+    )
+
+
+def place_in_line(name: bytes, members: Sequence[int], index: int) -> int:
+    """Return how many others act first where any of them could, fairly and the same for all.
+
+    Args:
+        name: What is to be done, such as a purchase's id.
+        members: Numbers of those who could do it.
+        index: One's own number; who is not a member comes last.
+    """
+    order = sorted(members, key=lambda j: keccak256(b"line" + name + bytes([j])))
+    return order.index(index) if index in order else len(order)
+
+
+def settle_wait(policy: Policy, terms: Terms) -> int:
+    """Return how many seconds a settlement may wait for others to go with it."""
+    return min(policy.settle_seconds, terms.inspection_seconds // 8)
+
+
+def _asked(offer: Offer, terms: Terms) -> tuple[int, int] | None:
+    """Return fee per sale and keeping fee that an offer asks in the terms' token."""
+    fees = {token.lower(): amounts for token, amounts in offer.fees.items()}
+    return fees.get(terms.token.lower())

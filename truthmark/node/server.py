@@ -3,7 +3,6 @@
 
 import json
 import threading
-from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/health":
             status = HTTPStatus.OK if self.health.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-            self._answer(status, "application/json", json.dumps(asdict(self.health)).encode())
+            self._answer(status, "application/json", json.dumps(self.health.to_dict()).encode())
         elif self.path == "/metrics":
             self._answer(HTTPStatus.OK, "text/plain; version=0.0.4", self.metrics.text())
         else:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions that somebody has decided on, and the names under which they happen once."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from truthmark.chain.contracts import Call
+    from truthmark.market.catalogue import Purchase
+
+MAX_BATCH = 20
+"""Purchases in one transaction."""
+
+_SHORT = 16  # hex digits of a purchase's id in a name; two equal ones are not to be found
+
+
+class Order(NamedTuple):
+    """A transaction that is decided on; `session.send(*order)` sends it and waits."""
+
+    call: "Call"
+    key: str
+    """its name in the journal"""
+    purpose: str
+    """said to people"""
+
+
+def batch_key(kind: str, purchases: Iterable["Purchase"]) -> str:
+    """Return the name of a transaction about some purchases; `named_purchases` reads it."""
+    return f"{kind}:{','.join(p.purchase_id.hex()[:_SHORT] for p in purchases)}"
+
+
+def named_purchases(kind: str, keys: Iterable[str]) -> set[str]:
+    """Return the short ids of the purchases that transactions of a kind are about."""
+    prefix = f"{kind}:"
+    return {
+        name
+        for key in keys
+        if key.startswith(prefix)
+        for name in key.removeprefix(prefix).partition("#")[0].split(",")
+    }
+
+
+def short_id(purchase: "Purchase") -> str:
+    """Return how `batch_key` names a purchase."""
+    return purchase.purchase_id.hex()[:_SHORT]

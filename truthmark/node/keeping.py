@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a custodian keeps: the share of the key, and the bytes of the version.
+
+Everything here may wait for a storage, so `truthmark.node.workers` does it beside the rounds.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truthmark.cid import CID, raw_cid
+from truthmark.codec import Manifest, check_index, container_cid
+from truthmark.codec.index import Index, check_index_size
+from truthmark.codec.limits import MAX_CARD_SIZE
+from truthmark.config import write_atomically
+from truthmark.errors import IntegrityError, KeysError
+from truthmark.market.catalogue import Version
+from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.selling import licence_hash
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.market.session import Session
+    from truthmark.storage import Storage
+
+
+def fetch_manifest(storage: "Storage", version: Version) -> Manifest:
+    """Fetch a version's manifest and check it against the terms.
+
+    Raises:
+        StorageError: It cannot be fetched.
+        CodecError: It is no manifest, or contradicts the terms.
+    """
+    manifest = Manifest.from_bytes(storage.read_block(raw_cid(version.terms.manifest)))
+    terms = version.terms
+    if (
+        manifest.root != terms.root
+        or manifest.count != terms.shard_count
+        or manifest.public_key != terms.public_key
+        or licence_hash(manifest.licence) != terms.licence
+    ):
+        raise IntegrityError(f"the manifest of {version.ref} contradicts its terms; do not keep it")
+    check_index_size(manifest.index_size, manifest.count)
+    if manifest.card_size > MAX_CARD_SIZE:
+        raise IntegrityError(f"the card of {version.ref} is larger than cards are; do not keep it")
+    return manifest
+
+
+class Kept:
+    """The bytes that this node keeps, and which pins are its own.
+
+    A storage may be shared with others, such as a seller on the same machine, whose pins are not
+    ours to remove. So what we pin is noted, before it is pinned, in a file for each version.
+
+    Args:
+        folder: Of the notes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; it is made when first needed."""
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def keep(
+        self, storage: "Storage", terms_id: bytes, manifest: Manifest, progress: Progress
+    ) -> None:
+        """Pin container, index, manifest and card, checked against what is on the chain.
+
+        Raises:
+            StorageError: Something cannot be fetched or kept.
+            CodecError: The parts do not belong together.
+        """
+        parts = manifest.container, manifest.index, manifest.card, manifest.cid
+        pinned = set(storage.pins())
+        if all(cid in pinned and storage.has(cid) for cid in parts):
+            return
+        index = Index.from_bytes(
+            _whole(storage, manifest.index, manifest.index_size, "index"), manifest.count
+        )
+        # The root commits to the shards' hashes, and these to the container's CID, so what is
+        # pinned under that CID is what buyers check; none of its bytes need be read for it.
+        check_index(index, manifest)
+        container_cid(index, manifest)
+        _whole(storage, manifest.card, manifest.card_size, "card")
+        with self._lock:
+            ours = set().union(*self._notes().values())
+            note = sorted(str(cid) for cid in parts if cid not in pinned or str(cid) in ours)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._folder / terms_id.hex(), json.dumps(note).encode())
+        for cid in parts:
+            storage.pin(cid, progress=progress)
+
+    def drop(self, storage: "Storage", terms_id: bytes) -> None:
+        """Unpin what only this version needed."""
+        with self._lock:
+            notes = self._notes()
+            others = set().union(*(cids for name, cids in notes.items() if name != terms_id.hex()))
+            for cid in notes.get(terms_id.hex(), set()) - others:
+                storage.unpin(CID.parse(cid))
+            (self._folder / terms_id.hex()).unlink(missing_ok=True)
+
+    def _notes(self) -> dict[str, set[str]]:
+        if not self._folder.is_dir():
+            return {}
+        return {
+            path.name: set(json.loads(path.read_text(encoding="utf-8")))
+            for path in self._folder.iterdir()
+            if not path.name.startswith(".")
+        }
+
+
+def take_share(
+    session: "Session", version: Version, seat: Seat, keys: Callable[[], Sequence[bytes]]
+) -> None:
+    """Make sure that the vault has the share, opening it from the sealed ones if need be.
+
+    Args:
+        session: Whose vault and storage are used.
+        version: The custody's version.
+        seat: The seat in it.
+        keys: Gives the validator's encryption keys, the likeliest first.
+
+    Raises:
+        KeysError: The dealing or the share is wrong, or sealed to none of these keys.
+        StorageError: The sealed shares cannot be fetched.
+    """
+    epoch = seat.epoch
+    share_key = epoch.share_keys[seat.index - 1]
+    if session.vault.find_share(epoch.custody_id, seat.index, share_key) is not None:
+        return
+    failure = KeysError("the validator has registered no encryption key of this operator")
+    for private_key in keys():
+        try:
+            Custodian(session).take_share(version, seat, private_key)
+            return
+        except KeysError as error:
+            failure = error
+    raise failure
+
+
+def _whole(storage: "Storage", cid: CID, size: int, what: str) -> bytes:
+    """Read a file that must be of this size; a longer one would be pinned as well."""
+    data = storage.read_range(cid, 0, size + 1)
+    if len(data) != size:
+        raise IntegrityError(f"the {what} is not as long as the manifest says; do not keep it")
+    return data
