@@ -398,7 +398,7 @@ def vectors(one, two):
             },
             "of_leaves": {
                 str(count): file_cid([(digest, S)] * count)
-                for count in (1, 2, 1024, 1025, 2049, 1048577)
+                for count in (1, 2, 1024, 1025, 2049)
             },
         },
         "first_version": one.vectors(),

@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "arrow", "original"]
 _MANY_FILES: Final = 5
 # What pandas and Arrow raise on values that a type allows and pandas does not.
-_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+_UNREADABLE: Final = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class File:

@@ -41,13 +41,13 @@ class Decoder:
 
     def buffer(self, size: int) -> memoryview:
         """Return `size` writable bytes that the next `decode` reads; release before decoding."""
-        if size > self._size:
+        if self._memory is None or size > self._size:
             if self._memory is not None:
                 self._memory.close()
-            self._size = max(size, 2 * self._size)
+            self._size = max(size, 2 * self._size, mmap.PAGESIZE)
             os.ftruncate(self._descriptor, self._size)
             self._memory = mmap.mmap(self._descriptor, self._size)
-        return memoryview(self._memory or b"")[:size]
+        return memoryview(self._memory)[:size]
 
     def decode(
         self, size: int, limit: int, *, what: str, seconds: float, is_file: bool = False

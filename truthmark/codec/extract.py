@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from truthmark.codec.container import Container, File, Format
 
 README_NAME: Final = "README.md"
+_ENTITIES: Final = {ord(char): f"&#{ord(char)};" for char in "\\`*_[]()<>|#!&~"}
 _FORMATS: Final = ("parquet", "arrow", "original")
 _ORIGINALS: Final = {
     ".csv": "csv",
@@ -138,11 +139,8 @@ def _patterns(container: "Container", names: dict[str, str], split: str) -> list
 
 
 def _plain(text: str) -> str:
-    # One line, with what Markdown or HTML would act upon made harmless.
-    text = " ".join(text.split())
-    for char in "\\`*_[]<>|#!&":
-        text = text.replace(char, f"&#{ord(char)};") if char in "<>&" else text
-    return text.replace("|", "\\|").replace("`", "'").replace("[", "\\[").replace("!", "\\!")
+    # One line, in which nothing acts as Markdown or HTML.
+    return " ".join(text.split()).translate(_ENTITIES)
 
 
 def _output_names(files: "Sequence[File]", format: "Format") -> dict[str, str]:

@@ -18,6 +18,7 @@ from truthmark.types import Point
 
 FORMAT: Final = "tmk1"
 MAX_LICENCE_SIZE: Final = 256
+MAX_DEPTH: Final = 64
 
 _FIELD_PRIME: Final = 2**256 - 2**32 - 977
 _HEX_32: Final = re.compile(r"0x[0-9a-f]{64}")
@@ -163,9 +164,12 @@ def to_canonical_json(value: Any, what: str) -> bytes:
         MalformedError: `value` has something that JSON or RFC 8785 cannot express.
     """
     try:
-        return rfc8785.dumps(value)
+        data = rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         raise MalformedError(f"{what}: cannot be written as canonical JSON: {error}") from error
+    if _depth(data) > MAX_DEPTH:
+        raise MalformedError(f"{what}: is nested deeper than {MAX_DEPTH} levels; flatten it")
+    return data
 
 
 def from_canonical_json(data: bytes, what: str) -> dict[str, Any]:
@@ -175,6 +179,8 @@ def from_canonical_json(data: bytes, what: str) -> dict[str, Any]:
         MalformedError: it is not JSON, not an object, or not canonical (which also excludes
             repeated keys, fractions where integers are meant, and byte order marks).
     """
+    if _depth(data) > MAX_DEPTH:
+        raise MalformedError(f"{what}: is nested deeper than {MAX_DEPTH} levels; get it again")
     try:
         value = json.loads(data.decode("utf-8"))
         canonical = rfc8785.dumps(value)
@@ -183,6 +189,15 @@ def from_canonical_json(data: bytes, what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or canonical != data:
         raise MalformedError(f"{what}: is not one canonical JSON object (RFC 8785); get it again")
     return value
+
+
+def _depth(data: bytes) -> int:
+    # Counted before parsing: a parser that recurses is no place to find out.
+    depth = deepest = 0
+    for bracket in re.finditer(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", data)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def check_licence(licence: object) -> str:

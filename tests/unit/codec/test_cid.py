@@ -3,6 +3,7 @@
 
 import hashlib
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,32 @@ def test_build_dag__any_count__has_the_layers_and_links_of_a_balanced_tree(count
         # Children stand before their parents, and every node but the root is linked.
         for child in named[position:]:
             assert child.to_bytes() not in data
+
+
+@pytest.mark.parametrize("links", [2, 3, 4])
+@pytest.mark.parametrize("count", range(1, 70))
+def test_build_dag__deep_trees__group_level_by_level(
+    links: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With 1,024 links a third level begins at a million leaves: the same shapes with fewer.
+    monkeypatch.setattr("truthmark.cid.MAX_LINKS", links)
+    leaves = [(hashlib.sha256(bytes([i])).digest(), i) for i in range(count)]
+    dag = build_dag(leaves)
+    level = [raw_cid(digest).to_bytes() for digest, _ in leaves]
+    blocks = {cid.to_bytes(): data for cid, data in dag.nodes}
+    while len(level) > 1:
+        groups = [level[start : start + links] for start in range(0, len(level), links)]
+        found = []
+        for group in groups:
+            fitting = [
+                cid
+                for cid, data in blocks.items()
+                if re.findall(rb"\x0a\x24(.{36})\x12\x00\x18", data, re.DOTALL) == group
+            ]
+            found.append(fitting[0])
+        level = found
+    assert dag.root.to_bytes() == level[0]
+    assert dag.size == sum(range(count))
 
 
 @given(st.binary(max_size=200), st.integers(1, 64))

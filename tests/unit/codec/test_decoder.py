@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The child process that decodes what comes from outside."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.utils.containers import stream_of
+from truthmark.codec import decoder, decoder_child
+from truthmark.errors import LimitError, MalformedError
+
+TABLE = pa.table({"x": [1, 2, 3]})
+
+
+@pytest.fixture
+def fresh() -> Iterator[decoder.Decoder]:
+    made = decoder.Decoder()
+    yield made
+    made.close()
+
+
+def decode(made: decoder.Decoder, data: bytes, limit: int = 1 << 20, **options: Any) -> pa.Table:
+    with made.buffer(len(data)) as view:
+        view[:] = data
+    return made.decode(len(data), limit, **{"what": "x", "seconds": 10.0, **options})
+
+
+GOOD = b"".join(stream_of(TABLE))
+
+
+def test_decode__stream__gives_the_table(fresh: decoder.Decoder) -> None:
+    assert decode(fresh, GOOD).equals(TABLE)
+    assert decode(fresh, GOOD + bytes(100)).equals(TABLE)
+
+
+def test_decode__table__outlives_the_next_request_and_the_child(fresh: decoder.Decoder) -> None:
+    first = decode(fresh, GOOD)
+    decode(fresh, b"".join(stream_of(pa.table({"x": [9] * 1000}))))
+    os.kill(fresh._process.pid, signal.SIGKILL)
+    assert first.equals(TABLE)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"garbage" * 10, GOOD[:20], GOOD[:-1] + b"x" * 9])
+def test_decode__garbage__is_refused_and_the_child_lives_on(
+    data: bytes, fresh: decoder.Decoder
+) -> None:
+    if data.startswith(GOOD[:100]):
+        data = GOOD[: len(GOOD) // 2]
+    with pytest.raises(MalformedError) as caught:
+        decode(fresh, data)
+    assert str(caught.value).isprintable()
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_decode__more_than_granted__is_refused(fresh: decoder.Decoder) -> None:
+    data = b"".join(stream_of(pa.table({"x": pa.array([0] * 10_000_000)}), "zstd"))
+    assert len(data) < 1 << 20
+    with pytest.raises(LimitError, match="declares"):
+        decode(fresh, data, 1000)
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_decode__child_dies__is_refused_and_replaced(fresh: decoder.Decoder) -> None:
+    decode(fresh, GOOD)
+    os.kill(fresh._process.pid, signal.SIGKILL)
+    with pytest.raises(MalformedError, match="cannot be decoded"):
+        decode(fresh, GOOD)
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_decode__child_hangs__is_refused_and_replaced(fresh: decoder.Decoder) -> None:
+    decode(fresh, GOOD)
+    os.kill(fresh._process.pid, signal.SIGSTOP)
+    with pytest.raises(MalformedError, match="cannot be decoded"):
+        decode(fresh, GOOD, seconds=0.2)
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_decode__interrupt_while_waiting__does_not_mix_up_replies(
+    fresh: decoder.Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode(fresh, GOOD)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder.socket, "recv_fds", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            decode(fresh, b"".join(stream_of(pa.table({"other": [7]}))))
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_decode__memory_that_comes_back__cannot_change(fresh: decoder.Decoder) -> None:
+    table = decode(fresh, GOOD)
+    buffer = table["x"].chunk(0).buffers()[1]
+    assert not buffer.is_mutable
+
+
+def test_decode_schema__garbage__is_refused() -> None:
+    schema = TABLE.schema.serialize().to_pybytes()
+    assert decoder.decode_schema(schema, what="x", seconds=10).equals(TABLE.schema)
+    for bad in (b"", schema[:-8], schema[8:], b"\xff" * 64):
+        with pytest.raises(MalformedError):
+            decoder.decode_schema(bad, what="x", seconds=10)
+
+
+def test_borrowed_decoder__after_a_fork__is_another() -> None:
+    with decoder.borrowed_decoder() as mine:
+        number = mine._process.pid
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with decoder.borrowed_decoder() as theirs:
+            os.write(writer, str(theirs._process.pid).encode())
+            theirs._process.kill()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert int(os.read(reader, 100)) != number
+    with decoder.borrowed_decoder() as again:
+        assert decode(again, GOOD).equals(TABLE)
+
+
+def test_child__imports__nothing_of_the_package() -> None:
+    assert decoder_child.__file__ is not None
+    with open(decoder_child.__file__) as file:
+        assert "from truthmark" not in file.read()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks without a key, and who is to blame when a key does not fit."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.containers import P, S, Draft, forge, pack
+from truthmark.codec import find_wrong_key, open_container, verify
+from truthmark.codec.derive import shard_leaf
+from truthmark.codec.index import Index
+from truthmark.codec.tree import verify as verify_path
+from truthmark.errors import CodecError, IntegrityError, MalformedError, WrongKeyError
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Any:
+    (tmp_path / "x").write_bytes(os.urandom(20 * P))
+    return pack(tmp_path / "x", tmp_path / "packed", shard_size=S)
+
+
+def flip(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_verify__untouched__holds(processes: int, packed: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    report = verify(
+        packed[0].folder,
+        digest=packed[0].manifest_digest,
+        root=packed[0].root,
+        processes=processes,
+        progress=lambda *step: seen.append(step),
+    )
+    assert report.holds and report.require() is report
+    assert report.container == packed[0].manifest.container
+    assert seen[-1] == (packed[0].manifest.size, packed[0].manifest.size)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_verify__changed_shards__are_named(processes: int, packed: Any) -> None:
+    flip(packed[0].folder / "data.tmk", 3 * S + 17)
+    flip(packed[0].folder / "data.tmk", 20 * S + S - 1)
+    report = verify(packed[0].folder, processes=processes)
+    assert report.bad_shards == (3, 20)
+    with pytest.raises(IntegrityError, match="2 of 21 shards"):
+        report.require()
+
+
+@pytest.mark.parametrize("name", ["index.arrow", "card.json", "manifest.json"])
+def test_verify__small_file_changed__is_refused(name: str, packed: Any) -> None:
+    path = packed[0].folder / name
+    for offset in range(0, path.stat().st_size, 97):
+        flip(path, offset)
+        with pytest.raises(CodecError):
+            verify(packed[0].folder, digest=packed[0].manifest_digest)
+        flip(path, offset)
+    assert verify(packed[0].folder).holds
+
+
+@pytest.mark.parametrize("name", ["index.arrow", "card.json", "manifest.json", "data.tmk"])
+@pytest.mark.parametrize("change", ["missing", "longer", "shorter", "empty"])
+def test_verify__file_of_another_size__is_refused(name: str, change: str, packed: Any) -> None:
+    path = packed[0].folder / name
+    data = path.read_bytes()
+    path.unlink()
+    if change != "missing":
+        path.write_bytes({"longer": data + b"\0", "shorter": data[:-1], "empty": b""}[change])
+    with pytest.raises((CodecError, FileNotFoundError)):
+        verify(packed[0].folder)
+
+
+def test_verify__another_digest_or_root_on_chain__is_refused(packed: Any) -> None:
+    with pytest.raises(IntegrityError, match="manifest is not the one on chain"):
+        verify(packed[0].folder, digest=bytes(32))
+    with pytest.raises(IntegrityError, match="root is not the one on chain"):
+        verify(packed[0].folder, root=bytes(32))
+
+
+def test_verify__container_cid_that_does_not_follow__is_refused(tmp_path: Path) -> None:
+    forged = Draft().forge()
+    forged.manifest = replace(forged.manifest, container=forged.manifest.card)
+    with pytest.raises(IntegrityError, match="CID"):
+        verify(forged.write(tmp_path / "x"))
+
+
+def lying_index(forged: Any, i: int) -> Index:
+    """Commit to the hash of another key for shard `i`."""
+    hashes = b"".join(
+        bytes(32) if k == i else forged.index.key_hash(k) for k in range(forged.index.count)
+    )
+    index = forged.index
+    return Index(
+        b"".join(index.sha256(k) for k in range(index.count)),
+        hashes,
+        bytes(32) * index.count,
+        (index.segment, index.first_row, index.rows, index.decoded_bytes),
+    )
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_find_wrong_key__lying_seller__proves_the_shard(i: int) -> None:
+    forged = Draft().forge()
+    index = lying_index(forged, i)
+    found = find_wrong_key(index, forged.cek)
+    assert found is not None and found.i == i
+    leaf = shard_leaf(i, found.ciphertext_sha256, found.key_hash, found.wrap_word)
+    assert verify_path(index.tree.root, index.count, i, leaf, found.path)
+
+
+def test_find_wrong_key__honest_seller__finds_nothing(packed: Any) -> None:
+    with open_container(packed[0].folder, cek=packed[1]) as container:
+        assert find_wrong_key(container.index, packed[1]) is None
+
+
+def test_find_wrong_key__key_of_odd_length__is_refused(packed: Any) -> None:
+    with open_container(packed[0].folder, cek=packed[1]) as container:
+        with pytest.raises(WrongKeyError, match="32"):
+            find_wrong_key(container.index, b"short")
+
+
+def test_open__key_hash_holds_but_cipher_does_not__blames_the_packing() -> None:
+    forged = forge(Draft().parts())
+    # The seller committed to this very ciphertext, which no key of his opens.
+    forged.shards[0] = bytes(S)
+    from truthmark.hashing import sha256
+
+    index = forged.index
+    digests = [sha256(shard) for shard in forged.shards]
+    broken = Index(
+        b"".join(digests),
+        b"".join(index.key_hash(k) for k in range(index.count)),
+        bytes(32) * index.count,
+        (index.segment, index.first_row, index.rows, index.decoded_bytes),
+    )
+    manifest = replace(forged.manifest, root=broken.tree.root)
+    assert find_wrong_key(broken, forged.cek) is None
+    from tests.utils.containers import MemoryShards
+
+    with pytest.raises(MalformedError, match="packed it wrong"):
+        open_container((broken, MemoryShards(forged.shards)), cek=forged.cek, manifest=manifest)
