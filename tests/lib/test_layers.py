@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("truthmark", "app", "scripts", "bench", "tests", "tools")
 # What only some folders may import.
 RESERVED = {
-    "web3": {"truthmark/chain"},
+    "web3": {"truthmark/chain", "tests", "bench"},
     "ipfshttpclient": {"truthmark/storage"},
     "streamlit": {"app", "tests/app"},
     "ape": {"scripts", "tests"},
