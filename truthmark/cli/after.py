@@ -33,7 +33,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     with state.session() as session:
         session.journal.resume()
         session.catalogue.sync()
-        terms_id = find_version(session, dataset).terms_id if dataset else None
+        terms_id = find_version(session, dataset).terms_id if dataset is not None else None
         mine = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
         due = _refundable(session, mine)
         _pay_back(session, due)

@@ -60,7 +60,7 @@ def search(
             " ".join(words),
             token=token,
             max_price=max_price,
-            seller=resolve_address(session, seller) if seller else None,
+            seller=resolve_address(session, seller) if seller is not None else None,
             session=session,
         )
         shown = hits[:limit]

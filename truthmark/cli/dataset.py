@@ -191,8 +191,8 @@ def inspect(folder: Path, as_json: bool) -> None:
     """Show what everybody can see of a packed FOLDER."""
     from truthmark.codec import read_card, read_manifest
 
-    manifest = read_packed(folder, read_manifest)
-    card = read_packed(folder, lambda path: read_card((path / "card.json").read_bytes()))
+    manifest = read_manifest(require_packed(folder))
+    card = read_card((folder / "card.json").read_bytes())
     if as_json:
         out_json({**manifest_json(manifest), "card": card})
         return
@@ -215,7 +215,7 @@ def verify(folder: Path, as_json: bool) -> None:
     from truthmark.codec import verify as check
 
     with bar("checking") as progress:
-        report = read_packed(folder, lambda path: check(path, progress=progress))
+        report = check(require_packed(folder), progress=progress)
     if as_json:
         out_json(
             {
@@ -244,7 +244,7 @@ def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bo
     from truthmark.keys.vault import Vault
     from truthmark.market.packing import seller_cek
 
-    manifest = read_packed(folder, read_manifest)
+    manifest = read_manifest(require_packed(folder))
     cek = seller_cek(Vault(state.settings.home / "vault"), manifest.public_key)
     with (
         open_container(folder, cek=cek) as container,
@@ -258,17 +258,17 @@ def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bo
     out(str(target))
 
 
-_T = TypeVar("_T")
+def require_packed(folder: Path) -> Path:
+    """Return a packed folder, or say that it is none.
 
-
-def read_packed(folder: Path, read: Callable[[Path], _T]) -> _T:
-    """Read from a packed folder, or say that it is none."""
-    try:
-        return read(folder)
-    except FileNotFoundError as error:
+    Raises:
+        ConfigError: It lacks a part.
+    """
+    if not is_packed(folder):
         raise ConfigError(
             f"{folder} is not a packed folder; make one with `truthmark dataset pack`"
-        ) from error
+        )
+    return folder
 
 
 def is_packed(folder: Path) -> bool:

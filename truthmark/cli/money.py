@@ -26,7 +26,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
     from truthmark.market.upkeep import Upkeep
 
     with state.session() as session:
-        address = resolve_address(session, account) if account else session.address
+        address = resolve_address(session, account) if account is not None else session.address
         gas = session.chain.balance(address)
         found = []
         upkeep = Upkeep(session)
@@ -78,9 +78,9 @@ def withdraw(state: State, token: str | None, account: str | None, as_json: bool
     from truthmark.market.upkeep import Upkeep
 
     with state.session() as session:
-        address = resolve_address(session, account) if account else session.address
+        address = resolve_address(session, account) if account is not None else session.address
         session.journal.resume()
-        wanted = [session.profile.token(token).address] if token else tokens_of(session)
+        wanted = [session.profile.token(token).address] if token is not None else tokens_of(session)
         upkeep = Upkeep(session)
         paid = []
         for each in wanted:

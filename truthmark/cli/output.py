@@ -80,8 +80,9 @@ def ask_text(question: str, instead: str) -> str:
 
 def _answer(instead: str = "--yes") -> str:
     line = sys.stdin.readline(4_096)
+    if not sys.stdin.isatty():
+        click.echo(err=True)  # a terminal shows the end of the line itself
     if not line:
-        click.echo(err=True)
         raise ConfigError(f"there is nobody to answer; add {instead}")
     return line.strip()
 
@@ -145,7 +146,7 @@ def moment(unix: int, now: int | None = None) -> str:
 
     try:
         text = datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, OSError):
         return "never"
     if now is None:
         return text

@@ -191,7 +191,11 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
     with state.session() as session:
         session.journal.resume()
         session.catalogue.sync()
-        versions = [find_version(session, dataset)] if dataset else _own_versions(session, None)
+        versions = (
+            [find_version(session, dataset)]
+            if dataset is not None
+            else _own_versions(session, None)
+        )
         done = _settle_due(session, versions, quiet=as_json)
         if as_json:
             out_json([purchase_json(session, version, purchase) for version, purchase in done])

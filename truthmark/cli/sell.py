@@ -143,10 +143,14 @@ def list_dataset(
                 f"{', '.join(profile.windows)}"
             )
         secured = read_amount(session, bond, token.address)
-        gatekeeper = resolve_address(session, gate) if gate else ZERO_ADDRESS
-        paid = resolve_address(session, payee) if payee else None
+        gatekeeper = resolve_address(session, gate) if gate is not None else ZERO_ADDRESS
+        paid = resolve_address(session, payee) if payee is not None else None
         session.catalogue.sync()
-        previous = session.catalogue.siblings(find_version(session, update))[0] if update else None
+        previous = (
+            session.catalogue.siblings(find_version(session, update))[0]
+            if update is not None
+            else None
+        )
         custody = _custody_arguments(session, options)
         folder = source
         if not is_packed(source):

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line without a chain: help, settings, accounts, packing, what errors look like."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+import pytest
+
+from tests.utils.cli import Person
+from truthmark.cli import output
+from truthmark.cli.main import BUG, INTERRUPTED, TOPICS, USAGE, cli
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "0x" + "11" * 32
+ADDRESS = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+PROFILE = {"name": "devnet", "chain_id": 31337, "rpc": ["http://127.0.0.1:9"]}
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return Person(tmp_path / "home")
+
+
+@pytest.fixture
+def on_devnet(person: Person, tmp_path: Path) -> Person:
+    """Have a devnet's profile, though no chain: passphrases are not asked for."""
+    file = tmp_path / "profile.json"
+    file.write_text(json.dumps(PROFILE))
+    person("init", "--profile-file", file).ok()
+    return person
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "points.csv"
+    pd.DataFrame({"x": range(500), "name": ["n"] * 500}).to_csv(path, index=False)
+    return path
+
+
+def walk(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(command, click.Group):
+        return [path]
+    context = click.Context(command)
+    found = [path] if path else []
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        found += walk(below, (*path, name))
+    return found
+
+
+COMMANDS = walk(cli)
+WIDE: dict[str, Any] = {"terminal_width": 96, "max_content_width": 96}
+
+
+# --------------------------------------------------------------------- help and errors
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help__any_command__explains_itself_without_a_home(
+    path: tuple[str, ...], tmp_path: Path
+) -> None:
+    shown = Person(tmp_path / "none")(*path, "--help").ok()
+    assert f"Usage: cli {' '.join(path)}" in shown.out
+    assert not (tmp_path / "none").exists()
+
+
+def test_help__every_option__says_what_it_is_for() -> None:
+    for path in COMMANDS:
+        command: click.Command = cli
+        for name in path:
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            command = found
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                is_plain = parameter.name == "kind"  # its choices say it all
+                assert parameter.help or is_plain, (path, parameter.name)
+
+
+def test_help__first_line_of_a_command__is_not_cut() -> None:
+    shown = Person(Path("none"))("--help").ok().out
+    assert not re.search(r"\.\.\.$", shown.partition("Set up:")[2], re.M)
+    for names in TOPICS.values():
+        for name in names:
+            assert re.search(rf"^  {name} ", shown, re.M), name
+
+
+def test_help__words__are_those_of_the_reader() -> None:
+    for path in COMMANDS:
+        shown = Person(Path("none"))(*path, "--help").ok().out
+        assert not re.search(r"\b(CEK|leaf|leaves|root|basis points?|bps)\b", shown, re.I), path
+
+
+def test_reference__docs__is_what_help_says() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for path in COMMANDS:
+        name = " ".join(("truthmark", *path))
+        assert reference(path) in text, f"docs/cli.md is not up to date about `{name}`"
+
+
+def reference(path: tuple[str, ...]) -> str:
+    """Return the part of docs/cli.md about a command; see `python -m tests.lib.test_cli`."""
+    context = click.Context(cli, info_name="truthmark", **{**cli.context_settings, **WIDE})
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(context, name)
+        assert found is not None
+        command = found
+        context = click.Context(command, parent=context, info_name=name, **WIDE)
+    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    shown = "\n".join(lines)
+    return f"### truthmark {' '.join(path)}\n\n```text\n{shown}\n```\n"
+
+
+def test_main__unknown_command_or_option__is_a_usage_error_in_one_line(person: Person) -> None:
+    person("nothing").refused(USAGE, "No such command")
+    person("wallet", "nothing").refused(USAGE, "No such command")
+    person("search", "--nothing").refused(USAGE, "No such option")
+    person("reprice", "1").refused(USAGE, "Missing argument")
+
+
+def test_main__no_profile__says_how_to_get_one(person: Person) -> None:
+    person("search").refused(3, "truthmark devnet up")
+
+
+def test_main__unforeseen_error__is_one_line_and_a_traceback_with_debug(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("on\npurpose")
+
+    monkeypatch.setattr("truthmark.cli.wallet._wallet", fail)
+    shown = person("wallet", "list").refused(BUG, "on purpose")
+    assert len(shown.err.splitlines()) == 1
+    assert "Traceback" in person("wallet", "list", "--debug").err
+
+
+def test_main__interrupted__ends_with_130(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("truthmark.cli.wallet._wallet", interrupt)
+    shown = person("wallet", "list")
+    assert shown.code == INTERRUPTED
+    assert shown.err.splitlines()[-1].startswith("stopped")
+
+
+def test_common_options__behind_the_command__count_too(person: Person, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert person("init", "--home", other, "--json").ok().json["home"] == str(other)
+    assert person("--home", other, "init", "--json").ok().json["home"] == str(other)
+
+
+# ------------------------------------------------------------------------- settings
+
+
+def test_init__options__are_kept_and_the_rest_stays(on_devnet: Person) -> None:
+    on_devnet("init", "--account", "mia", "--storage", "local,gateway:http://127.0.0.1:1").ok()
+    shown = on_devnet("init", "--rpc", "http://127.0.0.1:8545", "--json").ok().json
+    assert shown == {
+        "home": str(on_devnet.home),
+        "profile": "devnet",
+        "account": "mia",
+        "storage": ["local", "gateway:http://127.0.0.1:1"],
+        "rpc": ["http://127.0.0.1:8545"],
+    }
+
+
+def test_init__what_cannot_be_used__changes_nothing(on_devnet: Person, tmp_path: Path) -> None:
+    before = (on_devnet.home / "config.toml").read_bytes()
+    on_devnet("init", "--profile", "mars").refused(3, "no chain profile")
+    on_devnet("init", "--profile-file", tmp_path / "none").refused(3, "cannot read")
+    on_devnet("init", "--devnet", tmp_path / "none").refused(3, "no devnet")
+    assert (on_devnet.home / "config.toml").read_bytes() == before
+
+
+def test_init__damaged_settings__are_not_overwritten(person: Person) -> None:
+    person.home.mkdir()
+    (person.home / "config.toml").write_text("profile = [")
+    person("init").refused(3, "config.toml")
+    assert (person.home / "config.toml").read_text() == "profile = ["
+
+
+def test_doctor__no_chain_answers__fails_with_the_code_of_its_class(on_devnet: Person) -> None:
+    shown = on_devnet("doctor", "--json")
+    assert shown.code == 7 or shown.code == 3
+    checks = {check["name"]: check for check in shown.json}
+    assert checks["settings"]["result"] == "ok"
+    assert checks["chain"]["result"] == "FAIL"
+    assert checks["storage"]["result"] == "ok"
+    assert checks["account"]["advice"]
+
+
+def test_doctor__no_profile__says_so(person: Person) -> None:
+    shown = person("doctor", "--json")
+    assert shown.code == 3
+    assert [check["name"] for check in shown.json] == ["settings"]
+
+
+# ------------------------------------------------------------------------- accounts
+
+
+def test_wallet_new__first_account__is_chosen(on_devnet: Person) -> None:
+    made = on_devnet("wallet", "new", "mia", "--json").ok().json
+    assert made["is_chosen"]
+    assert not on_devnet("wallet", "new", "leo", "--json").ok().json["is_chosen"]
+    assert on_devnet("wallet", "address").ok().out.strip() == made["address"]
+    listed = on_devnet("wallet", "list", "--json").ok().json
+    assert [(a["name"], a["is_chosen"]) for a in listed] == [("leo", False), ("mia", True)]
+
+
+def test_wallet_new__name_taken_or_unusable__is_refused(on_devnet: Person) -> None:
+    on_devnet("wallet", "new", "mia").ok()
+    on_devnet("wallet", "new", "mia").refused(7, "exists")
+    on_devnet("wallet", "new", "../mia").refused(7, "no account name")
+    on_devnet("wallet", "address", "leo").refused(7, "wallet list")
+
+
+def test_wallet_new__no_terminal_and_no_devnet__needs_a_passphrase(person: Person) -> None:
+    person("wallet", "new", "mia").refused(3, "TRUTHMARK_PASSPHRASE")
+    assert not (person.home / "accounts").exists()
+
+
+def test_wallet_import__from_places__gives_the_account(
+    on_devnet: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_devnet.env["MIAS_KEY"] = KEY
+    made = on_devnet("wallet", "import", "mia", "--from", "env:MIAS_KEY", "--json").ok()
+    assert made.json["address"] == ADDRESS
+    again = on_devnet("wallet", "import", "leo", "--from", "stdin", stdin=KEY + "\n").ok()
+    assert again.out.strip() == ADDRESS
+    assert KEY[2:] not in made.out + made.err + again.out + again.err
+
+
+def test_wallet_import__key_on_the_command_line__is_refused_unrepeated(on_devnet: Person) -> None:
+    for key in (KEY, KEY[2:]):
+        shown = on_devnet("wallet", "import", "mia", "--from", key).refused(7, "never put a key")
+        assert key not in shown.err
+        shown = on_devnet("--account", key, "sales")
+        assert shown.code != 0
+        assert key not in shown.err
+    on_devnet("wallet", "import", "mia").refused(3, "--from")
+
+
+def test_wallet_backup__restored_elsewhere__opens_what_was_packed(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    on_devnet("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    on_devnet("wallet", "backup", tmp_path / "b").ok()
+    other = Person(tmp_path / "other", TRUTHMARK_PASSPHRASE="devnet")
+    other("dataset", "open", packed, tmp_path / "none").refused(7, "restore a backup")
+    other("wallet", "restore", tmp_path / "b").ok()
+    other("dataset", "open", packed, tmp_path / "data").ok()
+    assert len(pd.read_parquet(tmp_path / "data" / "points.parquet")) == 500
+
+
+def test_wallet_backup__nothing_or_something_there__is_refused(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    on_devnet("wallet", "backup", tmp_path / "b").refused(3, "nothing secret")
+    on_devnet("dataset", "pack", source, tmp_path / "p", "--licence", "MIT", "--yes").ok()
+    (tmp_path / "b").write_text("mine")
+    on_devnet("wallet", "backup", tmp_path / "b").refused(3, "exists")
+    assert (tmp_path / "b").read_text() == "mine"
+
+
+def test_wallet_restore__wrong_file_or_passphrase__is_refused(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    on_devnet("wallet", "restore", tmp_path / "none").refused(7, "cannot be read")
+    on_devnet("wallet", "restore", source).refused(7, "no backup")
+    on_devnet("dataset", "pack", source, tmp_path / "p", "--licence", "MIT", "--yes").ok()
+    on_devnet("wallet", "backup", tmp_path / "b").ok()
+    other = Person(tmp_path / "other", TRUTHMARK_PASSPHRASE="wrong")
+    other("wallet", "restore", tmp_path / "b").refused(7, "passphrase")
+
+
+# -------------------------------------------------------------------------- packing
+
+
+def test_dataset__pack_inspect_verify_open__gives_the_rows_back(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed, opened = tmp_path / "packed", tmp_path / "opened"
+    shown = on_devnet(
+        *("dataset", "pack", source, packed, "--licence", "CC-BY-4.0", "--samples", 2, "--json"),
+        "--yes",
+    ).ok()
+    assert shown.json["parts"] >= 1
+    inspected = on_devnet("dataset", "inspect", packed, "--json").ok().json
+    assert inspected["card"]["title"] == "points"
+    assert inspected["licence"] == "CC-BY-4.0"
+    assert len(inspected["card"]["samples"][0]) == 2
+    assert on_devnet("dataset", "verify", packed, "--json").ok().json["holds"] is True
+    done = on_devnet("dataset", "open", packed, opened, "--format", "original", "--json").ok()
+    assert done.json["files"][0]["rows"] == 500
+    assert pd.read_csv(opened / "points.csv").equals(pd.read_csv(source))
+
+
+def test_dataset_pack__asked__shows_what_becomes_public_and_takes_no_for_an_answer(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    arguments = ("dataset", "pack", source, packed, "--licence", "MIT")
+    shown = on_devnet(*arguments, stdin="n\n").refused(8, "nothing was written")
+    assert "columns: x (int64), name (" in shown.err
+    assert not packed.exists()
+    on_devnet(*arguments).refused(3, "nobody to answer")
+    assert not packed.exists()
+    on_devnet(*arguments, stdin="y\n").ok()
+    assert packed.is_dir()
+
+
+def test_dataset_pack__what_cannot_be_packed__leaves_nothing(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    on_devnet("dataset", "pack", source, packed, "--yes").refused(3, "--licence")
+    on_devnet("dataset", "pack", tmp_path / "no", packed, "--yes").refused(USAGE, "does not exist")
+    assert not packed.exists()
+
+
+def test_dataset_verify__changed_byte__is_found(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    on_devnet("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    data = bytearray((packed / "data.tmk").read_bytes())
+    data[-1] ^= 1
+    (packed / "data.tmk").write_bytes(data)
+    on_devnet("dataset", "verify", packed).refused(4, "fetch them again")
+    shown = on_devnet("dataset", "verify", packed, "--json").refused(4)
+    assert shown.json["bad_parts"] == [shown.json["parts"] - 1]
+
+
+def test_dataset__folder_that_is_none__is_refused(on_devnet: Person, tmp_path: Path) -> None:
+    for name in ("inspect", "verify"):
+        on_devnet("dataset", name, tmp_path).refused(3, "not a packed folder")
+    on_devnet("dataset", "open", tmp_path, tmp_path / "x").refused(3, "not a packed folder")
+
+
+# --------------------------------------------------------------------------- output
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("\x1b[31mred\x07", "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}"),
+        ("a\u202eb", "a\N{REPLACEMENT CHARACTER}b"),
+        ("a\nb\tc", "a b c"),
+        ("a\udc80", "a\N{REPLACEMENT CHARACTER}"),
+        ("x" * 3000, "x" * 1999 + "…"),
+        ("Grüße, 数据 🙂", "Grüße, 数据 🙂"),
+    ],
+)
+def test_clean__somebody_elses_text__cannot_act_on_the_terminal(text: str, shown: str) -> None:
+    assert output.clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (90_061, "1 d 1 h"), (-120, "2 min")],
+)
+def test_duration__seconds__are_two_units_at_most(seconds: int, shown: str) -> None:
+    assert output.duration(seconds) == shown
+
+
+def test_moment__beyond_all_calendars__is_never() -> None:
+    assert output.moment(0) == "1970-01-01 00:00:00 UTC"
+    assert output.moment(60, 0) == "1970-01-01 00:01:00 UTC (in 1 min)"
+    assert output.moment(2**60) == "never"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("30min", 1_800), ("20", 20)]
+)
+def test_duration_type__text__gives_seconds(text: str, seconds: int) -> None:
+    assert DURATION.convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1h", "1w", "1.5h", "9" * 20, "h", "999999d", "١h"])
+def test_duration_type__garbage__is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        DURATION.convert(text, None, None)
+
+
+def test_ask__nobody_there__says_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("Yes\nno\n"))
+    assert output.ask("sure?", yes=False)
+    assert not output.ask("sure?", yes=False)
+    with pytest.raises(ConfigError, match="--yes"):
+        output.ask("sure?", yes=False)
+    assert output.ask("sure?", yes=True)
+
+
+if __name__ == "__main__":
+    # Writes the reference part of docs/cli.md anew.
+    page = ROOT / "docs" / "cli.md"
+    head = page.read_text(encoding="utf-8").partition("## Reference\n")[0]
+    page.write_text(head + "## Reference\n\n" + "\n".join(map(reference, COMMANDS)), "utf-8")
