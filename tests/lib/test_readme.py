@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README, run line by line as a newcomer would, on a network of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).resolve().parents[2]
+FENCE = re.compile(r"^```(bash|python)\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A newcomer's folder with a table of his own; whatever he started is stopped."""
+    frame = pd.DataFrame({"text": [f"item {i}" for i in range(500)], "label": [0, 1] * 250})
+    frame.to_parquet(tmp_path / "data.parquet", index=False)
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    yield tmp_path
+    if (tmp_path / "net").exists():
+        command = [sys.executable, "-m", "truthmark.cli", "devnet", "down", "net"]
+        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+
+
+def test_readme__every_block_in_order__works(folder: Path) -> None:
+    lines = ["set -euo pipefail"]
+    for language, text in FENCE.findall((ROOT / "README.md").read_text()):
+        if language == "bash":
+            lines.append(text)
+        else:
+            lines += ["python - <<'END'", text.rstrip(), "END"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(lines)],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    bought = pd.concat(map(pd.read_parquet, sorted((folder / "bought").rglob("*.parquet"))))
+    sold = pd.read_parquet(folder / "data.parquet")
+    pd.testing.assert_frame_equal(bought.reset_index(drop=True), sold)
+    assert "(500, 2)" in done.stdout  # what the integrator's program prints
