@@ -2,10 +2,14 @@
 """What a validator's owner does: register, stake, offer, take stake out again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from truthmark.errors import ConfigError
 from truthmark.keys.encryption import derive_encryption_key
 from truthmark.keys.sealing import encryption_public_key
+from truthmark.market.custodian import seats
+from truthmark.market.records import CustodyStatus, bits, duty_id
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
@@ -13,41 +17,168 @@ if TYPE_CHECKING:
     from truthmark.market.session import Session, Signer
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A fixed amount of stake, by its number in the contract."""
+
+    ticket_id: int
+    unbonding_until: int
+    """chain time from which on it can be withdrawn; 0 while it stands for stake"""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Stake that a custody locks."""
+
+    custody_id: bytes
+    ref: str
+    """of the version"""
+    index: int
+    """the custodian's number"""
+    locked: int
+    status: CustodyStatus
+    is_active: bool
+    """on duty for new purchases"""
+    end: int
+    fined: bool
+
+
 class ValidatorOwner:
     """A validator's side of a session; the session's account is the owner.
 
     Args:
         session: Whose account is used.
+        validator: The validator's address, where the account is its operator: operators may
+            publish offers and switch availability.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", validator: str | None = None) -> None:
         """Use a session."""
         self.session = session
+        self.validator = validator or session.address
 
-    def register(self, operator: "Signer | None" = None) -> "Receipt":
+    # ------------------------------------------------------------------ reading
+
+    def tickets(self) -> list[Ticket]:
+        """Return the validator's tickets, the oldest first; `sync` the catalogue before."""
+        index = self.session.catalogue.follower.index
+        moments = sorted(
+            (row.block_number, row.log_index, row.event, row.args)
+            for event in ("TicketsStaked", "UnbondingRequested", "TicketsWithdrawn")
+            for row in index.events("staking", event, validator=self.validator)
+        )
+        found: dict[int, int] = {}
+        for _, _, event, args in moments:
+            for ticket_id in args["ticket_ids"]:
+                if event == "TicketsWithdrawn":
+                    del found[ticket_id]
+                else:
+                    found[ticket_id] = args.get("ready_at", 0)
+        return [Ticket(ticket_id, until) for ticket_id, until in found.items()]
+
+    def duties(self) -> list[Duty]:
+        """Return the custodies that lock the validator's stake; `sync` the catalogue before."""
+        session = self.session
+        chain, catalogue = session.chain, session.catalogue
+        mine = seats(catalogue.epochs(), self.validator)
+        locks = chain.batch(
+            [
+                chain.staking.functions.duty(
+                    chain.registry.address, duty_id(seat.epoch.custody_id, seat.index)
+                )
+                for seat in mine
+            ]
+        )
+        kept = [(s, lock.amount) for s, lock in zip(mine, locks, strict=True) if lock.amount]
+        versions = {v.terms_id: v for v in catalogue.versions()}
+        states = catalogue.states([seat.epoch for seat, _ in kept])
+        return [
+            Duty(
+                custody_id=seat.epoch.custody_id,
+                ref=versions[seat.epoch.custody.terms_id].ref,
+                index=seat.index,
+                locked=amount,
+                status=state.status,
+                is_active=seat.index in bits(state.active),
+                end=state.end if seat.index in bits(state.active) else state.previous_end,
+                fined=seat.index in bits(state.fined),
+            )
+            for (seat, amount), state in zip(kept, states, strict=True)
+        ]
+
+    def missing(self) -> int:
+        """Return what slashing took and nobody paid back, in the stake token's smallest unit."""
+        staking = self.session.chain.staking.functions
+        state, ticket = self.session.chain.batch(
+            [staking.validator(self.validator), staking.TICKET()]
+        )
+        return int(state.ticket_count * ticket - (state.stake - state.unbonding))
+
+    # -------------------------------------------------------------- the validator
+
+    def next_encryption_key(self, operator: "Signer | None" = None) -> bytes:
+        """Return the public key that comes next, derived by the operator's key.
+
+        Args:
+            operator: Whose node opens shares; the session's account if not given.
+        """
+        session = self.session
+        session.catalogue.sync()
+        private_key = derive_encryption_key(
+            (operator or session.signer).sign_typed,
+            chain_id=session.profile.chain_id,
+            market=session.chain.market.address,
+            validator=self.validator,
+            number=len(session.catalogue.encryption_keys(self.validator)),
+        )
+        return encryption_public_key(private_key)
+
+    def register(
+        self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
+    ) -> "Receipt":
         """Register the account as a validator, with the operator's first encryption key.
 
         Args:
-            operator: Whose key signs duties and derives the encryption key; the account's own if
-                not given.
+            operator: Whose key signs duties and opens shares; its address if its key is on another
+                machine; the account itself if not given.
+            encryption_key: What `next_encryption_key` gave on that machine.
         """
-        signer = operator or self.session.signer
-        public_key = self._encryption_key(signer, 0)
+        address = operator if isinstance(operator, str) else (operator or self.session).address
+        public_key = self._public_key(operator, encryption_key)
         return self._send(
-            self.session.chain.staking.functions.register(signer.address, public_key),
+            self.session.chain.staking.functions.register(address, public_key),
             "register a validator",
         )
 
-    def rotate_encryption_key(self, operator: "Signer | None" = None) -> "Receipt":
-        """Register the next encryption key; shares sealed to older ones stay readable."""
-        session = self.session
-        session.catalogue.sync()
-        number = len(session.catalogue.encryption_keys(session.address))
-        public_key = self._encryption_key(operator or session.signer, number)
+    def rotate_encryption_key(
+        self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
+    ) -> "Receipt":
+        """Register the next encryption key; shares sealed to older ones stay readable.
+
+        Args:
+            operator: As for `register`.
+            encryption_key: As for `register`.
+        """
+        public_key = self._public_key(operator, encryption_key)
         return self._send(
-            session.chain.staking.functions.set_encryption_key(public_key),
+            self.session.chain.staking.functions.set_encryption_key(public_key),
             "rotate the encryption key",
         )
+
+    def set_operator(self, operator: str) -> "Receipt":
+        """Let another account act for the validator, at once; its encryption key comes apart."""
+        return self._send(
+            self.session.chain.staking.functions.set_operator(operator), "change the operator"
+        )
+
+    # ------------------------------------------------------------------ stake
+
+    def top_up(self, amount: int) -> "Receipt":
+        """Pay back what slashing took, at most `missing()`."""
+        session = self.session
+        token = session.profile.contracts["token"].address
+        session.allow(token, session.chain.staking.address, amount)
+        return self._send(session.chain.staking.functions.top_up(amount), "top up the stake")
 
     def stake(self, tickets: int) -> "Receipt":
         """Pay for tickets; their size is the contract's."""
@@ -90,14 +221,14 @@ class ValidatorOwner:
             max_lock,
         )
         return self._send(
-            session.chain.staking.functions.publish_offer(session.address, offer),
+            session.chain.staking.functions.publish_offer(self.validator, offer),
             "publish an offer" if fees else "withdraw the offer",
         )
 
     def set_available(self, is_available: bool) -> "Receipt":
         """Take new duties, or no more; running ones go on."""
         return self._send(
-            self.session.chain.staking.functions.set_available(self.session.address, is_available),
+            self.session.chain.staking.functions.set_available(self.validator, is_available),
             "take new duties" if is_available else "take no new duties",
         )
 
@@ -115,22 +246,26 @@ class ValidatorOwner:
             f"take out {len(ticket_ids)} tickets",
         )
 
-    def _encryption_key(self, signer: "Signer", number: int) -> bytes:
-        session = self.session
-        private_key = derive_encryption_key(
-            signer.sign_typed,
-            chain_id=session.profile.chain_id,
-            market=session.chain.market.address,
-            validator=session.address,
-            number=number,
-        )
-        return encryption_public_key(private_key)
+    def _public_key(self, operator: "Signer | str | None", given: bytes | None) -> bytes:
+        if given is not None:
+            return given
+        if isinstance(operator, str):
+            raise ConfigError(
+                f"the key of operator {operator} is not here; run `truthmark stake key` where it "
+                "is, and pass what it prints with --encryption-key"
+            )
+        return self.next_encryption_key(operator)
 
     def _send(self, call: "Call", purpose: str) -> "Receipt":
-        # The same order may be given again later, so the place in the account's history is part
-        # of its name; a command that is repeated after a kill still finds its transaction.
         session = self.session
-        nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
-        receipt = session.send(call, f"{purpose}:{call.data.hex()[:72]}:{nonce}", purpose)
+        # A command that was killed is repeated: what it sent is waited for, not sent again.
+        begun = [intent for intent in session.journal.pending() if intent.data == call.data]
+        if begun:
+            receipt = session.journal.wait(begun[0].key)
+        else:
+            # The same order may be given again later, so the place in the account's history is
+            # part of its name.
+            nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
+            receipt = session.send(call, f"{purpose}:{call.data.hex()[:72]}:{nonce}", purpose)
         session.catalogue.sync()
         return receipt

@@ -247,7 +247,7 @@ class CustodianRole:
         if view.gas < self.policy.gas_reserve or not view.is_actor:
             return False
         profile = self.session.profile
-        blocks = self.policy.most_confirmations(profile.confirmations)
+        blocks = self.policy.most_confirmations(version.terms.token, profile.confirmations)
 
         def why_not(size: int | None) -> str | None:
             return refusal(
@@ -296,7 +296,7 @@ class CustodianRole:
             if not held.is_released
             and short_id(p) not in busy
             and is_due(p, seat, state, now, version.terms.delivery_seconds, margin)
-            and self._is_certain(p)
+            and self._is_certain(p, version.terms.token)
         ]
         if due and self._has_share(held):
             self._submit_all("deliver", self._custodian.plan_deliver(version, seat, due))
@@ -349,14 +349,15 @@ class CustodianRole:
             "missed", f"purchase 0x{name[:16]} of {held.version.ref} was not delivered", about=name
         )
 
-    def _is_certain(self, purchase: Purchase) -> bool:
+    def _is_certain(self, purchase: Purchase, token: str) -> bool:
         """Whether a purchase is deep enough, and paid on a second endpoint's word too.
 
         Its id was checked to be that of the buyer's key when it was read (`View`), so an endpoint
         cannot make us multiply our share by a point of its choice.
         """
         chain = self.session.chain
-        needed = self.policy.confirmations_for(purchase.receipt.price, chain.profile.confirmations)
+        price, default = purchase.receipt.price, chain.profile.confirmations
+        needed = self.policy.confirmations_for(token, price, default)
         if purchase.block_number > self.view.block.number - needed + 1:
             return False
         block = chain.final_block(needed)

@@ -24,11 +24,11 @@ class Policy:
         max_acceptance_seconds: Stake stands locked while others decide; no longer than this.
         max_waiting_per_seller: Custodies of one seller that may be incomplete at once; or a seller
             could lock everybody's stake for nothing.
-        min_bond: What a seller must have at stake, in the sale token's smallest unit: fees of a
-            version whose key is proven wrong go back to the buyers.
-        confirmations: Blocks above a purchase before its part is posted, by price: pairs of an
-            amount in smallest units and the confirmations from that price on. What is posted
-            cannot be taken back by a reorganisation.
+        min_bonds: What a seller must have at stake, by sale token: address and amount in its
+            smallest unit. Fees of a version whose key is proven wrong go back to the buyers.
+        confirmations: Blocks, its own included, that a purchase must have before its part is
+            posted: sale token, price from which on, blocks. What is posted cannot be taken back
+            by a reorganisation. The chain profile's number where nothing is said.
         margin_seconds: Nothing is posted so close to a deadline; also how long each custodian
             leaves to the one before him where any of them could act.
         extends: Whether to stay for another term where the seller allows it.
@@ -39,24 +39,30 @@ class Policy:
 
     max_acceptance_seconds: int = MAX_ACCEPTANCE_SECONDS
     max_waiting_per_seller: int = 4
-    min_bond: int = 0
-    confirmations: Sequence[tuple[int, int]] = ()
+    min_bonds: Sequence[tuple[str, int]] = ()
+    confirmations: Sequence[tuple[str, int, int]] = ()
     margin_seconds: int = 60
     extends: bool = True
     gas_reserve: int = 10**16
     settle_seconds: int = MAX_SETTLE_SECONDS
 
-    def confirmations_for(self, price: int, default: int) -> int:
-        """Return how many confirmations a purchase at this price needs."""
-        needed = default
-        for least, count in sorted(self.confirmations):
-            if price >= least:
-                needed = count
-        return needed
+    def confirmations_for(self, token: str, price: int, default: int) -> int:
+        """Return how many blocks a purchase at this price must have, its own included."""
+        fitting = [
+            (least, count)
+            for address, least, count in self.confirmations
+            if address.lower() == token.lower() and price >= least
+        ]
+        return max(fitting)[1] if fitting else default
 
-    def most_confirmations(self, default: int) -> int:
-        """Return how many confirmations a purchase at any price needs."""
-        return max([default, *(count for _, count in self.confirmations)])
+    def most_confirmations(self, token: str, default: int) -> int:
+        """Return how many blocks a purchase in a token may have to wait for, at any price."""
+        counts = [count for t, _, count in self.confirmations if t.lower() == token.lower()]
+        return max([default, *counts])
+
+    def min_bond(self, token: str) -> int:
+        """Return the least bond in a token, in its smallest unit."""
+        return max([0, *(least for t, least in self.min_bonds if t.lower() == token.lower())])
 
 
 def version_bytes(manifest: "Manifest") -> int:
@@ -114,7 +120,7 @@ def refusal(
         return "the delivery window is too short to wait for confirmations"
     if size is not None and size > offer.max_bytes:
         return "more bytes than the offer"
-    if terms.bond < policy.min_bond:
+    if terms.bond < policy.min_bond(terms.token):
         return "the seller's bond is too small"
     if version.status not in (VersionStatus.OPEN, VersionStatus.PAUSED):
         return "the version has ended"

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark node`: the daemon that validators run."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import click
+
+from truthmark.cli.base import State, group, resolve_address
+from truthmark.cli.output import say
+from truthmark.cli.stake import stake
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError
+
+__all__ = ["node", "stake"]
+
+_PORT = click.IntRange(0, 65_535)
+
+
+@group()
+def node() -> None:
+    """The daemon that keeps shares and bytes for sellers, and delivers to buyers."""
+
+
+@node.command()
+@click.option(
+    "--as",
+    "roles",
+    default="custodian",
+    show_default=True,
+    type=click.Choice(["custodian"]),
+    help="What the node does.",
+)
+@click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
+@click.option("--dry-run", is_flag=True, default=None, help="Decide and log, but send nothing.")
+@click.option("--notify", metavar="URL", help="Where messages to you are posted, as JSON.")
+@click.option("--status-port", type=_PORT, help="Of /health and /metrics, on loopback; 0: any.")
+@click.option("--blocks-port", type=_PORT, help="Where kept blocks are served to buyers; 0: any.")
+@click.option("--blocks-host", help="Where the block server listens.  [default: 127.0.0.1]")
+@click.option(
+    "--poll",
+    type=click.FloatRange(0.05, 60),
+    help="Seconds between looks.  [default: half a block]",
+)
+@click.option(
+    "--margin",
+    type=DURATION,
+    help="Nothing is posted so close to a deadline.  [default: 5 blocks]",
+)
+@click.option("--gas-reserve", metavar="ETH", help="No new duty below it.  [default: 0.01]")
+@click.option("--extend/--no-extend", default=None, help="Stay for further terms.  [default: yes]")
+@click.option(
+    "--max-acceptance",
+    type=DURATION,
+    help="How long stake may stand locked before a custody is complete.  [default: 1d]",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    help="Custodies of one seller that may be incomplete at once.  [default: 4]",
+)
+@click.option(
+    "--min-bond", multiple=True, metavar="AMOUNT", help='What sellers must risk, as "10 TUSD".'
+)
+@click.option(
+    "--confirmations",
+    multiple=True,
+    metavar="PRICE=BLOCKS",
+    help='How long to wait for dear purchases, as "1000 TUSD=30".',
+)
+@click.option(
+    "--settle-wait",
+    type=DURATION,
+    help="How long settlements wait for each other.  [default: 10min]",
+)
+@click.option("--log-json", is_flag=True, help="Log JSON lines.")
+@click.pass_obj
+def run(
+    state: State,
+    /,
+    roles: str,
+    validator: str | None,
+    log_json: bool,
+    **given: bool | float | str | Sequence[str] | None,
+) -> None:
+    """Run until SIGTERM or Ctrl-C; start it again at any time, also after a crash.
+
+    Every option can also stand in node.toml in the home folder (settle_wait = 600), or in the
+    environment (TRUTHMARK_NODE_SETTLE_WAIT); durations are seconds there.
+    """
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ConfigError("the node needs more packages; pip install 'truthmark[node]'")
+    from truthmark.node.daemon import Node
+    from truthmark.node.logs import set_up_logs
+    from truthmark.node.settings import load_node_settings
+
+    set_up_logs(as_json=log_json)
+    with state.session() as session:
+        if validator is not None:
+            validator = resolve_address(session, validator)
+        settings = load_node_settings(session.home, session.profile, validator=validator, **given)
+
+        def ready(status: str | None, blocks: str | None) -> None:
+            say(f"custodian {settings.validator or session.address} runs")
+            if status is not None:
+                say(f"status: {status}/health and {status}/metrics")
+            if blocks is not None:
+                say(f"blocks: gateway:{blocks}")
+
+        daemon = Node(session, settings, on_ready=ready)
+        daemon.stop_on_signals()
+        daemon.run()

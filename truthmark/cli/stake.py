@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark stake`: what a validator's owner does, and some of it his operator."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.base import State, group, json_option, resolve_address, yes_option
+from truthmark.cli.output import amount_json, ask, facts, moment, out, out_json, say, table
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from truthmark.chain.transactions import Receipt
+    from truthmark.market.session import Session, Signer
+    from truthmark.market.validator import ValidatorOwner
+
+_HEX_KEY = 64
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+class Size(click.ParamType):
+    """Bytes, written as `10GiB`, `500MB` or `1000000`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        text = str(value).strip().lower()
+        unit = text.lstrip("0123456789")
+        digits = text.removesuffix(unit)
+        if not digits or unit.strip() not in _UNITS or len(digits) > 18:
+            self.fail(f"{value!r} is no size; write 10GiB, 500MB or 1000000", param, ctx)
+        return int(digits) * _UNITS[unit.strip()]
+
+
+_validator_option = click.option(
+    "--validator",
+    metavar="ACCOUNT",
+    help="Whose operator you are; the account itself if left out.",
+)
+_key_option = click.option(
+    "--encryption-key",
+    metavar="HEX",
+    help="Of an operator on another machine: what `stake key` printed there.",
+)
+
+
+@group()
+def stake() -> None:
+    """Stake, register and offer: what a validator's owner does."""
+
+
+@stake.command()
+@click.option(
+    "--operator",
+    metavar="ACCOUNT",
+    help="Whose key the node has: an account of yours or an address; you if left out.",
+)
+@_key_option
+@json_option
+@click.pass_obj
+def register(state: State, operator: str | None, encryption_key: str | None, as_json: bool) -> None:
+    """Register the account as a validator."""
+    with state.session() as session:
+        session.journal.resume()
+        receipt = _owner(session).register(
+            _operator(state, session, operator), _parse_key(encryption_key)
+        )
+        _done(session, receipt, f"{session.address} is a validator now", as_json)
+
+
+@stake.command("key")
+@_validator_option
+@click.pass_obj
+def show_key(state: State, validator: str | None) -> None:
+    """Print the encryption key that comes next, for an owner on another machine to register."""
+    with state.session() as session:
+        out("0x" + _owner(session, validator).next_encryption_key().hex())
+
+
+@stake.command("rotate-key")
+@click.option("--operator", metavar="ACCOUNT", help="Whose key opens shares; you if left out.")
+@_key_option
+@json_option
+@click.pass_obj
+def rotate_key(
+    state: State, operator: str | None, encryption_key: str | None, as_json: bool
+) -> None:
+    """Register a fresh encryption key for shares; older shares stay readable."""
+    with state.session() as session:
+        session.journal.resume()
+        receipt = _owner(session).rotate_encryption_key(
+            _operator(state, session, operator), _parse_key(encryption_key)
+        )
+        _done(session, receipt, "new shares are sealed to the new key", as_json)
+
+
+@stake.command("operator")
+@click.argument("account")
+@json_option
+@click.pass_obj
+def set_operator(state: State, account: str, as_json: bool) -> None:
+    """Let ACCOUNT act for the validator from now on, and the one before no more.
+
+    Its node opens new shares after `stake rotate-key --operator ACCOUNT`.
+    """
+    with state.session() as session:
+        session.journal.resume()
+        address = resolve_address(session, account)
+        _done(session, _owner(session).set_operator(address), f"{address} operates now", as_json)
+
+
+@stake.command()
+@click.argument("tickets", type=click.IntRange(1, 32))
+@yes_option
+@json_option
+@click.pass_obj
+def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
+    """Pay for so many TICKETS of stake."""
+    with state.session() as session:
+        session.journal.resume()
+        each = session.chain.staking.functions.TICKET().call()
+        total = _show(session, tickets * each)
+        if not ask(f"stake {total} ({tickets} x {_show(session, each)})?", yes=yes):
+            raise ConfigError("nothing was staked; answer y, or give --yes")
+        _done(session, _owner(session).stake(tickets), f"{total} staked", as_json)
+
+
+@stake.command()
+@click.argument("tickets", type=click.IntRange(1, 32))
+@json_option
+@click.pass_obj
+def unbond(state: State, tickets: int, as_json: bool) -> None:
+    """Begin to take so many TICKETS out, the newest first; only what no duty locks."""
+    with state.session() as session:
+        session.journal.resume()
+        session.catalogue.sync()
+        owner = _owner(session)
+        standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
+        if len(standing) < tickets:
+            raise ConfigError(f"only {len(standing)} tickets stand for stake; take out fewer")
+        receipt = owner.unbond(standing[-tickets:])
+        seconds = session.chain.staking.functions.UNBONDING_SECONDS().call()
+        when = moment(session.chain.time() + seconds)
+        _done(session, receipt, f"`truthmark stake withdraw` pays from {when} on", as_json)
+
+
+@stake.command()
+@json_option
+@click.pass_obj
+def withdraw(state: State, as_json: bool) -> None:
+    """Take out the tickets that have finished unbonding, and pay what staking owes."""
+    from truthmark.market.upkeep import Upkeep
+
+    with state.session() as session:
+        session.journal.resume()
+        session.catalogue.sync()
+        owner, now = _owner(session), session.chain.time()
+        ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
+        for start in range(0, len(ripe), 32):
+            owner.withdraw_tickets(ripe[start : start + 32])
+        token = _token(session)
+        owed = sum(Upkeep(session).owed(token, session.address).values())
+        if owed:
+            Upkeep(session).withdraw(token, session.address)
+        if as_json:
+            out_json({"tickets": ripe, "paid": amount_json(session, owed, token)})
+        elif owed:
+            out(f"{_show(session, owed)} paid to {session.address}")
+        else:
+            say("nothing can be taken out now; `truthmark stake duties` shows when")
+
+
+@stake.command("top-up")
+@click.argument("amount", required=False)
+@json_option
+@click.pass_obj
+def top_up(state: State, amount: str | None, as_json: bool) -> None:
+    """Pay back what slashing took, so that the tickets are covered: AMOUNT, or all of it."""
+    with state.session() as session:
+        session.journal.resume()
+        owner = _owner(session)
+        missing = owner.missing()
+        units = missing if amount is None else min(missing, _stake_amount(session, amount))
+        if not units:
+            say("nothing is missing")
+            return
+        _done(session, owner.top_up(units), f"{_show(session, units)} topped up", as_json)
+
+
+@stake.command()
+@_validator_option
+@json_option
+@click.pass_obj
+def duties(state: State, validator: str | None, as_json: bool) -> None:
+    """Show stake, tickets, and the custodies that lock it."""
+    with state.session() as session:
+        session.catalogue.sync()
+        owner = _owner(session, validator)
+        staking = session.chain.staking.functions
+        info = staking.validator(owner.validator).call()
+        tickets, held, missing = owner.tickets(), owner.duties(), owner.missing()
+        free = staking.free(owner.validator).call()
+        figures = {
+            "stake": info.stake,
+            "free": free,
+            "locked": info.locked,
+            "unbonding": info.unbonding,
+            "missing": missing,
+        }
+        token = _token(session)
+        if as_json:
+            out_json(
+                {
+                    "validator": owner.validator,
+                    "operator": info.operator,
+                    "is_available": info.is_available,
+                    **{n: amount_json(session, units, token) for n, units in figures.items()},
+                    "tickets": [
+                        {"id": t.ticket_id, "unbonding_until": t.unbonding_until or None}
+                        for t in tickets
+                    ],
+                    "duties": [
+                        {
+                            "custody_id": "0x" + duty.custody_id.hex(),
+                            "dataset": duty.ref,
+                            "custodian": duty.index,
+                            "locked": amount_json(session, duty.locked, token),
+                            "status": duty.status.name.lower(),
+                            "is_active": duty.is_active,
+                            "end": duty.end,
+                            "fined": duty.fined,
+                        }
+                        for duty in held
+                    ],
+                }
+            )
+            return
+        now = session.chain.time()
+        facts(
+            [
+                ("validator", owner.validator),
+                ("operator", info.operator),
+                ("takes new duties", "yes" if info.is_available else "no"),
+                *((name, _show(session, units)) for name, units in figures.items() if units),
+                ("tickets", sum(not t.unbonding_until for t in tickets)),
+            ]
+        )
+        for ticket in tickets:
+            if ticket.unbonding_until:
+                out(f"  ticket {ticket.ticket_id} unbonds {moment(ticket.unbonding_until, now)}")
+        if held:
+            table(
+                (
+                    (
+                        duty.ref,
+                        f"0x{duty.custody_id.hex()[:16]}",
+                        duty.status.name.lower() + (", fined" if duty.fined else ""),
+                        _show(session, duty.locked),
+                        moment(duty.end, now),
+                    )
+                    for duty in held
+                ),
+                head=("dataset", "custody", "status", "locked", "ends"),
+            )
+
+
+@stake.command()
+@click.option(
+    "--fee", "fees", multiple=True, metavar="AMOUNT", help='For each sale, such as "0.1 TUSD".'
+)
+@click.option(
+    "--keeping-fee",
+    "keeping_fees",
+    multiple=True,
+    metavar="AMOUNT",
+    help="For each term, in a token that --fee names too.",
+)
+@click.option("--max-size", type=Size(), default="10GiB", show_default=True, help="Of a version.")
+@click.option(
+    "--max-term", type=DURATION, default="100d", show_default=True, help="How long you stay."
+)
+@click.option("--min-delivery", type=DURATION, default="1h", show_default=True)
+@click.option("--min-inspection", type=DURATION, default="1h", show_default=True)
+@click.option("--max-lock", metavar="AMOUNT", help="Stake for one custody.  [default: 100 TMK]")
+@click.option("--withdraw", "is_withdrawn", is_flag=True, help="Take the offer back.")
+@_validator_option
+@json_option
+@click.pass_obj
+def offer(
+    state: State,
+    /,
+    fees: Sequence[str],
+    keeping_fees: Sequence[str],
+    max_size: int,
+    max_term: int,
+    min_delivery: int,
+    min_inspection: int,
+    max_lock: str | None,
+    is_withdrawn: bool,
+    validator: str | None,
+    as_json: bool,
+) -> None:
+    """Say which custody your node accepts by itself; the newest offer counts.
+
+    Name a --fee for each token in which you want to be paid.
+    """
+    if is_withdrawn == bool(fees):
+        raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
+    with state.session() as session:
+        session.journal.resume()
+        asked: dict[str, tuple[int, int]] = {}
+        for text in fees:
+            token, units = session.profile.parse_amount(text)
+            asked[token.address] = units, 0
+        for text in keeping_fees:
+            token, units = session.profile.parse_amount(text)
+            if token.address not in asked:
+                raise ConfigError(f"--keeping-fee {text}: name a --fee in {token.symbol} too")
+            asked[token.address] = asked[token.address][0], units
+        receipt = _owner(session, validator).publish_offer(
+            asked,
+            max_bytes=max_size,
+            max_term_seconds=max_term,
+            min_delivery_seconds=min_delivery,
+            min_inspection_seconds=min_inspection,
+            max_lock=_stake_amount(session, max_lock or f"100 {_symbol(session)}"),
+        )
+        done = "the offer is taken back" if is_withdrawn else "the offer stands"
+        _done(session, receipt, done, as_json)
+
+
+@stake.command()
+@click.argument("choice", metavar="on|off", type=click.Choice(["on", "off"]))
+@_validator_option
+@json_option
+@click.pass_obj
+def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
+    """Take new duties and further terms (on), or none (off); running ones go on."""
+    with state.session() as session:
+        session.journal.resume()
+        receipt = _owner(session, validator).set_available(choice == "on")
+        text = "new duties are taken" if choice == "on" else "running duties go on, no new ones"
+        _done(session, receipt, text, as_json)
+
+
+def _owner(session: "Session", validator: str | None = None) -> "ValidatorOwner":
+    from truthmark.market.validator import ValidatorOwner
+
+    return ValidatorOwner(
+        session, None if validator is None else resolve_address(session, validator)
+    )
+
+
+def _operator(state: State, session: "Session", text: str | None) -> "Signer | str | None":
+    """Return the operator's account with its key, where it is in the keystore."""
+    from truthmark.keys.wallet import private_key_from
+    from truthmark.market.session import Signer
+
+    if text is None:
+        return None
+    address = resolve_address(session, text)
+    if any(account.address == address for account in session.wallet.accounts()):
+        return Signer(private_key_from(text, session.wallet, state.passphrase))
+    return address
+
+
+def _parse_key(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    digits = text.removeprefix("0x")
+    try:
+        key = bytes.fromhex(digits)
+    except ValueError:
+        key = b""
+    if len(digits) != _HEX_KEY or len(key) != _HEX_KEY // 2:
+        raise ConfigError(f"{text!r} is no encryption key; copy what `truthmark stake key` prints")
+    return key
+
+
+def _token(session: "Session") -> str:
+    return session.profile.contracts["token"].address
+
+
+def _symbol(session: "Session") -> str:
+    return session.profile.token(_token(session)).symbol
+
+
+def _show(session: "Session", units: int) -> str:
+    return session.profile.format_amount(units, _token(session))
+
+
+def _stake_amount(session: "Session", text: str) -> int:
+    token, units = session.profile.parse_amount(text)
+    if token.address.lower() != _token(session).lower():
+        raise ConfigError(f"{text} is not of the stake token; write it in {_symbol(session)}")
+    return units
+
+
+def _done(session: "Session", receipt: "Receipt", text: str, as_json: bool) -> None:
+    if as_json:
+        out_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
+        return
+    out(f"{text} (transaction {receipt.tx_hash})")

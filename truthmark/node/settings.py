@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's settings: the command line, then `TRUTHMARK_NODE_*`, then `node.toml`, then defaults."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from truthmark.config import ChainProfile, parse_units, to_checksum_address
+from truthmark.errors import ConfigError
+from truthmark.node.daemon import NodeSettings
+from truthmark.node.policy import Policy
+
+FILE_NAME = "node.toml"
+MARGIN_BLOCKS = 5
+_LEAST_MARGIN = 3
+
+
+class NodeConfig(BaseSettings):
+    """What an operator may choose; see `truthmark node run --help` and docs/node.md.
+
+    Attributes:
+        validator: The validator's address; the account's own if not given.
+        poll: Seconds between rounds; half of the chain's block time if not given.
+        margin: Nothing is posted so close to a deadline, in seconds; five blocks if not given.
+        status_port: Of `/health` and `/metrics`, on loopback; 0 takes a free one.
+        blocks_port: Where kept blocks are served to buyers; 0 takes a free one.
+        blocks_host: Where the block server listens.
+        notify: URL to which messages to the operator are posted.
+        gas_reserve: In the chain's own currency; below it no new duty is taken.
+        extend: Whether to stay for another term.
+        max_acceptance: Seconds that stake may stand locked before a custody is complete.
+        max_waiting: Custodies of one seller that may be incomplete at once.
+        min_bond: What sellers must have at stake, such as "10 USDC", one for each token.
+        confirmations: Blocks to wait for by price, such as "1000 USDC=30".
+        settle_wait: Seconds that settlements wait for each other.
+        dry_run: Decide and log, but keep and send nothing.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TRUTHMARK_NODE_", extra="forbid", frozen=True)
+
+    validator: str | None = None
+    poll: float | None = None
+    margin: int | None = None
+    status_port: int | None = None
+    blocks_port: int | None = None
+    blocks_host: str = "127.0.0.1"
+    notify: str | None = None
+    gas_reserve: str = "0.01"
+    extend: bool = True
+    max_acceptance: int = Policy.max_acceptance_seconds
+    max_waiting: int = Policy.max_waiting_per_seller
+    min_bond: Annotated[tuple[str, ...], NoDecode] = ()
+    confirmations: Annotated[tuple[str, ...], NoDecode] = ()
+    settle_wait: int = Policy.settle_seconds
+    dry_run: bool = False
+
+    @field_validator("min_bond", "confirmations", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Let environment variables list several, separated by commas."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put arguments above the environment, and the environment above the file."""
+        given = dict(init_settings())
+        file = given.pop("_file")
+        return (
+            InitSettingsSource(settings_cls, init_kwargs=given),
+            env_settings,
+            InitSettingsSource(settings_cls, init_kwargs=file),
+        )
+
+
+def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeSettings:
+    """Read a node's settings.
+
+    Args:
+        home: The home folder, where `node.toml` may be.
+        profile: The chain's, for tokens and block time.
+        given: Settings by name, from the command line; None means not given.
+
+    Raises:
+        ConfigError: A setting is unknown or cannot be used.
+    """
+    path = home / FILE_NAME
+    said = {name: value for name, value in given.items() if value not in (None, ())}
+    try:
+        config = NodeConfig(_file=_read(path), **said)  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        raise ConfigError(
+            f"node setting {name}: {first['msg'].lower()}; correct {path} or "
+            f"TRUTHMARK_NODE_{name.upper()}"
+        ) from error
+    margin = config.margin
+    if margin is None:
+        margin = max(_LEAST_MARGIN, round(MARGIN_BLOCKS * profile.block_time))
+    _require(margin > 0, "margin", "it must be above 0")
+    _require(config.poll is None or config.poll > 0, "poll", "it must be above 0")
+    _require(config.max_waiting > 0, "max_waiting", "it must be above 0")
+    _require(min(config.max_acceptance, config.settle_wait) >= 0, "settle_wait", "it is negative")
+    validator = config.validator
+    return NodeSettings(
+        validator=None if validator is None else to_checksum_address(validator),
+        policy=Policy(
+            max_acceptance_seconds=config.max_acceptance,
+            max_waiting_per_seller=config.max_waiting,
+            min_bonds=tuple(_bond(profile, text) for text in config.min_bond),
+            confirmations=tuple(_confirmations(profile, text) for text in config.confirmations),
+            margin_seconds=margin,
+            extends=config.extend,
+            gas_reserve=_native(config.gas_reserve),
+            settle_seconds=config.settle_wait,
+        ),
+        poll_seconds=config.poll,
+        status_port=config.status_port,
+        blocks_port=config.blocks_port,
+        blocks_host=config.blocks_host,
+        notify_url=config.notify,
+        dry_run=config.dry_run,
+    )
+
+
+def _require(holds: bool, name: str, why: str) -> None:
+    if not holds:
+        raise ConfigError(f"node setting {name}: {why}; correct {FILE_NAME} or the command line")
+
+
+def _bond(profile: ChainProfile, text: str) -> tuple[str, int]:
+    token, units = profile.parse_amount(text)
+    return token.address, units
+
+
+def _confirmations(profile: ChainProfile, text: str) -> tuple[str, int, int]:
+    amount, _, count = text.rpartition("=")
+    if not count.strip().isdecimal() or not 0 < int(count) <= 10_000:
+        raise ConfigError(
+            f"node setting confirmations: {text!r} is not understood; write it like "
+            '"1000 USDC=30" (from that price on, so many blocks)'
+        )
+    token, units = profile.parse_amount(amount.strip())
+    return token.address, units, int(count)
+
+
+def _native(text: str) -> int:
+    try:
+        return parse_units(text.strip(), 18)
+    except ValueError as error:
+        raise ConfigError(
+            f"node setting gas_reserve: {text!r} is no amount; write it like 0.01"
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
