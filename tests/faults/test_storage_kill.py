@@ -87,10 +87,14 @@ def run_until(seconds: float | None, work: Callable[..., None], *arguments: str)
     return process.exitcode == 0
 
 
-def duration(work: Callable[..., None], *arguments: str) -> float:
-    started = time.monotonic()
-    assert run_until(None, work, *arguments)
-    return time.monotonic() - started
+def duration(work: Callable[..., None], *arguments: str, dest: Path) -> float:
+    """Return the seconds that `work` takes undisturbed, less what the first start costs."""
+    taken = []
+    for number in range(2):
+        started = time.monotonic()
+        assert run_until(None, work, *arguments, f"{dest}{number}")
+        taken.append(time.monotonic() - started)
+    return min(taken)
 
 
 def leaves(data: bytes) -> list[bytes]:
@@ -106,7 +110,7 @@ def test_get__killed_at_random_points__checked_blocks_never_asked_again(
     rng = random.Random(kills)
     with GatewayServer(origin) as server:
         url = f"gateway:{server.url}"
-        whole = duration(fetch, url, str(cid), str(tmp_path / "timed"))
+        whole = duration(fetch, url, str(cid), dest=tmp_path / "timed")
         done, attempt, in_the_middle = 0, 0, 0
         while done < kills:
             dest = tmp_path / f"fetched{attempt}"
@@ -146,7 +150,7 @@ def test_pin__killed_at_random_points__whole_or_not_pinned(
     rng = random.Random(kills + 1)
     with GatewayServer(origin) as server:
         url = f"gateway:{server.url}"
-        whole = duration(keep, url, str(cid), str(tmp_path / "timed"))
+        whole = duration(keep, url, str(cid), dest=tmp_path / "timed")
         done, attempt = 0, 0
         while done < kills:
             folder = tmp_path / f"store{attempt}"
@@ -172,7 +176,7 @@ def test_put__killed_at_random_points__whole_or_not_there(
     source.write_bytes(data)
     cid = cid_of_file(source, SHARD)
     rng = random.Random(kills + 2)
-    whole = duration(store_file, str(source), str(tmp_path / "timed"))
+    whole = duration(store_file, str(source), dest=tmp_path / "timed")
     for number in range(kills):
         folder = tmp_path / "store" if number % 5 else tmp_path / f"store{number}"
         run_until(rng.random() * whole, store_file, str(source), str(folder))
