@@ -19,7 +19,9 @@ UNTOUCHED = b"\xee" * P
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Container, list[bytes], bytes]]:
+def honest(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Container, list[bytes], bytes]]:
     folder = tmp_path_factory.mktemp("cipher")
     # Shards of equal plaintext too, so that only their place tells them apart.
     plain = b"".join(os.urandom(P) if i % 2 else b"same" * (P // 4) for i in range(COUNT - 1))
@@ -50,8 +52,10 @@ def changes() -> Iterator[tuple[str, set[int], Change]]:
         yield f"swap {i} {j}", {i, j}, swap
     for i, j in itertools.permutations(range(COUNT), 2):
         yield f"duplicate {j} over {i}", {i}, put(i, lambda s, j=j: s[j])
-        yield f"splice {i} with the end of {j}", {i}, put(
-            i, lambda s, i=i, j=j: s[i][: S // 2] + s[j][S // 2 :]
+        yield (
+            f"splice {i} with the end of {j}",
+            {i},
+            put(i, lambda s, i=i, j=j: s[i][: S // 2] + s[j][S // 2 :]),
         )
         yield f"tag of {j} on {i}", {i}, put(i, lambda s, i=i, j=j: s[i][:-16] + s[j][-16:])
     for i in range(COUNT):
@@ -132,9 +136,7 @@ def test_extract__one_bad_shard__leaves_nothing(
 ) -> None:
     container, shards, cek = honest
     source = MemoryShards(put(bad, lambda s: bytes(S))(list(shards)))
-    opened: Any = open_container(
-        (container.index, source), cek=cek, manifest=container.manifest
-    )
+    opened: Any = open_container((container.index, source), cek=cek, manifest=container.manifest)
     with pytest.raises(CodecError, match=f"shard {bad}"):
         opened.extract(tmp_path / "out", processes=processes)
     assert list(tmp_path.iterdir()) == []

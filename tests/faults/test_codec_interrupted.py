@@ -112,9 +112,7 @@ def test_pack__killed_at_very_many_points__leaves_whole_or_nothing(
     kill_many(source, tmp_path, 200)
 
 
-def test_pack__beside_one_at_work__does_not_take_its_folder(
-    source: Path, tmp_path: Path
-) -> None:
+def test_pack__beside_one_at_work__does_not_take_its_folder(source: Path, tmp_path: Path) -> None:
     def review(*_: Any) -> None:
         with pytest.raises(Exception, match="stop here"):
             pack(source, tmp_path / "packed", review=stop)

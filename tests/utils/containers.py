@@ -176,9 +176,7 @@ class Draft:
             found.append(Part(1, self.bytes_part, decoded=shards * P))
         if self.table.num_rows:
             found.append(
-                replace(
-                    Part(2, self.segment, rows=self.table.num_rows, decoded=1 << 20), **segment
-                )
+                replace(Part(2, self.segment, rows=self.table.num_rows, decoded=1 << 20), **segment)
             )
         return found
 

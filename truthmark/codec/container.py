@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
-from truthmark.codec.index import Index, Segment
+from truthmark.codec.index import Index, Segment, check_index_size
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
     CARD_NAME,
@@ -211,7 +211,7 @@ class Container:
         except (pa.ArrowException, *_UNREADABLE):
             # What the schema says about pandas comes from outside and may make no sense.
             try:
-                frame = table.to_pandas(ignore_metadata=True)
+                frame = table.replace_schema_metadata(None).to_pandas()
             except (pa.ArrowException, *_UNREADABLE) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CodecError(
@@ -431,6 +431,7 @@ def open_container(
 
 def read_index(folder: Path, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Index:
     """Read the index of a folder; `check_index` tells whether it is the manifest's."""
+    check_index_size(manifest.index_size, manifest.count)
     data = read_limited(folder / INDEX_NAME, manifest.index_size)
     return Index.from_bytes(data, manifest.count, limits)
 

@@ -122,11 +122,18 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
         check_split(entry.split)
     if (entry.schema is None) != (entry.kind == BYTES):
         raise MalformedError(f"files: {entry.path!r} has no schema, or one too many")
+    if entry.schema is not None and not _is_one_message(entry.schema):
+        raise MalformedError(f"files: the schema of {entry.path!r} is not one Arrow message")
     if entry.schema is not None and len(entry.schema) > limits.schema_bytes:
         raise LimitError(
             f"files: the schema of {entry.path!r} has {len(entry.schema)} bytes, "
             f"{limits.schema_bytes} are allowed"
         )
+
+
+def _is_one_message(data: bytes) -> bool:
+    # Continuation mark, u32 length (little-endian), metadata. More would stand before the rows.
+    return data[:4] == b"\xff" * 4 and int.from_bytes(data[4:8], "little") == len(data) - 8
 
 
 def _check_bytes(entries: list[Entry], stream_size: int) -> None:

@@ -63,9 +63,7 @@ class Encoded:
 class RowQueue:
     """Rows of a table that are read ahead as far as the next segment needs."""
 
-    def __init__(
-        self, batches: Iterator["pa.RecordBatch"], schema: "pa.Schema", path: str
-    ) -> None:
+    def __init__(self, batches: Iterator["pa.RecordBatch"], schema: "pa.Schema", path: str) -> None:
         """Take rows from `batches` as they are needed; `path` names the table in errors."""
         self.schema = schema
         self._path = path

@@ -51,8 +51,14 @@ def test_parse__anything_else__is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x12\x20" + bytes(32), b"\x00\x55\x12\x20" + bytes(32), b"\x01\x71\x12\x20" + bytes(32),
-     b"\x01\x55\x13\x20" + bytes(32), b"\x01\x55\x12\x20" + bytes(33)],
+    [
+        b"",
+        b"\x12\x20" + bytes(32),
+        b"\x00\x55\x12\x20" + bytes(32),
+        b"\x01\x71\x12\x20" + bytes(32),
+        b"\x01\x55\x13\x20" + bytes(32),
+        b"\x01\x55\x12\x20" + bytes(33),
+    ],
 )
 def test_from_bytes__another_kind__is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError, match="cid"):

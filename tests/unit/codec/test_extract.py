@@ -127,7 +127,13 @@ def test_extract__own_readme__is_kept(tmp_path: Path) -> None:
     assert (out / "README.md").read_text() == "mine"
 
 
-HOSTILE = ['"\n---\nconfigs: []', "<script>alert(1)</script>", "[x](javascript:1)", "`x`|y", "!!python/x"]
+HOSTILE = [
+    '"\n---\nconfigs: []',
+    "<script>alert(1)</script>",
+    "[x](javascript:1)",
+    "`x`|y",
+    "!!python/x",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from truthmark.codec.names import check_path, check_paths, check_split
 from truthmark.errors import MalformedError
 
-GOOD = ["a", "a/b.png", "README.md", ".hidden", "日本語/写真.jpg", "👩‍🔬.txt", "a b", "x" * 240, "-rf"]
+GOOD = [
+    "a",
+    "a/b.png",
+    "README.md",
+    ".hidden",
+    "日本語/写真.jpg",
+    "👩‍🔬.txt",
+    "a b",
+    "x" * 240,
+    "-rf",
+]
 BAD = [
     "", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", ".", "..", "a/.", "C:/x", "C:x",
     "\\\\server\\x", "a\\b", "con", "CON.txt", "a/nul", "aux.tar.gz", "com1", "LPT9.log", "com²",
@@ -69,7 +79,9 @@ def test_check_split__usual_names__are_allowed(split: str) -> None:
     assert check_split(split) == split
 
 
-@pytest.mark.parametrize("split", ["", "../x", "a b", "-a", ".a", "a.", "a/b", "é", "x" * 65, "a\n"])
+@pytest.mark.parametrize(
+    "split", ["", "../x", "a b", "-a", ".a", "a.", "a/b", "é", "x" * 65, "a\n"]
+)
 def test_check_split__anything_else__is_refused(split: str) -> None:
     with pytest.raises(MalformedError, match="split"):
         check_split(split)

@@ -86,9 +86,7 @@ def test_pack__table_file__reads_back_equal(name: str, write: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
-def test_pack__table_file_as_bytes__keeps_every_byte(
-    name: str, write: Any, tmp_path: Path
-) -> None:
+def test_pack__table_file_as_bytes__keeps_every_byte(name: str, write: Any, tmp_path: Path) -> None:
     write(tmp_path / name)
     with reopened(tmp_path / name, tmp_path, as_bytes=True) as container:
         assert container.read_bytes(name) == (tmp_path / name).read_bytes()
@@ -215,7 +213,9 @@ def test_pack__bytes_around_shard_boundaries__come_back(size: int, tmp_path: Pat
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    sizes=st.lists(st.one_of(st.integers(0, 40), st.integers(P - 3, P + 3)), min_size=1, max_size=9),
+    sizes=st.lists(
+        st.one_of(st.integers(0, 40), st.integers(P - 3, P + 3)), min_size=1, max_size=9
+    ),
     processes=st.integers(1, 3),
 )
 def test_pack__many_files__come_back(
@@ -594,9 +594,12 @@ def test_to_table__limits_lower_than_a_segment__is_refused(tmp_path: Path) -> No
     from truthmark.codec import Limits
 
     _, cek = pack(tall_table(), tmp_path / "packed")
-    with open_container(
-        tmp_path / "packed", cek=cek, limits=Limits(segment_bytes=1000)
-    ) as container, pytest.raises(LimitError, match="raise Limits"):
+    with (
+        open_container(
+            tmp_path / "packed", cek=cek, limits=Limits(segment_bytes=1000)
+        ) as container,
+        pytest.raises(LimitError, match="raise Limits"),
+    ):
         container.to_table()
 
 

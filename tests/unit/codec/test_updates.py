@@ -149,9 +149,7 @@ def test_pack__update_of_an_update__still_opens(tmp_path: Path) -> None:
 
 def test_open__older_key__opens_no_new_shard(tmp_path: Path) -> None:
     _, old_cek = pack(table_of(2000), tmp_path / "v1")
-    _, cek = pack(
-        table_of(2500), tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek)
-    )
+    _, cek = pack(table_of(2500), tmp_path / "v2", previous=Previous(tmp_path / "v1", old_cek))
     with pytest.raises(WrongKeyError):
         open_container(tmp_path / "v2", cek=old_cek)
     with open_container(tmp_path / "v2", cek=cek) as new:

@@ -47,9 +47,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     return folder, json.loads(done.stdout)
 
 
-def test_page__vectors__are_those_of_the_script(
-    vectors: Any, containers: tuple[Path, Any]
-) -> None:
+def test_page__vectors__are_those_of_the_script(vectors: Any, containers: tuple[Path, Any]) -> None:
     assert vectors == containers[1]
 
 
