@@ -43,7 +43,6 @@ from truthmark.market.upkeep import Upkeep
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
 PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD"}
-FEE = 100_000  # a tenth of a test dollar for each custodian who delivers
 
 
 def main() -> int:
@@ -73,12 +72,9 @@ def _play(world: World, stage: Stage) -> None:
 
     with stage.act("Three validators stake and offer custody"):
         world.open_seller()
-        world.register_custodians(FEE)
         world.start_custodians()
         for node in world.nodes:
-            stage.say(
-                f"{node.role}: process {node.process.pid}, {world.health(node)['block']} blocks"
-            )
+            stage.say(f"{node.role}: process {node.pid}, its status at {node.status_url}/health")
 
     with stage.act("The seller packs and lists three data sets"):
         seller = world.open_seller()
@@ -344,7 +340,7 @@ def _fail(stage: Stage, world: World, version: Version) -> None:
     buyer_session = world.net.session("buyer3", storage=world.storage("buyer3"))
     buyer_session.catalogue.sync()
     buyer = Buyer(buyer_session)
-    world.stop_custodians()
+    world.net.stop_custodians()
     dollar = version.terms.token
     had = wealth(buyer_session, dollar, buyer_session.address)
     quote = buyer.quote(version)
@@ -409,7 +405,8 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
         seller.catalogue.sync()
         table = parquet.read_table(source)
         more = pa.concat_tables([table, table.slice(table.num_rows - 200)])
-        grown = world.folder / "sources" / "crowd-2.parquet"
+        grown = world.folder / "sources" / "grown" / source.name
+        grown.parent.mkdir()
         parquet.write_table(more, grown)
         home = world.net.home("seller") / "packed"
         made = truthmark.pack(

@@ -6,7 +6,7 @@ from typing import Any
 
 from truthmark.market.session import Session
 from truthmark.market.upkeep import Upkeep
-from truthmark.testing.devnet import ROLES, Devnet
+from truthmark.testing.network import ROLES, Devnet
 
 
 def addresses(net: Devnet) -> dict[str, str]:

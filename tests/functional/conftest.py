@@ -12,7 +12,7 @@ from ape.types import ContractType
 from scripts.deploy import deploy_here
 from tests.utils.drafts import FEE_BPS, Place
 from truthmark.config import ChainProfile
-from truthmark.testing.devnet import load_test_artifact
+from truthmark.testing.network import load_test_artifact
 
 OPTIONS: dict[str, Any] = {
     "owner": None,

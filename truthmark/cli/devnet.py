@@ -31,14 +31,21 @@ def devnet() -> None:
     show_default=True,
     help="Seconds between blocks; with 0, time stands still between transactions.",
 )
+@click.option(
+    "--custodians",
+    type=click.IntRange(0, 4),
+    default=0,
+    show_default=True,
+    help="Nodes that keep keys for sellers.",
+)
 @json_option
-def up(folder: Path, port: int | None, block_time: int, as_json: bool) -> None:
+def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json: bool) -> None:
     """Start the network of FOLDER, or make one there.
 
     It goes on running by itself. Each role has a home folder with a funded account; its passphrase
     is `devnet`.
     """
-    from truthmark.testing.devnet import ROLES, Devnet
+    from truthmark.testing.network import ROLES, Devnet
 
     folder = folder.expanduser().absolute()
     net = Devnet.open(folder) if (folder / "devnet.json").exists() else None
@@ -47,6 +54,9 @@ def up(folder: Path, port: int | None, block_time: int, as_json: bool) -> None:
             net = Devnet.start(
                 folder, port=port, block_time=block_time or None, detach=True, progress=progress
             )
+    if custodians and not net.custodians:
+        say("starting custodians")
+        net.start_custodians(custodians, detach=True)
     if as_json:
         homes = {role: str(net.home(role)) for role in ROLES}
         out_json({"folder": str(folder), "url": net.chain.url, "homes": homes})
@@ -114,7 +124,7 @@ def warp(state: State, time: int, folder: Path | None) -> None:
 
 def _find(state: State, folder: Path | None) -> Any:
     """Return the devnet of a folder; or the one that the home folder belongs to, or `devnet`."""
-    from truthmark.testing.devnet import Devnet
+    from truthmark.testing.network import Devnet
 
     if folder is None:
         above = state.settings.home.parent

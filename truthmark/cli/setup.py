@@ -42,7 +42,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
     if net_folder is not None and profile_file is not None:
         raise click.UsageError("give --devnet or --profile-file, not both")
     if net_folder is not None:
-        from truthmark.testing.devnet import Devnet
+        from truthmark.testing.network import Devnet
 
         net = Devnet.open(net_folder)
         net.profile.save(home / "profiles")

@@ -1,0 +1,637 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line on a local chain: a seller and a buyer, each with a home of their own."""
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.utils.cli import Person
+from truthmark.cli.main import BUG, INTERRUPTED
+from truthmark.errors import ConfigError
+from truthmark.testing.anvil import anvil_binary
+from truthmark.testing.network import ROLES, Devnet, role_key
+
+pytestmark = pytest.mark.chain
+
+PLENTY = ("--yes", "--max-price", "100 TUSD")
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with Devnet.start(tmp_path_factory.mktemp("net")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def seller(net: Devnet) -> Person:
+    return Person(net.home("seller"))
+
+
+@pytest.fixture(scope="module")
+def buyer(net: Devnet) -> Person:
+    return Person(net.home("buyer"))
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return pd.DataFrame({"x": range(3_000), "text": [f"row {i}" for i in range(3_000)]})
+
+
+Lister = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def sold(seller: Person, frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Lister:
+    """Give a function that lists a fresh data set in direct mode, and returns its name."""
+    numbers = count(1)
+
+    def list_one(*options: object, price: str = "25 TUSD", who: Person = seller) -> str:
+        folder = tmp_path_factory.mktemp("source")
+        source = folder / f"rows{next(numbers)}.parquet"
+        frame.to_parquet(source)
+        done = who(
+            *("list", source, "--price", price, "--custodians", "direct", "--windows", "small"),
+            *("--licence", "CC-BY-4.0", "--backup", folder / "backup", "--yes", *options),
+        )
+        return done.ok().out.strip()
+
+    return list_one
+
+
+@pytest.fixture(scope="module")
+def kept(sold: Lister) -> str:
+    """Name a data set that nobody buys and nothing happens to."""
+    return sold(price="7.5 TUSD")
+
+
+def address(who: Person) -> str:
+    return who("wallet", "address").ok().out.strip()
+
+
+def held(who: Person, symbol: str = "TUSD") -> int:
+    tokens = who("balance", "--json").ok().json["tokens"]
+    return next(int(t["held"]["units"]) for t in tokens if t["held"]["symbol"] == symbol)
+
+
+# --------------------------------------------------------------------- the main path
+
+
+def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
+    seller: Person, buyer: Person, sold: Lister, frame: pd.DataFrame, net: Devnet, tmp_path: Path
+) -> None:
+    ref = sold("--bond", "10 TUSD")
+    sellers, buyers = held(seller), held(buyer)
+
+    found = buyer("search", "rows", "--max-price", "25 TUSD", "--json").ok().json
+    assert ref in [hit["dataset"] for hit in found]
+    shown = buyer("show", ref, "--json").ok().json
+    assert shown["card"]["licence"] == "CC-BY-4.0"
+    assert shown["terms"]["bond"]["text"] == "10 TUSD"
+    assert shown["custody"][0]["is_direct"] is True
+
+    bought = buyer("buy", ref, *PLENTY, "--json").ok().json
+    assert bought["status"] == "paid"
+    assert held(buyer) == buyers - 25_000_000
+    assert buyer("buy", ref, *PLENTY).ok().out.strip() == bought["purchase"]
+    assert held(buyer) == buyers - 25_000_000
+
+    waiting = seller("sales", ref, "--json").ok().json[0]["purchases"]
+    assert [(p["purchase"], p["status"]) for p in waiting] == [(bought["purchase"], "paid")]
+    assert "delivered to" in seller("deliver", ref).ok().out
+    assert "nothing to deliver" in seller("deliver", ref).ok().err
+
+    got = buyer("get", ref, tmp_path / "data", *PLENTY, "--json").ok().json
+    assert got["purchase"] == bought["purchase"]
+    assert got["paid"]["text"] == "25 TUSD"
+    table = pd.read_parquet(next((tmp_path / "data").glob("*.parquet")))
+    pd.testing.assert_frame_equal(table, frame)
+    assert "CC-BY-4.0" in (tmp_path / "data" / "README.md").read_text()
+    assert held(buyer) == buyers - 25_000_000
+    assert address(buyer) in buyer("show", ref).ok().out  # may still complain
+
+    seller("settle", ref).refused(8, "may complain until")
+    net.warp(7_300)
+    assert "25 TUSD" in seller("settle", ref).ok().out
+    seller("settle", ref).refused(8, "nothing to settle")
+    owed = seller("balance", "--json").ok().json["tokens"]
+    market = next(t["owed_by"]["market"] for t in owed if t["owed_by"])
+    assert int(market["units"]) >= 25_000_000
+    assert "paid to" in seller("withdraw").ok().out
+    assert held(seller) == sellers + 25_000_000
+    assert "nothing is owed" in seller("withdraw").ok().err
+    assert seller("sales", ref, "--json").ok().json[0]["income"]["text"] == "25 TUSD"
+
+
+def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
+    seller: Person, buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
+) -> None:
+    ref = sold(price="3 TUSD")
+    watching = seller.start("deliver", ref, "--watch")
+    try:
+        done = buyer.run("get", ref, tmp_path / "data", "--yes", "--max-price", "3 TUSD")
+        assert done.ok().out.strip() == str(tmp_path / "data")
+        net.warp(7_300)
+        deadline = time.monotonic() + 30
+        while seller("sales", ref, "--json").json[0]["purchases"][0]["status"] != "settled":
+            assert time.monotonic() < deadline
+    finally:
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=30)
+    assert watching.returncode == INTERRUPTED
+    assert "delivered to" in out
+    assert "settled" in out
+    assert "Traceback" not in err
+
+
+def test_get__own_home_and_imported_key__needs_only_the_devnets_folder(
+    net: Devnet, seller: Person, sold: Lister, tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    ref = sold(price="1 TUSD")
+    me = Person(tmp_path / "me", MY_KEY="0x" + role_key("stranger").hex())
+    me("init", "--devnet", net.folder).ok()
+    me("wallet", "import", "me", "--from", "env:MY_KEY").ok()
+    me("buy", ref, *PLENTY).ok()
+    seller("deliver").ok()
+    me("get", ref, tmp_path / "data", "--format", "arrow").ok()
+    table = pd.read_feather(next((tmp_path / "data").glob("*.arrow")))
+    pd.testing.assert_frame_equal(table, frame)
+    assert me("doctor").ok().out.count("ok  ") >= 9
+
+
+def test_get__home_lost__the_wallet_alone_opens_it_again(
+    net: Devnet, seller: Person, buyer: Person, sold: Lister, tmp_path: Path
+) -> None:
+    ref = sold(price="1 TUSD")
+    buyer("buy", ref, *PLENTY).ok()
+    seller("deliver", ref).ok()
+    again = Person(tmp_path / "again", MY_KEY="0x" + role_key("buyer").hex())
+    again("init", "--devnet", net.folder, "--account", "env:MY_KEY").ok()
+    before = held(buyer)
+    again("get", ref, tmp_path / "data", "--yes").ok()
+    assert held(buyer) == before
+
+
+def test_get__asked_and_declined__pays_nothing(buyer: Person, kept: str, tmp_path: Path) -> None:
+    before = held(buyer)
+    shown = buyer("get", kept, tmp_path / "data", stdin="n\n").refused(8, "nothing was bought")
+    assert "pay 7.5 TUSD?" in shown.err
+    buyer("get", kept, tmp_path / "data").refused(3, "nobody to answer")
+    buyer("get", kept, tmp_path / "data", "--yes").refused(3, "--max-price")
+    buyer("get", kept, tmp_path / "data", "--yes", "--max-price", "7 TUSD").refused(8, "costs")
+    buyer("get", kept, tmp_path / "data", "--yes", "--max-price", "9 TEUR").refused(8, "another")
+    assert held(buyer) == before
+    assert not (tmp_path / "data").exists()
+
+
+def test_get__target_taken__is_refused_before_paying(
+    buyer: Person, kept: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("x")
+    buyer("get", kept, tmp_path, *PLENTY).refused(3, "exists already")
+    assert buyer("show", kept, "--json").json["purchases"] == []
+
+
+def test_get__done_before__says_so_unless_the_folder_was_changed(
+    seller: Person, buyer: Person, sold: Lister, tmp_path: Path
+) -> None:
+    ref = sold(price="1 TUSD")
+    buyer("buy", ref, *PLENTY).ok()
+    seller("deliver", ref).ok()
+    data = tmp_path / "data"
+    buyer("get", ref, data).ok()
+    assert "already" in buyer("get", ref, data).ok().err
+    buyer("get", ref, data, "--format", "arrow").refused(3, "exists already")
+    (data / "note.txt").write_text("mine")
+    buyer("get", ref, data).refused(3, "exists already")
+
+
+def test_buy__more_than_the_account_has__says_what_it_has(buyer: Person, sold: Lister) -> None:
+    ref = sold(price="10000000 TUSD")
+    buyer("buy", ref, "--yes", "--max-price", "10000000 TUSD").refused(8, "not enough")
+
+
+# ------------------------------------------------------------------ when sales go wrong
+
+
+def test_refund__not_delivered_in_time__brings_the_money_back(
+    buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
+) -> None:
+    first, second = sold(price="4 TUSD"), sold(price="6 TUSD")
+    before = held(buyer)
+    buyer("buy", first, *PLENTY).ok()
+    buyer("buy", second, *PLENTY).ok()
+    buyer("refund", first).refused(8, "a key may still come until")
+    net.warp(3_700)
+    assert f"{first}: 4 TUSD came back" in buyer("refund", first).ok().out
+    assert held(buyer) == before - 6_000_000
+    # `get` offers the same.
+    buyer("get", second, tmp_path / "d", stdin="n\n").refused(8, "truthmark refund")
+    buyer("get", second, tmp_path / "d", stdin="y\n").refused(8, "paid back")
+    assert held(buyer) == before
+    buyer("refund").refused(8, "nothing to refund")
+    # The custody has failed, so it sells no more until it is renewed.
+    buyer("buy", first, *PLENTY).refused(8, "renew")
+
+
+def test_renew__after_a_refund__sells_again(
+    seller: Person, buyer: Person, sold: Lister, net: Devnet
+) -> None:
+    ref = sold(price="2 TUSD")
+    buyer("buy", ref, *PLENTY).ok()
+    net.warp(3_700)
+    buyer("refund", ref).ok()
+    seller("renew", ref, "--custodians", "direct").ok()
+    buyer("buy", ref, *PLENTY).ok()
+    assert "delivered to" in seller("deliver", ref).ok().out
+    buyer("renew", ref, "--custodians", "direct").refused(7, "restore a backup")
+
+
+@pytest.fixture
+def copied(net: Devnet, seller: Person, sold: Lister, tmp_path: Path) -> str:
+    """Name a listing of a copycat: somebody else's container under a key of his own."""
+    from truthmark.codec import read_manifest
+    from truthmark.keys.curve import random_scalar
+
+    sold()
+    newest = max((seller.home / "packed").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    folder = tmp_path / "copy"
+    shutil.copytree(newest, folder)
+    with net.session("copycat") as session:
+        key = session.vault.put_seller_secret(random_scalar())
+        manifest = replace(read_manifest(folder), public_key=key)
+        (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    copycat = Person(net.home("copycat"))
+    listed = copycat(
+        *("list", folder, "--price", "5 TUSD", "--custodians", "direct", "--windows", "small"),
+        *("--bond", "8 TUSD", "--backup", tmp_path / "b", "--yes"),
+    )
+    return listed.ok().out.strip()
+
+
+def test_get__key_is_wrong__says_what_a_complaint_brings_and_sends_it_on_a_yes(
+    net: Devnet, buyer: Person, copied: str, tmp_path: Path
+) -> None:
+    before = held(buyer)
+    buyer("buy", copied, *PLENTY).ok()
+    Person(net.home("copycat"))("deliver").ok()
+    shown = buyer("get", copied, tmp_path / "d", stdin="n\n").refused(8, "truthmark complain")
+    assert "5 TUSD and 4 TUSD of the seller's bond" in shown.err
+    assert "ETH for gas" in shown.err
+    buyer("complain", copied, stdin="y\n").refused(8, "was proven wrong")
+    assert held(buyer) == before + 4_000_000
+    buyer("buy", copied, *PLENTY).refused(8, "dead")
+    assert "do not buy" in buyer("show", copied).ok().out
+    assert not (tmp_path / "d").exists()
+
+
+def test_refund__another_buyer_proved_the_key_wrong__brings_the_money_back(
+    net: Devnet, buyer: Person, copied: str, tmp_path: Path
+) -> None:
+    other = Person(net.home("buyer2"))
+    before = held(other)
+    buyer("buy", copied, *PLENTY).ok()
+    other("buy", copied, *PLENTY).ok()
+    Person(net.home("copycat"))("deliver").ok()
+    buyer("get", copied, tmp_path / "d", "--yes").refused(8, "was proven wrong")
+    assert "came back" in other("refund", copied).ok().out
+    assert held(other) == before
+
+
+def test_complain__key_is_right__is_refused(seller: Person, buyer: Person, sold: Lister) -> None:
+    ref = sold(price="1 TUSD")
+    buyer("complain", ref).refused(8, "not bought")
+    buyer("buy", ref, *PLENTY).ok()
+    buyer("complain", ref).refused(8, "has not come yet")
+    seller("deliver", ref).ok()
+    buyer("complain", ref, "--yes").refused(8, "nothing to complain about")
+
+
+# ------------------------------------------------------------------------- selling
+
+
+def test_list__packed_folder_again__sends_nothing(
+    seller: Person, sold: Lister, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    ref = sold("--packed", packed)
+    again = seller(
+        *("list", packed, "--price", "25 TUSD", "--custodians", "direct", "--windows", "small"),
+        *("--yes", "--json"),
+    ).ok()
+    assert again.json["dataset"] == ref
+    assert "nothing was sent" in again.err
+
+
+def test_list__no_backup__insists_on_one(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, packed = tmp_path / "t.parquet", tmp_path / "packed"
+    frame.to_parquet(source)
+    options = ("--price", "1 TUSD", "--custodians", "direct", "--licence", "MIT")
+    seller("list", source, "--packed", packed, *options, "--yes").refused(3, "--backup")
+    asked = seller("list", packed, *options, stdin=f"{tmp_path / 'backup'}\n").ok()
+    assert "you could lose what you sell" in asked.err
+    assert (tmp_path / "backup").is_file()
+    # Enough for the next time, too.
+    seller("list", packed, *options, "--yes").ok()
+
+
+def test_list__update__is_the_next_version(seller: Person, sold: Lister, buyer: Person) -> None:
+    ref = sold()
+    updated = sold("--update", ref)
+    assert updated == f"{ref.partition('@')[0]}@2"
+    shown = buyer("show", ref.partition("@")[0], "--json").ok().json
+    assert shown["dataset"] == updated
+
+
+def test_list__what_cannot_be_listed__is_refused(
+    seller: Person, buyer: Person, kept: str, tmp_path: Path
+) -> None:
+    packed = seller.home / "packed" / "rows1"
+    options = ("--custodians", "direct", "--yes")
+    seller("list", packed, "--price", "25", *options).refused(3, "write it like")
+    seller("list", packed, "--price", "1.0000001 TUSD", *options).refused(3, "decimal places")
+    seller("list", packed, "--price", "1 TUSD", "--windows", "x", *options).refused(3, "windows")
+    seller("list", packed, "--price", "1 TUSD", "--bond", "1 TMK", *options).refused(8, "another")
+    seller("list", packed, "--price", "1 TUSD", "--yes").refused(8, "custodians offer this")
+    for custodians in (buyer.home.name, f"{address(buyer)},{address(buyer)}", "0x12"):
+        seller("list", packed, "--price", "1 TUSD", "--custodians", custodians, "--yes").refused(3)
+    buyer("list", packed, "--price", "1 TUSD", *options).refused(7, "restore a backup")
+
+
+def test_reprice_pause_resume_retire__by_the_seller__take_effect(
+    seller: Person, buyer: Person, sold: Lister, net: Devnet
+) -> None:
+    ref = sold("--bond", "9 TUSD")
+    seller("reprice", ref, "30.5 TUSD").ok()
+    assert buyer("show", ref, "--json").json["price"]["units"] == "30500000"
+    seller("pause", ref).ok()
+    buyer("buy", ref, *PLENTY).refused(8, "paused")
+    seller("resume", ref).ok()
+    assert "paid into" in seller("fund", ref, "2 TUSD").ok().out
+    assert "paid into" in buyer("fund", ref, "1 TUSD", stdin="y\n").ok().out
+    buyer("fund", ref, "1 TUSD", stdin="n\n").refused(8, "nothing was paid")
+    seller("wind-up", ref).refused(8, "truthmark retire")
+    seller("retire", ref, stdin="n\n").refused(8, "nothing was changed")
+    seller("retire", ref, "--yes").ok()
+    seller("wind-up", ref).refused(8, "come back after")
+    seller("withdraw").ok()
+    before = held(seller)
+    net.warp(3 * 3_600 + 60)
+    seller("wind-up", ref).ok()
+    seller("withdraw").ok()
+    assert held(seller) == before + 12_000_000
+    buyer("buy", ref, *PLENTY).refused(8, "nothing is sold")
+
+
+@pytest.mark.parametrize("arguments", [("reprice", "1 TUSD"), ("pause",), ("retire", "--yes")])
+def test_manage__not_the_seller__is_refused(
+    arguments: tuple[str, ...], buyer: Person, kept: str
+) -> None:
+    buyer(arguments[0], kept, *arguments[1:]).refused(3, "use that account")
+
+
+def test_voucher__for_one_account__lowers_its_price_once(
+    seller: Person, buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
+) -> None:
+    ref, note = sold(), tmp_path / "voucher.json"
+    seller("voucher", ref, address(buyer), "--price", "30 TUSD").refused(3, "at most")
+    buyer("voucher", ref, address(buyer), "--price", "1 TUSD").refused(3, "use that account")
+    seller("voucher", ref, address(buyer), "--price", "0.5 TUSD", "--out", note).ok()
+    seller("voucher", ref, address(buyer), "--price", "1 TUSD", "--out", note).refused(3, "exists")
+    other = Person(net.home("buyer3"))
+    other("buy", ref, *PLENTY, "--voucher", note).refused(8, "another account")
+    before = held(buyer)
+    buyer("buy", ref, "--yes", "--max-price", "0.5 TUSD", "--voucher", note).ok()
+    assert held(buyer) == before - 500_000
+
+
+def test_voucher__damaged_or_of_another_kind__is_refused(
+    seller: Person, buyer: Person, kept: str, tmp_path: Path
+) -> None:
+    shown = seller("voucher", kept, address(buyer), "--price", "1 TUSD").ok().json
+    assert set(shown) >= {"kind", "dataset", "account", "price", "expiry", "nonce", "signature"}
+    bad = tmp_path / "bad.json"
+    for change in ({"signature": 5}, {"nonce": "0x12"}, {"price": {}}, {"expiry": "soon"}):
+        bad.write_text(json.dumps({**shown, **change}))
+        buyer("buy", kept, *PLENTY, "--voucher", bad).refused(8, "ask for")
+    for text in ("", "[]", "{", "\x00", json.dumps({**shown, "kind": "admission"})):
+        bad.write_text(text)
+        buyer("buy", kept, *PLENTY, "--voucher", bad).refused(8, "no voucher")
+    bad.write_text(json.dumps({**shown, "signature": "0x" + "11" * 65}))
+    buyer("buy", kept, *PLENTY, "--voucher", bad).refused(6)
+
+
+def test_admit__by_the_gate__lets_a_buyer_in(
+    seller: Person, buyer: Person, sold: Lister, kept: str, tmp_path: Path
+) -> None:
+    ref, note = sold("--gate", address(seller), price="1 TUSD"), tmp_path / "pass.json"
+    buyer("buy", ref, *PLENTY).refused(6)
+    buyer("admit", ref, address(buyer)).refused(3, "use that account")
+    seller("admit", kept, address(buyer)).refused(8, "no gate")
+    seller("admit", ref, address(buyer), "--out", note).ok()
+    buyer("buy", ref, *PLENTY, "--admission", note).ok()
+
+
+# --------------------------------------------------------------------- network and index
+
+
+def test_devnet__up_status_warp_down__keep_the_state(tmp_path: Path) -> None:
+    folder, me = tmp_path / "net", Person(tmp_path / "home")
+    me("devnet", "status", folder).refused(3, "no devnet")
+    try:
+        up = me("devnet", "up", folder, "--json").ok().json
+        assert set(up["homes"]) == set(ROLES)
+        role = Person(Path(up["homes"]["seller"]))
+        assert role("devnet", "status", "--json").ok().json["is_running"] is True
+        before = role("devnet", "status", "--json").json["time"]
+        assert "it is now" in role("devnet", "warp", "2h").ok().out
+        assert role("devnet", "status", "--json").json["time"] >= before + 7_200
+        assert role("doctor", "--json").ok().json
+        assert "export TRUTHMARK_HOME=" in me("devnet", "up", folder).ok().out
+        me("devnet", "down", folder).ok()
+        assert role("devnet", "status", "--json").ok().json["is_running"] is False
+        role("devnet", "warp", "5").refused(3, "devnet up")
+        role("search").refused(6)
+        me("devnet", "up", folder).ok()
+        assert role("devnet", "status", "--json").json["time"] >= before + 7_200
+    finally:
+        me("devnet", "down", folder, "--remove")
+    assert not folder.exists()
+
+
+def test_index__sync_status_export__gives_tables(buyer: Person, kept: str, tmp_path: Path) -> None:
+    assert buyer("index", "sync", "--json").ok().json["block"] > 0
+    shown = buyer("index", "status", "--json").ok().json
+    assert shown["events"]["registry_version_listed"] >= 1
+    for kind in ("parquet", "csv"):
+        buyer("index", "export", tmp_path / kind, "--format", kind).ok()
+    listed = pd.read_parquet(tmp_path / "parquet" / "registry_version_listed.parquet")
+    assert "7500000" in set(listed["price"])
+    assert set(listed["terms_seller"]) <= {address(Person(buyer.home.parent / r)) for r in ROLES}
+    again = pd.read_csv(tmp_path / "csv" / "registry_version_listed.csv", dtype=str)
+    assert list(again["terms_id"]) == list(listed["terms_id"])
+    buyer("index", "export", tmp_path / "csv").refused(3, "exists already")
+
+
+def test_fetch__no_account__is_free(net: Devnet, kept: str, tmp_path: Path) -> None:
+    nobody = Person(tmp_path / "nobody")
+    nobody("init", "--devnet", net.folder).ok()
+    folder = nobody("fetch", kept, "--json").ok().json["folder"]
+    assert nobody("dataset", "verify", folder, "--json").ok().json["holds"] is True
+    nobody("buy", kept, *PLENTY).refused(3, "no account is chosen")
+    assert nobody("search").ok().out
+
+
+def test_fetch__nobody_has_the_bytes__is_a_storage_error(
+    net: Devnet, kept: str, tmp_path: Path
+) -> None:
+    nobody = Person(tmp_path / "nobody")
+    nobody("init", "--devnet", net.folder, "--storage", "local").ok()
+    nobody("fetch", kept).refused(5)
+    shown = nobody("show", kept, "--json").ok().json
+    assert shown["card"] is None
+    assert shown["problem"]
+    assert "cannot be shown" in nobody("show", kept).ok().out
+
+
+# ------------------------------------------------------------------- what JSON promises
+
+HEAD = {"dataset", "listing", "version", "uri", "terms_id", "seller", "price", "status"}
+KEYS = {
+    ("search",): HEAD | {"title", "description", "licence", "listed_at"},
+    ("show", "KEPT"): HEAD | {"card", "problem", "size", "terms", "custody", "purchases", "time"},
+    ("sales",): HEAD | {"income", "purchases"},
+    ("balance",): {"account", "gas", "tokens"},
+    ("wallet", "list"): {"name", "address", "file", "is_chosen"},
+    ("doctor",): {"name", "result", "text", "advice"},
+    ("index", "status"): {"database", "block", "time", "chain_block", "events"},
+    ("devnet", "status"): {"folder", "url", "is_running", "block", "time"},
+    ("fetch", "KEPT"): HEAD | {"folder"},
+}
+
+
+@pytest.mark.parametrize("arguments", KEYS, ids=" ".join)
+def test_json__every_read__has_the_documented_keys(
+    arguments: tuple[str, ...], seller: Person, kept: str
+) -> None:
+    shown = seller(*(kept if a == "KEPT" else a for a in arguments), "--json").ok()
+    entry = shown.json[0] if isinstance(shown.json, list) else shown.json
+    assert entry.keys() >= KEYS[arguments]
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    for key in entry:
+        assert f"`{key}`" in text, f"docs/cli.md does not explain {key!r}"
+
+
+def test_json__amounts__are_exact_texts(buyer: Person, kept: str) -> None:
+    price = buyer("show", kept, "--json").ok().json["price"]
+    assert price["units"] == "7500000"
+    assert price["symbol"] == "TUSD"
+    assert price["text"] == "7.5 TUSD"
+    assert price["token"].startswith("0x")
+
+
+def test_show__words__are_those_of_the_reader(buyer: Person, kept: str) -> None:
+    import re
+
+    known = buyer("show", kept).ok().out
+    before, _, after = known.partition("how is this known")
+    assert not re.search(r"\b(CEK|leaf|root|basis points?|bps|shards?)\b", before, re.I)
+    assert "root" in after
+
+
+# ---------------------------------------------------------------------- malformed input
+
+GARBAGE = [
+    " ",
+    "-",
+    "0",
+    "1e9",
+    "9" * 5_000,
+    "17@",
+    "@",
+    "1@0",
+    "1@2@3",
+    "0x",
+    "0x" + "f" * 63,
+    "0x" + "0" * 40,
+    "0x" + "F" * 39 + "g",
+    "../../etc/passwd",
+    "\x1b[31mred",
+    "💥",
+    "\udc80",
+    "truthmark://",
+    "truthmark://1/0x" + "0" * 40 + "/1",
+    "NaN TUSD",
+    "1 TUSD TUSD",
+    "1.00000000001 TUSD",
+    "-5 TUSD",
+    "5",
+    "5 NOPE",
+    "9" * 80 + " TUSD",
+    "'; drop table",
+    "x" * 20_000,
+    "%s%n{}",
+    "null",
+    "\u0661\u0667",
+]
+
+PLACES = [
+    ("show", "X"),
+    ("fetch", "X"),
+    ("buy", "X", *PLENTY),
+    ("buy", "KEPT", "--yes", "--max-price", "X"),
+    ("get", "X", "OUT", *PLENTY),
+    ("complain", "X"),
+    ("refund", "X"),
+    ("sales", "X"),
+    ("deliver", "X"),
+    ("settle", "X"),
+    ("reprice", "X", "1 TUSD"),
+    ("reprice", "KEPT", "X"),
+    ("fund", "KEPT", "X", "--yes"),
+    ("voucher", "KEPT", "X", "--price", "1 TUSD"),
+    ("voucher", "KEPT", "seller", "--price", "X"),
+    ("search", "--max-price", "X"),
+    ("search", "--token", "X"),
+    ("renew", "KEPT", "--custodians", "X", "--yes"),
+    ("list", "PACKED", "--custodians", "direct", "--yes", "--price", "X"),
+    ("list", "PACKED", "--price", "1 TUSD", "--yes", "--windows", "X"),
+    ("withdraw", "--token", "X"),
+    ("devnet", "warp", "X"),
+    ("wallet", "address", "X"),
+    ("init", "--profile", "X"),
+]
+# Where some of the above are answers: addresses, long numbers of seconds, numbers of data sets.
+FINE = {("voucher", "0x" + "0" * 40), ("devnet", "0"), ("devnet", "5")}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: " ".join(place)[:40])
+def test_arguments__malformed__are_one_clean_line(
+    place: tuple[str, ...], seller: Person, kept: str, tmp_path: Path
+) -> None:
+    known = {"KEPT": kept, "OUT": str(tmp_path / "out")}
+    known["PACKED"] = str(seller.home / "packed" / "rows1")
+    for text in GARBAGE:
+        if (place[0], text) in FINE:
+            continue
+        shown = seller(*(known.get(part, text if part == "X" else part) for part in place))
+        lines = shown.err.splitlines()
+        assert shown.code not in (0, BUG), (text[:50], shown.out, shown.err)
+        assert len([line for line in lines if line.startswith("error: ")]) == 1, shown.err
+        assert "Traceback" not in shown.err
+        assert "\x1b" not in shown.err
+        assert not shown.out
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Custodians of a devnet: validators with stake and an offer, each with a node of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from truthmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from truthmark.testing.network import Devnet
+
+FEE: Final = "0.1 TUSD"
+"""What each asks for a sale."""
+
+_TICKETS: Final = 10
+_MARGIN_SECONDS: Final = 3
+_START_SECONDS: Final = 60
+_STOP_SECONDS: Final = 20
+_STATUS: Final = re.compile(r"^status: (\S+)/health", re.M)
+_BLOCKS: Final = re.compile(r"^blocks: gateway:(\S+)", re.M)
+
+
+@dataclass
+class CustodianProcess:
+    """A custodian's node, in a process of its own.
+
+    Attributes:
+        role: Of the devnet.
+        pid: Of the process.
+        status_url: Where `/health` and `/metrics` are.
+        blocks_url: Where the blocks that it keeps are served.
+    """
+
+    role: str
+    pid: int
+    status_url: str
+    blocks_url: str
+    _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False, compare=False)
+
+    def is_running(self) -> bool:
+        """Tell whether the process is alive and still is this node."""
+        if self._child is not None:
+            return self._child.poll() is None
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return b"truthmark" in command and b"node" in command
+
+    def stop(self) -> None:
+        """End it and wait until it has."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        if self.is_running():
+            os.kill(self.pid, signal.SIGTERM)
+        while self.is_running():
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                deadline += _STOP_SECONDS
+            time.sleep(0.05)
+
+
+def register_custodian(net: "Devnet", role: str) -> None:
+    """Let a role stake and publish an offer in the network's test dollar, unless it has.
+
+    Raises:
+        ChainError: A contract refuses.
+    """
+    from truthmark.market.validator import ValidatorOwner
+
+    with net.session(role) as session:
+        token, fee = session.profile.parse_amount(FEE)
+        owner = ValidatorOwner(session)
+        if session.chain.staking.functions.is_actor(session.address, session.address).call():
+            return
+        owner.register()
+        owner.stake(_TICKETS)
+        lock = session.profile.parse_amount("100 TMK")[1]
+        owner.publish_offer(
+            {token.address: (fee, 0)},
+            max_bytes=1 << 34,
+            max_term_seconds=400 * 86_400,
+            min_delivery_seconds=10,
+            min_inspection_seconds=10,
+            max_lock=lock,
+        )
+
+
+def start_custodian(net: "Devnet", role: str, *, storage: Sequence[str] = ()) -> CustodianProcess:
+    """Start a role's node and return once it is up.
+
+    Args:
+        net: The network.
+        role: Registered before.
+        storage: What its node keeps blocks in and reads from, instead of the home's settings.
+
+    Raises:
+        ConfigError: It did not start.
+    """
+    home = net.home(role)
+    log = home / "node.log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
+    environment["TRUTHMARK_HOME"] = str(home)
+    if storage:
+        environment["TRUTHMARK_STORAGE"] = ",".join(storage)
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "truthmark.cli", "node", "run", "--as", "custodian"),
+                *("--margin", str(_MARGIN_SECONDS), "--settle-wait", "1s"),
+                *("--status-port", "0", "--blocks-port", "0"),
+            ],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C in the terminal is for whoever started it to turn into a clean stop.
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        text = log.read_text(errors="replace")
+        status, blocks = _STATUS.search(text), _BLOCKS.search(text)
+        if status and blocks:
+            return CustodianProcess(role, child.pid, status[1], blocks[1], child)
+        if child.poll() is not None or time.monotonic() > deadline:
+            child.kill()
+            child.wait()
+            raise ConfigError(f"{role} did not start; see {log}")
+        time.sleep(0.05)

@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole local network in one folder: a chain, the contracts, test money, roles with homes."""
+
+import atexit
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from truthmark.config import (
+    DEMO_WINDOWS,
+    STANDARD_WINDOWS,
+    ChainProfile,
+    TokenInfo,
+    load_settings,
+    write_atomically,
+)
+from truthmark.errors import ConfigError
+from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
+from truthmark.testing.custodians import CustodianProcess, register_custodian, start_custodian
+from truthmark.types import Progress
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Version
+    from truthmark.market.session import Session
+
+ROLES = (
+    "owner",
+    "treasury",
+    "seller",
+    "buyer",
+    "custodian1",
+    "custodian2",
+    "custodian3",
+    "custodian4",
+    "copycat",
+    "stranger",
+    "buyer2",
+    "buyer3",
+)
+"""Each has a funded account and a home folder of its own."""
+
+PASSPHRASE = "devnet"  # noqa: S105
+"""Of all keystore files of a devnet, whose keys everybody knows anyway."""
+
+TICKET = 100 * 10**18
+UNBONDING_SECONDS = 86_400
+MIN_WINDOW = 5
+MAX_WINDOW = 90 * 86_400
+_STATE_FILE = "devnet.json"
+_STAKE = 10**6 * 10**18
+_DOLLARS = 10**5 * 10**6
+_TOKENS: dict[str, tuple[str, str, int]] = {
+    "dollar": ("Test Dollar", "TUSD", 6),
+    "euro": ("Test Euro", "TEUR", 18),
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a devnet is doing."""
+
+    url: str
+    is_running: bool
+    block: int | None
+    time: int | None
+
+
+class Devnet:
+    """A local network; `start` makes one, `Devnet.open` finds one that is running.
+
+    Attributes:
+        folder: Where everything of it is.
+        chain: The anvil process.
+        profile: The chain profile that all roles use.
+        custodians: Nodes that `start_custodians` started.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        chain: AnvilProcess,
+        profile: ChainProfile,
+        custodians: Sequence[CustodianProcess] = (),
+    ) -> None:
+        """Describe a network that exists; use `start` or `open`."""
+        self.folder = folder
+        self.chain = chain
+        self.profile = profile
+        self.custodians = list(custodians)
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *,
+        port: int | None = None,
+        block_time: int | None = 1,
+        custodians: int = 0,
+        detach: bool = False,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Start a chain, or go on with the folder's own, deploy what is missing, fund the roles.
+
+        Args:
+            folder: Made if there is none.
+            port: Where the chain listens; a free port, or the one before, if not given.
+            block_time: Seconds between blocks that come even where nothing happens, beside one for
+                each transaction; None: time stands still between transactions.
+            custodians: How many nodes to start, each with stake and an offer; 4 at most.
+            detach: Leave chain and nodes running when this process ends.
+            progress: Called with steps done and in all.
+
+        Raises:
+            ConfigError: A devnet is running in this folder already, or there is no anvil.
+        """
+        folder = folder.expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        if _read(folder) and cls.open(folder).chain.is_running():
+            raise ConfigError(
+                f"a devnet is running in {folder} already; stop it with `truthmark devnet down`"
+            )
+        known = _read(folder)
+        chain = start_anvil(
+            port=port or (known or {}).get("port"),
+            block_time=block_time,
+            state=folder / "chain.state",
+            log=folder / "chain.log",
+            detach=detach,
+            extra=("--order", "fifo", *(("--mixed-mining",) if block_time else ())),
+        )
+        try:
+            profile = _deploy(folder, chain, progress)
+            devnet = cls(folder, chain, profile)
+            devnet._save()
+            for role in ROLES:
+                devnet._prepare_home(role)
+        except BaseException:
+            chain.stop()
+            raise
+        try:
+            devnet.start_custodians(custodians, detach=detach)
+        except BaseException:
+            devnet.stop()
+            raise
+        return devnet
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Find the devnet of a folder, running or not.
+
+        Raises:
+            ConfigError: There never was one.
+        """
+        folder = folder.expanduser().absolute()
+        known = _read(folder)
+        if known is None:
+            raise ConfigError(f"there is no devnet in {folder}; make one: `truthmark devnet up`")
+        chain = AnvilProcess(known["url"], known["pid"], Path(known["log"]))
+        nodes = [CustodianProcess(**entry) for entry in known["custodians"]]
+        return cls(folder, chain, ChainProfile.from_dict(known["profile"]), nodes)
+
+    def _save(self) -> None:
+        """Write down what `open` reads."""
+        chain = self.chain
+        state = {
+            "url": chain.url,
+            "port": int(chain.url.rsplit(":", 1)[1]),
+            "pid": chain.pid,
+            "log": str(chain.log),
+            "profile": self.profile.to_dict(),
+            "custodians": [
+                {
+                    "role": node.role,
+                    "pid": node.pid,
+                    "status_url": node.status_url,
+                    "blocks_url": node.blocks_url,
+                }
+                for node in self.custodians
+            ],
+        }
+        write_atomically(self.folder / _STATE_FILE, json.dumps(state, indent=2).encode())
+
+    def start_custodians(
+        self, count: int, *, storage: Sequence[str] = (), detach: bool = False
+    ) -> list[CustodianProcess]:
+        """Register the first `count` custodians where need be, and start their nodes.
+
+        Args:
+            count: 1 to 4; 0 starts none.
+            storage: What nodes read from beside a store of their own; if nothing is given they
+                share the network's store.
+            detach: Leave them running when this process ends.
+
+        Raises:
+            ConfigError: There are not as many custodian roles, or a node did not start.
+        """
+        roles = [role for role in ROLES if role.startswith("custodian")]
+        if not 0 <= count <= len(roles):
+            raise ConfigError(f"a devnet has 0 to {len(roles)} custodians, not {count}")
+        for role in roles[:count]:
+            register_custodian(self, role)
+            own = (f"local:{self.home(role) / 'store'}", *storage) if storage else ()
+            self.custodians.append(start_custodian(self, role, storage=own))
+            self._save()
+        if count and not detach:
+            atexit.register(self.stop_custodians)
+        return self.custodians
+
+    def stop_custodians(self) -> None:
+        """End the custodians' nodes."""
+        atexit.unregister(self.stop_custodians)
+        for node in self.custodians:
+            node.stop()
+        self.custodians = []
+        if self.folder.exists():
+            self._save()
+
+    def wait_until_live(self, version: "Version") -> None:
+        """Wait until all custodians of a version's newest custody have accepted.
+
+        Raises:
+            NotForSaleError: They did not.
+        """
+        from truthmark.market.seller import Seller
+
+        with self.session("stranger") as session:
+            session.catalogue.sync()
+            epoch = session.catalogue.epochs(version.terms_id)[-1]
+            while not Seller(session).is_live(epoch):
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop nodes and chain; its state stays in the folder for the next `start`."""
+        self.stop_custodians()
+        self.chain.stop()
+
+    def remove(self) -> None:
+        """Stop the chain and delete the folder with everything in it."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def status(self) -> Status:
+        """Look how it is doing."""
+        if not self.chain.is_running():
+            return Status(self.chain.url, False, None, None)
+        block: Any = self.chain.rpc("eth_getBlockByNumber", "latest", False)
+        return Status(self.chain.url, True, int(block["number"], 16), int(block["timestamp"], 16))
+
+    def warp(self, seconds: int) -> int:
+        """Let chain time pass, and return it afterwards (Unix time)."""
+        self.chain.rpc("evm_increaseTime", seconds)
+        self.chain.rpc("evm_mine")
+        now = self.status().time
+        assert now is not None  # it has just answered
+        return now
+
+    def home(self, role: str) -> Path:
+        """Return a role's home folder: what TRUTHMARK_HOME may be set to.
+
+        Raises:
+            ConfigError: There is no such role.
+        """
+        if role not in ROLES:
+            raise ConfigError(f"there is no role {role}; choose one of {', '.join(ROLES)}")
+        return self.folder / role
+
+    def session(self, role: str, **settings: object) -> "Session":
+        """Return a session as a role.
+
+        Args:
+            role: One of `ROLES`.
+            settings: Any of `truthmark.config.Settings`.
+        """
+        from truthmark.market.session import Session
+
+        return Session(
+            load_settings(self.home(role), **settings), ask_passphrase=lambda _: PASSPHRASE
+        )
+
+    def _prepare_home(self, role: str) -> None:
+        """Give a role its account, profile and settings; what is there stays."""
+        from truthmark.keys.wallet import Wallet
+
+        home = self.home(role)
+        home.mkdir(exist_ok=True)
+        self.profile.save(home / "profiles")
+        wallet = Wallet(home / "accounts", work=2)
+        if all(account.alias != role for account in wallet.accounts()):
+            wallet.add(role, role_key(role), PASSPHRASE)
+        config = home / "config.toml"
+        if not config.exists():
+            settings = {
+                "profile": self.profile.name,
+                "account": role,
+                "storage": [f"local:{self.folder / 'store'}"],
+            }
+            lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+            write_atomically(config, "".join(lines).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def role_key(role: str) -> bytes:
+    """Return a role's private key, one of anvil's well-known ones.
+
+    Raises:
+        ConfigError: There is no such role.
+    """
+    from eth_account import Account
+
+    if role not in ROLES:
+        raise ConfigError(f"there is no role {role}; choose one of {', '.join(ROLES)}")
+    Account.enable_unaudited_hdwallet_features()
+    path = f"m/44'/60'/0'/0/{ROLES.index(role)}"
+    return bytes(Account.from_mnemonic(MNEMONIC, account_path=path).key)
+
+
+def load_test_artifact(name: str) -> Any:
+    """Return a compiled contract that only local networks use."""
+    from importlib import resources
+
+    from truthmark.chain.abi import Artifact
+
+    file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
+    return Artifact.from_dict(name, json.loads(file.read_text(encoding="utf-8")))
+
+
+def _deploy(folder: Path, process: AnvilProcess, progress: Progress | None) -> ChainProfile:
+    """Deploy the protocol and the test tokens, and fund the roles; done parts are skipped."""
+    from truthmark.chain.connection import connect_chain
+    from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
+    from truthmark.chain.journal import Journal
+    from truthmark.chain.plan import PROTOCOL
+    from truthmark.market.session import Signer
+
+    base = ChainProfile(
+        name="devnet",
+        chain_id=31337,
+        rpc=(process.url,),
+        confirmations=1,
+        block_time=0.5,
+        windows={"demo": DEMO_WINDOWS, **STANDARD_WINDOWS},
+    )
+    chain = connect_chain(base)
+    owner = Signer(role_key("owner"))
+    journal = Journal(chain, owner, folder / "journal")
+    deployer = JournalDeployer(chain, journal)
+    treasury = Signer(role_key("treasury")).address
+    test_token = load_test_artifact("TestToken")
+    steps = (
+        *PROTOCOL.steps,
+        *(Step(name, test_token, arguments) for name, arguments in _TOKENS.items()),
+    )
+    plan = Plan(steps, PROTOCOL.parameters)
+    done = 0
+    total = len(steps) + len(ROLES)
+
+    def report(line: str) -> None:
+        nonlocal done
+        if progress is not None and " called " not in line:
+            done += 1
+            progress(min(done, total), total)
+
+    record_file = folder / "deployment.json"
+    if record_file.exists() and json.loads(record_file.read_text())["genesis"] != (
+        "0x" + chain.genesis.hex()
+    ):
+        # The chain's state is gone, so what was deployed on it is gone too.
+        record_file.unlink()
+    parameters: Mapping[str, Any] = {
+        "deployer": owner.address,
+        "owner": owner.address,
+        "treasury": treasury,
+        "holder": owner.address,
+        "ticket": TICKET,
+        "unbonding_seconds": UNBONDING_SECONDS,
+        "min_window": MIN_WINDOW,
+        "max_window": MAX_WINDOW,
+    }
+    record = deploy(plan, parameters, deployer, record_file, report=report)
+    roles = [step.name for step in PROTOCOL.steps]
+    profile = record.to_profile(base, roles)
+    tokens = [TokenInfo("TMK", profile.contracts["token"].address, 18)]
+    for name, (_, symbol, decimals) in _TOKENS.items():
+        tokens.append(TokenInfo(symbol, record.steps[name].address, decimals))
+    profile = replace(profile, tokens=tuple(tokens))
+    _fund(journal, chain, profile, report)
+    return profile
+
+
+def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:
+    """Give every role stake tokens and test money, once."""
+    from truthmark.chain.abi import load_artifact
+    from truthmark.market.session import Signer
+
+    token = chain.at(profile.contracts["token"].address, load_artifact("ProtocolToken"), "token")
+    test_token = load_test_artifact("TestToken")
+    for role in ROLES:
+        address = Signer(role_key(role)).address
+        if role != "owner":
+            journal.submit(token.functions.transfer(address, _STAKE).intent(f"fund:{role}:TMK"))
+        for entry in profile.tokens[1:]:
+            amount = _DOLLARS * 10 ** (entry.decimals - 6)
+            contract = chain.at(entry.address, test_token, "token")
+            journal.submit(
+                contract.functions.mint(address, amount).intent(f"fund:{role}:{entry.symbol}")
+            )
+        report(f"{role}: funded")
+    journal.resume()
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / _STATE_FILE} is damaged; delete the folder") from error
+    return found
