@@ -6,10 +6,12 @@ Nothing is known only here: a lost or damaged index is made anew from the files 
 
 import fcntl
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
+
+from truthmark.storage.base import MAX_BLOCK, MAX_FILE
 
 _T = TypeVar("_T")
 
@@ -18,6 +20,17 @@ IndexRow = tuple[bytes, int, int]
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
+# Full, locked, unreadable: making the index anew would not help.
+_NOT_DAMAGE: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS files (id INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE)",
     # A leaf that stands twice in a file is found by its first place.
@@ -41,7 +54,10 @@ class LeafIndex:
         query = (
             "SELECT root, start, length FROM leaves JOIN files ON files.id = file WHERE digest = ?"
         )
-        return self._run(lambda db: list(db.execute(query, (digest,))))
+        # A damaged index may say anything; whether the bytes are right, their hash decides.
+        return [
+            row for row in self._run(lambda db: list(db.execute(query, (digest,)))) if _is_sane(row)
+        ]
 
     def add(self, root: str, rows: Callable[[], Iterable[IndexRow]]) -> None:
         """Record the leaves of the file `root`; `rows` yields them."""
@@ -67,13 +83,15 @@ class LeafIndex:
         self._run(change)
 
     def _run(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
+        used = self._inode()
         try:
             with closing(self._connect()) as db:
                 return action(db)
-        except sqlite3.OperationalError:
-            raise  # locked, full, or no rights: making it anew would not help
-        except sqlite3.DatabaseError:
-            self._discard()
+        except sqlite3.DatabaseError as error:
+            # Errors of the module itself, such as text that is not UTF-8, have no code.
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _NOT_DAMAGE:
+                raise
+            self._discard(used)
             with closing(self._connect()) as db:
                 return action(db)
 
@@ -93,18 +111,31 @@ class LeafIndex:
             raise
         return db
 
-    def _discard(self) -> None:
-        """Remove an index that is no database; at most one process does it."""
+    def _discard(self, damaged: int | None) -> None:
+        """Remove the damaged index, unless another process has made it anew already."""
         with self._path.with_name("index.lock").open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            try:
-                with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as db:
-                    if db.execute("PRAGMA quick_check").fetchone()[0] == "ok":
-                        return
-            except sqlite3.DatabaseError:
-                pass
-            self._path.unlink(missing_ok=True)
-            self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
+            if damaged is None or self._inode() == damaged:
+                self._path.unlink(missing_ok=True)
+                self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+
+def _is_sane(row: Sequence[object]) -> bool:
+    root, start, length = row
+    return (
+        isinstance(root, str)
+        and root.isalnum()  # a CID, and no path
+        and isinstance(start, int)
+        and isinstance(length, int)
+        and 0 <= start < MAX_FILE
+        and 0 < length <= MAX_BLOCK
+    )
 
 
 def _add(db: sqlite3.Connection, root: str, rows: Iterable[IndexRow]) -> None:
