@@ -397,8 +397,7 @@ def vectors(one, two):
                 "5242880": bytes_cid(bytes(5 * 2**20)),
             },
             "of_leaves": {
-                str(count): file_cid([(digest, S)] * count)
-                for count in (1, 2, 1024, 1025, 2049)
+                str(count): file_cid([(digest, S)] * count) for count in (1, 2, 1024, 1025, 2049)
             },
         },
         "first_version": one.vectors(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.utils.containers import P, S, MemoryShards, pack
+from tests.utils.containers import MemoryShards, P, S, pack
 from truthmark.codec import open_container
 from truthmark.codec.container import Container
 from truthmark.errors import CodecError, IntegrityError, WrongKeyError

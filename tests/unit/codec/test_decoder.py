@@ -4,6 +4,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -127,5 +128,4 @@ def test_borrowed_decoder__after_a_fork__is_another() -> None:
 
 def test_child__imports__nothing_of_the_package() -> None:
     assert decoder_child.__file__ is not None
-    with open(decoder_child.__file__) as file:
-        assert "from truthmark" not in file.read()
+    assert "from truthmark" not in Path(decoder_child.__file__).read_text()

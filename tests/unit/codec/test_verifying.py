@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.utils.containers import P, S, Draft, forge, pack
-from truthmark.codec import find_wrong_key, open_container, verify
+from tests.utils.containers import Draft, P, S, forge, pack
+from truthmark.codec import find_wrong_key, open_container, read_index, verify
 from truthmark.codec.derive import shard_leaf
 from truthmark.codec.index import Index
 from truthmark.codec.tree import verify as verify_path
@@ -120,9 +120,9 @@ def test_find_wrong_key__honest_seller__finds_nothing(packed: Any) -> None:
 
 
 def test_find_wrong_key__key_of_odd_length__is_refused(packed: Any) -> None:
-    with open_container(packed[0].folder, cek=packed[1]) as container:
-        with pytest.raises(WrongKeyError, match="32"):
-            find_wrong_key(container.index, b"short")
+    index = read_index(packed[0].folder, packed[0].manifest)
+    with pytest.raises(WrongKeyError, match="32"):
+        find_wrong_key(index, b"short")
 
 
 def test_open__key_hash_holds_but_cipher_does_not__blames_the_packing() -> None:
