@@ -386,7 +386,7 @@ def make_part(purchase: Purchase, index: int, place: Place | None = None) -> Par
 
 
 def deliver_arguments(
-    listing: Listing, index: int, parts: Sequence[Part], **overrides: Any
+    listing: Listing, index: int, parts: Sequence[Part], /, **overrides: Any
 ) -> tuple[Any, ...]:
     """Return what `deliver` takes."""
     arguments: dict[str, Any] = {

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may call what, and what a pause stops: two tables, over every function that changes state."""
+
+from collections.abc import Callable
+from typing import Any
+
+import boa
+import pytest
+
+from tests.utils.contracts import reverts
+from tests.utils.drafts import WINDOWS, deliver_arguments, make_content
+from tests.utils.market import World, deployed_world, world
+from tests.utils.tokens import deployer
+from truthmark.market.records import PurchaseStatus, VersionStatus
+
+__all__ = ["deployed_world", "world"]
+
+ROLES = ("owner", "seller", "payee", "buyer", "other_buyer", "custodian", "operator", "stranger")
+ANYONE = (*ROLES, "market")
+OWNER = ("owner",)
+SELLER = ("seller",)
+MARKET = ("market",)
+CUSTODIAN = ("custodian", "operator")
+
+Send = Callable[[str], Any]
+Case = Callable[[World], Send]
+CASES: list[Any] = []
+FUNCTIONS: set[tuple[str, str]] = set()
+
+
+def function(contract: str, name: str, *, may: tuple[str, ...], reason: str = "") -> Any:
+    """Add a function: who may call it, and what the others are told."""
+
+    def add(case: Case) -> Case:
+        FUNCTIONS.add((contract, name))
+        for role in ANYONE:
+            told = None if role in may else reason
+            CASES.append(pytest.param(contract, case, role, told, id=f"{name} by {role}"))
+        return case
+
+    return add
+
+
+def address(w: World, role: str) -> str:
+    if role == "custodian":
+        return w.custodians[0]
+    if role == "operator":
+        return w.operators[w.custodians[0]]
+    if role == "market":
+        return str(w.market.address)
+    return str(getattr(w, role))
+
+
+# ---------------------------------------------------------------- registry
+
+
+@function("registry", "list_version", may=SELLER, reason="registry: not the seller")
+def list_version(w: World) -> Send:
+    arguments = w.draft_listing().list_arguments()
+    return lambda sender: w.registry.list_version(*arguments, sender=sender)
+
+
+@function("registry", "open_custody", may=SELLER, reason="registry: not the seller")
+def open_custody(w: World) -> Send:
+    arguments = w.next_custody(w.create_listing()).opening
+    return lambda sender: w.registry.open_custody(*arguments, sender=sender)
+
+
+@function("registry", "reprice", may=SELLER, reason="registry: not the seller")
+def reprice(w: World) -> Send:
+    terms = w.create_listing().terms.astuple()
+    return lambda sender: w.registry.reprice(terms, 5, sender=sender)
+
+
+@function("registry", "set_version_paused", may=SELLER, reason="registry: not the seller")
+def set_version_paused(w: World) -> Send:
+    terms = w.create_listing().terms.astuple()
+    return lambda sender: w.registry.set_version_paused(terms, True, sender=sender)
+
+
+@function("registry", "retire", may=SELLER, reason="registry: not the seller")
+def retire(w: World) -> Send:
+    terms = w.create_listing().terms.astuple()
+    return lambda sender: w.registry.retire(terms, sender=sender)
+
+
+@function("registry", "fund", may=ANYONE)
+def fund(w: World) -> Send:
+    terms = w.create_listing().terms.astuple()
+
+    def send(sender: str) -> None:
+        w.token.mint(sender, 5)
+        w.token.approve(w.registry, 5, sender=sender)
+        w.registry.fund(terms, 5, sender=sender)
+
+    return send
+
+
+@function("registry", "wind_up", may=ANYONE)
+def wind_up(w: World) -> Send:
+    listing = w.create_listing()
+    w.retire(listing)
+    boa.env.timestamp += WINDOWS + 1
+    return lambda sender: w.registry.wind_up(listing.terms.astuple(), sender=sender)
+
+
+@function("registry", "release", may=ANYONE)
+def release(w: World) -> Send:
+    listing = w.create_listing()
+    boa.env.timestamp = listing.custody.end + 1
+    return lambda sender: w.registry.release(*listing.keeping, sender=sender)
+
+
+@function("registry", "accept", may=CUSTODIAN, reason="staking: not owner or operator")
+def accept(w: World) -> Send:
+    listing = w.list_version(w.draft_listing())
+    return lambda sender: w.registry.accept(*listing.accepting, 1, sender=sender)
+
+
+@function("registry", "extend", may=CUSTODIAN, reason="registry: not the custodian")
+def extend(w: World) -> Send:
+    listing = w.create_listing()
+    boa.env.timestamp = listing.custody.end - 1
+    return lambda sender: w.registry.extend(*listing.keeping, 1, sender=sender)
+
+
+@function("registry", "close", may=MARKET, reason="registry: not the market")
+def close(w: World) -> Send:
+    listing = w.create_listing()
+    return lambda sender: w.registry.close(listing.custody_id, 1, 1, 1, sender=sender)
+
+
+@function("registry", "kill", may=MARKET, reason="registry: not the market")
+def kill(w: World) -> Send:
+    listing = w.create_listing()
+    return lambda sender: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=sender)
+
+
+@function("registry", "fix_market", may=OWNER, reason="ownable: caller is not the owner")
+def fix_market(w: World) -> Send:
+    w.registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, 1, 2)
+    return lambda sender: w.registry.fix_market(w.market, sender=sender)
+
+
+@function("registry", "set_fee_bps", may=OWNER, reason="ownable: caller is not the owner")
+def set_fee_bps(w: World) -> Send:
+    return lambda sender: w.registry.set_fee_bps(1, sender=sender)
+
+
+@function("registry", "pause", may=OWNER, reason="ownable: caller is not the owner")
+def pause(w: World) -> Send:
+    return lambda sender: w.registry.pause(sender=sender)
+
+
+@function("registry", "unpause", may=OWNER, reason="ownable: caller is not the owner")
+def unpause(w: World) -> Send:
+    w.registry.pause(sender=w.owner)
+    return lambda sender: w.registry.unpause(sender=sender)
+
+
+@function("registry", "transfer_ownership", may=OWNER, reason="ownable: caller is not the owner")
+def transfer_ownership(w: World) -> Send:
+    return lambda sender: w.registry.transfer_ownership(w.gate, sender=sender)
+
+
+@function(
+    "registry",
+    "accept_ownership",
+    may=("stranger",),
+    reason="ownable_2step: caller is not the new owner",
+)
+def accept_ownership(w: World) -> Send:
+    w.registry.transfer_ownership(w.stranger, sender=w.owner)
+    return lambda sender: w.registry.accept_ownership(sender=sender)
+
+
+@function("registry", "withdraw", may=ANYONE)
+def withdraw_from_the_registry(w: World) -> Send:
+    return lambda sender: w.registry.withdraw(w.token, w.payee, sender=sender)
+
+
+# ------------------------------------------------------------------ market
+
+
+@function("market", "buy", may=("buyer",), reason="market: buyer key not proven")
+def buy(w: World) -> Send:
+    # Another account may buy, too, but not with this buyer's proof.
+    purchase = w.draft_purchase(w.create_listing())
+    return lambda sender: w.send(purchase, sender=sender)
+
+
+@function("market", "deliver", may=ANYONE)
+def deliver(w: World) -> Send:
+    purchase = w.buy(w.create_listing())
+    arguments = deliver_arguments(purchase.listing, 1, [w.part(purchase, 1)])
+    return lambda sender: w.market.deliver(*arguments, sender=sender)
+
+
+@function("market", "settle", may=ANYONE)
+def settle(w: World) -> Send:
+    purchase = w.bought_and_delivered(w.create_listing())
+    boa.env.timestamp = w.purchase(purchase)[2] + 1
+    arguments = (*purchase.listing.keeping, [purchase.receipt.astuple()])
+    return lambda sender: w.market.settle(*arguments, sender=sender)
+
+
+@function("market", "confirm", may=("buyer",), reason="market: not the buyer")
+def confirm(w: World) -> Send:
+    purchase = w.bought_and_delivered(w.create_listing())
+    return lambda sender: w.confirm(purchase, sender=sender)
+
+
+@function("market", "refund", may=ANYONE)
+def refund(w: World) -> Send:
+    purchase = w.buy(w.create_listing())
+    boa.env.timestamp = w.purchase(purchase)[2] + 1
+    listing = purchase.listing
+    arguments = (
+        listing.terms.astuple(),
+        listing.custody.astuple(),
+        [purchase.receipt.astuple()],
+    )
+    return lambda sender: w.market.refund(*arguments, sender=sender)
+
+
+@function("market", "complain_derivation", may=ANYONE)
+def complain(w: World) -> Send:
+    listing = w.create_listing(content=make_content(5, 3, frozenset({0})))
+    purchase = w.bought_and_delivered(listing)
+    return lambda sender: w.complain(purchase, sender=sender)
+
+
+@function("market", "withdraw", may=ANYONE)
+def withdraw_from_the_market(w: World) -> Send:
+    return lambda sender: w.market.withdraw(w.token, w.payee, sender=sender)
+
+
+@pytest.mark.parametrize(("contract", "case", "role", "reason"), CASES)
+def test_access__each_function_by_each_role__works_or_says_who_may(
+    world: World, contract: str, case: Case, role: str, reason: str | None
+) -> None:
+    send = case(world)
+    if reason is None:
+        send(address(world, role))
+        return
+    with reverts(getattr(world, contract), reason):
+        send(address(world, role))
+
+
+@pytest.mark.parametrize("contract", ["registry", "market"])
+def test_access__table__has_every_function_that_changes_state(world: World, contract: str) -> None:
+    abi = getattr(world, contract).abi
+    changing = {
+        entry["name"]
+        for entry in abi
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+    }
+    assert {name for where, name in FUNCTIONS if where == contract} == changing
+
+
+def test_access__no_function__takes_money_or_renounces(world: World) -> None:
+    for contract in (world.registry, world.market, world.proofs):
+        for entry in contract.abi:
+            assert entry.get("stateMutability") != "payable"
+            assert "renounce" not in entry.get("name", "")
+
+
+# ------------------------------------------------------------------- pause
+
+STOPPED = {
+    "list_version": (list_version, "seller", "pausable: contract is paused"),
+    "open_custody": (open_custody, "seller", "pausable: contract is paused"),
+    "buy": (buy, "buyer", "market: entries are paused"),
+}
+OPEN = {
+    "reprice": (reprice, "seller"),
+    "set_version_paused": (set_version_paused, "seller"),
+    "retire": (retire, "seller"),
+    "fund": (fund, "stranger"),
+    "wind_up": (wind_up, "stranger"),
+    "release": (release, "stranger"),
+    "accept": (accept, "custodian"),
+    "extend": (extend, "custodian"),
+    "deliver": (deliver, "stranger"),
+    "settle": (settle, "stranger"),
+    "confirm": (confirm, "buyer"),
+    "refund": (refund, "stranger"),
+    "complain_derivation": (complain, "stranger"),
+    "withdraw": (withdraw_from_the_market, "stranger"),
+    "withdraw from the registry": (withdraw_from_the_registry, "stranger"),
+}
+
+
+@pytest.mark.parametrize(("case", "role", "reason"), STOPPED.values(), ids=STOPPED)
+def test_pause__entry__is_stopped_until_unpaused(
+    world: World, case: Case, role: str, reason: str
+) -> None:
+    send = case(world)
+    world.registry.pause(sender=world.owner)
+    contract = world.market if case is buy else world.registry
+    with reverts(contract, reason):
+        send(address(world, role))
+    world.registry.unpause(sender=world.owner)
+    send(address(world, role))
+
+
+@pytest.mark.parametrize(("case", "role"), OPEN.values(), ids=OPEN)
+def test_pause__exit__stays_open(world: World, case: Case, role: str) -> None:
+    send = case(world)
+    world.registry.pause(sender=world.owner)
+    send(address(world, role))
+
+
+def test_pause__twice__is_refused(world: World) -> None:
+    world.registry.pause(sender=world.owner)
+    with reverts(world.registry, "pausable: contract is paused"):
+        world.registry.pause(sender=world.owner)
+    world.registry.unpause(sender=world.owner)
+    with reverts(world.registry, "pausable: contract is not paused"):
+        world.registry.unpause(sender=world.owner)
+
+
+def test_pause__whole_life_of_a_sale__goes_on(world: World) -> None:
+    listing = world.create_listing()
+    purchase = world.buy(listing)
+    world.registry.pause(sender=world.owner)
+    world.deliver(purchase, 1, 2)
+    boa.env.timestamp = world.purchase(purchase)[2] + 1
+    world.settle(purchase)
+    assert world.purchase(purchase)[0] == PurchaseStatus.SETTLED
+    world.retire(listing)
+    boa.env.timestamp += WINDOWS + 1
+    world.release(listing)
+    world.wind_up(listing)
+    assert world.version(listing)["status"] == VersionStatus.CLOSED
+    for contract in (world.registry, world.market):
+        for account in (world.payee, world.treasury, *listing.custodians):
+            contract.withdraw(world.token, account, sender=world.stranger)
+        assert world.token.balanceOf(contract) == 0
