@@ -29,7 +29,9 @@ def inspected(purchases: Iterable[Purchase], now: int) -> list[Purchase]:
     return [p for p in purchases if p.status is PurchaseStatus.DELIVERED and now > p.deadline]
 
 
-def releasable(version: Version, epoch: Epoch, state: EpochState, now: int) -> list[int]:
+def releasable(
+    version: Version, epoch: Epoch, state: EpochState, now: int, *, version_stopped_at: int
+) -> list[int]:
     """Return the custodians that `release` would free now, as docs/protocol.md says.
 
     Args:
@@ -37,6 +39,7 @@ def releasable(version: Version, epoch: Epoch, state: EpochState, now: int) -> l
         epoch: The epoch.
         state: How it stands.
         now: Chain time.
+        version_stopped_at: When the version was retired, 0 if it was not.
     """
     accepted = set(bits(state.accepted)) - set(bits(state.released))
     running = version.status in (VersionStatus.OPEN, VersionStatus.PAUSED)
@@ -45,9 +48,8 @@ def releasable(version: Version, epoch: Epoch, state: EpochState, now: int) -> l
     if state.status not in (CustodyStatus.LIVE, CustodyStatus.CLOSED):
         return []
     windows = version.terms.delivery_seconds + version.terms.inspection_seconds
-    if version.status is VersionStatus.DEAD or (
-        state.stopped_at and now > state.stopped_at + windows
-    ):
+    stops = [stop for stop in (state.stopped_at, version_stopped_at) if stop]
+    if version.status is VersionStatus.DEAD or any(now > stop + windows for stop in stops):
         return sorted(accepted)
     if now <= state.end:
         accepted -= set(bits(state.active))

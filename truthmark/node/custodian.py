@@ -402,13 +402,16 @@ class CustodianRole:
     def _release(self, held: Held) -> None:
         """Free stakes whose duty has ended, ours among them, in turn."""
         epoch, now = held.seat.epoch, self.view.block.timestamp
-        free = releasable(held.version, epoch, held.state, now)
+        stopped_at = held.version_stopped_at
+        free = releasable(held.version, epoch, held.state, now, version_stopped_at=stopped_at)
         if held.seat.index not in free:
             return
         # Everybody's wait differs by a margin; since when it was due does not matter much.
         margin = self.policy.margin_seconds
         place = place_in_line(epoch.custody_id, free, held.seat.index)
-        early = releasable(held.version, epoch, held.state, now - place * margin)
+        early = releasable(
+            held.version, epoch, held.state, now - place * margin, version_stopped_at=stopped_at
+        )
         if held.seat.index in early:
             self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
 

@@ -36,6 +36,7 @@ class Held:
         seat: The seat.
         version: What is kept; its status is the chain's at the last look.
         state: How the custody stood at the last look.
+        version_stopped_at: When the version was retired, 0 if it was not.
         pot: What can be spent on further terms, in the sale token's smallest unit.
         purchases: Those that are neither settled nor refunded, by id.
     """
@@ -43,6 +44,7 @@ class Held:
     seat: Seat
     version: Version
     state: EpochState
+    version_stopped_at: int = 0
     pot: int = 0
     purchases: dict[bytes, Purchase] = field(default_factory=dict)
 
@@ -187,7 +189,7 @@ class View:
         for held, state, version, pot in zip(
             custodies, states, answers[2::2], answers[3::2], strict=True
         ):
-            held.state, held.pot = state, pot
+            held.state, held.pot, held.version_stopped_at = state, pot, version.stopped_at
             held.version = replace(held.version, status=VersionStatus(version[0]))
 
 

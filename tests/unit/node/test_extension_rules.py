@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's rules about ends, against the real contract, at every deadline."""
+
+from dataclasses import replace
+
+import boa
+import pytest
+
+from tests.utils.drafts import Listing
+from tests.utils.market import World, deployed_world, world
+from truthmark.market.catalogue import Epoch, EpochState, Version
+from truthmark.market.records import CustodyStatus, VersionStatus
+from truthmark.market.upkeep import releasable
+from truthmark.node.policy import Policy, wants_extension
+
+__all__ = ["deployed_world", "world"]
+
+POLICY = Policy(margin_seconds=0)
+
+
+def state_of(w: World, listing: Listing) -> EpochState:
+    raw = w.registry.custodies(listing.custody_id)
+    return EpochState(CustodyStatus(raw[0]), *raw[1:])
+
+
+def version_of(w: World, listing: Listing) -> Version:
+    status = VersionStatus(w.registry.versions(listing.terms_id)[0])
+    return Version(1, 1, listing.terms, listing.terms_id, 0, status, 0)
+
+
+def epoch_of(listing: Listing) -> Epoch:
+    return Epoch(listing.custody, listing.custody_id, listing.custodians, listing.share_keys)
+
+
+def node_says(w: World, listing: Listing, index: int) -> bool:
+    pot = w.registry.pots(listing.terms_id)
+    return state_of(w, listing).status is CustodyStatus.LIVE and wants_extension(
+        POLICY, version_of(w, listing), epoch_of(listing), state_of(w, listing), index, w.now, pot
+    )
+
+
+def contract_says(w: World, listing: Listing, index: int) -> bool:
+    with boa.env.anchor():
+        try:
+            w.extend(listing, index)
+        except boa.BoaError:
+            return False
+        return True
+
+
+def agree(w: World, listing: Listing) -> list[bool]:
+    says = [node_says(w, listing, j) for j in range(1, 5)]
+    assert says == [contract_says(w, listing, j) for j in range(1, 5)], w.now
+    return says
+
+
+def moments(*times: int) -> list[int]:
+    return sorted({t + d for t in times for d in (-1, 0, 1)})
+
+
+def test_wants_extension__every_deadline__is_what_the_contract_allows(world: World) -> None:
+    listing = world.create_listing()
+    world.fund(listing, 100 * listing.custody.keeping_fee)
+    end, third = listing.custody.end, listing.custody.term_seconds // 3
+    seen = []
+    for moment in moments(end - third, end):
+        with boa.env.anchor():
+            boa.env.timestamp = moment
+            seen.append(agree(world, listing))
+    assert seen == [[False] * 4, [True] * 4, [True] * 4, [True] * 4, [False] * 4, [False] * 4]
+
+
+@pytest.mark.parametrize("voters", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)])
+def test_wants_extension__some_have_called__is_what_the_contract_allows(
+    world: World, voters: tuple[int, ...]
+) -> None:
+    listing = world.create_listing()
+    world.fund(listing, 100 * listing.custody.keeping_fee)
+    end, term = listing.custody.end, listing.custody.term_seconds
+    boa.env.timestamp = end - term // 3
+    world.extend(listing, *voters)
+    for moment in moments(end - term // 3 + 1, end, end + term - term // 3, end + term):
+        with boa.env.anchor():
+            boa.env.timestamp = moment
+            agree(world, listing)
+
+
+def test_wants_extension__last_term__is_what_the_contract_allows(world: World) -> None:
+    listing = world.create_listing()
+    world.fund(listing, 100 * listing.custody.keeping_fee)
+    end, term = listing.custody.end, listing.custody.term_seconds
+    while end + term <= listing.custody.last_end:
+        boa.env.timestamp = end - 1
+        assert agree(world, listing) == [True] * 4
+        world.extend(listing, 1, 2, 3, 4)
+        end += term
+    boa.env.timestamp = end - 1
+    assert agree(world, listing) == [False] * 4
+
+
+def test_wants_extension__pot_one_short__is_what_the_contract_allows(world: World) -> None:
+    listing = world.create_listing()
+    fee = listing.custody.keeping_fee
+    world.fund(listing, 3 * fee - 1)
+    boa.env.timestamp = listing.custody.end - 1
+    # The contract takes votes that cannot take effect; the node saves the gas.
+    assert [node_says(world, listing, j) for j in range(1, 5)] == [False] * 4
+    world.extend(listing, 1, 2)
+    assert not contract_says(world, listing, 3)
+    world.fund(listing, 1)
+    assert agree(world, listing) == [False, False, True, True]
+    world.extend(listing, 3)
+    assert agree(world, listing) == [False] * 4
+    world.fund(listing, fee)
+    assert agree(world, listing) == [False, False, False, True]
+
+
+def test_wants_extension__retired__is_what_the_contract_allows(world: World) -> None:
+    listing = world.create_listing()
+    world.fund(listing, 100 * listing.custody.keeping_fee)
+    boa.env.timestamp = listing.custody.end - 1
+    world.retire(listing)
+    assert agree(world, listing) == [False] * 4
+
+
+def freed_by_contract(w: World, listing: Listing) -> list[int]:
+    with boa.env.anchor():
+        before = state_of(w, listing).released
+        try:
+            w.release(listing)
+        except boa.BoaError:
+            return []
+        after = state_of(w, listing).released
+    return [j for j in range(1, 17) if (after & ~before) >> (j - 1) & 1]
+
+
+def same_freed(w: World, listing: Listing, moment: int) -> list[int]:
+    with boa.env.anchor():
+        boa.env.timestamp = moment
+        found = releasable(
+            version_of(w, listing),
+            epoch_of(listing),
+            state_of(w, listing),
+            w.now,
+            version_stopped_at=w.registry.versions(listing.terms_id).stopped_at,
+        )
+        assert found == freed_by_contract(w, listing), moment
+        return found
+
+
+def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) -> None:
+    listing = world.create_listing()
+    windows = listing.terms.delivery_seconds + listing.terms.inspection_seconds
+    end, term = listing.custody.end, listing.custody.term_seconds
+    for moment in moments(world.now + 1, end):
+        same_freed(world, listing, moment)
+    assert same_freed(world, listing, end + 1) == [1, 2, 3, 4]
+
+    with boa.env.anchor():
+        world.fund(listing, 100 * listing.custody.keeping_fee)
+        boa.env.timestamp = end - 1
+        world.extend(listing, 1, 2, 3)
+        for moment in moments(end, end + term):
+            same_freed(world, listing, moment)
+        assert same_freed(world, listing, end + 1) == [4]
+
+    with boa.env.anchor():
+        world.retire(listing)
+        for moment in moments(world.now + windows):
+            if moment >= world.now:
+                same_freed(world, listing, moment)
+
+
+def test_releasable__incomplete_custody__is_what_the_contract_frees(world: World) -> None:
+    listing = world.list_version(world.draft_listing())
+    world.accept(listing, 2)
+    until = listing.custody.accept_until
+    assert [same_freed(world, listing, m) for m in moments(until)] == [[], [], [2]]
+    world.retire(listing)
+    assert same_freed(world, listing, world.now) == [2]
+    assert replace(version_of(world, listing)).status is VersionStatus.RETIRED
