@@ -214,7 +214,7 @@ class Session:
 
 
 def connect(
-    home: Path | None = None,
+    home: Path | str | None = None,
     *,
     ask_passphrase: AskPassphrase | None = None,
     signer: Signer | None = None,
@@ -236,7 +236,8 @@ def connect(
         >>> with truthmark.connect(profile="devnet") as session:  # doctest: +SKIP
         ...     print(session.chain.height())
     """
-    return Session(load_settings(home, **settings), ask_passphrase=ask_passphrase, signer=signer)
+    folder = None if home is None else Path(home)
+    return Session(load_settings(folder, **settings), ask_passphrase=ask_passphrase, signer=signer)
 
 
 def _refuse(prompt: str) -> str:
