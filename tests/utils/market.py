@@ -31,6 +31,7 @@ from tests.utils.drafts import (
     make_part,
 )
 from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
+from truthmark.hashing import keccak256
 from truthmark.market.records import Terms, bits
 
 __all__ = ["deployed_world", "world"]
@@ -342,6 +343,19 @@ def register(world: World, validator: str, operator: str, tickets: int) -> None:
     world.stake_token.approve(world.staking, tickets * TICKET, sender=validator)
     world.staking.register(operator, b"\x11" * 32, sender=validator)
     world.staking.stake(tickets, sender=validator)
+
+
+def edit_version(world: World, listing: Listing, **fields: int) -> None:
+    """Set fields of a version's word, as thousands of calls would."""
+    places = {"version": (176, 16), "epochs": (192, 16)}
+    slot = world.registry._storage._versions.slot
+    place = int.from_bytes(keccak256(slot.to_bytes(32, "big") + listing.terms_id), "big")
+    word = boa.env.get_storage(world.registry.address, place)
+    for name, value in fields.items():
+        offset, width = places[name]
+        word = word & ~(((1 << width) - 1) << offset) | value << offset
+    boa.env.set_storage(world.registry.address, place, word)
+    assert world.version(listing).items() >= fields.items()
 
 
 @pytest.fixture(scope="session")

@@ -27,10 +27,10 @@ from tests.utils.market import (
     ZERO,
     World,
     deployed_world,
+    edit_version,
     world,
 )
 from tests.utils.tokens import deployer
-from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, P, lift_x, multiply, negate
 from truthmark.market.records import share_keys_hash
 from truthmark.types import Point
@@ -268,19 +268,6 @@ def list_after_the_last_version_number(w: World) -> Call:
     listing = w.create_listing()
     edit_version(w, listing, version=2**16 - 1)
     return list_after(w, listing.terms)
-
-
-def edit_version(w: World, listing: Listing, **fields: int) -> None:
-    """Set fields of a version's word, as thousands of calls would."""
-    places = {"version": (176, 16), "epochs": (192, 16)}
-    slot = w.registry._storage._versions.slot
-    place = int.from_bytes(keccak256(slot.to_bytes(32, "big") + listing.terms_id), "big")
-    word = boa.env.get_storage(w.registry.address, place)
-    for name, value in fields.items():
-        offset, width = places[name]
-        word = word & ~(((1 << width) - 1) << offset) | value << offset
-    boa.env.set_storage(w.registry.address, place, word)
-    assert w.version(listing).items() >= fields.items()
 
 
 # ------------------------------------------------------------ open_custody
