@@ -56,7 +56,6 @@ def main(profile: str, folder: str, first: str, last: str, point: str = "") -> N
     journal = Journal(chain, account(0), Path(folder), timeout=300)
     if point:
         kill_at(*POINTS[point])
-    journal.resume()
     for intent in intents(chain, int(first), int(last)):
         while True:
             try:

@@ -85,7 +85,9 @@ class Endpoint:
         # A proxy named in the environment cannot reach this machine's own loopback.
         loopback = parts.host in ("localhost", "127.0.0.1", "::1")
         self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)), trust_env=not loopback
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            trust_env=not loopback,
+            verify=parts.scheme == "https",  # else certificates would be loaded for nothing
         )
 
     def post(self, body: bytes) -> bytes:
