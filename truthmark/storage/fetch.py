@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from truthmark.types import Progress
 
 _T = TypeVar("_T")
 
+_LEFT_SECONDS: Final = 1.0
 _HEAD: Final = 40  # 36 bytes of CID, 4 bytes of length
 
 
@@ -141,6 +143,9 @@ def read_ahead(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         if on_left is not None:
+            # What was asked for is worth a moment, but not the whole time that a stall may take.
+            under_way = [future for _, future in pending if not future.cancelled()]
+            wait_for(under_way, timeout=_LEFT_SECONDS)
             for item, future in pending:
                 if future.done() and not future.cancelled() and future.exception() is None:
                     on_left(item, future.result())

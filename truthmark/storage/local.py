@@ -316,7 +316,10 @@ class LocalStore(BlockStorage):
         for path in sorted((self.root / "files").iterdir()):
             # A file whose nodes are lost cannot be served; `pin` brings them back.
             with suppress(MalformedError, StorageError):
-                yield path.name, self._index_rows(CID.parse(path.name))
+                cid = CID.parse(path.name)
+                for _ in self._index_rows(cid):  # fails here, not in the middle of the index
+                    pass
+                yield path.name, self._index_rows(cid)
 
     @contextmanager
     def _temporary(self) -> Iterator[Path]:

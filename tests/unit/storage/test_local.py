@@ -142,6 +142,19 @@ def test_index__lost_or_damaged__made_anew(store: LocalStore, container: Path, d
     assert again.check(cid) == []
 
 
+def test_index__lost_and_a_node_as_well__other_files_still_served(
+    store: LocalStore, container: Path
+) -> None:
+    broken = store.put(container, chunk=65536)
+    sound = store.put(random.Random(9).randbytes(100_000), chunk=4096)
+    (store.root / "blocks" / str(broken)[-3:-1] / str(broken)).unlink()
+    (store.root / "index.sqlite").unlink()
+    assert store.check(sound) == []
+    assert store.check(broken) == [broken]
+    store.put(container, chunk=65536)
+    assert store.check(broken) == []
+
+
 def test_pin__fetches_what_is_missing__and_only_that(
     store: LocalStore, container: Path, tmp_path: Path
 ) -> None:
