@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.cid import build_dag, cid_of_stream
 from truthmark.codec import files_table
+from truthmark.codec.aligning import aligned
 from truthmark.codec.card import (
     CardPolicy,
     FileFacts,
@@ -357,14 +358,14 @@ class _Packer:
                 rows.peek(min(self._policy.samples, rows.available)), self._policy.samples
             )
         writer = _TableWriter(self, rows, table.path)
-        for old in self._older.segments(table) if self._older is not None else ():
-            if rows.fill(old.rows) == old.rows and old.holds(rows.peek(old.rows)):
+        olds = self._older.segments(table) if self._older is not None else []
+        for fresh, old in aligned(rows, olds):
+            writer.write(fresh)
+            if old is not None:
                 rows.drop(old.rows)
                 start = self._append_table(old.shards, old.rows, old.decoded_bytes)
                 for shard in range(old.shards):
                     self._inherit(start + shard, old.shard + shard)
-            else:
-                writer.write(old.rows)
         writer.write(None)
         writer.wait()
         facts.rows = self._first_row - first_row

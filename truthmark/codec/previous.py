@@ -38,6 +38,10 @@ class OldSegment:
         self.rows, self.shards = segment.rows, segment.shards
         self.shard, self.decoded_bytes = segment.shard, segment.decoded_bytes
 
+    def first_row(self) -> "pa.Table":
+        """Return a copy of the first row alone."""
+        return self._container.decode_segment(self._file, self._segment).take([0])
+
     def holds(self, rows: "pa.Table") -> bool:
         """Tell whether the segment decodes to exactly `rows`."""
         old = self._container.decode_segment(self._file, self._segment)
@@ -65,14 +69,14 @@ class PreviousContainer:
             if file.path in old and self._is_same(file, old[file.path])
         }
 
-    def segments(self, table: "Table") -> Iterator[OldSegment]:
-        """Yield the segments of the old table at the same path with the same columns."""
-        for file in self._container.tables:
-            if file.path == table.path:
-                schema = file.schema
-                if schema is not None and schema.equals(table.schema):
-                    for segment in self._container.segments_of(file):
-                        yield OldSegment(self._container, file, segment)
+    def segments(self, table: "Table") -> list[OldSegment]:
+        """Return the segments of the old table at the same path with the same columns."""
+        return [
+            OldSegment(self._container, file, segment)
+            for file in self._container.tables
+            if file.path == table.path and table.schema.equals(file.schema)
+            for segment in self._container.segments_of(file)
+        ]
 
     def shard(self, i: int) -> tuple[bytes, bytes]:
         """Return the checked ciphertext of shard `i` and its key."""
