@@ -3,7 +3,6 @@
 
 import contextlib
 import importlib
-import importlib.util
 import logging
 import os
 import sys
@@ -67,8 +66,6 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 _HOMES = {name: home for commands in TOPICS.values() for name, home in commands.items()}
-if importlib.util.find_spec("truthmark.cli.node") is None:
-    del TOPICS["Keep keys for others"], _HOMES["stake"], _HOMES["node"]
 
 
 class Root(Group):
@@ -108,7 +105,7 @@ class Root(Group):
             code = super().main(arguments, *rest, **{**options, "standalone_mode": False})
             # A pipe that nobody reads any more shows only now.
             sys.stdout.flush()
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             if is_debugging and not isinstance(error, SystemExit):
                 traceback.print_exc()
             code = _report(error)

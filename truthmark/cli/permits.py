@@ -151,8 +151,9 @@ def read_voucher(
         return NO_VOUCHER
     data = _read(session, version, file, "voucher")
     try:
-        price = int(data["price"]["units"])
-        return price, int(data["expiry"]), _hex(data["nonce"], 32), _hex(data["signature"])
+        price = _number(data["price"]["units"], 2**128)
+        expiry = _number(data["expiry"], 2**40)
+        return price, expiry, _hex(data["nonce"], 32), _hex(data["signature"])
     except (KeyError, TypeError, ValueError) as error:
         raise MarketError(f"{file} is damaged; ask for the voucher again") from error
 
@@ -169,7 +170,7 @@ def read_admission(session: "Session", version: "Version", file: Path | None) ->
         return NO_ADMISSION
     data = _read(session, version, file, "admission")
     try:
-        return int(data["expiry"]), _hex(data["signature"])
+        return _number(data["expiry"], 2**40), _hex(data["signature"])
     except (KeyError, TypeError, ValueError) as error:
         raise MarketError(f"{file} is damaged; ask for the admission again") from error
 
@@ -190,8 +191,15 @@ def _read(session: "Session", version: "Version", file: Path, kind: str) -> dict
     return data
 
 
-def _hex(text: str, length: int | None = None) -> bytes:
-    value = bytes.fromhex(text.removeprefix("0x"))
+def _number(value: object, limit: int) -> int:
+    number = int(str(value))
+    if not 0 <= number < limit:
+        raise ValueError("out of range")
+    return number
+
+
+def _hex(text: object, length: int | None = None) -> bytes:
+    value = bytes.fromhex(str(text).removeprefix("0x"))
     if length not in (None, len(value)) or len(value) > 1_024:
         raise ValueError("wrong length")
     return value
