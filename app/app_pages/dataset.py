@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All about one data set, and buying it."""
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.problem import shown, working
+from app.components.purchase import news, purchase_panel
+from app.components.tables import columns_of, copyable, counts, samples_of
+from app.components.text import count, literal
+from app.views import Dataset, Price
+
+
+def show() -> None:
+    """Draw the data set that the address names."""
+    ref = st.query_params.get("dataset", "")[:40]
+    if not ref:
+        st.title("Dataset")
+        st.info("Choose a data set on the market page.", icon=":material/dataset:")
+        st.page_link("app_pages/market.py", label="Market", icon=":material/storefront:")
+        return
+    dataset = services.dataset(ref)
+    _head(dataset)
+    left, right = st.columns([1.9, 1], gap="large")
+    with left:
+        _card(dataset)
+        _custody(dataset)
+        _versions(dataset)
+        _evidence(dataset)
+    with right:
+        _price(dataset)
+        _terms(dataset)
+
+
+def _head(dataset: Dataset) -> None:
+    st.title(literal(dataset.title))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.badge(literal(dataset.licence), icon=":material/gavel:", color="gray")
+        st.badge(f"{dataset.size} to download", icon=":material/download:", color="gray")
+        if dataset.bond:
+            st.badge(f"{literal(dataset.bond)} bond", icon=":material/shield:", color="blue")
+        st.badge(f"sold {count(dataset.sold, 'time')}", icon=":material/sell:", color="gray")
+        st.caption(f"no. {dataset.ref} · listed {dataset.listed}", width="content")
+    if dataset.status:
+        st.warning(f"This version is {dataset.status}.", icon=":material/block:")
+    if dataset.problem:
+        st.warning(
+            f"What the seller wrote about it cannot be shown: {literal(dataset.problem)}",
+            icon=":material/visibility_off:",
+        )
+
+
+# ------------------------------------------------------------------------- what it is
+
+
+def _card(dataset: Dataset) -> None:
+    if dataset.description:
+        st.text(dataset.description)
+    if dataset.counts:
+        st.subheader("What is in it")
+        counts(dataset.counts)
+    if any(table.sample for table in dataset.tables):
+        st.subheader("First rows")
+        samples_of(dataset.tables)
+    if any(table.columns for table in dataset.tables):
+        st.subheader("Columns")
+        columns_of(dataset.tables)
+    st.caption(
+        "This is what the seller says. It cannot change after the listing, but only opening the "
+        "data shows whether it is true."
+    )
+
+
+def _custody(dataset: Dataset) -> None:
+    st.subheader("Who keeps the key")
+    for custody in dataset.custody:
+        with st.container(border=True):
+            icon = "check_circle" if custody.is_good else "schedule"
+            colour = "green" if custody.is_good else "gray"
+            st.markdown(f":{colour}[:material/{icon}:] **{literal(custody.headline)}**")
+            for line in custody.details:
+                st.caption(literal(line))
+            if custody.custodians:
+                with st.expander("Their addresses"):
+                    for address in custody.custodians:
+                        st.code(address, language=None)
+
+
+def _versions(dataset: Dataset) -> None:
+    if len(dataset.versions) < 2:
+        return
+    st.subheader("Versions")
+    for version in dataset.versions:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(
+                "app_pages/dataset.py",
+                label=f"no. {version.ref}",
+                query_params={"dataset": version.ref},
+                disabled=version.ref == dataset.ref,
+            )
+            st.caption(
+                f"{literal(version.price)} · {version.status} · {version.listed}", width="content"
+            )
+
+
+def _evidence(dataset: Dataset) -> None:
+    with st.expander("How is this known", icon=":material/fact_check:"):
+        st.markdown(
+            """
+- **Title, description, columns, counts, first rows, licence**: the seller's word. The manifest
+  commits to them by hash, and the hash of the manifest is on the chain.
+- **Price, bond, windows, versions, who keeps the key**: the registry contract, by its event logs.
+- **The bytes**: before you pay, every shard is hashed and compared with the root on the chain.
+- **The key**: each custodian's part carries a proof that the market contract verifies before it
+  counts; the combined key is checked against the key hash in every leaf before anything opens.
+- **Times sold**: purchases in the market contract's event logs. A seller can buy from himself.
+"""
+        )
+        for name, value in dataset.evidence:
+            copyable(literal(name), value)
+
+
+# --------------------------------------------------------------------------- buying it
+
+
+def _price(dataset: Dataset) -> None:
+    with st.container(border=True):
+        st.markdown(f"## {literal(dataset.listed_price)}")
+        if dataset.price:
+            _fees(dataset.price)
+        else:
+            st.warning(literal(dataset.why_not), icon=":material/block:")
+        if services.is_local() and services.account() is not None:
+            news()
+            _buy(dataset)
+            st.caption("or in a terminal:")
+        else:
+            st.caption("Buy it from your own machine, where your keys are:")
+        st.code(f"truthmark get {dataset.ref} ./data", language="bash")
+        with st.expander("Its full name, for Python and other people"):
+            st.code(dataset.uri, language=None, wrap_lines=True)
+
+
+def _fees(price: Price) -> None:
+    lines = [("The seller gets", price.earned), ("of it, to the protocol", price.protocol_fee)]
+    if price.custodians:
+        lines.append((f"plus {price.custodians} × custodian's fee", price.fee))
+    for name, amount in lines:
+        _line(name, literal(amount))
+    _line("**You pay**", f"**{literal(price.total)}**")
+
+
+def _line(name: str, amount: str) -> None:
+    left, right = st.columns([3, 2], gap="small")
+    left.markdown(name)
+    right.markdown(amount, text_alignment="right")
+
+
+def _buy(dataset: Dataset) -> None:
+    purchase = services.purchase_of(dataset.ref)
+    if purchase is not None:
+        purchase_panel(purchase)
+        if not purchase.is_over or purchase.can_open:
+            return
+    if dataset.price is None:
+        return
+    price = services.prepared(dataset.ref)
+    if price is None:
+        _check(dataset)
+    else:
+        _pay(dataset, price)
+
+
+def _check(dataset: Dataset) -> None:
+    if st.button(
+        "Buy", key="dataset_buy", type="primary", icon=":material/shopping_cart:", width="stretch"
+    ):
+        with (
+            shown(services.TruthmarkError),
+            working("Fetching it and checking every byte; nothing is paid yet") as progress,
+        ):
+            services.prepare(dataset.ref, progress)
+            st.rerun()
+    st.caption("Fetches and checks it first, then asks.")
+
+
+def _pay(dataset: Dataset, price: Price) -> None:
+    st.success(
+        "Fetched, and every byte is the one that the seller is bound to.",
+        icon=":material/verified:",
+    )
+    is_agreed = st.button(
+        f"Pay {literal(price.total)}",
+        key="dataset_pay",
+        type="primary",
+        icon=":material/payments:",
+        width="stretch",
+    )
+    st.button("Not now", key="dataset_forget", on_click=services.forget_price, width="stretch")
+    if is_agreed and unlock_first():
+        with shown(services.TruthmarkError), st.spinner("Paying"):
+            services.pay(dataset.ref)
+            st.rerun()
+
+
+def _terms(dataset: Dataset) -> None:
+    st.markdown("##### If something goes wrong")
+    st.markdown(f"- The key comes within **{dataset.delivery}**, or you take your money back.")
+    st.markdown(
+        f"- Then you have **{dataset.inspection}** to check it. A wrong key is disproved with one "
+        "transaction, and all who are waiting get their money back."
+    )
+    if dataset.bond:
+        st.markdown(
+            f"- The seller put up **{literal(dataset.bond)}**. A wrong key loses it; half goes to "
+            "whoever proves it."
+        )
+    else:
+        st.markdown("- The seller put up no bond.")
+    if dataset.gate:
+        st.markdown("- Buyers need to be admitted by this account:")
+        st.code(dataset.gate, language=None)
+    st.markdown("- Whether the data is any good, nobody has checked for you.")
+    copyable("Seller", dataset.seller)
+
+
+show()

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is for sale."""
+
+from decimal import Decimal
+
+import streamlit as st
+
+from app import services
+from app.components.listing_card import listing_card
+from app.components.text import count
+from app.views import Found
+
+COLUMNS = 3
+ANY = "any"
+CHEAPEST = "Lowest price"
+
+
+def show() -> None:
+    """Draw the search, the filters and a page of cards."""
+    st.title("Market")
+    st.markdown(
+        "Every byte is fixed before you pay, the key is checked as it is handed over, "
+        "and if it does not come your money does."
+    )
+    is_reading = st.session_state.get("market_pending", 0) > 0
+    st.fragment(_results, run_every=1.0 if is_reading else None)(is_reading)
+
+
+def _results(is_reading: bool) -> None:
+    text = st.text_input(
+        "Search",
+        key="market_text",
+        placeholder="Search titles and descriptions",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        max_chars=200,
+        on_change=_first_page,
+    )
+    chosen = st.session_state.get
+    token, licence, limit = (chosen(f"market_{n}") for n in ("token", "licence", "max"))
+    found = services.search(
+        text,
+        token=token if token != ANY else None,
+        max_price=Decimal(str(limit)) if limit is not None else None,
+        seller=chosen("market_seller", ""),
+        licence=licence if licence != ANY else None,
+        cheapest_first=chosen("market_order") == CHEAPEST,
+        page=chosen("market_page", 1),
+    )
+    _filters(found.licences)
+    _summary(found)
+    for start in range(0, len(found.listings), COLUMNS):
+        row = found.listings[start : start + COLUMNS]
+        for column, listing in zip(st.columns(COLUMNS), row, strict=False):
+            with column:
+                listing_card(listing, "app_pages/dataset.py")
+    if found.pages > 1:
+        _pager(found.page, found.pages)
+    st.session_state.market_pending = found.pending
+    if (found.pending > 0) != is_reading:
+        st.rerun()
+
+
+def _summary(found: Found) -> None:
+    st.caption(f"{count(found.total, 'data set')} for sale")
+    if found.pending:
+        st.caption(f":material/hourglass: {count(found.pending, 'description')} still being read")
+    if found.hidden:
+        st.caption(
+            f"{count(found.hidden, 'listing')} not shown: what the seller wrote cannot be read now."
+        )
+    if not found.total and not found.pending:
+        st.info("Nothing that fits is for sale here.", icon=":material/search_off:")
+
+
+def _filters(licences: tuple[str, ...]) -> None:
+    tokens = services.tokens()
+    token, price, seller, licence, order = st.columns([1, 1, 2, 1.5, 1.2])
+    chosen = token.selectbox("Token", [ANY, *tokens], key="market_token", on_change=_first_page)
+    price.number_input(
+        "At most",
+        min_value=0.0,
+        value=None,
+        key="market_max",
+        placeholder="any price" if chosen != ANY else "choose a token",
+        disabled=chosen == ANY,
+        on_change=_first_page,
+    )
+    seller.text_input(
+        "Seller",
+        key="market_seller",
+        placeholder="0x… address, or how it begins",
+        max_chars=42,
+        on_change=_first_page,
+    )
+    held = st.session_state.get("market_licence")
+    known = [ANY, *licences, *([held] if held not in (None, ANY, *licences) else [])]
+    licence.selectbox("Licence", known, key="market_licence", on_change=_first_page)
+    order.selectbox(
+        "Order",
+        ["Newest", CHEAPEST],
+        key="market_order",
+        disabled=chosen == ANY,
+        help="By price where a token is chosen: prices in different tokens do not compare.",
+        on_change=_first_page,
+    )
+
+
+def _pager(page: int, pages: int) -> None:
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            key="market_back",
+            disabled=page <= 1,
+            on_click=_turn_to,
+            args=(page - 1,),
+        )
+        st.markdown(f"page {page} of {pages}", width="content")
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            key="market_on",
+            disabled=page >= pages,
+            on_click=_turn_to,
+            args=(page + 1,),
+        )
+
+
+def _turn_to(page: int) -> None:
+    st.session_state.market_page = page
+
+
+def _first_page() -> None:
+    _turn_to(1)
+
+
+show()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the account has bought."""
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.problem import shown
+from app.components.purchase import news, purchase_panel
+from app.components.text import literal
+
+
+def show() -> None:
+    """Draw the account's purchases with their steps and actions."""
+    st.title("My data")
+    if not services.is_local():
+        st.info("This server holds nobody's keys. On your own machine this opens what you bought:")
+        st.code("truthmark get 17 ./data", language="bash")
+        return
+    if services.account() is None:
+        unlock_first()
+        return
+    news()
+    _owed()
+    page = st.session_state.get("my_data_page", 1)
+    purchases, pages = services.purchases(page)
+    if not purchases:
+        st.info("Nothing was bought by this account yet.", icon=":material/inbox:")
+        st.page_link(
+            "app_pages/market.py", label="Look at the market", icon=":material/storefront:"
+        )
+    for purchase in purchases:
+        with st.container(border=True):
+            head, paid = st.columns([3, 1], vertical_alignment="center")
+            head.markdown(f"##### {literal(purchase.title)}")
+            paid.markdown(f"**{literal(purchase.paid)}**", text_alignment="right")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.caption(f"bought {purchase.bought}", width="content")
+                st.page_link(
+                    "app_pages/dataset.py",
+                    label=f"no. {purchase.ref}",
+                    query_params={"dataset": purchase.ref},
+                )
+            purchase_panel(purchase)
+    if pages > 1:
+        st.number_input("Page", min_value=1, max_value=pages, key="my_data_page")
+
+
+def _owed() -> None:
+    owed = services.owed()
+    if not owed:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"The contracts hold **{literal(' and '.join(owed))}** for you.")
+        if st.button("Withdraw", key="my_data_withdraw", icon=":material/payments:") and (
+            unlock_first()
+        ):
+            with shown(services.TruthmarkError), st.spinner("Paying it out to you"):
+                services.withdraw()
+                st.session_state["purchase_news"] = f"{' and '.join(owed)} came to you."
+                st.rerun()
+
+
+show()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A listing as a card of the market."""
+
+import streamlit as st
+
+from app.components.text import count, literal
+from app.views import Listing
+
+
+def listing_card(listing: Listing, dataset_page: str) -> None:
+    """Draw a card that leads to the data set's page."""
+    with st.container(border=True, height="stretch", gap="small"):
+        st.page_link(
+            dataset_page,
+            label=f"**{literal(listing.title)}**",
+            query_params={"dataset": listing.ref},
+        )
+        if listing.summary:
+            st.caption(literal(listing.summary))
+        with st.container(horizontal=True, gap="xsmall"):
+            st.badge(literal(listing.licence), icon=":material/gavel:", color="gray")
+            st.badge(
+                listing.custody,
+                icon=":material/person:" if listing.is_direct else ":material/group:",
+                color="gray" if listing.is_direct else "green",
+            )
+            if listing.bond:
+                st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.markdown(f"#### {literal(listing.price)}", width="content")
+            st.caption(" · ".join(_holds(listing)), text_alignment="right", width="stretch")
+
+
+def _holds(listing: Listing) -> list[str]:
+    parts = [f"no. {listing.ref}"]
+    if listing.rows:
+        parts.append(count(listing.rows, "row"))
+    if listing.files:
+        parts.append(count(listing.files, "file"))
+    return [*parts, listing.size]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A purchase of the account: its steps, and what can be done about it."""
+
+from typing import Final
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.problem import shown, working
+from app.components.tables import samples_of
+from app.components.text import count, literal
+from app.components.tracker import tracker
+from app.views import Opened, Purchase, WrongKey
+
+POLL_SECONDS: Final = 1.0
+
+
+def purchase_panel(purchase: Purchase) -> None:
+    """Draw the steps, which move by themselves while something is awaited, and the actions."""
+    is_waiting = not (purchase.can_open or purchase.can_refund or purchase.is_over)
+    st.fragment(_steps, run_every=POLL_SECONDS if is_waiting else None)(purchase, is_waiting)
+    if purchase.can_refund:
+        _refund(purchase)
+    elif purchase.can_open:
+        _open(purchase)
+
+
+def _steps(purchase: Purchase, is_waiting: bool) -> None:
+    if is_waiting:
+        now = services.purchase_by_key(purchase.key)
+        if now.can_open or now.can_refund or now.is_over:
+            st.rerun()
+        purchase = now
+    tracker(purchase.steps)
+    st.caption(literal(purchase.note))
+
+
+def _refund(purchase: Purchase) -> None:
+    if (
+        st.button(
+            f"Take {literal(purchase.paid)} back",
+            key=f"purchase_refund_{purchase.key}",
+            type="primary",
+            icon=":material/undo:",
+        )
+        and unlock_first()
+    ):
+        with shown(services.TruthmarkError), st.spinner("Taking your money back"):
+            brought = services.take_back(purchase.key)
+            st.session_state["purchase_news"] = f"{brought} came back."
+            st.rerun()
+
+
+def _open(purchase: Purchase) -> None:
+    held = f"purchase_opened_{purchase.key}"
+    if (
+        st.button(
+            "Open",
+            key=f"purchase_open_{purchase.key}",
+            type="primary",
+            icon=":material/lock_open:",
+        )
+        and unlock_first()
+    ):
+        with shown(services.TruthmarkError), working("Checking and opening") as progress:
+            st.session_state[held] = services.open_purchase(purchase.key, progress)
+    opened = st.session_state.get(held)
+    if isinstance(opened, WrongKey):
+        _complaint(purchase, opened)
+    elif isinstance(opened, Opened):
+        _contents(purchase, opened)
+
+
+def _contents(purchase: Purchase, opened: Opened) -> None:
+    st.success("The key opens every part of the data.", icon=":material/verified:")
+    for table in opened.tables:
+        st.markdown(f"**{literal(table.name)}** · {count(table.rows or 0, 'row')}")
+        samples_of([table])
+    if opened.files:
+        st.markdown(f"**Files** · {opened.file_count:,}")
+        st.dataframe([{"file": path, "size": size} for path, size in opened.files], hide_index=True)
+    with st.form(f"purchase_save_{purchase.key}"):
+        folder = st.text_input(
+            "Save all of it in a new folder of this machine",
+            placeholder="~/data/my-purchase",
+            key=f"purchase_folder_{purchase.key}",
+        )
+        is_asked = st.form_submit_button("Save", icon=":material/save:")
+    if is_asked:
+        with shown(services.TruthmarkError), working("Saving") as progress:
+            st.success(
+                f"Saved in {literal(services.save_purchase(purchase.key, folder, progress))}"
+            )
+
+
+def _complaint(purchase: Purchase, wrong: WrongKey) -> None:
+    st.error("This key does not open the data that the seller promised.", icon=":material/error:")
+    if wrong.is_late:
+        st.markdown(f"Complaints ended at {wrong.until}; nothing can be done about this purchase.")
+        return
+    st.markdown(
+        f"A complaint proves that to the contract. It costs about **{wrong.cost}** for gas and "
+        f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
+        f"the listing for everybody. It counts until {wrong.until}."
+    )
+    if (
+        st.button(
+            "Complain",
+            key=f"purchase_complain_{purchase.key}",
+            type="primary",
+            icon=":material/report:",
+        )
+        and unlock_first()
+    ):
+        with shown(services.TruthmarkError), st.spinner("Proving it to the contract"):
+            brought = services.complain(purchase.key)
+            del st.session_state[f"purchase_opened_{purchase.key}"]
+            st.session_state["purchase_news"] = f"The complaint was right: {brought} came to you."
+            st.rerun()
+
+
+def news() -> None:
+    """Draw what the last action brought, once."""
+    if text := st.session_state.pop("purchase_news", None):
+        st.success(literal(text), icon=":material/check_circle:")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables, figures and addresses."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+import streamlit as st
+
+from app.components.text import count, literal
+from app.views import Count, Table
+
+
+def columns_of(tables: Iterable[Table]) -> None:
+    """Draw names and types of the columns of tables."""
+    for table in tables:
+        if table.columns:
+            if table.name:
+                st.caption(literal(table.name))
+            frame = pd.DataFrame(table.columns, columns=["column", "type"])
+            st.dataframe(frame, hide_index=True, height="content" if len(frame) < 12 else 400)
+
+
+def samples_of(tables: Iterable[Table]) -> None:
+    """Draw the first rows of tables."""
+    for table in tables:
+        if table.sample:
+            if table.name:
+                st.caption(literal(table.name))
+            st.dataframe(pd.DataFrame(list(table.sample)), hide_index=True)
+
+
+def counts(found: Iterable[Count]) -> None:
+    """Draw what each split holds."""
+    for entry in found:
+        parts = [
+            count(number, noun)
+            for number, noun in (
+                (entry.rows, "row"),
+                (entry.tables, "table"),
+                (entry.files, "file"),
+            )
+            if number
+        ]
+        name = f"**{literal(entry.split)}** · " if entry.split else ""
+        st.markdown(name + (" · ".join(parts) or "nothing"))
+
+
+def copyable(label: str, value: str) -> None:
+    """Draw a value that people take elsewhere, with a button that copies it."""
+    st.caption(label)
+    st.code(value, language=None, wrap_lines=True)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other people's texts in places that read Markdown.
+
+Streamlit reads Markdown in headings, labels and badges. A backslash before each punctuation mark
+takes its meaning, except where something looks at the text once more after that: addresses are
+made links, and `:name:` an icon. There an invisible word joiner breaks the pattern.
+"""
+
+import re
+import string
+from typing import Final
+
+_JOINER: Final = "\N{WORD JOINER}"
+_PUNCTUATION: Final = re.compile(f"([{re.escape(string.punctuation)}])")
+_PATTERNS: Final = re.compile(r"([:@]|www)", re.IGNORECASE)
+
+
+def literal(text: str) -> str:
+    r"""Return Markdown that shows a text as it is.
+
+    >>> literal("*a*")
+    '\\*a\\*'
+    """
+    return _PUNCTUATION.sub(r"\\\1", _PATTERNS.sub(rf"\1{_JOINER}", text))
+
+
+def short_address(address: str) -> str:
+    """Return the ends of an address, where the whole one stands nearby."""
+    return f"{address[:6]}…{address[-4:]}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pages show: plain values that `app.services` made of what the library knows.
+
+All texts in them are cleaned and of limited length, whoever wrote them; none is Markdown.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Mark(Enum):
+    """How far a step is."""
+
+    DONE = "done"
+    NOW = "now"
+    TODO = "todo"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a purchase."""
+
+    label: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A version for sale, as a card of the market shows it."""
+
+    ref: str
+    title: str
+    summary: str
+    licence: str
+    price: str
+    rows: int | None
+    files: int | None
+    size: str
+    bond: str | None
+    custody: str
+    is_direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of what a search found.
+
+    Attributes:
+        listings: Those of the page.
+        total: How many there are on all pages.
+        pages: How many pages.
+        page: Which one, from 1.
+        pending: Descriptions that are still being read.
+        hidden: Listings whose description cannot be read.
+        licences: All licences that are for sale.
+    """
+
+    listings: tuple[Listing, ...]
+    total: int
+    pages: int
+    page: int
+    pending: int
+    hidden: int
+    licences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as far as it may be seen."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...] = ()
+    """names and types"""
+    rows: int | None = None
+    sample: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a split holds."""
+
+    split: str
+    rows: int
+    tables: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a purchase costs now."""
+
+    price: str
+    fee: str
+    """of each custodian"""
+    custodians: int
+    """how many are paid it; 0 where there is no fee"""
+    total: str
+    protocol_fee: str
+    """part of the price"""
+    earned: str
+    """what is left of the price for the seller"""
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Who keeps the key, in words."""
+
+    headline: str
+    details: tuple[str, ...]
+    custodians: tuple[str, ...]
+    is_good: bool
+    """whether it can be bought from"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """A version of the same listing."""
+
+    ref: str
+    listed: str
+    price: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All that is public of a version.
+
+    Attributes:
+        ref: Such as `17@2`.
+        title: The seller's.
+        description: The seller's, with its paragraphs.
+        licence: An SPDX expression, or the seller's name of a licence.
+        status: In words; empty where it is for sale.
+        size: Of what is downloaded.
+        seller: Address.
+        listed: When.
+        problem: Why there is no card; empty where there is one.
+        counts: What it holds, for each split.
+        tables: Columns and, where the seller published some, first rows.
+        price: None where it cannot be bought now.
+        why_not: Why it cannot be bought now.
+        listed_price: Also where it cannot be bought now.
+        delivery: How long the key may take.
+        inspection: How long a buyer may complain.
+        bond: What the seller put up, if anything.
+        gate: Who admits buyers, if anybody.
+        custody: The newest first.
+        versions: Of the listing, the newest first.
+        sold: How often.
+        uri: Its name that says on which chain and market it is.
+        evidence: What is known from where: name, value.
+    """
+
+    ref: str
+    title: str
+    description: str
+    licence: str
+    status: str
+    size: str
+    seller: str
+    listed: str
+    problem: str
+    counts: tuple[Count, ...]
+    tables: tuple[Table, ...]
+    price: Price | None
+    why_not: str
+    listed_price: str
+    delivery: str
+    inspection: str
+    bond: str | None
+    gate: str | None
+    custody: tuple[Custody, ...]
+    versions: tuple[Sibling, ...]
+    sold: int
+    uri: str
+    evidence: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who acts from this machine."""
+
+    name: str
+    address: str
+    balances: tuple[str, ...]
+    is_locked: bool
+    """whether its passphrase has to be typed first"""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A purchase of the account.
+
+    Attributes:
+        key: Names it.
+        ref: What was bought.
+        title: The seller's.
+        paid: With all fees.
+        bought: When.
+        steps: For the tracker.
+        note: What happens next, in words.
+        can_open: Whether the key is there.
+        can_refund: Whether the money can be taken back now.
+        is_over: Whether nothing more will happen.
+    """
+
+    key: str
+    ref: str
+    title: str
+    paid: str
+    bought: str
+    steps: tuple[Step, ...]
+    note: str
+    can_open: bool
+    can_refund: bool
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The first rows of what was bought, and what else is in it."""
+
+    tables: tuple[Table, ...]
+    files: tuple[tuple[str, str], ...]
+    """paths and sizes, the first ones"""
+    file_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongKey:
+    """A key that was proven wrong on this machine, and what a complaint costs and brings.
+
+    Attributes:
+        cost: For gas.
+        brings: What comes back and what of the bond comes on top.
+        until: When complaints end; empty where the sale is refundable without one.
+        is_late: Whether that has passed.
+    """
+
+    cost: str
+    brings: str
+    until: str
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Data that was packed on this machine and is not listed yet.
+
+    Attributes:
+        folder: Where.
+        title: As it will be public.
+        description: As it will be public.
+        licence: As it will be public.
+        size: Of what is uploaded.
+        counts: As they will be public.
+        tables: As they will be public.
+        skipped: Files that were left out.
+        needs_backup: Whether its key is in no backup yet.
+    """
+
+    folder: str
+    title: str
+    description: str
+    licence: str
+    size: str
+    counts: tuple[Count, ...]
+    tables: tuple[Table, ...]
+    skipped: int
+    needs_backup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SellOptions:
+    """What a seller may choose from."""
+
+    tokens: tuple[str, ...]
+    windows: tuple[tuple[str, str], ...]
+    """names and what they mean"""
+    custodians: int
+    """validators that offer custody"""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """How far the custodians of a new listing are."""
+
+    accepted: int
+    count: int
+    is_live: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What one check found."""
+
+    name: str
+    is_good: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the app is connected to."""
+
+    name: str
+    chain_id: int
+    height: int
+    time: str
+    indexed: int
+    health: tuple[Health, ...]
+    contracts: tuple[tuple[str, str, str], ...]
+    """names, what they do, addresses"""
+    tokens: tuple[tuple[str, str], ...]
+    """symbols and addresses"""
+    parameters: tuple[tuple[str, str], ...]
+    totals: tuple[tuple[str, str], ...] = field(default=())
+    """figures of the whole market"""
