@@ -73,8 +73,9 @@ class Kept:
             CodecError: The parts do not belong together.
         """
         parts = manifest.container, manifest.index, manifest.card, manifest.cid
-        pinned = set(storage.pins())
-        if all(cid in pinned and storage.has(cid) for cid in parts):
+        own = _own(storage)
+        pinned = set(own.pins())
+        if all(cid in pinned and own.has(cid) for cid in parts):
             return
         index = Index.from_bytes(
             _whole(storage, manifest.index, manifest.index_size, "index"), manifest.count
@@ -98,7 +99,7 @@ class Kept:
             notes = self._notes()
             others = set().union(*(cids for name, cids in notes.items() if name != terms_id.hex()))
             for cid in notes.get(terms_id.hex(), set()) - others:
-                storage.unpin(CID.parse(cid))
+                _own(storage).unpin(CID.parse(cid))
             (self._folder / terms_id.hex()).unlink(missing_ok=True)
 
     def _notes(self) -> dict[str, set[str]]:
@@ -138,6 +139,15 @@ def take_share(
         except KeysError as error:
             failure = error
     raise failure
+
+
+def _own(storage: "Storage") -> "Storage":
+    """Return the storage that pins go to; the others are read from."""
+    from truthmark.storage import MultiStore
+
+    if isinstance(storage, MultiStore):
+        return next((store for store in storage.stores if store.writable), storage)
+    return storage
 
 
 def _whole(storage: "Storage", cid: CID, size: int, what: str) -> bytes:

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A devnet with custodians whose rounds a test drives by hand, so that nothing hangs on a clock."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import truthmark
+from truthmark.errors import ConfigError
+from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.custodian import Seat, seats
+from truthmark.market.records import CustodyStatus, VersionStatus
+from truthmark.market.seller import Seller
+from truthmark.market.session import Session, Signer
+from truthmark.market.validator import ValidatorOwner
+from truthmark.node.custodian import CustodianRole
+from truthmark.node.policy import Policy
+from truthmark.node.status import Metrics, Notifier
+from truthmark.testing.anvil import anvil_binary
+from truthmark.testing.network import Devnet
+
+FEE = 10**5
+LOCK = 100 * 10**18
+PENALTY = 10 * 10**18
+DELIVERY = 3_600
+INSPECTION = 7_200
+TERM = 86_400
+STEPS_SECONDS = 30.0
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Ear(Notifier):
+    """A notifier that remembers what it told the operator."""
+
+    heard: list[tuple[str, str]] = field(default_factory=list)
+
+    def tell(self, kind: str, text: str, about: str | None = None) -> None:
+        if not self.is_open(kind, text if about is None else about):
+            self.heard.append((kind, text))
+        super().tell(kind, text, about)
+
+    def kinds(self, sale: "Sale | None" = None) -> list[str]:
+        """Return what was told, in order; only what is about a sale if one is given."""
+        about = f" of {sale.version.ref}" if sale else ""
+        return [
+            kind
+            for kind, text in self.heard
+            if f"{text} ".replace(";", " ").replace(":", " ").count(f"{about} ")
+        ]
+
+
+class Keeper:
+    """A custodian's node without its loop: each `round` is called by the test."""
+
+    def __init__(
+        self,
+        net: Devnet,
+        name: str,
+        *,
+        validator: str | None = None,
+        policy: Policy | None = None,
+        dry_run: bool = False,
+        signer: Signer | None = None,
+        **settings: Any,
+    ) -> None:
+        home = net.home(name)
+        settings.setdefault("storage", (f"local:{home}/store", f"local:{net.folder}/store"))
+        self.name = name
+        self.session = net.session(name, **settings)
+        if signer is not None:
+            self.session._signer = signer
+        self.ear = Ear()
+        self.metrics = Metrics()
+        self.validator = validator or self.session.address
+        self.role = CustodianRole(
+            self.session,
+            self.validator,
+            policy or Policy(),
+            metrics=self.metrics,
+            notifier=self.ear,
+            dry_run=dry_run,
+        )
+
+    def round(self) -> None:
+        self.role.round()
+
+    def acted(self, kind: str) -> float:
+        """Return how many transactions of a kind it sent."""
+        value = self.metrics.registry.get_sample_value("truthmark_actions_total", {"kind": kind})
+        return value or 0.0
+
+    def close(self) -> None:
+        self.role.close()
+        self.session.close()
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass
+class Sale:
+    """A listed dataset."""
+
+    version: Version
+    epoch: Epoch
+
+
+class Stand:
+    """The network, and what people do on it."""
+
+    def __init__(self, net: Devnet) -> None:
+        self.net = net
+        self.sessions: dict[str, Session] = {}
+        self.sales: list[Sale] = []
+        self.token = net.profile.token("TUSD").address
+
+    def session(self, role: str) -> Session:
+        if role not in self.sessions:
+            self.sessions[role] = self.net.session(role)
+        return self.sessions[role]
+
+    def address(self, role: str) -> str:
+        return self.session(role).address
+
+    def register(self, role: str, tickets: int = 20, **offer: Any) -> None:
+        """Make a role a validator with stake and an offer."""
+        owner = ValidatorOwner(self.session(role))
+        owner.register()
+        owner.stake(tickets)
+        self.publish_offer(role, **offer)
+
+    def publish_offer(self, role: str, fee: int = FEE, keeping_fee: int = 0, **more: Any) -> None:
+        terms = {
+            "max_bytes": 10**8,
+            "max_term_seconds": 10 * TERM,
+            "min_delivery_seconds": 60,
+            "min_inspection_seconds": 60,
+            "max_lock": 10**20,
+        }
+        ValidatorOwner(self.session(role)).publish_offer(
+            {self.token: (fee, keeping_fee)}, **(terms | more)
+        )
+
+    def sell(self, keepers: Sequence[str | Keeper], **options: Any) -> Sale:
+        """Pack something new and list it with these custodians; none: direct mode."""
+        number = next(_numbers)
+        seller = self.session("seller")
+        folder = self.net.folder / f"packed-{number}"
+        frame = pd.DataFrame({"number": range(100), "name": [f"row {number}"] * 100})
+        truthmark.pack(frame, folder, licence="CC-BY-4.0", title=f"set {number}", session=seller)
+        addresses = [k.validator if isinstance(k, Keeper) else k for k in keepers]
+        given: dict[str, Any] = {
+            "price": "25 TUSD",
+            "custodians": addresses or 0,
+            "threshold": 2,
+            "fee": "0.1 TUSD",
+            "lock": "100 TMK",
+            "windows": "small",
+            "term_days": 1,
+            "terms": 3,
+        }
+        version = truthmark.list_dataset(folder, session=seller, **(given | options))
+        sale = Sale(version, seller.catalogue.epochs(version.terms_id)[0])
+        self.sales.append(sale)
+        return sale
+
+    def retire_all(self) -> None:
+        """End everything that is for sale, so that the next test's nodes are left alone by it."""
+        for sale in self.sales:
+            if self.session("seller").catalogue.standing(sale.version)[0] is VersionStatus.OPEN:
+                Seller(self.session("seller")).retire(sale.version)
+        self.sales.clear()
+
+    def buy(self, sale: Sale, role: str = "buyer") -> Purchase:
+        """Pay, without waiting for the key."""
+        buyer = Buyer(self.session(role))
+        buyer.session.catalogue.sync()
+        return buyer.buy(buyer.quote(sale.version), max_total=10**9)
+
+    def purchase(self, bought: Purchase) -> Purchase:
+        """Look at a purchase as it is now."""
+        catalogue = self.session("seller").catalogue
+        catalogue.sync()
+        return catalogue.purchases(purchase_id=bought.purchase_id)[0]
+
+    def state(self, sale: Sale) -> EpochState:
+        return self.session("seller").catalogue.states([sale.epoch])[0]
+
+    def is_live(self, sale: Sale) -> bool:
+        return self.state(sale).status is CustodyStatus.LIVE
+
+    def seat(self, sale: Sale, keeper: Keeper) -> Seat:
+        return seats([sale.epoch], keeper.validator)[0]
+
+    def locked(self, validator: str) -> int:
+        staking = self.session("seller").chain.staking.functions
+        return int(staking.validator(validator).call().locked)
+
+    def owed(self, account: str) -> int:
+        market = self.session("seller").chain.market.functions
+        return int(market.balances(self.token, account).call())
+
+    def now(self) -> int:
+        return self.session("seller").chain.time()
+
+    def warp_to(self, moment: int) -> None:
+        """Let chain time become at least `moment`."""
+        left = moment - self.now()
+        if left > 0:
+            self.net.warp(left)
+
+    def events(self, role: str, event: str, **equal: Any) -> list[Any]:
+        catalogue = self.session("seller").catalogue
+        catalogue.sync()
+        return catalogue.follower.index.events(role, event, **equal)
+
+    def close(self) -> None:
+        for session in self.sessions.values():
+            session.close()
+
+
+def turn(until: Callable[[], object], *keepers: Keeper) -> None:
+    """Let nodes take rounds in turn until something is so.
+
+    What is waited for beside the rounds (a storage, a thread) takes real time, but none of it is
+    measured; only what never happens ends here.
+    """
+    deadline = time.monotonic() + STEPS_SECONDS
+    while not until():
+        for keeper in keepers:
+            keeper.round()
+        if time.monotonic() > deadline:
+            heard = {keeper.name: keeper.ear.heard for keeper in keepers}
+            raise AssertionError(f"it did not happen; the nodes said {heard}")
+        time.sleep(0.01)
+
+
+def rounds(count: int, *keepers: Keeper) -> None:
+    """Let nodes take some rounds, to see that something does not happen."""
+    for _ in range(count):
+        for keeper in keepers:
+            keeper.round()
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def open_stand(folder: Path, validators: Sequence[str]) -> Iterator[Stand]:
+    """Start a network on which time passes only when somebody acts or warps."""
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with Devnet.start(folder, block_time=None) as net:
+        stand = Stand(net)
+        for role in validators:
+            stand.register(role)
+        try:
+            yield stand
+        finally:
+            stand.close()
