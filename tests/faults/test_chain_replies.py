@@ -15,7 +15,7 @@ import pytest
 from tests.utils.indexing import trade
 from tests.utils.rig import recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
-from truthmark.chain.rpc import Endpoint
+from truthmark.chain.http import Endpoint
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.index.follower import Follower
 from truthmark.testing.anvil import anvil_binary

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-Answer = tuple[int, bytes] | None
-"""HTTP status and body; None closes the connection without an answer."""
+Answer = tuple[int, bytes] | tuple[int, bytes, str] | None
+"""HTTP status, body, maybe its encoding; None closes the connection without an answer."""
 
 
 @dataclass
@@ -58,6 +58,8 @@ def serve(answer: Callable[[bytes], Answer]) -> Iterator[RpcServer]:
             with contextlib.suppress(OSError):  # the other side may have hung up
                 self.send_response(reply[0])
                 self.send_header("content-length", str(len(reply[1])))
+                if len(reply) == 3:
+                    self.send_header("content-encoding", reply[2])
                 self.end_headers()
                 self.wfile.write(reply[1])
 

@@ -8,14 +8,13 @@ retried.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import httpx
 import orjson
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from truthmark.chain.http import Endpoint, ReplyTooLargeError
 from truthmark.errors import (
     ChainError,
     ChainMismatchError,
@@ -30,18 +29,8 @@ Params = Sequence[object]
 Request = tuple[str, Params]
 _T = TypeVar("_T")
 
-MAX_REPLY_BYTES = 32 << 20
-"""Larger answers are refused: parsed, they take ten times as much memory."""
-
-_HEADERS = {"content-type": "application/json"}
-_PATIENCE = 3  # times the timeout, for a whole answer that keeps coming
 _BATCH = 100  # requests in one HTTP body; several providers refuse more
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BUSY_CODES = frozenset({429, -32005})  # "limit exceeded" as an answer of its own
-
-
-class ReplyTooLargeError(ChainUnavailableError):
-    """An answer is longer than `MAX_REPLY_BYTES`; ask for less."""
 
 
 class RpcReplyError(NodeError):
@@ -58,74 +47,6 @@ class RpcReplyError(NodeError):
         self.node_message = message
         self.code = code
         self.data = data
-
-
-class Endpoint:
-    """One HTTP address that speaks JSON-RPC; safe to use from several threads."""
-
-    def __init__(self, url: str, timeout: float) -> None:
-        """Prepare connections; none is made yet.
-
-        Args:
-            url: http:// or https://.
-            timeout: Seconds to wait for a whole answer to begin, and for each silence in it.
-
-        Raises:
-            ConfigError: The address is not one of HTTP.
-        """
-        try:
-            parts = httpx.URL(url)
-        except httpx.InvalidURL:
-            parts = httpx.URL()
-        if parts.scheme not in ("http", "https") or not parts.host:
-            raise ConfigError(f"{url!r} is not an endpoint; write http://… or https://…")
-        self.url = url
-        self.shown = f"{parts.scheme}://{parts.netloc.decode().rpartition('@')[2]}"
-        self._timeout = timeout
-        # A proxy named in the environment cannot reach this machine's own loopback.
-        loopback = parts.host in ("localhost", "127.0.0.1", "::1")
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
-            trust_env=not loopback,
-            verify=parts.scheme == "https",  # else certificates would be loaded for nothing
-        )
-
-    def post(self, body: bytes) -> bytes:
-        """Send one HTTP body and return the other side's, unparsed.
-
-        Raises:
-            ChainUnavailableError: No whole answer came.
-        """
-        deadline = time.monotonic() + _PATIENCE * self._timeout
-        data = bytearray()
-        try:
-            with self._client.stream("POST", self.url, content=body, headers=_HEADERS) as reply:
-                for part in reply.iter_bytes():
-                    data += part
-                    if len(data) > MAX_REPLY_BYTES:
-                        raise ReplyTooLargeError(
-                            f"chain endpoint {self.shown} answers with too much at once"
-                        )
-                    if time.monotonic() > deadline:  # bytes trickle in, but never end
-                        raise ChainUnavailableError(
-                            f"chain endpoint {self.shown} is too slow; try another one"
-                        )
-                status = reply.status_code
-        except httpx.HTTPError as error:
-            raise ChainUnavailableError(
-                f"chain endpoint {self.shown} does not answer ({type(error).__name__}); "
-                "check that it runs"
-            ) from error
-        if status in _BUSY:
-            raise ChainUnavailableError(
-                f"chain endpoint {self.shown} is busy (HTTP status {status}); try again later"
-            )
-        if status >= 400 and bytes(data[:1]) not in (b"{", b"["):
-            raise ChainUnavailableError(
-                f"chain endpoint {self.shown} refuses with HTTP status {status}; "
-                "check its address and key"
-            )
-        return bytes(data)
 
 
 class RpcClient:

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import gzip
 import json
+import socket
+import threading
 import time
 
 import pytest
 from eth_abi.abi import encode
 
 from tests.utils.rpc_server import Answer, results, serve
-from truthmark.chain import rpc as rpc_module
-from truthmark.chain.rpc import ReplyTooLargeError, RpcClient, RpcReplyError, revert_reason
+from truthmark.chain import http as http_module
+from truthmark.chain.http import ReplyTooLargeError
+from truthmark.chain.rpc import RpcClient, RpcReplyError, revert_reason
 from truthmark.errors import (
     ChainMismatchError,
     ChainUnavailableError,
@@ -98,11 +103,48 @@ def test_batch_outcomes__one_refused__the_others_are_answered() -> None:
 
 
 def test_call__answer_too_large__is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc_module, "MAX_REPLY_BYTES", 1000)
+    monkeypatch.setattr(http_module, "MAX_REPLY_BYTES", 1000)
     with serve(lambda body: (200, b"[" + b"1," * 1000 + b"1]")) as server:
         with pytest.raises(ReplyTooLargeError):
             RpcClient([server.url]).call("eth_getLogs")
         assert len(server.bodies) == 1
+
+
+def test_call__answer_is_compressed__is_unpacked_but_not_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = gzip.compress(b'{"id": 1, "result": "%s"}' % (b"a" * 10_000))
+    with serve(lambda body: (200, good, "gzip")) as server:
+        client = RpcClient([server.url])
+        assert client.call("eth_x") == "a" * 10_000
+    monkeypatch.setattr(http_module, "MAX_REPLY_BYTES", 9_000)
+    with serve(lambda body: (200, good, "gzip")) as server, pytest.raises(ReplyTooLargeError):
+        RpcClient([server.url]).call("eth_x")
+    for bad in (good[:-9], b"no gzip"):
+        monkeypatch.setattr(http_module, "MAX_REPLY_BYTES", 90_000)
+        with (
+            serve(lambda body, bad=bad: (200, bad, "gzip")) as server,  # type: ignore[misc]
+            pytest.raises(ChainUnavailableError),
+        ):
+            RpcClient([server.url], attempts=1).call("eth_x")
+
+
+def test_call__header_comes_a_byte_at_a_time__ends_after_the_deadline() -> None:
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            for letter in b"HTTP/1.1 200 OK\r\n" + b"x-slow: 1\r\n" * 100:
+                connection.send(bytes([letter]))
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ChainUnavailableError, match="ReadTimeout"):
+            RpcClient([url], timeout=0.2, attempts=1).call("eth_x")
+        thread.join(10)
+        assert not thread.is_alive()  # the client hung up
 
 
 def test_call__answer_never_comes__ends_after_the_timeout() -> None:

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A follower that is killed again and again ends with the index that one makes undisturbed."""
+
+import multiprocessing
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.utils.indexing import content, rebuild, trade
+from tests.utils.rig import token_chain
+from truthmark.chain.connection import connect_chain
+from truthmark.config import ChainProfile
+from truthmark.errors import ConfigError
+from truthmark.index import follower as follower_module
+from truthmark.index.database import Index
+from truthmark.index.follower import Follower
+from truthmark.testing.anvil import anvil_binary
+
+
+def follow(profile: ChainProfile, url: str) -> None:
+    follower = Follower(connect_chain(profile), url)
+    follower._range = 1  # many small steps: many places to be killed at
+    follower_module.MAX_RANGE = 2
+    follower.sync()
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.assure)])
+def test_sync__killed_at_random_points__index_equals_a_rebuild(kills: int, tmp_path: Path) -> None:
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    chooser = random.Random(kills)
+    url = f"sqlite:///{tmp_path / 'index.sqlite'}"
+    context = multiprocessing.get_context("fork")
+    with token_chain(tmp_path) as (process, chain):
+        trade(chain, chooser, 30)
+        killed = 0
+        heights = set()
+        while killed < kills:
+            child = context.Process(target=follow, args=(chain.profile, url))
+            child.start()
+            time.sleep(chooser.uniform(0.02, 0.4))
+            child.kill()
+            child.join()
+            killed += child.exitcode == -signal.SIGKILL
+            index = Index(chain.profile, url)
+            heights.add(index.tip().number)
+            rows = content(index)
+            assert {row[0] for row in rows["token_transfer"]} <= {row[0] for row in rows["blocks"]}
+            index.close()
+            if chooser.random() < 0.2:
+                process.rpc("anvil_reorg", chooser.randrange(1, 10), [])
+            trade(chain, chooser, 5)
+        follower = Follower(chain, url)
+        follower.sync()
+        assert content(follower.index) == rebuild(chain, tmp_path)
+        assert len(heights) > kills / 4  # it was killed while it got on
+        follower.index.close()
