@@ -420,10 +420,16 @@ def test_open__pickle_in_the_schema__is_never_run(name: str, tmp_path: Path) -> 
     table = pa.table([pa.array([b"a"])], schema=pa.schema(fields, {"pandas": pickle.dumps(Trap())}))
     forged = Draft(table=table).forge()
     forged.write(tmp_path / "in")
+    import pandas.core.arrays.arrow.extension_types  # noqa: F401 (registers "pandas.period")
+
     with open_container(tmp_path / "in", cek=forged.cek) as container:
-        assert container.to_table()["x"].to_pylist() == [b"a"]
-        assert list(container.to_pandas()["x"]) == [b"a"]
-        container.extract(tmp_path / "out", "arrow")
+        if name == "pandas.period":  # known here, so its own reader refuses the parameters
+            with pytest.raises(CodecError, match="extension type"):
+                container.to_table()
+        else:
+            assert container.to_table()["x"].to_pylist() == [b"a"]
+            assert list(container.to_pandas()["x"]) == [b"a"]
+            container.extract(tmp_path / "out", "arrow")
     assert not Path("/tmp/unpickled").exists()
 
 

@@ -88,7 +88,7 @@ class Decoder:
             raise LimitError(f"{what}: decodes to more than it declares ({text})")
         if status != child.OK:
             raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")
-        return _map_table(descriptors[0], length)
+        return _map_table(descriptors[0], length, what)
 
     def close(self) -> None:
         """End the child and free the shared memory."""
@@ -196,11 +196,17 @@ def _decode_bytes(
         return decoder.decode(len(data), limit, what=what, seconds=seconds, is_file=is_file)
 
 
-def _map_table(descriptor: int, size: int) -> "pa.Table":
+def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
     import pyarrow as pa
 
     try:
         memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
     finally:
         os.close(descriptor)
-    return pa.ipc.open_stream(pa.py_buffer(memory)).read_all()
+    try:
+        return pa.ipc.open_stream(pa.py_buffer(memory)).read_all()
+    except Exception as error:
+        # Extension types that some library registered here read their parameters in Python.
+        raise MalformedError(
+            f"{what}: has parameters of an extension type that its library refuses; get it again"
+        ) from error
