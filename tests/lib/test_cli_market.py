@@ -309,6 +309,20 @@ def test_refund__another_buyer_proved_the_key_wrong__brings_the_money_back(
     assert held(other) == before
 
 
+def test_get__key_proven_wrong_while_waiting__brings_the_money_back(
+    net: Devnet, buyer: Person, copied: str, tmp_path: Path
+) -> None:
+    other = Person(net.home("buyer2"))
+    before = held(other)
+    buyer("buy", copied, *PLENTY).ok()
+    Person(net.home("copycat"))("deliver").ok()
+    other("buy", copied, *PLENTY).ok()
+    buyer("complain", copied, "--yes").refused(8, "was proven wrong")
+    shown = other("get", copied, tmp_path / "d", stdin="y\n").refused(8, "paid back")
+    assert "somebody proved" in shown.err
+    assert held(other) == before
+
+
 def test_complain__key_is_right__is_refused(seller: Person, buyer: Person, sold: Lister) -> None:
     ref = sold(price="1 TUSD")
     buyer("complain", ref).refused(8, "not bought")
@@ -451,6 +465,23 @@ def test_admit__by_the_gate__lets_a_buyer_in(
     buyer("buy", ref, *PLENTY, "--admission", note).ok()
 
 
+def test_account__named_by_its_address__signs(seller: Person, sold: Lister, net: Devnet) -> None:
+    ref = sold()
+    seller("--account", address(seller).lower(), "reprice", ref, "9 TUSD").ok()
+    assert seller("show", ref, "--json").json["price"]["text"] == "9 TUSD"
+
+
+def test_list__bond_beyond_means__is_refused_by_the_chain(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame.to_parquet(tmp_path / "t.parquet")
+    seller(
+        *("list", tmp_path / "t.parquet", "--packed", tmp_path / "p", "--price", "1 TUSD"),
+        *("--custodians", "direct", "--bond", "99999999 TUSD", "--licence", "MIT", "--yes"),
+        *("--backup", tmp_path / "b"),
+    ).refused(6)
+
+
 # --------------------------------------------------------------------- network and index
 
 
@@ -482,14 +513,11 @@ def test_index__sync_status_export__gives_tables(buyer: Person, kept: str, tmp_p
     assert buyer("index", "sync", "--json").ok().json["block"] > 0
     shown = buyer("index", "status", "--json").ok().json
     assert shown["events"]["registry_version_listed"] >= 1
-    for kind in ("parquet", "csv"):
-        buyer("index", "export", tmp_path / kind, "--format", kind).ok()
-    listed = pd.read_parquet(tmp_path / "parquet" / "registry_version_listed.parquet")
+    done = buyer("index", "export", tmp_path / "events", "--json").ok().json
+    listed = pd.read_parquet(tmp_path / "events" / "registry_version_listed.parquet")
+    assert len(listed) == done["events"]["registry_version_listed"]
     assert "7500000" in set(listed["price"])
-    assert set(listed["terms_seller"]) <= {address(Person(buyer.home.parent / r)) for r in ROLES}
-    again = pd.read_csv(tmp_path / "csv" / "registry_version_listed.csv", dtype=str)
-    assert list(again["terms_id"]) == list(listed["terms_id"])
-    buyer("index", "export", tmp_path / "csv").refused(3, "exists already")
+    buyer("index", "export", tmp_path / "events").refused(3, "exists already")
 
 
 def test_fetch__no_account__is_free(net: Devnet, kept: str, tmp_path: Path) -> None:
@@ -643,3 +671,28 @@ def test_arguments__malformed__are_one_clean_line(
         assert "\x1b" not in shown.err
         assert not shown.out
     assert not (tmp_path / "out").exists()
+
+
+# ------------------------------------------------------------------------ custodians
+
+
+def test_list__custodians_by_their_offers__deliver_while_the_seller_is_away(
+    net: Devnet, sold: Lister, seller: Person, buyer: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    net.start_custodians(3)
+    options = ("--custodians", "auto", "--count", 3, "--threshold", 2)
+    ref = sold(*options, price="12 TUSD")
+    shown = buyer("show", ref, "--json").ok().json["custody"][0]
+    assert (shown["status"], shown["threshold"], len(shown["accepted"])) == ("live", 2, 3)
+    assert "2 of 3 custodians deliver" in buyer("show", ref).ok().out
+    before = held(buyer)
+    # 0.1 TUSD for each of the two who deliver.
+    buyer("get", ref, tmp_path / "d", "--yes", "--max-price", "12.19 TUSD").refused(8, "12.2 TUSD")
+    buyer("get", ref, tmp_path / "d", "--yes", "--max-price", "12.2 TUSD").ok()
+    assert held(buyer) == before - 12_200_000
+    table = pd.read_parquet(next((tmp_path / "d").glob("*.parquet")))
+    pd.testing.assert_frame_equal(table, frame)
+    assert "nothing to deliver" in seller("deliver", ref).ok().err
+    named = shown["custodians"]
+    seller("renew", ref, "--custodians", ",".join(named), "--fee", "0.2 TUSD", "--yes").ok()
+    assert len(buyer("show", ref, "--json").ok().json["custody"]) == 2

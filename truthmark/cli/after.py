@@ -37,12 +37,16 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
         mine = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
         due = _refundable(session, mine)
         _pay_back(session, due)
-        versions = {p.purchase_id: _version_of(session, p) for p in due}
         if as_json:
-            out_json([purchase_json(session, versions[p.purchase_id], p) for p in due])
+            done = [
+                refreshed
+                for purchase in due
+                for refreshed in session.catalogue.purchases(purchase_id=purchase.purchase_id)
+            ]
+            out_json([purchase_json(session, _version_of(session, p), p) for p in done])
             return
         for purchase in due:
-            version = versions[purchase.purchase_id]
+            version = _version_of(session, purchase)
             shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
             out(f"{version.ref}: {shown} came back")
         if not due:
@@ -112,7 +116,8 @@ def settle_complaint(
     show, token = session.profile.format_amount, version.terms.token
     status, _ = session.catalogue.standing(version)
     if status is VersionStatus.DEAD:
-        take_money_back(session, version, purchase, complaint, yes=yes)
+        ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
+        take_money_back(session, version, purchase, ended, yes=yes)
     now = session.chain.time()
     if now > purchase.deadline:
         raise DeliveryError(
@@ -160,8 +165,8 @@ def take_money_back(
     """
     if not _refundable(session, [purchase]):
         raise error
-    say(str(error))
     shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
+    say(str(error))
     if not ask(f"take your {shown} back now?", yes=yes):
         raise DeliveryError(
             f"{version.ref} was not delivered; `truthmark refund {version.ref}` brings your money "

@@ -80,6 +80,8 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
 
 
 _OPEN = ("PAID", "DELIVERED")
+_MARGIN_BLOCKS = 5
+"""Nothing is delivered so close to its deadline."""
 
 
 def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
@@ -150,16 +152,19 @@ def _deliver_due(session: "Session", dataset: str | None) -> tuple[int, int]:
     from truthmark.market.records import PurchaseStatus
 
     final = session.chain.final_block()
+    now = session.chain.time()
+    margin = _MARGIN_BLOCKS * session.profile.block_time
     functions = session.chain.market.functions
     done = waiting = 0
     for version in _own_versions(session, dataset):
         for epoch in session.catalogue.epochs(version.terms_id):
             if epoch.custody.lock:
                 continue
+            # A part that comes too late is public all the same: the buyer would have key and money.
             paid = [
                 p
                 for p in session.catalogue.purchases(custody_id=epoch.custody_id)
-                if p.status is PurchaseStatus.PAID and session.chain.time() <= p.deadline
+                if p.status is PurchaseStatus.PAID and now + margin <= p.deadline
             ]
             # What is delivered cannot be taken back, so the payment must not be either.
             due = [
@@ -198,7 +203,13 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
         )
         done = _settle_due(session, versions, quiet=as_json)
         if as_json:
-            out_json([purchase_json(session, version, purchase) for version, purchase in done])
+            out_json(
+                [
+                    purchase_json(session, version, refreshed)
+                    for version, purchase in done
+                    for refreshed in session.catalogue.purchases(purchase_id=purchase.purchase_id)
+                ]
+            )
             return
         if not done:
             _explain_nothing(session, versions)

@@ -283,8 +283,20 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
 @click.option(
     "--max-term", type=DURATION, default="100d", show_default=True, help="How long you stay."
 )
-@click.option("--min-delivery", type=DURATION, default="1h", show_default=True)
-@click.option("--min-inspection", type=DURATION, default="1h", show_default=True)
+@click.option(
+    "--min-delivery",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    help="Least time to deliver that a listing must grant.",
+)
+@click.option(
+    "--min-inspection",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    help="Least time to complain that a listing must grant.",
+)
 @click.option("--max-lock", metavar="AMOUNT", help="Stake for one custody.  [default: 100 TMK]")
 @click.option("--withdraw", "is_withdrawn", is_flag=True, help="Take the offer back.")
 @_validator_option

@@ -352,12 +352,21 @@ class Buyer:
                 return purchase
             if purchase.status is PurchaseStatus.REFUNDED:
                 raise DeliveryError("this purchase was refunded; buy again")
+            if self._is_dead(purchase):
+                raise DeliveryError(
+                    "somebody proved that this key is wrong; take your money back with "
+                    "`truthmark refund`"
+                )
             if session.chain.time() > purchase.deadline:
                 raise DeliveryError(
                     f"{len(purchase.delivered)} of {needed} parts came in time; take your money "
                     "back with `truthmark refund`"
                 )
             time.sleep(pause)
+
+    def _is_dead(self, purchase: Purchase) -> bool:
+        version = self.session.catalogue.version(f"0x{purchase.terms_id.hex()}")
+        return version.status is VersionStatus.DEAD
 
     def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
         """Combine the delivered parts and check that the key opens every shard.
