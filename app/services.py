@@ -9,6 +9,7 @@ character or more than a page of text.
 
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections import deque
@@ -428,7 +429,7 @@ def dataset(ref: str) -> views.Dataset:
         status=_STATUS[version.status],
         size=size(manifest.size) if manifest else "unknown",
         seller=terms.seller,
-        listed=moment(version.listed_at),
+        listed=_day(version.listed_at),
         problem=problem,
         counts=_counts(card),
         tables=_tables(card),
@@ -446,7 +447,7 @@ def dataset(ref: str) -> views.Dataset:
         versions=tuple(
             views.Sibling(
                 v.ref,
-                moment(v.listed_at),
+                _day(v.listed_at),
                 show(v.price, v.terms.token),
                 _STATUS[v.status] or "for sale",
             )
@@ -472,11 +473,11 @@ def _price(session: Session, quote: Quote) -> views.Price:
     protocol = quote.price * quote.version.terms.fee_bps // BPS
     return views.Price(
         price=show(quote.price, token),
-        fee=show(custody.fee, token),
-        custodians=custody.threshold if custody.fee else 0,
+        fee=show(custody.fee, token) if custody.fee else None,
+        custodians=custody.threshold,
+        fees=show(quote.total - quote.price, token),
         total=show(quote.total, token),
-        protocol_fee=show(protocol, token),
-        earned=show(quote.price - protocol, token),
+        protocol_fee=show(protocol, token) if protocol else None,
     )
 
 
@@ -498,9 +499,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
     else:
         headline = f"{custody.threshold} of {custody.count} custodians hand over the key"
         details.append(f"until {moment(state.end, now)}")
-        details.append(
-            "The seller may be offline. Nobody but all of your own parts opens the data."
-        )
+        details.append("Each has only a part of it. The seller may be offline.")
     if custody.lock:
         stake = session.profile.contracts["token"].address
         details.append(
@@ -1036,6 +1035,13 @@ def pack(
     return _packed(session, packed.folder, len(packed.skipped))
 
 
+def discard(packed: views.Packed) -> None:
+    """Forget what was packed and not listed; its key stays in the vault, where it does no harm."""
+    folder = Path(packed.folder)
+    if folder.parent == _mine().home / "packed":
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _packed(session: Session, folder: Path, skipped: int) -> views.Packed:
     manifest = read_manifest(folder)
     card = read_card((folder / "card.json").read_bytes())
@@ -1142,7 +1148,9 @@ def acceptance(ref: str) -> views.Acceptance:
     except NotForSaleError as error:
         problem = clean(error)
     accepted = len(bits(session.catalogue.states([epoch])[0].accepted))
-    return views.Acceptance(accepted, epoch.custody.count, is_live, problem)
+    return views.Acceptance(
+        accepted, epoch.custody.count, is_live, epoch.custody.lock == 0, problem
+    )
 
 
 # --------------------------------------------------------------------------- network
@@ -1231,6 +1239,10 @@ def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
 
 def _percent(share_bps: int) -> str:
     return f"{Decimal(share_bps) * 100 / BPS:f} %"
+
+
+def _day(unix: int) -> str:
+    return moment(unix).partition(" ")[0]
 
 
 def _paragraphs(text: str) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import streamlit as st
 
 from app import services
-from app.components.account import account_menu
 from app.components.problem import problem
 
 HERE = Path(__file__).parent
@@ -36,7 +35,6 @@ def main() -> None:
         position="top",
     )
     try:
-        account_menu()
         page.run()
     except services.TruthmarkError as error:
         problem(error)

@@ -92,15 +92,15 @@ class Price:
     """What a purchase costs now."""
 
     price: str
-    fee: str
+    fee: str | None
     """of each custodian"""
     custodians: int
-    """how many are paid it; 0 where there is no fee"""
+    """how many are paid it"""
+    fees: str
+    """of all of them"""
     total: str
-    protocol_fee: str
+    protocol_fee: str | None
     """part of the price"""
-    earned: str
-    """what is left of the price for the seller"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +291,7 @@ class Acceptance:
     accepted: int
     count: int
     is_live: bool
+    is_direct: bool
     problem: str
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.tables import columns_of, copyable, counts, samples_of
@@ -16,7 +17,7 @@ def show() -> None:
     """Draw the data set that the address names."""
     ref = st.query_params.get("dataset", "")[:40]
     if not ref:
-        st.title("Dataset")
+        page_head("Dataset")
         st.info("Choose a data set on the market page.", icon=":material/dataset:")
         st.page_link("app_pages/market.py", label="Market", icon=":material/storefront:")
         return
@@ -34,13 +35,11 @@ def show() -> None:
 
 
 def _head(dataset: Dataset) -> None:
-    st.title(literal(dataset.title))
+    page_head(dataset.title)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.badge(literal(dataset.licence), icon=":material/gavel:", color="gray")
-        st.badge(f"{dataset.size} to download", icon=":material/download:", color="gray")
         if dataset.bond:
             st.badge(f"{literal(dataset.bond)} bond", icon=":material/shield:", color="blue")
-        st.badge(f"sold {count(dataset.sold, 'time')}", icon=":material/sell:", color="gray")
         st.caption(f"no. {dataset.ref} · listed {dataset.listed}", width="content")
     if dataset.status:
         st.warning(f"This version is {dataset.status}.", icon=":material/block:")
@@ -57,9 +56,7 @@ def _head(dataset: Dataset) -> None:
 def _card(dataset: Dataset) -> None:
     if dataset.description:
         st.text(dataset.description)
-    if dataset.counts:
-        st.subheader("What is in it")
-        counts(dataset.counts)
+    _figures(dataset)
     if any(table.sample for table in dataset.tables):
         st.subheader("First rows")
         samples_of(dataset.tables)
@@ -70,6 +67,22 @@ def _card(dataset: Dataset) -> None:
         "This is what the seller says. It cannot change after the listing, but only opening the "
         "data shows whether it is true."
     )
+
+
+def _figures(dataset: Dataset) -> None:
+    figures = [
+        (name, f"{number:,}")
+        for name, number in (
+            ("Rows", sum(entry.rows for entry in dataset.counts)),
+            ("Files", sum(entry.files for entry in dataset.counts)),
+        )
+        if number
+    ]
+    figures += [("Download", dataset.size), ("Sold", count(dataset.sold, "time"))]
+    for column, (name, value) in zip(st.columns(len(figures)), figures, strict=True):
+        column.metric(name, value, border=True)
+    if len(dataset.counts) > 1:
+        counts(dataset.counts)
 
 
 def _custody(dataset: Dataset) -> None:
@@ -137,18 +150,18 @@ def _price(dataset: Dataset) -> None:
             st.caption("or in a terminal:")
         else:
             st.caption("Buy it from your own machine, where your keys are:")
-        st.code(f"truthmark get {dataset.ref} ./data", language="bash")
+        st.code(f"truthmark get {dataset.ref} ./data", language=None)
         with st.expander("Its full name, for Python and other people"):
             st.code(dataset.uri, language=None, wrap_lines=True)
 
 
 def _fees(price: Price) -> None:
-    lines = [("The seller gets", price.earned), ("of it, to the protocol", price.protocol_fee)]
-    if price.custodians:
-        lines.append((f"plus {price.custodians} × custodian's fee", price.fee))
-    for name, amount in lines:
-        _line(name, literal(amount))
+    _line("Price", literal(price.price))
+    if price.fee:
+        _line(f"{price.custodians} custodians, {literal(price.fee)} each", literal(price.fees))
     _line("**You pay**", f"**{literal(price.total)}**")
+    if price.protocol_fee:
+        st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
 
 
 def _line(name: str, amount: str) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import streamlit as st
 
 from app import services
+from app.components.head import page_head
 from app.components.listing_card import listing_card
 from app.components.text import count
 from app.views import Found
@@ -17,7 +18,7 @@ CHEAPEST = "Lowest price"
 
 def show() -> None:
     """Draw the search, the filters and a page of cards."""
-    st.title("Market")
+    page_head("Market")
     st.markdown(
         "Every byte is fixed before you pay, the key is checked as it is handed over, "
         "and if it does not come your money does."

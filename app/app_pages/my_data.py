@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.head import page_head
 from app.components.problem import shown
 from app.components.purchase import news, purchase_panel
 from app.components.text import literal
@@ -12,10 +13,10 @@ from app.components.text import literal
 
 def show() -> None:
     """Draw the account's purchases with their steps and actions."""
-    st.title("My data")
+    page_head("My data")
     if not services.is_local():
         st.info("This server holds nobody's keys. On your own machine this opens what you bought:")
-        st.code("truthmark get 17 ./data", language="bash")
+        st.code("truthmark get 17 ./data", language=None)
         return
     if services.account() is None:
         unlock_first()

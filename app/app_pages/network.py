@@ -4,6 +4,7 @@
 import streamlit as st
 
 from app import services
+from app.components.head import page_head
 from app.components.tables import copyable
 from app.components.text import literal
 
@@ -11,7 +12,7 @@ from app.components.text import literal
 def show() -> None:
     """Draw health, figures, parameters and addresses."""
     network = services.network()
-    st.title("Network")
+    page_head("Network")
     figures = st.columns(4)
     figures[0].metric("Network", f"{network.name} · {network.chain_id}", border=True)
     figures[1].metric("Newest block", f"{network.height:,}", border=True)

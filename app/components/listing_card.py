@@ -10,13 +10,10 @@ from app.views import Listing
 def listing_card(listing: Listing, dataset_page: str) -> None:
     """Draw a card that leads to the data set's page."""
     with st.container(border=True, height="stretch", gap="small"):
-        st.page_link(
-            dataset_page,
-            label=f"**{literal(listing.title)}**",
-            query_params={"dataset": listing.ref},
-        )
-        if listing.summary:
-            st.caption(literal(listing.summary))
+        with st.container(height="stretch", gap="xsmall"):
+            st.markdown(f"##### {literal(listing.title)}")
+            if listing.summary:
+                st.caption(literal(listing.summary))
         with st.container(horizontal=True, gap="xsmall"):
             st.badge(literal(listing.licence), icon=":material/gavel:", color="gray")
             st.badge(
@@ -26,9 +23,18 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
             )
             if listing.bond:
                 st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.caption(" · ".join(_holds(listing)))
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
             st.markdown(f"#### {literal(listing.price)}", width="content")
-            st.caption(" · ".join(_holds(listing)), text_alignment="right", width="stretch")
+            st.page_link(
+                dataset_page,
+                label="View",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                query_params={"dataset": listing.ref},
+            )
 
 
 def _holds(listing: Listing) -> list[str]:

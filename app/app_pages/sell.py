@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a file to a listing, in three steps; on one's own machine only."""
+
+from decimal import Decimal
+from typing import Final
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.head import page_head
+from app.components.problem import shown, working
+from app.components.tables import columns_of, counts, samples_of
+from app.components.text import count, literal
+from app.views import Packed, SellOptions
+
+LICENCES: Final = ("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC0-1.0", "ODbL-1.0", "Apache-2.0")
+OTHER: Final = "another one"
+DIRECT: Final = "I keep it and stay online"
+
+
+def show() -> None:
+    """Draw the step that the seller is at."""
+    page_head("Sell")
+    if not services.is_local():
+        st.info("This server holds nobody's keys. On your own machine this puts data up for sale:")
+        st.code('truthmark list ./data --price "25 USDC" --licence CC-BY-4.0', language=None)
+        return
+    if not unlock_first():
+        return
+    listed, packed = st.session_state.get("sell_listed"), st.session_state.get("sell_packed")
+    left, _ = st.columns([2, 1])
+    with left:
+        if listed:
+            _listed(listed)
+        elif packed:
+            _review(packed)
+            _offer(packed)
+        else:
+            _choose()
+
+
+# ---------------------------------------------------------------------------- 1. the data
+
+
+def _choose() -> None:
+    st.subheader("1 · Your data")
+    st.markdown(
+        "A table (CSV, Parquet, Arrow, JSON lines), any other file, or a whole folder. It is "
+        "encrypted on this machine; nothing leaves it before you say so in the last step."
+    )
+    upload = st.file_uploader("Take a file", key="sell_upload")
+    path = st.text_input(
+        "or name a file or folder of this machine", key="sell_path", placeholder="~/data/labels.csv"
+    )
+    with st.form("sell_describe"):
+        st.markdown("**What everybody will see**")
+        title = st.text_input("Title", key="sell_title", max_chars=200)
+        description = st.text_area("Description", key="sell_description", max_chars=20_000)
+        licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
+        other = st.text_input(
+            "Its name, where it is another one",
+            key="sell_other_licence",
+            placeholder="LicenseRef-my-terms",
+            max_chars=256,
+        )
+        samples = st.slider(
+            "First rows to give away", 0, 100, 0, key="sell_samples", help="Of each table."
+        )
+        show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
+        show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
+        is_asked = st.form_submit_button("Check", type="primary", icon=":material/fact_check:")
+    if not is_asked:
+        return
+    with shown(services.TruthmarkError), working("Reading and encrypting") as progress:
+        source = services.keep_upload(upload.name, upload.getvalue()) if upload else path
+        st.session_state.sell_packed = services.pack(
+            source,
+            title=title,
+            description=description,
+            licence=other if licence == OTHER else licence,
+            samples=samples,
+            show_columns=show_columns,
+            show_counts=show_counts,
+            progress=progress,
+        )
+        st.rerun()
+
+
+# ------------------------------------------------------------- 2. what becomes public
+
+
+def _review(packed: Packed) -> None:
+    st.subheader("2 · This becomes public")
+    st.markdown("For everybody and for ever, once you list it. All else stays encrypted.")
+    with st.container(border=True):
+        st.markdown(f"##### {literal(packed.title)}")
+        if packed.description:
+            st.text(packed.description)
+        with st.container(horizontal=True):
+            st.badge(literal(packed.licence), icon=":material/gavel:", color="gray")
+            st.badge(f"{packed.size} encrypted", icon=":material/lock:", color="gray")
+        counts(packed.counts)
+        if any(table.sample for table in packed.tables):
+            st.caption("first rows")
+            samples_of(packed.tables)
+        if any(table.columns for table in packed.tables):
+            st.caption("columns")
+            columns_of(packed.tables)
+    if packed.skipped:
+        st.caption(f"{count(packed.skipped, 'hidden file')} left out.")
+    if st.button("Change it", key="sell_back", icon=":material/arrow_back:"):
+        with shown(services.TruthmarkError):
+            services.discard(packed)
+            del st.session_state.sell_packed
+            st.rerun()
+
+
+# ---------------------------------------------------------------------- 3. price and keys
+
+
+def _offer(packed: Packed) -> None:
+    st.subheader("3 · Price, and who keeps the key")
+    if packed.needs_backup and not st.session_state.get("sell_backed_up"):
+        _back_up()
+        return
+    options = services.sell_options()
+    ways = _ways(options)
+    with st.form("sell_offer"):
+        price, token = st.columns([2, 1])
+        amount = price.number_input("Price", min_value=0.0, value=10.0, key="sell_price")
+        symbol = token.selectbox("Token", options.tokens, key="sell_token")
+        way = st.selectbox("Who keeps the key", list(ways), key="sell_way")
+        days = st.number_input("For how many days", 1, 365, 90, key="sell_days")
+        windows = st.selectbox(
+            "Time limits",
+            [name for name, _ in options.windows],
+            index=len(options.windows) - 1,
+            format_func=dict(options.windows).__getitem__,
+            key="sell_windows",
+        )
+        bond = st.number_input(
+            "What you put up",
+            min_value=0.0,
+            value=0.0,
+            key="sell_bond",
+            help="Comes back when you stop selling; lost if your key turns out to be wrong.",
+        )
+        is_asked = st.form_submit_button("List it", type="primary", icon=":material/sell:")
+    if not is_asked:
+        return
+    custodians, threshold = ways[way]
+    with shown(services.TruthmarkError), working("Storing and listing") as progress:
+        st.session_state.sell_listed = services.list_packed(
+            packed,
+            price=Decimal(str(amount)),
+            token=symbol,
+            windows=windows,
+            custodians=custodians,
+            threshold=threshold,
+            days=int(days),
+            bond=Decimal(str(bond)),
+            progress=progress,
+        )
+        st.rerun()
+
+
+def _ways(options: SellOptions) -> dict[str, tuple[int, int]]:
+    """Return who may keep the key: in words, and as numbers of custodians and of parts needed."""
+    ways: dict[str, tuple[int, int]] = {}
+    for custodians, threshold in ((4, 2), (3, 2), (5, 3), (1, 1)):
+        if custodians <= options.custodians:
+            noun = "custodian keeps" if custodians == 1 else "custodians keep"
+            ways[f"{custodians} {noun} it, any {threshold} hand it over; I may go offline"] = (
+                custodians,
+                threshold,
+            )
+    return {**ways, DIRECT: (0, 1)}
+
+
+def _back_up() -> None:
+    st.warning(
+        "Make a backup of the key first: without it you could never hand over, or renew, what you "
+        "sell.",
+        icon=":material/warning:",
+    )
+    with st.form("sell_backup", clear_on_submit=True):
+        file = st.text_input("New file for the backup", placeholder="/media/stick/truthmark.tmkb")
+        passphrase = st.text_input("Passphrase of the backup", type="password")
+        again = st.text_input("The same again", type="password")
+        is_asked = st.form_submit_button("Make a backup", type="primary", icon=":material/save:")
+    if not is_asked:
+        return
+    if passphrase != again:
+        st.error("The two passphrases differ; type them again.")
+        return
+    with shown(services.TruthmarkError):
+        services.back_up(file, passphrase)
+        st.session_state.sell_backed_up = True
+        st.rerun()
+
+
+# ------------------------------------------------------------------------- it is listed
+
+
+def _listed(ref: str) -> None:
+    state = services.acceptance(ref)
+    is_waiting = not (state.is_live or state.problem)
+    st.fragment(_acceptance, run_every=1.0 if is_waiting else None)(ref, is_waiting)
+    st.page_link(
+        "app_pages/dataset.py",
+        label="Look at its page",
+        icon=":material/dataset:",
+        query_params={"dataset": ref},
+    )
+    if st.button("Sell something else", key="sell_again", icon=":material/add:"):
+        for name in ("sell_listed", "sell_packed", "sell_backed_up"):
+            st.session_state.pop(name, None)
+        st.rerun()
+
+
+def _acceptance(ref: str, was_waiting: bool) -> None:
+    state = services.acceptance(ref)
+    if was_waiting and (state.is_live or state.problem):
+        st.rerun()
+    if state.problem:
+        st.error(literal(state.problem), icon=":material/error:")
+    elif not state.is_live:
+        st.progress(
+            state.accepted / state.count,
+            text=f"Listed as no. {ref}; {state.accepted} of {state.count} custodians accepted",
+        )
+    else:
+        st.success(f"For sale as no. {ref}.", icon=":material/check_circle:")
+    if state.is_direct:
+        st.markdown("Keep this running; what is not handed over in time is paid back:")
+        st.code("truthmark deliver --watch", language=None)
+
+
+show()

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real market to show in the app: real data, listed on a local network by its roles."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from truthmark.codec import CardPolicy, read_manifest
+from truthmark.codec.limits import MANIFEST_NAME
+from truthmark.keys.curve import random_scalar
+from truthmark.keys.encryption import find_encryption_keys
+from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.custodian import Custodian, Seat, seats
+from truthmark.market.packing import pack_dataset
+from truthmark.market.session import Session
+from truthmark.market.surface import list_dataset
+from truthmark.testing.custodians import register_custodian
+from truthmark.testing.network import Devnet
+
+ROOT = Path(__file__).resolve().parents[2]
+CUSTODIANS = ("custodian1", "custodian2", "custodian3")
+
+
+class AppMarket:
+    """Who sells, keeps and delivers on a network, step by step as a test says.
+
+    Args:
+        net: A running network.
+    """
+
+    def __init__(self, net: Devnet) -> None:
+        self.net = net
+        self.sources = net.folder / "sources"
+        self.sources.mkdir(exist_ok=True)
+        self._packs = 0
+
+    def sell(
+        self,
+        source: Any,
+        *,
+        title: str,
+        price: str,
+        description: str = "",
+        licence: str = "CC-BY-4.0",
+        samples: int = 0,
+        custodians: int = 0,
+        role: str = "seller",
+        **terms: Any,
+    ) -> Version:
+        """Pack and list; custodians accept at once."""
+        with self.net.session(role) as seller:
+            self._packs += 1
+            folder = self.net.folder / f"pack-{self._packs}"
+            pack_dataset(
+                source,
+                folder,
+                seller.vault,
+                title=title,
+                description=description,
+                licence=licence,
+                card=CardPolicy(samples=samples),
+            )
+            options = {"windows": "demo", "term_days": 30, **terms}
+            version = list_dataset(
+                folder, price=price, custodians=custodians, session=seller, **options
+            )
+        if custodians:
+            self.accept(version)
+        return version
+
+    def register_custodians(self) -> None:
+        for role in CUSTODIANS:
+            register_custodian(self.net, role)
+
+    def accept(self, version: Version) -> None:
+        """Let every custodian take its share over."""
+        for role in CUSTODIANS:
+            with self.net.session(role) as session:
+                session.catalogue.sync()
+                key = next(iter(_encryption_keys(session).values()))
+                for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
+                    custodian = Custodian(session)
+                    custodian.take_share(version, seat, key)
+                    session.send(*custodian.plan_accept(version, seat))
+
+    def deliver(self, version: Version, roles: Sequence[str] = ("seller",)) -> None:
+        """Let some of those who keep the key deliver whatever is waiting."""
+        for role in roles:
+            with self.net.session(role) as session:
+                session.catalogue.sync()
+                for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
+                    Custodian(session).deliver(version, seat, _waiting(session, seat))
+
+    def copy(self, version: Version, price: str, bond: str) -> Version:
+        """List the bytes of a version under a key that does not open them."""
+        with self.net.session("copycat") as copycat:
+            copycat.catalogue.sync()
+            folder = Buyer(copycat).fetch(version)
+            public_key = copycat.vault.put_seller_secret(random_scalar())
+            fake = replace(read_manifest(folder), public_key=public_key)
+            (folder / MANIFEST_NAME).write_bytes(fake.to_bytes())
+            return list_dataset(folder, price=price, bond=bond, windows="demo", session=copycat)
+
+    # ------------------------------------------------------------- real data
+
+    def table(self, name: str) -> Path:
+        """Return one of scikit-learn's tables as a CSV file."""
+        from sklearn import datasets
+
+        path = self.sources / f"{name}.csv"
+        if not path.exists():
+            getattr(datasets, f"load_{name}")(as_frame=True).frame.to_csv(path, index=False)
+        return path
+
+    def crowd(self, name: str) -> Path:
+        """Return a crowd-labelled table of the catalogue as a Parquet file."""
+        path = self.sources / f"{name}.parquet"
+        if not path.exists():
+            self._recipe(name)(path)
+        return path
+
+    def digits(self) -> Path:
+        """Return the handwritten digits as an image folder."""
+        folder = self.sources / "digits"
+        if not folder.exists():
+            self._recipe("digits")(folder)
+        return folder / "images"
+
+    def _recipe(self, name: str) -> Any:
+        path = ROOT / "datasets" / name / "recipe.py"
+        spec = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.build
+
+
+def _waiting(session: Session, seat: Seat) -> list[Purchase]:
+    return [
+        purchase
+        for purchase in session.catalogue.purchases(custody_id=seat.epoch.custody_id)
+        if seat.index not in purchase.delivered
+    ]
+
+
+def _encryption_keys(session: Session) -> dict[bytes, bytes]:
+    return find_encryption_keys(
+        session.signer.sign_typed,
+        session.catalogue.encryption_keys(session.address),
+        chain_id=session.profile.chain_id,
+        market=session.chain.market.address,
+        validator=session.address,
+    )
+
+
+def fill(market: AppMarket) -> dict[str, Version]:
+    """List a handful of real data sets, some kept by custodians and some by their sellers."""
+    kept = {"custodians": 3, "threshold": 2, "lock": "100 TMK"}
+    return {
+        "wine": market.sell(
+            market.table("wine"),
+            title="Wine, chemical analysis of three cultivars",
+            description="178 Italian wines, thirteen measurements each, and the cultivar.",
+            price="4 TUSD",
+            licence="CC-BY-4.0",
+        ),
+        "iris": market.sell(
+            market.table("iris"),
+            title="Iris, measured by hand",
+            description="Sepals and petals of 150 flowers of three species.",
+            price="2.5 TUSD",
+            licence="CC0-1.0",
+            samples=5,
+        ),
+        "cancer": market.sell(
+            market.table("breast_cancer"),
+            title="Breast cancer, cell nuclei",
+            description="Thirty features of cell nuclei from 569 biopsies, with the diagnosis.",
+            price="0.02 TEUR",
+            licence="CC-BY-4.0",
+            bond="1 TEUR",
+        ),
+        "diabetes": market.sell(
+            market.table("diabetes"),
+            title="Diabetes, progression after one year",
+            description="Ten baseline variables of 442 patients and how their disease went on.",
+            price="12 TUSD",
+            licence="LicenseRef-research-only",
+            bond="20 TUSD",
+            **kept,
+        ),
+        "digits": market.sell(
+            market.digits(),
+            title="Handwritten digits, images",
+            description="1,797 small images of digits, in folders by what they show.",
+            price="18 TUSD",
+            licence="CC-BY-4.0",
+            bond="50 TUSD",
+            **kept,
+        ),
+        "weather": market.sell(
+            market.crowd("cf_amt"),
+            title="Weather sentiment of tweets, 20 answers an item",
+            description="What does this tweet feel about the weather? 6,030 answers by 110 workers "
+            "on Amazon Mechanical Turk, with gold labels as truth.",
+            price="9.5 TUSD",
+            licence="Apache-2.0",
+            bond="15 TUSD",
+            samples=8,
+            **kept,
+        ),
+        "reviews": market.sell(
+            market.crowd("sp_amt"),
+            title="Movie reviews, labelled by a crowd",
+            description=REVIEWS,
+            price="25 TUSD",
+            licence="Apache-2.0",
+            bond="50 TUSD",
+            samples=10,
+            **kept,
+        ),
+    }
+
+
+REVIEWS = """Is this sentence from a movie review positive or negative? Asked on Amazon Mechanical \
+Turk; here is every answer of every worker, with the gold label of the source beside it.
+
+Good for testing methods that weigh workers by skill: the crowd is uneven, some workers answer a \
+few items and some answer hundreds, and a plain majority is clearly worse than what can be reached."""
