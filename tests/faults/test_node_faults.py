@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Custodians' nodes under outages, lies, reorganisations and kills."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.utils.fault_proxy import Fault, FaultProxy
+from tests.utils.node_process import start_node
+from tests.utils.nodes import FEE, TERM, Keeper, Sale, Stand, open_stand, rounds, turn
+from tests.utils.rpc_server import serve
+from truthmark.keys.curve import multiply
+from truthmark.market.catalogue import Purchase
+from truthmark.market.records import PurchaseStatus
+from truthmark.market.session import Session
+from truthmark.node.daemon import Node, NodeSettings
+from truthmark.node.policy import Policy
+from truthmark.testing.network import role_key
+
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(
+        tmp_path_factory.mktemp("faults") / "net", ["custodian1", "custodian2"]
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def clean_up(stand: Stand) -> Iterator[None]:
+    yield
+    stand.retire_all()
+
+
+@pytest.fixture
+def sale(stand: Stand) -> Sale:
+    """A custody that custodian1 alone keeps."""
+    with Keeper(stand.net, "custodian1") as node:
+        made = stand.sell([node], threshold=1)
+        turn(lambda: stand.is_live(made), node)
+    return made
+
+
+def is_delivered(stand: Stand, bought: Purchase) -> bool:
+    return stand.purchase(bought).status is PurchaseStatus.DELIVERED
+
+
+def sent(session: Session) -> int:
+    """Return how many transactions an account has on the chain."""
+    reply = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
+    return int(reply, 16)
+
+
+def wait_for(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for something that another thread or process does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.05)
+
+
+# ------------------------------------------------------------ reorganisations
+
+
+def test_node__young_purchase__posts_nothing_before_confirmations(stand: Stand, sale: Sale) -> None:
+    with Keeper(stand.net, "custodian1", confirmations=3) as node:
+        stand.net.chain.rpc("anvil_mine", "0x3")
+        rounds(1, node)
+        bought = stand.buy(sale)
+        before = sent(node.session)
+        rounds(3, node)
+        stand.net.chain.rpc("anvil_mine", "0x1")
+        rounds(3, node)
+        assert sent(node.session) == before
+        # The chain takes the purchase back, and nothing was given away.
+        stand.net.chain.rpc("anvil_reorg", 2, [])
+        rounds(3, node)
+        assert sent(node.session) == before
+        assert node.role.view._held[sale.epoch.custody_id].purchases == {}
+        # The buyer's journal sends it again; it is the same purchase, and has its turn.
+        stand.session("buyer").journal.resume()
+        stand.net.chain.rpc("anvil_mine", "0x2")
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+def test_node__dear_purchase__waits_for_more_confirmations(stand: Stand, sale: Sale) -> None:
+    policy = Policy(confirmations=((stand.token, 20 * 10**6, 5),))
+    with Keeper(stand.net, "custodian1", policy=policy) as node:
+        bought = stand.buy(sale)
+        before = sent(node.session)
+        stand.net.chain.rpc("anvil_mine", "0x3")
+        rounds(3, node)
+        assert sent(node.session) == before
+        stand.net.chain.rpc("anvil_mine", "0x1")
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+def test_node__purchase_and_delivery_taken_back__are_delivered_once_more(
+    stand: Stand, sale: Sale
+) -> None:
+    with Keeper(stand.net, "custodian1") as node:
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+        turn(lambda: node.session.journal.pending() == [], node)
+        stand.net.chain.rpc("anvil_reorg", 2, [])
+        # The delivery comes back before its purchase, so it has no effect at first.
+        rounds(3, node)
+        stand.session("buyer").journal.resume()
+        turn(lambda: is_delivered(stand, bought), node)
+    assert len(stand.events("market", "Delivered", purchase_id=bought.purchase_id)) == 1
+
+
+# -------------------------------------------------------------- lying endpoints
+
+
+@contextlib.contextmanager
+def liar(stand: Stand, lie: Callable[[bytes, bytes], bytes]) -> Iterator[str]:
+    """An endpoint that passes questions on, and `lie(question, answer)` back."""
+    client = httpx.Client(timeout=30, trust_env=False)
+
+    def answer(body: bytes) -> tuple[int, bytes]:
+        headers = {"content-type": "application/json"}
+        reply = client.post(stand.net.chain.url, content=body, headers=headers).content
+        return 200, lie(body, reply)
+
+    with client, serve(answer) as server:
+        yield server.url
+
+
+def test_node__endpoints_disagree_about_a_purchase__posts_nothing(stand: Stand, sale: Sale) -> None:
+    is_lying = True
+    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    selector = call.data[:4].hex().encode()
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        if not is_lying or selector not in question:
+            return answer
+        said = json.loads(answer)
+        for entry in said if isinstance(said, list) else [said]:
+            entry["result"] = "0x" + "00" * ((len(entry["result"]) - 2) // 2)
+        return json.dumps(said).encode()
+
+    with (
+        liar(stand, lie) as url,
+        Keeper(stand.net, "custodian1", rpc=(stand.net.chain.url, url)) as node,
+    ):
+        bought = stand.buy(sale)
+        before = sent(node.session)
+        rounds(5, node)
+        assert sent(node.session) == before
+        name = {"kind": "chain"}
+        assert node.metrics.registry.get_sample_value("truthmark_problems_total", name)
+        is_lying = False
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
+    stand: Stand, sale: Sale
+) -> None:
+    """Else an endpoint would get a part of the key for nothing, even from an estimate of gas."""
+    bought = stand.buy(sale)
+    true, forged = (f"{p.x:064x}{p.y:064x}".encode() for p in (bought.receipt.base, multiply(77)))
+    asked: list[bytes] = []
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        asked.append(question)
+        return answer.replace(true, forged)
+
+    index = stand.net.home("custodian1") / "index-of-lies.sqlite"
+    with (
+        liar(stand, lie) as url,
+        Keeper(stand.net, "custodian1", rpc=(url,), index_url=f"sqlite:///{index}") as node,
+    ):
+        rounds(5, node)
+        assert node.role.view._held[sale.epoch.custody_id].purchases == {}
+        rows = node.session.catalogue.purchases(purchase_id=bought.purchase_id)
+        assert rows[0].receipt.base == multiply(77)  # the lie was told
+    assert b"eth_sendRawTransaction" not in b"".join(asked)
+    assert b"eth_estimateGas" not in b"".join(asked)
+    with Keeper(stand.net, "custodian1") as node:
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+# --------------------------------------------------------------------- outages
+
+
+@contextlib.contextmanager
+def running(session: Session, **settings: Any) -> Iterator[tuple[Node, str]]:
+    """A node with its loop, in a thread, and the address of its status."""
+    ready = threading.Event()
+    urls: list[str] = []
+
+    def on_ready(status: str | None, _: str | None) -> None:
+        urls.append(str(status))
+        ready.set()
+
+    node = Node(
+        session, NodeSettings(status_port=0, poll_seconds=0.05, **settings), on_ready=on_ready
+    )
+    thread = threading.Thread(target=node.run)
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield node, urls[0]
+    finally:
+        node.stop()
+        thread.join()
+
+
+def is_ready(url: str) -> bool:
+    return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+
+
+QUICK = (Fault.REFUSE, Fault.HTTP_502)
+OTHERS = tuple(
+    fault
+    for fault in Fault
+    if fault not in QUICK and fault not in (Fault.DRIP_HEAD, Fault.DRIP_BODY, Fault.FLIP_BIT)
+)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [*QUICK, *(pytest.param(fault, marks=pytest.mark.assure) for fault in OTHERS)],
+    ids=lambda fault: fault.name,
+)
+def test_node__chain_outage__is_unready_says_so_once_and_recovers(
+    stand: Stand, sale: Sale, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    port = int(stand.net.chain.url.rsplit(":", 1)[1])
+    with FaultProxy(port) as proxy:
+        session = stand.net.session("custodian1", rpc=(proxy.url,), rpc_timeout=1)
+        with session, running(session) as (_, url):
+            wait_for(lambda: is_ready(url), "the first round")
+            proxy.fault = fault
+            bought = stand.buy(sale)
+            wait_for(lambda: not is_ready(url), "going unready", 120)
+            assert httpx.get(f"{url}/health", trust_env=False).json()["problem"]
+            rounds_failed = 'truthmark_problems_total{kind="outage"} 2.0'
+            wait_for(
+                lambda: rounds_failed in httpx.get(f"{url}/metrics", trust_env=False).text,
+                "a second failure",
+                120,
+            )
+            proxy.fault = None
+            wait_for(lambda: is_ready(url), "recovery")
+            wait_for(lambda: is_delivered(stand, bought), "delivery")
+    said = [r.getMessage() for r in caplog.records if r.name == "truthmark.node.status"]
+    assert sum(line.startswith("outage: ") for line in said) == 1
+    assert sum(line.startswith("back: ") for line in said) == 1
+
+
+# --------------------------------------------------------------------- processes
+
+
+def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale: Sale) -> None:
+    home = stand.net.home("custodian1")
+    token, key = "CANARY-OF-THE-OPERATOR", "CANARY-OF-THE-ENDPOINT"
+    messages: list[Any] = []
+
+    def hear(body: bytes) -> tuple[int, bytes]:
+        messages.append(json.loads(body))
+        return 500, b"not now"
+
+    with serve(hear) as operator, liar(stand, lambda _, answer: answer) as endpoint:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")},
+            "TRUTHMARK_HOME": str(home),
+            "TRUTHMARK_RPC": f"{endpoint}/{key}",
+            "TRUTHMARK_ACCOUNT": "env:OPERATOR_KEY",
+            "OPERATOR_KEY": role_key("custodian1").hex(),
+            "TRUTHMARK_NODE_GAS_RESERVE": "1000000",
+            "TRUTHMARK_NODE_NOTIFY": f"{operator.url}/{token}",
+        }
+        (home / "node.toml").write_text('poll = 0.1\nconfirmations = ["1000 TUSD=2"]\n')
+        bought = stand.buy(sale)
+        command = [sys.executable, "-m", "truthmark.cli", "node", "run", "--as", "custodian"]
+        process = subprocess.Popen(
+            [*command, "--log-json", "--status-port", "0"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            wait_for(lambda: is_delivered(stand, bought), "delivery")
+            wait_for(lambda: messages, "a message to the operator")
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            (home / "node.toml").unlink()
+    assert process.returncode == 0, output
+    assert messages[0]["kind"] == "low-gas"
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert {"time", "level", "logger", "text"} <= set(lines[0])
+    assert any(line.get("kind") == "deliver" for line in lines)
+    assert lines[-1]["text"] == "stopped"
+    shares = [
+        json.loads(path.read_text())["secret"] for path in (home / "vault" / "share").iterdir()
+    ]
+    for secret in (token, key, role_key("custodian1").hex(), *shares):
+        assert secret not in output
+
+
+def test_node__stranger__is_told_to_register(stand: Stand) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "truthmark.cli", "node", "run"],
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")},
+            "TRUTHMARK_HOME": str(stand.net.home("stranger")),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 3
+    assert "truthmark stake register" in process.stderr
+
+
+@pytest.mark.parametrize(
+    "kills", [20, pytest.param(200, marks=[pytest.mark.assure, pytest.mark.timeout(1_800)])]
+)
+def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kills: int) -> None:
+    """From acceptance to release under SIGKILL; every transaction it ever sent had its effect."""
+    home, chooser = stand.net.home("custodian2"), random.Random(kills)
+    account = stand.session("custodian2")
+    first, before = stand.net.status().block or 0, sent(account)
+    earned = stand.owed(account.address)
+    buyers = ("buyer", "stranger", "copycat")
+    bought: list[Purchase] = []
+    sale = stand.sell([account.address], threshold=1)
+
+    def all_are(status: PurchaseStatus) -> bool:
+        return all(stand.purchase(b).status is status for b in bought)
+
+    def survive(done: Callable[[], bool], times: int) -> None:
+        """Kill it so many times, or until there is nothing left to do, then let it finish."""
+        for _ in range(times):
+            process = start_node(home)
+            time.sleep(chooser.uniform(0.0, 0.6))
+            process.kill()
+            process.join()
+        process = start_node(home)
+        try:
+            wait_for(done, "what the node was started for")
+        finally:
+            process.kill()
+            process.join()
+
+    each = kills // 5
+    survive(lambda: stand.is_live(sale), each)
+    bought += [stand.buy(sale, role) for role in buyers]
+    survive(lambda: all_are(PurchaseStatus.DELIVERED), each)
+    stand.warp_to(max(stand.purchase(b).deadline for b in bought) + 601)
+    survive(lambda: all_are(PurchaseStatus.SETTLED), each)
+    stand.warp_to(sale.epoch.custody.end - TERM // 3)
+    survive(lambda: stand.state(sale).end == sale.epoch.custody.end + TERM, each)
+    stand.retire_all()
+    stand.warp_to(stand.now() + 12_000)
+    survive(lambda: stand.state(sale).released == 1, each)
+    with Keeper(stand.net, "custodian2") as node:
+        turn(lambda: node.session.journal.pending() == [], node)
+
+    custody = {"custody_id": sale.epoch.custody_id}
+    accepted = stand.events("registry", "CustodyAccepted", **custody)
+    extended = stand.events("registry", "CustodyExtended", **custody)
+    released = stand.events("registry", "CustodianReleased", **custody)
+    assert [len(accepted), len(extended), len(released)] == [1, 1, 1]
+    delivered = [stand.events("market", "Delivered", purchase_id=b.purchase_id) for b in bought]
+    settled = [stand.events("market", "Settled", purchase_id=b.purchase_id) for b in bought]
+    assert [len(rows) for rows in delivered + settled] == [1] * 6
+    assert stand.owed(account.address) - earned == 3 * FEE
+    # No transaction of the account was in vain: each left one of these events.
+    own = [accepted, extended, released, *delivered, *settled]
+    useful = {row.tx_hash for rows in own for row in rows}
+    others = _other_transactions(stand, account.address, first) - useful
+    assert not others
+    assert sent(account) - before == len(useful)
+
+
+def _other_transactions(stand: Stand, account: str, first: int) -> set[str]:
+    last = stand.net.status().block or 0
+    found = set()
+    for number in range(first + 1, last + 1):
+        block: Any = stand.net.chain.rpc("eth_getBlockByNumber", hex(number), True)
+        found |= {t["hash"] for t in block["transactions"] if t["from"] == account.lower()}
+    return found

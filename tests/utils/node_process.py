@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node in a process that a test may kill; forked from one that has imported everything."""
+
+import multiprocessing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from truthmark.market.session import connect
+from truthmark.node.daemon import Node, NodeSettings
+from truthmark.node.policy import Policy
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
+
+
+def run_node(home: Path) -> None:
+    """Run a devnet role's node until it is killed."""
+    with connect(home, ask_passphrase=lambda _: "devnet") as session:
+        Node(session, NodeSettings(policy=Policy(margin_seconds=60), poll_seconds=0.02)).run()
+
+
+def start_node(home: Path) -> BaseProcess:
+    """Start a node; `kill()` is SIGKILL."""
+    process = _CONTEXT.Process(target=run_node, args=(home,), daemon=True)
+    process.start()
+    return process
