@@ -87,8 +87,8 @@ class LeafIndex:
         try:
             with closing(self._connect()) as db:
                 return action(db)
-        except sqlite3.DatabaseError as error:
-            # Errors of the module itself, such as text that is not UTF-8, have no code.
+        except (sqlite3.DatabaseError, UnicodeError) as error:
+            # Errors of Python's module, about text that is not UTF-8, have no code.
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _NOT_DAMAGE:
                 raise
             self._discard(used)
