@@ -1,0 +1,534 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The market as a ledger in plain Python, written from docs/protocol.md and from nothing else.
+
+Each method tells whether the call is allowed and, if so, has changed the ledger. It keeps sets and
+lists where the contracts keep words, and derives what is held from what has happened, so that a
+mistake in one is not repeated in the other. Ids are whatever the caller names things by.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from tests.utils.staking_ledger import StakingLedger
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
+
+BURN = "0x" + "00" * 20
+RUNNING = (VersionStatus.OPEN, VersionStatus.PAUSED)
+LIMIT = 2**128
+WEEK = 7 * 86_400
+Id = Hashable
+
+
+@dataclass
+class Version:
+    """A version, with what of its terms matters to money and time."""
+
+    seller: str
+    payee: str
+    token: str
+    bond: int
+    fee_bps: int
+    delivery: int
+    inspection: int
+    has_gate: bool
+    price: int
+    listing: int
+    number: int
+    status: VersionStatus = VersionStatus.OPEN
+    epochs: int = 0
+    stopped_at: int = 0
+    is_superseded: bool = False
+    pot: int = 0
+
+    @property
+    def windows(self) -> int:
+        return self.delivery + self.inspection
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING
+
+    @property
+    def held(self) -> int:
+        """What the registry holds for it: the pot, and the bond while it can be lost."""
+        bonded = self.status in (*RUNNING, VersionStatus.RETIRED)
+        return self.pot + (self.bond if bonded else 0)
+
+
+@dataclass
+class Custody:
+    """An epoch of custody; custodians are named by their number from 1."""
+
+    version: Id
+    custodians: Sequence[str]
+    threshold: int
+    fee: int
+    keeping_fee: int
+    lock: int
+    penalty: int
+    term: int
+    accept_until: int
+    end: int
+    last_end: int
+    status: CustodyStatus = CustodyStatus.OPENED
+    accepted: set[int] = field(default_factory=set)
+    active: set[int] = field(default_factory=set)
+    previous_active: set[int] = field(default_factory=set)
+    votes: set[int] = field(default_factory=set)
+    fined: set[int] = field(default_factory=set)
+    released: set[int] = field(default_factory=set)
+    previous_end: int = 0
+    stopped_at: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.custodians)
+
+    @property
+    def held(self) -> int:
+        """Keeping fees: n while OPENED, none once LAPSED, one for each not released once LIVE."""
+        if self.status == CustodyStatus.OPENED:
+            return self.count * self.keeping_fee
+        if self.status == CustodyStatus.LAPSED:
+            return 0
+        return (self.count - len(self.released)) * self.keeping_fee
+
+
+@dataclass
+class Purchase:
+    """A purchase with the custodians who delivered, in their order."""
+
+    custody: Id
+    buyer: str
+    price: int
+    deadline: int
+    status: PurchaseStatus = PurchaseStatus.PAID
+    delivered: list[int] = field(default_factory=list)
+
+
+@dataclass
+class MarketLedger:
+    """Registry, market and staking. `pays` says of each token whether coins come in."""
+
+    staking: StakingLedger
+    registry: str
+    treasury: str
+    fee_bps: int
+    now: int = 0
+    is_paused: bool = False
+    pays: dict[str, bool] = field(default_factory=lambda: defaultdict(lambda: True))
+    versions: dict[Id, Version] = field(default_factory=dict)
+    custodies: dict[Id, Custody] = field(default_factory=dict)
+    purchases: dict[Id, Purchase] = field(default_factory=dict)
+    listing_count: int = 0
+    used_vouchers: set[Id] = field(default_factory=set)
+    # contract -> (token, account) -> amount
+    entries: dict[str, dict[tuple[str, str], int]] = field(
+        default_factory=lambda: {"registry": defaultdict(int), "market": defaultdict(int)}
+    )
+    # all that ever came in, by contract and token, and all that was paid out
+    paid_in: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    paid_out: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+
+    # ------------------------------------------------------------- reading
+
+    def held(self, contract: str, token: str) -> int:
+        """Return what a contract must have of a token: entries and what is held beside them."""
+        total = sum(
+            amount
+            for (its_token, _), amount in self.entries[contract].items()
+            if its_token == token
+        )
+        if contract == "registry":
+            for version_id, version in self.versions.items():
+                if version.token == token:
+                    total += version.held
+                    total += sum(
+                        it.held for it in self.custodies.values() if it.version == version_id
+                    )
+            return total
+        for purchase in self.purchases.values():
+            if purchase.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
+                custody = self.custodies[purchase.custody]
+                if self.versions[custody.version].token == token:
+                    total += purchase.price + custody.threshold * custody.fee
+        return total
+
+    def duty_end(self, custody: Custody, j: int) -> int:
+        """Return after which second custodian j's duty has ended; -1 where it has."""
+        version = self.versions[custody.version]
+        if version.status == VersionStatus.DEAD:
+            return -1
+        if j in custody.active:
+            end = custody.end
+        elif j in custody.previous_active:
+            end = custody.previous_end
+        else:
+            end = -1
+        stops = [it for it in (version.stopped_at, custody.stopped_at) if it]
+        return min([end, *(stop + version.windows for stop in stops)])
+
+    def duty(self, custody_id: Id, j: int) -> bytes:
+        """Return the name of a duty; only its uniqueness matters."""
+        return repr((custody_id, j)).encode()
+
+    # ------------------------------------------------------------- version
+
+    def list_version(
+        self, version_id: Id, version: Version, sender: str, previous: Id | None = None
+    ) -> bool:
+        """List; the caller opens the first custody in the same breath (`open_custody`)."""
+        if self.is_paused or sender != version.seller or version_id in self.versions:
+            return False
+        if not (0 <= version.price < LIMIT and version.bond < LIMIT):
+            return False
+        if version.fee_bps != self.fee_bps:
+            return False
+        if previous is None:
+            version.listing, version.number = self.listing_count + 1, 1
+        else:
+            before = self.versions.get(previous)
+            if before is None or before.seller != sender or before.is_superseded:
+                return False
+            version.listing, version.number = before.listing, before.number + 1
+        self.versions[version_id] = version
+        return True
+
+    def open_custody(self, custody_id: Id, custody: Custody, epoch: int, sender: str) -> bool:
+        """Open an epoch; for a new version, call `finish_listing` afterwards."""
+        version = self.versions.get(custody.version)
+        if self.is_paused or version is None or sender != version.seller or not version.is_running:
+            return False
+        if epoch != version.epochs:
+            return False
+        if not self.now <= custody.accept_until <= self.now + WEEK:
+            return False
+        if not custody.accept_until + version.windows <= custody.end <= custody.last_end:
+            return False
+        bond = version.bond if version.epochs == 0 else 0
+        cost = custody.count * custody.keeping_fee + bond
+        if cost and not self.pays[version.token]:
+            return False
+        self._pay_in("registry", version.token, cost)
+        version.epochs += 1
+        self.custodies[custody_id] = custody
+        if custody.lock == 0:
+            custody.accepted = custody.active = {1}
+            custody.status = CustodyStatus.LIVE
+        return True
+
+    def reprice(self, version_id: Id, price: int, sender: str) -> bool:
+        version = self._own_running(version_id, sender)
+        if version is None or price >= LIMIT:
+            return False
+        version.price = price
+        return True
+
+    def set_version_paused(self, version_id: Id, is_paused: bool, sender: str) -> bool:
+        version = self._own_running(version_id, sender)
+        if version is None:
+            return False
+        version.status = VersionStatus.PAUSED if is_paused else VersionStatus.OPEN
+        return True
+
+    def retire(self, version_id: Id, sender: str) -> bool:
+        version = self._own_running(version_id, sender)
+        if version is None:
+            return False
+        version.status, version.stopped_at = VersionStatus.RETIRED, self.now
+        return True
+
+    def fund(self, version_id: Id, amount: int) -> bool:
+        version = self.versions.get(version_id)
+        if version is None or not version.is_running or amount >= LIMIT:
+            return False
+        if amount and not self.pays[version.token]:
+            return False
+        self._pay_in("registry", version.token, amount)
+        version.pot += amount
+        return True
+
+    def wind_up(self, version_id: Id) -> bool:
+        version = self.versions.get(version_id)
+        if version is None:
+            return False
+        amount = version.pot
+        if version.status == VersionStatus.RETIRED:
+            if not self.now > version.stopped_at + version.windows:
+                return False
+            version.status = VersionStatus.CLOSED
+            amount += version.bond
+        elif version.status not in (VersionStatus.CLOSED, VersionStatus.DEAD):
+            return False
+        version.pot = 0
+        self._credit("registry", version.token, version.payee, amount)
+        return True
+
+    # ------------------------------------------------------------- custody
+
+    def accept(self, custody_id: Id, j: int, sender: str) -> bool:
+        custody = self.custodies.get(custody_id)
+        if custody is None or custody.status != CustodyStatus.OPENED:
+            return False
+        if not self.now <= custody.accept_until or not self.versions[custody.version].is_running:
+            return False
+        if not 1 <= j <= custody.count or j in custody.accepted:
+            return False
+        refusal = self.staking.lock(
+            self.registry,
+            custody.custodians[j - 1],
+            sender,
+            self.duty(custody_id, j),
+            custody.lock,
+        )
+        if refusal is not None:
+            return False
+        custody.accepted.add(j)
+        if len(custody.accepted) == custody.count:
+            custody.status = CustodyStatus.LIVE
+            custody.active = set(custody.accepted)
+        return True
+
+    def release(self, custody_id: Id) -> bool:
+        custody = self.custodies.get(custody_id)
+        if custody is None:
+            return False
+        version = self.versions[custody.version]
+        if custody.status == CustodyStatus.OPENED:
+            if not self.now > custody.accept_until and version.is_running:
+                return False
+            cost = custody.count * custody.keeping_fee
+            self._credit("registry", version.token, version.seller, cost)
+            custody.status = CustodyStatus.LAPSED
+            custody.released = set(custody.accepted)
+            for j in custody.accepted:
+                self._unlock(custody_id, custody, j)
+            return True
+        if custody.status == CustodyStatus.LAPSED:
+            return False
+        for j in range(1, custody.count + 1):
+            if j in custody.released or not self.now > self.duty_end(custody, j):
+                continue
+            custody.released.add(j)
+            self._unlock(custody_id, custody, j)
+            if j in custody.fined:
+                version.pot += custody.keeping_fee
+            else:
+                keeper = custody.custodians[j - 1]
+                self._credit("registry", version.token, keeper, custody.keeping_fee)
+        return True
+
+    def extend(self, custody_id: Id, j: int, sender: str) -> bool:
+        custody = self.custodies.get(custody_id)
+        if custody is None or custody.status != CustodyStatus.LIVE:
+            return False
+        version = self.versions[custody.version]
+        if not 1 <= j <= custody.count or not version.is_running:
+            return False
+        if not self.staking.is_actor(custody.custodians[j - 1], sender):
+            return False
+        if j not in custody.active:
+            joins = j in custody.previous_active and self.now < custody.previous_end
+            if not joins or not self._pay_term(version, custody, {j}):
+                return False
+            custody.active = custody.active | {j}
+            return True
+        if not custody.end - custody.term // 3 <= self.now < custody.end:
+            return False
+        if custody.end + custody.term > custody.last_end or j in custody.votes:
+            return False
+        votes = custody.votes | {j}
+        if len(votes) == 2 * custody.threshold - 1:
+            if not self._pay_term(version, custody, votes):
+                return False
+            custody.previous_active, custody.previous_end = custody.active, custody.end
+            custody.active, votes = votes, set()
+            custody.end += custody.term
+        custody.votes = votes
+        return True
+
+    # ------------------------------------------------------------ purchase
+
+    def buy(
+        self,
+        purchase_id: Id,
+        version_id: Id,
+        custody_id: Id,
+        buyer: str,
+        price: int,
+        *,
+        is_proven: bool = True,
+        is_admitted: bool = True,
+        voucher: tuple[Id, int, int, bool] | None = None,
+    ) -> bool:
+        """Buy; a voucher is its digest, price, expiry, and whether the seller signed all of it."""
+        version, custody = self.versions.get(version_id), self.custodies.get(custody_id)
+        if self.is_paused or version is None or version.status != VersionStatus.OPEN:
+            return False
+        if custody is None or custody.version != version_id:
+            return False
+        if custody.status != CustodyStatus.LIVE or self.now + version.windows > custody.end:
+            return False
+        due = version.price
+        if voucher is not None:
+            digest, due, expiry, is_signed = voucher
+            if due > version.price or self.now > expiry or not is_signed:
+                return False
+            if digest in self.used_vouchers:
+                return False
+        if price != due or not is_proven or (version.has_gate and not is_admitted):
+            return False
+        if purchase_id in self.purchases:
+            return False
+        cost = price + custody.threshold * custody.fee
+        if cost and not self.pays[version.token]:
+            return False
+        self._pay_in("market", version.token, cost)
+        if voucher is not None:
+            self.used_vouchers.add(voucher[0])
+        deadline = self.now + version.delivery
+        self.purchases[purchase_id] = Purchase(custody_id, buyer, price, deadline)
+        return True
+
+    def deliver(self, custody_id: Id, j: int, parts: Sequence[tuple[Id, bool]]) -> bool:
+        """Deliver parts, each with whether its proof is good; all count or none."""
+        custody = self.custodies.get(custody_id)
+        # Whose stored hash was deleted, or who never accepted, delivers nothing.
+        if custody is None or j not in custody.accepted - custody.released:
+            return False
+        version = self.versions[custody.version]
+        done: list[tuple[Purchase, list[int], PurchaseStatus, int]] = []
+        for purchase_id, is_good in parts:
+            it = self.purchases.get(purchase_id)
+            if it is None or it.status != PurchaseStatus.PAID or j in it.delivered:
+                continue
+            if self.now > it.deadline:
+                continue
+            if not is_good:
+                for purchase, delivered, status, deadline in reversed(done):
+                    purchase.delivered, purchase.status = delivered, status
+                    purchase.deadline = deadline
+                return False
+            done.append((it, it.delivered, it.status, it.deadline))
+            it.delivered = [*it.delivered, j]
+            if len(it.delivered) == custody.threshold:
+                it.status = PurchaseStatus.DELIVERED
+                it.deadline = self.now + version.inspection
+        return True
+
+    def settle(self, version_id: Id, custody_id: Id, purchase_ids: Sequence[Id]) -> bool:
+        if self.versions[version_id].status == VersionStatus.DEAD:
+            return False
+        for purchase_id in purchase_ids:
+            it = self.purchases.get(purchase_id)
+            if it is None or it.custody != custody_id:
+                continue
+            if it.status == PurchaseStatus.DELIVERED and self.now > it.deadline:
+                self._settle(it)
+        return True
+
+    def confirm(self, purchase_id: Id, sender: str) -> bool:
+        it = self.purchases.get(purchase_id)
+        if it is None or it.buyer != sender or it.status != PurchaseStatus.DELIVERED:
+            return False
+        if self._version_of(it).status == VersionStatus.DEAD:
+            return False
+        self._settle(it)
+        return True
+
+    def refund(self, custody_id: Id, purchase_ids: Sequence[Id]) -> bool:
+        custody = self.custodies[custody_id]
+        version = self.versions[custody.version]
+        silent: set[int] = set()
+        is_late = False
+        for purchase_id in purchase_ids:
+            it = self.purchases.get(purchase_id)
+            if it is None or it.custody != custody_id:
+                continue
+            if version.status == VersionStatus.DEAD:
+                if it.status not in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
+                    continue
+            elif it.status != PurchaseStatus.PAID or not self.now > it.deadline:
+                continue
+            else:
+                is_late = True
+                on_duty = set(custody.active)
+                if it.deadline + version.inspection <= custody.previous_end:
+                    on_duty |= custody.previous_active
+                silent |= on_duty - set(it.delivered)
+            it.status = PurchaseStatus.REFUNDED
+            cost = it.price + custody.threshold * custody.fee
+            self._credit("market", version.token, it.buyer, cost)
+        if is_late:
+            self._close(custody_id, custody, silent)
+        return True
+
+    def complain(self, purchase_id: Id, is_true: bool) -> bool:
+        it = self.purchases.get(purchase_id)
+        if it is None or it.status != PurchaseStatus.DELIVERED or self.now > it.deadline:
+            return False
+        version = self._version_of(it)
+        if version.status in (VersionStatus.DEAD, VersionStatus.CLOSED) or not is_true:
+            return False
+        version.status = VersionStatus.DEAD
+        reward = version.bond // 2
+        self._credit("registry", version.token, it.buyer, reward)
+        self._credit("registry", version.token, BURN, version.bond - reward)
+        return True
+
+    def withdraw(self, contract: str, token: str, account: str) -> int:
+        """Empty an entry; whether the coins arrive is the token's affair."""
+        amount = self.entries[contract].pop((token, account), 0)
+        self.paid_out[contract, token] += amount
+        return amount
+
+    # ------------------------------------------------------------ internals
+
+    def _own_running(self, version_id: Id, sender: str) -> Version | None:
+        version = self.versions.get(version_id)
+        if version is None or version.seller != sender or not version.is_running:
+            return None
+        return version
+
+    def _version_of(self, purchase: Purchase) -> Version:
+        return self.versions[self.custodies[purchase.custody].version]
+
+    def _credit(self, contract: str, token: str, account: str, amount: int) -> None:
+        if amount:
+            self.entries[contract][token, account] += amount
+
+    def _pay_in(self, contract: str, token: str, amount: int) -> None:
+        self.paid_in[contract, token] += amount
+
+    def _unlock(self, custody_id: Id, custody: Custody, j: int) -> None:
+        if custody.lock:
+            self.staking.release(self.registry, self.duty(custody_id, j))
+
+    def _pay_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
+        cost = len(stayers) * custody.keeping_fee
+        if cost > version.pot:
+            return False
+        version.pot -= cost
+        for j in stayers:
+            keeper = custody.custodians[j - 1]
+            self._credit("registry", version.token, keeper, custody.keeping_fee)
+        return True
+
+    def _settle(self, purchase: Purchase) -> None:
+        custody = self.custodies[purchase.custody]
+        version = self.versions[custody.version]
+        purchase.status = PurchaseStatus.SETTLED
+        fee = purchase.price * version.fee_bps // 10_000
+        self._credit("market", version.token, self.treasury, fee)
+        self._credit("market", version.token, version.payee, purchase.price - fee)
+        for j in purchase.delivered:
+            self._credit("market", version.token, custody.custodians[j - 1], custody.fee)
+
+    def _close(self, custody_id: Id, custody: Custody, silent: set[int]) -> None:
+        if custody.status == CustodyStatus.LIVE:
+            custody.status, custody.stopped_at = CustodyStatus.CLOSED, self.now
+        for j in silent - custody.fined - custody.released:
+            custody.fined.add(j)
+            if custody.lock:
+                self.staking.slash(self.registry, self.duty(custody_id, j), custody.penalty)
