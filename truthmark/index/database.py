@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from truthmark.config import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.index.decode import Logs
-from truthmark.index.schema import EventTable, WideInteger, build_schema, to_sqlite
+from truthmark.index.schema import EventTable, build_schema
 
 KEEP_BLOCKS = 4096
 """Headers kept behind the tip, to find where a reorganisation began; further back only those of
@@ -176,7 +176,8 @@ class Index:
             after: Block number and log index behind which to begin.
             until_block: Last block to consider, such as the newest that counts as final.
             limit: How many at most.
-            equal: Values that columns must have, such as `buyer=me` or `terms_token=usdc`.
+            equal: Values that columns must have, such as `buyer=me` or `terms_token=usdc`; or a
+                query for one column, whose values are those that it may have.
 
         Raises:
             ConfigError: There is no such event or column.
@@ -195,7 +196,10 @@ class Index:
         for name, value in equal.items():
             if name not in table.c:
                 raise ConfigError(f"event {event} has no column {name}")
-            query = query.where(table.c[name] == value)
+            column = table.c[name]
+            query = query.where(
+                column.in_(value) if isinstance(value, sa.Select) else column == value
+            )
         with self.read() as connection:
             rows = connection.execute(query).all()
         width = len(table.c)
@@ -339,14 +343,8 @@ class Index:
             connection.execute(table.insert(), rows)
             return
         # Straight to the driver: SQLAlchemy's handling of each value would take most of the time.
-        ready = [
-            [to_sqlite(value) for value in values]
-            if isinstance(column.type, WideInteger) and max(values) >= 2**63
-            else values
-            for column, values in zip(table.c, columns, strict=True)
-        ]
         statement = str(table.insert().compile(dialect=connection.dialect))
-        connection.exec_driver_sql(statement, list(zip(*ready, strict=True)))
+        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -403,6 +401,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA busy_timeout = 60000")
     connection.execute("PRAGMA journal_mode = WAL")  # readers go on while somebody writes
     connection.execute("PRAGMA synchronous = NORMAL")  # what is lost is fetched again
+    connection.execute("PRAGMA cache_size = -65536")  # KiB: indexes of hashes grow everywhere
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -26,7 +26,7 @@ class Logs:
 
     Attributes:
         columns: For each table its columns: block number, log index, transaction hash, then the
-            leaves'. Integers are Python's, addresses text, hashes bytes.
+            leaves', in the form in which SQLite keeps them (see `to_sqlite`).
         hashes: Of the blocks that hold them, by number.
         timestamps: Of those blocks, where the node told them.
     """
@@ -174,10 +174,10 @@ def column_values(leaf: Leaf, words: Words) -> Sequence[Any]:
         size = int(leaf.type[5:])
         _require_zero(words[:, size:])
         return _slices(words[:, :size])
-    return _wide_integers(words, leaf.type)
+    return _integers_of(words, leaf.type)
 
 
-def _wide_integers(words: Words, kind: str) -> list[int]:
+def _integers_of(words: Words, kind: str) -> list[int] | list[int | bytes]:
     signed = not kind.startswith("u")
     unused = 32 - int(kind.removeprefix("u")[3:]) // 8
     low = np.ascontiguousarray(words[:, 24:]).view(">i8")[:, 0]
@@ -191,7 +191,10 @@ def _wide_integers(words: Words, kind: str) -> list[int]:
         return values
     if not signed:
         _require_zero(words[:, :unused])
-    return [int.from_bytes(raw, "big", signed=signed) for raw in _slices(words)]
+    # Those of up to 64 bits as integers, the others as they are.
+    fits = (words[:, :24] == fill).all(axis=1) & (signed | (low >= 0))
+    pairs = zip(low.tolist(), fits.tolist(), _slices(words), strict=True)
+    return [number if small else raw for number, small, raw in pairs]
 
 
 def checksum_addresses(raw: Sequence[bytes]) -> list[str]:

@@ -5,11 +5,13 @@ Structs become one column for each field (`terms.public_key.x` is `terms_public_
 become JSON text. Columns are typed, and nothing is rounded: see `WideInteger`.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,8 +52,10 @@ class WideInteger(TypeDecorator[int]):
             sa.BigInteger() if dialect.name == "sqlite" else sa.Numeric(78, 0)
         )
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
-        """Turn an integer into what the database keeps."""
+    def process_bind_param(self, value: int | bytes | None, dialect: Dialect) -> Any:
+        """Turn an integer, or SQLite's form of one, into what the database keeps."""
+        if isinstance(value, bytes):
+            value = int.from_bytes(value, "big", signed=self.signed)
         if value is None:
             return None
         return to_sqlite(value) if dialect.name == "sqlite" else Decimal(value)
@@ -98,7 +102,7 @@ class Leaf:
         """Whether the value is one 32-byte word."""
         return self.is_hash or not is_dynamic(self.parameter)
 
-    @property
+    @cached_property
     def sql_type(self) -> TypeEngine[Any]:
         """The column's type."""
         if self.is_hash or self.type.startswith("bytes"):
@@ -162,6 +166,16 @@ def build_schema(profile: ChainProfile) -> Schema:
     Raises:
         ConfigError: The profile names a contract that is not known here.
     """
+    contracts = (
+        (role, info.artifact, info.address.lower(), info.block)
+        for role, info in sorted(profile.contracts.items())
+    )
+    return _build_schema(profile.chain_id, tuple(contracts))
+
+
+# Every command needs it twice, for the name of the file and for what is in it.
+@functools.lru_cache(maxsize=8)
+def _build_schema(chain_id: int, contracts: tuple[tuple[str, str, str, int], ...]) -> Schema:
     metadata = sa.MetaData()
     cursor = sa.Table(
         "index_cursor",
@@ -182,17 +196,17 @@ def build_schema(profile: ChainProfile) -> Schema:
         sa.Column("has_logs", sa.Boolean, nullable=False),
     )
     events = {}
-    identity: list[Any] = [SCHEMA_VERSION, profile.chain_id]
-    for role, info in sorted(profile.contracts.items()):
+    identity: list[Any] = [SCHEMA_VERSION, chain_id]
+    for role, artifact, address, block in contracts:
         names: set[str] = set()
-        for event in load_artifact(info.artifact).events.values():
-            table = make_event_table(metadata, role, info.address.lower(), event)
+        for event in load_artifact(artifact).events.values():
+            table = make_event_table(metadata, role, address, event)
             assert event.name not in names  # Vyper has no overloaded events
             names.add(event.name)
             events[role, event.name] = table
             columns = [(leaf.column, leaf.type, leaf.indexed) for leaf in table.leaves]
-            identity.append([role, info.address.lower(), info.block, event.signature, columns])
-    start = min((info.block for info in profile.contracts.values()), default=0)
+            identity.append([role, address, block, event.signature, columns])
+    start = min((block for *_, block in contracts), default=0)
     fingerprint = keccak256(json.dumps(identity).encode()).hex()[:16]
     return Schema(metadata, events, start, fingerprint, cursor, blocks)
 
@@ -218,6 +232,7 @@ def make_event_table(metadata: sa.MetaData, role: str, address: str, event: Even
         *(sa.Column(leaf.column, leaf.sql_type, nullable=False) for leaf in leaves),
         # What is indexed in the event is what people look for.
         *(sa.Index(f"ix_{name}_{leaf.column}", leaf.column) for leaf in leaves if leaf.indexed),
+        sqlite_with_rowid=False,  # rows come in the order of the key
     )
     return EventTable(role, address, event, tuple(leaves), table)
 
@@ -236,9 +251,11 @@ def snake_case(name: str) -> str:
 
 
 def to_column(leaf: Leaf, value: Any) -> Any:
-    """Turn a decoded value into what its column holds."""
+    """Turn a decoded value into what its column holds in SQLite."""
     if leaf.is_hash:
         return value
+    if isinstance(leaf.sql_type, WideInteger):
+        return to_sqlite(value)
     if leaf.parameter.item:
         return json.dumps(value, default=lambda raw: "0x" + raw.hex())
     # PostgreSQL's text cannot hold the NUL that a contract may emit.
@@ -247,6 +264,8 @@ def to_column(leaf: Leaf, value: Any) -> Any:
 
 def from_column(leaf: Leaf, value: Any) -> Any:
     """Turn what a column holds into the value that was decoded."""
+    if isinstance(value, bytes) and isinstance(leaf.sql_type, WideInteger):
+        return int.from_bytes(value, "big", signed=leaf.sql_type.signed)
     if leaf.parameter.item and not leaf.is_hash:
         return leaf.parameter.from_decoded(_unjson(leaf.parameter, json.loads(value)))
     return value
