@@ -21,6 +21,8 @@ from truthmark.hashing import sha256
 from truthmark.storage import LocalStore, open_storage
 from truthmark.storage.serve import GatewayServer
 
+pytestmark = pytest.mark.timeout(600)  # many processes; slow where the machine is busy
+
 SHARD = 4096
 SHARDS = 400
 KILLS = pytest.mark.parametrize(
