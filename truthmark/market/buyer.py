@@ -14,11 +14,13 @@ from truthmark.errors import (
     DeliveryError,
     IntegrityError,
     KeysError,
+    LimitError,
     MarketError,
     NotForSaleError,
     PriceError,
     UnrepeatableSignatureError,
 )
+from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
 from truthmark.market.buying import content_key, draft_order, purchase_cost, verified_parts
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
@@ -120,8 +122,11 @@ class Buyer:
             CodecError: It is not what the seller committed to.
         """
         from truthmark.codec import read_card
+        from truthmark.codec.limits import MAX_CARD_SIZE
 
         manifest = self._manifest_of(version)
+        if manifest.card_size > MAX_CARD_SIZE:
+            raise LimitError(f"the card of {version.ref} is too large to be read")
         card = self.session.storage.read_range(manifest.card, 0, manifest.card_size)
         return read_card(card)
 
@@ -142,18 +147,29 @@ class Buyer:
             CodecError: What the seller committed to contradicts itself.
         """
         from truthmark.codec import verify
-        from truthmark.codec.limits import CARD_NAME, DATA_NAME, INDEX_NAME, MANIFEST_NAME
+        from truthmark.codec.index import check_index_size
+        from truthmark.codec.limits import (
+            CARD_NAME,
+            DATA_NAME,
+            INDEX_NAME,
+            MANIFEST_NAME,
+            MAX_CARD_SIZE,
+        )
         from truthmark.config import write_atomically
 
         manifest = self._manifest_of(version)
         folder = self.session.home / "datasets" / version.terms_id.hex()
         folder.mkdir(parents=True, exist_ok=True)
         storage = self.session.storage
-        storage.get(manifest.index, folder / INDEX_NAME)
-        storage.get(manifest.card, folder / CARD_NAME)
-        storage.get(manifest.container, folder / DATA_NAME, progress=progress)
-        write_atomically(folder / MANIFEST_NAME, manifest.to_bytes())
-        verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
+        check_index_size(manifest.index_size, manifest.count)
+        with self.session.alone(f"fetch-{version.terms_id.hex()}"):
+            storage.get(manifest.index, folder / INDEX_NAME, max_size=manifest.index_size)
+            storage.get(manifest.card, folder / CARD_NAME, max_size=MAX_CARD_SIZE)
+            storage.get(
+                manifest.container, folder / DATA_NAME, progress=progress, max_size=manifest.size
+            )
+            write_atomically(folder / MANIFEST_NAME, manifest.to_bytes())
+            verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
         return folder
 
     def missing_bytes(self, version: Version) -> int:
@@ -164,8 +180,10 @@ class Buyer:
             CodecError: What the seller committed to contradicts itself.
         """
         from truthmark.codec import Index, check_index
+        from truthmark.codec.index import check_index_size
 
         storage, manifest = self.session.storage, self._manifest_of(version)
+        check_index_size(manifest.index_size, manifest.count)
         data = storage.read_range(manifest.index, 0, manifest.index_size)
         index = Index.from_bytes(data, manifest.count)
         check_index(index, manifest)
@@ -196,10 +214,12 @@ class Buyer:
 
         Raises:
             NotForSaleError: Nothing can be bought now.
+            EndpointsDisagreeError: This name stands for something else.
         """
         session = self.session
         status, listed = session.catalogue.standing(version)
         require_open(version, status)
+        session.catalogue.require_agreed(version)
         price = voucher[0] if voucher[1] else listed
         now = session.chain.time()
         windows = version.terms.delivery_seconds + version.terms.inspection_seconds
@@ -288,11 +308,23 @@ class Buyer:
                 f"{quote.version.ref} costs {session.profile.format_amount(quote.total, token)}, "
                 f"more than {session.profile.format_amount(max_total, token)}; raise --max-price"
             )
-        # Whatever an earlier run began comes first, or it could be paid for twice.
-        session.journal.resume()
-        session.catalogue.sync()
-        if earlier := self.find_purchase(quote.version):
-            return earlier
+        # Two processes could both find that nothing was bought yet, and both pay.
+        with session.alone(f"buy-{session.address}-{quote.version.terms_id.hex()}"):
+            # Whatever an earlier run began comes first, or it could be paid for twice.
+            session.journal.resume()
+            session.catalogue.sync()
+            if earlier := self.find_purchase(quote.version):
+                return earlier
+            return self._pay(quote, voucher, admission, recovery_folder)
+
+    def _pay(
+        self,
+        quote: Quote,
+        voucher: Sequence[Any],
+        admission: Sequence[Any],
+        recovery_folder: Path | None,
+    ) -> Purchase:
+        session = self.session
         key = self.purchase_key(recovery_folder or session.home / "recovery")
         terms, epoch = quote.version.terms, quote.epoch
         order = draft_order(terms, epoch.custody, key, quote.price)
@@ -380,7 +412,7 @@ class Buyer:
 
         session = self.session
         epoch = session.catalogue.epoch(purchase.custody_id)
-        key = self._own_key(purchase)
+        key = self._own_key(version, purchase)
         parts = self._parts(purchase, epoch)
         cek = content_key(parts, key.secret, version.terms)
         opened = Opened(version, purchase, epoch, folder, cek)
@@ -408,8 +440,12 @@ class Buyer:
             market=self.session.chain.market.address,
         )
 
-    def _own_key(self, purchase: Purchase) -> PurchaseKey:
-        """Return the purchase's key from the vault, or derived by the wallet again."""
+    def _own_key(self, version: Version, purchase: Purchase) -> PurchaseKey:
+        """Return the purchase's key from the vault, or derived by the wallet again.
+
+        Raises:
+            KeysError: Neither has it.
+        """
         session = self.session
         place: dict[str, Any] = {
             "chain_id": session.profile.chain_id,
@@ -425,6 +461,12 @@ class Buyer:
                 is_known=True,
                 **place,
             )
+            # A wallet that signs differently each time would else make the seller look guilty.
+            if purchase_base(version.terms.public_key, found.point)[0] != purchase.receipt.base:
+                raise KeysError(
+                    f"this wallet does not give the key of {version.ref} again; restore the "
+                    "recovery file or the vault's backup with `truthmark wallet restore`"
+                )
             session.vault.put_purchase_key(found)
         return found
 
@@ -437,9 +479,11 @@ class Buyer:
         """
         session, opened = self.session, complaint.opened
         epoch, purchase = opened.epoch, opened.purchase
+        if session.catalogue.standing(opened.version)[0] is VersionStatus.DEAD:
+            return Upkeep(session).refund([purchase])  # somebody was faster
         evidence = draft_evidence(
             self._parts(purchase, epoch),
-            self._own_key(purchase).secret,
+            self._own_key(opened.version, purchase).secret,
             opened.version.terms,
             complaint.wrong,
         )

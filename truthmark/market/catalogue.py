@@ -4,13 +4,18 @@
 Whatever depends on the moment (may this be bought now?) is asked of the chain by `standing`.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from truthmark.errors import ConfigError, NotForSaleError
+import sqlalchemy as sa
+
+from truthmark.config import to_checksum_address
+from truthmark.errors import ConfigError, EndpointsDisagreeError, NotForSaleError
 from truthmark.market.buying import Delivered
+from truthmark.market.listings import Wanted, find_terms_ids, find_versions
 from truthmark.market.records import (
     Custody,
     CustodyStatus,
@@ -18,7 +23,6 @@ from truthmark.market.records import (
     Receipt,
     Terms,
     VersionStatus,
-    bits,
 )
 from truthmark.market.selling import Validator
 from truthmark.types import Point
@@ -26,6 +30,8 @@ from truthmark.types import Point
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.index.follower import Follower
+
+log = logging.getLogger(__name__)
 
 START = (-1, -1)
 """Block number and log index before the first event."""
@@ -136,28 +142,47 @@ class Catalogue:
 
     # ---------------------------------------------------------------- versions
 
-    def versions(self, *, after: tuple[int, int] = START) -> list[Version]:
-        """Return every version, the newest listing first; `after` as `Index.events` has it."""
-        rows = self._rows("registry", "VersionListed", after=after)
-        if not rows:
-            return []
-        prices = self._last("registry", "VersionRepriced", "price")
-        status = self._statuses()
-        found = []
-        for row in rows:
-            terms_id = bytes(row["terms_id"])
-            found.append(
-                Version(
-                    listing_id=row["listing_id"],
-                    number=row["version"],
-                    terms=Terms.from_chain(row["terms"]),
-                    terms_id=terms_id,
-                    price=prices.get(terms_id, row["price"]),
-                    status=status.get(terms_id, VersionStatus.OPEN),
-                    listed_at=row["timestamp"],
-                )
-            )
-        return sorted(found, key=lambda v: (-v.listing_id, -v.number))
+    def versions(
+        self,
+        *,
+        after: tuple[int, int] | None = None,
+        seller: str | None = None,
+        terms_ids: Sequence[bytes] | None = None,
+    ) -> list[Version]:
+        """Return versions, the newest listing and version first; what is None leaves none out.
+
+        Args:
+            after: Block number and log index behind which a version was listed.
+            seller: Address of the seller, in any capitals.
+            terms_ids: These only.
+        """
+        checked = None if seller is None else to_checksum_address(seller)
+        return self._versions(Wanted(after=after, seller=checked, terms_ids=terms_ids))
+
+    def offered(
+        self,
+        *,
+        seller: str | None = None,
+        token: str | None = None,
+        max_price: int | None = None,
+        older_than: int | None = None,
+    ) -> list[bytes]:
+        """Return the terms ids of what is for sale: the newest open version of each listing.
+
+        Args:
+            seller: Address of the seller, in any capitals.
+            token: Address of the sale token, in any capitals.
+            max_price: In the token's smallest unit.
+            older_than: Only listings with a lower number.
+        """
+        wanted = Wanted(
+            seller=None if seller is None else to_checksum_address(seller),
+            token=None if token is None else to_checksum_address(token),
+            max_price=max_price,
+            older_than=older_than,
+            is_offered=True,
+        )
+        return find_terms_ids(self.follower.index, wanted)
 
     def version(self, ref: str) -> Version:
         """Return the version that `ref` names: `17` (its newest), `17@2`, or a terms id in hex.
@@ -166,44 +191,44 @@ class Catalogue:
             ConfigError: It is no such name.
             NotForSaleError: There is no such version.
         """
-        versions = self.versions()
         if match := _REF.fullmatch(ref):
-            listing, number = int(match[1]), match[2]
-            found = [
-                v
-                for v in versions
-                if v.listing_id == listing and (number is None or v.number == int(number))
-            ]
+            number = None if match[2] is None else int(match[2])
+            wanted = Wanted(listing_id=int(match[1]), number=number)
         elif re.fullmatch(r"0x[0-9a-fA-F]{64}", ref):
-            found = [v for v in versions if v.terms_id == bytes.fromhex(ref[2:])]
+            wanted = Wanted(terms_ids=[bytes.fromhex(ref[2:])])
         else:
             raise ConfigError(f"{ref!r} names no dataset; write a number such as 17, or 17@2")
+        found = self._versions(wanted)
         if not found:
             raise NotForSaleError(f"there is no dataset {ref} here; `truthmark search` lists them")
         return found[0]
 
     def siblings(self, version: Version) -> list[Version]:
         """Return all versions of a version's listing, the newest first."""
-        return [v for v in self.versions() if v.listing_id == version.listing_id]
+        return self._versions(Wanted(listing_id=version.listing_id))
 
-    def _statuses(self) -> dict[bytes, VersionStatus]:
-        """Return the status that the logs leave each version in; OPEN ones may be missing."""
-        moments: list[tuple[tuple[int, int], bytes, VersionStatus]] = []
-        for event, status in (
-            ("VersionRetired", VersionStatus.RETIRED),
-            ("VersionKilled", VersionStatus.DEAD),
-        ):
-            for row in self._rows("registry", event):
-                moments.append((_place(row), bytes(row["terms_id"]), status))
-        for row in self._rows("registry", "VersionPaused"):
-            status = VersionStatus.PAUSED if row["is_paused"] else VersionStatus.OPEN
-            moments.append((_place(row), bytes(row["terms_id"]), status))
-        found = {terms_id: status for _, terms_id, status in sorted(moments)}
-        for row in self._rows("registry", "VersionWoundUp"):
-            terms_id = bytes(row["terms_id"])
-            if found.get(terms_id) is VersionStatus.RETIRED:
-                found[terms_id] = VersionStatus.CLOSED
-        return found
+    def with_key(self, public_key: Point) -> list[Version]:
+        """Return the versions that were listed with a dataset key."""
+        return [
+            version
+            for version in self._versions(Wanted(public_key=public_key.x))
+            if version.terms.public_key == public_key
+        ]
+
+    def _versions(self, wanted: Wanted) -> list[Version]:
+        found = [
+            Version(
+                listing_id=row["listing_id"],
+                number=row["version"],
+                terms=Terms.from_chain(row["terms"]),
+                terms_id=bytes(row["terms_id"]),
+                price=row["price"],
+                status=row["status"],
+                listed_at=row["listed_at"],
+            )
+            for row in find_versions(self.follower.index, wanted)
+        ]
+        return [v for v in found if _holds(v.terms.terms_id == v.terms_id, "version")]
 
     # ----------------------------------------------------------------- custody
 
@@ -211,15 +236,7 @@ class Catalogue:
         self, terms_id: bytes | None = None, *, after: tuple[int, int] = START
     ) -> list[Epoch]:
         """Return the epochs of custody of a version, or of all, the oldest first."""
-        return [
-            Epoch(
-                custody=Custody.from_chain(row["custody"]),
-                custody_id=bytes(row["custody_id"]),
-                custodians=tuple(row["custodians"]),
-                share_keys=tuple(Point(*key) for key in row["share_keys"]),
-            )
-            for row in self._rows("registry", "CustodyOpened", after=after, terms_id=terms_id)
-        ]
+        return self._epochs(after=after, terms_id=terms_id)
 
     def epoch(self, custody_id: bytes) -> Epoch:
         """Return one epoch of custody.
@@ -227,14 +244,21 @@ class Catalogue:
         Raises:
             NotForSaleError: There is none.
         """
-        for row in self._rows("registry", "CustodyOpened", custody_id=custody_id):
-            return Epoch(
+        for epoch in self._epochs(custody_id=custody_id):
+            return epoch
+        raise NotForSaleError(f"there is no custody 0x{custody_id.hex()} here; sync and try again")
+
+    def _epochs(self, **wanted: Any) -> list[Epoch]:
+        found = [
+            Epoch(
                 custody=Custody.from_chain(row["custody"]),
-                custody_id=custody_id,
+                custody_id=bytes(row["custody_id"]),
                 custodians=tuple(row["custodians"]),
                 share_keys=tuple(Point(*key) for key in row["share_keys"]),
             )
-        raise NotForSaleError(f"there is no custody 0x{custody_id.hex()} here; sync and try again")
+            for row in self._rows("registry", "CustodyOpened", **wanted)
+        ]
+        return [e for e in found if _holds(e.custody.custody_id == e.custody_id, "custody")]
 
     def states(self, epochs: Sequence[Epoch], *, block: int | str = "latest") -> list[EpochState]:
         """Ask the chain how epochs stand."""
@@ -245,9 +269,43 @@ class Catalogue:
         ]
 
     def standing(self, version: Version) -> tuple[VersionStatus, int]:
-        """Ask the chain for a version's status and price now."""
-        state = self.chain.registry.functions.versions(version.terms_id).call()
-        return VersionStatus(state[0]), int(state[1])
+        """Ask the chain for a version's status and price now.
+
+        Raises:
+            EndpointsDisagreeError: It has these terms under another name than the logs say.
+        """
+        call = self.chain.registry.functions.versions(version.terms_id)
+        state = call.call()
+        self._require_named(version, state)
+        return VersionStatus(state.status), int(state.price)
+
+    def require_agreed(self, version: Version) -> None:
+        """Check at two endpoints, where there are two, that a name stands for these terms.
+
+        Who buys `17@2` must not be sold something else under that name.
+
+        Raises:
+            EndpointsDisagreeError: They do not agree.
+            NotForSaleError: It was listed so lately that it may yet be undone.
+            ChainUnavailableError: Fewer than two answer.
+        """
+        if len(self.chain.rpc.endpoints) < 2:
+            return
+        call = self.chain.registry.functions.versions(version.terms_id)
+        state = self.chain.agreed_call(call, self.chain.final_block())
+        if state.status == VersionStatus.NONE:
+            raise NotForSaleError(f"{version.ref} was listed a moment ago; try again in a minute")
+        self._require_named(version, state)
+
+    def _require_named(self, version: Version, state: Any) -> None:
+        if state.status != VersionStatus.NONE and (state.listing_id, state.version) != (
+            version.listing_id,
+            version.number,
+        ):
+            raise EndpointsDisagreeError(
+                f"the chain does not know these terms as {version.ref}; use another endpoint, and "
+                "remove the index"
+            )
 
     # --------------------------------------------------------------- purchases
 
@@ -272,12 +330,12 @@ class Catalogue:
         )
         if not rows:
             return []
-        one = rows[0]["purchase_id"] if len(rows) == 1 else None
+        of: Any = self._ids_of_purchases(
+            buyer=buyer, terms_id=terms_id, custody_id=custody_id, purchase_id=purchase_id
+        )
         parts: dict[bytes, dict[int, Delivered]] = {}
         until: dict[bytes, int] = {}
-        for row in self._rows(
-            "market", "Delivered", after=after, purchase_id=one, custody_id=custody_id
-        ):
+        for row in self._rows("market", "Delivered", after=after, purchase_id=of):
             key = bytes(row["purchase_id"])
             parts.setdefault(key, {})[row["index"]] = Delivered(
                 row["index"], Point(*row["share"]), row["challenge"], row["response"]
@@ -287,7 +345,7 @@ class Catalogue:
         settled, refunded = (
             {
                 bytes(row["purchase_id"])
-                for row in self._rows("market", event, after=after, purchase_id=one)
+                for row in self._rows("market", event, after=after, purchase_id=of)
             }
             for event in ("Settled", "Refunded")
         )
@@ -314,7 +372,17 @@ class Catalogue:
                     delivered=parts.get(key, {}),
                 )
             )
-        return found
+        return [
+            p
+            for p in found
+            if _holds(p.receipt.purchase_id(p.custody_id) == p.purchase_id, "purchase")
+        ]
+
+    def _ids_of_purchases(self, **wanted: bytes | str | None) -> "sa.Select[Any] | None":
+        """Return a query of the purchases that filters let pass; None where there are none."""
+        bought = self.follower.index.table("market", "Purchased").c
+        given = [bought[name] == value for name, value in wanted.items() if value is not None]
+        return sa.select(bought.purchase_id).where(*given) if given else None
 
     # -------------------------------------------------------------- validators
 
@@ -382,14 +450,13 @@ class Catalogue:
             for row in self.follower.index.events(role, event, after=after, **wanted)
         ]
 
-    def _last(self, role: str, event: str, field: str) -> dict[bytes, Any]:
-        return {bytes(row["terms_id"]): row[field] for row in self._rows(role, event)}
-
 
 def _place(row: Mapping[str, Any]) -> tuple[int, int]:
     return row["block_number"], row["log_index"]
 
 
-def on_duty(state: EpochState) -> Iterable[int]:
-    """Return the numbers of the custodians that are on duty for new purchases."""
-    return bits(state.active)
+def _holds(is_so: bool, what: str) -> bool:
+    """Say whether what an endpoint told of something is what its id commits to."""
+    if not is_so:
+        log.warning("a %s in the index is not what its id says; it is left out", what)
+    return is_so

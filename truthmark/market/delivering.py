@@ -9,6 +9,7 @@ from typing import Any
 
 from truthmark.errors import KeysError
 from truthmark.hashing import keccak256, sha256
+from truthmark.keys.curve import base_of
 from truthmark.keys.proofs import prove_delivery
 from truthmark.keys.sealing import ShareContext, open_share, read_bundle
 from truthmark.keys.sharing import check_dealing
@@ -41,6 +42,8 @@ def check_custody(
         or not len(custodians) == len(share_keys) == custody.count
     ):
         raise KeysError("a custody record contradicts itself; ask another chain endpoint")
+    if terms.base != base_of(terms.public_key)[0]:
+        raise KeysError("the terms name another base than their key's; do not trade this version")
     check_dealing(terms.public_key, share_keys, custody.threshold)
 
 

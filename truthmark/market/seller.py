@@ -177,25 +177,32 @@ class Seller:
             fee_bps=registry.functions.fee_bps().call(),
             gate=gate,
         )
-        session.journal.resume()
-        session.catalogue.sync()
-        if epochs := session.catalogue.epochs(terms.terms_id):
-            return Listed(terms, epochs[0], ())
-        dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
-        proof, counter = prove_terms(
-            terms, secret, chain_id=session.profile.chain_id, registry=registry.address
-        )
-        upfront = bond + len(validators) * dealing.custody.keeping_fee
-        session.allow(token.address, registry.address, upfront)
-        more = (previous.terms.astuple(),) if previous is not None else ()
-        receipt = session.send(
-            registry.functions.list_version(
-                terms.astuple(), price, tuple(proof), counter, *dealing.arguments(), *more
-            ),
-            f"list:{dealing.custody.custody_id.hex()}",
-            "list a dataset",
-        )
-        session.catalogue.sync()
+        with session.alone(f"list-{terms.public_key.x:064x}"):
+            session.journal.resume()
+            session.catalogue.sync()
+            if epochs := session.catalogue.epochs(terms.terms_id):
+                return Listed(terms, epochs[0], ())
+            for other in session.catalogue.with_key(terms.public_key):
+                # Custodians refuse a key that they have seen in another version.
+                raise MarketError(
+                    f"this was listed as {other.ref} under other terms; reprice that, or pack the "
+                    "data again to sell it otherwise"
+                )
+            dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
+            proof, counter = prove_terms(
+                terms, secret, chain_id=session.profile.chain_id, registry=registry.address
+            )
+            upfront = bond + len(validators) * dealing.custody.keeping_fee
+            session.allow(token.address, registry.address, upfront)
+            more = (previous.terms.astuple(),) if previous is not None else ()
+            receipt = session.send(
+                registry.functions.list_version(
+                    terms.astuple(), price, tuple(proof), counter, *dealing.arguments(), *more
+                ),
+                f"list:{dealing.custody.custody_id.hex()}",
+                "list a dataset",
+            )
+            session.catalogue.sync()
         return Listed(terms, _epoch(dealing), (receipt,))
 
     def open_custody(
@@ -214,22 +221,32 @@ class Seller:
         """
         session = self.session
         secret = session.vault.seller_secret(version.terms.public_key)
-        session.journal.resume()
-        session.catalogue.sync()
-        number = len(session.catalogue.epochs(version.terms_id))
-        dealing = self._deal(version.terms, secret, validators, offer, number, acceptance_seconds)
         registry = session.chain.registry
-        session.allow(
-            version.terms.token,
-            registry.address,
-            dealing.custody.count * dealing.custody.keeping_fee,
-        )
-        receipt = session.send(
-            registry.functions.open_custody(version.terms.astuple(), *dealing.arguments()),
-            f"custody:{dealing.custody.custody_id.hex()}",
-            f"deal the key of {version.ref}",
-        )
-        session.catalogue.sync()
+        name = f"custody:{version.terms_id.hex()}"
+        with session.alone(f"custody-{version.terms_id.hex()}"):
+            begun = [i.key for i in session.journal.pending() if i.key.startswith(name)]
+            session.journal.resume()
+            session.catalogue.sync()
+            epochs = session.catalogue.epochs(version.terms_id)
+            for key in begun:
+                # Whoever repeats a command that was killed means the same epoch.
+                sent = session.journal.result(key)
+                if sent is not None and sent.succeeded:
+                    return Listed(version.terms, epochs[-1], (sent,))
+            dealing = self._deal(
+                version.terms, secret, validators, offer, len(epochs), acceptance_seconds
+            )
+            session.allow(
+                version.terms.token,
+                registry.address,
+                dealing.custody.count * dealing.custody.keeping_fee,
+            )
+            receipt = session.send(
+                registry.functions.open_custody(version.terms.astuple(), *dealing.arguments()),
+                f"{name}:{dealing.custody.custody_id.hex()}",
+                f"deal the key of {version.ref}",
+            )
+            session.catalogue.sync()
         return Listed(version.terms, _epoch(dealing), (receipt,))
 
     def _deal(
@@ -311,11 +328,7 @@ class Seller:
         ):
             raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
-        # The same order may be given again later, so the place in the account's history is part
-        # of its name; a command that is repeated after a kill still finds its transaction.
-        nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
-        key = f"{function}:{version.terms_id.hex()}:{args}:{nonce}"
-        receipt = session.send(call, key, purpose)
+        receipt = session.send_order(call, purpose)
         session.catalogue.sync()
         return receipt
 

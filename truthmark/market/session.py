@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One person's (or daemon's) connection to a market: settings, chain, storage, index, secrets."""
 
-from collections.abc import Callable
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truthmark.config import ChainProfile, Settings, load_settings
 from truthmark.errors import ConfigError
+from truthmark.hashing import keccak256
 from truthmark.keys.typed import TypedData, sign
 from truthmark.keys.vault import Vault
 from truthmark.keys.wallet import Wallet, private_key_from
@@ -134,7 +137,8 @@ class Session:
                 "`truthmark wallet new`"
             )
         ask = self._ask_passphrase or _refuse
-        return Signer(private_key_from(source, self.wallet, ask))
+        named = [a.alias for a in self.wallet.accounts() if a.address.lower() == source.lower()]
+        return Signer(private_key_from(named[0] if named else source, self.wallet, ask))
 
     @property
     def address(self) -> str:
@@ -142,7 +146,7 @@ class Session:
         source = self.settings.account
         if self._signer is None and source is not None:
             for account in self.wallet.accounts():
-                if source in (account.alias, account.address):
+                if source == account.alias or source.lower() == account.address.lower():
                     return account.address
         return self.signer.address
 
@@ -181,6 +185,22 @@ class Session:
             return self.journal.wait(key)
         return self.journal.send(call.intent(key, purpose))
 
+    def send_order(self, call: "Call", purpose: str) -> "Receipt":
+        """Send a call that may be given again later, and wait until it counts.
+
+        Whoever repeats a command that was killed means the same order: what it sent is waited for.
+
+        Raises:
+            ChainError: It was refused or is not confirmed; the message says what to do.
+        """
+        for intent in self.journal.pending():
+            if (intent.to, intent.data) == (call.contract.address, call.data):
+                return self.journal.wait(intent.key)
+        # The place in the account's history tells this order from the same one given before.
+        nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
+        digest = keccak256(call.contract.address.encode() + call.data).hex()
+        return self.send(call, f"{call.function.name}:{digest}:{nonce}", purpose)
+
     def allow(self, token: str, spender: str, amount: int) -> None:
         """Make sure that `spender` may take `amount` of the account's tokens.
 
@@ -192,12 +212,32 @@ class Session:
         contract = self.token(token)
         if contract.functions.allowance(self.address, spender).call() >= amount:
             return
-        nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
-        self.send(
+        self.send_order(
             contract.functions.approve(spender, amount),
-            f"approve:{token}:{spender}:{amount}:{nonce}",
             f"allow {self.profile.format_amount(amount, token)} to be taken",
         )
+
+    @contextlib.contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Let only one process and thread of this home at a time do something; others wait.
+
+        Args:
+            what: Its name, as of a file.
+
+        Raises:
+            ConfigError: The home folder cannot be written.
+        """
+        path = self.home / "locks" / f"{self.profile.chain_id}-{what}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {path} ({error.strerror}); give rights to the home folder"
+            ) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def close(self) -> None:
         """Close what was opened."""

@@ -8,7 +8,8 @@ Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with th
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,11 @@ from truthmark.errors import (
     PriceError,
     StorageError,
 )
-from truthmark.market.buyer import Buyer, Opened
+from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
+from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Version
 from truthmark.market.packing import pack_dataset
-from truthmark.market.records import ZERO_ADDRESS, VersionStatus
+from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import Seller
 from truthmark.market.selling import DIRECT, CustodyOffer, Validator
 from truthmark.market.session import Session, connect
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
     from truthmark.index.database import EventRow
 
 _URI = re.compile(r"truthmark://([0-9]{1,18})/(0x[0-9a-fA-F]{40})/([0-9]{1,18}(?:@[0-9]{1,18})?)")
+
+
+_SEARCH_STEP = 200
+"""Listings that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,52 +67,96 @@ def dataset_uri(session: Session, version: Version) -> str:
     return f"truthmark://{session.profile.chain_id}/{session.chain.market.address}/{version.ref}"
 
 
+class Hits(list[Hit]):
+    """What `search` found, the newest first.
+
+    Attributes:
+        is_cut: Whether more would fit; `search(..., older_than=hits[-1].version.listing_id)` goes
+            on behind these.
+        pending: How many more there may be, whose cards did not come in time; they are looked for
+            again by a later search.
+    """
+
+    def __init__(
+        self, found: Iterable[Hit] = (), *, is_cut: bool = False, pending: int = 0
+    ) -> None:
+        """Hold what was found."""
+        super().__init__(found)
+        self.is_cut = is_cut
+        self.pending = pending
+
+
 def search(
     text: str = "",
     *,
     token: str | None = None,
     max_price: str | None = None,
     seller: str | None = None,
+    limit: int | None = None,
+    older_than: int | None = None,
+    patience: float = 20.0,
     session: Session | None = None,
-) -> list[Hit]:
+) -> Hits:
     """Return what is for sale, the newest first; only the newest open version of each listing.
+
+    What has no card to show, or another one than it committed to, is left out.
 
     Args:
         text: Words that title or description must contain, in any case.
         token: Symbol or address of the sale token.
         max_price: Such as "25 USDC"; says the token too.
         seller: Address of the seller.
+        limit: How many at most.
+        older_than: Only listings with a lower number, to go on behind an earlier search.
+        patience: Seconds to wait for cards that were not read before.
         session: Where to look.
 
     Raises:
-        ConfigError: A token or an amount cannot be understood.
+        ConfigError: A token, an amount or an address cannot be understood.
         ChainError: The chain cannot be read.
     """
     with _session(session) as here:
-        limit: int | None = None
+        highest: int | None = None
         wanted: TokenInfo | None = here.profile.token(token) if token else None
         if max_price is not None:
-            wanted, limit = here.profile.parse_amount(max_price)
-        here.catalogue.sync()
-        found: list[Hit] = []
-        seen: set[int] = set()
-        for version in here.catalogue.versions():
-            if version.status is not VersionStatus.OPEN or version.listing_id in seen:
-                continue
-            seen.add(version.listing_id)
-            if (
-                (wanted and version.terms.token.lower() != wanted.address.lower())
-                or (limit is not None and version.price > limit)
-                or (seller and version.terms.seller.lower() != seller.lower())
-            ):
-                continue
-            # What has no card to show cannot be judged, so it is not shown.
-            with contextlib.suppress(StorageError, CodecError):
-                card = Buyer(here).preview(version)
-                shown = f"{card['title']} {card['description']}".lower()
-                if all(word in shown for word in text.lower().split()):
-                    found.append(Hit(version, card))
-        return found
+            asked, highest = here.profile.parse_amount(max_price)
+            if wanted is not None and wanted != asked:
+                raise ConfigError(f"{max_price} is not in {wanted.symbol}; name one token only")
+            wanted = asked
+        catalogue = here.catalogue
+        catalogue.sync()
+        offered = catalogue.offered(
+            seller=seller,
+            token=None if wanted is None else wanted.address,
+            max_price=highest,
+            older_than=older_than,
+        )
+        buyer = Buyer(here)
+        cards = Cards(here.home / "index" / "cards.sqlite", buyer.preview)
+        deadline = time.monotonic() + patience
+        words = text.lower().split()
+        hits = Hits()
+        for start in range(0, len(offered), _SEARCH_STEP):
+            some = offered[start : start + _SEARCH_STEP]
+            known = cards.known(some)
+            if missing := [terms_id for terms_id in some if terms_id not in known]:
+                known |= cards.fetch(catalogue.versions(terms_ids=missing), deadline)
+            hits.pending += sum(terms_id not in known for terms_id in some)
+            fitting = {
+                terms_id: card
+                for terms_id in some
+                if (card := known.get(terms_id)) and all(word in card.searched for word in words)
+            }
+            for version in catalogue.versions(terms_ids=list(fitting)):
+                if len(hits) == limit:
+                    hits.is_cut = True
+                    return hits
+                content = fitting[version.terms_id].content
+                with contextlib.suppress(StorageError, CodecError):
+                    hits.append(
+                        Hit(version, buyer.preview(version) if content is None else content)
+                    )
+        return hits
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
@@ -284,6 +334,8 @@ def buy(
     ref: str,
     *,
     max_price: str,
+    voucher: Sequence[Any] = NO_VOUCHER,
+    admission: Sequence[Any] = NO_ADMISSION,
     session: Session | None = None,
     on_fetch: Progress | None = None,
     on_parts: Progress | None = None,
@@ -293,6 +345,8 @@ def buy(
     Args:
         ref: Such as `17@2`.
         max_price: The most to pay, fees included, such as "25 USDC".
+        voucher: A price that the seller signed for this account (`Seller.write_voucher`).
+        admission: The signed leave of the gate, where the version has one.
         session: Who buys.
         on_fetch: Called with bytes fetched and in all.
         on_parts: Called with parts of the key delivered and needed.
@@ -310,6 +364,8 @@ def buy(
             agree=lambda quote: True,
             on_fetch=on_fetch,
             on_parts=on_parts,
+            voucher=voucher,
+            admission=admission,
         )
 
 
@@ -352,24 +408,38 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
 def watch(*, session: Session | None = None, poll: float | None = None) -> "Iterator[EventRow]":
     """Yield the market's events as they happen, beginning with the next one.
 
+    Where a reorganisation takes events back, those that stand in their place are yielded.
+
     Args:
         session: Where to look.
         poll: Seconds between looks; from the chain's block time if not given.
     """
-    with _session(session) as here:
-        follower = here.catalogue.follower
-        follower.sync()
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(_session(session))
+        # Now, and not when the first event is asked for.
+        here.catalogue.sync()
+        number = here.catalogue.follower.index.tip().number
+        return _events(here, number, poll, stack.pop_all())
+
+
+def _events(
+    session: Session, number: int, poll: float | None, stack: contextlib.ExitStack
+) -> "Iterator[EventRow]":
+    with stack:
+        follower = session.catalogue.follower
         index = follower.index
-        last = (index.tip().number, 2**31)
-        for _ in follower.watch(poll):
+        for update in follower.watch(poll):
+            if update.rolled_back_to is not None:
+                number = min(number, update.rolled_back_to)
             rows = [
                 row
                 for role, event in index.schema.events
-                for row in index.events(role, event, after=last)
+                for row in index.events(
+                    role, event, after=(number, 2**31), until_block=update.tip.number
+                )
             ]
-            for row in sorted(rows, key=lambda r: (r.block_number, r.log_index)):
-                last = (row.block_number, row.log_index)
-                yield row
+            number = update.tip.number
+            yield from sorted(rows, key=lambda r: (r.block_number, r.log_index))
 
 
 def folder_size(folder: Path) -> int:

@@ -118,11 +118,9 @@ class Upkeep:
     def withdraw(self, token: str, account: str) -> "list[Receipt]":
         """Pay an account all that the ledgers hold for it in one token."""
         session = self.session
-        nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
         return [
-            session.send(
+            session.send_order(
                 getattr(session.chain, role).functions.withdraw(token, account),
-                f"withdraw:{role}:{token}:{account}:{nonce}",
                 f"withdraw {session.profile.format_amount(amount, token)}",
             )
             for role, amount in self.owed(token, account).items()
@@ -157,6 +155,10 @@ class Upkeep:
         ):
             epoch = catalogue.epoch(custody_id)
             version = catalogue.version(f"0x{epoch.custody.terms_id.hex()}")
-            receipts += [session.send(*order) for order in plan(version, epoch, list(group))]
+            # Not once for ever: what was skipped because it was too early comes again.
+            receipts += [
+                session.send_order(order.call, order.purpose)
+                for order in plan(version, epoch, list(group))
+            ]
         catalogue.sync()
         return receipts

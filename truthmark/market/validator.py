@@ -257,15 +257,6 @@ class ValidatorOwner:
         return self.next_encryption_key(operator)
 
     def _send(self, call: "Call", purpose: str) -> "Receipt":
-        session = self.session
-        # A command that was killed is repeated: what it sent is waited for, not sent again.
-        begun = [intent for intent in session.journal.pending() if intent.data == call.data]
-        if begun:
-            receipt = session.journal.wait(begun[0].key)
-        else:
-            # The same order may be given again later, so the place in the account's history is
-            # part of its name.
-            nonce = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
-            receipt = session.send(call, f"{purpose}:{call.data.hex()[:72]}:{nonce}", purpose)
-        session.catalogue.sync()
+        receipt = self.session.send_order(call, purpose)
+        self.session.catalogue.sync()
         return receipt
