@@ -131,7 +131,11 @@ class Devnet:
             state=folder / "chain.state",
             log=folder / "chain.log",
             detach=detach,
-            extra=("--order", "fifo", *(("--mixed-mining",) if block_time else ())),
+            extra=(
+                *("--order", "fifo"),
+                *(("--mixed-mining",) if block_time else ()),
+                *_clock(folder / "chain.state"),
+            ),
         )
         try:
             profile = _deploy(folder, chain, progress)
@@ -337,6 +341,15 @@ def load_test_artifact(name: str) -> Any:
 
     file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
     return Artifact.from_dict(name, json.loads(file.read_text(encoding="utf-8")))
+
+
+def _clock(state: Path) -> tuple[str, ...]:
+    """Return what keeps a resumed chain from going back in time to this machine's clock."""
+    try:
+        last = int(json.loads(state.read_text(encoding="utf-8"))["block"]["timestamp"], 16)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()  # a new chain, or a state whose damage anvil reports itself
+    return ("--timestamp", str(last + 1)) if last >= int(time.time()) else ()
 
 
 def _deploy(folder: Path, process: AnvilProcess, progress: Progress | None) -> ChainProfile:
