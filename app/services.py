@@ -365,10 +365,10 @@ def search(
 
 def _listing(session: Session, version: Version, card: _Public) -> views.Listing:
     terms, show = version.terms, session.profile.format_amount
-    epochs = session.catalogue.epochs(version.terms_id)
-    custody = epochs[-1].custody
+    epoch = session.catalogue.epochs(version.terms_id)[-1]
+    custody = epoch.custody
     is_direct = custody.lock == 0
-    if _now(session) > custody.last_end:
+    if _now(session) > custody.last_end or _has_ended(session, epoch):
         text = "nobody keeps the key"
     elif is_direct:
         text = "seller keeps the key"
@@ -386,6 +386,15 @@ def _listing(session: Session, version: Version, card: _Public) -> views.Listing
         bond=show(terms.bond, terms.token) if terms.bond else None,
         custody=text,
         is_direct=is_direct,
+    )
+
+
+def _has_ended(session: Session, epoch: Epoch) -> bool:
+    """Whether the logs say that a custody was closed or lapsed before its time."""
+    index = session.catalogue.follower.index
+    return any(
+        index.events("registry", event, custody_id=epoch.custody_id, limit=1)
+        for event in ("CustodyClosed", "CustodyLapsed")
     )
 
 
@@ -1277,26 +1286,29 @@ def _tables(card: dict[str, Any]) -> tuple[views.Table, ...]:
     tables = []
     for i in range(min(max(len(described), len(samples)), _MAX_TABLES)):
         entry = described[i] if i < len(described) else {}
-        tables.append(
-            views.Table(
-                name=clean(entry.get("split") or "", 80),
-                columns=tuple(
-                    (clean(c.get("name"), 120), clean(c.get("type"), 120))
-                    for c in _dicts(entry.get("columns"))[:_MAX_COLUMNS]
-                ),
-                sample=_rows(samples[i] if i < len(samples) else []),
-            )
+        columns = tuple(
+            (clean(c.get("name"), 120), clean(c.get("type"), 120))
+            for c in _dicts(entry.get("columns"))[:_MAX_COLUMNS]
         )
+        order = [name for name, _ in columns]
+        sample = _rows(samples[i] if i < len(samples) else [], order)
+        tables.append(views.Table(clean(entry.get("split") or "", 80), columns, sample=sample))
     return tuple(tables)
 
 
-def _rows(rows: object) -> tuple[dict[str, Any], ...]:
-    """Return rows of which every column holds either numbers or texts."""
+def _rows(rows: object, order: Sequence[str] = ()) -> tuple[dict[str, Any], ...]:
+    """Return rows of which every column holds either numbers or texts.
+
+    Args:
+        rows: What should be a list of objects.
+        order: Names of columns that come first, in this order.
+    """
     kept = [
         {clean(key, 120): value for key, value in list(row.items())[:_MAX_COLUMNS]}
         for row in _dicts(rows)[:100]
     ]
-    names = list(dict.fromkeys(name for row in kept for name in row))
+    found = dict.fromkeys(name for row in kept for name in row)
+    names = list(dict.fromkeys([*(name for name in order if name in found), *found]))
     numeric = {name for name in names if all(_is_number(row.get(name)) for row in kept)}
     return tuple(
         {name: row.get(name) if name in numeric else _text(row.get(name)) for name in names}

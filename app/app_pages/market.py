@@ -83,7 +83,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         min_value=0.0,
         value=None,
         key="market_max",
-        placeholder="any price" if chosen != ANY else "choose a token",
+        placeholder="any",
         disabled=chosen == ANY,
         on_change=_first_page,
     )

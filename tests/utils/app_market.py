@@ -2,7 +2,6 @@
 """A real market to show in the app: real data, listed on a local network by its roles."""
 
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,20 @@ class AppMarket:
         self.net = net
         self.sources = net.folder / "sources"
         self.sources.mkdir(exist_ok=True)
+        self.versions: dict[str, Version] = {}
         self._packs = 0
+        self._sessions: dict[str, Session] = {}
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    def session(self, role: str) -> Session:
+        """Return a role's session, its index in step with the chain."""
+        if role not in self._sessions:
+            self._sessions[role] = self.net.session(role)
+        self._sessions[role].catalogue.sync()
+        return self._sessions[role]
 
     def sell(
         self,
@@ -50,59 +62,52 @@ class AppMarket:
         role: str = "seller",
         **terms: Any,
     ) -> Version:
-        """Pack and list; custodians accept at once."""
-        with self.net.session(role) as seller:
-            self._packs += 1
-            folder = self.net.folder / f"pack-{self._packs}"
-            pack_dataset(
-                source,
-                folder,
-                seller.vault,
-                title=title,
-                description=description,
-                licence=licence,
-                card=CardPolicy(samples=samples),
-            )
-            options = {"windows": "demo", "term_days": 30, **terms}
-            version = list_dataset(
-                folder, price=price, custodians=custodians, session=seller, **options
-            )
-        if custodians:
-            self.accept(version)
-        return version
+        """Pack and list; custodians have yet to `accept`."""
+        seller = self.session(role)
+        self._packs += 1
+        folder = self.net.folder / f"pack-{self._packs}"
+        pack_dataset(
+            source,
+            folder,
+            seller.vault,
+            title=title,
+            description=description,
+            licence=licence,
+            card=CardPolicy(samples=samples),
+        )
+        options = {"windows": "demo", "term_days": 30, **terms}
+        return list_dataset(folder, price=price, custodians=custodians, session=seller, **options)
 
     def register_custodians(self) -> None:
         for role in CUSTODIANS:
             register_custodian(self.net, role)
 
-    def accept(self, version: Version) -> None:
-        """Let every custodian take its share over."""
+    def accept(self, *versions: Version) -> None:
+        """Let every custodian take its share of each version over."""
         for role in CUSTODIANS:
-            with self.net.session(role) as session:
-                session.catalogue.sync()
-                key = next(iter(_encryption_keys(session).values()))
+            session = self.session(role)
+            key = next(iter(_encryption_keys(session).values()))
+            custodian = Custodian(session)
+            for version in versions:
                 for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
-                    custodian = Custodian(session)
                     custodian.take_share(version, seat, key)
                     session.send(*custodian.plan_accept(version, seat))
 
-    def deliver(self, version: Version, roles: Sequence[str] = ("seller",)) -> None:
-        """Let some of those who keep the key deliver whatever is waiting."""
-        for role in roles:
-            with self.net.session(role) as session:
-                session.catalogue.sync()
-                for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
-                    Custodian(session).deliver(version, seat, _waiting(session, seat))
+    def deliver(self, version: Version, *roles: str) -> None:
+        """Let some of those who keep the key, or the seller, deliver whatever is waiting."""
+        for role in roles or ("seller",):
+            session = self.session(role)
+            for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
+                Custodian(session).deliver(version, seat, _waiting(session, seat))
 
     def copy(self, version: Version, price: str, bond: str) -> Version:
         """List the bytes of a version under a key that does not open them."""
-        with self.net.session("copycat") as copycat:
-            copycat.catalogue.sync()
-            folder = Buyer(copycat).fetch(version)
-            public_key = copycat.vault.put_seller_secret(random_scalar())
-            fake = replace(read_manifest(folder), public_key=public_key)
-            (folder / MANIFEST_NAME).write_bytes(fake.to_bytes())
-            return list_dataset(folder, price=price, bond=bond, windows="demo", session=copycat)
+        copycat = self.session("copycat")
+        folder = Buyer(copycat).fetch(version)
+        public_key = copycat.vault.put_seller_secret(random_scalar())
+        fake = replace(read_manifest(folder), public_key=public_key)
+        (folder / MANIFEST_NAME).write_bytes(fake.to_bytes())
+        return list_dataset(folder, price=price, bond=bond, windows="demo", session=copycat)
 
     # ------------------------------------------------------------- real data
 
@@ -159,7 +164,7 @@ def _encryption_keys(session: Session) -> dict[bytes, bytes]:
 def fill(market: AppMarket) -> dict[str, Version]:
     """List a handful of real data sets, some kept by custodians and some by their sellers."""
     kept = {"custodians": 3, "threshold": 2, "lock": "100 TMK"}
-    return {
+    made = {
         "wine": market.sell(
             market.table("wine"),
             title="Wine, chemical analysis of three cultivars",
@@ -223,10 +228,13 @@ def fill(market: AppMarket) -> dict[str, Version]:
             **kept,
         ),
     }
+    market.accept(*(made[name] for name in ("diabetes", "digits", "weather", "reviews")))
+    return made
 
 
 REVIEWS = """Is this sentence from a movie review positive or negative? Asked on Amazon Mechanical \
 Turk; here is every answer of every worker, with the gold label of the source beside it.
 
 Good for testing methods that weigh workers by skill: the crowd is uneven, some workers answer a \
-few items and some answer hundreds, and a plain majority is clearly worse than what can be reached."""
+few items and some answer hundreds, and a plain majority is clearly worse than what \
+can be reached."""

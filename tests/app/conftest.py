@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A market on a real local chain, and the app in front of it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import truthmark
+from tests.utils.app_market import AppMarket, fill
+from truthmark.errors import ConfigError
+from truthmark.testing.anvil import anvil_binary
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = ROOT / "app" / "streamlit_app.py"
+PAGES = ("market", "dataset", "my_data", "sell", "network")
+SECONDS = 60  # against hangs alone
+
+Start = Callable[..., AppTest]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: needs Chromium")
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppMarket]:
+    """Provide a market with seven listings; its time stands still between transactions."""
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with truthmark.testing.devnet(tmp_path_factory.mktemp("net"), block_time=None) as net:
+        made = AppMarket(net)
+        made.register_custodians()
+        made.versions = fill(made)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def start(market: AppMarket, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Return a function that opens the app as a role, on its own machine if not said otherwise."""
+    for name in [name for name in os.environ if name.startswith("TRUTHMARK_")]:
+        monkeypatch.delenv(name)
+
+    def open_app(
+        page: str = "market", *, role: str = "buyer", is_local: bool = True, **query: str
+    ) -> AppTest:
+        monkeypatch.setenv("TRUTHMARK_HOME", str(market.net.home(role)))
+        monkeypatch.setenv("TRUTHMARK_APP_LOCAL", "1" if is_local else "0")
+        at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
+        at.query_params.update(query)
+        at.switch_page(f"app_pages/{page}.py").run()
+        assert not at.exception
+        return at
+
+    return open_app

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Buying on the data set's page: fetch, check, ask, pay, follow, open; and when it goes wrong."""
+
+import pandas as pd
+import pytest
+
+from app import services
+from tests.app.conftest import Start
+from tests.utils.app_market import AppMarket
+from tests.utils.app_screen import button, click, has_button, page, shown, texts
+
+STEPS = ("Paid", "Part", "Verified", "Refunded")
+
+
+def held(market: AppMarket, role: str, symbol: str = "TUSD") -> int:
+    session = market.session(role)
+    token = session.profile.token(symbol).address
+    return int(session.token(token).functions.balanceOf(session.address).call())
+
+
+def steps(at) -> list[tuple[str, str]]:
+    """Return the tracker's steps with their colours."""
+    found = []
+    for element in at.markdown:
+        colour, _, rest = element.value.removeprefix(":").partition("-badge[")
+        label = shown(rest.removesuffix("]")).strip()
+        if rest and label.startswith(STEPS):
+            found.append((label, colour))
+    return found
+
+
+def again(at):
+    """Look again after the second for which the app trusts its last look at the chain."""
+    services._sync.clear()
+    at.run()
+    assert not at.exception
+    return at
+
+
+@pytest.mark.chain
+def test_buy__direct_sale__goes_from_price_to_first_rows(start: Start, market: AppMarket, tmp_path):
+    iris = market.versions["iris"]
+    had = held(market, "buyer")
+    at = start("dataset", dataset=iris.ref)
+    assert "You pay\n2.5 TUSD" in page(at)
+    assert f"truthmark get {iris.ref} ./data" in page(at)
+    click(at, "Buy")
+    assert "every byte is the one that the seller is bound to" in page(at)
+    assert held(market, "buyer") == had  # nothing is paid before a yes
+    click(at, "Pay 2.5 TUSD")
+    assert held(market, "buyer") == had - 2_500_000
+    assert steps(at) == [("Paid", "green"), ("Part 1 of 1", "blue"), ("Verified", "gray")]
+    assert not has_button(at, "Buy")
+    market.deliver(iris)
+    again(at)
+    assert steps(at) == [("Paid", "green"), ("Part 1 of 1", "green"), ("Verified", "green")]
+    click(at, "Open")
+    assert "The key opens every part of the data." in page(at)
+    bought = at.dataframe[-1].value
+    source = pd.read_csv(market.table("iris")).head(services.FIRST_ROWS)
+    pd.testing.assert_frame_equal(bought, source, check_dtype=False)
+    at.text_input(key=next(t.key for t in at.text_input if "folder" in t.key)).input(
+        str(tmp_path / "iris")
+    )
+    click(at, "Save")
+    files = list((tmp_path / "iris").rglob("*.parquet"))
+    assert len(files) == 1
+    pd.testing.assert_frame_equal(pd.read_parquet(files[0]), pd.read_csv(market.table("iris")))
+    # Another visit knows it, pays nothing and opens it again.
+    at = start("my_data")
+    assert "Iris, measured by hand" in page(at)
+    click(at, "Open")
+    assert "The key opens every part of the data." in page(at)
+    assert held(market, "buyer") == had - 2_500_000
+
+
+@pytest.mark.chain
+def test_buy__two_of_three_custodians__parts_are_counted(start: Start, market: AppMarket):
+    reviews = market.versions["reviews"]
+    had = held(market, "buyer")
+    at = click(start("dataset", dataset=reviews.ref), "Buy")
+    click(at, "Pay 25.2 TUSD")
+    assert held(market, "buyer") == had - 25_200_000
+    market.deliver(reviews, "custodian2")
+    again(at)
+    assert [colour for _, colour in steps(at)] == ["green", "green", "blue", "gray"]
+    assert not has_button(at, "Open")
+    market.deliver(reviews, "custodian1")
+    again(at)
+    assert steps(at) == [
+        ("Paid", "green"),
+        ("Part 1 of 2", "green"),
+        ("Part 2 of 2", "green"),
+        ("Verified", "green"),
+    ]
+    click(at, "Open")
+    assert list(at.dataframe[-1].value.columns) == ["item", "worker", "label", "truth"]
+
+
+@pytest.mark.chain
+def test_buy__not_agreed__pays_nothing(start: Start, market: AppMarket):
+    wine = market.versions["wine"]
+    had = held(market, "buyer")
+    at = click(start("dataset", dataset=wine.ref), "Buy")
+    click(at, "Not now")
+    assert has_button(at, "Buy")
+    assert held(market, "buyer") == had
+
+
+@pytest.mark.chain
+def test_buy__price_raised_meanwhile__is_refused(start: Start, market: AppMarket):
+    from truthmark.market.seller import Seller
+
+    wine = market.versions["wine"]
+    had = held(market, "buyer3")
+    at = click(start("dataset", role="buyer3", dataset=wine.ref), "Buy")
+    seller = Seller(market.session("seller"))
+    seller.reprice(wine, 6_000_000)
+    click(at, "Pay 4 TUSD")
+    assert at.error
+    seller.reprice(wine, wine.price)
+    assert held(market, "buyer3") == had
+
+
+@pytest.mark.chain
+def test_refund__key_did_not_come__money_is_back(start: Start, market: AppMarket):
+    late = market.sell(market.table("wine"), title="Never handed over", price="4 TUSD")
+    had = held(market, "buyer2")
+    at = click(again(start("dataset", role="buyer2", dataset=late.ref)), "Buy")
+    click(at, "Pay 4 TUSD")
+    assert not has_button(at, "Take")
+    market.net.warp(21)
+    again(at)
+    assert ("Part 1 of 1", "red") in steps(at)
+    assert not has_button(at, "Open")
+    at = start("my_data", role="buyer2")
+    click(at, "Take 4 TUSD back")
+    assert "4 TUSD came back." in page(at)
+    assert steps(at) == [("Paid", "green"), ("Refunded", "green")]
+    assert held(market, "buyer2") == had
+    # Who failed once sells nothing more before the seller deals the key anew.
+    at = again(start("dataset", role="buyer2", dataset=late.ref))
+    assert not has_button(at, "Buy")
+    assert f"nobody keeps the key of {late.ref} long enough now" in page(at)
+    at = start("market", role="buyer2")
+    at.text_input(key="market_text").input("never handed").run()
+    assert "nobody keeps the key" in page(at)
+
+
+@pytest.mark.chain
+def test_complain__wrong_key__price_and_half_the_bond_come_back(start: Start, market: AppMarket):
+    copied = market.copy(market.versions["cancer"], price="3 TUSD", bond="10 TUSD")
+    had = held(market, "buyer2")
+    at = again(start("dataset", role="buyer2", dataset=copied.ref))
+    click(at, "Buy")
+    click(at, "Pay 3 TUSD")
+    market.deliver(copied, "copycat")
+    again(at)
+    click(at, "Open")
+    text = page(at)
+    assert "This key does not open the data that the seller promised." in text
+    assert "brings back 3 TUSD and 5 TUSD of the seller's bond" in text
+    assert "ETH" in text  # what it costs
+    click(at, "Complain")
+    assert "3 TUSD and 5 TUSD of the seller's bond came to you." in page(at)
+    assert held(market, "buyer2") == had + 5_000_000
+    at = again(start("dataset", role="buyer2", dataset=copied.ref))
+    assert "its key was proven wrong: do not buy it" in page(at)
+    assert not has_button(at, "Buy")
+
+
+@pytest.mark.chain
+def test_buy__hosted_app__offers_the_command_and_holds_no_key(start: Start, market: AppMarket):
+    wine = market.versions["wine"]
+    at = start("dataset", is_local=False, dataset=wine.ref)
+    assert f"truthmark get {wine.ref} ./data" in page(at)
+    assert not at.button
+    assert not at.selectbox
+    with pytest.raises(services.TruthmarkError, match="holds nobody's keys"):
+        services.pay(wine.ref)
+    assert services.account() is None
+    for name in ("my_data", "sell"):
+        at = start(name, is_local=False)
+        assert not at.button
+        assert not at.text_input
+        assert "This server holds nobody's keys." in page(at)
+
+
+@pytest.mark.chain
+def test_is_local__server_that_others_reach__is_never(
+    start: Start, market: AppMarket, monkeypatch: pytest.MonkeyPatch
+):
+    start()
+    assert services.is_local()
+    monkeypatch.setattr(services.st, "get_option", {"server.address": "0.0.0.0"}.get)
+    assert not services.is_local()
+    monkeypatch.setattr(services.st, "get_option", {"server.address": None}.get)
+    assert not services.is_local()
+
+
+@pytest.mark.chain
+def test_account__role_switched__acts_as_the_other(start: Start, market: AppMarket):
+    at = start("my_data")
+    assert at.selectbox(key="account_role").value == "buyer"
+    assert market.session("buyer").address in page(at)
+    address = market.session("stranger").address
+    assert address not in page(at)
+    at.selectbox(key="account_role").select("stranger").run()
+    assert address in page(at)
+    assert "Nothing was bought by this account yet." in page(at)
+    assert not has_button(at, "Open")
+
+
+@pytest.mark.chain
+def test_account__home_of_no_devnet__has_no_roles_and_needs_its_passphrase(
+    start: Start, market: AppMarket, monkeypatch: pytest.MonkeyPatch, tmp_path
+):
+    from dataclasses import replace
+
+    from truthmark.keys.wallet import Wallet
+    from truthmark.testing.network import role_key
+
+    home = tmp_path / "home"
+    replace(market.net.profile, name="elsewhere").save(home / "profiles")
+    Wallet(home / "accounts", work=2).add("me", role_key("buyer3"), "secret words")
+    store = market.net.folder / "store"
+    (home / "config.toml").write_text(f'profile = "elsewhere"\nstorage = ["local:{store}"]\n')
+    start()
+    monkeypatch.setenv("TRUTHMARK_HOME", str(home))
+    from streamlit.testing.v1 import AppTest
+
+    from tests.app.conftest import MAIN, SECONDS
+
+    wine = market.versions["wine"]
+    at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
+    at.query_params["dataset"] = wine.ref
+    at.switch_page("app_pages/dataset.py").run()
+    assert not at.exception
+    assert not at.selectbox
+    click(click(at, "Buy"), "Pay 4 TUSD")
+    assert "Your account is locked." in page(at)
+    box = next(t for t in at.text_input if t.label == "Passphrase")
+    box.input("wrong words")
+    click(at, "Unlock")
+    assert "This is not the passphrase of account me" in page(at)
+    next(t for t in at.text_input if t.label == "Passphrase").input("secret words")
+    click(at, "Unlock")
+    click(at, "Pay 4 TUSD")
+    assert ("Paid", "green") in steps(at)
+    assert "secret words" not in "".join(texts(at))
+    market.deliver(wine)
+    again(at)
+    assert button(at, "Open")

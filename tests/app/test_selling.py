@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selling: from a file of this machine to a listing, with a look at what becomes public."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from app import services
+from tests.app.conftest import Start
+from tests.utils.app_market import AppMarket
+from tests.utils.app_screen import click, has_button, page
+
+KEY = "sell_way"
+
+
+def describe(at, path: Path, title: str, samples: int = 2):
+    at.text_input(key="sell_path").input(str(path))
+    at.text_input(key="sell_title").input(title)
+    at.text_area(key="sell_description").input("Two columns.\n\nNothing else.")
+    at.slider(key="sell_samples").set_value(samples)
+    return click(at, "Check")
+
+
+def back_up(at, file: Path):
+    at.text_input[0].input(str(file))
+    for box in at.text_input[1:3]:
+        box.input("a passphrase")
+    return click(at, "Make a backup")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.csv"
+    pd.DataFrame({"town": ["Ulm", "Bonn", "Jena"] * 40, "price": range(120)}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+@pytest.mark.chain
+def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
+    start: Start, market: AppMarket, source: Path, tmp_path: Path
+):
+    at = describe(start("sell", role="stranger"), source, "Prices of towns")
+    text = page(at)
+    assert "2 · This becomes public" in text
+    assert "Prices of towns" in text
+    assert "120 rows" in text
+    frames = [frame.value for frame in at.dataframe]
+    assert list(frames[0].columns) == ["town", "price"]
+    assert len(frames[0]) == 2
+    assert list(frames[1]["column"]) == ["town", "price"]
+    assert not has_button(at, "List it")  # not without a backup
+    back_up(at, tmp_path / "keys.tmkb")
+    assert (tmp_path / "keys.tmkb").stat().st_size > 100
+    at.number_input(key="sell_price").set_value(7.25)
+    at.number_input(key="sell_bond").set_value(1.5)
+    at.selectbox(key=KEY).select("I keep it and stay online")
+    at.selectbox(key="sell_windows").select("demo")
+    click(at, "List it")
+    assert "For sale as no. " in page(at)
+    assert "truthmark deliver --watch" in page(at)
+    services._sync.clear()
+    at = start("market")
+    at.text_input(key="market_text").input("prices of towns").run()
+    text = page(at)
+    assert "7.25 TUSD" in text
+    assert "1.5 TUSD bond" in text
+
+
+@pytest.mark.chain
+def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, source, tmp_path):
+    at = describe(start("sell", role="buyer3"), source, "Kept by others", samples=0)
+    assert len(at.dataframe) == 1  # columns, and no rows
+    back_up(at, tmp_path / "keys.tmkb")
+    at.selectbox(key=KEY).select_index(0)
+    assert at.selectbox(key=KEY).value.startswith("3 custodians keep it, any 2")
+    at.selectbox(key="sell_windows").select("demo")
+    at.number_input(key="sell_days").set_value(30)
+    click(at, "List it")
+    assert "For sale" not in page(at)
+    listed = at.session_state["sell_listed"]
+    market.accept(market.session("buyer3").catalogue.version(listed))
+    at.run()
+    assert f"For sale as no. {listed}." in page(at)
+    assert "deliver --watch" not in page(at)
+
+
+@pytest.mark.chain
+def test_sell__changed_mind__leaves_nothing_behind(start: Start, market: AppMarket, source: Path):
+    at = describe(start("sell", role="stranger"), source, "Never listed")
+    folder = Path(at.session_state["sell_packed"].folder)
+    assert folder.is_dir()
+    click(at, "Change it")
+    assert not folder.exists()
+    assert has_button(at, "Check")
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("", "There is nothing at no path"), ("/nowhere/x.csv", "nothing at /nowhere")],
+)
+def test_sell__no_such_file__is_said(start: Start, market: AppMarket, path: str, told: str):
+    at = start("sell", role="stranger")
+    at.text_input(key="sell_path").input(path)
+    click(at, "Check")
+    assert told in page(at)
+    assert "sell_packed" not in at.session_state
