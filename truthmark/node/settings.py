@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node's settings: the command line, then `TRUTHMARK_NODE_*`, then `node.toml`, then defaults."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from truthmark.node.policy import Policy
 FILE_NAME = "node.toml"
 MARGIN_BLOCKS = 5
 _LEAST_MARGIN = 3
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class NodeConfig(BaseSettings):
@@ -163,12 +165,9 @@ def _confirmations(profile: ChainProfile, text: str) -> tuple[str, int, int]:
 
 
 def _native(text: str) -> int:
-    try:
-        return parse_units(text.strip(), 18)
-    except ValueError as error:
-        raise ConfigError(
-            f"node setting gas_reserve: {text!r} is no amount; write it like 0.01"
-        ) from error
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ConfigError(f"node setting gas_reserve: {text!r} is no amount; write it like 0.01")
+    return parse_units(text.strip(), 18)
 
 
 def _read(path: Path) -> dict[str, Any]:

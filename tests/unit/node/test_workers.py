@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slow work beside the rounds."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import truthmark.node.workers as workers_module
+from truthmark.node.workers import StoppedError, Workers
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
+    monkeypatch.setattr(workers_module, "FIRST_REST_SECONDS", 0.0)
+    made = Workers(2, "test")
+    yield made
+    made.close()
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_ask__work_that_succeeds__is_done_once(workers: Workers) -> None:
+    calls: list[int] = []
+
+    def work() -> str:
+        calls.append(1)
+        return "made"
+
+    until(lambda: workers.ask("a", work).is_done)
+    assert workers.ask("a", work).result == "made"
+    assert calls == [1]
+    workers.forget("a")
+    until(lambda: workers.ask("a", work).is_done)
+    assert calls == [1, 1]
+
+
+def test_ask__work_that_fails__keeps_the_reason_and_is_tried_again(workers: Workers) -> None:
+    failures = [ValueError("first"), KeyError("second")]
+
+    def work() -> None:
+        if failures:
+            raise failures.pop(0)
+
+    until(lambda: workers.ask("a", work).is_done)
+    job = workers.ask("a", work)
+    assert (job.error, job.failures) == (None, 2)
+
+
+def test_ask__after_a_failure__rests_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = []
+    made = Workers(1, "test")
+
+    def fail() -> None:
+        raise ValueError
+
+    for _ in range(14):
+        now = time.monotonic()
+        job = made.ask("a", fail)
+        until(lambda job=job: not job.is_running)  # type: ignore[misc]
+        rests.append(job.rests_until - now)
+        assert made.ask("a", fail).is_running is False  # it rests
+        job.rests_until = 0
+    made.close()
+    assert [round(rest) for rest in rests[:3]] == [5, 10, 20]
+    assert round(rests[-1]) == workers_module.LONGEST_REST_SECONDS
+
+
+def test_ask__one_group__one_at_a_time(workers: Workers) -> None:
+    busy, most = [0], [0]
+
+    def work() -> None:
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        time.sleep(0.01)
+        busy[0] -= 1
+
+    names = ["a", "b", "c"]
+    until(lambda: sum([workers.ask(n, work, group="seller").is_done for n in names]) == 3)
+    assert most == [1]
+
+
+def test_ask__slow_job__does_not_keep_another_thread_waiting(workers: Workers) -> None:
+    gate = threading.Event()
+    workers.ask("slow", lambda: gate.wait(30), group="one")
+    until(lambda: workers.ask("quick", lambda: None, group="two").is_done)
+    assert not workers.ask("slow", lambda: None, group="one").is_done
+    gate.set()
+
+
+def test_close__work_that_looks__is_cut_off() -> None:
+    made, started = Workers(1, "test"), threading.Event()
+    ended: list[str] = []
+
+    def work() -> None:
+        try:
+            while True:
+                started.set()
+                made.check(1, 2)
+                time.sleep(0.001)
+        except StoppedError:
+            ended.append("cut off")
+            raise
+
+    job = made.ask("a", work)
+    assert started.wait(30)
+    made.close(30)
+    assert ended == ["cut off"]
+    assert (job.is_done, job.error) == (False, None)
