@@ -2,9 +2,11 @@
 """Custodians' nodes on a real chain, round by round."""
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -556,3 +558,121 @@ def test_node__direct_mode__is_none_of_its_business(stand: Stand, keepers: list[
     seller = Custodian(stand.session("seller"))
     seller.deliver(sale.version, Seat(sale.epoch, 1), [bought])
     assert is_delivered(stand, bought)
+
+
+# ----------------------------------------------------------------- command line
+
+
+def command(stand: Stand, role: str, *arguments: str, code: int = 0) -> str:
+    """Run a command as a role, and return what it printed."""
+    from click.testing import CliRunner
+
+    from truthmark.cli.main import cli
+
+    ran = CliRunner().invoke(cli, [*arguments, "--home", str(stand.net.home(role))])
+    assert ran.exit_code == code, ran.output
+    return ran.stdout if not code else ran.output
+
+
+def duties(stand: Stand, role: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(command(stand, role, "stake", "duties", "--json"))
+    return found
+
+
+def test_stake__from_registering_to_leaving__by_commands(stand: Stand) -> None:
+    role = "treasury"
+    command(stand, role, "stake", "register")
+    command(stand, role, "stake", "add", "3", "--yes")
+    offer = ["--fee", "0.1 TUSD", "--max-size", "1GiB", "--max-lock", "150 TMK"]
+    command(stand, role, "stake", "offer", *offer, "--keeping-fee", "0 TUSD")
+    catalogue = stand.session(role).catalogue
+    catalogue.sync()
+    found = catalogue.offers(stand.address(role))[0]
+    assert found.fees == {stand.token: (FEE, 0)}
+    assert (found.max_bytes, found.max_term_seconds) == (2**30, 100 * 86_400)
+    assert (found.max_lock, found.free_stake, found.is_available) == (150 * 10**18, 3 * LOCK, True)
+
+    command(stand, role, "stake", "available", "off")
+    assert not duties(stand, role)["is_available"]
+    command(stand, role, "stake", "available", "on")
+
+    with Keeper(stand.net, role) as node:
+        sale = stand.sell([node], threshold=1)
+        turn(lambda: stand.is_live(sale), node)
+    shown = duties(stand, role)
+    assert shown["locked"]["units"] == str(LOCK)
+    assert [(d["dataset"], d["status"]) for d in shown["duties"]] == [(sale.version.ref, "live")]
+    assert sale.version.ref in command(stand, role, "stake", "duties")
+
+    # What a duty locks does not leave; the rest does, after its time.
+    output = command(stand, role, "stake", "unbond", "3", code=6)
+    assert "not enough free stake" in output
+    command(stand, role, "stake", "unbond", "2")
+    assert [t["unbonding_until"] is None for t in duties(stand, role)["tickets"]] == [
+        True,
+        False,
+        False,
+    ]
+    assert json.loads(command(stand, role, "stake", "withdraw", "--json"))["tickets"] == []
+    held = stand.session(role).token(stand.net.profile.contracts["token"].address).functions
+    before = held.balanceOf(stand.address(role)).call()
+    stand.warp_to(stand.now() + 86_401)
+    paid = json.loads(command(stand, role, "stake", "withdraw", "--json"))
+    assert paid["paid"]["units"] == str(2 * LOCK)
+    assert held.balanceOf(stand.address(role)).call() - before == 2 * LOCK
+    assert len(duties(stand, role)["tickets"]) == 1
+
+
+def test_stake__fined__tops_up(stand: Stand) -> None:
+    with Keeper(stand.net, "custodian2") as node:
+        sale = live_sale(stand, [node], threshold=1)
+        bought = stand.buy(sale)
+        stand.warp_to(bought.deadline + 1)
+        turn(lambda: is_(stand, bought, PurchaseStatus.REFUNDED), node)
+    missing = int(duties(stand, "custodian2")["missing"]["units"])
+    assert missing >= PENALTY
+    command(stand, "custodian2", "stake", "top-up", "1 TMK")
+    assert int(duties(stand, "custodian2")["missing"]["units"]) == missing - 10**18
+    command(stand, "custodian2", "stake", "top-up")
+    assert duties(stand, "custodian2")["missing"]["units"] == "0"
+
+
+def test_stake__operator_on_another_machine__registers_what_it_printed(stand: Stand) -> None:
+    owner, operator = "owner", stand.address("stranger")
+    failed = command(stand, owner, "stake", "register", "--operator", operator, code=3)
+    assert "stake key" in failed
+    key = command(stand, "stranger", "stake", "key", "--validator", stand.address(owner)).strip()
+    both = ["--operator", operator, "--encryption-key"]
+    assert "no encryption key" in command(stand, owner, "stake", "register", *both, "0x12", code=3)
+    command(stand, owner, "stake", "register", *both, key)
+    command(stand, owner, "stake", "add", "1", "--yes")
+    validator = stand.address(owner)
+    command(stand, "stranger", "stake", "offer", "--fee", "0.1 TUSD", "--validator", validator)
+    with Keeper(stand.net, "stranger", validator=validator) as node:
+        sale = live_sale(stand, [node], threshold=1)
+        before = stand.session("seller").catalogue.encryption_keys(validator)
+        key = command(stand, "stranger", "stake", "key", "--validator", validator).strip()
+        command(stand, owner, "stake", "rotate-key", *both, key)
+        stand.session("seller").catalogue.sync()
+        assert stand.session("seller").catalogue.encryption_keys(validator) == [
+            *before,
+            bytes.fromhex(key[2:]),
+        ]
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+def test_stake__command_killed_after_sending__is_not_repeated(stand: Stand) -> None:
+    """The same command again waits for what the killed one had sent."""
+    session = stand.session("custodian3")
+    owner = ValidatorOwner(session)
+    before = session.chain.staking.functions.validator(owner.validator).call().ticket_count
+    session.allow(
+        stand.net.profile.contracts["token"].address, session.chain.staking.address, 10 * LOCK
+    )
+    intent = session.chain.staking.functions.stake(2).intent("stake before the kill")
+    session.journal.submit(intent)
+    owner.stake(2)
+    assert session.chain.staking.functions.validator(owner.validator).call().ticket_count == (
+        before + 2
+    )
