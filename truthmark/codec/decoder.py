@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _START_SECONDS: Final = 60.0
+# Large blocks are given back at once: what one table took is no part of the next one's limit.
+_ALLOCATOR: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
 _STREAM_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -101,14 +107,13 @@ class Decoder:
     def _start(self) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # The system allocator gives large blocks back at once, so one limit fits all.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", str(Path(child.__file__)), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},
+                env={**os.environ, **_ALLOCATOR},
             )
 
     def _stop(self) -> None:

@@ -29,7 +29,7 @@ _ARROW: Final = frozenset({".arrow", ".feather"})
 TABLE_SUFFIXES: Final = _CSV | _JSON_LINES | _PARQUET | _ARROW
 
 _WHOLE_FILE_SIZE: Final = 32 << 20
-_CSV_BLOCK_SIZE: Final = 4 << 20
+_CSV_BLOCK_SIZE: Final = 1 << 20
 _JSON_CHUNK_SIZE: Final = 16 << 20
 _PARQUET_BATCH_ROWS: Final = 64 << 10
 # Pages of a mapped file that stay in memory before they are given back.
