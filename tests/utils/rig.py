@@ -20,6 +20,8 @@ from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 Account.enable_unaudited_hdwallet_features()
 
 SUPPLY = 10**24
+# Two chains that are started within one second would have the same first block.
+EARLIER = ("--timestamp", "1700000000")
 TOKEN_PLAN = Plan(
     steps=(Step("token", "ProtocolToken", (Param("holder"), SUPPLY)),), parameters=("holder",)
 )
@@ -57,7 +59,9 @@ def deploy_token(url: str, folder: Path, **changes: Any) -> ChainProfile:
 
 
 @contextmanager
-def token_chain(folder: Path, **changes: Any) -> Iterator[tuple[AnvilProcess, Chain]]:
-    """A chain of the test's own, with the token on it."""
-    with start_anvil(log=folder / "anvil.log") as process:
+def token_chain(
+    folder: Path, *, earlier: bool = False, **changes: Any
+) -> Iterator[tuple[AnvilProcess, Chain]]:
+    """A chain of the test's own, with the token on it; `earlier`, so as to be another one."""
+    with start_anvil(log=folder / "anvil.log", extra=EARLIER if earlier else ()) as process:
         yield process, connect_chain(deploy_token(process.url, folder, **changes))

@@ -204,7 +204,7 @@ def test_deploy__record_of_another_chain__is_refused(
 ) -> None:
     deploy(PLAN, PARAMETERS, deployer, path)
     (tmp_path / "new").mkdir()
-    with token_chain(tmp_path / "new") as (_, new):
+    with token_chain(tmp_path / "new", earlier=True) as (_, new):
         elsewhere = JournalDeployer(new, Journal(new, OWNER, tmp_path / "journal"))
         with pytest.raises(ChainMismatchError, match="of another chain"):
             deploy(PLAN, PARAMETERS, elsewhere, path)

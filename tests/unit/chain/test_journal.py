@@ -269,7 +269,7 @@ def test_journal__local_chain_started_anew__nothing_is_sent_there(
 ) -> None:
     journal.send(pay(chain, 0))
     (tmp_path / "new").mkdir()
-    with token_chain(tmp_path / "new") as (_, new):
+    with token_chain(tmp_path / "new", earlier=True) as (_, new):
         again = Journal(new, OWNER, tmp_path / "journal", timeout=60)
         assert again.resume() == []
         assert balance(new, 0) == 0

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.utils.indexing import HUGE, content, rebuild, trade
-from tests.utils.rig import account, deploy_token, recipient
+from tests.utils.rig import EARLIER, account, deploy_token, recipient
 from tests.utils.rpc_server import Answer, serve
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config import ChainProfile
@@ -88,7 +88,7 @@ def test_sync__local_chain_started_anew__index_equals_a_rebuild(
     trade(chain, random.Random(1), 10)
     Follower(chain, url).sync()
     (tmp_path / "new").mkdir()
-    with start_anvil() as new_process:
+    with start_anvil(extra=EARLIER) as new_process:
         new = connect_chain(deploy_token(new_process.url, tmp_path / "new"))
         assert new.profile.contracts == chain.profile.contracts
         follower = Follower(new, url)
