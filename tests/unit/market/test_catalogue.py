@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the catalogue reads from logs: names, prices, states, filters, and what it leaves out."""
+
+import random
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.utils.drafts import PRICE, Listing, draft_listing, draft_purchase, make_part
+from tests.utils.drafts import Place as ContractPlace
+from tests.utils.paper_market import BIRTH, DOLLAR, EURO, PROFILE, Paper, address, listed
+from truthmark.errors import ConfigError, EndpointsDisagreeError, NotForSaleError
+from truthmark.market.records import PurchaseStatus, Terms, VersionStatus
+from truthmark.types import Point
+
+PLACE = ContractPlace(1, PROFILE.contracts["registry"].address, PROFILE.contracts["market"].address)
+ENDINGS = {
+    VersionStatus.OPEN: [],
+    VersionStatus.PAUSED: [("VersionPaused", {"is_paused": True})],
+    VersionStatus.RETIRED: [("VersionRetired", {})],
+    VersionStatus.CLOSED: [
+        ("VersionRetired", {}),
+        ("VersionWoundUp", {"payee": address(1), "amount": 0}),
+    ],
+    VersionStatus.DEAD: [
+        ("VersionKilled", {"complainant": address(1), "reward": 0, "burned": 0}),
+        ("VersionWoundUp", {"payee": address(1), "amount": 0}),
+    ],
+}
+
+
+def test_version__number_and_place__is_found(paper: Paper) -> None:
+    first = paper.list_version(17, 1)
+    second = paper.list_version(17, 2, price=5)
+    assert paper.catalogue.version("17").terms == second
+    found = paper.catalogue.version("17@1")
+    assert (found.terms, found.ref, found.price) == (first, "17@1", 1_000_000)
+    assert (found.status, found.listed_at) == (VersionStatus.OPEN, BIRTH + 1)
+    assert paper.catalogue.version("0x" + second.terms_id.hex()).ref == "17@2"
+    assert [v.ref for v in paper.catalogue.siblings(found)] == ["17@2", "17@1"]
+
+
+@pytest.mark.parametrize("ref", ["18", "17@3", "0x" + "ab" * 32, "9" * 18])
+def test_version__nobody_listed_it__says_so(paper: Paper, ref: str) -> None:
+    paper.list_version(17, 1)
+    with pytest.raises(NotForSaleError, match="there is no dataset"):
+        paper.catalogue.version(ref)
+
+
+@pytest.mark.parametrize("ref", ["", "digits", "17@", "17@1@1", "-1", "0x12", "9" * 19, "17\n"])
+def test_version__no_name__says_how_to_write_one(paper: Paper, ref: str) -> None:
+    with pytest.raises(ConfigError, match="names no dataset"):
+        paper.catalogue.version(ref)
+
+
+@pytest.mark.parametrize("status", ENDINGS)
+def test_versions__after_its_events__has_that_status(paper: Paper, status: VersionStatus) -> None:
+    terms = paper.list_version(1)
+    other = paper.list_version(2)
+    for event, args in ENDINGS[status]:
+        paper.log("registry", event, terms_id=terms.terms_id, **args)
+    assert {v.terms: v.status for v in paper.catalogue.versions()} == {
+        terms: status,
+        other: VersionStatus.OPEN,
+    }
+
+
+def test_versions__paused_and_resumed__is_open(paper: Paper) -> None:
+    terms = paper.list_version(1)
+    for is_paused in (True, False, True, False):
+        paper.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=is_paused)
+    assert paper.catalogue.version("1").status is VersionStatus.OPEN
+    paper.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=True)
+    assert paper.catalogue.version("1").status is VersionStatus.PAUSED
+
+
+def test_versions__repriced__has_the_last_price(paper: Paper) -> None:
+    terms = paper.list_version(1)
+    for price in (7, 2**128 - 1, 3):
+        paper.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=price)
+    assert paper.catalogue.version("1").price == 3
+
+
+def test_versions__filters__let_the_right_ones_pass(paper: Paper) -> None:
+    first = paper.list_version(1)
+    block = paper.log("registry", "VersionRepriced", terms_id=first.terms_id, price=1)
+    paper.list_version(2, seller=address(0xB0))
+    assert [v.ref for v in paper.catalogue.versions(after=(block, 0))] == ["2@1"]
+    assert [v.ref for v in paper.catalogue.versions(seller=address(0xB0).lower())] == ["2@1"]
+    assert [v.ref for v in paper.catalogue.versions(terms_ids=[first.terms_id])] == ["1@1"]
+    assert paper.catalogue.versions(terms_ids=[]) == []
+    with pytest.raises(ConfigError, match="is not an address"):
+        paper.catalogue.versions(seller="me")
+
+
+def test_with_key__listed_twice__finds_both_and_no_other(paper: Paper) -> None:
+    key = Point(5, 6)
+    paper.list_version(1, public_key=key)
+    paper.list_version(2, public_key=key)
+    paper.list_version(3, public_key=Point(5, 7))
+    assert [v.ref for v in paper.catalogue.with_key(key)] == ["2@1", "1@1"]
+
+
+def refs(paper: Paper, **filters: Any) -> list[str]:
+    ids = paper.catalogue.offered(**filters)
+    names = {v.terms_id: v.ref for v in paper.catalogue.versions()}
+    return [names[terms_id] for terms_id in ids]
+
+
+def test_offered__several_versions__is_the_newest_open_one(paper: Paper) -> None:
+    paper.list_version(1, 1)
+    second = paper.list_version(1, 2)
+    paper.list_version(2, 1)
+    ended = paper.list_version(3, 1)
+    paper.log("registry", "VersionRetired", terms_id=ended.terms_id)
+    assert refs(paper) == ["2@1", "1@2"]
+    paper.log("registry", "VersionPaused", terms_id=second.terms_id, is_paused=True)
+    assert refs(paper) == ["2@1", "1@1"]
+
+
+def test_offered__filters__count_for_the_version_that_is_shown(paper: Paper) -> None:
+    # The older one would fit, but nobody is shown it.
+    paper.list_version(1, 1, price=5)
+    paper.list_version(1, 2, price=50)
+    paper.list_version(2, 1, price=2**100, token=EURO.address)
+    terms = paper.list_version(3, 1, price=50)
+    paper.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=10)
+    assert refs(paper, token=DOLLAR.address.lower()) == ["3@1", "1@2"]
+    assert refs(paper, max_price=10) == ["3@1"]
+    assert refs(paper, max_price=9) == []
+    assert refs(paper, max_price=2**64) == ["3@1", "1@2"]
+    assert refs(paper, max_price=2**100) == ["3@1", "2@1", "1@2"]
+    assert refs(paper, older_than=3) == ["2@1", "1@2"]
+    assert refs(paper, seller=address(0xB0)) == []
+
+
+def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
+    chooser = random.Random(11)
+    entries: list[tuple[str, str, dict[str, Any]]] = []
+    price: dict[bytes, int] = {}
+    state: dict[bytes, VersionStatus] = {}
+    place: dict[bytes, tuple[int, int]] = {}
+    for listing in range(1, 60):
+        for number in range(1, chooser.randint(2, 4)):
+            terms = replace(_terms(listing, number), token=chooser.choice([DOLLAR, EURO]).address)
+            price[terms.terms_id] = chooser.choice([1, 100, 2**63, 2**90])
+            place[terms.terms_id] = (listing, number)
+            arguments = listed(terms, listing, number, price[terms.terms_id])
+            entries.append(("registry", "VersionListed", arguments))
+            status = chooser.choice(list(VersionStatus)[1:])
+            state[terms.terms_id] = status
+            changes = [(e, dict(a)) for e, a in ENDINGS[status]]
+            for _ in range(chooser.randint(0, 2)):
+                price[terms.terms_id] = chooser.choice([2, 200, 2**64])
+                changes.append(("VersionRepriced", {"price": price[terms.terms_id]}))
+            entries += [("registry", e, {"terms_id": terms.terms_id, **a}) for e, a in changes]
+    paper.log_all(entries)
+    found = {v.terms_id: v for v in paper.catalogue.versions()}
+    assert {key: (v.price, v.status) for key, v in found.items()} == {
+        key: (price[key], state[key]) for key in state
+    }
+    for limit in (None, 1, 150, 2**63, 2**80):
+        newest: dict[int, bytes] = {}
+        for key, (listing, _) in sorted(place.items(), key=lambda item: item[1]):
+            if state[key] is VersionStatus.OPEN:
+                newest[listing] = key
+        expected = [
+            key
+            for _, key in sorted(newest.items(), reverse=True)
+            if limit is None or price[key] <= limit
+        ]
+        assert paper.catalogue.offered(max_price=limit) == expected
+
+
+def _terms(listing: int, number: int) -> Terms:
+    from tests.utils.paper_market import make_terms
+
+    return make_terms(1_000 * listing + number)
+
+
+def test_versions__terms_that_are_not_what_the_id_says__are_left_out(paper: Paper) -> None:
+    terms = paper.list_version(1)
+    lie = listed(replace(terms, payee=address(0xBAD)), 2, 1, 5) | {"terms_id": bytes([1]) * 32}
+    paper.log("registry", "VersionListed", **lie)
+    assert [v.ref for v in paper.catalogue.versions()] == ["1@1"]
+    with pytest.raises(NotForSaleError):
+        paper.catalogue.version("2")
+
+
+# ----------------------------------------------------------------------- custody
+
+
+@pytest.fixture
+def sale() -> Listing:
+    return draft_listing(
+        PLACE,
+        seller=address(0xA0),
+        token=DOLLAR.address,
+        now=BIRTH,
+        custodians=[address(n) for n in (1, 2, 3)],
+    )
+
+
+def opened(sale: Listing, **changes: Any) -> dict[str, Any]:
+    return {
+        "custody_id": sale.custody_id,
+        "terms_id": sale.terms_id,
+        "custody": sale.custody,
+        "custodians": list(sale.custodians),
+        "share_keys": [tuple(key) for key in sale.share_keys],
+        **changes,
+    }
+
+
+def test_epochs__opened__are_as_the_seller_wrote_them(paper: Paper, sale: Listing) -> None:
+    paper.log("registry", "CustodyOpened", **opened(sale))
+    (epoch,) = paper.catalogue.epochs(sale.terms_id)
+    assert (epoch.custody, epoch.custody_id) == (sale.custody, sale.custody_id)
+    assert (epoch.custodians, epoch.share_keys) == (sale.custodians, sale.share_keys)
+    assert paper.catalogue.epoch(sale.custody_id) == epoch
+    assert paper.catalogue.epochs(bytes(32)) == []
+
+
+def test_epoch__unknown_or_not_what_its_id_says__is_not_there(paper: Paper, sale: Listing) -> None:
+    lie = replace(sale.custody, fee=sale.custody.fee - 1)
+    paper.log("registry", "CustodyOpened", **opened(sale, custody=lie))
+    with pytest.raises(NotForSaleError, match="there is no custody"):
+        paper.catalogue.epoch(sale.custody_id)
+    assert paper.catalogue.epochs() == []
+
+
+# --------------------------------------------------------------------- purchases
+
+
+def log_purchase(paper: Paper, sale: Listing, number: int, **changes: Any) -> Any:
+    bought = draft_purchase(sale, changes.pop("buyer", address(0xB1)), number)
+    paper.log(
+        "market",
+        "Purchased",
+        **{
+            "purchase_id": bought.id,
+            "custody_id": sale.custody_id,
+            "buyer": bought.receipt.buyer,
+            "terms_id": sale.terms_id,
+            "price": bought.receipt.price,
+            "salt": bought.receipt.salt,
+            "base": bought.receipt.base,
+            "deadline": 900,
+            **changes,
+        },
+    )
+    return bought
+
+
+def log_delivery(paper: Paper, bought: Any, index: int, until: int = 0) -> None:
+    part = make_part(bought, index)
+    paper.log(
+        "market",
+        "Delivered",
+        purchase_id=bought.id,
+        custody_id=bought.listing.custody_id,
+        index=index,
+        share=part.share,
+        challenge=part.proof.challenge,
+        response=part.proof.response,
+        inspection_until=until,
+    )
+
+
+def log_end(paper: Paper, bought: Any, event: str) -> None:
+    if event == "Refunded":
+        args: dict[str, Any] = {"buyer": bought.receipt.buyer, "amount": 1}
+    else:
+        table = paper.index.event_table("market", "Settled")
+        known = {"payee": address(1), "buyer": bought.receipt.buyer}
+        args = {
+            p.name: known.get(p.name, bytes(32) if p.type == "bytes32" else 0)
+            for p in table.event.inputs
+        }
+    paper.log("market", event, **(args | {"purchase_id": bought.id}))
+
+
+def test_purchases__each_stage__has_its_status(paper: Paper, sale: Listing) -> None:
+    paid, delivered, settled, refunded = (log_purchase(paper, sale, n) for n in range(4))
+    log_delivery(paper, paid, 3)
+    for bought in (delivered, settled):
+        log_delivery(paper, bought, 2)
+        log_delivery(paper, bought, 1, until=1_500)
+    log_end(paper, settled, "Settled")
+    log_end(paper, refunded, "Refunded")
+    found = {p.purchase_id: p for p in paper.catalogue.purchases()}
+    assert [found[b.id].status for b in (paid, delivered, settled, refunded)] == [
+        PurchaseStatus.PAID,
+        PurchaseStatus.DELIVERED,
+        PurchaseStatus.SETTLED,
+        PurchaseStatus.REFUNDED,
+    ]
+    assert list(found) == [b.id for b in (paid, delivered, settled, refunded)]
+    assert (found[paid.id].deadline, found[delivered.id].deadline) == (900, 1_500)
+    # The market has noted a hash of the parts in this order.
+    assert list(found[delivered.id].delivered) == [2, 1]
+    assert found[paid.id].delivered[3].share == make_part(paid, 3).share
+    assert (found[paid.id].receipt, found[paid.id].bought_at) == (paid.receipt, BIRTH + 1)
+
+
+def test_purchases__filters__let_the_right_ones_pass(paper: Paper, sale: Listing) -> None:
+    mine = log_purchase(paper, sale, 0)
+    log_delivery(paper, mine, 1)
+    other = log_purchase(paper, sale, 1, buyer=address(0xB2))
+    log_delivery(paper, other, 2)
+    catalogue = paper.catalogue
+    for filters, expected in (
+        ({"buyer": address(0xB1)}, [mine]),
+        ({"purchase_id": other.id}, [other]),
+        ({"custody_id": sale.custody_id}, [mine, other]),
+        ({"terms_id": sale.terms_id, "buyer": address(0xB2)}, [other]),
+        ({"terms_id": bytes(32)}, []),
+        ({"after": (2, 0)}, [other]),
+    ):
+        found = catalogue.purchases(**filters)
+        assert [p.purchase_id for p in found] == [b.id for b in expected]
+        assert all(len(p.delivered) == 1 for p in found)
+
+
+def test_purchases__receipt_that_is_not_what_its_id_says__is_left_out(
+    paper: Paper, sale: Listing
+) -> None:
+    log_purchase(paper, sale, 0, price=PRICE - 1)
+    assert paper.catalogue.purchases() == []
+
+
+# -------------------------------------------------------------------- the chain
+
+
+def registry_says(paper: Paper, *answers: Any, endpoints: int = 1) -> list[Any]:
+    """Let the registry's `versions` answer this at each endpoint; return what is asked."""
+    asked: list[Any] = []
+
+    def versions(terms_id: bytes) -> Any:
+        asked.append(terms_id)
+        return SimpleNamespace(call=lambda: answers[0])
+
+    def agreed(call: Any, block: Any) -> Any:
+        asked.append(block)
+        if any(answer != answers[0] for answer in answers):
+            raise EndpointsDisagreeError("two endpoints")
+        return answers[0]
+
+    paper.chain.registry = SimpleNamespace(functions=SimpleNamespace(versions=versions))
+    paper.chain.rpc = SimpleNamespace(endpoints=("one", "two")[:endpoints])
+    paper.chain.agreed_call = agreed
+    paper.chain.final_block = lambda: "final"
+    return asked
+
+
+def word(status: int = 1, price: int = 9, listing_id: int = 4, version: int = 1) -> Any:
+    return SimpleNamespace(status=status, price=price, listing_id=listing_id, version=version)
+
+
+def test_standing__named_the_same__gives_status_and_price(paper: Paper) -> None:
+    paper.list_version(4)
+    registry_says(paper, word(status=2))
+    standing = paper.catalogue.standing(paper.catalogue.version("4"))
+    assert standing == (VersionStatus.PAUSED, 9)
+
+
+@pytest.mark.parametrize("named", [{"listing_id": 5}, {"version": 2}])
+def test_standing__chain_has_it_under_another_name__is_refused(
+    paper: Paper, named: dict[str, int]
+) -> None:
+    paper.list_version(4)
+    registry_says(paper, word(**named))
+    with pytest.raises(EndpointsDisagreeError, match="does not know these terms as 4@1"):
+        paper.catalogue.standing(paper.catalogue.version("4"))
+
+
+def test_require_agreed__two_endpoints_say_the_same__passes(paper: Paper) -> None:
+    paper.list_version(4)
+    asked = registry_says(paper, word(), word(), endpoints=2)
+    paper.catalogue.require_agreed(paper.catalogue.version("4"))
+    assert asked[-1] == "final"
+
+
+def test_require_agreed__one_endpoint__has_nobody_to_ask(paper: Paper) -> None:
+    paper.list_version(4)
+    asked = registry_says(paper, word(listing_id=5))
+    paper.catalogue.require_agreed(paper.catalogue.version("4"))
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        ([word(), word(listing_id=5)], EndpointsDisagreeError),
+        ([word(listing_id=5), word(listing_id=5)], EndpointsDisagreeError),
+        ([word(status=0, listing_id=0), word(status=0, listing_id=0)], NotForSaleError),
+    ],
+)
+def test_require_agreed__another_name_or_not_final__is_refused(
+    paper: Paper, answers: list[Any], kind: type[Exception]
+) -> None:
+    paper.list_version(4)
+    registry_says(paper, *answers, endpoints=2)
+    with pytest.raises(kind):
+        paper.catalogue.require_agreed(paper.catalogue.version("4"))
+
+
+# ------------------------------------------------------------------- validators
+
+
+def test_validators__key_changed__has_the_last_and_remembers_all(paper: Paper) -> None:
+    for validator in (address(1), address(2)):
+        paper.log(
+            "staking",
+            "ValidatorRegistered",
+            **_arguments(paper, "ValidatorRegistered", validator, bytes([1]) * 32),
+        )
+    paper.log(
+        "staking",
+        "EncryptionKeyChanged",
+        **_arguments(paper, "EncryptionKeyChanged", address(1), bytes([2]) * 32),
+    )
+    keys = {v.address: v.encryption_key for v in paper.catalogue.validators()}
+    assert keys == {address(1): bytes([2]) * 32, address(2): bytes([1]) * 32}
+    assert paper.catalogue.encryption_keys(address(1)) == [bytes([1]) * 32, bytes([2]) * 32]
+    assert paper.catalogue.encryption_keys(address(3)) == []
+
+
+def _arguments(paper: Paper, event: str, validator: str, key: bytes) -> dict[str, Any]:
+    known = {"validator": validator, "operator": validator, "encryption_key": key}
+    return {p.name: known[p.name] for p in paper.index.event_table("staking", event).event.inputs}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A market on paper: an index whose events a test writes itself, and no chain."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from truthmark.config import ChainProfile, ContractInfo, Settings, TokenInfo, to_checksum_address
+from truthmark.index.database import Index, StoredBlock
+from truthmark.index.schema import to_column
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.records import Terms
+from truthmark.market.session import Session
+from truthmark.types import Point
+
+ARTIFACTS = {
+    "registry": "DatasetRegistry",
+    "market": "DatasetMarket",
+    "staking": "ValidatorStaking",
+    "token": "ProtocolToken",
+}
+BIRTH = 1_700_000_000
+CHAIN_ID = 31337
+
+
+def address(number: int) -> str:
+    return to_checksum_address(f"0x{number:040x}")
+
+
+DOLLAR = TokenInfo("TUSD", address(0xD0), 6)
+EURO = TokenInfo("TEUR", address(0xE0), 18)
+PROFILE = ChainProfile(
+    "paper",
+    CHAIN_ID,
+    contracts={
+        role: ContractInfo(address(0xC0 + i), artifact, "0x" + "00" * 32, 0)
+        for i, (role, artifact) in enumerate(ARTIFACTS.items())
+    },
+    tokens=(DOLLAR, EURO),
+)
+
+
+def make_terms(number: int, **changes: Any) -> Terms:
+    """Make terms that nobody else has; the points are on no curve."""
+    values: dict[str, Any] = {
+        "seller": address(0xA0),
+        "payee": address(0xA0),
+        "token": DOLLAR.address,
+        "manifest": number.to_bytes(32, "big"),
+        "root": bytes(32),
+        "shard_count": 1,
+        "public_key": Point(number + 1, 2),
+        "base": Point(3, 4),
+        "licence": bytes(32),
+        "gate": address(0),
+        "bond": 0,
+        "royalty_bps": 0,
+        "bounty": 0,
+        "fee_bps": 0,
+        "delivery_seconds": 600,
+        "inspection_seconds": 600,
+    }
+    return Terms(**(values | changes))
+
+
+class Paper:
+    """The index, a catalogue over it, and a session that has it.
+
+    Attributes:
+        chain: Nothing but what a test puts there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.index = Index(PROFILE, f"sqlite:///{folder / 'index.sqlite'}")
+        self.chain = SimpleNamespace(profile=PROFILE)
+        self.syncs = 0
+        follower = SimpleNamespace(index=self.index, sync=self._sync)
+        self.catalogue = Catalogue(self.chain, follower)  # type: ignore[arg-type]
+        self.session = Session(Settings(home=folder / "home"))
+        self.session.__dict__ |= {
+            "profile": PROFILE,
+            "chain": self.chain,
+            "catalogue": self.catalogue,
+        }
+        self._blocks = itertools.count(1)
+
+    def _sync(self) -> None:
+        self.syncs += 1
+
+    def log(self, role: str, event: str, **args: Any) -> int:
+        """Write an event into a block of its own, and return the block's number."""
+        return self.log_all([(role, event, args)])
+
+    def log_all(self, entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> int:
+        """Write events, each into a block of its own; quick for thousands."""
+        rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        blocks = []
+        number = 0
+        for role, event, args in entries:
+            number = next(self._blocks)
+            entry = self.index.event_table(role, event)
+            row = {"block_number": number, "log_index": 0, "tx_hash": bytes(32)}
+            row |= {leaf.column: to_column(leaf, _reach(args, leaf.path)) for leaf in entry.leaves}
+            rows.setdefault((role, event), []).append(row)
+            block = StoredBlock(number, number.to_bytes(32, "big"), BIRTH + number, True)
+            blocks.append(dict(zip(self.index.schema.blocks.c.keys(), _fields(block), strict=True)))
+        with self.index.engine.begin() as connection:
+            for name, values in rows.items():
+                connection.execute(self.index.table(*name).insert(), values)
+            connection.execute(self.index.schema.blocks.insert(), blocks)
+        return number
+
+    def list_version(
+        self, listing_id: int, number: int = 1, price: int = 1_000_000, **terms: Any
+    ) -> Terms:
+        """Log a listing; its terms follow from its number."""
+        made = make_terms(1_000 * listing_id + number, **terms)
+        self.log("registry", "VersionListed", **listed(made, listing_id, number, price))
+        return made
+
+    def close(self) -> None:
+        self.index.close()
+
+
+def listed(terms: Terms, listing_id: int, number: int, price: int) -> dict[str, Any]:
+    """Return the arguments of VersionListed."""
+    return {
+        "terms_id": terms.terms_id,
+        "listing_id": listing_id,
+        "seller": terms.seller,
+        "version": number,
+        "price": price,
+        "terms": terms,
+    }
+
+
+def _reach(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+    return value
+
+
+def _fields(block: StoredBlock) -> tuple[Any, ...]:
+    return block.number, block.hash, block.timestamp, block.has_logs
