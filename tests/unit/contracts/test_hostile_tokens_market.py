@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of hostile token at every function that moves value, and calls back from all of them.
+
+What a kind does to coming in and going out stands in one table (`KINDS`), made for the ledger that
+every contract includes. Functions that only write entries must not care at all.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boa
+import pytest
+
+from tests.utils.contracts import reverts
+from tests.utils.drafts import (
+    BOND,
+    DELIVERY,
+    INSPECTION,
+    KEEPING_FEE,
+    WINDOWS,
+    Listing,
+    Purchase,
+    complain_arguments,
+    deliver_arguments,
+    make_content,
+    word_of,
+)
+from tests.utils.market import START, ZERO, World, deployed_world, world
+from tests.utils.staking import KEY, deploy_stage
+from tests.utils.tokens import KINDS, SPEECHLESS, WELL_BEHAVED, Kind, Mode, deploy_hostile_token
+
+__all__ = ["deployed_world", "world"]
+
+GAS = 1_500_000  # enough for every kind but the one that eats it all
+BAD = make_content(5, 3, frozenset({0}))
+
+
+@dataclass
+class Stage:
+    """A sale in a token that misbehaves from now on, with a purchase in every state."""
+
+    w: World
+    token: Any
+    listing: Listing
+    waiting: Purchase
+    """PAID"""
+    delivered: Purchase
+    """DELIVERED, and its key is wrong"""
+    lapsing: Listing
+    """a further custody that nobody will accept"""
+    ended: Listing
+    """another version, retired"""
+
+    @property
+    def here(self) -> str:
+        return str(self.token.address)
+
+
+@pytest.fixture(scope="module")
+def prepared(deployed_world: World) -> Iterator[Stage]:
+    """Prepare once for the file."""
+    with boa.env.anchor():
+        boa.env.timestamp = START
+        yield prepare(replace(deployed_world, number=0, parts={}))
+
+
+@pytest.fixture
+def stage(prepared: Stage) -> Iterator[Stage]:
+    with boa.env.anchor():
+        yield replace(prepared, w=replace(prepared.w))
+
+
+def prepare(world: World) -> Stage:
+    token = world.hostile_token()
+    here = str(token.address)
+    listing = world.create_listing(token=here, content=BAD)
+    world.fund(listing, 20 * KEEPING_FEE)
+    # Entries in both ledgers: of the seller in the registry, of the treasury in the market.
+    lapsed = world.open_custody(world.next_custody(listing, accept_until=START))
+    boa.env.timestamp += 1
+    world.release(lapsed)
+    settled = world.bought_and_delivered(listing)
+    world.confirm(settled)
+    ended = world.list_version(
+        world.draft_listing(token=here, content=BAD, manifest=word_of("ended"))
+    )
+    world.retire(ended)
+    stage = Stage(
+        world,
+        token,
+        listing,
+        waiting=world.buy(listing),
+        delivered=world.bought_and_delivered(listing),
+        lapsing=world.open_custody(world.next_custody(listing)),
+        ended=ended,
+    )
+    for account in (world.buyer, world.seller, world.stranger, world.treasury):
+        token.set_blocked(account, True)
+    return stage
+
+
+def said(contract: Any, reason: str) -> Any:
+    """Expect a refusal with these words; where a token is speechless, any silence will do."""
+    return reverts(contract, reason) if reason != SPEECHLESS else pytest.raises(boa.BoaError)
+
+
+# ------------------------------------------------------------- coming in
+
+Action = Callable[[Stage], tuple[Any, Callable[[], Any]]]
+
+
+def list_version(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    listing = s.w.draft_listing(token=s.here, manifest=word_of("another"))
+    arguments = listing.list_arguments()
+    return s.w.registry, lambda: s.w.registry.list_version(*arguments, sender=s.w.seller, gas=GAS)
+
+
+def open_custody(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    further = s.w.next_custody(s.listing)
+    return s.w.registry, lambda: s.w.registry.open_custody(
+        *further.opening, sender=s.w.seller, gas=GAS
+    )
+
+
+def fund(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    terms = s.listing.terms.astuple()
+    return s.w.registry, lambda: s.w.registry.fund(terms, 1_000, sender=s.w.stranger, gas=GAS)
+
+
+def buy(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    arguments = s.w.draft_purchase(s.listing).arguments()
+    return s.w.market, lambda: s.w.market.buy(*arguments, sender=s.w.buyer, gas=GAS)
+
+
+def buy_by_permit(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    s.token.approve(s.w.market, 0, sender=s.w.buyer)
+    arguments = s.w.draft_purchase(s.listing).arguments((s.w.now, 27, bytes(32), bytes(32)))
+    return s.w.market, lambda: s.w.market.buy(*arguments, sender=s.w.buyer, gas=GAS)
+
+
+ENTRIES = (list_version, open_custody, fund, buy, buy_by_permit)
+
+
+def books(s: Stage) -> dict[str, Any]:
+    """Return every figure that money depends on."""
+    w = s.w
+    accounts = (w.seller, w.payee, w.buyer, w.stranger, w.treasury, ZERO, *w.custodians, s.here)
+    found: dict[str, Any] = {}
+    for place in ("registry", "market"):
+        contract = getattr(w, place)
+        found[place] = int(s.token.balanceOf(contract))
+        for account in accounts:
+            found[f"{place} {account}"] = w.entry(contract, account, s.token)
+    for account in accounts:
+        found[f"coins of {account}"] = int(s.token.balanceOf(account))
+    for listing in (s.listing, s.ended):
+        found[f"pot {listing.terms_id!r}"] = int(w.registry.pots(listing.terms_id))
+        found[f"version {listing.terms_id!r}"] = w.version(listing)
+    for listing in (s.listing, s.lapsing, s.ended):
+        found[f"custody {listing.custody_id!r}"] = w.custody(listing)
+    for purchase in (s.waiting, s.delivered):
+        found[f"purchase {purchase.id!r}"] = w.purchase(purchase)
+    return found
+
+
+@pytest.mark.parametrize("action", ENTRIES, ids=lambda it: it.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_entry__hostile_token__comes_in_exactly_or_not_at_all(
+    stage: Stage, kind: Kind, action: Action
+) -> None:
+    contract, call = action(stage)
+    reason = kind.pull
+    if action is buy_by_permit and kind.mode in (Mode.PERMIT_REVERTS, Mode.PERMIT_IDLE):
+        reason = SPEECHLESS  # no allowance came of it
+    before = books(stage)
+    money = int(stage.token.balanceOf(contract))
+    stage.token.set_mode(kind.mode)
+    if reason is None:
+        call()
+        stage.token.set_mode(WELL_BEHAVED)
+        came = int(stage.token.balanceOf(contract)) - money
+        expected = {
+            list_version: BOND + 4 * KEEPING_FEE,
+            open_custody: 4 * KEEPING_FEE,
+            fund: 1_000,
+            buy: stage.waiting.cost,
+            buy_by_permit: stage.waiting.cost,
+        }
+        assert came == expected[action]
+    else:
+        with said(contract, reason):
+            call()
+        stage.token.set_mode(WELL_BEHAVED)
+        assert books(stage) == before
+        assert int(stage.token.balanceOf(contract)) == money
+
+
+# ------------------------------------------------- what only writes entries
+
+
+def at_the_end(s: Stage) -> None:
+    boa.env.timestamp = s.listing.custody.end + WINDOWS + 1
+
+
+def deliver(s: Stage) -> None:
+    arguments = deliver_arguments(s.listing, 3, [s.w.part(s.waiting, 3)])
+    s.w.market.deliver(*arguments, gas=GAS)
+
+
+def settle(s: Stage) -> None:
+    at_the_end(s)
+    receipts = [s.delivered.receipt.astuple()]
+    s.w.market.settle(*s.listing.keeping, receipts, gas=GAS)
+    assert s.w.purchase(s.delivered)[0] == 3
+
+
+def confirm(s: Stage) -> None:
+    receipt = s.delivered.receipt.astuple()
+    s.w.market.confirm(*s.listing.keeping, receipt, sender=s.w.buyer, gas=GAS)
+
+
+def refund(s: Stage) -> None:
+    at_the_end(s)
+    terms, custody = s.listing.terms.astuple(), s.listing.custody.astuple()
+    s.w.market.refund(terms, custody, [s.waiting.receipt.astuple()], gas=GAS)
+    assert s.w.purchase(s.waiting)[0] == 4
+
+
+def complain(s: Stage) -> None:
+    evidence = s.w.draft_evidence(s.delivered)
+    arguments = complain_arguments(s.delivered, evidence)
+    s.w.market.complain_derivation(*arguments, gas=GAS)
+    assert s.w.entry(s.w.registry, s.w.buyer, s.token) == BOND // 2
+
+
+def extend(s: Stage) -> None:
+    boa.env.timestamp = s.listing.custody.end - 1
+    for index in (1, 2, 3):
+        sender = s.listing.custodians[index - 1]
+        s.w.registry.extend(*s.listing.keeping, index, sender=sender, gas=GAS)
+    assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
+
+
+def release(s: Stage) -> None:
+    at_the_end(s)
+    s.w.registry.release(*s.listing.keeping, gas=GAS)
+    assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
+
+
+def retire_and_wind_up(s: Stage) -> None:
+    s.w.retire(s.listing)
+    at_the_end(s)
+    s.w.registry.wind_up(s.listing.terms.astuple(), gas=GAS)
+    assert s.w.entry(s.w.registry, s.w.payee, s.token) == BOND + 20 * KEEPING_FEE
+
+
+INNER = (deliver, settle, confirm, refund, complain, extend, release, retire_and_wind_up)
+
+
+@pytest.mark.parametrize("action", INNER, ids=lambda it: it.__name__)
+def test_inner__every_hostile_token__is_never_asked(
+    stage: Stage, action: Callable[[Stage], None]
+) -> None:
+    for kind in KINDS:
+        with boa.env.anchor():
+            stage.token.set_mode(kind.mode)
+            action(stage)
+    with boa.env.anchor():
+        # Not even to be read: a contract without code would have failed the call.
+        boa.env.set_code(stage.here, b"")
+        action(stage)
+
+
+# ------------------------------------------------------------- going out
+
+
+@pytest.mark.parametrize("place", ["registry", "market"])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_withdraw__hostile_token__hurts_its_own_users_only(
+    stage: Stage, kind: Kind, place: str
+) -> None:
+    w, token = stage.w, stage.token
+    complain(stage)
+    refund(stage)
+    other = w.create_listing(manifest=word_of("in good coins"))
+    w.confirm(w.bought_and_delivered(other))
+    contract = getattr(w, place)
+    entry = w.entry(contract, w.buyer, token)
+    assert entry > 0
+    token.mint(contract, entry)  # of other users: a fee from the sender takes theirs
+    token.set_mode(kind.mode)
+    if kind.withdraw is None:
+        assert contract.withdraw(token, w.buyer, gas=GAS) == entry
+        assert w.entry(contract, w.buyer, token) == 0
+    else:
+        with said(contract, kind.withdraw):
+            contract.withdraw(token, w.buyer, gas=GAS)
+        assert w.entry(contract, w.buyer, token) == entry
+        token.set_mode(WELL_BEHAVED)
+        assert contract.withdraw(token, w.buyer, gas=GAS) == entry
+    paid = w.entry(w.market, w.payee)
+    assert w.market.withdraw(w.token, w.payee) == paid > 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_stake__hostile_stake_token__enters_exactly_or_not_at_all(world: World, kind: Kind) -> None:
+    stage = deploy_stage(deploy_hostile_token())
+    stage.contract.register(stage.operator, KEY, sender=stage.validator)
+    stage.token.mint(stage.validator, 10**6)
+    stage.token.approve(stage.contract, 10**6, sender=stage.validator)
+    stage.token.set_blocked(stage.validator, True)
+    stage.token.set_mode(kind.mode)
+    if kind.pull is None:
+        stage.contract.stake(3, sender=stage.validator, gas=GAS)
+        assert stage.figures()[0] == 300
+    else:
+        with said(stage.contract, kind.pull):
+            stage.contract.stake(3, sender=stage.validator, gas=GAS)
+        assert stage.figures() == (0, 0, 0, 0, 0)
+
+
+# --------------------------------------------------------------- re-entry
+
+# What a token calls while it is asked to move coins: each call would succeed on its own at the
+# stage and at the second that go with it.
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A call back."""
+
+    place: str
+    function: str
+    arguments: Callable[[Stage], tuple[Any, ...]]
+    seconds: int = 2
+    """when it is possible, after the start"""
+    asks_registry: bool = False
+    """so it is shut, too, while the registry is busy: what is read there is locked as well"""
+
+    def __str__(self) -> str:
+        return f"{self.place}.{self.function}"
+
+
+def receipts(*purchases: Purchase) -> list[Any]:
+    return [purchase.receipt.astuple() for purchase in purchases]
+
+
+INNER_CALLS = (
+    Inner("registry", "fund", lambda s: (s.listing.terms.astuple(), 5)),
+    Inner("registry", "release", lambda s: s.lapsing.keeping, 1_002),
+    Inner("registry", "wind_up", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
+    Inner("registry", "withdraw", lambda s: (s.here, s.w.seller)),
+    Inner("registry", "versions", lambda s: (s.listing.terms_id,)),
+    Inner("registry", "standing", lambda s: (s.listing.terms_id, s.listing.custody_id)),
+    Inner("registry", "balances", lambda s: (s.here, s.w.buyer)),
+    Inner(
+        "market",
+        "deliver",
+        lambda s: deliver_arguments(s.listing, 3, [s.w.part(s.waiting, 3)]),
+        asks_registry=True,
+    ),
+    Inner(
+        "market",
+        "settle",
+        lambda s: (*s.listing.keeping, receipts(s.delivered)),
+        INSPECTION + 2,
+        asks_registry=True,
+    ),
+    Inner(
+        "market",
+        "refund",
+        lambda s: (s.listing.terms.astuple(), s.listing.custody.astuple(), receipts(s.waiting)),
+        DELIVERY + 2,
+        asks_registry=True,
+    ),
+    Inner(
+        "market",
+        "complain_derivation",
+        lambda s: complain_arguments(s.delivered, s.w.draft_evidence(s.delivered)),
+        asks_registry=True,
+    ),
+    Inner("market", "withdraw", lambda s: (s.here, s.w.payee)),
+    Inner("market", "purchases", lambda s: (s.waiting.id,)),
+    Inner("market", "balances", lambda s: (s.here, s.w.buyer)),
+)
+
+
+def withdraw_from_registry(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    return s.w.registry, lambda: s.w.registry.withdraw(s.token, s.w.seller, gas=GAS)
+
+
+def withdraw_from_market(s: Stage) -> tuple[Any, Callable[[], Any]]:
+    return s.w.market, lambda: s.w.market.withdraw(s.token, s.w.treasury, gas=GAS)
+
+
+OUTER = (list_version, open_custody, fund, buy, withdraw_from_registry, withdraw_from_market)
+
+
+@pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])
+@pytest.mark.parametrize("inner", INNER_CALLS, ids=str)
+@pytest.mark.parametrize("outer", OUTER, ids=lambda it: it.__name__)
+def test_reentry__every_call_inside_every_other__is_shut_or_as_if_one_after_the_other(
+    stage: Stage, outer: Action, inner: Inner, mode: Mode
+) -> None:
+    """A busy contract is locked, its views too; the other one is as between two calls."""
+    w, token = stage.w, stage.token
+    boa.env.timestamp = START + inner.seconds
+    token.mint(stage.here, 5)
+    token.approve(w.registry, 5, sender=stage.here)
+    contract, call = outer(stage)
+    called = getattr(w, inner.place)
+    data = getattr(called, inner.function).prepare_calldata(*inner.arguments(stage))
+
+    def call_inner() -> None:
+        boa.env.raw_call(called.address, sender=stage.here, data=data)
+
+    is_shut = called is contract or (contract is w.registry and inner.asks_registry)
+    with boa.env.anchor():
+        call()
+        if is_shut:
+            expected = books(stage)
+        call_inner()  # it is possible, only not meanwhile
+        if not is_shut:
+            expected = books(stage)
+
+    token.set_mode(mode)
+    token.set_hook(called, data, 1)
+    call()
+    assert token.hook_count() == 0
+    assert token.hook_success() != is_shut
+    assert books(stage) == expected
+
+
+# Calls back that buy or list: the token is the buyer or the seller then, so it needs coins.
+
+
+@pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])
+def test_reentry__buying_inside_buying__is_shut(stage: Stage, mode: Mode) -> None:
+    w, token = stage.w, stage.token
+    token.mint(stage.here, 10**9)
+    token.approve(w.market, 10**9, sender=stage.here)
+    inner = w.draft_purchase(stage.listing, stage.here)
+    outer = w.draft_purchase(stage.listing)
+    token.set_mode(mode)
+    token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
+    w.send(outer)
+    assert not token.hook_success()
+    assert w.purchase(inner)[0] == 0
+    token.set_mode(WELL_BEHAVED)
+    w.send(inner)
+
+
+@pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])
+@pytest.mark.parametrize("outer", OUTER[:3] + OUTER[4:5], ids=lambda it: it.__name__)
+def test_reentry__buying_while_the_registry_is_busy__is_shut(
+    stage: Stage, outer: Action, mode: Mode
+) -> None:
+    """`buy` reads the registry's words, and views of a busy contract are locked."""
+    w, token = stage.w, stage.token
+    token.mint(stage.here, 10**9)
+    token.approve(w.market, 10**9, sender=stage.here)
+    inner = w.draft_purchase(stage.listing, stage.here)
+    _, call = outer(stage)
+    token.set_mode(mode)
+    token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
+    call()
+    assert not token.hook_success()
+    assert w.purchase(inner)[0] == 0
+    token.set_mode(WELL_BEHAVED)
+    w.send(inner)
+
+
+@pytest.mark.parametrize("n", [0, 4], ids=["direct", "custodians"])
+def test_reentry__buying_the_version_that_is_being_listed__is_shut(stage: Stage, n: int) -> None:
+    """In direct mode its custody is live already, before the bond has come."""
+    w, token = stage.w, stage.token
+    token.mint(stage.here, 10**9)
+    token.approve(w.market, 10**9, sender=stage.here)
+    newer = w.draft_listing(n, token=stage.here, manifest=word_of("newer"))
+    inner = w.draft_purchase(newer, stage.here)
+    token.set_mode(Mode.HOOK_BEFORE)
+    token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
+    w.list_version(newer)
+    assert not token.hook_success()
+    assert w.purchase(inner)[0] == 0
