@@ -390,7 +390,8 @@ def load_profile(name: str, home: Path | None = None) -> ChainProfile:
         known = ", ".join(profile_names(home)) or "none"
         raise ConfigError(
             f"there is no chain profile {name!r} (known: {known}); start a local chain with "
-            f"`truthmark devnet up` or put one at {own}"
+            "`truthmark devnet up FOLDER` and use it with `truthmark init --devnet FOLDER`, or put "
+            f"one at {own}"
         )
     try:
         data = json.loads(source.read_text(encoding="utf-8"))

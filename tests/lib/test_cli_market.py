@@ -489,6 +489,11 @@ def test_list__bond_beyond_means__is_refused_by_the_chain(
 def test_devnet__up_status_warp_down__keep_the_state(tmp_path: Path) -> None:
     folder, me = tmp_path / "net", Person(tmp_path / "home")
     me("devnet", "status", folder).refused(3, "no devnet")
+    folder.mkdir()
+    for damaged in ("{", "[]", "{}", '{"url": 1, "pid": 2, "log": 3}'):
+        (folder / "devnet.json").write_text(damaged)
+        me("devnet", "status", folder).refused(3, "delete the folder")
+    (folder / "devnet.json").unlink()
     try:
         up = me("devnet", "up", folder, "--json").ok().json
         assert set(up["homes"]) == set(ROLES)

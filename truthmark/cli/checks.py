@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from truthmark.cli.backups import uncovered
-from truthmark.cli.output import duration
+from truthmark.cli.output import duration, plural
 from truthmark.errors import ConfigError, TruthmarkError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _backup(session: "Session") -> Iterator[Check]:
         yield Check(
             "backup",
             "note",
-            f"{len(missing)} keys of what you packed are in no backup",
+            f"{plural(len(missing), 'key')} of what you packed in no backup",
             "run `truthmark wallet backup FILE`",
         )
     else:
@@ -184,7 +184,7 @@ def _transactions(session: "Session") -> Iterator[Check]:
         yield Check(
             "transactions",
             "note",
-            f"{len(pending)} are not finished, first: {pending[0].purpose or pending[0].key}",
+            f"{len(pending)} not finished, first: {pending[0].purpose or pending[0].key}",
             "run the command that sent them again",
         )
     else:

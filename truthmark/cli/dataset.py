@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark dataset`: pack and open without a chain; what `list` packs is packed here too."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,7 +120,10 @@ def pack_source(
     if not options["licence"]:
         raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
 
+    shown = contextlib.ExitStack()
+
     def review(card: dict[str, Any], manifest: "Manifest") -> None:
+        shown.close()  # a bar would run over the question
         if yes:
             return
         say("this becomes public, for ever and for everybody:")
@@ -129,7 +133,8 @@ def pack_source(
         if not ask("write it?", yes=False):
             raise MarketError("nothing was written")
 
-    with bar("packing") as progress:
+    with shown:
+        progress = shown.enter_context(bar("packing"))
         packed = pack_dataset(
             source,
             folder,
@@ -146,7 +151,7 @@ def pack_source(
             processes=options["processes"],
             previous=previous,
             purge=purge,
-            progress=progress if yes else None,
+            progress=progress,
             review=review,
         )
     if packed.skipped:

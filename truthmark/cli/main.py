@@ -121,7 +121,7 @@ def _report(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, click.UsageError):
         name = error.ctx.command_path if error.ctx else "truthmark"
-        _say(f"error: {error.format_message()}; see `{name} --help`")
+        _say(f"error: {error.format_message().rstrip('.')}; see `{name} --help`")
         return USAGE
     if isinstance(error, click.ClickException):
         _say(f"error: {error.format_message()}")

@@ -19,7 +19,7 @@ from truthmark.cli.base import (
 )
 from truthmark.cli.browse import dataset_json
 from truthmark.cli.dataset import is_packed, pack_options, pack_source
-from truthmark.cli.output import ask, ask_text, bar, duration, moment, out, out_json, say
+from truthmark.cli.output import ask, ask_text, bar, duration, moment, out, out_json, plural, say
 from truthmark.cli.types import DURATION
 from truthmark.errors import ConfigError, MarketError
 
@@ -264,7 +264,7 @@ def _insist_on_backup(
         if backup.exists() and is_covered(session.home, "seller-secret", name):
             return
     count = write_backup(state, session.home, backup)
-    say(f"{count} secrets are in {backup}; keep it off this machine")
+    say(f"{plural(count, 'secret')} saved in {backup}; keep it off this machine")
 
 
 def _wait_until_live(session: "Session", epoch: "Epoch") -> None:

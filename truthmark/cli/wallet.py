@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.base import State, group, json_option
-from truthmark.cli.output import out, out_json, say, table
+from truthmark.cli.output import out, out_json, plural, say, table
 from truthmark.errors import ConfigError, KeysError
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def backup(state: State, file: Path) -> None:
 
     settings = state.settings
     count = write_backup(state, settings.home, file)
-    say(f"{count} secrets are in {file}; keep it off this machine, and its passphrase elsewhere")
+    say(f"{plural(count, 'secret')} saved in {file}; keep it off this machine")
+    say("keep its passphrase elsewhere: without it the backup is worth nothing")
     say(f"the accounts themselves are in {settings.keystore}; copy these files too")
 
 
@@ -145,7 +146,7 @@ def restore(state: State, file: Path) -> None:
         say("the key of one purchase is in the vault now; `truthmark get` opens it")
         return
     count = vault.restore(file, state.passphrase(f"backup {file}"))
-    say(f"{count} secrets are in the vault now")
+    say(f"{plural(count, 'secret')} restored")
 
 
 def _wallet(state: State) -> "Wallet":

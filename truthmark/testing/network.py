@@ -158,15 +158,21 @@ class Devnet:
         """Find the devnet of a folder, running or not.
 
         Raises:
-            ConfigError: There never was one.
+            ConfigError: There never was one, or one of another version.
         """
         folder = folder.expanduser().absolute()
         known = _read(folder)
         if known is None:
             raise ConfigError(f"there is no devnet in {folder}; make one: `truthmark devnet up`")
-        chain = AnvilProcess(known["url"], known["pid"], Path(known["log"]))
-        nodes = [CustodianProcess(**entry) for entry in known["custodians"]]
-        return cls(folder, chain, ChainProfile.from_dict(known["profile"]), nodes)
+        try:
+            chain = AnvilProcess(known["url"], known["pid"], Path(known["log"]))
+            nodes = [CustodianProcess(**entry) for entry in known["custodians"]]
+            profile = ChainProfile.from_dict(known["profile"])
+        except (KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{folder / _STATE_FILE} is of another version of truthmark; delete the folder"
+            ) from error
+        return cls(folder, chain, profile, nodes)
 
     def _save(self) -> None:
         """Write down what `open` reads."""
