@@ -10,17 +10,14 @@ must deliver, and token and accounts are known to the ledger already, as they ar
 the first.
 """
 
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import decode
 
-from bench.report import RESULTS, Report
+from bench.report import RESULTS, ROOT, Figure, markdown, read, write
 from tests.utils.drafts import (
     FEE_BPS,
     NO_ADMISSION,
@@ -44,8 +41,9 @@ from tests.utils.drafts import (
 )
 from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.testing.anvil import AnvilProcess, start_anvil
+from truthmark.testing.network import load_test_artifact
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "gas.md"
+DOCUMENT = ROOT / "docs" / "gas.md"
 RECORD = RESULTS / "gas.json"
 TOLERANCE = 0.01
 START = 2_000_000_000
@@ -103,15 +101,6 @@ def transact(chain: AnvilProcess, request: dict[str, str]) -> dict[str, Any]:
 # ----------------------------------------------------------------- the world
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """The gas of a call, and the most that is promised, if anything is."""
-
-    name: str
-    gas: int
-    floor: int | None = None
-
-
 @dataclass
 class Bench:
     """Everything deployed, everybody funded, and the rows measured so far."""
@@ -140,7 +129,20 @@ class Bench:
 
     def row(self, name: str, gas: int, floor: int | None = None, *, each: int = 1) -> None:
         """Record a figure: the gas of a transaction, or of each of what it did."""
-        self.figures.append(Figure(name, round(gas / each), floor))
+        value = round(gas / each)
+        peer, peer_value = OCEAN.get(name, (None, None))
+        self.figures.append(
+            Figure(
+                name=name,
+                value=value,
+                unit="gas",
+                floor=floor,
+                peer=peer,
+                peer_value=peer_value,
+                ratio=round(value / peer_value, 4) if peer_value else None,
+                holds=value <= floor if floor else None,
+            )
+        )
 
     # Steps that several rows need.
 
@@ -205,12 +207,6 @@ class Bench:
             token.send("mint", account, PURSE, sender=account)
             for spender in (self.registry, self.market):
                 token.send("approve", spender.address, PURSE, sender=account)
-
-
-def load_test_artifact(name: str) -> Artifact:
-    """Return a compiled contract that only local networks have."""
-    file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
-    return Artifact.from_dict(name, json.loads(file.read_text()))
 
 
 def deploy(chain: AnvilProcess) -> Bench:
@@ -466,37 +462,27 @@ def measure() -> list[Figure]:
 # ----------------------------------------------------------------- the record
 
 
-def recorded() -> dict[str, int]:
-    """Return the recorded figures by name; those of peers are left out."""
-    if not RECORD.exists():
-        return {}
-    rows = json.loads(RECORD.read_text())
-    return {row["name"]: int(row["value"]) for row in rows if row["peer"] is None}
+def recorded() -> list[Figure]:
+    """Return what is recorded; nothing before the first time."""
+    return read("gas") if RECORD.exists() else []
 
 
-def changes(before: Mapping[str, int], figures: Sequence[Figure]) -> list[str]:
+def changes(before: Sequence[Figure], after: Sequence[Figure]) -> list[str]:
     """Return what differs by more than the tolerance, or is missing on one side."""
-    after = {it.name: it.gas for it in figures}
-    lines = [f"{name}: measured, but not recorded" for name in after.keys() - before.keys()]
-    lines += [f"{name}: recorded, but not measured" for name in before.keys() - after.keys()]
-    for name in before.keys() & after.keys():
-        old, new = before[name], after[name]
-        if abs(new - old) > TOLERANCE * old:
-            lines.append(f"{name}: {old:,} recorded, {new:,} now ({new / old - 1:+.1%})")
+    old, new = ({it.name: it for it in figures} for figures in (before, after))
+    lines = [f"{name}: measured, but not recorded" for name in new.keys() - old.keys()]
+    lines += [f"{name}: recorded, but not measured" for name in old.keys() - new.keys()]
+    for name in old.keys() & new.keys():
+        was, now = old[name].value, new[name].value
+        if abs(now - was) > TOLERANCE * was:
+            lines.append(f"{name}: {was:,} recorded, {now:,} now ({now / was - 1:+.1%})")
+        if old[name].floor != new[name].floor:
+            lines.append(f"{name}: another promise than recorded")
     return sorted(lines)
 
 
 def document(figures: Sequence[Figure]) -> str:
     """Return docs/gas.md."""
-    cells = [("call", "gas", "promised", "Ocean Protocol")]
-    for it in figures:
-        peer = OCEAN.get(it.name)
-        floor = "" if it.floor is None else f"≤ {it.floor:,}"
-        cells.append((it.name, f"{it.gas:,}", floor, f"{peer[1]:,}" if peer else ""))
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    cells.insert(1, tuple("-" * width for width in widths))
-    lines = [" | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
-    table = "\n".join(f"| {line} |" for line in lines)
     return f"""# Gas
 
 `make gas` measures this from receipts of real transactions on anvil, writes this page and
@@ -507,8 +493,7 @@ Unless a row says otherwise there are four custodians, two of which must deliver
 accounts are known to the ledger already, as they are for everybody but the first. Ocean Protocol's
 figures are of its contracts doing the same: publishing, and buying a token and ordering with it.
 
-{table}
-"""
+{markdown(figures)}"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -517,19 +502,14 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 2
     figures = measure()
-    report = Report("gas")
-    for it in figures:
-        report.add(it.name, it.gas, "gas", at_most=it.floor)
-        if it.name in OCEAN:
-            peer, peer_gas = OCEAN[it.name]
-            report.add(f"{it.name}, compared", it.gas, "gas", peer=peer, peer_value=peer_gas)
+    print(markdown(figures))
     if arguments:
         differences = changes(recorded(), figures)
         print(*differences, sep="\n")
         return 1 if differences else 0
-    report.write()
+    write("gas", figures)
     DOCUMENT.write_text(document(figures), "utf-8")
-    return 1 if any(it.floor is not None and it.gas > it.floor for it in figures) else 0
+    return 1 if any(it.holds is False for it in figures) else 0
 
 
 if __name__ == "__main__":

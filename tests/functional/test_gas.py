@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gas is what is recorded, and within what is promised: measured again from receipts."""
+
+import pytest
+
+from bench import gas
+from bench.report import Figure
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[Figure]:
+    return gas.measure()
+
+
+@pytest.mark.chain
+@pytest.mark.timeout(600)
+def test_gas__measured_again__is_within_a_hundredth_of_the_record(
+    measured: list[Figure],
+) -> None:
+    differences = gas.changes(gas.recorded(), measured)
+    assert not differences, "explain the change in the commit that records it: `make gas`"
+
+
+@pytest.mark.chain
+@pytest.mark.timeout(600)
+def test_gas__every_promise__is_kept(measured: list[Figure]) -> None:
+    broken = [it.name for it in measured if it.holds is False]
+    assert broken == []
+    promised = {it.name for it in measured if it.floor is not None}
+    assert len(promised) >= 16
+
+
+def test_gas__page__shows_the_record() -> None:
+    assert gas.DOCUMENT.read_text("utf-8") == gas.document(gas.recorded())
+
+
+def test_changes__more_than_a_hundredth_or_a_row_more_or_less__are_told() -> None:
+    def figure(name: str, value: int, floor: int | None = None) -> Figure:
+        return Figure(name=name, value=value, unit="gas", floor=floor)
+
+    record = [figure("a", 1_000), figure("b", 1_000, 2_000), figure("c", 1_000)]
+    same = [figure("a", 1_010), figure("b", 990, 2_000), figure("c", 1_000)]
+    assert gas.changes(record, same) == []
+    other = [figure("a", 1_011), figure("b", 989, 2_001), figure("d", 1_000)]
+    assert gas.changes(record, other) == [
+        "a: 1,000 recorded, 1,011 now (+1.1%)",
+        "b: 1,000 recorded, 989 now (-1.1%)",
+        "b: another promise than recorded",
+        "c: recorded, but not measured",
+        "d: measured, but not recorded",
+    ]
