@@ -272,9 +272,8 @@ def _read_versions(place: str, mark: bytes, _session: Session) -> tuple[Version,
 
 
 def _find_version(session: Session, ref: str) -> Version:
-    listing, _, number = ref.partition("@")
     for version in _versions(session):
-        if str(version.listing_id) == listing and number in ("", str(version.number)):
+        if ref in (str(version.listing_id), version.ref):
             return version
     raise NotForSaleError(f"there is no data set {clean(ref, 40)} here; look on the market page")
 

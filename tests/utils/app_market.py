@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from truthmark.codec import CardPolicy, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
@@ -21,6 +23,16 @@ from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 CUSTODIANS = ("custodian1", "custodian2", "custodian3")
+
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "![pixel](http://evil.example/x.png) [click](javascript:alert(1))",
+    "**bold** _it_ `code` # h :red[red] :material/verified: :smile: $x^2$ www.evil.example a@b.io",
+    "\x1b[31mred\x07 \u202egnp.exe\u2066 \u200bhidden\x00end",
+    "</div></body><iframe src='http://evil.example'></iframe> &lt;b&gt; {{7*7}} ${7*7} ~~~~ <!--",
+)
 
 
 class AppMarket:
@@ -77,6 +89,17 @@ class AppMarket:
         )
         options = {"windows": "demo", "term_days": 30, **terms}
         return list_dataset(folder, price=price, custodians=custodians, session=seller, **options)
+
+    def sell_hostile(self, text: str, number: int) -> Version:
+        """List data whose every text is hostile."""
+        return self.sell(
+            pd.DataFrame({text: [text, text * 40], "n": [1, 2]}),
+            title=f"hostile-{number} {text}"[:200],
+            description=f"{text}\n\n{text * 40}",
+            price="1 TUSD",
+            licence="LicenseRef-<b>**bold**</b>:smile:",
+            samples=2,
+        )
 
     def register_custodians(self) -> None:
         for role in CUSTODIANS:

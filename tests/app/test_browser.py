@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The app in a real browser, on a real server; its screenshots are in build/screenshots."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.app.conftest import MAIN, ROOT
+from tests.utils.app_market import HOSTILE, AppMarket
+from truthmark.cli.output import clean
+
+pytestmark = [pytest.mark.browser, pytest.mark.chain]
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+PLACES = ("chromium", "chromium-browser", "google-chrome")
+START_SECONDS = 60
+PATIENCE_MS = 30_000
+JOINER = "\N{WORD JOINER}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next((found for name in PLACES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("there is no Chromium; install the package chromium")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def url(market: AppMarket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the app as a buyer's own machine would."""
+    for number, text in enumerate(HOSTILE):
+        market.sell_hostile(text, number)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "app.log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
+    environment |= {"TRUTHMARK_HOME": str(market.net.home("buyer")), "TRUTHMARK_APP_LOCAL": "1"}
+    command = [*(sys.executable, "-m", "streamlit", "run", str(MAIN)), "--server.headless", "true"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--server.address", "127.0.0.1", "--server.port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        here = f"http://127.0.0.1:{port}"
+        _wait_for(here, process, log)
+        yield here
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(here: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{here}/_stcore/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """Open a window that reaches the app and nothing else."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    window = context.new_page()
+    window.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    asked: list[str] = []
+    window.on("request", lambda request: asked.append(request.url))
+    window.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
+    yield window
+    outside = [at for at in asked if not at.startswith((url, url.replace("http", "ws"), "data:"))]
+    context.close()
+    assert outside == []
+
+
+def settle(page: Page) -> None:
+    """Wait until the server has drawn everything."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
+
+
+def shoot(page: Page, name: str) -> None:
+    settle(page)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+
+
+def button(page: Page, key: str) -> Locator:
+    """Return the button whose key begins so."""
+    return page.locator(f"[class*=st-key-{key}] button")
+
+
+def search(page: Page, url: str, text: str) -> None:
+    page.goto(url)
+    box = page.get_by_placeholder("Search titles and descriptions")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_app__visitor__searches_opens_and_copies_the_command(
+    page: Page, url: str, market: AppMarket
+) -> None:
+    page.goto(url)
+    expect(page.get_by_text("Handwritten digits, images")).to_be_visible()
+    search(page, url, "movie mechanical")
+    expect(page.get_by_text("1 data set for sale")).to_be_visible()
+    expect(page.get_by_text("Handwritten digits, images")).to_have_count(0)
+    page.get_by_role("link", name="View").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Movie reviews, labelled by a crowd")
+    ref = market.versions["reviews"].ref
+    expect(page).to_have_url(f"{url}/dataset?dataset={ref.replace('@', '%40')}")
+    expect(page.get_by_text("2 of 3 custodians hand over the key")).to_be_visible()
+    expect(button(page, "dataset_buy")).to_be_enabled()
+    line = page.get_by_test_id("stCode").filter(has_text="truthmark get").first
+    line.hover()
+    line.get_by_role("button").click()
+    assert page.evaluate("navigator.clipboard.readText()") == f"truthmark get {ref} ./data"
+    shoot(page, "dataset")
+    for name in ("My data", "Sell", "Network", "Market"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        shoot(page, name.lower().replace(" ", "_"))
+
+
+def test_app__buyer__pays_and_follows_the_parts_without_reloading(
+    page: Page, url: str, market: AppMarket
+) -> None:
+    version = market.versions["weather"]
+    page.goto(f"{url}/dataset?dataset={version.ref}")
+    button(page, "dataset_buy").click()
+    button(page, "dataset_pay").click()
+    expect(page.get_by_text("Part 1 of 2")).to_be_visible()
+    market.deliver(version, "custodian1")
+    market.deliver(version, "custodian3")
+    # The page looks again by itself.
+    button(page, "purchase_open").click()
+    expect(page.get_by_text("The key opens every part of the data.")).to_be_visible()
+    shoot(page, "opened")
+
+
+def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMarket) -> None:
+    search(page, url, "hostile-")
+    expect(page.get_by_text(f"{len(HOSTILE)} data sets for sale")).to_be_visible()
+    settle(page)
+    for number, text in enumerate(HOSTILE):
+        heading = page.get_by_role("heading", name=f"hostile-{number}")
+        assert _read(heading) == _seen(f"hostile-{number} {text}")
+    assert _markup(page) == []
+    shoot(page, "hostile_market")
+    all_of_it = market.sell_hostile("\n\n".join(HOSTILE), 99)
+    page.goto(f"{url}/dataset?dataset={all_of_it.ref}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("hostile-99")
+    settle(page)
+    description = _read(page.get_by_test_id("stText"))
+    for text in HOSTILE:
+        assert _seen(text) in description
+    assert _markup(page) == []
+    assert "owned" not in page.title()
+    shoot(page, "hostile_dataset")
+
+
+def _seen(text: str) -> str:
+    return " ".join(clean(text[:200], 200).split())
+
+
+def _read(locator: Locator) -> str:
+    return " ".join(locator.first.inner_text().replace(JOINER, "").split())
+
+
+def _markup(page: Page) -> list[str]:
+    """Return the elements that only markup in somebody's text could bring onto a page."""
+    kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
+    places = page.get_by_test_id("stMain").locator(kinds)
+    return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]

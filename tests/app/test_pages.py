@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every page: it comes up, speaks the reader's words, and trusts nothing that others wrote."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import services
+from app.components.text import literal
+from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
+from tests.utils.app_market import HOSTILE, AppMarket
+from tests.utils.app_screen import page, texts
+from truthmark.cli.output import clean
+from truthmark.market.buyer import Buyer
+
+PROOFS = "How is this known"
+# Words of the people who built it.
+JARGON = re.compile(
+    r"\b(cek|leaf|root|merkle|shards?|basis points?|bps|epochs?|hpke|ciphertext|plaintext|"
+    r"polynomial|nonce|calldata|wei|gwei|secp256k1|manifest|cid)\b",
+    re.IGNORECASE,
+)
+# ------------------------------------------------------------------------ they come up
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("is_local", [True, False], ids=["local", "hosted"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page__own_machine_or_hosted__comes_up_in_the_readers_words(
+    start: Start, market: AppMarket, name: str, is_local: bool
+):
+    query = {"dataset": market.versions["reviews"].ref} if name == "dataset" else {}
+    at = start(name, is_local=is_local, **query)
+    assert at.title
+    said = texts(at, skip=PROOFS)
+    assert len(said) > 2
+    assert not [(text, JARGON.findall(text)) for text in said if JARGON.search(text)]
+
+
+@pytest.mark.chain
+def test_jargon__under_how_is_this_known__is_allowed_and_there(start: Start, market: AppMarket):
+    at = start("dataset", dataset=market.versions["reviews"].ref)
+    said = "\n".join(texts(at))
+    for word in ("root", "leaf", "shard", "basis points"):
+        assert word in said
+
+
+@pytest.mark.chain
+def test_dataset__all_versions_and_custody__are_shown(start: Start, market: AppMarket):
+    seller = market.session("seller")
+    wine = market.versions["wine"]
+    newer = market.sell(
+        market.table("wine"), title="Wine, again", price="5 TUSD", update=str(wine.listing_id)
+    )
+    assert newer.ref == f"{wine.listing_id}@2"
+    services._sync.clear()
+    text = page(start("dataset", dataset=newer.ref))
+    assert wine.ref in text
+    assert "5 TUSD · for sale" in text
+    assert "The seller keeps the key" in text
+    assert seller.address in text
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("ref", ["99999", "7@9", "x" * 5_000, "<script>", "-1", "1@1@1", "7@", "٧"])
+def test_dataset__name_of_nothing__says_so(start: Start, market: AppMarket, ref: str):
+    at = start("dataset", dataset=ref)
+    assert "There is no data set" in page(at)
+    assert len(at.error[0].value) < 300
+
+
+@pytest.mark.chain
+def test_network__addresses_and_health__are_those_of_the_profile(start: Start, market: AppMarket):
+    at = start("network")
+    codes = {code.value for code in at.code}
+    for info in market.net.profile.contracts.values():
+        assert info.address in codes
+    for token in market.net.profile.tokens:
+        assert token.address in codes
+    metrics = {metric.label: metric.value for metric in at.metric}
+    assert metrics["Newest block"] == metrics["Read up to block"]
+    assert ":red[" not in "".join(m.value for m in at.markdown if "Storage" in m.value)
+
+
+@pytest.mark.chain
+def test_app__no_profile_at_all__says_what_to_do(start: Start, monkeypatch, tmp_path: Path):
+    start()
+    monkeypatch.setenv("TRUTHMARK_HOME", str(tmp_path / "nothing"))
+    at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
+    assert not at.exception
+    assert "There is no chain profile 'devnet'" in page(at)
+    assert "truthmark devnet up" in page(at)
+
+
+# --------------------------------------------------------------- what others have written
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_texts__on_every_page__are_shown_as_they_are(
+    start: Start, market: AppMarket, number: int
+):
+    text = HOSTILE[number]
+    ref = market.sell_hostile(text, number).ref
+    services._sync.clear()
+    at = start("market")
+    at.text_input(key="market_text").input(f"hostile-{number}").run()
+    assert not at.exception
+    assert clean(f"hostile-{number} {text}"[:200], 200) in page(at)
+    at = start("dataset", dataset=ref)
+    said = page(at)
+    assert clean(text) in said
+    # No element may hold HTML, and none more than a screen or two.
+    elements = [*at.markdown, *at.caption, *at.title, *at.text, *at.error, *at.warning]
+    assert not any(getattr(element, "allow_html", False) for element in elements)
+    assert max(len(element.value) for element in elements) < 50_000
+    shown = "".join(element.value for element in elements)
+    assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e\u2066]", shown)
+    cells = at.dataframe[0].value
+    assert cells.iloc[0, 0] == clean(text, 200)
+    assert cells.map(lambda cell: len(str(cell)) <= 200).all(axis=None)
+    assert clean(text, 120) in cells.columns
+
+
+@pytest.mark.chain
+def test_hostile_card__not_json_of_a_card__is_hidden_and_said(start: Start, market: AppMarket):
+    ref = market.sell_hostile("unreadable", 99).ref
+    seller = market.session("seller")
+    version = seller.catalogue.version(ref)
+    manifest = Buyer(seller).manifest(version.terms.manifest)
+    for path in (market.net.folder / "store").rglob(f"*{str(manifest.card)[-12:]}*"):
+        path.unlink()
+    services._sync.clear()
+    at = start("dataset", dataset=ref)
+    assert "What the seller wrote about it cannot be shown" in page(at)
+    at = start("market")
+    assert "1 listing not shown" in page(at)
+
+
+def test_literal__markdown_of_all_kinds__has_no_meaning_left():
+    for text in HOSTILE:
+        kept = literal(text)
+        assert not re.search(r"(?<!\\)(?:\\\\)*[<\[*_`$!#|~]", kept)
+        assert not re.search(r"https?\\?:(?!\u2060)", kept)
+
+
+def test_literal__plain_words__stay_as_they_are():
+    assert literal("Movie reviews 2026") == "Movie reviews 2026"
+
+
+def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
+    banned = {"unsafe_allow_html", "unsafe_allow_javascript"}
+    calls = {"html", "iframe", "image", "components", "write"}
+    found = []
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg in banned:
+                found.append(f"{path.name}: {node.arg}")
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "st"
+                and node.attr in calls
+            ):
+                found.append(f"{path.name}: st.{node.attr}")
+            if isinstance(node, ast.Constant) and "http" in str(node.value).lower():
+                found.append(f"{path.name}: {node.value}")
+    assert found == []
