@@ -483,6 +483,13 @@ def changes(before: Sequence[Figure], after: Sequence[Figure]) -> list[str]:
 
 def document(figures: Sequence[Figure]) -> str:
     """Return docs/gas.md."""
+    # As `make format` writes tables, or the two would undo each other's work.
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in markdown(figures).splitlines()
+    ]
+    rows[1] = ["--"] * len(rows[1])
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     return f"""# Gas
 
 `make gas` measures this from receipts of real transactions on anvil, writes this page and
@@ -493,7 +500,7 @@ Unless a row says otherwise there are four custodians, two of which must deliver
 accounts are known to the ledger already, as they are for everybody but the first. Ocean Protocol's
 figures are of its contracts doing the same: publishing, and buying a token and ordering with it.
 
-{markdown(figures)}"""
+{table}"""
 
 
 def main(arguments: Sequence[str]) -> int:

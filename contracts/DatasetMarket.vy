@@ -118,12 +118,9 @@ def buy(
     assert price == order.price, "market: other price"
     if terms.gate != empty(address):
         self._admit(admission, terms_id, terms.gate)
-
     # Y could be made from the keys of others, to have parts for them delivered; so y is proven.
     assert secp256k1._knows(
-        keccak256(
-            abi_encode(BUYER_KEY_TAG, chain.id, self, custody_id, msg.sender, order.salt)
-        ),
+        keccak256(abi_encode(BUYER_KEY_TAG, chain.id, self, custody_id, msg.sender, order.salt)),
         order.buyer_key,
         order.challenge,
         order.response,
@@ -347,9 +344,7 @@ def refund(
         state.status = t.PURCHASE_REFUNDED
         self._purchases[purchase_id] = self._pack(state)
         ledger._credit(terms.token, receipt.buyer, amount)
-        log IDatasetMarket.Refunded(
-            purchase_id=purchase_id, buyer=receipt.buyer, amount=amount
-        )
+        log IDatasetMarket.Refunded(purchase_id=purchase_id, buyer=receipt.buyer, amount=amount)
     if is_late:
         extcall REGISTRY.close(custody_id, custody.lock, custody.penalty, silent)
 
@@ -425,9 +420,7 @@ def _redeem(
     )
     assert not self.used_vouchers[digest], "market: voucher used"
     self.used_vouchers[digest] = True
-    assert signatures._is_signer(
-        seller, digest, voucher.signature
-    ), "market: voucher not signed"
+    assert signatures._is_signer(seller, digest, voucher.signature), "market: voucher not signed"
     return voucher.price
 
 
@@ -509,9 +502,7 @@ def _is_dead(terms_id: bytes32) -> bool:
     version_word: uint256 = 0
     custody_word: uint256 = 0
     is_paused: bool = False
-    version_word, custody_word, is_paused = staticcall REGISTRY.standing(
-        terms_id, empty(bytes32)
-    )
+    version_word, custody_word, is_paused = staticcall REGISTRY.standing(terms_id, empty(bytes32))
     return version_word & t.MASK_8 == t.VERSION_DEAD
 
 
@@ -538,9 +529,7 @@ def _id(custody_id: bytes32, receipt: IDatasetMarket.Receipt) -> bytes32:
 @internal
 @pure
 def _pack(state: IDatasetMarket.PurchaseState) -> uint256:
-    return (
-        state.status | (state.delivered << 8) | (state.deadline << 24) | (state.parts << 64)
-    )
+    return (state.status | (state.delivered << 8) | (state.deadline << 24) | (state.parts << 64))
 
 
 @internal

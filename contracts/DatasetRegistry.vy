@@ -165,9 +165,7 @@ def list_version(
         proof.challenge,
         proof.response,
     ), "registry: key not proven"
-    assert secp256k1._is_base(
-        terms.public_key, terms.base, base_counter
-    ), "registry: wrong base"
+    assert secp256k1._is_base(terms.public_key, terms.base, base_counter), "registry: wrong base"
 
     listing_id: uint256 = 0
     version: uint256 = 1
@@ -447,9 +445,7 @@ def extend(
     else:
         assert state.votes & bit == 0, "registry: extended already"
         assert block.timestamp < state.end, "registry: too late"
-        assert (
-            block.timestamp + custody.term_seconds // 3 >= state.end
-        ), "registry: too early"
+        assert (block.timestamp + custody.term_seconds // 3 >= state.end), "registry: too early"
         assert state.end + custody.term_seconds <= custody.last_end, "registry: last term"
         state.votes |= bit
         if t._count(state.votes) == 2 * custody.threshold - 1:
@@ -645,9 +641,7 @@ def _is_running(terms_id: bytes32) -> bool:
 
 @internal
 @view
-def _running_of(
-    terms: IDatasetRegistry.Terms, terms_id: bytes32
-) -> IDatasetRegistry.VersionState:
+def _running_of(terms: IDatasetRegistry.Terms, terms_id: bytes32) -> IDatasetRegistry.VersionState:
     # The same, for the seller only.
     assert terms.seller == msg.sender, "registry: not the seller"
     return self._running(terms_id)
@@ -738,7 +732,6 @@ def _open(
     if custody.lock != 0:
         self._custodies[custody_id] = t._pack_custody(state)
         return custody_id
-
     # Direct mode: the seller keeps the key himself and nobody's stake answers for it.
     assert count == 1 and custodians[0] == terms.seller, "registry: lock is zero"
     assert custody.keeping_fee == 0, "registry: keeping fee to oneself"

@@ -83,7 +83,6 @@ def _key_point(
             part.weight, part.share, part.weighted
         ), "proofs: wrong multiple"
         total = secp256k1._add(total, part.weighted, part.slope)
-
     # y is the purchase's: B + y*G = U.
     assert secp256k1._is_multiple(
         evidence.secret, secp256k1._generator(), evidence.buyer_key
@@ -100,9 +99,7 @@ def _key_point(
 
 @internal
 @pure
-def _is_weight(
-    weight: uint256, index: uint256, parts: DynArray[IDeliveryProofs.Part, 8]
-) -> bool:
+def _is_weight(weight: uint256, index: uint256, parts: DynArray[IDeliveryProofs.Part, 8]) -> bool:
     # weight = product over the other parts m of m / (m - index), mod N: the Lagrange coefficient
     # at 0 (Shamir 1979). Multiplied out, so that nothing is inverted here.
     numerator: uint256 = 1
@@ -112,9 +109,7 @@ def _is_weight(
             continue
         numerator = uint256_mulmod(numerator, part.index, secp256k1.N)
         # Indices are at most 16; N + m - index is positive.
-        denominator = uint256_mulmod(
-            denominator, secp256k1.N + part.index - index, secp256k1.N
-        )
+        denominator = uint256_mulmod(denominator, secp256k1.N + part.index - index, secp256k1.N)
     return weight < secp256k1.N and uint256_mulmod(weight, denominator, secp256k1.N) == numerator
 
 
@@ -122,9 +117,7 @@ def _is_weight(
 @pure
 def _shard_key_hash(key: ICurve.Point, shard: IDeliveryProofs.Shard) -> bytes32:
     # sha256(K_i) as docs/format.md derives it from the key point.
-    cek: bytes32 = sha256(
-        concat(b"tmk1/cek", convert(key.x, bytes32), convert(key.y, bytes32))
-    )
+    cek: bytes32 = sha256(concat(b"tmk1/cek", convert(key.x, bytes32), convert(key.y, bytes32)))
     index: bytes4 = convert(convert(shard.index, uint32), bytes4)
     if shard.wrap == empty(bytes32):
         return sha256(sha256(concat(b"tmk1/shard", cek, index)))

@@ -75,7 +75,9 @@ def _share_keys_hash(share_keys: DynArray[ICurve.Point, MAX_CUSTODIANS]) -> byte
 
 @internal
 @pure
-def _acceptance(share_key: ICurve.Point, threshold: uint256, inspection_seconds: uint256) -> bytes32:
+def _acceptance(
+    share_key: ICurve.Point, threshold: uint256, inspection_seconds: uint256
+) -> bytes32:
     return keccak256(abi_encode(share_key, threshold, inspection_seconds))
 
 

@@ -86,6 +86,4 @@ def verify_delivery(
     share: ICurve.Point,
     proof: ICurve.Proof,
 ) -> bool:
-    return secp256k1._verify_delivery(
-        market, purchase_id, custodian, share_key, base, share, proof
-    )
+    return secp256k1._verify_delivery(market, purchase_id, custodian, share_key, base, share, proof)
