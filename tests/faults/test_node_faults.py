@@ -161,7 +161,7 @@ def test_node__endpoints_disagree_about_a_purchase__posts_nothing(stand: Stand, 
         before = sent(node.session)
         rounds(5, node)
         assert sent(node.session) == before
-        name = {"kind": "chain"}
+        name = {"kind": "disagreement"}
         assert node.metrics.registry.get_sample_value("truthmark_problems_total", name)
         is_lying = False
         turn(lambda: is_delivered(stand, bought), node)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 from truthmark.errors import (
     ChainError,
+    EndpointsDisagreeError,
+    GasError,
     KeysError,
     RevertedError,
     TransactionPendingError,
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_REPEATS = 8
-"""How often the same is sent again after it took effect and a reorganisation undid its cause."""
+"""How often the same is sent again after it took effect and a reorganisation undid its cause; and
+how often it may be refused before the operator is told."""
 
 _ENDED = (CustodyStatus.CLOSED, CustodyStatus.LAPSED)
 
@@ -90,7 +93,10 @@ class CustodianRole:
         self._kept = Kept(session.home / "node" / "kept")
         self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
         self._told_errors: dict[str, Exception] = {}
+        self._refusals: Counter[str] = Counter()
+        self._missed: set[bytes] = set()
         self._pending: set[str] = set()
+        """keys of what is sent and not confirmed; in a dry run, of what was said"""
         self._refused: dict[bytes, str] = {}
         self._seen: dict[bytes, Held] = {}
 
@@ -136,9 +142,9 @@ class CustodianRole:
                 if self._tend(held, offer, waiting):
                     on_duty += 1
                 self.notifier.close_matter("problem", _name(held))
-            except RevertedError as error:
-                # Somebody was faster, mostly; what is still due is met again.
-                self._problem("refused", f"{_title(held)}: {error}")
+            except GasError as error:
+                self._problem("gas", f"{_title(held)}: {error}")
+                self.notifier.tell("problem", str(error), about="gas")
             except ChainError as error:
                 self._problem("chain", f"{_title(held)}: {error}")
             except Exception as error:  # no custody may keep the others from being served
@@ -223,6 +229,8 @@ class CustodianRole:
             self.notifier.tell("fined", f"{_title(held)}: silent about a purchase")
         if before is None:
             return
+        if fined and held.seat.index not in bits(before.state.fined):
+            self._count_missed(held)  # somebody else refunded before we saw it
         if held.is_accepted and not before.is_accepted:
             self.notifier.tell("accepted", f"{_title(held)} as custodian {held.seat.index}")
         was_on_duty = held.seat.index in bits(before.state.active)
@@ -345,25 +353,37 @@ class CustodianRole:
         name = purchase.purchase_id.hex()
         if not self.notifier.is_open("missed", name):
             self.metrics.missed.inc()
+            self._missed.add(held.seat.epoch.custody_id)
         self.notifier.tell(
             "missed", f"purchase 0x{name[:16]} of {held.version.ref} was not delivered", about=name
         )
 
+    def _count_missed(self, held: Held) -> None:
+        """Count what a fine stands for, unless the purchase itself was counted."""
+        if held.seat.epoch.custody_id not in self._missed:
+            self._missed.add(held.seat.epoch.custody_id)
+            self.metrics.missed.inc()
+
     def _is_certain(self, purchase: Purchase, token: str) -> bool:
         """Whether a purchase is deep enough, and paid on a second endpoint's word too.
 
-        Its id was checked to be that of the buyer's key when it was read (`View`), so an endpoint
-        cannot make us multiply our share by a point of its choice.
+        The catalogue leaves out purchases whose ids are not those of their buyers' keys, so an
+        endpoint cannot make us multiply our share by a point of its choice.
         """
         chain = self.session.chain
         price, default = purchase.receipt.price, chain.profile.confirmations
         needed = self.policy.confirmations_for(token, price, default)
         if purchase.block_number > self.view.block.number - needed + 1:
             return False
-        block = chain.final_block(needed)
-        if purchase.block_number > block.number:
+        question = chain.market.functions.purchases(purchase.purchase_id)
+        try:
+            block = chain.final_block(needed)
+            if purchase.block_number > block.number:
+                return False
+            state = chain.agreed_call(question, block)
+        except EndpointsDisagreeError as error:  # other purchases, and all else, go on
+            self._problem("disagreement", f"purchase 0x{purchase.purchase_id.hex()[:16]}: {error}")
             return False
-        state = chain.agreed_call(chain.market.functions.purchases(purchase.purchase_id), block)
         return bool(state[0] == PurchaseStatus.PAID)
 
     def _extend(self, held: Held, offer: Offer | None) -> None:
@@ -516,14 +536,16 @@ class CustodianRole:
         """Send a transaction, once, without waiting for it.
 
         What took effect and is due all the same (a reorganisation put it before its cause) is sent
-        again under another name, but not for ever.
+        again under another name, but not for ever. What a contract refuses is mostly what somebody
+        else was faster with; what stays due is met again in the next round.
 
         Raises:
-            RevertedError: The contract refuses; nothing was sent.
             ChainError: It cannot be sent now.
         """
         if self.dry_run:
-            log.info("would %s: %s", kind, order.purpose)
+            if order.key not in self._pending:  # say it once
+                self._pending.add(order.key)
+                log.info("would %s: %s", kind, order.purpose)
             return
         journal = self.session.journal
         for number in range(1, MAX_REPEATS + 1):
@@ -532,14 +554,25 @@ class CustodianRole:
                 return
             done = journal.result(key)
             if done is None or not done.succeeded:
-                journal.submit(order.call.intent(key, order.purpose))
+                try:
+                    journal.submit(order.call.intent(key, order.purpose, not_after=order.not_after))
+                except RevertedError as error:
+                    self._note_refusal(order, error)
+                    return
                 self._pending.add(key)
+                self._refusals.pop(order.key, None)
                 self.metrics.actions.labels(kind).inc()
                 log.info("%s (%s)", order.purpose, key, extra={"kind": kind})
                 return
-            if done.block_number >= self.view.block.number:
+            if done.block_number > self.view.tip:
                 return  # it is so new that what we know does not show it yet
         raise ChainError(f"{order.purpose} took effect {MAX_REPEATS} times and is due again")
+
+    def _note_refusal(self, order: Order, error: RevertedError) -> None:
+        self._problem("refused", f"{order.purpose}: {error}")
+        self._refusals[order.key] += 1
+        if self._refusals[order.key] == MAX_REPEATS:
+            self.notifier.tell("problem", f"{order.purpose} is refused again and again: {error}")
 
     def _problem(self, kind: str, text: str) -> None:
         self.metrics.problems.labels(kind).inc()

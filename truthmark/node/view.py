@@ -16,8 +16,6 @@ from truthmark.market.records import (
     PurchaseStatus,
     VersionStatus,
     bits,
-    custodians_hash,
-    share_keys_hash,
 )
 from truthmark.types import Point
 
@@ -138,8 +136,7 @@ class View:
             self._terms_of.setdefault(version.terms.public_key, set()).add(version.terms_id)
         for seat in seats(catalogue.epochs(after=after), self.validator):
             of = self._versions.get(seat.epoch.custody.terms_id)
-            # An endpoint could make up anything; what an id says cannot be made up.
-            if of is not None and _is_consistent(of, seat):
+            if of is not None:  # else an endpoint has kept it from us, or made the custody up
                 self._held.setdefault(seat.epoch.custody_id, Held(seat, of, _UNKNOWN))
         for purchase in catalogue.purchases(after=after):
             self._note(purchase)
@@ -156,9 +153,7 @@ class View:
 
     def _note(self, purchase: Purchase) -> None:
         held = self._held.get(purchase.custody_id)
-        if held is None or purchase.purchase_id != purchase.receipt.purchase_id(
-            purchase.custody_id
-        ):
+        if held is None:
             return
         if purchase.status in _OPEN:
             held.purchases[purchase.purchase_id] = purchase
@@ -191,18 +186,6 @@ class View:
         ):
             held.state, held.pot, held.version_stopped_at = state, pot, version.stopped_at
             held.version = replace(held.version, status=VersionStatus(version[0]))
-
-
-def _is_consistent(version: Version, seat: Seat) -> bool:
-    epoch = seat.epoch
-    custody = epoch.custody
-    return (
-        version.terms.terms_id == version.terms_id == custody.terms_id
-        and custody.custody_id == epoch.custody_id
-        and custodians_hash(epoch.custodians) == custody.custodians
-        and share_keys_hash(epoch.share_keys) == custody.share_keys
-        and len(epoch.custodians) == len(epoch.share_keys) == custody.count
-    )
 
 
 _UNKNOWN = EpochState(CustodyStatus.NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
