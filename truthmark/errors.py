@@ -74,6 +74,10 @@ class ChainMismatchError(ChainError):
     """The chain or a contract on it is not the one that the profile names."""
 
 
+class LateError(ChainError):
+    """A transaction would come too late, so it is not sent."""
+
+
 class RevertedError(ChainError):
     """A contract refused a call; the message is the contract's own reason."""
 

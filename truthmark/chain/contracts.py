@@ -83,7 +83,13 @@ class Call:
         return self.function.decode(hex_bytes(result))
 
     def intent(
-        self, key: str, purpose: str = "", *, value: int = 0, gas: int | None = None
+        self,
+        key: str,
+        purpose: str = "",
+        *,
+        value: int = 0,
+        gas: int | None = None,
+        not_after: int | None = None,
     ) -> Intent:
         """Make a transaction of it, to be sent through the journal.
 
@@ -92,6 +98,7 @@ class Call:
             purpose: Said to people.
             value: Wei to send along.
             gas: A limit, where an estimate will not do.
+            not_after: Chain time after which it must not be sent any more.
         """
         return Intent(
             key=key,
@@ -100,6 +107,7 @@ class Call:
             value=value,
             purpose=purpose or f"{self.contract.role}.{self.function.name}",
             gas=gas,
+            not_after=not_after,
         )
 
 

@@ -8,6 +8,8 @@ The rules, each of which holds if the process is killed between any two lines:
   only after that. From then on it never gets another nonce unless a block shows that the nonce
   was used up by something else; higher offers for a stuck transaction use the same nonce. So at
   most one transaction of an intent can ever be on one chain.
+* What comes too late (`Intent.not_after`) is not sent any more; if it was on its way, an empty
+  transaction with the same nonce takes its place, or it the empty one's.
 * Until it is confirmed, the same bytes are broadcast again and again; a reorganisation that drops
   it is only one more reason to. So at least one gets there.
 
@@ -25,7 +27,14 @@ from typing import Any, Protocol
 
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.contracts import block_param
-from truthmark.chain.journal_store import Attempt, Entry, JournalStore, State, open_store
+from truthmark.chain.journal_store import (
+    CANCEL_GAS,
+    Attempt,
+    Entry,
+    JournalStore,
+    State,
+    open_store,
+)
 from truthmark.chain.rpc import hex_int
 from truthmark.chain.transactions import Intent, Receipt
 from truthmark.config import to_checksum_address
@@ -33,6 +42,7 @@ from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
     GasError,
+    LateError,
     MalformedReplyError,
     NodeError,
     RevertedError,
@@ -49,6 +59,9 @@ STUCK_BLOCKS = 3
 
 RECHECK_BLOCKS = 64
 """How deep `resume` looks for finished transactions that a reorganisation took back."""
+
+FILL_GAS = CANCEL_GAS + 1
+"""Of a transaction that fills a gap; one more, as it is meant to happen."""
 
 _REPEAT_SECONDS = 2.0  # between broadcasts of the same bytes
 _GAP_SECONDS = 2.0  # how long a nonce must be missing before it is filled, at the least
@@ -239,6 +252,8 @@ class Journal:
         intent = entry.intent
         try:
             head = self.chain.block()
+            if intent.is_late(head.timestamp):
+                raise LateError(f"{intent.purpose or intent.key} comes too late; it was not sent")
             gas = intent.gas or self._estimate(intent)
             if gas > MAX_GAS:
                 raise ChainError(
@@ -376,7 +391,7 @@ class Journal:
                 self._look_for_replacement(store, entry, head)
             elif entry.nonce == used:
                 self._push(store, entry, head)
-            else:
+            elif not entry.intent.is_late(head.timestamp):
                 self._broadcast_again(entry.attempts[-1])
         waiting = [a.nonce for e in entries if not receipts[e.intent.key] for a in e.attempts[:1]]
         if min(waiting, default=used) > used == pending:
@@ -410,6 +425,8 @@ class Journal:
         if block is None or "0x" + block.hash.hex() != receipt.block_hash:
             return  # taken off the chain since
         error = None if receipt.succeeded else self._failure(entry, receipt)
+        if any(a.cancels and a.tx_hash == receipt.tx_hash for a in entry.attempts):
+            error = f"{entry.intent.purpose or entry.intent.key} came too late and was cancelled"
         store.finish(entry.intent.key, receipt, error)
         self._last_problem = ""
 
@@ -436,15 +453,19 @@ class Journal:
         """Broadcast the transaction that is next in line; offer more if it is stuck."""
         last = entry.attempts[-1]
         outbid = head.base_fee is not None and head.base_fee > last.max_fee
-        if outbid or head.number - last.height > STUCK_BLOCKS:
+        cancels = entry.intent.is_late(head.timestamp) or last.cancels
+        if outbid or head.number - last.height > STUCK_BLOCKS or cancels != last.cancels:
             try:
-                last = self._raise_offer(store, entry, head)
+                last = self._raise_offer(store, entry, head, cancels=cancels)
             except GasError as error:  # the old offer stands
                 self._last_problem = f" ({error})"
-        self._broadcast_again(last)
+        if cancels == last.cancels:
+            self._broadcast_again(last)
 
-    def _raise_offer(self, store: JournalStore, entry: Entry, head: Block) -> Attempt:
-        """Sign the same intent for the same nonce again, at a price that nodes will take."""
+    def _raise_offer(
+        self, store: JournalStore, entry: Entry, head: Block, *, cancels: bool
+    ) -> Attempt:
+        """Sign for the same nonce again, at a price that nodes will take: the same, or nothing."""
         last = entry.attempts[-1]
         now = self._fees(head)
         # Nodes want at least a tenth more on both figures to let go of what they hold.
@@ -452,8 +473,12 @@ class Journal:
         max_fee = max(now.max_fee, last.max_fee * 9 // 8 + 1, tip or 0)
         if self._max_gas_price is not None and max_fee > self._max_gas_price:
             raise GasError("a higher offer would be above max_gas_price_gwei; raise it")
-        log.info("%s is stuck; offering %d wei a gas", entry.intent.key, max_fee)
-        return self._sign(store, entry.intent, last.nonce, last.gas, _Fees(max_fee, tip), head)
+        doing = "late; cancelling it for" if cancels else "stuck; offering"
+        log.info("%s is %s %d wei a gas", entry.intent.key, doing, max_fee)
+        intent, gas = entry.intent, last.gas
+        if cancels:
+            intent, gas = Intent(intent.key, self.address, b""), CANCEL_GAS
+        return self._sign(store, intent, last.nonce, gas, _Fees(max_fee, tip), head)
 
     def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Find out what used up a nonce while no attempt of ours shows a receipt.
@@ -498,14 +523,14 @@ class Journal:
             return
         log.warning("nobody uses nonce %d; filling it", nonce)
         key, purpose = f"fill-nonce:{nonce}", "fill a gap between transactions"
-        intent = Intent(key, self.address, b"", 0, purpose, gas=21_000)
+        intent = Intent(key, self.address, b"", 0, purpose, gas=FILL_GAS)
         try:
             fees = self._fees(head)
         except GasError as error:
             self._last_problem = f" ({error})"
             return
         if store.add(intent).state is State.QUEUED:
-            self._broadcast(self._sign(store, intent, nonce, 21_000, fees, head))
+            self._broadcast(self._sign(store, intent, nonce, FILL_GAS, fees, head))
 
     def _recheck(self, store: JournalStore) -> None:
         """Watch again what was finished lately but is not where it was."""

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS intents (
     value TEXT NOT NULL,
     purpose TEXT NOT NULL,
     gas INTEGER,
+    not_after INTEGER,
     state TEXT NOT NULL,
     nonce INTEGER UNIQUE,
     receipt TEXT,
@@ -45,6 +46,9 @@ CREATE INDEX IF NOT EXISTS attempts_by_key ON attempts (key, nonce);
 """
 
 
+CANCEL_GAS = 21_000
+
+
 class State(StrEnum):
     """How far an intent has come."""
 
@@ -57,6 +61,9 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Attempt:
     """A signed transaction for an intent; all of one intent and nonce exclude each other.
+
+    One with `CANCEL_GAS` does nothing but use up the nonce, so that the others cannot come any
+    more: no call gets by with so little.
 
     Attributes:
         tx_hash: As 0x text.
@@ -75,6 +82,11 @@ class Attempt:
     tip: int
     gas: int
     height: int
+
+    @property
+    def cancels(self) -> bool:
+        """Whether it only uses up the nonce."""
+        return self.gas == CANCEL_GAS
 
 
 @dataclass(frozen=True)
@@ -107,11 +119,12 @@ class JournalStore:
         if known is None or known.state is State.FAILED:
             with self._db:
                 self._db.execute(
-                    "INSERT INTO intents (key, recipient, data, value, purpose, gas, state) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                    "INSERT INTO intents "
+                    "(key, recipient, data, value, purpose, gas, not_after, state) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
                     "recipient = excluded.recipient, data = excluded.data, value = excluded.value,"
-                    "purpose = excluded.purpose, gas = excluded.gas, state = excluded.state,"
-                    "nonce = NULL, receipt = NULL, block = NULL, error = NULL",
+                    "purpose = excluded.purpose, gas = excluded.gas, "
+                    "not_after = excluded.not_after, state = excluded.state, nonce = NULL, receipt = NULL, block = NULL, error = NULL",
                     (
                         intent.key,
                         intent.to,
@@ -119,6 +132,7 @@ class JournalStore:
                         str(intent.value),
                         intent.purpose,
                         intent.gas,
+                        intent.not_after,
                         State.QUEUED,
                     ),
                 )
@@ -229,20 +243,20 @@ class JournalStore:
 
     def _entries(self, where: str, value: object) -> list[Entry]:
         rows = self._db.execute(
-            "SELECT key, recipient, data, value, purpose, gas, state, nonce, receipt, error "  # noqa: S608 - constant conditions only
-            f"FROM intents WHERE {where} ORDER BY nonce, number",
+            "SELECT key, recipient, data, value, purpose, gas, not_after, state, nonce, receipt, "  # noqa: S608 - constant conditions only
+            f"error FROM intents WHERE {where} ORDER BY nonce, number",
             (value,),
         ).fetchall()
         return [
             Entry(
-                intent=Intent(key, to, data, int(wei), purpose, gas),
+                intent=Intent(key, to, data, int(wei), purpose, gas, not_after),
                 state=State(state),
                 nonce=nonce,
                 receipt=Receipt.from_json(receipt) if receipt else None,
                 error=error,
                 attempts=self._attempts(key, nonce),
             )
-            for key, to, data, wei, purpose, gas, state, nonce, receipt, error in rows
+            for key, to, data, wei, purpose, gas, not_after, state, nonce, receipt, error in rows
         ]
 
     def _attempts(self, key: str, nonce: int | None) -> tuple[Attempt, ...]:

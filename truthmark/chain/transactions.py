@@ -21,6 +21,8 @@ class Intent:
         value: Wei to send along.
         purpose: Said to people.
         gas: A limit, where an estimate will not do.
+        not_after: Chain time after which it must not be sent any more, Unix time. It may still be
+            mined later if it was on its way.
     """
 
     key: str
@@ -29,6 +31,11 @@ class Intent:
     value: int = 0
     purpose: str = ""
     gas: int | None = None
+    not_after: int | None = None
+
+    def is_late(self, now: int) -> bool:
+        """Whether it must not be sent any more, at a chain time."""
+        return self.not_after is not None and now > self.not_after
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,15 @@ class Custodian:
                 ],
             )
             parts = "1 part" if len(batch) == 1 else f"{len(batch)} parts"
+            # A part that comes late earns nothing, yet everybody can read it in the transaction,
+            # and the buyer has his money back.
             orders.append(
-                Order(call, batch_key(f"deliver:{seat.index}", batch), f"deliver {parts}")
+                Order(
+                    call,
+                    batch_key(f"deliver:{seat.index}", batch),
+                    f"deliver {parts}",
+                    not_after=min(p.deadline for p in batch),
+                )
             )
         return orders
 

@@ -22,6 +22,8 @@ class Order(NamedTuple):
     """its name in the journal"""
     purpose: str
     """said to people"""
+    not_after: int | None = None
+    """chain time after which it must not be sent any more"""
 
 
 def batch_key(kind: str, purchases: Iterable["Purchase"]) -> str:

@@ -169,7 +169,7 @@ class Session:
 
         return self.chain.at(address, load_artifact("ProtocolToken"), "token")
 
-    def send(self, call: "Call", key: str, purpose: str) -> "Receipt":
+    def send(self, call: "Call", key: str, purpose: str, not_after: int | None = None) -> "Receipt":
         """Send a call through the journal, once under its key, and wait until it counts.
 
         What is on its way, or done, under this key is not sent again, also where the call differs
@@ -183,7 +183,7 @@ class Session:
             return done
         if any(intent.key == key for intent in self.journal.pending()):
             return self.journal.wait(key)
-        return self.journal.send(call.intent(key, purpose))
+        return self.journal.send(call.intent(key, purpose, not_after=not_after))
 
     def send_order(self, call: "Call", purpose: str) -> "Receipt":
         """Send a call that may be given again later, and wait until it counts.
