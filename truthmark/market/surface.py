@@ -147,7 +147,7 @@ def search(
                 for terms_id in some
                 if (card := known.get(terms_id)) and all(word in card.searched for word in words)
             }
-            for version in catalogue.versions(terms_ids=list(fitting)):
+            for version in catalogue.versions(terms_ids=list(fitting)) if fitting else ():
                 if len(hits) == limit:
                     hits.is_cut = True
                     return hits

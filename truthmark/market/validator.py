@@ -90,7 +90,8 @@ class ValidatorOwner:
             ]
         )
         kept = [(s, lock.amount) for s, lock in zip(mine, locks, strict=True) if lock.amount]
-        versions = {v.terms_id: v for v in catalogue.versions()}
+        wanted = [seat.epoch.custody.terms_id for seat, _ in kept]
+        versions = {v.terms_id: v for v in catalogue.versions(terms_ids=wanted)}
         states = catalogue.states([seat.epoch for seat, _ in kept])
         return [
             Duty(
