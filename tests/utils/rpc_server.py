@@ -96,6 +96,34 @@ def results(**by_method: Any) -> Callable[[bytes], Answer]:
     return answer
 
 
+class Proxy:
+    """Passes requests on to a chain; a test may change what goes in and comes out."""
+
+    def __init__(self, upstream: str) -> None:
+        self._client = httpx.Client(trust_env=False)
+        self._upstream = upstream
+
+    def __call__(self, body: bytes) -> Answer:
+        request = json.loads(body)
+        entries = request if isinstance(request, list) else [request]
+        answers = [self._one(entry) for entry in entries]
+        return 200, json.dumps(answers if isinstance(request, list) else answers[0]).encode()
+
+    def _one(self, request: dict[str, Any]) -> dict[str, Any]:
+        reply = self.early(request)
+        if reply is not None:
+            return {"jsonrpc": "2.0", "id": request["id"], **reply}
+        answer: dict[str, Any] = self._client.post(self._upstream, json=request).json()
+        self.late(request, answer)
+        return answer
+
+    def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Answer instead of the chain."""
+
+    def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        """Change the chain's answer."""
+
+
 FAULTS = ("refuse", "lose", "busy", "garbage", "truncate", "twice", "slow", "wrong-id", "page")
 
 

@@ -124,7 +124,8 @@ class JournalStore:
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
                     "recipient = excluded.recipient, data = excluded.data, value = excluded.value,"
                     "purpose = excluded.purpose, gas = excluded.gas, "
-                    "not_after = excluded.not_after, state = excluded.state, nonce = NULL, receipt = NULL, block = NULL, error = NULL",
+                    "not_after = excluded.not_after, state = excluded.state, nonce = NULL, "
+                    "receipt = NULL, block = NULL, error = NULL",
                     (
                         intent.key,
                         intent.to,

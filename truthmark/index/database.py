@@ -110,7 +110,6 @@ class Index:
         self.schema = build_schema(profile)
         self.engine = _make_engine(url)
         self._url = sa.make_url(url).render_as_string(hide_password=True)
-        self._insert: dict[str, sa.Insert] = {}
         with self._write() as connection:
             if connection.dialect.name == "postgresql":
                 lock = sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)

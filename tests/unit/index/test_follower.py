@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import json
 import multiprocessing
 import random
 import threading
@@ -7,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
 from tests.utils.indexing import HUGE, content, rebuild, trade
 from tests.utils.rig import EARLIER, account, deploy_token, recipient
-from tests.utils.rpc_server import Answer, serve
+from tests.utils.rpc_server import Proxy, serve
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config import ChainProfile
 from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, NodeError
@@ -115,31 +113,6 @@ def test_sync__several_processes_and_readers__index_equals_a_rebuild(
         assert {row[0] for row in rows["token_transfer"]} <= heights
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert content(index) == rebuild(chain, tmp_path)
-
-
-class Proxy:
-    """Passes requests on to a chain; a test may change what goes in and comes out."""
-
-    def __init__(self, upstream: str) -> None:
-        self._client = httpx.Client(trust_env=False)
-        self._upstream = upstream
-
-    def __call__(self, body: bytes) -> Answer:
-        request = json.loads(body)
-        if isinstance(request, dict) and (reply := self.early(request)) is not None:
-            return 200, json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode()
-        answer = self._client.post(
-            self._upstream, content=body, headers={"content-type": "application/json"}
-        ).json()
-        if isinstance(request, dict):
-            self.late(request, answer)
-        return 200, json.dumps(answer).encode()
-
-    def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Answer instead of the chain."""
-
-    def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
-        """Change the chain's answer."""
 
 
 def blocks_asked(request: dict[str, Any]) -> int:
