@@ -4,6 +4,7 @@
 Each must end in one line of error, with nothing at the final path, and no decoder above 512 MiB.
 """
 
+import io
 import pickle
 import struct
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from tests.utils.containers import (
     forge,
     stream_of,
 )
+from truthmark.cid import cid_of_stream
 from truthmark.codec import Limits, files_table, open_container, read_card
 from truthmark.codec.files_table import Entry
 from truthmark.codec.index import Index, schema
@@ -214,7 +216,9 @@ def with_index(
 
 def recommitted(forged: Forged, data: bytes) -> Forged:
     forged.index_bytes = data
-    forged.manifest = replace(forged.manifest, index_size=max(len(data), 1))
+    forged.manifest = replace(
+        forged.manifest, index=cid_of_stream(io.BytesIO(data)), index_size=max(len(data), 1)
+    )
     return forged
 
 
@@ -309,6 +313,18 @@ def test_index__rows_on_a_continued_shard__are_refused() -> None:
         )
         with pytest.raises(CodecError, match="continued"):
             Index.from_bytes(broken.to_bytes(), 4)
+
+
+def test_index__null_in_a_column_declared_without__is_refused() -> None:
+    batch = pa.ipc.open_file(Draft().forge().index_bytes).get_batch(0)
+    arrays = [*batch.columns]
+    position = batch.schema.get_field_index("decoded_bytes")
+    arrays[position] = pa.array([None, *arrays[position].to_pylist()[1:]], pa.uint64())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=batch.schema))
+    with pytest.raises(CodecError, match="nulls"):
+        Index.from_bytes(sink.getvalue().to_pybytes(), 3)
 
 
 def test_index__schema__is_that_of_the_page() -> None:
@@ -607,6 +623,9 @@ def test_open__manifest_that_promises_a_huge_index__is_refused_unread(tmp_path: 
 def test_open__hostile_card__is_refused(data: bytes, tmp_path: Path) -> None:
     forged = Draft().forge()
     forged.card_bytes = data
+    forged.manifest = replace(
+        forged.manifest, card=cid_of_stream(io.BytesIO(data)), card_size=max(len(data), 1)
+    )
     check_refused(forged, tmp_path)
     with pytest.raises(CodecError):
         read_card(data)

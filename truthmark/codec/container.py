@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens a container with its key: whole, by file, or by any range of rows."""
 
+import io
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from truthmark.cid import CID, cid_of_stream
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
@@ -394,13 +396,14 @@ def open_container(
     """Open a container with its content key.
 
     Args:
-        source: the folder that `pack` made, or an index with a source of shards.
+        source: the folder that `pack` made, or an index whose CID was checked with a source of
+            shards.
         cek: content key; see `truthmark.codec.cek_from_point`.
         manifest: what the container must be; required unless `source` is a folder.
         limits: what may be spent on it.
 
     Raises:
-        IntegrityError: index or container are not those of the manifest.
+        IntegrityError: index, card or container are not those of the manifest.
         WrongKeyError: `cek` does not give the committed key of the first shard.
         LimitError: it declares more than `limits` grant.
         MalformedError: a part does not follow the format.
@@ -430,14 +433,23 @@ def open_container(
 
 
 def read_index(folder: Path, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Index:
-    """Read the index of a folder; `check_index` tells whether it is the manifest's."""
+    """Read the index of a folder, which must be the file that the manifest names.
+
+    Raises:
+        IntegrityError: it is another file.
+        LimitError: it is larger than `manifest.count` rows can be.
+        MalformedError: it is not the index of a container.
+    """
     check_index_size(manifest.index_size, manifest.count)
-    data = read_limited(folder / INDEX_NAME, manifest.index_size)
+    data = _read_named(folder / INDEX_NAME, manifest.index_size, manifest.index)
     return Index.from_bytes(data, manifest.count, limits)
 
 
 def check_index(index: Index, manifest: Manifest) -> None:
-    """Check that `index` is the one that the manifest commits to.
+    """Check that the tree over `index` is the one that the manifest commits to.
+
+    The tree covers hashes and wrap words. The other columns are covered by the CID of the index
+    alone, which `read_index` and storages check.
 
     Raises:
         IntegrityError: its tree has another root or count.
@@ -459,9 +471,18 @@ def _read_manifest(folder: Path, expected: Manifest | None) -> Manifest:
 
 
 def _read_card(folder: Path, manifest: Manifest) -> dict[str, Any] | None:
-    # Data can be opened without its card, which only describes it.
+    # Data can be opened without its card, which only describes it, but not with another's.
     path = folder / CARD_NAME
-    return read_card(read_limited(path, MAX_CARD_SIZE)) if path.exists() else None
+    if not path.exists():
+        return None
+    return read_card(_read_named(path, min(manifest.card_size, MAX_CARD_SIZE), manifest.card))
+
+
+def _read_named(path: Path, size: int, cid: CID) -> bytes:
+    data = read_limited(path, size)
+    if len(data) != size or cid_of_stream(io.BytesIO(data)) != cid:
+        raise IntegrityError(f"{path}: is not the file that the manifest names; fetch it again")
+    return data
 
 
 def _check_rows(file: File, rows: range | None) -> range:

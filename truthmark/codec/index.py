@@ -156,6 +156,8 @@ class Index:
             raise MalformedError(
                 f"index: {table.num_rows} rows for {count} shards; it belongs to something else"
             )
+        if any(column.null_count for column in table.columns):
+            raise MalformedError("index: has nulls; get it again")
         index = cls(
             _digest_bytes(table, "sha256"),
             _digest_bytes(table, "key_hash"),
@@ -234,7 +236,5 @@ def _shifted(values: "npt.NDArray[np.uint64]") -> "npt.NDArray[np.uint64]":
 def _digest_bytes(table: "pa.Table", name: str) -> bytes:
     parts = []
     for chunk in table[name].chunks:
-        if chunk.null_count:
-            raise MalformedError(f"index: {name} has nulls; get it again")
         parts.append(chunk.buffers()[1][32 * chunk.offset : 32 * (chunk.offset + len(chunk))])
     return b"".join(part.to_pybytes() for part in parts)

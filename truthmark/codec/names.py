@@ -19,10 +19,9 @@ MAX_DEPTH: Final = 32
 # What Windows refuses in names; a backslash or a colon could leave the folder there.
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
 # Devices on Windows, with or without a suffix; superscript digits count there.
-_DEVICE = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?",
-    re.IGNORECASE | re.DOTALL,
-)
+_DEVICES: Final = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {
+    port + digit for port in ("com", "lpt") for digit in "0123456789\u00b9\u00b2\u00b3"
+}
 # Direction marks and invisible separators: a name must read as what it is.
 _INVISIBLE: Final = frozenset(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
@@ -98,7 +97,7 @@ def _check_name(path: str, name: str) -> None:
         raise _refuse(path, 'has one of < > : " | ? * \\')
     if name[-1] in ". " or name[0] == " ":
         raise _refuse(path, "has a part that starts with a space or ends with a dot or space")
-    if _DEVICE.fullmatch(name):
+    if name.partition(".")[0].rstrip().casefold() in _DEVICES:
         raise _refuse(path, "has the name of a device")
 
 

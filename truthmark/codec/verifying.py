@@ -11,7 +11,7 @@ from truthmark.cid import CID, build_dag, cid_of_file
 from truthmark.codec.container import check_index, read_index, read_manifest
 from truthmark.codec.derive import check_cek, shard_key
 from truthmark.codec.index import Index
-from truthmark.codec.limits import CARD_NAME, DATA_NAME, DEFAULT_LIMITS, INDEX_NAME, Limits
+from truthmark.codec.limits import CARD_NAME, DATA_NAME, DEFAULT_LIMITS, Limits
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.shards import FileShards, ShardSource
 from truthmark.codec.workers import ordered_map
@@ -87,13 +87,13 @@ def verify(
         raise IntegrityError(f"{folder}: its root is not the one on chain; fetch it again")
     index = read_index(folder, manifest, limits)
     check_index(index, manifest)
-    for name, size, cid in (
-        (INDEX_NAME, manifest.index_size, manifest.index),
-        (CARD_NAME, manifest.card_size, manifest.card),
+    card = folder / CARD_NAME
+    if (
+        not card.is_file()
+        or card.stat().st_size != manifest.card_size
+        or cid_of_file(card) != manifest.card
     ):
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size or cid_of_file(path) != cid:
-            raise IntegrityError(f"{path}: is not the file that the manifest names; fetch it again")
+        raise IntegrityError(f"{card}: is not the file that the manifest names; fetch it again")
     container = container_cid(index, manifest)
     shards = FileShards(folder / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count)
     try:

@@ -90,6 +90,35 @@ def test_verify__container_cid_that_does_not_follow__is_refused(tmp_path: Path) 
         verify(forged.write(tmp_path / "x"))
 
 
+def test_open__facts_that_the_tree_does_not_cover_changed__is_refused(tmp_path: Path) -> None:
+    forged = Draft().forge()
+    old, rows = forged.index, forged.index.rows.copy()
+    rows[-1] -= 1
+    changed = Index(
+        *(
+            b"".join(column(i) for i in range(old.count))
+            for column in (old.sha256, old.key_hash, old.wrap_word)
+        ),
+        (old.segment, old.first_row, rows, old.decoded_bytes),
+    )
+    assert changed.tree.root == forged.manifest.root
+    folder = forged.write(tmp_path / "x")
+    open_container(folder, cek=forged.cek).close()
+    (folder / "index.arrow").write_bytes(changed.to_bytes())
+    with pytest.raises(IntegrityError, match=r"index\.arrow: is not the file"):
+        open_container(folder, cek=forged.cek)
+
+
+def test_open__card_of_something_else__is_refused_and_none_is_not(packed: Any) -> None:
+    card = packed[0].folder / "card.json"
+    card.write_bytes(card.read_bytes().replace(b'"files":1', b'"files":2'))
+    with pytest.raises(IntegrityError, match=r"card\.json: "):
+        open_container(packed[0].folder, cek=packed[1])
+    card.unlink()
+    with open_container(packed[0].folder, cek=packed[1]) as container:
+        assert container.card is None
+
+
 def lying_index(forged: Any, i: int) -> Index:
     """Commit to the hash of another key for shard `i`."""
     hashes = b"".join(
