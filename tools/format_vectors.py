@@ -3,7 +3,7 @@
 
     python tools/format_vectors.py                  print the vectors as JSON
     python tools/format_vectors.py --check PAGE     compare them with the ones in a page
-    python tools/format_vectors.py --write FOLDER   write both example containers too
+    python tools/format_vectors.py --write FOLDER   write the example containers too
 
 Curve, Keccak, tree, CIDs and canonical JSON are written here from their specifications, as
 plainly as possible; only AES, SHA-256 and Arrow come from elsewhere. Standard library,
@@ -27,6 +27,44 @@ G = (
 )
 S = 4096
 DIGEST = pa.binary(32)
+NUMBERS = pa.schema(
+    [("number", pa.int32()), pa.field("word", pa.dictionary(pa.int8(), pa.string()))]
+)
+
+PATHS = {
+    "accepted": [
+        "b", ".hidden", "a b", "-rf", "README.md", "a/b.png", "x" * 240, "日本語/写真.jpg",
+        "console", "a.con", "com", "com10.txt",
+    ],
+    "refused": [
+        "", "/a", "a/", "a//b", ".", "../a", "a/../b", "a\\b", "C:x", "a?b", "a\nb", "a\x85b",
+        " a", "a ", "a.", "x" * 241, "é" * 121, "/".join("a" * 33), "/".join(["x" * 240] * 5),
+        "a\u200bb", "\u202ea", "con", "CON.txt", "nul .tar.gz", "Lpt9", "com²", "cloc\u212a$",
+    ],
+    "refused_together": [
+        ["a", "A"], ["straße", "STRASSE"], ["é", "e\u0301"], ["a", "a/b"], ["A/b", "a"],
+    ],
+}  # fmt: skip
+# Each pair is replaced in the first manifest, and what comes out must be refused.
+REFUSED_MANIFESTS = [
+    ['"count":3', '"count":0'],
+    ['"count":3', '"count":3.0'],
+    ['"count":3', '"count": 3'],
+    ['"count":3', '"count":3,"count":3'],
+    ['"format":"tmk1"', '"format":"tmk2"'],
+    ['"shard_size":4096', '"shard_size":4097'],
+    ['"shard_size":4096', '"shard_size":2048'],
+    ['"licence":"CC0-1.0"', '"licence":""'],
+    ['"licence":"CC0-1.0"', '"licence":"CC0\\n"'],
+    ['"licence":"CC0-1.0",', ""],
+    ['"provenance":null', '"provenance":[]'],
+    ['"provenance":null', '"provenance":' + '{"a":' * 64 + "1" + "}" * 64],
+    ['"provenance":null', '"provenance":null,"q":1'],
+    ['"index":"b', '"index":"B'],
+    ['"root":"0x8b', '"root":"0x8B'],
+    ['"root":"0x', '"root":"'],
+    ['"x":"0x75', '"x":"0x76'],
+]
 
 
 def add(a, b):
@@ -162,21 +200,30 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
+def node(links):
+    """Return the DAG-PB node above `links`: (binary CID, bytes of the file, Tsize) each."""
+    block = b"".join(
+        field(2, field(1, cid) + field(2, b"") + field(3, total)) for cid, _, total in links
+    )
+    data = field(1, 2) + field(3, sum(size for _, size, _ in links))
+    return block + field(1, data + b"".join(field(4, size) for _, size, _ in links))
+
+
+def leaf(digest, size):
+    """Return the link to a chunk of a file."""
+    return b"\x01\x55\x12\x20" + digest, size, size
+
+
 def file_cid(chunks):
     """Return the CID of a file given (sha256, size) of its chunks."""
-    level = [(b"\x01\x55\x12\x20" + digest, size, size) for digest, size in chunks]
+    level = [leaf(digest, size) for digest, size in chunks]
     if not level:
-        level = [(b"\x01\x55\x12\x20" + sha(b""), 0, 0)]
+        level = [leaf(sha(b""), 0)]
     while len(level) > 1:
         above = []
         for start in range(0, len(level), 1024):
             part = level[start : start + 1024]
-            links = b"".join(
-                field(2, field(1, cid) + field(2, b"") + field(3, total)) for cid, _, total in part
-            )
-            data = field(1, 2) + field(3, sum(size for _, size, _ in part))
-            data += b"".join(field(4, size) for _, size, _ in part)
-            block = links + field(1, data)
+            block = node(part)
             above.append(
                 (
                     b"\x01\x70\x12\x20" + sha(block),
@@ -194,12 +241,14 @@ def bytes_cid(data):
     return file_cid([(sha(chunk), len(chunk)) for chunk in chunks])
 
 
-def messages(batch):
-    """Return an Arrow stream of one batch and the length of its schema message."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue().to_pybytes(), len(batch.schema.serialize())
+def messages(*batches, compression=None):
+    """Return an Arrow stream of batches and the length of its schema message."""
+    sink, schema = pa.BufferOutputStream(), batches[0].schema
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue().to_pybytes(), len(schema.serialize())
 
 
 class Version:
@@ -222,6 +271,12 @@ class Version:
         sealed = AESGCM(key).encrypt(bytes(12), payload, None)
         shard = {"payload": payload, "key": key, "ciphertext": sealed, "wrap": bytes(32)}
         self.shards.append({**shard, "row": row})
+
+    def seal_segment(self, number, first_row, rows, stream, decoded):
+        """Encrypt a stream of any length as the next shards."""
+        for start in range(0, len(stream), S - 16):
+            tail = (0, 0) if start else (rows, decoded)
+            self.seal(stream[start : start + S - 16], (number, first_row, *tail))
 
     def inherit(self, shard, row):
         """Take over a shard of an older version."""
@@ -306,8 +361,15 @@ class Version:
                 for shard, leaf in zip(self.shards, self.leaves, strict=True)
             ],
             "path_of_shard_2": [hexed(node) for node in tree_path(self.leaves, 2)],
+            **self.public_vectors(),
+        }
+
+    def public_vectors(self):
+        """Return what everybody sees."""
+        return {
             "root": hexed(tree_root(self.leaves)),
-            "index_sha256": hexed(sha(self.index)),
+            "index_base64": base64.b64encode(self.index).decode(),
+            "card": self.card.decode(),
             "manifest": self.manifest.decode(),
             "manifest_sha256": hexed(sha(self.manifest)),
             "manifest_cid": file_cid([(sha(self.manifest), len(self.manifest))]),
@@ -329,7 +391,7 @@ def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def files_table(entries):
+def files_table(entries, compression=None):
     """Return the files table as an Arrow stream."""
     schema = pa.schema(
         [
@@ -342,7 +404,19 @@ def files_table(entries):
         ]
     )
     columns = [pa.array(c, f.type) for c, f in zip(zip(*entries, strict=True), schema, strict=True)]
-    return messages(pa.record_batch(columns, schema=schema))[0]
+    return messages(pa.record_batch(columns, schema=schema), compression=compression)[0]
+
+
+def make_card(title, splits):
+    """Return a card without counts, tables and samples."""
+    return {
+        "description": "",
+        "extra": {},
+        "format": "tmk1-card",
+        "licence": "CC0-1.0",
+        "splits": splits,
+        "title": title,
+    }
 
 
 def example():
@@ -359,14 +433,7 @@ def example():
     one.seal(files, (0, 0, 0, len(files)))
     one.seal(first, (1, 0, 0, S - 16))
     one.seal(segment, (2, 0, 3, len(segment)))
-    card = {
-        "description": "",
-        "extra": {},
-        "format": "tmk1-card",
-        "licence": "CC0-1.0",
-        "splits": ["train"],
-        "title": "Example",
-    }
+    card = make_card("Example", ["train"])
     one.finish(card)
     two = Version(0x2222)
     more = ("more.txt", "bytes", None, S - 16, len(second), None)
@@ -379,7 +446,41 @@ def example():
     return one, two
 
 
-def vectors(one, two):
+def number(row):
+    """Return the row of the other dataset's table."""
+    words = ("red", "green", "blue", None) if row < 1200 else ("blue", "black", None)
+    return row * row * 40503 % 2**31, words[row % len(words)]
+
+
+def number_batch(start, stop):
+    """Return rows of the other dataset's table."""
+    numbers, words = zip(*(number(row) for row in range(start, stop)), strict=True)
+    columns = [pa.array(numbers, pa.int32()), pa.array(words).dictionary_encode()]
+    dictionary = columns[1].dictionary
+    indices = columns[1].indices.cast(pa.int8())
+    columns[1] = pa.DictionaryArray.from_arrays(indices, dictionary)
+    return pa.record_batch(columns, schema=NUMBERS)
+
+
+def other_example():
+    """Return a dataset without byte stream: an empty file and a table of two segments."""
+    made = Version(0x3333)
+    parts = [number_batch(0, 700), number_batch(700, 1200)], [number_batch(1200, 1800)]
+    schema = NUMBERS.serialize().to_pybytes()
+    entries = [("empty.txt", "bytes", None, 0, 0, None)]
+    entries.append(("numbers.arrow", "table", None, 0, 1800, schema))
+    made.seal_segment(0, 0, 0, files_table(entries, "zstd"), len(files_table(entries, None)))
+    plain, cut = messages(*parts[0])
+    made.seal_segment(2, 0, 1200, plain[cut:], len(plain) - cut)
+    plain, cut = messages(*parts[1])
+    made.seal_segment(
+        3, 1200, 600, messages(*parts[1], compression="zstd")[0][cut:], len(plain) - cut
+    )
+    made.finish(make_card("Other", []))
+    return made
+
+
+def vectors(one, two, other):
     """Return everything that the page shows."""
     leaves = [keccak256(b"\x01" + bytes([i])) for i in range(9)]
     digest = sha(b"leaf")
@@ -399,16 +500,27 @@ def vectors(one, two):
             "of_leaves": {
                 str(count): file_cid([(digest, S)] * count) for count in (1, 2, 1024, 1025, 2049)
             },
+            "node_of_2_leaves": hexed(node([leaf(digest, S)] * 2)),
         },
+        "paths": PATHS,
+        "refused_manifests": REFUSED_MANIFESTS,
         "first_version": one.vectors(),
         "second_version": two.vectors(),
+        "other_dataset": {
+            "secret": hexed(u256(other.s)),
+            "cek": hexed(other.cek),
+            "index_rows": [shard["row"] for shard in other.shards],
+            "table_rows": {row: number(row) for row in (0, 1, 1199, 1200, 1799)},
+            **other.public_vectors(),
+        },
     }
 
 
 def main(arguments):
     """Print, check or write."""
     one, two = example()
-    found = json.dumps(vectors(one, two), indent=1)
+    other = other_example()
+    found = json.dumps(vectors(one, two, other), indent=1)
     if arguments[:1] == ["--check"]:
         page = Path(arguments[1]).read_text()
         if found not in page:
@@ -416,6 +528,7 @@ def main(arguments):
     elif arguments[:1] == ["--write"]:
         one.write(Path(arguments[1], "first"))
         two.write(Path(arguments[1], "second"))
+        other.write(Path(arguments[1], "other"))
         print(found)
     else:
         print(found)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/format.md, the independent script and the package say the same."""
 
+import base64
 import json
 import re
 import subprocess
@@ -11,9 +12,18 @@ from typing import Any
 import pytest
 
 from truthmark.cid import CID, build_dag, cid_of_stream
-from truthmark.codec import cek_from_point, open_container, read_index, read_manifest, verify
+from truthmark.codec import (
+    Manifest,
+    cek_from_point,
+    open_container,
+    read_index,
+    read_manifest,
+    verify,
+)
 from truthmark.codec.derive import shard_key, shard_leaf
+from truthmark.codec.names import check_paths
 from truthmark.codec.tree import root
+from truthmark.errors import MalformedError
 from truthmark.hashing import keccak256, sha256
 from truthmark.types import Point
 
@@ -70,6 +80,28 @@ def test_cid__vectors__agree(vectors: Any) -> None:
     leaf = sha256(b"leaf")
     for count, expected in vectors["cids"]["of_leaves"].items():
         assert str(build_dag((leaf, 4096) for _ in range(int(count))).root) == expected
+    ((_, node),) = build_dag([(leaf, 4096)] * 2).nodes
+    assert node == unhex(vectors["cids"]["node_of_2_leaves"])
+
+
+def test_paths__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any) -> None:
+    paths = vectors["paths"]
+    check_paths(paths["accepted"])
+    for refused in [*([path] for path in paths["refused"]), *paths["refused_together"]]:
+        with pytest.raises(MalformedError):
+            check_paths(refused)
+    for one_by_one in paths["refused_together"]:
+        for path in one_by_one:
+            check_paths([path])
+
+
+def test_manifest__vectors__are_refused_and_the_one_they_come_from_is_not(vectors: Any) -> None:
+    manifest = vectors["first_version"]["manifest"]
+    assert Manifest.from_bytes(manifest.encode()).to_bytes() == manifest.encode()
+    for old, new in vectors["refused_manifests"]:
+        assert manifest.count(old) == 1
+        with pytest.raises(MalformedError):
+            Manifest.from_bytes(manifest.replace(old, new).encode())
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
@@ -98,6 +130,7 @@ def test_containers__of_the_script__verify_and_open(
         folder / name, digest=unhex(version["manifest_sha256"]), root=unhex(version["root"])
     )
     assert report.holds
+    assert_public_files(folder / name, version)
     manifest = read_manifest(folder / name)
     assert manifest.cid == CID.parse(version["manifest_cid"])
     assert manifest.public_key == point(version["public_key"])
@@ -117,3 +150,24 @@ def test_containers__of_the_script__verify_and_open(
         for i, shard in enumerate(version["shards"]):
             payload = container.opener.open(i)
             assert payload.rstrip(b"\0") == unhex(shard["payload_but_trailing_zeros"])
+
+
+def test_container__of_a_table_alone__verifies_and_opens(containers: tuple[Path, Any]) -> None:
+    folder, vectors = containers
+    version = vectors["other_dataset"]
+    assert verify(folder / "other", digest=unhex(version["manifest_sha256"])).holds
+    assert_public_files(folder / "other", version)
+    with open_container(folder / "other", cek=unhex(version["cek"])) as container:
+        index = container.index
+        assert 1 not in index.segments and index.segments[2].shards == 2
+        assert container.read_bytes("empty.txt") == b""
+        table = container.to_table("numbers.arrow")
+        assert table.num_rows == 1800 and table.schema.field("word").type.value_type == "string"
+        for row, (number, word) in version["table_rows"].items():
+            assert table.slice(int(row), 1).to_pylist() == [{"number": number, "word": word}]
+
+
+def assert_public_files(folder: Path, version: Any) -> None:
+    assert (folder / "index.arrow").read_bytes() == base64.b64decode(version["index_base64"])
+    assert (folder / "card.json").read_text() == version["card"]
+    assert (folder / "manifest.json").read_text() == version["manifest"]
