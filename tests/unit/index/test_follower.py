@@ -186,6 +186,27 @@ def test_sync__node_leaves_out_logs_near_the_head__is_noticed(
             follower.sync()
 
 
+def test_sync__logs_are_of_another_branch__are_asked_for_again(
+    process: AnvilProcess, chain: Chain, url: str, tmp_path: Path
+) -> None:
+    class Forked(Proxy):
+        left = 3
+
+        def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+            if request["method"] == "eth_getLogs" and self.left:
+                self.left -= 1
+                for log in answer["result"]:
+                    if log["blockNumber"] == "0x8":
+                        log |= {"blockHash": "0x" + "ab" * 32, "transactionHash": "0x" + "cd" * 32}
+
+    trade(chain, random.Random(1), 20)
+    with serve(Forked(process.url)) as server:
+        follower = Follower(connect_chain(replace(chain.profile, rpc=(server.url,))), url)
+        follower.sync()
+    assert content(follower.index) == rebuild(chain, tmp_path)
+    assert 8 in [row[0] for row in content(follower.index)["blocks"]]
+
+
 def test_sync__reorganisation_between_two_questions__index_equals_a_rebuild(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path, near: int
 ) -> None:
@@ -211,7 +232,10 @@ def test_sync__one_endpoint_is_behind__nothing_is_taken_back(
 ) -> None:
     class Behind(Proxy):
         def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
-            return {"result": "0x3"} if request["method"] == "eth_blockNumber" else None
+            if request["method"] == "eth_blockNumber":
+                return {"result": "0x3"}
+            asked = request["method"] == "eth_getBlockByNumber" and int(request["params"][0], 16)
+            return {"result": None} if asked > 3 else None
 
     trade(chain, random.Random(1), 20)
     Follower(chain, url).sync()
