@@ -59,8 +59,13 @@ class Unrest:
         self._thread.join()
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("count", [50, pytest.param(1_000, marks=pytest.mark.assure)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(50, marks=pytest.mark.timeout(600)),
+        pytest.param(1_000, marks=[pytest.mark.assure, pytest.mark.timeout(3_600)]),
+    ],
+)
 def test_journal__kills_faults_and_reorganisations__exactly_that_many_effects(
     count: int, tmp_path: Path
 ) -> None:
