@@ -63,7 +63,7 @@ format: setup $(VYPER_LINT)/stamp  ## format Python, Vyper and Markdown
 	mdformat $(MARKDOWN)
 
 app: setup  ## the Streamlit app, on loopback
-	streamlit run app/streamlit_app.py --server.address 127.0.0.1
+	TRUTHMARK_APP_LOCAL=1 streamlit run app/streamlit_app.py --server.address 127.0.0.1
 
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py

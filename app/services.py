@@ -7,13 +7,15 @@ Everything that others wrote is cleaned here: nothing that leaves this module ho
 character or more than a page of text.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -997,13 +999,14 @@ def sell_options() -> views.SellOptions:
     )
 
 
-def keep_upload(name: str, data: bytes) -> str:
-    """Keep an uploaded file on this machine and return its path."""
-    folder = _mine().home / "uploads" / secrets.token_hex(8)
-    folder.mkdir(parents=True)
-    path = folder / (Path(name).name or "data")
-    path.write_bytes(data)
-    return str(path)
+@contextlib.contextmanager
+def uploaded(name: str, data: bytes) -> Iterator[str]:
+    """Give the path of a file with these bytes on this machine, which is gone afterwards."""
+    home = _mine().home
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=home) as folder:
+        path = Path(folder) / (Path(name).name or "data")
+        path.write_bytes(data)
+        yield str(path)
 
 
 def pack(

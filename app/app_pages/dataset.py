@@ -138,24 +138,33 @@ def _evidence(dataset: Dataset) -> None:
 
 
 def _price(dataset: Dataset) -> None:
+    can_act = services.is_local() and services.account() is not None
+    purchase = services.purchase_of(dataset.ref) if can_act else None
+    is_mine = purchase is not None and (purchase.can_open or not purchase.is_over)
     with st.container(border=True):
         st.markdown(f"## {literal(dataset.listed_price)}")
-        if dataset.price:
-            _fees(dataset.price)
-        else:
-            st.warning(literal(dataset.why_not), icon=":material/block:")
-        if services.is_local() and services.account() is not None:
-            news()
-            _buy(dataset)
-            st.caption("or in a terminal:")
-        else:
+        news()
+        if purchase is not None:
+            _line("**You paid**", f"**{literal(purchase.paid)}**")
+            purchase_panel(purchase)
+        if not is_mine:
+            _fees(dataset)
+        if not can_act:
             st.caption("Buy it from your own machine, where your keys are:")
+        elif not is_mine and dataset.price is not None:
+            _buy(dataset)
+        if can_act:
+            st.caption("or in a terminal:")
         st.code(f"truthmark get {dataset.ref} ./data", language=None)
         with st.expander("Its full name, for Python and other people"):
             st.code(dataset.uri, language=None, wrap_lines=True)
 
 
-def _fees(price: Price) -> None:
+def _fees(dataset: Dataset) -> None:
+    price = dataset.price
+    if price is None:
+        st.warning(literal(dataset.why_not), icon=":material/block:")
+        return
     _line("Price", literal(price.price))
     if price.fee:
         _line(f"{price.custodians} custodians, {literal(price.fee)} each", literal(price.fees))
@@ -171,13 +180,6 @@ def _line(name: str, amount: str) -> None:
 
 
 def _buy(dataset: Dataset) -> None:
-    purchase = services.purchase_of(dataset.ref)
-    if purchase is not None:
-        purchase_panel(purchase)
-        if not purchase.is_over or purchase.can_open:
-            return
-    if dataset.price is None:
-        return
     price = services.prepared(dataset.ref)
     if price is None:
         _check(dataset)

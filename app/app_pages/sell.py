@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a file to a listing, in three steps; on one's own machine only."""
 
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Final
 
@@ -72,8 +73,12 @@ def _choose() -> None:
         is_asked = st.form_submit_button("Check", type="primary", icon=":material/fact_check:")
     if not is_asked:
         return
-    with shown(services.TruthmarkError), working("Reading and encrypting") as progress:
-        source = services.keep_upload(upload.name, upload.getvalue()) if upload else path
+    named = services.uploaded(upload.name, upload.getvalue()) if upload else nullcontext(path)
+    with (
+        shown(services.TruthmarkError),
+        named as source,
+        working("Reading and encrypting") as progress,
+    ):
         st.session_state.sell_packed = services.pack(
             source,
             title=title,

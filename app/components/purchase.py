@@ -9,7 +9,7 @@ from app import services
 from app.components.account import unlock_first
 from app.components.problem import shown, working
 from app.components.tables import samples_of
-from app.components.text import count, literal
+from app.components.text import literal
 from app.components.tracker import tracker
 from app.views import Opened, Purchase, WrongKey
 
@@ -74,9 +74,7 @@ def _open(purchase: Purchase) -> None:
 
 def _contents(purchase: Purchase, opened: Opened) -> None:
     st.success("The key opens every part of the data.", icon=":material/verified:")
-    for table in opened.tables:
-        st.markdown(f"**{literal(table.name)}** · {count(table.rows or 0, 'row')}")
-        samples_of([table])
+    samples_of(opened.tables)
     if opened.files:
         st.markdown(f"**Files** · {opened.file_count:,}")
         st.dataframe([{"file": path, "size": size} for path, size in opened.files], hide_index=True)

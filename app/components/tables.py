@@ -14,8 +14,7 @@ def columns_of(tables: Iterable[Table]) -> None:
     """Draw names and types of the columns of tables."""
     for table in tables:
         if table.columns:
-            if table.name:
-                st.caption(literal(table.name))
+            _name(table)
             frame = pd.DataFrame(table.columns, columns=["column", "type"])
             st.dataframe(frame, hide_index=True, height="content" if len(frame) < 12 else 400)
 
@@ -24,9 +23,15 @@ def samples_of(tables: Iterable[Table]) -> None:
     """Draw the first rows of tables."""
     for table in tables:
         if table.sample:
-            if table.name:
-                st.caption(literal(table.name))
+            _name(table)
             st.dataframe(pd.DataFrame(list(table.sample)), hide_index=True)
+
+
+def _name(table: Table) -> None:
+    parts = [f"**{literal(table.name)}**"] if table.name else []
+    parts += [] if table.rows is None else [count(table.rows, "row")]
+    if parts:
+        st.caption(" · ".join(parts))
 
 
 def counts(found: Iterable[Count]) -> None:

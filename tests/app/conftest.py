@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import truthmark
+from app import services
 from tests.utils.app_market import AppMarket, fill
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import anvil_binary
@@ -45,6 +46,8 @@ def start(market: AppMarket, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that opens the app as a role, on its own machine if not said otherwise."""
     for name in [name for name in os.environ if name.startswith("TRUTHMARK_")]:
         monkeypatch.delenv(name)
+    # However many listings other tests have added.
+    monkeypatch.setattr(services, "PAGE_SIZE", 1_000)
 
     def open_app(
         page: str = "market", *, role: str = "buyer", is_local: bool = True, **query: str

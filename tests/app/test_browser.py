@@ -42,8 +42,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def url(market: AppMarket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the app as a buyer's own machine would."""
-    for number, text in enumerate(HOSTILE):
-        market.sell_hostile(text, number)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -98,7 +96,9 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 
 def settle(page: Page) -> None:
     """Wait until the server has drawn everything."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     expect(page.locator("[data-stale=true]")).to_have_count(0)
 
 
@@ -162,6 +162,8 @@ def test_app__buyer__pays_and_follows_the_parts_without_reloading(
 
 
 def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMarket) -> None:
+    for number, text in enumerate(HOSTILE):
+        market.sell_hostile(text, number)
     search(page, url, "hostile-")
     expect(page.get_by_text(f"{len(HOSTILE)} data sets for sale")).to_be_visible()
     settle(page)

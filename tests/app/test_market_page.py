@@ -5,8 +5,8 @@ import pytest
 
 from app import services
 from tests.app.conftest import Start
+from tests.app.screen import click, page
 from tests.utils.app_market import AppMarket
-from tests.utils.app_screen import click, page
 from truthmark.market.seller import Seller
 
 NEWEST_FIRST = ["reviews", "weather", "digits", "diabetes", "cancer", "iris", "wine"]

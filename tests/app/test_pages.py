@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from app import services
 from app.components.text import literal
 from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
+from tests.app.screen import page, texts
 from tests.utils.app_market import HOSTILE, AppMarket
-from tests.utils.app_screen import page, texts
 from truthmark.cli.output import clean
 from truthmark.market.buyer import Buyer
 
@@ -51,14 +51,14 @@ def test_jargon__under_how_is_this_known__is_allowed_and_there(start: Start, mar
 @pytest.mark.chain
 def test_dataset__all_versions_and_custody__are_shown(start: Start, market: AppMarket):
     seller = market.session("seller")
-    wine = market.versions["wine"]
+    older = market.sell(market.table("wine"), title="Wine, first", price="4 TUSD")
     newer = market.sell(
-        market.table("wine"), title="Wine, again", price="5 TUSD", update=str(wine.listing_id)
+        market.table("wine"), title="Wine, again", price="5 TUSD", update=str(older.listing_id)
     )
-    assert newer.ref == f"{wine.listing_id}@2"
+    assert newer.ref == f"{older.listing_id}@2"
     services._sync.clear()
     text = page(start("dataset", dataset=newer.ref))
-    assert wine.ref in text
+    assert older.ref in text
     assert "5 TUSD · for sale" in text
     assert "The seller keeps the key" in text
     assert seller.address in text

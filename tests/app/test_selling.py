@@ -8,8 +8,8 @@ import pytest
 
 from app import services
 from tests.app.conftest import Start
+from tests.app.screen import click, has_button, page
 from tests.utils.app_market import AppMarket
-from tests.utils.app_screen import click, has_button, page
 
 KEY = "sell_way"
 
@@ -85,6 +85,18 @@ def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, sourc
     at.run()
     assert f"For sale as no. {listed}." in page(at)
     assert "deliver --watch" not in page(at)
+
+
+@pytest.mark.chain
+def test_sell__uploaded_file__leaves_no_copy(start: Start, market: AppMarket, source: Path):
+    at = start("sell", role="stranger")
+    at.file_uploader(key="sell_upload").upload("../towns.csv", source.read_bytes(), "text/csv")
+    click(at, "Check")
+    assert "120 rows" in page(at)
+    assert at.session_state["sell_packed"].title == "towns"
+    home = market.net.home("stranger")
+    assert not list(home.rglob("towns.csv"))
+    assert not list(home.glob(".upload-*"))
 
 
 @pytest.mark.chain

@@ -248,6 +248,7 @@ def fill(market: AppMarket) -> dict[str, Version]:
             licence="Apache-2.0",
             bond="50 TUSD",
             samples=10,
+            windows="careful",
             **kept,
         ),
     }
