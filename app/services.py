@@ -161,21 +161,23 @@ class _Cards:
         until = time.monotonic() + patience
         wanted = [v.terms_id for v in versions]
         with self._change:
-            for version in versions:
-                key = version.terms_id
-                failed_at = self._failed_at.get(key, 0.0)
-                is_due = self._found.get(key) is None and (
-                    key not in self._found or time.monotonic() - failed_at > _RETRY_SECONDS
-                )
-                if is_due and key not in self._queued:
-                    self._queued.add(key)
-                    self._wanted.append(version)
+            due = [v for v in versions if v.terms_id not in self._queued and self._is_due(v)]
+            self._queued.update(version.terms_id for version in due)
+            # Before what was asked for earlier: somebody is waiting for these now.
+            self._wanted.extendleft(reversed(due))
             self._change.notify_all()
             while not all(key in self._found for key in wanted):
                 left = until - time.monotonic()
                 if left <= 0 or not self._change.wait(left):
                     break
             return {key: self._found[key] for key in wanted if key in self._found}
+
+    def _is_due(self, version: Version) -> bool:
+        """Whether a card was never read, or could not be for a while."""
+        key = version.terms_id
+        if self._found.get(key) is not None:
+            return False
+        return time.monotonic() - self._failed_at.get(key, -_RETRY_SECONDS) >= _RETRY_SECONDS
 
     def _work(self) -> None:
         while True:
