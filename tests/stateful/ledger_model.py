@@ -176,47 +176,42 @@ class MarketLedger:
     # ------------------------------------------------------------- version
 
     def list_version(
-        self, version_id: Id, version: Version, sender: str, previous: Id | None = None
+        self,
+        version_id: Id,
+        version: Version,
+        custody_id: Id,
+        custody: Custody,
+        sender: str,
+        previous: Id | None = None,
     ) -> bool:
-        """List; the caller opens the first custody in the same breath (`open_custody`)."""
+        """List a version with its first epoch of custody."""
         if self.is_paused or sender != version.seller or version_id in self.versions:
             return False
         if not (0 <= version.price < LIMIT and version.bond < LIMIT):
             return False
         if version.fee_bps != self.fee_bps:
             return False
-        if previous is None:
-            version.listing, version.number = self.listing_count + 1, 1
-        else:
+        before = None
+        version.listing, version.number = self.listing_count + 1, 1
+        if previous is not None:
             before = self.versions.get(previous)
             if before is None or before.seller != sender or before.is_superseded:
                 return False
             version.listing, version.number = before.listing, before.number + 1
+        if not self._open(version, custody_id, custody, version.bond):
+            return False
         self.versions[version_id] = version
+        if before is not None:
+            before.is_superseded = True
+        else:
+            self.listing_count += 1
         return True
 
     def open_custody(self, custody_id: Id, custody: Custody, epoch: int, sender: str) -> bool:
-        """Open an epoch; for a new version, call `finish_listing` afterwards."""
         version = self.versions.get(custody.version)
         if self.is_paused or version is None or sender != version.seller or not version.is_running:
             return False
-        if epoch != version.epochs:
-            return False
-        if not self.now <= custody.accept_until <= self.now + WEEK:
-            return False
-        if not custody.accept_until + version.windows <= custody.end <= custody.last_end:
-            return False
-        bond = version.bond if version.epochs == 0 else 0
-        cost = custody.count * custody.keeping_fee + bond
-        if cost and not self.pays[version.token]:
-            return False
-        self._pay_in("registry", version.token, cost)
-        version.epochs += 1
-        self.custodies[custody_id] = custody
-        if custody.lock == 0:
-            custody.accepted = custody.active = {1}
-            custody.status = CustodyStatus.LIVE
-        return True
+        return epoch == version.epochs and self._open(version, custody_id, custody, 0)
 
     def reprice(self, version_id: Id, price: int, sender: str) -> bool:
         version = self._own_running(version_id, sender)
@@ -484,6 +479,22 @@ class MarketLedger:
         return amount
 
     # ------------------------------------------------------------ internals
+
+    def _open(self, version: Version, custody_id: Id, custody: Custody, bond: int) -> bool:
+        if not self.now <= custody.accept_until <= self.now + WEEK:
+            return False
+        if not custody.accept_until + version.windows <= custody.end <= custody.last_end:
+            return False
+        cost = custody.count * custody.keeping_fee + bond
+        if cost and not self.pays[version.token]:
+            return False
+        self._pay_in("registry", version.token, cost)
+        version.epochs += 1
+        self.custodies[custody_id] = custody
+        if custody.lock == 0:
+            custody.accepted = custody.active = {1}
+            custody.status = CustodyStatus.LIVE
+        return True
 
     def _own_running(self, version_id: Id, sender: str) -> Version | None:
         version = self.versions.get(version_id)

@@ -6,7 +6,6 @@ each call every word and entry is compared, read from storage, and all contracts
 the end everybody gets out alone, with entries paused by a hostile owner, and nothing is left.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -87,6 +86,8 @@ class MarketMachine(RuleBasedStateMachine):
 
     world: ClassVar[World]
     hostile: ClassVar[Any]
+    layout: ClassVar[dict[str, int]]
+    """slots of the maps"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,31 +222,27 @@ class MarketMachine(RuleBasedStateMachine):
             fee_bps=self.ledger.fee_bps if not again else FEE_BPS,
         )
         sender = self.seller_of(listing, is_stranger)
-        before = copy.deepcopy(self.ledger)
+        version = Version(
+            seller=listing.terms.seller,
+            payee=listing.terms.payee,
+            token=listing.terms.token,
+            bond=listing.terms.bond,
+            fee_bps=listing.terms.fee_bps,
+            delivery=DELIVERY,
+            inspection=INSPECTION,
+            has_gate=gated,
+            price=listing.price,
+            listing=0,
+            number=0,
+        )
         is_allowed = self.ledger.list_version(
             listing.terms_id,
-            Version(
-                seller=listing.terms.seller,
-                payee=listing.terms.payee,
-                token=listing.terms.token,
-                bond=listing.terms.bond,
-                fee_bps=listing.terms.fee_bps,
-                delivery=DELIVERY,
-                inspection=INSPECTION,
-                has_gate=gated,
-                price=listing.price,
-                listing=0,
-                number=0,
-            ),
+            version,
+            listing.custody_id,
+            self.record(listing),
             sender,
             previous.terms_id if previous else None,
-        ) and self.ledger.open_custody(listing.custody_id, self.record(listing), 0, sender)
-        if is_allowed and previous:
-            self.ledger.versions[previous.terms_id].is_superseded = True
-        if is_allowed and not previous:
-            self.ledger.listing_count += 1
-        if not is_allowed:
-            self.ledger = before  # a call has all its effects or none
+        )
         arguments = listing.list_arguments(previous.terms if previous else None)
         self.call(is_allowed, w.registry.list_version, *arguments, sender=sender)
         if is_allowed:
@@ -852,8 +849,6 @@ class MarketMachine(RuleBasedStateMachine):
             w.staking.withdraw_tickets(every, sender=role)
         w.staking.withdraw(w.stake_token, role, sender=role)
         assert w.stake_token.balanceOf(role) - before == entitled
-
-    layout: ClassVar[dict[str, int]]
 
 
 def pack(*fields: tuple[int, int]) -> int:
