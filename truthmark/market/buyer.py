@@ -315,7 +315,20 @@ class Buyer:
             session.catalogue.sync()
             if earlier := self.find_purchase(quote.version):
                 return earlier
+            self._require_unchanged(quote, voucher)
             return self._pay(quote, voucher, admission, recovery_folder)
+
+    def _require_unchanged(self, quote: Quote, voucher: Sequence[Any]) -> None:
+        """Refuse what is not for sale any more as it was quoted; the market would, too."""
+        version, session = quote.version, self.session
+        status, listed = session.catalogue.standing(version)
+        require_open(version, status)
+        if not voucher[1] and listed != quote.price:
+            show, token = session.profile.format_amount, version.terms.token
+            raise PriceError(
+                f"{version.ref} costs {show(listed, token)} now instead of "
+                f"{show(quote.price, token)}; nothing was paid, look again before you buy"
+            )
 
     def _pay(
         self,
@@ -352,7 +365,13 @@ class Buyer:
         return self._purchase(purchase_id)
 
     def _purchase(self, purchase_id: bytes) -> Purchase:
-        found = self.session.catalogue.purchases(purchase_id=purchase_id)
+        session = self.session
+        found = session.catalogue.purchases(purchase_id=purchase_id)
+        if not found:
+            # A reorganisation may have taken it off the chain; what this home sent goes out again.
+            session.journal.resume()
+            session.catalogue.sync()
+            found = session.catalogue.purchases(purchase_id=purchase_id)
         if not found:
             raise MarketError("the purchase is not on the chain any more; run the command again")
         return found[0]

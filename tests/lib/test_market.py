@@ -1,0 +1,996 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's market on a real chain: sellers, buyers, and what goes wrong between them.
+
+Time stands still on this chain unless a test moves it, so nothing here depends on a clock.
+"""
+
+import contextlib
+import random
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import truthmark
+from tests.utils.market_buyer import POINTS, start_buyer
+from tests.utils.nodes import DELIVERY, INSPECTION, Keeper, Sale, Stand, open_stand, turn
+from truthmark.codec import read_manifest
+from truthmark.codec.limits import MANIFEST_NAME
+from truthmark.config import Windows
+from truthmark.errors import (
+    ChainError,
+    ConfigError,
+    DeliveryError,
+    KeysError,
+    MarketError,
+    NotForSaleError,
+    PriceError,
+    RevertedError,
+)
+from truthmark.keys.curve import N, multiply, random_scalar
+from truthmark.keys.files import write_new
+from truthmark.keys.purchase import read_recovery
+from truthmark.keys.typed import TypedData, admission
+from truthmark.keys.words import word
+from truthmark.market import buyer as buyer_module
+from truthmark.market.buyer import Buyer, WrongKeyComplaint, new_nonce
+from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.permits import sign_permit
+from truthmark.market.records import PurchaseStatus, VersionStatus
+from truthmark.market.seller import Seller
+from truthmark.market.selling import DIRECT, CustodyOffer
+from truthmark.market.session import Session, Signer
+from truthmark.market.upkeep import Upkeep
+from truthmark.storage import LocalStore
+from truthmark.storage.serve import GatewayServer
+from truthmark.testing.network import role_key
+
+pytestmark = pytest.mark.chain
+
+PRICE = 25_000_000
+PLENTY = "100 TUSD"
+BUYERS = ("buyer", "buyer2", "buyer3")
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("market") / "net", []) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sale(stand: Stand) -> Sale:
+    """A fresh data set, whose seller keeps the key himself."""
+    return stand.sell([])
+
+
+@pytest.fixture
+def buyer(stand: Stand) -> Buyer:
+    return Buyer(stand.session("buyer"))
+
+
+def deliver(stand: Stand, sale: Sale, role: str = "seller") -> None:
+    """Let the seller deliver what was bought."""
+    session = stand.session(role)
+    session.catalogue.sync()
+    waiting = [
+        p
+        for p in session.catalogue.purchases(terms_id=sale.version.terms_id)
+        if p.status is PurchaseStatus.PAID
+    ]
+    Custodian(session).deliver(sale.version, Seat(sale.epoch, 1), waiting)
+
+
+def buy(buyer: Buyer, sale: Sale, **options: Any) -> Purchase:
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version, voucher=options.get("voucher", buyer_module.NO_VOUCHER))
+    return buyer.buy(quote, max_total=10**9, **options)
+
+
+def held(session: Session, token: str) -> int:
+    return int(session.token(token).functions.balanceOf(session.address).call())
+
+
+def wealth(session: Session, token: str) -> int:
+    """Return what an account has, in hand and in the ledgers."""
+    return held(session, token) + sum(Upkeep(session).owed(token, session.address).values())
+
+
+def sent_by(session: Session) -> int:
+    return int(
+        str(session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")), 16
+    )
+
+
+def bought(stand: Stand, sale: Sale) -> list[Any]:
+    return stand.events("market", "Purchased", terms_id=sale.version.terms_id)
+
+
+@contextlib.contextmanager
+def delivering(stand: Stand, sale: Sale) -> Iterator[None]:
+    """Let a seller deliver in the background, from a session of his own."""
+    stop = threading.Event()
+
+    def work() -> None:
+        with stand.net.session("seller") as session:
+            while not stop.wait(0.05):
+                session.catalogue.sync()
+                waiting = [
+                    p
+                    for p in session.catalogue.purchases(terms_id=sale.version.terms_id)
+                    if p.status is PurchaseStatus.PAID
+                ]
+                if waiting:
+                    Custodian(session).deliver(sale.version, Seat(sale.epoch, 1), waiting)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+# ------------------------------------------------------------------- the usual course
+
+
+def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    session, token = buyer.session, sale.version.terms.token
+    before, paid = wealth(session, token), wealth(stand.session("seller"), token)
+    with delivering(stand, sale):
+        opened = truthmark.buy(sale.version.ref, max_price="25 TUSD", session=session)
+    assert opened.purchase.status is PurchaseStatus.DELIVERED
+    assert "cek" not in repr(opened)
+    with truthmark.load(sale.version.ref, session=session) as data:
+        got = data.to_pandas()
+    assert got["number"].tolist() == list(range(100))
+    assert set(got["name"]) == {got["name"][0]}
+    assert wealth(session, token) == before - PRICE
+
+    stand.net.warp(INSPECTION + 1)
+    seller = stand.session("seller")
+    seller.catalogue.sync()
+    upkeep = Upkeep(seller)
+    upkeep.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
+    upkeep.withdraw(token, seller.address)
+    assert upkeep.owed(token, seller.address) == {}
+    assert held(seller, token) == paid + PRICE
+    assert stand.purchase(opened.purchase).status is PurchaseStatus.SETTLED
+
+
+def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
+    stand: Stand, buyer: Buyer
+) -> None:
+    names = ("custodian1", "custodian2", "custodian3")
+    for fee, name in enumerate(names, 1):
+        stand.register(name, fee=fee * 10**5)
+    addresses = {stand.address(name) for name in names}
+    with contextlib.ExitStack() as stack:
+        keepers = [stack.enter_context(Keeper(stand.net, name)) for name in names]
+        sale = stand.sell(keepers, custodians=3, fee=None)
+        assert set(sale.epoch.custodians) == addresses
+        # Who asks most sets the fee of all.
+        assert sale.epoch.custody.fee == 3 * 10**5
+        assert not Seller(stand.session("seller")).is_live(sale.epoch)
+        with pytest.raises(NotForSaleError, match="nobody keeps the key"):
+            buyer.session.catalogue.sync()
+            buyer.quote(sale.version)
+        turn(lambda: stand.is_live(sale), *keepers)
+        assert Seller(stand.session("seller")).is_live(sale.epoch)
+        purchase = buy(buyer, sale)
+        turn(lambda: stand.purchase(purchase).status is PurchaseStatus.DELIVERED, *keepers)
+        with truthmark.load(sale.version.ref, session=buyer.session) as data:
+            assert len(data.to_pandas()) == 100
+    seller = stand.session("seller")
+    with pytest.raises(NotForSaleError, match="3 of 4 custodians offer this"):
+        stand.sell([], custodians=4)
+    with pytest.raises(ConfigError, match="is no validator here"):
+        stand.sell([], custodians=[seller.address])
+    # Not all accept in time.
+    late = stand.sell([], custodians=sorted(addresses))
+    stand.warp_to(late.epoch.custody.accept_until + 1)
+    with pytest.raises(NotForSaleError, match="not all custodians accepted in time"):
+        Seller(seller).is_live(late.epoch)
+
+
+# ------------------------------------------------------------------------ listing
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of ours catches it."""
+
+
+def packed(stand: Stand, name: str, rows: int = 100) -> Path:
+    folder = stand.net.folder / name
+    truthmark.pack(
+        pd.DataFrame({"a": range(rows)}),
+        folder,
+        licence="MIT",
+        title=name,
+        session=stand.session("seller"),
+    )
+    return folder
+
+
+def list_it(stand: Stand, folder: Path, **options: Any) -> Version:
+    given = {"price": "5 TUSD", "windows": "small", "session": stand.session("seller"), **options}
+    return truthmark.list_dataset(folder, **given)
+
+
+def listed_with(stand: Stand, folder: Path) -> list[Version]:
+    catalogue = stand.session("seller").catalogue
+    catalogue.sync()
+    return catalogue.with_key(read_manifest(folder).public_key)
+
+
+@pytest.mark.parametrize(("name", "is_after"), [("_deal", False), ("_deal", True), ("send", True)])
+def test_list_dataset__killed_and_repeated__is_listed_once(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, name: str, is_after: bool
+) -> None:
+    folder = packed(stand, f"killed-{name}-{is_after}")
+    owner = Session if name == "send" else Seller
+    original = getattr(owner, name)
+
+    def fatal(*args: Any, **options: Any) -> Any:
+        if is_after:
+            original(*args, **options)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fatal)
+        with pytest.raises(Killed):
+            list_it(stand, folder, bond="1 TUSD")
+    # The allowance for the bond was sent, where it was the first thing to be sent.
+    version = list_it(stand, folder, bond="1 TUSD")
+    assert listed_with(stand, folder) == [version]
+    before = sent_by(stand.session("seller"))
+    assert list_it(stand, folder, bond="1 TUSD") == version
+    assert sent_by(stand.session("seller")) == before
+
+
+def test_list_dataset__same_bytes_under_other_terms__is_refused(stand: Stand) -> None:
+    folder = packed(stand, "other-terms")
+    version = list_it(stand, folder)
+    with pytest.raises(MarketError, match=f"was listed as {version.ref} under other terms"):
+        list_it(stand, folder, bond="1 TUSD")
+    assert len(listed_with(stand, folder)) == 1
+
+
+def test_list_dataset__another_threads_session__lists_once(stand: Stand) -> None:
+    folder = packed(stand, "two-at-once")
+    found: list[Version] = []
+
+    def work() -> None:
+        with stand.net.session("seller") as session:
+            found.append(list_it(stand, folder, session=session))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found[0] == found[1] == listed_with(stand, folder)[0]
+
+
+def test_list_dataset__secret_not_in_the_vault__says_to_restore_it(stand: Stand) -> None:
+    folder = packed(stand, "foreign")
+    with pytest.raises(KeysError, match="restore a backup"):
+        list_it(stand, folder, session=stand.session("stranger"))
+
+
+def test_list_dataset__folder_was_changed__is_refused(stand: Stand) -> None:
+    folder = packed(stand, "changed")
+    with (folder / "data.tmk").open("r+b") as file:
+        file.write(b"x")
+    with pytest.raises(MarketError, match="is not what was packed"):
+        list_it(stand, folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"price": "5"}, ConfigError, "is not an amount"),
+        ({"price": "5 GOLD"}, ConfigError, "does not list a token"),
+        ({"windows": "endless"}, ConfigError, "has no windows 'endless'"),
+        ({"bond": "5 TEUR"}, PriceError, "write the amount in TUSD"),
+        ({"update": "999999"}, NotForSaleError, "there is no dataset 999999"),
+    ],
+)
+def test_list_dataset__unclear_order__says_what_is_wrong_and_sends_nothing(
+    stand: Stand, options: dict[str, str], error: type[Exception], text: str
+) -> None:
+    seller = stand.session("seller")
+    before = sent_by(seller)
+    folder = stand.net.folder / "packed-unclear"
+    if not folder.exists():
+        packed(stand, "packed-unclear")
+    with pytest.raises(error, match=text):
+        list_it(stand, folder, **options)
+    assert sent_by(seller) == before
+
+
+def test_list_dataset__update__takes_over_what_is_unchanged(stand: Stand, buyer: Buyer) -> None:
+    seller = stand.session("seller")
+    rng = random.Random(3)
+    rows = [rng.random() for _ in range(60_000)]
+    first, second = (stand.net.folder / name for name in ("update-1", "update-2"))
+    about = {"licence": "MIT", "title": "update", "session": seller, "shard_size": 1 << 14}
+    truthmark.pack(pd.DataFrame({"a": rows[:50_000]}), first, **about)
+    older = list_it(stand, first)
+    made = truthmark.pack(pd.DataFrame({"a": rows}), second, previous=first, **about)
+    newer = list_it(stand, second, update=older.ref)
+    assert made.inherited > 0
+    assert (newer.listing_id, newer.number) == (older.listing_id, 2)
+
+    server = GatewayServer(LocalStore(stand.net.folder / "store"))
+    home = stand.net.folder / "store-of-an-owner-of-the-older-one"
+    storage = (f"local:{home}", f"gateway:{server.url}")
+    with contextlib.closing(server), stand.net.session("buyer", storage=storage) as session:
+        session.catalogue.sync()
+        away = Buyer(session)
+        assert away.missing_bytes(older) == read_manifest(first).size
+        away.fetch(older)
+        assert away.missing_bytes(older) == 0
+        fresh = made.count - made.inherited
+        assert away.missing_bytes(newer) == fresh * made.manifest.shard_size
+        away.fetch(newer)
+        assert away.missing_bytes(newer) == 0
+    buyer.session.catalogue.sync()
+    assert buyer.session.catalogue.version(str(older.listing_id)) == newer
+    offered = buyer.session.catalogue.offered()
+    assert newer.terms_id in offered
+    assert older.terms_id not in offered
+
+
+# ------------------------------------------------------------------------- prices
+
+
+def test_buy__repriced_after_the_quote__is_refused_and_nothing_paid(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    Seller(stand.session("seller")).reprice(sale.version, PRICE + 1)
+    before = sent_by(buyer.session)
+    with pytest.raises(PriceError, match=r"costs 25\.000001 TUSD now instead of 25 TUSD"):
+        buyer.buy(quote, max_total=10**9)
+    assert sent_by(buyer.session) == before
+    assert buyer.quote(sale.version).price == PRICE + 1
+
+
+def test_buy__repriced_just_before_the_transaction__is_the_contracts_refusal(
+    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    original = buyer._pay
+
+    def overtaken(*args: Any) -> Purchase:
+        Seller(stand.session("seller")).reprice(sale.version, 1)
+        return original(*args)
+
+    monkeypatch.setattr(buyer, "_pay", overtaken)
+    with pytest.raises(RevertedError, match="market: other price"):
+        buyer.buy(quote, max_total=10**9)
+    assert bought(stand, sale) == []
+
+
+def test_buy__paused_or_retired__is_not_for_sale(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    seller = Seller(stand.session("seller"))
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    seller.set_paused(sale.version, True)
+    with pytest.raises(NotForSaleError, match="is paused"):
+        buyer.buy(quote, max_total=10**9)
+    seller.set_paused(sale.version, False)
+    assert buyer.quote(sale.version).price == PRICE
+    seller.retire(sale.version)
+    with pytest.raises(NotForSaleError, match="is retired"):
+        buyer.quote(sale.version)
+
+
+def test_buy__more_than_allowed__pays_nothing(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    before = sent_by(buyer.session)
+    with pytest.raises(PriceError, match=r"costs 25 TUSD, more than 24\.999999 TUSD"):
+        truthmark.buy(sale.version.ref, max_price="24.999999 TUSD", session=buyer.session)
+    with pytest.raises(PriceError, match="write the amount in TUSD"):
+        truthmark.buy(sale.version.ref, max_price="25 TEUR", session=buyer.session)
+    assert sent_by(buyer.session) == before
+    assert bought(stand, sale) == []
+
+
+def test_load__not_bought_and_no_price_said__is_refused(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    with pytest.raises(MarketError, match="say how much it may cost with max_price"):
+        truthmark.load(sale.version.ref, session=buyer.session)
+    assert bought(stand, sale) == []
+
+
+def test_load__price_said__buys(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    with (
+        delivering(stand, sale),
+        truthmark.load(sale.version.ref, max_price=PLENTY, session=buyer.session) as data,
+    ):
+        assert len(data.to_pandas()) == 100
+    assert len(bought(stand, sale)) == 1
+
+
+def test_get__not_agreed__pays_nothing(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    asked = []
+    with pytest.raises(MarketError, match="nothing was bought"):
+        buyer.get(sale.version, max_total=10**9, agree=lambda quote: asked.append(quote))  # type: ignore[arg-type, return-value]
+    assert [quote.total for quote in asked] == [PRICE]
+    assert bought(stand, sale) == []
+
+
+def test_quote__several_custodies__is_of_the_cheapest(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    seller = Seller(stand.session("seller"))
+    dear = replace(DIRECT, fee=7)
+    seller.open_custody(sale.version, offer=dear, validators=[], acceptance_seconds=60)
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    assert (quote.epoch.custody.epoch, quote.total) == (0, PRICE)
+    assert len(buyer.session.catalogue.epochs(sale.version.terms_id)) == 2
+
+
+def test_open_custody__killed_and_repeated__is_dealt_once(
+    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seller = Seller(stand.session("seller"))
+
+    def renew() -> Any:
+        return seller.open_custody(sale.version, offer=DIRECT, validators=[], acceptance_seconds=60)
+
+    journal = seller.session.journal
+    with monkeypatch.context() as patch:
+        # Sent and mined, and killed before that was noticed.
+        patch.setattr(journal, "wait", lambda *_, **__: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            renew()
+    again = renew()
+    seller.session.catalogue.sync()
+    epochs = seller.session.catalogue.epochs(sale.version.terms_id)
+    assert [epoch.custody.epoch for epoch in epochs] == [0, 1]
+    assert again.epoch == epochs[1]
+    assert renew().epoch.custody.epoch == 2
+
+
+# ------------------------------------------------------------- vouchers and gates
+
+
+def voucher_for(stand: Stand, sale: Sale, account: str, price: int, expiry: int) -> Any:
+    return Seller(stand.session("seller")).write_voucher(
+        sale.version, account, price, expiry, new_nonce()
+    )
+
+
+def test_buy__voucher__costs_what_it_says_once(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    account, expiry = buyer.session.address, stand.now() + 3_600
+    gift = voucher_for(stand, sale, account, 0, expiry)
+    before = held(buyer.session, stand.token)
+    with delivering(stand, sale):
+        opened = truthmark.buy(
+            sale.version.ref, max_price="0 TUSD", voucher=gift, session=buyer.session
+        )
+    assert opened.purchase.receipt.price == 0
+    assert held(buyer.session, stand.token) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"account": "stranger"}, "not signed"),
+        ({"price": PRICE + 1}, "voucher above price"),
+        ({"expiry": -1}, "voucher expired"),
+    ],
+)
+def test_buy__voucher_that_does_not_count__is_refused(
+    stand: Stand, sale: Sale, buyer: Buyer, change: dict[str, Any], text: str
+) -> None:
+    account = stand.address(change.get("account", "buyer"))
+    expiry = stand.now() + change.get("expiry", 3_600)
+    note = voucher_for(stand, sale, account, change.get("price", 1), expiry)
+    with pytest.raises(RevertedError, match=text):
+        buy(buyer, sale, voucher=note)
+    assert bought(stand, sale) == []
+
+
+def test_buy__gate__admits_only_with_its_signature(stand: Stand, buyer: Buyer) -> None:
+    gate = Signer(role_key("treasury"))
+    sale = stand.sell([], gate=gate.address)
+
+    def leave(account: str) -> tuple[int, bytes]:
+        expiry = stand.now() + 3_600
+        message = admission(
+            chain_id=buyer.session.profile.chain_id,
+            market=buyer.session.chain.market.address,
+            terms_id=sale.version.terms_id,
+            account=account,
+            expiry=expiry,
+        )
+        return expiry, gate.sign_typed(message)
+
+    with pytest.raises(RevertedError, match="market: "):
+        buy(buyer, sale)
+    with pytest.raises(RevertedError, match="market: "):
+        buy(buyer, sale, admission=leave(stand.address("stranger")))
+    assert bought(stand, sale) == []
+    purchase = buy(buyer, sale, admission=leave(buyer.session.address))
+    assert purchase.status is PurchaseStatus.PAID
+
+
+# --------------------------------------------------------------------- allowances
+
+
+def revoke(session: Session, token: str) -> None:
+    market = session.chain.market.address
+    session.send_order(session.token(token).functions.approve(market, 0), "revoke")
+
+
+def test_buy__token_with_permits__takes_one_transaction(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    revoke(buyer.session, stand.token)
+    before = sent_by(buyer.session)
+    buy(buyer, sale)
+    assert sent_by(buyer.session) == before + 1
+
+
+def test_buy__token_without_permits__is_allowed_first(
+    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoke(buyer.session, stand.token)
+    monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: None)
+    before = sent_by(buyer.session)
+    buy(buyer, sale)
+    assert sent_by(buyer.session) == before + 2
+
+
+def test_buy__allowance_is_there__signs_no_permit(
+    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer.session.allow(stand.token, buyer.session.chain.market.address, PRICE)
+    monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: pytest.fail("it was asked for"))
+    assert buy(buyer, sale).status is PurchaseStatus.PAID
+
+
+def test_buy__permit_used_up_by_another__goes_by_the_allowance(
+    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoke(buyer.session, stand.token)
+    stranger = stand.session("stranger")
+
+    def overtaken(session: Session, token: Any, spender: str, amount: int) -> Any:
+        signed = sign_permit(session, token, spender, amount)
+        assert signed is not None
+        deadline, v, r, s = signed
+        call = stranger.token(stand.token).functions.permit(
+            session.address, spender, amount, deadline, v, r, s
+        )
+        stranger.send_order(call, "use somebody's permit up")
+        return signed
+
+    monkeypatch.setattr(buyer_module, "sign_permit", overtaken)
+    assert buy(buyer, sale).status is PurchaseStatus.PAID
+
+
+# ------------------------------------------------------------------- paying twice
+
+
+def test_buy__twice__pays_once(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    first = buyer.buy(quote, max_total=10**9)
+    assert buyer.buy(quote, max_total=10**9) == first
+    assert len(bought(stand, sale)) == 1
+
+
+def test_buy__many_processes_at_once__pays_once_and_all_open_it(stand: Stand, sale: Sale) -> None:
+    token = stand.token
+    before = wealth(stand.session("buyer"), token)
+    with delivering(stand, sale):
+        processes = [start_buyer(stand.net, "buyer", sale.version.ref, PLENTY) for _ in range(3)]
+        for process in processes:
+            process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert len(bought(stand, sale)) == 1
+    assert wealth(stand.session("buyer"), token) == before - PRICE
+
+
+def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(stand: Stand) -> None:
+    """Kill a buyer at every point in turn, then let him finish: once with each."""
+    sales = {point: stand.sell([]) for point in POINTS}
+    token, session = stand.token, stand.session("buyer2")
+    before = wealth(session, token)
+    for point, sale in sales.items():
+        with delivering(stand, sale):
+            process = start_buyer(stand.net, "buyer2", sale.version.ref, PLENTY, point)
+            process.join(120)
+            assert process.exitcode == -9, point
+            with truthmark.load(sale.version.ref, max_price=PLENTY, session=session) as data:
+                rows = data.to_pandas()
+        assert rows["number"].tolist() == list(range(100)), point
+        assert len(bought(stand, sale)) == 1, point
+    assert wealth(session, token) == before - PRICE * len(sales)
+    place = session.profile.chain_id, session.chain.market.address
+    for purchase in session.catalogue.purchases(buyer=session.address):
+        assert session.vault.find_purchase_key(*place, purchase.receipt.salt) is not None
+
+
+def test_buy__killed_at_random_moments__is_paid_once(stand: Stand, sale: Sale) -> None:
+    chance = random.Random(20)
+    session = stand.session("buyer3")
+    before = wealth(session, stand.token)
+    with delivering(stand, sale):
+        for _ in range(4):
+            process = start_buyer(stand.net, "buyer3", sale.version.ref, PLENTY)
+            process.join(chance.uniform(0.05, 1.5))
+            process.kill()
+            process.join()
+        with truthmark.load(sale.version.ref, max_price=PLENTY, session=session) as data:
+            assert len(data.to_pandas()) == 100
+    assert len(bought(stand, sale)) == 1
+    assert wealth(session, stand.token) == before - PRICE
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_buy__reorganisation_takes_it_back__is_bought_once(
+    stand: Stand, sale: Sale, buyer: Buyer, depth: int
+) -> None:
+    rpc = stand.net.chain.rpc
+    rpc("anvil_mine", hex(3))
+    before = wealth(buyer.session, stand.token)
+    purchase = buy(buyer, sale)
+    rpc("anvil_mine", hex(depth - 1))
+    rpc("anvil_rollback", depth)
+    rpc("anvil_mine", hex(depth + 1))
+    assert stand.events("market", "Purchased", purchase_id=purchase.purchase_id) == []
+    # As somebody would who repeats his command.
+    deliver_later = delivering(stand, sale)
+    with deliver_later:
+        opened = truthmark.buy(sale.version.ref, max_price=PLENTY, session=buyer.session)
+    assert opened.purchase.purchase_id == purchase.purchase_id
+    assert len(bought(stand, sale)) == 1
+    assert wealth(buyer.session, stand.token) == before - PRICE
+
+
+def test_wait__reorganisation_meanwhile__puts_the_purchase_back(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    purchase = buy(buyer, sale)
+    stand.net.chain.rpc("anvil_rollback", 1)
+    with delivering(stand, sale):
+        done = buyer.wait(purchase, poll=0.01)
+    assert (done.purchase_id, done.status) == (purchase.purchase_id, PurchaseStatus.DELIVERED)
+    assert len(bought(stand, sale)) == 1
+
+
+# --------------------------------------------------------------------- lost homes
+
+
+def other_machine(stand: Stand, role: str, name: str) -> Session:
+    """Return a session with a role's account and nothing else of it."""
+    home = stand.net.folder / name
+    home.mkdir()
+    for part in ("accounts", "profiles"):
+        shutil.copytree(stand.net.home(role) / part, home / part)
+    shutil.copy(stand.net.home(role) / "config.toml", home)
+    opened = stand.net.session(role)
+    settings = opened.settings.model_copy(update={"home": home, "keystore": home / "accounts"})
+    return Session(settings, signer=Signer(role_key(role)))
+
+
+def test_load__home_lost__the_wallet_alone_opens_it_again(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    buy(buyer, sale)
+    deliver(stand, sale)
+    with other_machine(stand, "buyer", "elsewhere") as session:
+        with truthmark.load(sale.version.ref, session=session) as data:
+            assert len(data.to_pandas()) == 100
+        assert len(session.vault.purchase_keys()) == 1
+    assert len(bought(stand, sale)) == 1
+
+
+class Forgetful(Signer):
+    """A wallet that signs differently each time, as those of several parties do."""
+
+    def __init__(self, private_key: bytes) -> None:
+        super().__init__(private_key)
+        self._secret = int.from_bytes(private_key, "big")
+
+    def sign_typed(self, message: TypedData) -> bytes:
+        if message["primaryType"] != "PurchaseKey":
+            return super().sign_typed(message)
+        from eth_account.messages import _hash_eip191_message, encode_typed_data
+
+        digest = _hash_eip191_message(encode_typed_data(full_message=message))
+        nonce = random_scalar()
+        point = multiply(nonce)
+        s = (int.from_bytes(digest, "big") + point.x * self._secret) * pow(nonce, -1, N) % N
+        v = 27 + point.y % 2
+        if s > N // 2:
+            s, v = N - s, 55 - v
+        return word(point.x % N) + word(s) + bytes([v])
+
+
+def test_buy__wallet_cannot_repeat__needs_its_recovery_file(stand: Stand, sale: Sale) -> None:
+    wallet = Forgetful(role_key("copycat"))
+    said: list[str] = []
+    folder = stand.net.folder / "recovery"
+    with stand.net.session("copycat") as session:
+        session._signer = wallet
+        buyer = Buyer(session, said.append)
+        buy(buyer, sale, recovery_folder=folder)
+        deliver(stand, sale)
+        (file,) = folder.iterdir()
+        assert str(file) in said[0]
+        with truthmark.load(sale.version.ref, session=session) as data:
+            assert len(data.to_pandas()) == 100
+    with other_machine(stand, "copycat", "no-file") as session:
+        session._signer = wallet
+        # It must not look as if the seller had cheated.
+        with pytest.raises(KeysError, match="restore the recovery file"):
+            truthmark.load(sale.version.ref, session=session)
+        session.vault.put_purchase_key(read_recovery(file))
+        with truthmark.load(sale.version.ref, session=session) as data:
+            assert len(data.to_pandas()) == 100
+
+
+# ------------------------------------------------------------------ nothing comes
+
+
+def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    session = buyer.session
+    before = held(session, stand.token)
+    purchase = buy(buyer, sale)
+    upkeep = Upkeep(session)
+    # Too early: the contract skips it, and it must not count as done.
+    upkeep.refund([purchase])
+    assert buyer.find_purchase(sale.version) == purchase
+    stand.warp_to(purchase.deadline + 1)
+    seen: list[tuple[int, int]] = []
+    with pytest.raises(DeliveryError, match="0 of 1 parts came in time; take your money back"):
+        buyer.wait(purchase, lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 1)]
+    upkeep.refund([purchase])
+    upkeep.withdraw(stand.token, session.address)
+    assert held(session, stand.token) == before
+    with pytest.raises(DeliveryError, match="was refunded"):
+        buyer.wait(purchase)
+    assert buyer.find_purchase(sale.version) is None
+    with pytest.raises(MarketError, match="was not bought by this account"):
+        truthmark.load(sale.version.ref, session=session)
+    # A refund closes the custody; the seller opens another.
+    with pytest.raises(NotForSaleError, match="nobody keeps the key"):
+        buyer.quote(sale.version)
+    opened = Seller(stand.session("seller")).open_custody(
+        sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
+    )
+    again = buy(buyer, sale)
+    deliver(stand, replace(sale, epoch=opened.epoch))
+    assert buyer.wait(again).status is PurchaseStatus.DELIVERED
+
+
+# ------------------------------------------------------------------- a wrong key
+
+
+@pytest.fixture
+def copied(stand: Stand, sale: Sale) -> Sale:
+    """The bytes of a sale under a key of a copycat's own, with a bond."""
+    with stand.net.session("copycat") as copycat:
+        copycat.catalogue.sync()
+        original = Buyer(copycat).fetch(sale.version)
+        public_key = copycat.vault.put_seller_secret(random_scalar())
+        folder = stand.net.folder / f"copied-{sale.version.listing_id}"
+        shutil.copytree(original, folder)
+        (folder / MANIFEST_NAME).unlink()
+        manifest = replace(read_manifest(original), public_key=public_key)
+        write_new(folder / MANIFEST_NAME, manifest.to_bytes())
+        listed = Seller(copycat).list_dataset(
+            folder,
+            price=PRICE,
+            token=copycat.profile.token("TUSD"),
+            windows=Windows(DELIVERY, INSPECTION, 3_600),
+            offer=DIRECT,
+            bond=8_000_001,
+        )
+        version = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+    return Sale(version, listed.epoch)
+
+
+def complaint_of(buyer: Buyer, copied: Sale) -> WrongKeyComplaint:
+    with pytest.raises(WrongKeyComplaint, match="does not open shard") as caught:
+        truthmark.load(copied.version.ref, session=buyer.session)
+    return caught.value
+
+
+def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
+    stand: Stand, copied: Sale
+) -> None:
+    first, second, third = (Buyer(stand.session(role)) for role in BUYERS)
+    before = [wealth(b.session, stand.token) for b in (first, second, third)]
+    for buyer in (first, second):
+        buy(buyer, copied)
+    deliver(stand, copied, "copycat")
+    waiting = buy(third, copied)
+    complaint = complaint_of(first, copied)
+    assert complaint.reward == 4_000_000
+    assert "cek" not in repr(complaint.opened)
+    late = complaint_of(second, copied)
+    first.complain(complaint)
+    # The others only have to take their money.
+    second.complain(late)
+    with pytest.raises(DeliveryError, match="somebody proved that this key is wrong"):
+        third.wait(waiting)
+    Upkeep(third.session).refund([waiting])
+    after = [wealth(b.session, stand.token) for b in (first, second, third)]
+    assert [a - b for a, b in zip(after, before, strict=True)] == [4_000_000, 0, 0]
+    first.session.catalogue.sync()
+    dead = first.session.catalogue.version(copied.version.ref)
+    assert dead.status is VersionStatus.DEAD
+    with pytest.raises(NotForSaleError, match="proven wrong; do not buy it"):
+        truthmark.buy(copied.version.ref, max_price=PLENTY, session=first.session)
+    # Again, as after a kill: nothing more is paid.
+    first.complain(complaint)
+    assert wealth(first.session, stand.token) == after[0]
+
+
+def test_complain__inspection_is_over__is_the_contracts_refusal(
+    stand: Stand, copied: Sale, buyer: Buyer
+) -> None:
+    purchase = buy(buyer, copied)
+    deliver(stand, copied, "copycat")
+    complaint = complaint_of(buyer, copied)
+    stand.warp_to(stand.purchase(purchase).deadline + 1)
+    with pytest.raises(RevertedError, match="inspection is over"):
+        buyer.complain(complaint)
+
+
+# ---------------------------------------------------------------------- managing
+
+
+def test_retire__after_both_windows__bond_and_pot_come_back(stand: Stand) -> None:
+    sale = stand.sell([], bond="3 TUSD")
+    session = stand.session("seller")
+    seller = Seller(session)
+    before = wealth(session, stand.token)
+    seller.fund(sale.version, 1_000_000)
+    seller.fund(sale.version, 1_000_000)
+    assert session.chain.registry.functions.pots(sale.version.terms_id).call() == 2_000_000
+    seller.retire(sale.version)
+    with pytest.raises(RevertedError):
+        seller.wind_up(sale.version)
+    stand.warp_to(stand.now() + DELIVERY + INSPECTION + 1)
+    # Anyone may.
+    Seller(stand.session("stranger")).wind_up(sale.version)
+    assert wealth(session, stand.token) == before + 3_000_000
+    assert session.catalogue.version(sale.version.ref).status is VersionStatus.RETIRED
+    session.catalogue.sync()
+    assert session.catalogue.version(sale.version.ref).status is VersionStatus.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("reprice", (5,)), ("set_paused", (True,)), ("retire", ())]
+)
+def test_manage__somebody_else__is_told_whose_it_is(
+    stand: Stand, sale: Sale, method: str, arguments: Sequence[Any]
+) -> None:
+    stranger = Seller(stand.session("stranger"))
+    before = sent_by(stranger.session)
+    with pytest.raises(ConfigError, match="use that account"):
+        getattr(stranger, method)(sale.version, *arguments)
+    assert sent_by(stranger.session) == before
+
+
+def test_fund__killed_after_it_was_mined__is_not_paid_again(
+    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = stand.session("seller")
+    pots = session.chain.registry.functions.pots(sale.version.terms_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(session.journal, "wait", lambda *_, **__: (_ for _ in ()).throw(Killed))
+        session.journal.send  # noqa: B018 - opened before time is told
+        with pytest.raises(Killed):
+            Seller(session).fund(sale.version, 7)
+    # What was killed may have been the allowance; either way the pot gets it once.
+    Seller(session).fund(sale.version, 7)
+    assert pots.call() == 7
+
+
+def test_quote__chain_is_gone__is_one_line(stand: Stand, sale: Sale) -> None:
+    with stand.net.session("buyer", rpc=("http://127.0.0.1:9",), rpc_timeout=0.2) as session:
+        with pytest.raises(ChainError) as caught:
+            truthmark.search(session=session)
+        assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------- watching
+
+
+def test_watch__events__are_yielded_from_the_call_on(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    events = truthmark.watch(session=stand.session("stranger"), poll=0.01)
+    purchase = buy(buyer, sale)
+    deliver(stand, sale)
+    seen = []
+    for event in events:
+        seen.append((event.contract, event.event))
+        if event.event == "Delivered":
+            break
+    wanted = [name for name in seen if name[0] == "market"]
+    assert wanted == [("market", "Purchased"), ("market", "Delivered")]
+    assert event.args["purchase_id"] == purchase.purchase_id
+
+
+def test_watch__reorganisation__yields_what_stands_in_its_place(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    events = truthmark.watch(session=stand.session("stranger"), poll=0.01)
+    buy(buyer, sale)
+    purchased = (e for e in events if e.event == "Purchased")
+    first = next(purchased)
+    stand.net.chain.rpc("anvil_rollback", 1)
+    stand.net.warp(5)  # else the new block could be the old one
+    buyer.session.journal.resume()
+    second = next(purchased)
+    assert second.args["purchase_id"] == first.args["purchase_id"]
+
+
+def test_watch__no_session_given__closes_its_own(
+    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from truthmark.market import surface
+
+    own = stand.net.session("stranger")
+    closed: list[bool] = []
+    monkeypatch.setattr(own, "close", lambda: closed.append(True))
+    monkeypatch.setattr(surface, "connect", lambda: own)
+    events = truthmark.watch(poll=0.01)
+    Seller(stand.session("seller")).reprice(sale.version, 3)
+    assert next(events).event == "VersionRepriced"
+    assert not closed
+    events.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+
+
+def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> None:
+    from truthmark.market.surface import choose_custody
+
+    session = stand.session("seller")
+    session.catalogue.sync()
+    validator = next(iter(session.catalogue.validators()))
+    chosen, offer = choose_custody(
+        session,
+        session.profile.token("TUSD"),
+        Windows(DELIVERY, INSPECTION, 60),
+        1,
+        custodians=[validator.address.lower()],
+        threshold=1,
+        term_seconds=86_400,
+    )
+    assert chosen == [validator]
+    assert offer == CustodyOffer(
+        threshold=1,
+        fee=0,
+        keeping_fee=0,
+        lock=100 * 10**18,
+        penalty=10 * 10**18,
+        term_seconds=86_400,
+        terms=4,
+    )

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders that may be given again, turns among processes, permits and fresh secrets."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+import truthmark
+from tests.utils.drafts import private_key, scalar
+from tests.utils.paper_market import CHAIN_ID, Paper, address
+from truthmark.codec import open_container, read_manifest
+from truthmark.config import Settings
+from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, KeysError
+from truthmark.hashing import keccak256
+from truthmark.keys.curve import multiply
+from truthmark.keys.vault import Vault
+from truthmark.keys.words import hash_words
+from truthmark.market.packing import pack_dataset, secret_cek, seller_cek
+from truthmark.market.permits import PERMIT_SECONDS, sign_permit
+from truthmark.market.session import Session, Signer
+
+OWNER = Signer(private_key("owner"))
+
+
+class FakeJournal:
+    """A journal that keeps what it is told in memory; `send` leaves things on their way."""
+
+    def __init__(self) -> None:
+        self.on_its_way: dict[str, Any] = {}
+        self.done: dict[str, Any] = {}
+        self.sent: list[str] = []
+
+    def pending(self) -> list[Any]:
+        return list(self.on_its_way.values())
+
+    def result(self, key: str) -> Any:
+        return self.done.get(key)
+
+    def send(self, intent: Any) -> Any:
+        self.sent.append(intent.key)
+        self.on_its_way[intent.key] = intent
+        return self.wait(intent.key)
+
+    def wait(self, key: str) -> Any:
+        self.on_its_way.pop(key)
+        self.done[key] = SimpleNamespace(succeeded=True, key=key)
+        return self.done[key]
+
+
+class Desk:
+    """A session whose account's history a test sets by hand."""
+
+    def __init__(self, paper: Paper) -> None:
+        self.session = paper.session
+        self.journal = FakeJournal()
+        self.session.__dict__ |= {"journal": self.journal, "signer": OWNER}
+        self.session._signer = OWNER
+        self.nonce = 0
+        self.contract = SimpleNamespace(address=address(0xC0), role="registry")
+        paper.chain.rpc = SimpleNamespace(call=lambda *_: hex(self.nonce))
+
+    def call(self, data: bytes = b"abcd") -> Any:
+        contract = self.contract
+
+        def intent(key: str, purpose: str, **_: Any) -> Any:
+            return SimpleNamespace(key=key, to=contract.address, data=data, purpose=purpose)
+
+        function = SimpleNamespace(name="fund")
+        return SimpleNamespace(contract=contract, data=data, function=function, intent=intent)
+
+
+@pytest.fixture
+def desk(paper: Paper) -> Desk:
+    return Desk(paper)
+
+
+def test_send_order__given_again_later__is_sent_again(desk: Desk) -> None:
+    for nonce in (0, 1):
+        desk.nonce = nonce
+        desk.session.send_order(desk.call(), "fund")
+    assert len(set(desk.journal.sent)) == 2
+
+
+def test_send_order__repeated_after_a_kill__is_waited_for(desk: Desk) -> None:
+    call = desk.call()
+    # Killed after it was sent; by now it is mined, so the account's nonce has moved on.
+    desk.journal.on_its_way["fund:begun"] = call.intent("fund:begun", "fund")
+    desk.nonce = 1
+    assert desk.session.send_order(call, "fund").key == "fund:begun"
+    assert desk.journal.sent == []
+
+
+def test_send_order__something_else_is_on_its_way__is_sent(desk: Desk) -> None:
+    other = desk.call(b"other")
+    desk.journal.on_its_way["x"] = other.intent("x", "fund")
+    desk.session.send_order(desk.call(), "fund")
+    assert len(desk.journal.sent) == 1
+
+
+def test_send__done_under_its_key__is_not_sent_again(desk: Desk) -> None:
+    first = desk.session.send(desk.call(), "buy:1", "buy")
+    assert desk.session.send(desk.call(b"another proof"), "buy:1", "buy") is first
+    desk.journal.on_its_way["buy:2"] = desk.call().intent("buy:2", "buy")
+    assert desk.session.send(desk.call(), "buy:2", "buy").key == "buy:2"
+    assert desk.journal.sent == ["buy:1"]
+
+
+def test_send__refused_before__is_sent_again(desk: Desk) -> None:
+    desk.journal.done["buy:1"] = SimpleNamespace(succeeded=False)
+    assert desk.session.send(desk.call(), "buy:1", "buy").succeeded
+
+
+# ------------------------------------------------------------------------- turns
+
+
+def test_alone__threads__take_turns(paper: Paper) -> None:
+    inside, most = 0, 0
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(20):
+            with paper.session.alone("buy"):
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == 1
+
+
+def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from truthmark.config import Settings\n"
+        "from truthmark.market.session import Session\n"
+        "from tests.utils.paper_market import PROFILE\n"
+        "s = Session(Settings(home=Path(sys.argv[1])))\n"
+        "s.__dict__['profile'] = PROFILE\n"
+        "with s.alone('buy'):\n"
+        "    print('in', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    home = str(paper.session.home)
+    child = subprocess.Popen([sys.executable, "-c", code, home], stdout=subprocess.PIPE, text=True)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with paper.session.alone("buy"):
+            entered.set()
+
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "in\n"
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(0.2)
+        with paper.session.alone("something else"):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    assert entered.wait(30)
+    thread.join()
+
+
+def test_alone__home_cannot_be_written__says_so(paper: Paper) -> None:
+    paper.session.home.mkdir(parents=True, exist_ok=True)
+    (paper.session.home / "locks").write_text("a file")
+    with (
+        pytest.raises(ConfigError, match="give rights to the home folder"),
+        paper.session.alone("buy"),
+    ):
+        raise AssertionError("it went on without the lock")
+
+
+# ------------------------------------------------------------------------ session
+
+
+def test_session__no_account__says_how_to_choose_one(tmp_path: Path) -> None:
+    with Session(Settings(home=tmp_path)) as session, pytest.raises(ConfigError, match="--account"):
+        _ = session.address
+
+
+def test_session__passphrase_needed_and_nobody_to_ask__says_so(tmp_path: Path) -> None:
+    from truthmark.keys.wallet import Wallet
+
+    account = Wallet(tmp_path / "accounts", work=2).add("me", private_key("me"), "secret")
+    with Session(Settings(home=tmp_path, account="me")) as session:
+        # The address is in the file's clear part.
+        assert session.address == account.address == Signer(private_key("me")).address
+        with pytest.raises(ConfigError, match="nobody can be asked"):
+            _ = session.signer
+    with Session(
+        Settings(home=tmp_path, account="me"), ask_passphrase=lambda prompt: "secret"
+    ) as session:
+        assert session.signer.address == account.address
+
+
+def test_session__account_from_the_environment__signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUTHMARK_TEST_KEY", private_key("me").hex())
+    with Session(Settings(home=tmp_path, account="env:TRUTHMARK_TEST_KEY")) as session:
+        assert session.address == Signer(private_key("me")).address
+
+
+def test_connect__settings_by_name__are_used(tmp_path: Path) -> None:
+    with truthmark.connect(tmp_path / "home", profile="sepolia", signer=OWNER) as session:
+        assert (session.home, session.settings.profile) == (tmp_path / "home", "sepolia")
+        assert session.address == OWNER.address
+        assert session.profile.chain_id == 11155111
+
+
+def test_connect__unknown_setting__is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no setting 'colour'"):
+        truthmark.connect(tmp_path, colour="blue")
+
+
+# ------------------------------------------------------------------------ permits
+
+
+class PermitToken:
+    """A token that says what a test wants of itself."""
+
+    def __init__(self, name: str = "Test Dollar", version: str = "1", **domain: Any) -> None:
+        self.address = address(0xD0)
+        self.answers: dict[str, Any] = {
+            "name": name,
+            "nonces": 7,
+            "DOMAIN_SEPARATOR": separator(
+                name, version, domain.get("chain_id", CHAIN_ID), domain.get("token", self.address)
+            ),
+        }
+        self.functions = self
+
+    def name(self) -> Any:
+        return self._answer("name")
+
+    def nonces(self, owner: str) -> Any:
+        return self._answer("nonces")
+
+    def DOMAIN_SEPARATOR(self) -> Any:
+        return self._answer("DOMAIN_SEPARATOR")
+
+    def _answer(self, name: str) -> Any:
+        answer = self.answers[name]
+
+        def call() -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return SimpleNamespace(call=call)
+
+
+def separator(name: str, version: str, chain_id: int, token: str) -> bytes:
+    kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    return hash_words(
+        keccak256(kind), keccak256(name.encode()), keccak256(version.encode()), chain_id, token
+    )
+
+
+def permit(paper: Paper, token: PermitToken) -> Any:
+    paper.session._signer = OWNER
+    paper.session.__dict__["signer"] = OWNER
+    paper.chain.time = lambda: 5_000
+    return sign_permit(paper.session, token, address(0xC1), 123)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_sign_permit__token_with_permits__is_signed_for_it_alone(
+    paper: Paper, version: str
+) -> None:
+    deadline, v, r, s = permit(paper, PermitToken(version=version))
+    assert deadline == 5_000 + PERMIT_SECONDS
+    message = encode_typed_data(
+        {
+            "name": "Test Dollar",
+            "version": version,
+            "chainId": CHAIN_ID,
+            "verifyingContract": address(0xD0),
+        },
+        {
+            "Permit": [
+                {"name": n, "type": t}
+                for n, t in (
+                    ("owner", "address"),
+                    ("spender", "address"),
+                    ("value", "uint256"),
+                    ("nonce", "uint256"),
+                    ("deadline", "uint256"),
+                )
+            ]
+        },
+        {
+            "owner": OWNER.address,
+            "spender": address(0xC1),
+            "value": 123,
+            "nonce": 7,
+            "deadline": deadline,
+        },
+    )
+    assert Account.recover_message(message, signature=r + s + bytes([v])) == OWNER.address
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        PermitToken(version="3"),
+        PermitToken(chain_id=1),
+        PermitToken(token=address(0xBAD)),
+    ],
+)
+def test_sign_permit__domain_that_is_not_understood__signs_nothing(
+    paper: Paper, token: PermitToken
+) -> None:
+    assert permit(paper, token) is None
+
+
+@pytest.mark.parametrize("function", ["name", "DOMAIN_SEPARATOR", "nonces"])
+def test_sign_permit__token_without_permits__signs_nothing(paper: Paper, function: str) -> None:
+    token = PermitToken()
+    token.answers[function] = ChainError("no such function")
+    assert permit(paper, token) is None
+
+
+def test_sign_permit__chain_is_away__does_not_take_it_for_a_token_without(paper: Paper) -> None:
+    token = PermitToken()
+    token.answers["name"] = ChainUnavailableError("gone")
+    with pytest.raises(ChainUnavailableError):
+        permit(paper, token)
+
+
+# ------------------------------------------------------------------------ packing
+
+
+def test_pack_dataset__fresh_secret__is_in_the_vault_before_a_shard_is_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from truthmark.market import packing
+
+    vault = Vault(tmp_path / "vault")
+    kept_before: list[int] = []
+    original = packing.pack
+
+    def pack(*args: Any, **options: Any) -> Any:
+        kept_before.append(vault.seller_secret(options["public_key"]))
+        return original(*args, **options)
+
+    monkeypatch.setattr(packing, "pack", pack)
+    frame = pd.DataFrame({"a": range(10)})
+    for name in ("one", "two"):
+        pack_dataset(frame, tmp_path / name, vault, licence="MIT")
+    first, second = (read_manifest(tmp_path / n).public_key for n in ("one", "two"))
+    assert [multiply(secret) for secret in kept_before] == [first, second]
+    assert first != second
+    with open_container(tmp_path / "one", cek=seller_cek(vault, first)) as container:
+        assert container.to_pandas()["a"].tolist() == list(range(10))
+
+
+def test_pack_dataset__previous_of_another_vault__is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(10)})
+    pack_dataset(frame, tmp_path / "one", Vault(tmp_path / "vault"), licence="MIT")
+    with pytest.raises(KeysError, match="has no seller-secret"):
+        pack_dataset(
+            frame,
+            tmp_path / "two",
+            Vault(tmp_path / "other"),
+            licence="MIT",
+            previous=tmp_path / "one",
+        )
+    assert not (tmp_path / "two").exists()
+
+
+def test_pack_dataset__vault_cannot_be_written__packs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "vault").write_text("a file")
+    frame = pd.DataFrame({"a": range(10)})
+    with pytest.raises(KeysError):
+        pack_dataset(frame, tmp_path / "one", Vault(tmp_path / "vault"), licence="MIT")
+    assert not (tmp_path / "one").exists()
+
+
+def test_secret_cek__another_secret__is_refused() -> None:
+    with pytest.raises(KeysError, match="of another version"):
+        secret_cek(scalar("a"), multiply(scalar("b")))

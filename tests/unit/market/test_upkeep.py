@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is due, against the real contracts, on both sides of every moment."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import boa
+import pytest
+
+from tests.utils import drafts
+from tests.utils.drafts import Listing
+from tests.utils.market import World, deployed_world, world
+from truthmark.market.buying import Delivered
+from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
+from truthmark.market.upkeep import inspected, overdue, releasable
+
+__all__ = ["deployed_world", "world"]
+
+Bought = drafts.Purchase
+
+
+def as_read(w: World, bought: Bought) -> Purchase:
+    """Return a purchase as the catalogue would."""
+    status, _, deadline = w.purchase(bought)
+    delivered: dict[int, Delivered] = {}
+    return Purchase(
+        purchase_id=bought.id,
+        custody_id=bought.listing.custody_id,
+        terms_id=bought.listing.terms_id,
+        receipt=bought.receipt,
+        status=PurchaseStatus(status),
+        deadline=deadline,
+        bought_at=w.now,
+        block_number=1,
+        delivered=delivered,
+    )
+
+
+def done_by_contract(w: World, act: Callable[[Bought], None], bought: Bought) -> bool:
+    with boa.env.anchor():
+        before = w.purchase(bought)
+        act(bought)
+        return w.purchase(bought) != before
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_overdue__around_the_deadline__is_what_refund_takes(world: World, later: int) -> None:
+    bought = world.buy(world.create_listing())
+    boa.env.timestamp = as_read(world, bought).deadline + later
+    found = overdue([as_read(world, bought)], world.now) != []
+    assert found == done_by_contract(world, world.refund, bought) == (later > 0)
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_inspected__around_the_end__is_what_settle_takes(world: World, later: int) -> None:
+    bought = world.bought_and_delivered(world.create_listing())
+    boa.env.timestamp = as_read(world, bought).deadline + later
+    found = inspected([as_read(world, bought)], world.now) != []
+    assert found == done_by_contract(world, world.settle, bought) == (later > 0)
+
+
+def test_overdue_and_inspected__what_has_ended__is_neither(world: World) -> None:
+    listing = world.create_listing()
+    settled = world.bought_and_delivered(listing)
+    refunded = world.buy(listing)
+    boa.env.timestamp += 10 * drafts.WINDOWS
+    world.settle(settled)
+    world.refund(refunded)
+    ended = [as_read(world, settled), as_read(world, refunded)]
+    assert [p.status for p in ended] == [PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED]
+    assert overdue(ended, world.now) == inspected(ended, world.now) == []
+
+
+def test_inspected__only_paid__waits_for_its_delivery(world: World) -> None:
+    bought = as_read(world, world.buy(world.create_listing()))
+    assert inspected([bought], bought.deadline + 1) == []
+    assert overdue([replace(bought, status=PurchaseStatus.DELIVERED)], bought.deadline + 1) == []
+
+
+# ----------------------------------------------------------------- releasing
+
+
+def freed(w: World, listing: Listing) -> list[int]:
+    """Say what is releasable now, after checking that the contract frees just these."""
+    state = EpochState(
+        CustodyStatus((raw := w.registry.custodies(listing.custody_id))[0]), *raw[1:]
+    )
+    version = w.registry.versions(listing.terms_id)
+    found = releasable(
+        Version(1, 1, listing.terms, listing.terms_id, 0, VersionStatus(version.status), 0),
+        Epoch(listing.custody, listing.custody_id, listing.custodians, listing.share_keys),
+        state,
+        w.now,
+        version_stopped_at=version.stopped_at,
+    )
+    with boa.env.anchor():
+        try:
+            w.release(listing)
+            after = w.registry.custodies(listing.custody_id).released
+        except boa.BoaError:
+            after = state.released
+    assert found == [j for j in range(1, 17) if (after & ~state.released) >> (j - 1) & 1], w.now
+    return found
+
+
+def around(w: World, listing: Listing, moment: int) -> list[list[int]]:
+    found = []
+    for later in (-1, 0, 1):
+        boa.env.timestamp = max(moment + later, w.now)
+        found.append(freed(w, listing))
+    return found
+
+
+def test_releasable__custody_closed_by_a_refund__after_both_windows(world: World) -> None:
+    listing = world.create_listing()
+    bought = world.buy(listing)
+    boa.env.timestamp += drafts.DELIVERY + 1
+    world.refund(bought)
+    assert freed(world, listing) == []
+    assert around(world, listing, world.now + drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
+
+
+def test_releasable__dead_version__at_once(world: World) -> None:
+    content = drafts.make_content(count=3, wrong=frozenset({1}))
+    listing = world.create_listing(content=content)
+    bought = world.bought_and_delivered(listing)
+    world.complain(bought, world.draft_evidence(bought, shard=1))
+    assert freed(world, listing) == [1, 2, 3, 4]
+    world.release(listing)
+    assert freed(world, listing) == []
+
+
+def test_releasable__closed_and_then_retired__whichever_ends_first(world: World) -> None:
+    listing = world.create_listing()
+    bought = world.buy(listing)
+    boa.env.timestamp += drafts.DELIVERY + 1
+    world.refund(bought)
+    closed_at = world.now
+    boa.env.timestamp += drafts.WINDOWS // 2
+    world.retire(listing)
+    assert around(world, listing, closed_at + drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
+
+
+def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(world: World) -> None:
+    listing = world.create_listing()
+    world.fund(listing, 100 * listing.custody.keeping_fee)
+    end, term = listing.custody.end, listing.custody.term_seconds
+    boa.env.timestamp = end - 1
+    world.extend(listing, 1, 2, 4)
+    assert around(world, listing, end) == [[], [], [3]]
+    world.release(listing)
+    assert freed(world, listing) == []
+    assert around(world, listing, end + term) == [[], [], [1, 2, 4]]
+
+
+def test_releasable__lapsed_before_all_accepted__those_who_did(world: World) -> None:
+    listing = world.list_version(world.draft_listing())
+    assert freed(world, listing) == []
+    world.accept(listing, 1)
+    world.accept(listing, 4)
+    assert around(world, listing, listing.custody.accept_until) == [[], [], [1, 4]]
+    world.release(listing)
+    assert freed(world, listing) == []

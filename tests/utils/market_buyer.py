@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A buyer in a process of its own, to be killed at a certain point or at any."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from truthmark.chain.journal import Journal
+from truthmark.chain.journal_store import JournalStore
+from truthmark.keys.vault import Vault
+from truthmark.market import buyer as buyer_module
+from truthmark.market.buyer import Buyer
+from truthmark.testing.network import Devnet
+
+POINTS: dict[str, tuple[Any, str, bool]] = {
+    "after fetching": (Buyer, "fetch", True),
+    "before the key is kept": (Vault, "put_purchase_key", False),
+    "after the key is kept": (Vault, "put_purchase_key", True),
+    "after the order is written down": (JournalStore, "add", True),
+    "after the signed bytes are kept": (JournalStore, "add_attempt", True),
+    "after the broadcast": (Journal, "_broadcast", True),
+    "before the receipt is kept": (JournalStore, "finish", False),
+    "after the receipt is kept": (JournalStore, "finish", True),
+    "before waiting": (Buyer, "wait", False),
+    "after waiting": (Buyer, "wait", True),
+    "before the key is combined": (buyer_module, "content_key", False),
+}
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__])
+
+
+def start_buyer(net: Devnet, role: str, ref: str, max_price: str, point: str = "") -> BaseProcess:
+    """Start a buyer, who kills himself at a point if one is named."""
+    process = _processes.Process(target=_buy, args=(net.folder, role, ref, max_price, point))
+    process.start()
+    return process
+
+
+def _buy(folder: Path, role: str, ref: str, max_price: str, point: str) -> None:
+    from truthmark.market.surface import buy
+
+    with Devnet.open(folder).session(role) as session:
+        if point:
+            _kill_at(*POINTS[point])
+        buy(ref, max_price=max_price, session=session)
+
+
+def _kill_at(owner: Any, name: str, after: bool) -> None:
+    original: Callable[..., Any] = getattr(owner, name)
+
+    def fatal(*args: Any, **kwargs: Any) -> None:
+        if after:
+            original(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, fatal)
