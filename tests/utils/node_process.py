@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node in a process that a test may kill; forked from one that has imported everything."""
 
+import logging
 import multiprocessing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,9 +15,16 @@ _CONTEXT.set_forkserver_preload([__name__])
 
 
 def run_node(home: Path) -> None:
-    """Run a devnet role's node until it is killed."""
-    with connect(home, ask_passphrase=lambda _: "devnet") as session:
-        Node(session, NodeSettings(policy=Policy(margin_seconds=60), poll_seconds=0.02)).run()
+    """Run a devnet role's node until it is killed; its log is added to `node.log`."""
+    logging.basicConfig(filename=home / "node.log", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        with connect(home, ask_passphrase=lambda _: "devnet") as session:
+            settings = NodeSettings(policy=Policy(margin_seconds=60), poll_seconds=0.02)
+            Node(session, settings).run()
+    except BaseException:
+        logging.exception("the node ended by itself")
+        raise
 
 
 def start_node(home: Path) -> BaseProcess:
