@@ -2,6 +2,7 @@
 """The main job on real input: data sold by a seller who is gone when it is bought.
 
     make demo                     or  python -m scripts.demo
+    make demo APP=1               leaves the app running on the same network
 
 Scikit-learn's handwritten digits, as a folder of images and as a table, and a real crowd-labelled
 table are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
@@ -12,7 +13,7 @@ cannot happen is tried. The closing report is also written to build/demo/report.
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ BUILD = ROOT / "build" / "demo"
 PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD"}
 
 
-def main() -> int:
-    """Run the demonstration; return the exit code."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the demonstration; return the exit code.
+
+    Args:
+        arguments: `--app` leaves everything for sale and the app running on it, until Ctrl-C.
+    """
+    shows_app = "--app" in arguments
     console = Console(width=min(110, Console().width) if sys.stdout.isatty() else 110)
     report = Report()
     stage = Stage(report, console)
@@ -54,16 +60,20 @@ def main() -> int:
     with stage.act("A chain, the contracts, test money"), stage.bar("deploying") as advance:
         world = World(BUILD, advance)
     try:
-        _play(world, stage)
+        _play(world, stage, retires=not shows_app)
+        report.figures["seconds"] = round(time.monotonic() - begin, 1)
+        report.save(BUILD / "report.json")
+        stage.close({"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"})
+        if shows_app:
+            world.start_custodians()
+            stage.say("the app runs until Ctrl-C; its address:")
+            world.run_app(ROOT)
     finally:
         world.close()
-    report.figures["seconds"] = round(time.monotonic() - begin, 1)
-    report.save(BUILD / "report.json")
-    stage.close({"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"})
     return 0
 
 
-def _play(world: World, stage: Stage) -> None:
+def _play(world: World, stage: Stage, *, retires: bool) -> None:
     first_block = world.net.status().block or 0
     who = addresses(world.net)
     observer = world.net.session("stranger")
@@ -99,8 +109,9 @@ def _play(world: World, stage: Stage) -> None:
     _what_cannot_happen(stage, world, versions)
     _update(stage, world, versions["crowd"], sources["crowd"][0])
 
-    with stage.act("The seller retires his listings, and the bonds come back"):
-        _retire(stage, world)
+    if retires:
+        with stage.act("The seller retires his listings, and the bonds come back"):
+            _retire(stage, world)
 
     with stage.act("Everybody takes out what is theirs"):
         _pay_out(stage, world, observer, who, before, dollar, first_block)
@@ -535,4 +546,4 @@ def _encryption_keys(session: Session) -> dict[bytes, bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

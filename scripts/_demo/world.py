@@ -5,6 +5,7 @@ Each has a folder of its own and, where it has a process, a process of its own. 
 HTTP only: the seller's machine serves them until it is gone, then the custodians' do.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -110,6 +111,19 @@ class World:
         if done.returncode != 0:
             raise RuntimeError(f"truthmark {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    def run_app(self, root: Path) -> None:
+        """Run the app as the buyer until Ctrl-C; it prints its address."""
+        command = ("streamlit", "run", "app/streamlit_app.py", "--server.headless", "true")
+        environment = self.environment("buyer", self.storage("buyer"))
+        environment["TRUTHMARK_APP_LOCAL"] = "1"
+        with contextlib.suppress(KeyboardInterrupt):
+            subprocess.run(
+                [sys.executable, "-m", *command, "--server.address", "127.0.0.1"],
+                cwd=root,
+                env=environment,
+                check=False,
+            )
 
     def warp(self, seconds: int) -> None:
         """Let chain time pass."""
