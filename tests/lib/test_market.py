@@ -47,6 +47,7 @@ from truthmark.market.seller import Seller
 from truthmark.market.selling import DIRECT, CustodyOffer
 from truthmark.market.session import Session, Signer
 from truthmark.market.upkeep import Upkeep
+from truthmark.market.validator import ValidatorOwner
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
 from truthmark.testing.network import role_key
@@ -677,6 +678,18 @@ def test_wait__reorganisation_meanwhile__puts_the_purchase_back(
     assert len(bought(stand, sale)) == 1
 
 
+def test_wait__reorganisation_and_nobody_to_send_it_again__says_so(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    purchase = buy(buyer, sale)
+    stand.net.chain.rpc("anvil_rollback", 1)
+    with (
+        other_machine(stand, "buyer", "watching-only") as session,
+        pytest.raises(MarketError, match="is not on the chain any more"),
+    ):
+        Buyer(session).wait(purchase, poll=0.01)
+
+
 # --------------------------------------------------------------------- lost homes
 
 
@@ -994,3 +1007,86 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> Non
         term_seconds=86_400,
         terms=4,
     )
+
+
+# -------------------------------------------------------------------- validators
+
+TICKET = 100 * 10**18
+
+
+def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: Stand) -> None:
+    operator = Signer(role_key("copycat"))
+    session = stand.session("custodian4")
+    owner = ValidatorOwner(session)
+    with pytest.raises(ConfigError, match="pass what it prints with --encryption-key"):
+        owner.register(operator.address)
+    key = owner.next_encryption_key(operator)
+    owner.register(operator.address, key)
+    assert session.catalogue.encryption_keys(owner.validator) == [key]
+    owner.stake(3)
+    assert [ticket.unbonding_until for ticket in owner.tickets()] == [0, 0, 0]
+    owner.stake(1)
+    first, *_, last = owner.tickets()
+    owner.unbond([last.ticket_id])
+    (leaving,) = (t for t in owner.tickets() if t.unbonding_until)
+    assert leaving.ticket_id == last.ticket_id
+    assert leaving.unbonding_until > stand.now()
+    stand.warp_to(leaving.unbonding_until + 1)
+    before = held(session, session.profile.contracts["token"].address)
+    owner.withdraw_tickets([leaving.ticket_id])
+    token = session.profile.contracts["token"].address
+    assert Upkeep(session).owed(token, session.address) == {"staking": TICKET}
+    Upkeep(session).withdraw(token, session.address)
+    assert held(session, token) == before + TICKET
+    assert len(owner.tickets()) == 3
+    assert first in owner.tickets()
+
+
+def test_validator__keys_operator_and_offer__are_changed(stand: Stand) -> None:
+    session = stand.session("custodian4")
+    owner = ValidatorOwner(session)
+    catalogue = session.catalogue
+    owner.set_operator(session.address)
+    owner.rotate_encryption_key()
+    newest = catalogue.encryption_keys(owner.validator)[-1]
+    assert {v.address: v.encryption_key for v in catalogue.validators()}[session.address] == newest
+    assert len(catalogue.encryption_keys(owner.validator)) == 2
+    stand.publish_offer("custodian4", fee=7, keeping_fee=8)
+    owner.set_available(False)
+    (offer,) = catalogue.offers(owner.validator)
+    assert (offer.fees, offer.is_available) == ({stand.token: (7, 8)}, False)
+    assert offer.validator.encryption_key == newest
+    owner.set_available(True)
+    assert catalogue.offers(owner.validator)[0].is_available
+    owner.publish_offer(
+        {},
+        max_bytes=0,
+        max_term_seconds=0,
+        min_delivery_seconds=0,
+        min_inspection_seconds=0,
+        max_lock=0,
+    )
+    assert catalogue.offers(owner.validator) == []
+
+
+def test_validator__silent__is_fined_and_pays_it_back(stand: Stand, buyer: Buyer) -> None:
+    session = stand.session("custodian4")
+    owner = ValidatorOwner(session)
+    stand.publish_offer("custodian4", fee=0)
+    with Keeper(stand.net, "custodian4") as keeper:
+        sale = stand.sell([keeper], threshold=1)
+        turn(lambda: stand.is_live(sale), keeper)
+    session.catalogue.sync()
+    (duty,) = owner.duties()
+    assert (duty.ref, duty.index, duty.locked) == (sale.version.ref, 1, TICKET)
+    assert (duty.is_active, duty.fined, duty.end) == (True, False, sale.epoch.custody.end)
+    assert owner.missing() == 0
+    purchase = buy(buyer, sale)
+    stand.warp_to(purchase.deadline + 1)
+    Upkeep(buyer.session).refund([purchase])
+    assert owner.missing() == TICKET // 10
+    session.catalogue.sync()
+    (fined,) = owner.duties()
+    assert fined.fined
+    owner.top_up(TICKET // 10)
+    assert owner.missing() == 0

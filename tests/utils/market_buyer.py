@@ -31,7 +31,13 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+_processes.set_forkserver_preload(
+    [
+        __name__,
+        *("truthmark.market.surface", "truthmark.chain.connection", "truthmark.index.follower"),
+        *("truthmark.storage.multi", "truthmark.keys.wallet", "eth_account"),
+    ]
+)
 
 
 def start_buyer(net: Devnet, role: str, ref: str, max_price: str, point: str = "") -> BaseProcess:

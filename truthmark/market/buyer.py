@@ -392,6 +392,7 @@ class Buyer:
             DeliveryError: The window has passed, or the money came back already.
         """
         session = self.session
+        session.catalogue.sync()
         needed = session.catalogue.epoch(purchase.custody_id).custody.threshold
         pause = min(max(session.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
         while True:

@@ -162,6 +162,10 @@ def search(
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
     """Return the public card of a version: title, licence, schema, counts, samples.
 
+    Args:
+        ref: Such as `17@2`.
+        session: Where to look.
+
     Raises:
         NotForSaleError: There is no such version.
         StorageError: Its card cannot be fetched.

@@ -51,9 +51,12 @@ class CustodianProcess:
             return self._child.poll() is None
         try:
             command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return False
-        return b"truthmark" in command and b"node" in command
+        # One that is ending has no command line any more, but may still hold its ports.
+        is_this = not command or (b"truthmark" in command and b"node" in command)
+        return is_this and state not in ("Z", "X")
 
     def stop(self) -> None:
         """End it and wait until it has."""
