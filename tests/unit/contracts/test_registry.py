@@ -670,6 +670,7 @@ def test_close__again__keeps_the_time_and_fines_only_new_ones(world: World) -> N
     world.registry.close(listing.custody_id, LOCK, PENALTY, 0b0011, sender=market)
     assert events(world.registry)[-1][1]["fined"] == 0b0010
     assert world.custody(listing)["stopped_at"] == stopped_at
+    assert world.custody(listing)["fined"] == 0b0011
     assert world.entry(world.staking, ZERO, world.stake_token) == 2 * PENALTY
 
 
