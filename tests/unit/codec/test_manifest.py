@@ -48,7 +48,10 @@ BAD_VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+# The names are numbered: those of values would differ from run to run, and xdist's workers compare.
+@pytest.mark.parametrize(
+    ("name", "value"), BAD_VALUES, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD_VALUES)]
+)
 def test_from_bytes__field_out_of_range__is_refused(name: str, value: Any) -> None:
     with pytest.raises(MalformedError) as caught:
         Manifest.from_bytes(rfc8785.dumps({**FIELDS, name: value}))
