@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-TABLES = ("codec", "logs", "cli")
+TABLES = ("codec", "logs", "search", "cli")
 
 
 def main() -> int:

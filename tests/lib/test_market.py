@@ -192,6 +192,13 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         with truthmark.load(sale.version.ref, session=buyer.session) as data:
             assert len(data.to_pandas()) == 100
     seller = stand.session("seller")
+    stand.publish_offer(names[0], keeping_fee=10**6)
+    before = sent_by(seller)
+    with pytest.raises(PriceError, match="3 custodians ask 3 TUSD at once for keeping"):
+        stand.sell([], custodians=3)
+    assert sent_by(seller) == before
+    kept = stand.sell([], custodians=3, max_keeping="3 TUSD")
+    assert kept.epoch.custody.keeping_fee == 10**6
     with pytest.raises(NotForSaleError, match="3 of 4 custodians offer this"):
         stand.sell([], custodians=4)
     with pytest.raises(ConfigError, match="is no validator here"):

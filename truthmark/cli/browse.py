@@ -61,9 +61,9 @@ def search(
             token=token,
             max_price=max_price,
             seller=resolve_address(session, seller) if seller is not None else None,
+            limit=limit,
             session=session,
         )
-        shown = hits[:limit]
         if as_json:
             out_json(
                 [
@@ -73,10 +73,12 @@ def search(
                         "description": hit.card["description"],
                         "licence": hit.card["licence"],
                     }
-                    for hit in shown
+                    for hit in hits
                 ]
             )
             return
+        if hits.pending:
+            say(f"{hits.pending} more could not be read in time; search again")
         if not hits:
             say("nothing that fits is for sale here")
             return
@@ -88,12 +90,12 @@ def search(
                     session.profile.format_amount(hit.version.price, hit.version.terms.token),
                     hit.card["licence"],
                 )
-                for hit in shown
+                for hit in hits
             ],
             ("data set", "title", "price", "licence"),
         )
-        if len(hits) > limit:
-            say(f"and {len(hits) - limit} more; raise --limit")
+        if hits.is_cut:
+            say("there are more; raise --limit")
 
 
 def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:

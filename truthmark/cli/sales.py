@@ -265,7 +265,7 @@ def _own_versions(session: "Session", dataset: str | None) -> "list[Version]":
     """
     address = session.address.lower()
     if dataset is None:
-        return [v for v in session.catalogue.versions() if v.terms.seller.lower() == address]
+        return session.catalogue.versions(seller=session.address)
     version = find_version(session, dataset)
     if version.terms.seller.lower() != address:
         raise MarketError(f"{version.ref} is sold by {version.terms.seller}; use that account")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truthmark.config import ChainProfile, Settings, load_settings
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, RevertedError
 from truthmark.hashing import keccak256
 from truthmark.keys.typed import TypedData, sign
 from truthmark.keys.vault import Vault
@@ -210,12 +210,19 @@ class Session:
         if amount == 0:
             return
         contract = self.token(token)
-        if contract.functions.allowance(self.address, spender).call() >= amount:
+        allowed = contract.functions.allowance(self.address, spender).call()
+        if allowed >= amount:
             return
-        self.send_order(
-            contract.functions.approve(spender, amount),
-            f"allow {self.profile.format_amount(amount, token)} to be taken",
-        )
+        approve = contract.functions.approve
+        purpose = f"allow {self.profile.format_amount(amount, token)} to be taken"
+        try:
+            self.send_order(approve(spender, amount), purpose)
+        except RevertedError:
+            if allowed == 0:
+                raise
+            # Some tokens take a new allowance only where there is none.
+            self.send_order(approve(spender, 0), "end an older allowance")
+            self.send_order(approve(spender, amount), purpose)
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:

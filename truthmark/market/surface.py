@@ -201,6 +201,7 @@ def list_dataset(
     custodians: int | Sequence[str] = 0,
     threshold: int = 2,
     fee: str | None = None,
+    max_keeping: str | None = None,
     lock: str | None = None,
     penalty: str | None = None,
     term_days: float = 90,
@@ -222,6 +223,8 @@ def list_dataset(
             addresses; or 0 to keep it oneself and deliver by `truthmark deliver`.
         threshold: How many of them make the key.
         fee: What each custodian who delivers a sale gets at the least, in the sale token.
+        max_keeping: The most to pay all custodians at once for keeping the key and the bytes, such
+            as "3 USDC"; nothing if not given.
         lock: Stake that each custodian risks, such as "100 TMK".
         penalty: What silence costs a custodian; a tenth of `lock` if not given.
         term_days: Length of a term of custody.
@@ -237,6 +240,7 @@ def list_dataset(
     Raises:
         ConfigError: An amount or preset cannot be understood.
         NotForSaleError: There are not enough custodians.
+        PriceError: They ask more for keeping than `max_keeping`.
         ChainError: The registry refuses.
     """
     with _session(session) as here:
@@ -261,6 +265,13 @@ def list_dataset(
             term_seconds=int(term_days * 86_400),
             terms=terms,
         )
+        keeping = len(chosen) * offer.keeping_fee
+        if keeping > read_amount(here, max_keeping, token.address):
+            shown = profile.format_amount(keeping, token.address)
+            raise PriceError(
+                f"{len(chosen)} custodians ask {shown} at once for keeping; allow it with "
+                f'max_keeping="{shown}", or choose others'
+            )
         listed = Seller(here).list_dataset(
             Path(folder),
             price=amount,

@@ -15,10 +15,16 @@ from eth_account.messages import encode_typed_data
 
 import truthmark
 from tests.utils.drafts import private_key, scalar
-from tests.utils.paper_market import CHAIN_ID, Paper, address
+from tests.utils.paper_market import CHAIN_ID, DOLLAR, Paper, address
 from truthmark.codec import open_container, read_manifest
 from truthmark.config import Settings
-from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, KeysError
+from truthmark.errors import (
+    ChainError,
+    ChainUnavailableError,
+    ConfigError,
+    KeysError,
+    RevertedError,
+)
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import multiply
 from truthmark.keys.vault import Vault
@@ -116,6 +122,69 @@ def test_send__done_under_its_key__is_not_sent_again(desk: Desk) -> None:
 def test_send__refused_before__is_sent_again(desk: Desk) -> None:
     desk.journal.done["buy:1"] = SimpleNamespace(succeeded=False)
     assert desk.session.send(desk.call(), "buy:1", "buy").succeeded
+
+
+# -------------------------------------------------------------------- allowances
+
+
+class Allowances:
+    """A token whose `approve` a test lets refuse."""
+
+    def __init__(self, desk: Desk, allowed: int, *, only_from_zero: bool = False) -> None:
+        self.desk = desk
+        self.allowed = allowed
+        self.only_from_zero = only_from_zero
+        self.functions = self
+        desk.session.token = lambda address: self  # type: ignore[assignment, method-assign, return-value]
+        desk.session.send_order = self.take  # type: ignore[assignment, method-assign]
+
+    def allowance(self, owner: str, spender: str) -> Any:
+        return SimpleNamespace(call=lambda: self.allowed)
+
+    def approve(self, spender: str, amount: int) -> int:
+        return amount
+
+    def take(self, amount: Any, purpose: str) -> Any:
+        if self.only_from_zero and self.allowed and amount:
+            raise RevertedError("not from there")
+        self.allowed = amount
+        self.desk.journal.sent.append(purpose)
+
+
+def test_allow__enough_or_nothing_to_take__sends_nothing(desk: Desk) -> None:
+    token = Allowances(desk, 7)
+    desk.session.allow(DOLLAR.address, address(1), 7)
+    token.allowed = 0
+    desk.session.allow(DOLLAR.address, address(1), 0)
+    assert desk.journal.sent == []
+
+
+def test_allow__too_little__approves_what_is_needed(desk: Desk) -> None:
+    token = Allowances(desk, 6)
+    desk.session.allow(DOLLAR.address, address(1), 7_000_000)
+    assert token.allowed == 7_000_000
+    assert desk.journal.sent == ["allow 7 TUSD to be taken"]
+
+
+def test_allow__token_takes_it_only_from_zero__ends_the_old_one_first(desk: Desk) -> None:
+    token = Allowances(desk, 6, only_from_zero=True)
+    desk.session.allow(DOLLAR.address, address(1), 7)
+    assert token.allowed == 7
+    assert len(desk.journal.sent) == 2
+
+
+def test_allow__token_refuses_anyhow__is_its_refusal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = Allowances(desk, 0)
+
+    def refuse(amount: int, purpose: str) -> None:
+        raise RevertedError("frozen")
+
+    monkeypatch.setattr(desk.session, "send_order", refuse)
+    with pytest.raises(RevertedError, match="frozen"):
+        desk.session.allow(DOLLAR.address, address(1), 7)
+    assert token.allowed == 0
 
 
 # ------------------------------------------------------------------------- turns
