@@ -193,9 +193,13 @@ def isValidSignature(digest: bytes32, signature: Bytes[1024]) -> bytes4:
     assert signer.calls() == 0
 
 
+@pytest.mark.parametrize("digest", [DIGEST, bytes(32)], ids=["digest", "zero"])
 @pytest.mark.parametrize("number", range(1, 11))
-def test_is_signer__precompile__has_no_code_and_is_not_asked(harness: Any, number: int) -> None:
-    # The identity precompile (4) would answer any call with the magic that it begins with.
+def test_is_signer__precompile__has_no_code_and_is_not_asked(
+    harness: Any, number: int, digest: bytes
+) -> None:
+    # The identity precompile (4) echoes the call, which begins with the magic; with a digest of
+    # zeros behind it, that is the very answer of a signer.
     signer = "0x" + number.to_bytes(20, "big").hex()
-    assert not harness.is_signer(signer, DIGEST, b"")
-    assert not harness.is_signer(signer, DIGEST, bytes(65))
+    assert not harness.is_signer(signer, digest, b"")
+    assert not harness.is_signer(signer, digest, bytes(65))
