@@ -4,6 +4,7 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -30,6 +31,8 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before the key is combined": (buyer_module, "content_key", False),
 }
 
+SLOW = "slow to pay"
+
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
     [
@@ -41,7 +44,7 @@ _processes.set_forkserver_preload(
 
 
 def start_buyer(net: Devnet, role: str, ref: str, max_price: str, point: str = "") -> BaseProcess:
-    """Start a buyer, who kills himself at a point if one is named."""
+    """Start a buyer, who kills himself at a point if one is named, or is `SLOW` to pay."""
     process = _processes.Process(target=_buy, args=(net.folder, role, ref, max_price, point))
     process.start()
     return process
@@ -51,7 +54,9 @@ def _buy(folder: Path, role: str, ref: str, max_price: str, point: str) -> None:
     from truthmark.market.surface import buy
 
     with Devnet.open(folder).session(role) as session:
-        if point:
+        if point == SLOW:
+            _hesitate()
+        elif point:
             _kill_at(*POINTS[point])
         buy(ref, max_price=max_price, session=session)
 
@@ -65,3 +70,14 @@ def _kill_at(owner: Any, name: str, after: bool) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, name, fatal)
+
+
+def _hesitate() -> None:
+    """Give others time between seeing that nothing was bought yet and paying."""
+    original = Buyer.purchase_key
+
+    def late(buyer: Buyer, recovery_folder: Path) -> Any:
+        time.sleep(1.0)
+        return original(buyer, recovery_folder)
+
+    Buyer.purchase_key = late  # type: ignore[method-assign]
