@@ -8,10 +8,13 @@ Each class mirrors the struct of the same name in `contracts/interfaces`, field 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from truthmark.keys.words import hash_words
 from truthmark.types import Point
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 BPS = 10_000
 ZERO_ADDRESS = "0x" + "00" * 20
@@ -48,8 +51,29 @@ class PurchaseStatus(IntEnum):
     REFUNDED = 4
 
 
+class Record:
+    """A dataclass that mirrors a contract's struct."""
+
+    __slots__ = ()
+
+    def astuple(self: "DataclassInstance") -> tuple[Any, ...]:
+        """Return the fields in the contract's order."""
+        return tuple(getattr(self, f.name) for f in fields(self))
+
+    @classmethod
+    def from_chain(cls, value: Sequence[Any]) -> Self:
+        """Read the struct as the chain layer decodes it."""
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        return cls(
+            *(
+                Point(*v) if name in ("public_key", "base") else v
+                for name, v in zip(names, value, strict=True)
+            )
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Record):
     """What a version is and how it is sold; it never changes, and its hash is the version's id."""
 
     seller: str
@@ -76,20 +100,11 @@ class Terms:
     @property
     def terms_id(self) -> bytes:
         """The version's id, 32 bytes."""
-        return hash_words(*_values(self))
-
-    def astuple(self) -> tuple[Any, ...]:
-        """Return the fields in the contract's order."""
-        return tuple(_values(self))
-
-    @classmethod
-    def from_chain(cls, value: Sequence[Any]) -> Self:
-        """Read the struct as the chain layer decodes it."""
-        return cls(*_points(cls, value))
+        return hash_words(*self.astuple())
 
 
 @dataclass(frozen=True, slots=True)
-class Custody:
+class Custody(Record):
     """One epoch of custody; it never changes, and its hash is its id."""
 
     terms_id: bytes
@@ -114,20 +129,11 @@ class Custody:
     @property
     def custody_id(self) -> bytes:
         """The epoch's id, 32 bytes."""
-        return hash_words(*_values(self))
-
-    def astuple(self) -> tuple[Any, ...]:
-        """Return the fields in the contract's order."""
-        return tuple(_values(self))
-
-    @classmethod
-    def from_chain(cls, value: Sequence[Any]) -> Self:
-        """Read the struct as the chain layer decodes it."""
-        return cls(*_points(cls, value))
+        return hash_words(*self.astuple())
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Record):
     """All that a purchase's id is made of, beside its custody."""
 
     buyer: str
@@ -144,10 +150,6 @@ class Receipt:
     def purchase_id(self, custody_id: bytes) -> bytes:
         """Return the purchase's id, 32 bytes."""
         return hash_words(custody_id, self.base, self.digest)
-
-    def astuple(self) -> tuple[Any, ...]:
-        """Return the fields in the contract's order."""
-        return tuple(_values(self))
 
 
 def custodians_hash(custodians: Sequence[str]) -> bytes:
@@ -173,14 +175,3 @@ def duty_id(custody_id: bytes, index: int) -> bytes:
 def bits(bitmap: int) -> list[int]:
     """Return the custodians' numbers, from 1, that a 16-bit map names."""
     return [j for j in range(1, 17) if bitmap >> (j - 1) & 1]
-
-
-def _values(record: Any) -> list[Any]:
-    return [getattr(record, f.name) for f in fields(record)]
-
-
-def _points(cls: Any, value: Sequence[Any]) -> list[Any]:
-    return [
-        Point(*v) if f.name in ("public_key", "base") else bytes(v) if f.type is bytes else v
-        for f, v in zip(fields(cls), value, strict=True)
-    ]
