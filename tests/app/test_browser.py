@@ -173,7 +173,13 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     assert _markup(page) == []
     shoot(page, "hostile_market")
     all_of_it = market.sell_hostile("\n\n".join(HOSTILE), 99)
-    page.goto(f"{url}/dataset?dataset={all_of_it.ref}")
+    # The app looks at the chain at most once a second, and a visitor may be faster.
+    for _ in range(20):
+        page.goto(f"{url}/dataset?dataset={all_of_it.ref}")
+        settle(page)
+        if page.get_by_role("heading", level=1).count():
+            break
+        page.wait_for_timeout(500)
     expect(page.get_by_role("heading", level=1)).to_contain_text("hostile-99")
     settle(page)
     description = _read(page.get_by_test_id("stText"))
