@@ -18,8 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "test"
 WORKERS = ("-n", "2", "--dist", "loadfile")
-MAX_ALONE = 5
-"""How many failed tests are tried again alone; more of them are no coincidence."""
 
 
 @dataclass
@@ -29,7 +27,6 @@ class Totals:
     passed: int = 0
     failed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    alone: list[str] = field(default_factory=list)
 
     def add(self, report: Path, exit_code: int) -> None:
         """Count what a runner reported; one that ended badly without a failure is a failure."""
@@ -61,10 +58,6 @@ def main() -> int:
         print("\n!!! NOT TESTED HERE (with TRUTHMARK_REQUIRE=all these are failures):")
         for reason, count in sorted(totals.skipped.items()):
             print(f"{count:6} skipped: {reason}")
-    if totals.alone:
-        print(
-            "\n!!! FAILED BESIDE ANOTHER TEST and was run again alone:", *totals.alone, sep="\n  "
-        )
     skipped = totals.skipped.total()
     print(f"\ntotal: {totals.passed} passed, {totals.failed} failed, {skipped} skipped")
     return 1 if totals.failed else 0
@@ -110,42 +103,7 @@ def _run_pytest(totals: Totals) -> None:
     ]
     environment = {**os.environ, "COVERAGE_FILE": str(RESULTS / "coverage")}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
-    failed = _failed_tests(report)
-    if not 0 < len(failed) <= MAX_ALONE:
-        totals.add(report, done.returncode)
-        return
-    # Tests that kill processes and wait for chains can starve beside another on two cores. What
-    # fails alone as well is broken; what does not is told below all the same.
-    print(f"=== alone, one after the other: {', '.join(failed)}", flush=True)
-    alone = RESULTS / "alone.xml"
-    command = [
-        "pytest",
-        "-p",
-        "no:ape_test",
-        "--quiet",
-        f"--junitxml={alone}",
-        "--cov",
-        "--cov-append",
-    ]
-    again = subprocess.run(
-        [*command, "--cov-report=", *failed], cwd=ROOT, env=environment, check=False
-    )
-    totals.add(report, 0)
-    totals.failed -= len(failed)
-    totals.add(alone, again.returncode)
-    totals.alone = failed
-
-
-def _failed_tests(report: Path) -> list[str]:
-    """Return the ids of tests that a report says failed."""
-    if not report.exists():
-        return []
-    found = []
-    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 (our own file)
-        if case.find("failure") is not None or case.find("error") is not None:
-            path = (case.get("classname") or "").replace(".", "/") + ".py"
-            found.append(f"{path}::{case.get('name')}")
-    return found
+    totals.add(report, done.returncode)
 
 
 def _count_uncovered() -> int:
