@@ -22,8 +22,8 @@ flag Mode:
     FALSE_AND_STAYS  # nothing moves, False is returned
     FALSE_BUT_MOVES  # tokens move, False is returned
     TRUE_BUT_STAYS  # nothing moves, True is returned
-    FEE_FROM_RECEIVER  # the receiver gets a hundredth less
-    FEE_FROM_SENDER  # the sender pays a hundredth more
+    FEE_FROM_RECEIVER  # the receiver gets a hundredth less, rounded up: no amount is too small
+    FEE_FROM_SENDER  # the sender pays a hundredth more, rounded up
     SENDS_MORE  # the receiver gets one unit more than asked
     HOOK_BEFORE  # the hook runs before the tokens move
     HOOK_AFTER  # the hook runs after the tokens moved
@@ -270,9 +270,9 @@ def _move(sender: address, to: address, amount: uint256):
         taken: uint256 = amount
         given: uint256 = amount
         if Mode.FEE_FROM_RECEIVER in self.mode:
-            given -= amount // 100
+            given -= (amount + 99) // 100
         if Mode.FEE_FROM_SENDER in self.mode:
-            taken += amount // 100
+            taken += (amount + 99) // 100
         if Mode.SENDS_MORE in self.mode:
             given += 1
         self._balances[sender] -= taken

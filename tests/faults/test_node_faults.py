@@ -20,6 +20,7 @@ from tests.utils.fault_proxy import Fault, FaultProxy
 from tests.utils.node_process import start_node
 from tests.utils.nodes import FEE, TERM, Keeper, Sale, Stand, open_stand, rounds, turn
 from tests.utils.rpc_server import serve
+from tests.utils.waiting import wait_for
 from truthmark.keys.curve import multiply
 from truthmark.market.catalogue import Purchase
 from truthmark.market.records import PurchaseStatus
@@ -62,14 +63,6 @@ def sent(session: Session) -> int:
     """Return how many transactions an account has on the chain."""
     reply = session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")
     return int(reply, 16)
-
-
-def wait_for(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Wait for something that another thread or process does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.05)
 
 
 # ------------------------------------------------------------ reorganisations

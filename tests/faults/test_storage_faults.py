@@ -161,7 +161,14 @@ def test_put__fault_that_ends__stored_or_says_clearly(
         healing.join()
         if error is not None:
             assert "\n" not in str(error)
-        cid = store.put(data, chunk=65536)
+        ended = time.monotonic()
+        while True:
+            try:
+                cid = store.put(data, chunk=65536)
+                break
+            except StorageError as slow:
+                # A busy disk may make one answer late; the network as a whole must recover.
+                assert time.monotonic() - ended < RECOVERY_SECONDS, slow
         store.get(cid, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == data
 

@@ -8,7 +8,7 @@ import contextlib
 import random
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 import truthmark
 from tests.utils.market_buyer import POINTS, SLOW, start_buyer
 from tests.utils.nodes import DELIVERY, INSPECTION, Keeper, Sale, Stand, open_stand, turn
+from tests.utils.waiting import wait_for
 from truthmark.codec import read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config import Windows
@@ -103,10 +104,8 @@ def wealth(session: Session, token: str) -> int:
     return held(session, token) + sum(Upkeep(session).owed(token, session.address).values())
 
 
-def sent_by(session: Session) -> int:
-    return int(
-        str(session.chain.rpc.call("eth_getTransactionCount", session.address, "latest")), 16
-    )
+def sent_by(session: Session, at: str = "latest") -> int:
+    return int(str(session.chain.rpc.call("eth_getTransactionCount", session.address, at)), 16)
 
 
 def bought(stand: Stand, sale: Sale) -> list[Any]:
@@ -219,6 +218,16 @@ class Killed(BaseException):
 
 def killed(*_: object, **__: object) -> None:
     raise Killed
+
+
+def dies_once_mined(session: Session) -> Callable[..., None]:
+    """Return what stands for a kill after all sent by an account was mined, unseen by it."""
+
+    def die(*_: object, **__: object) -> None:
+        wait_for(lambda: sent_by(session, "latest") == sent_by(session, "pending"), "mining")
+        raise Killed
+
+    return die
 
 
 def packed(stand: Stand, name: str, rows: int = 100) -> Path:
@@ -468,7 +477,7 @@ def test_open_custody__killed_and_repeated__is_dealt_once(
     journal = seller.session.journal
     with monkeypatch.context() as patch:
         # Sent and mined, and killed before that was noticed.
-        patch.setattr(journal, "wait", killed)
+        patch.setattr(journal, "wait", dies_once_mined(seller.session))
         with pytest.raises(Killed):
             renew()
     again = renew()
@@ -935,7 +944,7 @@ def test_fund__killed_after_it_was_mined__is_not_paid_again(
     # So that the order itself is all that is sent, even if it were sent twice.
     session.allow(stand.token, session.chain.registry.address, 14)
     with monkeypatch.context() as patch:
-        patch.setattr(session.journal, "wait", killed)
+        patch.setattr(session.journal, "wait", dies_once_mined(session))
         with pytest.raises(Killed):
             Seller(session).fund(sale.version, 7)
     assert pots.call() == 7

@@ -3,11 +3,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 import truthmark.node.workers as workers_module
+from tests.utils.waiting import wait_for
 from truthmark.node.workers import StoppedError, Workers
 
 
@@ -19,13 +20,6 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
     made.close()
 
 
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def test_ask__work_that_succeeds__is_done_once(workers: Workers) -> None:
     calls: list[int] = []
 
@@ -33,11 +27,11 @@ def test_ask__work_that_succeeds__is_done_once(workers: Workers) -> None:
         calls.append(1)
         return "made"
 
-    until(lambda: workers.ask("a", work).is_done)
+    wait_for(lambda: workers.ask("a", work).is_done, "the end of the work")
     assert workers.ask("a", work).result == "made"
     assert calls == [1]
     workers.forget("a")
-    until(lambda: workers.ask("a", work).is_done)
+    wait_for(lambda: workers.ask("a", work).is_done, "the end of the work")
     assert calls == [1, 1]
 
 
@@ -48,7 +42,7 @@ def test_ask__work_that_fails__keeps_the_reason_and_is_tried_again(workers: Work
         if failures:
             raise failures.pop(0)
 
-    until(lambda: workers.ask("a", work).is_done)
+    wait_for(lambda: workers.ask("a", work).is_done, "the end of the work")
     job = workers.ask("a", work)
     assert (job.error, job.failures) == (None, 2)
 
@@ -63,7 +57,7 @@ def test_ask__after_a_failure__rests_longer_each_time(monkeypatch: pytest.Monkey
     for _ in range(14):
         now = time.monotonic()
         job = made.ask("a", fail)
-        until(lambda job=job: not job.is_running)  # type: ignore[misc]
+        wait_for(lambda job=job: not job.is_running, "the end of the work")  # type: ignore[misc]
         rests.append(job.rests_until - now)
         assert made.ask("a", fail).is_running is False  # it rests
         job.rests_until = 0
@@ -82,14 +76,17 @@ def test_ask__one_group__one_at_a_time(workers: Workers) -> None:
         busy[0] -= 1
 
     names = ["a", "b", "c"]
-    until(lambda: sum([workers.ask(n, work, group="seller").is_done for n in names]) == 3)
+    wait_for(
+        lambda: sum([workers.ask(n, work, group="seller").is_done for n in names]) == 3,
+        "the end of the work",
+    )
     assert most == [1]
 
 
 def test_ask__slow_job__does_not_keep_another_thread_waiting(workers: Workers) -> None:
     gate = threading.Event()
     workers.ask("slow", lambda: gate.wait(30), group="one")
-    until(lambda: workers.ask("quick", lambda: None, group="two").is_done)
+    wait_for(lambda: workers.ask("quick", lambda: None, group="two").is_done, "the end of the work")
     assert not workers.ask("slow", lambda: None, group="one").is_done
     gate.set()
 
