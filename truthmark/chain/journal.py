@@ -28,7 +28,6 @@ from typing import Any, Protocol
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import (
-    CANCEL_GAS,
     Attempt,
     Entry,
     JournalStore,
@@ -60,8 +59,8 @@ STUCK_BLOCKS = 3
 RECHECK_BLOCKS = 64
 """How deep `resume` looks for finished transactions that a reorganisation took back."""
 
-FILL_GAS = CANCEL_GAS + 1
-"""Of a transaction that fills a gap; one more, as it is meant to happen."""
+EMPTY_GAS = 21_000
+"""Of a transaction that does nothing but use up its nonce."""
 
 _REPEAT_SECONDS = 2.0  # between broadcasts of the same bytes
 _GAP_SECONDS = 2.0  # how long a nonce must be missing before it is filled, at the least
@@ -299,6 +298,8 @@ class Journal:
         gas: int,
         fees: _Fees,
         head: Block,
+        *,
+        cancels: bool = False,
     ) -> Attempt:
         transaction: dict[str, object] = {
             "chainId": self.chain.profile.chain_id,
@@ -322,6 +323,7 @@ class Journal:
             tip=fees.tip or 0,
             gas=gas,
             height=head.number,
+            cancels=cancels,
         )
         store.add_attempt(intent.key, attempt)
         return attempt
@@ -477,8 +479,9 @@ class Journal:
         log.info("%s is %s %d wei a gas", entry.intent.key, doing, max_fee)
         intent, gas = entry.intent, last.gas
         if cancels:
-            intent, gas = Intent(intent.key, self.address, b""), CANCEL_GAS
-        return self._sign(store, intent, last.nonce, gas, _Fees(max_fee, tip), head)
+            intent, gas = Intent(intent.key, self.address, b""), EMPTY_GAS
+        fees = _Fees(max_fee, tip)
+        return self._sign(store, intent, last.nonce, gas, fees, head, cancels=cancels)
 
     def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Find out what used up a nonce while no attempt of ours shows a receipt.
@@ -523,14 +526,14 @@ class Journal:
             return
         log.warning("nobody uses nonce %d; filling it", nonce)
         key, purpose = f"fill-nonce:{nonce}", "fill a gap between transactions"
-        intent = Intent(key, self.address, b"", 0, purpose, gas=FILL_GAS)
+        intent = Intent(key, self.address, b"", 0, purpose, gas=EMPTY_GAS)
         try:
             fees = self._fees(head)
         except GasError as error:
             self._last_problem = f" ({error})"
             return
         if store.add(intent).state is State.QUEUED:
-            self._broadcast(self._sign(store, intent, nonce, FILL_GAS, fees, head))
+            self._broadcast(self._sign(store, intent, nonce, EMPTY_GAS, fees, head))
 
     def _recheck(self, store: JournalStore) -> None:
         """Watch again what was finished lately but is not where it was."""

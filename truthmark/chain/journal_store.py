@@ -40,13 +40,11 @@ CREATE TABLE IF NOT EXISTS attempts (
     max_fee TEXT NOT NULL,
     tip TEXT NOT NULL,
     gas INTEGER NOT NULL,
-    height INTEGER NOT NULL
+    height INTEGER NOT NULL,
+    cancels INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS attempts_by_key ON attempts (key, nonce);
 """
-
-
-CANCEL_GAS = 21_000
 
 
 class State(StrEnum):
@@ -62,9 +60,6 @@ class State(StrEnum):
 class Attempt:
     """A signed transaction for an intent; all of one intent and nonce exclude each other.
 
-    One with `CANCEL_GAS` does nothing but use up the nonce, so that the others cannot come any
-    more: no call gets by with so little.
-
     Attributes:
         tx_hash: As 0x text.
         nonce: Of the account.
@@ -73,6 +68,7 @@ class Attempt:
         tip: Wei of it offered to the block's proposer.
         gas: The limit.
         height: The chain's when it was signed.
+        cancels: It does nothing but use up the nonce, so that the others cannot come any more.
     """
 
     tx_hash: str
@@ -82,11 +78,7 @@ class Attempt:
     tip: int
     gas: int
     height: int
-
-    @property
-    def cancels(self) -> bool:
-        """Whether it only uses up the nonce."""
-        return self.gas == CANCEL_GAS
+    cancels: bool
 
 
 @dataclass(frozen=True)
@@ -191,7 +183,7 @@ class JournalStore:
                 "UPDATE intents SET state = 'sent', nonce = ? WHERE key = ?", (attempt.nonce, key)
             )
             self._db.execute(
-                "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     attempt.tx_hash,
                     key,
@@ -201,6 +193,7 @@ class JournalStore:
                     str(attempt.tip),
                     attempt.gas,
                     attempt.height,
+                    attempt.cancels,
                 ),
             )
 
@@ -262,13 +255,13 @@ class JournalStore:
 
     def _attempts(self, key: str, nonce: int | None) -> tuple[Attempt, ...]:
         rows = self._db.execute(
-            "SELECT tx_hash, nonce, raw, max_fee, tip, gas, height FROM attempts "
+            "SELECT tx_hash, nonce, raw, max_fee, tip, gas, height, cancels FROM attempts "
             "WHERE key = ? AND nonce = ? ORDER BY rowid",
             (key, nonce),
         )
         return tuple(
-            Attempt(tx_hash, nonce, raw, int(max_fee), int(tip), gas, height)
-            for tx_hash, nonce, raw, max_fee, tip, gas, height in rows
+            Attempt(tx_hash, nonce, raw, int(max_fee), int(tip), gas, height, bool(cancels))
+            for tx_hash, nonce, raw, max_fee, tip, gas, height, cancels in rows
         )
 
 

@@ -84,24 +84,7 @@ def buy(
         version = find_version(session, dataset)
         buyer = Buyer(session, say)
         limit = _limit(buyer, version, max_price, yes=yes)
-        with bar("fetching") as progress:
-            buyer.fetch(version, progress)
-        session.journal.resume()
-        session.catalogue.sync()
-        purchase = buyer.find_purchase(version)
-        if purchase is None:
-            note = read_voucher(session, version, voucher)
-            quote = buyer.quote(version, voucher=note)
-            if not _agree(session, quote, limit, yes=yes):
-                raise MarketError("nothing was bought")
-            purchase = buyer.buy(
-                quote,
-                max_total=quote.total if limit is None else limit,
-                voucher=note,
-                admission=read_admission(session, version, admission),
-            )
-        else:
-            say("it was bought before; nothing was paid")
+        _, purchase = _fetch_and_pay(session, buyer, version, limit, voucher, admission, yes=yes)
         if as_json:
             out_json(purchase_json(session, version, purchase))
             return
@@ -147,20 +130,24 @@ def get(
         buyer = Buyer(session, say)
         limit = _limit(buyer, version, max_price, yes=yes)
         try:
-            opened = _get(session, buyer, version, limit, voucher, admission, yes=yes)
+            ciphertext, purchase = _fetch_and_pay(
+                session, buyer, version, limit, voucher, admission, yes=yes
+            )
+            purchase = _wait(session, buyer, purchase)
+            opened = buyer.receive(version, purchase, ciphertext)
         except WrongKeyComplaint as complaint:
             settle_complaint(session, buyer, complaint, yes=yes)
             raise AssertionError("settle_complaint raises") from complaint
         except DeliveryError as error:
-            purchase = buyer.find_purchase(version)
-            if purchase is None:
+            paid = buyer.find_purchase(version)
+            if paid is None:
                 raise
-            take_money_back(session, version, purchase, error, yes=yes)
+            take_money_back(session, version, paid, error, yes=yes)
             raise AssertionError("take_money_back raises") from error
         _write(session, opened, folder, kind, as_json=as_json)
 
 
-def _get(
+def _fetch_and_pay(
     session: "Session",
     buyer: "Buyer",
     version: "Version",
@@ -169,7 +156,7 @@ def _get(
     admission: Path | None,
     *,
     yes: bool,
-) -> "Opened":
+) -> "tuple[Path, Purchase]":
     with bar("fetching") as on_fetch:
         folder = buyer.fetch(version, on_fetch)
     say("fetched; every byte is the one that the seller committed to")
@@ -177,20 +164,21 @@ def _get(
     session.journal.resume()
     session.catalogue.sync()
     purchase = buyer.find_purchase(version)
-    if purchase is None:
-        note = read_voucher(session, version, voucher)
-        quote = buyer.quote(version, voucher=note)
-        if not _agree(session, quote, limit, yes=yes):
-            raise MarketError("nothing was bought")
-        purchase = buyer.buy(
-            quote,
-            max_total=quote.total if limit is None else limit,
-            voucher=note,
-            admission=read_admission(session, version, admission),
-        )
-        say("paid; the money goes to the seller only after the key came and you could check it")
-    purchase = _wait(session, buyer, purchase)
-    return buyer.receive(version, purchase, folder)
+    if purchase is not None:
+        say("it was bought before; nothing is paid again")
+        return folder, purchase
+    note = read_voucher(session, version, voucher)
+    quote = buyer.quote(version, voucher=note)
+    if not _agree(session, quote, limit, yes=yes):
+        raise MarketError("nothing was bought")
+    purchase = buyer.buy(
+        quote,
+        max_total=quote.total if limit is None else limit,
+        voucher=note,
+        admission=read_admission(session, version, admission),
+    )
+    say("paid; the money goes to the seller only after the key came and you could check it")
+    return folder, purchase
 
 
 def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase":

@@ -216,7 +216,7 @@ def inspect(folder: Path, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
-    """Check every byte of a packed FOLDER against its manifest; needs no key."""
+    """Check every byte of a packed FOLDER; needs no key."""
     from truthmark.codec import verify as check
 
     with bar("checking") as progress:

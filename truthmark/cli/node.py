@@ -83,7 +83,9 @@ def run(
     log_json: bool,
     **given: bool | float | str | Sequence[str] | None,
 ) -> None:
-    """Run until SIGTERM or Ctrl-C; start it again at any time, also after a crash.
+    """Run until SIGTERM or Ctrl-C.
+
+    Start it again at any time, also after a crash.
 
     Every option can also stand in node.toml in the home folder (settle_wait = 600), or in the
     environment (TRUTHMARK_NODE_SETTLE_WAIT); durations are seconds there.

@@ -76,7 +76,10 @@ def register(state: State, operator: str | None, encryption_key: str | None, as_
 @_validator_option
 @click.pass_obj
 def show_key(state: State, validator: str | None) -> None:
-    """Print the encryption key that comes next, for an owner on another machine to register."""
+    """Print the encryption key that comes next.
+
+    For an owner on another machine to register.
+    """
     with state.session() as session:
         out("0x" + _owner(session, validator).next_encryption_key().hex())
 
@@ -89,7 +92,10 @@ def show_key(state: State, validator: str | None) -> None:
 def rotate_key(
     state: State, operator: str | None, encryption_key: str | None, as_json: bool
 ) -> None:
-    """Register a fresh encryption key for shares; older shares stay readable."""
+    """Register a fresh encryption key for shares.
+
+    Older shares stay readable.
+    """
     with state.session() as session:
         session.journal.resume()
         receipt = _owner(session).rotate_encryption_key(
@@ -103,7 +109,7 @@ def rotate_key(
 @json_option
 @click.pass_obj
 def set_operator(state: State, account: str, as_json: bool) -> None:
-    """Let ACCOUNT act for the validator from now on, and the one before no more.
+    """Let ACCOUNT act for the validator, and the one before no more.
 
     Its node opens new shares after `stake rotate-key --operator ACCOUNT`.
     """
@@ -134,7 +140,10 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def unbond(state: State, tickets: int, as_json: bool) -> None:
-    """Begin to take so many TICKETS out, the newest first; only what no duty locks."""
+    """Begin to take so many TICKETS out, the newest first.
+
+    Only what no duty locks can leave.
+    """
     with state.session() as session:
         session.journal.resume()
         session.catalogue.sync()
@@ -152,7 +161,10 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def withdraw(state: State, as_json: bool) -> None:
-    """Take out the tickets that have finished unbonding, and pay what staking owes."""
+    """Take out the tickets that have finished unbonding.
+
+    What staking owes the account besides is paid with them.
+    """
     from truthmark.market.upkeep import Upkeep
 
     with state.session() as session:
@@ -179,7 +191,10 @@ def withdraw(state: State, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def top_up(state: State, amount: str | None, as_json: bool) -> None:
-    """Pay back what slashing took, so that the tickets are covered: AMOUNT, or all of it."""
+    """Pay back what slashing took: AMOUNT, or all of it.
+
+    Until then the tickets are not covered.
+    """
     with state.session() as session:
         session.journal.resume()
         owner = _owner(session)
@@ -316,9 +331,9 @@ def offer(
     validator: str | None,
     as_json: bool,
 ) -> None:
-    """Say which custody your node accepts by itself; the newest offer counts.
+    """Say which custody your node accepts by itself.
 
-    Name a --fee for each token in which you want to be paid.
+    The newest offer counts. Name a --fee for each token in which you want to be paid.
     """
     if is_withdrawn == bool(fees):
         raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
@@ -351,7 +366,10 @@ def offer(
 @json_option
 @click.pass_obj
 def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
-    """Take new duties and further terms (on), or none (off); running ones go on."""
+    """Take new duties and further terms (on), or none (off).
+
+    Running ones go on.
+    """
     with state.session() as session:
         session.journal.resume()
         receipt = _owner(session, validator).set_available(choice == "on")

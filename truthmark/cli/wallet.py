@@ -99,7 +99,7 @@ def list_accounts(state: State, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def address(state: State, name: str | None) -> None:
-    """Print the address of an account; of the one that signs if NAME is left out."""
+    """Print the address of the account NAME, or of the one that signs."""
     if name is not None:
         out(_wallet(state).account(name).address)
         return
@@ -130,7 +130,7 @@ def backup(state: State, file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.pass_obj
 def restore(state: State, file: Path) -> None:
-    """Take the secrets of a backup, or of a purchase's recovery file, into this home."""
+    """Take the secrets of a backup or recovery file into this home."""
     from truthmark.keys.purchase import read_recovery
     from truthmark.keys.vault import Vault
 
