@@ -99,7 +99,5 @@ def withdraw(state: State, token: str | None, account: str | None, as_json: bool
 def tokens_of(session: "Session") -> list[str]:
     """Return the profile's tokens and those in which anything was ever listed, as addresses."""
     session.catalogue.sync()
-    found = {token.address.lower(): token.address for token in session.profile.tokens}
-    for version in session.catalogue.versions():
-        found.setdefault(version.terms.token.lower(), version.terms.token)
-    return list(found.values())
+    own = [token.address for token in session.profile.tokens]
+    return own + [token for token in session.catalogue.tokens() if token not in own]

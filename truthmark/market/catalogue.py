@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from truthmark.config import to_checksum_address
 from truthmark.errors import ConfigError, EndpointsDisagreeError, NotForSaleError
 from truthmark.market.buying import Delivered
-from truthmark.market.listings import Wanted, find_terms_ids, find_versions
+from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
 from truthmark.market.records import (
     Custody,
     CustodyStatus,
@@ -183,6 +183,10 @@ class Catalogue:
             is_offered=True,
         )
         return find_terms_ids(self.follower.index, wanted)
+
+    def tokens(self) -> list[str]:
+        """Return the addresses of all tokens in which anything was ever listed."""
+        return find_tokens(self.follower.index)
 
     def version(self, ref: str) -> Version:
         """Return the version that `ref` names: `17` (its newest), `17@2`, or a terms id in hex.

@@ -75,6 +75,12 @@ def find_terms_ids(index: Index, wanted: Wanted) -> list[bytes]:
     return [bytes(row[0]) for row in _run(index, query.with_only_columns(listed.terms_id))]
 
 
+def find_tokens(index: Index) -> list[str]:
+    """Return the addresses of all tokens in which anything was ever listed."""
+    token = index.table("registry", "VersionListed").c.terms_token
+    return [str(row[0]) for row in _run(index, sa.select(token).distinct().order_by(token))]
+
+
 def _run(index: Index, query: "sa.Select[Any]") -> Sequence[Any]:
     with index.read() as connection:
         return connection.execute(query).all()

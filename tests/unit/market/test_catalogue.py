@@ -95,6 +95,13 @@ def test_versions__filters__let_the_right_ones_pass(paper: Paper) -> None:
         paper.catalogue.versions(seller="me")
 
 
+def test_tokens__several_listings__each_once(paper: Paper) -> None:
+    assert paper.catalogue.tokens() == []
+    for number, token in enumerate([DOLLAR, EURO, DOLLAR], start=1):
+        paper.list_version(number, token=token.address)
+    assert sorted(paper.catalogue.tokens()) == sorted([DOLLAR.address, EURO.address])
+
+
 def test_with_key__listed_twice__finds_both_and_no_other(paper: Paper) -> None:
     key = Point(5, 6)
     paper.list_version(1, public_key=key)
