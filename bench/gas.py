@@ -17,7 +17,7 @@ from typing import Any
 
 from eth_abi.abi import decode
 
-from bench.report import RESULTS, ROOT, Figure, markdown, read, write
+from bench.report import RESULTS, ROOT, Figure, markdown, page_table, read, write
 from tests.utils.drafts import (
     FEE_BPS,
     NO_ADMISSION,
@@ -483,13 +483,6 @@ def changes(before: Sequence[Figure], after: Sequence[Figure]) -> list[str]:
 
 def document(figures: Sequence[Figure]) -> str:
     """Return docs/gas.md."""
-    # As `make format` writes tables, or the two would undo each other's work.
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in markdown(figures).splitlines()
-    ]
-    rows[1] = ["--"] * len(rows[1])
-    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     return f"""# Gas
 
 `make gas` measures this from receipts of real transactions on anvil, writes this page and
@@ -500,7 +493,7 @@ Unless a row says otherwise there are four custodians, two of which must deliver
 accounts are known to the ledger already, as they are for everybody but the first. Ocean Protocol's
 figures are of its contracts doing the same: publishing, and buying a token and ordering with it.
 
-{table}"""
+{page_table(figures)}"""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ Every figure of speed or size stands beside a peer or a limit measured in the sa
 machines differ.
 """
 
+import ast
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+SPEED = ("codec", "logs", "search", "cli")
+"""The benchmarks that docs/speed.md shows, in this order."""
 
 _HEAD = ("what", "measured", "promised", "compared with", "holds")
 
@@ -65,6 +68,29 @@ def markdown(figures: Sequence[Figure]) -> str:
     ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
     return "\n".join(lines) + "\n"
+
+
+def page_table(figures: Sequence[Figure]) -> str:
+    """Return the table as `make format` writes tables, or the two would undo each other's work."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in markdown(figures).splitlines()
+    ]
+    rows[1] = ["--"] * len(rows[1])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def speed_page() -> str:
+    """Return docs/speed.md, made of what was recorded last."""
+    page = """# Speed
+
+What `make bench` measured last, on two cores. Every figure stands beside a peer or a limit that was
+measured in the same run: machines differ, ratios less so. Each benchmark writes its part anew.
+"""
+    for name in SPEED:
+        source = (ROOT / "bench" / f"{name}.py").read_text("utf-8")
+        page += f"\n## {name}\n\n{ast.get_docstring(ast.parse(source))}\n\n{page_table(read(name))}"
+    return page
 
 
 class Report:
@@ -127,9 +153,11 @@ class Report:
         print(" | ".join(cell for cell in _cells(figure) if cell), flush=True)
 
     def write(self) -> Path:
-        """Print the table, write it as JSON, and return where that is."""
+        """Print the table, write it as JSON and into docs/speed.md; return where the JSON is."""
         print(markdown(self.figures))
-        return write(self._name, self.figures)
+        path = write(self._name, self.figures)
+        (ROOT / "docs" / "speed.md").write_text(speed_page(), "utf-8")
+        return path
 
 
 def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
@@ -148,5 +176,6 @@ def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
 
 
 def _amount(value: float, unit: str) -> str:
-    number = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    is_whole = isinstance(value, int) or value >= 1_000
+    number = f"{value:,.0f}" if is_whole else f"{value:.4g}"
     return f"{number} {unit}"

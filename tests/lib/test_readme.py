@@ -19,9 +19,8 @@ FENCE = re.compile(r"^```(bash|python)\n(.*?)^```$", re.M | re.S)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A newcomer's folder with a table of his own; whatever he started is stopped."""
-    frame = pd.DataFrame({"text": [f"item {i}" for i in range(500)], "label": [0, 1] * 250})
-    frame.to_parquet(tmp_path / "data.parquet", index=False)
+    """What a newcomer's clone has; whatever he started is stopped."""
+    (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     yield tmp_path
     if (tmp_path / "net").exists():
@@ -49,6 +48,6 @@ def test_readme__every_block_in_order__works(folder: Path) -> None:
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     bought = pd.concat(map(pd.read_parquet, sorted((folder / "bought").rglob("*.parquet"))))
-    sold = pd.read_parquet(folder / "data.parquet")
+    sold = pd.read_csv(folder / "datasets" / "sp_amt" / "answer.csv")
     pd.testing.assert_frame_equal(bought.reset_index(drop=True), sold)
-    assert "(500, 2)" in done.stdout  # what the integrator's program prints
+    assert "(10000, 3)" in done.stdout  # what the integrator's program prints
