@@ -22,10 +22,6 @@ SECONDS = 60  # against hangs alone
 Start = Callable[..., AppTest]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Chromium")
-
-
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppMarket]:
     """Provide a market with seven listings; its time stands still between transactions."""
