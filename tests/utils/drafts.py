@@ -17,7 +17,7 @@ from truthmark.codec.tree import Tree
 from truthmark.hashing import keccak256, sha256
 from truthmark.keys import typed
 from truthmark.keys.curve import N, base_of, multiply
-from truthmark.keys.delivery import derive_key, purchase_base
+from truthmark.keys.delivery import Derivation, derive_key, purchase_base
 from truthmark.keys.proofs import (
     KnowledgeProof,
     Proof,
@@ -436,7 +436,11 @@ def draft_evidence(purchase: Purchase, parts: dict[int, Part], shard: int) -> Ev
     """Write the evidence that the key made of `parts` misses a shard."""
     content = purchase.listing.content
     steps = derive_key({j: part.share for j, part in parts.items()}, purchase.secret, content.key)
-    it = content.shards[shard]
+    return evidence_of(steps, shard, content.shards[shard], content.tree.path(shard))
+
+
+def evidence_of(steps: Derivation, index: int, shard: Shard, path: list[bytes]) -> Evidence:
+    """Write the evidence that the key so computed misses a shard."""
     return Evidence(
         steps.secret,
         steps.buyer_key,
@@ -444,7 +448,7 @@ def draft_evidence(purchase: Purchase, parts: dict[int, Part], shard: int) -> Ev
         steps.blinding,
         [list(part) for part in steps.parts],
         steps.key_slope,
-        [shard, it.ciphertext_hash, it.key_hash, it.wrap, content.tree.path(shard)],
+        [index, shard.ciphertext_hash, shard.key_hash, shard.wrap, path],
     )
 
 

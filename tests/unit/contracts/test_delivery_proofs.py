@@ -9,7 +9,15 @@ import boa
 import pytest
 
 from tests.utils.contracts import reverts
-from tests.utils.drafts import Evidence, Shard, draft_listing, make_content, scalar, word_of
+from tests.utils.drafts import (
+    Evidence,
+    Shard,
+    draft_listing,
+    evidence_of,
+    make_content,
+    scalar,
+    word_of,
+)
 from tests.utils.market import World, deployed_world, world
 from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
 from truthmark.codec.tree import Tree
@@ -96,15 +104,7 @@ def complaint(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], boo
     tree = Tree(leaves)
     assert chosen is not None
     steps = derive_key(shares, y, public_key)
-    evidence = Evidence(
-        steps.secret,
-        steps.buyer_key,
-        steps.buyer_slope,
-        steps.blinding,
-        [list(part) for part in steps.parts],
-        steps.key_slope,
-        [place, chosen.ciphertext_hash, chosen.key_hash, chosen.wrap, tree.path(place)],
-    )
+    evidence = evidence_of(steps, place, chosen, tree.path(place))
     content = replace(make_content(), key=public_key, base=base, tree=tree)
     return content, evidence, parts_hash(shares), {0: U}, is_wrong
 
@@ -182,16 +182,7 @@ def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
             for j, sign, weight in zip(indices, signs, weights, strict=True)
         }
         steps = derive_key(shares, y, content.key)
-        shard = content.shards[0]
-        evidence = Evidence(
-            steps.secret,
-            steps.buyer_key,
-            steps.buyer_slope,
-            steps.blinding,
-            [list(part) for part in steps.parts],
-            steps.key_slope,
-            [0, shard.ciphertext_hash, shard.key_hash, shard.wrap, content.tree.path(0)],
-        )
+        evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
         key = world.proofs.wrong_key(
             terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()
         )
@@ -212,16 +203,7 @@ def test_wrong_key__key_at_infinity__is_a_key_like_any_other(world: World) -> No
     shares = {1: multiply(y, content.key)}
     steps = derive_key(shares, y, content.key)
     assert steps.key == INFINITY
-    shard = content.shards[0]
-    evidence = Evidence(
-        steps.secret,
-        steps.buyer_key,
-        steps.buyer_slope,
-        steps.blinding,
-        [list(part) for part in steps.parts],
-        steps.key_slope,
-        [0, shard.ciphertext_hash, shard.key_hash, shard.wrap, content.tree.path(0)],
-    )
+    evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
     key = world.proofs.wrong_key(
         terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()
     )
@@ -237,17 +219,8 @@ def test_wrong_key__wrong_tangent__is_refused(world: World) -> None:
         j: multiply(pow(weight, -1, N), base) for j, weight in zip((1, 2), weights, strict=True)
     }
     steps = derive_key(shares, y, content.key)
-    parts = [list(part) for part in steps.parts]
-    parts[1][4] ^= 1
-    evidence = Evidence(
-        steps.secret,
-        steps.buyer_key,
-        steps.buyer_slope,
-        steps.blinding,
-        parts,
-        steps.key_slope,
-        [0, word_of("c"), word_of("k"), bytes(32), []],
-    )
+    evidence = evidence_of(steps, 0, Shard(word_of("c"), word_of("k"), bytes(32)), [])
+    evidence.parts[1][4] ^= 1
     with reverts(world.proofs, "curve: wrong tangent"):
         world.proofs.wrong_key(
             terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()

@@ -25,6 +25,7 @@ from tests.utils.drafts import (
     word_of,
 )
 from tests.utils.market import ZERO, World, deployed_world, world
+from tests.utils.refusals import Refusals
 from tests.utils.tokens import deployer
 from truthmark.keys.curve import G, N, P, add, lift_x, multiply, negate, slope, subtract
 from truthmark.keys.proofs import KnowledgeProof, prove_buyer_key
@@ -34,19 +35,7 @@ __all__ = ["deployed_world", "world"]
 
 Call = Callable[[], Any]
 Setup = Callable[[World], Call]
-CASES: list[Any] = []
-REASONS: set[str] = set()
-
-
-def refused(reason: str) -> Callable[[Setup], Setup]:
-    """Add a case: it prepares everything and returns the call that is refused."""
-
-    def add_case(setup: Setup) -> Setup:
-        REASONS.add(reason)
-        CASES.append(pytest.param(reason, setup, id=setup.__name__))
-        return setup
-
-    return add_case
+refused = Refusals()
 
 
 # --------------------------------------------------------------------- buy
@@ -614,7 +603,7 @@ def withdraw_what_was_burned(w: World) -> Call:
     return lambda: w.market.withdraw(w.token, ZERO, sender=w.stranger)
 
 
-@pytest.mark.parametrize(("reason", "setup"), CASES)
+@pytest.mark.parametrize(("reason", "setup"), refused.cases)
 def test_market__call_that_it_refuses__says_why(world: World, reason: str, setup: Setup) -> None:
     call = setup(world)
     with reverts(world.market, reason):
@@ -718,7 +707,7 @@ BY_ITSELF = {"market: unlucky buyer key"}
 
 
 def test_reasons__of_the_sources__are_all_hit_by_name() -> None:
-    own = {reason for reason in REASONS if reason.startswith(("market: ", "proofs: "))}
+    own = {reason for reason in refused.reasons if reason.startswith(("market: ", "proofs: "))}
     sources = reasons("DatasetMarket.vy") | reasons("DeliveryProofs.vy")
     assert own | OF_CONSTRUCTOR | BY_ITSELF == sources
 

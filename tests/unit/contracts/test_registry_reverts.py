@@ -30,6 +30,7 @@ from tests.utils.market import (
     edit_version,
     world,
 )
+from tests.utils.refusals import Refusals
 from tests.utils.tokens import deployer
 from truthmark.keys.curve import N, P, lift_x, multiply, negate
 from truthmark.market.records import share_keys_hash
@@ -40,19 +41,7 @@ __all__ = ["deployed_world", "world"]
 Call = Callable[[], Any]
 # What a case returns: the refused call, with its contract where that is not the registry.
 Setup = Callable[[World], Call | tuple[Any, Call]]
-CASES: list[Any] = []
-REASONS: set[str] = set()
-
-
-def refused(reason: str) -> Callable[[Setup], Setup]:
-    """Add a case: it prepares everything and returns the call that is refused."""
-
-    def add(setup: Setup) -> Setup:
-        REASONS.add(reason)
-        CASES.append(pytest.param(reason, setup, id=setup.__name__))
-        return setup
-
-    return add
+refused = Refusals()
 
 
 # ------------------------------------------------------------ list_version
@@ -60,18 +49,16 @@ def refused(reason: str) -> Callable[[Setup], Setup]:
 
 def listing_with(reason: str, *, n: int = 4, **overrides: Any) -> None:
     """Add a case: a listing with these terms, custody or price."""
-    REASONS.add(reason)
 
     def setup(w: World) -> Call:
         arguments = w.draft_listing(n, **overrides).list_arguments()
         return lambda: w.registry.list_version(*arguments, sender=w.seller)
 
-    CASES.append(pytest.param(reason, setup, id=f"list {overrides} n={n}"))
+    refused.add(reason, setup, f"list {overrides} n={n}")
 
 
 def listing_sent_with(reason: str, **arguments: Any) -> None:
     """Add a case: a good listing, of which an argument of the call is changed."""
-    REASONS.add(reason)
 
     def setup(w: World) -> Call:
         listing = w.draft_listing()
@@ -82,7 +69,7 @@ def listing_sent_with(reason: str, **arguments: Any) -> None:
         sent = listing.list_arguments(**changed)
         return lambda: w.registry.list_version(*sent, sender=w.seller)
 
-    CASES.append(pytest.param(reason, setup, id=f"list with {list(arguments)}: {reason}"))
+    refused.add(reason, setup, f"list with {list(arguments)}: {reason}")
 
 
 def wrong_point(kind: str) -> Point:
@@ -685,7 +672,7 @@ def set_a_fee_above_the_cap(w: World) -> Call:
     return lambda: w.registry.set_fee_bps(251, sender=w.owner)
 
 
-@pytest.mark.parametrize(("reason", "setup"), CASES)
+@pytest.mark.parametrize(("reason", "setup"), refused.cases)
 def test_registry__call_that_it_refuses__says_why(world: World, reason: str, setup: Setup) -> None:
     case = setup(world)
     contract, call = case if isinstance(case, tuple) else (world.registry, case)
@@ -720,5 +707,5 @@ def test_reasons__of_the_source__are_all_hit_by_name() -> None:
         "registry: staking is zero",
         "registry: bad window bounds",
     }
-    own = {reason for reason in REASONS if reason.startswith("registry: ")}
+    own = {reason for reason in refused.reasons if reason.startswith("registry: ")}
     assert own | of_constructor == reasons("DatasetRegistry.vy")
