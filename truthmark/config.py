@@ -276,7 +276,7 @@ class Settings(BaseSettings):
         confirmations: Instead of the profile's.
         index_url: SQLAlchemy URL of the index; a SQLite file in the home folder if not given.
         rpc_timeout: Seconds to wait for one answer of an endpoint.
-        max_gas_price_gwei: Never offer more for a unit of gas.
+        max_gas_price_gwei: Never offer more for a unit of gas, whatever an endpoint advises.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRUTHMARK_", extra="forbid", frozen=True)
@@ -290,7 +290,7 @@ class Settings(BaseSettings):
     confirmations: int | None = None
     index_url: str | None = None
     rpc_timeout: float = 20.0
-    max_gas_price_gwei: float | None = None
+    max_gas_price_gwei: float = 200.0
 
     @field_validator("rpc", "storage", mode="before")
     @classmethod

@@ -62,6 +62,16 @@ RECHECK_BLOCKS = 64
 EMPTY_GAS = 21_000
 """Of a transaction that does nothing but use up its nonce."""
 
+MAX_RAISE = 8
+"""How many times what is asked now a stuck transaction may come to offer.
+
+More helps against nothing: what is still passed over then was not passed on, or is held up by
+something else, and an endpoint that is mended later would have it mined at the highest offer.
+"""
+
+MAX_FOREIGN = 64
+"""How many transactions that the journal does not know may wait for the account."""
+
 _REPEAT_SECONDS = 2.0  # between broadcasts of the same bytes
 _GAP_SECONDS = 2.0  # how long a nonce must be missing before it is filled, at the least
 
@@ -158,9 +168,10 @@ class Journal:
                 return
             try:
                 self._bind(store, entry)
-            except (ChainUnavailableError, MalformedReplyError) as error:
+            except (ChainUnavailableError, MalformedReplyError, KeyboardInterrupt) as error:
                 # The caller is told now; it must not go out later, unasked.
-                store.refuse(intent.key, str(error))
+                if store.get(intent.key).state is State.QUEUED:
+                    store.refuse(intent.key, str(error) or "interrupted; it was not sent")
                 raise
 
     def wait(self, key: str, *, timeout: float | None = None) -> Receipt:
@@ -261,14 +272,29 @@ class Journal:
                 )
             fees = self._fees(head)
             self._require_funds(intent.value + gas * fees.max_fee)
-            # Transactions that another program has sent for this account count as well.
-            nonce = max(self._count("pending"), store.next_nonce())
+            nonce = self._next_nonce(store)
         except (ChainUnavailableError, MalformedReplyError):
             raise
         except ChainError as error:
             store.refuse(intent.key, str(error))
             raise
         self._broadcast(self._sign(store, intent, nonce, gas, fees, head))
+
+    def _next_nonce(self, store: JournalStore) -> int:
+        """Return the first nonce that nothing uses; others may send for this account as well."""
+        ours = store.next_nonce()
+        moments = ("latest", "pending")
+        replies = self.chain.rpc.batch(
+            [("eth_getTransactionCount", (self.address, moment)) for moment in moments]
+        )
+        used, pending = map(hex_int, replies)
+        if pending > max(used, ours) + MAX_FOREIGN:
+            # One such answer would hold up the account for good.
+            raise MalformedReplyError(
+                f"a chain endpoint says that {pending - used} transactions of {self.address} wait; "
+                "try another one"
+            )
+        return max(pending, ours)
 
     def _estimate(self, intent: Intent) -> int:
         question: dict[str, str] = {"from": self.address, "data": "0x" + intent.data.hex()}
@@ -385,21 +411,29 @@ class Journal:
         entries = store.in_state(State.SENT)
         receipts = self._receipts(entries)
         for entry in entries:
-            assert entry.nonce is not None  # as of every one in state SENT
-            receipt = receipts[entry.intent.key]
-            if receipt is not None:
-                self._finish_if_final(store, entry, receipt, head)
-            elif entry.nonce < used:
-                self._look_for_replacement(store, entry, head)
-            elif entry.nonce == used:
-                self._push(store, entry, head)
-            elif not entry.intent.is_late(head.timestamp):
-                self._broadcast_again(entry.attempts[-1])
+            try:
+                self._tend_one(store, entry, receipts[entry.intent.key], head, used)
+            except ChainError as error:  # what stands in one's way must not hold up the others
+                self._last_problem = f" ({error})"
+                log.info("%s: %s", entry.intent.key, error)
         waiting = [a.nonce for e in entries if not receipts[e.intent.key] for a in e.attempts[:1]]
         if min(waiting, default=used) > used == pending:
             self._fill_gap(store, used, head)
         else:
             self._gap_since = None
+
+    def _tend_one(
+        self, store: JournalStore, entry: Entry, receipt: Receipt | None, head: Block, used: int
+    ) -> None:
+        assert entry.nonce is not None  # as of every one in state SENT
+        if receipt is not None:
+            self._finish_if_final(store, entry, receipt, head)
+        elif entry.nonce < used:
+            self._look_for_replacement(store, entry, head)
+        elif entry.nonce == used:
+            self._push(store, entry, head)
+        elif not entry.intent.is_late(head.timestamp):
+            self._broadcast_again(entry.attempts[-1])
 
     def _receipts(self, entries: list[Entry]) -> dict[str, Receipt | None]:
         """Return for each key the receipt of whichever attempt is on the chain."""
@@ -473,8 +507,9 @@ class Journal:
         # Nodes want at least a tenth more on both figures to let go of what they hold.
         tip = None if now.tip is None else max(now.tip, last.tip * 9 // 8 + 1)
         max_fee = max(now.max_fee, last.max_fee * 9 // 8 + 1, tip or 0)
-        if self._max_gas_price is not None and max_fee > self._max_gas_price:
-            raise GasError("a higher offer would be above max_gas_price_gwei; raise it")
+        # To cancel costs little, and what is late must not go out instead.
+        if last.cancels or not cancels:
+            self._require_modest(max_fee, tip, now, entry.attempts[0])
         doing = "late; cancelling it for" if cancels else "stuck; offering"
         log.info("%s is %s %d wei a gas", entry.intent.key, doing, max_fee)
         intent, gas = entry.intent, last.gas
@@ -482,6 +517,16 @@ class Journal:
             intent, gas = Intent(intent.key, self.address, b""), EMPTY_GAS
         fees = _Fees(max_fee, tip)
         return self._sign(store, intent, last.nonce, gas, fees, head, cancels=cancels)
+
+    def _require_modest(self, max_fee: int, tip: int | None, now: _Fees, first: Attempt) -> None:
+        if self._max_gas_price is not None and max_fee > self._max_gas_price:
+            raise GasError("a higher offer would be above max_gas_price_gwei; raise it")
+        is_high = max_fee > MAX_RAISE * max(now.max_fee, first.max_fee)
+        if is_high or (tip or 0) > MAX_RAISE * max(now.tip or 0, first.tip, 1):
+            raise GasError(
+                f"{MAX_RAISE} times what others pay is offered already; the endpoint may not pass "
+                "transactions on, try another one"
+            )
 
     def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Find out what used up a nonce while no attempt of ours shows a receipt.
@@ -493,13 +538,12 @@ class Journal:
         low, high = 0, head.number - self.chain.profile.confirmations + 1
         if high < 1 or self._count(high) <= nonce:
             return  # not final yet
-        # The nonce was free when we signed; older states are no longer at every node.
         start = entry.attempts[0].height - RECHECK_BLOCKS
-        if 0 < start < high and self._count(start) <= nonce:
-            low = start
+        if 0 < start < high and not self._is_used(nonce, start):
+            low = start  # it was free when we signed
         while low < high:  # the first block after which the nonce is used
             middle = (low + high) // 2
-            if self._count(middle) > nonce:
+            if self._is_used(nonce, middle):
                 high = middle
             else:
                 low = middle + 1
@@ -513,6 +557,16 @@ class Journal:
         if before <= nonce < after and not ours & set(map(str, hashes)):
             log.warning("nonce %d was used by another program; binding anew", nonce)
             store.unbind(entry.intent.key)
+
+    def _is_used(self, nonce: int, block: int) -> bool:
+        """Return whether a block's state is known, and the nonce used up there.
+
+        Most nodes keep the states of the last blocks only: it is searched among those.
+        """
+        try:
+            return self._count(block) > nonce
+        except NodeError:
+            return False
 
     def _fill_gap(self, store: JournalStore, nonce: int, head: Block) -> None:
         """Use up a nonce that nothing known will use, so that later ones get their turn.

@@ -155,12 +155,11 @@ class Session:
         """The account's transactions."""
         from truthmark.chain.journal import Journal
 
-        gwei = self.settings.max_gas_price_gwei
         return Journal(
             self.chain,
             self.signer,
             self.home / "journal",
-            max_gas_price=None if gwei is None else int(gwei * 10**9),
+            max_gas_price=int(self.settings.max_gas_price_gwei * 10**9),
         )
 
     def token(self, address: str) -> "Contract":

@@ -14,7 +14,7 @@ from tests.utils.rig import SUPPLY, account, recipient, token_chain
 from tests.utils.rpc_server import Proxy, RpcServer, serve
 from tests.utils.sender import POINTS
 from truthmark.chain.connection import Chain, connect_chain
-from truthmark.chain.journal import Journal
+from truthmark.chain.journal import STUCK_BLOCKS, Journal
 from truthmark.chain.journal_store import open_store
 from truthmark.chain.transactions import Intent
 from truthmark.errors import (
@@ -23,6 +23,8 @@ from truthmark.errors import (
     ConfigError,
     GasError,
     LateError,
+    MalformedReplyError,
+    NodeError,
     RevertedError,
     TransactionPendingError,
 )
@@ -540,3 +542,122 @@ def test_resume__mined_before_it_could_be_cancelled__counts(
     process.rpc("evm_setAutomine", True)
     assert journal.wait("late").succeeded
     assert balance(chain, 0) == 3
+
+
+def offers(journal: Journal, key: str) -> list[Any]:
+    with open_store(journal._path) as store:
+        return list(store.get(key).attempts)
+
+
+def test_wait__endpoint_passes_nothing_on__offers_end_at_a_multiple(
+    process: AnvilProcess, chain: Chain, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # When it is mended later, the highest offer is what is paid.
+    process.rpc("evm_setAutomine", False)
+    call = chain.rpc.call
+
+    def lossy(method: str, *params: Any, **more: Any) -> Any:
+        return "0x" if method == "eth_sendRawTransaction" else call(method, *params, **more)
+
+    monkeypatch.setattr(chain.rpc, "call", lossy)
+    journal.submit(pay(chain, 0))
+    for _ in range(40):
+        mine(process, STUCK_BLOCKS + 1)
+        with pytest.raises(TransactionPendingError):
+            journal.wait("pay:0", timeout=0)
+    tips = [attempt.tip for attempt in offers(journal, "pay:0")]
+    assert 8 * 7 // 8 <= tips[-1] / tips[0] <= 8
+    with pytest.raises(TransactionPendingError, match="8 times what others pay"):
+        journal.wait("pay:0", timeout=0)
+    monkeypatch.undo()
+    process.rpc("evm_setAutomine", True)
+    assert journal.wait("pay:0", timeout=20).succeeded
+
+
+@pytest.mark.parametrize("kept", [40, 1])
+def test_resume__replaced_elsewhere_and_old_states_gone__others_go_on(
+    process: AnvilProcess,
+    chain: Chain,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: int,
+) -> None:
+    mine(process, 200)
+    call, parsed = chain.rpc.call, chain.rpc.parsed
+    with monkeypatch.context() as patch:
+
+        def lossy(method: str, *params: Any, **more: Any) -> Any:
+            return "0x" if method == "eth_sendRawTransaction" else call(method, *params, **more)
+
+        patch.setattr(chain.rpc, "call", lossy)
+        journal.submit(pay(chain, 0))
+    mine(process, 100)
+    cancel = {
+        "chainId": chain.profile.chain_id,
+        "nonce": nonce(chain),
+        "to": OWNER.address,
+        "gas": 21_000,
+        "maxFeePerGas": 10**11,
+        "maxPriorityFeePerGas": 10**9,
+    }
+    signed = OWNER.sign_transaction(cancel)
+    process.rpc("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
+    mine(process, 20)
+    head = chain.height()
+
+    def forgetful(method: str, params: Any, parse: Any, **more: Any) -> Any:
+        asked = str(params[-1]) if params else ""
+        if method == "eth_getTransactionCount" and asked.startswith("0x") and len(asked) < 20:
+            if int(asked, 16) < head - kept:
+                raise NodeError("missing trie node")
+        elif method == "eth_getTransactionCount" and isinstance(params[-1], dict) and kept == 1:
+            raise NodeError("missing trie node")
+        return parsed(method, params, parse, **more)
+
+    monkeypatch.setattr(chain.rpc, "parsed", forgetful)
+    assert journal.send(pay(chain, 1), timeout=20).succeeded
+    if kept == 1:  # what used the nonce cannot be told: it must not be paid again
+        assert [intent.key for intent in journal.pending()] == ["pay:0"]
+        with pytest.raises(TransactionPendingError, match="missing trie node"):
+            journal.wait("pay:0", timeout=0)
+        return
+    assert journal.wait("pay:0", timeout=20).succeeded
+    assert balance(chain, 0) == 1
+
+
+def test_submit__interrupted_before_it_is_signed__is_not_sent_later(
+    chain: Chain, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chain, "block", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.submit(pay(chain, 0))
+    assert journal.pending() == []
+    assert journal.resume() == []
+    assert balance(chain, 0) == 0
+    journal.send(pay(chain, 0))
+    assert balance(chain, 0) == 1
+
+
+@pytest.mark.parametrize("lie", [10**6, 2**63, 2**64])
+def test_submit__endpoint_tells_an_absurd_nonce__is_not_bound_to_it(
+    chain: Chain, journal: Journal, monkeypatch: pytest.MonkeyPatch, lie: int
+) -> None:
+    batch = chain.rpc.batch
+
+    def lying(calls: Any, **more: Any) -> Any:
+        answers = batch(calls, **more)
+        return [
+            hex(lie) if params[-1:] == ("pending",) else answer
+            for (_, params), answer in zip(calls, answers, strict=True)
+        ]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chain.rpc, "batch", lying)
+        with pytest.raises(MalformedReplyError, match="try another one"):
+            journal.send(pay(chain, 0))
+    assert journal.pending() == []
+    assert journal.send(pay(chain, 0), timeout=20).succeeded
