@@ -1389,7 +1389,7 @@ def test_a5__repriced_between_two_sends__takes_money_once(world: World) -> None:
 
 
 def test_a6__token_with_an_absurd_balance__cannot_lock_stake_by_overflow(world: World) -> None:
-    """Every amount that comes in is below 2^132, so no entry overflows and `release` works."""
+    """Every amount that comes in is below 2^133, so no entry overflows and `release` works."""
     token = world.hostile_token()
     listing = world.create_listing(token=str(token.address))
     token.set_mode(Mode.LYING_BALANCE)  # money that exists in `balanceOf` alone

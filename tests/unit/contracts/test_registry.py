@@ -7,7 +7,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.utils.contracts import events, plain
+from tests.utils.contracts import events, plain, reverts
 from tests.utils.drafts import (
     BOND,
     FEE_BPS,
@@ -433,6 +433,16 @@ def test_release__nobody_to_release__does_nothing(world: World) -> None:
     world.release(listing)
     assert events(world.registry) == []
     assert world.custody(listing) == live(listing)
+
+
+def test_extend__direct_mode__needs_nothing_of_staking(world: World) -> None:
+    listing = world.create_listing(0)
+    world.staking.pause(sender=world.owner)
+    boa.env.timestamp = listing.custody.end - TERM // 3
+    with reverts(world.registry, "registry: not the custodian"):
+        world.registry.extend(*listing.keeping, 1, sender=world.stranger)
+    world.registry.extend(*listing.keeping, 1, sender=world.seller)
+    assert world.custody(listing)["end"] == listing.custody.end + TERM
 
 
 def test_release__direct_mode__frees_without_staking(world: World) -> None:

@@ -167,6 +167,10 @@ def test_fix_lockers__none_or_a_person__is_refused() -> None:
             stage.contract.fix_lockers([], sender=stage.admin)
         with reverts(stage.contract, "staking: locker has no code"):
             stage.contract.fix_lockers([stage.locker, stage.stranger], sender=stage.admin)
+        # A key that lends itself code (EIP-7702) would be a person again a moment later.
+        boa.env.set_code(stage.stranger, b"\xef\x01\x00" + bytes.fromhex(str(stage.locker)[2:]))
+        with reverts(stage.contract, "staking: locker is a key"):
+            stage.contract.fix_lockers([stage.stranger], sender=stage.admin)
         assert stage.contract.lockers() == []
         assert not stage.contract.is_locker(stage.locker)
 
@@ -207,6 +211,7 @@ def test_reasons__in_the_source__are_all_tested_here() -> None:
     elsewhere = {
         "staking: no lockers",
         "staking: locker has no code",
+        "staking: locker is a key",
         "staking: lockers are not fixed",
         "staking: stake is too large",
         "staking: not registered",  # the access table
