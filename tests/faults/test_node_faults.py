@@ -21,6 +21,8 @@ from tests.utils.node_process import start_node
 from tests.utils.nodes import FEE, TERM, Keeper, Sale, Stand, open_stand, rounds, turn
 from tests.utils.rpc_server import serve
 from tests.utils.waiting import wait_for
+from truthmark.chain.contracts import Call
+from truthmark.errors import ChainError
 from truthmark.keys.curve import multiply
 from truthmark.market.catalogue import Purchase
 from truthmark.market.records import PurchaseStatus
@@ -158,6 +160,187 @@ def test_node__endpoints_disagree_about_a_purchase__posts_nothing(stand: Stand, 
         assert node.metrics.registry.get_sample_value("truthmark_problems_total", name)
         is_lying = False
         turn(lambda: is_delivered(stand, bought), node)
+
+
+def test_node__many_purchases__are_asked_about_at_once(stand: Stand, sale: Sale) -> None:
+    """Else free purchases of a crook's listing would make all other deliveries late."""
+    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    selector = call.data[:4].hex().encode()
+    asked: list[bytes] = []
+
+    def listen(question: bytes, answer: bytes) -> bytes:
+        if selector in question:
+            asked.append(question)
+        return answer
+
+    with (
+        liar(stand, listen) as first,
+        liar(stand, listen) as second,
+        Keeper(stand.net, "custodian1", rpc=(first, second)) as node,
+    ):
+        rounds(1, node)
+        bought = [stand.buy(sale, role) for role in ("buyer", "stranger", "copycat")]
+        node.round()
+        assert [question.count(selector) for question in asked] == [3, 3]
+        turn(lambda: all(is_delivered(stand, b) for b in bought), node)
+        assert node.acted("deliver") == 1
+
+
+def test_node__one_of_three_endpoints_lies_about_purchases__the_others_are_believed(
+    stand: Stand, sale: Sale
+) -> None:
+    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    with (
+        liar(stand, blank(call)) as url,
+        Keeper(
+            stand.net, "custodian1", rpc=(stand.net.chain.url, url, stand.net.chain.url)
+        ) as node,
+    ):
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+
+
+# ------------------------------------------------------------- endpoints behind
+
+
+def blank(call: Call) -> Callable[[bytes, bytes], bytes]:
+    """Lie that whatever such calls ask for does not exist."""
+    selector = call.data[:4].hex()
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        if selector.encode() not in question:
+            return answer
+        asked, said = json.loads(question), json.loads(answer)
+        pairs = zip(asked, said, strict=True) if isinstance(asked, list) else [(asked, said)]
+        for one, entry in pairs:
+            if one["method"] == "eth_call" and one["params"][0]["data"][2:10] == selector:
+                entry["result"] = "0x" + "00" * ((len(entry["result"]) - 2) // 2)
+        return json.dumps(said).encode()
+
+    return lie
+
+
+@contextlib.contextmanager
+def lagging(stand: Stand, block: int) -> Iterator[tuple[str, threading.Event]]:
+    """An endpoint whose calls are answered, while the event is set, by a machine that is behind.
+
+    Like others it takes "latest" for its own newest block, and refuses a block it does not have.
+    """
+    is_behind = threading.Event()
+
+    def answer_one(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        if asked["method"] != "eth_call":
+            return said
+        call, at = asked["params"]
+        if at == "latest":
+            return said | {"result": stand.net.chain.rpc("eth_call", call, hex(block))}
+        return {"jsonrpc": "2.0", "id": asked["id"], "error": NOT_FOUND}
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        if not is_behind.is_set():
+            return answer
+        asked, said = json.loads(question), json.loads(answer)
+        if isinstance(asked, dict):
+            return json.dumps(answer_one(asked, said)).encode()
+        by_id = {entry["id"]: entry for entry in said}
+        return json.dumps([answer_one(one, by_id[one["id"]]) for one in asked]).encode()
+
+    with liar(stand, lie) as url:
+        yield url, is_behind
+
+
+NOT_FOUND = {"code": -32000, "message": "header for hash not found"}
+
+
+def test_node__endpoint_behind__is_an_outage_and_no_duty_is_forgotten(stand: Stand) -> None:
+    before = stand.net.status().block or 0
+    with (
+        lagging(stand, before) as (url, is_behind),
+        Keeper(stand.net, "custodian1", rpc=(url,)) as node,
+    ):
+        sale = stand.sell([node], threshold=1)
+        turn(lambda: stand.is_live(sale), node)
+        rounds(2, node)
+        is_behind.set()
+        for _ in range(3):
+            with pytest.raises(ChainError, match="not found"):
+                node.round()
+        is_behind.clear()
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+        assert node.ear.kinds(sale) == ["accepted"]
+
+
+def test_node__endpoint_lost_the_index_tip__is_an_outage_that_says_what_to_do(
+    stand: Stand, sale: Sale
+) -> None:
+    is_behind = threading.Event()
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        if not is_behind.is_set() or b"eth_getBlockByHash" not in question:
+            return answer
+        return json.dumps(json.loads(answer) | {"result": None}).encode()
+
+    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
+        rounds(1, node)
+        is_behind.set()
+        with pytest.raises(ChainError, match="use another endpoint"):
+            node.round()
+        is_behind.clear()
+        node.round()
+        assert sale.epoch.custody_id in node.role.view._held
+
+
+def test_node__endpoint_denies_a_custody__keeps_it_and_says_so_once(
+    stand: Stand, sale: Sale
+) -> None:
+    """Also an endpoint that does not care which block it is asked about."""
+    call = stand.session("seller").chain.registry.functions.custodies(bytes(32))
+    deny, is_lying = blank(call), threading.Event()
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        return deny(question, answer) if is_lying.is_set() else answer
+
+    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
+        is_lying.set()  # from its start on, as for a node that had no time to see better
+        rounds(3, node)
+        assert node.ear.kinds(sale) == ["problem"]
+        is_lying.clear()
+        rounds(1, node)
+        is_lying.set()
+        rounds(2, node)
+        assert node.ear.kinds(sale) == ["problem", "problem"]
+        is_lying.clear()
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+        assert set(node.ear.kinds(sale)) == {"problem"}  # neither "leaving" nor "accepted" again
+        assert [name for name in node.role._bytes._jobs if "drop" in str(name)] == []
+
+
+def test_node__endpoint_denies_the_acceptance__keeps_the_duty(stand: Stand, sale: Sale) -> None:
+    """It tells of the custody as it was before: opened, accepted by nobody, and now it is late."""
+    functions = stand.session("seller").chain.registry.functions
+    stand.warp_to(sale.epoch.custody.accept_until + 1)
+    selector = functions.custodies(bytes(32)).data[:4].hex().encode()
+    is_lying = threading.Event()
+    word = "0x" + "01".rjust(64, "0")
+
+    def lie(question: bytes, answer: bytes) -> bytes:
+        if not is_lying.is_set() or selector not in question:
+            return answer
+        asked, said = json.loads(question), json.loads(answer)
+        for one, entry in zip(asked, said, strict=True):
+            if one["params"][0]["data"][2:10].encode() == selector:
+                entry["result"] = word + "00" * ((len(entry["result"]) - len(word)) // 2)
+        return json.dumps(said).encode()
+
+    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
+        is_lying.set()
+        rounds(2, node)
+        is_lying.clear()
+        bought = stand.buy(sale)
+        turn(lambda: is_delivered(stand, bought), node)
+        assert node.ear.kinds(sale) == ["problem"]
 
 
 def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(

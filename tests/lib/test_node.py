@@ -4,6 +4,7 @@
 import contextlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import truthmark
+import truthmark.node.custodian as node_module
 from tests.utils.nodes import (
     DELIVERY,
     FEE,
@@ -25,7 +27,7 @@ from tests.utils.nodes import (
     rounds,
     turn,
 )
-from truthmark.market.catalogue import Purchase
+from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
 from truthmark.market.delivering import turn_order
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, duty_id
@@ -60,7 +62,7 @@ def keepers(stand: Stand) -> Iterator[list[Keeper]]:
         yield [stack.enter_context(Keeper(stand.net, name)) for name in NAMES]
 
 
-def live_sale(stand: Stand, keepers: list[Keeper], **options: object) -> Sale:
+def live_sale(stand: Stand, keepers: list[Keeper], **options: Any) -> Sale:
     sale = stand.sell(keepers, **options)
     turn(lambda: stand.is_live(sale), *keepers)
     return sale
@@ -189,7 +191,7 @@ def test_node__unsuitable_custody__is_refused_without_fetching_anything(
     keepers: list[Keeper],
     caplog: pytest.LogCaptureFixture,
     reason: str,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> None:
     caplog.set_level("INFO")
     node = keepers[0]
@@ -254,6 +256,31 @@ def test_node__seller_with_many_incomplete_custodies__waits(stand: Stand) -> Non
         turn(lambda: sum(stand.state(s).accepted > 0 for s in sales) == 2, node)
         rounds(5, node)
         assert sum(stand.state(s).accepted > 0 for s in sales) == 2
+
+
+def test_node__seller_whose_manifests_nobody_has__keeps_no_other_seller_waiting(
+    stand: Stand, keepers: list[Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, gate, asked = keepers[0], threading.Event(), set()
+    fetch = node_module.fetch_manifest
+
+    def hang(storage: Any, version: Version) -> Any:
+        if version.terms.seller == stand.address("copycat"):
+            asked.add(version.terms_id)
+            gate.wait(60)
+        return fetch(storage, version)
+
+    monkeypatch.setattr(node_module, "fetch_manifest", hang)
+    try:
+        for _ in range(3):
+            stand.sell([node], role="copycat", threshold=1)
+        turn(lambda: asked, node)
+        rounds(3, node)
+        honest = stand.sell([node], threshold=1)
+        turn(lambda: stand.is_live(honest), node)
+        assert len(asked) == 1
+    finally:
+        gate.set()
 
 
 def test_node__wrong_share__is_refused_and_told(

@@ -115,6 +115,7 @@ class Sale:
 
     version: Version
     epoch: Epoch
+    seller: str = "seller"
 
 
 class Stand:
@@ -153,10 +154,12 @@ class Stand:
             {self.token: (fee, keeping_fee)}, **(terms | more)
         )
 
-    def sell(self, keepers: Sequence[str | Keeper], **options: Any) -> Sale:
+    def sell(
+        self, keepers: Sequence[str | Keeper], *, role: str = "seller", **options: Any
+    ) -> Sale:
         """Pack something new and list it with these custodians; none: direct mode."""
         number = next(_numbers)
-        seller = self.session("seller")
+        seller = self.session(role)
         folder = self.net.folder / f"packed-{number}"
         frame = pd.DataFrame({"number": range(100), "name": [f"row {number}"] * 100})
         truthmark.pack(frame, folder, licence="CC-BY-4.0", title=f"set {number}", session=seller)
@@ -172,15 +175,16 @@ class Stand:
             "terms": 3,
         }
         version = truthmark.list_dataset(folder, session=seller, **(given | options))
-        sale = Sale(version, seller.catalogue.epochs(version.terms_id)[0])
+        sale = Sale(version, seller.catalogue.epochs(version.terms_id)[0], role)
         self.sales.append(sale)
         return sale
 
     def retire_all(self) -> None:
         """End everything that is for sale, so that the next test's nodes are left alone by it."""
         for sale in self.sales:
-            if self.session("seller").catalogue.standing(sale.version)[0] is VersionStatus.OPEN:
-                Seller(self.session("seller")).retire(sale.version)
+            seller = self.session(sale.seller)
+            if seller.catalogue.standing(sale.version)[0] is VersionStatus.OPEN:
+                Seller(seller).retire(sale.version)
         self.sales.clear()
 
     def buy(self, sale: Sale, role: str = "buyer") -> Purchase:

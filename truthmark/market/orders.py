@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 MAX_BATCH = 20
 """Purchases in one transaction."""
 
-_SHORT = 16  # hex digits of a purchase's id in a name; two equal ones are not to be found
+_SHORT = 40
+"""Hex digits of a purchase's id in a name. Two purchases of one name would be one order, and the
+second never served; a buyer, who tries salts as he likes, finds them in 64 bits, not in 160."""
 
 
 class Order(NamedTuple):

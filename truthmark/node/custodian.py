@@ -29,6 +29,7 @@ from truthmark.market.custodian import Custodian, is_due
 from truthmark.market.orders import MAX_BATCH, Order, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.upkeep import Upkeep, inspected, overdue, releasable
+from truthmark.node.certainty import find_paid
 from truthmark.node.keeping import Kept, fetch_manifest, take_share
 from truthmark.node.policy import (
     Policy,
@@ -99,6 +100,8 @@ class CustodianRole:
         """keys of what is sent and not confirmed; in a dry run, of what was said"""
         self._refused: dict[bytes, str] = {}
         self._seen: dict[bytes, Held] = {}
+        self._certain: set[bytes] = set()
+        """ids of purchases whose part is due in this round and may be posted"""
 
     def close(self) -> None:
         """End the work beside the rounds."""
@@ -126,6 +129,7 @@ class CustodianRole:
         view.refresh()
         self._look_around()
         custodies = sorted(view.custodies, key=_urgency)
+        self._certain = self._find_certain(custodies)
         waiting = Counter(
             held.version.terms.seller
             for held in custodies
@@ -203,6 +207,8 @@ class CustodianRole:
 
     def _tend(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
         """Do what one custody needs, and tell whether it is a duty of ours."""
+        if self._is_outdated(held):
+            return False
         self._tell_changes(held)
         if not held.is_accepted:
             return self._consider(held, offer, waiting)
@@ -217,6 +223,24 @@ class CustodianRole:
             self._extend(held, offer)
         self._release(held)
         self._keep(held)
+        return True
+
+    def _is_outdated(self, held: Held) -> bool:
+        """Whether what the chain says of a custody is worth nothing; tells the operator once.
+
+        Letting go of a duty cannot be undone and costs stake, so it never follows from such an
+        answer.
+        """
+        matter = f"outdated {_name(held)}"
+        if not held.is_outdated:
+            self.notifier.close_matter("problem", matter)
+            return False
+        self.metrics.problems.labels("outdated").inc()
+        text = (
+            f"{_title(held)}: a chain endpoint knows less of it than its own logs say; nothing is "
+            "done about it now; if it stays so use another endpoint"
+        )
+        self.notifier.tell("problem", text, about=matter)
         return True
 
     def _tell_changes(self, held: Held) -> None:
@@ -249,7 +273,7 @@ class CustodianRole:
         """Accept a custody that suits the offer; checked and pinned first."""
         view, version, epoch = self.view, held.version, held.seat.epoch
         now = view.block.timestamp
-        if held.state.status is not CustodyStatus.OPENED or now > epoch.custody.accept_until:
+        if held.state.status in _ENDED or now > epoch.custody.accept_until:
             self._let_go(held)
             return False
         if view.gas < self.policy.gas_reserve or not view.is_actor:
@@ -295,17 +319,8 @@ class CustodianRole:
         """Deliver what is due, refund what is overdue, settle what was inspected."""
         now, index = self.view.block.timestamp, held.seat.index
         version, seat, state = held.version, held.seat, held.state
-        margin = self.policy.margin_seconds
         purchases = list(held.purchases.values())
-        busy = named_purchases(f"deliver:{index}", self._pending)
-        due = [
-            p
-            for p in purchases
-            if not held.is_released
-            and short_id(p) not in busy
-            and is_due(p, seat, state, now, version.terms.delivery_seconds, margin)
-            and self._is_certain(p, version.terms.token)
-        ]
+        due = [p for p in self._due(held) if p.purchase_id in self._certain]
         if due and self._has_share(held):
             self._submit_all("deliver", self._custodian.plan_deliver(version, seat, due))
 
@@ -355,7 +370,9 @@ class CustodianRole:
             self.metrics.missed.inc()
             self._missed.add(held.seat.epoch.custody_id)
         self.notifier.tell(
-            "missed", f"purchase 0x{name[:16]} of {held.version.ref} was not delivered", about=name
+            "missed",
+            f"purchase {_short(purchase)} of {held.version.ref} was not delivered",
+            about=name,
         )
 
     def _count_missed(self, held: Held) -> None:
@@ -364,27 +381,51 @@ class CustodianRole:
             self._missed.add(held.seat.epoch.custody_id)
             self.metrics.missed.inc()
 
-    def _is_certain(self, purchase: Purchase, token: str) -> bool:
-        """Whether a purchase is deep enough, and paid on a second endpoint's word too.
+    def _due(self, held: Held) -> list[Purchase]:
+        """Return the purchases whose part is ours to post now, if they are certain."""
+        if held.is_released or held.version.status is VersionStatus.DEAD:
+            return []
+        seat, state, now = held.seat, held.state, self.view.block.timestamp
+        window, margin = held.version.terms.delivery_seconds, self.policy.margin_seconds
+        busy = named_purchases(f"deliver:{seat.index}", self._pending)
+        return [
+            p
+            for p in held.purchases.values()
+            if short_id(p) not in busy and is_due(p, seat, state, now, window, margin)
+        ]
+
+    def _find_certain(self, custodies: Iterable[Held]) -> set[bytes]:
+        """Return the ids of due purchases that are deep enough, and paid on a second word too.
 
         The catalogue leaves out purchases whose ids are not those of their buyers' keys, so an
         endpoint cannot make us multiply our share by a point of its choice.
         """
-        chain = self.session.chain
-        price, default = purchase.receipt.price, chain.profile.confirmations
-        needed = self.policy.confirmations_for(token, price, default)
-        if purchase.block_number > self.view.block.number - needed + 1:
-            return False
-        question = chain.market.functions.purchases(purchase.purchase_id)
-        try:
-            block = chain.final_block(needed)
-            if purchase.block_number > block.number:
-                return False
-            state = chain.agreed_call(question, block)
-        except EndpointsDisagreeError as error:  # other purchases, and all else, go on
-            self._problem("disagreement", f"purchase 0x{purchase.purchase_id.hex()[:16]}: {error}")
-            return False
-        return bool(state[0] == PurchaseStatus.PAID)
+        chain, height = self.session.chain, self.view.block.number
+        by_depth: dict[int, list[Purchase]] = {}
+        for held in custodies:
+            token = held.version.terms.token
+            for purchase in self._due(held):
+                price, default = purchase.receipt.price, chain.profile.confirmations
+                needed = self.policy.confirmations_for(token, price, default)
+                if purchase.block_number <= height - needed + 1:
+                    by_depth.setdefault(needed, []).append(purchase)
+        certain: set[bytes] = set()
+        for needed, purchases in by_depth.items():
+            try:
+                paid, disputed = find_paid(chain, purchases, needed)
+            except ChainError as error:  # what is not a delivery goes on
+                is_dispute = isinstance(error, EndpointsDisagreeError)
+                kind = "disagreement" if is_dispute else "chain"
+                self._problem(kind, f"{len(purchases)} purchases are not certain: {error}")
+                continue
+            certain |= paid
+            for purchase in disputed:
+                self._problem(
+                    "disagreement",
+                    f"chain endpoints say different things about purchase {_short(purchase)}; "
+                    "wait, and if it stays so replace one",
+                )
+        return certain
 
     def _extend(self, held: Held, offer: Offer | None) -> None:
         """Stay for another term where that is wanted and safe."""
@@ -449,8 +490,12 @@ class CustodianRole:
     def _manifest(self, held: Held) -> "Manifest | None":
         """Return a version's manifest once it was fetched."""
         storage, version = self.session.storage, held.version
+        # One at a time for each seller, here and with shares: what one of them does not give out
+        # must not hold all threads, each time for as long as a storage is waited for.
         job = self._shares.ask(
-            ("manifest", version.terms_id), lambda: fetch_manifest(storage, version)
+            ("manifest", version.terms_id),
+            lambda: fetch_manifest(storage, version),
+            group=version.terms.seller,
         )
         return cast("Manifest", job.result) if self._is_done(job, held, "manifest") else None
 
@@ -466,7 +511,7 @@ class CustodianRole:
         if session.vault.find_share(custody_id, seat.index, share_key) is not None:
             return True
         work = partial(take_share, session, version, seat, self._encryption_keys)
-        job = self._shares.ask(("share", custody_id), work)
+        job = self._shares.ask(("share", custody_id), work, group=version.terms.seller)
         if job.is_done:  # and gone from the disk since
             self._shares.forget(("share", custody_id))
             return False
@@ -591,6 +636,10 @@ def _urgency(held: Held) -> tuple[bool, float]:
 
 def _name(held: Held) -> str:
     return f"0x{held.seat.epoch.custody_id.hex()[:16]}"
+
+
+def _short(purchase: Purchase) -> str:
+    return f"0x{purchase.purchase_id.hex()[:16]}"
 
 
 def _title(held: Held) -> str:

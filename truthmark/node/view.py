@@ -2,13 +2,16 @@
 """What concerns one validator, kept up to date at the cost of its own custodies.
 
 New events are read from where the last look ended; what depends on the moment is asked of the
-chain, in one question for all custodies that are not over.
+chain, in one question for all custodies that are not over. All of it is asked at the index's last
+block, by its hash: so a look is one picture, and an endpoint which is behind cannot answer at all.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from truthmark.config import to_checksum_address
+from truthmark.errors import NodeError
 from truthmark.market.catalogue import START, EpochState, Purchase, Version
 from truthmark.market.custodian import Seat, seats
 from truthmark.market.records import (
@@ -37,6 +40,7 @@ class Held:
         version_stopped_at: When the version was retired, 0 if it was not.
         pot: What can be spent on further terms, in the sale token's smallest unit.
         purchases: Those that are neither settled nor refunded, by id.
+        was_accepted: Whether the index has seen the validator accept.
     """
 
     seat: Seat
@@ -45,6 +49,16 @@ class Held:
     version_stopped_at: int = 0
     pot: int = 0
     purchases: dict[bytes, Purchase] = field(default_factory=dict)
+    was_accepted: bool = False
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the chain's answer knows less than the index does; nothing follows from it."""
+        return (
+            self.state.status is CustodyStatus.NONE
+            or self.version.status is VersionStatus.NONE
+            or (self.was_accepted and not self.is_accepted)
+        )
 
     @property
     def is_accepted(self) -> bool:
@@ -74,8 +88,8 @@ class View:
         validator: The validator's address.
 
     Attributes:
-        block: The newest block at the last look.
-        tip: Number of the last block whose events are known.
+        block: The block of the last look: the last one whose events are known.
+        tip: Its number.
         gas: What the session's account holds, in wei.
         free_stake: The validator's, in the stake token's smallest unit.
         is_actor: Whether the account may act for the validator.
@@ -89,7 +103,7 @@ class View:
     def __init__(self, session: "Session", validator: str) -> None:
         """Know nothing yet; `refresh` looks."""
         self.session = session
-        self.validator = validator
+        self.validator = to_checksum_address(validator)  # as the index has it
         self.tip = -1
         self._tip_hash: bytes | None = None
         self._versions: dict[bytes, Version] = {}
@@ -106,12 +120,20 @@ class View:
         return len(self._terms_of[version.terms.public_key] - {version.terms_id}) > 0
 
     def refresh(self) -> None:
-        """Look at everything once.
+        """Look at everything once, as it is at one block.
 
         Raises:
-            ChainError: The chain cannot be read.
+            ChainError: The chain cannot be read, or no endpoint is as far as the index.
             ConfigError: The index cannot be used.
         """
+        try:
+            self._look()
+        except NodeError:
+            # The block may have left the chain since it was indexed, or one of several machines
+            # behind an endpoint's address lags: the index finds out, so look once more.
+            self._look()
+
+    def _look(self) -> None:
         catalogue = self.session.catalogue
         catalogue.sync()
         index = catalogue.follower.index
@@ -121,7 +143,7 @@ class View:
             self.tip = -1
             self._versions, self._terms_of, self._held = {}, {}, {}
         tip = index.tip()
-        self._read_events((self.tip, 2**31) if self.tip >= 0 else START)
+        self._read_events((self.tip, 2**31) if self.tip >= 0 else START, tip.number)
         self.tip, self._tip_hash = tip.number, tip.hash
         self._ask_chain()
 
@@ -129,7 +151,7 @@ class View:
         """Leave a custody that is over out of later looks."""
         self._held.pop(held.seat.epoch.custody_id, None)
 
-    def _read_events(self, after: tuple[int, int]) -> None:
+    def _read_events(self, after: tuple[int, int], tip: int) -> None:
         catalogue = self.session.catalogue
         for version in catalogue.versions(after=after):
             self._versions[version.terms_id] = version
@@ -138,9 +160,21 @@ class View:
             of = self._versions.get(seat.epoch.custody.terms_id)
             if of is not None:  # else an endpoint has kept it from us, or made the custody up
                 self._held.setdefault(seat.epoch.custody_id, Held(seat, of, _UNKNOWN))
+        index = catalogue.follower.index
+        accepted = {
+            bytes(row.args["custody_id"])
+            for row in index.events(
+                "registry",
+                "CustodyAccepted",
+                after=after,
+                until_block=tip,  # another process may have brought the index farther
+                custodian=self.validator,
+            )
+        }
+        for custody_id in accepted & self._held.keys():
+            self._held[custody_id].was_accepted = True
         for purchase in catalogue.purchases(after=after):
             self._note(purchase)
-        index = catalogue.follower.index
         known = {pid for held in self._held.values() for pid in held.purchases}
         touched = {
             bytes(row.args["purchase_id"])
@@ -161,11 +195,15 @@ class View:
             held.purchases.pop(purchase.purchase_id, None)
 
     def _ask_chain(self) -> None:
-        chain = self.session.chain
+        chain, at = self.session.chain, self._tip_hash
+        block = None if at is None else chain.find_block(at)
+        if at is None or block is None:
+            raise NodeError(
+                f"a chain endpoint does not have block {self.tip} of the index; wait, and if it "
+                "stays so use another endpoint"
+            )
         registry, staking = chain.registry.functions, chain.staking.functions
         custodies = self.custodies
-        self.block = chain.block()
-        self.gas = chain.balance(self.session.address)
         own = [
             staking.free(self.validator),
             staking.is_actor(self.validator, self.session.address),
@@ -174,17 +212,20 @@ class View:
             call
             for held in custodies
             for call in (
+                registry.custodies(held.seat.epoch.custody_id),
                 registry.versions(held.version.terms_id),
                 registry.pots(held.version.terms_id),
             )
         ]
-        answers = chain.batch(own + calls)
+        gas = chain.balance(self.session.address, at)
+        answers = chain.batch(own + calls, block=at)
+        self.block, self.gas = block, gas
         self.free_stake, self.is_actor = answers[:2]
-        states = self.session.catalogue.states([held.seat.epoch for held in custodies])
         for held, state, version, pot in zip(
-            custodies, states, answers[2::2], answers[3::2], strict=True
+            custodies, answers[2::3], answers[3::3], answers[4::3], strict=True
         ):
-            held.state, held.pot, held.version_stopped_at = state, pot, version.stopped_at
+            held.state = EpochState(CustodyStatus(state[0]), *state[1:])
+            held.pot, held.version_stopped_at = pot, version.stopped_at
             held.version = replace(held.version, status=VersionStatus(version[0]))
 
 

@@ -29,6 +29,7 @@ from truthmark.hashing import keccak256
 from truthmark.keys.curve import multiply
 from truthmark.keys.vault import Vault
 from truthmark.keys.words import hash_words
+from truthmark.market.orders import batch_key
 from truthmark.market.packing import pack_dataset, secret_cek, seller_cek
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
 from truthmark.market.session import Session, Signer
@@ -102,6 +103,15 @@ def test_send_order__repeated_after_a_kill__is_waited_for(desk: Desk) -> None:
     desk.nonce = 1
     assert desk.session.send_order(call, "fund").key == "fund:begun"
     assert desk.journal.sent == []
+
+
+def test_send__orders_about_purchases_alike_in_64_bits__are_both_sent(desk: Desk) -> None:
+    """A buyer chooses salts until the ids of two purchases begin alike."""
+    alike = [SimpleNamespace(purchase_id=b"\xab" * 8 + bytes([number]) * 24) for number in range(2)]
+    keys = [batch_key("deliver:1", [purchase]) for purchase in alike]  # type: ignore[list-item]
+    for key in keys:
+        desk.session.send(desk.call(), key, "deliver 1 part")
+    assert desk.journal.sent == keys
 
 
 def test_send_order__something_else_is_on_its_way__is_sent(desk: Desk) -> None:
