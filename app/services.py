@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import sqlalchemy as sa
 import streamlit as st
 
@@ -30,7 +31,15 @@ from app.views import Mark
 from truthmark.cli.backups import is_covered, write_backup
 from truthmark.cli.base import State
 from truthmark.cli.output import clean, duration, moment, plural, size
-from truthmark.codec import CardPolicy, Manifest, open_container, read_card, read_manifest
+from truthmark.codec import (
+    CardPolicy,
+    Container,
+    File,
+    Manifest,
+    open_container,
+    read_card,
+    read_manifest,
+)
 from truthmark.config import format_units, load_settings
 from truthmark.errors import (
     ConfigError,
@@ -72,8 +81,6 @@ _SEARCHED: Final = 4_000  # characters of a description
 _SYNC_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 0.5  # that a page waits for descriptions; the rest comes later
 _RETRY_SECONDS: Final = 30.0
-_COMPLAINT_GAS: Final = 200_000
-_COMPLAINT_GAS_PART: Final = 50_000
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _DEVNET: Final = ("devnet", 31337)
 
@@ -485,6 +492,7 @@ def _price(session: Session, quote: Quote) -> views.Price:
     protocol = quote.price * quote.version.terms.fee_bps // BPS
     return views.Price(
         price=show(quote.price, token),
+        keepers=custody.keepers,
         fee=show(custody.fee, token) if custody.fee else None,
         custodians=custody.threshold,
         fees=show(quote.total - quote.price, token),
@@ -780,24 +788,24 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
         st.session_state[_COMPLAINT] = (key, complaint)
         return _wrong_key(session, complaint)
     with open_container(opened.folder, cek=opened.cek) as container:
-        tables = [
-            views.Table(
-                name=clean(file.path, 200),
-                rows=file.rows,
-                sample=_rows(
-                    container.to_table(file.path, rows=range(min(FIRST_ROWS, file.rows or 0)))
-                    .slice(0, FIRST_ROWS)
-                    .to_pylist()
-                ),
-            )
-            for file in container.tables[:_MAX_TABLES]
-        ]
+        tables = [_first_rows(container, file) for file in container.tables[:_MAX_TABLES]]
         files = [file for file in container.files if not file.is_table]
         return views.Opened(
             tables=tuple(tables),
             files=tuple((clean(f.path, 200), size(f.size or 0)) for f in files[:_MAX_FILES]),
             file_count=len(files),
         )
+
+
+def _first_rows(container: Container, file: File) -> views.Table:
+    rows = range(min(FIRST_ROWS, file.rows or 0))
+    table = container.to_table(file.path, rows=rows).slice(0, FIRST_ROWS)
+    shown = views.Table(name=clean(file.path, 200), rows=file.rows)
+    try:
+        return replace(shown, sample=_rows(table.to_pylist()))
+    except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
+        # Arrow holds times, time zones and texts that Python has no value for.
+        return replace(shown, note="its rows cannot be shown here; save it to use it elsewhere")
 
 
 def save_purchase(key: str, folder: str, progress: Progress) -> str:
@@ -964,10 +972,9 @@ def _note(session: Session, purchase: Purchase, version: Version, can_refund: bo
 
 def _wrong_key(session: Session, complaint: WrongKeyComplaint) -> views.WrongKey:
     opened, now = complaint.opened, _now(session)
-    price = int(session.chain.rpc.call("eth_gasPrice"), 16)
-    parts = opened.epoch.custody.threshold
+    cost = Buyer(session).complaint_cost(complaint)
     return views.WrongKey(
-        cost=session.profile.format_native((_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price),
+        cost="" if cost is None else session.profile.format_native(cost),
         brings=_brings(session, complaint),
         until=moment(opened.purchase.deadline, now),
         is_late=now > opened.purchase.deadline,

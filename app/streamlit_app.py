@@ -1,43 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app: `make app`, or `streamlit run app/streamlit_app.py`.
+"""The app's server: `make app`, or `streamlit run app/streamlit_app.py`.
 
 With `TRUTHMARK_APP_LOCAL=1`, which `make app` sets, it acts with the accounts of this machine and
 must be reachable from nowhere else. Without, it shows what is public and holds nobody's keys.
 """
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 
-from app import services
-from app.components.problem import problem
-
-HERE = Path(__file__).parent
-
-
-def main() -> None:
-    """Draw what all pages share, then the chosen one."""
-    st.set_page_config(
-        page_title="Truthmark",
-        page_icon=str(HERE / "static" / "mark.svg"),
-        layout="wide",
-        menu_items={"About": "Buy labels you can check and sell data nobody can cheat on."},
-    )
-    st.logo(str(HERE / "static" / "logo.svg"), size="large")
-    page = st.navigation(
-        [
-            st.Page("app_pages/market.py", title="Market", icon=":material/storefront:"),
-            st.Page("app_pages/dataset.py", title="Dataset", icon=":material/dataset:"),
-            st.Page("app_pages/my_data.py", title="My data", icon=":material/key:"),
-            st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
-            st.Page("app_pages/network.py", title="Network", icon=":material/hub:"),
-        ],
-        position="top",
-    )
-    try:
-        page.run()
-    except services.TruthmarkError as error:
-        problem(error)
+UNFRAMED = {"X-Frame-Options": "DENY", "Content-Security-Policy": "frame-ancestors 'none'"}
 
 
-main()
+class NoFrames:
+    """Forbids browsers to show the app inside of another page.
+
+    That page could lay it under something else and have the visitor click on "Pay".
+    """
+
+    def __init__(self, app: Any) -> None:
+        """Wrap an ASGI app."""
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer with the headers that say so."""
+
+        async def send_unframed(message: Any) -> None:
+            if message["type"].endswith(".response.start"):
+                MutableHeaders(scope=message).update(UNFRAMED)
+            await send(message)
+
+        await self.app(scope, receive, send_unframed)
+
+
+# Found by `streamlit run` under this name.
+app = st.App(Path(__file__).with_name("pages.py"), middleware=[Middleware(NoFrames)])

@@ -75,6 +75,8 @@ class Table:
     """names and types"""
     rows: int | None = None
     sample: tuple[dict[str, Any], ...] = ()
+    note: str = ""
+    """why there are no rows, where they cannot be shown"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Price:
     """What a purchase costs now."""
 
     price: str
+    keepers: str
+    """who keeps the key"""
     fee: str | None
     """of each custodian"""
     custodians: int
@@ -234,7 +238,7 @@ class WrongKey:
     """A key that was proven wrong on this machine, and what a complaint costs and brings.
 
     Attributes:
-        cost: For gas.
+        cost: For gas; empty where nobody says it.
         brings: What comes back and what of the bond comes on top.
         until: When complaints end; empty where the sale is refundable without one.
         is_late: Whether that has passed.

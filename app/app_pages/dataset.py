@@ -147,12 +147,14 @@ def _price(dataset: Dataset) -> None:
         if purchase is not None:
             _line("**You paid**", f"**{literal(purchase.paid)}**")
             purchase_panel(purchase)
+        # What was asked for and would be paid now, else what it would cost.
+        prepared = services.prepared(dataset.ref) if can_act else None
         if not is_mine:
-            _fees(dataset)
+            _fees(dataset, prepared)
         if not can_act:
             st.caption("Buy it from your own machine, where your keys are:")
         elif not is_mine and dataset.price is not None:
-            _buy(dataset)
+            _buy(dataset, prepared)
         if can_act:
             st.caption("or in a terminal:")
         st.code(f"truthmark get {dataset.ref} ./data", language=None)
@@ -160,17 +162,18 @@ def _price(dataset: Dataset) -> None:
             st.code(dataset.uri, language=None, wrap_lines=True)
 
 
-def _fees(dataset: Dataset) -> None:
-    price = dataset.price
-    if price is None:
+def _fees(dataset: Dataset, prepared: Price | None) -> None:
+    if dataset.price is None:
         st.warning(literal(dataset.why_not), icon=":material/block:")
         return
+    price = prepared or dataset.price
     _line("Price", literal(price.price))
     if price.fee:
         _line(f"{price.custodians} custodians, {literal(price.fee)} each", literal(price.fees))
     _line("**You pay**", f"**{literal(price.total)}**")
     if price.protocol_fee:
         st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
+    st.markdown(f"The key is kept by **{literal(price.keepers)}**.")
 
 
 def _line(name: str, amount: str) -> None:
@@ -179,12 +182,11 @@ def _line(name: str, amount: str) -> None:
     right.markdown(amount, text_alignment="right")
 
 
-def _buy(dataset: Dataset) -> None:
-    price = services.prepared(dataset.ref)
-    if price is None:
+def _buy(dataset: Dataset, prepared: Price | None) -> None:
+    if prepared is None:
         _check(dataset)
     else:
-        _pay(dataset, price)
+        _pay(dataset, prepared)
 
 
 def _check(dataset: Dataset) -> None:

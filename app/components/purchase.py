@@ -97,8 +97,9 @@ def _complaint(purchase: Purchase, wrong: WrongKey) -> None:
     if wrong.is_late:
         st.markdown(f"Complaints ended at {wrong.until}; nothing can be done about this purchase.")
         return
+    cost = f"about **{wrong.cost}** for gas" if wrong.cost else "gas"
     st.markdown(
-        f"A complaint proves that to the contract. It costs about **{wrong.cost}** for gas and "
+        f"A complaint proves that to the contract. It costs {cost} and "
         f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
         f"the listing for everybody. It counts until {wrong.until}."
     )

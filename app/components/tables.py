@@ -25,6 +25,9 @@ def samples_of(tables: Iterable[Table]) -> None:
         if table.sample:
             _name(table)
             st.dataframe(pd.DataFrame(list(table.sample)), hide_index=True)
+        elif table.note:
+            _name(table)
+            st.caption(literal(table.note))
 
 
 def _name(table: Table) -> None:

@@ -15,7 +15,7 @@ from truthmark.errors import ConfigError
 from truthmark.testing.anvil import anvil_binary
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = ROOT / "app" / "streamlit_app.py"
+MAIN = ROOT / "app" / "pages.py"
 PAGES = ("market", "dataset", "my_data", "sell", "network")
 SECONDS = 60  # against hangs alone
 

@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The app in a real browser, on a real server; its screenshots are in build/screenshots."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.app.conftest import MAIN, ROOT
+from tests.app.conftest import ROOT
+from tests.app.serving import serve
 from tests.utils.app_market import HOSTILE, AppMarket
 from truthmark.cli.output import clean
 
@@ -22,7 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PLACES = ("chromium", "chromium-browser", "google-chrome")
-START_SECONDS = 60
 PATIENCE_MS = 30_000
 JOINER = "\N{WORD JOINER}"
 
@@ -42,39 +35,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def url(market: AppMarket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the app as a buyer's own machine would."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("app") / "app.log"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
-    environment |= {"TRUTHMARK_HOME": str(market.net.home("buyer")), "TRUTHMARK_APP_LOCAL": "1"}
-    command = [*(sys.executable, "-m", "streamlit", "run", str(MAIN)), "--server.headless", "true"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--server.address", "127.0.0.1", "--server.port", str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        here = f"http://127.0.0.1:{port}"
-        _wait_for(here, process, log)
+    with serve(market.net.home("buyer"), log) as here:
         yield here
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_for(here: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{here}/_stcore/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
 
 
 @pytest.fixture
@@ -188,6 +151,15 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     assert _markup(page) == []
     assert "owned" not in page.title()
     shoot(page, "hostile_dataset")
+
+
+def test_app__inside_of_another_page__is_not_shown(page: Page, url: str) -> None:
+    frames: list[str] = []
+    page.on("framenavigated", lambda frame: frames.append(frame.url))
+    page.set_content(f"<iframe src='{url}/market'></iframe>")
+    while not frames:
+        page.wait_for_timeout(100)
+    assert frames == ["chrome-error://chromewebdata/"]
 
 
 def _seen(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -60,6 +61,7 @@ def test_buy__direct_sale__goes_from_price_to_first_rows(
     had = held(market, "buyer")
     at = start("dataset", dataset=iris.ref)
     assert "You pay\n2.5 TUSD" in page(at)
+    assert "The key is kept by the seller himself, who must be there to deliver." in page(at)
     assert f"truthmark get {iris.ref} ./data" in page(at)
     click(at, "Buy")
     assert "every byte is the one that the seller is bound to" in page(at)
@@ -96,6 +98,7 @@ def test_buy__two_of_three_custodians__parts_are_counted(start: Start, market: A
     reviews = market.versions["reviews"]
     had = held(market, "buyer3")
     at = click(start("dataset", role="buyer3", dataset=reviews.ref), "Buy")
+    assert "The key is kept by 2 of 3 custodians." in page(at)
     click(at, "Pay 25.2 TUSD")
     assert held(market, "buyer3") == had - 25_200_000
     market.deliver(reviews, "custodian2")
@@ -112,6 +115,27 @@ def test_buy__two_of_three_custodians__parts_are_counted(start: Start, market: A
     ]
     click(at, "Open")
     assert list(at.dataframe[-1].value.columns) == ["item", "worker", "label", "truth"]
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(2**62, pa.timestamp("s")), (1, pa.timestamp("s", tz="No/Where"))],
+    ids=["year too large", "no such time zone"],
+)
+def test_open__rows_that_cannot_be_shown__says_so(
+    start: Start, market: AppMarket, tmp_path: Path, value: int, kind: pa.DataType
+):
+    table = pa.table({"time": pa.array([value], kind)})
+    with pa.ipc.new_file(tmp_path / "hostile.arrow", table.schema) as file:
+        file.write_table(table)
+    hostile = market.sell(tmp_path / "hostile.arrow", title="Strange times", price="1 TUSD")
+    at = click(again(start("dataset", role="buyer3", dataset=hostile.ref)), "Buy")
+    click(at, "Pay 1 TUSD")
+    market.deliver(hostile)
+    click(again(at), "Open")
+    assert "The key opens every part of the data." in page(at)
+    assert "hostile.arrow · 1 row\nits rows cannot be shown here; save it" in page(at)
 
 
 @pytest.mark.chain

@@ -79,6 +79,9 @@ class Receipt:
         if not isinstance(reply, dict) or not isinstance(reply.get("logs"), list):
             raise MalformedReplyError("a chain endpoint gives no receipt; try another one")
         created = reply.get("contractAddress")
+        address = hex_bytes(created) if created else None
+        if address is not None and len(address) != 20:
+            raise MalformedReplyError("a chain endpoint gives a damaged address; try another one")
         for log in reply["logs"]:
             if not isinstance(log, dict) or not isinstance(log.get("topics"), list):
                 raise MalformedReplyError("a chain endpoint gives damaged logs; try another one")
@@ -89,7 +92,7 @@ class Receipt:
             succeeded=hex_int(reply.get("status")) == 1,
             gas_used=hex_int(reply.get("gasUsed")),
             gas_price=hex_int(reply.get("effectiveGasPrice", "0x0")),
-            contract_address=to_checksum_address(created) if created else None,
+            contract_address=None if address is None else to_checksum_address("0x" + address.hex()),
             logs=tuple(reply["logs"]),
         )
 

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version
     from truthmark.market.session import Session
 
-_COMPLAINT_GAS = 200_000
-_COMPLAINT_GAS_PART = 50_000
-"""Units of gas for a complaint with refund and withdrawals, and for each part of the key in it."""
-
 
 @command()
 @click.argument("dataset", required=False)
@@ -128,11 +124,10 @@ def settle_complaint(
         f"the key of {version.ref} is wrong: it does not open part {complaint.wrong.i} that the "
         "seller committed to"
     )
-    price = int(session.chain.rpc.call("eth_gasPrice"), 16)
-    parts = complaint.opened.epoch.custody.threshold
-    gas = (_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price
+    cost = buyer.complaint_cost(complaint)
+    about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
     say(
-        f"a complaint costs about {session.profile.format_native(gas)} for gas; "
+        f"a complaint costs {about}gas; "
         f"it brings back your {show(_paid(session, purchase), token)} and "
         f"{show(complaint.reward, token)} of the seller's bond"
     )

@@ -86,7 +86,12 @@ def buy(
         limit = _limit(buyer, version, max_price, yes=yes)
         _, purchase = _fetch_and_pay(session, buyer, version, limit, voucher, admission, yes=yes)
         if as_json:
-            out_json(purchase_json(session, version, purchase))
+            out_json(
+                {
+                    **purchase_json(session, version, purchase),
+                    "keepers": _keepers(session, purchase),
+                }
+            )
             return
         out("0x" + purchase.purchase_id.hex())
         say(f"the key comes until {moment(purchase.deadline, session.chain.time())}")
@@ -168,7 +173,7 @@ def _fetch_and_pay(
         say("it was bought before; nothing is paid again")
         return folder, purchase
     note = read_voucher(session, version, voucher)
-    quote = buyer.quote(version, voucher=note)
+    quote = buyer.quote(version, voucher=note, max_total=limit)
     if not _agree(session, quote, limit, yes=yes):
         raise MarketError("nothing was bought")
     purchase = buyer.buy(
@@ -209,6 +214,7 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
                 "folder": str(folder),
                 "purchase": "0x" + purchase.purchase_id.hex(),
                 "paid": amount_json(session, purchase.receipt.price, version.terms.token),
+                "keepers": _keepers(session, purchase),
                 "files": files,
             }
         )
@@ -253,4 +259,9 @@ def _agree(session: "Session", quote: "Quote", limit: int | None, *, yes: bool) 
         raise PriceError(
             f"{session.address} has {show(held, token)}, which is not enough; send it more"
         )
-    return ask(f"pay {show(quote.total, token)}?", yes=yes)
+    return ask(f"the key is kept by {custody.keepers}; pay {show(quote.total, token)}?", yes=yes)
+
+
+def _keepers(session: "Session", purchase: "Purchase") -> str:
+    """Return in words who keeps the key of a purchase."""
+    return session.catalogue.epoch(purchase.custody_id).custody.keepers

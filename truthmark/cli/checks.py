@@ -145,10 +145,12 @@ def _clock(session: "Session") -> Iterator[Check]:
 
 
 def _gas(session: "Session") -> Iterator[Check]:
+    from truthmark.chain.rpc import hex_int
+
     if session.settings.account is None:
         return
     held = session.chain.balance(session.address)
-    price = int(session.chain.rpc.call("eth_gasPrice"), 16)
+    price = session.chain.rpc.parsed("eth_gasPrice", (), hex_int)
     show = session.profile.format_native
     needed = _RESERVE_GAS * price
     if held < needed:

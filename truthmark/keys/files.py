@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files with secrets in them: readable by their owner alone, whole or not there at all."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from truthmark.errors import KeysError
 
 TEMPORARY_SUFFIX = ".partial"
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system that has no hard links, such as a memory stick's, answers."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -31,7 +35,8 @@ def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet, mode 0600, and return when it is on disk.
 
     After a kill or a power cut there is either the whole file or none (perhaps with a
-    temporary file beside it, which nobody reads).
+    temporary file beside it, which nobody reads). Only a file system without hard links, such as
+    that of a memory stick, can be left with a part of it.
 
     Raises:
         FileExistsError: There is such a file already, and it is on disk; it was left alone.
@@ -40,14 +45,14 @@ def write_new(path: Path, data: bytes) -> None:
     make_private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _create(temporary, data)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             # Unlike a rename, a link never replaces what another process wrote meanwhile.
             os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _create(path, data)
         finally:
             temporary.unlink()
             # Also where the file was there: its writer may have died before he came to this.
@@ -58,6 +63,19 @@ def write_new(path: Path, data: bytes) -> None:
         raise KeysError(
             f"{path} cannot be written ({error.strerror}); free some space or choose another place"
         ) from error
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet to the disk; what cannot be finished is removed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.cid import raw_cid
 from truthmark.errors import (
+    ChainError,
     DeliveryError,
     IntegrityError,
     KeysError,
@@ -42,6 +43,10 @@ NO_PERMIT = (0, 0, bytes(32), bytes(32))
 NO_VOUCHER = (0, 0, bytes(32), b"")
 NO_ADMISSION = (0, b"")
 
+_COMPLAINT_GAS = 200_000
+_COMPLAINT_GAS_PART = 50_000
+"""Units of gas for a complaint with refund and withdrawals, and for each part of the key in it."""
+
 Say = Callable[[str], None]
 """Told what happens, a line at a time."""
 
@@ -57,6 +62,15 @@ class Quote:
     """the listed one, or the voucher's"""
     total: int
     """with the custodians' fees"""
+
+    def rank(self, max_total: int | None) -> tuple[bool, bool, int, int]:
+        """Return what is smallest for the quote to take.
+
+        Custodians deliver also when the seller is gone, so they go before a cheaper seller; but
+        whatever costs too much comes last.
+        """
+        is_dear = max_total is not None and self.total > max_total
+        return is_dear, self.epoch.custody.is_direct, self.total, -self.state.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +220,23 @@ class Buyer:
 
     # ----------------------------------------------------------------- buying
 
-    def quote(self, version: Version, *, voucher: Sequence[Any] = NO_VOUCHER) -> Quote:
+    def quote(
+        self,
+        version: Version,
+        *,
+        voucher: Sequence[Any] = NO_VOUCHER,
+        max_total: int | None = None,
+    ) -> Quote:
         """Find a custody to buy from, and what a purchase costs now.
 
-        Of the custodies that outlast both windows and whose dealing is right, the cheapest is
-        taken, among equals the one that lasts longest.
+        Of the custodies that outlast both windows and whose dealing is right, one with custodians
+        is taken before the seller himself, then the cheapest, among equals the one that lasts
+        longest.
+
+        Args:
+            version: What to buy.
+            voucher: A `struct Voucher` that the seller signed.
+            max_total: The most to pay, fees included; what costs more is taken only where all do.
 
         Raises:
             NotForSaleError: Nothing can be bought now.
@@ -231,14 +257,13 @@ class Buyer:
                 with contextlib.suppress(KeysError):
                     check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
                     total = purchase_cost(price, epoch.custody)
-                    candidates.append((total, -state.end, epoch, state))
+                    candidates.append(Quote(version, epoch, state, price, total))
         if not candidates:
             raise NotForSaleError(
                 f"nobody keeps the key of {version.ref} long enough now; ask the seller to "
                 "renew its custody"
             )
-        total, _, epoch, state = min(candidates, key=lambda c: c[:2])
-        return Quote(version, epoch, state, price, total)
+        return min(candidates, key=lambda quote: quote.rank(max_total))
 
     def find_purchase(self, version: Version) -> Purchase | None:
         """Return the account's newest purchase of a version that was not refunded, if any."""
@@ -426,6 +451,8 @@ class Buyer:
         Raises:
             WrongKeyComplaint: It does not; `complain` with it.
             ProofError: An endpoint lies about a delivery.
+            EndpointsDisagreeError: It does not, and the chain knows of other parts.
+            DeliveryError: It does not, and came so lately that it may yet be undone.
             KeysError: The purchase's own key is nowhere.
         """
         from truthmark.codec import find_wrong_key, read_index, read_manifest
@@ -438,6 +465,8 @@ class Buyer:
         opened = Opened(version, purchase, epoch, folder, cek)
         wrong = find_wrong_key(read_index(folder, read_manifest(folder)), cek)
         if wrong is not None:
+            # A key that opens everything needs no witness; one that does not accuses the seller.
+            session.catalogue.require_noted(purchase, parts)
             reward = version.terms.bond // 2
             shown = session.profile.format_amount(reward, version.terms.token)
             raise WrongKeyComplaint(
@@ -456,6 +485,7 @@ class Buyer:
             epoch.share_keys,
             purchase.receipt,
             epoch.custody_id,
+            threshold=epoch.custody.threshold,
             chain_id=self.session.profile.chain_id,
             market=self.session.chain.market.address,
         )
@@ -491,6 +521,17 @@ class Buyer:
         return found
 
     # ------------------------------------------------------------- complaining
+
+    def complaint_cost(self, complaint: WrongKeyComplaint) -> int | None:
+        """Return about what a complaint costs for gas, in wei; None where no endpoint says it."""
+        from truthmark.chain.rpc import hex_int
+
+        try:
+            price = self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1)
+        except ChainError:
+            return None
+        parts = complaint.opened.epoch.custody.threshold
+        return (_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price
 
     def complain(self, complaint: WrongKeyComplaint) -> "list[Receipt]":
         """Prove on the chain that the key is wrong, and take the purchase's money back.
@@ -554,7 +595,9 @@ class Buyer:
         if purchase is None:
             if version.status is VersionStatus.DEAD:
                 raise NotForSaleError(f"the key of {version.ref} was proven wrong; do not buy it")
-            quote = self.quote(version, voucher=options.get("voucher", NO_VOUCHER))
+            quote = self.quote(
+                version, voucher=options.get("voucher", NO_VOUCHER), max_total=max_total
+            )
             if not agree(quote):
                 raise MarketError("nothing was bought")
             purchase = self.buy(quote, max_total=max_total, **options)

@@ -85,6 +85,7 @@ def verified_parts(
     receipt: Receipt,
     custody_id: bytes,
     *,
+    threshold: int,
     chain_id: int,
     market: str,
 ) -> dict[int, Point]:
@@ -94,8 +95,14 @@ def verified_parts(
         The parts D_j by j, in the order of delivery.
 
     Raises:
-        ProofError: A delivery is false; ask another endpoint.
+        ProofError: A delivery is false, left out or invented; ask another endpoint.
     """
+    # Fewer true parts combine as well, to a wrong key for which the seller would be blamed.
+    if len(delivered) != threshold:
+        raise ProofError(
+            f"the chain endpoint tells of {len(delivered)} parts of the key instead of "
+            f"{threshold}; use another endpoint, and remove the index"
+        )
     for index, part in delivered.items():
         complete_proof(
             statement(receipt, custody_id, index, share_keys, chain_id=chain_id, market=market),

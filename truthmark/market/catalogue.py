@@ -8,12 +8,19 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from truthmark.config import to_checksum_address
-from truthmark.errors import ConfigError, EndpointsDisagreeError, NotForSaleError
+from truthmark.errors import (
+    ConfigError,
+    DeliveryError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
+    NotForSaleError,
+)
 from truthmark.market.buying import Delivered
 from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
 from truthmark.market.records import (
@@ -23,6 +30,7 @@ from truthmark.market.records import (
     Receipt,
     Terms,
     VersionStatus,
+    parts_hash,
 )
 from truthmark.market.selling import Validator
 from truthmark.types import Point
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
     from truthmark.index.follower import Follower
 
 log = logging.getLogger(__name__)
+
+_S = TypeVar("_S", bound=IntEnum)
 
 START = (-1, -1)
 """Block number and log index before the first event."""
@@ -265,10 +275,14 @@ class Catalogue:
         return [e for e in found if _holds(e.custody.custody_id == e.custody_id, "custody")]
 
     def states(self, epochs: Sequence[Epoch], *, block: int | str = "latest") -> list[EpochState]:
-        """Ask the chain how epochs stand."""
+        """Ask the chain how epochs stand.
+
+        Raises:
+            MalformedReplyError: An endpoint gives a status that there is not.
+        """
         calls = [self.chain.registry.functions.custodies(e.custody_id) for e in epochs]
         return [
-            EpochState(CustodyStatus(state[0]), *state[1:])
+            EpochState(_status(CustodyStatus, state[0]), *state[1:])
             for state in self.chain.batch(calls, block=block)
         ]
 
@@ -277,11 +291,12 @@ class Catalogue:
 
         Raises:
             EndpointsDisagreeError: It has these terms under another name than the logs say.
+            MalformedReplyError: An endpoint gives a status that there is not.
         """
         call = self.chain.registry.functions.versions(version.terms_id)
         state = call.call()
         self._require_named(version, state)
-        return VersionStatus(state.status), int(state.price)
+        return _status(VersionStatus, state.status), int(state.price)
 
     def require_agreed(self, version: Version) -> None:
         """Check at two endpoints, where there are two, that a name stands for these terms.
@@ -382,6 +397,33 @@ class Catalogue:
             if _holds(p.receipt.purchase_id(p.custody_id) == p.purchase_id, "purchase")
         ]
 
+    def require_noted(self, purchase: Purchase, parts: Mapping[int, Point]) -> None:
+        """Check at two endpoints, where there are two, that the market noted these parts of a key.
+
+        Before a seller is blamed for what they give, and a secret is sent to prove it.
+
+        Args:
+            purchase: Whose key it is.
+            parts: D_j by j, in the order of delivery.
+
+        Raises:
+            EndpointsDisagreeError: They do not agree, or the market noted other parts.
+            DeliveryError: They came so lately that it may yet be undone.
+            ChainUnavailableError: Fewer than two answer.
+        """
+        call = self.chain.market.functions.purchases(purchase.purchase_id)
+        state = self.chain.agreed_call(call, self.chain.final_block())
+        if state.status in (PurchaseStatus.NONE, PurchaseStatus.PAID):
+            raise DeliveryError(
+                "a key that does not open the data came a moment ago; try again in a minute, and "
+                "if it stays so use another endpoint"
+            )
+        if state.parts != parts_hash(parts):
+            raise EndpointsDisagreeError(
+                "the market has noted other parts of the key than the chain endpoint tells of; use "
+                "another endpoint, and remove the index"
+            )
+
     def _ids_of_purchases(self, **wanted: bytes | str | None) -> "sa.Select[Any] | None":
         """Return a query of the purchases that filters let pass; None where there are none."""
         bought = self.follower.index.table("market", "Purchased").c
@@ -453,6 +495,15 @@ class Catalogue:
             }
             for row in self.follower.index.events(role, event, after=after, **wanted)
         ]
+
+
+def _status(kind: type[_S], value: int) -> _S:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise MalformedReplyError(
+            f"a chain endpoint gives the unknown status {value}; try another one"
+        ) from error
 
 
 def _place(row: Mapping[str, Any]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ Each class mirrors the struct of the same name in `contracts/interfaces`, field 
 `astuple()` is what a contract call takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Self
@@ -131,6 +131,18 @@ class Custody(Record):
         """The epoch's id, 32 bytes."""
         return hash_words(*self.astuple())
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether the seller keeps the key himself: nothing at stake is the one mark of that."""
+        return self.lock == 0
+
+    @property
+    def keepers(self) -> str:
+        """Who keeps the key, in words for buyers."""
+        if self.is_direct:
+            return "the seller himself, who must be there to deliver"
+        return f"{self.threshold} of {self.count} custodians"
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt(Record):
@@ -165,6 +177,18 @@ def share_keys_hash(share_keys: Sequence[Point]) -> bytes:
 def acceptance_hash(share_key: Point, threshold: int, inspection_seconds: int) -> bytes:
     """Return what the registry stores when a custodian accepts."""
     return hash_words(share_key, threshold, inspection_seconds)
+
+
+def parts_hash(parts: Mapping[int, Point]) -> int:
+    """Return the 192 bits that the market stores of delivered parts.
+
+    Args:
+        parts: D_j by j, in the order of their delivery.
+    """
+    noted = 0
+    for index, share in parts.items():
+        noted = int.from_bytes(hash_words(noted, index, share), "big") >> 64
+    return noted
 
 
 def duty_id(custody_id: bytes, index: int) -> bytes:

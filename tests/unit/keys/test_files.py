@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of secrets are private, whole, and never replaced."""
 
+import errno
 import os
 import stat
 
@@ -83,6 +84,67 @@ def test_write_new__disk_full__leaves_nothing(tmp_path, monkeypatch, step):
         files.write_new(path, b"data")
     monkeypatch.undo()
     assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def no_links(monkeypatch):
+    """Answer as a memory stick does, which has no hard links."""
+
+    def install(code=errno.EPERM):
+        def link(*_args, **_options):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "link", link)
+
+    install()
+    return install
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_write_new__no_hard_links__is_written_all_the_same(tmp_path, no_links, code):
+    no_links(code)
+    path = tmp_path / "stick" / "secret"
+    files.write_new(path, b"data")
+    assert path.read_bytes() == b"data"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_write_new__no_hard_links_and_file_exists__leaves_it_alone(tmp_path, no_links):
+    path = tmp_path / "secret"
+    path.write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        files.write_new(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_new__no_hard_links__is_on_disk_with_its_folder(tmp_path, no_links, monkeypatch):
+    steps, real = [], os.fsync
+
+    def fsync(descriptor):
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write_new(tmp_path / "secret", b"data")
+    assert steps == ["file", "file", "folder"]
+
+
+def test_write_new__no_hard_links_and_disk_full__leaves_nothing(tmp_path, no_links, monkeypatch):
+    path, real, left = tmp_path / "secret", os.fsync, [1]
+
+    def fsync(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            left.pop()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(KeysError, match="No space left"):
+        files.write_new(path, b"data")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 """Orders, and deliveries checked and combined; the one complaint."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,12 +20,17 @@ from tests.utils.drafts import (
 )
 from tests.utils.drafts import draft_evidence as plain_evidence
 from tests.utils.paper_market import DOLLAR, address
+from tests.utils.rpc_server import results, serve
+from truthmark.chain.rpc import RpcClient
+from truthmark.cli import checks
 from truthmark.codec import WrongKey
 from truthmark.codec.derive import cek_from_point
-from truthmark.errors import DeliveryError, KeysError, ProofError
+from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, ProofError
+from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, multiply, negate
 from truthmark.keys.proofs import verify_buyer_key
 from truthmark.keys.purchase import PurchaseKey
+from truthmark.market.buyer import Buyer
 from truthmark.market.buying import (
     Delivered,
     content_key,
@@ -33,6 +39,7 @@ from truthmark.market.buying import (
     verified_parts,
 )
 from truthmark.market.complaining import draft_evidence
+from truthmark.market.records import parts_hash
 from truthmark.types import Point
 
 MARKET = address(0xC1)
@@ -118,6 +125,7 @@ def verify(parts: dict[int, Delivered], **changes: Any) -> dict[int, Point]:
         "share_keys": SALE.share_keys,
         "receipt": BOUGHT.receipt,
         "custody_id": SALE.custody_id,
+        "threshold": 2,
         **WHERE,
         **changes,
     }
@@ -131,6 +139,25 @@ def test_verified_parts__true_deliveries__give_the_key(indices: tuple[int, ...])
     content = SALE.content
     expected = cek_from_point(multiply(content.secret, content.base))
     assert content_key(parts, BOUGHT.secret, SALE.terms) == expected
+
+
+@pytest.mark.parametrize("indices", [(), (1,), (1, 2, 3)])
+def test_verified_parts__left_out_or_too_many__blames_the_endpoint(
+    indices: tuple[int, ...],
+) -> None:
+    # Each is true, but fewer than two combine to a wrong key: the seller would be accused.
+    with pytest.raises(ProofError, match=rf"tells of {len(indices)} parts .* instead of 2; use an"):
+        verify(delivered(*indices))
+
+
+@pytest.mark.parametrize("indices", [(1, 2), (2, 1), (3,)])
+def test_parts_hash__parts__is_that_of_the_protocol(indices: tuple[int, ...]) -> None:
+    parts = {j: multiply(j + 5) for j in indices}
+    noted = bytes(24)
+    for j, point in parts.items():
+        words = (int.from_bytes(noted, "big"), j, point.x, point.y)
+        noted = keccak256(b"".join(word.to_bytes(32, "big") for word in words))[:24]
+    assert parts_hash(parts) == int.from_bytes(noted, "big")
 
 
 def forged(**changes: Any) -> dict[int, Delivered]:
@@ -156,7 +183,7 @@ TRUE = delivered(1, 2)[2]
         forged(response=N),
         {1: delivered(1)[1], 3: TRUE},
         {1: delivered(1)[1], 5: TRUE},
-        {0: TRUE},
+        {0: TRUE, 1: delivered(1)[1]},
     ],
 )
 def test_verified_parts__forged_delivery__is_refused(parts: dict[int, Delivered]) -> None:
@@ -219,3 +246,28 @@ def test_draft_evidence__no_parts__is_refused() -> None:
     wrong = WrongKey(0, bytes(32), bytes(32), bytes(32), ())
     with pytest.raises(KeysError):
         draft_evidence({}, scalar("y"), SALE.terms, wrong)
+
+
+# -------------------------------------------------------------------------- gas
+
+
+@pytest.mark.parametrize(("says", "expected"), [("0x2", 2 * 300_000), (None, None), ("two", None)])
+def test_complaint_cost__whatever_the_endpoint_says__is_a_figure_or_none(
+    says: Any, expected: int | None
+) -> None:
+    complaint: Any = SimpleNamespace(
+        opened=SimpleNamespace(epoch=SimpleNamespace(custody=SALE.custody))
+    )
+    with serve(results(eth_gasPrice=says)) as server:
+        session: Any = SimpleNamespace(chain=SimpleNamespace(rpc=RpcClient([server.url])))
+        assert Buyer(session).complaint_cost(complaint) == expected
+
+
+def test_doctor__gas_price_is_no_number__is_an_error_of_the_endpoint() -> None:
+    with serve(results(eth_gasPrice=None)) as server:
+        chain = SimpleNamespace(balance=lambda _: 1, rpc=RpcClient([server.url], attempts=1))
+        session: Any = SimpleNamespace(
+            settings=SimpleNamespace(account="me"), address=BUYER, chain=chain
+        )
+        with pytest.raises(MalformedReplyError, match="try another one"):
+            list(checks._gas(session))

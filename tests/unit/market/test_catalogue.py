@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the catalogue reads from logs: names, prices, states, filters, and what it leaves out."""
 
+import contextlib
 import random
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,8 +12,14 @@ import pytest
 from tests.utils.drafts import PRICE, Listing, draft_listing, draft_purchase, make_part
 from tests.utils.drafts import Place as ContractPlace
 from tests.utils.paper_market import BIRTH, DOLLAR, EURO, PROFILE, Paper, address, listed
-from truthmark.errors import ConfigError, EndpointsDisagreeError, NotForSaleError
-from truthmark.market.records import PurchaseStatus, Terms, VersionStatus
+from truthmark.errors import (
+    ConfigError,
+    DeliveryError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
+    NotForSaleError,
+)
+from truthmark.market.records import PurchaseStatus, Terms, VersionStatus, parts_hash
 from truthmark.types import Point
 
 PLACE = ContractPlace(1, PROFILE.contracts["registry"].address, PROFILE.contracts["market"].address)
@@ -383,6 +390,22 @@ def test_standing__chain_has_it_under_another_name__is_refused(
         paper.catalogue.standing(paper.catalogue.version("4"))
 
 
+def test_standing__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
+    paper.list_version(4)
+    registry_says(paper, word(status=77))
+    with pytest.raises(MalformedReplyError, match="unknown status 77; try another one"):
+        paper.catalogue.standing(paper.catalogue.version("4"))
+
+
+def test_states__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
+    custodies = SimpleNamespace(custodies=lambda custody_id: custody_id)
+    paper.chain.registry = SimpleNamespace(functions=custodies)
+    paper.chain.batch = lambda calls, *, block: [(77, *[0] * 10) for _ in calls]
+    epoch: Any = SimpleNamespace(custody_id=bytes(32))
+    with pytest.raises(MalformedReplyError, match="unknown status 77; try another one"):
+        paper.catalogue.states([epoch])
+
+
 def test_require_agreed__two_endpoints_say_the_same__passes(paper: Paper) -> None:
     paper.list_version(4)
     asked = registry_says(paper, word(), word(), endpoints=2)
@@ -412,6 +435,42 @@ def test_require_agreed__another_name_or_not_final__is_refused(
     registry_says(paper, *answers, endpoints=2)
     with pytest.raises(kind):
         paper.catalogue.require_agreed(paper.catalogue.version("4"))
+
+
+PARTS = {2: Point(3, 4), 1: Point(5, 6)}
+
+
+@pytest.mark.parametrize(
+    ("status", "noted", "kind"),
+    [
+        (PurchaseStatus.DELIVERED, PARTS, None),
+        (PurchaseStatus.SETTLED, PARTS, None),
+        (PurchaseStatus.DELIVERED, dict(sorted(PARTS.items())), EndpointsDisagreeError),
+        (PurchaseStatus.DELIVERED, {2: PARTS[2]}, EndpointsDisagreeError),
+        (PurchaseStatus.DELIVERED, {**PARTS, 1: Point(5, 7)}, EndpointsDisagreeError),
+        (PurchaseStatus.PAID, {2: PARTS[2]}, DeliveryError),
+        (PurchaseStatus.NONE, {}, DeliveryError),
+    ],
+)
+def test_require_noted__what_the_market_noted__must_be_these_parts(
+    paper: Paper,
+    status: PurchaseStatus,
+    noted: dict[int, Point],
+    kind: type[Exception] | None,
+) -> None:
+    purchase: Any = SimpleNamespace(purchase_id=b"\1" * 32)
+    asked: list[Any] = []
+
+    def agreed(call: Any, block: Any) -> Any:
+        asked.append((call, block))
+        return SimpleNamespace(status=int(status), parts=parts_hash(noted))
+
+    paper.chain.market = SimpleNamespace(functions=SimpleNamespace(purchases=lambda it: it))
+    paper.chain.agreed_call = agreed
+    paper.chain.final_block = lambda: "final"
+    with contextlib.nullcontext() if kind is None else pytest.raises(kind, match="use another end"):
+        paper.catalogue.require_noted(purchase, PARTS)
+    assert asked == [(purchase.purchase_id, "final")]
 
 
 # ------------------------------------------------------------------- validators

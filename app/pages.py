@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server in `streamlit_app.py` shows: what all pages share, and the chosen one."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import services
+from app.components.problem import problem
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Draw what all pages share, then the chosen one."""
+    st.set_page_config(
+        page_title="Truthmark",
+        page_icon=str(HERE / "static" / "mark.svg"),
+        layout="wide",
+        menu_items={"About": "Buy labels you can check and sell data nobody can cheat on."},
+    )
+    st.logo(str(HERE / "static" / "logo.svg"), size="large")
+    page = st.navigation(
+        [
+            st.Page("app_pages/market.py", title="Market", icon=":material/storefront:"),
+            st.Page("app_pages/dataset.py", title="Dataset", icon=":material/dataset:"),
+            st.Page("app_pages/my_data.py", title="My data", icon=":material/key:"),
+            st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
+            st.Page("app_pages/network.py", title="Network", icon=":material/hub:"),
+        ],
+        position="top",
+    )
+    try:
+        page.run()
+    except services.TruthmarkError as error:
+        problem(error)
+
+
+main()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The app on a real server."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from tests.app.conftest import ROOT
+
+SERVER = ROOT / "app" / "streamlit_app.py"
+START_SECONDS = 60
+
+
+@contextlib.contextmanager
+def serve(home: Path, log: Path) -> Iterator[str]:
+    """Serve the app as the machine of an account would, and give its address.
+
+    Args:
+        home: Of the account.
+        log: File for what the server prints.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
+    environment |= {"TRUTHMARK_HOME": str(home), "TRUTHMARK_APP_LOCAL": "1"}
+    command = [*(sys.executable, "-m", "streamlit", "run", str(SERVER)), "--server.headless"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "true", "--server.address", "127.0.0.1", "--server.port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        here = f"http://127.0.0.1:{port}"
+        _wait_for(here, process, log)
+        yield here
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(here: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{here}/_stcore/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
