@@ -120,6 +120,33 @@ def test_stop__started_again__goes_on_where_it_was(tmp_path: Path) -> None:
             assert token.functions.balanceOf(session.address).call() == held
 
 
+def test_start__again_and_again_after_a_warp__is_the_same_chain(tmp_path: Path) -> None:
+    # Each start of anvil adds a block 0 of its own to what it saves.
+    folder = tmp_path / "net"
+    seen = set()
+    for number in range(5):
+        with Devnet.start(folder, block_time=None) as net, net.session("seller") as session:
+            seen.add((session.chain.genesis, net.profile.contracts["registry"].address))
+            token = session.token(session.profile.token("TUSD").address)
+            call = token.functions.transfer(role_address("stranger"), 1)
+            session.send_order(call, f"pay {number}")
+            assert token.functions.balanceOf(role_address("stranger")).call() % 10**6 == number + 1
+            net.warp(86_400)
+    assert len(seen) == 1
+
+
+def test_start__chain_is_another_one__is_refused_and_nothing_forgotten(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    with Devnet.start(folder, block_time=None):
+        pass
+    record = folder / "deployment.json"
+    before = record.read_text().replace('"genesis": "0x', '"genesis": "0x00')
+    record.write_text(before)
+    with pytest.raises(ConfigError, match="not the one that the market was deployed on"):
+        Devnet.start(folder, block_time=None)
+    assert record.read_text() == before
+
+
 def role_address(role: str) -> str:
     from truthmark.market.session import Signer
 

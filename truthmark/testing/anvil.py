@@ -9,6 +9,7 @@ Only the native binary is ever run: npm's shims are slow and lose exit codes.
 import atexit
 import contextlib
 import fcntl
+import json
 import os
 import platform
 import re
@@ -29,6 +30,7 @@ from typing import Self
 import httpx
 from platformdirs import user_cache_path
 
+from truthmark.config import write_atomically
 from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.hashing import sha256
 
@@ -235,6 +237,7 @@ def start_anvil(
     if fork_url is not None:
         command += ["--fork-url", fork_url]
     if state is not None:
+        _keep_first_genesis(state)
         command += ["--state", str(state), "--state-interval", str(_STATE_INTERVAL_SECONDS)]
     command += extra
     if log is None:
@@ -259,6 +262,24 @@ def start_anvil(
         process.stop()
         raise
     return process
+
+
+def _keep_first_genesis(state: Path) -> None:
+    """Leave only the chain's own block 0 in a saved state.
+
+    Each start makes a block 0, which anvil saves beside the one it has loaded; which of them it
+    takes when it is started again is chance, and to everybody the chain is another one then.
+    """
+    try:
+        saved = json.loads(state.read_bytes())
+        first = [block for block in saved["blocks"] if int(block["header"]["number"], 16) == 0]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a new chain, or a state whose damage anvil reports itself
+    if len(first) < 2:
+        return
+    own = min(first, key=lambda block: int(block["header"]["timestamp"], 16))
+    saved["blocks"] = [block for block in saved["blocks"] if block is own or block not in first]
+    write_atomically(state, json.dumps(saved).encode())
 
 
 def _wait_until_ready(process: AnvilProcess) -> None:

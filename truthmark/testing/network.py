@@ -125,6 +125,7 @@ class Devnet:
                 f"a devnet is running in {folder} already; stop it with `truthmark devnet down`"
             )
         known = _read(folder)
+        is_resumed = (folder / "chain.state").exists()
         chain = start_anvil(
             port=port or (known or {}).get("port"),
             block_time=block_time,
@@ -138,7 +139,7 @@ class Devnet:
             ),
         )
         try:
-            profile = _deploy(folder, chain, progress)
+            profile = _deploy(folder, chain, progress, is_resumed=is_resumed)
             devnet = cls(folder, chain, profile)
             devnet._save()
             for role in ROLES:
@@ -358,7 +359,9 @@ def _clock(state: Path) -> tuple[str, ...]:
     return ("--timestamp", str(last + 1)) if last >= int(time.time()) else ()
 
 
-def _deploy(folder: Path, process: AnvilProcess, progress: Progress | None) -> ChainProfile:
+def _deploy(
+    folder: Path, process: AnvilProcess, progress: Progress | None, *, is_resumed: bool
+) -> ChainProfile:
     """Deploy the protocol and the test tokens, and fund the roles; done parts are skipped."""
     from truthmark.chain.connection import connect_chain
     from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
@@ -398,6 +401,11 @@ def _deploy(folder: Path, process: AnvilProcess, progress: Progress | None) -> C
     if record_file.exists() and json.loads(record_file.read_text())["genesis"] != (
         "0x" + chain.genesis.hex()
     ):
+        if is_resumed:
+            raise ConfigError(
+                f"the chain in {folder} is not the one that the market was deployed on; restore "
+                "its chain.state, or delete the folder to start anew"
+            )
         # The chain's state is gone, so what was deployed on it is gone too.
         record_file.unlink()
     parameters: Mapping[str, Any] = {
