@@ -3,7 +3,10 @@
 
 import json
 import re
+import tomllib
+import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -11,14 +14,26 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
-from truthmark.cli import output
+from truthmark.cli import output, sales
 from truthmark.cli.main import BUG, INTERRUPTED, TOPICS, USAGE, cli
 from truthmark.cli.types import DURATION
-from truthmark.errors import ConfigError
+from truthmark.errors import (
+    ChainUnavailableError,
+    ConfigError,
+    GasError,
+    KeysError,
+    LateError,
+    MalformedReplyError,
+    MarketError,
+    NodeError,
+    StorageError,
+    TruthmarkError,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0x" + "11" * 32
 ADDRESS = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 PROFILE = {"name": "devnet", "chain_id": 31337, "rpc": ["http://127.0.0.1:9"]}
 
 
@@ -181,6 +196,22 @@ def test_init__what_cannot_be_used__changes_nothing(on_devnet: Person, tmp_path:
     on_devnet("init", "--profile-file", tmp_path / "none").refused(3, "cannot read")
     on_devnet("init", "--devnet", tmp_path / "none").refused(3, "no devnet")
     assert (on_devnet.home / "config.toml").read_bytes() == before
+
+
+def test_init__any_text__is_read_back(person: Person) -> None:
+    store = 'local:/tmp/\U0001f4c1 "a\\b" \x7f\x01\té数'
+    person("init", "--storage", store, "--account", "mia").ok()
+    read = tomllib.loads((person.home / "config.toml").read_text(encoding="utf-8"))
+    assert read == {"storage": [store], "account": "mia"}
+    person("init", "--account", "leo").ok()
+    assert person("init", "--json").ok().json["storage"] == [store]
+
+
+def test_init__path_that_is_no_text__is_refused_and_changes_nothing(person: Person) -> None:
+    person("init", "--account", "mia").ok()
+    before = (person.home / "config.toml").read_bytes()
+    person("init", "--storage", "local:/tmp/\udc80").refused(3, "setting storage")
+    assert (person.home / "config.toml").read_bytes() == before
 
 
 def test_init__damaged_settings__are_not_overwritten(person: Person) -> None:
@@ -368,6 +399,20 @@ def test_clean__somebody_elses_text__cannot_act_on_the_terminal(text: str, shown
     assert output.clean(text) == shown
 
 
+def test_out_json__somebody_elses_text__is_escaped_where_it_could_act_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    acting = "\x9b31m\x7f\u202eb\u200d\ue000\U000e0041\U0010ffff\u2028\n\x1b"
+    value = {acting: [acting, "Grüße, 数据 🙂"], "half": "\udc80"}
+    output.out_json(value)
+    shown = capsys.readouterr().out
+    assert {unicodedata.category(char) for char in shown.replace("\n", "")} & HIDDEN == set()
+    assert "\\u202e" in shown
+    assert "\\udb40\\udc41" in shown
+    assert "Grüße, 数据 🙂" in shown
+    assert json.loads(shown) == value
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (90_061, "1 d 1 h"), (-120, "2 min")],
@@ -404,6 +449,74 @@ def test_ask__nobody_there__says_what_to_add(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConfigError, match="--yes"):
         output.ask("sure?", yes=False)
     assert output.ask("sure?", yes=True)
+
+
+# ------------------------------------------------------------------------- watching
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ChainUnavailableError, NodeError, GasError, LateError, StorageError, KeysError, MarketError],
+)
+def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
+    error: type[TruthmarkError],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad, good = (SimpleNamespace(ref=ref) for ref in ("1@1", "2@1"))
+    texts = iter(["a", "a", "b", "", "b", "b"])
+    done: list[tuple[str, str]] = []
+
+    def deliver(session: Any, version: Any) -> tuple[int, int]:
+        done.append(("deliver", version.ref))
+        if version is bad and (text := next(texts)):
+            raise error(text)
+        return 1, 0
+
+    def sleep(seconds: float) -> None:
+        if len(done) >= 4 * 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sales, "_own_versions", lambda *_: [bad, good])
+    monkeypatch.setattr(sales, "_deliver_due", deliver)
+    monkeypatch.setattr(
+        sales, "_settle_due", lambda _, versions, now: done.append(("settle", versions[0].ref))
+    )
+    monkeypatch.setattr(sales.time, "sleep", sleep)
+    session: Any = SimpleNamespace(
+        profile=SimpleNamespace(block_time=1.0),
+        catalogue=SimpleNamespace(sync=lambda: None),
+        chain=SimpleNamespace(time=lambda: 0),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        sales._watch(session, None)
+    steps = [("deliver", "1@1"), ("settle", "1@1"), ("deliver", "2@1"), ("settle", "2@1")]
+    assert done == 6 * steps
+    said = capsys.readouterr().err.splitlines()[1:]
+    assert said == [f"1@1 is not delivered: {text}; going on" for text in ("a", "b", "b")]
+
+
+def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = iter([MalformedReplyError("x"), MalformedReplyError("x"), None, KeyboardInterrupt()])
+
+    def sync() -> None:
+        if (error := next(turns)) is not None:
+            raise error
+
+    looked: list[int] = []
+    monkeypatch.setattr(sales, "_own_versions", lambda *_: looked.append(1) or [])
+    monkeypatch.setattr(sales.time, "sleep", lambda _: None)
+    session: Any = SimpleNamespace(
+        profile=SimpleNamespace(block_time=1.0),
+        catalogue=SimpleNamespace(sync=sync),
+        chain=SimpleNamespace(time=lambda: 0),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        sales._watch(session, None)
+    assert looked == [1]
+    assert capsys.readouterr().err.splitlines()[1:] == ["x; going on"]
 
 
 if __name__ == "__main__":

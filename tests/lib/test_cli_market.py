@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count, cycle, islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+import truthmark
 from tests.utils.cli import Person
+from tests.utils.rig import compile_vyper
+from truthmark.chain.transactions import Intent
 from truthmark.cli.main import BUG, INTERRUPTED
+from truthmark.config import TokenInfo, Windows, to_checksum_address
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Version
+from truthmark.market.seller import Seller
+from truthmark.market.selling import DIRECT as IN_PERSON
+from truthmark.market.session import Session
+from truthmark.market.validator import ValidatorOwner
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import ROLES, Devnet, role_key
 
@@ -660,7 +670,7 @@ PLACES = [
     ("init", "--profile", "X"),
 ]
 # Where some of the above are answers: an address, seconds.
-FINE = {("voucher", "0x" + "0" * 40), ("devnet", "424242")}
+FINE = {("voucher", "0x" + "0" * 40), ("withdraw", "0x" + "0" * 40), ("devnet", "424242")}
 EACH = 9  # of GARBAGE for each place, another part for the next
 
 
@@ -684,7 +694,197 @@ def test_arguments__malformed__are_one_clean_line(
     assert not (tmp_path / "out").exists()
 
 
+# ------------------------------------------------------------- tokens that nobody knows
+
+# Whoever is paid in it pays for what it does, or gets nothing if it is broken.
+STRANGE = """
+# pragma version 0.4.3
+balanceOf: public(HashMap[address, uint256])
+is_broken: public(bool)
+
+@external
+def break_it():
+    self.is_broken = True
+
+@external
+@view
+def allowance(holder: address, spender: address) -> uint256:
+    return max_value(uint256)
+
+@external
+def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
+    self.balanceOf[receiver] += amount
+    return True
+
+@external
+def transfer(receiver: address, amount: uint256) -> bool:
+    assert not self.is_broken, "no money for you"
+    self.balanceOf[receiver] += amount
+    return True
+"""
+
+
+def list_in(session: Session, token: TokenInfo, folder: Path, **options: Any) -> Version:
+    """List something for direct delivery in a token that the profile need not know."""
+    frame = pd.DataFrame({"a": [1]})
+    truthmark.pack(frame, folder, licence="MIT", title="in any token", session=session)
+    listed = Seller(session).list_dataset(
+        folder,
+        price=1_000,
+        token=token,
+        windows=Windows(60, 60, 60),
+        offer=IN_PERSON,
+        **options,
+    )
+    return session.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+
+
+Creditor = Callable[..., str]
+
+
+@pytest.fixture
+def credit(net: Devnet, tmp_path: Path) -> Creditor:
+    """Give a function that credits an account with 1,000 units; of a new token if none is named."""
+    artifact = compile_vyper("Strange", STRANGE)
+    numbers = count(1)
+
+    def credit(role: str, payee: str, token: TokenInfo | None = None) -> str:
+        number = next(numbers)
+        with net.session(role) as session:
+            if token is None:
+                made = session.journal.send(Intent(f"{tmp_path}{number}", None, artifact.bytecode))
+                token = TokenInfo("STRANGE", str(made.contract_address), 0)
+            folder = tmp_path / f"packed{number}"
+            version = list_in(session, token, folder, bond=1_000, payee=payee)
+            Seller(session).retire(version)
+            net.warp(121)
+            Seller(session).wind_up(version)
+        return token.address
+
+    return credit
+
+
+def test_withdraw__tokens_of_strangers__are_told_of_and_only_paid_when_named(
+    net: Devnet, credit: Creditor
+) -> None:
+    victim = Person(net.home("buyer3"))
+    token = credit("stranger", address(victim))
+    with net.session("buyer3") as session:
+        before = session.chain.balance(session.address)
+        for command in ("balance", "withdraw"):
+            told = victim(command).ok().err
+            assert f"tokens of strangers: {token}; `truthmark withdraw --token" in told
+        assert "nothing is owed" not in told
+        assert session.chain.balance(session.address) == before
+    done = victim("withdraw", "--token", token.lower(), "--json").ok()
+    assert [(p["units"], p["token"]) for p in done.json] == [("1000", token)]
+    assert "nothing is owed" in victim("withdraw").ok().err
+    told = [credit("stranger", address(victim)) for _ in range(4)]
+    shown = victim("withdraw").ok().err
+    assert sum(token in shown for token in told) == 3
+    assert "and 1 more" in shown
+    for token in told:
+        victim("withdraw", "--token", token).ok()
+
+
+def test_withdraw__one_token_fails__pays_the_others_and_says_so_at_the_end(
+    net: Devnet, credit: Creditor
+) -> None:
+    me = Person(net.home("copycat"))
+    me("withdraw").ok()
+    broken, sound = sorted(credit("copycat", address(me)) for _ in range(2))
+    credit("copycat", address(me), net.profile.token("TUSD"))
+    with net.session("copycat") as session:
+        functions = session.chain.at(broken, compile_vyper("Strange", STRANGE)).functions
+        session.send_order(functions.break_it(), "break it")
+    shown = me("withdraw").refused(6, f"1000 base units of unknown token {broken} (")
+    assert "no money for you" in shown.err
+    assert f"0.001 TUSD paid to {address(me)}" in shown.out
+    assert f"1000 base units of unknown token {sound} paid to" in shown.out
+    assert me("withdraw", "--json").refused(6, "not paid out").json == []
+
+
+def test_balance__token_that_is_no_contract__is_left_out(
+    net: Devnet, buyer: Person, tmp_path: Path
+) -> None:
+    nothing = TokenInfo("NOTHING", to_checksum_address("0x" + "00" * 18 + "dead"), 0)
+    before = buyer("balance", "--json").ok().json["tokens"]
+    with net.session("stranger") as session:
+        list_in(session, nothing, tmp_path / "packed")
+    assert f"cannot be read: {nothing.address}" in buyer("balance").ok().err
+    assert buyer("balance", "--json").ok().json["tokens"] == before
+
+
 # ------------------------------------------------------------------------ custodians
+
+
+@pytest.fixture
+def dear(net: Devnet) -> Iterator[str]:
+    """Name a validator who asks 5 TUSD for keeping; the only one for locks of 150 TMK."""
+    with net.session("custodian4") as session:
+        owner = ValidatorOwner(session)
+        owner.register()
+        owner.stake(20)
+        token, keeping = session.profile.parse_amount("5 TUSD")
+        owner.publish_offer(
+            {token.address: (100_000, keeping)},
+            max_bytes=1 << 30,
+            max_term_seconds=400 * 86_400,
+            min_delivery_seconds=60,
+            min_inspection_seconds=60,
+            max_lock=150 * 10**18,
+        )
+        yield owner.validator
+
+
+def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
+    seller: Person,
+    dear: str,
+    net: Devnet,
+    frame: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, packed = tmp_path / "t.parquet", tmp_path / "packed"
+    frame.to_parquet(source)
+    asked = ("--count", 1, "--threshold", 1, "--lock", "150 TMK", "--windows", "small")
+    options = ("--price", "25 TUSD", "--bond", "3 TUSD", *asked)
+    first = ("--packed", packed, "--licence", "MIT", "--backup", tmp_path / "b")
+    # Nobody is there to accept: as if it was interrupted while it waits.
+    monkeypatch.setattr("truthmark.cli.sell._wait_until_live", lambda *_: None)
+    before = held(seller)
+
+    seller("list", source, *options, *first, "--yes").refused(8, '--max-keeping "5 TUSD"')
+    below = ("--max-keeping", "4.99 TUSD")
+    seller("list", packed, *options, *below).refused(8, "keeping costs 5 TUSD at once")
+    seller("list", packed, *options, "--max-keeping", "5 TEUR", "--yes").refused(8, "another token")
+    shown = seller("list", packed, *options, stdin="n\n").refused(8, "nothing was listed")
+    assert "1 custodian for 90 d: you pay 5 TUSD at once for keeping the key" in shown.err
+    assert "each buyer pays 0.1 TUSD more for each of 1 of them" in shown.err
+    assert "bond of 3 TUSD" in shown.err
+    assert "pay 8 TUSD now and go on? [y/N]" in shown.err
+    assert held(seller) == before
+
+    ref = seller("list", packed, *options, stdin="y\n").ok().out.strip()
+    assert held(seller) == before - 8_000_000
+    # Going on is not paying again, and needs no leave to pay.
+    again = seller("list", packed, *options, "--yes").ok()
+    assert (again.out.strip(), "keeping" in again.err) == (ref, False)
+
+    asked = asked[:-2]
+    net.warp(3_700)
+    seller("renew", ref, *asked, "--yes").refused(8, '--max-keeping "5 TUSD"')
+    seller("renew", ref, *asked, stdin="n\n").refused(8, "nothing was changed")
+    assert held(seller) == before - 8_000_000
+    seller("renew", ref, *asked, "--yes", "--max-keeping", "5 TUSD").ok()
+    assert held(seller) == before - 13_000_000
+    with net.session("custodian4") as session:
+        # By now he would not be chosen: all his stake is locked elsewhere, and he asks more.
+        ValidatorOwner(session).set_available(False)
+    assert "dealt before; nothing was sent" in seller("renew", ref, *asked, "--yes").ok().err
+    assert held(seller) == before - 13_000_000
+    assert len(seller("show", ref, "--json").json["custody"]) == 2
+    seller("renew", ref, *asked, "--fee", "1 TUSD", "--yes").refused(8, "0 of 1 custodians")
 
 
 def test_list__custodians_by_their_offers__deliver_while_the_seller_is_away(

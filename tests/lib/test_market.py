@@ -5,6 +5,7 @@ Time stands still on this chain unless a test moves it, so nothing here depends 
 """
 
 import contextlib
+import json
 import random
 import shutil
 import threading
@@ -15,11 +16,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import truthmark
 from tests.utils.market_buyer import POINTS, SLOW, start_buyer
-from tests.utils.nodes import DELIVERY, INSPECTION, Keeper, Sale, Stand, open_stand, turn
+from tests.utils.nodes import DELIVERY, INSPECTION, TERM, Keeper, Sale, Stand, open_stand, turn
 from tests.utils.waiting import wait_for
+from truthmark.cli import buy as cli_buy
+from truthmark.cli.main import cli
 from truthmark.codec import read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config import Windows
@@ -27,10 +31,12 @@ from truthmark.errors import (
     ChainError,
     ConfigError,
     DeliveryError,
+    EndpointsDisagreeError,
     KeysError,
     MarketError,
     NotForSaleError,
     PriceError,
+    ProofError,
     RevertedError,
 )
 from truthmark.keys.curve import N, multiply, random_scalar
@@ -43,7 +49,7 @@ from truthmark.market.buyer import Buyer, WrongKeyComplaint, new_nonce
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
 from truthmark.market.permits import sign_permit
-from truthmark.market.records import PurchaseStatus, VersionStatus
+from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
 from truthmark.market.selling import DIRECT, CustodyOffer
 from truthmark.market.session import Session, Signer
@@ -186,8 +192,22 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
             buyer.quote(sale.version)
         turn(lambda: stand.is_live(sale), *keepers)
         assert Seller(stand.session("seller")).is_live(sale.epoch)
+        # A seller who keeps the key as well, for no fee, does not lead buyers to himself...
+        Seller(stand.session("seller")).open_custody(
+            sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
+        )
+        buyer.session.catalogue.sync()
+        assert buyer.quote(sale.version).epoch == sale.epoch
+        # ...except those who pay no fees.
+        cheap = buyer.quote(sale.version, max_total=PRICE)
+        assert (cheap.total, cheap.epoch.custody.is_direct) == (PRICE, True)
+        assert buyer.quote(sale.version, max_total=PRICE - 1).epoch == sale.epoch
         purchase = buy(buyer, sale)
         turn(lambda: stand.purchase(purchase).status is PurchaseStatus.DELIVERED, *keepers)
+        parts = {j: part.share for j, part in stand.purchase(purchase).delivered.items()}
+        functions = stand.session("seller").chain.market.functions
+        noted = functions.purchases(purchase.purchase_id).call().parts
+        assert (len(parts), noted) == (2, parts_hash(parts))
         with truthmark.load(sale.version.ref, session=buyer.session) as data:
             assert len(data.to_pandas()) == 100
     seller = stand.session("seller")
@@ -466,6 +486,38 @@ def test_quote__several_custodies__is_of_the_cheapest(
     assert len(buyer.session.catalogue.epochs(sale.version.terms_id)) == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "keepers"),
+    [
+        ({}, "the seller himself, who must be there to deliver"),
+        ({"lock": 1, "count": 3, "threshold": 2}, "2 of 3 custodians"),
+    ],
+)
+def test_agree__whoever_keeps_the_key__is_in_the_question(
+    sale: Sale,
+    buyer: Buyer,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, int],
+    keepers: str,
+) -> None:
+    buyer.session.catalogue.sync()
+    quote = buyer.quote(sale.version)
+    custody = replace(quote.epoch.custody, **changes)
+    quote = replace(quote, epoch=replace(quote.epoch, custody=custody))
+    asked: list[str] = []
+    monkeypatch.setattr(cli_buy, "ask", lambda question, yes: asked.append(question))
+    cli_buy._agree(buyer.session, quote, None, yes=False)
+    assert asked == [f"the key is kept by {keepers}; pay 25 TUSD?"]
+
+
+def test_buy_command__json__says_who_keeps_the_key(stand: Stand, sale: Sale) -> None:
+    order = ["buy", sale.version.ref, "--json", "--yes", "--max-price", PLENTY]
+    home = {"TRUTHMARK_HOME": str(stand.net.home("buyer"))}
+    done = CliRunner(mix_stderr=False, env=home).invoke(cli, order, catch_exceptions=False)
+    keepers = json.loads(done.stdout)["keepers"]
+    assert keepers == "the seller himself, who must be there to deliver"
+
+
 def test_open_custody__killed_and_repeated__is_dealt_once(
     stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,6 +538,42 @@ def test_open_custody__killed_and_repeated__is_dealt_once(
     assert [epoch.custody.epoch for epoch in epochs] == [0, 1]
     assert again.epoch == epochs[1]
     assert renew().epoch.custody.epoch == 2
+
+
+def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
+    stand: Stand, sale: Sale
+) -> None:
+    keeper, seller = ValidatorOwner(stand.session("treasury")), Seller(stand.session("seller"))
+    keeper.register()
+    keeper.stake(20)
+    seller.session.catalogue.sync()
+    validators = [v for v in seller.session.catalogue.validators() if v.address == keeper.validator]
+    offer = CustodyOffer(
+        threshold=1, fee=0, keeping_fee=10**6, lock=10**20, penalty=1, term_seconds=TERM, terms=2
+    )
+
+    def renew(offer: CustodyOffer) -> Any:
+        return seller.open_custody(
+            sale.version, offer=offer, validators=validators, acceptance_seconds=600
+        )
+
+    before = held(seller.session, stand.token)
+    dealt = renew(offer)
+    assert held(seller.session, stand.token) == before - 10**6
+    again = renew(offer)
+    assert (again.epoch, again.receipts) == (dealt.epoch, ())
+    # Nor when all have accepted meanwhile.
+    seat = Seat(dealt.epoch, 1)
+    keeper.session.send_order(*Custodian(keeper.session).plan_accept(sale.version, seat)[::2])
+    assert seller.is_live(dealt.epoch)
+    assert renew(offer).epoch == dealt.epoch
+    assert held(seller.session, stand.token) == before - 10**6
+    # What is not the same is dealt, and so is the same later.
+    other = renew(replace(offer, fee=1))
+    assert other.epoch.custody.epoch == dealt.epoch.custody.epoch + 1
+    stand.warp_to(other.epoch.custody.accept_until + 1)
+    assert renew(replace(offer, fee=1)).epoch.custody.epoch == dealt.epoch.custody.epoch + 2
+    assert held(seller.session, stand.token) == before - 3 * 10**6
 
 
 # ------------------------------------------------------------- vouchers and gates
@@ -887,6 +975,43 @@ def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
     # Again, as after a kill: nothing more is paid.
     first.complain(complaint)
     assert wealth(first.session, stand.token) == after[0]
+
+
+def test_receive__endpoint_leaves_a_part_out__blames_the_endpoint(
+    stand: Stand, sale: Sale, buyer: Buyer
+) -> None:
+    purchase = buy(buyer, sale)
+    deliver(stand, sale)
+    told = replace(stand.purchase(purchase), delivered={})
+    with pytest.raises(ProofError, match="tells of 0 parts of the key instead of 1"):
+        buyer.receive(sale.version, told, buyer.fetch(sale.version))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"parts": 1}, EndpointsDisagreeError),
+        ({"status": PurchaseStatus.PAID, "parts": 0}, DeliveryError),
+    ],
+)
+def test_receive__market_noted_other_parts__accuses_nobody(
+    stand: Stand,
+    copied: Sale,
+    buyer: Buyer,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    kind: type[Exception],
+) -> None:
+    purchase = buy(buyer, copied)
+    deliver(stand, copied, "copycat")
+    chain, functions = buyer.session.chain, stand.session("seller").chain.market.functions
+    state = functions.purchases(purchase.purchase_id).call()._replace(**changes)
+    monkeypatch.setattr(chain, "agreed_call", lambda call, block: state)
+    with pytest.raises(kind, match="use another endpoint") as caught:
+        truthmark.load(copied.version.ref, session=buyer.session)
+    assert not isinstance(caught.value, WrongKeyComplaint)
+    monkeypatch.undo()
+    assert complaint_of(buyer, copied).reward == 4_000_000
 
 
 def test_complain__inspection_is_over__is_the_contracts_refusal(

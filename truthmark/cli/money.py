@@ -7,10 +7,13 @@ import click
 
 from truthmark.cli.base import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, facts, out, out_json, say
+from truthmark.errors import ChainError, ChainUnavailableError, TransactionPendingError
 
 if TYPE_CHECKING:
     from truthmark.market.session import Session
 
+_NAMED = 3
+"""How many addresses stand in one line; anybody can list in ever new tokens."""
 _WHERE = {"registry": "listings", "market": "sales", "staking": "stake"}
 
 
@@ -28,11 +31,12 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
         gas = session.chain.balance(address)
-        found = []
         upkeep = Upkeep(session)
-        for token in tokens_of(session):
-            held = session.token(token).functions.balanceOf(address).call()
-            found.append((token, held, upkeep.owed(token, address)))
+        own, others = _tokens(session, address)
+        found = [
+            (token, held, upkeep.owed(token, address))
+            for token, held in _held(session, own + others, address).items()
+        ]
         if as_json:
             out_json(
                 {
@@ -59,8 +63,9 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
                 out(f"  {show(held, token)}")
             for role, units in owed.items():
                 out(f"    and {show(units, token)} to withdraw from {_WHERE[role]}")
-        if any(owed for _, _, owed in found):
+        if any(owed for token, _, owed in found if token in own):
             say("`truthmark withdraw` pays it out")
+        _tell_of_others([token for token, _, owed in found if owed and token in others])
 
 
 @command()
@@ -74,30 +79,104 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def withdraw(state: State, token: str | None, account: str | None, as_json: bool) -> None:
-    """Pay out all that the market owes the account."""
+    """Pay out all that the market owes the account.
+
+    In the profile's tokens, and those in which the account itself has sold or bought. Anybody can
+    credit it with others, whose code may cost gas for nothing; name one with --token to have it.
+    """
     from truthmark.market.upkeep import Upkeep
 
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
         session.journal.resume()
-        wanted = [session.profile.token(token).address] if token is not None else tokens_of(session)
-        upkeep = Upkeep(session)
-        paid = []
-        for each in wanted:
-            if units := sum(upkeep.owed(each, address).values()):
+        own, others = _tokens(session, address)
+        if token is not None:
+            own, others = [_read_token(session, token)], []
+        show, upkeep = session.profile.format_amount, Upkeep(session)
+        paid, failed = [], []
+        for each in own:
+            units = sum(upkeep.owed(each, address).values())
+            if not units:
+                continue
+            try:
                 upkeep.withdraw(each, address)
-                paid.append((each, units))
+            except (ChainUnavailableError, TransactionPendingError):
+                raise  # which is not the token's doing
+            except ChainError as error:
+                failed.append(f"{show(units, each)} ({error})")
+                continue
+            paid.append((each, units))
+            if not as_json:
+                out(f"{show(units, each)} paid to {address}")
         if as_json:
             out_json([amount_json(session, units, each) for each, units in paid])
-            return
-        for each, units in paid:
-            out(f"{session.profile.format_amount(units, each)} paid to {address}")
-        if not paid:
+        left = [each for each in others if upkeep.owed(each, address)]
+        _tell_of_others(left)
+        if failed:
+            raise ChainError(
+                f"not paid out: {', '.join(failed)}; try again with --token SYMBOL or ADDRESS"
+            )
+        if not paid and not left:
             say(f"nothing is owed to {address}")
 
 
-def tokens_of(session: "Session") -> list[str]:
-    """Return the profile's tokens and those in which anything was ever listed, as addresses."""
+def _tokens(session: "Session", address: str) -> tuple[list[str], list[str]]:
+    """Return the tokens that an account has to do with, and all others in which is listed.
+
+    The first are the profile's, and those in which the account itself has sold or bought.
+    """
     session.catalogue.sync()
+    bought = {p.terms_id for p in session.catalogue.purchases(buyer=address)}
+    versions = [
+        *session.catalogue.versions(seller=address),
+        *(session.catalogue.versions(terms_ids=list(bought)) if bought else ()),
+    ]
     own = [token.address for token in session.profile.tokens]
-    return own + [token for token in session.catalogue.tokens() if token not in own]
+    own += sorted({v.terms.token for v in versions} - set(own))
+    return own, [token for token in session.catalogue.tokens() if token not in own]
+
+
+def _held(session: "Session", tokens: list[str], address: str) -> dict[str, int]:
+    """Return what an account has of each token; those that cannot be read are left out."""
+    known = {token.address for token in session.profile.tokens}
+    held, unread = {}, []
+    for token in tokens:
+        balance_of = session.token(token).functions.balanceOf(address)
+        if token in known:
+            held[token] = balance_of.call()
+            continue
+        # Anybody can list in a token of his own, which need not even be a contract.
+        try:
+            (units,) = session.chain.try_batch([balance_of])
+        except ChainError as error:
+            units = error
+        if isinstance(units, Exception):
+            unread.append(token)
+        else:
+            held[token] = units
+    if unread:
+        say(f"left out, as it cannot be read: {_some(unread)}")
+    return held
+
+
+def _tell_of_others(tokens: list[str]) -> None:
+    """Say in which tokens something is owed that are paid out only when they are named."""
+    if tokens:
+        say(
+            f"more is owed in tokens of strangers: {_some(tokens)}; `truthmark withdraw --token "
+            "ADDRESS` pays one out, if you trust it"
+        )
+
+
+def _some(tokens: list[str]) -> str:
+    more = f" and {len(tokens) - _NAMED} more" if len(tokens) > _NAMED else ""
+    return ", ".join(tokens[:_NAMED]) + more
+
+
+def _read_token(session: "Session", text: str) -> str:
+    """Return the address of a token of the profile, or the one that is written."""
+    from truthmark.config import to_checksum_address
+
+    if text.lower().startswith("0x"):
+        return to_checksum_address(text)
+    return session.profile.token(text).address

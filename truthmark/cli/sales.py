@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark sales`, `deliver` and `settle`: what sellers do after listing."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,12 +11,7 @@ import click
 from truthmark.cli.base import State, command, find_version, json_option
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.output import amount_json, moment, out, out_json, plural, say, table
-from truthmark.errors import (
-    ChainUnavailableError,
-    EndpointsDisagreeError,
-    MarketError,
-    TransactionPendingError,
-)
+from truthmark.errors import MarketError, TruthmarkError
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version
@@ -108,78 +104,88 @@ def deliver(state: State, dataset: str | None, watch: bool) -> None:
     with state.session() as session:
         session.journal.resume()
         session.catalogue.sync()
-        if dataset is not None:
-            _own_versions(session, dataset)
+        versions = _own_versions(session, dataset)
         if not watch:
-            done, waiting = _deliver_due(session, dataset)
-            if waiting:
+            counts = [_deliver_due(session, version) for version in versions]
+            if waiting := sum(left for _, left in counts):
                 say(
                     f"{plural(waiting, 'sale')} not confirmed enough yet; run it again, or use "
                     "--watch"
                 )
-            if not done and not waiting:
+            elif not any(done for done, _ in counts):
                 say("there is nothing to deliver")
             return
         _watch(session, dataset)
 
 
 def _watch(session: "Session", dataset: str | None) -> None:
-    """Deliver and settle for ever; outages end nothing."""
+    """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
     say("watching for sales; Ctrl-C stops it, and nothing is lost")
     pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
-    last = ""
+    said: dict[str, str] = {}
     while True:
-        try:
+        versions: list[Version] = []
+        now = 0
+        with _surviving("", said):
             session.catalogue.sync()
-            _deliver_due(session, dataset)
-            _settle_due(session, _own_versions(session, dataset))
-            last = ""
-        except (
-            ChainUnavailableError,
-            EndpointsDisagreeError,
-            TransactionPendingError,
-        ) as error:
-            # Said once, not at every look.
-            if str(error) != last:
-                say(f"{error}; going on")
-            last = str(error)
+            now = session.chain.time()
+            versions = _own_versions(session, dataset)
+        for version in versions:
+            with _surviving(f"{version.ref} is not delivered: ", said):
+                _deliver_due(session, version)
+            with _surviving(f"{version.ref} is not settled: ", said):
+                _settle_due(session, [version], now)
         time.sleep(pause)
 
 
-def _deliver_due(session: "Session", dataset: str | None) -> tuple[int, int]:
+@contextlib.contextmanager
+def _surviving(what: str, said: dict[str, str]) -> Iterator[None]:
+    """Say a failure once, not at every look, and go on.
+
+    Args:
+        what: Begins what is said.
+        said: The last failure of each, which is kept here.
+    """
+    try:
+        yield
+    except TruthmarkError as error:
+        if said.get(what) != str(error):
+            say(f"{what}{error}; going on")
+        said[what] = str(error)
+    else:
+        said.pop(what, None)
+
+
+def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
     """Deliver what can be delivered; returns how many were, and how many must wait."""
     from truthmark.market.custodian import Custodian, Seat
     from truthmark.market.records import PurchaseStatus
 
-    final = session.chain.final_block()
-    now = session.chain.time()
     margin = _MARGIN_BLOCKS * session.profile.block_time
     functions = session.chain.market.functions
     done = waiting = 0
-    for version in _own_versions(session, dataset):
-        for epoch in session.catalogue.epochs(version.terms_id):
-            if epoch.custody.lock:
-                continue
-            # A part that comes too late is public all the same: the buyer would have key and money.
-            paid = [
-                p
-                for p in session.catalogue.purchases(custody_id=epoch.custody_id)
-                if p.status is PurchaseStatus.PAID and now + margin <= p.deadline
-            ]
-            # What is delivered cannot be taken back, so the payment must not be either.
-            due = [
-                p
-                for p in paid
-                if p.block_number <= final.number
-                and session.chain.agreed_call(functions.purchases(p.purchase_id), final).status
-                == PurchaseStatus.PAID
-            ]
-            waiting += len(paid) - len(due)
-            if due:
-                Custodian(session).deliver(version, Seat(epoch, 1), due)
-                for purchase in due:
-                    out(f"{version.ref}: delivered to {purchase.receipt.buyer}")
-                done += len(due)
+    for epoch in session.catalogue.epochs(version.terms_id):
+        found = session.catalogue.purchases(custody_id=epoch.custody_id)
+        paid = [p for p in found if p.status is PurchaseStatus.PAID]
+        if not epoch.custody.is_direct or not paid:
+            continue
+        final, now = session.chain.final_block(), session.chain.time()
+        # A part that comes too late is public all the same: the buyer would have key and money.
+        in_time = [p for p in paid if now + margin <= p.deadline]
+        # What is delivered cannot be taken back, so the payment must not be either.
+        due = [
+            p
+            for p in in_time
+            if p.block_number <= final.number
+            and session.chain.agreed_call(functions.purchases(p.purchase_id), final).status
+            == PurchaseStatus.PAID
+        ]
+        waiting += len(in_time) - len(due)
+        if due:
+            Custodian(session).deliver(version, Seat(epoch, 1), due)
+            for purchase in due:
+                out(f"{version.ref}: delivered to {purchase.receipt.buyer}")
+            done += len(due)
     return done, waiting
 
 
@@ -201,7 +207,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
             if dataset is not None
             else _own_versions(session, None)
         )
-        done = _settle_due(session, versions, quiet=as_json)
+        done = _settle_due(session, versions, session.chain.time(), quiet=as_json)
         if as_json:
             out_json(
                 [
@@ -235,12 +241,11 @@ def _explain_nothing(session: "Session", versions: "Sequence[Version]") -> None:
 
 
 def _settle_due(
-    session: "Session", versions: "Sequence[Version]", *, quiet: bool = False
+    session: "Session", versions: "Sequence[Version]", now: int, *, quiet: bool = False
 ) -> "list[tuple[Version, Purchase]]":
     from truthmark.market.records import VersionStatus
     from truthmark.market.upkeep import Upkeep, inspected
 
-    now = session.chain.time()
     done = []
     for version in versions:
         # The purchases of a version whose key was proven wrong can only be refunded.

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,11 +22,12 @@ from truthmark.cli.browse import dataset_json
 from truthmark.cli.dataset import is_packed, pack_options, pack_source
 from truthmark.cli.output import ask, ask_text, bar, duration, moment, out, out_json, plural, say
 from truthmark.cli.types import DURATION
-from truthmark.errors import ConfigError, MarketError
+from truthmark.errors import ConfigError, MarketError, PriceError
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.market.catalogue import Epoch, Version
+    from truthmark.market.selling import CustodyOffer
     from truthmark.market.session import Session
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -58,6 +60,12 @@ def custody_options(function: _F) -> _F:
             ),
             click.option("--fee", help="For each delivery to a buyer, at the least."),
             click.option("--keeping-fee", help="For each custodian and term, at the least."),
+            click.option(
+                "--max-keeping",
+                metavar="AMOUNT",
+                help="The most to pay all custodians at once for keeping the key; with --yes "
+                "nothing if left out.",
+            ),
             click.option("--lock", help="Stake that each risks.  [default: 100 TMK]"),
             click.option("--penalty", help="What silence costs.  [default: a tenth of the lock]"),
             click.option(
@@ -117,6 +125,7 @@ def list_dataset(
     update: str | None,
     packed: Path | None,
     backup: Path | None,
+    max_keeping: str | None,
     yes: bool,
     as_json: bool,
     **options: Any,
@@ -126,8 +135,8 @@ def list_dataset(
     SOURCE is a file or folder of data, which is packed first, or a folder that was packed.
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
-    it and deliver by `truthmark deliver --watch`. Waits until it can be bought. If it is
-    interrupted, list the packed folder to go on.
+    it and deliver by `truthmark deliver --watch`. Shows what keeping costs, and asks before it
+    pays. Waits until it can be bought. If it is interrupted, list the packed folder to go on.
     """
     from truthmark.codec import read_manifest
     from truthmark.market.records import ZERO_ADDRESS
@@ -143,6 +152,7 @@ def list_dataset(
                 f"{', '.join(profile.windows)}"
             )
         secured = read_amount(session, bond, token.address)
+        limit = _keeping_limit(session, max_keeping, token.address, yes=yes)
         gatekeeper = resolve_address(session, gate) if gate is not None else ZERO_ADDRESS
         paid = resolve_address(session, payee) if payee is not None else None
         session.catalogue.sync()
@@ -162,6 +172,13 @@ def list_dataset(
         validators, offer = choose_custody(
             session, token, profile.windows[windows], folder_size(folder), **custody
         )
+        # What an earlier run sent comes first: where it was listed, nothing is paid any more.
+        session.journal.resume()
+        session.catalogue.sync()
+        if not session.catalogue.with_key(manifest.public_key) and not _agree(
+            session, token.address, len(validators), offer, limit, bond=secured, yes=yes
+        ):
+            raise MarketError("nothing was listed")
         with bar("storing") as progress:
             listed = Seller(session).list_dataset(
                 folder,
@@ -206,6 +223,55 @@ def _custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str,
             f"least {2 * threshold - 1}; lower --threshold"
         )
     return {"custodians": custodians, **arguments}
+
+
+def _keeping_limit(
+    session: "Session", max_keeping: str | None, token: str, *, yes: bool
+) -> int | None:
+    """Return the most that custodians may be paid at once, if it was said; with `yes` nothing.
+
+    Raises:
+        PriceError: It is in another token.
+    """
+    from truthmark.market.surface import read_amount
+
+    return read_amount(session, max_keeping, token) if yes or max_keeping is not None else None
+
+
+def _agree(
+    session: "Session",
+    token: str,
+    count: int,
+    offer: "CustodyOffer",
+    limit: int | None,
+    *,
+    bond: int = 0,
+    yes: bool,
+) -> bool:
+    """Show what is paid now, and what custodians cost each buyer, and ask.
+
+    Raises:
+        PriceError: Keeping costs more than the limit.
+    """
+    if not count and not bond:
+        return True
+    show = partial(session.profile.format_amount, token_address=token)
+    keeping = count * offer.keeping_fee
+    if limit is not None and keeping > limit:
+        raise PriceError(
+            f"keeping costs {show(keeping)} at once with {plural(count, 'custodian')}; allow it "
+            f'with --max-keeping "{show(keeping)}", or choose others'
+        )
+    if count:
+        say(
+            f"{plural(count, 'custodian')} for {duration(offer.term_seconds)}: you pay "
+            f"{show(keeping)} at once for keeping the key"
+        )
+        say(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")
+    if bond:
+        say(f"you put up a bond of {show(bond)}, which is lost if the key turns out wrong")
+    paid = f"pay {show(keeping + bond)} now and " if keeping + bond else ""
+    return ask(f"{paid}go on?", yes=yes)
 
 
 def _pack(
@@ -323,39 +389,47 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
 @json_option
 @click.pass_obj
 def renew(
-    state: State, /, dataset: str, accept_within: int, yes: bool, as_json: bool, **options: Any
+    state: State,
+    /,
+    dataset: str,
+    accept_within: int,
+    max_keeping: str | None,
+    yes: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Give the key of DATASET to custodians anew.
 
     For a listing whose custodians failed, left, or stay no longer. Those who have it now go on
-    until their time ends.
+    until their time ends. Asks before it pays. If it is interrupted while custodians accept, run
+    it again: it goes on waiting, and nothing is paid twice.
     """
     from truthmark.config import Windows
     from truthmark.market.buyer import Buyer
-    from truthmark.market.seller import Seller
+    from truthmark.market.seller import Seller, is_dealt
     from truthmark.market.surface import choose_custody
 
     with state.session() as session:
         version = find_version(session, dataset)
         custody = _custody_arguments(session, options)
+        limit = _keeping_limit(session, max_keeping, version.terms.token, yes=yes)
         # `choose_custody` takes a token to know its address and symbol, which a seller's has.
         token = session.profile.token(version.terms.token)
         windows = Windows(
             version.terms.delivery_seconds, version.terms.inspection_seconds, accept_within
         )
         size = Buyer(session).manifest(version.terms.manifest).size
-        validators, offer = choose_custody(session, token, windows, size, **custody)
-        keeping = session.profile.format_amount(
-            len(validators) * offer.keeping_fee, version.terms.token
-        )
-        if validators and not ask(
-            f"{version.ref}: {len(validators)} custodians for {duration(offer.term_seconds)}, "
-            f"{keeping} at once; go on?",
-            yes=yes,
+        seller = Seller(session)
+        fresh = seller.fresh_custody(version)
+        validators, offer = choose_custody(session, token, windows, size, **custody, fresh=fresh)
+        if not (fresh and is_dealt(fresh, validators, offer)) and not _agree(
+            session, token.address, len(validators), offer, limit, yes=yes
         ):
             raise MarketError("nothing was changed")
-        opened = Seller(session).open_custody(
+        opened = seller.open_custody(
             version, offer=offer, validators=validators, acceptance_seconds=accept_within
         )
+        if not opened.receipts:
+            say("the key was dealt before; nothing was sent (--custodians names others)")
         _wait_until_live(session, opened.epoch)
         _tell(session, version, opened.epoch, as_json)

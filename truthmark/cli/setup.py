@@ -94,9 +94,25 @@ def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
         raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
     merged = {**found, **chosen}
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # JSON's texts, numbers and lists of texts are TOML's too.
-    lines = [f"{name} = {json.dumps(value)}\n" for name, value in merged.items()]
-    write_atomically(path, "".join(lines).encode())
+    write_atomically(path, b"".join(_toml_line(*setting) for setting in merged.items()))
+
+
+def _toml_line(name: str, value: object) -> bytes:
+    """Write a setting as TOML.
+
+    JSON's texts, numbers and lists of texts are TOML's too, but it knows no surrogate pairs as
+    escapes, and wants one for DEL.
+
+    Raises:
+        ConfigError: The value holds what is no text, as a path may.
+    """
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        return f"{name} = {text}\n".encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"setting {name} holds bytes that are no UTF-8; choose another path or name"
+        ) from error
 
 
 def _read_profile(path: Path) -> Any:

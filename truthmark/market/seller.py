@@ -215,6 +215,9 @@ class Seller:
     ) -> Listed:
         """Deal a version's key anew, to the same or other custodians.
 
+        If just this was dealt a moment ago, nothing is sent and what stands is returned: keeping
+        fees are paid once, however often the command is repeated while custodians accept.
+
         Raises:
             KeysError: The vault does not have the version's secret.
             ChainError: The registry refuses, or is not reached.
@@ -233,6 +236,9 @@ class Seller:
                 sent = session.journal.result(key)
                 if sent is not None and sent.succeeded:
                     return Listed(version.terms, epochs[-1], (sent,))
+            fresh = self.fresh_custody(version)
+            if fresh is not None and is_dealt(fresh, validators, offer):
+                return Listed(version.terms, fresh, ())
             dealing = self._deal(
                 version.terms, secret, validators, offer, len(epochs), acceptance_seconds
             )
@@ -275,6 +281,21 @@ class Seller:
             session.storage.put_block(cid, dealing.bundle)
             session.storage.pin(cid)
         return dealing
+
+    def fresh_custody(self, version: Version) -> Epoch | None:
+        """Return the version's newest custody while its time to be accepted runs, else None.
+
+        In direct mode there is none: nobody has to accept, and dealing anew costs no fee.
+        """
+        for epoch in self.session.catalogue.epochs(version.terms_id)[-1:]:
+            status = self.session.catalogue.states([epoch])[0].status
+            if (
+                not epoch.custody.is_direct
+                and status in (CustodyStatus.OPENED, CustodyStatus.LIVE)
+                and self.session.chain.time() <= epoch.custody.accept_until
+            ):
+                return epoch
+        return None
 
     def is_live(self, epoch: Epoch) -> bool:
         """Whether all custodians have accepted.
@@ -365,6 +386,12 @@ def require_open(version: Version, status: VersionStatus) -> None:
     """
     if status is not VersionStatus.OPEN:
         raise NotForSaleError(f"{version.ref} is {status.name.lower()}; nothing is sold there now")
+
+
+def is_dealt(epoch: Epoch, validators: Sequence[Validator], offer: CustodyOffer) -> bool:
+    """Whether these validators have just this offer in an epoch."""
+    addresses = {validator.address for validator in validators}
+    return set(epoch.custodians) == addresses and CustodyOffer.of(epoch.custody) == offer
 
 
 def _fits(found: Offer, windows: Windows, offer: CustodyOffer, size: int) -> bool:

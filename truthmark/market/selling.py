@@ -5,8 +5,8 @@ Pure functions: nothing here reads or writes a chain, a file or a storage.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from truthmark.codec.manifest import Manifest
 from truthmark.config import Windows
@@ -50,6 +50,27 @@ class CustodyOffer:
     penalty: int
     term_seconds: int
     terms: int = 1
+
+    @classmethod
+    def of(cls, custody: Custody) -> Self:
+        """Return the offer with which a custody was dealt."""
+        return cls(
+            threshold=custody.threshold,
+            fee=custody.fee,
+            keeping_fee=custody.keeping_fee,
+            lock=custody.lock,
+            penalty=custody.penalty,
+            term_seconds=custody.term_seconds,
+            terms=1 + (custody.last_end - custody.end) // custody.term_seconds,
+        )
+
+    def grants(self, asked: "CustodyOffer") -> bool:
+        """Whether this is what is asked; fees may be higher."""
+        return (
+            self.fee >= asked.fee
+            and self.keeping_fee >= asked.keeping_fee
+            and replace(self, fee=asked.fee, keeping_fee=asked.keeping_fee) == asked
+        )
 
 
 DIRECT = CustodyOffer(

@@ -25,7 +25,7 @@ from truthmark.errors import (
 )
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
-from truthmark.market.catalogue import Version
+from truthmark.market.catalogue import Epoch, Version
 from truthmark.market.packing import pack_dataset
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import Seller
@@ -302,6 +302,7 @@ def choose_custody(
     penalty: str | None = None,
     term_seconds: int,
     terms: int = 4,
+    fresh: Epoch | None = None,
 ) -> tuple[list[Validator], CustodyOffer]:
     """Return who is to keep a version's key and what they are offered.
 
@@ -318,6 +319,8 @@ def choose_custody(
         penalty: What silence costs; a tenth of `lock` if not given.
         term_seconds: Length of a term.
         terms: How many terms at most.
+        fresh: A custody that was dealt a moment ago (`Seller.fresh_custody`); where it is what is
+            asked its custodians are chosen again, though their stake is locked for it by now.
 
     Raises:
         ConfigError: An amount cannot be understood, or an address is no validator's.
@@ -336,9 +339,13 @@ def choose_custody(
         term_seconds=term_seconds,
         terms=terms,
     )
-    if isinstance(custodians, int):
-        return Seller(session).choose_custodians(token.address, windows, offer, custodians, size)
     known = {v.address.lower(): v for v in session.catalogue.validators()}
+    if isinstance(custodians, int):
+        if fresh and len(fresh.custodians) == custodians:
+            dealt = CustodyOffer.of(fresh.custody)
+            if dealt.grants(offer):
+                return [known[address.lower()] for address in fresh.custodians], dealt
+        return Seller(session).choose_custodians(token.address, windows, offer, custodians, size)
     missing = [address for address in custodians if address.lower() not in known]
     if missing:
         raise ConfigError(f"{missing[0]} is no validator here; choose another one")

@@ -181,3 +181,34 @@ def test_dealing_arguments__for_the_contract__are_tuples_and_lists() -> None:
     assert custody == dealing.custody.astuple()
     assert (custodians, keys) == (list(dealing.custodians), [tuple(k) for k in dealing.share_keys])
     assert "bundle" not in repr(dealing)
+
+
+# ------------------------------------------------------------------- offers of custody
+
+
+@pytest.mark.parametrize("changes", [{}, {"terms": 1}, {"term_seconds": 10**9, "terms": 9}])
+def test_offer_of__dealt_custody__is_what_was_offered(changes: dict[str, int]) -> None:
+    offer = replace(OFFER, **changes)
+    assert CustodyOffer.of(deal(VALIDATORS, offer).custody) == offer
+    assert CustodyOffer.of(deal([], DIRECT).custody) == DIRECT
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_granted"),
+    [
+        ({}, True),
+        ({"fee": 6}, True),
+        ({"keeping_fee": 0}, True),
+        ({"fee": 8}, False),
+        ({"keeping_fee": 9}, False),
+        ({"threshold": 1}, False),
+        ({"lock": 8}, False),
+        ({"penalty": 4}, False),
+        ({"term_seconds": 8_999}, False),
+        ({"terms": 3}, False),
+    ],
+)
+def test_offer_grants__what_is_asked__but_may_pay_more(
+    changes: dict[str, int], is_granted: bool
+) -> None:
+    assert OFFER.grants(replace(OFFER, **changes)) is is_granted
