@@ -187,7 +187,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         # Who asks most sets the fee of all.
         assert sale.epoch.custody.fee == 3 * 10**5
         assert not Seller(stand.session("seller")).is_live(sale.epoch)
-        with pytest.raises(NotForSaleError, match="nobody keeps the key"):
+        with pytest.raises(NotForSaleError, match="not for sale yet: 0 of 3 custodians have acc"):
             buyer.session.catalogue.sync()
             buyer.quote(sale.version)
         turn(lambda: stand.is_live(sale), *keepers)
@@ -506,7 +506,7 @@ def test_agree__whoever_keeps_the_key__is_in_the_question(
     quote = replace(quote, epoch=replace(quote.epoch, custody=custody))
     asked: list[str] = []
     monkeypatch.setattr(cli_buy, "ask", lambda question, yes: asked.append(question))
-    cli_buy._agree(buyer.session, quote, None, yes=False)
+    cli_buy._agree(buyer.session, quote, yes=False)
     assert asked == [f"the key is kept by {keepers}; pay 25 TUSD?"]
 
 

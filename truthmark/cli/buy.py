@@ -14,7 +14,7 @@ from truthmark.cli.dataset import FORMATS, files_json
 from truthmark.cli.opening import is_opened, require_free, write_out
 from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, plural, say
 from truthmark.cli.permits import read_admission, read_voucher
-from truthmark.errors import ConfigError, DeliveryError, MarketError, PriceError
+from truthmark.errors import ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
     from truthmark.market.buyer import Buyer, Opened, Quote
@@ -162,19 +162,23 @@ def _fetch_and_pay(
     *,
     yes: bool,
 ) -> "tuple[Path, Purchase]":
-    with bar("fetching") as on_fetch:
-        folder = buyer.fetch(version, on_fetch)
-    say("fetched; every byte is the one that the seller committed to")
     # Whatever an earlier run began comes first, or it could be paid for twice.
     session.journal.resume()
     session.catalogue.sync()
     purchase = buyer.find_purchase(version)
+    note = read_voucher(session, version, voucher)
+    if purchase is None:  # what stands in the way is better said before a long download
+        quote = buyer.quote(version, voucher=note, max_total=limit)
+        buyer.require_affordable(quote, limit)
+    with bar("fetching") as on_fetch:
+        folder = buyer.fetch(version, on_fetch)
+    say("fetched; every byte is the one that the seller committed to")
     if purchase is not None:
         say("it was bought before; nothing is paid again")
         return folder, purchase
-    note = read_voucher(session, version, voucher)
     quote = buyer.quote(version, voucher=note, max_total=limit)
-    if not _agree(session, quote, limit, yes=yes):
+    buyer.require_affordable(quote, limit)
+    if not _agree(session, quote, yes=yes):
         raise MarketError("nothing was bought")
     purchase = buyer.buy(
         quote,
@@ -199,9 +203,11 @@ def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase
 def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_json: bool) -> None:
     """Decrypt into the folder and tell what is there."""
     from truthmark.codec import open_container
+    from truthmark.market.buying import purchase_cost
     from truthmark.market.records import PurchaseStatus
 
     version, purchase = opened.version, opened.purchase
+    cost = purchase_cost(purchase.receipt.price, opened.epoch.custody)
     say("the key is verified and opens every part")
     with open_container(opened.folder, cek=opened.cek) as container:
         with bar("opening") as progress:
@@ -213,7 +219,7 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
                 **dataset_json(session, version),
                 "folder": str(folder),
                 "purchase": "0x" + purchase.purchase_id.hex(),
-                "paid": amount_json(session, purchase.receipt.price, version.terms.token),
+                "paid": amount_json(session, cost, version.terms.token),
                 "keepers": _keepers(session, purchase),
                 "files": files,
             }
@@ -242,7 +248,7 @@ def _limit(buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bo
     return None
 
 
-def _agree(session: "Session", quote: "Quote", limit: int | None, *, yes: bool) -> bool:
+def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
     """Show what it costs, and ask."""
     version, custody = quote.version, quote.epoch.custody
     show, token = session.profile.format_amount, version.terms.token
@@ -251,13 +257,6 @@ def _agree(session: "Session", quote: "Quote", limit: int | None, *, yes: bool) 
         say(
             f"and {show(custody.fee, token)} for each of {custody.threshold} custodians: "
             f"{show(quote.total, token)} in all"
-        )
-    if limit is not None and quote.total > limit:
-        return True  # `buy` refuses it and says so
-    held = session.token(token).functions.balanceOf(session.address).call()
-    if held < quote.total:
-        raise PriceError(
-            f"{session.address} has {show(held, token)}, which is not enough; send it more"
         )
     return ask(f"the key is kept by {custody.keepers}; pay {show(quote.total, token)}?", yes=yes)
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from truthmark.cli import interrupts
 from truthmark.cli.base import Group, State
 from truthmark.cli.output import one_line
 from truthmark.errors import TruthmarkError
@@ -167,4 +168,5 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
+    interrupts.listen()
     cli.main()

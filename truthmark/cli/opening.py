@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,22 @@ def require_free(folder: Path) -> None:
     """Refuse a folder that cannot be made.
 
     Raises:
-        ConfigError: There is something already.
+        ConfigError: There is something already, or nothing can be written there.
     """
-    if folder.is_symlink() or (folder.exists() and any(folder.iterdir())):
+    if folder.is_symlink() or (folder.exists() and not _is_empty(folder)):
         raise ConfigError(f"{folder} exists already; choose another folder or remove it")
+    above = next(path for path in folder.absolute().parents if path.exists())
+    try:
+        # Rights alone do not tell: the disk may be full, or of a kind that takes no files.
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=above).cleanup()
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be made ({error.strerror}); choose another folder"
+        ) from error
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def write_out(

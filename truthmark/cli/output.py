@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from truthmark.cli import interrupts
 from truthmark.errors import ConfigError
 from truthmark.types import Progress
 
@@ -47,8 +48,17 @@ def out(text: str = "") -> None:
 
 
 def out_json(value: Any) -> None:
-    """Print the result as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print the result as JSON; what could act on a terminal is written as escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # Line ends within texts are escapes already; these are those between the entries.
+    click.echo("\n".join(map(_escaped, text.split("\n"))))
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        json.dumps(char)[1:-1] if unicodedata.category(char) in _INVISIBLE else char
+        for char in text
+    )
 
 
 def ask(question: str, *, yes: bool) -> bool:
@@ -56,7 +66,9 @@ def ask(question: str, *, yes: bool) -> bool:
 
     Raises:
         ConfigError: There is nobody to answer.
+        KeyboardInterrupt: There was a Ctrl-C before.
     """
+    interrupts.check()
     if yes:
         return True
     click.echo(f"{question} [y/N] ", nl=False, err=True)

@@ -28,7 +28,7 @@ from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
 from truthmark.market.complaining import draft_evidence
 from truthmark.market.delivering import check_custody
 from truthmark.market.permits import sign_permit
-from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.seller import require_open
 from truthmark.market.selling import licence_hash
 from truthmark.market.upkeep import Upkeep
@@ -100,6 +100,19 @@ class WrongKeyComplaint(DeliveryError):
         self.opened = opened
         self.wrong = wrong
         self.reward = reward
+
+
+def _why_nobody(
+    version: Version, epochs: Sequence[Epoch], states: Sequence[EpochState], now: int
+) -> str:
+    for epoch, state in zip(epochs, states, strict=True):
+        custody = epoch.custody
+        if state.status is CustodyStatus.OPENED and now <= custody.accept_until:
+            return (
+                f"{version.ref} is not for sale yet: {len(bits(state.accepted))} of "
+                f"{custody.count} custodians have accepted; try again later"
+            )
+    return f"nobody keeps the key of {version.ref} long enough now; ask the seller to renew it"
 
 
 class Buyer:
@@ -250,8 +263,9 @@ class Buyer:
         now = session.chain.time()
         windows = version.terms.delivery_seconds + version.terms.inspection_seconds
         epochs = session.catalogue.epochs(version.terms_id)
+        states = session.catalogue.states(epochs)
         candidates = []
-        for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+        for epoch, state in zip(epochs, states, strict=True):
             # A block may take its time: ask for a little more than the contract does.
             if state.status is CustodyStatus.LIVE and now + windows + 15 <= state.end:
                 with contextlib.suppress(KeysError):
@@ -259,11 +273,33 @@ class Buyer:
                     total = purchase_cost(price, epoch.custody)
                     candidates.append(Quote(version, epoch, state, price, total))
         if not candidates:
-            raise NotForSaleError(
-                f"nobody keeps the key of {version.ref} long enough now; ask the seller to "
-                "renew its custody"
-            )
+            raise NotForSaleError(_why_nobody(version, epochs, states, now))
         return min(candidates, key=lambda quote: quote.rank(max_total))
+
+    def require_affordable(self, quote: Quote, max_total: int | None) -> None:
+        """Refuse what costs more than may be paid, or than the account has.
+
+        Raises:
+            PriceError: It does.
+        """
+        if max_total is not None:
+            self._require_within(quote, max_total)
+        session, token = self.session, quote.version.terms.token
+        held = session.token(token).functions.balanceOf(session.address).call()
+        if held < quote.total:
+            show = session.profile.format_amount
+            raise PriceError(
+                f"{quote.version.ref} costs {show(quote.total, token)}; {session.address} has "
+                f"{show(held, token)}, which is not enough; send it more"
+            )
+
+    def _require_within(self, quote: Quote, max_total: int) -> None:
+        if quote.total > max_total:
+            show, token = self.session.profile.format_amount, quote.version.terms.token
+            raise PriceError(
+                f"{quote.version.ref} costs {show(quote.total, token)}, more than "
+                f"{show(max_total, token)}; raise --max-price"
+            )
 
     def find_purchase(self, version: Version) -> Purchase | None:
         """Return the account's newest purchase of a version that was not refunded, if any."""
@@ -327,12 +363,7 @@ class Buyer:
             ChainError: The market refuses, or is not reached; nothing is paid twice by repeating.
         """
         session = self.session
-        if quote.total > max_total:
-            token = quote.version.terms.token
-            raise PriceError(
-                f"{quote.version.ref} costs {session.profile.format_amount(quote.total, token)}, "
-                f"more than {session.profile.format_amount(max_total, token)}; raise --max-price"
-            )
+        self._require_within(quote, max_total)
         # Two processes could both find that nothing was bought yet, and both pay.
         with session.alone(f"buy-{session.address}-{quote.version.terms_id.hex()}"):
             # Whatever an earlier run began comes first, or it could be paid for twice.
