@@ -363,7 +363,12 @@ def search(
     page = min(max(page, 1), pages)
     shown = fitting[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return views.Found(
-        listings=tuple(_listing(session, version, card) for version, card in shown),
+        listings=tuple(
+            _listing(session, version, card, keeping)
+            for (version, card), keeping in zip(
+                shown, _keepings(session, [version for version, _ in shown]), strict=True
+            )
+        ),
         total=len(fitting),
         pages=pages,
         page=page,
@@ -373,17 +378,11 @@ def search(
     )
 
 
-def _listing(session: Session, version: Version, card: _Public) -> views.Listing:
+def _listing(
+    session: Session, version: Version, card: _Public, keeping: tuple[str, bool, bool]
+) -> views.Listing:
     terms, show = version.terms, session.profile.format_amount
-    epoch = session.catalogue.epochs(version.terms_id)[-1]
-    custody = epoch.custody
-    is_direct = custody.lock == 0
-    if _now(session) > custody.last_end or _has_ended(session, epoch):
-        text = "nobody keeps the key"
-    elif is_direct:
-        text = "seller keeps the key"
-    else:
-        text = f"{custody.threshold} of {custody.count} custodians"
+    text, is_kept, is_direct = keeping
     return views.Listing(
         ref=version.ref,
         title=card.title,
@@ -395,17 +394,36 @@ def _listing(session: Session, version: Version, card: _Public) -> views.Listing
         size=size(card.bytes),
         bond=show(terms.bond, terms.token) if terms.bond else None,
         custody=text,
+        is_kept=is_kept,
         is_direct=is_direct,
     )
 
 
-def _has_ended(session: Session, epoch: Epoch) -> bool:
-    """Whether the logs say that a custody was closed or lapsed before its time."""
-    index = session.catalogue.follower.index
-    return any(
-        index.events("registry", event, custody_id=epoch.custody_id, limit=1)
-        for event in ("CustodyClosed", "CustodyLapsed")
-    )
+def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool, bool]]:
+    """Return who keeps each key now, whether anybody does, and whether it is the seller."""
+    epochs = [list(reversed(session.catalogue.epochs(v.terms_id))) for v in versions]
+    states = iter(session.catalogue.states([epoch for each in epochs for epoch in each]))
+    now = _now(session)
+    return [
+        _keeping(version, [(epoch, next(states)) for epoch in each], now)
+        for version, each in zip(versions, epochs, strict=True)
+    ]
+
+
+def _keeping(
+    version: Version, epochs: list[tuple[Epoch, EpochState]], now: int
+) -> tuple[str, bool, bool]:
+    windows = version.terms.delivery_seconds + version.terms.inspection_seconds
+    for epoch, state in epochs:
+        custody = epoch.custody
+        if state.status is CustodyStatus.LIVE and now + windows <= state.end:
+            if custody.is_direct:
+                return "seller keeps the key", True, True
+            return f"{custody.threshold} of {custody.count} custodians", True, False
+    for epoch, state in epochs:
+        if state.status is CustodyStatus.OPENED and now <= epoch.custody.accept_until:
+            return "waiting for custodians", False, False
+    return "nobody keeps the key", False, False
 
 
 # -------------------------------------------------------------------------- data set
@@ -1216,7 +1234,9 @@ def _health(session: Session, lag: int, chain_time: int) -> Iterable[views.Healt
     # Where time is warped, deadlines still go by the chain.
     is_close = abs(ahead) <= max(120, 5 * profile.block_time)
     side = "ahead of" if ahead > 0 else "behind"
-    text = "as this machine's" if is_close else f"{duration(ahead)} {side} this machine's"
+    text = "as this machine's"
+    if not is_close:
+        text = f"{duration(ahead)} {side} this machine's; deadlines go by the chain's"
     yield views.Health("Chain time", is_close, text)
 
 

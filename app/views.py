@@ -40,6 +40,7 @@ class Listing:
     size: str
     bond: str | None
     custody: str
+    is_kept: bool
     is_direct: bool
 
 

@@ -151,13 +151,14 @@ def _price(dataset: Dataset) -> None:
         prepared = services.prepared(dataset.ref) if can_act else None
         if not is_mine:
             _fees(dataset, prepared)
-        if not can_act:
+        if not can_act and dataset.price is not None:
             st.caption("Buy it from your own machine, where your keys are:")
         elif not is_mine and dataset.price is not None:
             _buy(dataset, prepared)
-        if can_act:
-            st.caption("or in a terminal:")
-        st.code(f"truthmark get {dataset.ref} ./data", language=None)
+        if is_mine or dataset.price is not None:
+            if can_act:
+                st.caption("or in a terminal:")
+            st.code(f"truthmark get {dataset.ref} ./data", language=None)
         with st.expander("Its full name, for Python and other people"):
             st.code(dataset.uri, language=None, wrap_lines=True)
 

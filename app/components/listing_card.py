@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A listing as a card of the market."""
 
+from typing import Literal
+
 import streamlit as st
 
 from app.components.text import count, literal
@@ -16,11 +18,7 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
                 st.caption(literal(listing.summary))
         with st.container(horizontal=True, gap="xsmall"):
             st.badge(literal(listing.licence), icon=":material/gavel:", color="gray")
-            st.badge(
-                listing.custody,
-                icon=":material/person:" if listing.is_direct else ":material/group:",
-                color="gray" if listing.is_direct else "green",
-            )
+            st.badge(listing.custody, icon=_keepers_icon(listing), color=_keepers_color(listing))
             if listing.bond:
                 st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")
         st.caption(" · ".join(_holds(listing)))
@@ -35,6 +33,18 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
                 icon_position="right",
                 query_params={"dataset": listing.ref},
             )
+
+
+def _keepers_icon(listing: Listing) -> str:
+    if not listing.is_kept:
+        return ":material/block:"
+    return ":material/person:" if listing.is_direct else ":material/group:"
+
+
+def _keepers_color(listing: Listing) -> Literal["orange", "gray", "green"]:
+    if not listing.is_kept:
+        return "orange"
+    return "gray" if listing.is_direct else "green"
 
 
 def _holds(listing: Listing) -> list[str]:
