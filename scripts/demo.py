@@ -93,6 +93,7 @@ def _play(world: World, stage: Stage, *, retires: bool) -> None:
             name: _sell(stage, world, seller, name, source, title)
             for name, (source, title) in sources.items()
         }
+        stage.say("each key is shared among three custodians, of whom any two can hand it over")
 
     with stage.act("The seller goes away"):
         away = world.take_seller_away()
@@ -175,7 +176,7 @@ def _sell(
             time.sleep(0.2)
     stage.say(
         f"{title}: {made.manifest.size:,} bytes in {made.count} shards, for sale as "
-        f"[bold]{version.ref}[/] at {PRICES[name]}, 2 of {epoch.custody.count} custodians"
+        f"[bold]{version.ref}[/] at {PRICES[name]}"
     )
     return version
 

@@ -76,7 +76,9 @@ class Stage:
     def bar(self, text: str) -> "Iterator[Any]":
         """Show a progress bar; yields a function of done and total."""
         columns = (TextColumn("  {task.description}"), BarColumn(30), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        # Where the output is no terminal, a bar would only leave blank lines.
+        hidden = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
             task = progress.add_task(text, total=None)
 
             def advance(done: int, total: int) -> None:
@@ -101,7 +103,7 @@ class Stage:
     def refused(self, what: str, reason: str) -> None:
         """Say what could not be done, and what was answered."""
         self.report.refused.append({"what": what, "reason": reason})
-        self.say(f"[red]✗[/] {what}: [italic]{reason}[/]")
+        self.say(f"[green]✓ refused:[/] {what}  [dim]({reason})[/]")
 
     def gas(self, name: str, used: int) -> None:
         """Note a transaction's gas."""
