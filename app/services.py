@@ -62,10 +62,10 @@ from truthmark.market.records import (
     bits,
 )
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session, connect
+from truthmark.market.session import Session, connect, is_devnet, known_passphrase
 from truthmark.market.surface import dataset_uri, list_dataset
 from truthmark.market.upkeep import Upkeep, overdue
-from truthmark.testing.network import PASSPHRASE, ROLES
+from truthmark.testing.network import ROLES
 from truthmark.types import Progress
 
 __all__ = ["TruthmarkError"]
@@ -82,7 +82,6 @@ _SYNC_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 0.5  # that a page waits for descriptions; the rest comes later
 _RETRY_SECONDS: Final = 30.0
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_DEVNET: Final = ("devnet", 31337)
 
 _SESSION, _ROLE, _ACCOUNT, _TYPED, _QUOTE, _COMPLAINT = (
     f"services.{name}" for name in ("session", "role", "account", "typed", "quote", "complaint")
@@ -591,7 +590,7 @@ def roles() -> tuple[str, ...]:
         return ()
     session = _reader().session
     folder = session.home.parent
-    if not _is_devnet(session) or not (folder / "devnet.json").is_file():
+    if not is_devnet(session.settings) or not (folder / "devnet.json").is_file():
         return ()
     return tuple(role for role in ROLES if (folder / role / "config.toml").is_file())
 
@@ -686,22 +685,17 @@ def _mine() -> Session:
 
 
 def _passphrase(_: str) -> str:
-    if typed := st.session_state.get(_TYPED) or os.environ.get("TRUTHMARK_PASSPHRASE"):
-        return str(typed)
-    if _is_devnet(_reader().session):
-        return PASSPHRASE
+    typed = st.session_state.get(_TYPED)
+    if passphrase := typed or known_passphrase(_reader().session.settings):
+        return str(passphrase)
     raise ConfigError("the account is locked; type its passphrase under your account's name")
 
 
-def _is_devnet(session: Session) -> bool:
-    return (session.profile.name, session.profile.chain_id) == _DEVNET
-
-
 def _is_locked(session: Session) -> bool:
-    if "signer" in session.__dict__ or os.environ.get("TRUTHMARK_PASSPHRASE"):
+    if "signer" in session.__dict__ or known_passphrase(session.settings):
         return False
     names = {n for a in session.wallet.accounts() for n in (a.alias, a.address)}
-    return session.settings.account in names and not _is_devnet(session)
+    return session.settings.account in names
 
 
 # ---------------------------------------------------------------------------- buying

@@ -5,11 +5,21 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pandas as pd
 import pytest
 
 import truthmark
+from truthmark.codec import open_container, read_manifest
+from truthmark.config import ChainProfile, TokenInfo
+from truthmark.errors import ConfigError, NotForSaleError
+from truthmark.market import surface
+from truthmark.market.packing import seller_cek
+from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
@@ -58,6 +68,74 @@ def test_import__of_the_package__loads_nothing() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1"
+
+
+def test_paths__as_text__are_taken(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(10)})
+    packed = str(tmp_path / "packed")
+    with truthmark.connect(str(tmp_path / "home")) as session:
+        made = truthmark.pack(frame, packed, licence="MIT", session=session)
+        cek = seller_cek(session.vault, read_manifest(packed).public_key)
+    assert made.folder == Path(packed)
+    with open_container(packed, cek=cek) as data:
+        folder = data.extract(str(tmp_path / "files"), format="parquet")
+    assert folder == tmp_path / "files"
+    assert [path.suffix for path in folder.iterdir() if path.name != "README.md"] == [".parquet"]
+
+
+def test_devnet__folder_as_text__is_taken(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no devnet in"):
+        Devnet.open(str(tmp_path))
+
+
+def _session(**parts: Any) -> Any:
+    profile = ChainProfile("paper", 31337, tokens=(TokenInfo("TUSD", "0x" + "d0" * 20, 6),))
+    return SimpleNamespace(profile=profile, **parts)
+
+
+@pytest.mark.parametrize("amount", [5, 5.0, 0, b"5 TUSD"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda amount, session: truthmark.search(max_price=amount, session=session),
+        lambda amount, session: truthmark.list_dataset("x", price=amount, session=session),
+        lambda amount, session: truthmark.buy("1", max_price=amount, session=session),
+        lambda amount, session: truthmark.load("1", max_price=amount, session=session),
+    ],
+    ids=["search", "list_dataset", "buy", "load"],
+)
+def test_amounts__not_a_text__are_told_how_to_be_written(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[..., object], amount: object
+) -> None:
+    version = SimpleNamespace(ref="1@1", terms=SimpleNamespace(token="0x" + "d0" * 20))
+    monkeypatch.setattr(surface, "find_version", lambda session, ref: version)
+    monkeypatch.setattr(surface.Buyer, "find_purchase", lambda self, version: None)
+    with pytest.raises(ConfigError, match=r'is not an amount; write .* "25 USDC"'):
+        call(amount, _session())
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_wait__until_custodians_accept__asks_about_the_newest_custody(
+    monkeypatch: pytest.MonkeyPatch, is_accepted: bool
+) -> None:
+    asked: list[str] = []
+
+    def is_live(self: object, epoch: str) -> bool:
+        asked.append(epoch)
+        if len(asked) == 3 and not is_accepted:
+            raise NotForSaleError("not all custodians accepted in time")
+        return len(asked) == 3
+
+    monkeypatch.setattr(surface.Seller, "is_live", is_live)
+    monkeypatch.setattr(surface.time, "sleep", lambda seconds: None)
+    session = _session(catalogue=SimpleNamespace(epochs=lambda terms_id: ["old", "new"]))
+    version: Any = SimpleNamespace(terms_id=bytes(32))
+    if is_accepted:
+        surface._wait_until_live(session, version)
+    else:
+        with pytest.raises(NotForSaleError):
+            surface._wait_until_live(session, version)
+    assert asked == ["new"] * 3
 
 
 def test_testing__of_the_package__is_a_module_that_starts_networks() -> None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all commands share: common options, the session, passphrases."""
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from truthmark.config import Settings
     from truthmark.market.catalogue import Version
     from truthmark.market.session import Session
-
-DEVNET_PASSPHRASE: Final = "devnet"  # noqa: S105 (whose keys everybody knows)
-_DEVNET_CHAIN: Final = 31337
 
 
 @dataclass
@@ -46,11 +42,12 @@ class State:
     @property
     def is_devnet(self) -> bool:
         """Whether the profile is a development chain's, whose keys protect nothing."""
+        from truthmark.market.session import is_devnet
+
         try:
-            profile = self.settings.chain_profile()
+            return is_devnet(self.settings)
         except ConfigError:
             return False
-        return profile.name == "devnet" and profile.chain_id == _DEVNET_CHAIN
 
     def passphrase(self, what: str) -> str:
         """Return the passphrase that opens something.
@@ -74,10 +71,9 @@ class State:
         return first
 
     def _known_passphrase(self) -> str | None:
-        named = os.environ.get("TRUTHMARK_PASSPHRASE")
-        if named:
-            return named
-        return DEVNET_PASSPHRASE if self.is_devnet else None
+        from truthmark.market.session import known_passphrase
+
+        return known_passphrase(self.settings)
 
 
 def _ask_hidden(prompt: str) -> str:

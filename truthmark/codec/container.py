@@ -270,7 +270,7 @@ class Container:
 
     def extract(
         self,
-        target: Path,
+        target: Path | str,
         format: Format = "parquet",
         *,
         processes: int = 1,
@@ -279,7 +279,7 @@ class Container:
         """Write everything into the new folder `target`; see `truthmark.codec.extract`."""
         from truthmark.codec.extract import extract
 
-        return extract(self, target, format, processes=processes, progress=progress)
+        return extract(self, Path(target), format, processes=processes, progress=progress)
 
     @property
     def stream_first(self) -> int:
@@ -387,7 +387,7 @@ class Container:
 
 
 def open_container(
-    source: "Path | tuple[Index, ShardSource]",
+    source: "Path | str | tuple[Index, ShardSource]",
     *,
     cek: bytes,
     manifest: Manifest | None = None,
@@ -416,11 +416,12 @@ def open_container(
         index, shards = source
         card = None
     else:
-        manifest = _read_manifest(source, manifest)
-        index = read_index(source, manifest, limits)
-        card = _read_card(source, manifest)
+        folder = Path(source)
+        manifest = _read_manifest(folder, manifest)
+        index = read_index(folder, manifest, limits)
+        card = _read_card(folder, manifest)
         shards = opened = FileShards(
-            source / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count
+            folder / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count
         )
     try:
         check_index(index, manifest)
@@ -432,7 +433,7 @@ def open_container(
         raise
 
 
-def read_index(folder: Path, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Index:
+def read_index(folder: Path | str, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Index:
     """Read the index of a folder, which must be the file that the manifest names.
 
     Raises:
@@ -441,7 +442,7 @@ def read_index(folder: Path, manifest: Manifest, limits: Limits = DEFAULT_LIMITS
         MalformedError: it is not the index of a container.
     """
     check_index_size(manifest.index_size, manifest.count)
-    data = _read_named(folder / INDEX_NAME, manifest.index_size, manifest.index)
+    data = _read_named(Path(folder) / INDEX_NAME, manifest.index_size, manifest.index)
     return Index.from_bytes(data, manifest.count, limits)
 
 
@@ -458,9 +459,9 @@ def check_index(index: Index, manifest: Manifest) -> None:
         raise IntegrityError("index: its tree is not the one of the manifest; get it again")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path | str) -> Manifest:
     """Read the manifest of a folder."""
-    return Manifest.from_bytes(read_limited(folder / MANIFEST_NAME, MAX_MANIFEST_SIZE))
+    return Manifest.from_bytes(read_limited(Path(folder) / MANIFEST_NAME, MAX_MANIFEST_SIZE))
 
 
 def _read_manifest(folder: Path, expected: Manifest | None) -> Manifest:

@@ -3,10 +3,11 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.config import ChainProfile, Settings, load_settings
 from truthmark.errors import ConfigError, RevertedError
@@ -24,7 +25,30 @@ if TYPE_CHECKING:
     from truthmark.storage.base import Storage
 
 AskPassphrase = Callable[[str], str]
-"""Asks for the passphrase of a keystore file; given a prompt."""
+"""Asks for the passphrase of a keystore file; given the account's name."""
+
+_DEVNET_PASSPHRASE: Final = "devnet"  # noqa: S105 (whose keys everybody knows)
+_DEVNET_CHAIN: Final = 31337
+
+
+def is_devnet(settings: Settings) -> bool:
+    """Return whether the profile is a development chain's, whose keys protect nothing."""
+    try:
+        profile = settings.chain_profile()
+    except ConfigError:
+        return False
+    return profile.name == "devnet" and profile.chain_id == _DEVNET_CHAIN
+
+
+def known_passphrase(settings: Settings) -> str | None:
+    """Return the passphrase for which nobody has to be asked, if there is one.
+
+    It is in `TRUTHMARK_PASSPHRASE`; on a devnet it is "devnet" where that is not set.
+    """
+    named = os.environ.get("TRUTHMARK_PASSPHRASE")
+    if named:
+        return named
+    return _DEVNET_PASSPHRASE if is_devnet(settings) else None
 
 
 class Signer:
@@ -60,7 +84,8 @@ class Session:
 
     Args:
         settings: What this person has chosen.
-        ask_passphrase: Asked when an account's keystore file has to be opened.
+        ask_passphrase: Asked when an account's keystore file has to be opened; if not given,
+            `TRUTHMARK_PASSPHRASE` is taken, and on a devnet its well-known passphrase.
         signer: The account, if it is not the one that the settings name.
     """
 
@@ -136,9 +161,18 @@ class Session:
                 "no account is chosen; name one with --account, or make one with "
                 "`truthmark wallet new`"
             )
-        ask = self._ask_passphrase or _refuse
+        ask = self._ask_passphrase or self._find_passphrase
         named = [a.alias for a in self.wallet.accounts() if a.address.lower() == source.lower()]
         return Signer(private_key_from(named[0] if named else source, self.wallet, ask))
+
+    def _find_passphrase(self, account: str) -> str:
+        known = known_passphrase(self.settings)
+        if known is None:
+            raise ConfigError(
+                f"the passphrase of account {account} is needed and nobody can be asked; set "
+                "TRUTHMARK_PASSPHRASE, or pass ask_passphrase"
+            )
+        return known
 
     @property
     def address(self) -> str:
@@ -270,7 +304,8 @@ def connect(
 
     Args:
         home: The home folder; `TRUTHMARK_HOME` or this system's place for data if not given.
-        ask_passphrase: Asked when an account's keystore file has to be opened.
+        ask_passphrase: Asked when an account's keystore file has to be opened; if not given,
+            `TRUTHMARK_PASSPHRASE` is taken, and on a devnet its well-known passphrase.
         signer: The account, if it is not the one that the settings name.
         settings: Any of `truthmark.config.Settings`, such as `profile="devnet"`.
 
@@ -284,10 +319,3 @@ def connect(
     """
     folder = None if home is None else Path(home)
     return Session(load_settings(folder, **settings), ask_passphrase=ask_passphrase, signer=signer)
-
-
-def _refuse(prompt: str) -> str:
-    raise ConfigError(
-        f"{prompt} is needed and nobody can be asked; pass ask_passphrase, or take the key from "
-        "env:NAME"
-    )

@@ -119,7 +119,7 @@ def search(
         highest: int | None = None
         wanted: TokenInfo | None = here.profile.token(token) if token else None
         if max_price is not None:
-            asked, highest = here.profile.parse_amount(max_price)
+            asked, highest = parse_amount(here, max_price)
             if wanted is not None and wanted != asked:
                 raise ConfigError(f"{max_price} is not in {wanted.symbol}; name one token only")
             wanted = asked
@@ -211,10 +211,13 @@ def list_dataset(
     gate: str = ZERO_ADDRESS,
     payee: str | None = None,
     update: str | None = None,
+    wait: bool = False,
     session: Session | None = None,
     progress: Progress | None = None,
 ) -> Version:
     """Put a packed version up for sale.
+
+    It can be bought once all custodians have accepted, without custodians at once.
 
     Args:
         folder: What `pack` made, with the same vault.
@@ -234,18 +237,19 @@ def list_dataset(
         gate: Address that admits buyers.
         payee: Who is paid; the seller if not given.
         update: Name of the listing of which this is the next version.
+        wait: Return only when it can be bought, at the latest when the time to accept is over.
         session: Who sells.
         progress: Called with bytes stored and to be stored.
 
     Raises:
         ConfigError: An amount or preset cannot be understood.
-        NotForSaleError: There are not enough custodians.
+        NotForSaleError: There are not enough custodians, or with `wait` not all accepted in time.
         PriceError: They ask more for keeping than `max_keeping`.
         ChainError: The registry refuses.
     """
     with _session(session) as here:
         profile = here.profile
-        token, amount = profile.parse_amount(price)
+        token, amount = parse_amount(here, price)
         if windows not in profile.windows:
             raise ConfigError(
                 f"{profile.name} has no windows {windows!r}; choose one of "
@@ -285,7 +289,19 @@ def list_dataset(
             previous=here.catalogue.siblings(find_version(here, update))[0] if update else None,
             progress=progress,
         )
-        return here.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+        version = here.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+        if wait:
+            _wait_until_live(here, version)
+        return version
+
+
+def _wait_until_live(session: Session, version: Version) -> None:
+    # What was listed before may have been dealt anew since.
+    epoch = session.catalogue.epochs(version.terms_id)[-1]
+    seller = Seller(session)
+    pause = min(max(session.profile.block_time / 2, 0.2), 5.0)
+    while not seller.is_live(epoch):
+        time.sleep(pause)
 
 
 def choose_custody(
@@ -415,15 +431,15 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
         version = find_version(here, ref)
         buyer = Buyer(here)
         purchase = buyer.find_purchase(version)
-        if purchase is None and max_price is None:
+        if purchase is not None:
+            opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
+        elif max_price is not None:
+            opened = buy(version.ref, max_price=max_price, session=here)
+        else:
             raise MarketError(
                 f"{version.ref} was not bought by this account; say how much it may cost with "
                 "max_price"
             )
-        if purchase is None:
-            opened = buy(version.ref, max_price=max_price or "", session=here)
-        else:
-            opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
         return open_container(opened.folder, cek=opened.cek)
 
 
@@ -494,11 +510,22 @@ def find_version(session: Session, ref: str) -> Version:
     return session.catalogue.version(ref)
 
 
+def parse_amount(session: Session, text: object) -> tuple[TokenInfo, int]:
+    """Read an amount; whoever gives a bare number, as Python invites to, is told how to write it.
+
+    Raises:
+        ConfigError: It is not an amount in a token of the profile.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f'{text!r} is not an amount; write a text with its token: "25 USDC"')
+    return session.profile.parse_amount(text)
+
+
 def read_amount(session: Session, text: str | None, token: str) -> int:
     """Read an amount that must be in a certain token."""
     if text is None:
         return 0
-    found, amount = session.profile.parse_amount(text)
+    found, amount = parse_amount(session, text)
     if found.address.lower() != token.lower():
         wanted = session.profile.token(token).symbol
         raise PriceError(f"{text} is in another token; write the amount in {wanted}")

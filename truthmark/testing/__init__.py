@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["devnet"]
 
 
-def devnet(folder: "Path | None" = None, **options: Any) -> "Devnet":
+def devnet(folder: "Path | str | None" = None, **options: Any) -> "Devnet":
     """Start a local network; used as a context manager it is stopped at the end.
 
     Args:

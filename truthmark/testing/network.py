@@ -96,7 +96,7 @@ class Devnet:
     @classmethod
     def start(
         cls,
-        folder: Path,
+        folder: Path | str,
         *,
         port: int | None = None,
         block_time: int | None = 1,
@@ -118,7 +118,7 @@ class Devnet:
         Raises:
             ConfigError: A devnet is running in this folder already, or there is no anvil.
         """
-        folder = folder.expanduser().absolute()
+        folder = Path(folder).expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
         if _read(folder) and cls.open(folder).chain.is_running():
             raise ConfigError(
@@ -155,13 +155,13 @@ class Devnet:
         return devnet
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path | str) -> Self:
         """Find the devnet of a folder, running or not.
 
         Raises:
             ConfigError: There never was one, or one of another version.
         """
-        folder = folder.expanduser().absolute()
+        folder = Path(folder).expanduser().absolute()
         known = _read(folder)
         if known is None:
             raise ConfigError(f"there is no devnet in {folder}; make one: `truthmark devnet up`")

@@ -17,7 +17,7 @@ import truthmark
 from tests.utils.drafts import private_key, scalar
 from tests.utils.paper_market import CHAIN_ID, DOLLAR, Paper, address
 from truthmark.codec import open_container, read_manifest
-from truthmark.config import Settings
+from truthmark.config import ChainProfile, Settings, load_settings
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
@@ -28,11 +28,12 @@ from truthmark.errors import (
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import multiply
 from truthmark.keys.vault import Vault
+from truthmark.keys.wallet import Wallet
 from truthmark.keys.words import hash_words
 from truthmark.market.orders import batch_key
 from truthmark.market.packing import pack_dataset, secret_cek, seller_cek
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
-from truthmark.market.session import Session, Signer
+from truthmark.market.session import Session, Signer, known_passphrase
 
 OWNER = Signer(private_key("owner"))
 
@@ -273,19 +274,63 @@ def test_session__no_account__says_how_to_choose_one(tmp_path: Path) -> None:
         _ = session.address
 
 
-def test_session__passphrase_needed_and_nobody_to_ask__says_so(tmp_path: Path) -> None:
-    from truthmark.keys.wallet import Wallet
-
+def test_session__passphrase_needed_and_nobody_to_ask__says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRUTHMARK_PASSPHRASE", raising=False)
     account = Wallet(tmp_path / "accounts", work=2).add("me", private_key("me"), "secret")
     with Session(Settings(home=tmp_path, account="me")) as session:
         # The address is in the file's clear part.
         assert session.address == account.address == Signer(private_key("me")).address
-        with pytest.raises(ConfigError, match="nobody can be asked"):
+        with pytest.raises(
+            ConfigError, match=r"of account me is needed .* set TRUTHMARK_PASSPHRASE"
+        ):
             _ = session.signer
     with Session(
         Settings(home=tmp_path, account="me"), ask_passphrase=lambda prompt: "secret"
     ) as session:
         assert session.signer.address == account.address
+
+
+def test_session__passphrase_in_the_environment__is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Wallet(tmp_path / "accounts", work=2).add("me", private_key("me"), "secret")
+    monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
+    with truthmark.connect(str(tmp_path), account="me") as session:
+        assert session.signer.address == Signer(private_key("me")).address
+
+
+def test_session__ask_passphrase_given__comes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Wallet(tmp_path / "accounts", work=2).add("me", private_key("me"), "secret")
+    monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "another")
+    asked: list[str] = []
+
+    def ask(account: str) -> str:
+        asked.append(account)
+        return "secret"
+
+    with truthmark.connect(tmp_path, account="me", ask_passphrase=ask) as session:
+        assert session.signer.address == Signer(private_key("me")).address
+    assert asked == ["me"]
+
+
+@pytest.mark.parametrize(
+    ("name", "chain_id", "expected"),
+    [("devnet", 31337, "devnet"), ("devnet", 1, None), ("other", 31337, None)],
+)
+def test_known_passphrase__nothing_in_the_environment__only_a_devnet_has_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    chain_id: int,
+    expected: str | None,
+) -> None:
+    monkeypatch.delenv("TRUTHMARK_PASSPHRASE", raising=False)
+    ChainProfile(name, chain_id, rpc=("http://127.0.0.1:1",)).save(tmp_path / "profiles")
+    assert known_passphrase(load_settings(tmp_path, profile=name)) == expected
 
 
 def test_session__account_from_the_environment__signs(
