@@ -232,7 +232,8 @@ def _write_table(
             raise
         reason = " ".join(str(error).split())[:160]
         raise CodecError(
-            f"{file.path!r} cannot be written as {kind} ({reason}); extract as arrow"
+            f"{file.path!r} cannot be written as {kind} ({reason}); "
+            "extract as arrow, with --format arrow"
         ) from error
 
 

@@ -8,13 +8,13 @@ is decoded elsewhere (`decoder.py`).
 import contextlib
 import io
 import mmap
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from truthmark.codec.csv_tables import AS_IT_IS, open_csv_file
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ TABLE_SUFFIXES: Final = _CSV | _JSON_LINES | _PARQUET | _ARROW
 
 _WHOLE_FILE_SIZE: Final = 32 << 20
 _CSV_BLOCK_SIZE: Final = 1 << 20
+_CSV_LARGEST_BLOCK_SIZE: Final = 32 << 20
+_CSV_CELLS_SIZE: Final = 8 << 10
 _JSON_CHUNK_SIZE: Final = 16 << 20
 _PARQUET_BATCH_ROWS: Final = 64 << 10
 # Pages of a mapped file that stay in memory before they are given back.
@@ -114,8 +116,7 @@ def _readable(location: Path | str) -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         raise CodecError(
-            f"{location} cannot be read as a table ({_one_line(error)}); repair it, "
-            "or pack it as plain bytes"
+            f"{location} cannot be read as a table ({_one_line(error)}); repair it, or {AS_IT_IS}"
         ) from error
 
 
@@ -193,73 +194,24 @@ def _in_small_steps(batch: "pa.RecordBatch", memory: mmap.mmap) -> "Iterator[pa.
 
 
 def _open_csv(location: Path, path: str, delimiter: str) -> Table:
-    from pyarrow import csv
+    import pyarrow as pa
 
-    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    file = open_csv_file(location, delimiter)
     size = location.stat().st_size
-    if size <= _WHOLE_FILE_SIZE:
-        # Read whole, Arrow infers each type from all rows.
-        table = csv.read_csv(location, parse_options=parse)
+    is_small = size <= _WHOLE_FILE_SIZE
+    # Blocks of wide files are longer, so that columns have more than a few rows in them.
+    block_size = size if is_small else max(_CSV_BLOCK_SIZE, len(file.names) * _CSV_CELLS_SIZE)
+    block_size = min(block_size, _CSV_LARGEST_BLOCK_SIZE)
+    schema = file.infer(block_size)
+    types = dict(zip(schema.names, schema.types, strict=True))
+    if is_small:
+        table = pa.Table.from_batches(file.batches(types, block_size), schema)
         return from_arrow(table, path, None)
 
-    def batches(types: "dict[str, pa.DataType]") -> "Iterator[pa.RecordBatch]":
-        with csv.open_csv(
-            location,
-            read_options=csv.ReadOptions(block_size=_CSV_BLOCK_SIZE),
-            parse_options=parse,
-            convert_options=csv.ConvertOptions(column_types=types),
-        ) as reader:
-            yield from reader
+    def batches() -> "Iterator[pa.RecordBatch]":
+        return _guarded(location, file.batches(types, block_size))
 
-    schema = _infer_csv(batches)
-    types = dict(zip(schema.names, schema.types, strict=True))
-    return Table(path, None, schema, size, None, lambda: _guarded(location, batches(types)))
-
-
-def _infer_csv(
-    batches: "Callable[[dict[str, pa.DataType]], Iterator[pa.RecordBatch]]",
-) -> "pa.Schema":
-    """Find types that hold for all rows of a file too large to read whole.
-
-    Arrow infers from the first block; where a later one contradicts, the column moves on to the
-    next wider type and the file is read again.
-    """
-    import pyarrow as pa
-
-    first = next(batches({}), None)
-    if first is None:
-        raise pa.ArrowInvalid("the file has no rows")
-    schema = first.schema
-    wider = {field.name: _wider_types(field.type) for field in schema}
-    types = dict(zip(schema.names, schema.types, strict=True))
-    while True:
-        try:
-            for _ in batches(types):
-                pass
-        except pa.ArrowInvalid as error:
-            found = re.search(r"In CSV column #(\d+)", str(error))
-            name = schema.names[int(found[1])] if found else ""
-            if not wider.get(name):
-                raise
-            types[name] = wider[name].pop(0)
-        else:
-            return pa.schema([(name, types[name]) for name in schema.names])
-
-
-def _wider_types(found: "pa.DataType") -> "list[pa.DataType]":
-    import pyarrow as pa
-
-    times = [pa.timestamp("s"), pa.timestamp("ns")]
-    if pa.types.is_null(found):
-        numbers = [pa.int64(), pa.float64(), pa.bool_()]
-        return [*numbers, pa.date32(), *times, pa.time32("s"), pa.string()]
-    if pa.types.is_integer(found):
-        return [pa.float64(), pa.string()]
-    if pa.types.is_date(found):
-        return [*times, pa.string()]
-    if found == times[0]:
-        return [times[1], pa.string()]
-    return [] if pa.types.is_string(found) else [pa.string()]
+    return Table(path, None, schema, size, None, batches)
 
 
 def _open_json_lines(location: Path, path: str) -> Table:

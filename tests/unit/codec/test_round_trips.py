@@ -77,10 +77,7 @@ def test_pack__table_file__reads_back_equal(name: str, write: Any, tmp_path: Pat
     write(tmp_path / name)
     with reopened(tmp_path / name, tmp_path) as container:
         assert [file.path for file in container.files] == [name]
-        # In text an empty cell of a column of strings is the empty string, as Arrow has it.
-        missing = "" if name.endswith(("csv", "tsv")) else None
-        expected = [{**row, "label": row["label"] or missing} for row in TABLE.to_pylist()]
-        assert container.to_table().to_pylist() == expected
+        assert container.to_table().to_pylist() == TABLE.to_pylist()
         assert container.files[0].rows == 3
         assert container.files[0].schema.names == TABLE.schema.names
 
@@ -95,7 +92,7 @@ def test_pack__table_file_as_bytes__keeps_every_byte(name: str, write: Any, tmp_
 @pytest.mark.parametrize("name", [name for name, _ in FILES])
 def test_pack__file_that_is_no_such_table__says_how_to_pack_it(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"" if name.endswith("sv") else b"\x00\xffno table at all\n")
-    with pytest.raises(CodecError, match="plain bytes"):
+    with pytest.raises(CodecError, match="--as-files"):
         pack(tmp_path / name, tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
 
@@ -442,7 +439,8 @@ def test_pack__large_csv_whose_types_change_late__is_read_with_wider_ones(
     (tmp_path / "x.csv").write_text("a,b,c,d\n" + "\n".join(rows) + "\n")
     with reopened(tmp_path / "x.csv", tmp_path) as container:
         table = container.to_table()
-        kinds = [pa.float64(), pa.int64(), pa.timestamp("s"), pa.string()]
+        # A day and a point in time are not written alike: only as texts both come back.
+        kinds = [pa.float64(), pa.int64(), pa.string(), pa.string()]
         assert table.schema.types == kinds
         assert table.num_rows == 2001
         assert table.to_pylist()[-1]["d"] == "word"
