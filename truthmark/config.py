@@ -214,10 +214,18 @@ class ChainProfile:
         """
         match = _AMOUNT.fullmatch(text)
         if not match:
-            raise ConfigError(f'{text!r} is not an amount; write it like "25 USDC"')
+            raise ConfigError(
+                f'{text!r} is not an amount; write it like "25 {self._example_symbol()}"'
+            )
         token = self.token(match[2])
         units = parse_units(match[1], token.decimals)
         return token, units
+
+    def _example_symbol(self) -> str:
+        """Return the symbol of a token that things may be sold for."""
+        stake = self.contracts["token"].address if "token" in self.contracts else ""
+        others = [t for t in self.tokens if t.address.lower() != stake.lower()]
+        return next((t.symbol for t in [*others, *self.tokens]), "USDC")
 
     def format_amount(self, units: int, token_address: str) -> str:
         """Write base units for people: in token units, or said to be of an unknown token."""
@@ -389,9 +397,9 @@ def load_profile(name: str, home: Path | None = None) -> ChainProfile:
     if not source.is_file():
         known = ", ".join(profile_names(home)) or "none"
         raise ConfigError(
-            f"there is no chain profile {name!r} (known: {known}); start a local chain with "
-            "`truthmark devnet up FOLDER` and use it with `truthmark init --devnet FOLDER`, or put "
-            f"one at {own}"
+            f"there is no chain profile {name!r} (known: {known}); choose a home folder that has "
+            "one with TRUTHMARK_HOME or --home, or start a local chain with `truthmark devnet up "
+            f"FOLDER` and use it with `truthmark init --devnet FOLDER`, or put one at {own}"
         )
     try:
         data = json.loads(source.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
-from truthmark.cli import output, sales
+from truthmark.cli import output, sales, sell
 from truthmark.cli.main import BUG, INTERRUPTED, TOPICS, USAGE, cli
 from truthmark.cli.types import DURATION
 from truthmark.errors import (
@@ -144,7 +144,14 @@ def test_main__unknown_command_or_option__is_a_usage_error_in_one_line(person: P
 
 
 def test_main__no_profile__says_how_to_get_one(person: Person) -> None:
-    person("search").refused(3, "truthmark devnet up")
+    shown = person("search").refused(3, "truthmark devnet up")
+    assert "a home folder that has one with TRUTHMARK_HOME or --home" in shown.err
+
+
+def test_main__local_chain_is_down__says_how_to_start_it(on_devnet: Person) -> None:
+    on_devnet("search").refused(6, "start it with `truthmark devnet up FOLDER`")
+    far = on_devnet("search", "--rpc", "http://truthmark.invalid").refused(6)
+    assert "devnet up" not in far.err
 
 
 def test_main__unforeseen_error__is_one_line_and_a_traceback_with_debug(
@@ -517,6 +524,32 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
         sales._watch(session, None)
     assert looked == [1]
     assert capsys.readouterr().err.splitlines()[1:] == ["x; going on"]
+
+
+def test_list__waiting__says_who_is_missing_whenever_it_changes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accepted = iter([0, 0, 0b010, 0b010, 0b110])
+    monkeypatch.setattr(sell.time, "sleep", lambda _: None)
+    looks = iter([False] * 6)
+    monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
+    session: Any = SimpleNamespace(
+        chain=SimpleNamespace(time=lambda: 1_000_000),
+        profile=SimpleNamespace(block_time=1.0),
+        catalogue=SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=next(accepted))]),
+    )
+    custody = SimpleNamespace(count=3, accept_until=1_003_600)
+    epoch: Any = SimpleNamespace(custody=custody, custodians=("0xA", "0xB", "0xC"))
+    version: Any = SimpleNamespace(ref="3@1")
+    sell._wait_until_live(session, version, epoch)
+    begun, *told, ended = capsys.readouterr().err.splitlines()
+    assert begun.startswith("waiting for 3 custodians to accept, which may take until 1970-01-12")
+    assert "(in 1 h); Ctrl-C stops only the waiting, and `truthmark show 3@1` tells" in begun
+    assert told == [
+        "1 of 3 have accepted; not yet: 0xA, 0xC",
+        "2 of 3 have accepted; not yet: 0xA",
+    ]
+    assert ended == "all 3 custodians accepted"
 
 
 if __name__ == "__main__":

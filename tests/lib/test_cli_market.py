@@ -217,6 +217,27 @@ def test_get__target_taken__is_refused_before_paying(
     assert buyer("show", kept, "--json").json["purchases"] == []
 
 
+def test_get__target_that_cannot_be_made__is_refused_before_paying(
+    buyer: Person, kept: str
+) -> None:
+    done = buyer("get", kept, "/proc/nowhere/data", *PLENTY)
+    done.refused(3, "/proc/nowhere/data cannot be made")
+    assert buyer("show", kept, "--json").json["purchases"] == []
+
+
+def test_get__not_for_sale_or_too_dear__is_said_before_the_download(
+    seller: Person, buyer: Person, sold: Lister, tmp_path: Path
+) -> None:
+    ref = sold(price="7 TUSD")
+    dear = buyer("get", ref, tmp_path / "data", "--yes", "--max-price", "6 TUSD").refused(
+        8, "costs"
+    )
+    seller("pause", ref).ok()
+    paused = buyer("get", ref, tmp_path / "data", *PLENTY).refused(8, "pause")
+    for done in (dear, paused):
+        assert "fetch" not in done.err
+
+
 def test_get__done_before__says_so_unless_the_folder_was_changed(
     seller: Person, buyer: Person, sold: Lister, tmp_path: Path
 ) -> None:
@@ -254,7 +275,7 @@ def test_refund__not_delivered_in_time__brings_the_money_back(
     buyer("get", second, tmp_path / "d", stdin="n\n").refused(8, "truthmark refund")
     buyer("get", second, tmp_path / "d", stdin="y\n").refused(8, "paid back")
     assert held(buyer) == before
-    buyer("refund").refused(8, "nothing to refund")
+    buyer("refund", first).refused(8, "nothing to refund")
     # The custody has failed, so it sells no more until it is renewed.
     buyer("buy", first, *PLENTY).refused(8, "renew")
 
@@ -369,11 +390,103 @@ def test_list__no_backup__insists_on_one(
     frame.to_parquet(source)
     options = ("--price", "1 TUSD", "--custodians", "direct", "--licence", "MIT")
     seller("list", source, "--packed", packed, *options, "--yes").refused(3, "--backup")
+    assert not packed.exists()
+    seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    seller("list", packed, *options, "--yes").refused(3, "--backup")
     asked = seller("list", packed, *options, stdin=f"{tmp_path / 'backup'}\n").ok()
     assert "you could lose what you sell" in asked.err
     assert (tmp_path / "backup").is_file()
     # Enough for the next time, too.
     seller("list", packed, *options, "--yes").ok()
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give a function that lets Ctrl-C come at the next call of a step of `list`, once."""
+
+    def at(step: str) -> None:
+        name = f"truthmark.cli.sell.{step}"
+
+        def stop(*_: object, **__: object) -> None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(name, stop)
+
+    return at
+
+
+def test_list__interrupted_and_repeated__goes_on_and_lists_once(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path, interrupt: Callable[[str], None]
+) -> None:
+    source, backup = tmp_path / "odd.parquet", tmp_path / "my.backup"
+    frame.to_parquet(source)
+    command = ("list", source, "--price", "4 TUSD", "--bond", "1 TUSD", *DIRECT, "--backup", backup)
+    before = held(seller)
+    interrupt("_insist_on_backup")
+    stopped = seller(*command)
+    assert (stopped.code, backup.exists()) == (INTERRUPTED, False)
+    interrupt("_agree")  # with nothing packed to pack, it is asked only after the backup
+    stopped = seller(*command)
+    assert (stopped.code, backup.exists()) == (INTERRUPTED, True)
+    assert "going on with" in stopped.err
+    assert held(seller) == before
+    interrupt("_wait_until_live")
+    assert seller(*command).code == INTERRUPTED
+    assert held(seller) == before - 1_000_000
+    again = seller(*command).ok()
+    assert "it was listed before; nothing was sent" in again.err
+    ref = again.out.strip()
+    assert len(list(tmp_path.glob("*.backup"))) == 1
+    assert held(seller) == before - 1_000_000
+
+    # Also where it is an update, which is not a version for each time it is said.
+    frame.head(5).to_parquet(source)
+    seller(*command, "--update", ref.partition("@")[0]).ok()
+    shown = seller(*command, "--update", ref.partition("@")[0]).ok()
+    assert shown.out.strip() == f"{ref.partition('@')[0]}@2"
+    assert "nothing was sent" in shown.err
+    # The first backup does not hold the new key, and is left alone.
+    assert [f.name for f in sorted(tmp_path.glob("*.backup"))] == ["my-2.backup", "my.backup"]
+
+
+@pytest.mark.parametrize("change", ["data", "options", "by hand"])
+def test_list__packed_of_something_else__is_said(
+    change: str, seller: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, packed = tmp_path / "t.parquet", tmp_path / "packed"
+    frame.to_parquet(source)
+    command = ("list", source, "--packed", packed, "--price", "4 TUSD", *DIRECT)
+    if change == "by hand":
+        seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    else:
+        seller(*command, "--backup", tmp_path / "b").ok()
+    if change == "data":
+        frame.head(5).to_parquet(source)
+    more = ("--title", "new") if change == "options" else ()
+    seller(*command, *more, "--backup", tmp_path / "b2").refused(
+        3, "packed already, maybe of other"
+    )
+    assert not (tmp_path / "b2").exists()
+
+
+def test_list__what_can_be_known_before__is_refused_before_packing(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, packed = tmp_path / "t.parquet", tmp_path / "packed"
+    frame.to_parquet(source)
+    (tmp_path / "mine").write_text("x")
+    command = ("list", source, "--packed", packed, "--price", "4 TUSD", *DIRECT)
+    free = ("--backup", tmp_path / "b")
+    seller(*command, "--bond", "99999999 TUSD", *free).refused(8, "not enough; send it more")
+    seller(*command, "--custodians", "auto", *free).refused(8, "custodians offer this")
+    seller(*command, "--custodians", address(seller), *free).refused(3, "at least 3 custodians")
+    seller(*command, "--backup", tmp_path / "mine").refused(3, "exists and is left alone")
+    seller(*command, "--backup", tmp_path / "none" / "b").refused(3, "there is no folder")
+    seller(*command).refused(3, "--backup")
+    assert not packed.exists()
+    seller(*command, *free).ok()
+    assert (tmp_path / "mine").read_text() == "x"
 
 
 def test_list__update__is_the_next_version(seller: Person, sold: Lister, buyer: Person) -> None:
@@ -389,11 +502,11 @@ def test_list__what_cannot_be_listed__is_refused(
 ) -> None:
     packed = seller.home / "packed" / "rows1"
     options = ("--custodians", "direct", "--yes")
-    seller("list", packed, "--price", "25", *options).refused(3, "write it like")
+    seller("list", packed, "--price", "25", *options).refused(3, 'write it like "25 TUSD"')
     seller("list", packed, "--price", "1.0000001 TUSD", *options).refused(3, "decimal places")
     seller("list", packed, "--price", "1 TUSD", "--windows", "x", *options).refused(3, "windows")
     seller("list", packed, "--price", "1 TUSD", "--bond", "1 TMK", *options).refused(8, "another")
-    seller("list", packed, "--price", "1 TUSD", "--yes").refused(8, "custodians offer this")
+    seller("list", packed, "--price", "1 TUSD", "--yes").refused(8, "under other terms")
     for custodians in (buyer.home.name, f"{address(buyer)},{address(buyer)}", "0x12"):
         seller("list", packed, "--price", "1 TUSD", "--custodians", custodians, "--yes").refused(3)
     buyer("list", packed, "--price", "1 TUSD", *options).refused(7, "restore a backup")
@@ -418,10 +531,44 @@ def test_reprice_pause_resume_retire__by_the_seller__take_effect(
     seller("withdraw").ok()
     before = held(seller)
     net.warp(3 * 3_600 + 60)
-    seller("wind-up", ref).ok()
+    done = seller("wind-up", ref).ok().out
+    assert "the bond of 9 TUSD and 3 TUSD from the pot for custodians credited to" in done
+    seller("wind-up", ref).refused(8, "wound up before")
     seller("withdraw").ok()
     assert held(seller) == before + 12_000_000
     buyer("buy", ref, *PLENTY).refused(8, "nothing is sold")
+
+
+def test_retire__no_bond__promises_none_and_nothing_can_be_changed_later(
+    seller: Person, sold: Lister, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    ref = sold("--packed", packed)
+    assert seller("retire", ref, "--yes").ok().out == f"{ref} is retired\n"
+    seller("wind-up", ref).refused(8, "has no bond, and its pot for custodians is empty")
+    for command in (
+        ("retire",),
+        ("resume",),
+        ("pause",),
+        ("fund", "1 TUSD"),
+        ("reprice", "1 TUSD"),
+    ):
+        yes = ("--yes",) if command[0] in ("retire", "fund") else ()
+        seller(command[0], ref, *command[1:], *yes).refused(8, f"{ref} was retired; nothing can")
+    seller("renew", ref, "--custodians", "direct").refused(8, f"{ref} was retired")
+    again = ("--custodians", "direct", "--windows", "small", "--price", "25 TUSD", "--yes")
+    seller("list", packed, *again).refused(8, "pack the data into another folder")
+
+
+def test_refund_and_settle__nothing_to_do__is_an_error_only_for_a_named_data_set(
+    net: Devnet, kept: str
+) -> None:
+    idle = Person(net.home("buyer3"))
+    for command, verb in (("refund", "refund"), ("settle", "settle")):
+        assert f"nothing to {verb}" in idle(command).ok().err
+        assert idle(command, "--json").ok().json == []
+        idle(command, kept).refused(8, f"nothing to {verb}")
+        assert idle(command, kept, "--json").refused(8, f"nothing to {verb}").out == ""
 
 
 @pytest.mark.parametrize("arguments", [("reprice", "1 TUSD"), ("pause",), ("retire", "--yes")])
@@ -485,17 +632,6 @@ def test_account__named_by_its_address__signs(seller: Person, sold: Lister, net:
     assert seller("show", ref, "--json").json["price"]["text"] == "9 TUSD"
 
 
-def test_list__bond_beyond_means__is_refused_by_the_chain(
-    seller: Person, frame: pd.DataFrame, tmp_path: Path
-) -> None:
-    frame.to_parquet(tmp_path / "t.parquet")
-    seller(
-        *("list", tmp_path / "t.parquet", "--packed", tmp_path / "p", "--price", "1 TUSD"),
-        *("--custodians", "direct", "--bond", "99999999 TUSD", "--licence", "MIT", "--yes"),
-        *("--backup", tmp_path / "b"),
-    ).refused(6)
-
-
 # --------------------------------------------------------------------- network and index
 
 
@@ -520,7 +656,8 @@ def test_devnet__up_status_warp_down__keep_the_state(tmp_path: Path) -> None:
         me("devnet", "down", folder).ok()
         assert role("devnet", "status", "--json").ok().json["is_running"] is False
         role("devnet", "warp", "5").refused(3, "devnet up")
-        role("search").refused(6)
+        role("search").refused(6, f"start it with `truthmark devnet up {folder}`")
+        assert "it was not running" in me("devnet", "down", folder).ok().err
         me("devnet", "up", folder).ok()
         # Chain time does not fall back to this machine's clock, also in blocks to come.
         role("list", __file__, "--price", "1 TUSD", *DIRECT, "--backup", tmp_path / "b").ok()
@@ -818,6 +955,14 @@ def test_balance__token_that_is_no_contract__is_left_out(
 # ------------------------------------------------------------------------ custodians
 
 
+def test_stake__not_registered__says_to_register_first(net: Devnet, seller: Person) -> None:
+    first = "you are no validator yet; run `truthmark stake register` first"
+    seller("stake", "offer", "--fee", "0.1 TUSD").refused(3, first)
+    seller("stake", "available", "on").refused(3, first)
+    seller("stake", "add", 1, "--yes").refused(3, first)
+    seller("stake", "rotate-key").refused(3, first)
+
+
 @pytest.fixture
 def dear(net: Devnet) -> Iterator[str]:
     """Name a validator who asks 5 TUSD for keeping; the only one for locks of 150 TMK."""
@@ -855,6 +1000,9 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     before = held(seller)
 
     seller("list", source, *options, *first, "--yes").refused(8, '--max-keeping "5 TUSD"')
+    assert not packed.exists()
+    seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    seller("wallet", "backup", tmp_path / "b").ok()
     below = ("--max-keeping", "4.99 TUSD")
     seller("list", packed, *options, *below).refused(8, "keeping costs 5 TUSD at once")
     seller("list", packed, *options, "--max-keeping", "5 TEUR", "--yes").refused(8, "another token")

@@ -24,7 +24,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     """Take money back for keys that did not come.
 
     Or that were proven wrong. Of all your purchases, or those of DATASET. Pays it out to you as
-    well.
+    well. If DATASET is named it is an error if nothing can be refunded.
     """
     with state.session() as session:
         session.journal.resume()
@@ -32,6 +32,9 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
         terms_id = find_version(session, dataset).terms_id if dataset is not None else None
         mine = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
         due = _refundable(session, mine)
+        nothing = "" if due else _why_nothing(session, mine)
+        if nothing and dataset is not None:
+            raise MarketError(nothing)
         _pay_back(session, due)
         if as_json:
             done = [
@@ -45,21 +48,21 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
             version = _version_of(session, purchase)
             shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
             out(f"{version.ref}: {shown} came back")
-        if not due:
-            _explain_nothing(session, mine)
+        if nothing:
+            say(nothing)
 
 
-def _explain_nothing(session: "Session", mine: "list[Purchase]") -> None:
+def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
     from truthmark.market.records import PurchaseStatus
 
     waiting = [p for p in mine if p.status is PurchaseStatus.PAID]
     if waiting:
         first = min(waiting, key=lambda p: p.deadline)
-        raise MarketError(
+        return (
             "nothing can be refunded yet: a key may still come until "
             f"{moment(first.deadline, session.chain.time())}"
         )
-    raise MarketError("there is nothing to refund")
+    return "there is nothing to refund"
 
 
 @command()

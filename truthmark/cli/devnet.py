@@ -42,8 +42,8 @@ def devnet() -> None:
 def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json: bool) -> None:
     """Start the network of FOLDER, or make one there.
 
-    It goes on running by itself. Each role has a home folder with a funded account; its passphrase
-    is `devnet`.
+    FOLDER is `devnet` if left out. The network goes on running by itself. Each role has a home
+    folder with a funded account; its passphrase is `devnet`.
     """
     from truthmark.testing.network import ROLES, Devnet
 
@@ -71,14 +71,18 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
 @click.option("--remove", is_flag=True, help="Delete the folder with everything in it.")
 @click.pass_obj
 def down(state: State, folder: Path | None, remove: bool) -> None:
-    """Stop the network; the next `up` goes on where it stopped."""
+    """Stop the network; the next `up` goes on where it stopped.
+
+    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    """
     net = _find(state, folder)
+    was = "stopped" if net.chain.is_running() else "it was not running"
     if remove:
         net.remove()
-        say(f"stopped, and removed {net.folder}")
+        say(f"{was}; {net.folder} is removed")
     else:
-        net.stop()
-        say(f"stopped; `truthmark devnet up {shlex.quote(str(net.folder))}` goes on")
+        net.stop()  # custodians may run although the chain does not
+        say(f"{was}; `truthmark devnet up {shlex.quote(str(net.folder))}` goes on")
 
 
 @devnet.command()
@@ -86,7 +90,10 @@ def down(state: State, folder: Path | None, remove: bool) -> None:
 @json_option
 @click.pass_obj
 def status(state: State, folder: Path | None, as_json: bool) -> None:
-    """Tell whether the network runs, and what time it is there."""
+    """Tell whether the network runs, and what time it is there.
+
+    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    """
     net = _find(state, folder)
     now = net.status()
     if as_json:
@@ -115,7 +122,10 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER, required=False)
 @click.pass_obj
 def warp(state: State, time: int, folder: Path | None) -> None:
-    """Let TIME pass at once on the local chain, such as 3600 or 1h."""
+    """Let TIME pass at once on the local chain, such as 3600 or 1h.
+
+    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    """
     net = _find(state, folder)
     if not net.chain.is_running():
         raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")

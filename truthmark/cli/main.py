@@ -5,23 +5,27 @@ import contextlib
 import importlib
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 import click
 
 from truthmark.cli import interrupts
 from truthmark.cli.base import Group, State
 from truthmark.cli.output import one_line
-from truthmark.errors import TruthmarkError
+from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError
 
 USAGE = 2
 BUG = 70
 """`EX_SOFTWARE` of sysexits.h: an error that nobody foresaw."""
 INTERRUPTED = 130
 """What shells give to a program that Ctrl-C ended."""
+DEVNET_CHAIN: Final = 31337
+_LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 # By topic: each command with the module and the name of its function.
 TOPICS: dict[str, dict[str, tuple[str, str]]] = {
@@ -97,6 +101,17 @@ class Root(Group):
                     rows.append((name.ljust(width), command.get_short_help_str(80)))
                 formatter.write_dl(rows)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; where a local chain does not answer, say how to start it."""
+        try:
+            return super().invoke(ctx)
+        except ChainUnavailableError as error:
+            state = ctx.find_object(State)
+            start = _how_to_start(state) if state is not None else None
+            if start is None or "does not answer" not in str(error):
+                raise
+            raise ChainUnavailableError(f"{error}; start it with `{start}`") from error
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run, say what went wrong in one line, and exit with the error's own code."""
         arguments = list(sys.argv[1:] if args is None else args)
@@ -111,6 +126,21 @@ class Root(Group):
                 traceback.print_exc()
             code = _report(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _how_to_start(state: State) -> str | None:
+    """Return what starts the chain again, if it is one of this machine's."""
+    try:
+        settings = state.settings
+        profile = settings.chain_profile()
+    except ConfigError:
+        return None
+    hosts = {urlsplit(url).hostname for url in profile.rpc}
+    if profile.chain_id != DEVNET_CHAIN or not hosts <= _LOOPBACK:
+        return None
+    folder = settings.home.parent
+    known = shlex.quote(str(folder)) if (folder / "devnet.json").is_file() else "FOLDER"
+    return f"truthmark devnet up {known}"
 
 
 def _report(error: BaseException) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a seller does with a listing later: price, pause, end, pot."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from truthmark.cli.output import ask, duration, moment, out, say
 from truthmark.errors import MarketError
 
 if TYPE_CHECKING:
+    from truthmark.market.catalogue import Version
     from truthmark.market.seller import Seller
     from truthmark.market.session import Session
 
@@ -59,15 +61,15 @@ def resume(state: State, dataset: str) -> None:
 def retire(state: State, dataset: str, yes: bool) -> None:
     """Stop selling DATASET for good; what was sold is still delivered."""
     with state.session() as session:
-        version = find_version(session, dataset)
+        version, seller = find_version(session, dataset), _seller(session)
+        seller.require_running(version)
         if not ask(f"stop selling {version.ref} for good?", yes=yes):
             raise MarketError("nothing was changed")
-        _seller(session).retire(version)
-        wait = version.terms.delivery_seconds + version.terms.inspection_seconds
-        out(
-            f"{version.ref} is retired; your bond comes back with `truthmark wind-up "
-            f"{version.ref}` after {duration(wait)}"
-        )
+        seller.retire(version)
+        done, wait = f"{version.ref} is retired", _both_windows(version)
+        if back := _left(session, version.terms.token, version.terms.bond, seller.pot(version)):
+            done += f"; `truthmark wind-up {version.ref}` gives back {back} after {duration(wait)}"
+        out(done)
 
 
 @command("wind-up")
@@ -76,19 +78,27 @@ def retire(state: State, dataset: str, yes: bool) -> None:
 def wind_up(state: State, dataset: str) -> None:
     """Take the bond back after the end of DATASET.
 
-    Also gives back what is left in the pot for custodians.
+    Also gives back what is left in the pot for custodians. Says how much it is; it is an error if
+    there is nothing.
     """
     from truthmark.market.records import VersionStatus
 
     with state.session() as session:
-        version = find_version(session, dataset)
+        session.journal.resume()
+        version, seller = find_version(session, dataset), _seller(session)
         if version.status in (VersionStatus.OPEN, VersionStatus.PAUSED):
             raise MarketError(
                 f"{version.ref} is still {version.status.name.lower()}; "
                 f"`truthmark retire {version.ref}` comes first"
             )
+        bond, pot = version.terms.bond, seller.pot(version)
+        if version.status is not VersionStatus.RETIRED:
+            bond = 0  # it was credited before, or lost
+        back = _left(session, version.terms.token, bond, pot)
+        if not back:
+            raise MarketError(f"there is nothing to take back: {_why_nothing(version)}")
         if version.status is VersionStatus.RETIRED:
-            wait = version.terms.delivery_seconds + version.terms.inspection_seconds
+            wait = _both_windows(version)
             stopped = session.chain.registry.functions.versions(version.terms_id).call().stopped_at
             now = session.chain.time()
             if now <= stopped + wait:
@@ -96,8 +106,8 @@ def wind_up(state: State, dataset: str) -> None:
                     f"buyers may still complain about {version.ref}; come back after "
                     f"{moment(stopped + wait, now)}"
                 )
-        _seller(session).wind_up(version)
-        out(f"credited to {version.terms.payee}")
+        seller.wind_up(version)
+        out(f"{version.ref}: {back} credited to {version.terms.payee}")
         say("`truthmark withdraw` pays it out")
 
 
@@ -114,8 +124,10 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
     from truthmark.market.surface import read_amount
 
     with state.session() as session:
-        version = find_version(session, dataset)
+        version, seller = find_version(session, dataset), _seller(session)
         units = read_amount(session, amount, version.terms.token)
+        seller.require_running(version)
+        seller.require_funds(version.terms.token, units, "for the pot")
         shown = session.profile.format_amount(units, version.terms.token)
         if version.terms.seller.lower() != session.address.lower() and not ask(
             f"{version.ref} is not yours: what is left of your {shown} goes to its seller in the "
@@ -123,8 +135,31 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
             yes=yes,
         ):
             raise MarketError("nothing was paid")
-        _seller(session).fund(version, units)
+        seller.fund(version, units)
         out(f"{shown} paid into the pot of {version.ref}")
+
+
+def _both_windows(version: "Version") -> int:
+    """Return for how many seconds buyers may still complain after the last purchase."""
+    return version.terms.delivery_seconds + version.terms.inspection_seconds
+
+
+def _left(session: "Session", token: str, bond: int, pot: int) -> str:
+    """Return the text of what comes back of a version; empty if that is nothing."""
+    show = partial(session.profile.format_amount, token_address=token)
+    parts = [f"the bond of {show(bond)}"] if bond else []
+    parts += [f"{show(pot)} from the pot for custodians"] if pot else []
+    return " and ".join(parts)
+
+
+def _why_nothing(version: "Version") -> str:
+    from truthmark.market.records import VersionStatus
+
+    if version.status is VersionStatus.DEAD:
+        return f"the key of {version.ref} was proven wrong, which loses the bond"
+    if version.status is VersionStatus.CLOSED:
+        return f"{version.ref} was wound up before; `truthmark withdraw` pays out what is credited"
+    return f"{version.ref} has no bond, and its pot for custodians is empty"
 
 
 def _seller(session: "Session") -> "Seller":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from truthmark.market.session import Session
 
 _STATUS = {
-    "PAID": "to be delivered until",
+    "PAID": "to deliver until",
     "DELIVERED": "may complain until",
     "SETTLED": "settled",
     "REFUNDED": "refunded",
@@ -66,12 +66,12 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
                             "",
                             p.receipt.buyer,
                             show(p.receipt.price, token),
-                            _STATUS[p.status.name],
-                            moment(p.deadline, now) if p.status.name in _OPEN else "",
+                            _STATUS[p.status.name]
+                            + (f" {moment(p.deadline, now)}" if p.status.name in _OPEN else ""),
                         )
                         for p in purchases
                     ],
-                    ("", "buyer", "price", "state", ""),
+                    ("", "buyer", "price", "state"),
                 )
 
 
@@ -197,7 +197,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
     """Settle sales that buyers could check.
 
     The money becomes the seller's. Of all you sell, or of DATASET, which may be anybody's. Then
-    `truthmark withdraw`.
+    `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.
     """
     with state.session() as session:
         session.journal.resume()
@@ -208,6 +208,9 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
             else _own_versions(session, None)
         )
         done = _settle_due(session, versions, session.chain.time(), quiet=as_json)
+        nothing = "" if done else _why_nothing(session, versions)
+        if nothing and dataset is not None:
+            raise MarketError(nothing)
         if as_json:
             out_json(
                 [
@@ -217,12 +220,10 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
                 ]
             )
             return
-        if not done:
-            _explain_nothing(session, versions)
-        say("`truthmark withdraw` pays it out")
+        say(nothing or "`truthmark withdraw` pays it out")
 
 
-def _explain_nothing(session: "Session", versions: "Sequence[Version]") -> None:
+def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
     from truthmark.market.records import PurchaseStatus
 
     checking = [
@@ -233,11 +234,11 @@ def _explain_nothing(session: "Session", versions: "Sequence[Version]") -> None:
     ]
     if checking:
         first = min(p.deadline for p in checking)
-        raise MarketError(
+        return (
             f"nothing can be settled yet: a buyer may complain until "
             f"{moment(first, session.chain.time())}"
         )
-    raise MarketError("there is nothing to settle")
+    return "there is nothing to settle"
 
 
 def _settle_due(

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark list` and `truthmark renew`: put a data set up for sale, and keep it there."""
 
+import hashlib
+import json
+import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from truthmark.cli.backups import is_covered, write_backup
+from truthmark.cli.backups import check_place, is_covered, place_for, write_backup
 from truthmark.cli.base import (
     State,
     command,
@@ -109,6 +113,11 @@ def custody_options(function: _F) -> _F:
     type=click.Path(path_type=Path),
     help="New file, or folder for one, with a backup of the key.",
 )
+@click.option(
+    "--accept-within",
+    type=DURATION,
+    help="How long custodians have to accept; at most 7d.  [default: as --windows has it]",
+)
 @pack_options
 @yes_option
 @json_option
@@ -125,6 +134,7 @@ def list_dataset(
     update: str | None,
     packed: Path | None,
     backup: Path | None,
+    accept_within: int | None,
     max_keeping: str | None,
     yes: bool,
     as_json: bool,
@@ -136,12 +146,13 @@ def list_dataset(
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
     it and deliver by `truthmark deliver --watch`. Shows what keeping costs, and asks before it
-    pays. Waits until it can be bought. If it is interrupted, list the packed folder to go on.
+    pays. Waits until it can be bought. If it is interrupted, the same command goes on, as long as
+    SOURCE is what it was.
     """
     from truthmark.codec import read_manifest
     from truthmark.market.records import ZERO_ADDRESS
     from truthmark.market.seller import Seller
-    from truthmark.market.surface import folder_size, read_amount
+    from truthmark.market.surface import choose_custody, folder_size, read_amount
 
     with state.session() as session:
         profile = session.profile
@@ -151,52 +162,62 @@ def list_dataset(
                 f"there are no windows {windows!r} on {profile.name}; choose one of "
                 f"{', '.join(profile.windows)}"
             )
+        times = profile.windows[windows]
+        if accept_within is not None:
+            times = replace(times, acceptance=accept_within)
         secured = read_amount(session, bond, token.address)
         limit = _keeping_limit(session, max_keeping, token.address, yes=yes)
-        gatekeeper = resolve_address(session, gate) if gate is not None else ZERO_ADDRESS
-        paid = resolve_address(session, payee) if payee is not None else None
-        session.catalogue.sync()
-        previous = (
-            session.catalogue.siblings(find_version(session, update))[0]
-            if update is not None
-            else None
-        )
-        custody = _custody_arguments(session, options)
-        folder = source
-        if not is_packed(source):
-            folder = _pack(state, session, source, packed, previous, options, yes=yes)
-        manifest = read_manifest(folder)
-        _insist_on_backup(state, session, manifest, backup, yes=yes)
-        from truthmark.market.surface import choose_custody
-
-        validators, offer = choose_custody(
-            session, token, profile.windows[windows], folder_size(folder), **custody
-        )
+        common: dict[str, Any] = {
+            "token": token,
+            "windows": times,
+            "bond": secured,
+            "gate": resolve_address(session, gate) if gate is not None else ZERO_ADDRESS,
+            "payee": resolve_address(session, payee) if payee is not None else None,
+        }
         # What an earlier run sent comes first: where it was listed, nothing is paid any more.
         session.journal.resume()
         session.catalogue.sync()
-        if not session.catalogue.with_key(manifest.public_key) and not _agree(
-            session, token.address, len(validators), offer, limit, bond=secured, yes=yes
-        ):
-            raise MarketError("nothing was listed")
-        with bar("storing") as progress:
-            listed = Seller(session).list_dataset(
-                folder,
-                price=amount,
-                token=token,
-                windows=profile.windows[windows],
-                offer=offer,
-                validators=validators,
-                bond=secured,
-                gate=gatekeeper,
-                payee=paid,
-                previous=previous,
-                progress=progress,
+        siblings = (
+            session.catalogue.siblings(find_version(session, update)) if update is not None else []
+        )
+        custody = _custody_arguments(session, options)
+        seller = Seller(session)
+        pay = partial(_agree, session, token.address, limit=limit, bond=secured, yes=yes)
+        work = _Packing(session, source, packed, options)
+        folder = source if is_packed(source) else work.find(siblings)
+        if folder is None:
+            # What would be refused later is refused before a large source is packed for nothing.
+            validators, offer = choose_custody(session, token, times, 0, **custody)
+            pay(len(validators), offer, is_asked=False)
+            _check_backup(session, backup, yes=yes)
+            folder = work.pack(siblings[0] if siblings else None, yes=yes)
+        manifest = read_manifest(folder)
+        _insist_on_backup(state, session, manifest, backup, yes=yes)
+        listed = seller.find_listed(manifest, **common)
+        if listed is None:
+            validators, offer = choose_custody(
+                session, token, times, folder_size(folder), **custody
             )
+            if not pay(len(validators), offer):
+                raise MarketError("nothing was listed")
+            with bar("storing") as progress:
+                listed = seller.list_dataset(
+                    folder,
+                    price=amount,
+                    offer=offer,
+                    validators=validators,
+                    previous=siblings[0] if siblings else None,
+                    progress=progress,
+                    **common,
+                )
+        else:
+            with bar("storing") as progress:
+                seller.publish(folder, progress)
         version = session.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
         if not listed.receipts:
+            seller.require_running(version)
             say("it was listed before; nothing was sent")
-        _wait_until_live(session, listed.epoch)
+        _wait_until_live(session, version, listed.epoch)
         _tell(session, version, listed.epoch, as_json)
 
 
@@ -218,9 +239,10 @@ def _custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str,
     many = custodians if isinstance(custodians, int) else len(custodians)
     threshold = arguments["threshold"]
     if many and 2 * threshold - 1 > many:
+        given = f"{many} {'is' if many == 1 else 'are'} {'chosen' if text == 'auto' else 'named'}"
         raise ConfigError(
-            f"{threshold} of {many} custodians will not do: a threshold of {threshold} needs at "
-            f"least {2 * threshold - 1}; lower --threshold"
+            f"a threshold of {threshold} needs at least {2 * threshold - 1} custodians, and "
+            f"{given}; take more, or lower it with --threshold {(many + 1) // 2}"
         )
     return {"custodians": custodians, **arguments}
 
@@ -243,16 +265,29 @@ def _agree(
     token: str,
     count: int,
     offer: "CustodyOffer",
-    limit: int | None,
     *,
+    limit: int | None,
     bond: int = 0,
     yes: bool,
+    is_asked: bool = True,
 ) -> bool:
     """Show what is paid now, and what custodians cost each buyer, and ask.
 
+    Args:
+        session: Who pays.
+        token: In which is paid.
+        count: How many custodians.
+        offer: What they get.
+        limit: The most to pay them at once, if that was said.
+        bond: What the seller puts up.
+        yes: Whether it was agreed to before.
+        is_asked: Without, only checks that it can be paid.
+
     Raises:
-        PriceError: Keeping costs more than the limit.
+        PriceError: Keeping costs more than the limit, or all more than the account has.
     """
+    from truthmark.market.seller import Seller
+
     if not count and not bond:
         return True
     show = partial(session.profile.format_amount, token_address=token)
@@ -262,6 +297,11 @@ def _agree(
             f"keeping costs {show(keeping)} at once with {plural(count, 'custodian')}; allow it "
             f'with --max-keeping "{show(keeping)}", or choose others'
         )
+    parts = [f"a bond of {show(bond)}"] if bond else []
+    parts += [f"{show(keeping)} for keeping the key"] if keeping else []
+    Seller(session).require_funds(token, keeping + bond, " and ".join(parts))
+    if not is_asked:
+        return True
     if count:
         say(
             f"{plural(count, 'custodian')} for {duration(offer.term_seconds)}: you pay "
@@ -274,35 +314,146 @@ def _agree(
     return ask(f"{paid}go on?", yes=yes)
 
 
-def _pack(
-    state: State,
-    session: "Session",
-    source: Path,
-    packed: Path | None,
-    previous: "Version | None",
-    options: dict[str, Any],
-    *,
-    yes: bool,
-) -> Path:
-    """Pack a source into a folder of its own, and return that."""
-    from truthmark.market.buyer import Buyer
+class _Packing:
+    """Packs a source into a folder of its own, or finds what an earlier run packed.
 
-    name = source.resolve().stem or "dataset"
-    if previous is not None:
-        name += f"-v{previous.number + 1}"
-    folder = packed or session.home / "packed" / name
-    if is_packed(folder):
+    Args:
+        session: Whose home and vault are used.
+        source: A file or folder of data.
+        packed: Where it is packed, if that was said.
+        options: Those of `pack_options`.
+    """
+
+    def __init__(
+        self, session: "Session", source: Path, packed: Path | None, options: dict[str, Any]
+    ) -> None:
+        self._session = session
+        self._source = source
+        self._packed = packed
+        self._options = options
+
+    def find(self, siblings: "Sequence[Version]") -> Path | None:
+        """Return the folder into which an earlier run of this command packed, if there is one.
+
+        Args:
+            siblings: The listing's versions if this is an update of it, the newest first.
+
+        Raises:
+            ConfigError: The folder is there, but made of something else.
+        """
+        from truthmark.codec import read_manifest
+
+        if len(siblings) > 1:
+            # An update that was listed, and interrupted only then, is the newest version by now.
+            listed = self._folder(siblings[1])
+            if self._is_made_here(listed, siblings[1]):
+                key = read_manifest(listed).public_key
+                if key == siblings[0].terms.public_key:
+                    return self._going_on(listed)
+        previous = siblings[0] if siblings else None
+        folder = self._folder(previous)
+        if not is_packed(folder):
+            return None
+        if self._is_made_here(folder, previous):
+            return self._going_on(folder)
         raise ConfigError(
-            f"{folder} is packed already; go on with `truthmark list {folder} …`, or give another "
-            "place with --packed"
+            f"{folder} is packed already, maybe of other data or with other options; go on with "
+            f"`truthmark list {folder} …`, or give another place with --packed"
         )
-    older = None
-    if previous is not None:
-        with bar("fetching the version before") as progress:
-            older = Buyer(session).fetch(previous, progress)
-    made = pack_source(source, folder, session.vault, options, yes=yes, previous=older)
-    say(f"packed into {made.folder}")
-    return made.folder
+
+    def pack(self, previous: "Version | None", *, yes: bool) -> Path:
+        """Pack the source, and remember what it was."""
+        from truthmark.config import write_atomically
+        from truthmark.market.buyer import Buyer
+
+        session, folder = self._session, self._folder(previous)
+        older = None
+        if previous is not None:
+            with bar("fetching the version before") as progress:
+                older = Buyer(session).fetch(previous, progress)
+        # Before it is read: what changes meanwhile is not what was packed.
+        description = self._describe(previous)
+        made = pack_source(
+            self._source, folder, session.vault, self._options, yes=yes, previous=older
+        )
+        record = self._record(made.folder)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        content = {**description, "manifest": str(made.manifest.cid)}
+        write_atomically(record, json.dumps(content).encode())
+        say(f"packed into {made.folder}")
+        return made.folder
+
+    def _folder(self, previous: "Version | None") -> Path:
+        if self._packed is not None:
+            return self._packed
+        name = self._source.resolve().stem or "dataset"
+        if previous is not None:
+            name += f"-v{previous.number + 1}"
+        return self._session.home / "packed" / name
+
+    def _record(self, folder: Path) -> Path:
+        name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()
+        return self._session.home / "sources" / f"{name[:32]}.json"
+
+    def _is_made_here(self, folder: Path, previous: "Version | None") -> bool:
+        """Whether this command packed just this source into a folder, and nothing changed since."""
+        from truthmark.codec import read_manifest
+
+        try:
+            record = json.loads(self._record(folder).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        if not is_packed(folder) or not isinstance(record, dict):
+            return False
+        made = record.pop("manifest", None) == str(read_manifest(folder).cid)
+        return made and record == self._describe(previous)
+
+    def _describe(self, previous: "Version | None") -> dict[str, Any]:
+        """Return what a packed folder is made of, as JSON values; files by size and time."""
+        how = {name: value for name, value in self._options.items() if name != "processes"}
+        return {
+            "source": os.fsencode(self._source.resolve()).hex(),
+            "files": _fingerprint(self._source.resolve()),
+            "options": hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest(),
+            "previous": None if previous is None else "0x" + previous.terms_id.hex(),
+        }
+
+    def _going_on(self, folder: Path) -> Path:
+        say(f"going on with {folder}, which was packed before")
+        return folder
+
+
+def _fingerprint(source: Path) -> str:
+    """Return a digest of the sizes and times of all files of a source, which are not read.
+
+    With their inodes: a file that was put in place of another one may have its size and time.
+    """
+    found = hashlib.sha256()
+    files = [source]
+    if source.is_dir():
+        files = sorted(Path(top, name) for top, _, names in os.walk(source) for name in names)
+    for file in files:
+        found.update(os.fsencode(file) + b"\0")
+        try:
+            known = file.stat()
+        except OSError:
+            continue  # packing says what is wrong with it
+        found.update(f"{known.st_size} {known.st_mtime_ns} {known.st_ino}\0".encode())
+    return found.hexdigest()
+
+
+def _check_backup(session: "Session", backup: Path | None, *, yes: bool) -> None:
+    """Refuse before packing what `_insist_on_backup` would refuse after it.
+
+    Raises:
+        ConfigError: There is no place for a backup, and nobody who could name one.
+    """
+    if backup is not None:
+        check_place(session.home, backup)
+    elif yes:
+        raise ConfigError(
+            "without a backup of the key you could lose what you sell; add --backup FILE"
+        )
 
 
 def _insist_on_backup(
@@ -327,27 +478,39 @@ def _insist_on_backup(
         backup = Path(ask_text("new file for the backup", "--backup FILE") or "backup.tmkb")
     if backup.is_dir():
         backup = backup / f"truthmark-{name[:16]}.tmkb"
-        if backup.exists() and is_covered(session.home, "seller-secret", name):
-            return
-    count = write_backup(state, session.home, backup)
-    say(f"{plural(count, 'secret')} saved in {backup}; keep it off this machine")
+    place = place_for(session.home, backup, "seller-secret", name)
+    if place is None:
+        return
+    if place != backup:
+        say(f"{backup} is a backup without this key and is left alone; the new one is {place}")
+    count = write_backup(state, session.home, place)
+    say(f"{plural(count, 'secret')} saved in {place}; keep it off this machine")
 
 
-def _wait_until_live(session: "Session", epoch: "Epoch") -> None:
+def _wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> None:
     """Wait until all custodians have accepted; in direct mode that is at once."""
+    from truthmark.market.records import bits
     from truthmark.market.seller import Seller
 
     seller = Seller(session)
     if seller.is_live(epoch):
         return
-    say(f"waiting for {epoch.custody.count} custodians to accept")
+    count, until = epoch.custody.count, epoch.custody.accept_until
+    say(
+        f"waiting for {plural(count, 'custodian')} to accept, which may take until "
+        f"{moment(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
+        f"`truthmark show {version.ref}` tells how it stands"
+    )
     pause = min(max(session.profile.block_time / 2, 0.2), 5.0)
-    with bar("accepted", "custodians") as progress:
-        while not seller.is_live(epoch):
-            if progress is not None:
-                accepted = session.catalogue.states([epoch])[0].accepted.bit_count()
-                progress(accepted, epoch.custody.count)
-            time.sleep(pause)
+    told = 0
+    while not seller.is_live(epoch):
+        accepted = bits(session.catalogue.states([epoch])[0].accepted)
+        if len(accepted) not in (told, count):
+            left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
+            say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
+            told = len(accepted)
+        time.sleep(pause)
+    say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
 
 
 def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool) -> None:
@@ -423,7 +586,7 @@ def renew(
         fresh = seller.fresh_custody(version)
         validators, offer = choose_custody(session, token, windows, size, **custody, fresh=fresh)
         if not (fresh and is_dealt(fresh, validators, offer)) and not _agree(
-            session, token.address, len(validators), offer, limit, yes=yes
+            session, token.address, len(validators), offer, limit=limit, yes=yes
         ):
             raise MarketError("nothing was changed")
         opened = seller.open_custody(
@@ -431,5 +594,5 @@ def renew(
         )
         if not opened.receipts:
             say("the key was dealt before; nothing was sent (--custodians names others)")
-        _wait_until_live(session, opened.epoch)
+        _wait_until_live(session, version, opened.epoch)
         _tell(session, version, opened.epoch, as_json)

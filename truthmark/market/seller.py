@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import raw_cid
 from truthmark.config import TokenInfo, Windows
-from truthmark.errors import ConfigError, MarketError, NotForSaleError
+from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Epoch, Offer, Version
@@ -166,28 +166,12 @@ class Seller:
         registry = session.chain.registry
         manifest = self.publish(folder, progress)
         secret = session.vault.seller_secret(manifest.public_key)
-        terms = draft_terms(
-            manifest,
-            secret,
-            seller=session.address,
-            payee=payee or session.address,
-            token=token.address,
-            windows=windows,
-            bond=bond,
-            fee_bps=registry.functions.fee_bps().call(),
-            gate=gate,
-        )
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
         with session.alone(f"list-{terms.public_key.x:064x}"):
             session.journal.resume()
             session.catalogue.sync()
-            if epochs := session.catalogue.epochs(terms.terms_id):
+            if epochs := self._listed_epochs(terms):
                 return Listed(terms, epochs[0], ())
-            for other in session.catalogue.with_key(terms.public_key):
-                # Custodians refuse a key that they have seen in another version.
-                raise MarketError(
-                    f"this was listed as {other.ref} under other terms; reprice that, or pack the "
-                    "data again to sell it otherwise"
-                )
             dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
             proof, counter = prove_terms(
                 terms, secret, chain_id=session.profile.chain_id, registry=registry.address
@@ -204,6 +188,90 @@ class Seller:
             )
             session.catalogue.sync()
         return Listed(terms, _epoch(dealing), (receipt,))
+
+    def find_listed(
+        self,
+        manifest: "Manifest",
+        *,
+        token: TokenInfo,
+        windows: Windows,
+        bond: int = 0,
+        gate: str = ZERO_ADDRESS,
+        payee: str | None = None,
+    ) -> Listed | None:
+        """Return what `list_dataset` listed before under these terms, with its newest custody.
+
+        What an earlier process sent is waited for first. Arguments are those of `list_dataset`.
+
+        Raises:
+            KeysError: The vault does not have the version's secret.
+            MarketError: It was listed under other terms.
+        """
+        session = self.session
+        secret = session.vault.seller_secret(manifest.public_key)
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
+        session.journal.resume()
+        session.catalogue.sync()
+        epochs = self._listed_epochs(terms)
+        return Listed(terms, epochs[-1], ()) if epochs else None
+
+    def _draft(
+        self,
+        manifest: "Manifest",
+        secret: int,
+        token: TokenInfo,
+        windows: Windows,
+        bond: int,
+        gate: str,
+        payee: str | None,
+    ) -> Terms:
+        address = self.session.address
+        return draft_terms(
+            manifest,
+            secret,
+            seller=address,
+            payee=payee or address,
+            token=token.address,
+            windows=windows,
+            bond=bond,
+            fee_bps=self.session.chain.registry.functions.fee_bps().call(),
+            gate=gate,
+        )
+
+    def _listed_epochs(self, terms: Terms) -> list[Epoch]:
+        """Return the epochs of terms that were listed before, or none if their key was not."""
+        catalogue = self.session.catalogue
+        if epochs := catalogue.epochs(terms.terms_id):
+            return epochs
+        for other in catalogue.with_key(terms.public_key):
+            # Custodians refuse a key that they have seen in another version.
+            raise MarketError(
+                f"this was listed as {other.ref} under other terms; reprice that, or pack the "
+                "data again to sell it otherwise"
+            )
+        return []
+
+    def require_funds(self, token: str, amount: int, purpose: str) -> None:
+        """Refuse to pay what the account does not have.
+
+        Args:
+            token: In which is paid.
+            amount: In its smallest unit.
+            purpose: What for, in a few words.
+
+        Raises:
+            PriceError: It has less; tokens themselves say so in words that help nobody.
+        """
+        if not amount:
+            return
+        session = self.session
+        held = session.token(token).functions.balanceOf(session.address).call()
+        if held < amount:
+            show = session.profile.format_amount
+            raise PriceError(
+                f"this takes {show(amount, token)} at once ({purpose}), but {session.address} has "
+                f"{show(held, token)}, which is not enough; send it more, or choose less"
+            )
 
     def open_custody(
         self,
@@ -239,6 +307,7 @@ class Seller:
             fresh = self.fresh_custody(version)
             if fresh is not None and is_dealt(fresh, validators, offer):
                 return Listed(version.terms, fresh, ())
+            self.require_running(version)
             dealing = self._deal(
                 version.terms, secret, validators, offer, len(epochs), acceptance_seconds
             )
@@ -331,23 +400,49 @@ class Seller:
         return self._manage(version, "retire", purpose=f"retire {version.ref}")
 
     def wind_up(self, version: Version) -> "Receipt":
-        """Credit bond and pot of an ended version to its payee."""
+        """Credit bond and pot of an ended version to its payee.
+
+        It may be done again, where a late custody has paid into the pot.
+        """
         return self._manage(version, "wind_up", purpose=f"wind up {version.ref}")
+
+    def pot(self, version: Version) -> int:
+        """Return what is in the pot for custodians, in the sale token's smallest unit."""
+        return int(self.session.chain.registry.functions.pots(version.terms_id).call())
+
+    def require_running(self, version: Version) -> None:
+        """Refuse a version that has ended.
+
+        Raises:
+            NotForSaleError: It was retired, or its key was proven wrong.
+        """
+        status, _ = self.session.catalogue.standing(version)
+        if status is VersionStatus.DEAD:
+            raise NotForSaleError(
+                f"the key of {version.ref} was proven wrong; nothing can be changed any more, "
+                "pack the data into another folder and list that to sell it"
+            )
+        if status not in (VersionStatus.OPEN, VersionStatus.PAUSED):
+            raise NotForSaleError(
+                f"{version.ref} was retired; nothing can be changed any more, pack the data into "
+                "another folder and list that to sell it again"
+            )
 
     def fund(self, version: Version, amount: int) -> "Receipt":
         """Pay into the pot from which custodians are paid for staying another term."""
+        self.require_running(version)
         registry = self.session.chain.registry
         self.session.allow(version.terms.token, registry.address, amount)
         return self._manage(version, "fund", amount, purpose=f"fund the keeping of {version.ref}")
 
     def _manage(self, version: Version, function: str, *args: object, purpose: str) -> "Receipt":
         session = self.session
-        if (
-            function != "fund"
-            and function != "wind_up"
-            and (version.terms.seller.lower() != session.address.lower())
-        ):
-            raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
+        if function not in ("fund", "wind_up"):  # which anybody may do
+            if version.terms.seller.lower() != session.address.lower():
+                raise ConfigError(
+                    f"{version.ref} is sold by {version.terms.seller}; use that account"
+                )
+            self.require_running(version)
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
         receipt = session.send_order(call, purpose)
         session.catalogue.sync()

@@ -160,6 +160,7 @@ class ValidatorOwner:
             operator: As for `register`.
             encryption_key: As for `register`.
         """
+        self._require_registered()
         public_key = self._public_key(operator, encryption_key)
         return self._send(
             self.session.chain.staking.functions.set_encryption_key(public_key),
@@ -168,6 +169,7 @@ class ValidatorOwner:
 
     def set_operator(self, operator: str) -> "Receipt":
         """Let another account act for the validator, at once; its encryption key comes apart."""
+        self._require_registered()
         return self._send(
             self.session.chain.staking.functions.set_operator(operator), "change the operator"
         )
@@ -183,6 +185,7 @@ class ValidatorOwner:
 
     def stake(self, tickets: int) -> "Receipt":
         """Pay for tickets; their size is the contract's."""
+        self._require_registered()
         session = self.session
         staking = session.chain.staking
         session.allow(
@@ -213,6 +216,7 @@ class ValidatorOwner:
             max_lock: Stake to lock for one custody, in the stake token's smallest unit.
         """
         session = self.session
+        self._require_actor()
         offer = (
             [(token, *amounts) for token, amounts in fees.items()],
             max_bytes,
@@ -228,6 +232,7 @@ class ValidatorOwner:
 
     def set_available(self, is_available: bool) -> "Receipt":
         """Take new duties, or no more; running ones go on."""
+        self._require_actor()
         return self._send(
             self.session.chain.staking.functions.set_available(self.validator, is_available),
             "take new duties" if is_available else "take no new duties",
@@ -256,6 +261,35 @@ class ValidatorOwner:
                 "is, and pass what it prints with --encryption-key"
             )
         return self.next_encryption_key(operator)
+
+    def _require_registered(self) -> None:
+        """Refuse what only a validator can do, in better words than the contract's.
+
+        Raises:
+            ConfigError: There is no such validator.
+        """
+        state = self.session.chain.staking.functions.validator(self.validator).call()
+        if not int(state.operator, 16):
+            who = (
+                "you are no validator yet; run `truthmark stake register` first"
+                if self.validator == self.session.address
+                else f"{self.validator} is no validator; its owner runs `truthmark stake register`"
+            )
+            raise ConfigError(who)
+
+    def _require_actor(self) -> None:
+        """Refuse what only a validator's owner and operator may do.
+
+        Raises:
+            ConfigError: The account is neither, or there is no such validator.
+        """
+        self._require_registered()
+        session = self.session
+        if not session.chain.staking.functions.is_actor(self.validator, session.address).call():
+            raise ConfigError(
+                f"{session.address} is neither the owner nor the operator of validator "
+                f"{self.validator}; use --account"
+            )
 
     def _send(self, call: "Call", purpose: str) -> "Receipt":
         receipt = self.session.send_order(call, purpose)
