@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
-from truthmark.cli import output, sales, sell
+from truthmark.cli import custody, output, sales
 from truthmark.cli.main import BUG, INTERRUPTED, TOPICS, USAGE, cli
 from truthmark.cli.types import DURATION
 from truthmark.errors import (
@@ -530,7 +530,7 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     accepted = iter([0, 0, 0b010, 0b010, 0b110])
-    monkeypatch.setattr(sell.time, "sleep", lambda _: None)
+    monkeypatch.setattr(custody.time, "sleep", lambda _: None)
     looks = iter([False] * 6)
     monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
     session: Any = SimpleNamespace(
@@ -538,10 +538,10 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
         profile=SimpleNamespace(block_time=1.0),
         catalogue=SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=next(accepted))]),
     )
-    custody = SimpleNamespace(count=3, accept_until=1_003_600)
-    epoch: Any = SimpleNamespace(custody=custody, custodians=("0xA", "0xB", "0xC"))
+    opened = SimpleNamespace(count=3, accept_until=1_003_600)
+    epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB", "0xC"))
     version: Any = SimpleNamespace(ref="3@1")
-    sell._wait_until_live(session, version, epoch)
+    custody.wait_until_live(session, version, epoch)
     begun, *told, ended = capsys.readouterr().err.splitlines()
     assert begun.startswith("waiting for 3 custodians to accept, which may take until 1970-01-12")
     assert "(in 1 h); Ctrl-C stops only the waiting, and `truthmark show 3@1` tells" in begun

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who keeps the key of a data set, and for how much: what `list` and `renew` share."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from truthmark.cli.base import resolve_address
+from truthmark.cli.output import ask, duration, moment, plural, say
+from truthmark.cli.types import DURATION
+from truthmark.errors import ConfigError, PriceError
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Epoch, Version
+    from truthmark.market.selling import CustodyOffer
+    from truthmark.market.session import Session
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def custody_options(function: _F) -> _F:
+    """Add the options that say who keeps the key; they arrive as `choose_custody` takes them."""
+    for option in reversed(
+        (
+            click.option(
+                "--custodians",
+                default="auto",
+                show_default=True,
+                metavar="auto|direct|ADDRESS,…",
+                help="Who keeps the key: those whose offers fit best, you yourself, or these.",
+            ),
+            click.option(
+                "--count",
+                type=click.IntRange(1, 16),
+                default=4,
+                show_default=True,
+                help="With auto: how many custodians.",
+            ),
+            click.option(
+                "--threshold",
+                type=click.IntRange(1, 8),
+                default=2,
+                show_default=True,
+                help="How many of them it takes to deliver.",
+            ),
+            click.option("--fee", help="For each delivery to a buyer, at the least."),
+            click.option("--keeping-fee", help="For each custodian and term, at the least."),
+            click.option(
+                "--max-keeping",
+                metavar="AMOUNT",
+                help="The most to pay all custodians at once for keeping the key; with --yes "
+                "nothing if left out.",
+            ),
+            click.option("--lock", help="Stake that each risks.  [default: 100 TMK]"),
+            click.option("--penalty", help="What silence costs.  [default: a tenth of the lock]"),
+            click.option(
+                "--term",
+                "term_seconds",
+                type=DURATION,
+                default="90d",
+                show_default=True,
+                help="How long they stay.",
+            ),
+            click.option(
+                "--terms",
+                type=click.IntRange(1, 1_000),
+                default=4,
+                show_default=True,
+                help="How often they may, at most.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `custody_options` out, as `choose_custody` takes them."""
+    text = options.pop("custodians").strip()
+    count = options.pop("count")
+    names = ("threshold", "fee", "keeping_fee", "lock", "penalty", "term_seconds", "terms")
+    arguments = {name: options.pop(name) for name in names}
+    custodians: int | Sequence[str]
+    if text == "auto":
+        custodians = count
+    elif text == "direct":
+        custodians = 0
+    else:
+        custodians = [resolve_address(session, part.strip()) for part in text.split(",")]
+        if len(set(custodians)) < len(custodians):
+            raise ConfigError("a custodian is named twice; name each once")
+    many = custodians if isinstance(custodians, int) else len(custodians)
+    threshold = arguments["threshold"]
+    if many and 2 * threshold - 1 > many:
+        given = f"{many} {'is' if many == 1 else 'are'} {'chosen' if text == 'auto' else 'named'}"
+        raise ConfigError(
+            f"a threshold of {threshold} needs at least {2 * threshold - 1} custodians, and "
+            f"{given}; take more, or lower it with --threshold {(many + 1) // 2}"
+        )
+    return {"custodians": custodians, **arguments}
+
+
+def keeping_limit(
+    session: "Session", max_keeping: str | None, token: str, *, yes: bool
+) -> int | None:
+    """Return the most that custodians may be paid at once, if it was said; with `yes` nothing.
+
+    Raises:
+        PriceError: It is in another token.
+    """
+    from truthmark.market.surface import read_amount
+
+    return read_amount(session, max_keeping, token) if yes or max_keeping is not None else None
+
+
+def agree(
+    session: "Session",
+    token: str,
+    count: int,
+    offer: "CustodyOffer",
+    *,
+    limit: int | None,
+    bond: int = 0,
+    yes: bool,
+    is_asked: bool = True,
+) -> bool:
+    """Show what is paid now, and what custodians cost each buyer, and ask.
+
+    Args:
+        session: Who pays.
+        token: In which is paid.
+        count: How many custodians.
+        offer: What they get.
+        limit: The most to pay them at once, if that was said.
+        bond: What the seller puts up.
+        yes: Whether it was agreed to before.
+        is_asked: Without, only checks that it can be paid.
+
+    Raises:
+        PriceError: Keeping costs more than the limit, or all more than the account has.
+    """
+    from truthmark.market.seller import Seller
+
+    if not count and not bond:
+        return True
+    show = partial(session.profile.format_amount, token_address=token)
+    keeping = count * offer.keeping_fee
+    if limit is not None and keeping > limit:
+        raise PriceError(
+            f"keeping costs {show(keeping)} at once with {plural(count, 'custodian')}; allow it "
+            f'with --max-keeping "{show(keeping)}", or choose others'
+        )
+    parts = [f"a bond of {show(bond)}"] if bond else []
+    parts += [f"{show(keeping)} for keeping the key"] if keeping else []
+    Seller(session).require_funds(token, keeping + bond, " and ".join(parts))
+    if not is_asked:
+        return True
+    if count:
+        say(
+            f"{plural(count, 'custodian')} for {duration(offer.term_seconds)}: you pay "
+            f"{show(keeping)} at once for keeping the key"
+        )
+        say(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")
+    if bond:
+        say(f"you put up a bond of {show(bond)}, which is lost if the key turns out wrong")
+    paid = f"pay {show(keeping + bond)} now and " if keeping + bond else ""
+    return ask(f"{paid}go on?", yes=yes)
+
+
+def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> None:
+    """Wait until all custodians have accepted; in direct mode that is at once."""
+    from truthmark.market.records import bits
+    from truthmark.market.seller import Seller
+
+    seller = Seller(session)
+    if seller.is_live(epoch):
+        return
+    count, until = epoch.custody.count, epoch.custody.accept_until
+    say(
+        f"waiting for {plural(count, 'custodian')} to accept, which may take until "
+        f"{moment(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
+        f"`truthmark show {version.ref}` tells how it stands"
+    )
+    pause = min(max(session.profile.block_time / 2, 0.2), 5.0)
+    told = 0
+    while not seller.is_live(epoch):
+        accepted = bits(session.catalogue.states([epoch])[0].accepted)
+        if len(accepted) not in (told, count):
+            left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
+            say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
+            told = len(accepted)
+        time.sleep(pause)
+    say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
