@@ -43,7 +43,8 @@ def start(market: AppMarket, monkeypatch: pytest.MonkeyPatch) -> Start:
     for name in [name for name in os.environ if name.startswith("TRUTHMARK_")]:
         monkeypatch.delenv(name)
     # However many listings other tests have added.
-    monkeypatch.setattr(services, "PAGE_SIZE", 1_000)
+    for module in (services.browsing, services.buying):
+        monkeypatch.setattr(module, "PAGE_SIZE", 1_000)
 
     def open_app(
         page: str = "market", *, role: str = "buyer", is_local: bool = True, **query: str

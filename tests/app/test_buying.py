@@ -47,7 +47,7 @@ def steps(at) -> list[tuple[str, str]]:
 
 def again(at):
     """Look again after the second for which the app trusts its last look at the chain."""
-    services._sync.clear()
+    services.reading._sync.clear()
     at.run()
     assert not at.exception
     return at
@@ -76,7 +76,7 @@ def test_buy__direct_sale__goes_from_price_to_first_rows(
     click(at, "Open")
     assert "The key opens every part of the data." in page(at)
     bought = at.dataframe[-1].value
-    source = pd.read_csv(market.table("iris")).head(services.FIRST_ROWS)
+    source = pd.read_csv(market.table("iris")).head(services.buying.FIRST_ROWS)
     pd.testing.assert_frame_equal(bought, source, check_dtype=False)
     at.text_input(key=next(t.key for t in at.text_input if "folder" in t.key)).input(
         str(tmp_path / "iris")
@@ -249,9 +249,9 @@ def test_is_local__server_that_others_reach__is_never(
 ):
     start()
     assert services.is_local()
-    monkeypatch.setattr(services.st, "get_option", {"server.address": "0.0.0.0"}.get)
+    monkeypatch.setattr(services.reading.st, "get_option", {"server.address": "0.0.0.0"}.get)
     assert not services.is_local()
-    monkeypatch.setattr(services.st, "get_option", {"server.address": None}.get)
+    monkeypatch.setattr(services.reading.st, "get_option", {"server.address": None}.get)
     assert not services.is_local()
 
 

@@ -85,7 +85,7 @@ def test_market__seller__filters_by_how_the_address_begins(start: Start, market:
 def test_market__more_than_a_page__is_turned(
     start: Start, market: AppMarket, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(services, "PAGE_SIZE", 3)
+    monkeypatch.setattr(services.browsing, "PAGE_SIZE", 3)
     at = start()
     first = refs(at)
     assert len(first) == 3
@@ -111,5 +111,5 @@ def test_market__paused_listing__is_not_shown(start: Start, market: AppMarket):
 
 def again(at):
     """Look again after the second for which the app trusts its last look at the chain."""
-    services._sync.clear()
+    services.reading._sync.clear()
     return at.run()

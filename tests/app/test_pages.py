@@ -56,7 +56,7 @@ def test_dataset__all_versions_and_custody__are_shown(start: Start, market: AppM
         market.table("wine"), title="Wine, again", price="5 TUSD", update=str(older.listing_id)
     )
     assert newer.ref == f"{older.listing_id}@2"
-    services._sync.clear()
+    services.reading._sync.clear()
     text = page(start("dataset", dataset=newer.ref))
     assert older.ref in text
     assert "5 TUSD · for sale" in text
@@ -105,7 +105,7 @@ def test_hostile_texts__on_every_page__are_shown_as_they_are(
 ):
     text = HOSTILE[number]
     ref = market.sell_hostile(text, number).ref
-    services._sync.clear()
+    services.reading._sync.clear()
     at = start("market")
     at.text_input(key="market_text").input(f"hostile-{number}").run()
     assert not at.exception
@@ -133,7 +133,7 @@ def test_hostile_card__not_json_of_a_card__is_hidden_and_said(start: Start, mark
     manifest = Buyer(seller).manifest(version.terms.manifest)
     for path in (market.net.folder / "store").rglob(f"*{str(manifest.card)[-12:]}*"):
         path.unlink()
-    services._sync.clear()
+    services.reading._sync.clear()
     at = start("dataset", dataset=ref)
     assert "What the seller wrote about it cannot be shown" in page(at)
     at = start("market")

@@ -61,7 +61,7 @@ def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
     click(at, "List it")
     assert "For sale as no. " in page(at)
     assert "truthmark deliver --watch" in page(at)
-    services._sync.clear()
+    services.reading._sync.clear()
     at = start("market")
     at.text_input(key="market_text").input("prices of towns").run()
     text = page(at)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where the app calls the library; pages get `app.views` from it.
+
+Reads come from the index and are cached for all visitors. Whatever needs a key happens in the
+visitor's own session, and only where the app runs on the visitor's own machine (`is_local`).
+Everything that others wrote is cleaned here: nothing that leaves this module holds a control
+character or more than a page of text.
+"""
+
+from app.services.accounts import (
+    account,
+    account_names,
+    choose_account,
+    choose_role,
+    role,
+    roles,
+    unlock,
+)
+from app.services.browsing import search, tokens
+from app.services.buying import (
+    complain,
+    forget_price,
+    open_purchase,
+    owed,
+    pay,
+    prepare,
+    prepared,
+    purchase_by_key,
+    purchase_of,
+    purchases,
+    save_purchase,
+    take_back,
+    withdraw,
+)
+from app.services.datasets import dataset
+from app.services.networks import network
+from app.services.reading import is_local
+from app.services.selling import (
+    acceptance,
+    back_up,
+    discard,
+    list_packed,
+    pack,
+    sell_options,
+    uploaded,
+)
+from truthmark.errors import TruthmarkError
+
+__all__ = [
+    "TruthmarkError",
+    "acceptance",
+    "account",
+    "account_names",
+    "back_up",
+    "choose_account",
+    "choose_role",
+    "complain",
+    "dataset",
+    "discard",
+    "forget_price",
+    "is_local",
+    "list_packed",
+    "network",
+    "open_purchase",
+    "owed",
+    "pack",
+    "pay",
+    "prepare",
+    "prepared",
+    "purchase_by_key",
+    "purchase_of",
+    "purchases",
+    "role",
+    "roles",
+    "save_purchase",
+    "search",
+    "sell_options",
+    "take_back",
+    "tokens",
+    "unlock",
+    "uploaded",
+    "withdraw",
+]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who the visitor acts as, and his session with keys."""
+
+import streamlit as st
+
+from app import views
+from app.services.reading import is_local, shared_reader
+from truthmark.config import format_units, load_settings
+from truthmark.errors import ConfigError
+from truthmark.market.session import Session, connect, is_devnet, known_passphrase
+from truthmark.testing.network import ROLES
+
+_SESSION, _ROLE, _ACCOUNT, _TYPED = (
+    f"services.{name}" for name in ("session", "role", "account", "typed")
+)
+
+
+def roles() -> tuple[str, ...]:
+    """Return the roles of a local development network, whose homes lie beside each other."""
+    if not is_local():
+        return ()
+    session = shared_reader().session
+    folder = session.home.parent
+    if not is_devnet(session.settings) or not (folder / "devnet.json").is_file():
+        return ()
+    return tuple(role for role in ROLES if (folder / role / "config.toml").is_file())
+
+
+def role() -> str:
+    """Return the role that the visitor plays; that of the machine's settings at first."""
+    known = roles()
+    chosen = st.session_state.get(_ROLE, load_settings().home.name)
+    return chosen if chosen in known else (known[0] if known else "")
+
+
+def choose_role(name: str) -> None:
+    """Play another role from now on."""
+    st.session_state[_ROLE] = name
+    st.session_state.pop(_ACCOUNT, None)
+
+
+def account_names() -> tuple[str, ...]:
+    """Return the accounts of this machine by name."""
+    return tuple(account.alias for account in my_session().wallet.accounts())
+
+
+def choose_account(name: str) -> None:
+    """Act as another account of this machine from now on."""
+    st.session_state[_ACCOUNT] = name
+
+
+def account() -> views.Account | None:
+    """Return who acts; None where no account can: on a server of others, or before there is one.
+
+    Raises:
+        ConfigError: The settings name an account that is not there.
+        ChainError: The chain cannot be read.
+    """
+    if not is_local():
+        return None
+    session = my_session()
+    if session.settings.account is None:
+        return None
+    profile, address = session.profile, session.address
+    held = session.chain.batch(
+        [session.token(token.address).functions.balanceOf(address) for token in profile.tokens]
+    )
+    amounts = [
+        f"{format_units(units, token.decimals)} {token.symbol}"
+        for units, token in zip(held, profile.tokens, strict=True)
+    ]
+    return views.Account(
+        name=session.settings.account,
+        address=address,
+        balances=(*amounts, profile.format_native(session.chain.balance(address))),
+        is_locked=_is_locked(session),
+    )
+
+
+def unlock(passphrase: str) -> None:
+    """Open the account's file for this visit.
+
+    Raises:
+        PassphraseError: It is not the one.
+    """
+    st.session_state[_TYPED] = passphrase
+    try:
+        _ = my_session().signer
+    finally:
+        del st.session_state[_TYPED]
+
+
+def my_session() -> Session:
+    """Return the visitor's own session, which may open keys of this machine.
+
+    Raises:
+        ConfigError: This is not the visitor's own machine.
+    """
+    if not is_local():
+        raise ConfigError("this server holds nobody's keys; run the app on your own machine")
+    home = load_settings().home
+    if name := role():
+        home = home.parent / name
+    chosen = st.session_state.get(_ACCOUNT)
+    wanted = (home, chosen)
+    held = st.session_state.get(_SESSION)
+    if held is not None:
+        if held[0] == wanted:
+            return held[1]  # type: ignore[no-any-return]
+        held[1].close()
+    session = connect(home, ask_passphrase=_passphrase, account=chosen)
+    if session.settings.account is None and (known := session.wallet.accounts()):
+        session = connect(home, ask_passphrase=_passphrase, account=known[0].alias)
+    st.session_state[_SESSION] = (wanted, session)
+    return session
+
+
+def _passphrase(_: str) -> str:
+    typed = st.session_state.get(_TYPED)
+    if passphrase := typed or known_passphrase(shared_reader().session.settings):
+        return str(passphrase)
+    raise ConfigError("the account is locked; type its passphrase under your account's name")
+
+
+def _is_locked(session: Session) -> bool:
+    if "signer" in session.__dict__ or known_passphrase(session.settings):
+        return False
+    names = {n for a in session.wallet.accounts() for n in (a.alias, a.address)}
+    return session.settings.account in names
+
+
+def my_synced_session() -> Session:
+    """Return the visitor's session, as far as the chain is now."""
+    session = my_session()
+    session.catalogue.sync()
+    return session

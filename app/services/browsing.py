@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The market: searching, and listings as cards."""
+
+from decimal import Decimal
+
+from app import views
+from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_versions, shared_reader
+from app.services.texts import PAGE_SIZE
+from truthmark.cli.output import size
+from truthmark.market.catalogue import Epoch, EpochState, Version
+from truthmark.market.records import (
+    CustodyStatus,
+    VersionStatus,
+)
+from truthmark.market.session import Session
+
+
+def tokens() -> tuple[str, ...]:
+    """Return the symbols of the tokens that something may be sold for."""
+    profile = shared_reader().session.profile
+    stake = profile.contracts["token"].address if "token" in profile.contracts else ""
+    return tuple(t.symbol for t in profile.tokens if t.address != stake)
+
+
+def search(
+    text: str = "",
+    *,
+    token: str | None = None,
+    max_price: Decimal | None = None,
+    seller: str = "",
+    licence: str | None = None,
+    cheapest_first: bool = False,
+    page: int = 1,
+) -> views.Found:
+    """Return a page of what is for sale; of each listing the newest version that is open.
+
+    Args:
+        text: Words that title or description must contain, in any case.
+        token: Symbol of the sale token.
+        max_price: In units of `token`; ignored without it.
+        seller: How the seller's address begins.
+        licence: As the card has it.
+        cheapest_first: Else the newest come first; counts only with `token`.
+        page: From 1; the last one where there are fewer.
+    """
+    reader = shared_reader()
+    session = reader.session
+    wanted = session.profile.token(token) if token else None
+    limit = None
+    if wanted is not None and max_price is not None:
+        _, limit = session.profile.parse_amount(f"{max_price:f} {wanted.symbol}")
+    candidates: list[Version] = []
+    seen: set[int] = set()
+    for version in listed_versions(session):
+        if version.status is not VersionStatus.OPEN or version.listing_id in seen:
+            continue
+        seen.add(version.listing_id)
+        candidates.append(version)
+    cards = reader.cards.read(candidates, PATIENCE_SECONDS)
+    words = text.lower().split()
+    fitting: list[tuple[Version, Public]] = []
+    for version in candidates:
+        card = cards.get(version.terms_id)
+        if card is None:
+            continue
+        if wanted is not None and version.terms.token.lower() != wanted.address.lower():
+            continue
+        if limit is not None and version.price > limit:
+            continue
+        if seller and not version.terms.seller.lower().startswith(seller.strip().lower()):
+            continue
+        if licence and card.licence != licence:
+            continue
+        if all(word in card.searched for word in words):
+            fitting.append((version, card))
+    if cheapest_first and wanted is not None:
+        fitting.sort(key=lambda entry: entry[0].price)
+    pages = max(1, -(-len(fitting) // PAGE_SIZE))
+    page = min(max(page, 1), pages)
+    shown = fitting[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    return views.Found(
+        listings=tuple(
+            _listing(session, version, card, keeping)
+            for (version, card), keeping in zip(
+                shown, _keepings(session, [version for version, _ in shown]), strict=True
+            )
+        ),
+        total=len(fitting),
+        pages=pages,
+        page=page,
+        pending=sum(v.terms_id not in cards for v in candidates),
+        hidden=sum(card is None for card in cards.values()),
+        licences=tuple(sorted({card.licence for card in cards.values() if card is not None})),
+    )
+
+
+def _listing(
+    session: Session, version: Version, card: Public, keeping: tuple[str, bool, bool]
+) -> views.Listing:
+    terms, show = version.terms, session.profile.format_amount
+    text, is_kept, is_direct = keeping
+    return views.Listing(
+        ref=version.ref,
+        title=card.title,
+        summary=card.summary,
+        licence=card.licence,
+        price=show(version.price, terms.token),
+        rows=card.rows,
+        files=card.files,
+        size=size(card.bytes),
+        bond=show(terms.bond, terms.token) if terms.bond else None,
+        custody=text,
+        is_kept=is_kept,
+        is_direct=is_direct,
+    )
+
+
+def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool, bool]]:
+    """Return who keeps each key now, whether anybody does, and whether it is the seller."""
+    epochs = [list(reversed(session.catalogue.epochs(v.terms_id))) for v in versions]
+    states = iter(session.catalogue.states([epoch for each in epochs for epoch in each]))
+    now = chain_now(session)
+    return [
+        _keeping(version, [(epoch, next(states)) for epoch in each], now)
+        for version, each in zip(versions, epochs, strict=True)
+    ]
+
+
+def _keeping(
+    version: Version, epochs: list[tuple[Epoch, EpochState]], now: int
+) -> tuple[str, bool, bool]:
+    windows = version.terms.delivery_seconds + version.terms.inspection_seconds
+    for epoch, state in epochs:
+        custody = epoch.custody
+        if state.status is CustodyStatus.LIVE and now + windows <= state.end:
+            if custody.is_direct:
+                return "seller keeps the key", True, True
+            return f"{custody.threshold} of {custody.count} custodians", True, False
+    for epoch, state in epochs:
+        if state.status is CustodyStatus.OPENED and now <= epoch.custody.accept_until:
+            return "waiting for custodians", False, False
+    return "nobody keeps the key", False, False

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paying, waiting for the key, opening, complaining, taking money back."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import streamlit as st
+
+from app import views
+from app.services.accounts import my_session, my_synced_session
+from app.services.datasets import price_of
+from app.services.reading import (
+    PATIENCE_SECONDS,
+    chain_now,
+    find_version,
+    shared_reader,
+    version_of,
+)
+from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of
+from app.views import Mark
+from truthmark.cli.output import clean, moment, size
+from truthmark.codec import (
+    Container,
+    File,
+    open_container,
+)
+from truthmark.errors import (
+    ConfigError,
+    MarketError,
+)
+from truthmark.market.buyer import Buyer, Quote, WrongKeyComplaint
+from truthmark.market.buying import purchase_cost
+from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.records import (
+    PurchaseStatus,
+    VersionStatus,
+)
+from truthmark.market.session import Session
+from truthmark.market.upkeep import Upkeep, overdue
+from truthmark.types import Progress
+
+FIRST_ROWS: Final = 20
+_MAX_FILES: Final = 50
+_QUOTE, _COMPLAINT = (f"services.{name}" for name in ("quote", "complaint"))
+
+
+def prepare(ref: str, progress: Progress) -> views.Price:
+    """Fetch a version, check every byte of it, and ask what it costs now; pays nothing.
+
+    Raises:
+        NotForSaleError: It cannot be bought now.
+        PriceError: The account has not enough.
+        TruthmarkError: It cannot be fetched, or is not what the seller committed to.
+    """
+    session = my_session()
+    session.catalogue.sync()
+    version = find_version(session, ref)
+    buyer = Buyer(session)
+    buyer.fetch(version, progress)
+    quote = buyer.quote(version)
+    token = version.terms.token
+    held = session.token(token).functions.balanceOf(session.address).call()
+    if held < quote.total:
+        shown = session.profile.format_amount
+        raise MarketError(
+            f"this costs {shown(quote.total, token)} and the account has {shown(held, token)}; "
+            "send it more"
+        )
+    st.session_state[_QUOTE] = (session.address, version.ref, quote)
+    return price_of(session, quote)
+
+
+def prepared(ref: str) -> views.Price | None:
+    """Return the price that was asked for and not paid yet."""
+    held = st.session_state.get(_QUOTE)
+    if held is None or held[:2] != (my_session().address, ref):
+        return None
+    return price_of(my_session(), held[2])
+
+
+def forget_price() -> None:
+    """Pay nothing after all."""
+    st.session_state.pop(_QUOTE, None)
+
+
+def pay(ref: str) -> None:
+    """Pay what `prepare` said, and no more.
+
+    Raises:
+        MarketError: The price is not known.
+        TruthmarkError: It cannot be bought, or the account is locked; nothing is paid twice.
+    """
+    session = my_session()
+    held = st.session_state.get(_QUOTE)
+    if held is None or held[:2] != (session.address, ref):
+        raise MarketError("the price is not known any more; check the data set again")
+    quote: Quote = held[2]
+    Buyer(session).buy(quote, max_total=quote.total)
+    forget_price()
+
+
+def purchase_of(ref: str) -> views.Purchase | None:
+    """Return the account's newest purchase of a version, refunded ones too, if there is any."""
+    session = my_synced_session()
+    version = find_version(session, ref)
+    found = session.catalogue.purchases(buyer=session.address, terms_id=version.terms_id)
+    return _purchase(session, found[-1]) if found else None
+
+
+def purchase_by_key(key: str) -> views.Purchase:
+    """Return a purchase of the account as it is now.
+
+    Raises:
+        MarketError: It is not on the chain any more.
+    """
+    session = my_session()
+    return _purchase(session, _find_purchase(session, key))
+
+
+def purchases(page: int = 1) -> tuple[tuple[views.Purchase, ...], int]:
+    """Return a page of the account's purchases, the newest first, and how many pages there are."""
+    session = my_synced_session()
+    found = session.catalogue.purchases(buyer=session.address)[::-1]
+    pages = max(1, -(-len(found) // PAGE_SIZE))
+    shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    return tuple(_purchase(session, purchase) for purchase in shown), pages
+
+
+def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey:
+    """Combine the parts of a purchase's key, check it against all of the data, and open that.
+
+    Raises:
+        TruthmarkError: An endpoint lies, the data cannot be fetched, or a secret is missing.
+    """
+    session = my_session()
+    purchase = _find_purchase(session, key)
+    version = version_of(session, purchase.terms_id)
+    buyer = Buyer(session)
+    folder = buyer.fetch(version, progress)
+    try:
+        opened = buyer.receive(version, purchase, folder)
+    except WrongKeyComplaint as complaint:
+        st.session_state[_COMPLAINT] = (key, complaint)
+        return _wrong_key(session, complaint)
+    with open_container(opened.folder, cek=opened.cek) as container:
+        tables = [_first_rows(container, file) for file in container.tables[:MAX_TABLES]]
+        files = [file for file in container.files if not file.is_table]
+        return views.Opened(
+            tables=tuple(tables),
+            files=tuple((clean(f.path, 200), size(f.size or 0)) for f in files[:_MAX_FILES]),
+            file_count=len(files),
+        )
+
+
+def _first_rows(container: Container, file: File) -> views.Table:
+    rows = range(min(FIRST_ROWS, file.rows or 0))
+    table = container.to_table(file.path, rows=rows).slice(0, FIRST_ROWS)
+    shown = views.Table(name=clean(file.path, 200), rows=file.rows)
+    try:
+        return replace(shown, sample=rows_of(table.to_pylist()))
+    except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
+        # Arrow holds times, time zones and texts that Python has no value for.
+        return replace(shown, note="its rows cannot be shown here; save it to use it elsewhere")
+
+
+def save_purchase(key: str, folder: str, progress: Progress) -> str:
+    """Write what was bought into a new folder as Parquet and files; return the folder.
+
+    Raises:
+        TruthmarkError: The folder cannot be made, or the data cannot be opened.
+    """
+    if not folder.strip():
+        raise ConfigError("say where it should go; name a new folder")
+    session = my_session()
+    purchase = _find_purchase(session, key)
+    version = version_of(session, purchase.terms_id)
+    buyer = Buyer(session)
+    opened = buyer.receive(version, purchase, buyer.fetch(version))
+    target = Path(folder.strip()).expanduser().absolute()
+    with open_container(opened.folder, cek=opened.cek) as container:
+        return str(container.extract(target, progress=progress))
+
+
+def complain(key: str) -> str:
+    """Prove on the chain that the key of a purchase is wrong; return what came back.
+
+    Raises:
+        MarketError: `open_purchase` has not found the key to be wrong.
+        TruthmarkError: The market refuses, or the account is locked.
+    """
+    session = my_session()
+    held = st.session_state.get(_COMPLAINT)
+    if held is None or held[0] != key:
+        raise MarketError("the key has to be checked first; open the purchase again")
+    complaint: WrongKeyComplaint = held[1]
+    Buyer(session).complain(complaint)
+    token = complaint.opened.version.terms.token
+    Upkeep(session).withdraw(token, session.address)
+    st.session_state.pop(_COMPLAINT)
+    return _brings(session, complaint)
+
+
+def take_back(key: str) -> str:
+    """Take the money of a purchase back that failed; return what came back.
+
+    Raises:
+        TruthmarkError: It cannot be refunded, or the account is locked.
+    """
+    session = my_session()
+    purchase = _find_purchase(session, key)
+    token = version_of(session, purchase.terms_id).terms.token
+    if not _is_refundable(session, purchase):
+        raise MarketError("this purchase cannot be refunded now; reload the page")
+    Upkeep(session).refund([purchase])
+    Upkeep(session).withdraw(token, session.address)
+    return _paid(session, purchase)
+
+
+def owed() -> tuple[str, ...]:
+    """Return what the contracts hold for the account, of each token that is listed."""
+    session = my_synced_session()
+    upkeep = Upkeep(session)
+    amounts = (
+        (sum(upkeep.owed(token.address, session.address).values()), token.address)
+        for token in session.profile.tokens
+    )
+    return tuple(session.profile.format_amount(a, token) for a, token in amounts if a)
+
+
+def withdraw() -> None:
+    """Pay out to the account all that the contracts hold for it.
+
+    Raises:
+        TruthmarkError: A contract refuses, or the account is locked.
+    """
+    session = my_session()
+    for token in session.profile.tokens:
+        Upkeep(session).withdraw(token.address, session.address)
+
+
+def _find_purchase(session: Session, key: str) -> Purchase:
+    session.catalogue.sync()
+    found = session.catalogue.purchases(purchase_id=bytes.fromhex(key))
+    if not found:
+        raise MarketError("the purchase is not on the chain any more; reload the page")
+    return found[0]
+
+
+def _paid(session: Session, purchase: Purchase) -> str:
+    custody = session.catalogue.epoch(purchase.custody_id).custody
+    token = version_of(session, purchase.terms_id).terms.token
+    return session.profile.format_amount(purchase_cost(purchase.receipt.price, custody), token)
+
+
+def _is_refundable(session: Session, purchase: Purchase) -> bool:
+    if overdue([purchase], chain_now(session)):
+        return True
+    version = version_of(session, purchase.terms_id)
+    is_open = purchase.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
+    return is_open and version.status is VersionStatus.DEAD
+
+
+def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
+    version = version_of(session, purchase.terms_id)
+    threshold = session.catalogue.epoch(purchase.custody_id).custody.threshold
+    card = shared_reader().cards.read([version], PATIENCE_SECONDS).get(version.terms_id)
+    can_refund = _is_refundable(session, purchase)
+    has_key = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
+    return views.Purchase(
+        key=purchase.purchase_id.hex(),
+        ref=version.ref,
+        title=card.title if card else "its description cannot be read now",
+        paid=_paid(session, purchase),
+        bought=moment(purchase.bought_at),
+        steps=_steps(purchase, threshold, can_refund),
+        note=_note(session, purchase, version, can_refund),
+        can_open=has_key,
+        can_refund=can_refund,
+        is_over=purchase.status in (PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED),
+    )
+
+
+def _steps(purchase: Purchase, threshold: int, is_failed: bool) -> tuple[views.Step, ...]:
+    """Return paid → part 1 of t → ... → verified, each with how far it is."""
+    came = min(len(purchase.delivered), threshold)
+    is_verified = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
+    steps = [views.Step("Paid", Mark.DONE)]
+    steps += [
+        views.Step(f"Part {i} of {threshold}", Mark.DONE if i <= came else Mark.TODO)
+        for i in range(1, threshold + 1)
+    ]
+    steps.append(views.Step("Verified", Mark.DONE if is_verified else Mark.TODO))
+    if purchase.status is PurchaseStatus.REFUNDED:
+        return (*(s for s in steps if s.mark is Mark.DONE), views.Step("Refunded", Mark.DONE))
+    at = next((i for i, step in enumerate(steps) if step.mark is Mark.TODO), None)
+    if at is not None:
+        steps[at] = replace(steps[at], mark=Mark.FAILED if is_failed else Mark.NOW)
+    return tuple(steps)
+
+
+def _note(session: Session, purchase: Purchase, version: Version, can_refund: bool) -> str:
+    now = chain_now(session)
+    until = moment(purchase.deadline, now)
+    if purchase.status is PurchaseStatus.REFUNDED:
+        return "Your money was given back."
+    if purchase.status is PurchaseStatus.SETTLED:
+        return "Finished: the seller is paid, and the data is yours to open."
+    if version.status is VersionStatus.DEAD:
+        return "The key of this data set was proven wrong: take your money back."
+    if can_refund:
+        return "The key did not come in time: take your money back."
+    if purchase.status is PurchaseStatus.PAID:
+        return f"The key comes until {until}, or you can take your money back."
+    if now > purchase.deadline:
+        return "The contract has verified the key. The time for complaints is over."
+    return (
+        "The contract has verified the key. The seller is paid later; should the key not open the "
+        f"data, you can complain until {until}."
+    )
+
+
+def _wrong_key(session: Session, complaint: WrongKeyComplaint) -> views.WrongKey:
+    opened, now = complaint.opened, chain_now(session)
+    cost = Buyer(session).complaint_cost(complaint)
+    return views.WrongKey(
+        cost="" if cost is None else session.profile.format_native(cost),
+        brings=_brings(session, complaint),
+        until=moment(opened.purchase.deadline, now),
+        is_late=now > opened.purchase.deadline,
+    )
+
+
+def _brings(session: Session, complaint: WrongKeyComplaint) -> str:
+    opened = complaint.opened
+    token = opened.version.terms.token
+    reward = session.profile.format_amount(complaint.reward, token)
+    return f"{_paid(session, opened.purchase)} and {reward} of the seller's bond"

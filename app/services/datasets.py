@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One data set: what is public of it, who keeps its key, and what it costs."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+import streamlit as st
+
+from app import views
+from app.services.reading import chain_now, find_version, listed_versions, shared_reader
+from app.services.texts import counts_of, day_of, paragraphs_of, tables_of
+from truthmark.cli.output import clean, duration, moment, plural, size
+from truthmark.codec import (
+    Manifest,
+)
+from truthmark.errors import (
+    KeysError,
+    NotForSaleError,
+    TruthmarkError,
+)
+from truthmark.market.buyer import Buyer, Quote
+from truthmark.market.catalogue import Epoch, EpochState, Version
+from truthmark.market.delivering import check_custody
+from truthmark.market.records import (
+    BPS,
+    ZERO_ADDRESS,
+    CustodyStatus,
+    VersionStatus,
+    bits,
+)
+from truthmark.market.session import Session
+from truthmark.market.surface import dataset_uri
+
+_STATUS: Final = {
+    VersionStatus.OPEN: "",
+    VersionStatus.PAUSED: "paused by the seller",
+    VersionStatus.RETIRED: "no longer sold",
+    VersionStatus.CLOSED: "no longer sold",
+    VersionStatus.DEAD: "its key was proven wrong: do not buy it",
+}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _public_part(
+    key: str, terms_id: bytes, _session: Session, _version: Version
+) -> tuple[Manifest, dict[str, Any]]:
+    buyer = Buyer(_session)
+    return buyer.manifest(_version.terms.manifest), buyer.preview(_version)
+
+
+def dataset(ref: str) -> views.Dataset:
+    """Return all that is public of a version.
+
+    Raises:
+        NotForSaleError: There is none of this name.
+        ChainError: The chain cannot be read.
+    """
+    session = shared_reader().session
+    version = find_version(session, ref)
+    terms, profile = version.terms, session.profile
+    show = profile.format_amount
+    card: dict[str, Any] = {"title": "", "description": "", "licence": ""}
+    manifest: Manifest | None = None
+    problem = ""
+    try:
+        manifest, card = _public_part(profile.name, version.terms_id, session, version)
+    except (TruthmarkError, OSError, ValueError) as error:
+        problem = clean(error)
+    epochs = session.catalogue.epochs(version.terms_id)
+    states = session.catalogue.states(epochs)
+    quote, why_not = _try_quote(session, version)
+    return views.Dataset(
+        ref=version.ref,
+        title=clean(card["title"], 200) or "Untitled",
+        description=paragraphs_of(card["description"]),
+        licence=clean(card["licence"], 256) or "unknown",
+        status=_STATUS[version.status],
+        size=size(manifest.size) if manifest else "unknown",
+        seller=terms.seller,
+        listed=day_of(version.listed_at),
+        problem=problem,
+        counts=counts_of(card),
+        tables=tables_of(card),
+        price=price_of(session, quote) if quote else None,
+        why_not=why_not,
+        listed_price=show(version.price, terms.token),
+        delivery=duration(terms.delivery_seconds),
+        inspection=duration(terms.inspection_seconds),
+        bond=show(terms.bond, terms.token) if terms.bond else None,
+        gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
+        custody=tuple(
+            _custody(session, version, epoch, state)
+            for epoch, state in reversed(list(zip(epochs, states, strict=True)))
+        ),
+        versions=tuple(
+            views.Sibling(
+                v.ref,
+                day_of(v.listed_at),
+                show(v.price, v.terms.token),
+                _STATUS[v.status] or "for sale",
+            )
+            for v in listed_versions(session)
+            if v.listing_id == version.listing_id
+        ),
+        sold=_sold(session, version),
+        uri=dataset_uri(session, version),
+        evidence=_evidence(session, version, manifest, epochs),
+    )
+
+
+def _try_quote(session: Session, version: Version) -> tuple[Quote | None, str]:
+    try:
+        return Buyer(session).quote(version), ""
+    except NotForSaleError as error:
+        return None, clean(error)
+
+
+def price_of(session: Session, quote: Quote) -> views.Price:
+    """Return what a quote says, in words."""
+    show, token = session.profile.format_amount, quote.version.terms.token
+    custody = quote.epoch.custody
+    protocol = quote.price * quote.version.terms.fee_bps // BPS
+    return views.Price(
+        price=show(quote.price, token),
+        keepers=custody.keepers,
+        fee=show(custody.fee, token) if custody.fee else None,
+        custodians=custody.threshold,
+        fees=show(quote.total - quote.price, token),
+        total=show(quote.total, token),
+        protocol_fee=show(protocol, token) if protocol else None,
+    )
+
+
+def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState) -> views.Custody:
+    custody, now = epoch.custody, chain_now(session)
+    show = session.profile.format_amount
+    is_good = state.status is CustodyStatus.LIVE and now <= state.end
+    details: list[str] = []
+    if state.status is CustodyStatus.OPENED and now <= custody.accept_until:
+        missing = custody.count - len(bits(state.accepted))
+        headline = f"Waiting for {plural(missing, 'custodian')} to accept"
+        details.append(f"until {moment(custody.accept_until, now)}")
+    elif not is_good:
+        headline = "Ended: nothing can be bought from these keepers"
+    elif custody.lock == 0:
+        headline = "The seller keeps the key"
+        details.append(f"until {moment(state.end, now)}")
+        details.append("He hands it over himself, so his own program has to run.")
+    else:
+        headline = f"{custody.threshold} of {custody.count} custodians hand over the key"
+        details.append(f"until {moment(state.end, now)}")
+        details.append("Each has only a part of it. The seller may be offline.")
+    if custody.lock:
+        stake = session.profile.contracts["token"].address
+        details.append(
+            f"Each has {show(custody.lock, stake)} at stake; one who stays silent loses "
+            f"{show(custody.penalty, stake)}."
+        )
+    try:
+        check_custody(version.terms, custody, epoch.custodians, epoch.share_keys)
+    except KeysError as error:
+        is_good = False
+        details.append(f"Do not buy from these: {clean(error)}")
+    custodians = epoch.custodians if custody.lock else ()
+    return views.Custody(headline, tuple(details), custodians, is_good)
+
+
+def _sold(session: Session, version: Version) -> int:
+    index = session.catalogue.follower.index
+    table = index.table("market", "Purchased")
+    query = sa.select(sa.func.count()).where(table.c.terms_id == version.terms_id)
+    with index.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def _evidence(
+    session: Session, version: Version, manifest: Manifest | None, epochs: Sequence[Epoch]
+) -> tuple[tuple[str, str], ...]:
+    terms = version.terms
+    return (
+        ("Registry contract: terms, price, status, bond", session.chain.registry.address),
+        ("Market contract: purchases, deliveries", session.chain.market.address),
+        ("Id of the terms", f"0x{version.terms_id.hex()}"),
+        ("Manifest", str(manifest.cid) if manifest else f"sha256 0x{terms.manifest.hex()}"),
+        *(
+            (("Container", str(manifest.container)), ("Card", str(manifest.card)))
+            if manifest
+            else ()
+        ),
+        (f"Root over {plural(terms.shard_count, 'shard')}", f"0x{terms.root.hex()}"),
+        ("Dataset key", f"0x{terms.public_key.x:064x}"),
+        ("Protocol fee", f"{terms.fee_bps} basis points of the price"),
+        *((f"Custody, epoch {e.custody.epoch}", f"0x{e.custody_id.hex()}") for e in epochs),
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network: contracts, parameters, totals, and whether everything works."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from app import views
+from app.services.reading import listed_versions, shared_reader
+from app.services.texts import percent_of
+from truthmark.cli.output import clean, duration, moment, plural
+from truthmark.errors import (
+    TruthmarkError,
+)
+from truthmark.market.buyer import Buyer
+from truthmark.market.session import Session
+
+_CONTRACTS: Final = {
+    "registry": ("Registry", "terms, versions, prices, bonds, custody"),
+    "market": ("Market", "purchases, deliveries, buyers' money"),
+    "proofs": ("Proofs", "decides complaints about wrong keys"),
+    "staking": ("Staking", "what custodians have at stake"),
+    "token": ("Stake token", "what is staked"),
+}
+
+
+def network() -> views.Network:
+    """Return what the app is connected to, and how that is."""
+    session = shared_reader().session
+    profile, chain = session.profile, session.chain
+    head = chain.block()
+    tip = session.catalogue.follower.index.tip()
+    counts = session.catalogue.follower.index.counts()
+    return views.Network(
+        name=profile.name,
+        chain_id=profile.chain_id,
+        height=head.number,
+        time=moment(head.timestamp),
+        indexed=tip.number,
+        health=tuple(_health(session, head.number - tip.number, head.timestamp)),
+        contracts=tuple(
+            (*_CONTRACTS.get(name, (name.capitalize(), "")), info.address)
+            for name, info in profile.contracts.items()
+        ),
+        tokens=tuple((token.symbol, token.address) for token in profile.tokens),
+        parameters=_parameters(session),
+        totals=(
+            ("Versions listed", f"{counts['registry_version_listed']:,}"),
+            ("Purchases", f"{counts['market_purchased']:,}"),
+            ("Parts of keys delivered", f"{counts['market_delivered']:,}"),
+            ("Refunds", f"{counts['market_refunded']:,}"),
+        ),
+    )
+
+
+def _health(session: Session, lag: int, chain_time: int) -> Iterable[views.Health]:
+    profile = session.profile
+    hosts = ", ".join(urlsplit(url).hostname or "?" for url in profile.rpc)
+    yield views.Health("Chain", True, f"answers, by way of {clean(hosts, 200)}")
+    yield views.Health("Contracts", True, "their code is what the profile says")
+    yield views.Health("Index", lag <= 3, f"{plural(max(lag, 0), 'block')} behind the chain")
+    yield _storage_health(session)
+    ahead = chain_time - int(time.time())
+    # Where time is warped, deadlines still go by the chain.
+    is_close = abs(ahead) <= max(120, 5 * profile.block_time)
+    side = "ahead of" if ahead > 0 else "behind"
+    text = "as this machine's"
+    if not is_close:
+        text = f"{duration(ahead)} {side} this machine's; deadlines go by the chain's"
+    yield views.Health("Chain time", is_close, text)
+
+
+def _storage_health(session: Session) -> views.Health:
+    newest = listed_versions(session)[:1]
+    try:
+        for version in newest:
+            Buyer(session).manifest(version.terms.manifest)
+    except (TruthmarkError, OSError) as error:
+        return views.Health("Storage", False, clean(error))
+    text = "reads what was listed last" if newest else "nothing was listed yet"
+    return views.Health("Storage", True, text)
+
+
+def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
+    chain, profile = session.chain, session.profile
+    registry, staking = chain.registry.functions, chain.staking.functions
+    fee, most, low, high, ticket, unbonding = chain.batch(
+        [
+            registry.fee_bps(),
+            registry.MAX_FEE_BPS(),
+            registry.MIN_WINDOW(),
+            registry.MAX_WINDOW(),
+            staking.TICKET(),
+            staking.UNBONDING_SECONDS(),
+        ]
+    )
+    stake = profile.contracts["token"].address
+    return (
+        ("Protocol fee", f"{percent_of(fee)} of the price, at most {percent_of(most)}"),
+        ("Windows of a sale", f"from {duration(low)} to {duration(high)}"),
+        ("One ticket of stake", profile.format_amount(ticket, stake)),
+        ("Stake comes back after", duration(unbonding)),
+        ("Counts as final after", plural(profile.confirmations, "block")),
+    )

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packing, backing up, listing, and waiting for custodians."""
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from app import views
+from app.services.accounts import my_session, my_synced_session
+from app.services.browsing import tokens
+from app.services.reading import find_version, shared_reader
+from app.services.texts import counts_of, paragraphs_of, tables_of
+from truthmark.cli.backups import is_covered, write_backup
+from truthmark.cli.base import State
+from truthmark.cli.output import clean, duration, size
+from truthmark.codec import (
+    CardPolicy,
+    Manifest,
+    read_card,
+    read_manifest,
+)
+from truthmark.errors import (
+    ConfigError,
+    NotForSaleError,
+)
+from truthmark.market.packing import pack_dataset
+from truthmark.market.records import (
+    bits,
+)
+from truthmark.market.seller import Seller
+from truthmark.market.session import Session
+from truthmark.market.surface import list_dataset
+from truthmark.types import Progress
+
+
+def sell_options() -> views.SellOptions:
+    """Return what a seller may choose from on this network."""
+    session = shared_reader().session
+    return views.SellOptions(
+        tokens=tokens(),
+        windows=tuple(
+            (
+                name,
+                f"{name}: the key comes within {duration(preset.delivery)}, then "
+                f"{duration(preset.inspection)} to complain",
+            )
+            for name, preset in session.profile.windows.items()
+        ),
+        custodians=sum(offer.is_available for offer in session.catalogue.offers()),
+    )
+
+
+@contextlib.contextmanager
+def uploaded(name: str, data: bytes) -> Iterator[str]:
+    """Give the path of a file with these bytes on this machine, which is gone afterwards."""
+    home = my_session().home
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=home) as folder:
+        path = Path(folder) / (Path(name).name or "data")
+        path.write_bytes(data)
+        yield str(path)
+
+
+def pack(
+    source: str,
+    *,
+    title: str,
+    description: str,
+    licence: str,
+    samples: int,
+    show_columns: bool,
+    show_counts: bool,
+    progress: Progress,
+) -> views.Packed:
+    """Encrypt a file or folder of this machine under a fresh key; nothing becomes public yet.
+
+    Raises:
+        ConfigError: There is no such file, or an option cannot be used.
+        CodecError: It cannot be packed.
+    """
+    session = my_session()
+    path = Path(source.strip()).expanduser()
+    if not source.strip() or not path.exists():
+        raise ConfigError(
+            f"there is nothing at {clean(source, 200) or 'no path'}; correct the path"
+        )
+    folder = session.home / "packed" / f"{path.stem[:40] or 'data'}-{secrets.token_hex(4)}"
+    packed = pack_dataset(
+        path,
+        folder,
+        session.vault,
+        licence=licence.strip(),
+        title=" ".join(title.split()) or path.stem,
+        description=description,
+        card=CardPolicy(schema=show_columns, counts=show_counts, samples=samples),
+        progress=progress,
+    )
+    return _packed(session, packed.folder, len(packed.skipped))
+
+
+def discard(packed: views.Packed) -> None:
+    """Forget what was packed and not listed; its key stays in the vault, where it does no harm."""
+    folder = Path(packed.folder)
+    if folder.parent == my_session().home / "packed":
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _packed(session: Session, folder: Path, skipped: int) -> views.Packed:
+    manifest = read_manifest(folder)
+    card = read_card((folder / "card.json").read_bytes())
+    return views.Packed(
+        folder=str(folder),
+        title=clean(card["title"], 200),
+        description=paragraphs_of(card["description"]),
+        licence=clean(card["licence"], 256),
+        size=size(manifest.size),
+        counts=counts_of(card),
+        tables=tables_of(card),
+        skipped=skipped,
+        needs_backup=not is_covered(session.home, "seller-secret", _secret_name(manifest)),
+    )
+
+
+def _secret_name(manifest: Manifest) -> str:
+    return f"{manifest.public_key.x:064x}"
+
+
+class _TypedPassphrase(State):
+    """What `write_backup` asks for, typed into a page."""
+
+    def __init__(self, home: Path, typed: str) -> None:
+        super().__init__(home)
+        self.typed = typed
+
+    def new_passphrase(self, what: str) -> str:
+        return self.typed
+
+
+def back_up(file: str, passphrase: str) -> int:
+    """Write all of the account's secrets into a new encrypted file; return how many.
+
+    Raises:
+        ConfigError: The file is there already, or there is no passphrase.
+        KeysError: It cannot be written.
+    """
+    if not passphrase or not file.strip():
+        raise ConfigError("a backup needs a file and a passphrase; choose both")
+    session = my_session()
+    target = Path(file.strip()).expanduser().absolute()
+    return write_backup(_TypedPassphrase(session.home, passphrase), session.home, target)
+
+
+def list_packed(
+    packed: views.Packed,
+    *,
+    price: Decimal,
+    token: str,
+    windows: str,
+    custodians: int,
+    threshold: int,
+    days: int,
+    bond: Decimal,
+    progress: Progress,
+) -> str:
+    """Put packed data up for sale and return its name, such as `17@1`.
+
+    Args:
+        packed: What `pack` returned.
+        price: In units of `token`.
+        token: Symbol of the sale token.
+        windows: Name of a preset.
+        custodians: How many keep the key; 0: the seller.
+        threshold: How many of them make the key.
+        days: How long they stay.
+        bond: What the seller puts up, in units of `token`.
+        progress: Called with bytes stored and to be stored.
+
+    Raises:
+        TruthmarkError: There are not enough custodians, a contract refuses, there is no backup,
+            or the account is locked.
+    """
+    session = my_session()
+    folder = Path(packed.folder)
+    if not is_covered(session.home, "seller-secret", _secret_name(read_manifest(folder))):
+        raise ConfigError("without a backup you could lose what you sell; make the backup first")
+    version = list_dataset(
+        folder,
+        price=f"{price:f} {token}",
+        custodians=custodians,
+        threshold=threshold,
+        windows=windows,
+        term_days=days,
+        bond=f"{bond:f} {token}" if bond else None,
+        session=session,
+        progress=progress,
+    )
+    return version.ref
+
+
+def acceptance(ref: str) -> views.Acceptance:
+    """Return how far the custodians of a version's newest custody are.
+
+    Raises:
+        ChainError: The chain cannot be read.
+    """
+    session = my_synced_session()
+    epoch = session.catalogue.epochs(find_version(session, ref).terms_id)[-1]
+    problem, is_live = "", False
+    try:
+        is_live = Seller(session).is_live(epoch)
+    except NotForSaleError as error:
+        problem = clean(error)
+    accepted = len(bits(session.catalogue.states([epoch])[0].accepted))
+    return views.Acceptance(
+        accepted, epoch.custody.count, is_live, epoch.custody.lock == 0, problem
+    )
