@@ -426,12 +426,12 @@ def test_list__interrupted_and_repeated__goes_on_and_lists_once(
     interrupt("_insist_on_backup")
     stopped = seller(*command)
     assert (stopped.code, backup.exists()) == (INTERRUPTED, False)
-    interrupt("_agree")  # with nothing packed to pack, it is asked only after the backup
+    interrupt("agree")  # with nothing packed to pack, it is asked only after the backup
     stopped = seller(*command)
     assert (stopped.code, backup.exists()) == (INTERRUPTED, True)
     assert "going on with" in stopped.err
     assert held(seller) == before
-    interrupt("_wait_until_live")
+    interrupt("wait_until_live")
     assert seller(*command).code == INTERRUPTED
     assert held(seller) == before - 1_000_000
     again = seller(*command).ok()
