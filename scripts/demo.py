@@ -170,10 +170,9 @@ def _sell(
     )
     epoch = seller.catalogue.epochs(version.terms_id)[0]
     with stage.bar("custodians accept") as advance:
-        while not Seller(seller).is_live(epoch):
-            state = seller.catalogue.states([epoch])[0]
-            advance(state.accepted.bit_count(), epoch.custody.count)
-            time.sleep(0.2)
+        Seller(seller).wait_until_live(
+            epoch, lambda accepted: advance(len(accepted), epoch.custody.count)
+        )
     stage.say(
         f"{title}: {made.manifest.size:,} bytes in {made.count} shards, for sale as "
         f"[bold]{version.ref}[/] at {PRICES[name]}"

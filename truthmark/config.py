@@ -35,6 +35,12 @@ BlockHashes = Literal["proposer", "sequencer", "local"]
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
 `sequencer`, a single operator at will; `local`, whoever runs the development chain."""
 
+DEVNET_CHAIN_ID = 31337
+"""Of local development chains."""
+
+DEVNET_PASSPHRASE = "devnet"  # noqa: S105
+"""Of all keystore files of a devnet, whose keys everybody knows anyway."""
+
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

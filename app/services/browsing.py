@@ -9,7 +9,6 @@ from app.services.texts import PAGE_SIZE
 from truthmark.cli.output import size
 from truthmark.market.catalogue import Epoch, EpochState, Version
 from truthmark.market.records import (
-    CustodyStatus,
     VersionStatus,
 )
 from truthmark.market.session import Session
@@ -129,14 +128,13 @@ def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool
 def _keeping(
     version: Version, epochs: list[tuple[Epoch, EpochState]], now: int
 ) -> tuple[str, bool, bool]:
-    windows = version.terms.delivery_seconds + version.terms.inspection_seconds
     for epoch, state in epochs:
         custody = epoch.custody
-        if state.status is CustodyStatus.LIVE and now + windows <= state.end:
+        if state.outlasts(version.terms, now):
             if custody.is_direct:
                 return "seller keeps the key", True, True
             return f"{custody.threshold} of {custody.count} custodians", True, False
     for epoch, state in epochs:
-        if state.status is CustodyStatus.OPENED and now <= epoch.custody.accept_until:
+        if state.is_awaited(epoch.custody, now):
             return "waiting for custodians", False, False
     return "nobody keeps the key", False, False

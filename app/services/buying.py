@@ -61,7 +61,7 @@ def prepare(ref: str, progress: Progress) -> views.Price:
     buyer.fetch(version, progress)
     quote = buyer.quote(version)
     token = version.terms.token
-    held = session.token(token).functions.balanceOf(session.address).call()
+    held = session.held(token)
     if held < quote.total:
         shown = session.profile.format_amount
         raise MarketError(

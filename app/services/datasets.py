@@ -137,13 +137,13 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
     show = session.profile.format_amount
     is_good = state.status is CustodyStatus.LIVE and now <= state.end
     details: list[str] = []
-    if state.status is CustodyStatus.OPENED and now <= custody.accept_until:
+    if state.is_awaited(custody, now):
         missing = custody.count - len(bits(state.accepted))
         headline = f"Waiting for {plural(missing, 'custodian')} to accept"
         details.append(f"until {moment(custody.accept_until, now)}")
     elif not is_good:
         headline = "Ended: nothing can be bought from these keepers"
-    elif custody.lock == 0:
+    elif custody.is_direct:
         headline = "The seller keeps the key"
         details.append(f"until {moment(state.end, now)}")
         details.append("He hands it over himself, so his own program has to run.")

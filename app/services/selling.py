@@ -215,5 +215,5 @@ def acceptance(ref: str) -> views.Acceptance:
         problem = clean(error)
     accepted = len(bits(session.catalogue.states([epoch])[0].accepted))
     return views.Acceptance(
-        accepted, epoch.custody.count, is_live, epoch.custody.lock == 0, problem
+        accepted, epoch.custody.count, is_live, epoch.custody.is_direct, problem
     )

@@ -530,7 +530,7 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     accepted = iter([0, 0, 0b010, 0b010, 0b110])
-    monkeypatch.setattr(custody.time, "sleep", lambda _: None)
+    monkeypatch.setattr("truthmark.market.seller.time.sleep", lambda _: None)
     looks = iter([False] * 6)
     monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
     session: Any = SimpleNamespace(

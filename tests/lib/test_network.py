@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import truthmark
-from truthmark.config import Settings, load_settings
+from truthmark.config import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import anvil_binary
-from truthmark.testing.network import PASSPHRASE, ROLES, Devnet, role_key
+from truthmark.testing.network import ROLES, Devnet, role_key
 
 pytestmark = pytest.mark.chain
 
@@ -195,4 +195,4 @@ def test_start_custodians__node_that_does_not_start__says_where_to_look(
 
 def test_passphrase__of_a_devnet__opens_its_keystores(net: Devnet) -> None:
     with net.session("buyer") as session:
-        assert session.wallet.load("buyer", PASSPHRASE) == role_key("buyer")
+        assert session.wallet.load("buyer", DEVNET_PASSPHRASE) == role_key("buyer")

@@ -243,7 +243,7 @@ def _show_custody(
             how = f"until {moment(state.end, now)}"
         else:
             how = "ended"
-        if custody.lock == 0:
+        if custody.is_direct:
             out(f"  the seller alone, {how}: deliveries need the seller's own process")
         else:
             accepted = len(bits(state.accepted))
@@ -324,7 +324,7 @@ def _epoch_json(session: "Session", epoch: "Epoch", state: "EpochState") -> dict
     return {
         "custody_id": "0x" + epoch.custody_id.hex(),
         "status": state.status.name.lower(),
-        "is_direct": custody.lock == 0,
+        "is_direct": custody.is_direct,
         "threshold": custody.threshold,
         "custodians": list(epoch.custodians),
         "accepted": [epoch.custodians[j - 1] for j in bits(state.accepted)],

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who keeps the key of a data set, and for how much: what `list` and `renew` share."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -172,7 +171,6 @@ def agree(
 
 def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> None:
     """Wait until all custodians have accepted; in direct mode that is at once."""
-    from truthmark.market.records import bits
     from truthmark.market.seller import Seller
 
     seller = Seller(session)
@@ -184,13 +182,14 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
         f"{moment(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
         f"`truthmark show {version.ref}` tells how it stands"
     )
-    pause = min(max(session.profile.block_time / 2, 0.2), 5.0)
     told = 0
-    while not seller.is_live(epoch):
-        accepted = bits(session.catalogue.states([epoch])[0].accepted)
+
+    def tell(accepted: list[int]) -> None:
+        nonlocal told
         if len(accepted) not in (told, count):
             left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
             say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
             told = len(accepted)
-        time.sleep(pause)
+
+    seller.wait_until_live(epoch, tell)
     say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")

@@ -24,7 +24,6 @@ BUG = 70
 """`EX_SOFTWARE` of sysexits.h: an error that nobody foresaw."""
 INTERRUPTED = 130
 """What shells give to a program that Ctrl-C ended."""
-DEVNET_CHAIN: Final = 31337
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 # By topic: each command with the module and the name of its function.
@@ -130,13 +129,15 @@ class Root(Group):
 
 def _how_to_start(state: State) -> str | None:
     """Return what starts the chain again, if it is one of this machine's."""
+    from truthmark.config import DEVNET_CHAIN_ID
+
     try:
         settings = state.settings
         profile = settings.chain_profile()
     except ConfigError:
         return None
     hosts = {urlsplit(url).hostname for url in profile.rpc}
-    if profile.chain_id != DEVNET_CHAIN or not hosts <= _LOOPBACK:
+    if profile.chain_id != DEVNET_CHAIN_ID or not hosts <= _LOOPBACK:
         return None
     folder = settings.home.parent
     known = shlex.quote(str(folder)) if (folder / "devnet.json").is_file() else "FOLDER"

@@ -223,7 +223,7 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
         f"for sale as {version.ref} at {show(version.price, terms.token)}; each sale pays you "
         f"{show(version.price - fee, terms.token)}"
     )
-    if epoch.custody.lock == 0:
+    if epoch.custody.is_direct:
         say(
             "keep `truthmark deliver --watch` running: what is not delivered within "
             f"{duration(terms.delivery_seconds)} is refunded"

@@ -28,7 +28,7 @@ from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
 from truthmark.market.complaining import draft_evidence
 from truthmark.market.delivering import check_custody
 from truthmark.market.permits import sign_permit
-from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
+from truthmark.market.records import PurchaseStatus, VersionStatus, bits
 from truthmark.market.seller import require_open
 from truthmark.market.selling import licence_hash
 from truthmark.market.upkeep import Upkeep
@@ -107,7 +107,7 @@ def _why_nobody(
 ) -> str:
     for epoch, state in zip(epochs, states, strict=True):
         custody = epoch.custody
-        if state.status is CustodyStatus.OPENED and now <= custody.accept_until:
+        if state.is_awaited(custody, now):
             return (
                 f"{version.ref} is not for sale yet: {len(bits(state.accepted))} of "
                 f"{custody.count} custodians have accepted; try again later"
@@ -261,13 +261,12 @@ class Buyer:
         session.catalogue.require_agreed(version)
         price = voucher[0] if voucher[1] else listed
         now = session.chain.time()
-        windows = version.terms.delivery_seconds + version.terms.inspection_seconds
         epochs = session.catalogue.epochs(version.terms_id)
         states = session.catalogue.states(epochs)
         candidates = []
         for epoch, state in zip(epochs, states, strict=True):
             # A block may take its time: ask for a little more than the contract does.
-            if state.status is CustodyStatus.LIVE and now + windows + 15 <= state.end:
+            if state.outlasts(version.terms, now + 15):
                 with contextlib.suppress(KeysError):
                     check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
                     total = purchase_cost(price, epoch.custody)
@@ -285,7 +284,7 @@ class Buyer:
         if max_total is not None:
             self._require_within(quote, max_total)
         session, token = self.session, quote.version.terms.token
-        held = session.token(token).functions.balanceOf(session.address).call()
+        held = session.held(token)
         if held < quote.total:
             show = session.profile.format_amount
             raise PriceError(

@@ -95,6 +95,15 @@ class EpochState:
     stopped_at: int
     inspection_seconds: int
 
+    def is_awaited(self, custody: Custody, now: int) -> bool:
+        """Whether custodians may still accept."""
+        return self.status is CustodyStatus.OPENED and now <= custody.accept_until
+
+    def outlasts(self, terms: Terms, now: int) -> bool:
+        """Whether it lasts through both windows of a purchase that is made now."""
+        windows = terms.delivery_seconds + terms.inspection_seconds
+        return self.status is CustodyStatus.LIVE and now + windows <= self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Purchase:

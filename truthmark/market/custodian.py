@@ -151,7 +151,7 @@ class Custodian:
             KeysError: The vault does not have it.
         """
         custody = seat.epoch.custody
-        if custody.lock == 0:
+        if custody.is_direct:
             return self.session.vault.seller_secret(version.terms.public_key)
         share_key = seat.epoch.share_keys[seat.index - 1]
         share = self.session.vault.find_share(seat.epoch.custody_id, seat.index, share_key)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a seller does: publish, list, deal custody, reprice, retire."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceErr
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Epoch, Offer, Version
-from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus
+from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.market.selling import (
     CustodyOffer,
     Dealing,
@@ -265,7 +266,7 @@ class Seller:
         if not amount:
             return
         session = self.session
-        held = session.token(token).functions.balanceOf(session.address).call()
+        held = session.held(token)
         if held < amount:
             show = session.profile.format_amount
             raise PriceError(
@@ -381,6 +382,25 @@ class Seller:
                 "not all custodians accepted in time; deal the key to others with `truthmark renew`"
             )
         return state.status is CustodyStatus.LIVE
+
+    def wait_until_live(
+        self, epoch: Epoch, on_look: Callable[[list[int]], object] | None = None
+    ) -> None:
+        """Wait until all custodians have accepted; in direct mode that is at once.
+
+        Args:
+            epoch: What they accept.
+            on_look: Called at each look with the numbers of those who have.
+
+        Raises:
+            NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
+        """
+        catalogue = self.session.catalogue
+        pause = min(max(self.session.profile.block_time / 2, 0.2), 5.0)
+        while not self.is_live(epoch):
+            if on_look is not None:
+                on_look(bits(catalogue.states([epoch])[0].accepted))
+            time.sleep(pause)
 
     # --------------------------------------------------------------- managing
 

@@ -7,9 +7,15 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from truthmark.config import ChainProfile, Settings, load_settings
+from truthmark.config import (
+    DEVNET_CHAIN_ID,
+    DEVNET_PASSPHRASE,
+    ChainProfile,
+    Settings,
+    load_settings,
+)
 from truthmark.errors import ConfigError, RevertedError
 from truthmark.hashing import keccak256
 from truthmark.keys.typed import TypedData, sign
@@ -27,9 +33,6 @@ if TYPE_CHECKING:
 AskPassphrase = Callable[[str], str]
 """Asks for the passphrase of a keystore file; given the account's name."""
 
-_DEVNET_PASSPHRASE: Final = "devnet"  # noqa: S105 (whose keys everybody knows)
-_DEVNET_CHAIN: Final = 31337
-
 
 def is_devnet(settings: Settings) -> bool:
     """Return whether the profile is a development chain's, whose keys protect nothing."""
@@ -37,7 +40,7 @@ def is_devnet(settings: Settings) -> bool:
         profile = settings.chain_profile()
     except ConfigError:
         return False
-    return profile.name == "devnet" and profile.chain_id == _DEVNET_CHAIN
+    return profile.name == "devnet" and profile.chain_id == DEVNET_CHAIN_ID
 
 
 def known_passphrase(settings: Settings) -> str | None:
@@ -48,7 +51,7 @@ def known_passphrase(settings: Settings) -> str | None:
     named = os.environ.get("TRUTHMARK_PASSPHRASE")
     if named:
         return named
-    return _DEVNET_PASSPHRASE if is_devnet(settings) else None
+    return DEVNET_PASSPHRASE if is_devnet(settings) else None
 
 
 class Signer:
@@ -233,6 +236,10 @@ class Session:
         nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
         digest = keccak256(call.contract.address.encode() + call.data).hex()
         return self.send(call, f"{call.function.name}:{digest}:{nonce}", purpose)
+
+    def held(self, token: str) -> int:
+        """Return what the account has of a token, in its smallest unit."""
+        return int(self.token(token).functions.balanceOf(self.address).call())
 
     def allow(self, token: str, spender: str, amount: int) -> None:
         """Make sure that `spender` may take `amount` of the account's tokens.

@@ -297,11 +297,7 @@ def list_dataset(
 
 def _wait_until_live(session: Session, version: Version) -> None:
     # What was listed before may have been dealt anew since.
-    epoch = session.catalogue.epochs(version.terms_id)[-1]
-    seller = Seller(session)
-    pause = min(max(session.profile.block_time / 2, 0.2), 5.0)
-    while not seller.is_live(epoch):
-        time.sleep(pause)
+    Seller(session).wait_until_live(session.catalogue.epochs(version.terms_id)[-1])
 
 
 def choose_custody(

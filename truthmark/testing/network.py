@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from truthmark.config import (
     DEMO_WINDOWS,
+    DEVNET_CHAIN_ID,
+    DEVNET_PASSPHRASE,
     STANDARD_WINDOWS,
     ChainProfile,
     TokenInfo,
@@ -43,9 +45,6 @@ ROLES = (
     "buyer3",
 )
 """Each has a funded account and a home folder of its own."""
-
-PASSPHRASE = "devnet"  # noqa: S105
-"""Of all keystore files of a devnet, whose keys everybody knows anyway."""
 
 TICKET = 100 * 10**18
 UNBONDING_SECONDS = 86_400
@@ -241,9 +240,7 @@ class Devnet:
 
         with self.session("stranger") as session:
             session.catalogue.sync()
-            epoch = session.catalogue.epochs(version.terms_id)[-1]
-            while not Seller(session).is_live(epoch):
-                time.sleep(0.2)
+            Seller(session).wait_until_live(session.catalogue.epochs(version.terms_id)[-1])
 
     def stop(self) -> None:
         """Stop nodes and chain; its state stays in the folder for the next `start`."""
@@ -290,7 +287,7 @@ class Devnet:
         from truthmark.market.session import Session
 
         return Session(
-            load_settings(self.home(role), **settings), ask_passphrase=lambda _: PASSPHRASE
+            load_settings(self.home(role), **settings), ask_passphrase=lambda _: DEVNET_PASSPHRASE
         )
 
     def _prepare_home(self, role: str) -> None:
@@ -302,7 +299,7 @@ class Devnet:
         self.profile.save(home / "profiles")
         wallet = Wallet(home / "accounts", work=2)
         if all(account.alias != role for account in wallet.accounts()):
-            wallet.add(role, role_key(role), PASSPHRASE)
+            wallet.add(role, role_key(role), DEVNET_PASSPHRASE)
         config = home / "config.toml"
         if not config.exists():
             settings = {
@@ -371,7 +368,7 @@ def _deploy(
 
     base = ChainProfile(
         name="devnet",
-        chain_id=31337,
+        chain_id=DEVNET_CHAIN_ID,
         rpc=(process.url,),
         confirmations=1,
         block_time=0.5,
