@@ -81,5 +81,5 @@ clean:  ## remove what was built, but not what was fetched
 $(VYPER_LINT)/stamp: tools/vyper-lint.lock | setup
 	@echo "installing Vyper's formatter and linter"
 	@$(PY) -m venv --clear $(VYPER_LINT)
-	@$(VYPER_LINT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VYPER_LINT)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

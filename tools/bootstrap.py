@@ -119,7 +119,7 @@ def _install_packages(progress: Progress) -> None:
         elif line.startswith("Installing"):
             progress.text = "unpacking"
 
-    _run([*PIP, "--require-hashes", "-r", str(LOCK)], _advise_pip, follow)
+    _run([*PIP, "--no-deps", "--require-hashes", "-r", str(LOCK)], _advise_pip, follow)
 
 
 def _install_self(progress: Progress) -> None:
