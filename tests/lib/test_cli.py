@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
+from tests.utils.keystores import FOUNDRY
 from truthmark.cli import custody, output, sales
 from truthmark.cli.main import BUG, INTERRUPTED, TOPICS, USAGE, cli
 from truthmark.cli.types import DURATION
@@ -287,6 +288,46 @@ def test_wallet_import__key_on_the_command_line__is_refused_unrepeated(on_devnet
         assert shown.code != 0
         assert key not in shown.err
     on_devnet("wallet", "import", "mia").refused(3, "--from")
+
+
+@pytest.fixture
+def carol(tmp_path: Path) -> Path:
+    """Write a keystore file without an address, as Foundry does."""
+    path = tmp_path / "carol.json"
+    path.write_text(json.dumps(FOUNDRY))
+    return path
+
+
+def test_account__keystore_without_address__is_listed_and_signs(
+    on_devnet: Person, carol: Path
+) -> None:
+    folder = on_devnet.home / "accounts"
+    folder.mkdir()
+    carol.rename(folder / "carol.json")
+    (folder / "torn.json").write_text("{")
+    listed = on_devnet("wallet", "list", "--json").ok()
+    assert [(a["name"], a["address"]) for a in listed.json] == [("carol", None)]
+    assert "torn.json is no keystore file" in listed.err
+    assert "unknown" in on_devnet("wallet", "list").ok().out
+    own = on_devnet("wallet", "address", "--account", "carol").ok().out
+    assert own == on_devnet("wallet", "address", "carol").ok().out
+    on_devnet.env["TRUTHMARK_PASSPHRASE"] = "wrong"
+    on_devnet("wallet", "address", "carol").refused(7, "passphrase of account carol")
+
+
+def test_wallet_import__keystore_file__keeps_key_and_passphrase(
+    on_devnet: Person, carol: Path
+) -> None:
+    made = on_devnet("wallet", "import", "mine", "--from", carol, "--json").ok().json
+    assert made["address"] == on_devnet("wallet", "address", "mine").ok().out.strip()
+    assert made["address"].lower()[2:] in Path(made["file"]).read_text().lower()
+    on_devnet.env["TRUTHMARK_PASSPHRASE"] = "wrong"
+    on_devnet("wallet", "import", "again", "--from", carol).refused(7, "does not open")
+    carol.write_text("[]")
+    on_devnet("wallet", "import", "again", "--from", carol).refused(7, "no keystore file")
+    carol.unlink()
+    on_devnet("wallet", "import", "again", "--from", carol).refused(7, "no such file")
+    assert [a["name"] for a in on_devnet("wallet", "list", "--json").ok().json] == ["mine"]
 
 
 def test_wallet_backup__restored_elsewhere__opens_what_was_packed(

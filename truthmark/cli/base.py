@@ -55,7 +55,7 @@ class State:
         Raises:
             ConfigError: There is nobody to ask.
         """
-        return self._known_passphrase() or _ask_hidden(f"passphrase of {what}")
+        return self._known_passphrase() or ask_hidden(f"passphrase of {what}")
 
     def new_passphrase(self, what: str) -> str:
         """Return a passphrase to close something with; a person types it twice.
@@ -65,8 +65,8 @@ class State:
         """
         if known := self._known_passphrase():
             return known
-        first = _ask_hidden(f"new passphrase of {what}")
-        if _ask_hidden("the same again") != first:
+        first = ask_hidden(f"new passphrase of {what}")
+        if ask_hidden("the same again") != first:
             raise ConfigError("the two passphrases differ; run the command again")
         return first
 
@@ -76,7 +76,12 @@ class State:
         return known_passphrase(self.settings)
 
 
-def _ask_hidden(prompt: str) -> str:
+def ask_hidden(prompt: str) -> str:
+    """Ask for a passphrase at the terminal.
+
+    Raises:
+        ConfigError: There is nobody to ask.
+    """
     if not sys.stdin.isatty():
         raise ConfigError(f"the {prompt} is needed; set TRUTHMARK_PASSPHRASE, or use a terminal")
     from getpass import getpass
@@ -190,7 +195,7 @@ def resolve_address(session: "Session", text: str) -> str:
 
     for account in session.wallet.accounts():
         if account.alias == text:
-            return account.address
+            return session.address_of(account)
     try:
         return to_checksum_address(text)
     except ConfigError as error:

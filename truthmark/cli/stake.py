@@ -393,8 +393,9 @@ def _operator(state: State, session: "Session", text: str | None) -> "Signer | s
     if text is None:
         return None
     address = resolve_address(session, text)
-    if any(account.address == address for account in session.wallet.accounts()):
-        return Signer(private_key_from(text, session.wallet, state.passphrase))
+    for account in session.wallet.accounts():
+        if text == account.alias or address == account.address:
+            return Signer(private_key_from(account.alias, session.wallet, state.passphrase))
     return address
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.base import State, group, json_option
+from truthmark.cli.base import State, ask_hidden, group, json_option
 from truthmark.cli.output import out, out_json, plural, say, table
-from truthmark.errors import ConfigError, KeysError
+from truthmark.errors import ConfigError, KeysError, PassphraseError
 
 if TYPE_CHECKING:
+    from truthmark.keys.keystore import Keystore
     from truthmark.keys.wallet import Account, Wallet
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -41,26 +42,57 @@ def new(state: State, name: str, as_json: bool) -> None:
     "--from",
     "source",
     metavar="PLACE",
-    help="Where the key is: env:NAME, stdin or keyring:NAME; without it, you are asked.",
+    help="A keystore file, or where the bare key is: env:NAME, stdin or keyring:NAME; without "
+    "it, you are asked for the key.",
 )
 @json_option
 @click.pass_obj
 def import_key(state: State, name: str, source: str | None, as_json: bool) -> None:
-    """Take over a private key; it is never written on a command line."""
+    """Take over a keystore file or a private key.
+
+    A keystore file (version 3, of geth, Foundry, MetaMask, Ape …) keeps its passphrase, which is
+    asked for. A key is never written on a command line.
+    """
     from truthmark.keys.wallet import SOURCES, parse_private_key, private_key_from
 
     kept = _wallet(state)
     if source is None:
         if not sys.stdin.isatty():
-            raise ConfigError("say where the key is with --from env:NAME, stdin or keyring:NAME")
+            raise ConfigError(
+                "say where the key is with --from FILE, env:NAME, stdin or keyring:NAME"
+            )
         from getpass import getpass
 
         key = parse_private_key(getpass("private key (not shown): "))
-    elif source == "stdin" or ":" in source:
+    elif source == "stdin" or source.startswith(("env:", "keyring:")):
         key = private_key_from(source, kept, state.passphrase)
+    elif Path(source).expanduser().is_file():
+        from truthmark.keys.keystore import read_keystore
+
+        key, passphrase = _open_keystore(state, read_keystore(Path(source).expanduser()))
+        _made(state, kept.add(name, key, passphrase), as_json)
+        return
     else:
-        raise KeysError(f"never put a key on a command line; name its place: {SOURCES}")
+        # Does not repeat it, as it may be a key.
+        raise KeysError(
+            f"there is no such file, and never put a key on a command line; name a file, or its "
+            f"place: {SOURCES}"
+        )
     _made(state, kept.add(name, key, state.new_passphrase(f"account {name}")), as_json)
+
+
+def _open_keystore(state: State, keystore: "Keystore") -> tuple[bytes, str]:
+    """Return the key of a keystore file and the passphrase that opened it."""
+    what = f"keystore file {keystore.path}"
+    passphrase = state.passphrase(what)
+    try:
+        return keystore.open(passphrase), passphrase
+    except PassphraseError:
+        # It may have been that of this home's own accounts; a person knows the file's.
+        if not sys.stdin.isatty():
+            raise
+    passphrase = ask_hidden(f"passphrase of {what}")
+    return keystore.open(passphrase), passphrase
 
 
 @wallet.command("list")
@@ -69,7 +101,10 @@ def import_key(state: State, name: str, source: str | None, as_json: bool) -> No
 def list_accounts(state: State, as_json: bool) -> None:
     """List the accounts; the one marked with * signs."""
     chosen = state.settings.account
-    accounts = _wallet(state).accounts()
+    kept = _wallet(state)
+    accounts = kept.accounts()
+    for line in kept.broken():
+        say(f"left out: {line}")
     if as_json:
         out_json(
             [
@@ -77,7 +112,7 @@ def list_accounts(state: State, as_json: bool) -> None:
                     "name": account.alias,
                     "address": account.address,
                     "file": str(account.path),
-                    "is_chosen": chosen in (account.alias, account.address),
+                    "is_chosen": _is_chosen(account, chosen),
                 }
                 for account in accounts
             ]
@@ -88,11 +123,16 @@ def list_accounts(state: State, as_json: bool) -> None:
         return
     table(
         [
-            ("*" if chosen in (a.alias, a.address) else "", a.alias, a.address, a.path)
+            (
+                "*" if _is_chosen(a, chosen) else "",
+                a.alias,
+                a.address or "unknown until it is opened",
+            )
             for a in accounts
         ],
-        ("", "name", "address", "file"),
+        ("", "name", "address"),
     )
+    say(f"their files are in {kept.folder}")
 
 
 @wallet.command()
@@ -100,11 +140,9 @@ def list_accounts(state: State, as_json: bool) -> None:
 @click.pass_obj
 def address(state: State, name: str | None) -> None:
     """Print the address of the account NAME, or of the one that signs."""
-    if name is not None:
-        out(_wallet(state).account(name).address)
-        return
     with state.session() as session:
-        out(session.address)
+        named = None if name is None else session.wallet.account(name)
+        out(session.address if named is None else session.address_of(named))
 
 
 @wallet.command()
@@ -149,6 +187,10 @@ def restore(state: State, file: Path) -> None:
     say(f"{plural(count, 'secret')} restored")
 
 
+def _is_chosen(account: "Account", chosen: str | None) -> bool:
+    return chosen is not None and chosen in (account.alias, account.address)
+
+
 def _wallet(state: State) -> "Wallet":
     from truthmark.keys.wallet import SCRYPT_WORK, Wallet
 
@@ -158,6 +200,7 @@ def _wallet(state: State) -> "Wallet":
 
 def _made(state: State, account: "Account", as_json: bool) -> None:
     """Choose the account if none is chosen yet, and tell."""
+    assert account.address is not None  # files that we write say it
     from truthmark.cli.setup import write_settings
 
     is_chosen = state.settings.account is None

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts: Web3 keystore files (version 3, scrypt) in the folder that Ape uses, and other sources.
+"""Accounts: keystore files in a folder, as Ape keeps them, and other sources of keys.
 
 A private key is never taken from a command line, where other users and the shell's history see it.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -16,11 +17,11 @@ from typing import Final
 
 from truthmark.errors import KeysError, PassphraseError
 from truthmark.keys.curve import N
-from truthmark.keys.files import read_limited, write_new
+from truthmark.keys.files import write_new
+from truthmark.keys.keystore import Keystore, read_keystore
 
 _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEX: Final = re.compile(r"(0x)?[0-9a-fA-F]{40,}")
-_MAX_FILE_BYTES: Final = 64 * 1024
 _MAX_LINE: Final = 1024
 SCRYPT_WORK: Final = 2**18
 """scrypt's N, as Ape and go-ethereum write it: about a second and 256 MiB."""
@@ -32,8 +33,8 @@ class Account:
     """A keystore file, seen from outside."""
 
     alias: str
-    address: str
-    """checksummed"""
+    address: str | None
+    """checksummed; None where the file does not say it, so that only its passphrase tells"""
     path: Path
 
 
@@ -58,13 +59,23 @@ class Wallet:
         self._work = work
 
     def accounts(self) -> list[Account]:
-        """Return the accounts by name; files that are no keystores are passed over."""
+        """Return the accounts by name; files that cannot be used are passed over, see `broken`."""
+        found = []
+        for path in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(KeysError, FileNotFoundError):
+                found.append(Account(path.stem, read_keystore(path).address, path))
+        return found
+
+    def broken(self) -> list[str]:
+        """Return a line for each file of the folder that is there as an account, but is none."""
         found = []
         for path in sorted(self.folder.glob("*.json")):
             try:
-                found.append(Account(path.stem, _address(_read_keystore(path), path), path))
-            except (KeysError, FileNotFoundError):
-                continue
+                read_keystore(path)
+            except KeysError as error:
+                found.append(str(error))
+            except FileNotFoundError:
+                continue  # somebody took it away meanwhile
         return found
 
     def account(self, alias: str) -> Account:
@@ -73,8 +84,7 @@ class Wallet:
         Raises:
             KeysError: There is none of this name, or its file is no keystore.
         """
-        path = self._path(alias)
-        return Account(alias, _address(self._keystore(alias), path), path)
+        return Account(alias, self._keystore(alias).address, self._path(alias))
 
     def new(self, alias: str, passphrase: str) -> Account:
         """Create an account with a fresh random key.
@@ -120,23 +130,12 @@ class Wallet:
             PassphraseError: The passphrase is not the one.
             KeysError: There is no such account, or its file is no keystore.
         """
-        from eth_account import Account as EthAccount
-
-        keystore = self._keystore(alias)
-        address = _address(keystore, self._path(alias))
         try:
-            private_key = bytes(EthAccount.decrypt(keystore, passphrase))
-        except ValueError as error:
-            if "MAC" in str(error):
-                raise PassphraseError(
-                    f"this is not the passphrase of account {alias}; try again"
-                ) from error
-            raise KeysError(f"the file of account {alias} is damaged; restore a copy") from error
-        except (KeyError, TypeError, NotImplementedError, MemoryError) as error:
-            raise KeysError(f"the file of account {alias} is damaged; restore a copy") from error
-        if EthAccount.from_key(private_key).address != address:
-            raise KeysError(f"the file of account {alias} names another address; restore a copy")
-        return private_key
+            return self._keystore(alias).open(passphrase)
+        except PassphraseError as error:
+            raise PassphraseError(
+                f"this is not the passphrase of account {alias}; try again"
+            ) from error
 
     def _path(self, alias: str) -> Path:
         # Long hex is refused as Ape does: it is most likely a key in the wrong place.
@@ -144,10 +143,9 @@ class Wallet:
             raise KeysError("this is no account name; use letters, digits, dot, dash, underscore")
         return self.folder / f"{alias}.json"
 
-    def _keystore(self, alias: str) -> dict[str, object]:
-        path = self._path(alias)
+    def _keystore(self, alias: str) -> Keystore:
         try:
-            return _read_keystore(path)
+            return read_keystore(self._path(alias))
         except FileNotFoundError as error:
             raise KeysError(
                 f"there is no account {alias} in {self.folder}; see truthmark wallet list"
@@ -215,23 +213,3 @@ def _from_keyring(name: str) -> str:
 def _require_private_key(private_key: bytes) -> None:
     if len(private_key) != 32 or not 0 < int.from_bytes(private_key, "big") < N:
         raise KeysError("this is no private key; it must be 64 hex digits")
-
-
-def _read_keystore(path: Path) -> dict[str, object]:
-    data = read_limited(path, _MAX_FILE_BYTES)
-    try:
-        keystore = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise KeysError(f"{path} is no keystore file; move it away") from error
-    if not isinstance(keystore, dict) or not ("crypto" in keystore or "Crypto" in keystore):
-        raise KeysError(f"{path} is no keystore file; move it away")
-    return keystore
-
-
-def _address(keystore: dict[str, object], path: Path) -> str:
-    from eth_utils.address import is_hex_address, to_checksum_address
-
-    address = keystore.get("address")
-    if not isinstance(address, str) or not is_hex_address(address):
-        raise KeysError(f"{path} names no address; move it away")
-    return str(to_checksum_address(address))

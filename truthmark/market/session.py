@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from truthmark.chain.contracts import Call, Contract
     from truthmark.chain.journal import Journal
     from truthmark.chain.transactions import Receipt
+    from truthmark.keys.wallet import Account
     from truthmark.market.catalogue import Catalogue
     from truthmark.storage.base import Storage
 
@@ -164,9 +165,19 @@ class Session:
                 "no account is chosen; name one with --account, or make one with "
                 "`truthmark wallet new`"
             )
+        named = self._named(source)
+        return self._open(named.alias if named is not None else source)
+
+    def _named(self, source: str) -> "Account | None":
+        """Return the keystore account that a name or an address stands for."""
+        for account in self.wallet.accounts():
+            if source == account.alias or source.lower() == str(account.address).lower():
+                return account
+        return None
+
+    def _open(self, source: str) -> Signer:
         ask = self._ask_passphrase or self._find_passphrase
-        named = [a.alias for a in self.wallet.accounts() if a.address.lower() == source.lower()]
-        return Signer(private_key_from(named[0] if named else source, self.wallet, ask))
+        return Signer(private_key_from(source, self.wallet, ask))
 
     def _find_passphrase(self, account: str) -> str:
         known = known_passphrase(self.settings)
@@ -179,13 +190,33 @@ class Session:
 
     @property
     def address(self) -> str:
-        """The account's address; a keystore file is not opened for it."""
+        """The account's address; a keystore file is opened for it only if it does not say it."""
+        return self.known_address or self.signer.address
+
+    @property
+    def known_address(self) -> str | None:
+        """The account's address where nobody has to be asked for it, else None."""
+        if self._signer is not None or "signer" in self.__dict__:
+            return self.signer.address
         source = self.settings.account
-        if self._signer is None and source is not None:
-            for account in self.wallet.accounts():
-                if source == account.alias or source.lower() == account.address.lower():
-                    return account.address
-        return self.signer.address
+        if source is None:
+            return None
+        if source.startswith("env:") and os.environ.get(source[4:]):
+            return self.signer.address
+        named = self._named(source)
+        return None if named is None else named.address
+
+    def address_of(self, account: "Account") -> str:
+        """Return the address of a keystore account, opening its file if it does not say it.
+
+        Raises:
+            KeysError: The passphrase is not the one.
+        """
+        if account.address is not None:
+            return account.address
+        if self.settings.account == account.alias:
+            return self.signer.address
+        return self._open(account.alias).address
 
     @cached_property
     def journal(self) -> "Journal":
