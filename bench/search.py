@@ -14,7 +14,7 @@ from typing import Any
 
 import truthmark
 from bench.report import Report
-from tests.utils.paper_market import Paper, address, listed, make_terms
+from tests.utils.paper_market import Paper, address, kept, listed, make_terms
 from truthmark.market.cards import Cards
 
 LISTINGS = 10_000
@@ -57,6 +57,7 @@ def fill(paper: Paper) -> None:
     for i in range(1, LISTINGS + 1):
         terms = make_terms(i, seller=address(0xA0 + i % 50))
         entries.append(("registry", "VersionListed", listed(terms, i, 1, 1_000 * i)))
+        entries += kept(terms)
         if i % 3 == 0:
             repriced = {"terms_id": terms.terms_id, "price": 50 * i}
             entries.append(("registry", "VersionRepriced", repriced))

@@ -8,9 +8,6 @@ from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_ver
 from app.services.texts import PAGE_SIZE
 from truthmark.cli.output import size
 from truthmark.market.catalogue import Epoch, EpochState, Version
-from truthmark.market.records import (
-    VersionStatus,
-)
 from truthmark.market.session import Session
 
 
@@ -31,7 +28,7 @@ def search(
     cheapest_first: bool = False,
     page: int = 1,
 ) -> views.Found:
-    """Return a page of what is for sale; of each listing the newest version that is open.
+    """Return a page of what is for sale; of each listing the newest version that can be bought.
 
     Args:
         text: Words that title or description must contain, in any case.
@@ -48,13 +45,8 @@ def search(
     limit = None
     if wanted is not None and max_price is not None:
         _, limit = session.profile.parse_amount(f"{max_price:f} {wanted.symbol}")
-    candidates: list[Version] = []
-    seen: set[int] = set()
-    for version in listed_versions(session):
-        if version.status is not VersionStatus.OPEN or version.listing_id in seen:
-            continue
-        seen.add(version.listing_id)
-        candidates.append(version)
+    offered = set(session.catalogue.offered())
+    candidates = [v for v in listed_versions(session) if v.terms_id in offered]
     cards = reader.cards.read(candidates, PATIENCE_SECONDS)
     words = text.lower().split()
     fitting: list[tuple[Version, Public]] = []

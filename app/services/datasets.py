@@ -69,6 +69,8 @@ def dataset(ref: str) -> views.Dataset:
         problem = clean(error)
     epochs = session.catalogue.epochs(version.terms_id)
     states = session.catalogue.states(epochs)
+    siblings = [v for v in listed_versions(session) if v.listing_id == version.listing_id]
+    buyable = session.catalogue.buyable([v.terms_id for v in siblings])
     quote, why_not = _try_quote(session, version)
     return views.Dataset(
         ref=version.ref,
@@ -98,10 +100,9 @@ def dataset(ref: str) -> views.Dataset:
                 v.ref,
                 day_of(v.listed_at),
                 show(v.price, v.terms.token),
-                _STATUS[v.status] or "for sale",
+                _STATUS[v.status] or ("for sale" if v.terms_id in buyable else "not for sale now"),
             )
-            for v in listed_versions(session)
-            if v.listing_id == version.listing_id
+            for v in siblings
         ),
         sold=_sold(session, version),
         uri=dataset_uri(session, version),

@@ -11,7 +11,7 @@ from truthmark.config import ChainProfile, ContractInfo, Settings, TokenInfo, to
 from truthmark.index.database import Index, StoredBlock
 from truthmark.index.schema import to_column
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.records import Terms
+from truthmark.market.records import Custody, Terms
 from truthmark.market.session import Session
 from truthmark.types import Point
 
@@ -115,13 +115,57 @@ class Paper:
     def list_version(
         self, listing_id: int, number: int = 1, price: int = 1_000_000, **terms: Any
     ) -> Terms:
-        """Log a listing; its terms follow from its number."""
+        """Log a listing that its seller keeps for long; its terms follow from its number."""
         made = make_terms(1_000 * listing_id + number, **terms)
         self.log("registry", "VersionListed", **listed(made, listing_id, number, price))
+        self.log_all(kept(made))
         return made
 
     def close(self) -> None:
         self.index.close()
+
+
+def kept(
+    terms: Terms, epoch: int = 0, *, end: int = 2**39, is_live: bool = True
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the events of a custody that the seller alone keeps, and of its acceptance."""
+    custody = make_custody(terms, epoch, end=end)
+    opened = {
+        "custody_id": custody.custody_id,
+        "terms_id": terms.terms_id,
+        "custody": custody,
+        "custodians": [terms.seller],
+        "share_keys": [tuple(terms.public_key)],
+    }
+    accepted = {
+        "custody_id": custody.custody_id,
+        "custodian": terms.seller,
+        "index": 1,
+        "is_live": is_live,
+    }
+    return [("registry", "CustodyOpened", opened), ("registry", "CustodyAccepted", accepted)]
+
+
+def make_custody(terms: Terms, epoch: int = 0, **changes: Any) -> Custody:
+    """Make a custody in direct mode."""
+    values: dict[str, Any] = {
+        "terms_id": terms.terms_id,
+        "epoch": epoch,
+        "custodians": bytes(32),
+        "share_keys": bytes(32),
+        "count": 1,
+        "threshold": 1,
+        "fee": 0,
+        "keeping_fee": 0,
+        "lock": 0,
+        "penalty": 0,
+        "term_seconds": 3_600,
+        "accept_until": BIRTH,
+        "end": 2**39,
+        "last_end": 2**39,
+        "sealed_shares": bytes(32),
+    }
+    return Custody(**(values | changes))
 
 
 def listed(terms: Terms, listing_id: int, number: int, price: int) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Endpoint:
         self.url = url
         self.shown = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
         self._timeout = timeout
-        self._backend = _DeadlineBackend()
+        self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
             ssl_context=None if parts.scheme == "http" else ssl.create_default_context(),
             proxy=_proxy(parts.scheme, host),
@@ -127,7 +127,7 @@ def _proxy(scheme: str, host: str) -> httpcore.Proxy | None:
     return None if urllib.request.proxy_bypass(host) else httpcore.Proxy(named)
 
 
-class _DeadlineBackend(httpcore.NetworkBackend):
+class DeadlineBackend(httpcore.NetworkBackend):
     """Makes connections on which nothing waits beyond the thread's deadline."""
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._stream = stream
         self._backend = backend
 

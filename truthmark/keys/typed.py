@@ -137,6 +137,34 @@ def admission(
     )
 
 
+def presence(
+    *, chain_id: int, staking: str, validator: str, challenge: bytes, time: int
+) -> TypedData:
+    """Return a node's word that it is there, which nothing on any chain takes for anything.
+
+    Args:
+        chain_id: The chain of the staking contract.
+        staking: The contract in which the validator is registered.
+        validator: Whose node it is.
+        challenge: What the asker made up for this question, 32 bytes.
+        time: Of the newest block that the node has seen, Unix time.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return typed_data(
+        "NodeIsThere",
+        [("validator", "address"), ("challenge", "bytes32"), ("time", "uint256")],
+        {
+            "validator": _address(validator),
+            "challenge": _hex32(challenge),
+            "time": _uint(time),
+        },
+        chain_id=chain_id,
+        market=staking,
+    )
+
+
 def digest(message: TypedData) -> bytes:
     """Return the 32 bytes that are signed (EIP-712: keccak256(0x1901 || domain || struct))."""
     signable = _signable(message)

@@ -24,7 +24,7 @@ from truthmark.errors import (
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
 from truthmark.market.buying import content_key, draft_order, purchase_cost, verified_parts
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
 from truthmark.market.complaining import draft_evidence
 from truthmark.market.delivering import check_custody
 from truthmark.market.permits import sign_permit
@@ -265,8 +265,7 @@ class Buyer:
         states = session.catalogue.states(epochs)
         candidates = []
         for epoch, state in zip(epochs, states, strict=True):
-            # A block may take its time: ask for a little more than the contract does.
-            if state.outlasts(version.terms, now + 15):
+            if state.outlasts(version.terms, now + BUYING_SECONDS):
                 with contextlib.suppress(KeysError):
                     check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
                     total = purchase_cost(price, epoch.custody)

@@ -24,6 +24,7 @@ from truthmark.errors import (
 from truthmark.market.buying import Delivered
 from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
 from truthmark.market.records import (
+    ZERO_ADDRESS,
     Custody,
     CustodyStatus,
     PurchaseStatus,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _S = TypeVar("_S", bound=IntEnum)
+
+BUYING_SECONDS = 15
+"""A block may take its time: a custody must last this much longer than the contract asks."""
 
 START = (-1, -1)
 """Block number and log index before the first event."""
@@ -136,6 +140,10 @@ class Offer:
     max_lock: int
     is_available: bool
     free_stake: int
+    operator: str = ZERO_ADDRESS
+    """whose key signs what the node answers"""
+    url: str = ""
+    """where the node answers; a stranger's text"""
 
 
 class Catalogue:
@@ -185,23 +193,47 @@ class Catalogue:
         token: str | None = None,
         max_price: int | None = None,
         older_than: int | None = None,
+        terms_ids: Sequence[bytes] | None = None,
     ) -> list[bytes]:
         """Return the terms ids of what is for sale: the newest open version of each listing.
+
+        What cannot be bought now is not: no custody is live and outlasts both windows of a
+        purchase, as `Buyer.quote` asks too. Judged by the index's newest block, nothing is asked
+        of the chain.
 
         Args:
             seller: Address of the seller, in any capitals.
             token: Address of the sale token, in any capitals.
             max_price: In the token's smallest unit.
             older_than: Only listings with a lower number.
+            terms_ids: These only.
         """
         wanted = Wanted(
             seller=None if seller is None else to_checksum_address(seller),
             token=None if token is None else to_checksum_address(token),
             max_price=max_price,
             older_than=older_than,
+            terms_ids=terms_ids,
             is_offered=True,
+            buyable_at=self._buying_time(),
         )
         return find_terms_ids(self.follower.index, wanted)
+
+    def buyable(self, terms_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of these versions can be bought now, older ones of a listing too.
+
+        They are open, and a custody is live and outlasts both windows; judged by the index.
+        """
+        kept = Wanted(terms_ids=terms_ids, buyable_at=self._buying_time())
+        return {
+            bytes(row["terms_id"])
+            for row in find_versions(self.follower.index, kept)
+            if row["status"] is VersionStatus.OPEN
+        }
+
+    def _buying_time(self) -> int:
+        """Return the chain time of a purchase that is made now, by the index."""
+        return self.follower.index.tip().timestamp + BUYING_SECONDS
 
     def tokens(self) -> list[str]:
         """Return the addresses of all tokens in which anything was ever listed."""
@@ -484,6 +516,8 @@ class Catalogue:
                     max_lock=offer.max_lock,
                     is_available=state.is_available,
                     free_stake=free,
+                    operator=state.operator,
+                    url=offer.url,
                 )
             )
         return found

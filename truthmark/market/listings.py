@@ -25,7 +25,10 @@ class Wanted:
         public_key: x of the dataset key.
         max_price: In the token's smallest unit.
         older_than: Of listings with a lower number.
-        is_offered: Only the newest open version of each listing.
+        is_offered: Only the newest open version of each listing (with `buyable_at`: the newest
+            that can be bought).
+        buyable_at: Only what can be bought at this chain time: with a custody that is live and
+            outlasts both windows of a purchase made then.
     """
 
     after: tuple[int, int] | None = None
@@ -38,6 +41,7 @@ class Wanted:
     max_price: int | None = None
     older_than: int | None = None
     is_offered: bool = False
+    buyable_at: int | None = None
 
 
 def find_versions(index: Index, wanted: Wanted) -> list[dict[str, Any]]:
@@ -96,13 +100,14 @@ def _query(
     )
     status = _status(index)
     query = sa.select(listed).order_by(listed.c.listing_id.desc(), listed.c.version.desc())
+    conditions = [] if wanted.buyable_at is None else [_is_kept(index, wanted.buyable_at)]
     if wanted.is_offered:
         place = sa.func.row_number().over(
             partition_by=listed.c.listing_id, order_by=listed.c.version.desc()
         )
         ranked = (
             sa.select(listed.c.block_number, listed.c.log_index, place.label("place"))
-            .where(status == int(VersionStatus.OPEN))
+            .where(status == int(VersionStatus.OPEN), *conditions)
             .subquery()
         )
         query = query.join(
@@ -113,6 +118,8 @@ def _query(
                 ranked.c.place == 1,
             ),
         )
+    else:
+        query = query.where(*conditions)
     if wanted.after is not None:
         moment = sa.tuple_(listed.c.block_number, listed.c.log_index)
         query = query.where(moment > sa.tuple_(*wanted.after))
@@ -150,6 +157,26 @@ def _status(index: Index) -> "sa.ColumnElement[int]":
         ),
         else_=int(VersionStatus.OPEN),
     )
+
+
+def _is_kept(index: Index, now: int) -> "sa.ColumnElement[bool]":
+    """Return whether some custody of a version lasts through both windows of a purchase."""
+    listed = index.table("registry", "VersionListed").c
+    opened, accepted, extended, closed = (
+        index.table("registry", event).c
+        for event in ("CustodyOpened", "CustodyAccepted", "CustodyExtended", "CustodyClosed")
+    )
+    until = listed.terms_delivery_seconds + listed.terms_inspection_seconds + now
+    lasts = sa.or_(
+        opened.custody_end >= until,
+        sa.exists().where(extended.custody_id == opened.custody_id, extended.end >= until),
+    )
+    # The acceptance that makes a custody live says so; in direct mode it comes with the opening.
+    is_live = sa.exists().where(
+        accepted.custody_id == opened.custody_id, accepted.is_live == sa.true()
+    )
+    is_closed = sa.exists().where(closed.custody_id == opened.custody_id)
+    return sa.exists().where(opened.terms_id == listed.terms_id, lasts, is_live, sa.not_(is_closed))
 
 
 def _happened(index: Index, event: str) -> "sa.ColumnElement[bool]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from truthmark.errors import ConfigError
 from truthmark.keys.encryption import derive_encryption_key
 from truthmark.keys.sealing import encryption_public_key
+from truthmark.market.asking import check_address
 from truthmark.market.custodian import seats
 from truthmark.market.records import CustodyStatus, bits, duty_id
 
@@ -204,6 +205,7 @@ class ValidatorOwner:
         min_delivery_seconds: int,
         min_inspection_seconds: int,
         max_lock: int,
+        url: str = "",
     ) -> "Receipt":
         """Say which custody the node accepts by itself; no fees withdraw the offer.
 
@@ -214,8 +216,14 @@ class ValidatorOwner:
             min_delivery_seconds: Shortest delivery window.
             min_inspection_seconds: Shortest inspection window.
             max_lock: Stake to lock for one custody, in the stake token's smallest unit.
+            url: Where the node answers sellers who ask whether it is there; may be empty.
+
+        Raises:
+            ConfigError: Nobody could ask at this address.
         """
         session = self.session
+        if url:
+            check_address(url)
         self._require_actor()
         offer = (
             [(token, *amounts) for token, amounts in fees.items()],
@@ -224,6 +232,7 @@ class ValidatorOwner:
             min_delivery_seconds,
             min_inspection_seconds,
             max_lock,
+            url,
         )
         return self._send(
             session.chain.staking.functions.publish_offer(self.validator, offer),

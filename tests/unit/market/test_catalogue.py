@@ -11,7 +11,18 @@ import pytest
 
 from tests.utils.drafts import PRICE, Listing, draft_listing, draft_purchase, make_part
 from tests.utils.drafts import Place as ContractPlace
-from tests.utils.paper_market import BIRTH, DOLLAR, EURO, PROFILE, Paper, address, listed
+from tests.utils.paper_market import (
+    BIRTH,
+    DOLLAR,
+    EURO,
+    PROFILE,
+    Paper,
+    address,
+    kept,
+    listed,
+    make_custody,
+    make_terms,
+)
 from truthmark.errors import (
     ConfigError,
     DeliveryError,
@@ -19,6 +30,7 @@ from truthmark.errors import (
     MalformedReplyError,
     NotForSaleError,
 )
+from truthmark.market.catalogue import BUYING_SECONDS
 from truthmark.market.records import PurchaseStatus, Terms, VersionStatus, parts_hash
 from truthmark.types import Point
 
@@ -150,6 +162,66 @@ def test_offered__filters__count_for_the_version_that_is_shown(paper: Paper) -> 
     assert refs(paper, seller=address(0xB0)) == []
 
 
+NOW = BIRTH + 50_000
+
+
+def set_now(paper: Paper, now: int = NOW) -> None:
+    with paper.index.engine.begin() as connection:
+        connection.execute(paper.index.schema.cursor.update().values(timestamp=now))
+
+
+WINDOWS = 1_200 + BUYING_SECONDS  # of the terms on paper, and what a block may take
+
+
+@pytest.mark.parametrize(
+    ("end", "more", "is_buyable"),
+    [
+        (NOW + WINDOWS, [], True),
+        (NOW + WINDOWS - 1, [], False),
+        (NOW - 1, [("CustodyExtended", NOW + WINDOWS)], True),
+        (NOW - 1, [("CustodyExtended", NOW + WINDOWS - 1)], False),
+        (NOW + WINDOWS, [("CustodyClosed", 0)], False),
+    ],
+)
+def test_offered__custody__must_outlast_both_windows(
+    paper: Paper, end: int, more: list[tuple[str, int]], is_buyable: bool
+) -> None:
+    set_now(paper)
+    terms = make_terms(7)
+    paper.log("registry", "VersionListed", **listed(terms, 1, 1, 5))
+    paper.log_all(kept(terms, end=end))
+    for event, value in more:
+        rest = (
+            {"custodian": terms.seller, "end": value, "active": 1}
+            if event == "CustodyExtended"
+            else {"fined": 0}
+        )
+        custody_id = make_custody(terms, end=end).custody_id
+        paper.log("registry", event, custody_id=custody_id, **rest)
+    assert paper.catalogue.offered() == [terms.terms_id] * is_buyable
+    assert paper.catalogue.buyable([terms.terms_id]) == {terms.terms_id} - (
+        set() if is_buyable else {terms.terms_id}
+    )
+    # A further custody makes it buyable whatever became of the first one.
+    paper.log_all(kept(terms, 1, end=NOW + WINDOWS))
+    assert paper.catalogue.offered() == [terms.terms_id]
+
+
+def test_offered__waiting_for_custodians__shows_the_version_before(paper: Paper) -> None:
+    set_now(paper)
+    first = paper.list_version(1, 1)
+    second = make_terms(8)
+    paper.log("registry", "VersionListed", **listed(second, 1, 2, 5))
+    paper.log_all(kept(second, is_live=False))
+    assert refs(paper) == ["1@1"]
+    assert paper.catalogue.buyable([first.terms_id, second.terms_id]) == {first.terms_id}
+    paper.log("registry", "VersionPaused", terms_id=first.terms_id, is_paused=True)
+    assert refs(paper) == []
+    assert paper.catalogue.buyable([first.terms_id]) == set()
+    paper.log_all(kept(second, 1))
+    assert refs(paper) == ["1@2"]
+
+
 def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
     chooser = random.Random(11)
     entries: list[tuple[str, str, dict[str, Any]]] = []
@@ -162,7 +234,7 @@ def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
             price[terms.terms_id] = chooser.choice([1, 100, 2**63, 2**90])
             place[terms.terms_id] = (listing, number)
             arguments = listed(terms, listing, number, price[terms.terms_id])
-            entries.append(("registry", "VersionListed", arguments))
+            entries += [("registry", "VersionListed", arguments), *kept(terms)]
             status = chooser.choice(list(VersionStatus)[1:])
             state[terms.terms_id] = status
             changes = [(e, dict(a)) for e, a in ENDINGS[status]]

@@ -11,7 +11,7 @@ import pytest
 
 import truthmark
 from tests.utils.drafts import scalar
-from tests.utils.paper_market import EURO, Paper, address, listed, make_terms
+from tests.utils.paper_market import EURO, Paper, address, kept, listed, make_terms
 from truthmark.cid import CID, raw_cid
 from truthmark.codec import Manifest, pack, read_manifest
 from truthmark.errors import ConfigError
@@ -81,6 +81,7 @@ class Stall:
             | changes,
         )
         self.paper.log("registry", "VersionListed", **listed(terms, listing, number, price))
+        self.paper.log_all(kept(terms))
         return terms
 
     def search(self, text: str = "", **options: Any) -> list[str]:
