@@ -15,7 +15,8 @@ the same meaning:
 An empty cell is null in every column; a quoted empty cell (`""`) is the empty text. A file of one
 column has an empty cell on each empty line; in other files empty lines are skipped. What a CSV
 loses when it is packed as a table: its quoting, its line ends and byte order mark, empty lines,
-and the spelling of numbers and times as above.
+and the spelling of numbers and times as above. Rows of other lengths than the header, and quotes
+that are no quoting, are refused.
 """
 
 import csv as plain_csv
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.codec.csv_quotes import misplaced_quote
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -90,11 +92,13 @@ class CsvFile:
         """Read all rows to find types that lose nothing.
 
         Raises:
-            CodecError: the file is not UTF-8.
+            CodecError: the file is not UTF-8, or has quotes that are no quoting.
             pyarrow.ArrowInvalid: it is no CSV.
         """
         import pyarrow as pa
 
+        if found := misplaced_quote(self.location, self.delimiter, len(self.names)):
+            raise CodecError(f"{self.location}, {found}, or {AS_IT_IS}")
         columns = [_Column() for _ in self.names]
         try:
             for batch in self.batches(dict.fromkeys(self.names, pa.string()), block_size):
@@ -232,6 +236,8 @@ def _are_floats(texts: "pa.Array") -> bool:
     from pyarrow import compute as pc
 
     values = texts.cast(pa.float64())
+    if _any(pc.is_nan(values)):
+        return False  # pandas would take it for an empty cell
     if _any(pc.match_substring_regex(texts, r"^[+]|^-?0[^.]|^-0$")):
         return False
     # Most cells are short, which is enough to know; only the others need a closer look.

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.codec.test_csv_quotes import SWALLOWING
 from tests.utils.containers import pack
 from truthmark.codec import open_container
 from truthmark.codec import tables as reading
@@ -69,7 +70,7 @@ def test_open_table__cells_that_come_back__are_typed(
         *("007", "00", "-0", "-007", "+1", " 1", "1 ", "0x10", "1_000", "00.5", "-00.5", "+0.5"),
         *("12345678901234567890123", "10000000000000000000000", "9223372036854775808"),
         *("0.1000000000000000055", "2.0000000000000000000001", "1e400", "1e-400", "4e-324"),
-        *("tRUE", "yes", "NA", "NaN", "null", "None", "#N/A", "-"),
+        *("tRUE", "yes", "NA", "NaN", "nan", "-nan", "null", "None", "#N/A", "-"),
         *("2024-1-1", "2024-02-30", "12:30", "24:00:00", "2024-01-01 10:00"),
         *("2024-01-01T10:00:00+02:00", "2024-01-01 10:00:00.5", "1.5.5"),
     ],
@@ -129,6 +130,22 @@ def test_open_table__late_empty_columns__find_their_types(tmp_path: Path) -> Non
     assert table["d"][1].as_py() == "10000000000000"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_open_table__quotes_that_keep_the_rule__are_read(end: str, tmp_path: Path) -> None:
+    cells = ['a"b', 'x, ""y"" \nz', "Dear John\n\nHello, there", "5 pounds,\n6, 7", " ", "'", "\\"]
+    rows = [[f"n{i}", cell] for i, cell in enumerate(cells * 500)]
+    file = io.StringIO()
+    csv.writer(file, lineterminator=end).writerows([["n", "x"], *rows])
+    content = file.getvalue() + f'1,a"b{end}2,5"{end}3, "x"{end}'
+    table = read(tmp_path / "x.csv", content)
+    assert table["x"].to_pylist() == [*(row[1] for row in rows), 'a"b', '5"', ' "x"']
+
+
+def test_open_table__cell_longer_than_a_block__is_read(tmp_path: Path) -> None:
+    table = read(tmp_path / "x.csv", "n,x\n" + "1,a\n" * 3000 + f"2,{'b' * 20_000}\n")
+    assert table["x"][-1].as_py() == "b" * 20_000
+
+
 def test_open_table__byte_order_mark_and_line_ends__are_dropped(tmp_path: Path) -> None:
     table = read(tmp_path / "x.csv", '\ufeff"a",b\r\n1,"x, ""y""\nz"\r\n')
     assert table.to_pylist() == [{"a": 1, "b": 'x, "y"\nz'}]
@@ -149,6 +166,7 @@ def test_open_table__byte_order_mark_and_line_ends__are_dropped(tmp_path: Path) 
         ("a|b\n1|2\n", "has vertical bars and no commas"),
         ("a,b\n1,2,3\n", "repair it"),
         ('"a,b\n' + "1,2\n" * 90_000, "repair it"),
+        *((content, f"line {line}: ") for content, line in SWALLOWING),
         ("", "the file is empty"),
     ],
     ids=lambda value: str(value)[:20],
@@ -160,6 +178,26 @@ def test_open_table__csv_that_would_be_misread__is_refused_in_one_line(
         read(tmp_path / "x.csv", content)
     assert "or pack it as it is with --as-files" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("id\ttext\n" + rows, line)
+        for rows, line in (
+            ('1\t"Hello" she said\n2\tplain\n', 2),
+            ('1\tplain\n2\t"unbalanced\n3\tend"\n', 3),
+            ('1\t"\n2\tb\n3\t"\n4\td\n', 2),
+            ('"\tPUNCT\nb\tNOUN\n"\tPUNCT\n', 2),
+            ('1\t"a\tb\nc"\n', 2),
+        )
+    ],
+)
+def test_open_table__tsv_with_quotes_that_are_none__is_refused(
+    content: str, line: int, tmp_path: Path
+) -> None:
+    with pytest.raises(CodecError, match=f"x.tsv, line {line}: .*--as-files"):
+        read(tmp_path / "x.tsv", content)
 
 
 def test_open_table__tsv__is_read_by_tabs(tmp_path: Path) -> None:
