@@ -48,7 +48,8 @@ lint-text: setup
 	codespell $$(git ls-files)
 	mdformat --check $(MARKDOWN)
 
-lint-vyper: setup $(VYPER_LINT)/stamp
+lint-vyper:
+	@$(BOOTSTRAP) vyper-lint
 	$(VYPER_LINT)/bin/mamushi --check --line-length 100 --quiet contracts
 	$(VYPER_LINT)/bin/natrix lint contracts/*.vy contracts/modules
 	$(PY) tools/artifacts.py --check
@@ -56,7 +57,8 @@ lint-vyper: setup $(VYPER_LINT)/stamp
 lint-tree: setup
 	$(PY) tools/check_tree.py
 
-format: setup $(VYPER_LINT)/stamp  ## format Python, Vyper and Markdown
+format:  ## format Python, Vyper and Markdown
+	@$(BOOTSTRAP) vyper-lint
 	ruff check --fix-only --quiet .
 	ruff format --quiet .
 	$(VYPER_LINT)/bin/mamushi --line-length 100 --quiet contracts
@@ -72,14 +74,8 @@ lock: setup  ## make the lock files anew (needs uv on PATH)
 	@command -v uv >/dev/null || { echo 'error: this needs uv; run `pip install uv`' >&2; exit 1; }
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
+	$(LOCK) pyproject.toml tools/neighbours.in -o tools/neighbours.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
 
 clean:  ## remove what was built, but not what was fetched
 	rm -rf .build build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
-
-# Vyper's formatter and linter want another click than Ape does, so they live by themselves.
-$(VYPER_LINT)/stamp: tools/vyper-lint.lock | setup
-	@echo "installing Vyper's formatter and linter"
-	@$(PY) -m venv --clear $(VYPER_LINT)
-	@$(VYPER_LINT)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make `.venv` ready: packages by hash from requirements.lock, this project, the pinned anvil.
 
-Every target of the Makefile runs this first. Each step leaves a stamp that holds the hash of what
+What is locked is installed as it stands, without a resolver, and then checked to be whole: a
+resolver asks the index for more than the lock names (the newest of what one package wants as an
+extra of another), and so works on the day of the lock only.
+
+Every target of the Makefile runs this first; `vyper-lint` as argument makes the linters' own
+environment too. Each step leaves a stamp that holds the hash of what
 it was made from; a step whose stamp still fits is skipped, so that a second run only reads four
 small files. An interrupted step has no stamp and runs again, on what it had already fetched.
 
@@ -25,8 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
 LOCK = ROOT / "requirements.lock"
+# Vyper's formatter and linter want another click than Ape does, so they live by themselves.
+LINT_VENV = VENV / "vyper-lint"
+LINT_LOCK = ROOT / "tools" / "vyper-lint.lock"
 PIN = ROOT / "truthmark" / "testing" / "node"
 LOG = ROOT / "build" / "bootstrap.log"
 # Ape's pins (numpy 1.26, web3 7) have no wheels for a newer one; the library has no such limit.
@@ -46,7 +53,7 @@ def main() -> int:
     LOG.parent.mkdir(exist_ok=True)
     try:
         with _alone():
-            steps = _steps()
+            steps = _steps() + (_lint_steps() if "vyper-lint" in sys.argv[1:] else [])
             for number, step in enumerate(steps, 1):
                 if not step.is_done():
                     step.run(f"[{number}/{len(steps)}]")
@@ -102,13 +109,38 @@ def _steps() -> list[Step]:
     ]
 
 
+def _lint_steps() -> list[Step]:
+    python = str(LINT_VENV.relative_to(VENV) / "bin" / "python")
+
+    def make(progress: Progress) -> None:
+        _run([str(PYTHON), "-m", "venv", "--clear", str(LINT_VENV)], _advise_venv)
+        install_lock(LINT_VENV / "bin" / "python", LINT_LOCK, progress)
+
+    title = "install Vyper's formatter and linter"
+    return [Step("vyper-lint", title, [LINT_LOCK], f"../{python}", make)]
+
+
 def _make_venv(progress: Progress) -> None:
     python = _find_python()
     _run([python, "-m", "venv", "--clear", str(VENV)], _advise_venv)
 
 
 def _install_packages(progress: Progress) -> None:
-    total = sum("==" in line for line in LOCK.read_text().splitlines())
+    install_lock(PYTHON, LOCK, progress)
+
+
+def install_lock(python: Path, lock: Path, progress: Progress) -> None:
+    """Install exactly what a lock file names, and see that nothing it needs is missing.
+
+    Args:
+        python: Of the environment.
+        lock: Exact versions with hashes.
+        progress: Told how far it is.
+
+    Raises:
+        BootstrapError: Something cannot be fetched, is not what was locked, or is not locked.
+    """
+    total = sum("==" in line for line in lock.read_text().splitlines())
     seen = 0
 
     def follow(line: str) -> None:
@@ -119,11 +151,21 @@ def _install_packages(progress: Progress) -> None:
         elif line.startswith("Installing"):
             progress.text = "unpacking"
 
-    _run([*PIP, "--no-deps", "--require-hashes", "-r", str(LOCK)], _advise_pip, follow)
+    exactly = ["--no-deps", "--require-hashes", "-r", str(lock)]
+    _run([*_pip(python), "install", "--progress-bar=off", *exactly], _advise_pip, follow)
+    _run(
+        [*_pip(python), "check"],
+        lambda output: f"{lock.name} is not whole; run `make lock`, or report it",
+    )
 
 
 def _install_self(progress: Progress) -> None:
-    _run([*PIP, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], _advise_pip)
+    itself = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
+    _run([*_pip(PYTHON), "install", *itself], _advise_pip)
+
+
+def _pip(python: Path) -> list[str]:
+    return [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 
 def _link_anvil(progress: Progress) -> None:
