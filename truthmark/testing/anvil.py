@@ -40,7 +40,12 @@ HARDFORK = "prague"
 MNEMONIC = "test test test test test test test test test test test junk"
 """Anvil's own; its keys are public knowledge and good for nothing but local chains."""
 
-_PACKAGE = "anvil-linux-amd64"
+_PACKAGES = {
+    ("Linux", "x86_64"): "anvil-linux-amd64",
+    ("Linux", "aarch64"): "anvil-linux-arm64",
+    ("Darwin", "arm64"): "anvil-darwin-arm64",
+    ("Darwin", "x86_64"): "anvil-darwin-amd64",
+}
 _ELSEWHERE = "install Foundry's anvil and put it on PATH, or name it in TRUTHMARK_ANVIL"
 _OLDEST = (1, 0)  # the first release with the prague fork
 _START_SECONDS = 30.0
@@ -66,7 +71,7 @@ def anvil_binary() -> Path:
             )
         return binary
     pinned = _pinned_binary()
-    if pinned.exists():
+    if pinned is not None and pinned.exists():
         return pinned
     return _binary_on_path() or fetch_anvil()
 
@@ -80,11 +85,11 @@ def fetch_anvil() -> Path:
         ConfigError: This machine's kind has no pinned binary, there is no npm, or npm failed.
     """
     binary = _pinned_binary()
+    if binary is None:
+        machine = f"{platform.system()} {platform.machine()}"
+        raise ConfigError(f"no anvil is pinned for {machine}; {_ELSEWHERE}")
     if binary.exists():
         return binary
-    machine = (platform.system(), platform.machine())
-    if machine != ("Linux", "x86_64"):
-        raise ConfigError(f"no anvil is pinned for {' '.join(machine)}; {_ELSEWHERE}")
     npm, path = _npm()
     folder = _pinned_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +114,9 @@ def fetch_anvil() -> Path:
             shutil.rmtree(part)
             reason = _npm_reason(done.stderr) or f"exit code {done.returncode}"
             raise ConfigError(f"npm cannot fetch anvil ({reason}); {_ELSEWHERE}")
+        if not (part / binary.relative_to(folder)).exists():
+            shutil.rmtree(part)
+            raise ConfigError(f"npm fetched no anvil for this machine; {_ELSEWHERE}")
         part.rename(folder)
     return binary
 
@@ -152,11 +160,11 @@ class AnvilProcess:
         """Tell whether the process is alive and still is this anvil."""
         if self._child is not None:
             return self._child.poll() is None
-        try:
-            command = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return b"anvil" in Path(os.fsdecode(command[0])).name.encode()
+        # Not from /proc, which macOS does not have.
+        shown = subprocess.run(
+            ["ps", "-o", "comm=", "-p", str(self.pid)], capture_output=True, text=True, check=False
+        )
+        return Path(shown.stdout.strip()).name == "anvil"
 
     def stop(self) -> None:
         """End the process, and wait until it has; does nothing if it is gone already.
@@ -317,8 +325,12 @@ def _pinned_folder() -> Path:
     return user_cache_path("truthmark") / "anvil" / digest
 
 
-def _pinned_binary() -> Path:
-    return _pinned_folder() / "node_modules" / "@foundry-rs" / _PACKAGE / "bin" / "anvil"
+def _pinned_binary() -> Path | None:
+    """Return where the pinned binary is or would be; None if none is pinned for this machine."""
+    package = _PACKAGES.get((platform.system(), platform.machine()))
+    if package is None:
+        return None
+    return _pinned_folder() / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
 
 
 def _is_native(file: Path) -> bool:
