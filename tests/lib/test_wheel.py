@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wheel, outside the clone: installed beside the newest pandas, polars, pyarrow and datasets.
 
-Nothing of the lock file counts there: the ordinary ranges of pyproject.toml must resolve, and the
-library must work with what they resolve to.
+Nothing of requirements.lock counts there: the library must work with what the ordinary ranges of
+pyproject.toml resolve to. What that was on the day of `make lock` stands in tools/neighbours.lock,
+so that `make test` installs the same in a month; `make assure` resolves on the day it runs.
 """
 
 import datetime
@@ -13,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import pytest
 from platformdirs import user_cache_path
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "tools" / "neighbours.lock"
 NEIGHBOURS = ("pandas", "polars", "pyarrow", "datasets")
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(900)]
@@ -50,17 +51,20 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="module")
-def python(wheel):
+@pytest.fixture(scope="module", params=["locked", pytest.param("today", marks=pytest.mark.assure)])
+def python(wheel, request):
     """Return a Python outside the clone that has the wheel and the newest of its neighbours.
 
-    The environment is kept for the calendar week, and for the same dependencies: "newest" is then
-    a week old at most, and another run installs nothing but the wheel.
+    The environment is kept for the same lock, or for the day, so that another run installs nothing
+    but the wheel.
     """
-    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    year, week, _ = datetime.datetime.now(datetime.UTC).isocalendar()
-    wanted = json.dumps([dependencies, NEIGHBOURS, sys.version, year, week])
-    cache = user_cache_path("truthmark") / "wheel-test"
+    if request.param == "locked":
+        wanted = LOCK.read_text() + sys.version
+        packages = ("--no-deps", "--require-hashes", "-r", str(LOCK))
+    else:
+        wanted = f"{datetime.datetime.now(datetime.UTC).date()}" + sys.version
+        packages = (str(wheel), *NEIGHBOURS)
+    cache = user_cache_path("truthmark") / "wheel-test" / request.param
     folder = cache / hashlib.sha256(wanted.encode()).hexdigest()[:16]
     python = folder / "bin" / "python"
     pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
@@ -73,7 +77,7 @@ def python(wheel):
                     shutil.rmtree(old)
             made = run(sys._base_executable, "-m", "venv", str(folder), cwd=cache)
             assert made.returncode == 0, made.stderr
-            done = run(*pip, str(wheel), *NEIGHBOURS, cwd=cache)
+            done = run(*pip, *packages, cwd=cache)
             if "Connection" in done.stderr or "Name or service" in done.stderr:
                 pytest.skip("no package index can be reached; connect to a network")
             assert done.returncode == 0, done.stderr
