@@ -222,9 +222,17 @@ class Chain:
 
     @cached_property
     def web3(self) -> "Web3":
-        """A web3 object over the same endpoints, for those who want to do more with the chain."""
-        from truthmark.chain.provider import make_web3
+        """A web3 object over the same endpoints, for those who want to do more with the chain.
 
+        Raises:
+            ConfigError: web3 is not installed; it is an extra.
+        """
+        try:
+            from truthmark.chain.provider import make_web3
+        except ImportError as error:
+            raise ConfigError(
+                f"this needs web3 ({error}); run `pip install 'truthmark[web3]'`"
+            ) from error
         return make_web3(self.rpc)
 
 
