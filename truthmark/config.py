@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, did_you_mean
 from truthmark.hashing import keccak256
 
 BlockHashes = Literal["proposer", "sequencer", "local"]
@@ -43,6 +43,7 @@ DEVNET_PASSPHRASE = "devnet"  # noqa: S105
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -205,10 +206,11 @@ class ChainProfile:
                 f"profile {self.name} lists several tokens as {symbol_or_address}; "
                 "use the address of the one you mean"
             )
-        known = ", ".join(t.symbol for t in self.tokens) or "none"
+        symbols = [t.symbol for t in self.tokens]
+        hint = did_you_mean(symbol_or_address, symbols) or "; add it to the profile's tokens"
         raise ConfigError(
-            f"profile {self.name} does not list a token {symbol_or_address} (known: {known}); "
-            "add it to the profile's tokens"
+            f"profile {self.name} does not list a token {symbol_or_address} (known: "
+            f"{', '.join(symbols) or 'none'}){hint}"
         )
 
     def parse_amount(self, text: str) -> tuple[TokenInfo, int]:
@@ -220,12 +222,27 @@ class ChainProfile:
         """
         match = _AMOUNT.fullmatch(text)
         if not match:
-            raise ConfigError(
-                f'{text!r} is not an amount; write it like "25 {self._example_symbol()}"'
-            )
+            raise ConfigError(f"{text!r} is not an amount; {self._how_to_write(text)}")
         token = self.token(match[2])
         units = parse_units(match[1], token.decimals)
         return token, units
+
+    def _how_to_write(self, text: str) -> str:
+        """Return what to write instead of something that is not an amount."""
+        symbol = self._example_symbol()
+        bare = text.strip()
+        if _NUMBER.fullmatch(bare):
+            return f'say in which token, in quotes: "{bare} {symbol}"'
+        if bare.startswith(("-", "\N{MINUS SIGN}")):
+            return f'it cannot be below 0: write it like "25 {symbol}"'
+        number = re.match(r"[0-9][0-9.,'_]*", bare)
+        if number and "," in number[0]:
+            return f'write a point for parts and nothing between thousands: "1234.5 {symbol}"'
+        if re.match(r"[0-9.]+[eE][+-]?[0-9]", bare):
+            return f'write all digits: "1000 {symbol}"'
+        if bare.startswith("."):
+            return f'write the 0 before the point: "0.5 {symbol}"'
+        return f'write it like "25 {symbol}"'
 
     def _example_symbol(self) -> str:
         """Return the symbol of a token that things may be sold for."""
@@ -260,12 +277,16 @@ def parse_units(number: str, decimals: int) -> int:
     """
     whole, _, places = number.partition(".")
     if len(whole) > 78:
-        raise ConfigError("this number is more than any token can hold")
+        raise ConfigError("this number is more than any token can hold; write a smaller one")
     if len(places.rstrip("0")) > decimals:
-        raise ConfigError(f"{number} has more than the token's {decimals} decimal places")
+        shorter = f"{whole}.{places[:decimals]}" if decimals else whole
+        raise ConfigError(
+            f"{number[:100]} has more than the token's {decimals} decimal places; write "
+            f"{shorter} or another number"
+        )
     units = int(whole + places[:decimals].ljust(decimals, "0"))
     if units >= 2**256:
-        raise ConfigError(f"{number} is more than any token can hold")
+        raise ConfigError(f"{number} is more than any token can hold; write a smaller one")
     return units
 
 
@@ -401,9 +422,10 @@ def load_profile(name: str, home: Path | None = None) -> ChainProfile:
     shipped = resources.files("truthmark").joinpath("profiles", f"{name}.json")
     source = own if own.is_file() else shipped
     if not source.is_file():
-        known = ", ".join(profile_names(home)) or "none"
+        names = profile_names(home)
         raise ConfigError(
-            f"there is no chain profile {name!r} (known: {known}); choose a home folder that has "
+            f"there is no chain profile {name!r} (known: {', '.join(names) or 'none'})"
+            f"{did_you_mean(name, names)}; choose a home folder that has "
             "one with TRUTHMARK_HOME or --home, or start a local chain with `truthmark devnet up "
             f"FOLDER` and use it with `truthmark init --devnet FOLDER`, or put one at {own}"
         )

@@ -5,7 +5,17 @@ Every message is one line that says what is wrong and what to do about it. The C
 error into its class's `exit_code`, so scripts can tell the classes apart without reading text.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for what may have been mistyped, or nothing."""
+    from difflib import get_close_matches
+
+    spelled = {name.lower(): name for name in known}
+    found = get_close_matches(text.lower()[:100], spelled, n=1)
+    return f"; did you mean {spelled[found[0]]}?" if found else ""
 
 
 class TruthmarkError(Exception):

@@ -502,7 +502,7 @@ def test_list__what_cannot_be_listed__is_refused(
 ) -> None:
     packed = seller.home / "packed" / "rows1"
     options = ("--custodians", "direct", "--yes")
-    seller("list", packed, "--price", "25", *options).refused(3, 'write it like "25 TUSD"')
+    seller("list", packed, "--price", "25", *options).refused(3, 'in quotes: "25 TUSD"')
     seller("list", packed, "--price", "1.0000001 TUSD", *options).refused(3, "decimal places")
     seller("list", packed, "--price", "1 TUSD", "--windows", "x", *options).refused(3, "windows")
     seller("list", packed, "--price", "1 TUSD", "--bond", "1 TMK", *options).refused(8, "another")

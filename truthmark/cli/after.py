@@ -8,6 +8,7 @@ import click
 from truthmark.cli.base import State, command, find_version, json_option, yes_option
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.output import ask, bar, moment, out, out_json, say
+from truthmark.cli.types import DATASET
 from truthmark.errors import DeliveryError, MarketError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", type=DATASET, required=False)
 @json_option
 @click.pass_obj
 def refund(state: State, dataset: str | None, as_json: bool) -> None:
@@ -26,7 +27,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     Or that were proven wrong. Of all your purchases, or those of DATASET. Pays it out to you as
     well. If DATASET is named it is an error if nothing can be refunded.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         session.catalogue.sync()
         terms_id = find_version(session, dataset).terms_id if dataset is not None else None
@@ -66,7 +67,7 @@ def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @yes_option
 @click.pass_obj
 def complain(state: State, dataset: str, yes: bool) -> None:
@@ -78,7 +79,7 @@ def complain(state: State, dataset: str, yes: bool) -> None:
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
     from truthmark.market.records import PurchaseStatus
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         version = find_version(session, dataset)
         buyer = Buyer(session, say)

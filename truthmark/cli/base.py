@@ -4,16 +4,16 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from truthmark.config import Settings
+    from truthmark.config import ChainProfile, Settings
     from truthmark.market.catalogue import Version
     from truthmark.market.session import Session
 
@@ -33,11 +33,27 @@ class State:
 
         return load_settings(self.home, **self.given)
 
-    def session(self) -> "Session":
-        """Open a session; a context manager."""
+    @cached_property
+    def profile(self) -> "ChainProfile":
+        """The chain profile in use."""
+        return self.settings.chain_profile()
+
+    def session(self, *, signs: bool = False) -> "Session":
+        """Open a session; a context manager.
+
+        Args:
+            signs: Whether an account is needed; that there is one is checked before connecting.
+
+        Raises:
+            ConfigError: No account is chosen.
+            KeysError: There is no such account here.
+        """
         from truthmark.market.session import connect
 
-        return connect(self.home, ask_passphrase=self.passphrase, **self.given)
+        session = connect(self.home, ask_passphrase=self.passphrase, **self.given)
+        if signs:
+            session.require_account()
+        return session
 
     @property
     def is_devnet(self) -> bool:
@@ -162,6 +178,20 @@ class Group(click.Group):
         super().__init__(*args, **options)
         # The root shows them; they may stand behind any other command as well.
         self.params += common_options(is_hidden=self.name != "cli")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; where there is none, say which one may have been meant."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and name[:1] != "-":
+            hint = self.elsewhere(ctx, name) or did_you_mean(name, self.list_commands(ctx))
+            raise click.UsageError(f"No such command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def elsewhere(self, ctx: click.Context, name: str) -> str:
+        """Return where else there is a command of this name, in words; nothing here."""
+        return ""
 
 
 def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:

@@ -20,6 +20,7 @@ from truthmark.cli.output import (
     size,
     table,
 )
+from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, StorageError
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ _NOBODY = "0x" + "00" * 20
 
 @command()
 @click.argument("words", nargs=-1)
-@click.option("--max-price", help='Such as "25 TUSD".')
-@click.option("--token", help="Only what is sold for this token.")
-@click.option("--seller", help="Only what this account sells.")
+@click.option("--max-price", type=AMOUNT, help='Such as "25 TUSD".')
+@click.option("--token", type=TOKEN, help="Only what is sold for this token.")
+@click.option("--seller", type=ACCOUNT, help="Only what this account sells.")
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
 )
@@ -116,7 +117,7 @@ def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @json_option
 @click.pass_obj
 def show(state: State, dataset: str, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from truthmark.cli.dataset import FORMATS, files_json
 from truthmark.cli.opening import is_opened, require_free, write_out
 from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, plural, say
 from truthmark.cli.permits import read_admission, read_voucher
+from truthmark.cli.types import AMOUNT, DATASET, Choice
 from truthmark.errors import ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def _pay_options(function: _F) -> _F:
     for option in reversed(
         (
-            click.option("--max-price", help='The most to pay, fees included, such as "25 TUSD".'),
+            click.option(
+                "--max-price",
+                type=AMOUNT,
+                help='The most to pay, fees included, such as "25 TUSD".',
+            ),
             click.option("--voucher", type=_FILE, help="A price that the seller offered you."),
             click.option("--admission", type=_FILE, help="A pass of the data set's gate."),
             yes_option,
@@ -40,7 +45,7 @@ def _pay_options(function: _F) -> _F:
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @json_option
 @click.pass_obj
 def fetch(state: State, dataset: str, as_json: bool) -> None:
@@ -62,7 +67,7 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @_pay_options
 @click.pass_obj
 def buy(
@@ -80,7 +85,7 @@ def buy(
     """
     from truthmark.market.buyer import Buyer
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         buyer = Buyer(session, say)
         limit = _limit(buyer, version, max_price, yes=yes)
@@ -99,9 +104,9 @@ def buy(
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--format", "kind", type=Choice(FORMATS), default="parquet", show_default=True)
 @_pay_options
 @click.pass_obj
 def get(
@@ -123,7 +128,7 @@ def get(
     """
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         if is_opened(session, version, folder, kind):
             say(f"{version.ref} is in {folder} already")

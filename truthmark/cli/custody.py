@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.base import resolve_address
 from truthmark.cli.output import ask, duration, moment, plural, say
-from truthmark.cli.types import DURATION
+from truthmark.cli.types import AMOUNT, DURATION, Amount
 from truthmark.errors import ConfigError, PriceError
 
 if TYPE_CHECKING:
@@ -45,16 +45,24 @@ def custody_options(function: _F) -> _F:
                 show_default=True,
                 help="How many of them it takes to deliver.",
             ),
-            click.option("--fee", help="For each delivery to a buyer, at the least."),
-            click.option("--keeping-fee", help="For each custodian and term, at the least."),
+            click.option("--fee", type=AMOUNT, help="For each delivery to a buyer, at the least."),
+            click.option(
+                "--keeping-fee", type=AMOUNT, help="For each custodian and term, at the least."
+            ),
             click.option(
                 "--max-keeping",
-                metavar="AMOUNT",
+                type=AMOUNT,
                 help="The most to pay all custodians at once for keeping the key; with --yes "
                 "nothing if left out.",
             ),
-            click.option("--lock", help="Stake that each risks.  [default: 100 TMK]"),
-            click.option("--penalty", help="What silence costs.  [default: a tenth of the lock]"),
+            click.option(
+                "--lock",
+                type=Amount(zero="custodians risk something, or need not be trusted at all"),
+                help="Stake that each risks.  [default: 100 TMK]",
+            ),
+            click.option(
+                "--penalty", type=AMOUNT, help="What silence costs.  [default: a tenth of the lock]"
+            ),
             click.option(
                 "--term",
                 "term_seconds",

@@ -10,6 +10,7 @@ import click
 
 from truthmark.cli.base import State, group, json_option, yes_option
 from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size
+from truthmark.cli.types import Choice
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:
@@ -117,9 +118,7 @@ def pack_source(
     from truthmark.codec import CardPolicy
     from truthmark.market.packing import pack_dataset
 
-    if not options["licence"]:
-        raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
-
+    require_licence(options["licence"])
     shown = contextlib.ExitStack()
 
     def review(card: dict[str, Any], manifest: "Manifest") -> None:
@@ -159,6 +158,16 @@ def pack_source(
     if packed.inherited:
         say(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed
+
+
+def require_licence(licence: str | None) -> None:
+    """Refuse to pack what nobody may use.
+
+    Raises:
+        ConfigError: No licence was given.
+    """
+    if not licence:
+        raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
 
 
 def describe_card(card: dict[str, Any]) -> Iterator[str]:
@@ -237,7 +246,7 @@ def verify(folder: Path, as_json: bool) -> None:
 @dataset.command("open")
 @click.argument("folder", type=_FOLDER)
 @click.argument("target", type=_FOLDER)
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--format", "kind", type=Choice(FORMATS), default="parquet", show_default=True)
 @json_option
 @click.pass_obj
 def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bool) -> None:

@@ -5,6 +5,8 @@ import contextlib
 import importlib
 import logging
 import os
+import re
+import select
 import shlex
 import sys
 import traceback
@@ -16,14 +18,16 @@ import click
 
 from truthmark.cli import interrupts
 from truthmark.cli.base import Group, State
-from truthmark.cli.output import one_line
-from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError
+from truthmark.cli.output import begin, one_line, out_error
+from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
 
 USAGE = 2
 BUG = 70
 """`EX_SOFTWARE` of sysexits.h: an error that nobody foresaw."""
 INTERRUPTED = 130
 """What shells give to a program that Ctrl-C ended."""
+CLOSED_PIPE = 141
+"""What shells give to a program whose output nobody reads any more, as of `| head`."""
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 # By topic: each command with the module and the name of its function.
@@ -111,19 +115,30 @@ class Root(Group):
                 raise
             raise ChainUnavailableError(f"{error}; start it with `{start}`") from error
 
+    def elsewhere(self, ctx: click.Context, name: str) -> str:
+        """Return in which group there is a command of this name."""
+        groups: dict[str, str] = {}
+        for above in self.list_commands(ctx):
+            found = self.get_command(ctx, above)
+            if isinstance(found, click.Group):
+                groups |= {below: f"{above} {below}" for below in found.commands}
+        return f"; did you mean {groups[name]}?" if name in groups else ""
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run, say what went wrong in one line, and exit with the error's own code."""
         arguments = list(sys.argv[1:] if args is None else args)
+        begin()
         is_debugging = "--debug" in arguments
         logging.getLogger("truthmark").addHandler(logging.NullHandler())
         try:
             code = super().main(arguments, *rest, **{**options, "standalone_mode": False})
             # A pipe that nobody reads any more shows only now.
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except (Exception, KeyboardInterrupt, SystemExit) as error:
             if is_debugging and not isinstance(error, SystemExit):
                 traceback.print_exc()
-            code = _report(error)
+            code = _report(error, as_json="--json" in arguments)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -144,42 +159,80 @@ def _how_to_start(state: State) -> str | None:
     return f"truthmark devnet up {known}"
 
 
-def _report(error: BaseException) -> int:
-    """Say what went wrong, and return the exit code."""
+def _report(error: BaseException, *, as_json: bool) -> int:
+    """Say what went wrong, for scripts also as JSON, and return the exit code."""
+    # click turns a closed pipe into the code 1 before anybody else sees it.
+    if isinstance(error, SystemExit) and error.code == 1 and _leave_closed_pipes():
+        return CLOSED_PIPE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError) and _leave_closed_pipes():
+        return CLOSED_PIPE
+    kind, text, code = _explain(error)
+    text = one_line(text)
+    with contextlib.suppress(OSError):
+        if as_json:
+            out_error(kind, text, code)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        click.echo(text if code == INTERRUPTED else f"error: {text}", err=True)
+    _leave_closed_pipes()
+    return code
+
+
+def _leave_closed_pipes() -> bool:
+    """Whether nobody reads the output any more; nothing is written there from now on.
+
+    Else the interpreter would complain once more when it flushes at the end.
+    """
+    is_closed = False
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there is no such pipe
+            number = stream.fileno()
+            poll = select.poll()
+            poll.register(number, 0)
+            if any(event & select.POLLERR for _, event in poll.poll(0)):
+                is_closed = True
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return is_closed
+
+
+def _explain(error: BaseException) -> tuple[str, str, int]:
+    """Return kind, text and exit code of an error."""
+    kind = type(error).__name__
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        _say("stopped; run the same command again to go on")
-        return INTERRUPTED
+        return "Interrupted", "stopped; run the same command again to go on", INTERRUPTED
     if isinstance(error, click.UsageError):
         name = error.ctx.command_path if error.ctx else "truthmark"
-        _say(f"error: {error.format_message().rstrip('.')}; see `{name} --help`")
-        return USAGE
+        return "UsageError", _then(_usage(error), f"see `{name} --help`"), USAGE
     if isinstance(error, click.ClickException):
-        _say(f"error: {error.format_message()}")
-        return USAGE
+        return "UsageError", error.format_message(), USAGE
     if isinstance(error, TruthmarkError):
-        _say(f"error: {error}")
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        with contextlib.suppress(OSError):
-            # Else the interpreter complains once more when it flushes at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return kind, str(error), error.exit_code
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {place}{error.strerror or error}; check the path and its rights")
-        return 1
-    _say(
-        f"error: this should not happen ({type(error).__name__}: {error}); "
-        "run it again with --debug and report what it shows"
+        return "OSError", f"{place}{error.strerror or error}; check the path and its rights", 1
+    return (
+        "Bug",
+        f"this should not happen ({kind}: {error}); run it again with --debug and report what it "
+        "shows",
+        BUG,
     )
-    return BUG
 
 
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(one_line(text), err=True)
+def _then(text: str, advice: str) -> str:
+    return f"{text} ({advice})" if text.endswith("?") else f"{text.rstrip('.')}; {advice}"
+
+
+def _usage(error: click.UsageError) -> str:
+    """Return what was written wrongly, and what may have been meant."""
+    if isinstance(error, click.NoSuchOption):
+        if re.match(r"-[0-9.]", error.option_name):
+            return 'amounts cannot be below 0; write one like "25 TUSD"'
+        hint = did_you_mean(error.option_name, error.possibilities or ())
+        return f"No such option {error.option_name}{hint}"
+    return error.format_message()
 
 
 @click.group(

@@ -8,6 +8,7 @@ import click
 
 from truthmark.cli.base import State, command, find_version, yes_option
 from truthmark.cli.output import ask, duration, moment, out, say
+from truthmark.cli.types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("dataset")
-@click.argument("price")
+@click.argument("dataset", type=DATASET)
+@click.argument("price", type=AMOUNT)
 @click.pass_obj
 def reprice(state: State, dataset: str, price: str) -> None:
     """Set the PRICE of DATASET for later buyers, such as "30 TUSD"."""
     from truthmark.market.surface import read_amount
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         amount = read_amount(session, price, version.terms.token)
         _seller(session).reprice(version, amount)
@@ -33,34 +34,34 @@ def reprice(state: State, dataset: str, price: str) -> None:
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @click.pass_obj
 def pause(state: State, dataset: str) -> None:
     """Stop selling DATASET for a while."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         _seller(session).set_paused(version, True)
         out(f"{version.ref} is paused; `truthmark resume {version.ref}` sells it again")
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @click.pass_obj
 def resume(state: State, dataset: str) -> None:
     """Sell a paused DATASET again."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         _seller(session).set_paused(version, False)
         out(f"{version.ref} is for sale again")
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @yes_option
 @click.pass_obj
 def retire(state: State, dataset: str, yes: bool) -> None:
     """Stop selling DATASET for good; what was sold is still delivered."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version, seller = find_version(session, dataset), _seller(session)
         seller.require_running(version)
         if not ask(f"stop selling {version.ref} for good?", yes=yes):
@@ -73,7 +74,7 @@ def retire(state: State, dataset: str, yes: bool) -> None:
 
 
 @command("wind-up")
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @click.pass_obj
 def wind_up(state: State, dataset: str) -> None:
     """Take the bond back after the end of DATASET.
@@ -83,7 +84,7 @@ def wind_up(state: State, dataset: str) -> None:
     """
     from truthmark.market.records import VersionStatus
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         version, seller = find_version(session, dataset), _seller(session)
         if version.status in (VersionStatus.OPEN, VersionStatus.PAUSED):
@@ -112,8 +113,8 @@ def wind_up(state: State, dataset: str) -> None:
 
 
 @command()
-@click.argument("dataset")
-@click.argument("amount")
+@click.argument("dataset", type=DATASET)
+@click.argument("amount", type=Amount(zero='write how much to pay, such as "1 TUSD"'))
 @yes_option
 @click.pass_obj
 def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
@@ -123,7 +124,7 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
     """
     from truthmark.market.surface import read_amount
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version, seller = find_version(session, dataset), _seller(session)
         units = read_amount(session, amount, version.terms.token)
         seller.require_running(version)

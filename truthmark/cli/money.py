@@ -7,6 +7,7 @@ import click
 
 from truthmark.cli.base import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, facts, out, out_json, say
+from truthmark.cli.types import ACCOUNT, TOKEN
 from truthmark.errors import ChainError, ChainUnavailableError, TransactionPendingError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _WHERE = {"registry": "listings", "market": "sales", "staking": "stake"}
 
 
 @command()
-@click.argument("account", required=False)
+@click.argument("account", type=ACCOUNT, required=False)
 @json_option
 @click.pass_obj
 def balance(state: State, account: str | None, as_json: bool) -> None:
@@ -69,11 +70,11 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 
 
 @command()
-@click.option("--token", help="Only this token, by symbol or address.")
+@click.option("--token", type=TOKEN, help="Only this token, by symbol or address.")
 @click.option(
     "--for",
     "account",
-    metavar="ACCOUNT",
+    type=ACCOUNT,
     help="Pay out another account's money, to that account; you pay the gas.",
 )
 @json_option

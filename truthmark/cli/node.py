@@ -9,7 +9,7 @@ import click
 from truthmark.cli.base import State, group, resolve_address
 from truthmark.cli.output import say
 from truthmark.cli.stake import stake
-from truthmark.cli.types import DURATION
+from truthmark.cli.types import AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
 __all__ = ["node", "stake"]
@@ -28,7 +28,7 @@ def node() -> None:
     "roles",
     default="custodian",
     show_default=True,
-    type=click.Choice(["custodian"]),
+    type=Choice(["custodian"]),
     help="What the node does.",
 )
 @click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
@@ -60,7 +60,7 @@ def node() -> None:
     help="Custodies of one seller that may be incomplete at once.  [default: 4]",
 )
 @click.option(
-    "--min-bond", multiple=True, metavar="AMOUNT", help='What sellers must risk, as "10 TUSD".'
+    "--min-bond", multiple=True, type=AMOUNT, help='What sellers must risk, as "10 TUSD".'
 )
 @click.option(
     "--confirmations",

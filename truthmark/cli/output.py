@@ -47,8 +47,25 @@ def out(text: str = "") -> None:
     click.echo(text)
 
 
+_has_answered = False
+
+
+def begin() -> None:
+    """Note that nothing was printed yet; several commands may run in one process."""
+    global _has_answered
+    _has_answered = False
+
+
+def out_error(kind: str, message: str, exit_code: int) -> None:
+    """Print an error as JSON, unless a result is there already: stdout holds one document."""
+    if not _has_answered:
+        out_json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
+
+
 def out_json(value: Any) -> None:
     """Print the result as JSON; what could act on a terminal is written as escapes."""
+    global _has_answered
+    _has_answered = True
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # Line ends within texts are escapes already; these are those between the entries.
     click.echo("\n".join(map(_escaped, text.split("\n"))))

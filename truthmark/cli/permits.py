@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.base import State, command, find_version, resolve_address
 from truthmark.cli.output import amount_json, moment, say
-from truthmark.cli.types import DURATION
+from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ _MAX_FILE_BYTES = 16_384
 
 
 @command()
-@click.argument("dataset")
-@click.argument("buyer")
-@click.option("--price", required=True, help='At most the listed one, such as "0 TUSD".')
+@click.argument("dataset", type=DATASET)
+@click.argument("buyer", type=ACCOUNT)
+@click.option(
+    "--price", type=AMOUNT, required=True, help='At most the listed one, such as "0 TUSD".'
+)
 @_VALID
 @_OUT
 @click.pass_obj
@@ -43,7 +45,7 @@ def voucher(
     from truthmark.market.seller import Seller
     from truthmark.market.surface import read_amount
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         if version.terms.seller.lower() != session.address.lower():
             raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
@@ -71,8 +73,8 @@ def voucher(
 
 
 @command()
-@click.argument("dataset")
-@click.argument("buyer")
+@click.argument("dataset", type=DATASET)
+@click.argument("buyer", type=ACCOUNT)
 @_VALID
 @_OUT
 @click.pass_obj
@@ -84,7 +86,7 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
     from truthmark.keys.typed import admission
     from truthmark.market.records import ZERO_ADDRESS
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         version = find_version(session, dataset)
         if version.terms.gate == ZERO_ADDRESS:
             raise MarketError(f"{version.ref} has no gate: everybody may buy it as it is")

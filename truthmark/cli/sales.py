@@ -11,6 +11,7 @@ import click
 from truthmark.cli.base import State, command, find_version, json_option
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.output import amount_json, moment, out, out_json, plural, say, table
+from truthmark.cli.types import DATASET
 from truthmark.errors import MarketError, TruthmarkError
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ _STATUS = {
 
 
 @command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", type=DATASET, required=False)
 @json_option
 @click.pass_obj
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you sell, and how each sale stands."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.catalogue.sync()
         versions = _own_versions(session, dataset)
         now = session.chain.time()
@@ -92,7 +93,7 @@ def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
 
 
 @command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", type=DATASET, required=False)
 @click.option("--watch", is_flag=True, help="Go on for ever: deliver and settle what comes.")
 @click.pass_obj
 def deliver(state: State, dataset: str | None, watch: bool) -> None:
@@ -101,7 +102,7 @@ def deliver(state: State, dataset: str | None, watch: bool) -> None:
     Of all you sell, or of DATASET. With --watch also settles each sale once its buyer could check
     it. Where custodians keep the key there is nothing to do: they deliver.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         session.catalogue.sync()
         versions = _own_versions(session, dataset)
@@ -190,7 +191,7 @@ def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
 
 
 @command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", type=DATASET, required=False)
 @json_option
 @click.pass_obj
 def settle(state: State, dataset: str | None, as_json: bool) -> None:

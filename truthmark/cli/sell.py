@@ -25,10 +25,10 @@ from truthmark.cli.custody import (
     keeping_limit,
     wait_until_live,
 )
-from truthmark.cli.dataset import is_packed, pack_options
+from truthmark.cli.dataset import is_packed, pack_options, require_licence
 from truthmark.cli.output import ask_text, bar, duration, moment, out, out_json, plural, say
 from truthmark.cli.packing import Packing
-from truthmark.cli.types import DURATION
+from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:
@@ -39,18 +39,24 @@ if TYPE_CHECKING:
 
 @command("list")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--price", required=True, help='Such as "25 TUSD".')
+@click.option("--price", type=AMOUNT, required=True, help='Such as "25 TUSD".')
 @custody_options
 @click.option(
     "--windows",
+    type=WINDOWS,
+    metavar="NAME",
     default="careful",
     show_default=True,
     help="Time for delivery and for checking: demo, small or careful.",
 )
-@click.option("--bond", help="What you lose if the key turns out wrong; trust for buyers.")
-@click.option("--gate", help="Account that must admit each buyer (`truthmark admit`).")
-@click.option("--payee", help="Who is paid; you if left out.")
-@click.option("--update", metavar="DATASET", help="List it as the next version of this one.")
+@click.option(
+    "--bond", type=AMOUNT, help="What you lose if the key turns out wrong; trust for buyers."
+)
+@click.option(
+    "--gate", type=ACCOUNT, help="Account that must admit each buyer (`truthmark admit`)."
+)
+@click.option("--payee", type=ACCOUNT, help="Who is paid; you if left out.")
+@click.option("--update", type=DATASET, help="List it as the next version of this one.")
 @click.option("--packed", type=click.Path(path_type=Path), help="Where to pack SOURCE.")
 @click.option(
     "--backup",
@@ -98,14 +104,12 @@ def list_dataset(
     from truthmark.market.seller import Seller
     from truthmark.market.surface import choose_custody, folder_size, read_amount
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         profile = session.profile
         token, amount = profile.parse_amount(price)
-        if windows not in profile.windows:
-            raise ConfigError(
-                f"there are no windows {windows!r} on {profile.name}; choose one of "
-                f"{', '.join(profile.windows)}"
-            )
+        if not is_packed(source):
+            require_licence(options["licence"])
+        custody = custody_arguments(session, options)
         times = profile.windows[windows]
         if accept_within is not None:
             times = replace(times, acceptance=accept_within)
@@ -124,7 +128,6 @@ def list_dataset(
         siblings = (
             session.catalogue.siblings(find_version(session, update)) if update is not None else []
         )
-        custody = custody_arguments(session, options)
         seller = Seller(session)
         pay = partial(agree, session, token.address, limit=limit, bond=secured, yes=yes)
         work = Packing(session, source, packed, options)
@@ -236,7 +239,7 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
 
 
 @command()
-@click.argument("dataset")
+@click.argument("dataset", type=DATASET)
 @custody_options
 @click.option(
     "--accept-within",
@@ -269,9 +272,9 @@ def renew(
     from truthmark.market.seller import Seller, is_dealt
     from truthmark.market.surface import choose_custody
 
-    with state.session() as session:
-        version = find_version(session, dataset)
+    with state.session(signs=True) as session:
         custody = custody_arguments(session, options)
+        version = find_version(session, dataset)
         limit = keeping_limit(session, max_keeping, version.terms.token, yes=yes)
         # `choose_custody` takes a token to know its address and symbol, which a seller's has.
         token = session.profile.token(version.terms.token)

@@ -8,7 +8,7 @@ import click
 
 from truthmark.cli.base import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, facts, moment, out, out_json, say, table
-from truthmark.cli.types import DURATION
+from truthmark.cli.types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Size(click.ParamType):
 
 _validator_option = click.option(
     "--validator",
-    metavar="ACCOUNT",
+    type=ACCOUNT,
     help="Whose operator you are; the account itself if left out.",
 )
 _key_option = click.option(
@@ -56,7 +56,7 @@ def stake() -> None:
 @stake.command()
 @click.option(
     "--operator",
-    metavar="ACCOUNT",
+    type=ACCOUNT,
     help="Whose key the node has: an account of yours or an address; you if left out.",
 )
 @_key_option
@@ -64,7 +64,7 @@ def stake() -> None:
 @click.pass_obj
 def register(state: State, operator: str | None, encryption_key: str | None, as_json: bool) -> None:
     """Register the account as a validator."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         receipt = _owner(session).register(
             _operator(state, session, operator), _parse_key(encryption_key)
@@ -80,7 +80,7 @@ def show_key(state: State, validator: str | None) -> None:
 
     For an owner on another machine to register.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         out("0x" + _owner(session, validator).next_encryption_key().hex())
 
 
@@ -96,7 +96,7 @@ def rotate_key(
 
     Older shares stay readable.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         receipt = _owner(session).rotate_encryption_key(
             _operator(state, session, operator), _parse_key(encryption_key)
@@ -105,7 +105,7 @@ def rotate_key(
 
 
 @stake.command("operator")
-@click.argument("account")
+@click.argument("account", type=ACCOUNT)
 @json_option
 @click.pass_obj
 def set_operator(state: State, account: str, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 
     Its node opens new shares after `stake rotate-key --operator ACCOUNT`.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         address = resolve_address(session, account)
         _done(session, _owner(session).set_operator(address), f"{address} operates now", as_json)
@@ -126,7 +126,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 @click.pass_obj
 def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
     """Pay for so many TICKETS of stake."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         each = session.chain.staking.functions.TICKET().call()
         total = _show(session, tickets * each)
@@ -144,7 +144,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
 
     Only what no duty locks can leave.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         session.catalogue.sync()
         owner = _owner(session)
@@ -167,7 +167,7 @@ def withdraw(state: State, as_json: bool) -> None:
     """
     from truthmark.market.upkeep import Upkeep
 
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         session.catalogue.sync()
         owner, now = _owner(session), session.chain.time()
@@ -187,7 +187,7 @@ def withdraw(state: State, as_json: bool) -> None:
 
 
 @stake.command("top-up")
-@click.argument("amount", required=False)
+@click.argument("amount", type=AMOUNT, required=False)
 @json_option
 @click.pass_obj
 def top_up(state: State, amount: str | None, as_json: bool) -> None:
@@ -195,7 +195,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 
     Until then the tickets are not covered.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         owner = _owner(session)
         missing = owner.missing()
@@ -212,7 +212,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 @click.pass_obj
 def duties(state: State, validator: str | None, as_json: bool) -> None:
     """Show stake, tickets, and the custodies that lock it."""
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.catalogue.sync()
         owner = _owner(session, validator)
         staking = session.chain.staking.functions
@@ -285,13 +285,13 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
 
 @stake.command()
 @click.option(
-    "--fee", "fees", multiple=True, metavar="AMOUNT", help='For each sale, such as "0.1 TUSD".'
+    "--fee", "fees", multiple=True, type=AMOUNT, help='For each sale, such as "0.1 TUSD".'
 )
 @click.option(
     "--keeping-fee",
     "keeping_fees",
     multiple=True,
-    metavar="AMOUNT",
+    type=AMOUNT,
     help="For each term, in a token that --fee names too.",
 )
 @click.option("--max-size", type=Size(), default="10GiB", show_default=True, help="Of a version.")
@@ -312,7 +312,7 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
     show_default=True,
     help="Least time to complain that a listing must grant.",
 )
-@click.option("--max-lock", metavar="AMOUNT", help="Stake for one custody.  [default: 100 TMK]")
+@click.option("--max-lock", type=AMOUNT, help="Stake for one custody.  [default: 100 TMK]")
 @click.option("--withdraw", "is_withdrawn", is_flag=True, help="Take the offer back.")
 @_validator_option
 @json_option
@@ -337,7 +337,7 @@ def offer(
     """
     if is_withdrawn == bool(fees):
         raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         asked: dict[str, tuple[int, int]] = {}
         for text in fees:
@@ -361,7 +361,7 @@ def offer(
 
 
 @stake.command()
-@click.argument("choice", metavar="on|off", type=click.Choice(["on", "off"]))
+@click.argument("choice", metavar="on|off", type=Choice(["on", "off"]))
 @_validator_option
 @json_option
 @click.pass_obj
@@ -370,7 +370,7 @@ def available(state: State, choice: str, validator: str | None, as_json: bool) -
 
     Running ones go on.
     """
-    with state.session() as session:
+    with state.session(signs=True) as session:
         session.journal.resume()
         receipt = _owner(session, validator).set_available(choice == "on")
         text = "new duties are taken" if choice == "on" else "running duties go on, no new ones"

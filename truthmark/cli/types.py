@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types of arguments: durations and shares of them."""
+"""Types of arguments: what can be known to be wrong is refused before anything is asked or sent.
+
+What depends on the chain is checked by the commands; these look at the chain profile at most.
+"""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from truthmark.cli.base import State
+from truthmark.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from truthmark.config import ChainProfile
 
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|min|m|h|d|)")
 _SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
@@ -30,3 +39,138 @@ class Duration(click.ParamType):
 
 
 DURATION = Duration()
+
+
+class Choice(click.Choice):
+    """One of a few words; a mistyped one is told what was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        if value in self.choices:
+            return value
+        hint = did_you_mean(str(value), self.choices)
+        known = ", ".join(map(str, self.choices))
+        raise click.BadParameter(f"{value!r} is none of {known}{hint}", ctx, param)
+
+
+class Amount(click.ParamType):
+    """An amount such as "25 TUSD", which is passed on as it was written.
+
+    Args:
+        zero: What to say of zero where that makes no sense.
+    """
+
+    name = "amount"
+
+    def __init__(self, zero: str | None = None) -> None:
+        """Allow zero if nothing is to be said of it."""
+        self._zero = zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text.
+
+        Raises:
+            ConfigError: It is not an amount in a token of the profile.
+        """
+        _, units = _profile(ctx).parse_amount(str(value))
+        if not units and self._zero is not None:
+            raise ConfigError(f"{value} is nothing; {self._zero}")
+        return str(value)
+
+
+class DatasetName(click.ParamType):
+    """The name of a data set, which is passed on as it was written."""
+
+    name = "dataset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text.
+
+        Raises:
+            ConfigError: It is no such name, or that of another market.
+        """
+        from truthmark.market.names import local_name
+
+        local_name(str(value), _profile(ctx))
+        return str(value)
+
+
+class Token(click.ParamType):
+    """The symbol of a token of the profile, or any address, which is passed on as written."""
+
+    name = "token"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text.
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        from truthmark.config import to_checksum_address
+
+        text = str(value)
+        if text.lower().startswith("0x"):
+            to_checksum_address(text)
+        else:
+            _profile(ctx).token(text)
+        return text
+
+
+class AccountName(click.ParamType):
+    """An account of this home or an address, which is passed on as written."""
+
+    name = "account"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text.
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        from truthmark.config import to_checksum_address
+        from truthmark.keys.wallet import Wallet
+
+        text = str(value)
+        known = [a.alias for a in Wallet(_state(ctx).settings.keystore).accounts()]
+        if text in known:
+            return text
+        if text.lower().startswith("0x"):
+            return to_checksum_address(text)
+        hint = did_you_mean(text, known) or "; write 0x and 40 digits"
+        raise ConfigError(f"{text!r} is neither an account of this home nor an address{hint}")
+
+
+class Windows(click.ParamType):
+    """The name of windows that the profile has."""
+
+    name = "windows"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name.
+
+        Raises:
+            ConfigError: There are none of that name.
+        """
+        profile = _profile(ctx)
+        if value not in profile.windows:
+            raise ConfigError(
+                f"there are no windows {value!r} on {profile.name}, only "
+                f"{', '.join(profile.windows)}{did_you_mean(str(value), profile.windows)}"
+            )
+        return str(value)
+
+
+def _state(ctx: click.Context | None) -> State:
+    assert ctx is not None  # arguments are converted for a command
+    return ctx.ensure_object(State)
+
+
+def _profile(ctx: click.Context | None) -> "ChainProfile":
+    return _state(ctx).profile
+
+
+AMOUNT = Amount()
+DATASET = DatasetName()
+TOKEN = Token()
+ACCOUNT = AccountName()
+WINDOWS = Windows()

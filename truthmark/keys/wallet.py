@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from truthmark.errors import KeysError, PassphraseError
+from truthmark.errors import KeysError, PassphraseError, did_you_mean
 from truthmark.keys.curve import N
 from truthmark.keys.files import write_new
 from truthmark.keys.keystore import Keystore, read_keystore
@@ -86,6 +86,19 @@ class Wallet:
         """
         return Account(alias, self._keystore(alias).address, self._path(alias))
 
+    def require(self, source: str) -> None:
+        """Check that there is an account of this name, and that it is not a key.
+
+        Raises:
+            KeysError: There is none, or it looks like a key, which is not repeated.
+        """
+        if re.fullmatch(r"0x[0-9a-fA-F]{40}", source):
+            raise KeysError(
+                f"no account here has the address {source}; see `truthmark wallet list`"
+            )
+        _refuse_key(source)
+        self._keystore(source)
+
     def new(self, alias: str, passphrase: str) -> Account:
         """Create an account with a fresh random key.
 
@@ -147,9 +160,9 @@ class Wallet:
         try:
             return read_keystore(self._path(alias))
         except FileNotFoundError as error:
-            raise KeysError(
-                f"there is no account {alias} in {self.folder}; see truthmark wallet list"
-            ) from error
+            known = [account.alias for account in self.accounts()]
+            hint = did_you_mean(alias, known) or "; see `truthmark wallet list`"
+            raise KeysError(f"there is no account {alias} in {self.folder}{hint}") from error
 
 
 def parse_private_key(text: str) -> bytes:
@@ -182,8 +195,7 @@ def private_key_from(source: str, wallet: Wallet, ask_passphrase: Callable[[str]
     Raises:
         KeysError: There is no key there, or `source` looks like a key itself.
     """
-    if _HEX.fullmatch(source):
-        raise KeysError(f"never put a key on a command line; name its place: {SOURCES}")
+    _refuse_key(source)
     kind, _, name = source.partition(":")
     if kind == "env" and name:
         value = os.environ.get(name)
@@ -195,6 +207,11 @@ def private_key_from(source: str, wallet: Wallet, ask_passphrase: Callable[[str]
     if kind == "keyring" and name:
         return parse_private_key(_from_keyring(name))
     return wallet.load(source, ask_passphrase(source))
+
+
+def _refuse_key(source: str) -> None:
+    if _HEX.fullmatch(source):
+        raise KeysError(f"never put a key on a command line; name its place: {SOURCES}")
 
 
 def _from_keyring(name: str) -> str:

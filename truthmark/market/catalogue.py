@@ -5,7 +5,6 @@ Whatever depends on the moment (may this be bought now?) is asked of the chain b
 """
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -23,6 +22,7 @@ from truthmark.errors import (
 )
 from truthmark.market.buying import Delivered
 from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
+from truthmark.market.names import NUMBERS, TERMS_ID
 from truthmark.market.records import (
     ZERO_ADDRESS,
     Custody,
@@ -49,8 +49,6 @@ BUYING_SECONDS = 15
 
 START = (-1, -1)
 """Block number and log index before the first event."""
-
-_REF = re.compile(r"([0-9]{1,18})(?:@([0-9]{1,18}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +244,10 @@ class Catalogue:
             ConfigError: It is no such name.
             NotForSaleError: There is no such version.
         """
-        if match := _REF.fullmatch(ref):
+        if match := NUMBERS.fullmatch(ref):
             number = None if match[2] is None else int(match[2])
             wanted = Wanted(listing_id=int(match[1]), number=number)
-        elif re.fullmatch(r"0x[0-9a-fA-F]{64}", ref):
+        elif TERMS_ID.fullmatch(ref):
             wanted = Wanted(terms_ids=[bytes.fromhex(ref[2:])])
         else:
             raise ConfigError(f"{ref!r} names no dataset; write a number such as 17, or 17@2")

@@ -159,12 +159,8 @@ class Session:
         """
         if self._signer is not None:
             return self._signer
-        source = self.settings.account
-        if source is None:
-            raise ConfigError(
-                "no account is chosen; name one with --account, or make one with "
-                "`truthmark wallet new`"
-            )
+        self.require_account()
+        source = str(self.settings.account)
         named = self._named(source)
         return self._open(named.alias if named is not None else source)
 
@@ -192,6 +188,24 @@ class Session:
     def address(self) -> str:
         """The account's address; a keystore file is opened for it only if it does not say it."""
         return self.known_address or self.signer.address
+
+    def require_account(self) -> None:
+        """Check that an account was chosen, and is here; asks nobody.
+
+        Raises:
+            ConfigError: None was chosen.
+            KeysError: There is none of that name.
+        """
+        source = self.settings.account
+        if self._signer is not None:
+            return
+        if source is None:
+            raise ConfigError(
+                "no account is chosen; name one with --account, or make one with "
+                "`truthmark wallet new NAME`"
+            )
+        if source != "stdin" and ":" not in source and self._named(source) is None:
+            self.wallet.require(source)
 
     @property
     def known_address(self) -> str | None:

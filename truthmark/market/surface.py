@@ -7,7 +7,6 @@ Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with th
 """
 
 import contextlib
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from truthmark.errors import (
     CodecError,
     ConfigError,
     MarketError,
-    NotForSaleError,
     PriceError,
     StorageError,
 )
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.names import local_name
 from truthmark.market.packing import pack_dataset
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import Seller
@@ -36,9 +35,6 @@ from truthmark.types import Progress
 if TYPE_CHECKING:
     from truthmark.codec import Container, Packed
     from truthmark.index.database import EventRow
-
-_URI = re.compile(r"truthmark://([0-9]{1,18})/(0x[0-9a-fA-F]{40})/([0-9]{1,18}(?:@[0-9]{1,18})?)")
-
 
 _SEARCH_STEP = 200
 """Listings that are looked at together."""
@@ -493,17 +489,9 @@ def _session(session: Session | None) -> Iterator[Session]:
 
 def find_version(session: Session, ref: str) -> Version:
     """Return the version that a name means; a URI must be of the session's market."""
-    if match := _URI.fullmatch(ref):
-        market = session.chain.market.address
-        if (int(match[1]), match[2].lower()) != (session.profile.chain_id, market.lower()):
-            raise ConfigError(
-                f"{ref} is not on the market of profile {session.profile.name}; choose another one"
-            )
-        ref = match[3]
-    elif ref.startswith("truthmark:"):
-        raise NotForSaleError(f"{ref} names no dataset; write truthmark://<chain>/<market>/17@2")
+    name = local_name(ref, session.profile)
     session.catalogue.sync()
-    return session.catalogue.version(ref)
+    return session.catalogue.version(name)
 
 
 def parse_amount(session: Session, text: object) -> tuple[TokenInfo, int]:
