@@ -2,8 +2,9 @@
 """Decodes Arrow that somebody else made, in a child process under a memory limit.
 
 The child is kept warm and replaced when it dies. Bytes go over in shared memory: callers decrypt
-straight into `Decoder.buffer`, and the table that comes back is a view of sealed memory that the
-child has validated, so that a warm decode costs little more than decompression.
+straight into `Decoder.buffer`, and the table that comes back is a view of sealed memory, so that a
+warm decode costs little more than decompression. It holds no extension types, and was validated
+in full on both sides.
 """
 
 import atexit
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec import decoder_child as child
+from truthmark.codec.storage_types import is_rebuilt, rebuilt
 from truthmark.errors import LimitError, MalformedError
 
 if TYPE_CHECKING:
@@ -208,10 +210,22 @@ def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
         memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
     finally:
         os.close(descriptor)
+    # Whoever sent the bytes had the child in their hands: what it hands back is checked as it
+    # is seen here, and before any array of it is touched.
+    if memory.find(child.EXTENSION, 0, _schema_size(memory)) >= 0:
+        raise MalformedError(f"{what}: comes back with an extension type; get it again")
     try:
-        return pa.ipc.open_stream(pa.py_buffer(memory)).read_all()
-    except Exception as error:
-        # Extension types that some library registered here read their parameters in Python.
-        raise MalformedError(
-            f"{what}: has parameters of an extension type that its library refuses; get it again"
-        ) from error
+        table = pa.ipc.open_stream(pa.py_buffer(memory)).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MalformedError(f"{what}: is not valid Arrow ({reason}); get it again") from error
+    if not is_rebuilt(table.schema):
+        return table
+    batches = [rebuilt(batch, table.schema) for batch in table.to_batches()]
+    return pa.Table.from_batches(batches, table.schema)
+
+
+def _schema_size(memory: mmap.mmap) -> int:
+    """Return the length of an encapsulated message: mark, u32 length, metadata."""
+    return 8 + int.from_bytes(memory[4:8], "little")

@@ -6,11 +6,16 @@ Here both end in an error or in the death of this process, never in harm to the 
 is limited by RLIMIT_AS for each request, every array is validated in full before it is touched,
 and what passed is handed back as an uncompressed Arrow stream in sealed shared memory.
 
+No extension type is ever made here or behind: pyarrow writes one wrongly whose storage has no
+validity bitmap, and believes its parameters. Columns keep their storage, and their fields say
+under `RENAMED` what they were called.
+
 One request and one reply at a time over a SEQPACKET socket whose number is the argument:
 request  `kind, size, limit` with the input as a file descriptor;
 reply    `status, size, message` with the output as a file descriptor when status is 0.
 """
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -20,6 +25,10 @@ import signal
 import socket
 import struct
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REQUEST = struct.Struct(">BQQ")
 REPLY = struct.Struct(">BQ")
@@ -27,6 +36,20 @@ STREAM, FILE = 0, 1
 OK, MALFORMED, TOO_LARGE = 0, 1, 2
 SLACK = 64 << 20
 FRAME = 64 << 10
+EXTENSION = b"ARROW:extension:"
+RENAMED = b"truthmark:extension:"
+# All that pyarrow 24 to 26 register by themselves; one of a later version is refused.
+EXTENSIONS = (
+    "arrow.bool8",
+    "arrow.fixed_shape_tensor",
+    "arrow.json",
+    "arrow.opaque",
+    "arrow.uuid",
+    "arrow.variable_shape_tensor",
+    "arrow.timestamp_with_offset",
+    "arrow.parquet.variant",
+    "parquet.variant",
+)
 
 
 def main(number: int) -> None:
@@ -37,6 +60,7 @@ def main(number: int) -> None:
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    _forget_extensions()
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
         if not message:
@@ -80,11 +104,82 @@ def _decode(kind: int, source: "mmap.mmap | bytes", output: int) -> None:
         schema = batches.schema
     with (
         os.fdopen(output, "wb", closefd=False) as sink,
-        pa.ipc.new_stream(sink, schema) as writer,
+        pa.ipc.new_stream(sink, storage_schema(schema)) as writer,
     ):
         for batch in batches:
             batch.validate(full=True)
             writer.write_batch(batch)
+
+
+def storage_schema(schema: "pa.Schema") -> "pa.Schema":
+    """Return a schema in which extensions, at any depth, are their storage under another name."""
+    import pyarrow as pa
+
+    if EXTENSION not in schema.serialize().to_pybytes():
+        return schema
+    made = pa.schema([_storage_field(field) for field in schema], metadata=schema.metadata)
+    if EXTENSION in made.serialize().to_pybytes():
+        raise ValueError(f"a name or a text of the schema holds {EXTENSION.decode()}")
+    return made
+
+
+def _storage_field(field: "pa.Field") -> "pa.Field":
+    import pyarrow as pa
+
+    metadata = {
+        RENAMED + key.removeprefix(EXTENSION) if key.startswith(EXTENSION) else key: value
+        for key, value in (field.metadata or {}).items()
+    }
+    return pa.field(field.name, _storage_type(field.type), field.nullable, metadata or None)
+
+
+def _storage_type(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _storage_type(kind.storage_type)
+    if isinstance(kind, pa.DictionaryType):
+        value = _storage_type(kind.value_type)
+        return pa.dictionary(kind.index_type, value, kind.ordered)
+    parts = [_storage_field(kind.field(i)) for i in range(kind.num_fields)]
+    if not parts:
+        return kind
+    return rebuilt_type(kind, parts)
+
+
+def rebuilt_type(kind: "pa.DataType", parts: "list[pa.Field]") -> "pa.DataType":
+    """Return a nested type with `parts` as its fields."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.StructType):
+        return pa.struct(parts)
+    if isinstance(kind, pa.FixedSizeListType):
+        return pa.list_(parts[0], kind.list_size)
+    if isinstance(kind, pa.MapType):
+        entries = parts[0].type
+        return pa.map_(entries.field(0), entries.field(1), keys_sorted=kind.keys_sorted)
+    if isinstance(kind, pa.UnionType):
+        return pa.union(parts, kind.mode, kind.type_codes)
+    if isinstance(kind, pa.RunEndEncodedType):
+        return pa.run_end_encoded(parts[0].type, parts[1].type)
+    for list_type, make in (
+        (pa.ListType, pa.list_),
+        (pa.LargeListType, pa.large_list),
+        (pa.ListViewType, pa.list_view),
+        (pa.LargeListViewType, pa.large_list_view),
+    ):
+        if isinstance(kind, list_type):
+            return make(parts[0])
+    raise TypeError(f"the type {kind} is not known")
+
+
+def _forget_extensions() -> None:
+    """Make every extension type unknown to this process, so that its storage is read."""
+    import pyarrow as pa
+
+    for name in EXTENSIONS:
+        with contextlib.suppress(KeyError):
+            pa.unregister_extension_type(name)
 
 
 def _address_space() -> int:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.limits import MAX_SHARD_SIZE, MIN_SHARD_SIZE
-from truthmark.codec.segments import MAX_DECODED
+from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size
 from truthmark.codec.sources import Plan
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def _sample(table: "Table") -> "tuple[Table, int, float]":
         if batch is None:
             expected = encoded
             break
+        check_batch(batch, table.path)
         if table.once:
             spool.append(batch)
         for part in _parts(batch):
             encoded += _encoded_size(part)
-            decoded += part.nbytes
+            decoded += decoded_size([part], part.schema)
             rows += part.num_rows
             expected = int(encoded * _scale(table, rows, decoded))
             if decoded >= _ENOUGH_DECODED or expected >= _SURELY_ENOUGH:
@@ -79,7 +80,8 @@ def _scale(table: "Table", rows: int, decoded: int) -> float:
 
 
 def _parts(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
-    step = max(1, batch.num_rows * _STEP // max(batch.nbytes, 1))
+    size = decoded_size([batch], batch.schema)
+    step = max(1, batch.num_rows * _STEP // max(size, 1))
     for first in range(0, batch.num_rows, step):
         yield batch.slice(first, step)
 

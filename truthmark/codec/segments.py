@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
+from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError, MalformedError
 
 if TYPE_CHECKING:
@@ -77,17 +78,8 @@ class RowQueue:
         Raises:
             MalformedError: a batch is not valid Arrow: readers would refuse what was bought.
         """
-        import pyarrow as pa
-
         while self.available < rows and (batch := next(self._batches, None)) is not None:
-            try:
-                batch.validate(full=True)
-            except pa.ArrowInvalid as error:
-                reason = " ".join(str(error).split())[:200]
-                raise MalformedError(
-                    f"{self._path}: holds values that its types do not allow ({reason}); "
-                    "repair them before packing"
-                ) from error
+            check_batch(batch, self._path)
             if batch.num_rows:
                 self._queue.append(batch)
                 self.available += batch.num_rows
@@ -182,7 +174,7 @@ class Cutter:
 
     def _learn(self, scratch: Scratch) -> None:
         # One row alone shows the frame; more of them the slope that the first guess needs.
-        first_decoded = max(self._rows.peek(1).nbytes, 1)
+        first_decoded = decoded_size(one_batch(self._rows.peek(1)), self._rows.schema)
         one = self._encode(1, scratch)
         self._frame = one.size if one is not None else self._payload
         self._row_decoded = float(first_decoded)
@@ -246,6 +238,24 @@ class Cutter:
         return Encoded(payloads, size, shards, rows, decoded)
 
 
+def check_batch(batch: "pa.RecordBatch", path: str) -> None:
+    """Check every value of a batch that a file or a caller gave; `path` names the table.
+
+    Raises:
+        MalformedError: it is not valid Arrow: readers would refuse what was bought.
+    """
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MalformedError(
+            f"{path}: holds values that its types do not allow ({reason}); "
+            "repair them before packing"
+        ) from error
+
+
 def schema_message(schema: "pa.Schema") -> bytes:
     """Return the encapsulated schema message with which a stream of this schema begins."""
     return bytes(schema.serialize().to_pybytes())
@@ -256,15 +266,28 @@ def one_batch(table: "pa.Table") -> "list[pa.RecordBatch]":
     import pyarrow as pa
 
     batches = table.to_batches()
-    if len(batches) > 1:
-        # Dictionaries inside nested columns cannot be unified: such batches stay apart.
-        with contextlib.suppress(pa.ArrowNotImplementedError):
+    if len(batches) > 1 and all(_can_combine(kind) for kind in table.schema.types):
+        with contextlib.suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
             return list(table.unify_dictionaries().combine_chunks().to_batches())
     return list(batches)
 
 
+def _can_combine(kind: "pa.DataType") -> bool:
+    """Tell whether batches of a type become one rightly: pyarrow confuses some dictionaries."""
+    import pyarrow as pa
+
+    if not isinstance(kind, pa.DictionaryType):
+        return not holds_type(kind, pa.DictionaryType)
+    value = kind.value_type
+    tests = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
+    return any(test(value) for test in tests)
+
+
 def decoded_size(batches: "list[pa.RecordBatch]", schema: "pa.Schema") -> int:
-    """Return the length of the stream of `batches` without compression; copies nothing."""
+    """Return the length of the stream of `batches` without compression; copies nothing.
+
+    It stands for `nbytes` everywhere, as that one dies on some nested columns without rows.
+    """
     import pyarrow as pa
 
     sink = pa.MockOutputStream()

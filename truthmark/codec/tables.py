@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from truthmark.codec.csv_tables import AS_IT_IS, open_csv_file
+from truthmark.codec.incoming import Incoming
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Table:
         rows: how many, where that is known without reading it.
         batches: starts reading from the first row.
         once: `batches` can be called only once.
+        extended: columns that had extension types, and are packed as their storages.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Table:
     rows: int | None
     batches: "Callable[[], Iterator[pa.RecordBatch]]"
     once: bool = False
+    extended: tuple[str, ...] = ()
 
 
 def is_table_file(location: Path) -> bool:
@@ -68,22 +71,30 @@ def is_table_file(location: Path) -> bool:
 
 def from_arrow(table: "pa.Table", path: str, split: str | None) -> Table:
     """Pack a table in memory."""
+    incoming = Incoming(table.schema, path)
+    batches = [incoming.take(batch) for batch in table.to_batches()]
     return _checked(
         Table(
             path,
             split,
-            table.schema,
-            table.nbytes,
+            incoming.schema,
+            table.get_total_buffer_size(),
             table.num_rows,
-            lambda: iter(table.to_batches()),
+            lambda: iter(batches),
+            extended=incoming.extended,
         )
     )
 
 
 def from_reader(reader: "pa.RecordBatchReader", path: str, split: str | None) -> Table:
     """Pack a stream of batches that can be read only once."""
+    incoming = Incoming(reader.schema, path)
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        return map(incoming.take, _guarded(path, reader))
+
     return _checked(
-        Table(path, split, reader.schema, 0, None, lambda: _guarded(path, reader), once=True)
+        Table(path, split, incoming.schema, 0, None, batches, once=True, extended=incoming.extended)
     )
 
 
@@ -138,13 +149,17 @@ def _open_parquet(location: Path, path: str) -> Table:
         metadata = file.metadata
         schema = file.schema_arrow
         size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    incoming = Incoming(schema, path)
 
     def batches() -> "Iterator[pa.RecordBatch]":
         # Pages are read as they are needed: row groups may be larger than memory.
         with pq.ParquetFile(location, buffer_size=1 << 20, pre_buffer=False) as file:
-            yield from _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS))
+            found = _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS))
+            yield from map(incoming.take, found)
 
-    return Table(path, None, schema, size, metadata.num_rows, batches)
+    return Table(
+        path, None, incoming.schema, size, metadata.num_rows, batches, extended=incoming.extended
+    )
 
 
 def _open_arrow(location: Path, path: str) -> Table:
@@ -164,6 +179,8 @@ def _open_arrow(location: Path, path: str) -> Table:
             reader, rows = pa.ipc.open_stream(source), None
         schema = reader.schema
 
+    incoming = Incoming(schema, path)
+
     def batches() -> "Iterator[pa.RecordBatch]":
         with _mapped(location) as memory:
             source = pa.py_buffer(memory)
@@ -173,9 +190,9 @@ def _open_arrow(location: Path, path: str) -> Table:
             else:
                 found = iter(pa.ipc.open_stream(source))
             for batch in _guarded(location, found):
-                yield from _in_small_steps(batch, memory)
+                yield from _in_small_steps(incoming.take(batch), memory)
 
-    return Table(path, None, schema, size, rows, batches)
+    return Table(path, None, incoming.schema, size, rows, batches, extended=incoming.extended)
 
 
 @contextlib.contextmanager
@@ -187,7 +204,7 @@ def _mapped(location: Path) -> "Iterator[mmap.mmap]":
 
 def _in_small_steps(batch: "pa.RecordBatch", memory: mmap.mmap) -> "Iterator[pa.RecordBatch]":
     # A batch may be the whole file; pages that were read are given back as we go.
-    step = max(1, batch.num_rows * _MAPPED_SIZE // max(batch.nbytes, 1))
+    step = max(1, batch.num_rows * _MAPPED_SIZE // max(batch.get_total_buffer_size(), 1))
     for first in range(0, batch.num_rows, step):
         yield batch.slice(first, step)
         memory.madvise(mmap.MADV_DONTNEED)

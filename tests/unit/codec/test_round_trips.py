@@ -300,7 +300,10 @@ def test_pack__unknown_extension_type__is_read_as_its_storage(tmp_path: Path) ->
     schema = pa.schema([pa.field("x", pa.int32(), metadata=metadata)])
     with reopened(pa.table({"x": pa.array([1, 2], pa.int32())}, schema), tmp_path) as container:
         assert container.to_table()["x"].to_pylist() == [1, 2]
-        assert container.to_table().schema.field("x").metadata[b"ARROW:extension:name"]
+        assert container.to_table().schema.field("x").metadata == {
+            b"truthmark:extension:name": b"somebody.elses",
+            b"truthmark:extension:metadata": b"\xc2\x80\x04pickle?",
+        }
 
 
 @pytest.mark.parametrize("columns", [1, 65])

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes arrays that pyarrow itself can be trusted with.
+
+pyarrow writes, measures and even validates some arrays wrongly or dies of them: extension types
+whose storage has no validity bitmap, and unions without rows as they come from a file. Both are
+rebuilt around the buffers that they have.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def holds_type(kind: "pa.DataType", classes: "type | tuple[type, ...]") -> bool:
+    """Tell whether a type, or one at any depth below it, is of one of these classes."""
+    return isinstance(kind, classes) or any(holds_type(part, classes) for part in _parts(kind))
+
+
+def has_extension(kind: "pa.DataType") -> bool:
+    """Tell whether a type is, or holds at any depth, an extension type."""
+    import pyarrow as pa
+
+    return holds_type(kind, pa.BaseExtensionType)
+
+
+def has_stacked_extension(kind: "pa.DataType") -> bool:
+    """Tell whether the storage of an extension type is itself one, which Arrow cannot write."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+        return isinstance(kind, pa.BaseExtensionType) or has_stacked_extension(kind)
+    return any(has_stacked_extension(part) for part in _parts(kind))
+
+
+def is_rebuilt(schema: "pa.Schema") -> bool:
+    """Tell whether `rebuilt` changes anything about batches of this schema."""
+    return any(_is_rebuilt(field.type) for field in schema)
+
+
+def rebuilt(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
+    """Return a valid batch with the storages of its extension types; copies next to nothing.
+
+    Args:
+        batch: was validated in full.
+        schema: the same but for extension types, which are their storages.
+    """
+    import pyarrow as pa
+
+    columns = [
+        _rebuilt(column, field.type) for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _parts(kind: "pa.DataType") -> "list[pa.DataType]":
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return [kind.storage_type]
+    if isinstance(kind, pa.DictionaryType):
+        return [kind.value_type]
+    return [kind.field(i).type for i in range(kind.num_fields)]
+
+
+def _is_rebuilt(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return holds_type(kind, (pa.BaseExtensionType, pa.UnionType))
+
+
+def _rebuilt(array: "pa.Array", kind: "pa.DataType") -> "pa.Array":
+    import pyarrow as pa
+
+    if not _is_rebuilt(array.type):
+        return array
+    if isinstance(array, pa.ExtensionArray):
+        return _rebuilt(array.storage, kind)
+    if isinstance(array, pa.DictionaryArray):
+        values = _rebuilt(array.dictionary, kind.value_type)
+        return pa.DictionaryArray.from_arrays(array.indices, values, ordered=kind.ordered)
+    if isinstance(array, pa.StructArray):
+        mask = array.is_null() if array.null_count else None
+        parts = [_rebuilt(array.field(i), kind.field(i).type) for i in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=mask)
+    if isinstance(array, pa.UnionArray):
+        return _rebuilt_union(array, kind)
+    if isinstance(array, pa.RunEndEncodedArray):
+        parts = [array.run_ends, _rebuilt(array.values, kind.value_type)]
+    else:
+        parts = [_rebuilt(array.values, kind.field(0).type)]  # lists of all kinds, and maps
+    buffers = array.buffers()[: array.type.num_buffers]
+    return pa.Array.from_buffers(kind, len(array), buffers, offset=array.offset, children=parts)
+
+
+def _rebuilt_union(array: "pa.UnionArray", kind: "pa.UnionType") -> "pa.Array":
+    import pyarrow as pa
+
+    # Fields of sparse unions come already sliced, so everything begins at 0 here.
+    parts = [_rebuilt(array.field(i), kind.field(i).type) for i in range(kind.num_fields)]
+    buffers = array.buffers()[: array.type.num_buffers]
+    sizes = (1, 4)  # bytes of a type code, and of an offset of dense unions
+    cut = [
+        pa.py_buffer(b"")
+        if not len(array)
+        else buffer.slice(array.offset * size, len(array) * size)
+        for buffer, size in zip(buffers[1:], sizes, strict=False)
+    ]
+    return pa.Array.from_buffers(kind, len(array), [None, *cut], children=parts)
