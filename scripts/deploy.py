@@ -6,12 +6,15 @@
     ape run deploy all --dry-run ...                         connect, check, send nothing
     ape run deploy check --network NETWORK                   compare what is there with the plan
 
+A running chain is named by its address: `--network ethereum:local:http://127.0.0.1:8545`.
 The plan is `truthmark.chain.plan.PROTOCOL`; local networks are made from the same one.
 """
 
+import contextlib
 import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +29,7 @@ from truthmark.chain.deployment import deploy as run_plan
 from truthmark.chain.journal import Journal
 from truthmark.chain.plan import PROTOCOL
 from truthmark.config import ChainProfile, TokenInfo
-from truthmark.errors import TruthmarkError
+from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.hashing import keccak256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,18 +112,54 @@ def parameters_for(deployer: str, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def endpoint_of(provider: Any) -> str:
+    """Return the HTTP address of what Ape is connected to.
+
+    Raises:
+        ConfigError: Ape's provider has none, such as the chain inside its own process.
+    """
+    # Ape's chain within the process gives an address too, where nothing listens.
+    if provider.name != "test":
+        for holder, name in ((provider.web3.provider, "endpoint_uri"), (provider, "uri")):
+            url = getattr(holder, name, None)
+            if isinstance(url, str) and url.startswith(("http://", "https://")):
+                return url
+    raise ConfigError(
+        f"{provider.network_choice} has no HTTP address; take ethereum:local:foundry, a running "
+        "chain such as ethereum:local:http://127.0.0.1:8545, or a live network by its node"
+    )
+
+
 def connect_here(provider: Any, network: str) -> Chain:
-    """Connect to what Ape is connected to."""
-    name = "".join(c if c.isalnum() else "-" for c in network)
+    """Connect to what Ape is connected to.
+
+    Raises:
+        ConfigError: It cannot be reached over HTTP.
+        ChainError: It does not answer, or is another chain than Ape says.
+    """
+    url = endpoint_of(provider)
+    name = re.sub("[^A-Za-z0-9]+", "-", network.replace(url, "")).strip("-")
     is_local = provider.network.is_dev or "fork" in network
     profile = ChainProfile(
         name=name,
-        chain_id=provider.chain_id,
-        rpc=(provider.web3.provider.endpoint_uri,),
+        # Ape takes every local chain for its own, of id 1337.
+        chain_id=provider.web3.eth.chain_id if provider.network.is_dev else provider.chain_id,
+        rpc=(url,),
         confirmations=1 if is_local else 3,
         block_time=0.5 if is_local else float(provider.network.block_time or 12),
     )
     return connect_chain(profile)
+
+
+def record_of(chain: Chain, named: Path | None, is_local: bool) -> Path:
+    """Return the file of a deployment's record.
+
+    Local chains come and go under one name and id, so theirs is told apart by the first block.
+    """
+    if named is not None:
+        return named
+    suffix = f"-{chain.genesis.hex()[:8]}" if is_local else ""
+    return RECORDS / f"{chain.profile.name}{suffix}.json"
 
 
 def commit_hash() -> str:
@@ -151,7 +190,7 @@ def deploy_here(
         TruthmarkError: A step failed; running it again goes on there.
     """
     chain = connect_here(provider, network)
-    record_file = options["record"] or RECORDS / f"{chain.profile.name}.json"
+    record_file = record_of(chain, options["record"], provider.network.is_dev)
     signer = ApeSigner(account, provider.network.ecosystem)
     journal = Journal(chain, signer, record_file.parent / "journal")
     record = run_plan(
@@ -172,6 +211,15 @@ def vars_of(token: TokenInfo) -> dict[str, Any]:
     return {"symbol": token.symbol, "address": token.address, "decimals": token.decimals}
 
 
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Show what is refused in one line, as Ape's own commands do."""
+    try:
+        yield
+    except TruthmarkError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @click.group()
 def cli() -> None:
     """Deploy Truthmark: plan, all, check."""
@@ -179,11 +227,12 @@ def cli() -> None:
 
 @cli.command()
 @parameters_option
-@click.option("--deployer", default="0x" + "00" * 20, help="address that would deploy")
+@click.option("--deployer", default="<deployer>", help="address that would deploy")
 def plan(deployer: str, **options: Any) -> None:
     """Say what would be deployed, called and checked."""
-    for line in describe(PROTOCOL, parameters_for(deployer, options), options["record"]):
-        click.echo(line)
+    with refusing():
+        for line in describe(PROTOCOL, parameters_for(deployer, options), options["record"]):
+            click.echo(line)
 
 
 @cli.command(name="all", cls=ConnectedProviderCommand)
@@ -206,16 +255,15 @@ def deploy_all(
 ) -> None:
     """Deploy what is not recorded yet, check it, record it."""
     name = provider.network_choice
-    try:
+    with refusing():
         if dry_run:
-            connect_here(provider, name)
+            chain = connect_here(provider, name)
             parameters = parameters_for(str(account.address), options)
-            for line in describe(PROTOCOL, parameters, options["record"]):
+            record = record_of(chain, options["record"], provider.network.is_dev)
+            for line in describe(PROTOCOL, parameters, record):
                 click.echo(line)
             return
         made = deploy_here(provider, account, name, options, cli_ctx.logger.info)
-    except TruthmarkError as error:
-        raise click.ClickException(str(error)) from error
     if profile is not None:
         profile.parent.mkdir(parents=True, exist_ok=True)
         profile.write_text(json.dumps(made.to_dict(), indent=2) + "\n")
@@ -230,13 +278,16 @@ def deploy_all(
 @click.option("--record", type=click.Path(path_type=Path), help="of the deployment")
 def check(cli_ctx: Any, provider: Any, network: Any, record: Path | None) -> None:
     """Compare what is deployed with the plan; change nothing."""
-    chain = connect_here(provider, provider.network_choice)
-    record_file = record or RECORDS / f"{chain.profile.name}.json"
-    try:
+    with refusing():
+        chain = connect_here(provider, provider.network_choice)
+        record_file = record_of(chain, record, provider.network.is_dev)
+        if not record_file.exists():
+            raise ConfigError(
+                f"nothing is recorded in {record_file}; deploy first (`ape run deploy all`), or "
+                "name the record of what is deployed there with --record"
+            )
         # Nothing is sent, so no account is needed.
         found = check_deployment(PROTOCOL, JournalDeployer(chain, None), record_file)  # type: ignore[arg-type]
-    except TruthmarkError as error:
-        raise click.ClickException(str(error)) from error
     for step, entry in found.steps.items():
         click.echo(f"{step}: {entry.artifact} at {entry.address}")
     cli_ctx.logger.success("everything is as planned")
