@@ -32,7 +32,7 @@ def misplaced_quote(
     """
     scan = _Scan(delimiter.encode(), columns)
     with location.open("rb") as file:
-        chunk = file.read(max(chunk_size, 3)).removeprefix(_BYTE_ORDER_MARK)
+        chunk = file.read(max(chunk_size, 4)).removeprefix(_BYTE_ORDER_MARK)
         while chunk:
             if chunk.endswith(b"\r"):
                 chunk += file.read(1)  # "\r\n" is one line end, not two

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.csv_quotes import misplaced_quote
+from truthmark.codec.exact import SAFE_DIGITS, all_of, any_of, are_floats
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
 
 AS_IT_IS: Final = "pack it as it is with --as-files"
 _OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-# Any decimal number of so many digits comes back from a 64-bit float (DBL_DIG of C).
-_SAFE_DIGITS: Final = 15
-# Below, floats begin to have fewer digits than that; the true limit is 2.2e-308.
-_SAFE_TINY: Final = 1e-300
-# No shorter text is so small a number that it becomes zero: "1e-400".
-_UNDERFLOW_LENGTH: Final = 6
 # Cells that are tried at once: a try that fails costs ten times one that does not.
 _FIRST_CELLS: Final = 64
 _MOST_CELLS: Final = 16 << 10
@@ -195,7 +190,7 @@ class _Column:
             candidates.append(pa.float64())
         self.kind = next((kind for kind in candidates if _holds(kind, texts)), pa.string())
         if self.kind == pa.int64() and self._short:
-            self._short = _longest(texts) <= _SAFE_DIGITS
+            self._short = _longest(texts) <= SAFE_DIGITS
 
 
 def _candidates() -> "list[pa.DataType | None]":
@@ -213,7 +208,7 @@ def _holds(kind: Any, texts: "pa.Array") -> bool:
         if pa.types.is_integer(kind):
             return _are_integers(texts)
         if pa.types.is_floating(kind):
-            return _are_floats(texts)
+            return are_floats(texts)
         if pa.types.is_boolean(kind):
             return _are_booleans(texts)
         if pa.types.is_time(kind):
@@ -228,58 +223,13 @@ def _are_integers(texts: "pa.Array") -> bool:
     from pyarrow import compute as pc
 
     texts.cast(pa.int64())
-    return not _any(pc.match_substring_regex(texts, "^0.|^-0"))
-
-
-def _are_floats(texts: "pa.Array") -> bool:
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
-    values = texts.cast(pa.float64())
-    if _any(pc.is_nan(values)):
-        return False  # pandas would take it for an empty cell
-    if _any(pc.match_substring_regex(texts, r"^[+]|^-?0[^.]|^-0$")):
-        return False
-    # Most cells are short, which is enough to know; only the others need a closer look.
-    lengths = pc.binary_length(texts)
-    exact = pc.or_(pc.greater(pc.abs(values), _SAFE_TINY), pc.less(lengths, _UNDERFLOW_LENGTH))
-    safe = pc.and_(pc.and_(exact, pc.is_finite(values)), pc.less_equal(lengths, _SAFE_DIGITS))
-    if _all(safe):
-        return True
-    unsafe = pc.invert(safe)
-    return _are_shortest(texts.filter(unsafe), values.filter(unsafe))
-
-
-def _are_shortest(texts: "pa.Array", values: "pa.Array") -> bool:
-    """Tell whether the shortest text of each float has the digits of the text it was read from.
-
-    Both are read as the same float, so that with the same digits they are the same number.
-    """
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
-    shortest = values.cast(pa.string())
-    other = pc.not_equal(texts, shortest)
-    if not _any(other):
-        return True
-    texts, values, shortest = texts.filter(other), values.filter(other), shortest.filter(other)
-    # A long whole number is more likely a name of something, and floats print it as 1.2e+22.
-    if not _all(pc.and_(pc.is_finite(values), pc.match_substring_regex(texts, "[.eE]"))):
-        return False
-    return _all(pc.equal(_digits(texts), _digits(shortest)))
-
-
-def _digits(texts: "pa.Array") -> "pa.Array":
-    from pyarrow import compute as pc
-
-    found = pc.replace_substring_regex(texts, r"[eE].*|[-.]", "")
-    return pc.ascii_trim(found, characters="0")
+    return not any_of(pc.match_substring_regex(texts, "^0.|^-0"))
 
 
 def _are_booleans(texts: "pa.Array") -> bool:
     from pyarrow import compute as pc
 
-    return _all(pc.match_substring_regex(texts, "^(true|false|True|False|TRUE|FALSE)$"))
+    return all_of(pc.match_substring_regex(texts, "^(true|false|True|False|TRUE|FALSE)$"))
 
 
 def _are_times(texts: "pa.Array") -> bool:
@@ -297,18 +247,10 @@ def _come_back(kind: "pa.DataType", texts: "pa.Array") -> bool:
     values = texts.cast(kind)
     if pa.types.is_timestamp(kind):
         texts = pc.replace_substring(texts, "T", " ")
-    return _all(pc.equal(values.cast(pa.string()), texts))
+    return all_of(pc.equal(values.cast(pa.string()), texts))
 
 
 def _longest(texts: "pa.Array") -> int:
     from pyarrow import compute as pc
 
     return int(pc.max(pc.binary_length(texts)).as_py())
-
-
-def _any(mask: "pa.Array") -> bool:
-    return bool(mask.true_count)
-
-
-def _all(mask: "pa.Array") -> bool:
-    return bool(mask.true_count == len(mask))

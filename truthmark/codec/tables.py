@@ -6,16 +6,15 @@ is decoded elsewhere (`decoder.py`).
 """
 
 import contextlib
-import io
 import mmap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from truthmark.codec.csv_tables import AS_IT_IS, open_csv_file
 from truthmark.codec.incoming import Incoming
+from truthmark.codec.json_tables import JsonLines
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ _WHOLE_FILE_SIZE: Final = 32 << 20
 _CSV_BLOCK_SIZE: Final = 1 << 20
 _CSV_LARGEST_BLOCK_SIZE: Final = 32 << 20
 _CSV_CELLS_SIZE: Final = 8 << 10
-_JSON_CHUNK_SIZE: Final = 16 << 20
+# As Python objects, JSON is up to 60 times as large.
+_JSON_CHUNK_SIZE: Final = 1 << 20
 _PARQUET_BATCH_ROWS: Final = 64 << 10
 # Pages of a mapped file that stay in memory before they are given back.
 _MAPPED_SIZE: Final = 64 << 20
@@ -106,6 +106,7 @@ def open_table(location: Path, path: str) -> Table:
     """
     suffix = location.suffix.lower()
     with _readable(location):
+        before = _state(location)
         if suffix in _PARQUET:
             table = _open_parquet(location, path)
         elif suffix in _ARROW:
@@ -114,7 +115,7 @@ def open_table(location: Path, path: str) -> Table:
             table = _open_json_lines(location, path)
         else:
             table = _open_csv(location, path, "\t" if suffix == ".tsv" else ",")
-        return _checked(table)
+        return _checked(replace(table, batches=lambda: _unchanged(location, before, table)))
 
 
 @contextlib.contextmanager
@@ -134,6 +135,18 @@ def _readable(location: Path | str) -> Iterator[None]:
 def _guarded(location: Path | str, items: "Iterator[T]") -> "Iterator[T]":
     with _readable(location):
         yield from items
+
+
+def _unchanged(location: Path, before: tuple[int, int], table: Table) -> "Iterator[pa.RecordBatch]":
+    # Types were found for what was in the file then.
+    yield from table.batches()
+    if _state(location) != before:
+        raise CodecError(f"{location} changed while it was packed; try again")
+
+
+def _state(location: Path) -> tuple[int, int]:
+    found = location.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _checked(table: Table) -> Table:
@@ -241,45 +254,14 @@ def _open_csv(location: Path, path: str, delimiter: str) -> Table:
 def _open_json_lines(location: Path, path: str) -> Table:
     import pyarrow as pa
 
-    chunks = _line_chunks(location)
-    first = next(chunks, None)
-    if first is None:
-        raise pa.ArrowInvalid("the file is empty")
-    second = next(chunks, None)
-    if second is None:
-        return from_arrow(_parse_json_lines(first, None), path, None)
-    schema = pa.unify_schemas(
-        [_parse_json_lines(chunk, None).schema for chunk in chain([first, second], chunks)],
-        promote_options="permissive",
-    )
-
-    def batches() -> "Iterator[pa.RecordBatch]":
-        for chunk in _line_chunks(location):
-            yield from _parse_json_lines(chunk, schema).to_batches()
-
     size = location.stat().st_size
-    return Table(path, None, schema, size, None, lambda: _guarded(location, batches()))
-
-
-def _line_chunks(location: Path) -> Iterator[bytes]:
-    with location.open("rb") as file:
-        while chunk := file.read(_JSON_CHUNK_SIZE):
-            chunk += file.readline()
-            if chunk.strip():
-                yield chunk
-
-
-def _parse_json_lines(chunk: bytes, schema: "pa.Schema | None") -> "pa.Table":
-    from pyarrow import json
-
-    options: dict[str, Any] = {}
-    if schema is not None:
-        options = {"explicit_schema": schema, "unexpected_field_behavior": "error"}
-    return json.read_json(
-        io.BytesIO(chunk),
-        read_options=json.ReadOptions(block_size=len(chunk) + 1),
-        parse_options=json.ParseOptions(newlines_in_values=False, **options),
-    )
+    file = JsonLines(location, _JSON_CHUNK_SIZE)
+    if not file.rows:
+        raise pa.ArrowInvalid("the file is empty")
+    if size <= _WHOLE_FILE_SIZE:
+        return from_arrow(pa.Table.from_batches(file.batches(), file.schema), path, None)
+    batches = file.batches
+    return Table(path, None, file.schema, size, file.rows, lambda: _guarded(location, batches()))
 
 
 def _one_line(error: BaseException) -> str:
