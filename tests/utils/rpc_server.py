@@ -24,10 +24,12 @@ class RpcServer:
     Attributes:
         url: Where it listens.
         bodies: What it was sent.
+        headers: What it sends beside what belongs to the body.
     """
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[str]:
@@ -58,6 +60,8 @@ def serve(answer: Callable[[bytes], Answer]) -> Iterator[RpcServer]:
             with contextlib.suppress(OSError):  # the other side may have hung up
                 self.send_response(reply[0])
                 self.send_header("content-length", str(len(reply[1])))
+                for name, value in server.headers.items():
+                    self.send_header(name, value)
                 if len(reply) == 3:
                     self.send_header("content-encoding", reply[2])
                 self.end_headers()

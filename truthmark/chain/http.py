@@ -5,6 +5,7 @@ The usual clients have timeouts for each silence only: a server that sends a byt
 holds them for ever, and a program that hangs in one endpoint never tries the next one.
 """
 
+import email.utils
 import ssl
 import threading
 import time
@@ -21,13 +22,32 @@ from truthmark.errors import ChainUnavailableError, ConfigError
 MAX_REPLY_BYTES = 32 << 20
 """Larger answers are refused: parsed, they take ten times as much memory."""
 
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
 _WHOLE = 3  # times the timeout for one silence, for an answer that keeps coming
 _HEADERS = [("Content-Type", "application/json"), ("Accept-Encoding", "gzip")]
 
 
-class ReplyTooLargeError(ChainUnavailableError):
+class TooMuchError(ChainUnavailableError):
+    """An endpoint does not answer that much at once; ask for less."""
+
+
+class ReplyTooLargeError(TooMuchError):
     """An answer is longer than `MAX_REPLY_BYTES`; ask for less."""
+
+
+class BusyError(ChainUnavailableError):
+    """An endpoint asks to be left alone for a while.
+
+    Attributes:
+        seconds: How long, as far as it says; else 0.
+        body: What came with the HTTP status, in which some gateways hide a node's answer.
+    """
+
+    def __init__(self, message: str, seconds: float = 0.0, body: bytes = b"") -> None:
+        """Keep what the endpoint said."""
+        super().__init__(message)
+        self.seconds = seconds
+        self.body = body
 
 
 class Endpoint:
@@ -72,6 +92,8 @@ class Endpoint:
         """Send one HTTP body and return the other side's.
 
         Raises:
+            BusyError: The endpoint asks for a pause, or is in trouble that may pass.
+            TooMuchError: It refuses a body of this size, or its own answer is too large.
             ChainUnavailableError: No whole answer came.
         """
         patience = dict.fromkeys(("read", "write", "pool"), self._timeout)
@@ -92,9 +114,14 @@ class Endpoint:
                 f"chain endpoint {self.shown} cannot be used ({error}); try another one"
             ) from error
         if reply.status in _BUSY:
-            raise ChainUnavailableError(
-                f"chain endpoint {self.shown} is busy (HTTP status {reply.status}); try again later"
+            raise BusyError(
+                f"chain endpoint {self.shown} is busy (HTTP status {reply.status}); try again "
+                "later, or add another endpoint to `rpc` in config.toml",
+                _retry_after(reply),
+                data,
             )
+        if reply.status == 413:
+            raise TooMuchError(f"chain endpoint {self.shown} takes no questions of this size")
         if not 200 <= reply.status < 300 and data[:1] not in (b"{", b"["):
             raise ChainUnavailableError(
                 f"chain endpoint {self.shown} refuses with HTTP status {reply.status}; "
@@ -117,6 +144,20 @@ class Endpoint:
         if zipped and not unpack.eof:
             raise ChainUnavailableError(f"chain endpoint {self.shown} stops in mid-answer")
         return bytes(data)
+
+
+def _retry_after(reply: httpcore.Response) -> float:
+    """Return the seconds that a server asks to wait; 0 where it does not."""
+    for name, value in reply.headers:
+        if name.lower() == b"retry-after":
+            text = value.decode("ascii", "replace").strip()
+            if text.isascii() and text.isdigit() and len(text) < 10:
+                return float(text)
+            try:
+                return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+            except (ValueError, OverflowError):
+                return 0.0
+    return 0.0
 
 
 def _proxy(scheme: str, host: str) -> httpcore.Proxy | None:

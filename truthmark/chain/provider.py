@@ -7,7 +7,8 @@ from web3 import Web3
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from truthmark.chain.rpc import RpcClient, RpcReplyError
+from truthmark.chain.node_errors import RpcReplyError
+from truthmark.chain.rpc import RpcClient
 from truthmark.errors import RevertedError
 
 

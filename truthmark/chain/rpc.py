@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON-RPC over HTTP with retries and failover.
+"""JSON-RPC over HTTP with patience, failover and batches of the size that an endpoint takes.
 
-Only faults of transport are retried (no connection, a timeout, a server too busy, bytes that are
-no JSON-RPC answer): they say nothing about the question. An error that a node gives as its answer
-is an answer. Sending the same signed transaction twice has one effect, so every method may be
-retried.
+Public endpoints refuse for many reasons that say nothing about the question: too much asked at
+once, too often, a machine behind their address that fails or lags. So an error is an answer only
+where it says that a contract refused or what is wrong with a transaction; all else is asked again
+in smaller pieces, later and elsewhere, within bounds. Sending the same signed transaction twice
+has one effect, so every method may be repeated.
 """
 
+import math
+import random
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from truthmark.chain.http import Endpoint, ReplyTooLargeError
+from truthmark.chain.http import BusyError, Endpoint, ReplyTooLargeError, TooMuchError
+from truthmark.chain.node_errors import Kind, Refusal, RpcReplyError, read_error
 from truthmark.errors import (
     ChainError,
     ChainMismatchError,
@@ -22,31 +28,123 @@ from truthmark.errors import (
     ConfigError,
     MalformedReplyError,
     NodeError,
-    RevertedError,
 )
 
 Params = Sequence[object]
 Request = tuple[str, Params]
+Parse = Callable[[Any], Any]
 _T = TypeVar("_T")
 
+PATIENCE_SECONDS = 30.0
+"""How long busy endpoints are waited for, in all, before a question is given up."""
+
 _BATCH = 100  # requests in one HTTP body; several providers refuse more
-_BUSY_CODES = frozenset({429, -32005})  # "limit exceeded" as an answer of its own
+_LONGEST_PAUSE = 10.0  # seconds, whatever an endpoint asks for
+_DOUBTS = 3  # times that an error of unknown meaning must come before it is believed
 
 
-class RpcReplyError(NodeError):
-    """The error object of a JSON-RPC answer.
+@dataclass
+class _Habits:
+    """What this session has learnt of an endpoint.
 
     Attributes:
-        code: As the node gave it.
-        data: Revert data as 0x text, or None.
+        most: Questions that it takes in one body; halved whenever it refuses so many.
+        batch: Questions to put into one body now: fewer while there is trouble.
+        worked_in_a_row: Bodies of this size that were answered.
+        grows_after: How many of them it takes to try longer ones.
+        busy_until: When it may be asked again, by the client's clock.
+        busy_in_a_row: Bodies that it did not want to read just now.
     """
 
-    def __init__(self, message: str, code: int = 0, data: str | None = None) -> None:
-        """Keep what the node said."""
-        super().__init__(f"the chain's node refuses: {message}")
-        self.node_message = message
-        self.code = code
-        self.data = data
+    most: int = _BATCH
+    batch: int = _BATCH
+    worked_in_a_row: int = 0
+    grows_after: int = 8
+    busy_until: float = 0.0
+    busy_in_a_row: int = 0
+
+    def refused(self, count: int) -> None:
+        """Note that so many questions are too many."""
+        self.most = max(1, min(self.most, count // 2))
+        self.batch = min(self.batch, self.most)
+
+    def failed(self, count: int) -> None:
+        """Note that a body got no proper answer, which may have been too long a one."""
+        if count > 1:
+            self.batch = max(1, min(self.batch, count // 2))
+            # It may be so for ever: the wall is not run into each time round.
+            self.grows_after = min(2 * self.grows_after, 10_000)
+            self.worked_in_a_row = 0
+
+    def worked(self, count: int) -> None:
+        """Note that a body was answered."""
+        self.busy_in_a_row = 0
+        self.worked_in_a_row += count >= self.batch
+        if self.worked_in_a_row >= self.grows_after:
+            self.batch = min(2 * self.batch, self.most)
+            self.worked_in_a_row = 0
+
+
+@dataclass
+class _Sheet:
+    """What one endpoint has answered to questions that belong together.
+
+    Attributes:
+        requests: The questions.
+        parse: Makes of a result what is wanted, or refuses it with MalformedReplyError.
+        answers: By place: what was made of a result, or an error that counts as an answer.
+        unable: Errors that say that this endpoint cannot tell.
+        doubts: Errors of unknown meaning, and results that cannot be used.
+        tries: How often each of these came.
+    """
+
+    requests: Sequence[Request]
+    parse: Parse | None
+    answers: dict[int, Any] = field(default_factory=dict)
+    unable: dict[int, Exception] = field(default_factory=dict)
+    doubts: dict[int, Exception] = field(default_factory=dict)
+    tries: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is nothing left to ask or to doubt."""
+        return len(self.answers) == len(self.requests)
+
+    @property
+    def is_believable(self) -> bool:
+        """Whether there is at least an error for every question."""
+        return len(self.answers | self.unable | self.doubts) == len(self.requests)
+
+    @property
+    def least_tries(self) -> float:
+        """How often every doubt came; infinite where there is none."""
+        return min((self.tries[place] for place in self.doubts), default=math.inf)
+
+    def open(self) -> list[int]:
+        """Return the places that this endpoint may still be asked for."""
+        done = self.answers.keys() | self.unable.keys()
+        return [place for place in range(len(self.requests)) if place not in done]
+
+    def outcomes(self) -> list[Any]:
+        """Return what is known, in the order of the questions."""
+        known = self.doubts | self.unable | self.answers
+        return [known[place] for place in range(len(self.requests))]
+
+    def note(self, place: int, outcome: Any) -> None:
+        """Take a result, or the refusal of one that is worth keeping."""
+        self.doubts.pop(place, None)
+        self.tries[place] += 1
+        if not isinstance(outcome, Refusal):
+            try:
+                self.answers[place] = self.parse(outcome) if self.parse else outcome
+            except MalformedReplyError as error:
+                self.doubts[place] = error
+        elif outcome.kind in (Kind.REVERTED, Kind.ANSWER):
+            self.answers[place] = outcome.error
+        elif outcome.kind is Kind.UNABLE:
+            self.unable[place] = outcome.error
+        else:
+            self.doubts[place] = outcome.error
 
 
 class RpcClient:
@@ -63,6 +161,8 @@ class RpcClient:
         chain_id: int | None = None,
         timeout: float = 20.0,
         attempts: int = 5,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the endpoints.
 
@@ -70,7 +170,9 @@ class RpcClient:
             urls: At least one, the preferred one first.
             chain_id: What each endpoint must report before it is asked anything else.
             timeout: Seconds to wait for one answer.
-            attempts: Rounds over all endpoints before giving up.
+            attempts: Rounds over all endpoints before giving up those that do not answer.
+            sleep: Waits for so many seconds.
+            clock: Tells seconds.
 
         Raises:
             ConfigError: There is no endpoint, or one that is not of HTTP.
@@ -82,7 +184,10 @@ class RpcClient:
         self.endpoints = tuple(Endpoint(url, timeout) for url in urls)
         self._chain_id = chain_id
         self._checked: set[Endpoint] = set()
+        self._habits = {endpoint: _Habits() for endpoint in self.endpoints}
         self._attempts = attempts
+        self._sleep = sleep
+        self._clock = clock
         self._preferred = 0
         self._lock = threading.Lock()
         self._last_id = 0
@@ -128,12 +233,17 @@ class RpcClient:
         """Do as `batch`, but return a node's error in the place of the result it prevented."""
         outcomes: list[Any] = []
         for start in range(0, len(requests), _BATCH):
-            part = requests[start : start + _BATCH]
-            outcomes += self._ask(part, lambda reply, ids: _read(reply, ids), endpoint)
+            outcomes += self._ask(requests[start : start + _BATCH], None, endpoint)
         return outcomes
 
     def parsed(
-        self, method: str, params: Params, parse: Callable[[Any], _T], *, attempts: int = 0
+        self,
+        method: str,
+        params: Params,
+        parse: Callable[[Any], _T],
+        *,
+        attempts: int = 0,
+        endpoint: Endpoint | None = None,
     ) -> _T:
         """Ask one question and return what `parse` makes of its result.
 
@@ -145,19 +255,17 @@ class RpcClient:
             params: As JSON-RPC has them.
             parse: Takes the `result`.
             attempts: Rounds over all endpoints, if not the usual number.
+            endpoint: Ask only this one.
 
         Raises:
             NodeError: The node answered with an error.
+            TooMuchError: It is a question about logs, and no endpoint gives so many at once.
             ChainUnavailableError: No endpoint gave an answer that could be used.
         """
-
-        def read(reply: Any, ids: Sequence[int]) -> list[_T]:
-            outcome = _read(reply, ids)[0]
-            if isinstance(outcome, Exception):
-                raise outcome
-            return [parse(outcome)]
-
-        return self._ask([(method, params)], read, None, attempts)[0]
+        outcome = self._ask([(method, params)], parse, endpoint, attempts)[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
 
     def prefer(self, measure: Callable[[Endpoint], int]) -> int:
         """Measure every endpoint that answers, prefer the highest, and return its figure.
@@ -182,68 +290,159 @@ class RpcClient:
         self._preferred = best[1]
         return best[0]
 
+    def pass_over(self) -> None:
+        """Prefer the endpoint after the one that is preferred now."""
+        self._preferred = (self._preferred + 1) % len(self.endpoints)
+
+    # ------------------------------------------------------------------ turns over the endpoints
+
     def _ask(
         self,
         requests: Sequence[Request],
-        read: Callable[[Any, Sequence[int]], list[_T]],
+        parse: Parse | None,
         only: Endpoint | None,
         attempts: int = 0,
-    ) -> list[_T]:
-        with self._lock:
-            first = self._last_id + 1
-            self._last_id += len(requests)
-        ids = range(first, first + len(requests))
-        bodies = [
-            {"jsonrpc": "2.0", "id": id_, "method": method, "params": list(params)}
-            for id_, (method, params) in zip(ids, requests, strict=True)
-        ]
-        # A single question is not wrapped in a list: some endpoints take no batches at all.
-        body = orjson.dumps(bodies[0] if len(bodies) == 1 else bodies)
-        retrying = Retrying(
-            retry=retry_if_exception(_is_fault),
-            stop=stop_after_attempt(attempts or self._attempts),
-            wait=wait_random_exponential(multiplier=0.25, max=5.0),
-            reraise=True,
-        )
-        return retrying(self._round, body, ids, read, only)
+    ) -> list[Any]:
+        """Return an outcome for each question; all of them are of one endpoint."""
+        endpoints = self.endpoints if only is None else (only,)
+        sheets = {endpoint: _Sheet(requests, parse) for endpoint in endpoints}
+        is_range = len(requests) == 1 and _is_range(requests[0])
+        attempts = attempts or self._attempts
+        patience = PATIENCE_SECONDS if attempts > 1 else 0.0
+        doubts = 1 if is_range else min(_DOUBTS, attempts)
+        idle, left = 0, patience
+        while True:
+            sizes, got = self._sizes(endpoints), _count(sheets)
+            troubles: list[Exception] = []
+            for endpoint in self._in_order(endpoints):
+                sheet = sheets[endpoint]
+                trouble = self._fill(endpoint, sheet)
+                if sheet.is_answered:
+                    if only is None:
+                        self._preferred = self.endpoints.index(endpoint)
+                    return sheet.outcomes()
+                if trouble is not None:
+                    troubles.append(trouble)
+            busy = [error for error in troubles if isinstance(error, BusyError)]
+            if _count(sheets) > got:  # it gets on, so patience begins again
+                idle, left = 0, patience
+            if self._sizes(endpoints) >= sizes or not any(map(_is_damaged, troubles)):
+                idle += 1  # else it may have been a way of saying that it was too much
+            known = [s for s in sheets.values() if s.is_believable and s.least_tries >= doubts]
+            if known and (not busy or idle >= doubts):
+                return known[0].outcomes()
+            if too_much := [error for error in troubles if isinstance(error, TooMuchError)]:
+                raise too_much[0]
+            pause = self._pause(idle, endpoints if busy else ())
+            left -= pause if busy else 0.0
+            if left < 0 or (not busy and idle >= attempts):
+                raise (busy or troubles)[0]
+            self._sleep(pause)
 
-    def _round(
-        self,
-        body: bytes,
-        ids: Sequence[int],
-        read: Callable[[Any, Sequence[int]], list[_T]],
-        only: Endpoint | None,
-    ) -> list[_T]:
-        """Try each endpoint once, from the preferred one on."""
-        if only is not None:
-            self._check_chain(only)
-            return read(_parse(only.post(body), only.shown), ids)
-        first = self._preferred
-        failure: Exception | None = None
-        for step in range(len(self.endpoints)):
-            index = (first + step) % len(self.endpoints)
-            endpoint = self.endpoints[index]
+    def _sizes(self, endpoints: Sequence[Endpoint]) -> int:
+        return sum(self._habits[endpoint].batch for endpoint in endpoints)
+
+    def _in_order(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+        """Return the endpoints from the preferred one on, those that asked for a pause last."""
+        first = self._preferred if len(endpoints) > 1 else 0
+        turned = [*endpoints[first:], *endpoints[:first]]
+        now = self._clock()
+        return sorted(turned, key=lambda endpoint: self._habits[endpoint].busy_until > now)
+
+    def _pause(self, idle: int, busy: Sequence[Endpoint]) -> float:
+        """Return for how many seconds to wait before the next turn."""
+        longest = min(0.25 * 2 ** max(min(idle - 1, 10), 0), 5.0)
+        if not busy:
+            return random.uniform(0.0, longest)  # noqa: S311 - spreads clients, keeps no secret
+        asked = min(self._habits[endpoint].busy_until for endpoint in busy) - self._clock()
+        return min(max(asked, random.uniform(longest / 2, longest)), _LONGEST_PAUSE)  # noqa: S311
+
+    # ------------------------------------------------------------------ one endpoint
+
+    def _fill(self, endpoint: Endpoint, sheet: _Sheet) -> Exception | None:
+        """Ask an endpoint what it has not answered yet; return what stood in the way, if not all.
+
+        Each time round either more is answered or fewer are asked at once.
+        """
+        habits = self._habits[endpoint]
+        doubted: set[int] = set()
+        while places := [p for p in sheet.open() if p not in doubted][: habits.batch]:
+            count = len(places)
+            requests = [sheet.requests[place] for place in places]
             try:
                 self._check_chain(endpoint)
-                answer = read(_parse(endpoint.post(body), endpoint.shown), ids)
+                outcomes = self._exchange(endpoint, requests)
+            except TooMuchError as error:
+                if count == 1:
+                    return self._too_much(error, endpoint, requests[0])
+                habits.refused(count)
+                continue
+            except BusyError as error:
+                return self._note_busy(error, endpoint, count)
             except (ChainUnavailableError, MalformedReplyError) as error:
-                if not _is_fault(error):
-                    raise
-                failure = failure or error
+                habits.failed(count)
+                return error
+            trouble, fewer = self._note(endpoint, sheet, places, outcomes)
+            if trouble is not None:
+                return trouble
+            if fewer:
+                continue
+            habits.worked(count)
+            doubted |= sheet.doubts.keys() & set(places)
+        return next(iter((sheet.doubts | sheet.unable).values()), None)
+
+    def _note(
+        self, endpoint: Endpoint, sheet: _Sheet, places: Sequence[int], outcomes: Sequence[Any]
+    ) -> tuple[Exception | None, bool]:
+        """Keep the outcomes; return what ends the turn, and whether to ask for fewer at once."""
+        habits, count = self._habits[endpoint], len(places)
+        busy: BusyError | None = None
+        fewer = False
+        for place, outcome in zip(places, outcomes, strict=True):
+            kind = outcome.kind if isinstance(outcome, Refusal) else None
+            if outcome is _MISSING:
+                if count == 1:
+                    return _malformed("answers other questions"), False
+                habits.failed(count)
+                fewer = True
+            elif kind is Kind.TOO_MUCH:
+                if count == 1:
+                    error = TooMuchError(_says(endpoint, outcome))
+                    return self._too_much(error, endpoint, sheet.requests[place]), False
+                habits.refused(count)
+                fewer = True
+            elif kind is Kind.BUSY:
+                busy = BusyError(_is_busy(endpoint, outcome), outcome.seconds)
             else:
-                self._preferred = index
-                return answer
-        assert failure is not None  # there is at least one endpoint
-        raise failure
+                sheet.note(place, outcome)
+        return (self._note_busy(busy, endpoint, count) if busy else None), fewer
+
+    def _note_busy(self, error: BusyError, endpoint: Endpoint, count: int) -> BusyError:
+        habits = self._habits[endpoint]
+        habits.busy_until = self._clock() + min(error.seconds, _LONGEST_PAUSE)
+        habits.busy_in_a_row += 1
+        if habits.busy_in_a_row > 1:  # it may count questions, and let fewer of them pass
+            habits.failed(count)
+        return error
+
+    def _too_much(self, error: TooMuchError, endpoint: Endpoint, request: Request) -> Exception:
+        """Return what it means that a single question is too much."""
+        if isinstance(error, ReplyTooLargeError):
+            raise error  # by our own measure: it would be so elsewhere
+        if _is_range(request):
+            return error
+        # There is nothing to ask less of, so it means a rate, or a time that was too short.
+        return self._note_busy(BusyError(f"{error}; try again later"), endpoint, 1)
 
     def _check_chain(self, endpoint: Endpoint) -> None:
         """Refuse an endpoint of another chain; a failover must not lead there unseen."""
         if self._chain_id is None or endpoint in self._checked:
             return
-        body = orjson.dumps({"jsonrpc": "2.0", "id": 0, "method": "eth_chainId", "params": []})
-        outcome = _read(_parse(endpoint.post(body), endpoint.shown), (0,))[0]
-        if isinstance(outcome, Exception):
-            raise outcome
+        outcome = self._exchange(endpoint, [("eth_chainId", ())])[0]
+        if outcome is _MISSING:
+            raise _malformed("answers other questions")
+        if isinstance(outcome, Refusal):
+            raise BusyError(_is_busy(endpoint, outcome), outcome.seconds)
         found = hex_int(outcome)
         if found != self._chain_id:
             raise ChainMismatchError(
@@ -252,91 +451,145 @@ class RpcClient:
             )
         self._checked.add(endpoint)
 
+    def _exchange(self, endpoint: Endpoint, requests: Sequence[Request]) -> list[Any]:
+        """Send one body; return a result, a refusal or `_MISSING` for each question.
 
-def _is_fault(error: BaseException) -> bool:
-    """Tell whether asking again may help."""
-    faults = isinstance(error, (ChainUnavailableError, MalformedReplyError))
-    return faults and not isinstance(error, ReplyTooLargeError)
+        Raises:
+            TooMuchError: The body was refused as a whole, and not because there are too many.
+            BusyError: It was refused for now.
+            ChainUnavailableError: There is no answer.
+            MalformedReplyError: The answer is not JSON-RPC.
+        """
+        with self._lock:
+            first = self._last_id + 1
+            self._last_id += len(requests)
+        bodies = [
+            {"jsonrpc": "2.0", "id": id_, "method": method, "params": list(params)}
+            for id_, (method, params) in enumerate(requests, first)
+        ]
+        # A single question is not wrapped in a list: some endpoints take no batches at all.
+        body = orjson.dumps(bodies[0] if len(bodies) == 1 else bodies)
+        try:
+            data = endpoint.post(body)
+        except BusyError as error:
+            # Some gateways send what a contract says with a status of their own.
+            if (hidden := _hidden_answer(error.body, requests, first)) is None:
+                raise
+            return hidden
+        return _read(_parse(data, endpoint), requests, first, endpoint)
 
 
-def _parse(data: bytes, url: str) -> Any:
+class _Missing:
+    """Stands for a question that an answer leaves out."""
+
+
+_MISSING = _Missing()
+
+
+def _is_range(request: Request) -> bool:
+    """Tell whether a question is for the logs of several blocks, and so can be cut in two."""
+    method, params = request
+    query = params[0] if method == "eth_getLogs" and params else None
+    return isinstance(query, dict) and query.get("fromBlock") != query.get("toBlock")
+
+
+def _count(sheets: Mapping[Endpoint, _Sheet]) -> int:
+    return sum(len(sheet.answers) for sheet in sheets.values())
+
+
+def _is_damaged(error: Exception) -> bool:
+    return isinstance(error, MalformedReplyError)
+
+
+def _parse(data: bytes, endpoint: Endpoint) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise MalformedReplyError(
-            f"chain endpoint {url} answers with something that is not JSON; check its address"
+            f"chain endpoint {endpoint.shown} answers with something that is not JSON; "
+            "check its address"
         ) from error
 
 
-def _read(reply: Any, ids: Sequence[int]) -> list[Any]:
-    """Return results, and errors in place of results, in the order of the ids."""
-    if len(ids) == 1 and isinstance(reply, dict):
-        reply = [reply]
-    elif isinstance(reply, dict) and isinstance(reply.get("error"), dict):
-        raise _node_error(reply["error"])  # a batch refused as a whole
-    if not isinstance(reply, list):
-        raise MalformedReplyError("a chain endpoint's answer is not JSON-RPC; try another one")
-    by_id: dict[Any, Any] = {}
-    for entry in reply:
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int):
-            raise MalformedReplyError("a chain endpoint's answer is not JSON-RPC; try another one")
-        by_id[entry["id"]] = entry
-    if set(by_id) != set(ids):
-        raise MalformedReplyError("a chain endpoint answers other questions; try another one")
-    return [_outcome(by_id[id_]) for id_ in ids]
+def _read(reply: Any, requests: Sequence[Request], first: int, endpoint: Endpoint) -> list[Any]:
+    """Return an outcome for each question, whose ids count up from the first."""
+    if isinstance(reply, dict) and len(requests) > 1:
+        raise _refused_whole(reply, endpoint)
+    entries = [reply] if isinstance(reply, dict) else reply
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise _malformed("answers with something that is not JSON-RPC")
+    if len(requests) == 1 and len(entries) == 1 and entries[0].get("id") is None:
+        # HTTP pairs answers with questions, so one that forgets the number is clear as well.
+        return [_outcome(entries[0], requests[0][0])]
+    by_id: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        if entry.get("id") is None and entry.get("error") is not None:
+            if len(requests) > 1 and len(entries) == 1:
+                raise _refused_whole(entry, endpoint)
+            continue  # of a question that is missed below
+        if by_id.setdefault(str(entry.get("id")), entry) != entry:
+            raise _malformed("answers one question twice")
+    ids = [str(id_) for id_ in range(first, first + len(requests))]
+    if not by_id.keys() <= set(ids):
+        raise _malformed("answers other questions")
+    return [
+        _outcome(by_id[id_], method) if id_ in by_id else _MISSING
+        for id_, (method, _) in zip(ids, requests, strict=True)
+    ]
 
 
-def _outcome(entry: dict[str, Any]) -> Any:
+def _outcome(entry: dict[str, Any], method: str) -> Any:
     if entry.get("error") is not None:
-        error = entry["error"]
-        if not isinstance(error, dict):
-            raise MalformedReplyError("a chain endpoint's error is not JSON-RPC; try another one")
-        return _node_error(error)
+        return read_error(entry["error"], method)
     if "result" not in entry:
-        raise MalformedReplyError("a chain endpoint's answer has no result; try another one")
+        raise _malformed("gives an answer without a result")
     return entry["result"]
 
 
-def _node_error(error: dict[str, Any]) -> Exception:
-    code = error.get("code")
-    code = code if isinstance(code, int) else 0
-    message = _one_line(str(error.get("message", "no reason given"))[:500])
-    if code in _BUSY_CODES and "limit" in message and "rate" in message:
-        raise ChainUnavailableError(f"a chain endpoint is busy: {message}")
-    data = error.get("data")
-    if isinstance(data, dict):  # some nodes wrap it once more
-        data = data.get("data")
-    data = data if isinstance(data, str) and data.startswith("0x") else None
-    if code == 3 or "revert" in message.lower():
-        return RevertedError(revert_reason(data, message))
-    return RpcReplyError(message, code, data)
+def _refused_whole(reply: dict[str, Any], endpoint: Endpoint) -> ChainError:
+    """Return what it means that a batch got one answer."""
+    if reply.get("error") is None:
+        return _malformed("answers several questions with one answer")
+    refusal = read_error(reply["error"])
+    if refusal.kind is Kind.BUSY:
+        return BusyError(_is_busy(endpoint, refusal), refusal.seconds)
+    return TooMuchError(_says(endpoint, refusal))
 
 
-def revert_reason(data: str | None, message: str = "") -> str:
-    """Return the contract's own words from revert data, or say that it gave none.
-
-    Args:
-        data: 0x text: `Error(string)`, `Panic(uint256)`, something else, or nothing.
-        message: What the node said, used where there is no data.
-    """
+def _hidden_answer(body: bytes, requests: Sequence[Request], first: int) -> list[Any] | None:
+    """Return the answers in the body of a failed HTTP exchange, if that is what they are."""
     try:
-        raw = bytes.fromhex((data or "0x")[2:])
-    except ValueError:
-        raw = b""
-    if raw[:4] == b"\x08\xc3\x79\xa0" and len(raw) >= 68:
-        length = int.from_bytes(raw[36:68], "big")
-        return _one_line(raw[68 : 68 + min(length, 1024)].decode(errors="replace"))
-    if raw[:4] == b"\x4e\x48\x7b\x71" and len(raw) >= 36:
-        return f"panic {int.from_bytes(raw[4:36], 'big'):#04x} in the contract"
-    if raw:
-        return f"the contract refuses with unknown data 0x{raw[:36].hex()}"
-    _, _, words = message.partition("execution reverted: ")
-    return _one_line(words) or "the contract refuses and gives no reason"
+        reply = orjson.loads(body)
+        entries = reply if isinstance(reply, list) else [reply]
+        by_id = {str(entry["id"]): entry for entry in entries}
+        outcomes = [
+            read_error(by_id[str(id_)]["error"], method)
+            for id_, (method, _) in enumerate(requests, first)
+        ]
+    except (orjson.JSONDecodeError, MalformedReplyError, KeyError, TypeError):
+        return None
+    kinds = {outcome.kind for outcome in outcomes}
+    return list(outcomes) if kinds <= {Kind.REVERTED, Kind.ANSWER} else None
 
 
-def _one_line(text: str) -> str:
-    """Keep what strangers say from breaking lines or steering a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def _says(endpoint: Endpoint, refusal: Refusal) -> str:
+    return f"chain endpoint {endpoint.shown} refuses: {_words(refusal)}"
+
+
+def _is_busy(endpoint: Endpoint, refusal: Refusal) -> str:
+    return (
+        f"chain endpoint {endpoint.shown} is busy: {_words(refusal)}; try again later, or add "
+        "another endpoint to `rpc` in config.toml"
+    )
+
+
+def _words(refusal: Refusal) -> str:
+    error = refusal.error
+    return error.node_message if isinstance(error, RpcReplyError) else str(error)
+
+
+def _malformed(what: str) -> MalformedReplyError:
+    return MalformedReplyError(f"a chain endpoint {what}; try another one")
 
 
 def hex_bytes(value: object) -> bytes:

@@ -12,7 +12,8 @@ from eth_abi.abi import encode
 from tests.utils.rpc_server import Answer, results, serve
 from truthmark.chain import http as http_module
 from truthmark.chain.http import ReplyTooLargeError
-from truthmark.chain.rpc import RpcClient, RpcReplyError, revert_reason
+from truthmark.chain.node_errors import RpcReplyError
+from truthmark.chain.rpc import RpcClient
 from truthmark.errors import (
     ChainMismatchError,
     ChainUnavailableError,
@@ -163,9 +164,9 @@ def test_call__answer_never_comes__ends_after_the_timeout() -> None:
         b"null",
         b"7",
         b'{"id": 1}',
-        b'{"id": "1", "result": 1}',
+        b'{"id": "2", "result": 1}',
         b'{"id": 2, "result": 1}',
-        b'{"id": 1, "error": "no"}',
+        b'{"id": 1, "error": 7}',
         b'[{"id": 1, "result": 1}, {"id": 2, "result": 1}]',
         b"[" * 100_000,
     ],
@@ -195,25 +196,6 @@ def test_prefer__one_endpoint_is_dead_one_behind__farthest_is_preferred() -> Non
 
 
 ERROR = "0x08c379a0" + encode(["string"], ["market: price is zero"]).hex()
-
-
-@pytest.mark.parametrize(
-    ("data", "message", "reason"),
-    [
-        (ERROR, "execution reverted", "market: price is zero"),
-        (None, "execution reverted: market: late", "market: late"),
-        ("0x", "execution reverted", "the contract refuses and gives no reason"),
-        ("0x4e487b71" + f"{0x11:064x}", "", "panic 0x11 in the contract"),
-        ("0xdeadbeef", "", "the contract refuses with unknown data 0xdeadbeef"),
-        (ERROR[:140], "execution reverted", "m"),
-        (None, "execution reverted: a\n\x1b[31mb", "a  [31mb"),
-        ("0xzz", "execution reverted", "the contract refuses and gives no reason"),
-    ],
-)
-def test_revert_reason__kinds_of_data__are_told(
-    data: str | None, message: str, reason: str
-) -> None:
-    assert revert_reason(data, message) == reason
 
 
 def test_call__contract_refuses__message_is_its_reason() -> None:
