@@ -165,7 +165,7 @@ def _sell(
         lock="100 TMK",
         penalty="10 TMK",
         bond="20 TUSD",
-        term_days=1,
+        term="1d",
         session=seller,
     )
     epoch = seller.catalogue.epochs(version.terms_id)[0]

@@ -44,6 +44,9 @@ DEVNET_PASSPHRASE = "devnet"  # noqa: S105
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_DURATION = re.compile(r"([0-9]{1,12})\s*(s|min|m|h|d|)")
+_SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_LONGEST = 100 * 365 * 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -382,6 +385,21 @@ def home_folder() -> Path:
     if named := os.environ.get("TRUTHMARK_HOME"):
         return Path(named).expanduser()
     return user_data_path("truthmark")
+
+
+def parse_duration(text: object) -> int:
+    """Return the seconds of a duration that is written as `90d`, `12h`, `30min`, `20s` or `3600`.
+
+    Raises:
+        ConfigError: It is none, or longer than a hundred years.
+    """
+    match = _DURATION.fullmatch(text.strip().lower()) if isinstance(text, str) else None
+    if not match:
+        raise ConfigError(f"{text!r} is no duration; write 90d, 12h, 30min or 3600")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if not 0 < seconds <= _LONGEST:
+        raise ConfigError(f"{text!r} is out of range; write 1s to 36500d")
+    return seconds
 
 
 def load_settings(home: Path | None = None, **overrides: object) -> Settings:

@@ -7,7 +7,7 @@ from app import views
 from app.services.reading import is_local, shared_reader
 from truthmark.config import format_units, load_settings
 from truthmark.errors import ConfigError
-from truthmark.market.session import Session, connect, is_devnet, known_passphrase
+from truthmark.market.session import Session, is_devnet, known_passphrase, open_session
 from truthmark.testing.network import ROLES
 
 _SESSION, _ROLE, _ACCOUNT, _TYPED = (
@@ -108,9 +108,9 @@ def my_session() -> Session:
         if held[0] == wanted:
             return held[1]  # type: ignore[no-any-return]
         held[1].close()
-    session = connect(home, ask_passphrase=_passphrase, account=chosen)
+    session = open_session(home, ask_passphrase=_passphrase, account=chosen)
     if session.settings.account is None and (known := session.wallet.accounts()):
-        session = connect(home, ask_passphrase=_passphrase, account=known[0].alias)
+        session = open_session(home, ask_passphrase=_passphrase, account=known[0].alias)
     st.session_state[_SESSION] = (wanted, session)
     return session
 

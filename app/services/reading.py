@@ -21,7 +21,7 @@ from truthmark.errors import (
 )
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Version
-from truthmark.market.session import Session, connect
+from truthmark.market.session import Session, open_session
 
 _SUMMARY: Final = 160
 _SEARCHED: Final = 4_000  # characters of a description
@@ -167,7 +167,7 @@ def shared_reader() -> _Reader:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open_reader(key: str) -> _Reader:
-    session = connect()
+    session = open_session()
     return _Reader(session, _Cards(session))
 
 

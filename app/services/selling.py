@@ -192,7 +192,7 @@ def list_packed(
         custodians=custodians,
         threshold=threshold,
         windows=windows,
-        term_days=days,
+        term=f"{days}d",
         bond=f"{bond:f} {token}" if bond else None,
         session=session,
         progress=progress,

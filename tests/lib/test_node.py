@@ -183,7 +183,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
         ("the fees are below the offer", {"fee": "0.099999 TUSD"}),
         ("the sale token is not in the offer", {"price": "25 TEUR", "fee": "1 TEUR"}),
         ("the lock is above the offer", {"lock": "101 TMK"}),
-        ("the term is longer than the offer", {"term_days": 10.1}),
+        ("the term is longer than the offer", {"term": "243h"}),
     ],
 )
 def test_node__unsuitable_custody__is_refused_without_fetching_anything(

@@ -48,7 +48,7 @@ def test_python_page__every_block_in_order__works(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    assert "1@1 8000000 Handwritten digits" in done.stdout
+    assert "1@1 8 TUSD Handwritten digits" in done.stdout
     assert "(5000, 2) 1000" in done.stdout
     assert (folder / "digits" / "README.md").is_file()
     bought = pd.concat(map(pd.read_parquet, sorted((folder / "digits").rglob("*.parquet"))))

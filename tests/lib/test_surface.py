@@ -15,10 +15,11 @@ import pytest
 
 import truthmark
 from truthmark.codec import open_container, read_manifest
-from truthmark.config import ChainProfile, TokenInfo
-from truthmark.errors import ConfigError, NotForSaleError
+from truthmark.config import ChainProfile, TokenInfo, parse_duration
+from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
 from truthmark.market.packing import seller_cek
+from truthmark.market.session import open_session
 from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,7 @@ def test_import__of_the_package__loads_nothing() -> None:
 def test_paths__as_text__are_taken(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": range(10)})
     packed = str(tmp_path / "packed")
-    with truthmark.connect(str(tmp_path / "home")) as session:
+    with open_session(str(tmp_path / "home")) as session:
         made = truthmark.pack(frame, packed, licence="MIT", session=session)
         cek = seller_cek(session.vault, read_manifest(packed).public_key)
     assert made.folder == Path(packed)
@@ -91,6 +92,74 @@ def test_devnet__folder_as_text__is_taken(tmp_path: Path) -> None:
 def _session(**parts: Any) -> Any:
     profile = ChainProfile("paper", 31337, tokens=(TokenInfo("TUSD", "0x" + "d0" * 20, 6),))
     return SimpleNamespace(profile=profile, **parts)
+
+
+def test_connect__home_that_is_not_there__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no home folder"):
+        truthmark.connect(tmp_path / "nowhere")
+
+
+def test_connect__no_network_chosen__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="profile"):
+        truthmark.connect(tmp_path)
+
+
+def test_connect__endpoint_where_nothing_listens__is_refused(tmp_path: Path) -> None:
+    ChainProfile("paper", 31337, rpc=("http://127.0.0.1:9",)).save(tmp_path / "profiles")
+    with pytest.raises(ChainUnavailableError, match=r"127\.0\.0\.1:9"):
+        truthmark.connect(tmp_path, profile="paper")
+
+
+@pytest.mark.parametrize("ref", [2, None, b"2", 2.0, True, ["2"]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ref, session: truthmark.preview(ref, session=session),
+        lambda ref, session: truthmark.load(ref, session=session),
+        lambda ref, session: truthmark.buy(ref, max_price="1 TUSD", session=session),
+    ],
+    ids=["preview", "load", "buy"],
+)
+def test_names_of_data_sets__not_a_text__are_told_how_to_be_written(
+    call: Callable[..., object], ref: object
+) -> None:
+    with pytest.raises(ConfigError, match=r"write its name as a text: \"(2|17@2)\""):
+        call(ref, _session())
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda s: truthmark.search(5, session=s), "no text to search for"),
+        (lambda s: truthmark.search(limit="20", session=s), "how many at most"),
+        (lambda s: truthmark.pack({}, 5, licence="MIT", session=s), "names no folder"),
+        (lambda s: truthmark.list_dataset(5, price="5 TUSD", session=s), "names no folder"),
+    ],
+)
+def test_arguments__of_another_type__say_what_to_write(
+    call: Callable[..., object], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        call(_session(vault=None))
+
+
+@pytest.mark.parametrize("custodians", ["3", True, "0x" + "ab" * 20])
+def test_choose_custody__neither_number_nor_list__says_what_to_write(custodians: Any) -> None:
+    with pytest.raises(ConfigError, match="write how many, such as 3, or a list"):
+        surface.choose_custody(_session(), Any, Any, 0, custodians=custodians, term_seconds=86_400)
+
+
+@pytest.mark.parametrize("term", [90, "90 days", "0d", "-1d", None])
+def test_list_dataset__term_that_is_no_duration__says_what_to_write(term: Any) -> None:
+    with pytest.raises(ConfigError, match=r"90d|36500d"):
+        parse_duration(term)
+
+
+def test_hit__shown__reads_well() -> None:
+    version: Any = SimpleNamespace(ref="17@2", price=25_000_000)
+    hit = surface.Hit(version, {"title": "Film reviews"}, "25 TUSD")
+    assert repr(hit) == "<Hit 17@2 at 25 TUSD: 'Film reviews'>"
+    assert hit.ref == "17@2"
 
 
 @pytest.mark.parametrize("amount", [5, 5.0, 0, b"5 TUSD"])

@@ -5,6 +5,7 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 
@@ -87,19 +88,20 @@ class AppMarket:
             licence=licence,
             card=CardPolicy(samples=samples),
         )
-        options = {"windows": "demo", "term_days": 30, **terms}
+        options = {"windows": "demo", "term": "30d", **terms}
         return list_dataset(folder, price=price, custodians=custodians, session=seller, **options)
 
     def sell_hostile(self, text: str, number: int) -> Version:
-        """List data whose every text is hostile."""
-        return self.sell(
-            pd.DataFrame({text: [text, text * 40], "n": [1, 2]}),
-            title=f"hostile-{number} {text}"[:200],
-            description=f"{text}\n\n{text * 40}",
-            price="1 TUSD",
-            licence="LicenseRef-<b>**bold**</b>:smile:",
-            samples=2,
-        )
+        """List data whose every text is hostile; another packer asks SPDX about no licence."""
+        with mock.patch("truthmark.codec.packing.spdx", lambda licence: licence):
+            return self.sell(
+                pd.DataFrame({text: [text, text * 40], "n": [1, 2]}),
+                title=f"hostile-{number} {text}"[:200],
+                description=f"{text}\n\n{text * 40}",
+                price="1 TUSD",
+                licence="LicenseRef-<b>**bold**</b>:smile:",
+                samples=2,
+            )
 
     def register_custodians(self) -> None:
         for role in CUSTODIANS:

@@ -171,7 +171,7 @@ class Stand:
             "fee": "0.1 TUSD",
             "lock": "100 TMK",
             "windows": "small",
-            "term_days": 1,
+            "term": "1d",
             "terms": 3,
         }
         version = truthmark.list_dataset(folder, session=seller, **(given | options))

@@ -48,9 +48,9 @@ class State:
             ConfigError: No account is chosen.
             KeysError: There is no such account here.
         """
-        from truthmark.market.session import connect
+        from truthmark.market.session import open_session
 
-        session = connect(self.home, ask_passphrase=self.passphrase, **self.given)
+        session = open_session(self.home, ask_passphrase=self.passphrase, **self.given)
         if signs:
             session.require_account()
         return session

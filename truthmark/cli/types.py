@@ -4,7 +4,6 @@
 What depends on the chain is checked by the commands; these look at the chain profile at most.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +13,6 @@ from truthmark.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from truthmark.config import ChainProfile
-
-_DURATION = re.compile(r"([0-9]{1,12})\s*(s|min|m|h|d|)")
-_SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
-_MAX = 100 * 365 * 86_400
 
 
 class Duration(click.ParamType):
@@ -29,13 +24,12 @@ class Duration(click.ParamType):
         """Return the seconds."""
         if isinstance(value, int):
             return value
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        if not match:
-            self.fail(f"{value!r} is no duration; write 90d, 12h, 30min or 3600", param, ctx)
-        seconds = int(match[1]) * _SECONDS[match[2]]
-        if not 0 < seconds <= _MAX:
-            self.fail(f"{value!r} is out of range; write 1s to 36500d", param, ctx)
-        return seconds
+        from truthmark.config import parse_duration
+
+        try:
+            return parse_duration(str(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 DURATION = Duration()

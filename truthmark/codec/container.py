@@ -129,6 +129,12 @@ class Container:
         )
         self._by_path = {file.path: file for file in self.files}
 
+    def __repr__(self) -> str:
+        """Show how much is in it."""
+        tables, rows = len(self.tables), sum(table.length for table in self.tables)
+        others = len(self.files) - tables
+        return f"<Container: tables {tables:,}, rows {rows:,}, other files {others:,}>"
+
     def __enter__(self) -> "Container":
         """Return itself."""
         return self
@@ -375,6 +381,14 @@ class Container:
                 raise ConfigError(f"{path!r} is not a table; read it with read_bytes")
             return file
         fitting = [file for file in self.tables if split is None or file.split == split]
+        if not self.tables:
+            raise ConfigError(
+                f"there is no table in it, but {len(self.files)} files such as "
+                f"{self.files[0].path!r}; write them to a folder with extract, or read one with "
+                "read_bytes"
+                if self.files
+                else "there is nothing in it"
+            )
         if len(fitting) != 1:
             raise ConfigError(
                 f"{len(fitting)} tables fit; name one of the paths {self._some_paths()}"

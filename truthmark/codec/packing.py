@@ -27,6 +27,7 @@ from truthmark.codec.durable import new_folder, write_file
 from truthmark.codec.estimate import choose_shard_size
 from truthmark.codec.files_table import BYTES, TABLE, Entry
 from truthmark.codec.index import Index
+from truthmark.codec.licences import spdx
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
     CARD_NAME,
@@ -39,7 +40,7 @@ from truthmark.codec.limits import (
     is_shard_size,
     payload_size,
 )
-from truthmark.codec.manifest import Manifest, check_licence
+from truthmark.codec.manifest import Manifest
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
 from truthmark.codec.seal import Sealer
 from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
@@ -74,6 +75,10 @@ class Packed:
     card: dict[str, Any]
     inherited: int
     skipped: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Show where it is and how much."""
+        return f"<Packed {self.folder}: {self.manifest.size:,} bytes in {self.count} shards>"
 
     @property
     def manifest_digest(self) -> bytes:
@@ -126,7 +131,7 @@ def pack(
         target: a folder that does not exist yet, or is empty.
         cek: content key of this version, from a fresh secret.
         public_key: PK of that secret.
-        licence: SPDX expression or `LicenseRef-` name.
+        licence: SPDX expression or `LicenseRef-` name; written as SPDX spells it.
         title: public, one line.
         description: public.
         card: what else becomes public; by default schema and counts, no samples.
@@ -151,7 +156,7 @@ def pack(
         raise ConfigError(f"shard size {shard_size}: choose a power of two from 4096 to 1048576")
     if processes < 1:
         raise ConfigError(f"processes {processes}: choose at least 1")
-    check_licence(licence)
+    licence = spdx(licence)
     _claim(check_cek(cek))
     made = plan(source, as_bytes=as_bytes)
     with open_previous(None if purge else previous) as older:

@@ -70,6 +70,13 @@ class Version:
         """How people name it, such as `17@2`."""
         return f"{self.listing_id}@{self.number}"
 
+    def __repr__(self) -> str:
+        """Show its name, state and price; of its terms, who sells."""
+        return (
+            f"<Version {self.ref} {self.status.name}, {self.price} units of {self.terms.token}, "
+            f"by {self.terms.seller}>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -79,6 +86,14 @@ class Epoch:
     custody_id: bytes
     custodians: tuple[str, ...]
     share_keys: tuple[Point, ...]
+
+    def __repr__(self) -> str:
+        """Show how many keep the key, and until when they may."""
+        custody = self.custody
+        return (
+            f"<Epoch {custody.epoch}: {custody.threshold} of {custody.count} custodians, "
+            f"0x{self.custody_id.hex()}>"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +105,12 @@ class Session:
         self.settings = settings
         self._ask_passphrase = ask_passphrase
         self._signer = signer
+
+    def __repr__(self) -> str:
+        """Show whose session with what it is."""
+        with contextlib.suppress(ConfigError):
+            return f"<Session with {self.profile.name}, home {self.home}>"
+        return f"<Session without a network, home {self.home}>"
 
     @property
     def home(self) -> Path:
@@ -352,7 +359,7 @@ def connect(
     signer: Signer | None = None,
     **settings: object,
 ) -> Session:
-    """Open a session.
+    """Open a session with the market of a chain that answers.
 
     Args:
         home: The home folder; `TRUTHMARK_HOME` or this system's place for data if not given.
@@ -362,12 +369,39 @@ def connect(
         settings: Any of `truthmark.config.Settings`, such as `profile="devnet"`.
 
     Raises:
-        ConfigError: A setting is unknown or cannot be used.
+        ConfigError: There is no such home folder, or a setting is unknown or cannot be used.
+        ChainError: The chain does not answer, or is not the profile's.
 
     Usage example::
 
         >>> with truthmark.connect(profile="devnet") as session:  # doctest: +SKIP
         ...     print(session.chain.height())
+    """
+    if home is not None and not Path(home).expanduser().is_dir():
+        raise ConfigError(
+            f"there is no home folder {home}; name another, or make it: "
+            f"`truthmark --home {shlex.quote(str(home))} init`"
+        )
+    session = open_session(home, ask_passphrase=ask_passphrase, signer=signer, **settings)
+    try:
+        session.chain.height()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def open_session(
+    home: Path | str | None = None,
+    *,
+    ask_passphrase: AskPassphrase | None = None,
+    signer: Signer | None = None,
+    **settings: object,
+) -> Session:
+    """Open a session without a look at the chain, for what needs none; arguments as `connect`'s.
+
+    Raises:
+        ConfigError: A setting is unknown or cannot be used.
     """
     folder = None if home is None else Path(home)
     return Session(load_settings(folder, **settings), ask_passphrase=ask_passphrase, signer=signer)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.config import TokenInfo, Windows
+from truthmark.config import TokenInfo, Windows, parse_duration
 from truthmark.errors import (
     CodecError,
     ConfigError,
@@ -29,7 +29,7 @@ from truthmark.market.packing import pack_dataset
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import Seller
 from truthmark.market.selling import DIRECT, CustodyOffer, Validator
-from truthmark.market.session import Session, connect
+from truthmark.market.session import Session, connect, open_session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -47,15 +47,26 @@ class Hit:
     Attributes:
         version: What is for sale.
         card: Its public card, checked against the chain.
+        price: In token units, such as "25 USDC"; `version.price` is in the token's smallest unit.
     """
 
     version: Version
     card: dict[str, Any]
+    price: str
+
+    @property
+    def ref(self) -> str:
+        """Its name, such as `17@2`."""
+        return self.version.ref
 
     @property
     def title(self) -> str:
         """As the seller wrote it; not to be trusted."""
         return str(self.card["title"])
+
+    def __repr__(self) -> str:
+        """Show what a buyer would ask for first."""
+        return f"<Hit {self.ref} at {self.price}: {self.title!r}>"
 
 
 def dataset_uri(session: Session, version: Version) -> str:
@@ -111,6 +122,10 @@ def search(
         ConfigError: A token, an amount or an address cannot be understood.
         ChainError: The chain cannot be read.
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"{text!r} is no text to search for; write the words as one text")
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise ConfigError(f"limit {limit!r}: write how many at most, such as 20")
     with _session(session) as here:
         highest: int | None = None
         wanted: TokenInfo | None = here.profile.token(token) if token else None
@@ -149,9 +164,8 @@ def search(
                     return hits
                 content = fitting[version.terms_id].content
                 with contextlib.suppress(StorageError, CodecError):
-                    hits.append(
-                        Hit(version, buyer.preview(version) if content is None else content)
-                    )
+                    shown = here.profile.format_amount(version.price, version.terms.token)
+                    hits.append(Hit(version, content or buyer.preview(version), shown))
         return hits
 
 
@@ -186,8 +200,9 @@ def pack(
         CodecError: The source cannot be packed.
         KeysError: The vault cannot be written.
     """
-    with _session(session) as here:
-        return pack_dataset(source, Path(target), here.vault, **options)
+    # Packing needs no chain.
+    with contextlib.nullcontext(session) if session else open_session() as here:
+        return pack_dataset(source, _folder(target), here.vault, **options)
 
 
 def list_dataset(
@@ -200,7 +215,7 @@ def list_dataset(
     max_keeping: str | None = None,
     lock: str | None = None,
     penalty: str | None = None,
-    term_days: float = 90,
+    term: str = "90d",
     terms: int = 4,
     windows: str = "careful",
     bond: str | None = None,
@@ -226,7 +241,7 @@ def list_dataset(
             as "3 USDC"; nothing if not given.
         lock: Stake that each custodian risks, such as "100 TMK".
         penalty: What silence costs a custodian; a tenth of `lock` if not given.
-        term_days: Length of a term of custody.
+        term: Length of a term of custody, such as "90d" or "12h".
         terms: How many terms the custodians may stay at most.
         windows: Preset of delivery, inspection and acceptance windows of the chain's profile.
         bond: What the seller loses if the key is proven wrong, in the sale token.
@@ -243,6 +258,7 @@ def list_dataset(
         PriceError: They ask more for keeping than `max_keeping`.
         ChainError: The registry refuses.
     """
+    packed = _folder(folder)
     with _session(session) as here:
         profile = here.profile
         token, amount = parse_amount(here, price)
@@ -256,13 +272,13 @@ def list_dataset(
             here,
             token,
             profile.windows[windows],
-            folder_size(Path(folder)),
+            folder_size(packed),
             custodians=custodians,
             threshold=threshold,
             fee=fee,
             lock=lock,
             penalty=penalty,
-            term_seconds=int(term_days * 86_400),
+            term_seconds=parse_duration(term),
             terms=terms,
         )
         keeping = len(chosen) * offer.keeping_fee
@@ -273,7 +289,7 @@ def list_dataset(
                 f'max_keeping="{shown}", or choose others'
             )
         listed = Seller(here).list_dataset(
-            Path(folder),
+            packed,
             price=amount,
             token=token,
             windows=profile.windows[windows],
@@ -334,6 +350,10 @@ def choose_custody(
         ConfigError: An amount cannot be understood, or an address is no validator's.
         NotForSaleError: There are not enough custodians.
     """
+    if isinstance(custodians, (str, bool)):
+        raise ConfigError(
+            f"custodians {custodians!r}: write how many, such as 3, or a list of their addresses"
+        )
     if not custodians:
         return [], DIRECT
     stake = session.profile.contracts["token"].address
@@ -477,6 +497,12 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
+def _folder(value: object) -> Path:
+    if isinstance(value, (str, Path)):
+        return Path(value)
+    raise ConfigError(f"{value!r} names no folder; write its path as a text")
+
+
 @contextlib.contextmanager
 def _session(session: Session | None) -> Iterator[Session]:
     """Use the given session, or one of its own that is closed at the end."""
@@ -487,7 +513,7 @@ def _session(session: Session | None) -> Iterator[Session]:
             yield own
 
 
-def find_version(session: Session, ref: str) -> Version:
+def find_version(session: Session, ref: object) -> Version:
     """Return the version that a name means; a URI must be of the session's market."""
     name = local_name(ref, session.profile)
     session.catalogue.sync()

@@ -138,6 +138,15 @@ def test_pack__dict_of_splits__reads_each(tmp_path: Path) -> None:
             container.to_table()
 
 
+def test_to_pandas__only_files__says_what_to_call(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.png").write_bytes(b"png")
+    with reopened(tmp_path / "in", tmp_path) as container:
+        with pytest.raises(ConfigError, match=r"no table in it, but 1 files .*extract.*read_bytes"):
+            container.to_pandas()
+        assert repr(container) == "<Container: tables 0, rows 0, other files 1>"
+
+
 def test_pack__dict_of_folders__prefixes_the_split(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.png").write_bytes(b"png")

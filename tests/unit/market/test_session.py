@@ -13,7 +13,6 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-import truthmark
 from tests.utils.drafts import private_key, scalar
 from tests.utils.paper_market import CHAIN_ID, DOLLAR, Paper, address
 from truthmark.codec import open_container, read_manifest
@@ -33,7 +32,7 @@ from truthmark.keys.words import hash_words
 from truthmark.market.orders import batch_key
 from truthmark.market.packing import pack_dataset, secret_cek, seller_cek
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
-from truthmark.market.session import Session, Signer, known_passphrase
+from truthmark.market.session import Session, Signer, known_passphrase, open_session
 
 OWNER = Signer(private_key("owner"))
 
@@ -297,7 +296,7 @@ def test_session__passphrase_in_the_environment__is_taken(
 ) -> None:
     Wallet(tmp_path / "accounts", work=2).add("me", private_key("me"), "secret")
     monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
-    with truthmark.connect(str(tmp_path), account="me") as session:
+    with open_session(str(tmp_path), account="me") as session:
         assert session.signer.address == Signer(private_key("me")).address
 
 
@@ -312,7 +311,7 @@ def test_session__ask_passphrase_given__comes_before_the_environment(
         asked.append(account)
         return "secret"
 
-    with truthmark.connect(tmp_path, account="me", ask_passphrase=ask) as session:
+    with open_session(tmp_path, account="me", ask_passphrase=ask) as session:
         assert session.signer.address == Signer(private_key("me")).address
     assert asked == ["me"]
 
@@ -342,7 +341,7 @@ def test_session__account_from_the_environment__signs(
 
 
 def test_connect__settings_by_name__are_used(tmp_path: Path) -> None:
-    with truthmark.connect(tmp_path / "home", profile="sepolia", signer=OWNER) as session:
+    with open_session(tmp_path / "home", profile="sepolia", signer=OWNER) as session:
         assert (session.home, session.settings.profile) == (tmp_path / "home", "sepolia")
         assert session.address == OWNER.address
         assert session.profile.chain_id == 11155111
@@ -350,7 +349,7 @@ def test_connect__settings_by_name__are_used(tmp_path: Path) -> None:
 
 def test_connect__unknown_setting__is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no setting 'colour'"):
-        truthmark.connect(tmp_path, colour="blue")
+        open_session(tmp_path, colour="blue")
 
 
 # ------------------------------------------------------------------------ permits
