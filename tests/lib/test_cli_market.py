@@ -2,6 +2,7 @@
 """The command line on a local chain: a seller and a buyer, each with a home of their own."""
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -142,6 +143,107 @@ def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
     assert held(seller) == sellers + 25_000_000
     assert "nothing is owed" in seller("withdraw").ok().err
     assert seller("sales", ref, "--json").ok().json[0]["income"]["text"] == "25 TUSD"
+
+
+def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(
+    seller: Person, buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
+) -> None:
+    ref = sold("--samples", "2", price="2 TUSD")
+
+    def stands(key: str = "next") -> Any:
+        (entry,) = buyer("purchases", ref, "--json").ok().json
+        return entry[key]
+
+    other = Person(net.home("buyer2"))
+    assert "can be bought now, for 2 TUSD" in other("show", ref).ok().out
+    assert "has bought" in other("purchases", ref).ok().err
+    buyer("buy", ref, *PLENTY).ok()
+    assert "waits for it" in stands()
+    assert f"`truthmark deliver {ref}`, before" in seller("sales", ref).ok().out
+    seller("deliver", ref).ok()
+    assert "truthmark complain" in stands()
+    # A full disk, or a folder that is lost later, costs nothing.
+    for place in (tmp_path / "one", tmp_path / "two"):
+        buyer("get", ref, "--to", place).ok()
+    assert stands("opened") == [str(tmp_path / "one"), str(tmp_path / "two")]
+    assert stands() is None
+    shutil.rmtree(tmp_path / "two")
+    assert stands("opened") == [str(tmp_path / "one")]
+    assert "bought" in buyer("search", "rows").ok().out
+    buyer.env["COLUMNS"] = seller.env["COLUMNS"] = "60"
+    try:
+        shown = [
+            buyer(*arguments).ok()
+            for arguments in (("search",), ("show", ref), ("purchases",), ("balance",), ("doctor",))
+        ]
+        shown += [seller(*arguments).ok() for arguments in (("sales",), ("wallet", "list"))]
+    finally:
+        del buyer.env["COLUMNS"], seller.env["COLUMNS"]
+    long = re.compile(r"0x[0-9a-f]{64}|baf[a-z0-9]{40,}|/[^ ]{30,}|0x[0-9a-fA-F]{40}")
+    for line in [line for done in shown for line in (done.out + done.err).splitlines()]:
+        assert len(line) <= 60 or long.search(line), line
+    net.warp(7_300)
+    seller("settle", ref).ok()
+    assert stands("status") == "settled"
+
+
+def test_purchases__key_does_not_come__says_how_the_money_comes_back(
+    buyer: Person, sold: Lister, net: Devnet
+) -> None:
+    ref = sold(price="1 TUSD")
+    buyer("buy", ref, *PLENTY).ok()
+    net.warp(3_700)
+    assert f"`truthmark refund {ref}`" in buyer("purchases", ref).ok().out
+    buyer("refund", ref).ok()
+    assert "refunded" in buyer("purchases", ref).ok().out
+
+
+def test_get__no_room_at_the_target__is_refused_before_paying(
+    buyer: Person, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1_000))
+    buyer("get", kept, tmp_path / "data", *PLENTY).refused(3, "there is room for 1000 bytes")
+    assert buyer("purchases", kept, "--json").ok().json == []
+    buyer("get", kept, *PLENTY).refused(2, "say where to open it")
+
+
+def test_get__disk_is_full_while_it_opens__stays_bought_and_opens_elsewhere(
+    seller: Person,
+    buyer: Person,
+    sold: Lister,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ref = sold(price="1 TUSD")
+    buyer("buy", ref, *PLENTY).ok()
+    seller("deliver", ref).ok()
+    before = held(buyer)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "data"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("truthmark.cli.buy.write_out", full)
+        failed = buyer("get", ref, tmp_path / "data").refused(1, "No space left")
+    assert f"truthmark get {ref} --to FOLDER" in failed.err
+    buyer("get", ref, "--to", tmp_path / "other").ok()
+    assert held(buyer) == before
+
+
+def test_list__same_name_of_other_data__is_packed_beside_and_sold_too(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    refs = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        frame.head(5).to_parquet(folder / "twice.parquet")
+        command = ("list", folder / "twice.parquet", "--price", "1 TUSD", *DIRECT)
+        refs.append(seller(*command, "--backup", folder / "b").ok().out)
+    frame.head(6).to_parquet(folder / "twice.parquet")
+    refs.append(seller(*command, "--backup", folder / "c").ok().out)
+    assert len(set(refs)) == 3
+    assert seller(*command).ok().out == refs[-1]
 
 
 def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
@@ -703,9 +805,12 @@ def test_fetch__nobody_has_the_bytes__is_a_storage_error(
 
 HEAD = {"dataset", "listing", "version", "uri", "terms_id", "seller", "price", "status"}
 KEYS = {
-    ("search",): HEAD | {"title", "description", "licence", "listed_at"},
-    ("show", "KEPT"): HEAD | {"card", "problem", "size", "terms", "custody", "purchases", "time"},
-    ("sales",): HEAD | {"income", "purchases"},
+    ("search",): HEAD
+    | {"title", "description", "licence", "listed_at", "rows", "size", "sold", "is_bought"},
+    ("show", "KEPT"): HEAD
+    | {"card", "problem", "size", "terms", "custody", "purchases", "time"}
+    | {"sold", "is_bought", "can_be_bought", "why_not"},
+    ("sales",): HEAD | {"income", "purchases", "can_be_bought"},
     ("balance",): {"account", "gas", "tokens"},
     ("wallet", "list"): {"name", "address", "file", "is_chosen"},
     ("doctor",): {"name", "result", "text", "advice"},
@@ -736,8 +841,6 @@ def test_json__amounts__are_exact_texts(buyer: Person, kept: str) -> None:
 
 
 def test_show__words__are_those_of_the_reader(buyer: Person, kept: str) -> None:
-    import re
-
     known = buyer("show", kept).ok().out
     before, _, after = known.partition("how is this known")
     assert not re.search(r"\b(CEK|leaf|root|basis points?|bps|shards?)\b", before, re.I)

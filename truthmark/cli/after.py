@@ -47,7 +47,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
             return
         for purchase in due:
             version = _version_of(session, purchase)
-            shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
+            shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
             out(f"{version.ref}: {shown} came back")
         if nothing:
             say(nothing)
@@ -132,7 +132,7 @@ def settle_complaint(
     about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
     say(
         f"a complaint costs {about}gas; "
-        f"it brings back your {show(_paid(session, purchase), token)} and "
+        f"it brings back your {show(paid(session, purchase), token)} and "
         f"{show(complaint.reward, token)} of the seller's bond"
     )
     say("it also makes the wrong key public and ends the listing for everybody")
@@ -144,7 +144,7 @@ def settle_complaint(
     buyer.complain(complaint)
     _pay_out(session, token)
     raise DeliveryError(
-        f"the key of {version.ref} was proven wrong; your {show(_paid(session, purchase), token)} "
+        f"the key of {version.ref} was proven wrong; your {show(paid(session, purchase), token)} "
         f"and {show(complaint.reward, token)} of the seller's bond were paid to {session.address}"
     ) from complaint
 
@@ -164,7 +164,7 @@ def take_money_back(
     """
     if not _refundable(session, [purchase]):
         raise error
-    shown = session.profile.format_amount(_paid(session, purchase), version.terms.token)
+    shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
     say(str(error))
     if not ask(f"take your {shown} back now?", yes=yes):
         raise DeliveryError(
@@ -178,17 +178,20 @@ def take_money_back(
 
 
 def _refundable(session: "Session", purchases: "list[Purchase]") -> "list[Purchase]":
+    now = session.chain.time()
+    return [p for p in purchases if is_refundable(session, p, now)]
+
+
+def is_refundable(session: "Session", purchase: "Purchase", now: int) -> bool:
+    """Whether the money of a purchase can be taken back: the key came too late, or was wrong."""
     from truthmark.market.records import PurchaseStatus, VersionStatus
     from truthmark.market.upkeep import overdue
 
-    late = overdue(purchases, session.chain.time())
-    dead = [
-        p
-        for p in purchases
-        if p.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
-        and _version_of(session, p).status is VersionStatus.DEAD
-    ]
-    return [p for p in purchases if p in late or p in dead]
+    if purchase.status not in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
+        return False
+    if overdue([purchase], now):
+        return True
+    return _version_of(session, purchase).status is VersionStatus.DEAD
 
 
 def _pay_back(session: "Session", due: "list[Purchase]") -> None:
@@ -206,7 +209,7 @@ def _pay_out(session: "Session", token: str) -> None:
     Upkeep(session).withdraw(token, session.address)
 
 
-def _paid(session: "Session", purchase: "Purchase") -> int:
+def paid(session: "Session", purchase: "Purchase") -> int:
     """Return what a purchase cost, with the custodians' fees."""
     from truthmark.market.buying import purchase_cost
 

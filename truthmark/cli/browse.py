@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.base import State, command, find_version, json_option, resolve_address
-from truthmark.cli.dataset import describe_card
+from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import (
     amount_json,
     clean,
@@ -19,12 +19,16 @@ from truthmark.cli.output import (
     say,
     size,
     table,
+    width,
 )
 from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, TOKEN
-from truthmark.errors import CodecError, KeysError, StorageError
+from truthmark.errors import CodecError, KeysError, MarketError, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from truthmark.codec import Manifest
+    from truthmark.market.buyer import Quote
     from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
     from truthmark.market.session import Session
 
@@ -65,6 +69,9 @@ def search(
             limit=limit,
             session=session,
         )
+        ids = [hit.version.terms_id for hit in hits]
+        sold, mine = session.catalogue.sold(ids), own_purchases(session)
+        sizes = {hit.version.terms_id: _size(session, hit.version) for hit in hits}
         if as_json:
             out_json(
                 [
@@ -73,6 +80,10 @@ def search(
                         "title": hit.title,
                         "description": hit.card["description"],
                         "licence": hit.card["licence"],
+                        "rows": _total(hit.card, "rows"),
+                        "size": sizes[hit.version.terms_id],
+                        "sold": sold.get(hit.version.terms_id, 0),
+                        "is_bought": hit.version.terms_id in mine,
                     }
                     for hit in hits
                 ]
@@ -89,14 +100,66 @@ def search(
                     hit.version.ref,
                     hit.title,
                     session.profile.format_amount(hit.version.price, hit.version.terms.token),
+                    _holds(_total(hit.card, "rows"), sizes[hit.version.terms_id]),
+                    sold.get(hit.version.terms_id, 0),
                     hit.card["licence"],
+                    _relation(session, hit.version, mine),
                 )
                 for hit in hits
             ],
-            ("data set", "title", "price", "licence"),
+            ("data set", "title", "price", "holds", "sold", "licence", "you"),
         )
         if hits.is_cut:
             say("there are more; raise --limit")
+
+
+def own_purchases(session: "Session") -> "dict[bytes, Purchase]":
+    """Return the purchases of the account in use by terms, without those that were refunded.
+
+    Nobody is asked for a passphrase: where the address is not known there are none.
+    """
+    from truthmark.market.records import PurchaseStatus
+
+    address = session.known_address
+    if address is None:
+        return {}
+    return {
+        p.terms_id: p
+        for p in session.catalogue.purchases(buyer=address)
+        if p.status is not PurchaseStatus.REFUNDED
+    }
+
+
+def _relation(session: "Session", version: "Version", mine: "Mapping[bytes, Purchase]") -> str:
+    """Return in a word what a version is to the account in use."""
+    if version.terms_id in mine:
+        return "bought"
+    return "sell it" if version.terms.seller == session.known_address else ""
+
+
+def _total(card: "Mapping[str, Any]", what: str) -> int | None:
+    """Return how many rows or bytes a card says there are; None where it does not say it."""
+    counts = card.get("counts")
+    numbers = [entry.get(what) for entry in counts] if isinstance(counts, list) else []
+    known = [number for number in numbers if isinstance(number, int)]
+    return sum(known) if known and len(known) == len(numbers) else None
+
+
+def _size(session: "Session", version: "Version") -> int | None:
+    """Return how many bytes there are to fetch; None where the manifest is not to be had."""
+    from truthmark.market.buyer import Buyer
+
+    try:
+        return Buyer(session).manifest(version.terms.manifest).size
+    except (StorageError, CodecError):
+        return None
+
+
+def _holds(rows: int | None, count: int | None) -> str:
+    """Return rows and size in words, as far as they are known."""
+    return ", ".join(
+        ([plural(rows, "row")] if rows else []) + ([size(count)] if count is not None else [])
+    )
 
 
 def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
@@ -132,6 +195,8 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         epochs = session.catalogue.epochs(version.terms_id)
         states = session.catalogue.states(epochs)
         purchases = session.catalogue.purchases(terms_id=version.terms_id)
+        mine = own_purchases(session).get(version.terms_id)
+        quote, why_not = can_be_bought(session, version)
         if as_json:
             out_json(
                 {
@@ -140,6 +205,10 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                     "problem": problem,
                     "size": manifest.size if manifest else None,
                     "manifest": str(manifest.cid) if manifest else None,
+                    "sold": _count_sold(purchases),
+                    "is_bought": mine is not None,
+                    "can_be_bought": quote is not None,
+                    "why_not": why_not,
                     "terms": _terms_json(session, version),
                     "custody": [
                         _epoch_json(session, e, s) for e, s in zip(epochs, states, strict=True)
@@ -149,11 +218,50 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                 }
             )
             return
+        how = _STATUS[version.status.name]
+        if version.status.name == "OPEN":
+            how = "listed, but cannot be bought now" if quote is None else "for sale"
+        out(f"data set {version.ref}: {how}")
         _show_card(session, version, manifest, card, problem)
+        _show_standing(session, version, mine, quote, why_not)
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
         _show_purchases(session, purchases, now)
         _show_evidence(session, version, manifest, epochs)
+
+
+def can_be_bought(session: "Session", version: "Version") -> "tuple[Quote | None, str | None]":
+    """Return what a purchase would cost now; or None and why there can be none."""
+    from truthmark.market.buyer import Buyer
+
+    try:
+        return Buyer(session).quote(version), None
+    except MarketError as error:
+        return None, str(error)
+
+
+def _count_sold(purchases: "list[Purchase]") -> int:
+    from truthmark.market.records import PurchaseStatus
+
+    return sum(p.status is not PurchaseStatus.REFUNDED for p in purchases)
+
+
+def _show_standing(
+    session: "Session",
+    version: "Version",
+    mine: "Purchase | None",
+    quote: "Quote | None",
+    why_not: str | None,
+) -> None:
+    if mine is not None:
+        out(f"  you have bought it: `truthmark get {version.ref} FOLDER` opens it, at no cost")
+    elif version.terms.seller == session.known_address:
+        out("  you sell it: `truthmark sales` tells more")
+    if quote is None:
+        out(f"  cannot be bought now: {clean(why_not)}")
+    else:
+        total = session.profile.format_amount(quote.total, version.terms.token)
+        out(f"  can be bought now, for {total} with all fees")
 
 
 def _read_public(
@@ -177,19 +285,18 @@ def _show_card(
     card: dict[str, Any] | None,
     problem: str | None,
 ) -> None:
-    out(f"data set {version.ref}, {_STATUS[version.status.name]}")
     if card is None:
         out(f"  its card cannot be shown: {clean(problem)}")
     else:
-        for line in describe_card(card):
-            out(f"  {line}")
+        for line in card_lines(card, width() - 2):
+            click.echo(f"  {line}")
     if manifest is not None:
         out(f"  size: {size(manifest.size)}, encrypted")
     out(f"  seller: {version.terms.seller}, listed {moment(version.listed_at)}")
 
 
 _STATUS = {
-    "OPEN": "for sale",
+    "OPEN": "listed",
     "PAUSED": "paused",
     "RETIRED": "sold no more",
     "CLOSED": "sold no more",

@@ -11,11 +11,11 @@ from truthmark.cli.after import settle_complaint, take_money_back
 from truthmark.cli.base import State, command, find_version, json_option, yes_option
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.dataset import FORMATS, files_json
-from truthmark.cli.opening import is_opened, require_free, write_out
+from truthmark.cli.opening import is_opened, require_free, require_room, write_out
 from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, plural, say
 from truthmark.cli.permits import read_admission, read_voucher
 from truthmark.cli.types import AMOUNT, DATASET, Choice
-from truthmark.errors import ConfigError, DeliveryError, MarketError
+from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
     from truthmark.market.buyer import Buyer, Opened, Quote
@@ -105,14 +105,21 @@ def buy(
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option(
+    "--to",
+    "elsewhere",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The same as FOLDER; what was bought can be opened anywhere, again and again.",
+)
 @click.option("--format", "kind", type=Choice(FORMATS), default="parquet", show_default=True)
 @_pay_options
 @click.pass_obj
 def get(
     state: State,
     dataset: str,
-    folder: Path,
+    folder: Path | None,
+    elsewhere: Path | None,
     kind: Any,
     max_price: str | None,
     voucher: Path | None,
@@ -122,12 +129,17 @@ def get(
 ) -> None:
     """Buy DATASET and open it in the new FOLDER.
 
-    Fetches and checks it, asks before it pays, waits for the key, and decrypts. If it is
-    interrupted, run it again: it goes on where it stopped, and nothing is paid for or fetched
-    twice.
+    Looks for room, fetches and checks it, asks before it pays, waits for the key, and decrypts. If
+    it is interrupted, run it again: it goes on where it stopped, and nothing is paid for or fetched
+    twice. What was bought before is opened in another FOLDER at no cost.
     """
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
 
+    if folder is not None and elsewhere is not None:
+        raise click.UsageError("name one folder, as FOLDER or with --to")
+    folder = folder or elsewhere
+    if folder is None:
+        raise click.UsageError("say where to open it: the name of a new FOLDER")
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         if is_opened(session, version, folder, kind):
@@ -137,6 +149,7 @@ def get(
             return
         # Before anything is paid for.
         require_free(folder)
+        require_room(session, version, folder)
         buyer = Buyer(session, say)
         limit = _limit(buyer, version, max_price, yes=yes)
         try:
@@ -154,7 +167,12 @@ def get(
                 raise
             take_money_back(session, version, paid, error, yes=yes)
             raise AssertionError("take_money_back raises") from error
-        _write(session, opened, folder, kind, as_json=as_json)
+        try:
+            _write(session, opened, folder, kind, as_json=as_json)
+        except (CodecError, OSError):
+            again = f"`truthmark get {version.ref} --to FOLDER`"
+            say(f"{version.ref} stays yours: {again} opens it elsewhere, and nothing is paid again")
+            raise
 
 
 def _fetch_and_pay(

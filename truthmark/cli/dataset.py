@@ -2,14 +2,16 @@
 """`truthmark dataset`: pack and open without a chain; what `list` packs is packed here too."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from truthmark.cli import layout
 from truthmark.cli.base import State, group, json_option, yes_option
-from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size
+from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size, width
 from truthmark.cli.types import Choice
 from truthmark.errors import ConfigError, MarketError
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_MAX_SAMPLES = 100
+_MAX_CELL = 40
+"""Characters of a sample's value that are shown."""
 
 FORMATS = ("parquet", "arrow", "original")
 
@@ -126,7 +132,7 @@ def pack_source(
         if yes:
             return
         say("this becomes public, for ever and for everybody:")
-        for line in describe_card(card):
+        for line in card_lines(card, width(of_errors=True) - 2):
             click.echo(f"  {line}", err=True)
         click.echo(f"  size: {size(manifest.size)}, encrypted", err=True)
         if not ask("write it?", yes=False):
@@ -170,12 +176,13 @@ def require_licence(licence: str | None) -> None:
         raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
 
 
-def describe_card(card: dict[str, Any]) -> Iterator[str]:
-    """Yield what a card says, a line at a time, safe to show."""
-    yield f"title: {clean(card['title']) or '(none)'}"
-    yield f"licence: {clean(card['licence'])}"
-    if card["description"]:
-        yield f"description: {clean(card['description'])}"
+def card_lines(card: dict[str, Any], width: int) -> list[str]:
+    """Return what a card says, safe to show."""
+    pairs = [
+        ("title", clean(card["title"]) or "(none)"),
+        ("licence", clean(card["licence"])),
+        ("description", clean(card["description"])),
+    ]
     for entry in _entries(card.get("counts")):
         name = f"{clean(entry['split'])}: " if entry.get("split") else ""
         parts = [
@@ -183,14 +190,45 @@ def describe_card(card: dict[str, Any]) -> Iterator[str]:
             for noun in ("row", "table", "file")
             if isinstance(entry.get(f"{noun}s"), int) and entry[f"{noun}s"]
         ]
-        yield f"holds: {name}{', '.join(parts)}"
-    for entry in _entries(card.get("tables")):
+        pairs.append(("holds", name + ", ".join(parts)))
+    tables = _entries(card.get("tables"))
+    for entry in tables:
         columns = [f"{c.get('name')} ({c.get('type')})" for c in _entries(entry.get("columns"))]
-        yield f"columns: {clean(', '.join(columns), 600)}"
+        pairs.append(("columns", clean(", ".join(columns), 600)))
+    lines = [
+        line
+        for name, value in pairs
+        if value
+        for line in layout.wrap(value, width, f"{name}: ", "  ")
+    ]
     samples = card.get("samples")
-    for rows in samples if isinstance(samples, list) else ():
-        for row in rows[:100] if isinstance(rows, list) else ():
-            yield f"sample: {clean(row, 300)}"
+    for number, rows in enumerate(samples if isinstance(samples, list) else ()):
+        found = _entries(rows)[:_MAX_SAMPLES]
+        if found:
+            of = tables[number] if number < len(tables) else {}
+            lines += ["first rows:", *_sample_lines(found, of, width)]
+    return lines
+
+
+def _sample_lines(rows: list[dict[str, Any]], table: dict[str, Any], width: int) -> Iterator[str]:
+    """Lay sample rows out in the order of the table's columns."""
+    known = [str(column.get("name")) for column in _entries(table.get("columns"))]
+    # A card is anybody's: what it shows of other columns comes behind.
+    others = [name for row in rows for name in row if name not in known]
+    names = [n for n in dict.fromkeys([*known, *others]) if any(n in row for row in rows)]
+    cells = [[clean(_shown(row.get(name)), _MAX_CELL) for name in names] for row in rows]
+    head = [clean(name, _MAX_CELL) for name in names]
+    for line in layout.table_lines(cells, head, width - 2):
+        yield f"  {line}"
+
+
+def _shown(value: Any) -> str:
+    """Return a sample's value as people read it; what is missing is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _entries(value: object) -> list[dict[str, Any]]:
@@ -210,8 +248,8 @@ def inspect(folder: Path, as_json: bool) -> None:
     if as_json:
         out_json({**manifest_json(manifest), "card": card})
         return
-    for line in describe_card(card):
-        out(line)
+    for line in card_lines(card, width()):
+        click.echo(line)
     facts(
         [
             ("size:", f"{size(manifest.size)} in {manifest.count} parts"),

@@ -61,6 +61,7 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
         "fetch": ("buy", "fetch"),
         "buy": ("buy", "buy"),
         "get": ("buy", "get"),
+        "purchases": ("purchases", "purchases"),
         "refund": ("after", "refund"),
         "complain": ("after", "complain"),
     },

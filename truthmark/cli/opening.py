@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing what was bought into a folder, so that doing it again after a kill does no harm."""
 
+import contextlib
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from truthmark.cli.output import size as format_size
 from truthmark.errors import ConfigError
 from truthmark.types import Progress
+
+_MAX_PLACES = 20
 
 if TYPE_CHECKING:
     from truthmark.codec import Container
@@ -19,10 +24,19 @@ if TYPE_CHECKING:
 def is_opened(session: "Session", version: "Version", folder: Path, kind: str) -> bool:
     """Whether `write_out` has put this version there, in this format, and nobody changed it."""
     try:
-        known = json.loads(_record(session, version).read_text(encoding="utf-8"))
-        return bool(known == _identity(folder, kind))
-    except (OSError, ValueError):
+        return _identity(folder, kind) in [known for _, known in _places(session, version)]
+    except OSError:
         return False
+
+
+def opened_places(session: "Session", version: "Version") -> list[Path]:
+    """Return the folders into which this version was opened and in which it still is."""
+    found = []
+    for path, known in _places(session, version):
+        with contextlib.suppress(OSError):
+            if path is not None and _identity(path, str(known.get("format"))) == known:
+                found.append(path)
+    return found
 
 
 def require_free(folder: Path) -> None:
@@ -33,7 +47,7 @@ def require_free(folder: Path) -> None:
     """
     if folder.is_symlink() or (folder.exists() and not _is_empty(folder)):
         raise ConfigError(f"{folder} exists already; choose another folder or remove it")
-    above = next(path for path in folder.absolute().parents if path.exists())
+    above = _above(folder.absolute())
     try:
         # Rights alone do not tell: the disk may be full, or of a kind that takes no files.
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=above).cleanup()
@@ -41,6 +55,39 @@ def require_free(folder: Path) -> None:
         raise ConfigError(
             f"{folder} cannot be made ({error.strerror}); choose another folder"
         ) from error
+
+
+def require_room(session: "Session", version: "Version", folder: Path) -> None:
+    """Refuse a folder where, or a home in which, there is no room for a version.
+
+    How much it takes as files is known only when it is open; what is encrypted is about as large.
+
+    Raises:
+        ConfigError: There is less room than that.
+        StorageError: No storage has the manifest.
+    """
+    from truthmark.codec.limits import DATA_NAME
+    from truthmark.market.buyer import Buyer
+
+    needed = Buyer(session).manifest(version.terms.manifest).size
+    fetched = session.home / "datasets" / version.terms_id.hex() / DATA_NAME
+    here = fetched.stat().st_blocks * 512 if fetched.is_file() else 0
+    wanted = [(_above(fetched), max(needed - here, 0)), (_above(folder.absolute()), needed)]
+    for place, _ in wanted:
+        # What is on the same disk adds up.
+        disk = place.stat().st_dev
+        total = sum(size for other, size in wanted if other.stat().st_dev == disk)
+        free = shutil.disk_usage(place).free
+        if free < total:
+            raise ConfigError(
+                f"{version.ref} takes {format_size(total)} or more, and there is room for "
+                f"{format_size(free)} in {place}; free some, or name another folder with --to"
+            )
+
+
+def _above(path: Path) -> Path:
+    """Return the nearest folder above that exists."""
+    return next(above for above in path.parents if above.exists())
 
 
 def _is_empty(folder: Path) -> bool:
@@ -68,9 +115,15 @@ def write_out(
     if made.exists():
         shutil.rmtree(made)
     container.extract(made, kind, progress=progress)
+    places = [
+        {"path": os.fsencode(path).hex(), "identity": known}
+        for path, known in _places(session, version)
+        if path not in (None, folder)
+    ][-_MAX_PLACES:]
+    places.append({"path": os.fsencode(folder).hex(), "identity": _identity(made, kind)})
     record = _record(session, version)
     record.parent.mkdir(exist_ok=True)
-    write_atomically(record, json.dumps(_identity(made, kind)).encode())
+    write_atomically(record, json.dumps({"places": places}).encode())
     made.rename(folder)
 
 
@@ -83,6 +136,20 @@ def _identity(folder: Path, kind: str) -> dict[str, Any]:
         "inode": found.st_ino,
         "changed": found.st_mtime_ns,
     }
+
+
+def _places(session: "Session", version: "Version") -> list[tuple[Path | None, dict[str, Any]]]:
+    """Return what was noted of earlier openings; before 0.7 the path was not."""
+    try:
+        noted = json.loads(_record(session, version).read_text(encoding="utf-8"))
+        if "places" not in noted:
+            return [(None, noted)]
+        return [
+            (Path(os.fsdecode(bytes.fromhex(entry["path"]))), entry["identity"])
+            for entry in noted["places"]
+        ]
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
+        return []
 
 
 def _record(session: "Session", version: "Version") -> Path:

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli import interrupts
+from truthmark.cli import interrupts, layout
 from truthmark.errors import ConfigError
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.market.session import Session
 
+_LEAST_WIDTH = 40
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -37,14 +39,32 @@ def clean(text: object, limit: int = 2_000) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def width(*, of_errors: bool = False) -> int:
+    """Return how wide what is shown may be: of `COLUMNS`, or of the terminal; else endless."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and 0 < int(said) < layout.NO_WIDTH:
+        return max(int(said), _LEAST_WIDTH)
+    stream = sys.stderr if of_errors else sys.stdout
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        if stream.isatty():
+            return max(os.get_terminal_size(stream.fileno()).columns, _LEAST_WIDTH)
+    return layout.NO_WIDTH
+
+
 def say(text: str) -> None:
     """Tell what happens."""
-    click.echo(one_line(text), err=True)
+    for line in layout.wrap(one_line(text), width(of_errors=True), rest="  "):
+        click.echo(line, err=True)
 
 
 def out(text: str = "") -> None:
-    """Print a line of the result."""
-    click.echo(text)
+    """Print a line of the result; where it must be broken, what follows is indented."""
+    body = text.lstrip(" \n")
+    before = text[: len(text) - len(body)]
+    click.echo(before[: before.rfind("\n") + 1], nl=False)
+    indent = before[before.rfind("\n") + 1 :]
+    for line in layout.wrap(body, width(), indent, indent + "  "):
+        click.echo(line)
 
 
 _has_answered = False
@@ -88,7 +108,7 @@ def ask(question: str, *, yes: bool) -> bool:
     interrupts.check()
     if yes:
         return True
-    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    _prompt(f"{question} [y/N]")
     answer = _answer()
     return answer.lower() in ("y", "yes")
 
@@ -103,8 +123,14 @@ def ask_text(question: str, instead: str) -> str:
     Raises:
         ConfigError: There is nobody to answer.
     """
-    click.echo(f"{question}: ", nl=False, err=True)
+    _prompt(f"{question}:")
     return _answer(instead)
+
+
+def _prompt(text: str) -> None:
+    click.echo(
+        "\n".join(layout.wrap(one_line(text), width(of_errors=True))) + " ", nl=False, err=True
+    )
 
 
 def _answer(instead: str = "--yes") -> str:
@@ -116,20 +142,18 @@ def _answer(instead: str = "--yes") -> str:
     return line.strip()
 
 
-def table(rows: Iterable[Sequence[object]], head: Sequence[str]) -> None:
+def table(rows: Iterable[Sequence[object]], head: Sequence[str], indent: int = 0) -> None:
     """Print rows in columns."""
-    cells = [list(head), *([clean(cell, 60) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    for row in cells:
-        out("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    cleaned = [[clean(cell, 200) for cell in row] for row in rows]
+    for line in layout.table_lines(cleaned, head, width() - indent):
+        click.echo(" " * indent + line)
 
 
 def facts(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
     """Print names with what they stand for; lines of nothing are left out."""
-    kept = [(name, value) for name, value in pairs if value not in (None, "")]
-    width = max((len(name) for name, _ in kept), default=0)
-    for name, value in kept:
-        out(f"{' ' * indent}{name.ljust(width)}  {clean(value)}")
+    kept = [(name, clean(value)) for name, value in pairs if value not in (None, "")]
+    for line in layout.fact_lines(kept, width(), indent):
+        click.echo(line)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Packing:
         self._source = source
         self._packed = packed
         self._options = options
+        self._chosen: Path | None = None
 
     def find(self, siblings: "Sequence[Version]") -> Path | None:
         """Return the folder into which an earlier run of this command packed, if there is one.
@@ -48,28 +50,47 @@ class Packing:
 
         if len(siblings) > 1:
             # An update that was listed, and interrupted only then, is the newest version by now.
-            listed = self._folder(siblings[1])
-            if self._is_made_here(listed, siblings[1]):
-                key = read_manifest(listed).public_key
-                if key == siblings[0].terms.public_key:
-                    return self._going_on(listed)
+            for listed in self._candidates(siblings[1]):
+                if not listed.exists():
+                    break
+                if self._is_made_here(listed, siblings[1]):
+                    key = read_manifest(listed).public_key
+                    if key == siblings[0].terms.public_key:
+                        return self._going_on(listed)
         previous = siblings[0] if siblings else None
-        folder = self._folder(previous)
-        if not is_packed(folder):
-            return None
-        if self._is_made_here(folder, previous):
-            return self._going_on(folder)
-        raise ConfigError(
-            f"{folder} is packed already, maybe of other data or with other options; go on with "
-            f"`truthmark list {folder} …`, or give another place with --packed"
-        )
+        other = None
+        for folder in self._candidates(previous):
+            if not folder.exists() or (self._packed is not None and not is_packed(folder)):
+                self._chosen = folder
+                break
+            if self._is_made_here(folder, previous):
+                return self._going_on(folder)
+            other = folder
+        if other is not None and self._chosen is None:
+            raise ConfigError(
+                f"{other} is packed already, maybe of other data or with other options; go on "
+                f"with `truthmark list {other} …`, or give another place with --packed"
+            )
+        if other is not None:
+            say(
+                f"{other} holds other data, or the same before it changed; this is packed beside it"
+            )
+        return None
+
+    def _candidates(self, previous: "Version | None") -> Iterator[Path]:
+        """Yield the places where it may be, up to a free one: a name may be taken by other data."""
+        first = self._folder(previous)
+        yield first
+        if self._packed is None:
+            for number in count(2):
+                yield first.with_name(f"{first.name}-{number}")
 
     def pack(self, previous: "Version | None", *, yes: bool) -> Path:
         """Pack the source, and remember what it was."""
         from truthmark.config import write_atomically
         from truthmark.market.buyer import Buyer
 
-        session, folder = self._session, self._folder(previous)
+        session, folder = self._session, self._chosen or self._folder(previous)
         older = None
         if previous is not None:
             with bar("fetching the version before") as progress:

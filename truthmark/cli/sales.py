@@ -2,6 +2,7 @@
 """`truthmark sales`, `deliver` and `settle`: what sellers do after listing."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.base import State, command, find_version, json_option
-from truthmark.cli.browse import dataset_json, purchase_json
-from truthmark.cli.output import amount_json, moment, out, out_json, plural, say, table
+from truthmark.cli.browse import can_be_bought, dataset_json, purchase_json
+from truthmark.cli.dataset import is_packed
+from truthmark.cli.output import amount_json, facts, moment, out, out_json, plural, say, table
+from truthmark.cli.titles import titles
 from truthmark.cli.types import DATASET
 from truthmark.errors import MarketError, TruthmarkError
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.catalogue import Epoch, Purchase, Version
     from truthmark.market.session import Session
 
 _STATUS = {
@@ -38,10 +41,12 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
         now = session.chain.time()
         found = [(v, session.catalogue.purchases(terms_id=v.terms_id)) for v in versions]
         if as_json:
+            buyable = session.catalogue.buyable([v.terms_id for v in versions])
             out_json(
                 [
                     {
                         **dataset_json(session, version),
+                        "can_be_bought": version.terms_id in buyable,
                         "income": amount_json(
                             session, income(version, purchases), version.terms.token
                         ),
@@ -52,31 +57,111 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
             )
             return
         if not found:
-            say("this account sells nothing; `truthmark list` puts data up for sale")
+            _tell_of_nothing(session)
+            return
+        names = titles(session, versions)
         for version, purchases in found:
-            show, token = session.profile.format_amount, version.terms.token
-            out(
-                f"{version.ref}: {version.status.name.lower()}, {show(version.price, token)}, "
-                f"sold {plural(len(purchases), 'time')}, "
-                f"earned {show(income(version, purchases), token)}"
-            )
-            if purchases:
-                table(
-                    [
-                        (
-                            "",
-                            p.receipt.buyer,
-                            show(p.receipt.price, token),
-                            _STATUS[p.status.name]
-                            + (f" {moment(p.deadline, now)}" if p.status.name in _OPEN else ""),
-                        )
-                        for p in purchases
-                    ],
-                    ("", "buyer", "price", "state"),
+            _show(session, version, purchases, names.get(version.terms_id), now)
+
+
+def _tell_of_nothing(session: "Session") -> None:
+    """Say what somebody who sells nothing may do; what was packed already may be listed."""
+    packed = session.home / "packed"
+    folders = (
+        sorted(path for path in packed.iterdir() if is_packed(path)) if packed.is_dir() else []
+    )
+    say(f"{session.address} sells nothing")
+    for folder in folders[:_MAX_FOLDERS]:
+        line = f'`truthmark list {shlex.quote(str(folder))} --price "25 TUSD"`'
+        say(f"packed, but not listed: {line} puts it up for sale")
+    if not folders:
+        line = '`truthmark list FILE --price "25 TUSD" --licence CC-BY-4.0`'
+        say(f"{line} packs a file or folder and puts it up for sale")
+
+
+def _show(
+    session: "Session",
+    version: "Version",
+    purchases: "Sequence[Purchase]",
+    title: str | None,
+    now: int,
+) -> None:
+    show, token = session.profile.format_amount, version.terms.token
+    quote, why_not = can_be_bought(session, version)
+    epochs = session.catalogue.epochs(version.terms_id)
+    custody = epochs[-1].custody if epochs else None
+    out(f"{version.ref}: {title or '(its card is not to be had)'}")
+    is_open, earned = version.status.name in _RUNNING, income(version, purchases)
+    facts(
+        [
+            ("price", f"{show(version.price, token)}, {version.status.name.lower()}"),
+            ("buyers", "can buy it now" if quote else f"cannot buy it now: {why_not}"),
+            (
+                "custody",
+                f"{'you alone' if custody.is_direct else custody.keepers}, until "
+                f"{moment(custody.end, now)}"
+                if custody is not None and is_open
+                else None,
+            ),
+            ("sold", f"{plural(len(purchases), 'time')}, earned {show(earned, token)}"),
+            *(("to do", line) for line in _todo(version, purchases, epochs, quote is None, now)),
+        ],
+        indent=2,
+    )
+    if purchases:
+        table(
+            [
+                (
+                    p.receipt.buyer,
+                    show(p.receipt.price, token),
+                    _STATUS[p.status.name]
+                    + (f" {moment(p.deadline, now)}" if p.status.name in _OPEN else ""),
                 )
+                for p in purchases
+            ],
+            ("buyer", "price", "state"),
+            indent=2,
+        )
+
+
+def _todo(
+    version: "Version",
+    purchases: "Sequence[Purchase]",
+    epochs: "Sequence[Epoch]",
+    is_stuck: bool,
+    now: int,
+) -> list[str]:
+    """Return what the seller of a version should do, the most urgent first."""
+    from truthmark.market.records import PurchaseStatus
+    from truthmark.market.upkeep import inspected
+
+    direct = {e.custody_id for e in epochs if e.custody.is_direct}
+    waiting = [
+        p
+        for p in purchases
+        if p.status is PurchaseStatus.PAID and p.custody_id in direct and now <= p.deadline
+    ]
+    lines = []
+    if waiting:
+        until = moment(min(p.deadline for p in waiting), now)
+        lines.append(f"`truthmark deliver {version.ref}`, before {until}")
+    if inspected(purchases, now):
+        lines.append(f"`truthmark settle {version.ref}`, then `truthmark withdraw`")
+    running = version.status.name in _RUNNING
+    if version.status.name == "PAUSED":
+        lines.append(f"`truthmark resume {version.ref}` sells it again")
+    elif running and is_stuck and epochs:
+        waits = now <= epochs[-1].custody.accept_until and not epochs[-1].custody.is_direct
+        also = ", if custodians do not accept in time" if waits else ""
+        lines.append(f"`truthmark renew {version.ref}` gives the key to custodians again{also}")
+    if running and not waiting and epochs and epochs[-1].custody.is_direct:
+        lines.append("keep `truthmark deliver --watch` running, as you deliver yourself")
+    return lines
 
 
 _OPEN = ("PAID", "DELIVERED")
+_RUNNING = ("OPEN", "PAUSED")
+_MAX_FOLDERS = 5
 _MARGIN_BLOCKS = 5
 """Nothing is delivered so close to its deadline."""
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from truthmark.cli import layout
 from truthmark.cli.base import State, command, json_option
-from truthmark.cli.output import facts, out, out_json, say
+from truthmark.cli.output import facts, out_json, say, width
 from truthmark.errors import ConfigError
 
 
@@ -145,10 +146,11 @@ def doctor(state: State, as_json: bool) -> None:
             ]
         )
     else:
-        width = max(len(check.name) for check in checks)
+        most = max(len(check.name) for check in checks)
         for check in checks:
-            out(f"{check.result.ljust(4)}  {check.name.ljust(width)}  {check.text}")
-            if check.advice:
-                out(f"      {' ' * width}  → {check.advice}")
+            first = f"{check.result.ljust(4)}  {check.name.ljust(most)}  "
+            advice = layout.wrap(check.advice, width(), f"{' ' * len(first)}→ ")
+            for line in layout.wrap(check.text, width(), first) + (advice if check.advice else []):
+                click.echo(line)
     if failed := [check for check in checks if check.result == "FAIL"]:
         raise SystemExit(failed[0].exit_code)

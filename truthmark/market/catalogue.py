@@ -244,6 +244,23 @@ class Catalogue:
             if row["status"] is VersionStatus.OPEN
         }
 
+    def sold(self, terms_ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return how often versions were sold and not refunded; those that never were are left out.
+
+        Args:
+            terms_ids: Which versions.
+        """
+        bought = self.follower.index.table("market", "Purchased").c
+        back = self.follower.index.table("market", "Refunded").c
+        query = (
+            sa.select(bought.terms_id, sa.func.count())
+            .where(bought.terms_id.in_(list(terms_ids)))
+            .where(bought.purchase_id.not_in(sa.select(back.purchase_id)))
+            .group_by(bought.terms_id)
+        )
+        with self.follower.index.read() as connection:
+            return {bytes(terms_id): count for terms_id, count in connection.execute(query)}
+
     def _buying_time(self) -> int:
         """Return the chain time of a purchase that is made now, by the index."""
         return self.follower.index.tip().timestamp + BUYING_SECONDS

@@ -143,7 +143,7 @@ def search(
             older_than=older_than,
         )
         buyer = Buyer(here)
-        cards = Cards(here.home / "index" / "cards.sqlite", buyer.preview)
+        cards = _open_cards(here)
         deadline = time.monotonic() + patience
         words = text.lower().split()
         hits = Hits()
@@ -167,6 +167,30 @@ def search(
                     shown = here.profile.format_amount(version.price, version.terms.token)
                     hits.append(Hit(version, content or buyer.preview(version), shown))
         return hits
+
+
+def read_cards(
+    session: Session, versions: Sequence[Version], deadline: float
+) -> dict[bytes, dict[str, Any]]:
+    """Return the public cards of versions, by terms; those that are not to be had are left out.
+
+    Args:
+        session: Where to look.
+        versions: Of which.
+        deadline: Moment of the monotonic clock at which to go on without the rest.
+    """
+    if not versions:
+        return {}
+    cards = _open_cards(session)
+    known = cards.known([version.terms_id for version in versions])
+    if missing := [version for version in versions if version.terms_id not in known]:
+        known |= cards.fetch(missing, deadline)
+    found = {terms_id: card.content for terms_id, card in known.items() if card is not None}
+    return {terms_id: content for terms_id, content in found.items() if content is not None}
+
+
+def _open_cards(session: Session) -> Cards:
+    return Cards(session.home / "index" / "cards.sqlite", Buyer(session).preview)
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark purchases`: what was bought, how each purchase stands, and what to do next."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.after import is_refundable, paid
+from truthmark.cli.base import State, command, find_version, json_option
+from truthmark.cli.browse import purchase_json
+from truthmark.cli.opening import opened_places
+from truthmark.cli.output import amount_json, facts, moment, out, out_json, say
+from truthmark.cli.titles import titles
+from truthmark.cli.types import DATASET
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.session import Session
+
+
+@command()
+@click.argument("dataset", type=DATASET, required=False)
+@json_option
+@click.pass_obj
+def purchases(state: State, dataset: str | None, as_json: bool) -> None:
+    """Show what you bought, and what to do next.
+
+    All your purchases, or those of DATASET: what each cost, how it stands and until when, and
+    where it was opened.
+    """
+    with state.session(signs=True) as session:
+        session.catalogue.sync()
+        terms_id = None if dataset is None else find_version(session, dataset).terms_id
+        bought = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
+        ids = list({p.terms_id for p in bought})
+        versions = {v.terms_id: v for v in session.catalogue.versions(terms_ids=ids)} if ids else {}
+        names = titles(session, list(versions.values()))
+        now = session.chain.time()
+        # The newest first: that is what people come for.
+        found = [(versions[p.terms_id], p) for p in reversed(bought) if p.terms_id in versions]
+        if as_json:
+            out_json([_as_json(session, v, p, names, now) for v, p in found])
+            return
+        if not found:
+            what = "nothing" if dataset is None else f"{dataset} not"
+            say(f"{session.address} has bought {what}; `truthmark search` shows what is for sale")
+        for version, purchase in found:
+            _show(session, version, purchase, names.get(version.terms_id), now)
+
+
+def _as_json(
+    session: "Session",
+    version: "Version",
+    purchase: "Purchase",
+    names: "dict[bytes, str]",
+    now: int,
+) -> dict[str, Any]:
+    _, todo = _standing(session, version, purchase, now)
+    return {
+        **purchase_json(session, version, purchase),
+        "title": names.get(version.terms_id),
+        "paid": amount_json(session, paid(session, purchase), version.terms.token),
+        "opened": [str(place) for place in opened_places(session, version)],
+        "next": todo,
+    }
+
+
+def _show(
+    session: "Session", version: "Version", purchase: "Purchase", title: str | None, now: int
+) -> None:
+    how, todo = _standing(session, version, purchase, now)
+    out(f"{version.ref}: {title or '(its card is not to be had)'}")
+    facts(
+        [
+            ("paid", session.profile.format_amount(paid(session, purchase), version.terms.token)),
+            ("bought", moment(purchase.bought_at)),
+            ("state", how),
+            *(("opened in", place) for place in opened_places(session, version)),
+            ("next", todo),
+        ],
+        indent=2,
+    )
+
+
+def _standing(
+    session: "Session", version: "Version", purchase: "Purchase", now: int
+) -> tuple[str, str | None]:
+    """Return in words how a purchase stands, and what to do next."""
+    from truthmark.market.records import PurchaseStatus
+
+    get = f"`truthmark get {version.ref} FOLDER`"
+    refund = f"`truthmark refund {version.ref}` brings your money back"
+    is_opened = bool(opened_places(session, version))
+    until = moment(purchase.deadline, now)
+    if purchase.status is PurchaseStatus.REFUNDED:
+        return "refunded: your money came back", None
+    if is_refundable(session, purchase, now):
+        if purchase.status is PurchaseStatus.PAID and now > purchase.deadline:
+            return f"the key did not come until {until}", refund
+        return "the key was proven wrong", refund
+    if purchase.status is PurchaseStatus.PAID:
+        return f"waiting for the key until {until}", f"{get} waits for it and opens the data"
+    opens = None if is_opened else f"{get} opens it, at no cost"
+    if purchase.status is PurchaseStatus.SETTLED:
+        return "yours: the key came, the seller was paid", opens
+    if now <= purchase.deadline:
+        complain = f"if it does not open, `truthmark complain {version.ref}` counts until then"
+        return (
+            f"the key came; you may check it until {until}",
+            f"{opens}; {complain}" if opens else None,
+        )
+    return "yours: the key came, and the time to check it is over", opens

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What data sets are called, where only their numbers are known."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from truthmark.cli.output import clean
+
+if TYPE_CHECKING:
+    from truthmark.market.catalogue import Version
+    from truthmark.market.session import Session
+
+_PATIENCE = 3.0
+"""Seconds to wait for cards that were not read before; a title is not worth more."""
+
+
+def titles(session: "Session", versions: "Sequence[Version]") -> dict[bytes, str]:
+    """Return titles by terms, safe to show; those that are not to be had are left out."""
+    from truthmark.market.surface import read_cards
+
+    cards = read_cards(session, versions, time.monotonic() + _PATIENCE)
+    return {terms_id: clean(card["title"], 100) for terms_id, card in cards.items()}
