@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from truthmark.codec.csv_tables import AS_IT_IS, open_csv_file
 from truthmark.codec.incoming import Incoming
 from truthmark.codec.json_tables import JsonLines
+from truthmark.codec.parquet_times import check_calendar, int96_unit, is_julian
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -158,7 +159,12 @@ def _checked(table: Table) -> Table:
 def _open_parquet(location: Path, path: str) -> Table:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(location) as file:
+    # Damage is noticed where the writer left checksums of its pages.
+    options = {
+        "coerce_int96_timestamp_unit": int96_unit(location, AS_IT_IS),
+        "page_checksum_verification": True,
+    }
+    with pq.ParquetFile(location, **options) as file:
         metadata = file.metadata
         schema = file.schema_arrow
         size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
@@ -166,9 +172,12 @@ def _open_parquet(location: Path, path: str) -> Table:
 
     def batches() -> "Iterator[pa.RecordBatch]":
         # Pages are read as they are needed: row groups may be larger than memory.
-        with pq.ParquetFile(location, buffer_size=1 << 20, pre_buffer=False) as file:
-            found = _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS))
-            yield from map(incoming.take, found)
+        with pq.ParquetFile(location, buffer_size=1 << 20, pre_buffer=False, **options) as file:
+            for batch in _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS)):
+                taken = incoming.take(batch)
+                if is_julian(metadata):
+                    check_calendar(taken, location, AS_IT_IS)
+                yield taken
 
     return Table(
         path, None, incoming.schema, size, metadata.num_rows, batches, extended=incoming.extended
