@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.codec.frames import from_pandas
 from truthmark.codec.names import check_paths, check_split
 from truthmark.codec.tables import Table, from_arrow, from_reader, is_table_file, open_table
 from truthmark.errors import CodecError, ConfigError
@@ -127,7 +128,7 @@ def _add(made: Plan, source: "Source", *, split: str | None, as_bytes: bool) -> 
     elif isinstance(source, pa.RecordBatchReader):
         made.tables.append(from_reader(source, path, split))
     elif type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
-        made.tables.append(from_arrow(_from_pandas(source), path, split))
+        made.tables.append(from_arrow(from_pandas(source), path, split))
     else:
         raise ConfigError(
             f"cannot pack {type(source).__name__}: give a path, a pandas DataFrame, "
@@ -182,16 +183,3 @@ def _add_file(made: Plan, location: Path, path: str, split: str | None, *, as_by
         made.tables.append(replace(table, split=split))
     else:
         made.files.append(BytesFile(path, split, location.stat().st_size, location))
-
-
-def _from_pandas(frame: Any) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.Table.from_pandas(frame)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise CodecError(
-            f"the DataFrame has a column that Arrow cannot hold ({reason[:200]}); "
-            "convert it to one type first"
-        ) from error

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A DataFrame comes back as it was, or is refused."""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from truthmark.codec.frames import from_pandas
+from truthmark.errors import CodecError
+
+EAST = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [datetime(2024, 1, 1, tzinfo=EAST), datetime(2024, 1, 1, tzinfo=UTC)],
+        [datetime(2024, 1, 1, tzinfo=EAST), datetime(2024, 1, 1)],
+        [date(2024, 1, 1), datetime(2024, 1, 1, 5)],
+        ["a", b"b"],
+        [[b"b"], ["a"]],
+        [time(1, 2, tzinfo=EAST)],
+        [pd.Timestamp("2024-01-01 00:00:00.000000001")],
+        [{"a": [datetime(2024, 1, 1, tzinfo=EAST)]}, {"a": [datetime(2024, 1, 1)]}],
+        [2**53 + 1, 0.5],
+        [2**64 - 1, -1],
+        [1, "1"],
+        [True, 1],
+        [{"a": [2**53 + 1]}, {"a": [0.5]}],
+        [np.array([2**53 + 1]), np.array([0.5])],
+        ["\ud800"],
+        [1 + 2j],
+    ],
+    ids=str,
+)
+def test_from_pandas__object_that_would_change__is_refused_in_one_line(values: list[Any]) -> None:
+    frame = pd.DataFrame({"n": range(len(values)), "x": pd.Series(values, dtype=object)})
+    with pytest.raises(CodecError, match="convert it to one type first") as caught:
+        from_pandas(frame)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", None, "b"],
+        [b"a", None],
+        [1, 2.5, None],
+        [True, None, False],
+        [Decimal("1.5"), Decimal("1.55"), None],
+        [date(2024, 1, 1), None],
+        [datetime(2024, 1, 1, tzinfo=EAST), datetime(2024, 2, 1, tzinfo=EAST)],
+        [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)],
+        [time(1, 2, 3, 4)],
+        [timedelta(days=-1, microseconds=1)],
+        [[1, None, 2.5], [], None],
+        [{"a": 1, "b": [{"c": "x"}]}, {"a": None, "b": []}],
+    ],
+    ids=str,
+)
+def test_from_pandas__objects__come_back(values: list[Any]) -> None:
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
+    assert from_pandas(frame)["x"].to_pylist() == values
+
+
+def test_from_pandas__vectors__come_back() -> None:
+    vectors = [np.arange(5, dtype=np.float32), np.zeros(0, np.float32)]
+    table = from_pandas(pd.DataFrame({"x": pd.Series(vectors)}))
+    assert table["x"].to_pylist() == [[0, 1, 2, 3, 4], []]
+
+
+def test_from_pandas__missing_values__are_null() -> None:
+    frame = pd.DataFrame({"x": pd.Series([float("nan"), pd.NA, pd.NaT, None, "a"], dtype=object)})
+    assert from_pandas(frame)["x"].to_pylist() == [None] * 4 + ["a"]
+
+
+def test_from_pandas__names_that_become_one__are_refused() -> None:
+    frame = pd.DataFrame([[1, 2]], columns=pd.Index(["1", 1], dtype=object))
+    with pytest.raises(CodecError, match="more than one column '1'; rename them"):
+        from_pandas(frame)
