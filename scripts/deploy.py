@@ -22,7 +22,7 @@ from typing import Any
 import click
 from ape.cli import ConnectedProviderCommand, account_option, ape_cli_context, network_option
 
-from truthmark.chain.connection import Chain, connect_chain
+from truthmark.chain.connection import Chain, connect_chain, with_genesis
 from truthmark.chain.deployment import JournalDeployer, describe
 from truthmark.chain.deployment import check as check_deployment
 from truthmark.chain.deployment import deploy as run_plan
@@ -148,7 +148,7 @@ def connect_here(provider: Any, network: str) -> Chain:
         confirmations=1 if is_local else 3,
         block_time=0.5 if is_local else float(provider.network.block_time or 12),
     )
-    return connect_chain(profile)
+    return connect_chain(with_genesis(profile))
 
 
 def record_of(chain: Chain, named: Path | None, is_local: bool) -> Path:

@@ -47,6 +47,7 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|min|m|h|d|)")
 _SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _LONGEST = 100 * 365 * 86_400
+_HASH = re.compile(r"0x[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -121,6 +122,7 @@ class ChainProfile:
     Attributes:
         name: Of the profile's file and on the command line.
         chain_id: As the endpoints report it.
+        genesis: Hash of block 0, as 0x and 64 digits; every endpoint must have it.
         rpc: JSON-RPC endpoints over HTTP, the preferred one first.
         contracts: By role: registry, market, proofs, staking, token.
         tokens: Those that may be written by symbol.
@@ -141,6 +143,7 @@ class ChainProfile:
     block_hashes: BlockHashes = "proposer"
     windows: Mapping[str, Windows] = field(default_factory=lambda: dict(STANDARD_WINDOWS))
     native_symbol: str = "ETH"
+    genesis: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not be used later."""
@@ -148,6 +151,10 @@ class ChainProfile:
             raise ConfigError(f"profile name {self.name!r} will not do; use letters and digits")
         if self.chain_id <= 0:
             raise ConfigError(f"chain id of profile {self.name} must be above 0")
+        if self.genesis is not None and not _HASH.fullmatch(self.genesis):
+            raise ConfigError(
+                f"genesis of profile {self.name} must be the hash of block 0: 0x and 64 digits"
+            )
         if self.confirmations < 1:
             raise ConfigError(f"confirmations of profile {self.name} must be at least 1")
         if self.block_time <= 0:
@@ -485,7 +492,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _contract(entry: Mapping[str, Any]) -> ContractInfo:
     code_hash = str(entry["code_hash"]).lower()
-    if not re.fullmatch(r"0x[0-9a-f]{64}", code_hash):
+    if not _HASH.fullmatch(code_hash):
         raise ConfigError(f"{code_hash!r} is not a code hash; write 0x and 64 digits")
     return ContractInfo(
         address=to_checksum_address(entry["address"]),

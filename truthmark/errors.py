@@ -144,5 +144,9 @@ class NotForSaleError(MarketError):
     """Nothing can be bought there now."""
 
 
+class BoughtBeforeError(MarketError):
+    """A version was paid for before, and it is not sure that the money came back."""
+
+
 class DeliveryError(MarketError):
     """The key was not delivered, or what was delivered does not open the data."""

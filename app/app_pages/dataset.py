@@ -208,6 +208,14 @@ def _pay(dataset: Dataset, price: Price) -> None:
         "Fetched, and every byte is the one that the seller is bound to.",
         icon=":material/verified:",
     )
+    again = services.may_be_paid_already(dataset.ref)
+    if again:
+        st.warning(
+            "This account bought it before, and it is not sure that the money came back: what two "
+            "sources say of the chain does not agree, or there is only one. Nothing was paid now.",
+            icon=":material/warning:",
+        )
+        again = st.checkbox("Pay once more, although it may be paid already", key="dataset_again")
     is_agreed = st.button(
         f"Pay {literal(price.total)}",
         key="dataset_pay",
@@ -218,7 +226,7 @@ def _pay(dataset: Dataset, price: Price) -> None:
     st.button("Not now", key="dataset_forget", on_click=services.forget_price, width="stretch")
     if is_agreed and unlock_first():
         with shown(services.TruthmarkError), st.spinner("Paying"):
-            services.pay(dataset.ref)
+            services.pay(dataset.ref, again=again)
             st.rerun()
 
 

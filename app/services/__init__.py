@@ -20,6 +20,7 @@ from app.services.browsing import search, tokens
 from app.services.buying import (
     complain,
     forget_price,
+    may_be_paid_already,
     open_purchase,
     owed,
     pay,
@@ -60,6 +61,7 @@ __all__ = [
     "forget_price",
     "is_local",
     "list_packed",
+    "may_be_paid_already",
     "network",
     "open_purchase",
     "owed",

@@ -27,6 +27,7 @@ from truthmark.codec import (
     open_container,
 )
 from truthmark.errors import (
+    BoughtBeforeError,
     ConfigError,
     MarketError,
 )
@@ -44,6 +45,7 @@ from truthmark.types import Progress
 FIRST_ROWS: Final = 20
 _MAX_FILES: Final = 50
 _QUOTE, _COMPLAINT = (f"services.{name}" for name in ("quote", "complaint"))
+_DOUBT: Final = "paid_before"
 
 
 def prepare(ref: str, progress: Progress) -> views.Price:
@@ -83,10 +85,20 @@ def prepared(ref: str) -> views.Price | None:
 def forget_price() -> None:
     """Pay nothing after all."""
     st.session_state.pop(_QUOTE, None)
+    st.session_state.pop(_DOUBT, None)
 
 
-def pay(ref: str) -> None:
-    """Pay what `prepare` said, and no more.
+def may_be_paid_already(ref: str) -> bool:
+    """Whether `pay` held back, because it is not sure that earlier money came back."""
+    return st.session_state.get(_DOUBT) == (my_session().address, ref)
+
+
+def pay(ref: str, *, again: bool = False) -> None:
+    """Pay what `prepare` said, and no more; see `may_be_paid_already`.
+
+    Args:
+        ref: What to buy.
+        again: Pay also where it was bought before and the money may not have come back.
 
     Raises:
         MarketError: The price is not known.
@@ -97,7 +109,11 @@ def pay(ref: str) -> None:
     if held is None or held[:2] != (session.address, ref):
         raise MarketError("the price is not known any more; check the data set again")
     quote: Quote = held[2]
-    Buyer(session).buy(quote, max_total=quote.total)
+    try:
+        Buyer(session).buy(quote, max_total=quote.total, again=again)
+    except BoughtBeforeError:
+        st.session_state[_DOUBT] = held[:2]
+        return
     forget_price()
 
 

@@ -11,7 +11,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from truthmark.chain.abi import Artifact
-from truthmark.chain.connection import Chain, connect_chain
+from truthmark.chain.connection import Chain, connect_chain, with_genesis
 from truthmark.chain.deployment import DeploymentRecord, JournalDeployer, Param, Plan, Step, deploy
 from truthmark.chain.journal import Journal
 from truthmark.config import ChainProfile, to_checksum_address
@@ -50,7 +50,7 @@ def bare_profile(*urls: str, **changes: Any) -> ChainProfile:
 def deploy_token(url: str, folder: Path, **changes: Any) -> ChainProfile:
     """Deploy the protocol token, all of it held by account 0, and return the profile."""
     holder = account(0)
-    chain = connect_chain(bare_profile(url))
+    chain = connect_chain(with_genesis(bare_profile(url)))
     deployer = JournalDeployer(chain, Journal(chain, holder, folder / "deployer"))
     record: DeploymentRecord = deploy(
         TOKEN_PLAN, {"holder": holder.address}, deployer, folder / "record.json"

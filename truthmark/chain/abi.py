@@ -151,6 +151,16 @@ class Function:
         """
         return self.selector + encode_values(self.name, self.inputs, args)
 
+    def decode_arguments(self, data: bytes) -> list[Any]:
+        """Return the arguments of calldata that `encode` made.
+
+        Raises:
+            MalformedReplyError: It is not calldata of this function.
+        """
+        if data[:4] != self.selector:
+            raise MalformedReplyError(f"these bytes do not call {self.name}; write them again")
+        return decode_values(self.inputs, data[4:])
+
     def decode(self, data: bytes) -> Any:
         """Return what the function returned: nothing, one value, or a tuple.
 

@@ -2,21 +2,20 @@
 """Connection to a chain: the right one, with the right contracts on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from truthmark.chain.abi import Artifact, load_artifact
+from truthmark.chain.agreement import agreed
 from truthmark.chain.contracts import BlockId, Call, Contract, block_param
+from truthmark.chain.http import Endpoint
 from truthmark.chain.rpc import RpcClient, hex_bytes, hex_int
 from truthmark.config import ChainProfile
 from truthmark.errors import (
     ChainMismatchError,
-    ChainUnavailableError,
     ConfigError,
-    EndpointsDisagreeError,
     MalformedReplyError,
-    NodeError,
 )
 from truthmark.hashing import keccak256
 
@@ -145,10 +144,21 @@ class Chain:
         """Return the code at an address; nothing where there is none."""
         return self.rpc.parsed("eth_getCode", (address, block_param(block)), hex_bytes)
 
-    @cached_property
+    @property
     def genesis(self) -> bytes:
-        """Hash of block 0: tells a local chain that was started anew from the one before."""
-        return self.block(0).hash
+        """Hash of block 0, as the profile has it: tells a local chain from the one before it.
+
+        No endpoint is asked, or one that lies about it would hide what was sent before.
+
+        Raises:
+            ConfigError: The profile does not say it.
+        """
+        if self.profile.genesis is None:
+            raise ConfigError(
+                f"chain profile {self.profile.name} does not say the hash of block 0 (genesis); "
+                "get the network's current profile"
+            )
+        return bytes.fromhex(self.profile.genesis[2:])
 
     def batch(
         self, calls: Sequence[Call], *, block: BlockId = "latest", sender: str | None = None
@@ -185,7 +195,8 @@ class Chain:
         """
         depth = self.profile.confirmations if confirmations is None else confirmations
         number = max(0, self.height() - max(depth, 1) + 1)
-        return Block.from_rpc(self._agreed(*_block_request(number), key=_block_hash))
+        reply = agreed(self, [_block_request(number)], key=lambda replies: _block_hash(replies[0]))
+        return Block.from_rpc(reply[0])
 
     def agreed_call(self, call: Call, block: Block) -> Any:
         """Run a call on the state of one block at two endpoints, if there are, and compare.
@@ -195,30 +206,7 @@ class Chain:
             RevertedError: The contract refuses.
             ChainUnavailableError: Fewer answer than are needed.
         """
-        return call.decode(self._agreed(*call.request(block=block.hash)))
-
-    def _agreed(self, method: str, params: Sequence[object], key: Any = lambda reply: reply) -> Any:
-        """Ask two endpoints the same, or the only one there is."""
-        needed = min(2, len(self.rpc.endpoints))
-        answers = []
-        failure: Exception | None = None
-        for endpoint in self.rpc.endpoints:
-            try:
-                answers.append(self.rpc.call(method, *params, endpoint=endpoint))
-            except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
-                failure = error
-            if len(answers) == needed:
-                break
-        if len(answers) < needed:
-            raise ChainUnavailableError(
-                f"only {len(answers)} of the {needed} chain endpoints that must agree answers; "
-                f"add another or try later ({failure})"
-            )
-        if any(key(answer) != key(answers[0]) for answer in answers):
-            raise EndpointsDisagreeError(
-                "two chain endpoints say different things; wait, and if it stays so replace one"
-            )
-        return answers[0]
+        return call.decode(agreed(self, [call.request(block=block.hash)])[0])
 
     @cached_property
     def web3(self) -> "Web3":
@@ -244,8 +232,10 @@ def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
         timeout: Seconds to wait for one answer.
 
     Raises:
-        ConfigError: The profile names no endpoint, or a contract that is not known here.
+        ConfigError: The profile names no endpoint, no hash of block 0, or a contract that is not
+            known here.
         ChainMismatchError: It is another chain, or a contract there is missing or another one.
+            Other endpoints than the preferred one are checked before they are first used.
         ChainUnavailableError: No endpoint answers.
     """
     if not profile.rpc:
@@ -253,10 +243,53 @@ def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
             f"chain profile {profile.name} names no endpoint; "
             'put `rpc = ["https://…"]` into config.toml or set TRUTHMARK_RPC'
         )
-    chain = Chain(profile, RpcClient(profile.rpc, chain_id=profile.chain_id, timeout=timeout))
-    infos = list(profile.contracts.items())
-    codes = chain.rpc.batch([("eth_getCode", (info.address, "latest")) for _, info in infos])
-    for (role, info), code in zip(infos, map(hex_bytes, codes), strict=True):
+    chain: Chain
+    rpc = RpcClient(
+        profile.rpc,
+        chain_id=profile.chain_id,
+        verify=lambda endpoint: _require_place(chain, endpoint),
+        timeout=timeout,
+    )
+    chain = Chain(profile, rpc)
+    _ = chain.genesis
+    chain.height()
+    return chain
+
+
+def with_genesis(profile: ChainProfile) -> ChainProfile:
+    """Return a profile with the hash of block 0 as its endpoints have it.
+
+    For whoever deploys to a chain; all others have it from the profile.
+
+    Raises:
+        EndpointsDisagreeError: They have different ones.
+        ChainUnavailableError: No endpoint answers.
+    """
+    chain = Chain(profile, RpcClient(profile.rpc, chain_id=profile.chain_id))
+    first = agreed(chain, [_block_request(0)], key=lambda replies: _block_hash(replies[0]))[0]
+    return replace(profile, genesis="0x" + _block_hash(first).hex())
+
+
+def _require_place(chain: Chain, endpoint: Endpoint) -> None:
+    """Refuse an endpoint that has another first block, or not the profile's contracts."""
+    profile, infos = chain.profile, list(chain.profile.contracts.items())
+    names = _names(chain)
+    replies = chain.rpc.batch(
+        [
+            _block_request(0),
+            *(("eth_getCode", (info.address, "latest")) for _, info in infos),
+            *(call.request() for call, _ in names),
+        ],
+        endpoint=endpoint,
+        attempts=1,
+    )
+    if _block_hash(replies[0]) != chain.genesis:
+        raise ChainMismatchError(
+            f"endpoint {endpoint.shown} has another block 0 than profile {profile.name} says; if "
+            "its local chain was started anew take its profile with `truthmark init --devnet "
+            "FOLDER`, else use another endpoint"
+        )
+    for (role, info), code in zip(infos, map(hex_bytes, replies[1:]), strict=False):
         if not code:
             raise ChainMismatchError(
                 f"there is no {role} contract at {info.address} on {profile.name}; if this is a "
@@ -267,7 +300,23 @@ def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
                 f"the {role} contract at {info.address} on {profile.name} is not the one the "
                 "profile means; use the Truthmark release and the profile that belong together"
             )
-    return chain
+    for (call, wanted), reply in zip(names, replies[1 + len(infos) :], strict=True):
+        if call.decode(reply) != wanted:
+            raise ChainMismatchError(
+                f"endpoint {endpoint.shown} says that {call.contract.role}.{call.function.name} "
+                f"is not {profile.name}'s; use another endpoint, or the network's current profile"
+            )
+
+
+def _names(chain: Chain) -> list[tuple[Call, object]]:
+    """Return what contracts say of each other and their code does not fix."""
+    contracts = chain.contracts
+    found: list[tuple[Call, object]] = []
+    if "registry" in contracts and "market" in contracts:
+        found.append((contracts["registry"].functions.market(), contracts["market"].address))
+    if "staking" in contracts and "registry" in contracts:
+        found.append((contracts["staking"].functions.lockers(), [contracts["registry"].address]))
+    return found
 
 
 def _block_request(block: BlockId) -> tuple[str, tuple[object, ...]]:

@@ -90,6 +90,7 @@ class Call:
         value: int = 0,
         gas: int | None = None,
         not_after: int | None = None,
+        nonce: int | None = None,
     ) -> Intent:
         """Make a transaction of it, to be sent through the journal.
 
@@ -99,6 +100,7 @@ class Call:
             value: Wei to send along.
             gas: A limit, where an estimate will not do.
             not_after: Chain time after which it must not be sent any more.
+            nonce: The only one it may have.
         """
         return Intent(
             key=key,
@@ -108,6 +110,7 @@ class Call:
             purpose=purpose or f"{self.contract.role}.{self.function.name}",
             gas=gas,
             not_after=not_after,
+            nonce=nonce,
         )
 
 

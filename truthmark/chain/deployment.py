@@ -211,7 +211,7 @@ class DeploymentRecord:
             for name, step in self.steps.items()
             if roles is None or name in roles
         }
-        return replace(base, chain_id=self.chain_id, contracts=contracts)
+        return replace(base, chain_id=self.chain_id, genesis=self.genesis, contracts=contracts)
 
 
 class Deployer(Protocol):

@@ -23,6 +23,7 @@ MAX_REPLY_BYTES = 32 << 20
 """Larger answers are refused: parsed, they take ten times as much memory."""
 
 _BUSY = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _WHOLE = 3  # times the timeout for one silence, for an answer that keeps coming
 _HEADERS = [("Content-Type", "application/json"), ("Accept-Encoding", "gzip")]
 
@@ -56,6 +57,8 @@ class Endpoint:
     Attributes:
         url: As given.
         shown: Without what may be a secret: user, password, path, query.
+        place: Host and port: two addresses of one place speak with one voice.
+        is_local: Whether it is on this machine.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -77,6 +80,8 @@ class Endpoint:
             raise ConfigError(f"{url!r} is not an endpoint; write http://… or https://…")
         self.url = url
         self.shown = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+        self.place = host, port or (80 if parts.scheme == "http" else 443)
+        self.is_local = host in _LOCAL
         self._timeout = timeout
         self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
@@ -163,7 +168,7 @@ def _retry_after(reply: httpcore.Response) -> float:
 def _proxy(scheme: str, host: str) -> httpcore.Proxy | None:
     """Return the proxy that the environment names for a host that is not this machine."""
     named = urllib.request.getproxies().get(scheme)
-    if not named or host in ("localhost", "127.0.0.1", "::1"):
+    if not named or host in _LOCAL:
         return None
     return None if urllib.request.proxy_bypass(host) else httpcore.Proxy(named)
 

@@ -8,6 +8,9 @@ The rules, each of which holds if the process is killed between any two lines:
   only after that. From then on it never gets another nonce unless a block shows that the nonce
   was used up by something else; higher offers for a stuck transaction use the same nonce. So at
   most one transaction of an intent can ever be on one chain.
+* What it concludes for good does not follow from one endpoint's word where there are two: that a
+  transaction counts or was refused is not believed while another endpoint says otherwise, and it is
+  bound to another nonce, or tried anew, only when two agree that the old one cannot count any more.
 * What comes too late (`Intent.not_after`) is not sent any more; if it was on its way, an empty
   transaction with the same nonce takes its place, or it the empty one's.
 * Until it is confirmed, the same bytes are broadcast again and again; a reorganisation that drops
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from truthmark.chain.agreement import ADD_AN_ENDPOINT, agreed, can_be_sure, is_contradicted
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import (
@@ -40,6 +44,8 @@ from truthmark.config import to_checksum_address
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
+    ConfigError,
+    EndpointsDisagreeError,
     GasError,
     LateError,
     MalformedReplyError,
@@ -131,7 +137,7 @@ class Journal:
         self._max_gas_price = max_gas_price
         self._timeout = timeout
         # The first block's hash tells a local chain that was started anew from the one before:
-        # what took effect there has not taken effect here.
+        # what took effect there has not taken effect here. It is the profile's, not an endpoint's.
         place = f"{chain.profile.chain_id}-{chain.genesis.hex()[:16]}"
         self._path = folder / place / f"{self.address}.sqlite"
         self._poll = min(max(chain.profile.block_time / 4, 0.05), 2.0)
@@ -163,6 +169,9 @@ class Journal:
             ChainError: The chain cannot be read, or the account cannot pay; nothing was sent.
         """
         with open_store(self._path) as store:
+            known = store.find(intent.key)
+            if known is not None and known.state is State.FAILED:
+                self._require_refused(known)
             entry = store.add(intent)
             if entry.state is not State.QUEUED:
                 return
@@ -221,6 +230,72 @@ class Journal:
         with open_store(self._path) as store:
             return [entry.intent for entry in store.unfinished()]
 
+    def next_nonce(self) -> int:
+        """Return the nonce after what has happened so far, for an `Intent` that hangs on it.
+
+        The smaller one where two endpoints differ: too small a nonce is never mined.
+        """
+        return self._least("eth_getTransactionCount", self.address, "latest")
+
+    def signed(self, prefix: str) -> list[tuple[Entry, int]]:
+        """Return every entry whose key begins so and for which anything was ever signed, by age.
+
+        With each comes the highest nonce it was ever bound to: once the account has used that up,
+        nothing that was signed for the entry can be mined any more.
+        """
+        with open_store(self._path) as store:
+            return [
+                (entry, store.highest_nonce(entry.intent.key)) for entry in store.signed(prefix)
+            ]
+
+    def mined(self) -> int:
+        """Return how many nonces transactions of this journal have used up."""
+        with open_store(self._path) as store:
+            return store.mined()
+
+    def require_refused(self, to: str | None, data: bytes) -> None:
+        """Make sure that an earlier transaction that did the same and failed did nothing.
+
+        Before one that pays is sent again; where none failed, all is well.
+
+        Raises:
+            EndpointsDisagreeError: Another endpoint says otherwise.
+            ConfigError: It is one endpoint's word only.
+        """
+        with open_store(self._path) as store:
+            entries = [
+                entry
+                for entry in store.in_state(State.FAILED)
+                if entry.receipt is not None and (entry.intent.to, entry.intent.data) == (to, data)
+            ]
+        if entries and not can_be_sure(self.chain):
+            raise ConfigError(
+                f"{entries[-1].intent.purpose or 'this'} was refused before, but only one chain "
+                f"endpoint says so, and it could be paid twice; {ADD_AN_ENDPOINT}"
+            )
+        for entry in entries:
+            self._require_refused(entry)
+
+    def _require_refused(self, entry: Entry) -> None:
+        """Ask two endpoints, where there are two, whether what failed is so on the chain."""
+        if entry.receipt is None:
+            return  # nothing is bound to a nonce
+        replies = agreed(
+            self.chain,
+            [
+                ("eth_getTransactionReceipt", (entry.receipt.tx_hash,)),
+                ("eth_getBlockByNumber", (hex(entry.receipt.block_number), False)),
+            ],
+            key=lambda replies: (_outcome(replies[0]), _hash_of(replies[1])),
+        )
+        if _outcome(replies[0]) != _outcome_of(entry.receipt) or (
+            _hash_of(replies[1]) != entry.receipt.block_hash
+        ):
+            raise EndpointsDisagreeError(
+                f"{entry.intent.purpose or entry.intent.key} was refused, said a chain endpoint, "
+                "which now says otherwise; use another one, nothing is sent again until two agree"
+            )
+
     def result(self, key: str) -> Receipt | None:
         """Return the receipt of an intent that is finished on the chain, else None."""
         with open_store(self._path) as store:
@@ -264,6 +339,12 @@ class Journal:
             head = self.chain.block()
             if intent.is_late(head.timestamp):
                 raise LateError(f"{intent.purpose or intent.key} comes too late; it was not sent")
+            nonce = self._next_nonce(store)
+            if intent.nonce not in (None, nonce):
+                raise ChainError(
+                    f"another transaction of {self.address} came before: {intent.purpose or 'it'} "
+                    "was not sent; wait a moment and run the command again"
+                )
             gas = intent.gas or self._estimate(intent)
             if gas > MAX_GAS:
                 raise ChainError(
@@ -272,7 +353,6 @@ class Journal:
                 )
             fees = self._fees(head)
             self._require_funds(intent.value + gas * fees.max_fee)
-            nonce = self._next_nonce(store)
         except (ChainUnavailableError, MalformedReplyError):
             raise
         except ChainError as error:
@@ -356,12 +436,12 @@ class Journal:
 
     def _fees(self, head: Block) -> _Fees:
         if head.base_fee is None:
-            price = self.chain.rpc.parsed("eth_gasPrice", (), hex_int)
+            price = self._least("eth_gasPrice")
             least = price
             fees = _Fees(price, None)
         else:
             try:
-                tip = self.chain.rpc.parsed("eth_maxPriorityFeePerGas", (), hex_int)
+                tip = self._least("eth_maxPriorityFeePerGas")
             except NodeError:
                 tip = 10**9  # what wallets offer where nodes give no advice
             least = head.base_fee + tip
@@ -374,6 +454,15 @@ class Journal:
                 f"{self._max_gas_price / 1e9:.2f}; wait, or raise max_gas_price_gwei"
             )
         return _Fees(min(fees.max_fee, self._max_gas_price), fees.tip)
+
+    def _least(self, method: str, *params: object) -> int:
+        """Return a number as an endpoint has it, or another one if that has a smaller one."""
+        answers = [self.chain.rpc.parsed(method, params, hex_int)]
+        for endpoint in self.chain.rpc.others():
+            with contextlib.suppress(ChainUnavailableError, MalformedReplyError, NodeError):
+                answers.append(hex_int(self.chain.rpc.call(method, *params, endpoint=endpoint)))
+                break
+        return min(answers)
 
     def _broadcast(self, attempt: Attempt) -> None:
         """Hand a signed transaction to a node; whatever is said, watching goes on."""
@@ -460,6 +549,11 @@ class Journal:
         block = self.chain.find_block(receipt.block_number)
         if block is None or "0x" + block.hash.hex() != receipt.block_hash:
             return  # taken off the chain since
+        question = "eth_getTransactionReceipt", (receipt.tx_hash,)
+        if is_contradicted(self.chain, question, _outcome, _outcome_of(receipt)):
+            raise EndpointsDisagreeError(
+                "two chain endpoints say different things about it; if it stays so replace one"
+            )
         error = None if receipt.succeeded else self._failure(entry, receipt)
         if any(a.cancels and a.tx_hash == receipt.tx_hash for a in entry.attempts):
             error = f"{entry.intent.purpose or entry.intent.key} came too late and was cancelled"
@@ -547,16 +641,41 @@ class Journal:
                 high = middle
             else:
                 low = middle + 1
-        reply = self.chain.rpc.call("eth_getBlockByNumber", hex(low), False)
-        block = Block.from_rpc(reply)
-        hashes = reply.get("transactions")
-        if not isinstance(hashes, list):
-            raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
-        before, after = self._count(block.parent_hash), self._count(block.hash)
-        ours = {attempt.tx_hash for attempt in entry.attempts}
-        if before <= nonce < after and not ours & set(map(str, hashes)):
+        if self._is_others(entry, nonce, low):
+            if not can_be_sure(self.chain):
+                # Else one that lies has it sent once more, under another nonce.
+                raise ConfigError(
+                    f"{entry.intent.purpose or entry.intent.key}: another program used its nonce, "
+                    f"but only one chain endpoint says so; {ADD_AN_ENDPOINT}"
+                )
+            if entry.intent.nonce is not None:
+                store.refuse(
+                    entry.intent.key,
+                    f"another transaction of {self.address} took the place of this one "
+                    f"({entry.intent.purpose or entry.intent.key}); run the command again",
+                )
+                return
             log.warning("nonce %d was used by another program; binding anew", nonce)
             store.unbind(entry.intent.key)
+
+    def _is_others(self, entry: Entry, nonce: int, number: int) -> bool:
+        """Whether endpoints agree that a block uses a nonce up by none of an entry's attempts."""
+        replies = agreed(
+            self.chain,
+            [("eth_getBlockByNumber", (hex(number), False))],
+            key=lambda replies: (_hash_of(replies[0]), _transactions(replies[0])),
+        )
+        block = Block.from_rpc(replies[0])
+        counts = agreed(
+            self.chain,
+            [
+                ("eth_getTransactionCount", (self.address, block_param(hash_)))
+                for hash_ in (block.parent_hash, block.hash)
+            ],
+        )
+        before, after = map(hex_int, counts)
+        ours = {attempt.tx_hash for attempt in entry.attempts}
+        return before <= nonce < after and not ours & _transactions(replies[0])
 
     def _is_used(self, nonce: int, block: int) -> bool:
         """Return whether a block's state is known, and the nonce used up there.
@@ -608,3 +727,25 @@ class Journal:
         """Return how many nonces the account has used up in a block's state."""
         params = (self.address, block_param(block))
         return self.chain.rpc.parsed("eth_getTransactionCount", params, hex_int)
+
+
+def _outcome(reply: object) -> tuple[str, str, bool] | None:
+    """Return of a receipt what two endpoints must say alike."""
+    receipt = Receipt.from_rpc(reply)
+    return None if receipt is None else _outcome_of(receipt)
+
+
+def _outcome_of(receipt: Receipt) -> tuple[str, str, bool]:
+    return receipt.tx_hash, receipt.block_hash, receipt.succeeded
+
+
+def _hash_of(reply: object) -> str:
+    return "0x" + Block.from_rpc(reply).hash.hex()
+
+
+def _transactions(reply: Any) -> frozenset[str]:
+    """Return the hashes in a block."""
+    hashes = reply.get("transactions")
+    if not isinstance(hashes, list):
+        raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
+    return frozenset(map(str, hashes))

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS intents (
     nonce INTEGER UNIQUE,
     receipt TEXT,
     block INTEGER,
-    error TEXT
+    error TEXT,
+    only_nonce INTEGER
 );
 CREATE TABLE IF NOT EXISTS attempts (
     tx_hash TEXT PRIMARY KEY,
@@ -112,11 +113,12 @@ class JournalStore:
             with self._db:
                 self._db.execute(
                     "INSERT INTO intents "
-                    "(key, recipient, data, value, purpose, gas, not_after, state) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                    "(key, recipient, data, value, purpose, gas, not_after, only_nonce, state) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
                     "recipient = excluded.recipient, data = excluded.data, value = excluded.value,"
                     "purpose = excluded.purpose, gas = excluded.gas, "
-                    "not_after = excluded.not_after, state = excluded.state, nonce = NULL, "
+                    "not_after = excluded.not_after, only_nonce = excluded.only_nonce, "
+                    "state = excluded.state, nonce = NULL, "
                     "receipt = NULL, block = NULL, error = NULL",
                     (
                         intent.key,
@@ -126,6 +128,7 @@ class JournalStore:
                         intent.purpose,
                         intent.gas,
                         intent.not_after,
+                        intent.nonce,
                         State.QUEUED,
                     ),
                 )
@@ -154,6 +157,24 @@ class JournalStore:
         if entry := self.find(key):
             return entry
         raise ConfigError(f"the journal has no transaction named {key!r}")
+
+    def signed(self, prefix: str) -> list[Entry]:
+        """Return entries whose key begins so and for which anything was ever signed, by age."""
+        return self._entries(
+            "substr(key, 1, length(?)) = ? AND key IN (SELECT key FROM attempts)", prefix, prefix
+        )
+
+    def highest_nonce(self, key: str) -> int:
+        """Return the highest nonce that an intent was ever bound to; -1 if it never was."""
+        row = self._db.execute("SELECT max(nonce) FROM attempts WHERE key = ?", (key,)).fetchone()
+        return -1 if row[0] is None else int(row[0])
+
+    def mined(self) -> int:
+        """Return how many nonces are used up by what is on the chain."""
+        row = self._db.execute(
+            "SELECT count(DISTINCT nonce) FROM intents WHERE receipt IS NOT NULL"
+        ).fetchone()
+        return int(row[0])
 
     def in_state(self, state: State) -> list[Entry]:
         """Return entries by nonce, then by age."""
@@ -235,22 +256,35 @@ class JournalStore:
                 "UPDATE intents SET state = 'queued', nonce = NULL WHERE key = ?", (key,)
             )
 
-    def _entries(self, where: str, value: object) -> list[Entry]:
+    def _entries(self, where: str, *values: object) -> list[Entry]:
         rows = self._db.execute(
             "SELECT key, recipient, data, value, purpose, gas, not_after, state, nonce, receipt, "  # noqa: S608 - constant conditions only
-            f"error FROM intents WHERE {where} ORDER BY nonce, number",
-            (value,),
+            f"error, only_nonce FROM intents WHERE {where} ORDER BY nonce, number",
+            values,
         ).fetchall()
         return [
             Entry(
-                intent=Intent(key, to, data, int(wei), purpose, gas, not_after),
+                intent=Intent(key, to, data, int(wei), purpose, gas, not_after, only),
                 state=State(state),
                 nonce=nonce,
                 receipt=Receipt.from_json(receipt) if receipt else None,
                 error=error,
                 attempts=self._attempts(key, nonce),
             )
-            for key, to, data, wei, purpose, gas, not_after, state, nonce, receipt, error in rows
+            for (
+                key,
+                to,
+                data,
+                wei,
+                purpose,
+                gas,
+                not_after,
+                state,
+                nonce,
+                receipt,
+                error,
+                only,
+            ) in rows
         ]
 
     def _attempts(self, key: str, nonce: int | None) -> tuple[Attempt, ...]:
@@ -280,6 +314,9 @@ def open_store(path: Path) -> Iterator[JournalStore]:
                 connection.execute("PRAGMA journal_mode = DELETE")
                 connection.execute("PRAGMA synchronous = EXTRA")
                 connection.executescript(_SCHEMA)
+                columns = [row[1] for row in connection.execute("PRAGMA table_info(intents)")]
+                if "only_nonce" not in columns:  # a journal of Truthmark before this column
+                    connection.execute("ALTER TABLE intents ADD COLUMN only_nonce INTEGER")
                 yield JournalStore(connection)
     except (sqlite3.Error, PermissionError) as error:
         raise ConfigError(

@@ -159,6 +159,7 @@ class RpcClient:
         urls: Sequence[str],
         *,
         chain_id: int | None = None,
+        verify: Callable[[Endpoint], None] | None = None,
         timeout: float = 20.0,
         attempts: int = 5,
         sleep: Callable[[float], None] = time.sleep,
@@ -169,6 +170,7 @@ class RpcClient:
         Args:
             urls: At least one, the preferred one first.
             chain_id: What each endpoint must report before it is asked anything else.
+            verify: Called with each endpoint before its first use; raises if it must not be used.
             timeout: Seconds to wait for one answer.
             attempts: Rounds over all endpoints before giving up those that do not answer.
             sleep: Waits for so many seconds.
@@ -183,8 +185,11 @@ class RpcClient:
             )
         self.endpoints = tuple(Endpoint(url, timeout) for url in urls)
         self._chain_id = chain_id
+        self._verify = verify
         self._checked: set[Endpoint] = set()
         self._habits = {endpoint: _Habits() for endpoint in self.endpoints}
+        self._checking = threading.RLock()
+        self._in_check: Endpoint | None = None
         self._attempts = attempts
         self._sleep = sleep
         self._clock = clock
@@ -196,6 +201,11 @@ class RpcClient:
     def url(self) -> str:
         """Address of the endpoint that is asked first, without a key in its path."""
         return self.endpoints[self._preferred].shown
+
+    def others(self) -> list[Endpoint]:
+        """Return the endpoints in other places than the one that is asked first."""
+        place = self.endpoints[self._preferred].place
+        return [endpoint for endpoint in self.endpoints if endpoint.place != place]
 
     def call(self, method: str, *params: object, endpoint: Endpoint | None = None) -> Any:
         """Ask one question and return the answer's `result`.
@@ -212,8 +222,15 @@ class RpcClient:
         """
         return self.batch([(method, params)], endpoint=endpoint)[0]
 
-    def batch(self, requests: Sequence[Request], *, endpoint: Endpoint | None = None) -> list[Any]:
+    def batch(
+        self, requests: Sequence[Request], *, endpoint: Endpoint | None = None, attempts: int = 0
+    ) -> list[Any]:
         """Ask several questions in few HTTP bodies and return the results in their order.
+
+        Args:
+            requests: Methods with their parameters.
+            endpoint: Ask only this one.
+            attempts: Rounds before giving up, if not the usual number.
 
         Raises:
             NodeError: The node answered one of them with an error.
@@ -221,19 +238,20 @@ class RpcClient:
             ChainUnavailableError: No endpoint answered.
         """
         results = []
-        for outcome in self.batch_outcomes(requests, endpoint=endpoint):
+        for outcome in self.batch_outcomes(requests, endpoint=endpoint, attempts=attempts):
             if isinstance(outcome, Exception):
                 raise outcome
             results.append(outcome)
         return results
 
     def batch_outcomes(
-        self, requests: Sequence[Request], *, endpoint: Endpoint | None = None
+        self, requests: Sequence[Request], *, endpoint: Endpoint | None = None, attempts: int = 0
     ) -> list[Any]:
         """Do as `batch`, but return a node's error in the place of the result it prevented."""
         outcomes: list[Any] = []
         for start in range(0, len(requests), _BATCH):
-            outcomes += self._ask(requests[start : start + _BATCH], None, endpoint)
+            part = requests[start : start + _BATCH]
+            outcomes += self._ask(part, None, endpoint, attempts)
         return outcomes
 
     def parsed(
@@ -436,7 +454,22 @@ class RpcClient:
 
     def _check_chain(self, endpoint: Endpoint) -> None:
         """Refuse an endpoint of another chain; a failover must not lead there unseen."""
-        if self._chain_id is None or endpoint in self._checked:
+        if endpoint in self._checked:
+            return
+        with self._checking:
+            if endpoint in self._checked or endpoint is self._in_check:
+                return  # the check itself asks questions
+            self._in_check = endpoint
+            try:
+                self._require_chain_id(endpoint)
+                if self._verify is not None:
+                    self._verify(endpoint)
+            finally:
+                self._in_check = None
+            self._checked.add(endpoint)
+
+    def _require_chain_id(self, endpoint: Endpoint) -> None:
+        if self._chain_id is None:
             return
         outcome = self._exchange(endpoint, [("eth_chainId", ())])[0]
         if outcome is _MISSING:
@@ -449,7 +482,6 @@ class RpcClient:
                 f"endpoint {endpoint.shown} is of chain {found}, the profile means "
                 f"{self._chain_id}; choose another endpoint or profile"
             )
-        self._checked.add(endpoint)
 
     def _exchange(self, endpoint: Endpoint, requests: Sequence[Request]) -> list[Any]:
         """Send one body; return a result, a refusal or `_MISSING` for each question.

@@ -23,6 +23,8 @@ class Intent:
         gas: A limit, where an estimate will not do.
         not_after: Chain time after which it must not be sent any more, Unix time. It may still be
             mined later if it was on its way.
+        nonce: The only one it may have, for what was decided on by the account's history so far:
+            where anything else of the account comes in between, it is not sent, or fails.
     """
 
     key: str
@@ -32,6 +34,7 @@ class Intent:
     purpose: str = ""
     gas: int | None = None
     not_after: int | None = None
+    nonce: int | None = None
 
     def is_late(self, now: int) -> bool:
         """Whether it must not be sent any more, at a chain time."""

@@ -36,6 +36,7 @@ def _pay_options(function: _F) -> _F:
             ),
             click.option("--voucher", type=_FILE, help="A price that the seller offered you."),
             click.option("--admission", type=_FILE, help="A pass of the data set's gate."),
+            click.option("--again", is_flag=True, help="Pay once more for what you bought before."),
             yes_option,
             json_option,
         )
@@ -76,20 +77,24 @@ def buy(
     max_price: str | None,
     voucher: Path | None,
     admission: Path | None,
+    again: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Fetch, check and pay for DATASET.
 
-    `truthmark get` then waits for the key and opens it. What you bought before is not bought again.
+    `truthmark get` then waits for the key and opens it. What you bought before is not bought
+    again, unless you say --again, which pays each time.
     """
     from truthmark.market.buyer import Buyer
 
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         buyer = Buyer(session, say)
-        limit = _limit(buyer, version, max_price, yes=yes)
-        _, purchase = _fetch_and_pay(session, buyer, version, limit, voucher, admission, yes=yes)
+        limit = _limit(buyer, version, max_price, yes=yes, again=again)
+        _, purchase = _fetch_and_pay(
+            session, buyer, version, limit, voucher, admission, yes=yes, again=again
+        )
         if as_json:
             out_json(
                 {
@@ -124,6 +129,7 @@ def get(
     max_price: str | None,
     voucher: Path | None,
     admission: Path | None,
+    again: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -131,7 +137,8 @@ def get(
 
     Looks for room, fetches and checks it, asks before it pays, waits for the key, and decrypts. If
     it is interrupted, run it again: it goes on where it stopped, and nothing is paid for or fetched
-    twice. What was bought before is opened in another FOLDER at no cost.
+    twice, unless you say --again, which pays each time. What was bought before is opened in another
+    FOLDER at no cost.
     """
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
 
@@ -151,10 +158,10 @@ def get(
         require_free(folder)
         require_room(session, version, folder)
         buyer = Buyer(session, say)
-        limit = _limit(buyer, version, max_price, yes=yes)
+        limit = _limit(buyer, version, max_price, yes=yes, again=again)
         try:
             ciphertext, purchase = _fetch_and_pay(
-                session, buyer, version, limit, voucher, admission, yes=yes
+                session, buyer, version, limit, voucher, admission, yes=yes, again=again
             )
             purchase = _wait(session, buyer, purchase)
             opened = buyer.receive(version, purchase, ciphertext)
@@ -184,11 +191,9 @@ def _fetch_and_pay(
     admission: Path | None,
     *,
     yes: bool,
+    again: bool,
 ) -> "tuple[Path, Purchase]":
-    # Whatever an earlier run began comes first, or it could be paid for twice.
-    session.journal.resume()
-    session.catalogue.sync()
-    purchase = buyer.find_purchase(version)
+    purchase = None if again else buyer.find_earlier(version)
     note = read_voucher(session, version, voucher)
     if purchase is None:  # what stands in the way is better said before a long download
         quote = buyer.quote(version, voucher=note, max_total=limit)
@@ -208,6 +213,7 @@ def _fetch_and_pay(
         max_total=quote.total if limit is None else limit,
         voucher=note,
         admission=read_admission(session, version, admission),
+        again=again,
     )
     say("paid; the money goes to the seller only after the key came and you could check it")
     return folder, purchase
@@ -256,7 +262,9 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
         say(f"the seller is paid after {moment(purchase.deadline)}")
 
 
-def _limit(buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bool) -> int | None:
+def _limit(
+    buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bool, again: bool
+) -> int | None:
     """Return the most that may be paid, if it was said; with `yes` it must be.
 
     Raises:
@@ -266,7 +274,7 @@ def _limit(buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bo
 
     if max_price is not None:
         return read_amount(buyer.session, max_price, version.terms.token)
-    if yes and buyer.find_purchase(version) is None:
+    if yes and (again or buyer.find_purchase(version) is None):
         raise ConfigError('with --yes say how much it may cost, such as --max-price "25 TUSD"')
     return None
 

@@ -27,6 +27,7 @@ from truthmark.market.buying import content_key, draft_order, purchase_cost, ver
 from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
 from truthmark.market.complaining import draft_evidence
 from truthmark.market.delivering import check_custody
+from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit
 from truthmark.market.records import PurchaseStatus, VersionStatus, bits
 from truthmark.market.seller import require_open
@@ -310,6 +311,22 @@ class Buyer:
         ]
         return found[-1] if found else None
 
+    def find_earlier(self, version: Version) -> Purchase | None:
+        """Return the purchase to go on with; None where a first payment is due.
+
+        Whatever an earlier run of this home began comes first, or it could be paid for twice.
+
+        Raises:
+            BoughtBeforeError: It was bought before, and it is not sure that the money came back.
+            ChainError: Too few endpoints answer, or they say different things.
+        """
+        self.session.journal.resume()
+        self.session.catalogue.sync()
+        purchase = self.find_purchase(version)
+        if purchase is None:
+            require_unpaid(self.session, version)
+        return purchase
+
     def purchase_key(self, recovery_folder: Path) -> PurchaseKey:
         """Make the key of a new purchase; it is on disk when this returns.
 
@@ -346,6 +363,7 @@ class Buyer:
         voucher: Sequence[Any] = NO_VOUCHER,
         admission: Sequence[Any] = NO_ADMISSION,
         recovery_folder: Path | None = None,
+        again: bool = False,
     ) -> Purchase:
         """Pay. The purchase's key is on disk before the transaction is sent.
 
@@ -355,22 +373,29 @@ class Buyer:
             voucher: A `struct Voucher` that the seller signed.
             admission: A `struct Admission` that the gate signed.
             recovery_folder: Where a recovery file goes, if one is needed; home if not given.
+            again: Pay also where the version was bought before; each such call pays.
 
         Raises:
             PriceError: It costs more than `max_total`.
+            BoughtBeforeError: It was bought before, and it is not sure that the money came back.
             ChainError: The market refuses, or is not reached; nothing is paid twice by repeating.
         """
         session = self.session
         self._require_within(quote, max_total)
         # Two processes could both find that nothing was bought yet, and both pay.
         with session.alone(f"buy-{session.address}-{quote.version.terms_id.hex()}"):
-            # Whatever an earlier run began comes first, or it could be paid for twice.
-            session.journal.resume()
-            session.catalogue.sync()
-            if earlier := self.find_purchase(quote.version):
+            if not again and (earlier := self.find_earlier(quote.version)):
                 return earlier
             self._require_unchanged(quote, voucher)
-            return self._pay(quote, voucher, admission, recovery_folder)
+            permit = self._permit(quote)
+            nonce = None
+            if not again:
+                # If the account buys on another machine as well, before it is looked at once more,
+                # that is seen; if later, that takes this nonce, and this one is never mined.
+                nonce = session.journal.next_nonce()
+                if earlier := self.find_earlier(quote.version):
+                    return earlier
+            return self._pay(quote, permit, voucher, admission, recovery_folder, nonce)
 
     def _require_unchanged(self, quote: Quote, voucher: Sequence[Any]) -> None:
         """Refuse what is not for sale any more as it was quoted; the market would, too."""
@@ -384,26 +409,31 @@ class Buyer:
                 f"{show(quote.price, token)}; nothing was paid, look again before you buy"
             )
 
+    def _permit(self, quote: Quote) -> Sequence[Any]:
+        """Return what lets the market take what a purchase costs; it may be allowed already."""
+        session, token = self.session, quote.version.terms.token
+        market, contract = session.chain.market.address, session.token(token)
+        if contract.functions.allowance(session.address, market).call() >= quote.total:
+            return NO_PERMIT
+        signed = sign_permit(session, contract, market, quote.total)
+        if signed is None:
+            session.allow(token, market, quote.total)
+        return signed or NO_PERMIT
+
     def _pay(
         self,
         quote: Quote,
+        permit: Sequence[Any],
         voucher: Sequence[Any],
         admission: Sequence[Any],
         recovery_folder: Path | None,
+        nonce: int | None,
     ) -> Purchase:
         session = self.session
         key = self.purchase_key(recovery_folder or session.home / "recovery")
         terms, epoch = quote.version.terms, quote.epoch
         order = draft_order(terms, epoch.custody, key, quote.price)
         market = session.chain.market
-        permit: Sequence[Any] = NO_PERMIT
-        contract = session.token(terms.token)
-        if contract.functions.allowance(key.account, market.address).call() < quote.total:
-            signed = sign_permit(session, contract, market.address, quote.total)
-            if signed is None:
-                session.allow(terms.token, market.address, quote.total)
-            else:
-                permit = signed
         purchase_id = order.receipt.purchase_id(epoch.custody_id)
         extras = [tuple(permit), tuple(voucher), tuple(admission)]
         while extras and extras[-1] in (NO_PERMIT, NO_VOUCHER, NO_ADMISSION):
@@ -414,6 +444,7 @@ class Buyer:
             ),
             f"buy:{purchase_id.hex()}",
             f"buy {quote.version.ref}",
+            nonce=nonce,
         )
         session.catalogue.sync()
         return self._purchase(purchase_id)
@@ -600,6 +631,7 @@ class Buyer:
         agree: Callable[[Quote], bool],
         on_fetch: Progress | None = None,
         on_parts: Progress | None = None,
+        again: bool = False,
         **options: Any,
     ) -> Opened:
         """Fetch, verify, buy, wait and receive; repeating it goes on where it stopped.
@@ -610,17 +642,15 @@ class Buyer:
             agree: Asked before anything is paid.
             on_fetch: Called with bytes fetched and in all.
             on_parts: Called with parts delivered and needed.
+            again: Pay also where it was bought before; each such call pays.
             options: As `buy` takes them.
 
         Raises:
             MarketError: It cannot be bought, or was not delivered in time.
         """
-        session = self.session
+        purchase = None if again else self.find_earlier(version)
         folder = self.fetch(version, on_fetch)
         self.say("fetched and verified against the chain")
-        session.journal.resume()
-        session.catalogue.sync()
-        purchase = self.find_purchase(version)
         if purchase is None:
             if version.status is VersionStatus.DEAD:
                 raise NotForSaleError(f"the key of {version.ref} was proven wrong; do not buy it")
@@ -629,7 +659,7 @@ class Buyer:
             )
             if not agree(quote):
                 raise MarketError("nothing was bought")
-            purchase = self.buy(quote, max_total=max_total, **options)
+            purchase = self.buy(quote, max_total=max_total, again=again, **options)
             self.say(f"paid; purchase 0x{purchase.purchase_id.hex()}")
         return self.receive(version, self.wait(purchase, on_parts), folder)
 

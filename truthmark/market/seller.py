@@ -357,14 +357,19 @@ class Seller:
 
         In direct mode there is none: nobody has to accept, and dealing anew costs no fee.
         """
-        for epoch in self.session.catalogue.epochs(version.terms_id)[-1:]:
-            status = self.session.catalogue.states([epoch])[0].status
-            if (
-                not epoch.custody.is_direct
-                and status in (CustodyStatus.OPENED, CustodyStatus.LIVE)
-                and self.session.chain.time() <= epoch.custody.accept_until
-            ):
-                return epoch
+        session = self.session
+        for epoch in session.catalogue.epochs(version.terms_id)[-1:]:
+            if epoch.custody.is_direct:
+                return None
+            status = int(session.catalogue.states([epoch])[0].status)
+            if not _is_fresh(epoch, status, session.chain.time()):
+                # Keeping fees would be paid once more; a block that two endpoints have must say so.
+                final = session.chain.final_block()
+                call = session.chain.registry.functions.custodies(epoch.custody_id)
+                status = session.chain.agreed_call(call, final)[0]
+                if not _is_fresh(epoch, status, final.timestamp):
+                    return None
+            return epoch
         return None
 
     def is_live(self, epoch: Epoch) -> bool:
@@ -464,7 +469,7 @@ class Seller:
                 )
             self.require_running(version)
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
-        receipt = session.send_order(call, purpose)
+        receipt = session.send_order(call, purpose, pays=function == "fund")
         session.catalogue.sync()
         return receipt
 
@@ -501,6 +506,12 @@ def require_open(version: Version, status: VersionStatus) -> None:
     """
     if status is not VersionStatus.OPEN:
         raise NotForSaleError(f"{version.ref} is {status.name.lower()}; nothing is sold there now")
+
+
+def _is_fresh(epoch: Epoch, status: int, now: int) -> bool:
+    """Whether custodians may still accept; one that is not there yet was dealt a moment ago."""
+    is_open = status in (CustodyStatus.NONE, CustodyStatus.OPENED, CustodyStatus.LIVE)
+    return is_open and now <= epoch.custody.accept_until
 
 
 def is_dealt(epoch: Epoch, validators: Sequence[Validator], offer: CustodyOffer) -> bool:

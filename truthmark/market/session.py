@@ -257,7 +257,14 @@ class Session:
 
         return self.chain.at(address, load_artifact("ProtocolToken"), "token")
 
-    def send(self, call: "Call", key: str, purpose: str, not_after: int | None = None) -> "Receipt":
+    def send(
+        self,
+        call: "Call",
+        key: str,
+        purpose: str,
+        not_after: int | None = None,
+        nonce: int | None = None,
+    ) -> "Receipt":
         """Send a call through the journal, once under its key, and wait until it counts.
 
         What is on its way, or done, under this key is not sent again, also where the call differs
@@ -271,12 +278,17 @@ class Session:
             return done
         if any(intent.key == key for intent in self.journal.pending()):
             return self.journal.wait(key)
-        return self.journal.send(call.intent(key, purpose, not_after=not_after))
+        return self.journal.send(call.intent(key, purpose, not_after=not_after, nonce=nonce))
 
-    def send_order(self, call: "Call", purpose: str) -> "Receipt":
+    def send_order(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
         """Send a call that may be given again later, and wait until it counts.
 
         Whoever repeats a command that was killed means the same order: what it sent is waited for.
+
+        Args:
+            call: What to call.
+            purpose: Said to people.
+            pays: It moves money each time; where it was refused before, two endpoints must say so.
 
         Raises:
             ChainError: It was refused or is not confirmed; the message says what to do.
@@ -284,6 +296,8 @@ class Session:
         for intent in self.journal.pending():
             if (intent.to, intent.data) == (call.contract.address, call.data):
                 return self.journal.wait(intent.key)
+        if pays:
+            self.journal.require_refused(call.contract.address, call.data)
         # The place in the account's history tells this order from the same one given before.
         nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
         digest = keccak256(call.contract.address.encode() + call.data).hex()

@@ -410,6 +410,7 @@ def buy(
     max_price: str,
     voucher: Sequence[Any] = NO_VOUCHER,
     admission: Sequence[Any] = NO_ADMISSION,
+    again: bool = False,
     session: Session | None = None,
     on_fetch: Progress | None = None,
     on_parts: Progress | None = None,
@@ -421,6 +422,7 @@ def buy(
         max_price: The most to pay, fees included, such as "25 USDC".
         voucher: A price that the seller signed for this account (`Seller.write_voucher`).
         admission: The signed leave of the gate, where the version has one.
+        again: Pay also where this account bought it before; each such call pays.
         session: Who buys.
         on_fetch: Called with bytes fetched and in all.
         on_parts: Called with parts of the key delivered and needed.
@@ -428,6 +430,7 @@ def buy(
     Raises:
         PriceError: It costs more.
         NotForSaleError: It cannot be bought now.
+        BoughtBeforeError: It was bought before, and it is not sure that the money came back.
         DeliveryError: It was not delivered in time, or the key is wrong.
     """
     with _session(session) as here:
@@ -440,6 +443,7 @@ def buy(
             on_parts=on_parts,
             voucher=voucher,
             admission=admission,
+            again=again,
         )
 
 

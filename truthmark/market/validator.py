@@ -182,7 +182,9 @@ class ValidatorOwner:
         session = self.session
         token = session.profile.contracts["token"].address
         session.allow(token, session.chain.staking.address, amount)
-        return self._send(session.chain.staking.functions.top_up(amount), "top up the stake")
+        return self._send(
+            session.chain.staking.functions.top_up(amount), "top up the stake", pays=True
+        )
 
     def stake(self, tickets: int) -> "Receipt":
         """Pay for tickets; their size is the contract's."""
@@ -194,7 +196,7 @@ class ValidatorOwner:
             staking.address,
             tickets * staking.functions.TICKET().call(),
         )
-        return self._send(staking.functions.stake(tickets), f"stake {tickets} tickets")
+        return self._send(staking.functions.stake(tickets), f"stake {tickets} tickets", pays=True)
 
     def publish_offer(
         self,
@@ -300,7 +302,7 @@ class ValidatorOwner:
                 f"{self.validator}; use --account"
             )
 
-    def _send(self, call: "Call", purpose: str) -> "Receipt":
-        receipt = self.session.send_order(call, purpose)
+    def _send(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
+        receipt = self.session.send_order(call, purpose, pays=pays)
         self.session.catalogue.sync()
         return receipt

@@ -360,7 +360,7 @@ def _deploy(
     folder: Path, process: AnvilProcess, progress: Progress | None, *, is_resumed: bool
 ) -> ChainProfile:
     """Deploy the protocol and the test tokens, and fund the roles; done parts are skipped."""
-    from truthmark.chain.connection import connect_chain
+    from truthmark.chain.connection import connect_chain, with_genesis
     from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
     from truthmark.chain.journal import Journal
     from truthmark.chain.plan import PROTOCOL
@@ -374,6 +374,7 @@ def _deploy(
         block_time=0.5,
         windows={"demo": DEMO_WINDOWS, **STANDARD_WINDOWS},
     )
+    base = with_genesis(base)
     chain = connect_chain(base)
     owner = Signer(role_key("owner"))
     journal = Journal(chain, owner, folder / "journal")

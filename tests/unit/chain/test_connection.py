@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.utils.rig import SUPPLY, account, bare_profile, recipient
-from tests.utils.rpc_server import results, serve
+from tests.utils.rpc_server import Answer, Proxy, results, serve
 from truthmark.chain.connection import Block, Chain, connect_chain
 from truthmark.config import ContractInfo
 from truthmark.errors import (
@@ -55,9 +57,47 @@ def test_connect_chain__other_chain__is_refused(chain: Chain) -> None:
         connect_chain(replace(chain.profile, chain_id=1))
 
 
+def test_connect_chain__profile_without_the_first_block__is_refused(chain: Chain) -> None:
+    with pytest.raises(ConfigError, match="does not say the hash of block 0"):
+        connect_chain(replace(chain.profile, genesis=None))
+
+
+def test_connect_chain__other_first_block__is_refused_whichever_endpoint_has_it() -> None:
+    profile = bare_profile("http://127.0.0.1:9", genesis=HASHES[0])
+    with serve(paper_chain()) as honest, serve(paper_chain()) as liar:
+        with pytest.raises(ChainMismatchError, match="has another block 0 than profile test says"):
+            connect_chain(replace(profile, rpc=(honest.url,), genesis=HASHES[2]))
+        chain = connect_chain(replace(profile, rpc=(honest.url, liar.url)))
+        chain.profile = replace(profile, genesis=HASHES[2])  # as if the second had another one
+        with pytest.raises(ChainMismatchError, match=liar.url):
+            chain.final_block()
+
+
+def test_connect_chain__contracts_name_others__is_refused(place: Any) -> None:
+    process, chain = place
+    market = replace(chain.profile.contracts["token"], artifact="DatasetMarket")
+    code = chain.code(market.address)
+    registry = replace(market, artifact="DatasetRegistry", address=recipient(7))
+    process.rpc("anvil_setCode", registry.address, "0x" + code.hex())
+    profile = replace(chain.profile, contracts={"registry": registry, "market": market})
+    named = [recipient(9)]
+
+    class Liar(Proxy):
+        def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
+            word = "0x" + bytes(12).hex() + named[-1][2:].lower()
+            return {"result": word} if request["method"] == "eth_call" else None
+
+    with serve(Liar(process.url)) as server:
+        lied_to = replace(profile, rpc=(server.url,))
+        with pytest.raises(ChainMismatchError, match=r"says that registry\.market is not test's"):
+            connect_chain(lied_to)
+        named.append(market.address)
+        assert connect_chain(lied_to).market.address == market.address
+
+
 def test_connect_chain__no_endpoint__says_where_to_name_one() -> None:
     with pytest.raises(ConfigError, match="TRUTHMARK_RPC"):
-        connect_chain(bare_profile())
+        connect_chain(bare_profile(genesis=HASHES[0]))
 
 
 def test_connect_chain__unknown_contract__is_refused() -> None:
@@ -133,22 +173,30 @@ def test_final_block__two_endpoints_agree__is_that_block(chain: Chain) -> None:
     assert supply == SUPPLY
 
 
+def paper_chain(own: int = 1, **more: Any) -> Callable[[bytes], Answer]:
+    """Answer for a chain of two blocks, the second of which has one of the hashes."""
+    blocks = {"0x0": header(0, 0, 0), "0x1": header(1, own)}
+    return results(
+        eth_chainId="0x7a69",
+        eth_blockNumber="0x1",
+        eth_getBlockByNumber=lambda number, _: blocks[number],
+        **more,
+    )
+
+
 def test_final_block__two_endpoints_differ__is_refused() -> None:
-    common = {"eth_chainId": "0x7a69", "eth_blockNumber": "0x1"}
-    one = results(eth_getBlockByNumber=header(own=1), eth_call=HASHES[1], **common)
-    two = results(eth_getBlockByNumber=header(own=2), eth_call=HASHES[2], **common)
-    with serve(one) as first, serve(two) as second:
-        chain = connect_chain(bare_profile(first.url, second.url))
+    with serve(paper_chain(1)) as first, serve(paper_chain(2)) as second:
+        chain = connect_chain(bare_profile(first.url, second.url, genesis=HASHES[0]))
         with pytest.raises(EndpointsDisagreeError):
             chain.final_block()
 
 
 def test_final_block__one_of_two_endpoints_is_dead__is_not_enough() -> None:
-    fine = results(eth_chainId="0x7a69", eth_blockNumber="0x1", eth_getBlockByNumber=header())
-    with serve(fine) as server:
-        alone = connect_chain(bare_profile(server.url))
+    with serve(paper_chain()) as server:
+        alone = connect_chain(bare_profile(server.url, genesis=HASHES[0]))
         assert alone.final_block().number == 1
-        chain = connect_chain(bare_profile(server.url, "http://127.0.0.1:9"))
+        both = bare_profile(server.url, "http://127.0.0.1:9", genesis=HASHES[0])
+        chain = connect_chain(both)
         with pytest.raises(ChainUnavailableError, match="only 1 of the 2"):
             chain.final_block()
 

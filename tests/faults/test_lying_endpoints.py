@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One endpoint lies, and nothing is paid for twice."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import truthmark
+from tests.utils.nodes import Sale, Stand, open_stand
+from tests.utils.rpc_server import Proxy, serve
+from truthmark.chain import agreement
+from truthmark.errors import (
+    BoughtBeforeError,
+    ChainMismatchError,
+    ConfigError,
+    EndpointsDisagreeError,
+    RevertedError,
+)
+from truthmark.market import buyer as buyer_module
+from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Purchase
+from truthmark.market.records import CustodyStatus, PurchaseStatus
+from truthmark.market.seller import Seller
+from truthmark.market.selling import CustodyOffer
+from truthmark.market.session import Session
+
+pytestmark = pytest.mark.chain
+
+
+class Liar(Proxy):
+    """Tells the truth until a test says otherwise."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.changes: list[Callable[[dict[str, Any], dict[str, Any]], None]] = []
+
+    def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        for change in self.changes:
+            change(request, answer)
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("lies") / "net", ["custodian1"]) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def sale(stand: Stand) -> Sale:
+    """What the seller delivers; bought by other accounts and homes in each test."""
+    return stand.sell([])
+
+
+@pytest.fixture
+def liar(stand: Stand) -> Iterator[Liar]:
+    proxy = Liar(stand.net.profile.rpc[0])
+    with serve(proxy) as server:
+        proxy.url = server.url  # type: ignore[attr-defined]
+        yield proxy
+
+
+@pytest.fixture
+def home(stand: Stand, tmp_path: Path) -> Callable[[], Path]:
+    """Make homes of the buyer, each as on a machine of its own."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        folder = tmp_path / f"home-{len(made)}"
+        made.append(folder)
+        for part in ("accounts", "profiles"):
+            shutil.copytree(stand.net.home("buyer") / part, folder / part)
+        shutil.copy(stand.net.home("buyer") / "config.toml", folder)
+        return folder
+
+    return make
+
+
+def session_of(home: Path, *rpc: str) -> Session:
+    return truthmark.connect(home, rpc=rpc or None)
+
+
+def pay(session: Session, sale: Sale, **options: Any) -> Purchase:
+    session.catalogue.sync()
+    buyer = Buyer(session)
+    return buyer.buy(buyer.quote(sale.version), max_total=10**9, **options)
+
+
+def count(stand: Stand, sale: Sale) -> int:
+    return len(stand.events("market", "Purchased", terms_id=sale.version.terms_id))
+
+
+def invent_refund(session: Session, purchase: Purchase) -> Callable[[Any, Any], None]:
+    """Put a log of a refund behind the one of the purchase."""
+    market = session.chain.market
+    topics = {event.name: "0x" + topic.hex() for topic, event in market.artifact.events.items()}
+    bought = "0x" + purchase.purchase_id.hex()
+
+    def change(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if request["method"] != "eth_getLogs" or not isinstance(answer.get("result"), list):
+            return
+        for log in list(answer["result"]):
+            if log["topics"][:2] == [topics["Purchased"], bought]:
+                answer["result"].append(
+                    {
+                        **log,
+                        "topics": [topics["Refunded"], bought, log["topics"][3]],
+                        "data": "0x" + f"{25 * 10**6:064x}",
+                        "logIndex": hex(int(log["logIndex"], 16) + 1),
+                    }
+                )
+
+    return change
+
+
+def hide(request: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Leave all logs of purchases out, and announce none."""
+    if request["method"] == "eth_getLogs" and isinstance(answer.get("result"), list):
+        answer["result"] = [log for log in answer["result"] if len(log["topics"]) != 4]
+    block = answer.get("result")
+    if isinstance(block, dict) and "logsBloom" in block and "transactionHash" not in block:
+        block["logsBloom"] = "0x" + "00" * 256
+
+
+def invent_status(status: int) -> Callable[[Any, Any], None]:
+    """Tell another status of all purchases."""
+
+    def change(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        result = answer.get("result")
+        if (
+            request["method"] == "eth_call"
+            and isinstance(result, str)
+            and len(result) == 2 + 4 * 64
+        ):
+            answer["result"] = "0x" + f"{status:064x}" + result[66:]
+
+    return change
+
+
+def test_buy__refund_invented__is_not_paid_again_without_a_word(
+    stand: Stand, liar: Any, home: Any
+) -> None:
+    sale, honest = stand.sell([]), stand.net.profile.rpc[0]
+    here = home()
+    with session_of(here, liar.url, honest) as session:
+        first = pay(session, sale)
+        liar.changes.append(invent_refund(session, first))
+        shutil.rmtree(here / "index")
+    with session_of(here, liar.url, honest) as session:
+        session.catalogue.sync()
+        assert Buyer(session).find_purchase(sale.version) is None  # the lie is in the index
+        with pytest.raises(BoughtBeforeError, match="money did not come back"):
+            pay(session, sale)
+        liar.changes.append(invent_status(PurchaseStatus.REFUNDED))
+        with pytest.raises(EndpointsDisagreeError):
+            pay(session, sale)
+        assert count(stand, sale) == 1
+        second = pay(session, sale, again=True)
+        assert second.purchase_id != first.purchase_id
+    assert count(stand, sale) == 2
+
+
+def test_buy__refund_invented_at_the_only_endpoint__needs_again(
+    stand: Stand, liar: Any, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sale, here = stand.sell([]), home()
+    monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)  # as if this were no local chain
+    with session_of(here, liar.url) as session:
+        first = pay(session, sale)  # a first payment needs one endpoint only
+        liar.changes.append(invent_refund(session, first))
+        shutil.rmtree(here / "index")
+    with (
+        session_of(here, liar.url) as session,
+        pytest.raises(BoughtBeforeError, match=r"only one chain endpoint.*add another.*--again"),
+    ):
+        pay(session, sale)
+    assert count(stand, sale) == 1
+
+
+def test_buy__purchase_hidden__is_known_from_the_journal_or_another_endpoint(
+    stand: Stand, liar: Any, home: Any
+) -> None:
+    sale, honest = stand.sell([]), stand.net.profile.rpc[0]
+    here, elsewhere = home(), home()
+    with session_of(here, honest) as session:
+        pay(session, sale)
+    shutil.rmtree(here / "index")
+    liar.changes.append(hide)
+    for folder in (here, elsewhere):
+        with session_of(folder, liar.url, honest) as session:
+            session.catalogue.sync()
+            assert Buyer(session).find_purchase(sale.version) is None
+            with pytest.raises(BoughtBeforeError, match="money did not come back"):
+                pay(session, sale)
+    assert count(stand, sale) == 1
+
+
+def test_buy__another_machine_bought_it__goes_on_with_that_purchase(
+    stand: Stand, home: Any
+) -> None:
+    sale = stand.sell([])
+    with session_of(home()) as one, session_of(home()) as two:
+        assert pay(one, sale) == pay(two, sale)
+    assert count(stand, sale) == 1
+
+
+def test_buy__another_machine_pays_at_the_same_time__only_one_is_mined(
+    stand: Stand, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sale, rpc = stand.sell([]), stand.session("seller").chain.rpc
+    original = Buyer._pay
+    with session_of(home()) as one, session_of(home()) as two:
+
+        def overtaken(self: Buyer, *args: Any) -> Purchase:
+            if self.session is one:
+                pay(two, sale)
+            return original(self, *args)
+
+        monkeypatch.setattr(buyer_module.Buyer, "_pay", overtaken)
+        with pytest.raises(truthmark.errors.ChainError, match=r"another transaction of .* before"):
+            pay(one, sale)
+        assert pay(one, sale).purchase_id == pay(two, sale).purchase_id
+    assert rpc.call("eth_blockNumber") and count(stand, sale) == 1
+
+
+def test_connect__other_first_block_at_either_endpoint__is_refused_and_nothing_forgotten(
+    stand: Stand, sale: Sale, liar: Any, home: Any
+) -> None:
+    honest, here = stand.net.profile.rpc[0], home()
+
+    def other_start(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if request["method"] == "eth_getBlockByNumber" and request["params"][0] == "0x0":
+            answer["result"]["hash"] = "0x" + "ab" * 32
+
+    with session_of(here, honest) as session:
+        pay(session, sale)
+    before = {path: path.read_bytes() for path in (here / "journal").rglob("*.sqlite")}
+    liar.changes.append(other_start)
+    with session_of(here, liar.url, honest) as session, pytest.raises(ChainMismatchError):
+        pay(session, sale)
+    with (
+        session_of(here, honest, liar.url) as session,
+        pytest.raises(ChainMismatchError, match="has another block 0"),
+    ):
+        pay(session, stand.sell([]))
+    assert {path: path.read_bytes() for path in (here / "journal").rglob("*.sqlite")} == before
+
+
+def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_again(
+    stand: Stand, liar: Any
+) -> None:
+    seller = stand.session("seller")
+    validators = seller.catalogue.validators()
+    offer = CustodyOffer(
+        threshold=1,
+        fee=10**5,
+        keeping_fee=10**6,
+        lock=10**20,
+        penalty=10**19,
+        term_seconds=86_400,
+        terms=3,
+    )
+    sale = stand.sell([])
+    dealt = Seller(seller).open_custody(
+        sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+    )
+    with stand.net.session("seller", rpc=(liar.url, *stand.net.profile.rpc)) as session:
+
+        def lapsed(request: dict[str, Any], answer: dict[str, Any]) -> None:
+            result = answer.get("result")
+            opened = f"0x{CustodyStatus.OPENED:064x}"
+            if isinstance(result, str) and len(result) == 2 + 11 * 64 and result[:66] == opened:
+                answer["result"] = f"0x{CustodyStatus.LAPSED:064x}" + result[66:]
+
+        liar.changes.append(lapsed)
+        with pytest.raises(EndpointsDisagreeError):
+            Seller(session).open_custody(
+                sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+            )
+        liar.changes.clear()
+        again = Seller(session).open_custody(
+            sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+        )
+    assert again.epoch.custody_id == dealt.epoch.custody_id
+
+
+def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
+    stand: Stand, sale: Sale, liar: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = stand.net.session("seller", rpc=(liar.url,))
+    seller = Seller(session)
+    session.catalogue.sync()
+    pot = seller.pot(sale.version)
+
+    def refused(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if request["method"] == "eth_getTransactionReceipt" and answer.get("result"):
+            answer["result"]["status"] = "0x0"
+
+    session.allow(stand.token, session.chain.registry.address, 10**9)
+    liar.changes.append(refused)
+    with pytest.raises(RevertedError):
+        seller.fund(sale.version, 10**6)
+    session.close()
+    monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
+    with (
+        stand.net.session("seller", rpc=(liar.url,)) as alone,
+        pytest.raises(ConfigError, match=r"only one chain endpoint says so.*add another"),
+    ):
+        alone.catalogue.sync()
+        Seller(alone).fund(sale.version, 10**6)
+    with (
+        stand.net.session("seller", rpc=(liar.url, *stand.net.profile.rpc)) as both,
+        pytest.raises(EndpointsDisagreeError),
+    ):
+        both.catalogue.sync()
+        Seller(both).fund(sale.version, 10**6)
+    assert seller.pot(sale.version) == pot + 10**6

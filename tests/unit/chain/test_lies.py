@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal between an endpoint that lies and one that does not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.rig import account, recipient
+from tests.utils.rpc_server import Proxy, serve
+from truthmark.chain import agreement
+from truthmark.chain.agreement import agreed, can_be_sure
+from truthmark.chain.connection import Chain, connect_chain
+from truthmark.chain.journal import Journal
+from truthmark.chain.transactions import Intent
+from truthmark.errors import (
+    ChainError,
+    ConfigError,
+    EndpointsDisagreeError,
+    RevertedError,
+    TransactionPendingError,
+)
+from truthmark.testing.anvil import AnvilProcess
+
+OWNER = account(0)
+
+
+class Liar(Proxy):
+    """Changes the answers to some methods."""
+
+    url = ""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.lies: dict[str, Any] = {}
+
+    def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        lie = self.lies.get(request["method"])
+        if lie is not None and answer.get("result") is not None:
+            answer["result"] = lie(answer["result"], *request["params"])
+
+
+@pytest.fixture
+def liar(process: AnvilProcess) -> Iterator[Liar]:
+    proxy = Liar(process.url)
+    with serve(proxy) as server:
+        proxy.url = server.url
+        yield proxy
+
+
+@pytest.fixture
+def both(chain: Chain, liar: Liar) -> Chain:
+    """The liar is asked first."""
+    return connect_chain(replace(chain.profile, rpc=(liar.url, *chain.profile.rpc)))
+
+
+def pay(chain: Chain, **more: Any) -> Intent:
+    return chain.token.functions.transfer(recipient(0), 1).intent("pay", "pay", **more)
+
+
+def paid(chain: Chain) -> int:
+    return int(chain.token.functions.balanceOf(recipient(0)).call())
+
+
+def journal_of(chain: Chain, folder: Path) -> Journal:
+    return Journal(chain, OWNER, folder / "journal", timeout=1)
+
+
+def use_nonce(process: AnvilProcess, nonce: int) -> None:
+    """Let another program have the next nonce."""
+    foreign = {"nonce": nonce, "to": recipient(9), "value": 1, "gas": 21_000, "chainId": 31337}
+    signed = OWNER.sign_transaction({**foreign, "gasPrice": 10**11})
+    process.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+
+
+def failed(receipt: Any, *_: Any) -> Any:
+    return {**receipt, "status": "0x0"}
+
+
+def test_send__refusal_invented__is_not_believed(
+    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+) -> None:
+    journal = journal_of(both, tmp_path)
+    liar.lies["eth_getTransactionReceipt"] = failed
+    with pytest.raises(TransactionPendingError, match="say different things"):
+        journal.send(pay(both))
+    assert [intent.key for intent in journal.pending()] == ["pay"]
+    liar.lies.clear()
+    assert journal.wait("pay").succeeded
+    assert paid(chain) == 1
+
+
+def test_send__refusal_that_was_believed__is_asked_again_before_it_is_sent_anew(
+    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+) -> None:
+    alone = connect_chain(replace(chain.profile, rpc=(liar.url,)))
+    liar.lies["eth_getTransactionReceipt"] = failed
+    with pytest.raises(RevertedError):
+        journal_of(alone, tmp_path).send(pay(alone))
+    with pytest.raises(EndpointsDisagreeError):
+        journal_of(both, tmp_path).send(pay(both))
+    with pytest.raises(EndpointsDisagreeError, match="which now says otherwise"):
+        journal_of(chain, tmp_path).send(pay(chain))
+    assert paid(chain) == 1
+
+
+def test_wait__replacement_invented__is_never_bound_to_another_nonce(
+    process: AnvilProcess, chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+) -> None:
+    journal = journal_of(both, tmp_path)
+    liar.lies["eth_getTransactionReceipt"] = lambda *_: None
+    liar.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
+    before = chain.rpc.call("eth_getTransactionCount", OWNER.address, "latest")
+    with pytest.raises(TransactionPendingError, match="say different things"):
+        journal.send(pay(both))
+    used = chain.rpc.call("eth_getTransactionCount", OWNER.address, "pending")
+    assert int(used, 16) == int(before, 16) + 1
+    assert paid(chain) == 1
+    liar.lies.clear()
+    assert journal.wait("pay").succeeded
+
+
+def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
+    chain: Chain, liar: Liar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = connect_chain(replace(chain.profile, rpc=(liar.url,)))
+    assert can_be_sure(alone)
+    monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
+    assert not can_be_sure(alone)
+    liar.lies["eth_getTransactionReceipt"] = lambda *_: None
+    liar.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
+    with pytest.raises(ConfigError, match=r"only one chain endpoint says so; add another with"):
+        journal_of(alone, tmp_path).send(pay(alone))
+    assert paid(chain) == 1
+
+
+def test_send__only_one_nonce_will_do__fails_where_something_came_in_between(
+    process: AnvilProcess, chain: Chain, journal: Journal
+) -> None:
+    nonce = journal.next_nonce()
+    use_nonce(process, nonce)
+    with pytest.raises(ChainError, match=r"another transaction of .* before: pay was not sent"):
+        journal.send(pay(chain, nonce=nonce))
+    process.rpc("evm_setAutomine", False)
+    journal.submit(pay(chain, nonce=nonce + 1))
+    process.rpc("anvil_dropAllTransactions")
+    use_nonce(process, nonce + 1)
+    process.rpc("anvil_mine", "0x1")
+    process.rpc("evm_setAutomine", True)
+    with pytest.raises(RevertedError, match="took the place of this one"):
+        journal.wait("pay", timeout=20)
+    assert paid(chain) == 0
+    [(entry, last)] = journal.signed("pay")
+    assert entry.receipt is None
+    assert last == nonce + 1
+    assert journal.mined() == 0
+
+
+def test_next_nonce__endpoints_differ__is_the_smaller_one(
+    both: Chain, liar: Liar, tmp_path: Path
+) -> None:
+    journal = journal_of(both, tmp_path)
+    honest = journal.next_nonce()
+    liar.lies["eth_getTransactionCount"] = lambda count, *_: hex(int(count, 16) + 5)
+    assert journal.next_nonce() == honest
+
+
+def test_send__absurd_tip_advised__what_the_other_endpoint_advises_is_paid(
+    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+) -> None:
+    advised = int(chain.rpc.call("eth_maxPriorityFeePerGas"), 16)
+    liar.lies["eth_maxPriorityFeePerGas"] = lambda *_: hex(10**11)
+    receipt = journal_of(both, tmp_path).send(pay(both))
+    base = chain.block(receipt.block_number).base_fee
+    assert base is not None
+    assert receipt.gas_price <= base + advised
+
+
+def test_agreed__same_place_named_twice__is_one_voice(chain: Chain) -> None:
+    url = chain.profile.rpc[0]
+    twice = connect_chain(replace(chain.profile, rpc=(url, url + "/")))
+    assert twice.rpc.others() == []
+    assert agreed(twice, [("eth_chainId", ())]) == ["0x7a69"]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What two endpoints say alike.
+
+Nothing that costs money follows from one endpoint's word. A second one is asked the same, in
+another place; where the profile names only one, only a local development chain is believed.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from truthmark.chain.rpc import Request
+from truthmark.config import DEVNET_CHAIN_ID
+from truthmark.errors import (
+    ChainUnavailableError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
+    NodeError,
+    RevertedError,
+)
+
+if TYPE_CHECKING:
+    from truthmark.chain.connection import Chain
+
+ADD_AN_ENDPOINT = 'add another with `rpc = ["https://…", "https://…"]` in config.toml or --rpc'
+"""What to do where there is one endpoint only."""
+
+
+def can_be_sure(chain: "Chain") -> bool:
+    """Whether what `agreed` returns may be relied on where money is at stake.
+
+    That takes endpoints in two places, or a development chain on this machine.
+    """
+    is_local = all(endpoint.is_local for endpoint in chain.rpc.endpoints)
+    return _needed(chain) == 2 or (is_local and chain.profile.chain_id == DEVNET_CHAIN_ID)
+
+
+def agreed(
+    chain: "Chain",
+    requests: Sequence[Request],
+    key: Callable[[list[Any]], Any] = lambda replies: replies,
+) -> list[Any]:
+    """Ask endpoints in two places the same, or the only one there is.
+
+    Args:
+        chain: Whose endpoints are asked.
+        requests: Methods with their parameters.
+        key: What of the results must be alike.
+
+    Returns:
+        The results, in the order of the requests.
+
+    Raises:
+        EndpointsDisagreeError: They say different things.
+        ChainUnavailableError: Fewer answer than are needed.
+        RevertedError: A contract refuses.
+    """
+    needed = _needed(chain)
+    answers: dict[object, list[Any]] = {}
+    failure: Exception | None = None
+    for endpoint in chain.rpc.endpoints:
+        if endpoint.place in answers:
+            continue
+        try:
+            answers[endpoint.place] = chain.rpc.batch(requests, endpoint=endpoint)
+        except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
+            failure = error
+        if len(answers) == needed:
+            break
+    if len(answers) < needed:
+        raise ChainUnavailableError(
+            f"only {len(answers)} of the {needed} chain endpoints that must agree answers; "
+            f"add another or try later ({failure})"
+        )
+    first, *others = answers.values()
+    if any(key(other) != key(first) for other in others):
+        raise EndpointsDisagreeError(
+            "two chain endpoints say different things; wait, and if it stays so replace one"
+        )
+    return first
+
+
+def is_contradicted(
+    chain: "Chain", request: Request, key: Callable[[Any], Any], answer: Any
+) -> bool:
+    """Whether an endpoint says otherwise than another that gave this answer.
+
+    One that does not answer contradicts nobody.
+    """
+    if _needed(chain) < 2:
+        return False
+    method, params = request
+    for endpoint in chain.rpc.endpoints:
+        try:
+            if key(chain.rpc.call(method, *params, endpoint=endpoint)) != answer:
+                return True
+        except (ChainUnavailableError, MalformedReplyError, NodeError, RevertedError):
+            continue
+    return False
+
+
+def _needed(chain: "Chain") -> int:
+    return min(2, len({endpoint.place for endpoint in chain.rpc.endpoints}))
