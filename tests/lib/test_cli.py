@@ -41,6 +41,7 @@ HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 PROFILE = {
     "name": "devnet",
     "chain_id": 31337,
+    "genesis": "0x" + "11" * 32,
     "rpc": ["http://127.0.0.1:9"],
     "tokens": [{"symbol": "TUSD", "address": "0x" + "11" * 20, "decimals": 6}],
 }
