@@ -177,8 +177,8 @@ def get(
         try:
             _write(session, opened, folder, kind, as_json=as_json)
         except (CodecError, OSError):
-            again = f"`truthmark get {version.ref} --to FOLDER`"
-            say(f"{version.ref} stays yours: {again} opens it elsewhere, and nothing is paid again")
+            line = f"`truthmark get {version.ref} --to FOLDER`"
+            say(f"{version.ref} stays yours: {line} opens it elsewhere, and nothing is paid again")
             raise
 
 
