@@ -264,6 +264,7 @@ class Packed:
         counts: As they will be public.
         tables: As they will be public.
         skipped: Files that were left out.
+        notes: What else is lost, or packed otherwise than one might expect.
         needs_backup: Whether its key is in no backup yet.
     """
 
@@ -275,6 +276,7 @@ class Packed:
     counts: tuple[Count, ...]
     tables: tuple[Table, ...]
     skipped: int
+    notes: tuple[str, ...]
     needs_backup: bool
 
 

@@ -114,6 +114,8 @@ def _review(packed: Packed) -> None:
             columns_of(packed.tables)
     if packed.skipped:
         st.caption(f"{count(packed.skipped, 'hidden file')} left out.")
+    for note in packed.notes:
+        st.caption(literal(note))
     if st.button("Change it", key="sell_back", icon=":material/arrow_back:"):
         with shown(services.TruthmarkError):
             services.discard(packed)

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def pack(
         card=CardPolicy(schema=show_columns, counts=show_counts, samples=samples),
         progress=progress,
     )
-    return _packed(session, packed.folder, len(packed.skipped))
+    return _packed(session, packed.folder, len(packed.skipped), packed.notes)
 
 
 def discard(packed: views.Packed) -> None:
@@ -108,7 +108,7 @@ def discard(packed: views.Packed) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _packed(session: Session, folder: Path, skipped: int) -> views.Packed:
+def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) -> views.Packed:
     manifest = read_manifest(folder)
     card = read_card((folder / "card.json").read_bytes())
     return views.Packed(
@@ -120,6 +120,7 @@ def _packed(session: Session, folder: Path, skipped: int) -> views.Packed:
         counts=counts_of(card),
         tables=tables_of(card),
         skipped=skipped,
+        notes=tuple(clean(note, 400) for note in notes),
         needs_backup=not is_covered(session.home, "seller-secret", _secret_name(manifest)),
     )
 

@@ -552,6 +552,29 @@ def test_list__interrupted_and_repeated__goes_on_and_lists_once(
     assert [f.name for f in sorted(tmp_path.glob("*.backup"))] == ["my-2.backup", "my.backup"]
 
 
+def test_list__interrupted_as_the_packed_folder_appears__goes_on(
+    seller: Person, frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from truthmark.codec import durable
+
+    source, packed = tmp_path / "odd.parquet", tmp_path / "packed"
+    frame.to_parquet(source)
+    command = ("list", source, "--packed", packed, "--price", "4 TUSD", *DIRECT)
+    synced = durable.sync
+
+    def stop(path: Path) -> None:
+        if path == tmp_path:  # what is done last, when the folder has its name
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        synced(path)
+
+    monkeypatch.setattr(durable, "sync", stop)
+    stopped = seller(*command, "--backup", tmp_path / "b")
+    assert (stopped.code, packed.exists()) == (INTERRUPTED, True)
+    again = seller(*command, "--backup", tmp_path / "b").ok()
+    assert "going on with" in again.err
+
+
 @pytest.mark.parametrize("change", ["data", "options", "by hand"])
 def test_list__packed_of_something_else__is_said(
     change: str, seller: Person, frame: pd.DataFrame, tmp_path: Path

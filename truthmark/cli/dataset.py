@@ -46,6 +46,8 @@ def pack_options(function: _F) -> _F:
             click.option("--hide-schema", is_flag=True, help="Keep names of columns private."),
             click.option("--hide-counts", is_flag=True, help="Keep numbers of rows private."),
             click.option("--as-files", is_flag=True, help="Pack tables as the files they are."),
+            click.option("--follow-links", is_flag=True, help="Pack what links point to."),
+            click.option("--hidden", is_flag=True, help="Pack hidden files too."),
             click.option(
                 "--processes",
                 type=click.IntRange(1, 64),
@@ -113,8 +115,19 @@ def pack_source(
     yes: bool,
     previous: Path | None = None,
     purge: bool = False,
+    note: "Callable[[Manifest], None] | None" = None,
 ) -> "Packed":
     """Pack a source after its public part was agreed to.
+
+    Args:
+        source: a file or folder.
+        folder: where to.
+        vault: keeps the secret.
+        options: those of `pack_options`.
+        yes: whether it is agreed to already.
+        previous: folder of the version before.
+        purge: take nothing over from that.
+        note: see `truthmark.market.packing.pack_dataset`.
 
     Raises:
         ConfigError: An option cannot be used.
@@ -153,14 +166,23 @@ def pack_source(
                 samples=options["samples"],
             ),
             as_bytes=options["as_files"],
+            follow_links=options["follow_links"],
+            hidden=options["hidden"],
             processes=options["processes"],
             previous=previous,
             purge=purge,
             progress=progress,
             review=review,
+            note=note,
         )
     if packed.skipped:
-        say(f"{plural(len(packed.skipped), 'hidden file')} left out: {packed.skipped[0]} …")
+        more = " …" if len(packed.skipped) > 1 else ""
+        say(
+            f"{plural(len(packed.skipped), 'hidden file')} left out (--hidden packs them): "
+            f"{clean(packed.skipped[0])}{more}"
+        )
+    for line in packed.notes:
+        say(clean(line, 400))
     if packed.inherited:
         say(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed

@@ -14,6 +14,7 @@ from truthmark.cli.output import bar, say
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
+    from truthmark.codec import Manifest
     from truthmark.market.catalogue import Version
     from truthmark.market.session import Session
 
@@ -97,13 +98,23 @@ class Packing:
                 older = Buyer(session).fetch(previous, progress)
         # Before it is read: what changes meanwhile is not what was packed.
         description = self._describe(previous)
+        record = self._record(folder)
+
+        def note(manifest: "Manifest") -> None:
+            # Before the folder is there: a kill in between must not leave one that nobody knows.
+            record.parent.mkdir(parents=True, exist_ok=True)
+            content = {**description, "manifest": str(manifest.cid)}
+            write_atomically(record, json.dumps(content).encode())
+
         made = pack_source(
-            self._source, folder, session.vault, self._options, yes=yes, previous=older
+            self._source,
+            folder,
+            session.vault,
+            self._options,
+            yes=yes,
+            previous=older,
+            note=note,
         )
-        record = self._record(made.folder)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        content = {**description, "manifest": str(made.manifest.cid)}
-        write_atomically(record, json.dumps(content).encode())
         say(f"packed into {made.folder}")
         return made.folder
 
@@ -137,7 +148,7 @@ class Packing:
         how = {name: value for name, value in self._options.items() if name != "processes"}
         return {
             "source": os.fsencode(self._source.resolve()).hex(),
-            "files": _fingerprint(self._source.resolve()),
+            "files": _fingerprint(self._source.resolve(), self._options),
             "options": hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest(),
             "previous": None if previous is None else "0x" + previous.terms_id.hex(),
         }
@@ -147,20 +158,19 @@ class Packing:
         return folder
 
 
-def _fingerprint(source: Path) -> str:
-    """Return a digest of the sizes and times of all files of a source, which are not read.
+def _fingerprint(source: Path, options: dict[str, Any]) -> str:
+    """Return a digest of the sizes and times of all files to pack, which are not read.
 
     With their inodes: a file that was put in place of another one may have its size and time.
     """
+    from truthmark.codec.walking import walk
+
     found = hashlib.sha256()
-    files = [source]
+    files = {"": source}
     if source.is_dir():
-        files = sorted(Path(top, name) for top, _, names in os.walk(source) for name in names)
-    for file in files:
-        found.update(os.fsencode(file) + b"\0")
-        try:
-            known = file.stat()
-        except OSError:
-            continue  # packing says what is wrong with it
+        files = walk(source, follow_links=options["follow_links"], hidden=options["hidden"]).files
+    for path, file in files.items():
+        found.update(os.fsencode(path) + b"\0")
+        known = file.stat()
         found.update(f"{known.st_size} {known.st_mtime_ns} {known.st_ino}\0".encode())
     return found.hexdigest()

@@ -13,6 +13,7 @@ from truthmark.cid import CID, cid_of_stream
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
+from truthmark.codec.hub import in_order
 from truthmark.codec.index import Index, Segment, check_index_size
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
@@ -155,8 +156,8 @@ class Container:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, in order of first appearance."""
-        return tuple(dict.fromkeys(file.split for file in self.files if file.split is not None))
+        """Names of the splits: train, validation, test, then the others."""
+        return tuple(in_order(file.split for file in self.files if file.split is not None))
 
     @property
     def tables(self) -> tuple[File, ...]:

@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.codec.durable import new_folder, write_file
+from truthmark.codec import readme
+from truthmark.codec.durable import new_folder
 from truthmark.codec.names import check_paths
 from truthmark.codec.workers import ordered_map
 from truthmark.errors import CodecError, ConfigError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from truthmark.codec.container import Container, File, Format
 
-README_NAME: Final = "README.md"
-_ENTITIES: Final = {ord(char): f"&#{ord(char)};" for char in "\\`*_[]()<>|#!&~"}
 _FORMATS: Final = ("parquet", "arrow", "original")
 _ORIGINALS: Final = {
     ".csv": "csv",
@@ -46,11 +45,13 @@ def extract(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Path:
-    """Write all files and tables into the new folder `target`, with a README.
+    """Write all files and tables into the new folder `target`.
 
     Files keep their bytes and paths. Tables become Parquet or Arrow IPC files, or what their
-    suffix says (`original`). The README has the front matter that Hugging Face `datasets` reads,
-    so that `load_dataset(target)` finds the splits. The folder appears whole or not at all.
+    suffix says (`original`). Hugging Face `load_dataset(target)` finds the splits that it found in
+    the source: a README of the seller's names the files that were written (its front matter only
+    is corrected), and one is added where there is something else than tables, or where names of
+    files do not say the splits. The folder appears whole or not at all.
 
     Args:
         container: an open container.
@@ -85,62 +86,10 @@ def extract(
             path = folder / names[table.path]
             _write_table(container, table, path, _kind(path, format), processes)
             advance(sum(segment.shards for segment in container.segments_of(table)))
-        if README_NAME not in names.values():
-            write_file(folder / README_NAME, readme(container, names).encode("utf-8"))
+        readme.complete(container, folder, names)
     if progress is not None:
         progress(total, total)
     return target
-
-
-def readme(container: "Container", names: dict[str, str]) -> str:
-    """Return a dataset card with Hugging Face front matter.
-
-    Everything that the seller wrote is quoted as JSON, which YAML reads as plain text.
-    """
-    card = container.card or {}
-    manifest = container.manifest
-    title = str(card.get("title") or "Dataset")
-    lines = ["---", f"pretty_name: {json.dumps(title)}"]
-    lines += ["license: other", f"license_name: {json.dumps(manifest.licence)}"]
-    if container.splits:
-        lines += ["configs:", "- config_name: default", "  data_files:"]
-        for split in container.splits:
-            lines += [f"  - split: {json.dumps(split)}", "    path:"]
-            lines += [f"    - {json.dumps(path)}" for path in _patterns(container, names, split)]
-    lines += ["---", "", f"# {_plain(title)}", ""]
-    if card.get("description"):
-        lines += [_plain(str(card["description"])), ""]
-    lines += [
-        f"Licence: {_plain(manifest.licence)}",
-        "",
-        "| split | path | holds |",
-        "|---|---|---|",
-    ]
-    shown = [file for file in container.files if file.is_table] or list(container.files[:20])
-    for file in shown[:200]:
-        holds = f"{file.length} rows" if file.is_table else f"{file.length} bytes"
-        lines.append(f"| {file.split or ''} | {_plain(names[file.path])} | {holds} |")
-    lines += [
-        "",
-        f"Opened from a TMK1 container of {manifest.count} shards with root "
-        f"`0x{manifest.root.hex()}`; manifest `{manifest.cid}`.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _patterns(container: "Container", names: dict[str, str], split: str) -> list[str]:
-    members = [file for file in container.files if file.split == split]
-    tops = {names[file.path].partition("/")[0] for file in members if "/" in names[file.path]}
-    others = {names[file.path].partition("/")[0] for file in container.files if file.split != split}
-    if len(members) > 1 and len(tops) == 1 and not tops & others:
-        return [f"{tops.pop()}/**"]
-    return [names[file.path] for file in members]
-
-
-def _plain(text: str) -> str:
-    # One line, in which nothing acts as Markdown or HTML.
-    return " ".join(text.split()).translate(_ENTITIES)
 
 
 def _output_names(files: "Sequence[File]", format: "Format") -> dict[str, str]:

@@ -44,7 +44,7 @@ from truthmark.codec.manifest import Manifest
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
 from truthmark.codec.seal import Sealer
 from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
-from truthmark.codec.sources import BytesFile, Plan, plan
+from truthmark.codec.sources import BytesFile, Plan, SourceOptions, plan
 from truthmark.errors import CodecError, ConfigError, LimitError
 from truthmark.types import Point, Progress
 
@@ -66,7 +66,8 @@ class Packed:
         manifest_bytes: its canonical bytes.
         card: the public card, as read back from its bytes.
         inherited: how many shards were taken over unchanged from the previous version.
-        skipped: hidden files of a folder that were not packed.
+        skipped: hidden files and folders of a folder that were not packed.
+        notes: what else of the source is lost or is packed otherwise than one might expect.
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Packed:
     card: dict[str, Any]
     inherited: int
     skipped: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Show where it is and how much."""
@@ -114,11 +116,14 @@ def pack(
     provenance: Mapping[str, Any] | None = None,
     shard_size: int | None = None,
     as_bytes: bool = False,
+    follow_links: bool = False,
+    hidden: bool = False,
     processes: int = 1,
     progress: Progress | None = None,
     previous: Previous | None = None,
     purge: bool = False,
     review: Callable[[dict[str, Any], Manifest], None] | None = None,
+    commit: Callable[[Manifest], None] | None = None,
 ) -> Packed:
     """Pack `source` into the new folder `target`.
 
@@ -138,12 +143,16 @@ def pack(
         provenance: public, goes into the manifest.
         shard_size: power of two from 4 KiB to 1 MiB; by default fitted to the data.
         as_bytes: pack table files as they are instead of as tables.
+        follow_links: pack what links in a folder point to; without it a link is refused.
+        hidden: pack hidden files of a folder too.
         processes: processors to use.
         progress: called with plaintext bytes sealed and about how many there are.
         previous: older version whose unchanged shards are taken over.
         purge: with `previous`, take nothing over, so that nothing deleted stays inside.
         review: called with the card and the manifest, which is all that becomes public, before
             anything appears at `target`; an exception from it abandons the pack.
+        commit: called with the manifest when everything is synced and only the folder's name is
+            left to be given, to keep what nobody could do without once it has it.
 
     Returns:
         What was made.
@@ -158,7 +167,7 @@ def pack(
         raise ConfigError(f"processes {processes}: choose at least 1")
     licence = spdx(licence)
     _claim(check_cek(cek))
-    made = plan(source, as_bytes=as_bytes)
+    made = plan(source, SourceOptions(as_bytes, follow_links, hidden))
     with open_previous(None if purge else previous) as older:
         chosen, expected = choose_shard_size(made)
         if older is not None:
@@ -168,7 +177,13 @@ def pack(
                     "leave it out, or purge"
                 )
             shard_size = older.shard_size
-        with new_folder(target) as folder:
+        packed: Packed | None = None
+
+        def finished() -> None:
+            if commit is not None and packed is not None:
+                commit(packed.manifest)
+
+        with new_folder(target, finished) as folder:
             packer = _Packer(
                 made,
                 folder,
@@ -181,7 +196,7 @@ def pack(
             )
             with packer:
                 packer.run()
-            return packer.finish(
+            packed = packer.finish(
                 target,
                 public_key=public_key,
                 licence=licence,
@@ -190,6 +205,7 @@ def pack(
                 provenance=provenance,
                 review=review,
             )
+        return packed
 
 
 _used: set[bytes] = set()
@@ -314,7 +330,13 @@ class _Packer:
         if review is not None:
             review(card, manifest)
         return Packed(
-            target, manifest, manifest_bytes, card, self.inherited, tuple(self._plan.skipped)
+            target,
+            manifest,
+            manifest_bytes,
+            card,
+            self.inherited,
+            tuple(self._plan.skipped),
+            tuple(self._plan.notes),
         )
 
     # ------- the byte stream

@@ -100,12 +100,12 @@ def from_reader(reader: "pa.RecordBatchReader", path: str, split: str | None) ->
 
 
 def open_table(location: Path, path: str) -> Table:
-    """Open a table file by its suffix.
+    """Open a table file by the suffix of `path`: a link may lead to a file of another name.
 
     Raises:
         CodecError: it is not what its suffix says; the message says how to pack it anyway.
     """
-    suffix = location.suffix.lower()
+    suffix = Path(path).suffix.lower()
     with _readable(location):
         before = _state(location)
         if suffix in _PARQUET:

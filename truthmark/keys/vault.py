@@ -78,6 +78,16 @@ class Vault:
                     f"the vault has another {kind} {name}; the old one was kept, look into {path}"
                 ) from error
 
+    def require_writable(self) -> None:
+        """Find out early whether something can be put.
+
+        Raises:
+            KeysError: Nothing can be written there.
+        """
+        make_private_folder(self.folder)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise KeysError(f"nothing can be written into {self.folder}; check its rights")
+
     def find(self, kind: str, name: str) -> Record | None:
         """Return a record, or None where there is none.
 

@@ -1,23 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packing under a fresh secret that is on disk before the first shard is sealed."""
+"""Packing under a fresh secret that is on disk before the packed folder is there."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from truthmark.codec import Packed, Previous, cek_from_point, pack, read_manifest
+from truthmark.codec import Manifest, Packed, Previous, cek_from_point, pack, read_manifest
 from truthmark.errors import KeysError
 from truthmark.keys.curve import base_of, multiply, random_scalar
 from truthmark.keys.vault import Vault
 from truthmark.types import Point
 
 
-def pack_dataset(source: Any, target: Path, vault: Vault, **options: Any) -> Packed:
+def pack_dataset(
+    source: Any,
+    target: Path,
+    vault: Vault,
+    *,
+    note: Callable[[Manifest], None] | None = None,
+    **options: Any,
+) -> Packed:
     """Pack a source under a fresh secret, which the vault keeps.
+
+    What fails leaves nothing: neither a folder nor a secret of nothing.
 
     Args:
         source: As `truthmark.codec.pack` takes it.
         target: A folder that does not exist yet, or is empty.
-        vault: Where the secret is written, and synced, before anything is sealed with it.
+        vault: Where the secret is written, and synced, before the folder gets its name.
+        note: Called with the manifest once the secret is kept, before the folder gets its name.
         options: As `truthmark.codec.pack` takes them; `previous` is here a folder that was packed
             before with a secret of this vault, whose unchanged shards are taken over.
 
@@ -31,10 +42,22 @@ def pack_dataset(source: Any, target: Path, vault: Vault, **options: Any) -> Pac
         folder = Path(previous)
         older = read_manifest(folder).public_key
         options["previous"] = Previous(folder, secret_cek(vault.seller_secret(older), older))
+    vault.require_writable()  # not only after hours of packing
     secret = random_scalar()
-    public_key = vault.put_seller_secret(secret)
+    public_key = multiply(secret)
+
+    def commit(manifest: Manifest) -> None:
+        vault.put_seller_secret(secret)
+        if note is not None:
+            note(manifest)
+
     return pack(
-        source, target, cek=secret_cek(secret, public_key), public_key=public_key, **options
+        source,
+        target,
+        cek=secret_cek(secret, public_key),
+        public_key=public_key,
+        commit=commit,
+        **options,
     )
 
 

@@ -117,7 +117,7 @@ def test_extract__names_that_would_meet__stay_apart(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.jsonl").write_text('{"x":1}\n')
     out = extracted(tmp_path / "in", tmp_path)
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["README.md", "a.jsonl.parquet", "a.parquet"]
+    assert names == ["a.jsonl.parquet", "a.parquet"]
 
 
 def test_extract__own_readme__is_kept(tmp_path: Path) -> None:
@@ -139,11 +139,11 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_readme__text_of_the_seller__stays_text(text: str, tmp_path: Path) -> None:
     yaml = pytest.importorskip("yaml")
-    out = extracted({"train": TABLE}, tmp_path, title=text, description=text)
+    out = extracted({"first": TABLE}, tmp_path, title=text, description=text)
     readme = (out / "README.md").read_text()
     head = yaml.safe_load(readme.split("---\n")[1])
     assert head["pretty_name"] == text
-    assert head["configs"][0]["data_files"][0]["split"] == "train"
+    assert head["configs"][0]["data_files"][0]["split"] == "first"
     body = readme.split("\n---\n", 1)[1]
     assert "<script" not in body and "](" not in body and "`x`" not in body
 

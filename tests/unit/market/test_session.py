@@ -22,7 +22,9 @@ from truthmark.errors import (
     ChainUnavailableError,
     ConfigError,
     KeysError,
+    MarketError,
     RevertedError,
+    TruthmarkError,
 )
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import multiply
@@ -470,28 +472,70 @@ def test_sign_permit__chain_is_away__does_not_take_it_for_a_token_without(paper:
 # ------------------------------------------------------------------------ packing
 
 
-def test_pack_dataset__fresh_secret__is_in_the_vault_before_a_shard_is_sealed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_pack_dataset__fresh_secret__is_in_the_vault_before_the_folder_is_there(
+    tmp_path: Path,
 ) -> None:
-    from truthmark.market import packing
-
     vault = Vault(tmp_path / "vault")
     kept_before: list[int] = []
-    original = packing.pack
-
-    def pack(*args: Any, **options: Any) -> Any:
-        kept_before.append(vault.seller_secret(options["public_key"]))
-        return original(*args, **options)
-
-    monkeypatch.setattr(packing, "pack", pack)
     frame = pd.DataFrame({"a": range(10)})
     for name in ("one", "two"):
-        pack_dataset(frame, tmp_path / name, vault, licence="MIT")
+
+        def note(manifest: Any, name: str = name) -> None:
+            assert not (tmp_path / name).exists()
+            kept_before.append(vault.seller_secret(manifest.public_key))
+
+        pack_dataset(frame, tmp_path / name, vault, licence="MIT", note=note)
     first, second = (read_manifest(tmp_path / n).public_key for n in ("one", "two"))
     assert [multiply(secret) for secret in kept_before] == [first, second]
     assert first != second
     with open_container(tmp_path / "one", cek=seller_cek(vault, first)) as container:
         assert container.to_pandas()["a"].tolist() == list(range(10))
+
+
+def decline(*_: Any) -> None:
+    raise MarketError("nothing was written")
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("there is no such file", {}),
+        ("empty", {}),
+        ("link", {}),
+        ("broken.parquet", {}),
+        ("good.txt", {"licence": ""}),
+        ("good.txt", {"shard_size": 5}),
+        ("good.txt", {"title": "x" * 999}),
+        ("good.txt", {"review": decline}),
+        ("good.txt", {"progress": interrupted}),
+    ],
+)
+def test_pack_dataset__failed__leaves_no_secret(
+    source: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    vault = Vault(tmp_path / "vault")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "x").symlink_to("nowhere")
+    (tmp_path / "broken.parquet").write_text("PAR1")
+    (tmp_path / "good.txt").write_text("good")
+    with pytest.raises((TruthmarkError, KeyboardInterrupt)):
+        pack_dataset(tmp_path / source, tmp_path / "one", vault, **{"licence": "MIT", **options})
+    assert list(vault.entries()) == []
+    assert not (tmp_path / "one").exists()
+
+
+def test_pack_dataset__target_in_use__leaves_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "mine").write_text("mine")
+    vault = Vault(tmp_path / "vault")
+    with pytest.raises(ConfigError, match="exists already"):
+        pack_dataset(pd.DataFrame({"a": [1]}), tmp_path / "one", vault, licence="MIT")
+    assert list(vault.entries()) == []
 
 
 def test_pack_dataset__previous_of_another_vault__is_refused(tmp_path: Path) -> None:
