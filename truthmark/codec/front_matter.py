@@ -15,9 +15,13 @@ from truthmark.codec.hub import Splits, escape, find_matches
 
 README_NAME: Final = "README.md"
 MAX_README_SIZE: Final = 4 << 20
-_MAX_YAML_SIZE: Final = 1 << 20
+_MAX_YAML_SIZE: Final = 1 << 19
 # As huggingface_hub's repocard.py finds it.
 _BLOCK = re.compile(r"^(\s*---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\n|$))")
+_CONFIGS = re.compile(
+    r"^(configs|'configs'|\"configs\")[ \t]*:.*(\r?\n(?:[ \t#-].*)?)*", re.MULTILINE
+)
+_MAX_DEPTH: Final = 8
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./*?-]*")
 # These say what is loaded; all others say how files are read, which holds for their format only.
 _NEUTRAL: Final = frozenset(
@@ -52,7 +56,7 @@ class Config:
     options: Mapping[str, str]
 
     def files(self, paths: Sequence[str]) -> Splits:
-        """Return the files of each split that it names, of `paths`."""
+        """Return the files of each split that it names, of `paths`, which are sorted."""
         return {
             split: [path for pattern in patterns for path in _find(pattern, self.folder, paths)[0]]
             for split, patterns in (self.splits or {}).items()
@@ -73,7 +77,7 @@ def rewrite(readme: str, names: Mapping[str, str]) -> str:
         names: new name of every file in its folder by the old one, both relative to the folder.
     """
     start, root = _compose(readme)
-    old, new = list(names), list(names.values())
+    old, new = sorted(names), sorted(names.values())
     edits: dict[int, tuple[int, str]] = {}
     for entry in _entries(root):
         folder = _read_config(entry).folder
@@ -112,12 +116,26 @@ def _compose(readme: str) -> tuple[int, Any]:
     import yaml
 
     match = _BLOCK.match(readme)
-    if match is None or len(match[2]) > _MAX_YAML_SIZE:
+    # Only this part: the rest may be long, and the parser written in Python takes its time.
+    part = None if match is None else _CONFIGS.search(readme, match.start(2), match.end(2))
+    if part is None or len(part[0]) > _MAX_YAML_SIZE or _is_deep(part[0]):
         return 0, None
     try:
-        return match.start(2), yaml.compose(match[2], Loader=yaml.SafeLoader)
+        return part.start(), yaml.compose(part[0], Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError):
         return 0, None
+
+
+def _is_deep(text: str) -> bool:
+    """Whether brackets stand in brackets, or lists in lists, deeper than anybody writes them.
+
+    The parser would take time that grows with the square of the depth.
+    """
+    depth = deepest = 0
+    for char in re.findall(r"[][{}]", text):
+        depth += 1 if char in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > _MAX_DEPTH or re.search(r"([-?:][ \t]+){8}", text) is not None
 
 
 def _entries(root: Any) -> Iterator[Any]:
@@ -178,8 +196,7 @@ def _find(pattern: str, folder: str, paths: Sequence[str]) -> tuple[list[str], s
     # A `data_dir` counts for all configs but the first, for which it does if nothing is found.
     bases = [f"{folder}/", ""] if folder else [""]
     for base in bases:
-        below = [path.removeprefix(base) for path in paths if path.startswith(base)]
-        if found := find_matches(pattern, below):
+        if found := find_matches(pattern, _below(base, paths)):
             return [base + path for path in found], base
     return [], ""
 
@@ -188,7 +205,7 @@ def _same_pattern(
     pattern: str, found: Sequence[str], wanted: Sequence[str], base: str, new: Sequence[str]
 ) -> str | None:
     """Return a pattern that finds just the new names: this one, or this with another suffix."""
-    below = [path.removeprefix(base) for path in new if path.startswith(base)]
+    below = _below(base, new)
     target = [path.removeprefix(base) for path in wanted]
     candidates = [pattern]
     old = {_suffix(path) for path in found}
@@ -197,6 +214,10 @@ def _same_pattern(
         candidates += [stem + other for other in sorted({_suffix(path) for path in wanted})]
     fitting: Callable[[str], bool] = lambda one: find_matches(one, below) == target  # noqa: E731
     return next(filter(fitting, candidates), None)
+
+
+def _below(base: str, paths: Sequence[str]) -> Sequence[str]:
+    return [path.removeprefix(base) for path in paths if path.startswith(base)] if base else paths
 
 
 def _suffix(path: str) -> str:

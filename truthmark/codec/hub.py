@@ -15,9 +15,11 @@ does not know are left out.
 
 import mimetypes
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice, takewhile
 from typing import Final
 
 Splits = dict[str, list[str]]
@@ -126,19 +128,23 @@ def find_matches(pattern: str, paths: Sequence[str]) -> list[str]:
 
     Args:
         pattern: with `*`, `?` and `[...]` within a name, and `**` for any number of folders.
-        paths: files of the folder, relative to it.
+        paths: files of the folder, relative to it, sorted.
     """
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    parts = [part for part in pattern.split("/") if part not in ("", ".")] or [""]
     rule = _compile("/".join(parts))
     hidden, special = _hidden(parts), _special(parts)
-    return sorted(
+    start = re.split(r"[*?[]", "/".join(parts), maxsplit=1)[0]
+    first = bisect_left(paths, start)
+    # Sorted: all that begin alike stand together.
+    near = takewhile(lambda path: path.startswith(start), islice(paths, first, None))
+    return [
         path
-        for path in paths
+        for path in near
         if rule.fullmatch(path)
         and (path.rpartition("/")[2] not in _IGNORED or path.rpartition("/")[2] == parts[-1])
         and _hidden(path.split("/")) == hidden
         and _special(path.split("/")) == special
-    )
+    ]
 
 
 def escape(path: str) -> str:

@@ -34,7 +34,7 @@ def read_layout(files: Mapping[str, Path]) -> Layout:
     Args:
         files: where each file is read, by its path in the folder.
     """
-    paths = list(files)
+    paths = sorted(files)
     layout = Layout()
     configs = _configs(files, README_NAME)
     named = [config.files(paths) for config in configs if config.splits is not None]

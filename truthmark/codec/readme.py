@@ -193,7 +193,7 @@ def _configs(wanted: hub.Splits, names: Mapping[str, str]) -> list[str]:
             name += "_"
         used.add(name)
         lines += [f"  - split: {json.dumps(name)}", "    path:"]
-        lines += [f"    - {json.dumps(path)}" for path in _short(members, list(names.values()))]
+        lines += [f"    - {json.dumps(path)}" for path in _short(members, sorted(names.values()))]
     return lines
 
 

@@ -117,7 +117,7 @@ def test_extract__names_that_would_meet__stay_apart(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.jsonl").write_text('{"x":1}\n')
     out = extracted(tmp_path / "in", tmp_path)
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["a.jsonl.parquet", "a.parquet"]
+    assert names == ["README.md", "a.jsonl.parquet", "a.parquet"]
 
 
 def test_extract__own_readme__is_kept(tmp_path: Path) -> None:
