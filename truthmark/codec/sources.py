@@ -13,7 +13,7 @@ from truthmark.codec.layout import read_layout
 from truthmark.codec.names import check_paths, check_split
 from truthmark.codec.tables import Table, from_arrow, from_reader, is_table_file, open_table
 from truthmark.codec.walking import walk
-from truthmark.errors import CodecError, ConfigError
+from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
     Source = Any
@@ -168,3 +168,14 @@ def _add_file(made: Plan, location: Path, path: str, split: str | None, *, as_by
         made.tables.append(replace(open_table(location, path), split=split))
     else:
         made.files.append(BytesFile(path, split, location.stat().st_size, location))
+
+
+def _note_executables(made: Plan, locations: Iterable[Path]) -> None:
+    some = [str(place) for place in locations if place.stat().st_mode & stat.S_IXUSR]
+    _note(made, "{} not marked as executable any more once opened: {}", some, "file")
+
+
+def _note(made: Plan, line: str, names: Sequence[str], noun: str) -> None:
+    if names:
+        count = f"{len(names)} {noun}" + ("s" if len(names) > 1 else "")
+        made.notes.append(line.format(count, names[0] + (" …" if len(names) > 1 else "")))
