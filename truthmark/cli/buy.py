@@ -10,11 +10,11 @@ import click
 from truthmark.cli.after import settle_complaint, take_money_back
 from truthmark.cli.base import State, command, find_version, json_option, yes_option
 from truthmark.cli.browse import dataset_json, purchase_json
-from truthmark.cli.dataset import FORMATS, files_json
+from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
-from truthmark.cli.output import amount_json, ask, bar, moment, out, out_json, plural, say
+from truthmark.cli.output import amount_json, ask, bar, clean, moment, out, out_json, plural, say
 from truthmark.cli.permits import read_admission, read_voucher
-from truthmark.cli.types import AMOUNT, DATASET, Choice
+from truthmark.cli.types import AMOUNT, DATASET
 from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def buy(
     type=click.Path(file_okay=False, path_type=Path),
     help="The same as FOLDER; what was bought can be opened anywhere, again and again.",
 )
-@click.option("--format", "kind", type=Choice(FORMATS), default="parquet", show_default=True)
+@format_option
 @_pay_options
 @click.pass_obj
 def get(
@@ -240,8 +240,10 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
     say("the key is verified and opens every part")
     with open_container(opened.folder, cek=opened.cek) as container:
         with bar("opening") as progress:
-            write_out(session, version, container, folder, kind, progress)
+            notes = write_out(session, version, container, folder, kind, progress)
         files = files_json(container)
+    for line in notes:
+        say(clean(line, 400))
     if as_json:
         out_json(
             {

@@ -26,7 +26,12 @@ _MAX_SAMPLES = 100
 _MAX_CELL = 40
 """Characters of a sample's value that are shown."""
 
-FORMATS = ("parquet", "arrow", "original")
+format_option = click.option(
+    "--format",
+    "kind",
+    type=Choice(("parquet", "arrow", "original")),
+    help="Of tables; by default parquet, and arrow for tables that Parquet cannot hold.",
+)
 
 
 def pack_options(function: _F) -> _F:
@@ -306,7 +311,7 @@ def verify(folder: Path, as_json: bool) -> None:
 @dataset.command("open")
 @click.argument("folder", type=_FOLDER)
 @click.argument("target", type=_FOLDER)
-@click.option("--format", "kind", type=Choice(FORMATS), default="parquet", show_default=True)
+@format_option
 @json_option
 @click.pass_obj
 def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bool) -> None:
@@ -324,8 +329,11 @@ def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bo
         open_container(folder, cek=cek) as container,
         bar("opening") as progress,
     ):
-        container.extract(target, kind, progress=progress)
+        notes: list[str] = []
+        container.extract(target, kind, progress=progress, note=notes.append)
         shown = files_json(container)
+    for line in notes:
+        say(clean(line, 400))
     if as_json:
         out_json({"folder": str(target), "files": shown})
         return

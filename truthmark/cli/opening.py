@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.cli.output import size as format_size
 from truthmark.errors import ConfigError
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
     from truthmark.market.session import Session
 
+_MIXED: Final = "parquet, some tables arrow"
 
-def is_opened(session: "Session", version: "Version", folder: Path, kind: str) -> bool:
+
+def is_opened(session: "Session", version: "Version", folder: Path, kind: str | None) -> bool:
     """Whether `write_out` has put this version there, in this format, and nobody changed it."""
     try:
-        return _identity(folder, kind) in [known for _, known in _places(session, version)]
+        places = [known for _, known in _places(session, version)]
+        kinds = [kind] if kind else ["parquet", _MIXED]
+        return any(_identity(folder, kind) in places for kind in kinds)
     except OSError:
         return False
 
@@ -101,8 +105,10 @@ def write_out(
     folder: Path,
     kind: Any,
     progress: Progress | None,
-) -> None:
+) -> list[str]:
     """Extract a container into `folder`, which appears whole or not at all.
+
+    Returns what is to be said of tables that are in another format than expected.
 
     The new folder is recorded before it gets its final name. So a command that is repeated after a
     kill can tell what it wrote itself from what somebody else has put there.
@@ -114,17 +120,20 @@ def write_out(
     made = folder.with_name(f".{folder.name}.opened")
     if made.exists():
         shutil.rmtree(made)
-    container.extract(made, kind, progress=progress)
+    notes: list[str] = []
+    container.extract(made, kind, progress=progress, note=notes.append)
+    written = kind or (_MIXED if notes else "parquet")
     places = [
         {"path": os.fsencode(path).hex(), "identity": known}
         for path, known in _places(session, version)
         if path not in (None, folder)
     ][-_MAX_PLACES:]
-    places.append({"path": os.fsencode(folder).hex(), "identity": _identity(made, kind)})
+    places.append({"path": os.fsencode(folder).hex(), "identity": _identity(made, written)})
     record = _record(session, version)
     record.parent.mkdir(exist_ok=True)
     write_atomically(record, json.dumps({"places": places}).encode())
     made.rename(folder)
+    return notes
 
 
 def _identity(folder: Path, kind: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 import io
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -278,15 +278,18 @@ class Container:
     def extract(
         self,
         target: Path | str,
-        format: Format = "parquet",
+        format: Format | None = None,
         *,
         processes: int = 1,
         progress: Progress | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> Path:
         """Write everything into the new folder `target`; see `truthmark.codec.extract`."""
         from truthmark.codec.extract import extract
 
-        return extract(self, Path(target), format, processes=processes, progress=progress)
+        return extract(
+            self, Path(target), format, processes=processes, progress=progress, note=note
+        )
 
     @property
     def stream_first(self) -> int:

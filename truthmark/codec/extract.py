@@ -6,15 +6,18 @@ import contextlib
 import json
 import os
 import queue
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec import readme
 from truthmark.codec.durable import new_folder
-from truthmark.codec.names import check_paths
+from truthmark.codec.names import fold_path
+from truthmark.codec.parquet import CannotHoldError, write_parquet
 from truthmark.codec.workers import ordered_map
 from truthmark.errors import CodecError, ConfigError
 from truthmark.types import Progress
@@ -40,33 +43,38 @@ _ORIGINALS: Final = {
 def extract(
     container: "Container",
     target: Path,
-    format: "Format",
+    format: "Format | None",
     *,
     processes: int = 1,
     progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Path:
     """Write all files and tables into the new folder `target`.
 
     Files keep their bytes and paths. Tables become Parquet or Arrow IPC files, or what their
-    suffix says (`original`). Hugging Face `load_dataset(target)` finds the splits that it found in
-    the source: a README of the seller's names the files that were written (its front matter only
-    is corrected), and one is added where there is something else than tables, or where names of
-    files do not say the splits. The folder appears whole or not at all.
+    suffix says (`original`); where no format is asked for, Parquet, and Arrow for those tables
+    that Parquet cannot hold. What was written was read again. Hugging Face `load_dataset(target)`
+    finds the splits that it found in the source: a README of the seller's names the files that
+    were written (its front matter only is corrected), and one is added where there is something
+    else than tables, or where names of files do not say the splits. The folder appears whole or
+    not at all.
 
     Args:
         container: an open container.
         target: a folder that does not exist yet, or is empty.
-        format: `parquet`, `arrow` or `original`.
+        format: `parquet`, `arrow`, `original`, or None.
         processes: processors to use.
         progress: called with plaintext bytes of shards opened, and of all.
+        note: called with a line for each table that became Arrow instead; a warning by default.
 
     Raises:
         ConfigError: `target` or `format` cannot be used.
-        CodecError: a shard does not check, or the disk refuses; nothing is left at `target`.
+        CodecError: the format that was asked for cannot hold a table, a shard does not check, or
+            the disk refuses; nothing is left at `target`.
     """
-    if format not in _FORMATS:
+    if format not in (None, *_FORMATS):
         raise ConfigError(f"format {format!r}: choose one of {', '.join(_FORMATS)}")
-    names = _output_names(container.files, format)
+    names = _output_names(container.files, format or "parquet")
     payload = container.opener.payload
     done, total = 0, container.index.count * payload
 
@@ -84,7 +92,16 @@ def extract(
             advance(count)
         for table in container.tables:
             path = folder / names[table.path]
-            _write_table(container, table, path, _kind(path, format), processes)
+            try:
+                _write_table(container, table, path, _kind(path, format or "parquet"), processes)
+            except CannotHoldError as error:
+                if format is not None:
+                    raise _cannot_write(table, "parquet", error) from error
+                path.unlink(missing_ok=True)
+                others = (names[file.path] for file in container.files if file is not table)
+                name = names[table.path] = _free_name(table.path, ".arrow", _taken(others))
+                _write_table(container, table, folder / name, "arrow", processes)
+                (note or _warn)(f"{name}: is in Arrow, as Parquet cannot hold it ({error})")
             advance(sum(segment.shards for segment in container.segments_of(table)))
         readme.complete(container, folder, names)
     if progress is not None:
@@ -94,23 +111,48 @@ def extract(
 
 def _output_names(files: "Sequence[File]", format: "Format") -> dict[str, str]:
     """Return where each file goes; tables get the suffix of their format."""
+    suffix = ".arrow" if format == "arrow" else ".parquet"
+    kept = {
+        file.path
+        for file in files
+        if not file.is_table
+        or _suffix(file.path) == suffix
+        or (format == "original" and _suffix(file.path) in _ORIGINALS)
+    }
+    # No table may become a file where another file, or the folder of one, is.
+    taken = _taken(kept) | _folders(file.path for file in files)
     names = {}
-    taken = {file.path.lower() for file in files if not file.is_table}
     for file in files:
-        name = file.path
-        if file.is_table and (format != "original" or Path(name).suffix.lower() not in _ORIGINALS):
-            suffix = ".arrow" if format == "arrow" else ".parquet"
-            stem = name[: -len(Path(name).suffix)] if _has_table_suffix(name) else name
-            # Where a.csv and a.jsonl would become one file, they keep their whole names.
-            name = stem + suffix if (stem + suffix).lower() not in taken else name + suffix
-            taken.add(name.lower())
+        name = file.path if file.path in kept else _free_name(file.path, suffix, taken)
+        taken.add(fold_path(name))
         names[file.path] = name
-    check_paths(names.values())
     return names
 
 
-def _has_table_suffix(name: str) -> bool:
-    return Path(name).suffix.lower() in _ORIGINALS
+def _free_name(path: str, suffix: str, taken: set[str]) -> str:
+    """Return `path` with another suffix; its whole name, or a number, stays where it must."""
+    stem = path[: -len(_suffix(path))] if _suffix(path) in _ORIGINALS else path
+    numbered = (f"{path}.{number}{suffix}" for number in count(2))
+    return next(
+        name
+        for name in chain([stem + suffix, path + suffix], numbered)
+        if fold_path(name) not in taken
+    )
+
+
+def _taken(paths: Iterable[str]) -> set[str]:
+    """Return these paths and their folders, as systems that know no case see them."""
+    paths = list(paths)
+    return {fold_path(path) for path in paths} | _folders(paths)
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    folders = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
+    return {fold_path(folder) for folder in folders}
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()
 
 
 def _kind(path: Path, format: "Format") -> str:
@@ -171,34 +213,58 @@ def _write_table(
 
     schema = file.schema
     assert schema is not None
-    batches = container.iter_batches(file.path, processes=processes)
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        return container.iter_batches(file.path, processes=processes)
+
+    if kind == "parquet":
+        write_parquet(path, schema, batches)
+        return
     try:
+        if kind == "arrow":
+            _write_arrow(path, schema, batches)
+            return
         with _writer(path, kind, schema) as write:
-            for batch in batches:
+            for batch in batches():
                 write(batch)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, CodecError):
             raise
-        reason = " ".join(str(error).split())[:160]
-        raise CodecError(
-            f"{file.path!r} cannot be written as {kind} ({reason}); "
-            "extract as arrow, with --format arrow"
-        ) from error
+        raise _cannot_write(file, kind, error) from error
+
+
+def _cannot_write(file: "File", kind: str, error: Exception) -> CodecError:
+    reason = " ".join(str(error).split())[:160]
+    advice = "" if kind == "arrow" else "; extract as arrow, with --format arrow"
+    return CodecError(f"{file.path!r} cannot be written as {kind} ({reason}){advice}")
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=4)
+
+
+def _write_arrow(
+    path: Path, schema: "pa.Schema", batches: "Callable[[], Iterator[pa.RecordBatch]]"
+) -> None:
+    """Write an Arrow file; a stream where dictionaries change on the way, which files cannot."""
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.new_file(path, schema) as file:
+            for batch in batches():
+                file.write_batch(batch)
+    except pa.ArrowInvalid as error:
+        if "ictionary" not in str(error):
+            raise
+        path.unlink()
+        with pa.ipc.new_stream(path, schema) as stream:
+            for batch in batches():
+                stream.write_batch(batch)
 
 
 @contextlib.contextmanager
 def _writer(path: Path, kind: str, schema: "pa.Schema") -> "Iterator[Any]":
-    if kind == "parquet":
-        import pyarrow.parquet as pq
-
-        with pq.ParquetWriter(path, schema, compression="zstd") as parquet:
-            yield parquet.write_batch
-    elif kind == "arrow":
-        import pyarrow as pa
-
-        with pa.ipc.new_file(path, schema) as arrow:
-            yield arrow.write_batch
-    elif kind == "json":
+    if kind == "json":
         with path.open("x", encoding="utf-8") as lines:
             yield lambda batch: _write_lines(lines, batch)
     else:

@@ -60,7 +60,7 @@ def check_paths(paths: Iterable[str]) -> None:
     folders: dict[str, str] = {}
     for path in paths:
         check_path(path)
-        key = _fold(path)
+        key = fold_path(path)
         if key in files:
             raise _refuse(path, f"and {files[key]!r} would be the same file on some systems")
         files[key] = path
@@ -101,7 +101,8 @@ def _check_name(path: str, name: str) -> None:
         raise _refuse(path, "has the name of a device")
 
 
-def _fold(path: str) -> str:
+def fold_path(path: str) -> str:
+    """Return what paths have in common that are one file on some systems."""
     # Normalised before and after: folding can denormalise (Unicode, section 3.13, D145).
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
