@@ -1143,7 +1143,7 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> Non
     session = stand.session("seller")
     session.catalogue.sync()
     validator = next(iter(session.catalogue.validators()))
-    chosen, offer = choose_custody(
+    choice = choose_custody(
         session,
         session.profile.token("TUSD"),
         Windows(DELIVERY, INSPECTION, 60),
@@ -1152,8 +1152,8 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> Non
         threshold=1,
         term_seconds=86_400,
     )
-    assert chosen == [validator]
-    assert offer == CustodyOffer(
+    assert choice.validators == (validator,)
+    assert choice.offer == CustodyOffer(
         threshold=1,
         fee=0,
         keeping_fee=0,

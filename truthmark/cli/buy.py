@@ -12,7 +12,18 @@ from truthmark.cli.base import State, command, find_version, json_option, yes_op
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
-from truthmark.cli.output import amount_json, ask, bar, clean, moment, out, out_json, plural, say
+from truthmark.cli.output import (
+    amount_json,
+    ask,
+    bar,
+    clean,
+    duration,
+    moment,
+    out,
+    out_json,
+    plural,
+    say,
+)
 from truthmark.cli.permits import read_admission, read_voucher
 from truthmark.cli.types import AMOUNT, DATASET
 from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
@@ -291,7 +302,22 @@ def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
             f"and {show(custody.fee, token)} for each of {custody.threshold} custodians: "
             f"{show(quote.total, token)} in all"
         )
+    if custody.is_direct:
+        _warn_of_silence(session, version)
     return ask(f"the key is kept by {custody.keepers}; pay {show(quote.total, token)}?", yes=yes)
+
+
+def _warn_of_silence(session: "Session", version: "Version") -> None:
+    """Say that a seller who has to deliver seems to be gone, before they are paid."""
+    from truthmark.market.life import is_seller_silent, seller_seen_at
+
+    if is_seller_silent(session, version):
+        say(
+            f"beware: {version.terms.seller} must deliver it and was last seen on the chain "
+            f"{moment(seller_seen_at(session, version))}; if the key does not come within "
+            f"{duration(version.terms.delivery_seconds)}, your money comes back by "
+            "`truthmark refund`, less gas"
+        )
 
 
 def _keepers(session: "Session", purchase: "Purchase") -> str:

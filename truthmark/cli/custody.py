@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who keeps the key of a data set, and for how much: what `list` and `renew` share."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,12 +11,15 @@ import click
 from truthmark.cli.base import resolve_address
 from truthmark.cli.output import ask, duration, moment, plural, say
 from truthmark.cli.types import AMOUNT, DURATION, Amount
-from truthmark.errors import ConfigError, PriceError
+from truthmark.errors import ConfigError, NotForSaleError, PriceError
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Epoch, Version
-    from truthmark.market.selling import CustodyOffer
+    from truthmark.market.seller import CustodyChoice
     from truthmark.market.session import Session
+
+_QUIET_SECONDS = 20.0
+"""Before those are named who have not accepted, where nobody has."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -34,9 +38,7 @@ def custody_options(function: _F) -> _F:
             click.option(
                 "--count",
                 type=click.IntRange(1, 16),
-                default=4,
-                show_default=True,
-                help="With auto: how many custodians.",
+                help="With auto: how many custodians.  [default: as many as show life, up to 4]",
             ),
             click.option(
                 "--threshold",
@@ -62,6 +64,12 @@ def custody_options(function: _F) -> _F:
             ),
             click.option(
                 "--penalty", type=AMOUNT, help="What silence costs.  [default: a tenth of the lock]"
+            ),
+            click.option(
+                "--deal-again",
+                is_flag=True,
+                help="Where not all accept within 10 minutes, deal the key to others on the same "
+                "conditions, at most twice.",
             ),
             click.option(
                 "--term",
@@ -90,7 +98,7 @@ def custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str, 
     count = options.pop("count")
     names = ("threshold", "fee", "keeping_fee", "lock", "penalty", "term_seconds", "terms")
     arguments = {name: options.pop(name) for name in names}
-    custodians: int | Sequence[str]
+    custodians: int | Sequence[str] | None
     if text == "auto":
         custodians = count
     elif text == "direct":
@@ -99,8 +107,10 @@ def custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str, 
         custodians = [resolve_address(session, part.strip()) for part in text.split(",")]
         if len(set(custodians)) < len(custodians):
             raise ConfigError("a custodian is named twice; name each once")
-    many = custodians if isinstance(custodians, int) else len(custodians)
     threshold = arguments["threshold"]
+    if custodians is None:  # as many as there are, and at least those that the threshold needs
+        return {"custodians": None, **arguments}
+    many = custodians if isinstance(custodians, int) else len(custodians)
     if many and 2 * threshold - 1 > many:
         given = f"{many} {'is' if many == 1 else 'are'} {'chosen' if text == 'auto' else 'named'}"
         raise ConfigError(
@@ -126,8 +136,7 @@ def keeping_limit(
 def agree(
     session: "Session",
     token: str,
-    count: int,
-    offer: "CustodyOffer",
+    choice: "CustodyChoice",
     *,
     limit: int | None,
     bond: int = 0,
@@ -139,8 +148,7 @@ def agree(
     Args:
         session: Who pays.
         token: In which is paid.
-        count: How many custodians.
-        offer: What they get.
+        choice: Who is to keep the key, and what they get.
         limit: The most to pay them at once, if that was said.
         bond: What the seller puts up.
         yes: Whether it was agreed to before.
@@ -151,6 +159,7 @@ def agree(
     """
     from truthmark.market.seller import Seller
 
+    count, offer = len(choice.validators), choice.offer
     if not count and not bond:
         return True
     show = partial(session.profile.format_amount, token_address=token)
@@ -171,6 +180,11 @@ def agree(
             f"{show(keeping)} at once for keeping the key"
         )
         say(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")
+    if choice.silent:
+        say(
+            f"no sign of life for a day from {', '.join(choice.silent)}: nothing can be bought "
+            "before they accept, too"
+        )
     if bond:
         say(f"you put up a bond of {show(bond)}, which is lost if the key turns out wrong")
     paid = f"pay {show(keeping + bond)} now and " if keeping + bond else ""
@@ -182,6 +196,7 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
     from truthmark.market.seller import Seller
 
     seller = Seller(session)
+    begun = time.monotonic()
     if seller.is_live(epoch):
         return
     count, until = epoch.custody.count, epoch.custody.accept_until
@@ -190,14 +205,65 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
         f"{moment(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
         f"`truthmark show {version.ref}` tells how it stands"
     )
-    told = 0
+    told: int | None = None
 
     def tell(accepted: list[int]) -> None:
         nonlocal told
-        if len(accepted) not in (told, count):
+        # At first it is too early to name anybody.
+        is_soon = not accepted and time.monotonic() - begun < _QUIET_SECONDS
+        if len(accepted) not in (told, count) and not is_soon:
             left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
             say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
             told = len(accepted)
 
     seller.wait_until_live(epoch, tell)
     say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
+
+
+def wait_or_deal_again(
+    session: "Session",
+    version: "Version",
+    epoch: "Epoch",
+    *,
+    is_agreed: bool,
+    max_keeping: int | None = None,
+    first: int = 0,
+) -> "Epoch":
+    """Wait until all custodians have accepted, dealing again to others where that was agreed.
+
+    Args:
+        session: The seller's.
+        version: What is sold.
+        epoch: The custody that waits.
+        is_agreed: Whether the key may be dealt again.
+        max_keeping: The most to pay for keeping then; what was paid before if not given.
+        first: Number of the first custody that counts for how often this was done.
+
+    Returns:
+        The custody that was accepted.
+
+    Raises:
+        NotForSaleError: They did not, and others were not asked or did not, either.
+    """
+    from truthmark.market.redealing import MOST_AGAIN, deal_again, find_lapsed
+
+    while True:
+        try:
+            wait_until_live(session, version, epoch)
+            return epoch
+        except NotForSaleError as error:
+            lapsed = {e.custody_id for e, _ in find_lapsed(session, version)}
+            done = epoch.custody.epoch - first
+            if not is_agreed or done >= MOST_AGAIN or epoch.custody_id not in lapsed:
+                raise
+            say(f"{str(error).partition(';')[0]}; dealing the key to others, as agreed")
+        epoch = deal_again(session, version, epoch, max_keeping=max_keeping).epoch
+
+
+def acceptance_seconds(given: int | None, preset: int, *, deals_again: bool) -> int:
+    """Return how long custodians have to accept: what was said, or ten minutes if dealt again."""
+    from truthmark.market.redealing import AGAIN_SECONDS
+
+    if given is not None:
+        return given
+    return min(preset, AGAIN_SECONDS) if deals_again else preset

@@ -19,11 +19,12 @@ from truthmark.cli.base import (
 )
 from truthmark.cli.browse import dataset_json
 from truthmark.cli.custody import (
+    acceptance_seconds,
     agree,
     custody_arguments,
     custody_options,
     keeping_limit,
-    wait_until_live,
+    wait_or_deal_again,
 )
 from truthmark.cli.dataset import is_packed, pack_options, require_licence
 from truthmark.cli.output import ask_text, bar, duration, moment, out, out_json, plural, say
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.market.catalogue import Epoch, Version
     from truthmark.market.session import Session
+
+
+_RENEW_SECONDS = 3_600
+"""What `renew` grants custodians to accept."""
 
 
 @command("list")
@@ -86,6 +91,7 @@ def list_dataset(
     backup: Path | None,
     accept_within: int | None,
     max_keeping: str | None,
+    deal_again: bool,
     yes: bool,
     as_json: bool,
     **options: Any,
@@ -111,8 +117,8 @@ def list_dataset(
             require_licence(options["licence"])
         custody = custody_arguments(session, options)
         times = profile.windows[windows]
-        if accept_within is not None:
-            times = replace(times, acceptance=accept_within)
+        acceptance = acceptance_seconds(accept_within, times.acceptance, deals_again=deal_again)
+        times = replace(times, acceptance=acceptance)
         secured = read_amount(session, bond, token.address)
         limit = keeping_limit(session, max_keeping, token.address, yes=yes)
         common: dict[str, Any] = {
@@ -134,25 +140,22 @@ def list_dataset(
         folder = source if is_packed(source) else work.find(siblings)
         if folder is None:
             # What would be refused later is refused before a large source is packed for nothing.
-            validators, offer = choose_custody(session, token, times, 0, **custody)
-            pay(len(validators), offer, is_asked=False)
+            pay(choose_custody(session, token, times, 0, **custody), is_asked=False)
             _check_backup(session, backup, yes=yes)
             folder = work.pack(siblings[0] if siblings else None, yes=yes)
         manifest = read_manifest(folder)
         _insist_on_backup(state, session, manifest, backup, yes=yes)
         listed = seller.find_listed(manifest, **common)
         if listed is None:
-            validators, offer = choose_custody(
-                session, token, times, folder_size(folder), **custody
-            )
-            if not pay(len(validators), offer):
+            choice = choose_custody(session, token, times, folder_size(folder), **custody)
+            if not pay(choice):
                 raise MarketError("nothing was listed")
             with bar("storing") as progress:
                 listed = seller.list_dataset(
                     folder,
                     price=amount,
-                    offer=offer,
-                    validators=validators,
+                    offer=choice.offer,
+                    validators=choice.validators,
                     previous=siblings[0] if siblings else None,
                     progress=progress,
                     **common,
@@ -164,8 +167,10 @@ def list_dataset(
         if not listed.receipts:
             seller.require_running(version)
             say("it was listed before; nothing was sent")
-        wait_until_live(session, version, listed.epoch)
-        _tell(session, version, listed.epoch, as_json)
+        epoch = wait_or_deal_again(
+            session, version, listed.epoch, is_agreed=deal_again, max_keeping=limit
+        )
+        _tell(session, version, epoch, as_json)
 
 
 def _check_backup(session: "Session", backup: Path | None, *, yes: bool) -> None:
@@ -244,9 +249,8 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
 @click.option(
     "--accept-within",
     type=DURATION,
-    default="1h",
-    show_default=True,
-    help="How long custodians have to accept; at most 7d.",
+    help="How long custodians have to accept; at most 7d.  [default: 1h, or 10min with "
+    "--deal-again]",
 )
 @yes_option
 @json_option
@@ -255,8 +259,9 @@ def renew(
     state: State,
     /,
     dataset: str,
-    accept_within: int,
+    accept_within: int | None,
     max_keeping: str | None,
+    deal_again: bool,
     yes: bool,
     as_json: bool,
     **options: Any,
@@ -269,6 +274,7 @@ def renew(
     """
     from truthmark.config import Windows
     from truthmark.market.buyer import Buyer
+    from truthmark.market.redealing import take_fees_back
     from truthmark.market.seller import Seller, is_dealt
     from truthmark.market.surface import choose_custody
 
@@ -279,20 +285,36 @@ def renew(
         # `choose_custody` takes a token to know its address and symbol, which a seller's has.
         token = session.profile.token(version.terms.token)
         windows = Windows(
-            version.terms.delivery_seconds, version.terms.inspection_seconds, accept_within
+            version.terms.delivery_seconds,
+            version.terms.inspection_seconds,
+            acceptance_seconds(accept_within, _RENEW_SECONDS, deals_again=deal_again),
         )
         size = Buyer(session).manifest(version.terms.manifest).size
         seller = Seller(session)
+        if returned := take_fees_back(session, version):
+            shown = session.profile.format_amount(returned, token.address)
+            say(f"{shown} came back: what was paid to custodians who did not accept")
         fresh = seller.fresh_custody(version)
-        validators, offer = choose_custody(session, token, windows, size, **custody, fresh=fresh)
+        choice = choose_custody(session, token, windows, size, **custody, fresh=fresh)
+        validators, offer = choice.validators, choice.offer
         if not (fresh and is_dealt(fresh, validators, offer)) and not agree(
-            session, token.address, len(validators), offer, limit=limit, yes=yes
+            session, token.address, choice, limit=limit, yes=yes
         ):
             raise MarketError("nothing was changed")
         opened = seller.open_custody(
-            version, offer=offer, validators=validators, acceptance_seconds=accept_within
+            version,
+            offer=offer,
+            validators=validators,
+            acceptance_seconds=windows.acceptance,
         )
         if not opened.receipts:
             say("the key was dealt before; nothing was sent (--custodians names others)")
-        wait_until_live(session, version, opened.epoch)
-        _tell(session, version, opened.epoch, as_json)
+        epoch = wait_or_deal_again(
+            session,
+            version,
+            opened.epoch,
+            is_agreed=deal_again,
+            max_keeping=limit,
+            first=opened.epoch.custody.epoch,
+        )
+        _tell(session, version, epoch, as_json)

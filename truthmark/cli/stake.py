@@ -313,6 +313,12 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
     help="Least time to complain that a listing must grant.",
 )
 @click.option("--max-lock", type=AMOUNT, help="Stake for one custody.  [default: 100 TMK]")
+@click.option(
+    "--url",
+    default="",
+    metavar="URL",
+    help="Where your node's block server is reached; sellers ask there whether it runs.",
+)
 @click.option("--withdraw", "is_withdrawn", is_flag=True, help="Take the offer back.")
 @_validator_option
 @json_option
@@ -327,6 +333,7 @@ def offer(
     min_delivery: int,
     min_inspection: int,
     max_lock: str | None,
+    url: str,
     is_withdrawn: bool,
     validator: str | None,
     as_json: bool,
@@ -335,8 +342,12 @@ def offer(
 
     The newest offer counts. Name a --fee for each token in which you want to be paid.
     """
+    from truthmark.market.asking import check_address
+
     if is_withdrawn == bool(fees):
         raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
+    if url:
+        url = check_address(url)
     with state.session(signs=True) as session:
         session.journal.resume()
         asked: dict[str, tuple[int, int]] = {}
@@ -355,8 +366,18 @@ def offer(
             min_delivery_seconds=min_delivery,
             min_inspection_seconds=min_inspection,
             max_lock=_stake_amount(session, max_lock or f"100 {_symbol(session)}"),
+            url=url,
         )
         done = "the offer is taken back" if is_withdrawn else "the offer stands"
+        if not (is_withdrawn or as_json):
+            say(
+                "it counts only with a node behind it: `truthmark node run` must run, day and night"
+            )
+            if not url:
+                say(
+                    "without --url sellers know that it runs only by what it did on the chain "
+                    "within a day"
+                )
         _done(session, receipt, done, as_json)
 
 

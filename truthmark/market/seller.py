@@ -2,7 +2,7 @@
 """What a seller does: publish, list, deal custody, reprice, retire."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceErr
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Epoch, Offer, Version
+from truthmark.market.life import find_signs
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.market.selling import (
     CustodyOffer,
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
     from truthmark.chain.transactions import Receipt
     from truthmark.codec import Manifest
     from truthmark.market.session import Session
+
+
+USUAL_COUNT = 4
+"""How many custodians are chosen where nobody says how many, and as many show life."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyChoice:
+    """Who is to keep a key, and for what.
+
+    Attributes:
+        validators: Who; none in direct mode.
+        offer: What they are offered.
+        silent: Addresses of those who show no sign of life: they may never accept.
+    """
+
+    validators: tuple[Validator, ...]
+    offer: CustodyOffer
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,38 +100,61 @@ class Seller:
     # ---------------------------------------------------------------- listing
 
     def choose_custodians(
-        self, terms_token: str, windows: Windows, offer: CustodyOffer, count: int, size: int
-    ) -> tuple[list[Validator], CustodyOffer]:
-        """Choose the cheapest validators whose published offers fit, and what they ask.
+        self,
+        terms_token: str,
+        windows: Windows,
+        offer: CustodyOffer,
+        count: int | None,
+        size: int,
+        *,
+        most: int = USUAL_COUNT,
+        without: Collection[str] = (),
+    ) -> CustodyChoice:
+        """Choose validators whose published offers fit, and what they ask.
+
+        Those who show life come first, by price; then those whose offer is of the last day, then
+        the others.
 
         Args:
             terms_token: The sale token.
             windows: Of the terms.
             offer: What is asked; its fees are lower bounds of what will be paid.
-            count: How many custodians (n).
+            count: How many custodians (n); None: as many as show life, up to `most`, and no fewer
+                than the threshold needs.
             size: Bytes that each is to keep.
-
-        Returns:
-            The validators, and the offer with fees that suit all of them.
+            most: How many at most, where `count` leaves it open.
+            without: Addresses of validators that are not wanted.
 
         Raises:
             NotForSaleError: There are not as many.
         """
         token = terms_token.lower()
+        unwanted = {address.lower() for address in (*without, self.session.address)}
         fitting: list[tuple[int, int, Offer]] = []
         for found in self.session.catalogue.offers():
             fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
             if (
                 fees is not None
-                and found.validator.address != self.session.address
-                and (_fits(found, windows, offer, size))
+                and found.validator.address.lower() not in unwanted
+                and _fits(found, windows, offer, size)
             ):
                 fitting.append((fees[0] + fees[1], fees[1], found))
-        fitting.sort(key=lambda entry: (entry[0], int(entry[2].validator.address, 16)))
+        signs = find_signs(self.session, [entry[2] for entry in fitting])
+        fitting.sort(
+            key=lambda entry: (
+                signs[entry[2].validator.address].rank,
+                entry[0],
+                int(entry[2].validator.address, 16),
+            )
+        )
+        living = sum(sign.shows_life for sign in signs.values())
+        if count is None:
+            count = max(min(living, most), 2 * offer.threshold - 1)
         if len(fitting) < count:
             raise NotForSaleError(
-                f"{len(fitting)} of {count} custodians offer this; lower the lock, shorten the "
-                "term, widen the windows, or deliver yourself (--custodians direct)"
+                f"{len(fitting)} of {count} custodians offer this ({living} of them "
+                f"{'shows' if living == 1 else 'show'} life); take fewer, lower the lock, shorten "
+                "the term, widen the windows, or deliver yourself (--custodians direct)"
             )
         chosen = fitting[:count]
         fee = max(total - keeping for total, keeping, _ in chosen)
@@ -125,7 +168,9 @@ class Seller:
             term_seconds=offer.term_seconds,
             terms=offer.terms,
         )
-        return [entry[2].validator for entry in chosen], asked
+        validators = tuple(entry[2].validator for entry in chosen)
+        silent = tuple(v.address for v in validators if not signs[v.address].shows_life)
+        return CustodyChoice(validators, asked, silent)
 
     def list_dataset(
         self,
@@ -383,8 +428,14 @@ class Seller:
             state.status is CustodyStatus.OPENED
             and self.session.chain.time() > epoch.custody.accept_until
         ):
+            left = [a for j, a in enumerate(epoch.custodians, 1) if j not in bits(state.accepted)]
+            if state.status is CustodyStatus.CLOSED or not left:
+                raise NotForSaleError(
+                    "its custodians failed a buyer; deal the key to others with `truthmark renew`"
+                )
             raise NotForSaleError(
-                "not all custodians accepted in time; deal the key to others with `truthmark renew`"
+                f"not all custodians accepted in time ({', '.join(left)} did not); deal the key to "
+                "others with `truthmark renew`, which also takes back what was paid for keeping"
             )
         return state.status is CustodyStatus.LIVE
 

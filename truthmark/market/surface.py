@@ -7,9 +7,10 @@ Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with th
 """
 
 import contextlib
+import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,20 @@ from truthmark.errors import (
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.life import find_signs
 from truthmark.market.names import local_name
 from truthmark.market.packing import pack_dataset
 from truthmark.market.records import ZERO_ADDRESS
-from truthmark.market.seller import Seller
-from truthmark.market.selling import DIRECT, CustodyOffer, Validator
+from truthmark.market.seller import CustodyChoice, Seller
+from truthmark.market.selling import DIRECT, CustodyOffer
 from truthmark.market.session import Session, connect, open_session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.codec import Container, Packed
     from truthmark.index.database import EventRow
+
+log = logging.getLogger(__name__)
 
 _SEARCH_STEP = 200
 """Listings that are looked at together."""
@@ -233,7 +237,7 @@ def list_dataset(
     folder: Path | str,
     *,
     price: str,
-    custodians: int | Sequence[str] = 0,
+    custodians: int | Sequence[str] | None = 0,
     threshold: int = 2,
     fee: str | None = None,
     max_keeping: str | None = None,
@@ -242,6 +246,7 @@ def list_dataset(
     term: str = "90d",
     terms: int = 4,
     windows: str = "careful",
+    accept_within: str | None = None,
     bond: str | None = None,
     gate: str = ZERO_ADDRESS,
     payee: str | None = None,
@@ -258,7 +263,8 @@ def list_dataset(
         folder: What `pack` made, with the same vault.
         price: Such as "25 USDC".
         custodians: How many validators keep the key, chosen by their published offers; or their
-            addresses; or 0 to keep it oneself and deliver by `truthmark deliver`.
+            addresses; or 0 to keep it oneself and deliver by `truthmark deliver`; or None for as
+            many as show life, up to four. Who shows life is taken first, others are logged.
         threshold: How many of them make the key.
         fee: What each custodian who delivers a sale gets at the least, in the sale token.
         max_keeping: The most to pay all custodians at once for keeping the key and the bytes, such
@@ -268,6 +274,8 @@ def list_dataset(
         term: Length of a term of custody, such as "90d" or "12h".
         terms: How many terms the custodians may stay at most.
         windows: Preset of delivery, inspection and acceptance windows of the chain's profile.
+        accept_within: How long custodians have to accept, such as "10min"; as the preset has it if
+            not given.
         bond: What the seller loses if the key is proven wrong, in the sale token.
         gate: Address that admits buyers.
         payee: Who is paid; the seller if not given.
@@ -292,7 +300,7 @@ def list_dataset(
                 f"{', '.join(profile.windows)}"
             )
         here.catalogue.sync()
-        chosen, offer = choose_custody(
+        choice = choose_custody(
             here,
             token,
             profile.windows[windows],
@@ -305,6 +313,15 @@ def list_dataset(
             term_seconds=parse_duration(term),
             terms=terms,
         )
+        chosen, offer = choice.validators, choice.offer
+        if choice.silent:
+            log.warning(
+                "no sign of life for a day: %s; they may accept late, or never",
+                ", ".join(choice.silent),
+            )
+        times = profile.windows[windows]
+        if accept_within is not None:
+            times = replace(times, acceptance=parse_duration(accept_within))
         keeping = len(chosen) * offer.keeping_fee
         if keeping > read_amount(here, max_keeping, token.address):
             shown = profile.format_amount(keeping, token.address)
@@ -316,7 +333,7 @@ def list_dataset(
             packed,
             price=amount,
             token=token,
-            windows=profile.windows[windows],
+            windows=times,
             offer=offer,
             validators=chosen,
             bond=read_amount(here, bond, token.address),
@@ -342,7 +359,7 @@ def choose_custody(
     windows: Windows,
     size: int,
     *,
-    custodians: int | Sequence[str],
+    custodians: int | Sequence[str] | None,
     threshold: int = 2,
     fee: str | None = None,
     keeping_fee: str | None = None,
@@ -351,7 +368,8 @@ def choose_custody(
     term_seconds: int,
     terms: int = 4,
     fresh: Epoch | None = None,
-) -> tuple[list[Validator], CustodyOffer]:
+    without: Collection[str] = (),
+) -> CustodyChoice:
     """Return who is to keep a version's key and what they are offered.
 
     Args:
@@ -359,7 +377,7 @@ def choose_custody(
         token: The sale token.
         windows: Of the terms.
         size: Bytes that each custodian is to keep.
-        custodians: As for `list_dataset`, like the other arguments.
+        custodians: As for `list_dataset`, like the other arguments; None: as many as show life.
         threshold: How many of them make the key.
         fee: Per sale, at the least.
         keeping_fee: Per custodian and term, at the least.
@@ -369,6 +387,7 @@ def choose_custody(
         terms: How many terms at most.
         fresh: A custody that was dealt a moment ago (`Seller.fresh_custody`); where it is what is
             asked its custodians are chosen again, though their stake is locked for it by now.
+        without: Addresses of validators that are not to be chosen.
 
     Raises:
         ConfigError: An amount cannot be understood, or an address is no validator's.
@@ -378,8 +397,8 @@ def choose_custody(
         raise ConfigError(
             f"custodians {custodians!r}: write how many, such as 3, or a list of their addresses"
         )
-    if not custodians:
-        return [], DIRECT
+    if custodians is not None and not custodians:
+        return CustodyChoice((), DIRECT)
     stake = session.profile.contracts["token"].address
     locked = read_amount(session, lock or "100 TMK", stake)
     offer = CustodyOffer(
@@ -392,16 +411,24 @@ def choose_custody(
         terms=terms,
     )
     known = {v.address.lower(): v for v in session.catalogue.validators()}
-    if isinstance(custodians, int):
-        if fresh and len(fresh.custodians) == custodians:
+    if custodians is None or isinstance(custodians, int):
+        if fresh and custodians in (None, len(fresh.custodians)):
             dealt = CustodyOffer.of(fresh.custody)
             if dealt.grants(offer):
-                return [known[address.lower()] for address in fresh.custodians], dealt
-        return Seller(session).choose_custodians(token.address, windows, offer, custodians, size)
+                return CustodyChoice(tuple(known[a.lower()] for a in fresh.custodians), dealt)
+        return Seller(session).choose_custodians(
+            token.address, windows, offer, custodians, size, without=without
+        )
     missing = [address for address in custodians if address.lower() not in known]
     if missing:
         raise ConfigError(f"{missing[0]} is no validator here; choose another one")
-    return [known[address.lower()] for address in custodians], offer
+    named = tuple(known[address.lower()] for address in custodians)
+    addresses = {validator.address for validator in named}
+    offers = [o for o in session.catalogue.offers() if o.validator.address in addresses]
+    signs = find_signs(session, offers)
+    # Without an offer no node accepts anything, however much it does.
+    silent = (v.address for v in named if not (v.address in signs and signs[v.address].shows_life))
+    return CustodyChoice(named, offer, tuple(silent))
 
 
 def buy(

@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from truthmark.errors import ChainError, ConfigError, TruthmarkError
+from truthmark.market.asking import PATH as PRESENCE_PATH
+from truthmark.market.asking import is_there
+from truthmark.market.session import is_devnet
 from truthmark.node.custodian import CustodianRole
 from truthmark.node.policy import Policy
+from truthmark.node.presence import Presence
 from truthmark.node.server import StatusServer
 from truthmark.node.status import Health, Metrics, Notifier
 
@@ -145,8 +149,18 @@ class Node:
         if settings.blocks_port is not None:
             from truthmark.storage.serve import GatewayServer
 
+            presence = Presence(
+                self.session.signer,
+                self.health,
+                validator=settings.validator or self.session.address,
+                chain_id=self.session.profile.chain_id,
+                staking=self.session.chain.staking.address,
+            )
             blocks = GatewayServer(
-                self.session.storage, host=settings.blocks_host, port=settings.blocks_port
+                self.session.storage,
+                host=settings.blocks_host,
+                port=settings.blocks_port,
+                pages={PRESENCE_PATH: presence.answer},
             )
             closing.callback(blocks.close)
             blocks_url = blocks.url
@@ -168,6 +182,41 @@ class Node:
             notifier.close_matter("outage", "outage")
             notifier.tell("back", f"working again at block {role.view.block.number}", about="")
             notifier.close_matter("back", "")
+        is_first = health.round_at is None
         health.block, health.chain_time = role.view.block.number, role.view.block.timestamp
         health.sent = role.pending
         health.problem, health.round_at = "", time.monotonic()
+        if is_first:
+            # Beside the rounds: whoever answers for that address may take their time.
+            threading.Thread(target=self._ask_oneself, args=(notifier,), daemon=True).start()
+
+    def _ask_oneself(self, notifier: Notifier) -> None:
+        """Tell the operator where sellers will not find the node."""
+        session = self.session
+        validator = self.settings.validator or session.address
+        try:
+            offer = next(iter(session.catalogue.offers(validator)), None)
+        except TruthmarkError as error:
+            log.info("the offer cannot be read now: %s", error)
+            return
+        if offer is None:
+            log.info("no offer is published, so nothing new is kept; `truthmark stake offer`")
+        elif not offer.url:
+            log.info(
+                "the offer names no address of this node (`truthmark stake offer --url`), so "
+                "sellers know of it only by what it does on the chain"
+            )
+        elif not is_there(
+            offer,
+            chain_id=session.profile.chain_id,
+            staking=session.chain.staking.address,
+            now=self.health.chain_time,
+            allow_private=is_devnet(session.settings),
+        ):
+            notifier.tell(
+                "problem",
+                f"the offer says that this node answers at {offer.url}, but it does not when asked "
+                "from here; check --blocks-port, --blocks-host and the way in, or publish the "
+                "right address with `truthmark stake offer --url`",
+                about="presence",
+            )

@@ -4,9 +4,11 @@
 Whoever keeps a file in a local store can serve it without running Kubo. It answers
 `GET` and `HEAD /ipfs/<cid>?format=raw` and `?format=car` (or the `Accept` headers of the trustless
 gateway specification), never fetches for strangers, and takes nothing from them but a CID.
+Whoever opens it may add pages of JSON of their own.
 """
 
 import threading
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
@@ -20,6 +22,9 @@ from truthmark.storage.car import write_car
 
 RAW_TYPE: Final = "application/vnd.ipld.raw"
 CAR_TYPE: Final = "application/vnd.ipld.car"
+
+Page = Callable[[str], tuple[HTTPStatus, bytes]]
+"""Given a URL's query, returns status and JSON."""
 
 _MAX_CONNECTIONS: Final = 128
 _IDLE_SECONDS: Final = 30
@@ -35,13 +40,26 @@ class GatewayServer:
         http://127.0.0.1:8080
     """
 
-    def __init__(self, store: Storage, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        store: Storage,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
         """Listen at once; port 0 takes a free one.
+
+        Args:
+            store: Whose blocks are served.
+            host: Where to listen.
+            port: Where to listen.
+            pages: What else is answered, by path.
 
         Raises:
             StorageError: the address cannot be used.
         """
-        handler = type("Handler", (_Handler,), {"store": store})
+        handler = type("Handler", (_Handler,), {"store": store, "pages": pages or {}})
         try:
             self._server = _Server((host, port), handler)
         except OSError as error:
@@ -97,6 +115,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     store: ClassVar[Storage]
+    pages: ClassVar[Mapping[str, Page]]
     protocol_version = "HTTP/1.1"
     server_version = "truthmark"
     sys_version = ""
@@ -118,6 +137,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         url = urlsplit(self.path)
+        if page := self.pages.get(url.path):
+            try:
+                status, body = page(url.query)
+            except ValueError:
+                status, body = HTTPStatus.BAD_REQUEST, b"{}"
+            self._send(status, "application/json", body)
+            return
         folder, _, text = url.path.rpartition("/")
         accept = self.headers.get("Accept", "")
         wanted = parse_qs(url.query).get("format", [""])[0]
@@ -172,9 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        body = reason.encode() + b"\n"
+        self._send(status, "text/plain; charset=utf-8", reason.encode() + b"\n")
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Type", kind)
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Custodians of a devnet: validators with stake and an offer, each with a node of its own."""
 
+import contextlib
+import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from truthmark.errors import ConfigError
 
@@ -70,8 +75,28 @@ class CustodianProcess:
             time.sleep(0.05)
 
 
-def register_custodian(net: "Devnet", role: str) -> None:
+def find_port(net: "Devnet", role: str) -> int:
+    """Return where a role's node may serve blocks: where its offer says, if that is free."""
+    with net.session(role) as session:
+        session.catalogue.sync()
+        offers = session.catalogue.offers(session.address)
+    before = urlsplit(offers[0].url).port if offers and offers[0].url else None
+    for port in (before, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            if port is not None:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise ConfigError("no port is free on this machine; end some programs")
+
+
+def register_custodian(net: "Devnet", role: str, url: str = "") -> None:
     """Let a role stake and publish an offer in the network's test dollar, unless it has.
+
+    Args:
+        net: The network.
+        role: A custodian's.
+        url: Where its node will answer.
 
     Raises:
         ChainError: A contract refuses.
@@ -81,10 +106,12 @@ def register_custodian(net: "Devnet", role: str) -> None:
     with net.session(role) as session:
         token, fee = session.profile.parse_amount(FEE)
         owner = ValidatorOwner(session)
-        if session.chain.staking.functions.is_actor(session.address, session.address).call():
+        if not session.chain.staking.functions.is_actor(session.address, session.address).call():
+            owner.register()
+            owner.stake(_TICKETS)
+        session.catalogue.sync()
+        if any(offer.url == url for offer in session.catalogue.offers(session.address)):
             return
-        owner.register()
-        owner.stake(_TICKETS)
         lock = session.profile.parse_amount("100 TMK")[1]
         owner.publish_offer(
             {token.address: (fee, 0)},
@@ -93,15 +120,19 @@ def register_custodian(net: "Devnet", role: str) -> None:
             min_delivery_seconds=10,
             min_inspection_seconds=10,
             max_lock=lock,
+            url=url,
         )
 
 
-def start_custodian(net: "Devnet", role: str, *, storage: Sequence[str] = ()) -> CustodianProcess:
+def start_custodian(
+    net: "Devnet", role: str, *, port: int, storage: Sequence[str] = ()
+) -> CustodianProcess:
     """Start a role's node and return once it is up.
 
     Args:
         net: The network.
         role: Registered before.
+        port: Where it serves blocks.
         storage: What its node keeps blocks in and reads from, instead of the home's settings.
 
     Raises:
@@ -118,7 +149,7 @@ def start_custodian(net: "Devnet", role: str, *, storage: Sequence[str] = ()) ->
             [
                 *(sys.executable, "-m", "truthmark.cli", "node", "run", "--as", "custodian"),
                 *("--margin", str(_MARGIN_SECONDS), "--settle-wait", "1s"),
-                *("--status-port", "0", "--blocks-port", "0"),
+                *("--status-port", "0", "--blocks-port", str(port)),
             ],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -131,10 +162,21 @@ def start_custodian(net: "Devnet", role: str, *, storage: Sequence[str] = ()) ->
     while True:
         text = log.read_text(errors="replace")
         status, blocks = _STATUS.search(text), _BLOCKS.search(text)
-        if status and blocks:
+        # Before its first round it does not say that it is there.
+        if status and blocks and _is_healthy(status[1]):
             return CustodianProcess(role, child.pid, status[1], blocks[1], child)
         if child.poll() is not None or time.monotonic() > deadline:
             child.kill()
             child.wait()
             raise ConfigError(f"{role} did not start; see {log}")
         time.sleep(0.05)
+
+
+def _is_healthy(status_url: str) -> bool:
+    place = http.client.HTTPConnection(urlsplit(status_url).netloc, timeout=5)
+    with contextlib.closing(place):
+        try:
+            place.request("GET", "/health")
+            return place.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False

@@ -23,7 +23,12 @@ from truthmark.config import (
 )
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
-from truthmark.testing.custodians import CustodianProcess, register_custodian, start_custodian
+from truthmark.testing.custodians import (
+    CustodianProcess,
+    find_port,
+    register_custodian,
+    start_custodian,
+)
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -213,9 +218,10 @@ class Devnet:
         if not 0 <= count <= len(roles):
             raise ConfigError(f"a devnet has 0 to {len(roles)} custodians, not {count}")
         for role in roles[:count]:
-            register_custodian(self, role)
+            port = find_port(self, role)
+            register_custodian(self, role, f"http://127.0.0.1:{port}")
             own = (f"local:{self.home(role) / 'store'}", *storage) if storage else ()
-            self.custodians.append(start_custodian(self, role, storage=own))
+            self.custodians.append(start_custodian(self, role, port=port, storage=own))
             self._save()
         if count and not detach:
             atexit.register(self.stop_custodians)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who shows life, by what the logs tell."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.utils.paper_market import BIRTH, Paper, address, kept, make_custody
+from truthmark.market.catalogue import Offer
+from truthmark.market.life import (
+    RECENT_SECONDS,
+    Signs,
+    find_signs,
+    is_seller_silent,
+    seller_seen_at,
+)
+from truthmark.market.selling import Validator
+
+KEEPER, OTHER = address(0xAB1), address(0xAB2)
+
+
+def offer(validator: str) -> Offer:
+    return Offer(Validator(validator, bytes(32)), {}, 1, 1, 1, 1, 1, True, 1)
+
+
+def at(paper: Paper, now: int) -> None:
+    paper.chain.time = lambda: now
+    paper.chain.staking = SimpleNamespace(address=address(0xC2))
+
+
+def signs(paper: Paper) -> dict[str, Signs]:
+    return find_signs(paper.session, [offer(KEEPER), offer(OTHER)], patience=0)
+
+
+def log_offer(paper: Paper, validator: str) -> int:
+    struct = {
+        "fees": [],
+        "max_bytes": 0,
+        "max_term_seconds": 0,
+        "min_delivery_seconds": 0,
+        "min_inspection_seconds": 0,
+        "max_lock": 0,
+        "url": "",
+    }
+    return paper.log("staking", "OfferPublished", validator=validator, offer=struct)
+
+
+def log_delivery(paper: Paper, custody_id: bytes, index: int) -> int:
+    return paper.log(
+        "market",
+        "Delivered",
+        purchase_id=bytes(32),
+        custody_id=custody_id,
+        index=index,
+        share={"x": 1, "y": 2},
+        challenge=1,
+        response=1,
+        inspection_until=0,
+    )
+
+
+def accept(paper: Paper) -> int:
+    return paper.log(
+        "registry",
+        "CustodyAccepted",
+        custody_id=bytes(32),
+        custodian=KEEPER,
+        index=1,
+        is_live=False,
+    )
+
+
+def extend(paper: Paper) -> int:
+    return paper.log(
+        "registry", "CustodyExtended", custody_id=bytes(32), custodian=KEEPER, end=1, active=1
+    )
+
+
+def deliver(paper: Paper) -> int:
+    terms = paper.list_version(1)
+    custody = make_custody(terms, 1, lock=5)
+    paper.log(
+        "registry",
+        "CustodyOpened",
+        custody_id=custody.custody_id,
+        terms_id=terms.terms_id,
+        custody=custody,
+        custodians=[address(1), KEEPER],
+        share_keys=[(1, 2), (3, 4)],
+    )
+    return log_delivery(paper, custody.custody_id, 2)
+
+
+@pytest.mark.parametrize("act", [accept, extend, deliver])
+def test_find_signs__node_acted_within_a_day__shows_life(paper: Paper, act: Any) -> None:
+    block = act(paper)
+    at(paper, BIRTH + block + RECENT_SECONDS)
+    assert signs(paper) == {KEEPER: Signs(has_acted=True), OTHER: Signs()}
+    at(paper, BIRTH + block + RECENT_SECONDS + 1)
+    assert signs(paper) == {KEEPER: Signs(), OTHER: Signs()}
+
+
+def test_find_signs__only_an_offer__comes_between(paper: Paper) -> None:
+    block = log_offer(paper, KEEPER)
+    at(paper, BIRTH + block + RECENT_SECONDS)
+    found = signs(paper)
+    assert found == {KEEPER: Signs(has_offered=True), OTHER: Signs()}
+    assert not found[KEEPER].shows_life  # a person publishes it, on any machine
+    assert Signs(answers=True).rank < found[KEEPER].rank < found[OTHER].rank
+    assert Signs(answers=True).rank == Signs(has_acted=True).rank
+
+
+def test_find_signs__nobody_offers__asks_nobody(paper: Paper) -> None:
+    assert find_signs(paper.session, []) == {}
+
+
+def test_seller_seen_at__whatever_sellers_do__counts_and_that_of_others_does_not(
+    paper: Paper,
+) -> None:
+    mine = paper.list_version(1)
+    other = paper.list_version(2, seller=address(0xB0))
+    version = paper.catalogue.version("1")
+    listed = BIRTH + 2  # the custody is opened in the block behind the listing
+    assert seller_seen_at(paper.session, version) == listed
+    paper.log("registry", "VersionRepriced", terms_id=other.terms_id, price=3)
+    log_delivery(paper, make_custody(other).custody_id, 1)
+    assert seller_seen_at(paper.session, version) == listed
+    for act in (
+        lambda: paper.log("registry", "VersionRepriced", terms_id=mine.terms_id, price=3),
+        lambda: paper.log("registry", "VersionPaused", terms_id=mine.terms_id, is_paused=False),
+        lambda: log_delivery(paper, make_custody(mine).custody_id, 1),
+        lambda: paper.log_all(kept(mine, 1)[:1]),
+        lambda: paper.log(
+            "registry",
+            "CustodyExtended",
+            custody_id=make_custody(mine).custody_id,
+            custodian=mine.seller,
+            end=5,
+            active=1,
+        ),
+    ):
+        block = act()
+        assert seller_seen_at(paper.session, version) == BIRTH + block
+    seen = seller_seen_at(paper.session, version)
+    at(paper, seen + RECENT_SECONDS)
+    assert not is_seller_silent(paper.session, version)
+    at(paper, seen + RECENT_SECONDS + 1)
+    assert is_seller_silent(paper.session, version)
+
+
+def test_seller_seen_at__custodians_deliver__says_nothing_of_the_seller(paper: Paper) -> None:
+    terms = paper.list_version(1)
+    custody = make_custody(terms, 1, lock=5)
+    block = paper.log(
+        "registry",
+        "CustodyOpened",
+        custody_id=custody.custody_id,
+        terms_id=terms.terms_id,
+        custody=custody,
+        custodians=[KEEPER],
+        share_keys=[(1, 2)],
+    )
+    log_delivery(paper, custody.custody_id, 1)
+    assert seller_seen_at(paper.session, paper.catalogue.version("1")) == BIRTH + block

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a seller does when custodians did not accept in time: take the fees back, deal to others.
+
+Only a custody whose time to be accepted is over is dealt again: nobody can accept it any more, so
+two dealings never count at once. Its keeping fees come back first and pay for the next one.
+"""
+
+from typing import TYPE_CHECKING
+
+from truthmark.config import Windows
+from truthmark.errors import NotForSaleError, PriceError, RevertedError
+from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.records import CustodyStatus, bits
+from truthmark.market.seller import Listed, Seller
+from truthmark.market.selling import CustodyOffer
+from truthmark.market.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from truthmark.market.session import Session
+
+AGAIN_SECONDS = 600
+"""How long each dealing waits, where it was agreed to deal again."""
+
+MOST_AGAIN = 2
+"""How often at most."""
+
+
+def find_lapsed(session: "Session", version: Version) -> list[tuple[Epoch, list[str]]]:
+    """Return the custodies of a version that not all accepted in time, the oldest first.
+
+    Returns:
+        Each with the addresses of those who did not accept; those whose fees came back too.
+    """
+    epochs = session.catalogue.epochs(version.terms_id)
+    now = session.chain.time()
+    found = []
+    for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+        is_late = state.status is CustodyStatus.OPENED and now > epoch.custody.accept_until
+        if is_late or state.status is CustodyStatus.LAPSED:
+            accepted = bits(state.accepted)
+            missing = [a for j, a in enumerate(epoch.custodians, 1) if j not in accepted]
+            found.append((epoch, missing))
+    return found
+
+
+def take_fees_back(session: "Session", version: Version) -> int:
+    """Bring back the keeping fees of custodies that not all accepted in time, and free the stakes.
+
+    Returns:
+        What was paid to the account, in the sale token's smallest unit.
+    """
+    upkeep = Upkeep(session)
+    epochs = [epoch for epoch, _ in find_lapsed(session, version)]
+    fees = 0
+    for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+        if state.status is not CustodyStatus.OPENED:
+            continue
+        order = upkeep.plan_release(version, epoch, bits(state.accepted))
+        try:
+            session.send(order.call, order.key, order.purpose)
+        except RevertedError:
+            # Anybody may do this; somebody was faster.
+            if session.catalogue.states([epoch])[0].status is not CustodyStatus.LAPSED:
+                raise
+        fees += epoch.custody.count * epoch.custody.keeping_fee
+    if fees:
+        before = session.held(version.terms.token)
+        upkeep.withdraw(version.terms.token, session.address)
+        fees = session.held(version.terms.token) - before
+    session.catalogue.sync()
+    return fees
+
+
+def deal_again(
+    session: "Session", version: Version, lapsed: Epoch, *, max_keeping: int | None = None
+) -> Listed:
+    """Deal the key of a version, whose newest custody was not accepted in time, to others.
+
+    On the same conditions: no more for keeping than before, unless more was agreed, and no higher
+    fee for buyers. Those who accepted may be chosen again, those who did not are not. Repeated
+    after a kill, it goes on where it was.
+
+    Args:
+        session: The seller's.
+        version: What is sold.
+        lapsed: The custody that lapsed.
+        max_keeping: The most to pay all custodians for keeping, in the token's smallest unit; what
+            was paid before if not given.
+
+    Raises:
+        NotForSaleError: There are not enough others, or this custody did not lapse.
+        PriceError: They ask more.
+        ChainError: The registry refuses, or is not reached.
+    """
+    terms, custody = version.terms, lapsed.custody
+    missing = {epoch.custody_id: silent for epoch, silent in find_lapsed(session, version)}.get(
+        lapsed.custody_id
+    )
+    if missing is None:
+        raise NotForSaleError(
+            f"the key of {version.ref} is not to be dealt again: its custodians accepted, or still "
+            "may; `truthmark renew` deals it anew"
+        )
+    take_fees_back(session, version)
+    seller = Seller(session)
+    windows = Windows(terms.delivery_seconds, terms.inspection_seconds, AGAIN_SECONDS)
+    choice = seller.choose_custodians(
+        terms.token,
+        windows,
+        CustodyOffer.of(custody),
+        None,
+        Buyer(session).manifest(terms.manifest).size,
+        most=custody.count,
+        without=missing,
+    )
+    keeping = len(choice.validators) * choice.offer.keeping_fee
+    agreed = custody.count * custody.keeping_fee if max_keeping is None else max_keeping
+    if keeping > agreed or choice.offer.fee > custody.fee:
+        show = session.profile.format_amount
+        raise PriceError(
+            f"others would keep the key of {version.ref} only for more than was agreed "
+            f"({show(keeping, terms.token)} at once and {show(choice.offer.fee, terms.token)} for "
+            "each delivery); `truthmark renew` deals it to them"
+        )
+    return seller.open_custody(
+        version,
+        offer=choice.offer,
+        validators=choice.validators,
+        acceptance_seconds=AGAIN_SECONDS,
+    )
