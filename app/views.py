@@ -106,6 +106,8 @@ class Price:
     total: str
     protocol_fee: str | None
     """part of the price"""
+    warning: str = ""
+    """why to think twice"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,9 @@ class SellOptions:
     windows: tuple[tuple[str, str], ...]
     """names and what they mean"""
     custodians: int
-    """validators that offer custody"""
+    """validators that offer custody and show life"""
+    silent: int
+    """validators that offer custody and were not seen for a day"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +304,10 @@ class Acceptance:
     is_live: bool
     is_direct: bool
     problem: str
+    missing: tuple[str, ...] = ()
+    """addresses of those who have not accepted"""
+    can_deal_again: bool = False
+    """their time is over, and it was not done too often"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from scripts._demo.world import CUSTODIANS, World
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config import write_atomically
-from truthmark.errors import KeysError, RevertedError
+from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.buyer import Buyer, WrongKeyComplaint
 from truthmark.market.catalogue import Epoch, Version
@@ -39,6 +39,7 @@ from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.market.selling import DIRECT, prove_terms
 from truthmark.market.session import Session
+from truthmark.market.surface import choose_custody
 from truthmark.market.upkeep import Upkeep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         report.save(BUILD / "report.json")
         stage.close({"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"})
         if shows_app:
-            world.start_custodians()
+            _open_again(stage, world)
             stage.say("the app runs until Ctrl-C; its address:")
             world.run_app(ROOT)
     finally:
@@ -453,6 +454,50 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
             "bytes": made.manifest.size,
             "downloaded": new,
         }
+
+
+def _open_again(stage: Stage, world: World) -> None:
+    """Leave a market in which all that is shown can be bought, and what is listed will be kept."""
+    with stage.act("The custodians run again, and the seller deals them the keys"):
+        # What people list in the app is in the buyer's store, as all that it writes.
+        world.start_custodians(f"local:{world.net.home('buyer') / 'store'}")
+        with world.open_seller() as seller:
+            seller.catalogue.sync()
+            mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
+            for version in mine:
+                if not _is_kept(seller, version):
+                    _renew(seller, version)
+            seller.catalogue.sync()
+            if left := {v.terms_id for v in mine} - seller.catalogue.buyable(
+                [v.terms_id for v in mine]
+            ):
+                raise RuntimeError(f"{len(left)} listings cannot be bought after all")
+        stage.verified(f"{len(mine)} versions can be bought now", "the index, block by block")
+
+
+def _is_kept(seller: Session, version: Version) -> bool:
+    """Whether custodians keep a key, so that no process of the seller's has to run."""
+    try:
+        return not Buyer(seller).quote(version).epoch.custody.is_direct
+    except NotForSaleError:
+        return False
+
+
+def _renew(seller: Session, version: Version) -> None:
+    """Deal a key for a month, and wait until all have accepted."""
+    token = seller.profile.token(version.terms.token)
+    windows = seller.profile.windows["demo"]
+    size = Buyer(seller).manifest(version.terms.manifest).size
+    choice = choose_custody(
+        seller, token, windows, size, custodians=None, threshold=2, term_seconds=30 * 86_400
+    )
+    listed = Seller(seller).open_custody(
+        version,
+        offer=choice.offer,
+        validators=choice.validators,
+        acceptance_seconds=windows.acceptance,
+    )
+    Seller(seller).wait_until_live(listed.epoch)
 
 
 # ------------------------------------------------------------------- closing

@@ -175,6 +175,8 @@ def _fees(dataset: Dataset, prepared: Price | None) -> None:
     if price.protocol_fee:
         st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
     st.markdown(f"The key is kept by **{literal(price.keepers)}**.")
+    if price.warning:
+        st.warning(literal(price.warning), icon=":material/person_off:")
 
 
 def _line(name: str, amount: str) -> None:

@@ -18,6 +18,7 @@ from app.views import Packed, SellOptions
 LICENCES: Final = ("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC0-1.0", "ODbL-1.0", "Apache-2.0")
 OTHER: Final = "another one"
 DIRECT: Final = "I keep it and stay online"
+SILENT: Final = "not all of them were seen within a day"
 
 
 def show() -> None:
@@ -153,6 +154,13 @@ def _offer(packed: Packed) -> None:
             key="sell_bond",
             help="Comes back when you stop selling; lost if your key turns out to be wrong.",
         )
+        deals_again = st.checkbox(
+            "If somebody does not accept within 10 minutes, give the key to others, for no more",
+            True,
+            key="sell_deals_again",
+            help="At most twice, while this page is open. What was paid for keeping comes back "
+            "first.",
+        )
         is_asked = st.form_submit_button("List it", type="primary", icon=":material/sell:")
     if not is_asked:
         return
@@ -167,8 +175,10 @@ def _offer(packed: Packed) -> None:
             threshold=threshold,
             days=int(days),
             bond=Decimal(str(bond)),
+            deals_again=deals_again,
             progress=progress,
         )
+        st.session_state.sell_agreed = deals_again
         st.rerun()
 
 
@@ -182,7 +192,11 @@ def _ways(options: SellOptions) -> dict[str, tuple[int, int]]:
                 custodians,
                 threshold,
             )
-    return {**ways, DIRECT: (0, 1)}
+    ways[DIRECT] = (0, 1)
+    if options.custodians < 3 <= options.custodians + options.silent:
+        # They may never accept, so nobody gets them without having chosen them.
+        ways[f"3 custodians keep it, any 2 hand it over; {SILENT}"] = (3, 2)
+    return ways
 
 
 def _back_up() -> None:
@@ -221,7 +235,7 @@ def _listed(ref: str) -> None:
         query_params={"dataset": ref},
     )
     if st.button("Sell something else", key="sell_again", icon=":material/add:"):
-        for name in ("sell_listed", "sell_packed", "sell_backed_up"):
+        for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed"):
             st.session_state.pop(name, None)
         st.rerun()
 
@@ -230,13 +244,19 @@ def _acceptance(ref: str, was_waiting: bool) -> None:
     state = services.acceptance(ref)
     if was_waiting and (state.is_live or state.problem):
         st.rerun()
+    if state.can_deal_again and st.session_state.get("sell_agreed"):
+        with shown(services.TruthmarkError), st.spinner("Giving the key to others"):
+            services.deal_again(ref)
+            st.rerun()
     if state.problem:
         st.error(literal(state.problem), icon=":material/error:")
     elif not state.is_live:
         st.progress(
             state.accepted / state.count,
-            text=f"Listed as no. {ref}; {state.accepted} of {state.count} custodians accepted",
+            text=f"Listed as no. {ref}; {state.accepted} of {state.count} custodians accepted. "
+            "It can be bought once all have.",
         )
+        st.caption("Not yet: " + literal(", ".join(state.missing)))
     else:
         st.success(f"For sale as no. {ref}.", icon=":material/check_circle:")
     if state.is_direct:

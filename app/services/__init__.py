@@ -39,6 +39,7 @@ from app.services.reading import is_local
 from app.services.selling import (
     acceptance,
     back_up,
+    deal_again,
     discard,
     list_packed,
     pack,
@@ -57,6 +58,7 @@ __all__ = [
     "choose_role",
     "complain",
     "dataset",
+    "deal_again",
     "discard",
     "forget_price",
     "is_local",

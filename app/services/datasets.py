@@ -22,6 +22,7 @@ from truthmark.errors import (
 from truthmark.market.buyer import Buyer, Quote
 from truthmark.market.catalogue import Epoch, EpochState, Version
 from truthmark.market.delivering import check_custody
+from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.records import (
     BPS,
     ZERO_ADDRESS,
@@ -130,6 +131,18 @@ def price_of(session: Session, quote: Quote) -> views.Price:
         fees=show(quote.total - quote.price, token),
         total=show(quote.total, token),
         protocol_fee=show(protocol, token) if protocol else None,
+        warning=_silence(session, quote),
+    )
+
+
+def _silence(session: Session, quote: Quote) -> str:
+    """Return what to say of a seller who has to deliver and seems to be gone."""
+    if not quote.epoch.custody.is_direct or not is_seller_silent(session, quote.version):
+        return ""
+    seen = moment(seller_seen_at(session, quote.version))
+    return (
+        f"The seller must hand the key over, and was last seen on the chain {seen}. If it does not "
+        f"come within {duration(quote.version.terms.delivery_seconds)}, you take your money back."
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import streamlit as st
+
 from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.browsing import tokens
@@ -27,10 +29,13 @@ from truthmark.errors import (
     ConfigError,
     NotForSaleError,
 )
+from truthmark.market import redealing
+from truthmark.market.life import find_signs
 from truthmark.market.packing import pack_dataset
 from truthmark.market.records import (
     bits,
 )
+from truthmark.market.redealing import AGAIN_SECONDS, MOST_AGAIN, find_lapsed
 from truthmark.market.seller import Seller
 from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
@@ -40,6 +45,7 @@ from truthmark.types import Progress
 def sell_options() -> views.SellOptions:
     """Return what a seller may choose from on this network."""
     session = shared_reader().session
+    offering, living = _offering(f"{session.home} {session.profile.name}", session)
     return views.SellOptions(
         tokens=tokens(),
         windows=tuple(
@@ -50,8 +56,17 @@ def sell_options() -> views.SellOptions:
             )
             for name, preset in session.profile.windows.items()
         ),
-        custodians=sum(offer.is_available for offer in session.catalogue.offers()),
+        custodians=living,
+        silent=offering - living,
     )
+
+
+@st.cache_data(ttl=15, max_entries=8, show_spinner=False)
+def _offering(place: str, _session: Session) -> tuple[int, int]:
+    """Return how many validators offer custody, and how many of them show life."""
+    offers = [offer for offer in _session.catalogue.offers() if offer.is_available]
+    signs = find_signs(_session, offers)
+    return len(offers), sum(sign.shows_life for sign in signs.values())
 
 
 @contextlib.contextmanager
@@ -164,6 +179,7 @@ def list_packed(
     threshold: int,
     days: int,
     bond: Decimal,
+    deals_again: bool,
     progress: Progress,
 ) -> str:
     """Put packed data up for sale and return its name, such as `17@1`.
@@ -177,6 +193,7 @@ def list_packed(
         threshold: How many of them make the key.
         days: How long they stay.
         bond: What the seller puts up, in units of `token`.
+        deals_again: Whether `deal_again` may come, so that custodians have ten minutes only.
         progress: Called with bytes stored and to be stored.
 
     Raises:
@@ -194,6 +211,9 @@ def list_packed(
         threshold=threshold,
         windows=windows,
         term=f"{days}d",
+        accept_within=f"{min(session.profile.windows[windows].acceptance, AGAIN_SECONDS)}s"
+        if deals_again
+        else None,
         bond=f"{bond:f} {token}" if bond else None,
         session=session,
         progress=progress,
@@ -208,13 +228,32 @@ def acceptance(ref: str) -> views.Acceptance:
         ChainError: The chain cannot be read.
     """
     session = my_synced_session()
-    epoch = session.catalogue.epochs(find_version(session, ref).terms_id)[-1]
+    version = find_version(session, ref)
+    epoch = session.catalogue.epochs(version.terms_id)[-1]
     problem, is_live = "", False
     try:
         is_live = Seller(session).is_live(epoch)
     except NotForSaleError as error:
         problem = clean(error)
-    accepted = len(bits(session.catalogue.states([epoch])[0].accepted))
+    accepted = bits(session.catalogue.states([epoch])[0].accepted)
+    lapsed = {e.custody_id for e, _ in find_lapsed(session, version)}
     return views.Acceptance(
-        accepted, epoch.custody.count, is_live, epoch.custody.is_direct, problem
+        len(accepted),
+        epoch.custody.count,
+        is_live,
+        epoch.custody.is_direct,
+        problem,
+        missing=tuple(a for j, a in enumerate(epoch.custodians, 1) if j not in accepted),
+        can_deal_again=epoch.custody_id in lapsed and epoch.custody.epoch < MOST_AGAIN,
     )
+
+
+def deal_again(ref: str) -> None:
+    """Deal the key of a version to others than those who did not accept, for no more than before.
+
+    Raises:
+        TruthmarkError: There are not enough others, they ask more, or the account is locked.
+    """
+    session = my_synced_session()
+    version = find_version(session, ref)
+    redealing.deal_again(session, version, session.catalogue.epochs(version.terms_id)[-1])

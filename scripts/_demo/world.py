@@ -68,10 +68,15 @@ class World:
 
     # ------------------------------------------------------------ the custodians
 
-    def start_custodians(self) -> None:
-        """Let three validators stake and offer, and start each one's node in its own process."""
+    def start_custodians(self, *more: str) -> None:
+        """Let three validators stake and offer, and start each one's node in its own process.
+
+        Args:
+            more: Storages from which they read, beside the seller's.
+        """
         assert self.seller_blocks is not None  # from where they fetch what they are to keep
-        self.net.start_custodians(len(CUSTODIANS), storage=[f"gateway:{self.seller_blocks.url}"])
+        storage = [f"gateway:{self.seller_blocks.url}", *more]
+        self.net.start_custodians(len(CUSTODIANS), storage=storage)
 
     @property
     def nodes(self) -> list[CustodianProcess]:

@@ -10,6 +10,7 @@ from app import services
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page
 from tests.utils.app_market import AppMarket
+from truthmark.market.records import CustodyStatus
 
 KEY = "sell_way"
 
@@ -88,6 +89,32 @@ def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, sourc
 
 
 @pytest.mark.chain
+def test_sell__nobody_accepts__key_goes_to_others_as_agreed(
+    start: Start, market: AppMarket, source: Path, tmp_path: Path
+):
+    at = describe(start("sell", role="buyer2"), source, "Passed on", samples=0)
+    back_up(at, tmp_path / "keys.tmkb")
+    at.selectbox(key=KEY).select_index(0)
+    assert at.checkbox(key="sell_deals_again").value
+    at.number_input(key="sell_days").set_value(30)
+    click(at, "List it")
+    session = market.session("buyer2")
+    version = session.catalogue.version(at.session_state["sell_listed"])
+    first = session.catalogue.epochs(version.terms_id)[0]
+    now = session.chain.time()
+    assert first.custody.accept_until - now <= 600  # and not the day of its time limits
+    assert "Not yet: " + first.custodians[0] in page(at)
+    market.net.warp(first.custody.accept_until - now + 1)
+    services.reading._sync.clear()
+    # All three did not accept, and there are no others: that is said, and nothing is lost.
+    at.run()
+    assert "0 of 3 custodians offer this" in page(at)
+    session.catalogue.sync()
+    assert len(session.catalogue.epochs(version.terms_id)) == 1
+    assert session.catalogue.states([first])[0].status is CustodyStatus.LAPSED
+
+
+@pytest.mark.chain
 def test_sell__uploaded_file__leaves_no_copy(start: Start, market: AppMarket, source: Path):
     at = start("sell", role="stranger")
     at.file_uploader(key="sell_upload").upload("../towns.csv", source.read_bytes(), "text/csv")
@@ -120,3 +147,14 @@ def test_sell__no_such_file__is_said(start: Start, market: AppMarket, path: str,
     click(at, "Check")
     assert told in page(at)
     assert "sell_packed" not in at.session_state
+
+
+@pytest.mark.chain
+def test_buy__seller_was_not_seen_for_a_day__is_warned_of(start: Start, market: AppMarket):
+    ref = market.sell(market.table("wine"), title="Kept by one who left", price="4 TUSD").ref
+    services.reading._sync.clear()
+    assert "was last seen on the chain" not in page(start("dataset", role="buyer", dataset=ref))
+    market.net.warp(86_400 + 60)
+    services.reading._sync.clear()
+    text = page(start("dataset", role="buyer", dataset=ref))
+    assert "The seller must hand the key over, and was last seen on the chain" in text

@@ -533,7 +533,7 @@ def test_list__interrupted_and_repeated__goes_on_and_lists_once(
     assert (stopped.code, backup.exists()) == (INTERRUPTED, True)
     assert "going on with" in stopped.err
     assert held(seller) == before
-    interrupt("wait_until_live")
+    interrupt("wait_or_deal_again")
     assert seller(*command).code == INTERRUPTED
     assert held(seller) == before - 1_000_000
     again = seller(*command).ok()
@@ -1122,7 +1122,7 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     options = ("--price", "25 TUSD", "--bond", "3 TUSD", *asked)
     first = ("--packed", packed, "--licence", "MIT", "--backup", tmp_path / "b")
     # Nobody is there to accept: as if it was interrupted while it waits.
-    monkeypatch.setattr("truthmark.cli.sell.wait_until_live", lambda *_: None)
+    monkeypatch.setattr("truthmark.cli.custody.wait_until_live", lambda *_: None)
     before = held(seller)
 
     seller("list", source, *options, *first, "--yes").refused(8, '--max-keeping "5 TUSD"')

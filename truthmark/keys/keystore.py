@@ -120,7 +120,8 @@ def _check(crypto: dict[str, Any]) -> None:
     # The cipher is not authenticated: under another one the wrong key would come out.
     if crypto["cipher"] != "aes-128-ctr":
         raise ValueError("it is encrypted in another way than aes-128-ctr")
-    _hex(crypto["cipherparams"]["iv"], "iv", range(16, 17))
+    # A number: eth-keyfile writes it without zeros in front.
+    _hex(crypto["cipherparams"]["iv"], "iv", range(0, 17))
     _hex(crypto["ciphertext"], "ciphertext", range(1, 33))
     _hex(crypto["mac"], "mac", range(32, 33))
     how = crypto["kdfparams"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FEE: Final = "0.1 TUSD"
 """What each asks for a sale."""
 
-_TICKETS: Final = 10
+_TICKETS: Final = 30
 _MARGIN_SECONDS: Final = 3
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 20
