@@ -121,7 +121,7 @@ def _check(crypto: dict[str, Any]) -> None:
     if crypto["cipher"] != "aes-128-ctr":
         raise ValueError("it is encrypted in another way than aes-128-ctr")
     # A number: eth-keyfile writes it without zeros in front.
-    _hex(crypto["cipherparams"]["iv"], "iv", range(0, 17))
+    _hex(crypto["cipherparams"]["iv"], "iv", range(8, 17))
     _hex(crypto["ciphertext"], "ciphertext", range(1, 33))
     _hex(crypto["mac"], "mac", range(32, 33))
     how = crypto["kdfparams"]

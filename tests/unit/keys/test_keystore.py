@@ -37,6 +37,17 @@ def test_open__any_derivation__gives_the_key(tmp_path: Path, how: dict[str, int]
         keystore.open("word")
 
 
+def test_open__iv_begins_with_zeros__is_written_shorter_by_eth_keyfile(tmp_path: Path) -> None:
+    """One of 256 files of Ape and of our own wallet has such an iv."""
+    from eth_keyfile import create_keyfile_json
+
+    for _ in range(20_000):
+        content = create_keyfile_json(KEY, b"words", kdf="pbkdf2", iterations=1)
+        if len(content["crypto"]["cipherparams"]["iv"]) < 32:
+            break
+    assert read_keystore(saved(tmp_path, content)).open("words") == KEY
+
+
 @pytest.mark.parametrize(
     "address",
     [ADDRESS, ADDRESS[2:], ADDRESS.lower(), ADDRESS[2:].upper(), "0X" + ADDRESS[2:].lower()],
