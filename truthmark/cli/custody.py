@@ -140,6 +140,7 @@ def agree(
     *,
     limit: int | None,
     bond: int = 0,
+    credit: int = 0,
     yes: bool,
     is_asked: bool = True,
 ) -> bool:
@@ -151,6 +152,7 @@ def agree(
         choice: Who is to keep the key, and what they get.
         limit: The most to pay them at once, if that was said.
         bond: What the seller puts up.
+        credit: What comes back before it is paid.
         yes: Whether it was agreed to before.
         is_asked: Without, only checks that it can be paid.
 
@@ -171,7 +173,7 @@ def agree(
         )
     parts = [f"a bond of {show(bond)}"] if bond else []
     parts += [f"{show(keeping)} for keeping the key"] if keeping else []
-    Seller(session).require_funds(token, keeping + bond, " and ".join(parts))
+    Seller(session).require_funds(token, max(0, keeping + bond - credit), " and ".join(parts))
     if not is_asked:
         return True
     if count:

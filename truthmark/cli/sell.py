@@ -274,7 +274,7 @@ def renew(
     """
     from truthmark.config import Windows
     from truthmark.market.buyer import Buyer
-    from truthmark.market.redealing import take_fees_back
+    from truthmark.market.redealing import fees_due, take_fees_back
     from truthmark.market.seller import Seller, is_dealt
     from truthmark.market.surface import choose_custody
 
@@ -291,16 +291,21 @@ def renew(
         )
         size = Buyer(session).manifest(version.terms.manifest).size
         seller = Seller(session)
-        if returned := take_fees_back(session, version):
-            shown = session.profile.format_amount(returned, token.address)
-            say(f"{shown} came back: what was paid to custodians who did not accept")
         fresh = seller.fresh_custody(version)
         choice = choose_custody(session, token, windows, size, **custody, fresh=fresh)
         validators, offer = choice.validators, choice.offer
         if not (fresh and is_dealt(fresh, validators, offer)) and not agree(
-            session, token.address, choice, limit=limit, yes=yes
+            session,
+            token.address,
+            choice,
+            limit=limit,
+            credit=fees_due(session, version),
+            yes=yes,
         ):
             raise MarketError("nothing was changed")
+        if returned := take_fees_back(session, version):
+            shown = session.profile.format_amount(returned, token.address)
+            say(f"{shown} came back: what was paid to custodians who did not accept")
         opened = seller.open_custody(
             version,
             offer=offer,

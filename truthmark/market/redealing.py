@@ -44,6 +44,16 @@ def find_lapsed(session: "Session", version: Version) -> list[tuple[Epoch, list[
     return found
 
 
+def fees_due(session: "Session", version: Version) -> int:
+    """Return the keeping fees that `take_fees_back` brings, in the token's smallest unit."""
+    epochs = [epoch for epoch, _ in find_lapsed(session, version)]
+    return sum(
+        epoch.custody.count * epoch.custody.keeping_fee
+        for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True)
+        if state.status is CustodyStatus.OPENED
+    )
+
+
 def take_fees_back(session: "Session", version: Version) -> int:
     """Bring back the keeping fees of custodies that not all accepted in time, and free the stakes.
 
