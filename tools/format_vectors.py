@@ -34,12 +34,13 @@ NUMBERS = pa.schema(
 PATHS = {
     "accepted": [
         "b", ".hidden", "a b", "-rf", "README.md", "a/b.png", "x" * 240, "日本語/写真.jpg",
-        "console", "a.con", "com", "com10.txt",
+        "console", "a.con", "com", "com10.txt", "com\u0663",
     ],
     "refused": [
         "", "/a", "a/", "a//b", ".", "../a", "a/../b", "a\\b", "C:x", "a?b", "a\nb", "a\x85b",
         " a", "a ", "a.", "x" * 241, "é" * 121, "/".join("a" * 33), "/".join(["x" * 240] * 5),
         "a\u200bb", "\u202ea", "con", "CON.txt", "nul .tar.gz", "Lpt9", "com²", "cloc\u212a$",
+        "con\u00a0.txt", "nul\u3000", "aux\u2009.tar.gz",
     ],
     "refused_together": [
         ["a", "A"], ["straße", "STRASSE"], ["é", "e\u0301"], ["a", "a/b"], ["A/b", "a"],
@@ -65,6 +66,63 @@ REFUSED_MANIFESTS = [
     ['"root":"0x', '"root":"'],
     ['"x":"0x75', '"x":"0x76'],
 ]
+# segment, first_row, rows, decoded_bytes of each shard.
+INDEXES = {
+    "accepted": [
+        [[0, 0, 0, 900]],
+        [[0, 0, 0, 900], [1, 0, 0, 4080]],
+        [[0, 0, 0, 900], [0, 0, 0, 0], [2, 0, 3, 264]],
+        [[0, 0, 0, 900], [1, 0, 0, 8160], [1, 0, 0, 0], [2, 0, 3, 264], [3, 3, 5, 264]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], *[[2, 0, 0, 0]] * 63],
+    ],
+    "refused": [
+        [[1, 0, 0, 4080]],
+        [[0, 0, 0, 900], [3, 0, 3, 264]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [4, 3, 5, 264]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [1, 0, 0, 4080]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [3, 3, 5, 264], [2, 0, 0, 0]],
+        [[0, 0, 1, 900]],
+        [[0, 0, 0, 900], [1, 0, 1, 4080]],
+        [[0, 0, 0, 900], [2, 0, 0, 264]],
+        [[0, 0, 0, 900], [2, 1, 3, 264]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [3, 4, 5, 264]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [2, 0, 1, 0]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [2, 0, 0, 1]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], [2, 1, 0, 0]],
+        [[0, 0, 0, 900], [2, 0, 3, 264], *[[2, 0, 0, 0]] * 64],
+    ],
+}
+_FILE = ["a.txt", "bytes", None, 0, 10, None]
+_TABLE = ["t.parquet", "table", "train", 0, 3, "S"]
+# path, kind, split, offset, length, schema; of a container with 4,080 bytes of stream and 3 rows.
+# "S" stands for the schema message of the first version's table.
+FILES_TABLES = {
+    "accepted": [
+        [_FILE, _TABLE],
+        [_TABLE],
+        [["a.txt", "bytes", None, 4070, 10, None], _TABLE],
+        [_FILE, ["b.txt", "bytes", "test", 10, 0, None], _TABLE],
+        [["a", "table", None, 0, 0, "S"], ["b", "table", None, 0, 3, "S"]],
+    ],
+    "refused": [
+        [["../a", "bytes", None, 0, 10, None], _TABLE],
+        [["a.txt", "link", None, 0, 10, None], _TABLE],
+        [["a.txt", "bytes", ".train", 0, 10, None], _TABLE],
+        [["a.txt", "bytes", None, 0, 10, "S"], _TABLE],
+        [["t.parquet", "table", None, 0, 3, None]],
+        [["t.parquet", "table", None, 0, 3, "SS"]],
+        [["a.txt", "bytes", None, 4071, 10, None], _TABLE],
+        [_FILE, ["b.txt", "bytes", None, 9, 10, None], _TABLE],
+        [_FILE, ["b.txt", "bytes", None, 5, 0, None], _TABLE],
+        [_FILE, ["A.txt", "bytes", None, 10, 10, None], _TABLE],
+        [_FILE, ["a.txt/b", "bytes", None, 10, 10, None], _TABLE],
+        [["t.parquet", "table", None, 1, 3, "S"]],
+        [["t.parquet", "table", None, 0, 2, "S"]],
+        [["a", "table", None, 0, 2, "S"], ["b", "table", None, 1, 2, "S"]],
+        [_FILE],
+        [[None, "bytes", None, 0, 10, None], _TABLE],
+    ],
+}
 
 
 def add(a, b):
@@ -241,10 +299,10 @@ def bytes_cid(data):
     return file_cid([(sha(chunk), len(chunk)) for chunk in chunks])
 
 
-def messages(*batches, compression=None):
+def messages(*batches, compression=None, deltas=False):
     """Return an Arrow stream of batches and the length of its schema message."""
     sink, schema = pa.BufferOutputStream(), batches[0].schema
-    options = pa.ipc.IpcWriteOptions(compression=compression)
+    options = pa.ipc.IpcWriteOptions(compression=compression, emit_dictionary_deltas=deltas)
     with pa.ipc.new_stream(sink, schema, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
@@ -480,7 +538,39 @@ def other_example():
     return made
 
 
-def vectors(one, two, other):
+def grown_word(row):
+    """Return the row of the grown dictionaries' table."""
+    return None if row % 7 == 6 else f"word {row * 31 % (20 if row < 100 else 40)}"
+
+
+def grown_example():
+    """Return a table whose dictionaries grow by deltas, or are replaced, within a segment."""
+    made = Version(0x4444)
+
+    def batch(words, start, stop):
+        known = {word: i for i, word in enumerate(words)}
+        indices = pa.array([known.get(grown_word(row)) for row in range(start, stop)], pa.int16())
+        column = pa.DictionaryArray.from_arrays(indices, pa.array(words))
+        return pa.record_batch([column], names=["word"])
+
+    few, more = ([f"word {i}" for i in range(size)] for size in (20, 40))
+    grown = batch(few, 0, 100), batch(more, 100, 250)
+    replaced = batch(more, 250, 300), batch(more[::-1], 300, 400)
+    schema = grown[0].schema.serialize().to_pybytes()
+    entries = [("grown.arrow", "table", None, 0, 400, schema)]
+    made.seal_segment(0, 0, 0, files_table(entries, "lz4"), len(files_table(entries, None)))
+    for number, first_row, rows, batches, deltas in (
+        (2, 0, 250, grown, True),
+        (3, 250, 150, replaced, False),
+    ):
+        plain, cut = messages(*batches, deltas=deltas)
+        stored, _ = messages(*batches, deltas=deltas, compression="lz4")
+        made.seal_segment(number, first_row, rows, stored[cut:], len(plain) - cut)
+    made.finish(make_card("Grown", []))
+    return made
+
+
+def vectors(one, two, other, grown):
     """Return everything that the page shows."""
     leaves = [keccak256(b"\x01" + bytes([i])) for i in range(9)]
     digest = sha(b"leaf")
@@ -504,6 +594,8 @@ def vectors(one, two, other):
         },
         "paths": PATHS,
         "refused_manifests": REFUSED_MANIFESTS,
+        "index_rows": INDEXES,
+        "files_tables": FILES_TABLES,
         "first_version": one.vectors(),
         "second_version": two.vectors(),
         "other_dataset": {
@@ -513,14 +605,21 @@ def vectors(one, two, other):
             "table_rows": {row: number(row) for row in (0, 1, 1199, 1200, 1799)},
             **other.public_vectors(),
         },
+        "grown_dictionaries": {
+            "secret": hexed(u256(grown.s)),
+            "cek": hexed(grown.cek),
+            "index_rows": [shard["row"] for shard in grown.shards],
+            "table_rows": {row: grown_word(row) for row in (0, 6, 99, 100, 120, 249, 250, 399)},
+            **grown.public_vectors(),
+        },
     }
 
 
 def main(arguments):
     """Print, check or write."""
     one, two = example()
-    other = other_example()
-    found = json.dumps(vectors(one, two, other), indent=1)
+    other, grown = other_example(), grown_example()
+    found = json.dumps(vectors(one, two, other, grown), indent=1)
     if arguments[:1] == ["--check"]:
         page = Path(arguments[1]).read_text()
         if found not in page:
@@ -529,6 +628,7 @@ def main(arguments):
         one.write(Path(arguments[1], "first"))
         two.write(Path(arguments[1], "second"))
         other.write(Path(arguments[1], "other"))
+        grown.write(Path(arguments[1], "grown"))
         print(found)
     else:
         print(found)

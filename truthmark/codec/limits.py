@@ -11,6 +11,8 @@ MAX_SEGMENT_SHARDS: Final = 64
 MAX_MANIFEST_SIZE: Final = 1 << 20
 MAX_CARD_SIZE: Final = 1 << 20
 MAX_COUNT: Final = 2**32 - 1
+MAX_PACKED_COUNT: Final = 2_236_950
+"""Shards whose index readers take: as ours writes it, 256 MiB."""
 
 FILES_SEGMENT: Final = 0
 BYTES_SEGMENT: Final = 1

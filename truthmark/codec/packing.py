@@ -36,7 +36,7 @@ from truthmark.codec.limits import (
     FIRST_TABLE_SEGMENT,
     INDEX_NAME,
     MANIFEST_NAME,
-    MAX_COUNT,
+    MAX_PACKED_COUNT,
     is_shard_size,
     payload_size,
 )
@@ -445,8 +445,11 @@ class _Packer:
 
     def _append(self, segment: int, shards: int, rows: int, decoded: int) -> int:
         start = len(self._rows)
-        if start + shards > MAX_COUNT:
-            raise LimitError("the container would have more than 2^32 - 1 shards; split the data")
+        if start + shards > MAX_PACKED_COUNT:
+            raise LimitError(
+                f"the container would have more than {MAX_PACKED_COUNT:,} shards, whose index "
+                "readers refuse; choose a larger shard size, or split the data"
+            )
         first_row = self._first_row
         for shard in range(shards):
             last = (0, 0) if shard else (rows, decoded)

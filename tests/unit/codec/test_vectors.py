@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from truthmark.cid import CID, build_dag, cid_of_stream
@@ -21,12 +22,18 @@ from truthmark.codec import (
     verify,
 )
 from truthmark.codec.derive import shard_key, shard_leaf
+from truthmark.codec.files_table import from_table
+from truthmark.codec.files_table import schema as files_schema
+from truthmark.codec.index import Index
+from truthmark.codec.index import schema as index_schema
+from truthmark.codec.limits import DEFAULT_LIMITS
 from truthmark.codec.names import check_paths
 from truthmark.codec.tree import root
 from truthmark.errors import MalformedError
 from truthmark.hashing import keccak256, sha256
 from truthmark.types import Point
 
+WHITE_SPACE = "U+0020, U+00A0, U+1680, U+2000 to U+200A, U+202F, U+205F, U+3000"
 PROJECT = Path(__file__).parents[3]
 PAGE = PROJECT / "docs" / "format.md"
 SCRIPT = PROJECT / "tools" / "format_vectors.py"
@@ -93,6 +100,23 @@ def test_paths__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any)
     for one_by_one in paths["refused_together"]:
         for path in one_by_one:
             check_paths([path])
+
+
+def test_paths__white_space_before_a_devices_suffix__is_what_the_page_lists() -> None:
+    ranges = re.findall(r"U\+([0-9A-F]{4})(?: to U\+([0-9A-F]{4}))?", WHITE_SPACE)
+    listed = {c for a, b in ranges for c in range(int(a, 16), int(b or a, 16) + 1)}
+    assert f"({WHITE_SPACE})" in PAGE.read_text().replace("\n", " ")
+    found = set()
+    for code in set(range(0x3100)) - {ord("."), ord("/")}:  # Unicode has no white space beyond
+        try:
+            check_paths([f"x{chr(code)}y"])  # else refused for another reason
+        except MalformedError:
+            continue
+        try:
+            check_paths([f"con{chr(code)}.txt"])
+        except MalformedError:
+            found.add(code)
+    assert found == listed
 
 
 def test_manifest__vectors__are_refused_and_the_one_they_come_from_is_not(vectors: Any) -> None:
@@ -165,6 +189,58 @@ def test_container__of_a_table_alone__verifies_and_opens(containers: tuple[Path,
         assert table.num_rows == 1800 and table.schema.field("word").type.value_type == "string"
         for row, (number, word) in version["table_rows"].items():
             assert table.slice(int(row), 1).to_pylist() == [{"number": number, "word": word}]
+
+
+def test_container__of_grown_dictionaries__verifies_and_opens(
+    containers: tuple[Path, Any],
+) -> None:
+    folder, vectors = containers
+    version = vectors["grown_dictionaries"]
+    assert verify(folder / "grown", digest=unhex(version["manifest_sha256"])).holds
+    assert_public_files(folder / "grown", version)
+    with open_container(folder / "grown", cek=unhex(version["cek"])) as container:
+        words = container.to_table("grown.arrow")["word"].to_pylist()
+    assert len(words) == 400
+    for row, word in version["table_rows"].items():
+        assert words[int(row)] == word
+
+
+def _index_of(rows: list[list[int]]) -> bytes:
+    """Return an index with these last columns; its digests are zeros."""
+    columns = [[bytes(32)] * len(rows)] * 3 + [list(column) for column in zip(*rows, strict=True)]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, index_schema(), strict=True)]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, index_schema()) as writer:
+        writer.write_batch(pa.record_batch(arrays, schema=index_schema()))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def test_index__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any) -> None:
+    for rows in vectors["index_rows"]["accepted"]:
+        assert Index.from_bytes(_index_of(rows), len(rows)).count == len(rows)
+    for rows in vectors["index_rows"]["refused"]:
+        with pytest.raises(MalformedError):
+            Index.from_bytes(_index_of(rows), len(rows))
+
+
+def test_files_table__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any) -> None:
+    one = pa.schema([("item", pa.int32()), ("label", pa.string())]).serialize().to_pybytes()
+    schemas = {"S": one, "SS": one + one, None: None}
+
+    def read(entries: list[list[Any]]) -> int:
+        rows = [[*entry[:5], schemas[entry[5]]] for entry in entries]
+        columns = [
+            pa.array(column, f.type)
+            for column, f in zip(zip(*rows, strict=True), files_schema(), strict=True)
+        ]
+        table = pa.Table.from_arrays(columns, schema=files_schema())
+        return len(from_table(table, 4080, 3, DEFAULT_LIMITS))
+
+    for entries in vectors["files_tables"]["accepted"]:
+        assert read(entries) == len(entries)
+    for entries in vectors["files_tables"]["refused"]:
+        with pytest.raises(MalformedError):
+            read(entries)
 
 
 def assert_public_files(folder: Path, version: Any) -> None:
