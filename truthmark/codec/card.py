@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.manifest import from_canonical_json, to_canonical_json
-from truthmark.errors import LimitError, MalformedError
+from truthmark.errors import CodecError, LimitError, MalformedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,8 +119,20 @@ def read_card(data: bytes) -> dict[str, Any]:
 
 
 def sample_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
-    """Return the first `count` rows as short JSON values."""
-    rows = table.slice(0, min(count, MAX_SAMPLES)).to_pylist()
+    """Return the first `count` rows as short JSON values.
+
+    Raises:
+        CodecError: a value cannot be shown, such as a date after the year 9999.
+    """
+    import pyarrow as pa
+
+    try:
+        rows = table.slice(0, min(count, MAX_SAMPLES)).to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CodecError(
+            f"card: a row cannot be shown as a sample ({reason}); pack without samples"
+        ) from error
     return [{str(key): _cell(value) for key, value in row.items()} for row in rows]
 
 

@@ -4,7 +4,7 @@
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import accumulate
@@ -41,6 +41,7 @@ from truthmark.codec.limits import (
     payload_size,
 )
 from truthmark.codec.manifest import Manifest
+from truthmark.codec.parquet import PROBE_ROWS, parquet_problem
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
 from truthmark.codec.seal import Sealer
 from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
@@ -49,6 +50,8 @@ from truthmark.errors import CodecError, ConfigError, LimitError
 from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from truthmark.codec.tables import Table
 
 # How much the files table may grow when the lengths of tables are filled in at the end.
@@ -260,6 +263,8 @@ class _Packer:
         self._facts: list[TableFacts] = []
         self._next_segment = FIRST_TABLE_SEGMENT
         self._first_row = 0
+        self._probed: dict[bytes, str | None] = {}
+        self._told: dict[str, list[str]] = {}
         self.inherited = 0
 
     def __enter__(self) -> "_Packer":
@@ -336,7 +341,7 @@ class _Packer:
             card,
             self.inherited,
             tuple(self._plan.skipped),
-            tuple(self._plan.notes),
+            (*self._plan.notes, *self._notes()),
         )
 
     # ------- the byte stream
@@ -379,8 +384,9 @@ class _Packer:
         rows = RowQueue(table.batches(), table.schema, table.path)
         first_row = self._first_row
         facts = TableFacts(table.split, table.schema, 0, [])
+        rows.fill(max(self._policy.samples, PROBE_ROWS))
+        self._note_formats(table, rows.peek(min(PROBE_ROWS, rows.available)))
         if self._policy.samples:
-            rows.fill(self._policy.samples)
             facts.samples = sample_rows(
                 rows.peek(min(self._policy.samples, rows.available)), self._policy.samples
             )
@@ -400,6 +406,23 @@ class _Packer:
         return Entry(
             table.path, TABLE, table.split, first_row, facts.rows, schema_message(table.schema)
         )
+
+    def _note_formats(self, table: "Table", first: "pa.Table") -> None:
+        """Note what buyers will find in other types or another format than they might expect."""
+        if table.extended:
+            reason = "extension types are packed as the types that they are stored in"
+            self._told.setdefault(f"{reason}: {', '.join(table.extended)}", []).append(table.path)
+        message = schema_message(table.schema)
+        if message not in self._probed:
+            self._probed[message] = parquet_problem(first)
+        if (problem := self._probed[message]) is not None:
+            reason = f"Parquet cannot hold it ({problem}); buyers get it as Arrow"
+            self._told.setdefault(reason, []).append(table.path)
+
+    def _notes(self) -> Iterator[str]:
+        for reason, paths in self._told.items():
+            others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            yield f"{paths[0]}{others}: {reason}"
 
     def seal_segment(self, segment: Encoded) -> "list[Future[None]]":
         """Seal an encoded segment; its memory is free when the futures are done."""

@@ -19,7 +19,7 @@ from truthmark.errors import CodecError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PROBE_ROWS: Final = 64
+PROBE_ROWS: Final = 64
 _PROBE_CELLS: Final = 20_000
 _PROBE_BYTES: Final = 1 << 20
 _HINT: Final = "ARROW:schema"
@@ -115,7 +115,7 @@ def parquet_problem(rows: "pa.Table") -> str | None:
     """
     import pyarrow.parquet as pq
 
-    most = max(1, min(_PROBE_ROWS, _PROBE_CELLS // max(rows.num_columns, 1)))
+    most = max(1, min(PROBE_ROWS, _PROBE_CELLS // max(rows.num_columns, 1)))
     size = rows.get_total_buffer_size() // max(rows.num_rows, 1)
     rows = rows.slice(0, max(1, min(most, _PROBE_BYTES // max(size, 1))))
     sink = io.BytesIO()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.utils import arrow_cases
 from tests.utils.containers import pack
-from truthmark.codec import open_container
+from truthmark.codec import CardPolicy, open_container
 from truthmark.codec.parquet import CannotHoldError, parquet_problem, write_parquet
 from truthmark.errors import CodecError
 
@@ -67,6 +67,34 @@ def test_extract__table_that_parquet_cannot_hold__is_arrow_and_said(
     assert not (out / "bad.parquet").exists()
     assert len(notes) == 1 and notes[0].startswith("bad.arrow: is in Arrow") and len(notes[0]) < 300
     assert "bad.arrow" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize("table", UNHELD.values(), ids=UNHELD.keys())
+def test_pack__table_that_parquet_cannot_hold__is_noted(table: pa.Table, tmp_path: Path) -> None:
+    packed, _ = pack({"bad": table, "good": pa.table({"x": [1]})}, tmp_path / "packed")
+    (note,) = packed.notes
+    assert note.startswith("bad.arrow: Parquet cannot hold it (") and len(note) < 300
+
+
+def test_pack__many_tables_that_parquet_cannot_hold__are_one_note(tmp_path: Path) -> None:
+    packed, _ = pack({"a": UNHELD["runs"], "b": UNHELD["runs"]}, tmp_path / "packed")
+    (note,) = packed.notes
+    assert note.startswith("a.arrow and 1 more: Parquet cannot hold it (")
+
+
+def test_pack__extension_type__is_noted(tmp_path: Path) -> None:
+    column = pa.ExtensionArray.from_storage(
+        pa.uuid(), pa.array([b"0123456789abcdef"], pa.binary(16))
+    )
+    packed, _ = pack(pa.table({"id": column, "x": [1]}), tmp_path / "packed")
+    (note,) = packed.notes
+    assert note.startswith("data.arrow: extension types are packed") and note.endswith(": id")
+
+
+def test_pack__sample_that_cannot_be_shown__is_refused(tmp_path: Path) -> None:
+    table = pa.table({"x": pa.array([1 << 60], pa.timestamp("s"))})
+    with pytest.raises(CodecError, match="pack without samples"):
+        pack(table, tmp_path / "packed", card=CardPolicy(samples=1))
 
 
 @pytest.mark.parametrize("table", UNHELD.values(), ids=UNHELD.keys())
