@@ -167,6 +167,13 @@ def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(
         buyer("get", ref, "--to", place).ok()
     assert stands("opened") == [str(tmp_path / "one"), str(tmp_path / "two")]
     assert stands() is None
+    key, me = tmp_path / "key", Person(tmp_path / "home")
+    other("keys", "export", ref, key).refused(8, "has not bought")
+    buyer("keys", "export", ref, key).ok()
+    me("init", "--devnet", net.folder).ok()
+    fetched = me("fetch", ref).ok().out.strip()
+    me("dataset", "open", fetched, tmp_path / "mine", "--key", key).ok()
+    assert len(pd.read_parquet(next((tmp_path / "mine").glob("*.parquet")))) == 3_000
     shutil.rmtree(tmp_path / "two")
     assert stands("opened") == [str(tmp_path / "one")]
     assert "bought" in buyer("search", "rows").ok().out

@@ -13,7 +13,7 @@ from truthmark.cli import layout
 from truthmark.cli.base import State, group, json_option, yes_option
 from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size, width
 from truthmark.cli.types import Choice
-from truthmark.errors import ConfigError, MarketError
+from truthmark.errors import ConfigError, KeysError, MarketError
 
 if TYPE_CHECKING:
     from truthmark.codec import Container, Manifest, Packed
@@ -312,19 +312,37 @@ def verify(folder: Path, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @click.argument("target", type=_FOLDER)
 @format_option
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of somebody who bought it: what `truthmark keys export` wrote.",
+)
 @json_option
 @click.pass_obj
-def open_packed(state: State, folder: Path, target: Path, kind: Any, as_json: bool) -> None:
-    """Decrypt a packed FOLDER of your own into the new folder TARGET.
+def open_packed(
+    state: State, folder: Path, target: Path, kind: Any, key_file: Path | None, as_json: bool
+) -> None:
+    """Decrypt a packed FOLDER into the new folder TARGET.
 
-    What you bought is opened by `truthmark get`.
+    It is one of your own, or --key opens it. What you bought is opened by `truthmark get`.
     """
-    from truthmark.codec import open_container, read_manifest
+    from truthmark.codec import cek_from_point, open_container, read_manifest
+    from truthmark.keys.handing import read_handed_key
     from truthmark.keys.vault import Vault
     from truthmark.market.packing import seller_cek
 
     manifest = read_manifest(require_packed(folder))
-    cek = seller_cek(Vault(state.settings.home / "vault"), manifest.public_key)
+    if key_file is None:
+        cek = seller_cek(Vault(state.settings.home / "vault"), manifest.public_key)
+    else:
+        key = read_handed_key(key_file)
+        if key.public_key != manifest.public_key:
+            raise KeysError(
+                f"{key_file} is the key of another data set ({clean(key.dataset)}); ask for that "
+                f"of the one in {folder}"
+            )
+        cek = cek_from_point(key.key_point)
     with (
         open_container(folder, cek=cek) as container,
         bar("opening") as progress,

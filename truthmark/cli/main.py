@@ -62,6 +62,7 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
         "buy": ("buy", "buy"),
         "get": ("buy", "get"),
         "purchases": ("purchases", "purchases"),
+        "keys": ("keys", "keys"),
         "refund": ("after", "refund"),
         "complain": ("after", "complain"),
     },

@@ -23,7 +23,13 @@ from truthmark.errors import (
 )
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
-from truthmark.market.buying import content_key, draft_order, purchase_cost, verified_parts
+from truthmark.market.buying import (
+    content_key,
+    draft_order,
+    key_point,
+    purchase_cost,
+    verified_parts,
+)
 from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
 from truthmark.market.complaining import draft_evidence
 from truthmark.market.delivering import check_custody
@@ -537,6 +543,17 @@ class Buyer:
                 f"to another one; complain to get your money back and {shown}",
             )
         return opened
+
+    def key_point(self, version: Version, purchase: Purchase) -> Point:
+        """Return K of what was bought, to hand to another reader; `receive` checks it.
+
+        Raises:
+            DeliveryError: It was not delivered.
+            KeysError: The purchase's own key is nowhere.
+        """
+        epoch = self.session.catalogue.epoch(purchase.custody_id)
+        secret = self._own_key(version, purchase).secret
+        return key_point(self._parts(purchase, epoch), secret, version.terms)
 
     def _parts(self, purchase: Purchase, epoch: Epoch) -> dict[int, Point]:
         # In the order of delivery, of which the market has noted a hash.

@@ -139,13 +139,22 @@ def statement(
     )
 
 
+def key_point(parts: Mapping[int, Point], secret: int, terms: Terms) -> Point:
+    """Combine verified parts into K, of which the key that opens the version is made.
+
+    Raises:
+        DeliveryError: The parts do not combine.
+    """
+    try:
+        return combine_key(parts, secret, terms.public_key)
+    except KeysError as error:
+        raise DeliveryError(f"the delivered parts give no key: {error}") from error
+
+
 def content_key(parts: Mapping[int, Point], secret: int, terms: Terms) -> bytes:
     """Combine verified parts into the key that opens the version, 32 bytes.
 
     Raises:
         DeliveryError: The parts do not combine.
     """
-    try:
-        return cek_from_point(combine_key(parts, secret, terms.public_key))
-    except KeysError as error:
-        raise DeliveryError(f"the delivered parts give no key: {error}") from error
+    return cek_from_point(key_point(parts, secret, terms))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark keys`: let somebody else open what you bought."""
+
+import json
+from pathlib import Path
+
+import click
+
+from truthmark.cli.base import State, find_version, group, json_option
+from truthmark.cli.output import bar, moment, out, out_json, say
+from truthmark.cli.types import DATASET
+from truthmark.errors import MarketError
+
+
+@group()
+def keys() -> None:
+    """Keys of what you bought, for other readers."""
+
+
+@keys.command()
+@click.argument("dataset", type=DATASET)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@json_option
+@click.pass_obj
+def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None:
+    """Write the key of DATASET, which you bought, into the new FILE.
+
+    Prints it if FILE is left out. Whoever has it can open DATASET, and nothing else: no key of your
+    account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other languages
+    (docs/format.md tells how). The licence says to whom you may give it.
+    """
+    from truthmark.keys.handing import HandedKey
+    from truthmark.market.buyer import Buyer
+    from truthmark.market.records import PurchaseStatus
+
+    with state.session(signs=True) as session:
+        version = find_version(session, dataset)
+        buyer = Buyer(session, say)
+        purchase = buyer.find_purchase(version)
+        if purchase is None:
+            raise MarketError(f"this account has not bought {version.ref}; choose another one")
+        if purchase.status is PurchaseStatus.PAID:
+            until = moment(purchase.deadline, session.chain.time())
+            raise MarketError(
+                f"the key of {version.ref} has not come yet; try again, at the latest at {until}"
+            )
+        with bar("fetching") as progress:
+            folder = buyer.fetch(version, progress)
+        buyer.receive(version, purchase, folder)  # a key that opens nothing is handed to nobody
+        key = HandedKey(
+            version.terms.public_key, buyer.key_point(version, purchase), dataset=version.ref
+        )
+    if file is not None:
+        key.save(file)
+    if as_json:
+        out_json({**key.to_record(), "file": None if file is None else str(file)})
+    elif file is None:
+        out(json.dumps(key.to_record(), indent=2))
+    else:
+        out(str(file))
+    say(f"whoever has this key can open {version.ref}: keep it as carefully as the data")
+    say(f"the encrypted data, which anybody may have, is in {folder}")
