@@ -831,6 +831,45 @@ def test_fetch__nobody_has_the_bytes__is_a_storage_error(
     assert "cannot be shown" in nobody("show", kept).ok().out
 
 
+def test_devnet_fund__any_account__gets_gas_and_tokens(net: Devnet, tmp_path: Path) -> None:
+    me = Person(tmp_path / "home")
+    me("init", "--devnet", net.folder).ok()
+    made = me("wallet", "new", "me").ok().out.strip()
+    me("devnet", "fund", "me", net.folder).ok()
+    shown = me("balance", "--json").ok().json
+    assert shown["gas"]["text"] == "10 ETH"
+    assert held(me) == 1_000_000_000
+    given = me("devnet", "fund", made, net.folder, "--amount", "2.5 TUSD", "--amount", "1 TMK")
+    assert given.ok().out == f"{made} was given 2.5 TUSD, 1 TMK\n"
+    assert held(me) == 1_002_500_000
+    assert held(me, "TMK") == 1_001 * 10**18
+    for amount, told in (("0 TUSD", "nothing"), ("1 TUDS", "did you mean TUSD?"), ("5", "token")):
+        me("devnet", "fund", "me", net.folder, "--amount", amount).refused(3, told)
+    me("devnet", "fund", "buyr", net.folder).refused(3, "did you mean buyer?")
+
+
+@pytest.mark.parametrize("problem", ["not a folder", "no space"])
+def test_read__home_that_cannot_be_written__reads_all_the_same_and_says_so(
+    problem: str, net: Devnet, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(net.home("buyer"), home)
+    me = Person(home)
+    if problem == "not a folder":
+        shutil.rmtree(home / "index")
+        (home / "index").write_text("in the way")
+    else:
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
+    before = sorted(path.relative_to(home) for path in home.rglob("*"))
+    for command in (("search",), ("show", kept), ("balance",), ("purchases",)):
+        shown = me(*command).ok()
+        told = [line for line in shown.err.splitlines() if "kept for this command only" in line]
+        assert len(told) == 1, shown.err
+    assert kept in me("search").out
+    assert sorted(path.relative_to(home) for path in home.rglob("*")) == before
+
+
 # ------------------------------------------------------------------- what JSON promises
 
 HEAD = {"dataset", "listing", "version", "uri", "terms_id", "seller", "price", "status"}

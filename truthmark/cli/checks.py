@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `truthmark doctor` looks at."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from truthmark.cli.base import State
     from truthmark.market.session import Session
 
+_BUG = 70
+"""Of errors that nobody foresaw, as the root says it."""
 _CLOCK_SECONDS = 120
 _RESERVE_GAS = 1_000_000
 """Units for half a dozen purchases or a listing with its custody."""
@@ -39,42 +42,75 @@ class Check:
 
 
 def run_checks(state: "State") -> list[Check]:
-    """Run all checks; where one fails those that need it are left out."""
+    """Run all checks, each by itself; those that need what failed say so."""
+    steps: tuple[tuple[str, Callable[[Session], Iterator[Check]], str], ...] = (
+        ("settings", _settings, ""),
+        ("home", _home, "settings"),
+        ("account", _account, "settings"),
+        ("backup", _backup, "settings"),
+        ("storage", _storage, "settings"),
+        ("chain", _chain, "settings"),
+        ("contracts", _contracts, "chain"),
+        ("clock", _clock, "contracts"),
+        ("gas", _gas, "contracts"),
+        ("index", _index, "contracts"),
+        ("transactions", _transactions, "contracts"),
+    )
     found: list[Check] = []
-    try:
-        with state.session() as session:
-            steps: tuple[tuple[str, Callable[[Session], Iterator[Check]]], ...] = (
-                ("settings", _settings),
-                ("account", _account),
-                ("backup", _backup),
-                ("storage", _storage),
-                ("chain", _chain),
-                ("clock", _clock),
-                ("gas", _gas),
-                ("index", _index),
-                ("transactions", _transactions),
-            )
-            for name, step in steps:
-                try:
-                    found += step(session)
-                except TruthmarkError as error:
-                    found.append(_failure(name, error))
-                    if name in ("settings", "chain"):
-                        break
-    except TruthmarkError as error:
-        found.append(_failure("settings", error))
+    failed: set[str] = set()
+    with contextlib.ExitStack() as stack:
+        session: Session | None = None
+        try:
+            session = stack.enter_context(state.session())
+        except (TruthmarkError, OSError) as error:
+            found.append(_failure("settings", error))
+            failed.add("settings")
+        for name, step, needed in steps:
+            if name in failed:
+                continue
+            if needed in failed or session is None:
+                failed.add(name)
+                text = f"not looked at, as it needs the {needed}"
+                found.append(Check(name, "note", text, f"mend the {needed} first"))
+                continue
+            try:
+                found += step(session)
+            except Exception as error:
+                failed.add(name)
+                found.append(_failure(name, error))
     return found
 
 
-def _failure(name: str, error: TruthmarkError) -> Check:
+def _failure(name: str, error: Exception) -> Check:
     """Split an error's line into what is wrong and what to do."""
-    text, _, advice = str(error).rpartition("; ")
-    return Check(name, "FAIL", text or advice, advice if text else "", error.exit_code)
+    if isinstance(error, TruthmarkError):
+        text, _, advice = str(error).rpartition("; ")
+        return Check(name, "FAIL", text or advice, advice if text else "", error.exit_code)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror or error}"
+        return Check(name, "FAIL", text, "check the path and its rights", 1)
+    return Check(name, "FAIL", f"{type(error).__name__}: {error}", "please report this", _BUG)
 
 
 def _settings(session: "Session") -> Iterator[Check]:
     profile = session.profile
     yield Check("settings", "ok", f"{session.home}, profile {profile.name}")
+
+
+def _home(session: "Session") -> Iterator[Check]:
+    from truthmark.config import write_atomically
+
+    probe = session.home / ".doctor"
+    try:
+        write_atomically(probe, bytes(4_096))
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{session.home} cannot be written ({error.strerror}), so nothing can be bought; "
+            "give rights to it, free some space, or choose another one with --home"
+        ) from error
+    yield Check("home", "ok", "can be written")
 
 
 def _account(session: "Session") -> Iterator[Check]:
@@ -129,9 +165,23 @@ def _storage(session: "Session") -> Iterator[Check]:
 
 
 def _chain(session: "Session") -> Iterator[Check]:
-    height = session.chain.height()
+    from dataclasses import replace
+
+    from truthmark.chain.connection import connect_chain
+
+    # Without contracts: whether they are there is another check.
+    bare = replace(session.profile, contracts={})
+    height = connect_chain(bare, timeout=session.settings.rpc_timeout).height()
     yield Check("chain", "ok", f"chain {session.profile.chain_id} at block {height}")
+
+
+def _contracts(session: "Session") -> Iterator[Check]:
     roles = ", ".join(session.profile.contracts)
+    if not roles:
+        raise ConfigError(
+            f"profile {session.profile.name} names no contracts; get the network's current profile"
+        )
+    session.chain.height()
     yield Check("contracts", "ok", f"{roles}: the code is what the profile says")
 
 

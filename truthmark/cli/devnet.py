@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark devnet`: a whole network on this machine."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from truthmark.errors import ConfigError
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _DEFAULT = Path("devnet")
+_SOME = ("10 ETH", "1000 TUSD", "1000 TEUR", "1000 TMK")
+_NATIVE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
 
 
 @group()
@@ -130,6 +133,68 @@ def warp(state: State, time: int, folder: Path | None) -> None:
     if not net.chain.is_running():
         raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
     out(f"it is now {moment(net.warp(time))} there")
+
+
+@devnet.command()
+@click.argument("account")
+@click.argument("folder", type=_FOLDER, required=False)
+@click.option(
+    "--amount",
+    "amounts",
+    multiple=True,
+    metavar="AMOUNT",
+    help='Such as "500 TUSD" or "2 ETH"; may be repeated.  [default: some of each]',
+)
+@json_option
+@click.pass_obj
+def fund(
+    state: State, account: str, folder: Path | None, amounts: tuple[str, ...], as_json: bool
+) -> None:
+    """Give ACCOUNT gas and test tokens.
+
+    ACCOUNT is an address, an account of this home, or a role such as buyer. FOLDER is that of the
+    home folder in use if left out; `devnet` if that is no network's.
+    """
+    from truthmark.config import parse_units
+
+    net = _find(state, folder)
+    profile = net.profile
+    address = _address(state, account)
+    wei = 0
+    tokens: dict[str, int] = {}
+    for text in amounts or _SOME:
+        native = _NATIVE.fullmatch(text.strip())
+        if native and native[2].upper() == profile.native_symbol:
+            wei += parse_units(native[1], 18)
+            continue
+        token, units = profile.parse_amount(text)
+        tokens[token.address] = tokens.get(token.address, 0) + units
+    if not wei and not any(tokens.values()):
+        raise ConfigError('that is nothing; write how much, such as --amount "500 TUSD"')
+    if not net.chain.is_running():
+        raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
+    net.fund(address, tokens, wei)
+    given = [profile.format_native(wei)] if wei else []
+    given += [profile.format_amount(units, token) for token, units in tokens.items()]
+    if as_json:
+        out_json({"account": address, "given": given})
+        return
+    out(f"{address} was given {', '.join(given)}")
+
+
+def _address(state: State, account: str) -> str:
+    from truthmark.cli.types import known_account
+    from truthmark.testing.network import ROLES, role_address
+
+    found = known_account(state, account, also=ROLES)
+    if found is not None:
+        return found
+    if account in ROLES:
+        return role_address(account)
+    raise ConfigError(
+        f"the file of account {account} does not say its address; `truthmark wallet address "
+        f"{account}` does, write that instead"
+    )
 
 
 def _find(state: State, folder: Path | None) -> Any:

@@ -53,10 +53,13 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
         profile = _read_profile(profile_file)
         profile.save(home / "profiles")
         chosen.setdefault("profile", profile.name)
-    if "profile" in chosen:
-        from truthmark.config import load_profile
+    from truthmark.config import load_profile, profile_names
 
-        load_profile(str(chosen["profile"]), home)
+    settings = load_settings(home, **chosen)
+    known = profile_names(home)
+    is_named = "profile" in settings.model_fields_set
+    if is_named or settings.profile in known:
+        load_profile(settings.profile, home)
     write_settings(home, chosen)
     settings = load_settings(home)
     if as_json:
@@ -73,12 +76,17 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
     facts(
         [
             ("home", home),
-            ("profile", settings.profile),
+            ("profile", settings.profile if settings.profile in known else "none yet"),
             ("account", settings.account or "none yet: `truthmark wallet new NAME`"),
             ("storage", ", ".join(settings.storage)),
             ("endpoints", ", ".join(settings.rpc)),
         ]
     )
+    if settings.profile not in known:
+        say(
+            f"choose a network: one of {', '.join(known) or 'your own'} with --profile, or a "
+            "local one with `truthmark devnet up FOLDER` and --devnet FOLDER"
+        )
     say("written to config.toml; `truthmark doctor` tells whether all is well")
 
 

@@ -4,6 +4,7 @@
 What depends on the chain is checked by the commands; these look at the chain profile at most.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -121,17 +122,36 @@ class AccountName(click.ParamType):
         Raises:
             ConfigError: It is neither.
         """
-        from truthmark.config import to_checksum_address
-        from truthmark.keys.wallet import Wallet
+        known_account(_state(ctx), str(value))
+        return str(value)
 
-        text = str(value)
-        known = [a.alias for a in Wallet(_state(ctx).settings.keystore).accounts()]
-        if text in known:
-            return text
-        if text.lower().startswith("0x"):
-            return to_checksum_address(text)
-        hint = did_you_mean(text, known) or "; write 0x and 40 digits"
-        raise ConfigError(f"{text!r} is neither an account of this home nor an address{hint}")
+
+def known_account(state: State, text: str, also: Sequence[str] = ()) -> str | None:
+    """Return the address of an account of this home, or the one that is written.
+
+    Args:
+        state: Whose home.
+        text: What was written.
+        also: Other names that may stand there.
+
+    Returns:
+        None for one of `also`, and where the account's file does not say its address.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    from truthmark.config import to_checksum_address
+    from truthmark.keys.wallet import Wallet
+
+    known = {a.alias: a.address for a in Wallet(state.settings.keystore).accounts()}
+    if text in known:
+        return known[text]
+    if text in also:
+        return None
+    if text.lower().startswith("0x"):
+        return to_checksum_address(text)
+    hint = did_you_mean(text, [*known, *also]) or "; write 0x and 40 digits"
+    raise ConfigError(f"{text!r} is neither an account of this home nor an address{hint}")
 
 
 class Windows(click.ParamType):

@@ -3,12 +3,17 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import shlex
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from truthmark.config import (
     DEVNET_CHAIN_ID,
@@ -31,6 +36,11 @@ if TYPE_CHECKING:
     from truthmark.keys.wallet import Account
     from truthmark.market.catalogue import Catalogue
     from truthmark.storage.base import Storage
+
+log = logging.getLogger(__name__)
+
+_PROBE_BYTES = 16 * 1024
+_LEAST_BYTES = 4 * 1024 * 1024
 
 AskPassphrase = Callable[[str], str]
 """Asks for the passphrase of a keystore file; given the account's name."""
@@ -92,6 +102,7 @@ class Session:
         ask_passphrase: Asked when an account's keystore file has to be opened; if not given,
             `TRUTHMARK_PASSPHRASE` is taken, and on a devnet its well-known passphrase.
         signer: The account, if it is not the one that the settings name.
+        say: Told what a person should know; logged if not given.
     """
 
     def __init__(
@@ -100,8 +111,11 @@ class Session:
         *,
         ask_passphrase: AskPassphrase | None = None,
         signer: Signer | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """Remember the settings; nothing is opened yet."""
+        self._say = say or log.warning
+        self._temporary: Path | None = None
         self.settings = settings
         self._ask_passphrase = ask_passphrase
         self._signer = signer
@@ -153,8 +167,35 @@ class Session:
         from truthmark.index.follower import Follower
         from truthmark.market.catalogue import Catalogue
 
-        url = self.settings.index_url or default_index_url(self.profile, self.home)
+        url = self.settings.index_url or default_index_url(self.profile, self.index_folder)
         return Catalogue(self.chain, Follower(self.chain, url))
+
+    @cached_property
+    def index_folder(self) -> Path:
+        """Where the index and the cards that were read are kept: in the home, if that will do.
+
+        Reading must not fail because a home cannot be written, or its disk is full: what can be
+        made again from chain and storage is then kept in a folder that goes with the session.
+        """
+        folder = self.home / "index"
+        problem = _why_not_written(folder)
+        if problem is None:
+            return folder
+        self._say(
+            f"{folder} cannot be written ({problem}); the index is kept for this command only"
+        )
+        made = Path(tempfile.mkdtemp(prefix="truthmark-index-"))
+        self._temporary = made
+        for path in folder.glob("*.sqlite"):
+            # What was read before need not be read again. Opened so, SQLite writes nothing there.
+            with contextlib.suppress(sqlite3.Error, OSError):
+                old = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)
+                with (
+                    contextlib.closing(old),
+                    contextlib.closing(sqlite3.connect(made / path.name)) as new,
+                ):
+                    old.backup(new)
+        return made
 
     @cached_property
     def signer(self) -> Signer:
@@ -358,12 +399,31 @@ class Session:
             self.storage.close()
         if "catalogue" in self.__dict__:
             self.catalogue.follower.index.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _why_not_written(folder: Path) -> str | None:
+    """Return why nothing can be kept in a folder; None where it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Rights alone do not tell: the disk may be full, or read-only.
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+            probe.flush()
+        if shutil.disk_usage(folder).free < _LEAST_BYTES:
+            return "the disk is full"
+    except OSError as error:
+        return error.strerror or str(error)
+    if any(not os.access(path, os.W_OK) for path in folder.glob("*.sqlite")):
+        return "its files are read-only"
+    return None
 
 
 def connect(
@@ -396,7 +456,8 @@ def connect(
             f"there is no home folder {home}; name another, or make it: "
             f"`truthmark --home {shlex.quote(str(home))} init`"
         )
-    session = open_session(home, ask_passphrase=ask_passphrase, signer=signer, **settings)
+    given: dict[str, Any] = dict(settings)
+    session = open_session(home, ask_passphrase=ask_passphrase, signer=signer, **given)
     try:
         session.chain.height()
     except BaseException:
@@ -410,12 +471,22 @@ def open_session(
     *,
     ask_passphrase: AskPassphrase | None = None,
     signer: Signer | None = None,
-    **settings: object,
+    say: Callable[[str], None] | None = None,
+    **settings: Any,
 ) -> Session:
-    """Open a session without a look at the chain, for what needs none; arguments as `connect`'s.
+    """Open a session without a look at the chain, for what needs none.
+
+    Args:
+        home: As for `connect`, like the others.
+        ask_passphrase: As there.
+        signer: As there.
+        say: Told what a person should know; logged if not given.
+        settings: As there.
 
     Raises:
         ConfigError: A setting is unknown or cannot be used.
     """
     folder = None if home is None else Path(home)
-    return Session(load_settings(folder, **settings), ask_passphrase=ask_passphrase, signer=signer)
+    return Session(
+        load_settings(folder, **settings), ask_passphrase=ask_passphrase, signer=signer, say=say
+    )

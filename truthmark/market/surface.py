@@ -194,7 +194,7 @@ def read_cards(
 
 
 def _open_cards(session: Session) -> Cards:
-    return Cards(session.home / "index" / "cards.sqlite", Buyer(session).preview)
+    return Cards(session.index_folder / "cards.sqlite", Buyer(session).preview)
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:

@@ -273,6 +273,33 @@ class Devnet:
         assert now is not None  # it has just answered
         return now
 
+    def fund(self, address: str, tokens: Mapping[str, int], wei: int = 0) -> None:
+        """Give an account what it asks for.
+
+        Args:
+            address: Whose.
+            tokens: Amounts in the smallest unit, by the address of a token of the profile.
+            wei: Of what gas is paid in.
+
+        Raises:
+            ChainError: A token refuses, or the chain does not answer.
+        """
+        from truthmark.chain.abi import load_artifact
+
+        if wei:
+            held = int(str(self.chain.rpc("eth_getBalance", address, "latest")), 16)
+            self.chain.rpc("anvil_setBalance", address, hex(held + wei))
+        stake = self.profile.contracts["token"].address
+        with self.session("owner") as session:
+            for token, units in tokens.items():
+                if token == stake:
+                    artifact = load_artifact("ProtocolToken")
+                    give = session.chain.at(token, artifact, "token").functions.transfer
+                else:
+                    artifact = load_test_artifact("TestToken")
+                    give = session.chain.at(token, artifact, "token").functions.mint
+                session.send_order(give(address, units), f"fund {address}")
+
     def home(self, role: str) -> Path:
         """Return a role's home folder: what TRUTHMARK_HOME may be set to.
 
@@ -326,6 +353,17 @@ class Devnet:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def role_address(role: str) -> str:
+    """Return a role's address.
+
+    Raises:
+        ConfigError: There is no such role.
+    """
+    from truthmark.market.session import Signer
+
+    return Signer(role_key(role)).address
 
 
 def role_key(role: str) -> bytes:
