@@ -4,6 +4,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,3 +32,32 @@ def test_ask__interrupt_swallowed_by_a_library__is_not_answered_by_yes() -> None
 
 def test_ask__nothing_happened__yes_is_yes() -> None:
     assert ask("pay 5 TUSD?", yes=True)
+
+
+@pytest.mark.parametrize("module", ["click", "truthmark.cli.main", "truthmark.cli.browse"])
+def test_main__interrupted_while_modules_are_loaded__ends_quietly(module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["truthmark", "search"]
+from truthmark.cli.start import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+
+
+def test_main__interrupts_are_ignored_by_the_starter__stays_so() -> None:
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import truthmark.cli.start;"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
