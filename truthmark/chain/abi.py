@@ -8,6 +8,7 @@ for bytes) and come out as Python's own: integers, bytes, ERC-55 addresses, name
 import dataclasses
 import json
 import keyword
+import operator
 import re
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
@@ -16,16 +17,12 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from eth_abi.abi import encode as abi_encode
-from eth_abi.codec import ABIDecoder
-from eth_abi.decoding import UnsignedIntegerDecoder
-from eth_abi.exceptions import DecodingError, EncodingError
-from eth_abi.registry import BaseEquals, registry
-
+from truthmark.chain.abi_decoding import DecodingError, decode
 from truthmark.config import to_checksum_address
 from truthmark.errors import ConfigError, MalformedReplyError
 from truthmark.hashing import keccak256
 
+_PLAIN = frozenset({"address", "bool", "bytes32", "uint256"})
 _ARRAY = re.compile(r"(.*)\[(\d*)\]")
 
 
@@ -110,7 +107,7 @@ class Parameter:
         return raw
 
     def from_decoded(self, value: Any) -> Any:
-        """Turn what eth-abi decoded into Python's own types."""
+        """Turn what `abi_decoding` gives into Python's own types."""
         if item := self.item:
             return [item.from_decoded(entry) for entry in value]
         if self.components:
@@ -319,8 +316,17 @@ def encode_values(owner: str, parameters: Sequence[Parameter], args: Sequence[An
         raise ConfigError(f"{owner} takes {len(parameters)} arguments, not {len(args)}")
     try:
         values = [part.to_abi(arg) for part, arg in zip(parameters, args, strict=True)]
-        return abi_encode([part.type for part in parameters], values)
-    except (ConfigError, EncodingError, TypeError) as error:
+        if all(part.type in _PLAIN for part in parameters):
+            return b"".join(map(_word, parameters, values))
+    except (ConfigError, OverflowError, TypeError) as error:
+        raise ConfigError(f"{owner}: {error}") from error
+    # Loaded only where it is needed: it takes longer than all else that a short command does.
+    from eth_abi.abi import encode
+    from eth_abi.exceptions import EncodingError
+
+    try:
+        return encode([part.type for part in parameters], values)
+    except (EncodingError, TypeError) as error:
         raise ConfigError(f"{owner}: {error}") from error
 
 
@@ -330,11 +336,9 @@ def decode_values(parameters: Sequence[Parameter], data: bytes) -> list[Any]:
     Raises:
         MalformedReplyError: The bytes do not encode such values.
     """
-    # Strings are encoded as bytes are; eth-abi would refuse those that are not UTF-8.
-    types = [part.type.replace("string", "bytes") for part in parameters]
     try:
-        values = _decoder().decode(types, data)
-    except (DecodingError, OverflowError) as error:
+        values = decode(parameters, data)
+    except DecodingError as error:
         raise MalformedReplyError(
             f"a chain endpoint's answer cannot be decoded ({error}); try another endpoint"
         ) from error
@@ -359,18 +363,11 @@ def _named(
     return _tuple_class(names)(*values) if all(names) else tuple(values)
 
 
-@cache
-def _decoder() -> ABIDecoder:
-    """Return eth-abi's decoder as eth-abi means it.
-
-    Ape, where it is loaded, replaces that of unsigned integers for everybody by one that reads
-    an empty answer as 0.
-    """
-    own = registry.copy()  # type: ignore[no-untyped-call]
-    own.unregister_decoder("uint")
-    uint = BaseEquals("uint")  # type: ignore[no-untyped-call]
-    own.register_decoder(uint, UnsignedIntegerDecoder, label="uint")
-    return ABIDecoder(own)
+def _word(parameter: Parameter, value: Any) -> Any:
+    """Encode a value of a plain type."""
+    if parameter.type == "address":
+        return bytes(12) + bytes.fromhex(value[2:])
+    return value if parameter.type == "bytes32" else operator.index(value).to_bytes(32, "big")
 
 
 @cache

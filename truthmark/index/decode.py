@@ -2,22 +2,18 @@
 """Logs decoded in bulk: from `eth_getLogs`' JSON to columns, without a Python object a value.
 
 Logs of one event are joined into one array of 32-byte words and cut by columns. Events with
-strings or arrays, which are rare, go through eth-abi one by one.
+strings or arrays, which are rare, are decoded one by one, and so are a few of any event.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from truthmark.errors import MalformedReplyError
-from truthmark.hashing import keccak256
-from truthmark.index.schema import EventTable, Leaf, to_column
+from truthmark.index.schema import EventTable, to_column
 
-Words = NDArray[np.uint8]
-"""Shape (logs, 32)."""
+FEW = 16
+"""Up to so many logs of an event are decoded one by one, for which numpy need not be loaded."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class LogDecoder:
             if logs[0].get("blockTimestamp") is not None:
                 stamps = _integers(logs, "blockTimestamp")
                 timestamps.update(zip(numbers, stamps, strict=True))
-            values = _static(table, logs) if _is_static(table) else _dynamic(table, logs)
+            values = _columns(table, logs)
             columns[table.table.name] = [
                 numbers,
                 indexes,
@@ -117,24 +113,21 @@ def _is_static(table: EventTable) -> bool:
     return all(leaf.is_word for leaf in table.leaves)
 
 
-def _static(table: EventTable, logs: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
-    """Cut words by columns."""
-    topics = [leaf for leaf in table.leaves if leaf.indexed]
-    data = [leaf for leaf in table.leaves if not leaf.indexed]
-    texts = ["".join([topic[2:] for topic in log["topics"][1:]]) for log in logs]
-    words = {
-        **dict(zip(topics, _words(texts, len(topics)), strict=True)),
-        **dict(zip(data, _words([log["data"][2:] for log in logs], len(data)), strict=True)),
-    }
-    return [column_values(leaf, words[leaf]) for leaf in table.leaves]
+def _columns(table: EventTable, logs: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
+    if _is_static(table) and len(logs) > FEW:
+        from truthmark.index.words import cut_columns
 
-
-def _dynamic(table: EventTable, logs: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
-    """Decode one by one, then turn into columns."""
+        return cut_columns(table, logs)
+    words = sum(not leaf.indexed for leaf in table.leaves) if _is_static(table) else None
     rows = []
     for log in logs:
         topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        args = table.event.decode(topics, bytes.fromhex(log["data"][2:]))
+        data = bytes.fromhex(log["data"][2:])
+        if any(len(topic) != 32 for topic in topics) or words not in (None, len(data) / 32):
+            raise MalformedReplyError(
+                "a chain endpoint gives logs of a wrong size; try another one"
+            )
+        args = table.event.decode(topics, data)
         row = []
         for leaf in table.leaves:
             value = args[leaf.path[0]]
@@ -145,82 +138,6 @@ def _dynamic(table: EventTable, logs: Sequence[Mapping[str, Any]]) -> list[Seque
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _words(texts: Sequence[str], count: int) -> list[Words]:
-    """Turn hexadecimal texts of `count` words each into `count` arrays of shape (logs, 32)."""
-    if any(len(text) != 64 * count for text in texts):
-        raise MalformedReplyError("a chain endpoint gives logs of a wrong size; try another one")
-    if count == 0:
-        return []
-    raw = np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), count, 32)
-    return [raw[:, place] for place in range(count)]
-
-
-def column_values(leaf: Leaf, words: Words) -> Sequence[Any]:
-    """Turn words into the values of a column.
-
-    Raises:
-        MalformedReplyError: A word is no value of that type.
-    """
-    if leaf.is_hash:
-        return _slices(words)
-    if leaf.type == "address":
-        _require_zero(words[:, :12])
-        return checksum_addresses(_slices(words[:, 12:]))
-    if leaf.type == "bool":
-        _require_zero(words[:, :31])
-        _require_zero(words[:, 31:] & np.uint8(254))
-        return [bool(value) for value in words[:, 31].tolist()]
-    if leaf.type.startswith("bytes"):
-        size = int(leaf.type[5:])
-        _require_zero(words[:, size:])
-        return _slices(words[:, :size])
-    return _integers_of(words, leaf.type)
-
-
-def _integers_of(words: Words, kind: str) -> list[int] | list[int | bytes]:
-    signed = not kind.startswith("u")
-    unused = 32 - int(kind.removeprefix("u")[3:]) // 8
-    low = np.ascontiguousarray(words[:, 24:]).view(">i8")[:, 0]
-    fill = np.where(low < 0, 255, 0).astype(np.uint8)[:, None] if signed else np.uint8(0)
-    if bool((words[:, :24] == fill).all()) and (signed or bool((low >= 0).all())):
-        values: list[int] = low.tolist()
-        if unused > 24:
-            limit = 1 << 8 * (32 - unused) - signed
-            if max(values) >= limit or min(values) < (-limit if signed else 0):
-                raise MalformedReplyError("a chain endpoint gives an integer that is too large")
-        return values
-    if not signed:
-        _require_zero(words[:, :unused])
-    # Those of up to 64 bits as integers, the others as they are.
-    fits = (words[:, :24] == fill).all(axis=1) & (signed | (low >= 0))
-    pairs = zip(low.tolist(), fits.tolist(), _slices(words), strict=True)
-    return [number if small else raw for number, small, raw in pairs]
-
-
-def checksum_addresses(raw: Sequence[bytes]) -> list[str]:
-    """Return addresses with the capitals of ERC-55; each different one is hashed once."""
-    unique = list(dict.fromkeys(raw))
-    digits = [address.hex() for address in unique]
-    marks = b"".join([keccak256(text.encode())[:20] for text in digits])
-    letters = np.frombuffer("".join(digits).encode(), np.uint8).reshape(-1, 40)
-    nibbles = np.frombuffer(marks.hex().encode(), np.uint8).reshape(-1, 40)
-    capital = (nibbles >= ord("8")) & (letters >= ord("a"))
-    text = (letters - 32 * capital.astype(np.uint8)).tobytes().decode()
-    cased = {a: f"0x{text[40 * i : 40 * i + 40]}" for i, a in enumerate(unique)}
-    return [cased[address] for address in raw]
-
-
-def _slices(words: Words) -> list[bytes]:
-    size = words.shape[1]
-    raw = words.tobytes()
-    return [raw[at : at + size] for at in range(0, len(raw), size)]
-
-
-def _require_zero(part: Words) -> None:
-    if part.any():
-        raise MalformedReplyError("a chain endpoint gives logs with stray bits; try another one")
-
-
 def _integers(logs: Sequence[Mapping[str, Any]], name: str) -> list[int]:
     values = [int(log[name], 16) for log in logs]
     if min(values) < 0 or max(values) >= 2**63:
@@ -229,4 +146,7 @@ def _integers(logs: Sequence[Mapping[str, Any]], name: str) -> list[int]:
 
 
 def _hashes(logs: Sequence[Mapping[str, Any]], name: str) -> list[bytes]:
-    return _slices(_words([log[name][2:] for log in logs], 1)[0])
+    values = [bytes.fromhex(log[name][2:]) for log in logs]
+    if any(len(value) != 32 for value in values):
+        raise MalformedReplyError(f"a chain endpoint gives a {name} of a wrong size; try another")
+    return values

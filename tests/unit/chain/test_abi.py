@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import eth_abi
 import pytest
 from eth_abi.abi import encode
+from eth_abi.tools import get_abi_strategy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.utils.rig import compile_vyper
-from truthmark.chain.abi import Artifact, load_artifact
+from truthmark.chain.abi import Artifact, Parameter, decode_values, encode_values, load_artifact
+from truthmark.chain.abi_decoding import decode
 from truthmark.errors import ConfigError, MalformedReplyError
 from truthmark.types import Point
 
@@ -166,3 +172,56 @@ def test_load_artifact__unknown_or_damaged__is_told() -> None:
         load_artifact("Nothing")
     with pytest.raises(ConfigError, match="artifact X is damaged"):
         Artifact.from_dict("X", {"abi": [{"type": "function"}], "bytecode": "0x"})
+
+
+TYPES = ("uint8", "int16", "bool", "address", "bytes4", "bytes", "string", "uint256[]", "bytes[2]")
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_decode_values__what_eth_abi_encodes__comes_back_and_cut_short_never(data: Any) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(TYPES), max_size=5))
+    struct = Parameter("s", "(bytes,uint8[])", (Parameter("a", "bytes"), Parameter("b", "uint8[]")))
+    parameters = [
+        *(Parameter("", kind) for kind in kinds),
+        replace(struct, type=struct.type + "[]"),
+    ]
+    types = [parameter.type for parameter in parameters]
+    values = [data.draw(get_abi_strategy(kind)) for kind in types]
+    raw = encode(types, values)
+    plain = eth_abi.decode([kind.replace("string", "bytes") for kind in types], raw)
+    assert _plain(decode(parameters, raw)) == _plain(plain)
+    with pytest.raises(MalformedReplyError):
+        decode_values(parameters, raw[:-32])
+
+
+def _plain(value: Any) -> Any:
+    """Give arrays as tuples, as eth-abi does."""
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("bool", [2]),
+        ("uint8", [256]),
+        ("int8", [128]),
+        ("address", [1 << 160]),
+        ("bytes4", [1]),
+        ("bytes", [0x40, 0, 0]),  # not where an encoder puts it
+        ("bytes", [0x20, 1, 1]),  # stray bits behind it
+        ("bytes", [0x20, 33, 0]),
+        ("uint256[]", [0x20, 2**255]),
+        ("bytes[]", [0x20, 2, 0x40, 0x40, 0]),  # twice the same bytes
+    ],
+)
+def test_decode_values__no_encoder_writes_it__is_refused(kind: str, words: list[int]) -> None:
+    data = b"".join(word.to_bytes(32, "big") for word in words)
+    with pytest.raises(MalformedReplyError, match="cannot be decoded"):
+        decode_values([Parameter("", kind)], data)
+
+
+@pytest.mark.parametrize("value", [1.5, "1", None, -1, 2**256])
+def test_encode_values__no_number_of_the_type__is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError):
+        encode_values("f", [Parameter("a", "uint256")], [value])

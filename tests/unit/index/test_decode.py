@@ -13,8 +13,9 @@ from truthmark.chain.abi import Event, Parameter
 from truthmark.config import to_checksum_address
 from truthmark.errors import MalformedReplyError
 from truthmark.hashing import keccak256
-from truthmark.index.decode import LogDecoder, checksum_addresses
+from truthmark.index.decode import FEW, LogDecoder
 from truthmark.index.schema import EventTable, make_event_table
+from truthmark.index.words import checksum_addresses
 
 ADDRESS = "0x" + "11" * 20
 STATIC = [
@@ -115,12 +116,13 @@ def make_logs(event: Event, count: int, seed: int = 1) -> tuple[list[dict[str, A
     return logs, all_values
 
 
+@pytest.mark.parametrize("count", [FEW, 200])
 @pytest.mark.parametrize("event", [WIDE, LOOSE, BARE], ids=lambda event: event.name)
-def test_decode__every_kind_of_value__equals_what_was_encoded(event: Event) -> None:
+def test_decode__every_kind_of_value__equals_what_was_encoded(event: Event, count: int) -> None:
     entry = table(event)
-    logs, all_values = make_logs(event, 200)
+    logs, all_values = make_logs(event, count)
     decoded = LogDecoder([entry]).decode(logs, 5, 100)
-    assert decoded.count == 200
+    assert decoded.count == count
     names = entry.table.c.keys()
     rows = zip(*decoded.columns[entry.table.name], strict=True)
     for row, log, values in zip(rows, logs, all_values, strict=True):
@@ -203,10 +205,11 @@ def bool_of_two(log: dict[str, Any]) -> None:
         dict.clear,
     ],
 )
-def test_decode__one_log_is_damaged__is_a_malformed_reply(damage: Any) -> None:
-    logs, _ = make_logs(WIDE, 3)
+@pytest.mark.parametrize("count", [3, FEW + 1])
+def test_decode__one_log_is_damaged__is_a_malformed_reply(damage: Any, count: int) -> None:
+    logs, _ = make_logs(WIDE, count)
     decoder = LogDecoder([table(WIDE)])
-    assert decoder.decode(logs, 5, 100).count == 3
+    assert decoder.decode(logs, 5, 100).count == count
     damage(logs[0])
     with pytest.raises(MalformedReplyError):
         decoder.decode(logs, 5, 100)
