@@ -815,7 +815,7 @@ def other_machine(stand: Stand, role: str, name: str) -> Session:
         shutil.copytree(stand.net.home(role) / part, home / part)
     shutil.copy(stand.net.home(role) / "config.toml", home)
     opened = stand.net.session(role)
-    settings = opened.settings.model_copy(update={"home": home, "keystore": home / "accounts"})
+    settings = replace(opened.settings, home=home, keystore=home / "accounts")
     return Session(settings, signer=Signer(role_key(role)))
 
 

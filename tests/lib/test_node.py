@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -559,7 +560,7 @@ def test_node__two_of_one_operator__do_no_harm(stand: Stand, tmp_path: Path) -> 
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(Keeper(stand.net, "custodian1")) for _ in range(2)]
         nodes.append(stack.enter_context(Keeper(stand.net, "custodian1")))
-        nodes[2].session.settings = nodes[2].session.settings.model_copy(update={"home": other})
+        nodes[2].session.settings = replace(nodes[2].session.settings, home=other)
         sale = live_sale(stand, nodes[:1], threshold=1)
         sale = stand.sell(nodes[:1], threshold=1)
         turn(lambda: stand.is_live(sale), *nodes)

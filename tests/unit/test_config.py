@@ -56,17 +56,29 @@ def test_load_settings__file_environment_arguments__later_ones_win(
     assert load_settings(tmp_path).rpc == ("http://a", "http://b")
     monkeypatch.setenv("TRUTHMARK_RPC", "http://c, http://d")
     monkeypatch.setenv("TRUTHMARK_ACCOUNT", "env")
+    monkeypatch.setenv("TRUTHMARK_CONFIRMATIONS", "7")
+    monkeypatch.setenv("TRUTHMARK_RPC_TIMEOUT", "2.5")
     settings = load_settings(tmp_path, account="argument", profile=None)
     assert settings.rpc == ("http://c", "http://d")
     assert settings.account == "argument"
     assert settings.profile == "sepolia"
     assert settings.keystore == Path("/keys")
+    assert (settings.confirmations, settings.rpc_timeout) == (7, 2.5)
+    assert settings.named == {
+        *("profile", "rpc", "account", "keystore", "confirmations", "rpc_timeout")
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('profil = "x"', "profil"),
+        ("profile = 5", "profile: 5 is not a text"),
+        ('acount = "me"', "did you mean account"),
+        ("rpc = [5]", "rpc: .* is not a list of addresses"),
+        ('rpc_timeout = "nan"', "rpc_timeout"),
+        ("rpc_timeout = true", "rpc_timeout: True is not a number"),
+        ("confirmations = 1.5", "confirmations: 1.5 is not a whole number"),
         ('confirmations = "many"', "confirmations"),
         ("= 1", "cannot read"),
     ],

@@ -57,7 +57,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
 
     settings = load_settings(home, **chosen)
     known = profile_names(home)
-    is_named = "profile" in settings.model_fields_set
+    is_named = "profile" in settings.named
     if is_named or settings.profile in known:
         load_profile(settings.profile, home)
     write_settings(home, chosen)
