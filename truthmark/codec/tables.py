@@ -206,15 +206,24 @@ def _open_arrow(location: Path, path: str) -> Table:
     def batches() -> "Iterator[pa.RecordBatch]":
         with _mapped(location) as memory:
             source = pa.py_buffer(memory)
+            found = _stream(pa.BufferReader(source))
             if is_file:
                 file = pa.ipc.open_file(source)
                 found = (file.get_batch(i) for i in range(file.num_record_batches))
-            else:
-                found = iter(pa.ipc.open_stream(source))
             for batch in _guarded(location, found):
                 yield from _in_small_steps(incoming.take(batch), memory)
 
     return Table(path, None, incoming.schema, size, rows, batches, extended=incoming.extended)
+
+
+def _stream(source: "pa.BufferReader") -> "Iterator[pa.RecordBatch]":
+    import pyarrow as pa
+
+    yield from pa.ipc.open_stream(source)
+    while rest := source.read(_MAPPED_SIZE):
+        # Zeros are what a writer filled a block with; a second stream has rows of its own.
+        if rest.strip(b"\0"):
+            raise pa.ArrowInvalid("something follows the end of the stream")
 
 
 @contextlib.contextmanager

@@ -643,3 +643,16 @@ def test_pack__text_that_is_no_utf8__is_refused_before_it_is_sold(tmp_path: Path
     with pytest.raises(MalformedError, match="repair"):
         pack(tmp_path / "x.parquet", tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
+
+
+def test_pack__arrow_stream_with_another_behind_it__is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+    one = path.read_bytes()
+    path.write_bytes(one + bytes(64))
+    with reopened(path, tmp_path) as container:
+        assert container.to_table().num_rows == TABLE.num_rows
+    path.write_bytes(one + one)
+    with pytest.raises(CodecError, match="something follows the end of the stream"):
+        pack(path, tmp_path / "other")
