@@ -800,6 +800,8 @@ def test_devnet__up_status_warp_down__keep_the_state(tmp_path: Path) -> None:
 
 
 def test_index__sync_status_export__gives_tables(buyer: Person, kept: str, tmp_path: Path) -> None:
+    where = buyer("index", "status", "--json").ok().json["database"]
+    assert Path(where.removeprefix("sqlite:///")).parent == buyer.home / "index"
     assert buyer("index", "sync", "--json").ok().json["block"] > 0
     shown = buyer("index", "status", "--json").ok().json
     assert shown["events"]["registry_version_listed"] >= 1
@@ -862,11 +864,14 @@ def test_read__home_that_cannot_be_written__reads_all_the_same_and_says_so(
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
     before = sorted(path.relative_to(home) for path in home.rglob("*"))
+    database = me("index", "status", "--json").ok().json["database"]
+    assert not database.startswith(f"sqlite:///{home}")
     for command in (("search",), ("show", kept), ("balance",), ("purchases",)):
         shown = me(*command).ok()
         told = [line for line in shown.err.splitlines() if "kept for this command only" in line]
         assert len(told) == 1, shown.err
     assert kept in me("search").out
+    assert not Path(database.removeprefix("sqlite:///")).exists()
     assert sorted(path.relative_to(home) for path in home.rglob("*")) == before
 
 

@@ -167,7 +167,7 @@ class Session:
         from truthmark.index.follower import Follower
         from truthmark.market.catalogue import Catalogue
 
-        url = self.settings.index_url or default_index_url(self.profile, self.index_folder)
+        url = self.settings.index_url or default_index_url(self.profile, self.index_folder.parent)
         return Catalogue(self.chain, Follower(self.chain, url))
 
     @cached_property
@@ -184,8 +184,9 @@ class Session:
         self._say(
             f"{folder} cannot be written ({problem}); the index is kept for this command only"
         )
-        made = Path(tempfile.mkdtemp(prefix="truthmark-index-"))
-        self._temporary = made
+        self._temporary = Path(tempfile.mkdtemp(prefix="truthmark-"))
+        made = self._temporary / folder.name
+        made.mkdir()
         for path in folder.glob("*.sqlite"):
             # What was read before need not be read again. Opened so, SQLite writes nothing there.
             with contextlib.suppress(sqlite3.Error, OSError):
