@@ -9,7 +9,7 @@ import pytest
 
 import truthmark.node.workers as workers_module
 from tests.utils.waiting import wait_for
-from truthmark.node.workers import StoppedError, Workers
+from truthmark.node.workers import MOST_THREADS, StoppedError, Workers
 
 
 @pytest.fixture
@@ -110,3 +110,59 @@ def test_close__work_that_looks__is_cut_off() -> None:
     made.close(30)
     assert ended == ["cut off"]
     assert (job.is_done, job.error) == (False, None)
+
+
+def test_ask__seller_with_many_addresses__holds_nobody_up() -> None:
+    """Whatever many names ask first, an honest request is read, and a long one too."""
+    made = Workers(2, "test", turn=0.02)
+
+    def never_ends() -> None:
+        while True:
+            made.check()
+            time.sleep(0.001)
+
+    for number in range(60):
+        made.ask(("bytes", number), never_ends, group=f"address {number}")
+    steps: list[int] = []
+
+    def long() -> str:
+        while len(steps) < 40:
+            made.check()
+            steps.append(1)
+            time.sleep(0.001)
+        return "read"
+
+    wait_for(lambda: made.ask("short", lambda: "read", group="honest").is_done, "a short one")
+    wait_for(lambda: made.ask("long", long, group="honest too").is_done, "a long one")
+    assert made.ask("long", long).result == "read"
+    made.close()
+
+
+def test_ask__all_threads_are_stuck__others_step_in_up_to_a_limit() -> None:
+    made = Workers(2, "test", turn=0.01)
+    gate = threading.Event()
+    for number in range(5):
+        made.ask(number, lambda: gate.wait(60), group=f"address {number}")
+    wait_for(lambda: made.ask("honest", lambda: "read", group="honest").is_done, "the honest one")
+    for number in range(5, 50):
+        made.ask(number, lambda: gate.wait(60), group=f"address {number}")
+    for _ in range(100):
+        made.ask("look", lambda: None)
+        time.sleep(0.001)
+    assert len(made._threads) <= MOST_THREADS
+    gate.set()
+    made.close()
+
+
+def test_ask__alone__is_not_interrupted() -> None:
+    made = Workers(1, "test", turn=0.0)
+
+    def work() -> str:
+        for _ in range(20):
+            made.check()
+            time.sleep(0.001)
+        return "made"
+
+    wait_for(lambda: made.ask("a", work).is_done, "the end of the work")
+    assert made.ask("a", work).error is None
+    made.close()
