@@ -100,6 +100,8 @@ class CustodianRole:
         """keys of what is sent and not confirmed; in a dry run, of what was said"""
         self._refused: dict[bytes, str] = {}
         self._seen: dict[bytes, Held] = {}
+        self._leaving: dict[bytes, bytes] = {}
+        """custodies whose bytes are to be dropped, and their versions"""
         self._certain: set[bytes] = set()
         """ids of purchases whose part is due in this round and may be posted"""
 
@@ -128,6 +130,7 @@ class CustodianRole:
             self._resume()
         view.refresh()
         self._look_around()
+        self._drop()
         custodies = sorted(view.custodies, key=_urgency)
         self._certain = self._find_certain(custodies)
         waiting = Counter(
@@ -564,12 +567,22 @@ class CustodianRole:
         custody_id, terms_id = held.seat.epoch.custody_id, held.version.terms_id
         self._refused.pop(custody_id, None)
         self._seen.pop(custody_id, None)
-        if self.dry_run or any(h.version.terms_id == terms_id for h in self.view.custodies):
-            return
-        self._bytes.forget(("bytes", terms_id))
-        self._bytes.ask(
-            ("drop", custody_id), partial(self._kept.drop, self.session.storage, terms_id)
-        )
+        if not self.dry_run:
+            self._leaving[custody_id] = terms_id
+            self._drop()
+
+    def _drop(self) -> None:
+        """Free what was let go; a store that is being written to is asked again."""
+        needed = {held.version.terms_id for held in self.view.custodies}
+        for custody_id, terms_id in list(self._leaving.items()):
+            name = "drop", custody_id
+            if terms_id not in needed:
+                self._bytes.forget(("bytes", terms_id))
+                work = partial(self._kept.drop, self.session.storage, terms_id)
+                if not self._bytes.ask(name, work).is_done:
+                    continue
+            self._bytes.forget(name)
+            del self._leaving[custody_id]
 
     # ------------------------------------------------------------------ sending
 

@@ -94,12 +94,22 @@ class Kept:
             storage.pin(cid, progress=progress)
 
     def drop(self, storage: "Storage", terms_id: bytes) -> None:
-        """Unpin what only this version needed."""
+        """Unpin what only this version needed, and free its place on the disk.
+
+        Raises:
+            StorageError: It cannot be freed now; done again, this goes on.
+        """
+        from truthmark.storage import LocalStore
+
         with self._lock:
             notes = self._notes()
             others = set().union(*(cids for name, cids in notes.items() if name != terms_id.hex()))
-            for cid in notes.get(terms_id.hex(), set()) - others:
-                _own(storage).unpin(CID.parse(cid))
+            store = _own(storage)
+            ours = [CID.parse(cid) for cid in sorted(notes.get(terms_id.hex(), set()) - others)]
+            for cid in ours:
+                store.unpin(cid)
+            if isinstance(store, LocalStore):
+                store.free(ours)
             (self._folder / terms_id.hex()).unlink(missing_ok=True)
 
     def _notes(self) -> dict[str, set[str]]:

@@ -200,27 +200,62 @@ class LocalStore(BlockStorage):
         """
         freed = 0
         with self._errors(), self._lock(alone=True):
-            files = {str(cid) for cid in self.pins()}
-            blocks: set[str] = set()
-            for cid in self.pins():
-                try:
-                    blocks.update(
-                        str(block)
-                        for block, node in visit(self.read_block, cid)
-                        if node is not None or block == cid
-                    )
-                except (StorageError, MalformedError) as error:
-                    raise StorageError(
-                        f"{self.name}: pinned file {cid} is damaged; pin it again from another "
-                        "storage, or unpin it, then repeat"
-                    ) from error
+            files, blocks = self._needed()
             for path in self._everything():
                 keep = files if path.parent.name == "files" else blocks
                 if path.parent.name == "tmp" or path.name not in keep:
-                    freed += path.stat().st_blocks * 512 if path.stat().st_nlink == 1 else 0
-                    path.unlink()
+                    freed += _remove(path)
             self._index.keep_only(files)
         return freed
+
+    def free(self, roots: Iterable[CID]) -> int:
+        """Remove what these files left here and no pin needs; return the bytes freed.
+
+        Those that are pinned stay, and so does everything else.
+
+        Raises:
+            StorageError: somebody is writing to the store, or a pinned file lacks an inner node.
+        """
+        freed = 0
+        with self._errors(), self._lock(alone=True, wait=False):
+            files, blocks = self._needed()
+            gone: set[str] = set()
+            for root in roots:
+                for path in self.paths(root):
+                    keep = files if path.parent.name == "files" else blocks
+                    if path.name not in keep:
+                        freed += _remove(path)
+                        gone.add(path.name)
+            known = {path.name for path in (self.root / "files").iterdir()}
+            if gone:
+                self._index.keep_only(known)
+        return freed
+
+    def paths(self, root: CID) -> list[Path]:
+        """Return where a file, as far as it is here, lies in the store's folder."""
+        found = {self._file_path(root), self._block_path(root)}
+        with suppress(StorageError, MalformedError):  # of what is cut off, what can be reached
+            for block, _ in visit(self.read_block, root):
+                found.add(self._block_path(block))
+        return [path for path in found if path.is_file()]
+
+    def _needed(self) -> tuple[set[str], set[str]]:
+        """Return the names of files and of loose blocks that pins need."""
+        files = {str(cid) for cid in self.pins()}
+        blocks: set[str] = set()
+        for cid in self.pins():
+            try:
+                blocks.update(
+                    str(block)
+                    for block, node in visit(self.read_block, cid)
+                    if node is not None or block == cid
+                )
+            except (StorageError, MalformedError) as error:
+                raise StorageError(
+                    f"{self.name}: pinned file {cid} is damaged; pin it again from another "
+                    "storage, or unpin it, then repeat"
+                ) from error
+        return files, blocks
 
     def check(self, cid: CID) -> list[CID]:
         """Read every block of a file and return those that are missing or damaged."""
@@ -331,10 +366,20 @@ class LocalStore(BlockStorage):
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def _lock(self, *, alone: bool = False) -> Iterator[None]:
-        """Hold the store's lock, shared with other writers or `alone`; a kill releases it."""
+    def _lock(self, *, alone: bool = False, wait: bool = True) -> Iterator[None]:
+        """Hold the store's lock, shared with other writers or `alone`; a kill releases it.
+
+        Raises:
+            StorageError: with `wait` False, if another one holds it.
+        """
+        how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         with (self.root / "lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            try:
+                fcntl.flock(handle, how if wait else how | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StorageError(
+                    f"{self.name}: something is being stored there; try again later"
+                ) from error
             yield
 
     @contextmanager
@@ -422,3 +467,10 @@ def _read_slice(path: Path, start: int, length: int | None) -> bytes | None:
 def _sync(path: Path) -> None:
     with path.open("rb", buffering=0) as stream:
         os.fsync(stream.fileno())
+
+
+def _remove(path: Path) -> int:
+    """Remove a file; return the bytes that this frees, none where it has other names."""
+    state = path.stat()
+    path.unlink()
+    return state.st_blocks * 512 if state.st_nlink == 1 else 0

@@ -96,6 +96,33 @@ def test_put__small_file__copied(store: LocalStore, tmp_path: Path) -> None:
     assert store.read_block(cid) == b"{}"
 
 
+def test_free__unpinned_roots__leaves_pins_and_strangers_alone(
+    store: LocalStore, container: Path
+) -> None:
+    data = container.read_bytes()
+    kept = store.put(container, chunk=65536)
+    # Shares most blocks with what is kept; a third is nobody's business here.
+    gone = store.put(data + bytes(100_000), chunk=65536, pin=False)
+    other = store.put(bytes(200_000), chunk=65536, pin=False)
+    assert store.free([kept]) == 0
+    assert store.free([gone]) > 0
+    assert not store.has(gone)
+    assert store.paths(gone) == []
+    assert store.read_range(kept, 0, len(data)) == data
+    assert store.check(kept) == []
+    assert store.has(other)
+    assert store.free([gone]) == 0
+
+
+def test_free__somebody_writes__is_refused_and_frees_nothing(
+    store: LocalStore, container: Path
+) -> None:
+    gone = store.put(container, chunk=65536, pin=False)
+    with store._lock(), pytest.raises(StorageError, match="try again later"):
+        store.free([gone])
+    assert store.has(gone)
+
+
 def test_gc__pinned_and_not__keeps_what_pins_need(store: LocalStore, container: Path) -> None:
     kept = store.put(container, chunk=65536)
     leaf = CID.parse(str(next(cid for cid, _ in store.blocks(kept) if cid != kept)))
