@@ -73,6 +73,7 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
     "Try and look into": {
         "devnet": ("devnet", "devnet"),
         "index": ("indexing", "index"),
+        "storage": ("storage", "storage"),
     },
 }
 _HOMES = {name: home for commands in TOPICS.values() for name, home in commands.items()}

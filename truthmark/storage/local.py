@@ -24,6 +24,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -190,23 +191,41 @@ class LocalStore(BlockStorage):
             (self.root / "pins" / str(cid)).unlink(missing_ok=True)
             sync_folder(self.root / "pins")
 
-    def gc(self) -> int:
+    def gc(self, *, older_than: float = 0.0) -> int:
         """Remove what no pin needs, also unfinished fetches; return the bytes freed.
 
         Waits for other processes that are writing.
 
+        Args:
+            older_than: Seconds since which it must not have been touched: between storing a block
+                and pinning it there is a moment.
+
         Raises:
             StorageError: a pinned file lacks an inner node, so that what it needs is unknown.
         """
-        freed = 0
         with self._errors(), self._lock(alone=True):
-            files, blocks = self._needed()
-            for path in self._everything():
-                keep = files if path.parent.name == "files" else blocks
-                if path.parent.name == "tmp" or path.name not in keep:
-                    freed += _remove(path)
-            self._index.keep_only(files)
+            freed = sum(_remove(path) for path in self._loose(older_than))
+            self._index.keep_only({path.name for path in (self.root / "files").iterdir()})
         return freed
+
+    def loose_bytes(self, *, older_than: float = 0.0) -> int:
+        """Return how many bytes on the disk `gc` would remove."""
+        with self._errors():
+            return sum(path.stat().st_blocks * 512 for path in self._loose(older_than))
+
+    def _loose(self, older_than: float) -> list[Path]:
+        """Return the files in the folder that no pin needs and that rest for so long."""
+        files, blocks = self._needed()
+        limit = time.time() - older_than
+        return [
+            path
+            for path in self._everything()
+            if (
+                path.parent.name == "tmp"
+                or path.name not in (files if path.parent.name == "files" else blocks)
+            )
+            and (not older_than or path.stat().st_ctime <= limit)
+        ]
 
     def free(self, roots: Iterable[CID]) -> int:
         """Remove what these files left here and no pin needs; return the bytes freed.

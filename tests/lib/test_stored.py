@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies on the disk, and that nothing that somebody may still ask for is freed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import truthmark.market.stored as stored_module
+from tests.utils.cli import Person
+from tests.utils.nodes import Keeper, Stand, open_stand, turn
+from truthmark.errors import ConfigError
+from truthmark.market.buyer import Buyer
+from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.seller import Seller
+from truthmark.market.stored import Stored, find_stored, free, local_store
+from truthmark.market.upkeep import Upkeep
+
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with open_stand(tmp_path_factory.mktemp("stored") / "net", ["custodian1"]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nothing had been touched for a day."""
+    monkeypatch.setattr(stored_module, "RESTING_SECONDS", -60)
+    monkeypatch.setattr(stored_module, "CACHE_SECONDS", 0)
+
+
+def of(stand: Stand, role: str, ref: str, **settings: object) -> Stored | None:
+    with stand.net.session(role, **settings) as session:
+        return next((e for e in find_stored(session) if e.name == ref), None)
+
+
+def own_store(stand: Stand, role: str) -> dict[str, object]:
+    home = stand.net.home(role)
+    return {"storage": (f"local:{home}/store", f"local:{stand.net.folder}/store")}
+
+
+def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
+    stand: Stand, rested: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sale = stand.sell([])
+    ref = sale.version.ref
+    store = own_store(stand, "buyer")
+    with stand.net.session("buyer", **store) as session:
+        buyer = Buyer(session)
+        session.catalogue.sync()
+        folder = buyer.fetch(sale.version)
+        entry = of(stand, "buyer", ref, **store)
+        assert entry is not None
+        assert (entry.kind, entry.is_needed, entry.is_freed(bought=False)) == (
+            "fetched",
+            False,
+            True,
+        )
+        assert entry.size > 0
+        monkeypatch.setattr(stored_module, "RESTING_SECONDS", 86_400)
+        fresh = of(stand, "buyer", ref, **store)
+        assert fresh is not None
+        assert fresh.is_needed  # a `get` may be between fetching and opening
+        with pytest.raises(ConfigError, match="is needed"):
+            free(session, [fresh])
+        monkeypatch.setattr(stored_module, "RESTING_SECONDS", -60)
+        purchase = buyer.buy(buyer.quote(sale.version), max_total=10**9)
+        bought = of(stand, "buyer", ref, **store)
+        assert bought is not None
+        assert (bought.kind, bought.is_needed) == ("bought", True)
+        seller = stand.session("seller")
+        seller.catalogue.sync()
+        Custodian(seller).deliver(sale.version, Seat(sale.epoch, 1), [stand.purchase(purchase)])
+        bought = of(stand, "buyer", ref, **store)
+        assert bought is not None
+        assert bought.is_needed
+        stand.warp_to(stand.purchase(purchase).deadline + 1)
+        Upkeep(seller).settle([stand.purchase(purchase)])
+        done = of(stand, "buyer", ref, **store)
+        assert done is not None
+        assert (done.is_needed, done.is_freed(bought=False), done.is_freed(bought=True)) == (
+            False,
+            False,
+            True,
+        )
+        assert free(session, [done]) > 0
+        assert not folder.exists()
+        assert of(stand, "buyer", ref, **store) is None
+        assert buyer.fetch(sale.version) == folder  # from where it came
+
+
+def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, rested: None) -> None:
+    sale = stand.sell([])
+    ref = sale.version.ref
+    entry = of(stand, "seller", ref)
+    assert entry is not None
+    assert (entry.kind, entry.is_needed) == ("listing", True)
+    seller = stand.session("seller")
+    Seller(seller).retire(sale.version)
+    still = of(stand, "seller", ref)
+    assert still is not None
+    assert still.is_needed  # the seller's own custody is not released
+    stand.net.warp(20_000)
+    seller.catalogue.sync()
+    order = Upkeep(seller).plan_release(sale.version, sale.epoch, [1])
+    seller.send(order.call, order.key, order.purpose)
+    over = of(stand, "seller", ref)
+    assert over is not None
+    assert not over.is_needed
+    with stand.net.session("seller") as session:
+        store = local_store(session)
+        assert store is not None
+        others = len(store.pins())
+        assert free(session, [over]) > 0
+        assert len(store.pins()) == others - 4
+        for pin in store.pins():
+            assert store.check(pin) == []
+
+
+def test_let_go__duty_is_over__frees_the_nodes_disk(stand: Stand, rested: None) -> None:
+    with Keeper(stand.net, "custodian1") as keeper:
+        sale = stand.sell([keeper], threshold=1)
+        turn(lambda: stand.is_live(sale), keeper)
+        store = own_store(stand, "custodian1")
+        kept = of(stand, "custodian1", sale.version.ref, **store)
+        assert kept is not None
+        assert (kept.kind, kept.is_needed) == ("custody", True)
+        Seller(stand.session("seller")).retire(sale.version)
+        stand.net.warp(20_000)
+        place = stand.net.home("custodian1") / "node" / "kept" / sale.version.terms_id.hex()
+        turn(lambda: not place.exists(), keeper)
+        own = local_store(keeper.session)
+        assert own is not None
+        assert own.pins() == []
+        assert not list((own.root / "files").iterdir())
+
+
+def test_gc__leftovers__are_asked_for_and_go(stand: Stand, rested: None) -> None:
+    home = stand.net.home("buyer2")
+    (home / ".gone-1").mkdir()
+    (home / ".gone-1" / "data.tmk").write_bytes(bytes(9_000))
+    person = Person(home)
+    listed = person("storage", "list", "--json").ok().json
+    assert [e["kind"] for e in listed if e["name"].endswith(".gone-1")] == ["leftover"]
+    person("storage", "gc", "--dry-run").ok()
+    assert (home / ".gone-1").exists()
+    person("storage", "gc", stdin="n\n").refused(8, "nothing was freed")
+    assert person("storage", "gc", "--yes", "--json").ok().json["freed_bytes"] >= 9_000
+    assert not (home / ".gone-1").exists()
+    assert "nothing to free" in person("storage", "gc").ok().err

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark storage`: what data sets take on this disk, and freeing what nothing needs."""
+
+import click
+
+from truthmark.cli.base import State, group, json_option, yes_option
+from truthmark.cli.output import ask, out, out_json, plural, say, size, table
+from truthmark.errors import MarketError
+
+
+@group()
+def storage() -> None:
+    """What data sets take on this disk, and freeing it."""
+
+
+@storage.command("list")
+@json_option
+@click.pass_obj
+def list_stored(state: State, as_json: bool) -> None:
+    """Show what is kept for data sets, and why.
+
+    In the home folder and in the local store; what a Kubo or a gateway holds is not seen.
+    """
+    from truthmark.market.stored import find_stored
+
+    with state.session() as session:
+        found = find_stored(session)
+    if as_json:
+        out_json(
+            [
+                {
+                    "kind": entry.kind,
+                    "name": entry.name,
+                    "bytes": entry.size,
+                    "why": entry.why,
+                    "is_needed": entry.is_needed,
+                }
+                for entry in found
+            ]
+        )
+        return
+    if not found:
+        say("nothing is kept here")
+        return
+    table(
+        [
+            (entry.name, size(entry.size), entry.why + ("" if entry.is_needed else "; not needed"))
+            for entry in found
+        ],
+        ("data set", "size", "why"),
+    )
+    if any(entry.is_freed(bought=True) for entry in found):
+        say("`truthmark storage gc` frees what is not needed (what you bought only with --bought)")
+
+
+@storage.command()
+@click.option(
+    "--bought",
+    is_flag=True,
+    help="Also the ciphertext of what you bought and could check; opening it again means fetching "
+    "it again, while anybody keeps it.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be freed.")
+@yes_option
+@json_option
+@click.pass_obj
+def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Free what nothing needs any more.
+
+    Never what you sell, what a custody or an unsettled purchase may still ask for, or what was
+    touched within a day. Opened folders are left alone. Asks first.
+    """
+    from truthmark.market.stored import find_stored, free
+
+    with state.session() as session:
+        chosen = [entry for entry in find_stored(session) if entry.is_freed(bought=bought)]
+        freed = 0
+        if chosen and not as_json:
+            table(
+                [(entry.name, size(entry.size), entry.why) for entry in chosen],
+                ("data set", "size", "why"),
+            )
+        if chosen and not dry_run:
+            if not ask(f"free {plural(len(chosen), 'thing')}?", yes=yes):
+                raise MarketError("nothing was freed")
+            freed = free(session, chosen)
+    if as_json:
+        names = [{"kind": e.kind, "name": e.name, "bytes": e.size} for e in chosen]
+        out_json({"chosen": names, "freed_bytes": freed})
+    elif not chosen:
+        say("there is nothing to free")
+    elif dry_run:
+        say("nothing was freed; without --dry-run it is")
+    else:
+        out(f"{size(freed)} freed")
