@@ -3,7 +3,6 @@
 
 import base64
 import contextlib
-import json
 import os
 import queue
 import warnings
@@ -265,7 +264,7 @@ def _write_arrow(
 @contextlib.contextmanager
 def _writer(path: Path, kind: str, schema: "pa.Schema") -> "Iterator[Any]":
     if kind == "json":
-        with path.open("x", encoding="utf-8") as lines:
+        with path.open("xb") as lines:
             yield lambda batch: _write_lines(lines, batch)
     else:
         from pyarrow import csv
@@ -276,8 +275,11 @@ def _writer(path: Path, kind: str, schema: "pa.Schema") -> "Iterator[Any]":
 
 
 def _write_lines(lines: Any, batch: "pa.RecordBatch") -> None:
+    import orjson
+
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME
     for row in batch.to_pylist():
-        lines.write(json.dumps(row, ensure_ascii=False, default=_to_json) + "\n")
+        lines.write(orjson.dumps(row, default=_to_json, option=options))
 
 
 def _to_json(value: Any) -> Any:
@@ -288,5 +290,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal):
-        return str(value)
+        import orjson
+
+        return orjson.Fragment(f"{value:f}")  # a number in full: JSON lines were read as such
     return str(value)

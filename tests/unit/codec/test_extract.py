@@ -2,6 +2,7 @@
 """What a buyer gets: ordinary files that other tools read."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ def test_extract__json_lines_of_many_types__are_json(tmp_path: Path) -> None:
                 write(batch)
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert len(rows) == 50 and rows[1]["date"] == "2024-01-02"
+    assert rows[1]["decimal"] == 0.25
+
+
+def test_extract__original_json_lines__has_the_numbers_that_were_packed(tmp_path: Path) -> None:
+    values = ["9007199254740993", "0.25", "null", "-12345678901234567890.5"]
+    (tmp_path / "x.jsonl").write_text("".join(f'{{"x":{value},"n":[1]}}\n' for value in values))
+    _, cek = pack(tmp_path / "x.jsonl", tmp_path / "packed")
+    with open_container(tmp_path / "packed", cek=cek) as container:
+        container.extract(tmp_path / "out", "original")
+    lines = (tmp_path / "out" / "x.jsonl").read_text().splitlines()
+    said = [json.loads(line, parse_float=Decimal, parse_int=Decimal)["x"] for line in lines]
+    assert said == [None if value == "null" else Decimal(value) for value in values]
 
 
 def test_extract__csv_of_nested_columns__says_what_to_do(tmp_path: Path) -> None:
