@@ -26,6 +26,7 @@ def test_sync__random_history__index_equals_a_rebuild(
         pytest.skip(str(error))
     chooser = random.Random(seed)
     monkeypatch.setattr(follower_module, "NEAR_BLOCKS", chooser.choice([1, 4, 16, 128]))
+    monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)
     monkeypatch.setattr(follower_module, "_FIRST_RANGE", chooser.choice([1, 3, 10, 2000]))
     url = f"sqlite:///{tmp_path / 'index.sqlite'}"
     with token_chain(tmp_path) as (process, chain):

@@ -198,9 +198,14 @@ class RpcClient:
         self._last_id = 0
 
     @property
+    def preferred(self) -> Endpoint:
+        """The endpoint that is asked first."""
+        return self.endpoints[self._preferred]
+
+    @property
     def url(self) -> str:
         """Address of the endpoint that is asked first, without a key in its path."""
-        return self.endpoints[self._preferred].shown
+        return self.preferred.shown
 
     def others(self) -> list[Endpoint]:
         """Return the endpoints in other places than the one that is asked first."""

@@ -32,6 +32,26 @@ def sync(state: State, as_json: bool) -> None:
 @index.command()
 @json_option
 @click.pass_obj
+def rebuild(state: State, as_json: bool) -> None:
+    """Read all events from the chain again.
+
+    The old tables serve until the new ones are whole. Needed where they are damaged; what an
+    endpoint left out is noticed and read again by itself.
+    """
+    from truthmark.index.rebuild import rebuild as rebuild_index
+
+    with state.session() as session, session.alone("index-rebuild"):
+        with bar("reading the chain", "blocks") as progress:
+            result = rebuild_index(session.chain, session.index_url, session.index_folder, progress)
+        if as_json:
+            out_json({"block": result.tip.number, "events": result.logs})
+            return
+        out(f"built anew up to block {result.tip.number}; {plural(result.logs, 'event')}")
+
+
+@index.command()
+@json_option
+@click.pass_obj
 def status(state: State, as_json: bool) -> None:
     """Show how far the index is and what it holds."""
     with state.session() as session:

@@ -25,6 +25,7 @@ KEEP_BLOCKS = 4096
 blocks with logs and a few others are."""
 
 _KEEP_EACH = 1024
+_COPY_ROWS = 10_000
 _ADVISORY_LOCK = 0x7472757468  # any number that nobody else takes
 
 
@@ -284,7 +285,44 @@ class Index:
             self._set_tip(
                 connection, tip, number, to.hash if to else None, to.timestamp if to else 0
             )
+            cursor = self.schema.cursor
+            connection.execute(
+                cursor.update().where(cursor.c.audited > number).values(audited=number)
+            )
         return True
+
+    def audited(self) -> int:
+        """Return the block up to which the index agreed with the contracts' own figures."""
+        with self.read() as connection:
+            return int(connection.execute(sa.select(self.schema.cursor.c.audited)).scalar_one())
+
+    def note_audit(self, tip: Tip) -> None:
+        """Remember that the index agrees up to its tip, if that is its tip still."""
+        with self._write() as connection:
+            if self._tip(connection, lock=True) == tip:
+                connection.execute(self.schema.cursor.update().values(audited=tip.number))
+
+    def replace(self, other: "Index") -> None:
+        """Take over all that another index of the same contracts holds, at once or not at all.
+
+        Args:
+            other: In SQLite.
+        """
+        tables = [*(entry.table for entry in self.schema.events.values()), self.schema.blocks]
+        cursor = self.schema.cursor
+        with other.read() as source, self._write() as connection:
+            old = self._tip(connection, lock=True)
+            for table in tables:
+                connection.execute(table.delete())
+                # As the database keeps them: nothing is decoded on the way.
+                rows = source.exec_driver_sql(
+                    f"SELECT {', '.join(name_of(column) for column in table.c)} FROM {table.name}"  # noqa: S608
+                )
+                while part := rows.fetchmany(_COPY_ROWS):
+                    self._add_rows(connection, table, list(zip(*part, strict=True)))
+            new = other._tip(source)
+            self._set_tip(connection, old, new.number, new.hash, new.timestamp)
+            connection.execute(cursor.update().values(audited=new.number))
 
     def _prepare(self, connection: Connection) -> None:
         self.schema.metadata.create_all(connection)
@@ -297,12 +335,13 @@ class Index:
                 "number": self.schema.start - 1,
                 "timestamp": 0,
                 "generation": 0,
+                "audited": self.schema.start - 1,
             }
             connection.execute(cursor.insert().values(row))
         elif found != self.schema.fingerprint:
             raise ConfigError(
                 f"the index {self._url} is of other contracts or another release; "
-                "remove it, or set index_url to a new one"
+                "set index_url to a new one"
             )
 
     def _tip(self, connection: Connection, *, lock: bool = False) -> Tip:
@@ -359,18 +398,23 @@ class Index:
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
             raise ConfigError(
-                f"cannot use the index ({reason}); check disk space and rights, or remove it: "
-                "it is built anew from the chain"
+                f"cannot use the index ({reason}); check disk space and rights, then build it "
+                "anew with `truthmark index rebuild`"
             ) from error
 
 
-def default_index_url(profile: ChainProfile, home: Path) -> str:
-    """Return the URL of a profile's index in the home folder.
+def name_of(column: sa.Column[Any]) -> str:
+    """Return a column's name as SQL takes any name."""
+    return '"' + column.name + '"'
+
+
+def default_index_url(profile: ChainProfile, folder: Path) -> str:
+    """Return the URL of a profile's index in a folder of indexes.
 
     Another release or other contracts get another file, so nothing has to be removed by hand.
     """
     name = f"{profile.name}-{build_schema(profile).fingerprint}.sqlite"
-    return f"sqlite:///{home / 'index' / name}"
+    return f"sqlite:///{folder / name}"
 
 
 def _make_engine(url: str) -> Engine:

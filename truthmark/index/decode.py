@@ -7,6 +7,7 @@ strings or arrays, which are rare, are decoded one by one, and so are a few of a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from truthmark.errors import MalformedReplyError
@@ -30,6 +31,14 @@ class Logs:
     columns: Mapping[str, Sequence[Sequence[Any]]]
     hashes: Mapping[int, bytes]
     timestamps: Mapping[int, int]
+
+    @cached_property
+    def places(self) -> set[tuple[int, int, bytes]]:
+        """Block number, log index and transaction hash of each."""
+        found: set[tuple[int, int, bytes]] = set()
+        for numbers, indexes, hashes, *_ in self.columns.values():
+            found.update(zip(numbers, indexes, hashes, strict=True))
+        return found
 
     @property
     def count(self) -> int:

@@ -6,9 +6,16 @@ adds them in one transaction:
 
 * Far behind the head, the range's last header is asked for before and after its logs. As a hash
   commits to everything before it, an equal hash means that nothing below changed meanwhile.
-* Near the head every header is fetched; they must link up with the tip, each log must be of its
-  header's block, and each block whose bloom filter announces logs that the answer lacks is asked
-  for by its hash. That also unmasks a node which answers for blocks that it does not have yet.
+* Near the head, and with an endpoint of one's own, every header is fetched; they must link up with
+  the tip, each log must be of its header's block, and each block whose bloom filter announces logs
+  that the answer lacks is asked for by its hash. That also unmasks a node which answers for blocks
+  that it does not have yet.
+
+An answer may be cut without a word, and one that came from far behind the head shows nothing of
+it. So where it ends is asked for again, a second endpoint is asked the same if there is one, and
+what was added is held against the contracts' own figures (see `audit`) before the index counts as
+brought up to date. Where they differ, the index goes back to where they agreed, and the blocks are
+read again: from other endpoints, then block by block, then from the start.
 
 Where the chain no longer has the tip, the index goes back to the highest block they share.
 """
@@ -21,12 +28,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from truthmark.chain.connection import Block, Chain
+from truthmark.chain.http import BusyError, Endpoint
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
+    EndpointsDisagreeError,
+    MalformedReplyError,
     NodeError,
 )
 from truthmark.hashing import keccak256
+from truthmark.index.audit import find_gap
 from truthmark.index.database import Index, StoredBlock, Tip
 from truthmark.index.decode import LogDecoder, Logs
 from truthmark.types import Progress
@@ -41,6 +52,10 @@ _FIRST_RANGE = 2_000
 _FEW_LOGS = 5_000  # an answer with fewer lets the next range be twice as long
 _STEPS_AFTER_REFUSAL = 10  # a range that was refused is not tried again at once
 _MAX_CONFLICTS = 50  # steps in a row that the chain may make void
+_CAREFUL_BLOCKS = 10_000  # so many, at most, are read header by header where logs are missing
+_CAREFUL_RANGE = 64  # blocks at once where there are more
+_LOCAL_BLOCKS = 2_000  # as `NEAR_BLOCKS`, where the only endpoint is on this machine
+_AUDITS = 3  # times that a node may lack the state of the block that is the head
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,7 @@ class Follower:
 
     Usage example::
 
-        follower = Follower(chain, default_index_url(chain.profile, settings.home))
+        follower = Follower(chain, default_index_url(chain.profile, folder))
         follower.sync()
         for update in follower.watch():
             print(update.tip.number)
@@ -99,9 +114,15 @@ class Follower:
         )
         self._range = _FIRST_RANGE
         self._steps_before_growth = 0
+        self._careful = False
+        self._has_audited = False
+        # Nobody minds how much an endpoint of one's own is asked.
+        self._is_local = all(endpoint.is_local for endpoint in chain.rpc.endpoints)
 
     def sync(self, to: int | None = None, progress: Progress | None = None) -> SyncResult:
         """Bring the index up to the chain's head.
+
+        What is short of `to` by far is not held against the contracts: nodes forget old states.
 
         Args:
             to: Last block to fetch; the head if not given.
@@ -112,8 +133,10 @@ class Follower:
             ConfigError: The index cannot be written.
         """
         result = SyncResult(self.index.tip())
-        conflicts = 0
+        conflicts = refused = 0
         begin = result.tip.number
+        ways = self._ways()
+        self._careful = False
         while conflicts < _MAX_CONFLICTS:
             tip = self.index.tip()
             head = self._head(tip)
@@ -126,7 +149,19 @@ class Follower:
             if progress:
                 progress(max(min(tip.number, target) - begin, 0), max(target - begin, 0))
             if tip.number >= target or not self._filter["address"]:
-                return replace(result, tip=tip)
+                try:
+                    gap = self._find_gap(tip, head)
+                except NodeError:
+                    # The block may just have left the chain, or one machine of several lags.
+                    refused += 1
+                    if refused == _AUDITS:
+                        raise
+                    continue
+                if gap is None:
+                    return replace(result, tip=tip)
+                result = self._reread(tip, gap, next(ways, None), result)
+                begin = min(begin, self.index.tip().number)
+                continue
             added = self._step(tip, target, head)
             if added is None:
                 conflicts += self.index.tip() == tip  # else another process was faster
@@ -169,6 +204,54 @@ class Follower:
                     yield result
             stop.wait(pause)
 
+    # ------------------------------------------------------------------ what is missing
+
+    def _find_gap(self, tip: Tip, head: int) -> str | None:
+        """Hold what is new against the contracts' own figures; return what is missing."""
+        audited = self.index.audited()
+        if tip.hash is None or tip.number < head - NEAR_BLOCKS:
+            return None
+        if tip.number <= audited and self._has_audited:
+            return None
+        is_near = tip.number - audited <= NEAR_BLOCKS
+        gap = find_gap(self.chain, self.index, tip, audited if is_near else None)
+        if gap is None:
+            self._has_audited = True
+            if tip.number > audited:
+                self.index.note_audit(tip)
+        return gap
+
+    def _ways(self) -> Iterator[tuple[bool, bool]]:
+        """Yield how to read again what lacks something: whether with care, and from the start."""
+        for _ in self.chain.rpc.endpoints[1:]:
+            yield False, False
+        yield True, False
+        # What an older run took for whole may not be.
+        for _ in self.chain.rpc.endpoints:
+            yield True, True
+
+    def _reread(
+        self, tip: Tip, gap: str, way: tuple[bool, bool] | None, result: SyncResult
+    ) -> SyncResult:
+        """Take back what is not known to be whole, and choose how it is read again."""
+        self._careful, is_whole = way or (False, False)
+        audited = -1 if is_whole else self.index.audited()
+        kept = self.index.stored_blocks(min(audited, tip.number - 1) + 1, 1)
+        self.index.roll_back(tip, kept[0] if kept else None)
+        number = self.index.tip().number
+        if way is None:
+            raise ChainUnavailableError(
+                f"the chain's endpoints leave out {gap}; what they told is not kept, so add "
+                "another endpoint to `rpc` in config.toml and run it again"
+            )
+        log.warning("an endpoint leaves out %s; reading again from block %d", gap, number + 1)
+        if len(self.chain.rpc.endpoints) > 1:
+            self.chain.rpc.pass_over()
+        lowest = number if result.rolled_back_to is None else min(number, result.rolled_back_to)
+        return replace(result, rolled_back_to=lowest)
+
+    # ------------------------------------------------------------------ reorganisations
+
     def _head(self, tip: Tip) -> int:
         """Return the chain's height, of the endpoint that is farthest if one seems behind."""
         head = self.chain.height()
@@ -205,26 +288,42 @@ class Follower:
     def _step(self, tip: Tip, target: int, head: int) -> int | None:
         """Add some blocks; return the number of logs, or None if the chain or index moved."""
         first = tip.number + 1
-        settled = head - NEAR_BLOCKS
-        last = min(first + self._range - 1, target)
+        near = max(NEAR_BLOCKS, _LOCAL_BLOCKS) if self._is_local else NEAR_BLOCKS
+        settled = head - (_CAREFUL_BLOCKS if self._careful else near)
+        size = min(self._range, _CAREFUL_RANGE) if self._careful else self._range
+        last = min(first + size - 1, target)
         try:
             if first > settled:
                 return self._step_near(tip, first, min(last, first + NEAR_BLOCKS - 1))
             return self._step_far(tip, first, min(last, settled))
-        except (ChainUnavailableError, NodeError) as error:
+        except BusyError:
+            raise  # it was waited for, and shorter ranges are no help
+        except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
             # Too many blocks or logs at once, however this node says so.
             if first == last:
                 raise
-            self._range = (last - first + 1) // 2
-            self._steps_before_growth = _STEPS_AFTER_REFUSAL
-            log.info("%s; asking for %d blocks at once", error, self._range)
+            self._shorten(first, last, str(error))
             return 0
+
+    def _shorten(self, first: int, last: int, why: str) -> None:
+        self._range = max((last - first + 1) // 2, 1)
+        self._steps_before_growth = _STEPS_AFTER_REFUSAL
+        log.info("%s; asking for %d blocks at once", why, self._range)
 
     def _step_far(self, tip: Tip, first: int, last: int) -> int | None:
         begin, end = self.chain.blocks([first, last])
         if begin is None or end is None or not _follows(begin, tip):
             return None
         logs = self._logs(first, last)
+        whole = self._agreed(logs, first, last)
+        if whole is None:
+            if first == last:
+                raise EndpointsDisagreeError(
+                    f"chain endpoints tell of different events in block {first}; replace one"
+                )
+            self._shorten(first, last, "endpoints tell of different events")
+            return 0
+        logs = whole
         numbers = sorted(logs.hashes)
         missing = [number for number in numbers if number not in logs.timestamps]
         headers = self.chain.blocks([last, *missing])
@@ -238,6 +337,30 @@ class Follower:
         blocks = [StoredBlock(n, logs.hashes[n], times[n], has_logs=True) for n in numbers]
         return self._append(tip, logs, blocks, _stored(end, logs))
 
+    def _agreed(self, logs: Logs, first: int, last: int) -> Logs | None:
+        """Return the fuller of two answers to one question; None where each lacks something.
+
+        The second one is another endpoint's. Where there is no other, it is for the blocks from
+        the last log on: an answer that was cut ends where the cut is.
+        """
+        used = self.chain.rpc.preferred
+        for other in self.chain.rpc.endpoints:
+            if other.place == used.place:
+                continue
+            try:
+                second = self._logs(first, last, endpoint=other)
+            except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
+                log.info("cannot compare the events of blocks %d to %d: %s", first, last, error)
+                continue
+            if second.places <= logs.places:
+                return logs
+            return second if logs.places <= second.places else None
+        end = max(logs.hashes, default=last)
+        if end == first or not logs.count:
+            return logs
+        tail = self._logs(end, last)
+        return logs if tail.places == {p for p in logs.places if p[0] >= end} else None
+
     def _step_near(self, tip: Tip, first: int, last: int) -> int | None:
         headers = self.chain.blocks(range(first, last + 1))
         blocks: list[Block] = []
@@ -247,18 +370,30 @@ class Follower:
                 return None
             blocks.append(header)
             before = header
-        logs = self._logs(first, last)
+        logs = self._logs_of(blocks[0]) if first == last else self._logs(first, last)
         by_number = {block.number: block for block in blocks}
         if any(by_number[number].hash != hash_ for number, hash_ in logs.hashes.items()):
             return None
-        for block in blocks:
-            if block.number not in logs.hashes and self._may_hold_logs(block):
-                # Almost always a chance hit of the filter; else the answer left logs out.
-                own = {**self._filter, "blockHash": "0x" + block.hash.hex()}
-                if self._ask(own, block.number, block.number).count:
-                    return None
+        if first < last:
+            for block in blocks:
+                if not self._is_whole(block, logs):
+                    self._shorten(first, last, "the answer leaves out events")
+                    return 0
         stored = [_stored(block, logs) for block in blocks]
         return self._append(tip, logs, stored, stored[-1])
+
+    def _is_whole(self, block: Block, logs: Logs) -> bool:
+        """Tell whether the logs of a range hold all that its answer by hash does."""
+        if block.number in logs.hashes:
+            # An answer that was cut ends where the cut is.
+            is_doubtful = self._careful or self._is_local or block.number == max(logs.hashes)
+        else:
+            # Almost always a chance hit of the filter.
+            is_doubtful = self._may_hold_logs(block)
+        if not is_doubtful:
+            return True
+        known = {place for place in logs.places if place[0] == block.number}
+        return self._logs_of(block).places <= known
 
     def _append(
         self, tip: Tip, logs: Logs, blocks: Sequence[StoredBlock], new: StoredBlock
@@ -271,18 +406,29 @@ class Follower:
                 self._range = min(self._range * 2, MAX_RANGE)
         return logs.count
 
-    def _logs(self, first: int, last: int) -> Logs:
-        return self._ask(
-            {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}, first, last
-        )
-
-    def _ask(self, query: Mapping[str, Any], first: int, last: int) -> Logs:
+    def _logs(self, first: int, last: int, endpoint: Endpoint | None = None) -> Logs:
+        query = {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}
         # Two rounds only: the usual reason for no answer is too long a range.
+        return self._ask(query, first, last, 2 if endpoint is None else 1, endpoint)
+
+    def _logs_of(self, block: Block) -> Logs:
+        query = {**self._filter, "blockHash": "0x" + block.hash.hex()}
+        return self._ask(query, block.number, block.number, 0, None)
+
+    def _ask(
+        self,
+        query: Mapping[str, Any],
+        first: int,
+        last: int,
+        attempts: int,
+        endpoint: Endpoint | None,
+    ) -> Logs:
         return self.chain.rpc.parsed(
             "eth_getLogs",
             (query,),
             lambda result: self._decoder.decode(result, first, last),
-            attempts=2,
+            attempts=attempts,
+            endpoint=endpoint,
         )
 
     def _may_hold_logs(self, block: Block) -> bool:

@@ -22,7 +22,7 @@ from truthmark.chain.abi import Event, Parameter, is_dynamic, load_artifact
 from truthmark.config import ChainProfile
 from truthmark.hashing import keccak256
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Part of the fingerprint: tables of another version are not read."""
 
 OWN_COLUMNS = ("block_number", "log_index", "tx_hash")
@@ -148,7 +148,8 @@ class Schema:
         events: By role and event, such as ("market", "Purchased").
         start: The first block that can hold logs.
         fingerprint: Changes with anything that the tables' content depends on.
-        cursor: How far the index has come: one row.
+        cursor: How far the index has come, and up to where it was held against the contracts'
+            own figures: one row.
         blocks: Blocks that hold logs, and others by which a reorganisation is noticed.
     """
 
@@ -186,6 +187,7 @@ def _build_schema(chain_id: int, contracts: tuple[tuple[str, str, str, int], ...
         sa.Column("hash", sa.LargeBinary),
         sa.Column("timestamp", sa.BigInteger, nullable=False),
         sa.Column("generation", sa.BigInteger, nullable=False),
+        sa.Column("audited", sa.BigInteger, nullable=False),
     )
     blocks = sa.Table(
         "blocks",

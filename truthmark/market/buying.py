@@ -101,7 +101,7 @@ def verified_parts(
     if len(delivered) != threshold:
         raise ProofError(
             f"the chain endpoint tells of {len(delivered)} parts of the key instead of "
-            f"{threshold}; use another endpoint, and remove the index"
+            f"{threshold}; use another endpoint, then run `truthmark index rebuild`"
         )
     for index, part in delivered.items():
         complete_proof(

@@ -393,8 +393,8 @@ class Catalogue:
             version.number,
         ):
             raise EndpointsDisagreeError(
-                f"the chain does not know these terms as {version.ref}; use another endpoint, and "
-                "remove the index"
+                f"the chain does not know these terms as {version.ref}; use another endpoint, "
+                "then run `truthmark index rebuild`"
             )
 
     # --------------------------------------------------------------- purchases
@@ -492,7 +492,7 @@ class Catalogue:
         if state.parts != parts_hash(parts):
             raise EndpointsDisagreeError(
                 "the market has noted other parts of the key than the chain endpoint tells of; use "
-                "another endpoint, and remove the index"
+                "another endpoint, then run `truthmark index rebuild`"
             )
 
     def _ids_of_purchases(self, **wanted: bytes | str | None) -> "sa.Select[Any] | None":

@@ -160,15 +160,20 @@ class Session:
         """The accounts' keystore files."""
         return Wallet(self.settings.keystore)
 
+    @property
+    def index_url(self) -> str:
+        """SQLAlchemy URL of the index."""
+        from truthmark.index.database import default_index_url
+
+        return self.settings.index_url or default_index_url(self.profile, self.index_folder)
+
     @cached_property
     def catalogue(self) -> "Catalogue":
         """What is for sale and was bought; `sync` it before use."""
-        from truthmark.index.database import default_index_url
         from truthmark.index.follower import Follower
         from truthmark.market.catalogue import Catalogue
 
-        url = self.settings.index_url or default_index_url(self.profile, self.index_folder.parent)
-        return Catalogue(self.chain, Follower(self.chain, url))
+        return Catalogue(self.chain, Follower(self.chain, self.index_url))
 
     @cached_property
     def index_folder(self) -> Path:

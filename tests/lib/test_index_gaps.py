@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Endpoints that leave events out: the index is right, or nothing of it is kept."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.indexing import Content, content
+from tests.utils.nodes import Stand, open_stand
+from tests.utils.rpc_server import Proxy, serve
+from truthmark.chain.connection import Chain, connect_chain
+from truthmark.errors import ChainUnavailableError
+from truthmark.index import follower as follower_module
+from truthmark.index.database import Index
+from truthmark.index.follower import Follower
+from truthmark.index.rebuild import rebuild
+from truthmark.market.seller import Seller
+from truthmark.market.upkeep import Upkeep
+
+pytestmark = pytest.mark.chain
+
+Logs = list[dict[str, Any]]
+Cut = Callable[[Logs], Logs]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A market with a little of everything in it, far behind the head."""
+    with open_stand(tmp_path_factory.mktemp("gaps") / "net", ["custodian1"]) as stand:
+        live(stand)
+        chain = stand.session("seller").chain
+        chain.rpc.call("anvil_mine", hex(300))
+        yield chain
+
+
+def live(stand: Stand) -> None:
+    first, second = stand.sell([]), stand.sell([])
+    stand.sell([])
+    seller = Seller(stand.session("seller"))
+    seller.reprice(first.version, 30_000_000)
+    seller.retire(second.version)
+    stand.buy(first)
+    late = stand.buy(first, "buyer2")
+    stand.warp_to(late.deadline + 1)
+    Upkeep(stand.session("buyer2")).refund([late])
+
+
+@pytest.fixture(scope="module")
+def truth(chain: Chain) -> Content:
+    follower = Follower(chain, "sqlite://")
+    follower.sync()
+    return content(follower.index)
+
+
+@pytest.fixture(params=["remote", "local"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether the only endpoint is on this machine, so that it is asked for every header."""
+    if request.param == "remote":
+        monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)
+    return str(request.param)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'index.sqlite'}"
+
+
+class Cutting(Proxy):
+    """Leaves logs out of answers, those for single blocks too if it is thorough."""
+
+    def __init__(self, chain: Chain, cut: Cut, *, is_thorough: bool = False) -> None:
+        super().__init__(chain.profile.rpc[0])
+        self.cut = cut
+        self.is_thorough = is_thorough
+
+    def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if request["method"] == "eth_getLogs" and (
+            self.is_thorough or "fromBlock" in request["params"][0]
+        ):
+            answer["result"] = self.cut(answer["result"])
+
+
+HEALED: dict[str, Cut] = {
+    "first three": lambda logs: logs[:3],
+    "last three": lambda logs: logs[-3:],
+    "every other one": lambda logs: logs[::2],
+    "nothing": lambda logs: [],
+    "no last one": lambda logs: logs[:-1],
+}
+
+
+@pytest.mark.parametrize("cut", HEALED.values(), ids=HEALED)
+def test_sync__ranges_are_cut_without_a_word__index_is_right(
+    chain: Chain, truth: Content, url: str, cut: Cut, place: str
+) -> None:
+    with serve(Cutting(chain, cut)) as server:
+        follower = Follower(connect_chain(replace(chain.profile, rpc=(server.url,))), url)
+        follower.sync()
+        assert content(follower.index) == truth
+
+
+def test_sync__own_endpoint_hides_what_nothing_counts__index_is_right(
+    chain: Chain, truth: Content, url: str
+) -> None:
+    events = chain.market.artifact.events.values()
+    topic = "0x" + next(event.topic for event in events if event.name == "Purchased").hex()
+    seen: list[str] = []
+
+    def hide_last(logs: Logs) -> Logs:
+        bought = [entry for entry in logs if entry["topics"][0] == topic]
+        seen.extend(entry["topics"][1] for entry in bought[-1:])
+        return [entry for entry in logs if entry not in bought[-1:]]
+
+    with serve(Cutting(chain, hide_last)) as server:
+        follower = Follower(connect_chain(replace(chain.profile, rpc=(server.url,))), url)
+        follower.sync()
+        assert content(follower.index) == truth and seen
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *("VersionListed", "VersionRepriced", "VersionRetired", "CustodyOpened"),
+        *("CustodyAccepted", "CustodyClosed", "Refunded", "ValidatorRegistered", "TicketsStaked"),
+        "Purchased",
+    ],
+)
+def test_sync__endpoint_never_tells_of_an_event__nothing_is_kept_and_another_one_heals(
+    chain: Chain, truth: Content, url: str, event: str
+) -> None:
+    artifacts = [contract.artifact for contract in chain.contracts.values()]
+    (topic,) = {
+        found.topic
+        for artifact in artifacts
+        for found in artifact.events.values()
+        if found.name == event
+    }
+    shown = "0x" + topic.hex()
+    cut: Cut = lambda logs: [log for log in logs if log["topics"][0] != shown]  # noqa: E731
+    with serve(Cutting(chain, cut, is_thorough=True)) as server:
+        profile = replace(chain.profile, rpc=(server.url,))
+        with pytest.raises(ChainUnavailableError, match=r"leave out .*add another endpoint"):
+            Follower(connect_chain(profile), url).sync()
+        assert sum(Index(profile, url).counts().values()) == 0
+        # Beside one that tells all of it, it does no harm, whichever is asked first.
+        both = replace(profile, rpc=(server.url, *chain.profile.rpc))
+        follower = Follower(connect_chain(both), "sqlite://")
+        follower.sync()
+        assert content(follower.index) == truth
+    follower = Follower(chain, url)
+    follower.sync()
+    assert content(follower.index) == truth
+
+
+@pytest.mark.parametrize("name", ["registry_version_listed", "market_refunded"])
+def test_sync__older_run_left_rows_out__is_healed(
+    chain: Chain, truth: Content, url: str, name: str
+) -> None:
+    follower = Follower(chain, url)
+    follower.sync()
+    table = follower.index.schema.metadata.tables[name]
+    with follower.index.engine.begin() as connection:
+        connection.execute(table.delete())
+        if name == "market_refunded":  # nothing counts them: it is seen where all is compared
+            connection.execute(follower.index.schema.cursor.update().values(audited=-1))
+    follower.index.close()
+    again = Follower(chain, url)
+    again.sync()
+    assert content(again.index) == truth
+
+
+def test_rebuild__damaged_or_wrong_index__is_replaced_as_a_whole(
+    chain: Chain, truth: Content, url: str, tmp_path: Path
+) -> None:
+    follower = Follower(chain, url)
+    follower.sync(to=5)
+    reader = follower.index
+    rebuild(chain, url, tmp_path)
+    assert content(reader) == truth  # also for those who had it open
+    reader.close()
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(b"no database at all" * 1000)
+    rebuild(chain, url, tmp_path)
+    index = Index(chain.profile, url)
+    assert content(index) == truth
+    index.close()
+    assert [entry.name for entry in tmp_path.glob("rebuild*")] == []
+
+
+def test_rebuild__endpoint_leaves_events_out__old_index_stays(
+    chain: Chain, truth: Content, url: str, tmp_path: Path
+) -> None:
+    Follower(chain, url).sync()
+    with serve(Cutting(chain, lambda logs: logs[1:], is_thorough=True)) as server:
+        cutting = connect_chain(replace(chain.profile, rpc=(server.url,)))
+        with pytest.raises(ChainUnavailableError, match="leave out"):
+            rebuild(cutting, url, tmp_path)
+    assert content(Index(chain.profile, url)) == truth

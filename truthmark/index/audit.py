@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the index against what the contracts themselves say at its tip.
+
+An endpoint may leave logs out of an answer without a word. The contracts count listings, versions,
+custodies, parts of keys, tickets and stake, and keep a word for each version, custody, purchase and
+validator; from the events alone the same figures follow. Where they differ, an event is missing.
+Nothing counts purchases, so one of which not a single event came is not missed here.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from truthmark.chain.connection import Chain
+from truthmark.chain.contracts import Call
+from truthmark.index.database import Index, Tip
+
+# As the contracts number them.
+_OPEN, _PAUSED, _RETIRED, _CLOSED_VERSION, _DEAD = 1, 2, 3, 4, 5
+_OPENED, _LIVE, _CLOSED, _LAPSED = 1, 2, 3, 4
+_PAID, _DELIVERED, _SETTLED, _REFUNDED = 1, 2, 3, 4
+
+_ROLES = {"registry": "DatasetRegistry", "market": "DatasetMarket", "staking": "ValidatorStaking"}
+_OF_VERSION = (
+    *("VersionListed", "VersionRepriced", "VersionPaused", "VersionRetired", "VersionKilled"),
+    *("VersionWoundUp", "CustodyOpened"),
+)
+_OF_CUSTODY = (
+    *("CustodyOpened", "CustodyAccepted", "CustodyLapsed", "CustodyExtended", "CustodyClosed"),
+    "CustodianReleased",
+)
+_OF_PURCHASE = ("Purchased", "Delivered", "Settled", "Refunded")
+_OF_VALIDATOR = (
+    *("ValidatorRegistered", "OperatorChanged", "EncryptionKeyChanged", "AvailabilityChanged"),
+    *("TicketsStaked", "StakeToppedUp", "UnbondingRequested", "TicketsWithdrawn", "StakeLocked"),
+    *("LockReleased", "StakeSlashed"),
+)
+
+Rows = dict[Any, list[Any]]
+"""Rows of an event by what they are about, in the order of the chain."""
+
+
+def find_gap(chain: Chain, index: Index, tip: Tip, since: int | None) -> str | None:
+    """Tell which events the index lacks, as far as the contracts let it be known.
+
+    Args:
+        chain: Is asked how things stand at the tip.
+        index: Whose tip is `tip`.
+        tip: How far it has come.
+        since: Only what has events above this block is compared, and the counters of all.
+            If None, everything is.
+
+    Returns:
+        What is missing, for people; None where nothing is.
+
+    Raises:
+        NodeError: The node does not have the state of that block.
+        ChainError: The chain cannot be read.
+    """
+    return _Audit(chain, index, tip, since).run()
+
+
+class _Audit:
+    def __init__(self, chain: Chain, index: Index, tip: Tip, since: int | None) -> None:
+        self._chain = chain
+        self._index = index
+        self._tip = tip
+        self._since = since
+        infos = chain.profile.contracts
+        self._has = {
+            role
+            for role, artifact in _ROLES.items()
+            if role in infos
+            and infos[role].artifact == artifact
+            and infos[role].block <= tip.number
+        }
+
+    def run(self) -> str | None:
+        with self._index.read() as connection:
+            checks: list[tuple[Call, Any, str]] = []
+            if "registry" in self._has:
+                if lost := self._lost_listing(connection) or self._orphan(connection):
+                    return lost
+                checks += [*self._counters(connection), *self._versions(connection)]
+                checks += self._custodies(connection)
+            if {"registry", "market"} <= self._has:
+                checks += self._purchases(connection)
+            if "staking" in self._has:
+                checks += self._validators(connection)
+        values = self._chain.batch([call for call, _, _ in checks], block=self._tip.hash or 0)
+        for value, (_, expected, what) in zip(values, checks, strict=True):
+            found = value
+            if isinstance(expected, Mapping):
+                found = {name: getattr(value, name) for name in expected}
+            if found != expected:
+                return what
+        return None
+
+    # ------------------------------------------------------------------ reading rows
+
+    def _rows(
+        self, connection: Connection, role: str, event: str, key: str, wanted: Iterable[Any] | None
+    ) -> Rows:
+        table = self._index.table(role, event)
+        query = sa.select(table).order_by(table.c.block_number, table.c.log_index)
+        found: Rows = defaultdict(list)
+        for part in [None] if wanted is None else _parts(sorted(wanted)):
+            chosen = query if part is None else query.where(table.c[key].in_(part))
+            for row in connection.execute(chosen):
+                found[_plain(getattr(row, key))].append(row)
+        return found
+
+    def _touched(
+        self, connection: Connection, role: str, events: Sequence[str], key: str
+    ) -> set[Any] | None:
+        """Return what the rows to be checked are about; None for everything."""
+        if self._since is None:
+            return None
+        found: set[Any] = set()
+        for event in events:
+            table = self._index.table(role, event)
+            query = sa.select(table.c[key]).where(table.c.block_number > self._since).distinct()
+            found.update(_plain(value) for (value,) in connection.execute(query))
+        return found
+
+    # ------------------------------------------------------------------ registry
+
+    def _lost_listing(self, connection: Connection) -> str | None:
+        """Find a gap in the numbers of listings and of their versions."""
+        listed = self._index.table("registry", "VersionListed").c
+        query = (
+            sa.select(listed.listing_id)
+            .group_by(listed.listing_id)
+            .having(
+                (sa.func.count(sa.distinct(listed.version)) != sa.func.max(listed.version))
+                | (sa.func.min(listed.version) != 1)
+            )
+            .limit(1)
+        )
+        lost = connection.execute(query).scalar()
+        return None if lost is None else f"a version of listing {lost}"
+
+    def _orphan(self, connection: Connection) -> str | None:
+        """Find an event of something that was never begun."""
+        pairs = [("registry", e, "terms_id", "registry", "VersionListed") for e in _OF_VERSION]
+        pairs += [("registry", e, "custody_id", "registry", "CustodyOpened") for e in _OF_CUSTODY]
+        if "market" in self._has:
+            pairs.append(("market", "Purchased", "custody_id", "registry", "CustodyOpened"))
+            pairs += [("market", e, "purchase_id", "market", "Purchased") for e in _OF_PURCHASE]
+        for role, event, key, first_role, first in pairs:
+            table, begun = self._index.table(role, event), self._index.table(first_role, first)
+            known = sa.exists().where(begun.c[key] == table.c[key])
+            if table is begun:
+                continue
+            query = sa.select(table.c[key]).where(~known).limit(1)
+            if self._since is not None:
+                query = query.where(table.c.block_number > self._since)
+            if connection.execute(query).first() is not None:
+                return f"the {first} that belongs to a {event}"
+        return None
+
+    def _counters(self, connection: Connection) -> list[tuple[Call, Any, str]]:
+        listed = self._index.table("registry", "VersionListed").c
+        query = sa.select(sa.func.count(sa.distinct(listed.listing_id)))
+        known = connection.execute(query).scalar_one()
+        call = self._chain.registry.functions.listing_count()
+        return [(call, known, f"a listing: of those that the registry counts it holds {known}")]
+
+    def _versions(self, connection: Connection) -> list[tuple[Call, Any, str]]:
+        ids = self._touched(connection, "registry", _OF_VERSION, "terms_id")
+        if ids == set():
+            return []
+        listed, repriced, paused, retired, killed, wound_up, opened = (
+            self._rows(connection, "registry", event, "terms_id", ids) for event in _OF_VERSION
+        )
+        c = self._index.table("registry", "VersionListed").c
+        newest = dict(
+            connection.execute(
+                sa.select(c.listing_id, sa.func.max(c.version)).group_by(c.listing_id)
+            ).all()
+        )
+        checks = []
+        for key, (row, *_) in listed.items():
+            status = _PAUSED if paused[key] and paused[key][-1].is_paused else _OPEN
+            status = _RETIRED if retired[key] else status
+            status = _CLOSED_VERSION if wound_up[key] and status == _RETIRED else status
+            expected = {
+                "status": _DEAD if killed[key] else status,
+                "price": repriced[key][-1].price if repriced[key] else row.price,
+                "listing_id": row.listing_id,
+                "version": row.version,
+                "epochs": len(opened[key]),
+                "is_superseded": row.version < newest[row.listing_id],
+            }
+            call = self._chain.registry.functions.versions(key)
+            checks.append((call, expected, f"an event of listing {row.listing_id}@{row.version}"))
+        return checks
+
+    def _custodies(self, connection: Connection) -> list[tuple[Call, Any, str]]:
+        ids = self._touched(connection, "registry", _OF_CUSTODY, "custody_id")
+        if ids == set():
+            return []
+        opened, accepted, lapsed, extended, closed, _ = (
+            self._rows(connection, "registry", event, "custody_id", ids) for event in _OF_CUSTODY
+        )
+        checks = []
+        for key, (row, *_) in opened.items():
+            taken = _bits(entry.index for entry in accepted[key])
+            status = _LIVE if taken == (1 << row.custody_count) - 1 else _OPENED
+            status = _CLOSED if closed[key] else _LAPSED if lapsed[key] else status
+            fined = 0
+            for entry in closed[key]:
+                fined |= entry.fined
+            expected = {
+                "status": status,
+                "accepted": taken,
+                "fined": fined,
+                "end": extended[key][-1].end if extended[key] else row.custody_end,
+            }
+            call = self._chain.registry.functions.custodies(key)
+            checks.append((call, expected, f"an event of custody 0x{key.hex()[:16]}"))
+        return checks
+
+    # ------------------------------------------------------------------ market
+
+    def _purchases(self, connection: Connection) -> list[tuple[Call, Any, str]]:
+        ids = self._touched(connection, "market", _OF_PURCHASE, "purchase_id")
+        if ids == set():
+            return []
+        bought, delivered, settled, refunded = (
+            self._rows(connection, "market", event, "purchase_id", ids) for event in _OF_PURCHASE
+        )
+        c = self._index.table("registry", "CustodyOpened").c
+        rows = connection.execute(sa.select(c.custody_id, c.custody_threshold))
+        thresholds = {_plain(key): threshold for key, threshold in rows}
+        checks = []
+        for key, (row, *_) in bought.items():
+            parts = _bits(part.index for part in delivered[key])
+            if settled[key] and parts.bit_count() == thresholds[_plain(row.custody_id)]:
+                continue  # whole, and it never changes again
+            status = _DELIVERED if any(part.inspection_until for part in delivered[key]) else _PAID
+            status = _SETTLED if settled[key] else _REFUNDED if refunded[key] else status
+            expected = {"status": status, "delivered": parts}
+            call = self._chain.market.functions.purchases(key)
+            checks.append((call, expected, f"an event of purchase 0x{key.hex()[:16]}"))
+        return checks
+
+    # ------------------------------------------------------------------ staking
+
+    def _validators(self, connection: Connection) -> list[tuple[Call, Any, str]]:
+        names = self._touched(connection, "staking", _OF_VALIDATOR, "validator")
+        if names == set():
+            return []
+        rows = {e: self._rows(connection, "staking", e, "validator", names) for e in _OF_VALIDATOR}
+        checks = []
+        for name in set().union(*rows.values()):
+            of = {event: by_name[name] for event, by_name in rows.items()}
+            call = self._chain.staking.functions.validator(name)
+            checks.append((call, _figures(of), f"an event of validator {name}"))
+        staked = self._index.table("staking", "TicketsStaked").c.ticket_ids
+        places = {p for (text,) in connection.execute(sa.select(staked)) for p in json.loads(text)}
+        call = self._chain.staking.functions.place_count()
+        return [*checks, (call, len(places), "an event about tickets")]
+
+
+def _figures(of: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return what follows for a validator from its events."""
+
+    def total(*events: str) -> int:
+        return sum(row.amount for event in events for row in of[event])
+
+    def tickets(event: str) -> int:
+        return sum(len(json.loads(row.ticket_ids)) for row in of[event])
+
+    keys = [*of["ValidatorRegistered"], *of["EncryptionKeyChanged"]]
+    operators = [*of["ValidatorRegistered"], *of["OperatorChanged"]]
+    away = [not row.is_available for row in of["AvailabilityChanged"][-1:]]
+    unbonded, withdrawn = tickets("UnbondingRequested"), tickets("TicketsWithdrawn")
+    return {
+        "operator": operators[-1].operator if operators else None,
+        "encryption_key": bytes(keys[-1].encryption_key) if keys else None,
+        "is_available": away != [True],
+        "stake": total("TicketsStaked", "StakeToppedUp")
+        - total("StakeSlashed", "TicketsWithdrawn"),
+        "locked": total("StakeLocked") - total("LockReleased", "StakeSlashed"),
+        "unbonding": total("UnbondingRequested") - total("TicketsWithdrawn"),
+        "ticket_count": tickets("TicketsStaked") - unbonded,
+        "unbonding_ticket_count": unbonded - withdrawn,
+    }
+
+
+def _bits(indices: Iterable[int]) -> int:
+    found = 0
+    for index in indices:
+        found |= 1 << (index - 1)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Cut into pieces that a query takes."""
+    return [values[at : at + 500] for at in range(0, len(values), 500)]
