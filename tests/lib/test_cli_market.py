@@ -700,7 +700,8 @@ def test_refund_and_settle__nothing_to_do__is_an_error_only_for_a_named_data_set
         assert f"nothing to {verb}" in idle(command).ok().err
         assert idle(command, "--json").ok().json == []
         idle(command, kept).refused(8, f"nothing to {verb}")
-        assert idle(command, kept, "--json").refused(8, f"nothing to {verb}").out == ""
+        refused = idle(command, kept, "--json").refused(8, f"nothing to {verb}")
+        assert refused.json["error"]["kind"] == "MarketError"
 
 
 @pytest.mark.parametrize("arguments", [("reprice", "1 TUSD"), ("pause",), ("retire", "--yes")])
