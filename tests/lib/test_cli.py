@@ -124,6 +124,13 @@ def test_help__words__are_those_of_the_reader() -> None:
         assert not re.search(r"\b(CEK|leaf|leaves|root|basis points?|bps)\b", shown, re.I), path
 
 
+def test_help__60_columns__is_not_wider() -> None:
+    for path in COMMANDS:
+        shown = reference(path, terminal_width=60)
+        for line in shown.splitlines()[1:]:
+            assert len(line) <= 60, (path, line)
+
+
 def test_reference__docs__is_what_help_says() -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     for path in COMMANDS:
@@ -131,16 +138,17 @@ def test_reference__docs__is_what_help_says() -> None:
         assert reference(path) in text, f"docs/cli.md is not up to date about `{name}`"
 
 
-def reference(path: tuple[str, ...]) -> str:
+def reference(path: tuple[str, ...], **width: Any) -> str:
     """Return the part of docs/cli.md about a command; see `python -m tests.lib.test_cli`."""
-    context = click.Context(cli, info_name="truthmark", **{**cli.context_settings, **WIDE})
+    wide = {**WIDE, **width}
+    context = click.Context(cli, info_name="truthmark", **{**cli.context_settings, **wide})
     command: click.Command = cli
     for name in path:
         assert isinstance(command, click.Group)
         found = command.get_command(context, name)
         assert found is not None
         command = found
-        context = click.Context(command, parent=context, info_name=name, **WIDE)
+        context = click.Context(command, parent=context, info_name=name, **wide)
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]
     shown = "\n".join(lines)
     return f"### truthmark {' '.join(path)}\n\n```text\n{shown}\n```\n"
