@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark keys`: let somebody else open what you bought."""
 
-import json
 from pathlib import Path
 
 import click
@@ -52,10 +51,8 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
         )
     if file is not None:
         key.save(file)
-    if as_json:
+    if as_json or file is None:
         out_json({**key.to_record(), "file": None if file is None else str(file)})
-    elif file is None:
-        out(json.dumps(key.to_record(), indent=2))
     else:
         out(str(file))
     say(f"whoever has this key can open {version.ref}: keep it as carefully as the data")

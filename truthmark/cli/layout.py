@@ -14,7 +14,9 @@ NO_WIDTH = 10_000
 _LEAST_COLUMN = 8
 _MOST_LINES = 3
 """Of a cell in columns."""
-_WHOLE = re.compile(r"0x[0-9a-fA-F]+|[a-z0-9]{40,}|.*[/\\@:`].*")
+_WHOLE = re.compile(
+    r"""[("']*(?:0x[0-9a-fA-F]+|baf[a-z2-7]{50,}|[0-9a-f]{40,})[)"',.;:]*|.*[/\\@:`].*"""
+)
 """Of a word that is left whole however long it is."""
 
 
