@@ -17,7 +17,9 @@ def main() -> None:
         page_title="Truthmark",
         page_icon=str(HERE / "static" / "mark.svg"),
         layout="wide",
-        menu_items={"About": "Buy labels you can check and sell data nobody can cheat on."},
+        menu_items={
+            "About": "Sell data without having to trust anyone; what is in it no contract sees."
+        },
     )
     st.logo(str(HERE / "static" / "logo.svg"), size="large")
     page = st.navigation(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truthmark: buy labels you can check and sell data nobody can cheat on.
+"""Truthmark: buy labels you can check and sell data without having to trust anyone.
 
 The stable surface, described in docs/python.md; everything else may change between releases:
 

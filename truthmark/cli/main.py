@@ -245,7 +245,7 @@ def _usage(error: click.UsageError) -> str:
 @click.version_option(package_name="truthmark", message="truthmark %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Sell data nobody can cheat on, and buy it.
+    """Sell data without having to trust anyone, and buy it.
 
     Amounts are written in token units with their symbol, such as "25 TUSD"; data sets are named by
     number, such as 17 (its newest version) or 17@2. Every command that reads takes --json.
