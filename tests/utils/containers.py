@@ -3,7 +3,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -94,16 +94,23 @@ class Forged:
         return self.index, MemoryShards(self.shards)
 
 
-def forge(parts: Sequence[Part]) -> Forged:
-    """Seal `parts` as they are and commit to them."""
-    cek = os.urandom(32)
+def forge(
+    parts: Sequence[Part],
+    *,
+    cek: bytes | None = None,
+    public_key: Point = PUBLIC_KEY,
+    random: Collection[int] = (),
+) -> Forged:
+    """Seal `parts` as they are and commit to them; shards in `random` are random bytes instead."""
+    cek = cek or os.urandom(32)
     shards, keys, rows = [], [], []
     for part in parts:
         decoded = len(part.plaintext) + 4096 if part.decoded is None else part.decoded
         for k in range(part.count):
             payload = part.plaintext[k * P : (k + 1) * P].ljust(P, b"\0")
             key = fresh_key(cek, len(shards))
-            shards.append(AESGCM(key).encrypt(bytes(12), payload, None))
+            sealed = AESGCM(key).encrypt(bytes(12), payload, None)
+            shards.append(os.urandom(S) if len(shards) in random else sealed)
             keys.append(key)
             tail = (0, 0) if k else (part.rows, decoded)
             rows.append((part.number, part.first_row, *tail))
@@ -126,7 +133,7 @@ def forge(parts: Sequence[Part]) -> Forged:
         index_size=len(index_bytes),
         card=cid_of_stream(io.BytesIO(card_bytes)),
         card_size=len(card_bytes),
-        public_key=PUBLIC_KEY,
+        public_key=public_key,
         licence=LICENCE,
     )
     return Forged(cek, shards, index, index_bytes, card_bytes, manifest)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark refund` and `truthmark complain`: when a sale goes wrong."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -9,10 +11,11 @@ from truthmark.cli.base import State, command, find_version, json_option, yes_op
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.output import ask, bar, moment, out, out_json, say
 from truthmark.cli.types import DATASET
-from truthmark.errors import DeliveryError, MarketError
+from truthmark.errors import ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
-    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+    from truthmark.codec import Unreadable
+    from truthmark.market.buyer import Buyer, Opened, WrongKeyComplaint
     from truthmark.market.catalogue import Purchase, Version
     from truthmark.market.session import Session
 
@@ -68,14 +71,21 @@ def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
 
 @command()
 @click.argument("dataset", type=DATASET)
+@click.option(
+    "--evidence",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="New file that shows people which part does not open, where no contract sees it.",
+)
 @yes_option
 @click.pass_obj
-def complain(state: State, dataset: str, yes: bool) -> None:
-    """Prove that the key of DATASET is wrong.
+def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> None:
+    """Say what is wrong with DATASET, and prove that its key is.
 
-    Checks it first; if it is wrong, you get your money back and half of the bond. Says first what
-    that costs and brings.
+    Tries to open and to read all of it first. If the key is another one than the seller committed
+    to, the contract decides: you get your money back and half of the bond; what that costs is said
+    first. If the right key opens nothing, or nothing that can be read, no contract sees it.
     """
+    from truthmark.codec import find_unreadable
     from truthmark.market.buyer import Buyer, WrongKeyComplaint
     from truthmark.market.records import PurchaseStatus
 
@@ -94,12 +104,48 @@ def complain(state: State, dataset: str, yes: bool) -> None:
         with bar("fetching") as progress:
             folder = buyer.fetch(version, progress)
         try:
-            buyer.receive(version, purchase, folder)
+            opened = buyer.receive(version, purchase, folder)
         except WrongKeyComplaint as complaint:
             settle_complaint(session, buyer, complaint, yes=yes)
-        raise MarketError(
-            f"the key of {version.ref} opens every part; there is nothing to complain about"
-        )
+        with bar("opening") as progress:
+            found = find_unreadable(folder, opened.cek, progress=progress)
+        if found is None:
+            raise MarketError(
+                f"the key of {version.ref} opens every part, and all of it can be read; there is "
+                "nothing to complain about"
+            )
+        _tell_unreadable(session, opened, found, evidence)
+
+
+def _tell_unreadable(
+    session: "Session", opened: "Opened", found: "Unreadable", evidence: Path | None
+) -> NoReturn:
+    """Say what can be done about data that cannot be read, and what cannot.
+
+    Raises:
+        DeliveryError: Always, as there is no data.
+    """
+    from truthmark.codec import read_index, read_manifest
+    from truthmark.keys.files import write_new
+    from truthmark.market.complaining import show_unreadable
+
+    ref, seller = opened.version.ref, opened.version.terms.seller
+    say(f"the key of {ref} is the one that the seller committed to, but {found.text}")
+    say("no contract sees that: it compares hashes of keys, so nothing brings the money back")
+    if found.shard is None:
+        say("to show it to others you would have to show the key; ask somebody who bought it too")
+    elif evidence is None:
+        say(f"`truthmark complain {ref} --evidence FILE` writes down what shows it to everybody")
+    else:
+        index = read_index(opened.folder, read_manifest(opened.folder))
+        profile, market = session.profile, session.chain.market.address
+        shown = show_unreadable(opened.version, market, profile.chain_id, index, found)
+        try:
+            write_new(evidence, json.dumps(shown, indent=2).encode() + b"\n")
+        except FileExistsError as error:
+            raise ConfigError(f"{evidence} exists; name a new file for the evidence") from error
+        out(f"{evidence} shows it to everybody; its key opens nothing and gives away no other")
+    raise DeliveryError(f"{ref} is paid for and cannot be read; warn others of seller {seller}")
 
 
 def settle_complaint(
@@ -126,7 +172,7 @@ def settle_complaint(
         ) from complaint
     say(
         f"the key of {version.ref} is wrong: it does not open part {complaint.wrong.i} that the "
-        "seller committed to"
+        "seller committed to; the contract decides that, and pays you back"
     )
     cost = buyer.complaint_cost(complaint)
     about = "" if cost is None else f"about {session.profile.format_native(cost)} for "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
     from truthmark.codec.index import Index
+    from truthmark.codec.judging import Unreadable, find_unreadable
     from truthmark.codec.limits import Limits
     from truthmark.codec.manifest import Manifest
     from truthmark.codec.packing import Packed, pack
@@ -45,6 +46,7 @@ _MODULES = {
     ),
     "derive": ("cek_from_point", "shard_key", "shard_leaf"),
     "index": ("Index",),
+    "judging": ("Unreadable", "find_unreadable"),
     "limits": ("Limits",),
     "manifest": ("Manifest",),
     "packing": ("Packed", "pack"),
@@ -65,11 +67,13 @@ __all__ = [
     "Packed",
     "Previous",
     "ShardSource",
+    "Unreadable",
     "VerifyReport",
     "WrongKey",
     "cek_from_point",
     "check_index",
     "container_cid",
+    "find_unreadable",
     "find_wrong_key",
     "open_container",
     "pack",

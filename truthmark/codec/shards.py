@@ -130,7 +130,8 @@ class Opener:
         except InvalidTag as error:
             buffer[:] = bytes(len(buffer))
             raise MalformedError(
-                f"shard {i}: the committed key does not open it; the seller packed it wrong"
+                f"shard {i}: the committed key does not open it; the seller encrypted "
+                "something else"
             ) from error
 
     def open(self, i: int) -> bytes:

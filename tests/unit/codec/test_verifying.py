@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.utils.containers import Draft, P, S, forge, pack
-from truthmark.codec import find_wrong_key, open_container, read_index, verify
+from truthmark.codec import (
+    find_unreadable,
+    find_wrong_key,
+    open_container,
+    read_index,
+    verify,
+)
 from truthmark.codec.derive import shard_leaf
 from truthmark.codec.index import Index
 from truthmark.codec.tree import verify as verify_path
 from truthmark.errors import CodecError, IntegrityError, MalformedError, WrongKeyError
+from truthmark.hashing import sha256
 
 
 @pytest.fixture
@@ -155,22 +164,50 @@ def test_find_wrong_key__key_of_odd_length__is_refused(packed: Any) -> None:
 
 
 def test_open__key_hash_holds_but_cipher_does_not__blames_the_packing() -> None:
+    # The seller committed to this very ciphertext, which no key opens.
+    forged = forge(Draft().parts(), random={0})
+    assert find_wrong_key(forged.index, forged.cek) is None
+    with pytest.raises(MalformedError, match="encrypted something else"):
+        open_container(forged.source, cek=forged.cek, manifest=forged.manifest)
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_find_unreadable__random_bytes_under_right_key_hashes__names_the_shard_and_its_key(
+    tmp_path: Path, i: int
+) -> None:
+    forged = forge(Draft().parts(), random={i})
+    folder = forged.write(tmp_path / "random")
+    assert verify(folder).holds
+    assert find_wrong_key(forged.index, forged.cek) is None
+    found = find_unreadable(folder, forged.cek)
+    assert found is not None and found.shard == i
+    assert found.key is not None and sha256(found.key) == forged.index.key_hash(i)
+    assert found.key not in str(found).encode() and found.key.hex() not in repr(found)
+    # Whoever is shown that key sees it fail, and learns no other.
+    with pytest.raises(InvalidTag):
+        AESGCM(found.key).decrypt(bytes(12), forged.shards[i], None)
+
+
+def test_find_unreadable__opens_and_does_not_parse__says_so_without_a_key(tmp_path: Path) -> None:
+    parts = Draft().parts()
+    for junk in (
+        [replace(parts[0], plaintext=b"no files table"), *parts[1:]],
+        [*parts[:2], replace(parts[2], plaintext=b"no table of Arrow")],
+    ):
+        forged = forge(junk)
+        found = find_unreadable(forged.write(tmp_path / forged.cek.hex()), forged.cek)
+        assert found is not None and found.text
+        assert (found.shard, found.key) == (None, None)
+
+
+def test_find_unreadable__honest_container__finds_nothing(packed: Any) -> None:
+    told: list[int] = []
+    folder, cek = packed[0].folder, packed[1]
+    assert find_unreadable(folder, cek, progress=lambda done, size: told.append(done)) is None
+    assert told == sorted(told) and told[-1] == packed[0].manifest.size
+
+
+def test_find_unreadable__wrong_key__is_for_the_contract(tmp_path: Path) -> None:
     forged = forge(Draft().parts())
-    # The seller committed to this very ciphertext, which no key of his opens.
-    forged.shards[0] = bytes(S)
-    from truthmark.hashing import sha256
-
-    index = forged.index
-    digests = [sha256(shard) for shard in forged.shards]
-    broken = Index(
-        b"".join(digests),
-        b"".join(index.key_hash(k) for k in range(index.count)),
-        bytes(32) * index.count,
-        (index.segment, index.first_row, index.rows, index.decoded_bytes),
-    )
-    manifest = replace(forged.manifest, root=broken.tree.root)
-    assert find_wrong_key(broken, forged.cek) is None
-    from tests.utils.containers import MemoryShards
-
-    with pytest.raises(MalformedError, match="packed it wrong"):
-        open_container((broken, MemoryShards(forged.shards)), cek=forged.cek, manifest=manifest)
+    with pytest.raises(WrongKeyError):
+        find_unreadable(forged.write(tmp_path / "c"), bytes(32))
