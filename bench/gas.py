@@ -395,7 +395,7 @@ def measure_delivering(bench: Bench) -> None:
 
     token = bench.token.address
     custodian = listing.custodians[0]
-    paid = bench.market.send("withdraw", token, custodian, sender=bench.stranger)
+    paid = bench.market.send("withdraw", token, custodian, 0, sender=bench.stranger)
     bench.row("withdraw, the account's first", paid)
     listing = bench.create()
     late = bench.buy_many(listing, 1 + BATCH)
@@ -406,7 +406,7 @@ def measure_delivering(bench: Bench) -> None:
     (late_one,) = bench.buy_many(listing, 1)
     bench.travel(listing.terms.delivery_seconds + 1)
     bench.row("refund, four custodians fined", bench.refund([late_one]))
-    entry = bench.market.send("withdraw", token, bench.buyer, sender=bench.stranger)
+    entry = bench.market.send("withdraw", token, bench.buyer, 0, sender=bench.stranger)
     bench.row("withdraw", entry)
 
 

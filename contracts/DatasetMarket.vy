@@ -204,7 +204,7 @@ def complain_derivation(
         key_point=key,
     )
     # Reverts where the version has ended already, so a bond is paid once.
-    extcall REGISTRY.kill(custody.terms_id, terms.token, terms.bond, receipt.buyer)
+    extcall REGISTRY.kill(terms, custody, receipt.buyer)
 
 
 # --------------------------------------------------------------- delivering
@@ -346,7 +346,7 @@ def refund(
         ledger._credit(terms.token, receipt.buyer, amount)
         log IDatasetMarket.Refunded(purchase_id=purchase_id, buyer=receipt.buyer, amount=amount)
     if is_late:
-        extcall REGISTRY.close(custody_id, custody.lock, custody.penalty, silent)
+        extcall REGISTRY.close(custody, silent)
 
 
 # -------------------------------------------------------------------- views

@@ -41,6 +41,7 @@ from .modules import ledger
 
 initializes: ledger
 
+from .modules import accounts
 from .modules import stake_words
 
 exports: (
@@ -529,8 +530,7 @@ def fix_lockers(lockers: DynArray[address, MAX_LOCKERS]):
 
     for locker: address in lockers:
         assert locker.is_contract, "staking: locker has no code"
-        # A key that delegates its code (EIP-7702) takes it back at any time.
-        assert slice(locker.code, 0, 3) != x"ef0100", "staking: locker is a key"
+        assert not accounts._may_be_key(locker), "staking: locker is a key"
         self.is_locker[locker] = True
     self._lockers = lockers
     log IValidatorStaking.LockersFixed(lockers=lockers)

@@ -165,6 +165,18 @@ def _unpack_custody(word: uint256) -> IDatasetRegistry.CustodyState:
     )
 
 
+@internal
+@pure
+def _with_acceptance(word: uint256, index: uint256, count: uint256) -> uint256:
+    # The word of an OPENED custody after custodian `index` of `count` has accepted: LIVE with the
+    # last one. On the word itself, as unpacking all of it costs as much as looking up a pause.
+    bit: uint256 = 1 << unsafe_sub(index, 1)
+    accepted: uint256 = ((word >> 8) & MASK_16) | bit
+    if accepted != (1 << count) - 1:
+        return word | (bit << 8)
+    return (word | (bit << 8) | (accepted << 24)) ^ (CUSTODY_OPENED ^ CUSTODY_LIVE)
+
+
 # --------------------------------------------------------------------- maps
 
 

@@ -39,8 +39,11 @@ flag Mode:
     SHRINKING  # `balanceOf` shows half after a transfer, as when a rebase falls in between
     PERMIT_REVERTS  # `permit` reverts
     PERMIT_IDLE  # `permit` succeeds and approves nothing
+    LIMITED  # reverts if more than `MOST` is moved at once
 
 BOMB: constant(uint256) = 100_000
+# Moved at once under LIMITED; entries in tests are larger.
+MOST: public(constant(uint256)) = 100
 BOMB_WORDS: constant(uint256) = BOMB // 32
 # More than any block has gas for.
 FOREVER: constant(uint256) = 2**64
@@ -255,6 +258,8 @@ def _move(sender: address, to: address, amount: uint256):
         raise "hostile: paused"
     if Mode.BLOCKS in self.mode and (self.is_blocked[sender] or self.is_blocked[to]):
         raise "hostile: blocked"
+    if Mode.LIMITED in self.mode and amount > MOST:
+        raise "hostile: too much at once"
     if Mode.REVERT_BOMB in self.mode:
         bomb: Bytes[BOMB] = self._bomb()
         raw_revert(bomb)

@@ -47,6 +47,19 @@ def credit(token: address, account: address, amount: uint256):
 
 
 @external
+@view
+@reentrant
+def peek(token: address, account: address) -> uint256:
+    """
+    @notice Read an entry while this contract is locked, as one that trusts it could.
+    @param token The ERC-20.
+    @param account Whose entry.
+    @return The entry.
+    """
+    return ledger.balances[token][account]
+
+
+@external
 def burn(token: address, amount: uint256):
     """
     @notice Burn what is already here.

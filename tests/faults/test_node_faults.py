@@ -18,7 +18,18 @@ import pytest
 
 from tests.utils.fault_proxy import Fault, FaultProxy
 from tests.utils.node_process import start_node
-from tests.utils.nodes import FEE, TERM, Keeper, Sale, Stand, open_stand, rounds, turn
+from tests.utils.nodes import (
+    DELIVERY,
+    FEE,
+    INSPECTION,
+    TERM,
+    Keeper,
+    Sale,
+    Stand,
+    open_stand,
+    rounds,
+    turn,
+)
 from tests.utils.rpc_server import serve
 from tests.utils.waiting import wait_for
 from truthmark.chain.contracts import Call
@@ -564,7 +575,7 @@ def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kil
     stand.warp_to(sale.epoch.custody.end - TERM // 3)
     survive(lambda: stand.state(sale).end == sale.epoch.custody.end + TERM, each)
     stand.retire_all()
-    stand.warp_to(stand.now() + 12_000)
+    stand.warp_to(stand.now() + 2 * (DELIVERY + INSPECTION) + 1_200)
     survive(lambda: stand.state(sale).released == 1, each)
     with Keeper(stand.net, "custodian2") as node:
         turn(lambda: node.session.journal.pending() == [], node)

@@ -107,7 +107,7 @@ def test_sale__delivered_by_two_of_three__everybody_is_paid(protocol: Protocol, 
     }
 
     had = protocol.dollar.balanceOf(first)
-    protocol.market.withdraw(protocol.dollar, first, sender=protocol.stranger)
+    protocol.market.withdraw(protocol.dollar, first, 0, sender=protocol.stranger)
     assert protocol.dollar.balanceOf(first) == had + owed[first] + FEE
 
 

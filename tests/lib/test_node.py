@@ -171,7 +171,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
         assert keeper.metrics.registry.get_sample_value("truthmark_missed_total") == 1
     Upkeep(stand.session("buyer")).withdraw(stand.token, stand.address("buyer"))
 
-    stand.warp_to(stand.state(sale).stopped_at + DELIVERY + INSPECTION + 200)
+    stand.warp_to(stand.state(sale).stopped_at + 2 * (DELIVERY + INSPECTION) + 200)
     turn(lambda: stand.state(sale).released == 7, *keepers)
 
 
@@ -411,8 +411,9 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(stand: 
         assert [k.ear.kinds(sale).count("extended") for k in nodes] == [1, 1, 0]
         assert "leaving" in leaver.ear.kinds(sale)
 
-        # Who leaves still serves what was bought before, until the old end.
-        stand.warp_to(end + 100)
+        # Who leaves still serves what was bought before, until the old end, and is free once there
+        # was time to fine silence.
+        stand.warp_to(end + DELIVERY + INSPECTION + 100)
         turn(lambda: bits(stand.state(sale).released) == [stand.seat(sale, leaver).index], leaver)
         bought = stand.buy(sale)
         turn(lambda: is_delivered(stand, bought), first, joiner, leaver)
@@ -420,7 +421,7 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(stand: 
         # Over: everybody is free at the end of the last term that they stayed for.
         stand.warp_to(end + TERM - TERM // 3)
         turn(lambda: stand.state(sale).end == end + 2 * TERM, first, joiner)
-        stand.warp_to(end + 2 * TERM + 200)
+        stand.warp_to(end + 2 * TERM + DELIVERY + INSPECTION + 200)
         turn(lambda: len(bits(stand.state(sale).released)) == 3, first, joiner)
         rounds(2, first, joiner)
         assert first.role.view._held.get(sale.epoch.custody_id) is None
@@ -458,16 +459,16 @@ def test_node__away__does_not_extend(stand: Stand) -> None:
         turn(lambda: stand.state(sale).end > sale.epoch.custody.end, node)
 
 
-def test_node__retired_version__is_released_after_both_windows(
+def test_node__retired_version__is_released_after_both_windows_twice(
     stand: Stand, keepers: list[Keeper]
 ) -> None:
     sale = live_sale(stand, keepers[:1], threshold=1)
     Seller(stand.session("seller")).retire(sale.version)
     stopped = stand.now()
-    stand.warp_to(stopped + DELIVERY + INSPECTION - 100)
+    stand.warp_to(stopped + 2 * (DELIVERY + INSPECTION) - 100)
     rounds(2, keepers[0])
     assert stand.state(sale).released == 0
-    stand.warp_to(stopped + DELIVERY + INSPECTION + 10)
+    stand.warp_to(stopped + 2 * (DELIVERY + INSPECTION) + 10)
     turn(lambda: stand.state(sale).released == 1, keepers[0])
 
 

@@ -87,12 +87,16 @@ class Custody:
 
     @property
     def held(self) -> int:
-        """Keeping fees: n while OPENED, none once LAPSED, one for each not released once LIVE."""
+        """Keeping fees: n while OPENED, none once LAPSED, one for each not released once LIVE.
+
+        And a second one for each who stayed, while the term that was extended is owed.
+        """
         if self.status == CustodyStatus.OPENED:
             return self.count * self.keeping_fee
         if self.status == CustodyStatus.LAPSED:
             return 0
-        return (self.count - len(self.released)) * self.keeping_fee
+        owed = len(self.active) if self.previous_end else 0
+        return (self.count - len(self.released) + owed) * self.keeping_fee
 
 
 @dataclass
@@ -155,8 +159,8 @@ class MarketLedger:
                     total += purchase.price + custody.threshold * custody.fee
         return total
 
-    def duty_end(self, custody: Custody, j: int) -> int:
-        """Return after which second custodian j's duty has ended; -1 where it has."""
+    def free_after(self, custody: Custody, j: int) -> int:
+        """Return after which second custodian j's time for fines is over; -1 where it is."""
         version = self.versions[custody.version]
         if version.status == VersionStatus.DEAD:
             return -1
@@ -166,8 +170,11 @@ class MarketLedger:
             end = custody.previous_end
         else:
             end = -1
+        if end < 0:
+            return end
         stops = [it for it in (version.stopped_at, custody.stopped_at) if it]
-        return min([end, *(stop + version.windows for stop in stops)])
+        duty_end = min([end, *(stop + version.windows for stop in stops)])
+        return duty_end + version.windows
 
     def duty(self, custody_id: Id, j: int) -> bytes:
         """Return the name of a duty; only its uniqueness matters."""
@@ -264,7 +271,7 @@ class MarketLedger:
 
     def accept(self, custody_id: Id, j: int, sender: str) -> bool:
         custody = self.custodies.get(custody_id)
-        if custody is None or custody.status != CustodyStatus.OPENED:
+        if self.is_paused or custody is None or custody.status != CustodyStatus.OPENED:
             return False
         if not self.now <= custody.accept_until or not self.versions[custody.version].is_running:
             return False
@@ -302,8 +309,14 @@ class MarketLedger:
             return True
         if custody.status == CustodyStatus.LAPSED:
             return False
+        everybody = custody.active | custody.previous_active
+        if custody.previous_end and (
+            self.now > custody.previous_end + version.windows
+            or all(self.now > self.free_after(custody, j) for j in everybody)
+        ):
+            self._pay_owed_term(version, custody)
         for j in range(1, custody.count + 1):
-            if j in custody.released or not self.now > self.duty_end(custody, j):
+            if j in custody.released or not self.now > self.free_after(custody, j):
                 continue
             custody.released.add(j)
             self._unlock(custody_id, custody, j)
@@ -327,7 +340,7 @@ class MarketLedger:
             return False
         if j not in custody.active:
             joins = j in custody.previous_active and self.now < custody.previous_end
-            if not joins or not self._pay_term(version, custody, {j}):
+            if not joins or not self._hold_term(version, custody, {j}):
                 return False
             custody.active = custody.active | {j}
             return True
@@ -336,9 +349,13 @@ class MarketLedger:
         if custody.end + custody.term > custody.last_end or j in custody.votes:
             return False
         votes = custody.votes | {j}
-        if len(votes) == 2 * custody.threshold - 1:
-            if not self._pay_term(version, custody, votes):
-                return False
+        takes_effect = len(votes) == 2 * custody.threshold - 1
+        if takes_effect and not self._hold_term(version, custody, votes):
+            return False
+        if custody.previous_end:
+            assert self.now > custody.previous_end + 2 * version.windows - 1
+            self._pay_owed_term(version, custody)
+        if takes_effect:
             custody.previous_active, custody.previous_end = custody.active, custody.end
             custody.active, votes = votes, set()
             custody.end += custody.term
@@ -474,11 +491,19 @@ class MarketLedger:
         self._credit("registry", version.token, BURN, version.bond - reward)
         return True
 
-    def withdraw(self, contract: str, token: str, account: str) -> int:
-        """Empty an entry; whether the coins arrive is the token's affair."""
-        amount = self.entries[contract].pop((token, account), 0)
-        self.paid_out[contract, token] += amount
-        return amount
+    def withdraw(self, contract: str, token: str, account: str, amount: int = 0) -> int | None:
+        """Take out of an entry, all of it for 0; whether the coins arrive is the token's affair.
+
+        Returns:
+            What was taken, None where it is refused.
+        """
+        entry = self.entries[contract].get((token, account), 0)
+        if account == BURN or amount > entry:
+            return None
+        paid = amount or entry
+        self.entries[contract][token, account] = entry - paid
+        self.paid_out[contract, token] += paid
+        return paid
 
     # ------------------------------------------------------------ internals
 
@@ -518,15 +543,21 @@ class MarketLedger:
         if custody.lock:
             self.staking.release(self.registry, self.duty(custody_id, j))
 
-    def _pay_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
+    def _hold_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
         cost = len(stayers) * custody.keeping_fee
         if cost > version.pot:
             return False
         version.pot -= cost
-        for j in stayers:
-            keeper = custody.custodians[j - 1]
-            self._credit("registry", version.token, keeper, custody.keeping_fee)
         return True
+
+    def _pay_owed_term(self, version: Version, custody: Custody) -> None:
+        custody.previous_end, custody.previous_active = 0, set()
+        for j in custody.active:
+            if j in custody.fined:
+                version.pot += custody.keeping_fee
+            else:
+                keeper = custody.custodians[j - 1]
+                self._credit("registry", version.token, keeper, custody.keeping_fee)
 
     def _settle(self, purchase: Purchase) -> None:
         custody = self.custodies[purchase.custody]

@@ -386,9 +386,9 @@ class MarketMachine(RuleBasedStateMachine):
         listing = self.epoch(pick)
         registry = self.w.registry
         if door == "close":
-            arguments: tuple[Any, ...] = (listing.custody_id, 1, 1, 0xFFFF)
+            arguments: tuple[Any, ...] = (listing.custody.astuple(), 1)
         else:
-            arguments = (listing.terms_id, listing.terms.token, 1, self.w.stranger)
+            arguments = (listing.terms.astuple(), listing.custody.astuple(), self.w.stranger)
         self.call(False, getattr(registry, door), *arguments, sender=self.w.stranger)
 
     # ------------------------------------------------------------- staking
@@ -588,30 +588,36 @@ class MarketMachine(RuleBasedStateMachine):
 
     # --------------------------------------------------------- money, owner
 
-    @rule(pick=picks, place=st.sampled_from(["registry", "market"]), hostile=flags)
-    def withdraw(self, pick: int, place: str, hostile: bool) -> None:
+    @rule(
+        pick=picks,
+        place=st.sampled_from(["registry", "market"]),
+        hostile=flags,
+        share=st.sampled_from([0, 0, 1, 2, 3, 4]),
+    )
+    def withdraw(self, pick: int, place: str, hostile: bool, share: int) -> None:
+        """Take all of an entry, a part, exactly all, or one unit more."""
         token = self.hostile if hostile else self.w.token
         account = self.accounts[pick % len(self.accounts)]
-        self.take_out(place, token, account)
+        entry = self.ledger.entries[place].get((str(token.address), account), 0)
+        self.take_out(place, token, account, [0, 1, entry // 2, entry, entry + 1][share])
 
-    def take_out(self, place: str, token: Any, account: str) -> None:
+    def take_out(self, place: str, token: Any, account: str, amount: int) -> None:
         contract = getattr(self.w, place)
         entry = self.ledger.entries[place].get((str(token.address), account), 0)
         goes_out = token is self.w.token or MODES[self.mode][1]
-        if account == BURN or (entry and not goes_out):
-            self.call(False, contract.withdraw, token, account, sender=self.w.stranger)
+        arguments = (token, account, amount)
+        if account == BURN or amount > entry or (entry and not goes_out):
+            self.call(False, contract.withdraw, *arguments, sender=self.w.stranger)
             return
         before = token.balanceOf(contract)
-        self.ledger.withdraw(place, str(token.address), account)
-        assert contract.withdraw(token, account, sender=self.w.stranger, gas=GAS) == entry
-        stayed = entry - (before - token.balanceOf(contract))
+        paid = self.ledger.withdraw(place, str(token.address), account, amount)
+        assert contract.withdraw(*arguments, sender=self.w.stranger, gas=GAS) == paid
+        stayed = paid - (before - token.balanceOf(contract))
         # A token that only says that it paid leaves its coins with us, to nobody's harm but its
         # user's.
         key = (place, str(token.address))
         self.lost[key] = self.lost.get(key, 0) + stayed
-        assert stayed == (
-            entry if token is self.hostile and self.mode == Mode.TRUE_BUT_STAYS else 0
-        )
+        assert stayed == (paid if token is self.hostile and self.mode == Mode.TRUE_BUT_STAYS else 0)
 
     @rule(mode=st.sampled_from([*MODES, *[WELL_BEHAVED] * len(MODES)]))
     def misbehave(self, mode: Mode) -> None:
@@ -632,7 +638,7 @@ class MarketMachine(RuleBasedStateMachine):
         listing = pots[pick % len(pots)]
         account = self.accounts[pick % len(self.accounts)]
         contract = getattr(self.w, place)
-        data = contract.withdraw.prepare_calldata(self.hostile, account)
+        data = contract.withdraw.prepare_calldata(self.hostile, account, 0)
         self.set_mode(Mode.HOOK_AFTER if when else Mode.HOOK_BEFORE)
         self.hostile.set_hook(contract, data, 1)
         amount = 4 * KEEPING_FEE
@@ -673,12 +679,13 @@ class MarketMachine(RuleBasedStateMachine):
         moments = set()
         for version in self.ledger.versions.values():
             if version.stopped_at:
-                moments.add(version.stopped_at + version.windows)
+                moments |= {version.stopped_at + k * version.windows for k in (1, 2)}
         for custody in self.ledger.custodies.values():
             moments |= {custody.accept_until, custody.end, custody.previous_end}
             moments |= {custody.end - WINDOWS, custody.end - custody.term // 3}
+            moments |= {custody.end + WINDOWS, custody.previous_end + WINDOWS}
             if custody.stopped_at:
-                moments.add(custody.stopped_at + WINDOWS)
+                moments.add(custody.stopped_at + 2 * WINDOWS)
         moments |= {it.deadline for it in self.ledger.purchases.values()}
         ahead = sorted(it + shift for it in moments if it + shift >= self.now)
         if ahead:
@@ -810,7 +817,7 @@ class MarketMachine(RuleBasedStateMachine):
             if ledger.versions[listing.terms_id].is_running:
                 ledger.retire(listing.terms_id, listing.terms.seller)
                 w.retire(listing)
-        self.travel_to(self.now + WINDOWS + 1)
+        self.travel_to(self.now + 2 * WINDOWS + 1)
         for listing in self.epochs:
             if ledger.custodies[listing.custody_id].status != CustodyStatus.LAPSED:
                 assert ledger.release(listing.custody_id)
@@ -832,7 +839,7 @@ class MarketMachine(RuleBasedStateMachine):
             for address, token in self.tokens.items():
                 entry = ledger.entries[place].get((address, role), 0)
                 before = token.balanceOf(role)
-                assert getattr(w, place).withdraw(token, role, sender=role) == entry
+                assert getattr(w, place).withdraw(token, role, 0, sender=role) == entry
                 assert token.balanceOf(role) - before == entry
         if role not in ledger.staking.people:
             return
@@ -847,7 +854,7 @@ class MarketMachine(RuleBasedStateMachine):
         boa.env.timestamp += UNBONDING
         if every:
             w.staking.withdraw_tickets(every, sender=role)
-        w.staking.withdraw(w.stake_token, role, sender=role)
+        w.staking.withdraw(w.stake_token, role, 0, sender=role)
         assert w.stake_token.balanceOf(role) - before == entitled
 
 

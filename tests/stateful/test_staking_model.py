@@ -212,23 +212,34 @@ class StakingMachine(RuleBasedStateMachine):
     def withdraw(self, who: int) -> None:
         self.withdraw_for(who, max(self.ledger.entries, key=self.ledger.entries.__getitem__))
 
+    @precondition(lambda self: any(self.ledger.entries.values()))
+    @rule(who=anybody, share=st.integers(0, 3))
+    def withdraw_a_part(self, who: int, share: int) -> None:
+        paid = max(self.ledger.entries, key=self.ledger.entries.__getitem__)
+        entry = self.ledger.entries[paid]
+        self.withdraw_for(who, paid, [1, entry // 2, entry, entry + 1][share])
+
     @rule(who=anybody, account=anybody)
     def withdraw_nothing_or_burned(self, who: int, account: int) -> None:
         self.withdraw_for(who, self.anybody[account])
-        self.call("ledger: burned for good", "withdraw", self.token, ZERO, sender=self.anybody[who])
+        sender = self.anybody[who]
+        self.call("ledger: burned for good", "withdraw", self.token, ZERO, 0, sender=sender)
 
-    def withdraw_for(self, who: int, paid: str) -> None:
+    def withdraw_for(self, who: int, paid: str, amount: int = 0) -> None:
         entry = self.ledger.entries.get(paid, 0)
         kind = next((kind for kind in MODES if kind.mode == self.mode), None)
         refusal = kind.withdraw if kind and entry else None
-        expected: Any = entry if refusal is None else refusal
-        self.call(expected, "withdraw", self.token, paid, sender=self.anybody[who])
+        if amount > entry:
+            refusal = "ledger: more than the entry"
+        taken = amount or entry
+        expected: Any = taken if refusal is None else refusal
+        self.call(expected, "withdraw", self.token, paid, amount, sender=self.anybody[who])
         if refusal is None:
-            self.ledger.entries[paid] = 0
+            self.ledger.entries[paid] = entry - taken
             if self.mode == Mode.TRUE_BUT_STAYS:  # the coins stay here and are nobody's
-                self.surplus += entry
+                self.surplus += taken
             else:
-                self.held -= entry
+                self.held -= taken
 
     # --------------------------------------------------------------- lockers
 
@@ -332,7 +343,7 @@ class StakingMachine(RuleBasedStateMachine):
             ("slash", (b"\x01" * 32, 2**256 - 1)),
             ("release", (b"\x01" * 32,)),
             ("lock", (person, person, b"\x09" * 32, 1)),
-            ("withdraw", (self.token.address, person)),
+            ("withdraw", (self.token.address, person, 0)),
             ("register", (person, KEY)),
         ]
         name, arguments = calls[hook]
@@ -445,7 +456,7 @@ class StakingMachine(RuleBasedStateMachine):
         boa.env.timestamp += UNBONDING
         for ids in in_batches(every):
             self.contract.withdraw_tickets(ids, sender=person)
-        self.contract.withdraw(self.token, person, sender=self.stage.stranger)
+        self.contract.withdraw(self.token, person, 0, sender=self.stage.stranger)
         assert self.token.balanceOf(person) - before == entitled
         it = self.contract.validator(person)
         assert (it.stake, it.ticket_count, it.unbonding_ticket_count) == (0, 0, 0)

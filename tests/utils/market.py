@@ -141,6 +141,19 @@ class World:
     def release(self, listing: Listing, sender: str | None = None) -> None:
         self.registry.release(*listing.keeping, sender=sender or self.stranger)
 
+    def close(self, listing: Listing, silent: int, sender: str | None = None) -> None:
+        """Close a custody as the market does, fining the custodians of a map."""
+        self.registry.close(listing.custody.astuple(), silent, sender=sender or self.market.address)
+
+    def kill(self, listing: Listing, sender: str | None = None) -> None:
+        """Kill a version as the market does, for the buyer."""
+        self.registry.kill(
+            listing.terms.astuple(),
+            listing.custody.astuple(),
+            self.buyer,
+            sender=sender or self.market.address,
+        )
+
     def retire(self, listing: Listing) -> None:
         self.registry.retire(listing.terms.astuple(), sender=listing.terms.seller)
 

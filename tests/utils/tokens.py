@@ -40,6 +40,7 @@ class Mode(enum.IntFlag):
     SHRINKING = enum.auto()
     PERMIT_REVERTS = enum.auto()
     PERMIT_IDLE = enum.auto()
+    LIMITED = enum.auto()
 
 
 # What the ledger says, where it is the ledger that notices.
@@ -83,6 +84,7 @@ KINDS = (
     Kind(Mode.SHRINKING, SHORT, None),
     Kind(Mode.PERMIT_REVERTS, None, None),
     Kind(Mode.PERMIT_IDLE, None, None),
+    Kind(Mode.LIMITED, "hostile: too much at once", "hostile: too much at once"),
 )
 
 

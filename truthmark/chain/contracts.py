@@ -153,7 +153,7 @@ class Contract:
     Usage example::
 
         price = chain.registry.functions.price_of(17).call()
-        journal.send(chain.market.functions.withdraw(token, me).intent("withdraw:1"))
+        journal.send(chain.market.functions.withdraw(token, me, 0).intent("withdraw:1"))
 
     Attributes:
         chain: Where it is.

@@ -7,8 +7,13 @@ import click
 
 from truthmark.cli.base import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, facts, out, out_json, say
-from truthmark.cli.types import ACCOUNT, TOKEN
-from truthmark.errors import ChainError, ChainUnavailableError, TransactionPendingError
+from truthmark.cli.types import ACCOUNT, TOKEN, UNITS
+from truthmark.errors import (
+    ChainError,
+    ChainUnavailableError,
+    ConfigError,
+    TransactionPendingError,
+)
 
 if TYPE_CHECKING:
     from truthmark.market.session import Session
@@ -72,6 +77,11 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 @command()
 @click.option("--token", type=TOKEN, help="Only this token, by symbol or address.")
 @click.option(
+    "--amount",
+    type=UNITS,
+    help='Only so much, such as "25 USDC", where a token does not move all of it at once.',
+)
+@click.option(
     "--for",
     "account",
     type=ACCOUNT,
@@ -79,7 +89,9 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 )
 @json_option
 @click.pass_obj
-def withdraw(state: State, token: str | None, account: str | None, as_json: bool) -> None:
+def withdraw(
+    state: State, token: str | None, amount: str | None, account: str | None, as_json: bool
+) -> None:
     """Pay out all that the market owes the account.
 
     In the profile's tokens, and those in which the account itself has sold or bought. Anybody can
@@ -91,16 +103,21 @@ def withdraw(state: State, token: str | None, account: str | None, as_json: bool
         address = resolve_address(session, account) if account is not None else session.address
         session.journal.resume()
         own, others = _tokens(session, address)
+        wanted = 0
         if token is not None:
             own, others = [_read_token(session, token)], []
+        if amount is not None:
+            only, wanted = _read_wanted(session, amount, own[0] if token is not None else None)
+            own, others = [only], []
         show, upkeep = session.profile.format_amount, Upkeep(session)
         paid, failed = [], []
         for each in own:
             units = sum(upkeep.owed(each, address).values())
             if not units:
                 continue
+            units = wanted or units
             try:
-                upkeep.withdraw(each, address)
+                upkeep.withdraw(each, address, wanted)
             except (ChainUnavailableError, TransactionPendingError):
                 raise  # which is not the token's doing
             except ChainError as error:
@@ -115,7 +132,8 @@ def withdraw(state: State, token: str | None, account: str | None, as_json: bool
         _tell_of_others(left)
         if failed:
             raise ChainError(
-                f"not paid out: {', '.join(failed)}; try again with --token SYMBOL or ADDRESS"
+                f"not paid out: {', '.join(failed)}; try again with --token SYMBOL or ADDRESS, and "
+                "with a smaller --amount if the token does not move all of it at once"
             )
         if not paid and not left:
             say(f"nothing is owed to {address}")
@@ -172,6 +190,19 @@ def _tell_of_others(tokens: list[str]) -> None:
 def _some(tokens: list[str]) -> str:
     more = f" and {len(tokens) - _NAMED} more" if len(tokens) > _NAMED else ""
     return ", ".join(tokens[:_NAMED]) + more
+
+
+def _read_wanted(session: "Session", text: str, token: str | None) -> tuple[str, int]:
+    """Return the token's address and the units of an amount to take out, more than none."""
+    listed = {known.address for known in session.profile.tokens}
+    if text.isdecimal():
+        if token is None or token in listed:
+            raise ConfigError(f'{text} of what? Write it like "25 USDC", or name the --token')
+        return token, int(text)  # as `balance` shows what is owed in a token of a stranger
+    from truthmark.market.surface import read_amount
+
+    token = token or session.profile.parse_amount(text)[0].address
+    return token, read_amount(session, text, token)
 
 
 def _read_token(session: "Session", text: str) -> str:

@@ -73,6 +73,23 @@ class Amount(click.ParamType):
         return str(value)
 
 
+class Units(Amount):
+    """The same, or base units as a bare number, of a token that the profile does not list."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text.
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        text = str(value)
+        if not (text.isascii() and text.isdecimal()):
+            return super().convert(value, param, ctx)
+        if not int(text) and self._zero is not None:
+            raise ConfigError(f"{value} is nothing; {self._zero}")
+        return text
+
+
 class DatasetName(click.ParamType):
     """The name of a data set, which is passed on as it was written."""
 
@@ -184,6 +201,7 @@ def _profile(ctx: click.Context | None) -> "ChainProfile":
 
 
 AMOUNT = Amount()
+UNITS = Units("without --amount all of it is paid out")
 DATASET = DatasetName()
 TOKEN = Token()
 ACCOUNT = AccountName()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from truthmark.errors import MarketError
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
 from truthmark.market.orders import MAX_BATCH, Order, batch_key
 from truthmark.market.records import (
@@ -49,11 +50,12 @@ def releasable(
         return []
     windows = version.terms.delivery_seconds + version.terms.inspection_seconds
     stops = [stop for stop in (state.stopped_at, version_stopped_at) if stop]
-    if version.status is VersionStatus.DEAD or any(now > stop + windows for stop in stops):
+    if version.status is VersionStatus.DEAD or any(now > stop + 2 * windows for stop in stops):
         return sorted(accepted)
-    if now <= state.end:
+    # After the end of a duty there is as much time again to fine who was silent.
+    if now <= state.end + windows:
         accepted -= set(bits(state.active))
-    if now <= state.previous_end:
+    if now <= state.previous_end + windows:
         accepted -= set(bits(state.previous_active))
     return sorted(accepted)
 
@@ -88,7 +90,7 @@ class Upkeep:
         Args:
             version: The epoch's version.
             epoch: The epoch.
-            indices: Whose duty has ended, as `releasable` says.
+            indices: Who is free to go, as `releasable` says.
         """
         return Order(
             self.session.chain.registry.functions.release(
@@ -115,16 +117,35 @@ class Upkeep:
         )
         return {role: amount for role, amount in zip(roles, amounts, strict=True) if amount}
 
-    def withdraw(self, token: str, account: str) -> "list[Receipt]":
-        """Pay an account all that the ledgers hold for it in one token."""
+    def withdraw(self, token: str, account: str, amount: int = 0) -> "list[Receipt]":
+        """Pay an account what the ledgers hold for it in one token.
+
+        Args:
+            token: The token's address.
+            account: Who is paid.
+            amount: How much, in the token's smallest unit; 0 for all of it.
+
+        Raises:
+            MarketError: Less is owed.
+        """
         session = self.session
-        return [
-            session.send_order(
-                getattr(session.chain, role).functions.withdraw(token, account),
-                f"withdraw {session.profile.format_amount(amount, token)}",
+        show, owed = session.profile.format_amount, self.owed(token, account)
+        total = sum(owed.values())
+        if amount > total:
+            raise MarketError(f"only {show(total, token)} is owed to {account}; take out no more")
+        receipts, left = [], amount or total
+        for role, entry in owed.items():
+            part = min(left, entry)
+            if not part:
+                break
+            # All of an entry is called 0, so that what is credited meanwhile comes along, and so
+            # that it does not fail where somebody else was faster.
+            call = getattr(session.chain, role).functions.withdraw(
+                token, account, 0 if part == entry else part
             )
-            for role, amount in self.owed(token, account).items()
-        ]
+            receipts.append(session.send_order(call, f"withdraw {show(part, token)}"))
+            left -= part
+        return receipts
 
     def _plan(
         self, function: str, head: tuple[object, ...], purchases: Sequence[Purchase]

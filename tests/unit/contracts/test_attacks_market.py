@@ -41,6 +41,7 @@ from tests.utils.market import (
     MAX_WINDOW,
     MIN_WINDOW,
     PURSE,
+    TICKET,
     ZERO,
     World,
     deployed_world,
@@ -183,6 +184,38 @@ def test_05__release_before_the_fine__comes_too_late_for_the_silent(world: World
     assert burned(world) == 4 * PENALTY
 
 
+@pytest.mark.parametrize("moment", [0, 1])
+@pytest.mark.parametrize("how", ["ends", "leaves", "retired", "closed"])
+def test_05__leaving_silently__does_not_escape_the_fine(
+    world: World, how: str, moment: int
+) -> None:
+    """Lock and keeping fee stay both windows after a duty, so that the silent can be fined."""
+    listing = extensible(world)
+    custodian = listing.custodians[3]
+    boa.env.timestamp = listing.custody.end - WINDOWS
+    purchase = world.buy(listing)
+    stop = listing.custody.end
+    if how == "leaves":
+        world.extend(listing, 1, 2, 3)
+    elif how == "retired":
+        world.retire(listing)
+        stop = world.now + WINDOWS
+    elif how == "closed":
+        world.close(listing, 0)  # by the refund of another purchase, for which they had delivered
+        stop = world.now + WINDOWS
+    boa.env.timestamp = stop + WINDOWS + moment
+    world.release(listing, sender=custodian)
+    assert world.custody(listing)["released"] >> 3 == moment
+    assert world.entry(world.registry, custodian) == moment * KEEPING_FEE
+    world.refund(purchase)
+    assert world.custody(listing)["fined"] >> 3 == 1 - moment
+    # Nothing that was held for the silent is theirs, once they are fined.
+    boa.env.timestamp += 10 * TERM
+    world.release(listing)
+    assert world.entry(world.registry, custodian) == moment * KEEPING_FEE
+    assert world.staking.validator(custodian).stake == 2 * TICKET - (1 - moment) * PENALTY
+
+
 # ---------------------------------------------------------------- extension
 
 
@@ -209,7 +242,7 @@ def test_07__leaver_framed_by_a_purchase_that_outlasts_him__is_not_fined(world: 
 
 
 def test_08__second_extension_over_a_leaver_on_duty__cannot_be_in_time(world: World) -> None:
-    """Votes open at end - term/3, which is two thirds of a term after `previous_end`."""
+    """Votes open two thirds of a term after `previous_end`: the time for fines is over then."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
     for moment in (world.now, listing.custody.end):
@@ -217,7 +250,7 @@ def test_08__second_extension_over_a_leaver_on_duty__cannot_be_in_time(world: Wo
         with reverts(world.registry, "registry: too early"):
             world.extend(listing, 1)
     boa.env.timestamp = listing.custody.end + TERM - TERM // 3
-    assert world.now > listing.custody.end + WINDOWS
+    assert world.now > listing.custody.end + 2 * WINDOWS - 1
     world.extend(listing, 1, 2, 3)
     assert world.custody(listing)["previous_end"] == listing.custody.end + TERM
 
@@ -241,7 +274,7 @@ def test_10__release_twice__pays_once(world: World) -> None:
     """`ended & ~released`; and a lapsed custody is not live."""
     listing = world.create_listing()
     lapsing = world.open_custody(world.next_custody(listing))
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     for _ in range(3):
         world.release(listing)
     assert [world.entry(world.registry, it) for it in listing.custodians] == [KEEPING_FEE] * 4
@@ -274,7 +307,7 @@ def test_11__extension_outside_the_last_third__is_refused(
 
 
 def test_12__pot_a_unit_short__refuses_the_last_vote_and_keeps_the_others(world: World) -> None:
-    """`_pay_term` asserts cost <= pot before anything is written."""
+    """`_hold_term` asserts cost <= pot before anything is written."""
     listing = extensible(world, 3 * KEEPING_FEE - 1)
     world.extend(listing, 1, 2)
     with reverts(world.registry, "registry: pot is short"):
@@ -352,8 +385,8 @@ def test_17__strangers_at_the_inner_doors__are_refused(world: World) -> None:
     listing = world.create_listing()
     duty = duty_id(listing.custody_id, 1)
     for call in (
-        lambda sender: world.registry.close(listing.custody_id, 1, 1, 15, sender=sender),
-        lambda sender: world.registry.kill(listing.terms_id, world.token, 1, sender, sender=sender),
+        lambda sender: world.close(listing, 15, sender),
+        lambda sender: world.kill(listing, sender),
     ):
         for role in (world.owner, world.seller, world.stranger, world.registry.address):
             with reverts(world.registry, "registry: not the market"):
@@ -382,7 +415,7 @@ def test_18__two_refunds_of_one_custody__fine_each_custodian_once(world: World) 
     world.refund(first)
     world.refund(second)
     assert burned(world) == 4 * LOCK
-    boa.env.timestamp += WINDOWS + 1
+    boa.env.timestamp += 2 * WINDOWS + 1
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
@@ -392,7 +425,7 @@ def test_19__refund_after_everybody_was_released__pays_and_takes_nothing(world: 
     """`close` leaves out the released, `slash` never fails: nobody's refund waits for stake."""
     listing = world.create_listing()
     purchase = world.buy(listing)
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     world.refund(purchase)
     assert world.entry(world.market, world.buyer) == COST
@@ -978,7 +1011,7 @@ def test_49__gate_that_calls_back__finds_every_door_shut(world: World) -> None:
     inner = world.draft_purchase(listing, str(gate.address))
     for data in (
         world.market.buy.prepare_calldata(*inner.arguments()),
-        world.market.withdraw.prepare_calldata(world.token.address, world.buyer),
+        world.market.withdraw.prepare_calldata(world.token.address, world.buyer, 0),
         world.market.purchases.prepare_calldata(inner.id),
     ):
         gate.set_call(world.market, data)
@@ -1060,9 +1093,9 @@ def test_52__dead_sale_token__blocks_nothing_but_its_own_withdrawal(world: World
     world.release(listing)
     world.wind_up(listing)
     with reverts(world.market, "hostile: paused"):
-        world.market.withdraw(token, world.buyer)
+        world.market.withdraw(token, world.buyer, 0)
     token.set_mode(Mode(0))
-    assert world.market.withdraw(token, world.buyer) == 2 * COST
+    assert world.market.withdraw(token, world.buyer, 0) == 2 * COST
 
 
 def test_53__token_that_calls_back__finds_every_door_of_its_caller_shut(world: World) -> None:
@@ -1077,7 +1110,7 @@ def test_53__token_that_calls_back__finds_every_door_of_its_caller_shut(world: W
         world.market.refund.prepare_calldata(
             listing.terms.astuple(), listing.custody.astuple(), [old.receipt.astuple()]
         ),
-        world.market.withdraw.prepare_calldata(token.address, world.buyer),
+        world.market.withdraw.prepare_calldata(token.address, world.buyer, 0),
         world.market.purchases.prepare_calldata(old.id),
     ]
     for data in market:
@@ -1107,8 +1140,8 @@ def test_54__withdrawing_for_others__only_pays_them(world: World) -> None:
     world.confirm(purchase)
     before = world.token.balanceOf(world.payee)
     entry = world.entry(world.market, world.payee)
-    assert world.market.withdraw(world.token, world.payee, sender=world.stranger) == entry
-    assert world.market.withdraw(world.token, world.payee, sender=world.payee) == 0
+    assert world.market.withdraw(world.token, world.payee, 0, sender=world.stranger) == entry
+    assert world.market.withdraw(world.token, world.payee, 0, sender=world.payee) == 0
     assert world.token.balanceOf(world.payee) == before + entry
 
 
@@ -1140,7 +1173,7 @@ def test_56__wind_up_again_and_again__pays_each_amount_once(world: World) -> Non
     late(world, purchase)
     world.refund(purchase)
     world.retire(listing)
-    boa.env.timestamp += WINDOWS + 1
+    boa.env.timestamp += 2 * WINDOWS + 1
     for _ in range(3):
         world.wind_up(listing)
     assert world.entry(world.registry, world.payee) == BOND
@@ -1215,7 +1248,7 @@ def test_60__extreme_prices__pay_out_to_the_last_unit(world: World, price: int, 
     accounts = (world.payee, world.treasury, *listing.custodians)
     assert sum(world.entry(world.market, it) for it in accounts) == price + 2 * fee
     for account in accounts:
-        world.market.withdraw(world.token, account)
+        world.market.withdraw(world.token, account, 0)
     assert world.token.balanceOf(world.market) == 0
 
 
@@ -1314,7 +1347,7 @@ def test_64__extension_by_too_few__has_no_effect(world: World) -> None:
     listing = extensible(world)
     world.extend(listing, 1, 2)
     assert world.custody(listing)["end"] == listing.custody.end
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
     assert world.registry.pots(listing.terms_id) == 100 * KEEPING_FEE
@@ -1398,7 +1431,7 @@ def test_a6__token_with_an_absurd_balance__cannot_lock_stake_by_overflow(world: 
         world.fund(listing, 2**256 - 1)
     for _ in range(8):
         world.fund(listing, 2**128 - 1)
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
     world.retire(listing)
@@ -1465,7 +1498,7 @@ def test_a14__released_leaver__delivers_no_more(world: World) -> None:
     """`release` deletes the acceptance: who risks nothing takes no fee from those who do."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     purchase = world.buy(listing)
     with reverts(world.market, "market: not as accepted"):
@@ -1483,6 +1516,40 @@ def test_a15__joiner__takes_over_what_is_not_delivered_and_is_fined_for_it(world
     late(world, purchase)
     world.refund(purchase)
     assert world.custody(listing)["fined"] == 0b1111
+
+
+def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> None:
+    """`close` and `kill` take preimages: token, bond, lock, penalty, duties are the registry's."""
+    market = world.market.address
+    listing = world.create_listing()
+    other = world.create_listing(manifest=word_of("other"), bond=7 * BOND)
+    world.fund(other, 100 * KEEPING_FEE)
+    held = world.token.balanceOf(world.registry)
+    for forged in (
+        replace(listing, terms=replace(listing.terms, bond=8 * BOND)),
+        replace(listing, terms=replace(listing.terms, token=str(world.stake_token.address))),
+        replace(listing, custody=other.custody),
+        replace(listing, custody=replace(listing.custody, penalty=LOCK)),
+        world.draft_listing(bond=held, manifest=word_of("invented")),
+    ):
+        with boa.reverts():
+            world.kill(forged)
+    with reverts(world.registry, "registry: custody not live"):
+        world.close(replace(listing, custody=replace(listing.custody, penalty=LOCK)), 0b1111)
+    with reverts(world.registry, "registry: not on duty"):
+        world.close(listing, 0b11111)
+    # The worst: each penalty once, and the bond of a version whose key was never wrong.
+    for _ in range(2):
+        world.close(listing, 0b1111)
+    world.kill(listing)
+    with reverts(world.registry, "registry: version has ended"):
+        world.kill(listing)
+    assert burned(world) == 4 * PENALTY
+    assert world.entry(world.registry, world.buyer) == BOND // 2
+    assert world.entry(world.registry, ZERO) == BOND - BOND // 2
+    assert world.entry(world.registry, market) == 0
+    assert world.registry.pots(other.terms_id) == 100 * KEEPING_FEE
+    assert world.custody(other)["fined"] == 0
 
 
 def test_a15__market_named_after_a_listing__is_impossible(world: World) -> None:

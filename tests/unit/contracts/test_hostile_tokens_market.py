@@ -291,16 +291,16 @@ def test_withdraw__hostile_token__hurts_its_own_users_only(
     token.mint(contract, entry)  # of other users: a fee from the sender takes theirs
     token.set_mode(kind.mode)
     if kind.withdraw is None:
-        assert contract.withdraw(token, w.buyer, gas=GAS) == entry
+        assert contract.withdraw(token, w.buyer, 0, gas=GAS) == entry
         assert w.entry(contract, w.buyer, token) == 0
     else:
         with said(contract, kind.withdraw):
-            contract.withdraw(token, w.buyer, gas=GAS)
+            contract.withdraw(token, w.buyer, 0, gas=GAS)
         assert w.entry(contract, w.buyer, token) == entry
         token.set_mode(WELL_BEHAVED)
-        assert contract.withdraw(token, w.buyer, gas=GAS) == entry
+        assert contract.withdraw(token, w.buyer, 0, gas=GAS) == entry
     paid = w.entry(w.market, w.payee)
-    assert w.market.withdraw(w.token, w.payee) == paid > 0
+    assert w.market.withdraw(w.token, w.payee, 0) == paid > 0
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -350,7 +350,7 @@ INNER_CALLS = (
     Inner("registry", "fund", lambda s: (s.listing.terms.astuple(), 5)),
     Inner("registry", "release", lambda s: s.lapsing.keeping, 1_002),
     Inner("registry", "wind_up", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
-    Inner("registry", "withdraw", lambda s: (s.here, s.w.seller)),
+    Inner("registry", "withdraw", lambda s: (s.here, s.w.seller, 0)),
     Inner("registry", "versions", lambda s: (s.listing.terms_id,)),
     Inner("registry", "standing", lambda s: (s.listing.terms_id, s.listing.custody_id)),
     Inner("registry", "balances", lambda s: (s.here, s.w.buyer)),
@@ -380,18 +380,18 @@ INNER_CALLS = (
         lambda s: complain_arguments(s.delivered, s.w.draft_evidence(s.delivered)),
         asks_registry=True,
     ),
-    Inner("market", "withdraw", lambda s: (s.here, s.w.payee)),
+    Inner("market", "withdraw", lambda s: (s.here, s.w.payee, 0)),
     Inner("market", "purchases", lambda s: (s.waiting.id,)),
     Inner("market", "balances", lambda s: (s.here, s.w.buyer)),
 )
 
 
 def withdraw_from_registry(s: Stage) -> tuple[Any, Callable[[], Any]]:
-    return s.w.registry, lambda: s.w.registry.withdraw(s.token, s.w.seller, gas=GAS)
+    return s.w.registry, lambda: s.w.registry.withdraw(s.token, s.w.seller, 0, gas=GAS)
 
 
 def withdraw_from_market(s: Stage) -> tuple[Any, Callable[[], Any]]:
-    return s.w.market, lambda: s.w.market.withdraw(s.token, s.w.treasury, gas=GAS)
+    return s.w.market, lambda: s.w.market.withdraw(s.token, s.w.treasury, 0, gas=GAS)
 
 
 OUTER = (list_version, open_custody, fund, buy, withdraw_from_registry, withdraw_from_market)

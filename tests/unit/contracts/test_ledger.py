@@ -101,7 +101,7 @@ def test_withdraw__by_anyone__pays_the_account_all(
     ledger: Any, token: Any, payer: str, stranger: str
 ) -> None:
     ledger.pull(token, payer, 300)
-    assert ledger.withdraw(token, payer, sender=stranger) == 300
+    assert ledger.withdraw(token, payer, 0, sender=stranger) == 300
     assert events(ledger) == [
         ("Withdrawn", {"token": token.address, "account": payer, "amount": 300})
     ]
@@ -111,11 +111,66 @@ def test_withdraw__by_anyone__pays_the_account_all(
     assert token.balanceOf(stranger) == 0
 
 
+def test_withdraw__part_of_an_entry__pays_that_and_keeps_the_rest(
+    ledger: Any, token: Any, payer: str, stranger: str
+) -> None:
+    ledger.pull(token, payer, 300)
+    for amount, rest in ((1, 299), (99, 200), (200, 0)):
+        assert ledger.withdraw(token, payer, amount, sender=stranger) == amount
+        assert events(ledger) == [
+            ("Withdrawn", {"token": token.address, "account": payer, "amount": amount})
+        ]
+        assert ledger.balances(token, payer) == token.balanceOf(ledger) == rest
+        assert token.balanceOf(payer) == 1_000 - rest
+
+
+@pytest.mark.parametrize("entry", [0, 300])
+def test_withdraw__more_than_the_entry__is_refused(
+    ledger: Any, token: Any, payer: str, stranger: str, entry: int
+) -> None:
+    fund(token, stranger, ledger.address, 500)
+    ledger.pull(token, stranger, 500)
+    ledger.pull(token, payer, entry)
+    for amount in (entry + 1, 2**256 - 1):
+        with reverts(ledger, "ledger: more than the entry"):
+            ledger.withdraw(token, payer, amount)
+    assert ledger.balances(token, payer) == entry
+    assert ledger.balances(token, stranger) == 500
+
+
+def test_withdraw__token_moves_less_than_the_entry_at_once__pays_in_parts(
+    ledger: Any, token: Any, payer: str, stranger: str
+) -> None:
+    ledger.pull(token, payer, 250)
+    token.set_mode(Mode.LIMITED)
+    most = token.MOST()
+    for amount in (0, 250, most + 1):
+        with reverts(ledger, "hostile: too much at once"):
+            ledger.withdraw(token, payer, amount)
+    assert [ledger.withdraw(token, payer, amount) for amount in (most, most, 0)] == [100, 100, 50]
+    assert token.balanceOf(payer) == 1_000
+    assert token.balanceOf(ledger) == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER])
+@pytest.mark.parametrize("amount", [0, 40, 100])
+def test_withdraw__seen_from_the_tokens_hook__is_out_of_the_entry_already(
+    ledger: Any, token: Any, payer: str, mode: Mode, amount: int
+) -> None:
+    """The entry goes down before the call; the lock does not show it to whoever only reads."""
+    ledger.pull(token, payer, 100)
+    token.set_mode(mode)
+    token.set_hook(ledger, ledger.peek.prepare_calldata(token, payer), 1)
+    ledger.withdraw(token, payer, amount)
+    assert token.hook_success()
+    assert int.from_bytes(token.hook_response(), "big") == 100 - (amount or 100)
+
+
 def test_withdraw__nothing_to_pay__returns_zero_and_calls_nobody(
     ledger: Any, token: Any, payer: str
 ) -> None:
     token.set_mode(Mode.PAUSED)
-    assert ledger.withdraw(token, payer) == 0
+    assert ledger.withdraw(token, payer, 0) == 0
     assert events(ledger) == []
 
 
@@ -123,7 +178,7 @@ def test_withdraw__twice__pays_once(ledger: Any, token: Any, payer: str, strange
     fund(token, stranger, ledger.address, 300)
     ledger.pull(token, stranger, 300)
     ledger.pull(token, payer, 300)
-    assert [ledger.withdraw(token, payer), ledger.withdraw(token, payer)] == [300, 0]
+    assert [ledger.withdraw(token, payer, 0), ledger.withdraw(token, payer, 0)] == [300, 0]
     assert token.balanceOf(ledger) == ledger.balances(token, stranger) == 300
 
 
@@ -138,15 +193,15 @@ def test_withdraw__hostile_token__hurts_its_own_users_only(
     ledger.pull(token, payer, 300)
     token.set_mode(kind.mode)
     if kind.withdraw is None:
-        assert ledger.withdraw(token, payer, gas=GAS, sender=stranger) == 600
+        assert ledger.withdraw(token, payer, 0, gas=GAS, sender=stranger) == 600
         assert ledger.balances(token, payer) == 0
     else:
         with reverts_like(ledger, kind.withdraw):
-            ledger.withdraw(token, payer, gas=GAS, sender=stranger)
+            ledger.withdraw(token, payer, 0, gas=GAS, sender=stranger)
         assert ledger.balances(token, payer) == 600
         token.set_mode(WELL_BEHAVED)  # the token recovers: nothing was lost
-        assert ledger.withdraw(token, payer) == 600
-    assert ledger.withdraw(other, payer) == 500
+        assert ledger.withdraw(token, payer, 0) == 600
+    assert ledger.withdraw(other, payer, 0) == 500
 
 
 def test_withdraw__one_account_blocked__pays_the_others(
@@ -158,8 +213,8 @@ def test_withdraw__one_account_blocked__pays_the_others(
     token.set_mode(Mode.BLOCKS)
     token.set_blocked(payer, True)
     with reverts(ledger, "hostile: blocked"):
-        ledger.withdraw(token, payer)
-    assert ledger.withdraw(token, stranger) == 50
+        ledger.withdraw(token, payer, 0)
+    assert ledger.withdraw(token, stranger, 0) == 50
 
 
 def test_withdraw__token_with_two_doors__counts_each_coin_once(
@@ -171,8 +226,8 @@ def test_withdraw__token_with_two_doors__counts_each_coin_once(
     ledger.pull(door, payer, 400)
     ledger.pull(token, payer, 100)
     assert (ledger.balances(door, payer), ledger.balances(token, payer)) == (400, 100)
-    assert ledger.withdraw(token, payer) == 100
-    assert ledger.withdraw(door, payer) == 400
+    assert ledger.withdraw(token, payer, 0) == 100
+    assert ledger.withdraw(door, payer, 0) == 400
     assert token.balanceOf(ledger) == 0
 
 
@@ -191,7 +246,9 @@ def test_burn__taken_in__stays_for_good(ledger: Any, token: Any, payer: str) -> 
     assert ledger.BURN() == ZERO
     assert ledger.balances(token, ZERO) == 40
     with reverts(ledger, "ledger: burned for good"):
-        ledger.withdraw(token, ZERO)
+        ledger.withdraw(token, ZERO, 0)
+    with reverts(ledger, "ledger: burned for good"):
+        ledger.withdraw(token, ZERO, 40)
     assert token.balanceOf(ledger) == 300
 
 
@@ -204,7 +261,7 @@ def test_reentry__from_the_tokens_hook__meets_one_lock(
     """The pragma in the module locks `withdraw` together with the host's own functions."""
     arguments = {
         "pull": (token, payer, 10),
-        "withdraw": (token, payer),
+        "withdraw": (token, payer, 0),
         "credit": (token, payer, 10),
         "burn": (token, 10),
         "balances": (token, payer),
@@ -232,6 +289,7 @@ def test_kinds__table__covers_every_mode_and_every_reason() -> None:
         "ledger: short transfer",
         "ledger: transfer failed",
         "ledger: burned for good",
+        "ledger: more than the entry",
     }
 
 

@@ -159,6 +159,15 @@ def test_buy__with_voucher__costs_its_price_and_uses_it_up(world: World) -> None
     assert purchase.receipt.price == PRICE // 4
 
 
+def test_buy__voucher_at_exactly_the_listed_price__is_taken(world: World) -> None:
+    listing = world.create_listing()
+    before = world.token.balanceOf(world.buyer)
+    purchase = world.buy(listing, voucher=sign_voucher(listing, world.buyer, PRICE, world.now))
+    assert purchase.receipt.price == PRICE
+    assert world.purchase(purchase)[0] == PurchaseStatus.PAID
+    assert before - world.token.balanceOf(world.buyer) == PRICE + 2 * FEE
+
+
 def test_buy__voucher_for_nothing__pays_the_custodians_alone(world: World) -> None:
     listing = world.create_listing()
     world.buy(listing, voucher=sign_voucher(listing, world.buyer, 0, world.now), price=0)
@@ -541,7 +550,7 @@ def test_withdraw__by_anyone__pays_only_the_account(world: World) -> None:
     for account in (world.payee, world.treasury, *listing.custodians):
         entry = world.entry(world.market, account)
         held = purse(world, account)
-        assert world.market.withdraw(world.token, account, sender=world.stranger) == entry
+        assert world.market.withdraw(world.token, account, 0, sender=world.stranger) == entry
         assert purse(world, account) == held + entry
     assert money(world) == 0
     assert purse(world, world.stranger) == before

@@ -127,13 +127,13 @@ def extend(w: World) -> Send:
 @function("registry", "close", may=MARKET, reason="registry: not the market")
 def close(w: World) -> Send:
     listing = w.create_listing()
-    return lambda sender: w.registry.close(listing.custody_id, 1, 1, 1, sender=sender)
+    return lambda sender: w.close(listing, 1, sender)
 
 
 @function("registry", "kill", may=MARKET, reason="registry: not the market")
 def kill(w: World) -> Send:
     listing = w.create_listing()
-    return lambda sender: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=sender)
+    return lambda sender: w.kill(listing, sender)
 
 
 @function("registry", "fix_market", may=OWNER, reason="ownable: caller is not the owner")
@@ -176,7 +176,7 @@ def accept_ownership(w: World) -> Send:
 
 @function("registry", "withdraw", may=ANYONE)
 def withdraw_from_the_registry(w: World) -> Send:
-    return lambda sender: w.registry.withdraw(w.token, w.payee, sender=sender)
+    return lambda sender: w.registry.withdraw(w.token, w.payee, 0, sender=sender)
 
 
 # ------------------------------------------------------------------ market
@@ -232,7 +232,7 @@ def complain(w: World) -> Send:
 
 @function("market", "withdraw", may=ANYONE)
 def withdraw_from_the_market(w: World) -> Send:
-    return lambda sender: w.market.withdraw(w.token, w.payee, sender=sender)
+    return lambda sender: w.market.withdraw(w.token, w.payee, 0, sender=sender)
 
 
 @pytest.mark.parametrize(("contract", "case", "role", "reason"), CASES)
@@ -270,6 +270,7 @@ def test_access__no_function__takes_money_or_renounces(world: World) -> None:
 STOPPED = {
     "list_version": (list_version, "seller", "pausable: contract is paused"),
     "open_custody": (open_custody, "seller", "pausable: contract is paused"),
+    "accept": (accept, "custodian", "pausable: contract is paused"),
     "buy": (buy, "buyer", "market: entries are paused"),
 }
 OPEN = {
@@ -279,7 +280,6 @@ OPEN = {
     "fund": (fund, "stranger"),
     "wind_up": (wind_up, "stranger"),
     "release": (release, "stranger"),
-    "accept": (accept, "custodian"),
     "extend": (extend, "custodian"),
     "deliver": (deliver, "stranger"),
     "settle": (settle, "stranger"),
@@ -329,11 +329,11 @@ def test_pause__whole_life_of_a_sale__goes_on(world: World) -> None:
     world.settle(purchase)
     assert world.purchase(purchase)[0] == PurchaseStatus.SETTLED
     world.retire(listing)
-    boa.env.timestamp += WINDOWS + 1
+    boa.env.timestamp += 2 * WINDOWS + 1
     world.release(listing)
     world.wind_up(listing)
     assert world.version(listing)["status"] == VersionStatus.CLOSED
     for contract in (world.registry, world.market):
         for account in (world.payee, world.treasury, *listing.custodians):
-            contract.withdraw(world.token, account, sender=world.stranger)
+            contract.withdraw(world.token, account, 0, sender=world.stranger)
         assert world.token.balanceOf(contract) == 0

@@ -97,7 +97,7 @@ def lapse_of_a_waiting_custody(w: World) -> tuple[int, Act]:
 @deadline(before=False, exactly=False, after=True)
 def release_at_the_end(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
-    return listing.custody.end, released(w, listing)
+    return listing.custody.end + WINDOWS, released(w, listing)
 
 
 @deadline(before=False, exactly=False, after=True)
@@ -106,7 +106,21 @@ def release_of_a_leaver_at_the_previous_end(w: World) -> tuple[int, Act]:
     w.fund(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
-    return listing.custody.end, released(w, listing, 4)
+    return listing.custody.end + WINDOWS, released(w, listing, 4)
+
+
+@deadline(before=False, exactly=False, after=True)
+def release_pays_an_extended_term(w: World) -> tuple[int, Act]:
+    listing = w.create_listing()
+    w.fund(listing, 10**9)
+    boa.env.timestamp = listing.custody.end - 10
+    w.extend(listing, 1, 2, 3)
+
+    def act() -> bool:
+        w.release(listing)
+        return w.entry(w.registry, listing.custodians[0]) == KEEPING_FEE
+
+    return listing.custody.end + WINDOWS, act
 
 
 @deadline(before=False, exactly=False, after=True)
@@ -115,14 +129,14 @@ def release_of_who_stayed_at_the_new_end(w: World) -> tuple[int, Act]:
     w.fund(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
-    return listing.custody.end + TERM, released(w, listing, 3)
+    return listing.custody.end + TERM + WINDOWS, released(w, listing, 3)
 
 
 @deadline(before=False, exactly=False, after=True)
 def release_after_retiring(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
     w.retire(listing)
-    return w.now + WINDOWS, released(w, listing)
+    return w.now + 2 * WINDOWS, released(w, listing)
 
 
 @deadline(before=False, exactly=False, after=True)
@@ -131,7 +145,7 @@ def release_after_closing(w: World) -> tuple[int, Act]:
     purchase = w.buy(listing)
     boa.env.timestamp = w.purchase(purchase)[2] + 1
     w.refund(purchase)
-    return w.now + WINDOWS, released(w, listing)
+    return w.now + 2 * WINDOWS, released(w, listing)
 
 
 @deadline(before=False, exactly=True, after=True)

@@ -600,7 +600,7 @@ def complain_about_an_index_beyond_32_bits(w: World) -> Call:
 
 @refused("ledger: burned for good")
 def withdraw_what_was_burned(w: World) -> Call:
-    return lambda: w.market.withdraw(w.token, ZERO, sender=w.stranger)
+    return lambda: w.market.withdraw(w.token, ZERO, 0, sender=w.stranger)
 
 
 @pytest.mark.parametrize(("reason", "setup"), refused.cases)

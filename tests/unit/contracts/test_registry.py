@@ -407,7 +407,7 @@ def test_release__version_retired__lapses_an_open_custody_at_once(world: World) 
 
 def test_release__term_over__pays_keeping_fees_and_frees_stake(world: World) -> None:
     listing = world.create_listing()
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert events(world.registry) == [
         (
@@ -447,7 +447,7 @@ def test_extend__direct_mode__needs_nothing_of_staking(world: World) -> None:
 
 def test_release__direct_mode__frees_without_staking(world: World) -> None:
     listing = world.create_listing(0)
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert world.custody(listing)["released"] == 1
     assert world.entry(world.registry, world.seller) == 0
@@ -460,7 +460,7 @@ def test_release__fined_custodian__leaves_his_keeping_fee_in_the_pot(world: Worl
     boa.env.timestamp += listing.terms.delivery_seconds + 1
     world.refund(purchase)
     assert world.custody(listing)["fined"] == 0b1101
-    boa.env.timestamp += WINDOWS + 1
+    boa.env.timestamp += 2 * WINDOWS + 1
     world.release(listing)
     assert [fields["keeping_fee"] for _, fields in events(world.registry)] == [
         0,
@@ -518,12 +518,8 @@ def test_extend__votes__take_effect_with_the_third(world: World) -> None:
         "previous_end": end,
     }
     assert world.registry.pots(listing.terms_id) == 97 * KEEPING_FEE
-    assert [world.entry(world.registry, it) for it in listing.custodians] == [
-        KEEPING_FEE,
-        KEEPING_FEE,
-        0,
-        KEEPING_FEE,
-    ]
+    # The running term is not over, so nobody has earned its fee yet.
+    assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
 
 def test_extend__fourth_after_it_took_effect__joins(world: World) -> None:
@@ -533,19 +529,91 @@ def test_extend__fourth_after_it_took_effect__joins(world: World) -> None:
     state = world.custody(listing)
     assert (state["active"], state["votes"]) == (0b1111, 0)
     assert world.registry.pots(listing.terms_id) == 96 * KEEPING_FEE
-    assert [world.entry(world.registry, it) for it in listing.custodians] == [KEEPING_FEE] * 4
+    assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
 
-def test_extend__leaver__is_released_at_the_old_end_with_one_fee(world: World) -> None:
+def test_release__extended_term_over__pays_who_stayed_and_frees_who_left(world: World) -> None:
     listing = world.create_listing()
     extension_opens(world, listing)
     world.extend(listing, 1, 2, 3)
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
-    assert world.custody(listing)["released"] == 0b1000
-    assert world.entry(world.registry, listing.custodians[3]) == KEEPING_FEE
+    assert events(world.registry) == [
+        ("TermPaid", {"custody_id": listing.custody_id, "custodians": 0b0111}),
+        (
+            "CustodianReleased",
+            {
+                "custody_id": listing.custody_id,
+                "custodian": listing.custodians[3],
+                "keeping_fee": KEEPING_FEE,
+            },
+        ),
+    ]
+    assert world.custody(listing) == live(listing) | {
+        "active": 0b0111,
+        "released": 0b1000,
+        "end": listing.custody.end + TERM,
+    }
+    assert [world.entry(world.registry, it) for it in listing.custodians] == [KEEPING_FEE] * 4
     assert world.locked(listing.custodians[3]) == 0
     assert world.locked(listing.custodians[0]) == LOCK
+    world.release(listing)
+    assert events(world.registry) == []
+
+
+def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_pot(world: World) -> None:
+    listing = world.create_listing()
+    extension_opens(world, listing)
+    world.extend(listing, 1, 2, 3)
+    pot = world.registry.pots(listing.terms_id)
+    world.close(listing, 0b1001)
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
+    world.release(listing)
+    assert events(world.registry)[0] == (
+        "TermPaid",
+        {"custody_id": listing.custody_id, "custodians": 0b0110},
+    )
+    boa.env.timestamp = listing.custody.end + 3 * TERM
+    world.release(listing)
+    # Custodian 1 stayed and had two held, custodian 4 left and had one.
+    assert world.registry.pots(listing.terms_id) == pot + 3 * KEEPING_FEE
+    assert [world.entry(world.registry, it) for it in listing.custodians] == [
+        0,
+        2 * KEEPING_FEE,
+        2 * KEEPING_FEE,
+        0,
+    ]
+
+
+def test_release__dead_in_an_extended_term__pays_both_fees_at_once(world: World) -> None:
+    listing = world.create_listing()
+    extension_opens(world, listing)
+    world.extend(listing, 1, 2, 3)
+    world.kill(listing)
+    world.release(listing)
+    assert world.custody(listing)["released"] == 0b1111
+    assert [world.entry(world.registry, it) for it in listing.custodians] == [
+        *([2 * KEEPING_FEE] * 3),
+        KEEPING_FEE,
+    ]
+
+
+def test_extend__first_vote_of_the_next_term__pays_the_one_before(world: World) -> None:
+    listing = world.create_listing()
+    extension_opens(world, listing)
+    world.extend(listing, 1, 2, 3)
+    boa.env.timestamp = listing.custody.end + TERM - TERM // 3
+    world.extend(listing, 1)
+    assert events(world.registry)[0] == (
+        "TermPaid",
+        {"custody_id": listing.custody_id, "custodians": 0b0111},
+    )
+    state = world.custody(listing)
+    assert (state["previous_active"], state["previous_end"], state["votes"]) == (0, 0, 1)
+    paid = [KEEPING_FEE] * 3 + [0]
+    assert [world.entry(world.registry, it) for it in listing.custodians] == paid
+    world.extend(listing, 2)
+    assert [world.entry(world.registry, it) for it in listing.custodians] == paid
 
 
 def test_extend__three_terms__pay_each_a_fee_a_term(world: World) -> None:
@@ -555,7 +623,7 @@ def test_extend__three_terms__pay_each_a_fee_a_term(world: World) -> None:
         boa.env.timestamp = world.custody(listing)["end"] - 1
         world.extend(listing, 1, 2, 3, 4)
     assert world.custody(listing)["end"] == listing.custody.last_end
-    boa.env.timestamp = listing.custody.last_end + 1
+    boa.env.timestamp = listing.custody.last_end + WINDOWS + 1
     world.release(listing)
     assert [world.entry(world.registry, it) for it in listing.custodians] == [4 * KEEPING_FEE] * 4
 
@@ -638,7 +706,7 @@ def test_wind_up__again__credits_only_what_came_later(world: World) -> None:
     boa.env.timestamp += listing.terms.delivery_seconds + 1
     world.refund(purchase)
     world.retire(listing)
-    boa.env.timestamp += WINDOWS + 1
+    boa.env.timestamp += 2 * WINDOWS + 1
     world.wind_up(listing)
     world.release(listing)
     world.wind_up(listing)
@@ -653,7 +721,7 @@ def test_wind_up__again__credits_only_what_came_later(world: World) -> None:
 
 def test_close__live_custody__stops_it_and_fines_the_silent(world: World) -> None:
     listing = world.create_listing()
-    world.registry.close(listing.custody_id, LOCK, PENALTY, 0b0101, sender=world.market.address)
+    world.close(listing, 0b0101)
     assert events(world.registry) == [
         ("CustodyClosed", {"custody_id": listing.custody_id, "fined": 0b0101})
     ]
@@ -673,21 +741,20 @@ def test_close__live_custody__stops_it_and_fines_the_silent(world: World) -> Non
 
 def test_close__again__keeps_the_time_and_fines_only_new_ones(world: World) -> None:
     listing = world.create_listing()
-    market = world.market.address
-    world.registry.close(listing.custody_id, LOCK, PENALTY, 0b0001, sender=market)
+    world.close(listing, 0b0001)
     stopped_at = world.now
     boa.env.timestamp += 10
-    world.registry.close(listing.custody_id, LOCK, PENALTY, 0b0011, sender=market)
+    world.close(listing, 0b0011)
     assert events(world.registry)[-1][1]["fined"] == 0b0010
     assert world.custody(listing)["stopped_at"] == stopped_at
     assert world.custody(listing)["fined"] == 0b0011
     assert world.entry(world.staking, ZERO, world.stake_token) == 2 * PENALTY
 
 
-@pytest.mark.parametrize(("lock", "penalty"), [(0, 0), (LOCK, 0)])
-def test_close__nothing_to_take__calls_no_staking(world: World, lock: int, penalty: int) -> None:
-    listing = world.create_listing()
-    world.registry.close(listing.custody_id, lock, penalty, 1, sender=world.market.address)
+@pytest.mark.parametrize("n", [0, 4], ids=["no lock", "no penalty"])
+def test_close__nothing_to_take__calls_no_staking(world: World, n: int) -> None:
+    listing = world.create_listing(n, penalty=0)
+    world.close(listing, 1)
     assert world.custody(listing)["fined"] == 1
     assert world.entry(world.staking, ZERO, world.stake_token) == 0
 
@@ -697,9 +764,7 @@ def test_kill__running_version__halves_the_bond(world: World, bond: int) -> None
     world.token.mint(world.seller, 2**128)
     world.token.approve(world.registry, 2**129, sender=world.seller)
     listing = world.create_listing(bond=bond)
-    world.registry.kill(
-        listing.terms_id, world.token, bond, world.buyer, sender=world.market.address
-    )
+    world.kill(listing)
     assert events(world.registry) == [
         (
             "VersionKilled",
@@ -718,9 +783,7 @@ def test_kill__running_version__halves_the_bond(world: World, bond: int) -> None
 
 def test_kill__dead_version__ends_all_duties_at_once(world: World) -> None:
     listing = world.create_listing()
-    world.registry.kill(
-        listing.terms_id, world.token, BOND, world.buyer, sender=world.market.address
-    )
+    world.kill(listing)
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
     world.wind_up(listing)

@@ -292,6 +292,13 @@ def open_a_custody_of_other_terms(w: World) -> Call:
 # ------------------------------------------------------------------ accept
 
 
+@refused("pausable: contract is paused")
+def accept_while_entries_are_paused(w: World) -> Call:
+    listing = opened(w)
+    w.registry.pause(sender=w.owner)
+    return accept_by(w, listing, 1, listing.custodians[0])
+
+
 def accept_by(w: World, listing: Listing, index: int, sender: str) -> Call:
     return lambda: w.registry.accept(*listing.accepting, index, sender=sender)
 
@@ -443,7 +450,7 @@ def extend_a_waiting_custody(w: World) -> Call:
 @refused("registry: custody not live")
 def extend_a_closed_custody(w: World) -> Call:
     listing = extensible(w)
-    w.registry.close(listing.custody_id, LOCK, 0, 0, sender=w.market.address)
+    w.close(listing, 0)
     return extend_by(w, listing, 1)
 
 
@@ -638,19 +645,86 @@ def kill_twice(w: World) -> Call:
 
 
 def kill(w: World, listing: Listing) -> Call:
-    return lambda: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=w.market.address)
+    return lambda: w.kill(listing)
+
+
+@refused("registry: other terms")
+def kill_with_a_custody_of_other_terms(w: World) -> Call:
+    listing, other = w.create_listing(), w.create_listing(3, manifest=word_of("other"))
+    return lambda: w.kill(replace(listing, custody=other.custody))
+
+
+@refused("registry: custody not live")
+def kill_over_a_custody_that_sells_nothing(w: World) -> Call:
+    listing = opened(w)
+    return lambda: w.kill(listing)
+
+
+@refused("registry: custody not live")
+def kill_an_invented_version(w: World) -> Call:
+    invented = w.draft_listing(bond=2**127)
+    return lambda: w.kill(invented)
+
+
+@refused("registry: other terms")
+def kill_for_a_larger_bond(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.kill(replace(listing, terms=replace(listing.terms, bond=2**127)))
+
+
+@refused("registry: custody not live")
+def close_an_invented_custody(w: World) -> Call:
+    listing = w.create_listing()
+    other = replace(listing.custody, penalty=listing.custody.lock)
+    return lambda: w.close(replace(listing, custody=other), 0)
+
+
+@refused("registry: custody not live")
+def close_a_waiting_custody(w: World) -> Call:
+    listing = opened(w)
+    return lambda: w.close(listing, 0)
+
+
+@refused("registry: custody not live")
+def close_a_lapsed_custody(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    w.release(listing)
+    return lambda: w.close(listing, 0)
+
+
+@refused("registry: version is dead")
+def close_a_custody_of_a_dead_version(w: World) -> Call:
+    listing = w.create_listing()
+    w.kill(listing)
+    return lambda: w.close(listing, 0)
+
+
+@refused("registry: not on duty")
+def close_against_a_custodian_who_is_not_there(w: World) -> Call:
+    listing = w.create_listing()
+    return lambda: w.close(listing, 0b10001)
+
+
+@refused("registry: not on duty")
+def close_against_one_who_left_long_ago(w: World) -> Call:
+    listing = extensible(w)
+    w.extend(listing, 1, 2, 3)
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
+    w.release(listing)
+    return lambda: w.close(listing, 0b1000)
 
 
 @refused("registry: not the market")
 def kill_by_a_stranger(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.registry.kill(listing.terms_id, w.token, 1, w.buyer, sender=w.stranger)
+    return lambda: w.kill(listing, w.stranger)
 
 
 @refused("registry: not the market")
 def close_by_a_stranger(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.registry.close(listing.custody_id, 1, 1, 1, sender=w.stranger)
+    return lambda: w.close(listing, 1, w.stranger)
 
 
 # ------------------------------------------------------------------- admin
@@ -661,10 +735,25 @@ def fix_the_market_twice(w: World) -> Call:
     return lambda: w.registry.fix_market(w.stranger, sender=w.owner)
 
 
-@refused("registry: market is zero")
+@refused("registry: market has no code")
 def fix_no_market(w: World) -> tuple[Any, Call]:
+    return fix(w, ZERO)
+
+
+@refused("registry: market has no code")
+def fix_a_key_as_the_market(w: World) -> tuple[Any, Call]:
+    return fix(w, w.stranger)
+
+
+@refused("registry: market is a key")
+def fix_a_key_that_delegates_its_code_as_the_market(w: World) -> tuple[Any, Call]:
+    boa.env.set_code(w.stranger, b"\xef\x01\x00" + bytes.fromhex(str(w.market.address)[2:]))
+    return fix(w, w.stranger)
+
+
+def fix(w: World, market: str) -> tuple[Any, Call]:
     registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, 1, 2)
-    return registry, lambda: registry.fix_market(ZERO, sender=w.owner)
+    return registry, lambda: registry.fix_market(market, sender=w.owner)
 
 
 @refused("registry: fee too large")

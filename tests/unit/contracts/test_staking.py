@@ -265,7 +265,7 @@ def test_withdraw_tickets__after_unbonding__credits_the_owner(staked: Stage) -> 
     ]
     assert staked.figures() == (100, 0, 0, 1, 0)
     assert staked.entry(staked.validator) == 200
-    assert contract.withdraw(staked.token, staked.validator, sender=staked.stranger) == 200
+    assert contract.withdraw(staked.token, staked.validator, 0, sender=staked.stranger) == 200
     assert events(contract) == [
         (
             "Withdrawn",

@@ -53,6 +53,18 @@ def test_withdraw_tickets__one_of_two_not_ready__waits_for_the_later(
             assert staked.contract.withdraw_tickets([0, 1], sender=staked.validator) == 200
 
 
+def test_is_eligible__after_many_changes__is_right_about_every_moment(staked: Stage) -> None:
+    """More changes than a few halvings find: 15 and less would not tell a search cut short."""
+    changes = []
+    for number in range(40):
+        boa.env.timestamp += 10
+        staked.contract.set_available(staked.validator, number % 2 == 1, sender=staked.validator)
+        changes.append(boa.env.timestamp)
+    for number, moment in enumerate(changes):
+        was, comes = number % 2 == 0, number % 2 == 1
+        assert eligible(staked, 0, moment) == [was, was, comes], number
+
+
 def test_is_eligible__around_staking__only_after_it(registered: Stage) -> None:
     staked_at = boa.env.timestamp
     registered.stake(1)

@@ -264,7 +264,7 @@ ACCESS: dict[str, tuple[Callable[[Stage], tuple[Any, ...]], set[str], str]] = {
         set(ROLES) - {"validator"},
         "staking: already registered",
     ),
-    "withdraw": (lambda it: (it.token.address, it.validator), set(ROLES), ""),
+    "withdraw": (lambda it: (it.token.address, it.validator, 0), set(ROLES), ""),
 }
 
 

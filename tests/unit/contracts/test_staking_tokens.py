@@ -76,13 +76,13 @@ def test_exit__hostile_token__only_the_last_step_can_fail(hostile: Stage, kind: 
     assert contract.withdraw_tickets([0, 1, 2], sender=hostile.validator) == 240
     assert hostile.entry(hostile.validator) == 240
     if kind.withdraw is None:
-        assert contract.withdraw(hostile.token, hostile.validator, gas=GAS) == 240
+        assert contract.withdraw(hostile.token, hostile.validator, 0, gas=GAS) == 240
         assert hostile.entry(hostile.validator) == 0
     else:
         with pytest.raises(boa.BoaError):
-            contract.withdraw(hostile.token, hostile.validator, gas=GAS)
+            contract.withdraw(hostile.token, hostile.validator, 0, gas=GAS)
         hostile.token.set_mode(WELL_BEHAVED)
-        assert contract.withdraw(hostile.token, hostile.validator) == 240
+        assert contract.withdraw(hostile.token, hostile.validator, 0) == 240
     assert hostile.entry(ZERO) == 60
 
 
@@ -95,7 +95,7 @@ def calls(it: Stage) -> dict[str, tuple[str, tuple[Any, ...], str]]:
         "top_up": ("top_up", (20,), it.validator),
         "unbond": ("unbond", ([1],), it.validator),
         "withdraw_tickets": ("withdraw_tickets", ([0],), it.validator),
-        "withdraw": ("withdraw", (it.token.address, it.validator), it.stranger),
+        "withdraw": ("withdraw", (it.token.address, it.validator, 0), it.stranger),
         "lock": ("lock", (it.validator, it.operator, OTHER_DUTY, 5), it.token.address),
         "slash": ("slash", (DUTY, 5), it.token.address),
         "release": ("release", (DUTY,), it.token.address),

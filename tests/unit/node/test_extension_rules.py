@@ -152,21 +152,21 @@ def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) 
     listing = world.create_listing()
     windows = listing.terms.delivery_seconds + listing.terms.inspection_seconds
     end, term = listing.custody.end, listing.custody.term_seconds
-    for moment in moments(world.now + 1, end):
+    for moment in moments(world.now + 1, end, end + windows):
         same_freed(world, listing, moment)
-    assert same_freed(world, listing, end + 1) == [1, 2, 3, 4]
+    assert same_freed(world, listing, end + windows + 1) == [1, 2, 3, 4]
 
     with boa.env.anchor():
         world.fund(listing, 100 * listing.custody.keeping_fee)
         boa.env.timestamp = end - 1
         world.extend(listing, 1, 2, 3)
-        for moment in moments(end, end + term):
+        for moment in moments(end, end + windows, end + term, end + term + windows):
             same_freed(world, listing, moment)
-        assert same_freed(world, listing, end + 1) == [4]
+        assert same_freed(world, listing, end + windows + 1) == [4]
 
     with boa.env.anchor():
         world.retire(listing)
-        for moment in moments(world.now + windows):
+        for moment in moments(world.now + windows, world.now + 2 * windows):
             if moment >= world.now:
                 same_freed(world, listing, moment)
 
