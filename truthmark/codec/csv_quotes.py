@@ -8,6 +8,7 @@ what is between them, so a cell of several lines is refused too where these read
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,36 @@ def misplaced_quote(
                 return found
             chunk = file.read(chunk_size)
     return scan.feed(b"")
+
+
+def whole_rows(location: Path, delimiter: str, chunk_size: int) -> Iterator[bytes]:
+    """Yield the file in pieces that end where rows end; its quotes must have been checked.
+
+    Args:
+        location: where the file is.
+        delimiter: between its cells.
+        chunk_size: about how many bytes a piece has; more where rows are longer.
+    """
+    separators = re.escape(delimiter).encode()
+    cell = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"%b\r\n][^%b\r\n]*+)?' % (separators, separators)
+    rows = re.compile(rb"(?:(?:%b%b)*+%b(?:\r\n|\r|\n))*+" % (cell, separators, cell))
+    rest = b""
+    with location.open("rb") as file:
+        if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+            file.seek(0)
+        while chunk := file.read(max(chunk_size, len(rest))):
+            if chunk.endswith(b"\r"):
+                chunk += file.read(1)  # "\r\n" is one line end, not two
+            text = rest + chunk
+            if b'"' in text:
+                end = rows.match(text).end()  # type: ignore[union-attr]
+            else:
+                end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+            if end:
+                yield text[:end]
+            rest = text[end:]
+    if rest:
+        yield rest
 
 
 class _Scan:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.codec.csv_quotes import misplaced_quote
+from truthmark.codec.csv_quotes import misplaced_quote, whole_rows
 from truthmark.codec.exact import SAFE_DIGITS, all_of, any_of, are_floats
 from truthmark.errors import CodecError
 
@@ -63,25 +63,33 @@ class CsvFile:
         import pyarrow as pa
         from pyarrow import csv
 
-        with csv.open_csv(
-            self.location,
-            read_options=csv.ReadOptions(block_size=block_size),
-            parse_options=csv.ParseOptions(
-                delimiter=self.delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=self.ignore_empty_lines,
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types=types,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        ) as reader:
-            if tuple(reader.schema.names) != self.names:
+        names: tuple[str, ...] | None = None
+        # Arrow cuts files into blocks itself, but loses line ends of cells that its cuts divide.
+        for rows in whole_rows(self.location, self.delimiter, block_size):
+            if self.ignore_empty_lines and not rows.strip(b"\r\n"):
+                continue
+            table = csv.read_csv(
+                pa.BufferReader(rows),
+                read_options=csv.ReadOptions(
+                    block_size=len(rows) + 1, use_threads=False, column_names=names
+                ),
+                parse_options=csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=self.ignore_empty_lines,
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=types,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+            names = self.names
+            if tuple(table.column_names) != self.names:
                 # Columns of other names would get types that Arrow guesses.
                 raise pa.ArrowInvalid("the quoting of the header is not clear")
-            yield from reader
+            yield from table.to_batches()
 
     def infer(self, block_size: int) -> "pa.Schema":
         """Read all rows to find types that lose nothing.

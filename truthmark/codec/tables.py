@@ -250,14 +250,7 @@ def _open_csv(location: Path, path: str, delimiter: str) -> Table:
     # Blocks of wide files are longer, so that columns have more than a few rows in them.
     block_size = size if is_small else max(_CSV_BLOCK_SIZE, len(file.names) * _CSV_CELLS_SIZE)
     block_size = min(block_size, _CSV_LARGEST_BLOCK_SIZE)
-    try:
-        schema = file.infer(block_size)
-    except pa.ArrowInvalid as error:
-        if "straddl" not in str(error):
-            raise
-        # Some cell is longer than a block.
-        block_size = _CSV_LARGEST_BLOCK_SIZE
-        schema = file.infer(block_size)
+    schema = file.infer(block_size)
     types = dict(zip(schema.names, schema.types, strict=True))
     if is_small:
         table = pa.Table.from_batches(file.batches(types, block_size), schema)

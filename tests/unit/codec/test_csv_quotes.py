@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from truthmark.codec.csv_quotes import misplaced_quote
+from truthmark.codec import tables
+from truthmark.codec.csv_quotes import misplaced_quote, whole_rows
 
 # Quotes that are no quoting, and the line in which the first is.
 SWALLOWING = [
@@ -38,3 +39,33 @@ def test_misplaced_quote__any_chunks__finds_the_same(
     columns = 2 if content.startswith("a,b") else 1
     found = misplaced_quote(tmp_path / "x.csv", ",", columns, chunk_size=chunk_size)
     assert found is None if line is None else (found or "").startswith(f"line {line}: ")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_whole_rows__any_chunks__end_where_rows_end(
+    mark: bytes, delimiter: str, tmp_path: Path
+) -> None:
+    lines = ['"a\r\nb",c', '"x\r\ny",5"', 'z,"\n"', '"\0","q""\r"', "1,2", ",", "last,x"]
+    rows = [line.replace(",", delimiter).encode() + b"\r\n" for line in lines]
+    (tmp_path / "x").write_bytes(mark + b"".join(rows).removesuffix(b"\r\n"))
+    ends = {len(b"".join(rows[:i])) for i in range(len(rows))}
+    for chunk_size in range(1, 70):
+        pieces = list(whole_rows(tmp_path / "x", delimiter, chunk_size))
+        assert b"".join(pieces) == b"".join(rows).removesuffix(b"\r\n")
+        assert all(len(b"".join(pieces[:i])) in ends for i in range(len(pieces)))
+
+
+def test_open_table__line_ends_in_cells_where_blocks_end__are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_WHOLE_FILE_SIZE", 0)
+    monkeypatch.setattr(tables, "_CSV_CELLS_SIZE", 1)
+    cells = ["x\r\ny", "\0", "\r", "", "z"] * 3
+    content = "n,x\r\n" + "".join(f'1,"{cell}"\r\n' for cell in cells)
+    (tmp_path / "x.csv").write_text(content, newline="")
+    for block_size in range(1, 40):
+        monkeypatch.setattr(tables, "_CSV_BLOCK_SIZE", block_size)
+        table = tables.open_table(tmp_path / "x.csv", "x.csv")
+        found = [value for batch in table.batches() for value in batch["x"].to_pylist()]
+        assert found == cells
