@@ -158,8 +158,11 @@ def mapped(splits: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Spl
 
 
 def _is_seen(path: str) -> bool:
-    parts = path.split("/")
-    return not _hidden(parts) and not _special(parts) and parts[-1] not in _IGNORED
+    if "/." in path or "__" in path or path[0] == ".":
+        parts = path.split("/")
+        if _hidden(parts) or _special(parts):
+            return False
+    return path.rpartition("/")[2] not in _IGNORED
 
 
 def _hidden(parts: Sequence[str]) -> int:

@@ -22,6 +22,8 @@ _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
 _DEVICES: Final = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {
     port + digit for port in ("com", "lpt") for digit in "0123456789\u00b9\u00b2\u00b3"
 }
+# What most names are; they need no closer look, and a container may have a million.
+_ORDINARY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?<!\.)")
 # Direction marks and invisible separators: a name must read as what it is.
 _INVISIBLE: Final = frozenset(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
@@ -85,6 +87,10 @@ def check_split(split: str) -> str:
 
 
 def _check_name(path: str, name: str) -> None:
+    if _ORDINARY.fullmatch(name) and len(name) <= MAX_NAME_SIZE:
+        if name.partition(".")[0].lower() in _DEVICES:
+            raise _refuse(path, "has the name of a device")
+        return
     if name in ("", ".", ".."):
         raise _refuse(path, "is absolute, has an empty part or climbs to a parent")
     if len(name.encode("utf-8")) > MAX_NAME_SIZE:
@@ -103,6 +109,8 @@ def _check_name(path: str, name: str) -> None:
 
 def fold_path(path: str) -> str:
     """Return what paths have in common that are one file on some systems."""
+    if path.isascii():
+        return path.lower()
     # Normalised before and after: folding can denormalise (Unicode, section 3.13, D145).
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 

@@ -67,7 +67,7 @@ def complete(container: "Container", folder: Path, names: Mapping[str, str]) -> 
             _correct(folder, path.parent.as_posix(), names)
     if any(name.lower().partition("/")[0] == README_NAME.lower() for name in names.values()):
         return
-    configs = _configs(_wanted(container), names)
+    configs = _configs(_wanted(container, names), names)
     if configs or not _is_one_table(names.values()):
         (folder / README_NAME).write_text(readme(container, names, configs), encoding="utf-8")
 
@@ -162,8 +162,8 @@ def _correct(folder: Path, parent: str, names: Mapping[str, str]) -> None:
             file.write(corrected)
 
 
-def _wanted(container: "Container") -> hub.Splits:
-    """Return the files of each split, as the source had them."""
+def _wanted(container: "Container", names: Mapping[str, str]) -> hub.Splits:
+    """Return the files of each split, as the source had them; none where that says itself."""
     paths = [file.path for file in container.files]
     said = {file.path: file.split for file in container.files if file.split is not None}
     found: dict[str, str] = {}
@@ -171,7 +171,8 @@ def _wanted(container: "Container") -> hub.Splits:
         for path in members:
             found.setdefault(path, split)
     if not said or said == found:
-        return hub.loaded_splits(paths)
+        is_same = all(old == new for old, new in names.items())
+        return {} if is_same else hub.loaded_splits(paths)
     return {
         split: [path for path in paths if said.get(path) == split] for split in container.splits
     }
