@@ -325,10 +325,12 @@ class Index:
             connection.execute(cursor.update().values(audited=new.number))
 
     def _prepare(self, connection: Connection) -> None:
-        self.schema.metadata.create_all(connection)
-        cursor = self.schema.cursor
-        found = connection.execute(sa.select(cursor.c.fingerprint)).scalar()
+        cursor, found = self.schema.cursor, None
+        # The row is written after all tables: where it is, none has to be looked for.
+        if sa.inspect(connection).has_table(cursor.name):
+            found = connection.execute(sa.select(cursor.c.fingerprint)).scalar()
         if found is None:
+            self.schema.metadata.create_all(connection)
             row = {
                 "id": 1,
                 "fingerprint": self.schema.fingerprint,
