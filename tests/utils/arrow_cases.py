@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrow tables of every type, nesting, claim and shape, by a seed.
 
-Needs nothing but pyarrow, so that other versions of it can be tried (`test_arrow_versions.py`).
+`tests/faults/test_arrow_versions.py` tries others than the few of `make test`.
 """
 
+import os
 import random
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -184,6 +185,12 @@ def _union(r: random.Random, kind: pa.UnionType, rows: int) -> pa.Array:
     places = pa.array(sorted(r.randrange(4) for _ in range(rows)), pa.int32())
     buffers = [None, codes.buffers()[1], places.buffers()[1]]
     return pa.Array.from_buffers(kind, rows, buffers, children=parts)
+
+
+def seeds() -> range:
+    """Return the seeds to try: few, unless `TRUTHMARK_ARROW_SEEDS=first:count` says others."""
+    first, count = map(int, os.environ.get("TRUTHMARK_ARROW_SEEDS", "0:12").split(":"))
+    return range(first, first + count)
 
 
 def table(seed: int, *, made: bool = True) -> pa.Table:

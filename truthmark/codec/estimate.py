@@ -54,10 +54,9 @@ def _sample(table: "Table") -> "tuple[Table, int, float]":
         if batch is None:
             expected = encoded
             break
-        check_batch(batch, table.path)
         if table.once:
             spool.append(batch)
-        for part in _parts(batch):
+        for part in _parts(batch, table.path):
             encoded += _encoded_size(part)
             decoded += decoded_size([part], part.schema)
             rows += part.num_rows
@@ -79,11 +78,17 @@ def _scale(table: "Table", rows: int, decoded: int) -> float:
     return 2.0  # nothing tells how much follows in a stream that can be read once
 
 
-def _parts(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
-    size = decoded_size([batch], batch.schema)
-    step = max(1, batch.num_rows * _STEP // max(size, 1))
-    for first in range(0, batch.num_rows, step):
-        yield batch.slice(first, step)
+def _parts(batch: "pa.RecordBatch", path: str) -> "Iterator[pa.RecordBatch]":
+    # What a slice lies in is at least what it holds, so the first part is rather too small.
+    step = max(1, batch.num_rows * _STEP // max(batch.get_total_buffer_size(), 1))
+    first = 0
+    while first < batch.num_rows:
+        part = batch.slice(first, step)
+        check_batch(part, path)
+        yield part
+        first += part.num_rows
+        size = decoded_size([part], part.schema)
+        step = max(1, part.num_rows * _STEP // max(size, 1))
 
 
 def _encoded_size(batch: "pa.RecordBatch") -> int:

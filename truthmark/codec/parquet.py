@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.decoder_child import rebuilt_type
-from truthmark.codec.segments import RowQueue
+from truthmark.codec.segments import RowQueue, decoded_size
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
 
@@ -116,7 +116,7 @@ def parquet_problem(rows: "pa.Table") -> str | None:
     import pyarrow.parquet as pq
 
     most = max(1, min(PROBE_ROWS, _PROBE_CELLS // max(rows.num_columns, 1)))
-    size = rows.get_total_buffer_size() // max(rows.num_rows, 1)
+    size = decoded_size(rows.to_batches(), rows.schema) // max(rows.num_rows, 1)
     rows = rows.slice(0, max(1, min(most, _PROBE_BYTES // max(size, 1))))
     sink = io.BytesIO()
     try:

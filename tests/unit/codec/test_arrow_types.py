@@ -17,7 +17,6 @@ from tests.utils.containers import Draft, pack
 from truthmark.codec import Container, decoder, open_container
 from truthmark.errors import CodecError, MalformedError
 
-FIRST, COUNT = map(int, os.environ.get("TRUTHMARK_ARROW_SEEDS", "0:12").split(":"))
 OPAQUE = {
     "ARROW:extension:name": "arrow.opaque",
     "ARROW:extension:metadata": json.dumps({"type_name": "t", "vendor_name": "v"}),
@@ -63,14 +62,14 @@ def opened(source: object, folder: Path) -> Container:
     return open_container(folder, cek=cek)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
 def test_pack__table_of_any_types__comes_back(seed: int, tmp_path: Path) -> None:
     table = arrow_cases.table(seed)
     with opened(table, tmp_path / "packed") as container:
         check_same(container, table)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
 def test_pack__file_of_any_types__comes_back_or_is_refused(seed: int, tmp_path: Path) -> None:
     table = arrow_cases.table(seed, made=False)
     with pa.ipc.new_stream(tmp_path / "t.arrow", table.schema) as stream:
@@ -84,7 +83,7 @@ def test_pack__file_of_any_types__comes_back_or_is_refused(seed: int, tmp_path: 
         check_same(container, table)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
 def test_open__stranger_claims_any_types__shows_the_storage(seed: int) -> None:
     table = arrow_cases.table(seed, made=False)
     forged = Draft(table=table).forge()

@@ -158,7 +158,7 @@ def test_write_parquet__disk_refuses__is_no_fault_of_the_table() -> None:
     assert not isinstance(caught.value, CannotHoldError) and caught.value.errno
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
 def test_extract__any_types__come_back_from_whatever_was_written(seed: int, tmp_path: Path) -> None:
     table = arrow_cases.table(seed, made=False)
     out, notes = extracted(table, tmp_path)
