@@ -119,6 +119,36 @@ def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, reste
             assert store.check(pin) == []
 
 
+def test_free__store_is_shared__leaves_what_others_pinned(stand: Stand, rested: None) -> None:
+    sale = stand.sell([])
+    with stand.net.session("buyer2") as session:
+        session.catalogue.sync()
+        folder = Buyer(session).fetch(sale.version)
+        store = local_store(session)
+        assert store is not None
+        before = store.pins()
+        found = [e for e in find_stored(session) if e.is_freed(bought=True)]
+        assert sale.version.ref in {entry.name for entry in found}
+        free(session, found)
+        assert not folder.exists()
+        assert store.pins() == before
+        for pin in before:
+            assert store.check(pin) == []
+
+
+def test_free__needed_by_now__stays(stand: Stand, rested: None) -> None:
+    sale = stand.sell([])
+    with stand.net.session("buyer3", **own_store(stand, "buyer3")) as session:
+        session.catalogue.sync()
+        buyer = Buyer(session)
+        folder = buyer.fetch(sale.version)
+        found = [e for e in find_stored(session) if e.name == sale.version.ref]
+        assert [entry.is_needed for entry in found] == [False]
+        buyer.buy(buyer.quote(sale.version), max_total=10**9)  # while somebody reads the list
+        assert free(session, found) == 0
+        assert folder.is_dir()
+
+
 def test_let_go__duty_is_over__frees_the_nodes_disk(stand: Stand, rested: None) -> None:
     with Keeper(stand.net, "custodian1") as keeper:
         sale = stand.sell([keeper], threshold=1)

@@ -69,16 +69,18 @@ def find_stored(session: "Session") -> list[Stored]:
     Raises:
         ChainError: The chain cannot be read, and without it nothing is known to be needless.
     """
-    session.catalogue.sync()
-    finder = _Finder(session)
-    found = [*finder.versions(), *finder.packed(), *finder.leftovers()]
-    return sorted(found, key=lambda stored: (-stored.size, stored.kind, stored.name))
+    return _Finder(session).look()
 
 
 def free(session: "Session", stored: Sequence[Stored]) -> int:
     """Take things away that `find_stored` found needless; return the bytes that are free now.
 
-    May be killed at any point: what is half gone is found as a leftover.
+    Looks once more before it does: what is needed by now stays, and so do files that another data
+    set shares. May be killed at any point: what is half gone is found as a leftover.
+
+    Args:
+        session: Whose home and store.
+        stored: What `find_stored` returned.
 
     Raises:
         ConfigError: One of them is needed.
@@ -87,8 +89,13 @@ def free(session: "Session", stored: Sequence[Stored]) -> int:
     if any(entry.is_needed for entry in stored):
         raise ConfigError("something of this is needed; list it again")
     home, store = session.home, local_store(session)
+    finder = _Finder(session)
+    wanted = {(entry.kind, entry.name) for entry in stored}
+    chosen = [e for e in finder.look() if (e.kind, e.name) in wanted and not e.is_needed]
+    going = {entry.name for entry in chosen}
+    shared = {root for root, refs in finder.users.items() if refs - going}
     freed = 0
-    for entry in stored:
+    for entry in chosen:
         for path in entry.paths:
             gone = home / f"{_GONE}{secrets.token_hex(8)}"
             freed += _size([path])
@@ -98,11 +105,12 @@ def free(session: "Session", stored: Sequence[Stored]) -> int:
                 shutil.rmtree(gone, ignore_errors=True)
             else:
                 gone.unlink(missing_ok=True)
-        if entry.roots and store is not None:
-            for root in entry.roots:
+        roots = [root for root in entry.roots if root not in shared]
+        if roots and store is not None:
+            for root in roots:
                 store.unpin(root)
-            freed += store.free(entry.roots)
-    if store is not None and any(entry.kind == "cache" for entry in stored):
+            freed += store.free(roots)
+    if store is not None and any(entry.kind == "cache" for entry in chosen):
         freed += store.gc(older_than=CACHE_SECONDS)
     return freed
 
@@ -124,7 +132,15 @@ class _Finder:
         with contextlib.suppress(ConfigError):
             self._accounts.add(str(session.address).lower())
         self._kept = {p.name for p in (self._home / "node" / "kept").glob("[0-9a-f]*")}
+        session.catalogue.sync()
         self._all = {v.terms_id: v for v in session.catalogue.versions()}
+        # Of each file in the store, the versions that have it, whoever sells them.
+        self.users: dict[CID, set[str]] = {}
+
+    def look(self) -> list[Stored]:
+        """Return all that is there, the largest first."""
+        found = [*self.versions(), *self.packed(), *self.leftovers()]
+        return sorted(found, key=lambda stored: (-stored.size, stored.kind, stored.name))
 
     # ---------------------------------------------------------------- versions
 
@@ -149,9 +165,16 @@ class _Finder:
         folder = self._home / "datasets" / version.terms_id.hex()
         manifest = self._manifest(version, folder)
         roots = self._roots(version, manifest)
+        for root in roots:
+            self.users.setdefault(root, set()).add(version.ref)
         if not folder.is_dir() and not roots:
             return None
         kind, why, is_needed = self._judge(version)
+        if kind in ("bought", "fetched"):
+            # Buyers pin nothing: what is pinned is kept by somebody who shares the store.
+            roots = tuple(root for root in roots if root not in self._pins)
+            if not folder.is_dir() and not roots:
+                return None
         paths = (folder,) if folder.is_dir() else ()
         places = [path for root in roots for path in self._paths(root)]
         if not is_needed and _is_fresh([*paths, *places]):
