@@ -102,7 +102,7 @@ def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, reste
     still = of(stand, "seller", ref)
     assert still is not None
     assert still.is_needed  # the seller's own custody is not released
-    stand.net.warp(20_000)
+    stand.net.warp(30_000)
     seller.catalogue.sync()
     order = Upkeep(seller).plan_release(sale.version, sale.epoch, [1])
     seller.send(order.call, order.key, order.purpose)
@@ -158,7 +158,7 @@ def test_let_go__duty_is_over__frees_the_nodes_disk(stand: Stand, rested: None) 
         assert kept is not None
         assert (kept.kind, kept.is_needed) == ("custody", True)
         Seller(stand.session("seller")).retire(sale.version)
-        stand.net.warp(20_000)
+        stand.net.warp(30_000)
         place = stand.net.home("custodian1") / "node" / "kept" / sale.version.terms_id.hex()
         turn(lambda: not place.exists(), keeper)
         own = local_store(keeper.session)

@@ -239,6 +239,9 @@ def extend(s: Stage) -> None:
     for index in (1, 2, 3):
         sender = s.listing.custodians[index - 1]
         s.w.registry.extend(*s.listing.keeping, index, sender=sender, gas=GAS)
+    assert s.w.registry.pots(s.listing.terms_id) == 17 * KEEPING_FEE
+    at_the_end(s)
+    s.w.registry.release(*s.listing.keeping, gas=GAS)
     assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
 
 

@@ -107,7 +107,7 @@ def wind_up(w: World) -> Send:
 @function("registry", "release", may=ANYONE)
 def release(w: World) -> Send:
     listing = w.create_listing()
-    boa.env.timestamp = listing.custody.end + 1
+    boa.env.timestamp = listing.custody.end + WINDOWS + 1
     return lambda sender: w.registry.release(*listing.keeping, sender=sender)
 
 
