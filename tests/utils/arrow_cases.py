@@ -98,7 +98,9 @@ def kind_of(r: random.Random, depth: int) -> pa.DataType:
         lambda: pa.large_list_view(part()),
         lambda: pa.list_(part(), r.randrange(4)),
         lambda: pa.map_(pa.string(), part("value")),
-        lambda: pa.dictionary(r.choice(INDICES), part().type, ordered=r.random() < 0.3),
+        lambda: pa.dictionary(
+            r.choice(INDICES), _plain(part().type, pa.DictionaryType), ordered=r.random() < 0.3
+        ),
         lambda: pa.union([part("a"), part("b")], r.choice(["sparse", "dense"])),
         lambda: pa.run_end_encoded(r.choice(RUN_ENDS), part().type),
         lambda: pa.opaque(_plain(part().type), "t", "v"),
@@ -106,9 +108,11 @@ def kind_of(r: random.Random, depth: int) -> pa.DataType:
     return r.choice(makes)()
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    # Arrow has no extension of an extension: pyarrow itself aborts on one.
-    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+def _plain(kind: pa.DataType, *more: type) -> pa.DataType:
+    # Arrow cannot write an extension of an extension, nor a dictionary of a dictionary.
+    while isinstance(kind, (pa.BaseExtensionType, *more)):
+        kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind.value_type
+    return kind
 
 
 def array(r: random.Random, kind: pa.DataType, rows: int) -> pa.Array:

@@ -8,8 +8,8 @@ from truthmark.codec.decoder_child import EXTENSION
 from truthmark.codec.segments import check_batch
 from truthmark.codec.storage_types import (
     has_extension,
-    has_stacked_extension,
     is_rebuilt,
+    is_stacked,
     rebuilt,
 )
 from truthmark.errors import CodecError
@@ -37,10 +37,10 @@ class Incoming:
         self._path = path
         self.schema = schema
         self.extended = tuple(field.name for field in schema if _is_extended(field))
-        if any(has_stacked_extension(field.type) for field in schema):
+        if any(is_stacked(field.type) for field in schema):
             raise CodecError(
-                f"{path}: an extension type has another one as its storage, which Arrow cannot "
-                "write; pack its storage"
+                f"{path}: an extension type or dictionary is directly in another one, which Arrow "
+                "cannot write; pack the inner one"
             )
         if self.extended:
             message = schema.serialize().to_pybytes()

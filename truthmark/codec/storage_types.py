@@ -24,14 +24,21 @@ def has_extension(kind: "pa.DataType") -> bool:
     return holds_type(kind, pa.BaseExtensionType)
 
 
-def has_stacked_extension(kind: "pa.DataType") -> bool:
-    """Tell whether the storage of an extension type is itself one, which Arrow cannot write."""
+def is_stacked(kind: "pa.DataType") -> bool:
+    """Tell whether one extension type, or dictionary, is directly in another at any depth.
+
+    Arrow has no way to write these, and writes something else.
+    """
     import pyarrow as pa
 
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-        return isinstance(kind, pa.BaseExtensionType) or has_stacked_extension(kind)
-    return any(has_stacked_extension(part) for part in _parts(kind))
+    below = _parts(kind)
+    if isinstance(kind, pa.BaseExtensionType) and isinstance(below[0], pa.BaseExtensionType):
+        return True
+    if isinstance(kind, pa.DictionaryType):
+        value = below[0].storage_type if isinstance(below[0], pa.BaseExtensionType) else below[0]
+        if isinstance(value, pa.DictionaryType):
+            return True
+    return any(is_stacked(part) for part in below)
 
 
 def is_rebuilt(schema: "pa.Schema") -> bool:

@@ -140,7 +140,14 @@ def test_pack__known_extension_types__are_packed_as_their_storages(tmp_path: Pat
 def test_pack__extension_of_an_extension__is_refused(tmp_path: Path) -> None:
     inner = pa.ExtensionArray.from_storage(pa.opaque(pa.int8(), "t", "v"), pa.array([1], pa.int8()))
     outer = pa.ExtensionArray.from_storage(pa.opaque(inner.type, "t", "v"), inner)
-    with pytest.raises(CodecError, match="pack its storage"):
+    with pytest.raises(CodecError, match="pack the inner one"):
+        pack(pa.table({"x": outer}), tmp_path / "packed")
+
+
+def test_pack__dictionary_of_a_dictionary__is_refused(tmp_path: Path) -> None:
+    inner = pa.array(["a", "b"]).dictionary_encode()
+    outer = pa.DictionaryArray.from_arrays(pa.array([1, 0]), inner)
+    with pytest.raises(CodecError, match="pack the inner one"):
         pack(pa.table({"x": outer}), tmp_path / "packed")
 
 
