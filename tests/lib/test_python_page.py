@@ -50,6 +50,5 @@ def test_python_page__every_block_in_order__works(folder: Path) -> None:
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     assert "1@1 8 TUSD Handwritten digits" in done.stdout
     assert "(5000, 2) 1000" in done.stdout
-    assert (folder / "digits" / "README.md").is_file()
     bought = pd.concat(map(pd.read_parquet, sorted((folder / "digits").rglob("*.parquet"))))
     assert list(bought["digit"]) == [n % 10 for n in range(5000)]
