@@ -52,11 +52,11 @@ def extract(
 
     Files keep their bytes and paths. Tables become Parquet or Arrow IPC files, or what their
     suffix says (`original`); where no format is asked for, Parquet, and Arrow for those tables
-    that Parquet cannot hold. Parquet is read again once written. Hugging Face `load_dataset(target)`
-    finds the splits that it found in the source: a README of the seller's names the files that
-    were written (its front matter only is corrected), and one is added where there is something
-    else than tables, or where names of files do not say the splits. The folder appears whole or
-    not at all.
+    that Parquet cannot hold. Parquet is read again once written. Hugging Face
+    `load_dataset(target)` finds the splits that it found in the source: a README of the seller's
+    names the files that were written (its front matter only is corrected), and one is added where
+    there is something else than tables, or where names of files do not say the splits. The folder
+    appears whole or not at all.
 
     Args:
         container: an open container.
