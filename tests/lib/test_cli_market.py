@@ -503,7 +503,7 @@ def test_complain__right_key_opens_nothing_readable__says_that_no_contract_sees_
         buyer("complain", ref, "--evidence", evidence).refused(3, "exists; name a new file")
     else:
         assert "have to show the key" in shown.err
-    buyer("get", ref, tmp_path / "got", *PLENTY).refused(5, "")
+    buyer("get", ref, tmp_path / "got", *PLENTY).refused(4, "error")
     assert not (tmp_path / "got").exists()
 
 
