@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from bench.report import Report
 
 MIB = 1 << 20
-MOST_PACKAGES = 63
+MOST_PACKAGES = 62
 MOST_MIB = 360
 """What `make test` keeps the installation under; raising them needs a reason in the commit."""
 

@@ -15,7 +15,7 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.cid import build_dag, cid_of_stream
-from truthmark.codec import files_table, packing
+from truthmark.codec import files_table, open_container, packing, verify
 from truthmark.codec.derive import fresh_key
 from truthmark.codec.files_table import Entry
 from truthmark.codec.index import Index
@@ -39,6 +39,13 @@ def pack(source: Any, target: Path, **options: Any) -> tuple[packing.Packed, byt
         source, target, **{"cek": cek, "public_key": PUBLIC_KEY, "licence": LICENCE, **options}
     )
     return packed, cek
+
+
+def reopened(source: Any, folder: Path, **options: Any) -> Any:
+    """Pack, verify, and return the open container."""
+    packed, cek = pack(source, folder / "packed", **options)
+    assert verify(folder / "packed", digest=packed.manifest_digest, root=packed.root).holds
+    return open_container(folder / "packed", cek=cek)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from truthmark.cid import CID, cid_of_stream
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
+from truthmark.codec.frames import to_frame
 from truthmark.codec.hub import in_order
 from truthmark.codec.index import Index, Segment, check_index_size
 from truthmark.codec.limits import (
@@ -210,17 +211,21 @@ class Container:
         rows: range | None = None,
         columns: Sequence[str] | None = None,
     ) -> "pd.DataFrame":
-        """Return rows of one table as a DataFrame; see `to_table`."""
+        """Return rows of one table as a DataFrame; see `to_table`.
+
+        Every value is kept: whole numbers beyond 2^53 with missing ones among them are of a
+        nullable type (Python's own, inside of lists and structs), not of float64.
+        """
         import pyarrow as pa
 
         table = self.to_table(path, split=split, rows=rows, columns=columns)
         frame: pd.DataFrame
         try:
-            frame = table.to_pandas()
+            frame = to_frame(table)
         except (pa.ArrowException, *_UNREADABLE):
             # What the schema says about pandas comes from outside and may make no sense.
             try:
-                frame = table.replace_schema_metadata(None).to_pandas()
+                frame = to_frame(table.replace_schema_metadata(None))
             except (pa.ArrowException, *_UNREADABLE) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CodecError(

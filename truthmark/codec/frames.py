@@ -14,9 +14,91 @@ from typing import TYPE_CHECKING, Any
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 _STEP = 64 << 10
+_EXACT_IN_FLOATS = 2**53
+
+
+def to_frame(table: "pa.Table") -> "pd.DataFrame":
+    """Return a table as a DataFrame that has its values.
+
+    pandas has no missing value among its plain integers, so pyarrow makes floats of them, which
+    hold whole numbers up to 2^53 only.
+
+    Raises:
+        pa.ArrowException: pandas cannot hold a value, or its metadata makes no sense.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    frame: pd.DataFrame = table.to_pandas()
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        if not _would_round(column):
+            continue
+        if len(frame.columns) != table.num_columns:  # an index took columns away
+            names = [str(name) for name in frame.columns]
+            if field.name not in names:
+                raise pa.ArrowInvalid(f"its index {field.name!r} would be rounded")
+            place = names.index(field.name)
+        exact: Any = (
+            column.to_pandas(types_mapper=nullable.get)
+            if field.type in nullable
+            else pd.Series(column.to_pylist(), dtype=object)
+        )
+        frame.isetitem(place, exact.set_axis(frame.index))
+    return frame
+
+
+def _would_round(column: "pa.ChunkedArray | pa.Array") -> bool:
+    """Tell whether whole numbers beyond 2^53 stand beside missing ones, at any depth."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if kind in (pa.int64(), pa.uint64()):
+        if not column.null_count:
+            return False
+        ends = pc.min_max(column).as_py()
+        return any(end is not None and abs(end) > _EXACT_IN_FLOATS for end in ends.values())
+    if pa.types.is_dictionary(kind):
+        return False  # pandas keeps these as categories
+    if pa.types.is_struct(kind):
+        return any(_would_round(part) for chunk in chunks for part in chunk.flatten())
+    if pa.types.is_map(kind):
+        return any(_would_round(part) for c in chunks for part in (c.keys, c.items))
+    if any(
+        test(kind)
+        for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    ):
+        return any(_would_round(chunk.flatten()) for chunk in chunks)
+    return False
+
+
+def from_polars(frame: Any) -> "pa.Table":
+    """Return a DataFrame of polars as a table.
+
+    Raises:
+        CodecError: A column holds Python's objects, of which polars would give the addresses.
+        ValueError, pa.ArrowException: Arrow cannot hold a column.
+    """
+    for name, kind in zip(frame.columns, frame.dtypes, strict=True):
+        if _holds_objects(kind):
+            raise CodecError(
+                f"column {name!r} of the DataFrame holds Python's objects, which Arrow cannot "
+                "hold; convert it"
+            )
+    # Not by the C interface: Parquet cannot hold its views of texts within dictionaries.
+    table: pa.Table = frame.to_arrow()
+    return table
+
+
+def _holds_objects(kind: Any) -> bool:
+    inner = [getattr(kind, "inner", None), *(f.dtype for f in getattr(kind, "fields", ()))]
+    return str(kind) == "Object" or any(_holds_objects(part) for part in inner if part is not None)
 
 
 def from_pandas(frame: Any) -> "pa.Table":

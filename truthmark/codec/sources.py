@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.codec.frames import from_pandas
+from truthmark.codec.frames import from_pandas, from_polars
 from truthmark.codec.layout import read_layout
 from truthmark.codec.names import check_paths, check_split
 from truthmark.codec.tables import Table, from_arrow, from_reader, is_table_file, open_table
 from truthmark.codec.walking import walk
-from truthmark.errors import ConfigError
+from truthmark.errors import CodecError, ConfigError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     Source = Any
 
 
@@ -81,8 +83,9 @@ def plan(source: "Source", options: SourceOptions = _AS_USUAL) -> Plan:
 
     Args:
         source: path of a CSV, TSV, JSON lines, Parquet, Arrow or any other file; path of a
-            folder; pandas DataFrame; pyarrow Table, RecordBatch or RecordBatchReader; or a
-            mapping of split names to any of these.
+            folder; pandas or polars DataFrame or anything else that speaks Arrow's C stream
+            interface; pyarrow Table, RecordBatch or RecordBatchReader; or a mapping of split names
+            to any of these.
         options: how it is read.
 
     Raises:
@@ -120,11 +123,34 @@ def _add(made: Plan, source: "Source", split: str | None, options: SourceOptions
         made.tables.append(from_reader(source, path, split))
     elif type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
         made.tables.append(from_arrow(from_pandas(source), path, split))
+    elif hasattr(source, "__arrow_c_stream__") and hasattr(source, "columns"):
+        made.tables.append(from_reader(_stream_of(source), path, split))
     else:
+        hint = "; collect it first" if hasattr(source, "collect") else ""
         raise ConfigError(
-            f"cannot pack {type(source).__name__}: give a path, a pandas DataFrame, "
-            "a pyarrow Table or reader, or a dict of splits"
+            f"cannot pack {type(source).__name__}: give a path, a DataFrame of pandas or polars, "
+            f"a pyarrow Table or reader, or a dict of splits{hint}"
         )
+
+
+def _stream_of(source: Any) -> "pa.RecordBatchReader":
+    """Return what a table of polars, DuckDB or another library hands over in Arrow's C interface.
+
+    Raises:
+        CodecError: it has a column that Arrow cannot hold.
+    """
+    import pyarrow as pa
+
+    try:
+        if type(source).__module__.partition(".")[0] == "polars":
+            source = from_polars(source)
+        return pa.RecordBatchReader.from_stream(source)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CodecError(
+            f"the {type(source).__name__} has a column that Arrow cannot hold ({reason}); "
+            "convert it"
+        ) from error
 
 
 def _add_path(made: Plan, location: Path, split: str | None, options: SourceOptions) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from truthmark.codec.frames import from_pandas
+from truthmark.codec.frames import from_pandas, to_frame
 from truthmark.errors import CodecError
 
 EAST = timezone(timedelta(hours=2))
@@ -82,3 +83,40 @@ def test_from_pandas__names_that_become_one__are_refused() -> None:
     frame = pd.DataFrame([[1, 2]], columns=pd.Index(["1", 1], dtype=object))
     with pytest.raises(CodecError, match="more than one column '1'; rename them"):
         from_pandas(frame)
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.int64(), [BIG, None, -BIG]),
+        (pa.uint64(), [2**64 - 1, None, 0]),
+        (pa.list_(pa.int64()), [[BIG, None], None, []]),
+        (pa.large_list(pa.uint64()), [[BIG, None], None, []]),
+        (pa.struct([("n", pa.int64())]), [{"n": BIG}, {"n": None}, None]),
+        (pa.map_(pa.string(), pa.int64()), [[("a", BIG), ("b", None)], None, []]),
+        (pa.list_(pa.struct([("n", pa.int64())])), [[{"n": BIG}, {"n": None}], None, []]),
+    ],
+    ids=str,
+)
+def test_to_frame__big_numbers_beside_missing_ones__are_kept(
+    kind: pa.DataType, values: list[object]
+) -> None:
+    table = pa.table({"other": [1, 2, 3], "x": pa.chunked_array([pa.array(values, kind)])})
+    shown = to_frame(table)["x"]
+    assert [None if v is None or v is pd.NA else v for v in shown] == values
+
+
+def test_to_frame__whole_numbers_that_floats_hold__are_as_pandas_has_them() -> None:
+    frame = to_frame(pa.table({"few": [1, None], "all": [BIG, BIG + 1]}))
+    assert [str(kind) for kind in frame.dtypes] == ["float64", "int64"]
+
+
+def test_to_frame__index_of_pandas__stays_the_index() -> None:
+    source = pd.DataFrame({"x": pd.array([BIG, None], "Int64")}, index=pd.Index([7, 8], name="i"))
+    table = pa.Table.from_pandas(source)
+    plain = table.replace_schema_metadata(None)
+    pd.testing.assert_frame_equal(to_frame(table), source)
+    assert to_frame(plain)["x"].tolist() == [BIG, pd.NA]

@@ -18,19 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv
 
-from tests.utils.containers import P, S, pack
-from truthmark.codec import CardPolicy, open_container, packing, verify
+from tests.utils.containers import P, S, pack, reopened
+from truthmark.codec import CardPolicy, open_container, packing
 from truthmark.codec import estimate as estimating
 from truthmark.codec import tables as reading
 from truthmark.errors import CodecError, ConfigError, LimitError, MalformedError
 
 TABLE = pa.table({"item": [1, 2, 3], "label": ["cat", None, "dog"], "score": [0.5, 1.5, None]})
-
-
-def reopened(source: Any, folder: Path, **options: Any) -> Any:
-    packed, cek = pack(source, folder / "packed", **options)
-    assert verify(folder / "packed", digest=packed.manifest_digest, root=packed.root).holds
-    return open_container(folder / "packed", cek=cek)
 
 
 def write_csv(path: Path) -> None:
