@@ -43,7 +43,7 @@ flag Mode:
 
 BOMB: constant(uint256) = 100_000
 # Moved at once under LIMITED; entries in tests are larger.
-MOST: public(constant(uint256)) = 100
+MOST: public(constant(uint256)) = 10
 BOMB_WORDS: constant(uint256) = BOMB // 32
 # More than any block has gas for.
 FOREVER: constant(uint256) = 2**64
