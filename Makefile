@@ -64,8 +64,8 @@ format:  ## format Python, Vyper and Markdown
 	$(VYPER_LINT)/bin/mamushi --line-length 100 --quiet contracts
 	mdformat $(MARKDOWN)
 
-app: setup  ## the Streamlit app, on loopback
-	TRUTHMARK_APP_LOCAL=1 streamlit run app/streamlit_app.py --server.address 127.0.0.1
+app: setup  ## the Streamlit app, on loopback; DEVNET=1 starts a local network for it
+	@$(PY) -m scripts.app $(if $(DEVNET),--devnet)
 
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py

@@ -127,7 +127,7 @@ def _evidence(dataset: Dataset) -> None:
 - **The bytes**: before you pay, every shard is hashed and compared with the root on the chain.
 - **The key**: each custodian's part carries a proof that the market contract verifies before it
   counts; the combined key is checked against the key hash in every leaf before anything opens.
-- **Times sold**: purchases in the market contract's event logs. A seller can buy from himself.
+- **Times sold**: purchases in the market contract's event logs. Sellers can buy from themselves.
 """
         )
         for name, value in dataset.evidence:
@@ -218,9 +218,11 @@ def _pay(dataset: Dataset, price: Price) -> None:
             icon=":material/warning:",
         )
         again = st.checkbox("Pay once more, although it may be paid already", key="dataset_again")
-    is_agreed = st.button(
-        f"Pay {literal(price.total)}",
-        key="dataset_pay",
+    # The key names the account, too: a click on a button of one never pays as another.
+    account = services.account()
+    is_agreed = account is not None and st.button(
+        f"Pay {literal(price.total)} as {literal(account.name)}",
+        key=f"dataset_pay_{account.address}",
         type="primary",
         icon=":material/payments:",
         width="stretch",
@@ -242,7 +244,7 @@ def _terms(dataset: Dataset) -> None:
     if dataset.bond:
         st.markdown(
             f"- The seller put up **{literal(dataset.bond)}**. A wrong key loses it; half goes to "
-            "whoever proves it."
+            "the one who proves it."
         )
     else:
         st.markdown("- The seller put up no bond.")

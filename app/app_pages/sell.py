@@ -161,7 +161,14 @@ def _offer(packed: Packed) -> None:
             help="At most twice, while this page is open. What was paid for keeping comes back "
             "first.",
         )
-        is_asked = st.form_submit_button("List it", type="primary", icon=":material/sell:")
+        # The key names the account, too: a click on a button of one never lists as another.
+        account = services.account()
+        is_asked = account is not None and st.form_submit_button(
+            f"List it as {literal(account.name)}",
+            key=f"sell_list_{account.address}",
+            type="primary",
+            icon=":material/sell:",
+        )
     if not is_asked:
         return
     custodians, threshold = ways[way]

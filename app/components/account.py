@@ -13,6 +13,7 @@ def account_menu() -> None:
     if not services.is_local():
         return
     account = services.account()
+    services.remember_choice()
     label = (
         f"{literal(account.name)} · {short_address(account.address)}" if account else "No account"
     )
@@ -56,9 +57,11 @@ def _switches() -> None:
         return
     names = services.account_names()
     if len(names) > 1:
+        account = services.account()
         st.selectbox(
             "Account",
             names,
+            index=names.index(account.name) if account and account.name in names else None,
             key="account_name",
             on_change=lambda: services.choose_account(st.session_state.account_name),
         )

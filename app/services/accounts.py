@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who the visitor acts as, and his session with keys."""
+"""Who the visitor acts as, and their session with keys."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -7,6 +10,7 @@ from app import views
 from app.services.reading import is_local, shared_reader
 from truthmark.config import format_units, load_settings
 from truthmark.errors import ConfigError
+from truthmark.keys.wallet import Wallet
 from truthmark.market.session import Session, is_devnet, known_passphrase, open_session
 from truthmark.testing.network import ROLES
 
@@ -29,14 +33,16 @@ def roles() -> tuple[str, ...]:
 def role() -> str:
     """Return the role that the visitor plays; that of the machine's settings at first."""
     known = roles()
-    chosen = st.session_state.get(_ROLE, load_settings().home.name)
+    chosen = _chosen(_ROLE, "role", lambda: known)
+    if chosen is None:
+        chosen = load_settings().home.name
     return chosen if chosen in known else (known[0] if known else "")
 
 
 def choose_role(name: str) -> None:
     """Play another role from now on."""
     st.session_state[_ROLE] = name
-    st.session_state.pop(_ACCOUNT, None)
+    st.session_state[_ACCOUNT] = None
 
 
 def account_names() -> tuple[str, ...]:
@@ -44,9 +50,36 @@ def account_names() -> tuple[str, ...]:
     return tuple(account.alias for account in my_session().wallet.accounts())
 
 
+def _names_in(home: Path) -> tuple[str, ...]:
+    return tuple(account.alias for account in Wallet(load_settings(home).keystore).accounts())
+
+
 def choose_account(name: str) -> None:
     """Act as another account of this machine from now on."""
     st.session_state[_ACCOUNT] = name
+
+
+def remember_choice() -> None:
+    """Put who was chosen into the page's address, so that loading it again changes nobody."""
+    for key, name in ((_ROLE, "role"), (_ACCOUNT, "account")):
+        chosen = st.session_state.get(key)
+        if st.query_params.get(name) == chosen:
+            continue
+        if chosen is None:
+            del st.query_params[name]
+        else:
+            st.query_params[name] = chosen
+
+
+def _chosen(key: str, name: str, known: Callable[[], Sequence[str]]) -> str | None:
+    """Return what was chosen in this visit or, as it begins, what the page's address says.
+
+    Later the address counts no more: what it names is taken only if it is known, and once.
+    """
+    if key not in st.session_state:
+        named = st.query_params.get(name)
+        st.session_state[key] = named if named and named in known() else None
+    return st.session_state[key]  # type: ignore[no-any-return]
 
 
 def account() -> views.Account | None:
@@ -101,7 +134,7 @@ def my_session() -> Session:
     home = load_settings().home
     if name := role():
         home = home.parent / name
-    chosen = st.session_state.get(_ACCOUNT)
+    chosen = _chosen(_ACCOUNT, "account", lambda: _names_in(home))
     wanted = (home, chosen)
     held = st.session_state.get(_SESSION)
     if held is not None:

@@ -160,7 +160,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
     elif custody.is_direct:
         headline = "The seller keeps the key"
         details.append(f"until {moment(state.end, now)}")
-        details.append("He hands it over himself, so his own program has to run.")
+        details.append("The seller hands it over in person, so a program of theirs has to run.")
     else:
         headline = f"{custody.threshold} of {custody.count} custodians hand over the key"
         details.append(f"until {moment(state.end, now)}")
