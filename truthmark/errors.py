@@ -19,9 +19,22 @@ def did_you_mean(text: str, known: Iterable[str]) -> str:
 
 
 class TruthmarkError(Exception):
-    """Root of everything Truthmark raises on purpose."""
+    """Root of everything Truthmark raises on purpose.
+
+    Args:
+        args: The message.
+        page: The same for readers of the app's pages, who have no options of the command line to
+            give. Only where the message names some.
+    """
 
     exit_code: ClassVar[int] = 1
+    page: str = ""
+
+    def __init__(self, *args: object, page: str = "") -> None:
+        """Keep both wordings."""
+        super().__init__(*args)
+        if page:
+            self.page = page
 
 
 class ConfigError(TruthmarkError, ValueError):

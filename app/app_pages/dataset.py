@@ -9,7 +9,7 @@ from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.tables import columns_of, copyable, counts, samples_of
-from app.components.text import count, literal
+from app.components.text import count, literal, prose
 from app.views import Dataset, Price
 
 
@@ -45,7 +45,7 @@ def _head(dataset: Dataset) -> None:
         st.warning(f"This version is {dataset.status}.", icon=":material/block:")
     if dataset.problem:
         st.warning(
-            f"What the seller wrote about it cannot be shown: {literal(dataset.problem)}",
+            f"What the seller wrote about it cannot be shown: {prose(dataset.problem)}",
             icon=":material/visibility_off:",
         )
 
@@ -93,7 +93,7 @@ def _custody(dataset: Dataset) -> None:
             colour = "green" if custody.is_good else "gray"
             st.markdown(f":{colour}[:material/{icon}:] **{literal(custody.headline)}**")
             for line in custody.details:
-                st.caption(literal(line))
+                st.caption(prose(line))
             if custody.custodians:
                 with st.expander("Their addresses"):
                     for address in custody.custodians:
@@ -165,7 +165,7 @@ def _price(dataset: Dataset) -> None:
 
 def _fees(dataset: Dataset, prepared: Price | None) -> None:
     if dataset.price is None:
-        st.warning(literal(dataset.why_not), icon=":material/block:")
+        st.warning(prose(dataset.why_not), icon=":material/block:")
         return
     price = prepared or dataset.price
     _line("Price", literal(price.price))

@@ -6,7 +6,7 @@ import streamlit as st
 from app import services
 from app.components.head import page_head
 from app.components.tables import copyable
-from app.components.text import literal
+from app.components.text import literal, prose
 
 
 def show() -> None:
@@ -23,7 +23,7 @@ def show() -> None:
         st.subheader("Health")
         for check in network.health:
             icon, colour = ("check_circle", "green") if check.is_good else ("error", "red")
-            st.markdown(f":{colour}[:material/{icon}:] **{check.name}** · {literal(check.text)}")
+            st.markdown(f":{colour}[:material/{icon}:] **{check.name}** · {prose(check.text)}")
         st.subheader("Activity")
         for name, value in network.totals:
             st.markdown(f"{name} · **{value}**")

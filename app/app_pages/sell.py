@@ -12,7 +12,7 @@ from app.components.account import unlock_first
 from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.tables import columns_of, counts, samples_of
-from app.components.text import count, literal
+from app.components.text import count, literal, prose
 from app.views import Packed, SellOptions
 
 LICENCES: Final = ("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC0-1.0", "ODbL-1.0", "Apache-2.0")
@@ -71,6 +71,14 @@ def _choose() -> None:
         )
         show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
         show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
+        with st.expander("What is taken, and how"):
+            as_it_is = st.checkbox(
+                "Pack tables as they are, like any other file",
+                key="sell_as_it_is",
+                help="Nobody can then see their columns or first rows before buying.",
+            )
+            links = st.checkbox("Take what links in a folder point to", key="sell_links")
+            hidden = st.checkbox("Take hidden files of a folder, too", key="sell_hidden")
         is_asked = st.form_submit_button("Check", type="primary", icon=":material/fact_check:")
     if not is_asked:
         return
@@ -88,6 +96,9 @@ def _choose() -> None:
             samples=samples,
             show_columns=show_columns,
             show_counts=show_counts,
+            as_it_is=as_it_is,
+            follow_links=links,
+            hidden=hidden,
             progress=progress,
         )
         st.rerun()
@@ -116,7 +127,7 @@ def _review(packed: Packed) -> None:
     if packed.skipped:
         st.caption(f"{count(packed.skipped, 'hidden file')} left out.")
     for note in packed.notes:
-        st.caption(literal(note))
+        st.caption(prose(note))
     if st.button("Change it", key="sell_back", icon=":material/arrow_back:"):
         with shown(services.TruthmarkError):
             services.discard(packed)
@@ -256,7 +267,7 @@ def _acceptance(ref: str, was_waiting: bool) -> None:
             services.deal_again(ref)
             st.rerun()
     if state.problem:
-        st.error(literal(state.problem), icon=":material/error:")
+        st.error(prose(state.problem), icon=":material/error:")
     elif not state.is_live:
         st.progress(
             state.accepted / state.count,

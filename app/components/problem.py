@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 
-from app.components.text import literal
+from app import services
+from app.components.text import prose
 
 
 def problem(error: BaseException | str) -> None:
     """Show an error; its text may repeat what others have written."""
-    text = " ".join(str(error).split())[:600]
-    st.error(literal(text[:1].upper() + text[1:]), icon=":material/error:")
+    said = services.said_of(error) if isinstance(error, BaseException) else error
+    text = " ".join(said.split())[:600]
+    st.error(prose(text[:1].upper() + text[1:]), icon=":material/error:")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Final
 
 _JOINER: Final = "\N{WORD JOINER}"
 _PUNCTUATION: Final = re.compile(f"([{re.escape(string.punctuation)}])")
+_CODE: Final = re.compile(r"`([^`\n]*[^`\s][^`\n]*)`")
 _PATTERNS: Final = re.compile(r"([:@]|www)", re.IGNORECASE)
 
 
@@ -22,6 +23,18 @@ def literal(text: str) -> str:
     '\\*a\\*'
     """
     return _PUNCTUATION.sub(r"\\\1", _PATTERNS.sub(rf"\1{_JOINER}", text))
+
+
+def prose(text: str) -> str:
+    r"""Return Markdown that shows a text as it is, but what it has in backticks as code.
+
+    Nothing has a meaning inside of code, so that it does not matter who wrote it.
+
+    >>> prose("run `truthmark init` *now*")
+    'run `truthmark init` \\*now\\*'
+    """
+    parts = _CODE.split(text)
+    return "".join(f"`{part}`" if i % 2 else literal(part) for i, part in enumerate(parts))
 
 
 def short_address(address: str) -> str:

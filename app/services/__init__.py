@@ -47,6 +47,7 @@ from app.services.selling import (
     sell_options,
     uploaded,
 )
+from app.services.texts import said_of
 from truthmark.errors import TruthmarkError
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "remember_choice",
     "role",
     "roles",
+    "said_of",
     "save_purchase",
     "search",
     "sell_options",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import views
 from app.services.reading import chain_now, find_version, listed_versions, shared_reader
-from app.services.texts import counts_of, day_of, paragraphs_of, tables_of
+from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
 from truthmark.cli.output import clean, duration, moment, plural, size
 from truthmark.codec import (
     Manifest,
@@ -67,7 +67,7 @@ def dataset(ref: str) -> views.Dataset:
     try:
         manifest, card = _public_part(profile.name, version.terms_id, session, version)
     except (TruthmarkError, OSError, ValueError) as error:
-        problem = clean(error)
+        problem = said_of(error)
     epochs = session.catalogue.epochs(version.terms_id)
     states = session.catalogue.states(epochs)
     siblings = [v for v in listed_versions(session) if v.listing_id == version.listing_id]
@@ -115,7 +115,7 @@ def _try_quote(session: Session, version: Version) -> tuple[Quote | None, str]:
     try:
         return Buyer(session).quote(version), ""
     except NotForSaleError as error:
-        return None, clean(error)
+        return None, said_of(error)
 
 
 def price_of(session: Session, quote: Quote) -> views.Price:
@@ -175,7 +175,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
         check_custody(version.terms, custody, epoch.custodians, epoch.share_keys)
     except KeysError as error:
         is_good = False
-        details.append(f"Do not buy from these: {clean(error)}")
+        details.append(f"Do not buy from these: {said_of(error)}")
     custodians = epoch.custodians if custody.lock else ()
     return views.Custody(headline, tuple(details), custodians, is_good)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from app import views
 from app.services.reading import listed_versions, shared_reader
-from app.services.texts import percent_of
+from app.services.texts import percent_of, said_of
 from truthmark.cli.output import clean, duration, moment, plural
 from truthmark.errors import (
     TruthmarkError,
@@ -77,7 +77,7 @@ def _storage_health(session: Session) -> views.Health:
         for version in newest:
             Buyer(session).manifest(version.terms.manifest)
     except (TruthmarkError, OSError) as error:
-        return views.Health("Storage", False, clean(error))
+        return views.Health("Storage", False, said_of(error))
     text = "reads what was listed last" if newest else "nothing was listed yet"
     return views.Health("Storage", True, text)
 

@@ -15,7 +15,7 @@ from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.browsing import tokens
 from app.services.reading import find_version, shared_reader
-from app.services.texts import counts_of, paragraphs_of, tables_of
+from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.cli.backups import is_covered, write_backup
 from truthmark.cli.base import State
 from truthmark.cli.output import clean, duration, size
@@ -88,9 +88,25 @@ def pack(
     samples: int,
     show_columns: bool,
     show_counts: bool,
+    as_it_is: bool = False,
+    follow_links: bool = False,
+    hidden: bool = False,
     progress: Progress,
 ) -> views.Packed:
     """Encrypt a file or folder of this machine under a fresh key; nothing becomes public yet.
+
+    Args:
+        source: Path of it.
+        title: For everybody to see.
+        description: For everybody to see.
+        licence: An SPDX expression, or `LicenseRef-` and a name.
+        samples: First rows of each table for everybody to see.
+        show_columns: Whether everybody sees names and types of columns.
+        show_counts: Whether everybody sees how many rows and files there are.
+        as_it_is: Whether tables are taken as files like all others.
+        follow_links: Whether what links in a folder point to is taken.
+        hidden: Whether hidden files of a folder are taken.
+        progress: Called with bytes done and in all.
 
     Raises:
         ConfigError: There is no such file, or an option cannot be used.
@@ -110,6 +126,9 @@ def pack(
         licence=licence.strip(),
         title=" ".join(title.split()) or path.stem,
         description=description,
+        as_bytes=as_it_is,
+        follow_links=follow_links,
+        hidden=hidden,
         card=CardPolicy(schema=show_columns, counts=show_counts, samples=samples),
         progress=progress,
     )
@@ -234,7 +253,7 @@ def acceptance(ref: str) -> views.Acceptance:
     try:
         is_live = Seller(session).is_live(epoch)
     except NotForSaleError as error:
-        problem = clean(error)
+        problem = said_of(error)
     accepted = bits(session.catalogue.states([epoch])[0].accepted)
     lapsed = {e.custody_id for e, _ in find_lapsed(session, version)}
     return views.Acceptance(

@@ -17,6 +17,11 @@ _MAX_COLUMNS: Final = 200
 _MAX_LINES: Final = 200
 
 
+def said_of(error: BaseException) -> str:
+    """Return an error's message in words of the app: of pages, not of a command's options."""
+    return clean(getattr(error, "page", "") or error)
+
+
 def percent_of(share_bps: int) -> str:
     """Return a share as per cent."""
     return f"{Decimal(share_bps) * 100 / BPS:f} %"

@@ -91,8 +91,8 @@ def test_app__no_profile_at_all__says_what_to_do(start: Start, monkeypatch, tmp_
     monkeypatch.setenv("TRUTHMARK_HOME", str(tmp_path / "nothing"))
     at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
     assert not at.exception
-    assert "There is no chain profile 'devnet'" in page(at)
-    assert "truthmark devnet up" in page(at)
+    assert "This machine knows no network 'devnet'" in page(at)
+    assert "`make app`" in page(at)
 
 
 # --------------------------------------------------------------- what others have written

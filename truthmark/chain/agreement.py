@@ -21,7 +21,8 @@ from truthmark.errors import (
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
 
-ADD_AN_ENDPOINT = 'add another with `rpc = ["https://…", "https://…"]` in config.toml or --rpc'
+ADD_IN_SETTINGS = 'add another with `rpc = ["https://…", "https://…"]` in config.toml'
+ADD_AN_ENDPOINT = f"{ADD_IN_SETTINGS} or --rpc"
 """What to do where there is one endpoint only."""
 
 

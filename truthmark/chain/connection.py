@@ -287,7 +287,10 @@ def _require_place(chain: Chain, endpoint: Endpoint) -> None:
         raise ChainMismatchError(
             f"endpoint {endpoint.shown} has another block 0 than profile {profile.name} says; if "
             "its local chain was started anew take its profile with `truthmark init --devnet "
-            "FOLDER`, else use another endpoint"
+            "FOLDER`, else use another endpoint",
+            page=f"endpoint {endpoint.shown} has another block 0 than profile "
+            f"{profile.name} says; if its local chain was started anew set this machine up again "
+            "by `truthmark init`, else use another endpoint",
         )
     for (role, info), code in zip(infos, map(hex_bytes, replies[1:]), strict=False):
         if not code:

@@ -28,7 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from truthmark.chain.agreement import ADD_AN_ENDPOINT, agreed, can_be_sure, is_contradicted
+from truthmark.chain.agreement import (
+    ADD_AN_ENDPOINT,
+    ADD_IN_SETTINGS,
+    agreed,
+    can_be_sure,
+    is_contradicted,
+)
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import (
@@ -269,10 +275,11 @@ class Journal:
                 if entry.receipt is not None and (entry.intent.to, entry.intent.data) == (to, data)
             ]
         if entries and not can_be_sure(self.chain):
-            raise ConfigError(
+            doubt = (
                 f"{entries[-1].intent.purpose or 'this'} was refused before, but only one chain "
-                f"endpoint says so, and it could be paid twice; {ADD_AN_ENDPOINT}"
+                "endpoint says so, and it could be paid twice"
             )
+            raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_IN_SETTINGS}")
         for entry in entries:
             self._require_refused(entry)
 
@@ -644,10 +651,11 @@ class Journal:
         if self._is_others(entry, nonce, low):
             if not can_be_sure(self.chain):
                 # Else one that lies has it sent once more, under another nonce.
-                raise ConfigError(
+                doubt = (
                     f"{entry.intent.purpose or entry.intent.key}: another program used its nonce, "
-                    f"but only one chain endpoint says so; {ADD_AN_ENDPOINT}"
+                    "but only one chain endpoint says so"
                 )
+                raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_IN_SETTINGS}")
             if entry.intent.nonce is not None:
                 store.refuse(
                     entry.intent.key,

@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.csv_quotes import misplaced_quote, whole_rows
 from truthmark.codec.exact import SAFE_DIGITS, all_of, any_of, are_floats
+from truthmark.codec.refusals import no_table
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AS_IT_IS: Final = "pack it as it is with --as-files"
 _OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Cells that are tried at once: a try that fails costs ten times one that does not.
 _FIRST_CELLS: Final = 64
@@ -101,7 +101,7 @@ class CsvFile:
         import pyarrow as pa
 
         if found := misplaced_quote(self.location, self.delimiter, len(self.names)):
-            raise CodecError(f"{self.location}, {found}, or {AS_IT_IS}")
+            raise no_table(f"{self.location}, {found}, or")
         columns = [_Column() for _ in self.names]
         try:
             for batch in self.batches(dict.fromkeys(self.names, pa.string()), block_size):
@@ -134,7 +134,7 @@ def open_csv_file(location: Path, delimiter: str) -> CsvFile:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         named = f"named {name!r}; rename" if name else "without a name; name"
-        raise CodecError(f"{location} has {count} columns {named} them, or {AS_IT_IS}")
+        raise no_table(f"{location} has {count} columns {named} them, or")
     # Arrow would take an empty line above the header for the header.
     return CsvFile(location, delimiter, names, ignore_empty_lines=len(names) > 1 or above > 0)
 
@@ -153,14 +153,14 @@ def _check_delimiter(location: Path, delimiter: str, names: tuple[str, ...]) -> 
         return
     found = Counter(char for char in names[0] if char in _OTHER_DELIMITERS).most_common(1)
     if found:
-        raise CodecError(
+        raise no_table(
             f"{location} has {_OTHER_DELIMITERS[found[0][0]]} and no commas in its header; "
-            f"save it with commas between the columns, or {AS_IT_IS}"
+            "save it with commas between the columns, or"
         )
 
 
 def _not_utf8(location: Path) -> CodecError:
-    return CodecError(f"{location} is not UTF-8 text; save it again as UTF-8, or {AS_IT_IS}")
+    return no_table(f"{location} is not UTF-8 text; save it again as UTF-8, or")
 
 
 class _Column:

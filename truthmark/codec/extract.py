@@ -246,8 +246,13 @@ def _write_table(
 
 def _cannot_write(file: "File", kind: str, error: Exception) -> CodecError:
     reason = " ".join(str(error).split())[:160]
-    advice = "" if kind == "arrow" else "; extract as arrow, with --format arrow"
-    return CodecError(f"{file.path!r} cannot be written as {kind} ({reason}){advice}")
+    what = f"{file.path!r} cannot be written as {kind} ({reason})"
+    if kind == "arrow":
+        return CodecError(what)
+    return CodecError(
+        f"{what}; extract as arrow, with --format arrow",
+        page=f"{what}; have it written as arrow, by `truthmark get` in a terminal",
+    )
 
 
 def _warn(line: str) -> None:

@@ -20,9 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from truthmark.codec.csv_tables import AS_IT_IS
 from truthmark.codec.json_fields import Field, NumberText
-from truthmark.errors import CodecError
+from truthmark.codec.refusals import no_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +62,7 @@ class JsonLines:
             try:
                 top.add(found)
             except ValueError as error:
-                raise CodecError(f"{location}: {error}, or {AS_IT_IS}") from error
+                raise no_table(f"{location}: {error}, or") from error
         self.rows = rows
         self._top = top
         self.schema = pa.schema([(name, field.type) for name, field in top.fields.items()])
@@ -90,9 +89,7 @@ class JsonLines:
                 rows, problem = _parse(chunk, parsers)
             if problem is not None:
                 number, reason = problem
-                raise CodecError(
-                    f"{self._location}, line {line + number}: {reason}; repair it, or {AS_IT_IS}"
-                )
+                raise no_table(f"{self._location}, line {line + number}: {reason}; repair it, or")
             line += chunk.count(b"\n")
             if rows:
                 yield rows
@@ -104,9 +101,9 @@ class JsonLines:
                 if not chunk.endswith(b"\n"):
                     chunk += file.readline(LARGEST_LINE)
                     if len(chunk) > LARGEST_LINE and not chunk.endswith(b"\n"):
-                        raise CodecError(
+                        raise no_table(
                             f"{self._location} has a line of more than {LARGEST_LINE >> 20} MiB; "
-                            f"put one object on each line, or {AS_IT_IS}"
+                            "put one object on each line, or"
                         )
                 yield chunk
                 chunk = file.read(self._chunk_size)

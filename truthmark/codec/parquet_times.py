@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.errors import CodecError
+from truthmark.codec.refusals import no_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,14 +25,13 @@ _GREGORIAN_DAY: Final = -141_427
 _SECONDS_A_DAY: Final = 86_400
 
 
-def int96_unit(location: Path, what_else: str) -> str | None:
+def int96_unit(location: Path) -> str | None:
     """Return the unit in which the INT96 columns of a file come back; None where it has none.
 
     Nanoseconds if that holds them all, else microseconds.
 
     Args:
         location: of the Parquet file.
-        what_else: what an error advises.
 
     Raises:
         CodecError: neither holds all of them.
@@ -49,13 +48,13 @@ def int96_unit(location: Path, what_else: str) -> str | None:
     for nano, micro, second in zip(*read, strict=True):
         rest = nano - micro * 1000  # wraps as Arrow's nanoseconds do
         if ((rest < 0) | (rest > 999) | (micro // 1_000_000 != second)).any():
-            raise CodecError(f"{location} has times that Arrow cannot hold; {what_else}")
+            raise no_table(f"{location} has times that Arrow cannot hold;")
         has_far |= bool((abs(micro) > _MOST_MICROSECONDS).any())
         has_nanoseconds |= bool(rest.any())
     if has_far and has_nanoseconds:
-        raise CodecError(
+        raise no_table(
             f"{location} has nanoseconds in one time and years beyond 1677 to 2262 in another, "
-            f"which no type of Arrow holds together; cut them to microseconds, or {what_else}"
+            "which no type of Arrow holds together; cut them to microseconds, or"
         )
     return "us" if has_far else "ns"
 
@@ -101,7 +100,7 @@ def is_julian(metadata: "pq.FileMetaData") -> bool:
     return any(key in found for key in _SPARK_LEGACY) or major in (b"1", b"2")
 
 
-def check_calendar(batch: "pa.RecordBatch", location: Path, what_else: str) -> None:
+def check_calendar(batch: "pa.RecordBatch", location: Path) -> None:
     """Check that a batch of a Julian file has no days that the calendar changes.
 
     Raises:
@@ -124,7 +123,7 @@ def check_calendar(batch: "pa.RecordBatch", location: Path, what_else: str) -> N
             else:
                 continue
             if is_old:
-                raise CodecError(
+                raise no_table(
                     f"{location} has days before 15 October 1582 that Spark counted in the Julian "
-                    f"calendar; write it again with Spark 3 in mode CORRECTED, or {what_else}"
+                    "calendar; write it again with Spark 3 in mode CORRECTED, or"
                 )

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from truthmark.codec.csv_tables import AS_IT_IS, open_csv_file
+from truthmark.codec.csv_tables import open_csv_file
 from truthmark.codec.incoming import Incoming
 from truthmark.codec.json_tables import JsonLines
 from truthmark.codec.parquet_times import check_calendar, int96_unit, is_julian
+from truthmark.codec.refusals import no_table
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ def _readable(location: Path | str) -> Iterator[None]:
     except CodecError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-        raise CodecError(
-            f"{location} cannot be read as a table ({_one_line(error)}); repair it, or {AS_IT_IS}"
+        raise no_table(
+            f"{location} cannot be read as a table ({_one_line(error)}); repair it, or"
         ) from error
 
 
@@ -161,7 +162,7 @@ def _open_parquet(location: Path, path: str) -> Table:
 
     # Damage is noticed where the writer left checksums of its pages.
     options = {
-        "coerce_int96_timestamp_unit": int96_unit(location, AS_IT_IS),
+        "coerce_int96_timestamp_unit": int96_unit(location),
         "page_checksum_verification": True,
     }
     with pq.ParquetFile(location, **options) as file:
@@ -176,7 +177,7 @@ def _open_parquet(location: Path, path: str) -> Table:
             for batch in _guarded(location, file.iter_batches(_PARQUET_BATCH_ROWS)):
                 taken = incoming.take(batch)
                 if is_julian(metadata):
-                    check_calendar(taken, location, AS_IT_IS)
+                    check_calendar(taken, location)
                 yield taken
 
     return Table(

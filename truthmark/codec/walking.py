@@ -90,7 +90,8 @@ def _follow(link: Path, name: Path, follow_links: bool) -> Path:
         # It could lead out of the folder and sell what its owner never meant to.
         raise CodecError(
             f"{name} is a link; pack what it points to with --follow-links "
-            "(follow_links=True), or remove it"
+            "(follow_links=True), or remove it",
+            page=f"{name} is a link; have what links point to packed, or remove it",
         )
     try:
         return link.resolve(strict=True)

@@ -301,9 +301,12 @@ class Buyer:
     def _require_within(self, quote: Quote, max_total: int) -> None:
         if quote.total > max_total:
             show, token = self.session.profile.format_amount, quote.version.terms.token
-            raise PriceError(
+            costs = (
                 f"{quote.version.ref} costs {show(quote.total, token)}, more than "
-                f"{show(max_total, token)}; raise --max-price"
+                f"{show(max_total, token)}"
+            )
+            raise PriceError(
+                f"{costs}; raise --max-price", page=f"{costs}; ask for the price again"
             )
 
     def find_purchase(self, version: Version) -> Purchase | None:

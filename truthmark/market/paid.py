@@ -10,7 +10,7 @@ knows, such as those of the same account on another machine.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from truthmark.chain.agreement import ADD_AN_ENDPOINT, agreed, can_be_sure
+from truthmark.chain.agreement import ADD_AN_ENDPOINT, ADD_IN_SETTINGS, agreed, can_be_sure
 from truthmark.chain.contracts import block_param
 from truthmark.chain.rpc import hex_int
 from truthmark.errors import (
@@ -51,9 +51,13 @@ def require_unpaid(session: "Session", version: "Version") -> None:
     known = sorted(indexed | voided.keys())
     if not can_be_sure(chain):
         if known:
-            raise BoughtBeforeError(
+            bought = (
                 f"{version.ref} was bought by this account before, and only one chain endpoint "
-                f"says that the money came back; {ADD_AN_ENDPOINT}, or pay once more with --again"
+                "says that the money came back"
+            )
+            raise BoughtBeforeError(
+                f"{bought}; {ADD_AN_ENDPOINT}, or pay once more with --again",
+                page=f"{bought}; {ADD_IN_SETTINGS}, or agree to pay once more",
             )
         return
     final = chain.final_block()
@@ -63,23 +67,26 @@ def require_unpaid(session: "Session", version: "Version") -> None:
             last = voided.get(purchase_id)
             is_void = status == PurchaseStatus.NONE and last is not None and 0 <= last < used
             if status != PurchaseStatus.REFUNDED and not is_void:
-                raise BoughtBeforeError(_bought(version, purchase_id, status))
+                raise _bought(version, purchase_id, status)
     hidden = _elsewhere(session, version, final) - set(known)
     if hidden:
-        raise BoughtBeforeError(_bought(version, min(hidden), PurchaseStatus.PAID))
+        raise _bought(version, min(hidden), PurchaseStatus.PAID)
 
 
-def _bought(version: "Version", purchase_id: bytes, status: int) -> str:
+def _bought(version: "Version", purchase_id: bytes, status: int) -> BoughtBeforeError:
     bought = f"{version.ref} was bought by this account before (purchase 0x{purchase_id.hex()})"
     if status == PurchaseStatus.NONE:
-        return (
-            f"{bought}, which may yet reach the chain; nothing was paid: try again in a minute, or "
-            "pay once more with --again"
+        bought += ", which may yet reach the chain; nothing was paid: try again in a minute, or"
+        return BoughtBeforeError(
+            f"{bought} pay once more with --again", page=f"{bought} agree to pay once more"
         )
-    return (
-        f"{bought}, and its money did not come back; nothing was paid: a chain endpoint that says "
-        "otherwise is wrong, use another with --rpc and remove the index, or pay once more with "
-        "--again"
+    bought += (
+        ", and its money did not come back; nothing was paid: a chain endpoint that says otherwise "
+        "is wrong,"
+    )
+    return BoughtBeforeError(
+        f"{bought} use another with --rpc and remove the index, or pay once more with --again",
+        page=f"{bought} set another in config.toml and remove the index, or agree to pay once more",
     )
 
 
@@ -138,9 +145,13 @@ def _elsewhere(session: "Session", version: "Version", final: "Block") -> set[by
             return {args["purchase_id"] for args in bought if args["terms_id"] == version.terms_id}
         except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
             failure = error
-    raise BoughtBeforeError(
+    doubt = (
         f"no second chain endpoint tells whether this account bought {version.ref} on another "
-        f"machine ({failure}); use another with --rpc, or pay with --again"
+        f"machine ({failure})"
+    )
+    raise BoughtBeforeError(
+        f"{doubt}; use another with --rpc, or pay with --again",
+        page=f"{doubt}; set another in config.toml, or agree to pay once more",
     )
 
 

@@ -151,10 +151,15 @@ class Seller:
         if count is None:
             count = max(min(living, most), 2 * offer.threshold - 1)
         if len(fitting) < count:
-            raise NotForSaleError(
+            few = (
                 f"{len(fitting)} of {count} custodians offer this ({living} of them "
-                f"{'shows' if living == 1 else 'show'} life); take fewer, lower the lock, shorten "
-                "the term, widen the windows, or deliver yourself (--custodians direct)"
+                f"{'shows' if living == 1 else 'show'} life)"
+            )
+            raise NotForSaleError(
+                f"{few}; take fewer, lower the lock, shorten the term, widen the windows, or "
+                "deliver yourself (--custodians direct)",
+                page=f"{few}; take fewer, fewer days or longer time limits, or keep the key "
+                "yourself",
             )
         chosen = fitting[:count]
         fee = max(total - keeping for total, keeping, _ in chosen)

@@ -256,7 +256,9 @@ class Session:
         if source is None:
             raise ConfigError(
                 "no account is chosen; name one with --account, or make one with "
-                "`truthmark wallet new NAME`"
+                "`truthmark wallet new NAME`",
+                page="no account is chosen; choose one in the menu at the top, or make one with "
+                "`truthmark wallet new NAME` in a terminal",
             )
         if source != "stdin" and ":" not in source and self._named(source) is None:
             self.wallet.require(source)
@@ -460,7 +462,8 @@ def connect(
     if home is not None and not Path(home).expanduser().is_dir():
         raise ConfigError(
             f"there is no home folder {home}; name another, or make it: "
-            f"`truthmark --home {shlex.quote(str(home))} init`"
+            f"`truthmark --home {shlex.quote(str(home))} init`",
+            page=f"there is no home folder {home}; make it by `truthmark init`",
         )
     given: dict[str, Any] = dict(settings)
     session = open_session(home, ask_passphrase=ask_passphrase, signer=signer, **given)

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of a file that cannot be read as a table, to people with a terminal or a page."""
+
+from typing import Final
+
+from truthmark.errors import CodecError
+
+AS_IT_IS: Final = "pack it as it is with --as-files"
+AS_IT_IS_ON_PAGE: Final = "have it packed as it is"
+
+
+def no_table(text: str) -> CodecError:
+    """Return an error that ends with the way out: to sell the file as it is.
+
+    Args:
+        text: What is wrong and what else can be done, up to `, or` or `;`.
+    """
+    return CodecError(f"{text} {AS_IT_IS}", page=f"{text} {AS_IT_IS_ON_PAGE}")
