@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all tests share: profiles of Hypothesis, strict skips, parts of campaigns, a chain."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,9 @@ from tests.utils.parts import PartsPlugin
 from tests.utils.require import RequirePlugin
 
 __all__ = ["anvil", "anvil_process", "kubo", "kubo_pair"]
+
+# xdist sets it in its workers, where commands would break their lines by it.
+os.environ.pop("COLUMNS", None)
 
 # No timed assertions: two cores are shared with whatever else the machine does.
 UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}

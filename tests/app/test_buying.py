@@ -61,7 +61,7 @@ def test_buy__direct_sale__goes_from_price_to_first_rows(
     had = held(market, "buyer")
     at = start("dataset", dataset=iris.ref)
     assert "You pay\n2.5 TUSD" in page(at)
-    assert "The key is kept by the seller himself, who must be there to deliver." in page(at)
+    assert "The key is kept by the seller alone, who must be there to deliver." in page(at)
     assert f"truthmark get {iris.ref} ./data" in page(at)
     click(at, "Buy")
     assert "every byte is the one that the seller is bound to" in page(at)

@@ -489,7 +489,7 @@ def test_quote__several_custodies__is_of_the_cheapest(
 @pytest.mark.parametrize(
     ("changes", "keepers"),
     [
-        ({}, "the seller himself, who must be there to deliver"),
+        ({}, "the seller alone, who must be there to deliver"),
         ({"lock": 1, "count": 3, "threshold": 2}, "2 of 3 custodians"),
     ],
 )
@@ -515,7 +515,7 @@ def test_buy_command__json__says_who_keeps_the_key(stand: Stand, sale: Sale) -> 
     home = {"TRUTHMARK_HOME": str(stand.net.home("buyer"))}
     done = CliRunner(mix_stderr=False, env=home).invoke(cli, order, catch_exceptions=False)
     keepers = json.loads(done.stdout)["keepers"]
-    assert keepers == "the seller himself, who must be there to deliver"
+    assert keepers == "the seller alone, who must be there to deliver"
 
 
 def test_open_custody__killed_and_repeated__is_dealt_once(

@@ -105,7 +105,8 @@ def test_connect__no_network_chosen__is_refused(tmp_path: Path) -> None:
 
 
 def test_connect__endpoint_where_nothing_listens__is_refused(tmp_path: Path) -> None:
-    ChainProfile("paper", 31337, rpc=("http://127.0.0.1:9",)).save(tmp_path / "profiles")
+    profile = ChainProfile("paper", 31337, rpc=("http://127.0.0.1:9",), genesis="0x" + "0" * 64)
+    profile.save(tmp_path / "profiles")
     with pytest.raises(ChainUnavailableError, match=r"127\.0\.0\.1:9"):
         truthmark.connect(tmp_path, profile="paper")
 

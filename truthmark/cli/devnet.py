@@ -66,7 +66,7 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
         return
     say(f"the network runs at {net.chain.url}; act as one of its roles by one of these lines:")
     for role in ROLES:
-        out(f"export TRUTHMARK_HOME={shlex.quote(str(net.home(role)))}")
+        click.echo(f"export TRUTHMARK_HOME={shlex.quote(str(net.home(role)))}")  # to be copied
 
 
 @devnet.command()

@@ -250,7 +250,7 @@ class Buyer:
         """Find a custody to buy from, and what a purchase costs now.
 
         Of the custodies that outlast both windows and whose dealing is right, one with custodians
-        is taken before the seller himself, then the cheapest, among equals the one that lasts
+        is taken before the seller alone, then the cheapest, among equals the one that lasts
         longest.
 
         Args:

@@ -82,7 +82,7 @@ def find_signs(
 def seller_seen_at(session: "Session", version: Version) -> int:
     """Return when the seller of a version last did something on the chain, Unix time.
 
-    Listing, repricing, dealing the key, and delivering what he keeps himself; `sync` the catalogue
+    Listing, repricing, dealing the key, and delivering what they keep; `sync` the catalogue
     before.
     """
     index, catalogue = session.catalogue.follower.index, session.catalogue

@@ -133,14 +133,14 @@ class Custody(Record):
 
     @property
     def is_direct(self) -> bool:
-        """Whether the seller keeps the key himself: nothing at stake is the one mark of that."""
+        """Whether the seller alone keeps the key: nothing at stake is the one mark of that."""
         return self.lock == 0
 
     @property
     def keepers(self) -> str:
         """Who keeps the key, in words for buyers."""
         if self.is_direct:
-            return "the seller himself, who must be there to deliver"
+            return "the seller alone, who must be there to deliver"
         return f"{self.threshold} of {self.count} custodians"
 
 

@@ -76,7 +76,7 @@ class CustodyOffer:
 DIRECT = CustodyOffer(
     threshold=1, fee=0, keeping_fee=0, lock=0, penalty=0, term_seconds=365 * 86_400
 )
-"""Direct mode: the seller keeps the key himself and delivers with his own process."""
+"""Direct mode: the seller alone keeps the key and delivers with a process of their own."""
 
 
 @dataclass(frozen=True, slots=True)
