@@ -60,6 +60,8 @@ TREASURY: public(immutable(address))
 
 # ------------------------------------------------------------------ storage
 
+# All that were ever made, so that who reads events notices that one is missing.
+purchase_count: public(uint256)
 # purchase id -> packed state
 _purchases: HashMap[bytes32, uint256]
 # digest of a voucher -> whether it was used
@@ -138,6 +140,7 @@ def buy(
             status=t.PURCHASE_PAID, delivered=0, deadline=deadline, parts=0
         )
     )
+    self.purchase_count += 1
     log IDatasetMarket.Purchased(
         purchase_id=purchase_id,
         custody_id=custody_id,

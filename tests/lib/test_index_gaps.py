@@ -68,6 +68,17 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'index.sqlite'}"
 
 
+def topic_of(chain: Chain, event: str) -> str:
+    """Return the first topic of an event, as an endpoint shows it."""
+    (topic,) = {
+        found.topic
+        for contract in chain.contracts.values()
+        for found in contract.artifact.events.values()
+        if found.name == event
+    }
+    return "0x" + topic.hex()
+
+
 class Cutting(Proxy):
     """Leaves logs out of answers, those for single blocks too if it is thorough."""
 
@@ -105,19 +116,51 @@ def test_sync__ranges_are_cut_without_a_word__index_is_right(
 def test_sync__own_endpoint_hides_what_nothing_counts__index_is_right(
     chain: Chain, truth: Content, url: str
 ) -> None:
-    events = chain.market.artifact.events.values()
-    topic = "0x" + next(event.topic for event in events if event.name == "Purchased").hex()
-    seen: list[str] = []
+    topic = topic_of(chain, "OfferPublished")
+    seen: Logs = []
 
-    def hide_last(logs: Logs) -> Logs:
-        bought = [entry for entry in logs if entry["topics"][0] == topic]
-        seen.extend(entry["topics"][1] for entry in bought[-1:])
-        return [entry for entry in logs if entry not in bought[-1:]]
+    def hide_offers(logs: Logs) -> Logs:
+        offers = [entry for entry in logs if entry["topics"][0] == topic]
+        seen.extend(offers)
+        return [entry for entry in logs if entry not in offers]
 
-    with serve(Cutting(chain, hide_last)) as server:
+    with serve(Cutting(chain, hide_offers)) as server:
         follower = Follower(connect_chain(replace(chain.profile, rpc=(server.url,))), url)
         follower.sync()
         assert content(follower.index) == truth and seen
+
+
+@pytest.fixture(scope="module")
+def hide_quiet_purchase(chain: Chain) -> Cut:
+    """Leaves out the one purchase that nothing followed, and nothing else."""
+    follower = Follower(chain, "sqlite://")
+    follower.sync()
+    followed = {e.args["purchase_id"] for e in follower.index.events("market", "Refunded")}
+    bought = {e.args["purchase_id"] for e in follower.index.events("market", "Purchased")}
+    (quiet,) = bought - followed
+    hidden = [topic_of(chain, "Purchased"), "0x" + quiet.hex()]
+    return lambda logs: [entry for entry in logs if entry["topics"][:2] != hidden]
+
+
+@pytest.mark.parametrize("place", ["remote"], indirect=True)
+def test_sync__ranges_hide_a_purchase_that_nothing_followed__index_is_right(
+    chain: Chain, truth: Content, url: str, place: str, hide_quiet_purchase: Cut
+) -> None:
+    with serve(Cutting(chain, hide_quiet_purchase)) as server:
+        follower = Follower(connect_chain(replace(chain.profile, rpc=(server.url,))), url)
+        follower.sync()
+        assert content(follower.index) == truth
+
+
+@pytest.mark.parametrize("place", ["remote"], indirect=True)
+def test_sync__only_endpoint_never_tells_of_a_purchase_that_nothing_followed__is_noticed(
+    chain: Chain, url: str, place: str, hide_quiet_purchase: Cut
+) -> None:
+    with serve(Cutting(chain, hide_quiet_purchase, is_thorough=True)) as server:
+        profile = replace(chain.profile, rpc=(server.url,))
+        with pytest.raises(ChainUnavailableError, match="a purchase: of those that the market"):
+            Follower(connect_chain(profile), url).sync()
+        assert sum(Index(profile, url).counts().values()) == 0
 
 
 @pytest.mark.parametrize(
@@ -136,14 +179,7 @@ def test_sync__own_endpoint_hides_what_nothing_counts__index_is_right(
 def test_sync__endpoint_never_tells_of_an_event__nothing_is_kept_and_another_one_heals(
     chain: Chain, truth: Content, url: str, event: str
 ) -> None:
-    artifacts = [contract.artifact for contract in chain.contracts.values()]
-    (topic,) = {
-        found.topic
-        for artifact in artifacts
-        for found in artifact.events.values()
-        if found.name == event
-    }
-    shown = "0x" + topic.hex()
+    shown = topic_of(chain, event)
     cut: Cut = lambda logs: [log for log in logs if log["topics"][0] != shown]  # noqa: E731
     with serve(Cutting(chain, cut, is_thorough=True)) as server:
         profile = replace(chain.profile, rpc=(server.url,))

@@ -87,7 +87,7 @@ class MarketMachine(RuleBasedStateMachine):
     world: ClassVar[World]
     hostile: ClassVar[Any]
     layout: ClassVar[dict[str, int]]
-    """slots of the maps"""
+    """slots of the maps and counters"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -694,7 +694,7 @@ class MarketMachine(RuleBasedStateMachine):
     # ---------------------------------------------------------- comparing
 
     def read(self, place: str, slot: int, *keys: bytes) -> int:
-        """Read a word of a contract's storage: a hash map's, keyed in turn."""
+        """Read a word of a contract's storage; a hash map's is keyed in turn."""
         key = (slot, *keys)
         if key not in self.slots:
             at = word(slot)
@@ -734,6 +734,8 @@ class MarketMachine(RuleBasedStateMachine):
             assert found & 2**64 - 1 == pack(
                 (p.status, 8), (mask(p.delivered), 16), (p.deadline, 40)
             )
+        assert self.read("registry", slot["listing_count"]) == ledger.listing_count
+        assert self.read("market", slot["purchase_count"]) == len(ledger.purchases)
 
     @invariant()
     def entries_agree_and_all_are_solvent(self) -> None:
@@ -881,8 +883,8 @@ def deployed() -> Any:
         MarketMachine.layout = {
             name: getattr(contract._storage, name).slot
             for contract, names in (
-                (world.registry, ("_versions", "_custodies", "pots")),
-                (world.market, ("_purchases",)),
+                (world.registry, ("_versions", "_custodies", "pots", "listing_count")),
+                (world.market, ("_purchases", "purchase_count")),
             )
             for name in names
         }

@@ -2,9 +2,9 @@
 """Holds the index against what the contracts themselves say at its tip.
 
 An endpoint may leave logs out of an answer without a word. The contracts count listings, versions,
-custodies, parts of keys, tickets and stake, and keep a word for each version, custody, purchase and
-validator; from the events alone the same figures follow. Where they differ, an event is missing.
-Nothing counts purchases, so one of which not a single event came is not missed here.
+custodies, purchases, parts of keys, tickets and stake, and keep a word for each version, custody,
+purchase and validator; from the events alone the same figures follow. Where they differ, an event
+is missing.
 """
 
 import json
@@ -25,6 +25,11 @@ _OPENED, _LIVE, _CLOSED, _LAPSED = 1, 2, 3, 4
 _PAID, _DELIVERED, _SETTLED, _REFUNDED = 1, 2, 3, 4
 
 _ROLES = {"registry": "DatasetRegistry", "market": "DatasetMarket", "staking": "ValidatorStaking"}
+# contract, event, what it is about, the contract's counter of those, in words
+_COUNTED = (
+    ("registry", "VersionListed", "listing_id", "listing_count", "listing"),
+    ("market", "Purchased", "purchase_id", "purchase_count", "purchase"),
+)
 _OF_VERSION = (
     *("VersionListed", "VersionRepriced", "VersionPaused", "VersionRetired", "VersionKilled"),
     *("VersionWoundUp", "CustodyOpened"),
@@ -81,12 +86,11 @@ class _Audit:
 
     def run(self) -> str | None:
         with self._index.read() as connection:
-            checks: list[tuple[Call, Any, str]] = []
+            checks = self._counters(connection)
             if "registry" in self._has:
                 if lost := self._lost_listing(connection) or self._orphan(connection):
                     return lost
-                checks += [*self._counters(connection), *self._versions(connection)]
-                checks += self._custodies(connection)
+                checks += [*self._versions(connection), *self._custodies(connection)]
             if {"registry", "market"} <= self._has:
                 checks += self._purchases(connection)
             if "staking" in self._has:
@@ -164,11 +168,16 @@ class _Audit:
         return None
 
     def _counters(self, connection: Connection) -> list[tuple[Call, Any, str]]:
-        listed = self._index.table("registry", "VersionListed").c
-        query = sa.select(sa.func.count(sa.distinct(listed.listing_id)))
-        known = connection.execute(query).scalar_one()
-        call = self._chain.registry.functions.listing_count()
-        return [(call, known, f"a listing: of those that the registry counts it holds {known}")]
+        checks = []
+        for role, event, key, counter, thing in _COUNTED:
+            if role in self._has:
+                column = self._index.table(role, event).c[key]
+                query = sa.select(sa.func.count(sa.distinct(column)))
+                known = connection.execute(query).scalar_one()
+                call = getattr(self._chain.contracts[role].functions, counter)()
+                what = f"a {thing}: of those that the {role} counts it holds {known}"
+                checks.append((call, known, what))
+        return checks
 
     def _versions(self, connection: Connection) -> list[tuple[Call, Any, str]]:
         ids = self._touched(connection, "registry", _OF_VERSION, "terms_id")

@@ -6,7 +6,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.utils.contracts import events
+from tests.utils.contracts import events, reverts
 from tests.utils.drafts import (
     BOND,
     FEE,
@@ -64,6 +64,7 @@ def test_init__other_contracts__are_fixed(world: World) -> None:
     assert market.PROOFS() == world.proofs.address
     assert market.TREASURY() == world.treasury
     assert market.BURN() == ZERO
+    assert market.purchase_count() == 0
     domain = market.eip712Domain()
     assert (domain[1], domain[2], domain[3], domain[4]) == (
         "Truthmark",
@@ -74,6 +75,30 @@ def test_init__other_contracts__are_fixed(world: World) -> None:
 
 
 # ------------------------------------------------------------------- buying
+
+
+def test_purchase_count__orders_taken_repeated_and_refused__counts_those_taken(
+    world: World,
+) -> None:
+    listing = world.create_listing()
+    free = world.create_listing(price=0, fee=0, content=make_content(1))
+    first = world.buy(listing)
+    assert world.market.purchase_count() == 1
+    with reverts(world.market, "market: bought already"):
+        world.send(first)
+    with reverts(world.market, "market: other price"):
+        world.buy(listing, price=PRICE - 1)
+    world.token.approve(world.market, 0, sender=world.buyer)
+    with reverts(world.market, "erc20: insufficient allowance"):
+        world.buy(listing)
+    assert world.market.purchase_count() == 1
+    world.buy(free)  # calls no token, so it needs no allowance
+    world.buy(listing, world.other_buyer)
+    assert world.market.purchase_count() == 3
+    # What becomes of a purchase does not matter.
+    world.deliver(first, 1, 2)
+    world.confirm(first)
+    assert world.market.purchase_count() == 3
 
 
 def test_buy__by_allowance__pulls_price_and_fees_and_is_paid(world: World) -> None:
