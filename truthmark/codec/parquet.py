@@ -34,7 +34,8 @@ class ParquetFile:
 
     Readers of Arrow make of a column what a hint in the file says that it was. pyarrow 25 fails
     where that is a fixed-size list and one of them is missing, so where one is missing the hint
-    says that these are lists of any length.
+    says that these are lists of any length. pandas fails at views inside of others and polars at
+    views of lists, so in the hint views are plain texts, bytes and lists.
     """
 
     def __init__(self, sink: "Path | io.BytesIO", schema: "pa.Schema") -> None:
@@ -53,9 +54,7 @@ class ParquetFile:
         if twice is not None:
             raise CannotHoldError(f"two columns are called {twice!r}")
         with _reasons():
-            self._writer = pq.ParquetWriter(
-                sink, schema, compression="zstd", store_schema=not self.has_fixed
-            )
+            self._writer = pq.ParquetWriter(sink, schema, compression="zstd", store_schema=False)
 
     def write(self, batch: "pa.RecordBatch") -> None:
         """Write the next rows.
@@ -70,11 +69,13 @@ class ParquetFile:
 
     def close(self) -> None:
         """Write the end of the file."""
+        import pyarrow as pa
+
         with _reasons():
-            if self.has_fixed:
-                schema = _with_any_length(self._schema) if self.has_missing else self._schema
-                hint = base64.b64encode(schema.serialize().to_pybytes())
-                self._writer.add_key_value_metadata({_HINT: hint.decode()})
+            fields = [_readable(field, any_length=self.has_missing) for field in self._schema]
+            schema = pa.schema(fields, metadata=self._schema.metadata)
+            hint = base64.b64encode(schema.serialize().to_pybytes())
+            self._writer.add_key_value_metadata({_HINT: hint.decode()})
             self._writer.close()
 
 
@@ -177,20 +178,26 @@ def _lacks_fixed(array: "pa.Array", *, above: bool = False) -> bool:
     return _lacks_fixed(array.values)  # of a list or map: what is missing has nothing below
 
 
-def _with_any_length(schema: "pa.Schema") -> "pa.Schema":
+def _readable(field: "pa.Field", *, any_length: bool) -> "pa.Field":
+    """Return a field whose type every reader can make of what Parquet holds."""
+    return field.with_type(_readable_type(field.type, any_length))
+
+
+def _readable_type(kind: "pa.DataType", any_length: bool) -> "pa.DataType":
     import pyarrow as pa
 
-    return pa.schema([_field_of_any_length(field) for field in schema], metadata=schema.metadata)
-
-
-def _field_of_any_length(field: "pa.Field") -> "pa.Field":
-    import pyarrow as pa
-
-    kind = field.type
-    parts = [_field_of_any_length(kind.field(i)) for i in range(kind.num_fields)]
-    if isinstance(kind, pa.FixedSizeListType):
-        return field.with_type(pa.list_(parts[0]))
-    return field.with_type(rebuilt_type(kind, parts)) if parts else field
+    if isinstance(kind, pa.DictionaryType):
+        values = _readable_type(kind.value_type, any_length)
+        return pa.dictionary(kind.index_type, values, ordered=kind.ordered)
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    if kind in plain:
+        return plain[kind]
+    parts = [_readable(kind.field(i), any_length=any_length) for i in range(kind.num_fields)]
+    if isinstance(kind, pa.ListViewType) or (any_length and isinstance(kind, pa.FixedSizeListType)):
+        return pa.list_(parts[0])
+    if isinstance(kind, pa.LargeListViewType):
+        return pa.large_list(parts[0])
+    return rebuilt_type(kind, parts) if parts else kind
 
 
 def _check_shape(path: Path, schema: "pa.Schema", rows: int) -> None:

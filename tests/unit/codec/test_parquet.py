@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -142,6 +143,25 @@ def test_extract__no_fixed_size_list_is_missing__stays_of_fixed_size(tmp_path: P
     out, _ = extracted(table, tmp_path)
     got = pq.read_table(out / "data.parquet")
     assert got.equals(table) and got.schema.metadata == table.schema.metadata
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([["a"], None, []], pa.list_(pa.string_view())),
+        pa.array([{"s": b"a"}, None], pa.struct([("s", pa.binary_view())])),
+        pa.array([[["a"]], None, [[None]]], pa.list_view(pa.large_list_view(pa.string_view()))),
+    ],
+)
+def test_extract__views__are_plain_for_every_reader_of_parquet(
+    column: pa.Array, tmp_path: Path
+) -> None:
+    out, notes = extracted(pa.table({"x": column}), tmp_path)
+    assert not notes
+    wanted = column.to_pylist()
+    assert pq.read_table(out / "data.parquet")["x"].to_pylist() == wanted
+    assert len(pd.read_parquet(out / "data.parquet")) == len(column)
+    assert pl.read_parquet(out / "data.parquet")["x"].to_list() == wanted
 
 
 def test_write_parquet__values_come_back_changed__is_refused(tmp_path: Path) -> None:
