@@ -7,6 +7,7 @@ or to another endpoint, each within bounds; so a wording that is taken for the w
 time, not correctness.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ _RATE = re.compile(
     re.I,
 )
 _TOO_MUCH = re.compile(
-    r"\bbatch|\brange\b|too (?:large|big|wide|long)|oversized"
+    r"\bbatch|\branges?\b|too (?:large|big|wide|long)|oversized"
     r"|more than [\d,.]+ ?k? ?(?:results|logs|blocks|events)"
     r"|too many (?:results|logs|blocks|events|addresses|topics)"
     r"|(?:response|result|query|payload|request|body).{0,30}(?:size|limit|exceed)"
@@ -120,7 +121,7 @@ _UNABLE = re.compile(
 _UNABLE_CODES = frozenset({-32601, -32602, -32604, -32001, -32004})
 _WAIT = re.compile(
     r"(?:retry|try[ _]again|back ?off|wait)[a-z_ -]{0,20}[\"':= ]{1,4}(?:in |after |for )?"
-    r"([0-9]{1,6}(?:\.[0-9]{1,9})?) ?(ms|m\b|min)?",
+    r"([0-9]{1,6}(?:\.[0-9]{1,9})?) ?(ms|min|m(?![a-z]))?",
     re.I,
 )
 
@@ -130,7 +131,7 @@ _SPOKEN = (
     re.compile(r"revert reason=\[(?:Error\()?(?P<why>.*?)\)?\](?:, |\)|$)", re.I),
     re.compile(r"revert(?:ed)?(?: reason)?[:=] ?(?P<why>.+)", re.I),
     re.compile(r"execution reverted \((?P<why>.+)\)", re.I),
-    re.compile(r"(?:transaction: |^)revert(?:ed)? (?!without |with )(?P<why>.+)", re.I),
+    re.compile(r"(?:transaction: |^)revert(?:ed)? (?!without |with |opcode )(?P<why>.+)", re.I),
 )
 _PANIC = re.compile(r"panic code (0x[0-9a-f]{1,4}|[0-9]{1,3})", re.I)
 _REPEATED = re.compile(r"(?:execution )?revert(?:ed)?: ?(?=\S)", re.I)
@@ -276,6 +277,8 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
     for _ in range(_DEEPEST):
         deeper: list[tuple[str, Any]] = []
         for key, entry in level:
+            if isinstance(entry, str) and entry.startswith("{"):
+                entry = _parsed(entry)
             if isinstance(entry, Mapping):
                 deeper += [(str(name).lower(), part) for name, part in entry.items()]
             elif isinstance(entry, list):
@@ -284,6 +287,14 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
                 left -= 1
                 yield key, str(entry)[:_LONGEST_TEXT]
         level = deeper[: 4 * _MOST_TEXTS]
+
+
+def _parsed(text: str) -> Any:
+    """Return the object that some gateways put into a text; the text where it is none."""
+    try:
+        return json.loads(text[:_LONGEST_TEXT])
+    except (ValueError, RecursionError):
+        return text
 
 
 def one_line(text: str) -> str:

@@ -66,6 +66,8 @@ REVERTS: list[tuple[dict[str, Any], str]] = [
     ({"code": 3}, "the contract refuses and gives no reason"),
     ({"code": -32015, "message": "VM execution error.", "data": "Reverted 0x"}, "the contract refuses and gives no reason"),
     ({"code": 3, "message": "execution reverted", "data": {"txHash": HASH}}, "the contract refuses and gives no reason"),
+    ({"code": -32000, "message": "REVERT opcode executed"}, "the contract refuses and gives no reason"),
+    ({"code": -32603, "message": "Internal error", "data": '{"message": "execution reverted: late"}'}, "late"),
     # what could be taken for something else
     ({"code": -32000, "message": "execution reverted: registry: too many versions"}, "registry: too many versions"),
     ({"code": 3, "message": "execution reverted: rate limit", "data": "0x"}, "rate limit"),
@@ -85,6 +87,7 @@ def test_read_error__contract_refuses__reason_is_kept(
 
 
 OTHERS: list[tuple[Kind, int, str]] = [
+    (Kind.TOO_MUCH, 35, "ranges over 10000 blocks are not supported on freetier"),
     # the seven of the case
     (Kind.BUSY, -32007, "50/second request limit reached"),
     (Kind.BUSY, 429, "compute units per second capacity exceeded"),
@@ -190,6 +193,7 @@ def test_read_error__node_judges_a_transaction__is_an_answer(message: str) -> No
         ({"message": "too many requests", "data": {"try_again_in": "548.9ms"}}, 0.5489),
         ({"message": "call rate limit exhausted, retry in 10s"}, 10),
         ({"message": "rate limited, retry after 2 min"}, 120),
+        ({"message": "call rate limit exhausted, retry in 1m0s"}, 60),
         ({"message": "rate limited"}, 0),
     ],
 )
