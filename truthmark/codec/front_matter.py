@@ -22,6 +22,7 @@ _CONFIGS = re.compile(
     r"^(configs|'configs'|\"configs\")[ \t]*:.*(\r?\n(?:[ \t#-].*)?)*", re.MULTILINE
 )
 _MAX_DEPTH: Final = 8
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\]}]*\s+)*")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./*?-]*")
 # These say what is loaded; all others say how files are read, which holds for their format only.
 _NEUTRAL: Final = frozenset(
@@ -83,6 +84,8 @@ def rewrite(readme: str, names: Mapping[str, str]) -> str:
         folder = _read_config(entry).folder
         for node, within in _patterns(entry):
             begin, end = start + node.start_mark.index, start + node.end_mark.index
+            # An anchor stays in front of its value: `*name` elsewhere refers to it.
+            begin = _PROPERTIES.match(readme, begin, end).end()  # type: ignore[union-attr]
             found, base = _find(node.value, folder, old)
             wanted = [names[path] for path in found]
             if not found or begin in edits:

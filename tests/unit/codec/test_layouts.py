@@ -288,6 +288,14 @@ def test_extract__readme_of_windows__keeps_its_line_ends(tmp_path: Path) -> None
     assert (out / "README.md").read_bytes() == text.replace("x.csv", "x.parquet").encode()
 
 
+def test_extract__readme_with_an_anchor__keeps_it(tmp_path: Path) -> None:
+    text = config(
+        "- config_name: a", "  data_files: &f x.csv", "- config_name: b", "  data_files: *f"
+    )
+    out = opened(write(tmp_path / "in", {"x.csv": A, "README.md": text}), tmp_path)
+    assert (out / "README.md").read_text() == text.replace("x.csv", "x.parquet")
+
+
 @pytest.mark.parametrize(
     "text",
     [
