@@ -68,6 +68,8 @@ class CsvFile:
         for rows in whole_rows(self.location, self.delimiter, block_size):
             if self.ignore_empty_lines and not rows.strip(b"\r\n"):
                 continue
+            if not rows.endswith((b"\n", b"\r")):
+                rows += b"\n"  # without it Arrow finds no names in a header that stands alone
             table = csv.read_csv(
                 pa.BufferReader(rows),
                 read_options=csv.ReadOptions(
@@ -252,6 +254,8 @@ def _come_back(kind: "pa.DataType", texts: "pa.Array") -> bool:
     import pyarrow as pa
     from pyarrow import compute as pc
 
+    if any_of(pc.starts_with(texts, "0000")):
+        return False  # Python's dates begin with the year 1, and pandas reads them as such
     values = texts.cast(kind)
     if pa.types.is_timestamp(kind):
         texts = pc.replace_substring(texts, "T", " ")

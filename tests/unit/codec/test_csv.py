@@ -73,6 +73,7 @@ def test_open_table__cells_that_come_back__are_typed(
         *("tRUE", "yes", "NA", "NaN", "nan", "-nan", "null", "None", "#N/A", "-"),
         *("2024-1-1", "2024-02-30", "12:30", "24:00:00", "2024-01-01 10:00"),
         *("2024-01-01T10:00:00+02:00", "2024-01-01 10:00:00.5", "1.5.5"),
+        *("0000-01-01", "0000-12-31 23:59:59"),
     ],
 )
 @pytest.mark.parametrize("others", [[], ["1"], ["1.5"], ["true"], ["2024-01-01"]], ids=str)
@@ -144,6 +145,12 @@ def test_open_table__quotes_that_keep_the_rule__are_read(end: str, tmp_path: Pat
 def test_open_table__cell_longer_than_a_block__is_read(tmp_path: Path) -> None:
     table = read(tmp_path / "x.csv", "n,x\n" + "1,a\n" * 3000 + f"2,{'b' * 20_000}\n")
     assert table["x"][-1].as_py() == "b" * 20_000
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_open_table__header_alone__is_a_table_without_rows(end: str, tmp_path: Path) -> None:
+    table = read(tmp_path / "x.csv", "a,b" + end)
+    assert (table.column_names, table.num_rows) == (["a", "b"], 0)
 
 
 def test_open_table__byte_order_mark_and_line_ends__are_dropped(tmp_path: Path) -> None:
@@ -220,10 +227,12 @@ CELLS = st.one_of(
 
 
 def meaning(cell: str) -> Any:
-    """What must not change: the value of a decimal number; the text of all else."""
+    """What must not change: the value of a number or truth; the text of all else."""
     try:
         number = Decimal(cell)
     except ArithmeticError:
+        if cell in ("True", "TRUE", "False", "FALSE"):
+            return cell.lower()
         return cell.replace("T", " ")
     return (number.is_signed(), number) if number.is_finite() else cell
 
