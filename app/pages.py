@@ -21,6 +21,7 @@ def main() -> None:
             "About": "Sell data without having to trust anyone; what is in it no contract sees."
         },
     )
+    st.html(HERE / "static" / "style.css")
     st.logo(str(HERE / "static" / "logo.svg"), size="large")
     page = st.navigation(
         [

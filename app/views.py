@@ -306,6 +306,8 @@ class Acceptance:
     problem: str
     missing: tuple[str, ...] = ()
     """addresses of those who have not accepted"""
+    until: str = ""
+    """when their time to accept ends"""
     can_deal_again: bool = False
     """their time is over, and it was not done too often"""
 

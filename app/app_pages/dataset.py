@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
@@ -87,7 +88,16 @@ def _figures(dataset: Dataset) -> None:
 
 def _custody(dataset: Dataset) -> None:
     st.subheader("Who keeps the key")
-    for custody in dataset.custody:
+    st.fragment(_keepers, run_every=TICK_SECONDS)(dataset)
+
+
+def _keepers(dataset: Dataset) -> None:
+    """Draw who keeps the key, again and again: the time left is told from chain time."""
+    custodies = services.custody_of(dataset.ref)
+    told = [(custody.headline, custody.is_good) for custody in dataset.custody]
+    if [(custody.headline, custody.is_good) for custody in custodies] != told:
+        st.rerun()  # what it costs, or why it cannot be bought, is another now
+    for custody in custodies:
         with st.container(border=True):
             icon = "check_circle" if custody.is_good else "schedule"
             colour = "green" if custody.is_good else "gray"

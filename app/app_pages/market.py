@@ -48,8 +48,11 @@ def _results(is_reading: bool) -> None:
         cheapest_first=chosen("market_order") == CHEAPEST,
         page=chosen("market_page", 1),
     )
-    _filters(found.licences)
-    _summary(found)
+    # On a narrow screen the style sheet hides the filters until this is on; else it hides this.
+    st.toggle("Filters", key="market_fold")
+    with st.container(key="market_filters"):
+        _filters(found.licences)
+    _summary(found, is_filtered=_is_filtered())
     for start in range(0, len(found.listings), COLUMNS):
         row = found.listings[start : start + COLUMNS]
         for column, listing in zip(st.columns(COLUMNS), row, strict=False):
@@ -62,8 +65,16 @@ def _results(is_reading: bool) -> None:
         st.rerun()
 
 
-def _summary(found: Found) -> None:
-    st.caption(f"{count(found.total, 'data set')} for sale")
+def _is_filtered() -> bool:
+    chosen = st.session_state.get
+    named = [chosen(f"market_{name}", ANY) for name in ("token", "licence")]
+    return any(name not in (ANY, None) for name in named) or bool(chosen("market_seller"))
+
+
+def _summary(found: Found, *, is_filtered: bool) -> None:
+    fitting = " that fits the filters" if is_filtered and found.total == 1 else ""
+    fitting = " that fit the filters" if is_filtered and found.total != 1 else fitting
+    st.caption(f"{count(found.total, 'data set')} for sale{fitting}")
     if found.pending:
         st.caption(f":material/hourglass: {count(found.pending, 'description')} still being read")
     if found.hidden:

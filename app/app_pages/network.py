@@ -4,6 +4,7 @@
 import streamlit as st
 
 from app import services
+from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.tables import copyable
 from app.components.text import literal, prose
@@ -13,11 +14,7 @@ def show() -> None:
     """Draw health, figures, parameters and addresses."""
     network = services.network()
     page_head("Network")
-    figures = st.columns(4)
-    figures[0].metric("Network", f"{network.name} · {network.chain_id}", border=True)
-    figures[1].metric("Newest block", f"{network.height:,}", border=True)
-    figures[2].metric("Read up to block", f"{network.indexed:,}", border=True)
-    figures[3].metric("Chain time", network.time.partition(" ")[2], border=True)
+    st.fragment(_figures, run_every=TICK_SECONDS)()
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Health")
@@ -31,7 +28,6 @@ def show() -> None:
         st.subheader("Rules")
         for name, value in network.parameters:
             st.markdown(f"{name} · **{literal(value)}**")
-        st.markdown(f"Chain time · **{network.time}**")
         st.caption(
             "The owner can pause new listings and purchases, never what gets people their money "
             "back, and a changed fee touches only what is listed after it."
@@ -48,6 +44,15 @@ def show() -> None:
     ):
         with column:
             copyable(f"**{literal(symbol)}**", address)
+
+
+def _figures() -> None:
+    network = services.network()
+    figures = st.columns(4)
+    figures[0].metric("Network", f"{network.name} · {network.chain_id}", border=True)
+    figures[1].metric("Newest block", f"{network.height:,}", border=True)
+    figures[2].metric("Read up to block", f"{network.indexed:,}", border=True)
+    figures[3].metric("Chain time", network.time.partition(" ")[2], border=True)
 
 
 def _columns(number: int) -> list[st.delta_generator.DeltaGenerator]:

@@ -274,7 +274,7 @@ def _acceptance(ref: str, was_waiting: bool) -> None:
             text=f"Listed as no. {ref}; {state.accepted} of {state.count} custodians accepted. "
             "It can be bought once all have.",
         )
-        st.caption("Not yet: " + literal(", ".join(state.missing)))
+        st.caption(literal(f"Until {state.until}. Not yet: {', '.join(state.missing)}"))
     else:
         st.success(f"For sale as no. {ref}.", icon=":material/check_circle:")
     if state.is_direct:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.clock import TICK_SECONDS
 from app.components.problem import shown, working
 from app.components.tables import samples_of
 from app.components.text import literal
@@ -17,23 +18,28 @@ POLL_SECONDS: Final = 1.0
 
 
 def purchase_panel(purchase: Purchase) -> None:
-    """Draw the steps, which move by themselves while something is awaited, and the actions."""
+    """Draw the steps and the time left, which move by themselves, and the actions."""
     is_waiting = not (purchase.can_open or purchase.can_refund or purchase.is_over)
-    st.fragment(_steps, run_every=POLL_SECONDS if is_waiting else None)(purchase, is_waiting)
+    pause = POLL_SECONDS if is_waiting else TICK_SECONDS
+    st.fragment(_steps, run_every=None if purchase.is_over else pause)(purchase)
     if purchase.can_refund:
         _refund(purchase)
     elif purchase.can_open:
         _open(purchase)
 
 
-def _steps(purchase: Purchase, is_waiting: bool) -> None:
-    if is_waiting:
+def _steps(purchase: Purchase) -> None:
+    if not purchase.is_over:
         now = services.purchase_by_key(purchase.key)
-        if now.can_open or now.can_refund or now.is_over:
+        if _actions(now) != _actions(purchase):
             st.rerun()
         purchase = now
     tracker(purchase.steps)
     st.caption(literal(purchase.note))
+
+
+def _actions(purchase: Purchase) -> tuple[bool, bool, bool]:
+    return purchase.can_open, purchase.can_refund, purchase.is_over
 
 
 def _refund(purchase: Purchase) -> None:
@@ -97,12 +103,13 @@ def _complaint(purchase: Purchase, wrong: WrongKey) -> None:
     if wrong.is_late:
         st.markdown(f"Complaints ended at {wrong.until}; nothing can be done about this purchase.")
         return
-    cost = f"about **{wrong.cost}** for gas" if wrong.cost else "gas"
+    cost = f"about **{literal(wrong.cost)}** for gas" if wrong.cost else "gas"
     st.markdown(
         f"A complaint proves that to the contract. It costs {cost} and "
         f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
-        f"the listing for everybody. It counts until {wrong.until}."
+        f"the listing for everybody."
     )
+    st.fragment(_time_to_complain, run_every=TICK_SECONDS)(purchase, wrong)
     if (
         st.button(
             "Complain",
@@ -117,6 +124,14 @@ def _complaint(purchase: Purchase, wrong: WrongKey) -> None:
             del st.session_state[f"purchase_opened_{purchase.key}"]
             st.session_state["purchase_news"] = f"The complaint was right: {brought} came to you."
             st.rerun()
+
+
+def _time_to_complain(purchase: Purchase, wrong: WrongKey) -> None:
+    now = services.wrong_key(purchase.key) or wrong
+    if now.is_late:
+        st.session_state[f"purchase_opened_{purchase.key}"] = now
+        st.rerun()
+    st.markdown(f"It counts until {now.until}.")
 
 
 def news() -> None:

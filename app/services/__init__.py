@@ -33,8 +33,9 @@ from app.services.buying import (
     save_purchase,
     take_back,
     withdraw,
+    wrong_key,
 )
-from app.services.datasets import dataset
+from app.services.datasets import custody_of, dataset
 from app.services.networks import network
 from app.services.reading import is_local
 from app.services.selling import (
@@ -59,6 +60,7 @@ __all__ = [
     "choose_account",
     "choose_role",
     "complain",
+    "custody_of",
     "dataset",
     "deal_again",
     "discard",
@@ -88,4 +90,5 @@ __all__ = [
     "unlock",
     "uploaded",
     "withdraw",
+    "wrong_key",
 ]

@@ -337,6 +337,13 @@ def _note(session: Session, purchase: Purchase, version: Version, can_refund: bo
     )
 
 
+def wrong_key(key: str) -> views.WrongKey | None:
+    """Return what `open_purchase` found to be wrong, with the time that is left now."""
+    session = my_synced_session()
+    held = st.session_state.get(_COMPLAINT)
+    return _wrong_key(session, held[1]) if held is not None and held[0] == key else None
+
+
 def _wrong_key(session: Session, complaint: WrongKeyComplaint) -> views.WrongKey:
     opened, now = complaint.opened, chain_now(session)
     cost = Buyer(session).complaint_cost(complaint)

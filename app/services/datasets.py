@@ -69,7 +69,6 @@ def dataset(ref: str) -> views.Dataset:
     except (TruthmarkError, OSError, ValueError) as error:
         problem = said_of(error)
     epochs = session.catalogue.epochs(version.terms_id)
-    states = session.catalogue.states(epochs)
     siblings = [v for v in listed_versions(session) if v.listing_id == version.listing_id]
     buyable = session.catalogue.buyable([v.terms_id for v in siblings])
     quote, why_not = _try_quote(session, version)
@@ -92,10 +91,7 @@ def dataset(ref: str) -> views.Dataset:
         inspection=duration(terms.inspection_seconds),
         bond=show(terms.bond, terms.token) if terms.bond else None,
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
-        custody=tuple(
-            _custody(session, version, epoch, state)
-            for epoch, state in reversed(list(zip(epochs, states, strict=True)))
-        ),
+        custody=_custodies(session, version),
         versions=tuple(
             views.Sibling(
                 v.ref,
@@ -108,6 +104,26 @@ def dataset(ref: str) -> views.Dataset:
         sold=_sold(session, version),
         uri=dataset_uri(session, version),
         evidence=_evidence(session, version, manifest, epochs),
+    )
+
+
+def custody_of(ref: str) -> tuple[views.Custody, ...]:
+    """Return who keeps the key of a version as it is now, the newest first.
+
+    Raises:
+        NotForSaleError: There is none of this name.
+        ChainError: The chain cannot be read.
+    """
+    session = shared_reader().session
+    return _custodies(session, find_version(session, ref))
+
+
+def _custodies(session: Session, version: Version) -> tuple[views.Custody, ...]:
+    epochs = session.catalogue.epochs(version.terms_id)
+    states = session.catalogue.states(epochs)
+    return tuple(
+        _custody(session, version, epoch, state)
+        for epoch, state in reversed(list(zip(epochs, states, strict=True)))
     )
 
 

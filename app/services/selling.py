@@ -18,7 +18,7 @@ from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.cli.backups import is_covered, write_backup
 from truthmark.cli.base import State
-from truthmark.cli.output import clean, duration, size
+from truthmark.cli.output import clean, duration, moment, size
 from truthmark.codec import (
     CardPolicy,
     Manifest,
@@ -263,6 +263,7 @@ def acceptance(ref: str) -> views.Acceptance:
         epoch.custody.is_direct,
         problem,
         missing=tuple(a for j, a in enumerate(epoch.custodians, 1) if j not in accepted),
+        until=moment(epoch.custody.accept_until, session.catalogue.follower.index.tip().timestamp),
         can_deal_again=epoch.custody_id in lapsed and epoch.custody.epoch < MOST_AGAIN,
     )
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The app in a real browser, on a real server; its screenshots are in build/screenshots."""
 
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -14,6 +17,7 @@ from truthmark.cli.output import clean
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
+CONTRAST = Path(__file__).with_name("contrast.js")
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PLACES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 30_000
@@ -151,6 +155,66 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     assert _markup(page) == []
     assert "owned" not in page.title()
     shoot(page, "hostile_dataset")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_app__every_page__text_stands_out_in_both_themes(
+    page: Page, url: str, market: AppMarket, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    faint = {}
+    for name, path in _places(market).items():
+        page.goto(f"{url}/{path}")
+        settle(page)
+        page.evaluate("document.querySelectorAll('details').forEach(it => { it.open = true; })")
+        shoot(page, f"{scheme}_{name}")
+        if found := page.evaluate(CONTRAST.read_text()):
+            faint[name] = found
+    assert faint == {}
+
+
+def test_app__on_a_phone__filters_are_folded_and_nothing_is_cut_off(
+    page: Page, url: str, market: AppMarket
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name, path in _places(market).items():
+        page.goto(f"{url}/{path}")
+        settle(page)
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert wide <= 390, name
+        shoot(page, f"phone_{name}")
+    page.goto(url)
+    settle(page)
+    seller = page.get_by_label("Seller", exact=True)
+    expect(seller).to_be_hidden()
+    page.get_by_text("Filters", exact=True).click()
+    expect(seller).to_be_visible()
+    shoot(page, "phone_filters")
+
+
+def test_app__loaded_again__same_role_acts(page: Page, url: str, market: AppMarket) -> None:
+    path = f"{url}/dataset?dataset={market.versions['iris'].ref}"
+    page.goto(f"{path}&role=buyer2")
+    expect(page.get_by_text(re.compile("buyer2 · 0x"))).to_be_visible()
+    page.get_by_role("link", name="Network", exact=True).first.click()
+    expect(page).to_have_url(f"{url}/network?role=buyer2")
+    time = page.get_by_test_id("stMetricValue").nth(3)
+    before = time.inner_text()
+    market.net.warp(7_200)
+    expect(time).not_to_have_text(before)  # without loading it again
+    page.reload()
+    expect(page.get_by_text(re.compile("buyer2 · 0x"))).to_be_visible()
+
+
+def _places(market: AppMarket) -> dict[str, str]:
+    ref = market.versions["reviews"].ref
+    return {
+        "market": "market",
+        "dataset": f"dataset?dataset={ref}",
+        "my_data": "my_data",
+        "sell": "sell",
+        "network": "network",
+    }
 
 
 def test_app__inside_of_another_page__is_not_shown(page: Page, url: str) -> None:
