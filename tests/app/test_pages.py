@@ -159,8 +159,6 @@ def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg in banned:
                 found.append(f"{path.name}: {node.arg}")
-            if ast.unparse(node) == 'st.html(HERE / "static" / "style.css")'.replace('"', "'"):
-                node.func = ast.Name("our_own_style_sheet")
             if (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
@@ -170,4 +168,6 @@ def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
                 found.append(f"{path.name}: st.{node.attr}")
             if isinstance(node, ast.Constant) and "http" in str(node.value).lower():
                 found.append(f"{path.name}: {node.value}")
-    assert found == []
+    # Our own style sheet, which no text of others gets into.
+    assert found == ["pages.py: st.html"]
+    assert 'st.html(HERE / "static" / "style.css")' in (ROOT / "app" / "pages.py").read_text()
