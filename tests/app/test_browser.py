@@ -157,6 +157,7 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     shoot(page, "hostile_dataset")
 
 
+@pytest.mark.assure
 def test_app__every_page__text_stands_out_in_both_themes(
     page: Page, url: str, market: AppMarket
 ) -> None:
