@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import sqlalchemy as sa
 import streamlit as st
 
 from app import views
@@ -198,10 +197,9 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
 
 def _sold(session: Session, version: Version) -> int:
     index = session.catalogue.follower.index
-    table = index.table("market", "Purchased")
-    query = sa.select(sa.func.count()).where(table.c.terms_id == version.terms_id)
+    query = f"SELECT count(*) FROM {index.table('market', 'Purchased')} WHERE terms_id = ?"  # noqa: S608
     with index.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return int(connection.scalar(query, (version.terms_id,)))
 
 
 def _evidence(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import sqlalchemy as sa
 import streamlit as st
 
 from app.services.texts import counts_of
@@ -185,19 +184,14 @@ def chain_now(session: Session) -> int:
 def listed_versions(session: Session) -> tuple[Version, ...]:
     """Return every version, the newest listing first; they are read anew when one has changed."""
     index = session.catalogue.follower.index
-    blocks = index.schema.blocks
     with index.read() as connection:
         tops = (
-            connection.execute(
-                sa.select(sa.func.max(index.table("registry", event).c.block_number))
-            ).scalar()
+            connection.scalar(f"SELECT max(block_number) FROM {index.table('registry', event)}")  # noqa: S608
             for event in _VERSION_EVENTS
         )
         newest = max((top for top in tops if top is not None), default=-1)
         # A block's hash commits to all before it, so nothing else needs to be compared.
-        mark = connection.execute(
-            sa.select(blocks.c.hash).where(blocks.c.number == newest)
-        ).scalar()
+        mark = connection.scalar("SELECT hash FROM blocks WHERE number = ?", (newest,))
     return _read_versions(f"{session.home} {session.profile.name}", bytes(mark or b""), session)
 
 

@@ -5,8 +5,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from tests.utils.rig import account, recipient
 from truthmark.chain.connection import Chain
 from truthmark.index.database import Index
@@ -38,23 +36,17 @@ def trade(chain: Chain, chooser: random.Random, blocks: int) -> None:
 
 def content(index: Index) -> Content:
     """Everything that an index says of the chain, its tip included."""
-    blocks = index.schema.blocks
     found: Content = {}
     with index.read() as connection:
         for entry in index.schema.events.values():
-            table = entry.table
-            query = (
-                sa.select(table, blocks.c.timestamp, blocks.c.hash)
-                .join(blocks, blocks.c.number == table.c.block_number)
-                .order_by(table.c.block_number, table.c.log_index)
-            )
-            found[table.name] = [tuple(row) for row in connection.execute(query)]
+            rows = connection.execute(index.timed_rows(entry))
+            found[entry.table.name] = [
+                (*entry.values(row[:-2]).values(), row[-2], bytes(row[-1])) for row in rows
+            ]
         held = connection.execute(
-            sa.select(blocks.c.number, blocks.c.hash, blocks.c.timestamp)
-            .where(blocks.c.has_logs)
-            .order_by(blocks.c.number)
+            "SELECT number, hash, timestamp FROM blocks WHERE has_logs ORDER BY number"
         )
-        found["blocks"] = [tuple(row) for row in held]
+        found["blocks"] = [(number, bytes(hash_), time) for number, hash_, time in held]
     tip = index.tip()
     found["tip"] = [(tip.number, tip.hash, tip.timestamp)]
     return found

@@ -95,21 +95,21 @@ class Paper:
 
     def log_all(self, entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> int:
         """Write events, each into a block of its own; quick for thousands."""
-        rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         blocks = []
         number = 0
         for role, event, args in entries:
             number = next(self._blocks)
             entry = self.index.event_table(role, event)
-            row = {"block_number": number, "log_index": 0, "tx_hash": bytes(32)}
-            row |= {leaf.column: to_column(leaf, _reach(args, leaf.path)) for leaf in entry.leaves}
-            rows.setdefault((role, event), []).append(row)
+            values = (to_column(leaf, _reach(args, leaf.path)) for leaf in entry.leaves)
+            rows.setdefault((role, event), []).append((number, 0, bytes(32), *values))
             block = StoredBlock(number, number.to_bytes(32, "big"), BIRTH + number, True)
-            blocks.append(dict(zip(self.index.schema.blocks.c.keys(), _fields(block), strict=True)))
-        with self.index.engine.begin() as connection:
-            for name, values in rows.items():
-                connection.execute(self.index.table(*name).insert(), values)
-            connection.execute(self.index.schema.blocks.insert(), blocks)
+            blocks.append(_fields(block))
+        with self.index.write() as connection:
+            for name, found in rows.items():
+                table = self.index.event_table(*name).table
+                connection.insert(table, list(zip(*found, strict=True)))
+            connection.insert(self.index.schema.blocks, list(zip(*blocks, strict=True)))
         return number
 
     def list_version(

@@ -57,7 +57,7 @@ def status(state: State, as_json: bool) -> None:
     with state.session() as session:
         kept = session.catalogue.follower.index
         tip, head, counts = kept.tip(), session.chain.height(), kept.counts()
-        where = kept.engine.url.render_as_string(hide_password=True)
+        where = kept.url
         if as_json:
             out_json(
                 {

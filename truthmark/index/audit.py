@@ -12,12 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from truthmark.chain.connection import Chain
 from truthmark.chain.contracts import Call
 from truthmark.index.database import Index, Tip
+from truthmark.index.engine import Connection
+from truthmark.index.sql import Sql, all_of, is_one_of, quoted
 
 # As the contracts number them.
 _OPEN, _PAUSED, _RETIRED, _CLOSED_VERSION, _DEAD = 1, 2, 3, 4, 5
@@ -45,7 +44,8 @@ _OF_VALIDATOR = (
     *("LockReleased", "StakeSlashed"),
 )
 
-Rows = dict[Any, list[Any]]
+Row = dict[str, Any]
+Rows = dict[Any, list[Row]]
 """Rows of an event by what they are about, in the order of the chain."""
 
 
@@ -109,13 +109,15 @@ class _Audit:
     def _rows(
         self, connection: Connection, role: str, event: str, key: str, wanted: Iterable[Any] | None
     ) -> Rows:
-        table = self._index.table(role, event)
-        query = sa.select(table).order_by(table.c.block_number, table.c.log_index)
+        entry = self._index.event_table(role, event)
+        query = f"SELECT {entry.table.selected('e')} FROM {quoted(entry.table.name)} e"  # noqa: S608
+        order = " ORDER BY block_number, log_index"
         found: Rows = defaultdict(list)
         for part in [None] if wanted is None else _parts(sorted(wanted)):
-            chosen = query if part is None else query.where(table.c[key].in_(part))
-            for row in connection.execute(chosen):
-                found[_plain(getattr(row, key))].append(row)
+            where = all_of([] if part is None else [is_one_of(f"e.{quoted(key)}", part)])
+            for row in connection.execute(query + where.text + order, where.values):
+                values = entry.values(row)
+                found[values[key]].append(values)
         return found
 
     def _touched(
@@ -126,26 +128,23 @@ class _Audit:
             return None
         found: set[Any] = set()
         for event in events:
-            table = self._index.table(role, event)
-            query = sa.select(table.c[key]).where(table.c.block_number > self._since).distinct()
-            found.update(_plain(value) for (value,) in connection.execute(query))
+            query = (
+                f"SELECT DISTINCT e.{quoted(key)} FROM {self._index.table(role, event)} e "  # noqa: S608
+                "WHERE e.block_number > ?"
+            )
+            rows = connection.execute(query, (self._since,))
+            found.update(_plain(value) for (value,) in rows)
         return found
 
     # ------------------------------------------------------------------ registry
 
     def _lost_listing(self, connection: Connection) -> str | None:
         """Find a gap in the numbers of listings and of their versions."""
-        listed = self._index.table("registry", "VersionListed").c
-        query = (
-            sa.select(listed.listing_id)
-            .group_by(listed.listing_id)
-            .having(
-                (sa.func.count(sa.distinct(listed.version)) != sa.func.max(listed.version))
-                | (sa.func.min(listed.version) != 1)
-            )
-            .limit(1)
+        lost = connection.scalar(
+            f"SELECT listing_id FROM {self._index.table('registry', 'VersionListed')} "  # noqa: S608
+            "GROUP BY listing_id "
+            "HAVING count(DISTINCT version) <> max(version) OR min(version) <> 1 LIMIT 1"
         )
-        lost = connection.execute(query).scalar()
         return None if lost is None else f"a version of listing {lost}"
 
     def _orphan(self, connection: Connection) -> str | None:
@@ -157,13 +156,17 @@ class _Audit:
             pairs += [("market", e, "purchase_id", "market", "Purchased") for e in _OF_PURCHASE]
         for role, event, key, first_role, first in pairs:
             table, begun = self._index.table(role, event), self._index.table(first_role, first)
-            known = sa.exists().where(begun.c[key] == table.c[key])
-            if table is begun:
+            if table == begun:
                 continue
-            query = sa.select(table.c[key]).where(~known).limit(1)
+            column = quoted(key)
+            conditions = [
+                Sql(f"NOT EXISTS (SELECT 1 FROM {begun} b WHERE b.{column} = e.{column})")  # noqa: S608
+            ]
             if self._since is not None:
-                query = query.where(table.c.block_number > self._since)
-            if connection.execute(query).first() is not None:
+                conditions.append(Sql("e.block_number > ?", (self._since,)))
+            where = all_of(conditions)
+            query = f"SELECT 1 FROM {table} e{where.text} LIMIT 1"  # noqa: S608
+            if connection.scalar(query, where.values) is not None:
                 return f"the {first} that belongs to a {event}"
         return None
 
@@ -171,9 +174,8 @@ class _Audit:
         checks = []
         for role, event, key, counter, thing in _COUNTED:
             if role in self._has:
-                column = self._index.table(role, event).c[key]
-                query = sa.select(sa.func.count(sa.distinct(column)))
-                known = connection.execute(query).scalar_one()
+                query = f"SELECT count(DISTINCT e.{quoted(key)}) FROM "  # noqa: S608
+                known = connection.scalar(f"{query}{self._index.table(role, event)} e")
                 call = getattr(self._chain.contracts[role].functions, counter)()
                 what = f"a {thing}: of those that the {role} counts it holds {known}"
                 checks.append((call, known, what))
@@ -186,27 +188,26 @@ class _Audit:
         listed, repriced, paused, retired, killed, wound_up, opened = (
             self._rows(connection, "registry", event, "terms_id", ids) for event in _OF_VERSION
         )
-        c = self._index.table("registry", "VersionListed").c
+        table = self._index.table("registry", "VersionListed")
         newest = dict(
-            connection.execute(
-                sa.select(c.listing_id, sa.func.max(c.version)).group_by(c.listing_id)
-            ).all()
+            connection.execute(f"SELECT listing_id, max(version) FROM {table} GROUP BY listing_id")  # noqa: S608
         )
         checks = []
         for key, (row, *_) in listed.items():
-            status = _PAUSED if paused[key] and paused[key][-1].is_paused else _OPEN
+            status = _PAUSED if paused[key] and paused[key][-1]["is_paused"] else _OPEN
             status = _RETIRED if retired[key] else status
             status = _CLOSED_VERSION if wound_up[key] and status == _RETIRED else status
             expected = {
                 "status": _DEAD if killed[key] else status,
-                "price": repriced[key][-1].price if repriced[key] else row.price,
-                "listing_id": row.listing_id,
-                "version": row.version,
+                "price": (repriced[key][-1] if repriced[key] else row)["price"],
+                "listing_id": row["listing_id"],
+                "version": row["version"],
                 "epochs": len(opened[key]),
-                "is_superseded": row.version < newest[row.listing_id],
+                "is_superseded": row["version"] < newest[row["listing_id"]],
             }
             call = self._chain.registry.functions.versions(key)
-            checks.append((call, expected, f"an event of listing {row.listing_id}@{row.version}"))
+            name = f"{row['listing_id']}@{row['version']}"
+            checks.append((call, expected, f"an event of listing {name}"))
         return checks
 
     def _custodies(self, connection: Connection) -> list[tuple[Call, Any, str]]:
@@ -218,17 +219,17 @@ class _Audit:
         )
         checks = []
         for key, (row, *_) in opened.items():
-            taken = _bits(entry.index for entry in accepted[key])
-            status = _LIVE if taken == (1 << row.custody_count) - 1 else _OPENED
+            taken = _bits(entry["index"] for entry in accepted[key])
+            status = _LIVE if taken == (1 << row["custody_count"]) - 1 else _OPENED
             status = _CLOSED if closed[key] else _LAPSED if lapsed[key] else status
             fined = 0
             for entry in closed[key]:
-                fined |= entry.fined
+                fined |= entry["fined"]
             expected = {
                 "status": status,
                 "accepted": taken,
                 "fined": fined,
-                "end": extended[key][-1].end if extended[key] else row.custody_end,
+                "end": extended[key][-1]["end"] if extended[key] else row["custody_end"],
             }
             call = self._chain.registry.functions.custodies(key)
             checks.append((call, expected, f"an event of custody 0x{key.hex()[:16]}"))
@@ -243,15 +244,17 @@ class _Audit:
         bought, delivered, settled, refunded = (
             self._rows(connection, "market", event, "purchase_id", ids) for event in _OF_PURCHASE
         )
-        c = self._index.table("registry", "CustodyOpened").c
-        rows = connection.execute(sa.select(c.custody_id, c.custody_threshold))
-        thresholds = {_plain(key): threshold for key, threshold in rows}
+        opened = self._index.table("registry", "CustodyOpened")
+        rows = connection.execute(f"SELECT custody_id, custody_threshold FROM {opened}")  # noqa: S608
+        thresholds = {_plain(key): int(threshold) for key, threshold in rows}
         checks = []
         for key, (row, *_) in bought.items():
-            parts = _bits(part.index for part in delivered[key])
-            if settled[key] and parts.bit_count() == thresholds[_plain(row.custody_id)]:
+            parts = _bits(part["index"] for part in delivered[key])
+            if settled[key] and parts.bit_count() == thresholds[row["custody_id"]]:
                 continue  # whole, and it never changes again
-            status = _DELIVERED if any(part.inspection_until for part in delivered[key]) else _PAID
+            status = (
+                _DELIVERED if any(part["inspection_until"] for part in delivered[key]) else _PAID
+            )
             status = _SETTLED if settled[key] else _REFUNDED if refunded[key] else status
             expected = {"status": status, "delivered": parts}
             call = self._chain.market.functions.purchases(key)
@@ -270,8 +273,9 @@ class _Audit:
             of = {event: by_name[name] for event, by_name in rows.items()}
             call = self._chain.staking.functions.validator(name)
             checks.append((call, _figures(of), f"an event of validator {name}"))
-        staked = self._index.table("staking", "TicketsStaked").c.ticket_ids
-        places = {p for (text,) in connection.execute(sa.select(staked)) for p in json.loads(text)}
+        staked = self._index.table("staking", "TicketsStaked")
+        texts = connection.execute(f"SELECT ticket_ids FROM {staked}")  # noqa: S608
+        places = {place for (text,) in texts for place in json.loads(text)}
         call = self._chain.staking.functions.place_count()
         return [*checks, (call, len(places), "an event about tickets")]
 
@@ -280,18 +284,18 @@ def _figures(of: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return what follows for a validator from its events."""
 
     def total(*events: str) -> int:
-        return sum(row.amount for event in events for row in of[event])
+        return sum(row["amount"] for event in events for row in of[event])
 
     def tickets(event: str) -> int:
-        return sum(len(json.loads(row.ticket_ids)) for row in of[event])
+        return sum(len(json.loads(row["ticket_ids"])) for row in of[event])
 
     keys = [*of["ValidatorRegistered"], *of["EncryptionKeyChanged"]]
     operators = [*of["ValidatorRegistered"], *of["OperatorChanged"]]
-    away = [not row.is_available for row in of["AvailabilityChanged"][-1:]]
+    away = [not row["is_available"] for row in of["AvailabilityChanged"][-1:]]
     unbonded, withdrawn = tickets("UnbondingRequested"), tickets("TicketsWithdrawn")
     return {
-        "operator": operators[-1].operator if operators else None,
-        "encryption_key": bytes(keys[-1].encryption_key) if keys else None,
+        "operator": operators[-1]["operator"] if operators else None,
+        "encryption_key": keys[-1]["encryption_key"] if keys else None,
         "is_available": away != [True],
         "stake": total("TicketsStaked", "StakeToppedUp")
         - total("StakeSlashed", "TicketsWithdrawn"),

@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from truthmark.index.database import Index
-from truthmark.index.schema import EventTable, Leaf, WideInteger
+from truthmark.index.schema import EventTable, Leaf
+from truthmark.index.sql import Kind, from_database
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,15 +39,9 @@ def export_parquet(index: Index, folder: Path) -> list[Path]:
                 schema = _arrow_schema(entry)
                 part = folder / f".{entry.table.name}.parquet.part"
                 parts[part] = folder / f"{entry.table.name}.parquet"
-                blocks = index.schema.blocks
-                query = (
-                    sa.select(entry.table, blocks.c.timestamp, blocks.c.hash)
-                    .join(blocks, blocks.c.number == entry.table.c.block_number)
-                    .order_by(entry.table.c.block_number, entry.table.c.log_index)
-                )
+                query = index.timed_rows(entry)
                 with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-                    result = connection.execution_options(yield_per=_ROWS).execute(query)
-                    for rows in result.partitions():
+                    for rows in connection.parts(query.text, _ROWS):
                         columns = [
                             pa.array(_values(entry, place, values), field.type)
                             for place, (field, values) in enumerate(
@@ -65,10 +58,10 @@ def export_parquet(index: Index, folder: Path) -> list[Path]:
 
 
 def _values(entry: EventTable, place: int, values: tuple[Any, ...]) -> list[Any]:
-    columns = list(entry.table.c)
-    if place < len(columns) and isinstance(columns[place].type, WideInteger):
-        return [str(value) for value in values]
-    return list(values)
+    kinds = [*(column.kind for column in entry.table.columns), Kind.INTEGER, Kind.BINARY]
+    kind = kinds[place]  # the last two are the block's time and hash
+    found = [from_database(kind, value) for value in values]
+    return [str(value) for value in found] if kind.is_wide else found
 
 
 def _arrow_schema(entry: EventTable) -> "pa.Schema":
@@ -81,10 +74,10 @@ def _arrow_schema(entry: EventTable) -> "pa.Schema":
             ("tx_hash", pa.binary(32)),
             *((leaf.column, _arrow_type(leaf)) for leaf in entry.leaves),
             (
-                "timestamp_" if "timestamp" in entry.table.c else "timestamp",
+                "timestamp_" if "timestamp" in entry.table.names else "timestamp",
                 pa.timestamp("s", "UTC"),
             ),
-            ("block_hash_" if "block_hash" in entry.table.c else "block_hash", pa.binary(32)),
+            ("block_hash_" if "block_hash" in entry.table.names else "block_hash", pa.binary(32)),
         ],
         metadata={"contract": entry.role, "event": entry.event.signature},
     )
@@ -93,12 +86,11 @@ def _arrow_schema(entry: EventTable) -> "pa.Schema":
 def _arrow_type(leaf: Leaf) -> "pa.DataType":
     import pyarrow as pa
 
-    kind = leaf.sql_type
-    if isinstance(kind, sa.BigInteger):
+    if leaf.kind is Kind.INTEGER:
         return pa.int64()
-    if isinstance(kind, sa.Boolean):
+    if leaf.kind is Kind.BOOLEAN:
         return pa.bool_()
-    if isinstance(kind, sa.LargeBinary):
+    if leaf.kind is Kind.BINARY:
         size = re.fullmatch(r"bytes(\d+)", leaf.type)
         return pa.binary(32 if leaf.is_hash else int(size[1]) if size else -1)
     return pa.string()

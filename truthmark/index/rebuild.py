@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds an index anew from the chain; the old one serves until the new one is whole."""
 
+import sqlite3
 from pathlib import Path
-
-import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from truthmark.chain.connection import Chain
 from truthmark.errors import ConfigError
 from truthmark.index.database import Index
+from truthmark.index.engine import sqlite_file
 from truthmark.index.follower import Follower, SyncResult
 from truthmark.types import Progress
 
@@ -39,12 +38,9 @@ def rebuild(chain: Chain, url: str, folder: Path, progress: Progress | None = No
             try:
                 _take_over(chain, url, follower.index)
             except ConfigError as error:
-                place = sa.make_url(url)
-                if not place.database or place.get_backend_name() != "sqlite":
+                damaged = sqlite_file(url)
+                if damaged is None or not _is_damage(error.__cause__):
                     raise
-                if not _is_damage(error.__cause__):
-                    raise
-                damaged = Path(place.database)
                 follower.index.close()
                 # What is left of the old log must never be applied to the new file.
                 _remove(damaged)
@@ -66,7 +62,9 @@ def _take_over(chain: Chain, url: str, new: Index) -> None:
 
 def _is_damage(error: BaseException | None) -> bool:
     """Tell a file that is no database (any more) from one that cannot be used just now."""
-    return isinstance(error, DatabaseError) and not isinstance(error, OperationalError)
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )
 
 
 def _remove(path: Path) -> None:

@@ -2,76 +2,27 @@
 """SQL tables made from contract interfaces: one for each event of each contract.
 
 Structs become one column for each field (`terms.public_key.x` is `terms_public_key_x`), arrays
-become JSON text. Columns are typed, and nothing is rounded: see `WideInteger`.
+become JSON text. Columns are typed, and nothing is rounded: see `Kind.WIDE`.
 """
 
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from truthmark.chain.abi import Event, Parameter, is_dynamic, load_artifact
 from truthmark.config import ChainProfile
 from truthmark.hashing import keccak256
+from truthmark.index.sql import Column, Kind, Table, from_database, to_sqlite
 
 SCHEMA_VERSION = 2
 """Part of the fingerprint: tables of another version are not read."""
 
 OWN_COLUMNS = ("block_number", "log_index", "tx_hash")
 """Columns that every event table begins with; the first two are its key."""
-
-_INT64 = 2**63
-
-
-class WideInteger(TypeDecorator[int]):
-    """An integer of up to 256 bits, kept whole.
-
-    PostgreSQL has a type for it. SQLite's integers end at 2^63 - 1: larger ones are 32 bytes,
-    which SQLite sorts behind all integers and among themselves by value, so that comparing and
-    sorting work on the mixture too. (Only signed values below -2^63 sort wrong; no event has any.)
-    """
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def __init__(self, signed: bool = False) -> None:
-        super().__init__()
-        self.signed = signed
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type that holds 256 bits there."""
-        return dialect.type_descriptor(
-            sa.BigInteger() if dialect.name == "sqlite" else sa.Numeric(78, 0)
-        )
-
-    def process_bind_param(self, value: int | bytes | None, dialect: Dialect) -> Any:
-        """Turn an integer, or SQLite's form of one, into what the database keeps."""
-        if isinstance(value, bytes):
-            value = int.from_bytes(value, "big", signed=self.signed)
-        if value is None:
-            return None
-        return to_sqlite(value) if dialect.name == "sqlite" else Decimal(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        """Turn what the database keeps into an integer."""
-        if isinstance(value, bytes):
-            return int.from_bytes(value, "big", signed=self.signed)
-        return None if value is None else int(value)
-
-
-def to_sqlite(value: int) -> int | bytes:
-    """Return what stands for an integer of up to 256 bits in SQLite."""
-    if -_INT64 <= value < _INT64:
-        return value
-    return value.to_bytes(32, "big", signed=value < 0)
 
 
 @dataclass(frozen=True)
@@ -103,16 +54,16 @@ class Leaf:
         return self.is_hash or not is_dynamic(self.parameter)
 
     @cached_property
-    def sql_type(self) -> TypeEngine[Any]:
-        """The column's type."""
+    def kind(self) -> Kind:
+        """What the column holds."""
         if self.is_hash or self.type.startswith("bytes"):
-            return sa.LargeBinary() if self.is_word or self.type == "bytes" else sa.Text()
+            return Kind.BINARY if self.is_word or self.type == "bytes" else Kind.TEXT
         if self.type == "bool":
-            return sa.Boolean()
+            return Kind.BOOLEAN
         if match := re.fullmatch(r"(u?)int(\d+)", self.type):
             fits = int(match[2]) < 64 or (not match[1] and int(match[2]) == 64)
-            return sa.BigInteger() if fits else WideInteger(signed=not match[1])
-        return sa.Text()
+            return Kind.INTEGER if fits else Kind.WIDE if match[1] else Kind.SIGNED
+        return Kind.TEXT
 
 
 @dataclass(frozen=True)
@@ -131,10 +82,17 @@ class EventTable:
     address: str
     event: Event
     leaves: tuple[Leaf, ...]
-    table: sa.Table
+    table: Table
+
+    def values(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return what a row holds by column, from all columns as a driver gives them."""
+        return {
+            column.name: from_database(column.kind, value)
+            for column, value in zip(self.table.columns, row, strict=True)
+        }
 
     def args(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an event's values by name, as `Contract.logs` gives them, from a row."""
+        """Return an event's values by name, as `Contract.logs` gives them, from `values`."""
         values = {leaf.path: from_column(leaf, row[leaf.column]) for leaf in self.leaves}
         return {part.name: _gather(part, (part.name,), values) for part in self.event.inputs}
 
@@ -144,7 +102,6 @@ class Schema:
     """All tables of the index of a profile.
 
     Attributes:
-        metadata: The tables, to be created.
         events: By role and event, such as ("market", "Purchased").
         start: The first block that can hold logs.
         fingerprint: Changes with anything that the tables' content depends on.
@@ -153,12 +110,42 @@ class Schema:
         blocks: Blocks that hold logs, and others by which a reorganisation is noticed.
     """
 
-    metadata: sa.MetaData
     events: Mapping[tuple[str, str], EventTable]
     start: int
     fingerprint: str
-    cursor: sa.Table
-    blocks: sa.Table
+    cursor: Table
+    blocks: Table
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables."""
+        return [self.cursor, self.blocks, *(entry.table for entry in self.events.values())]
+
+
+_CURSOR = Table(
+    "index_cursor",
+    (
+        Column("id", Kind.INTEGER),
+        Column("fingerprint", Kind.TEXT),
+        Column("number", Kind.INTEGER),
+        Column("hash", Kind.BINARY, is_nullable=True),
+        Column("timestamp", Kind.INTEGER),
+        Column("generation", Kind.INTEGER),
+        Column("audited", Kind.INTEGER),
+    ),
+    key=("id",),
+)
+
+_BLOCKS = Table(
+    "blocks",
+    (
+        Column("number", Kind.INTEGER),
+        Column("hash", Kind.BINARY),
+        Column("timestamp", Kind.INTEGER),
+        Column("has_logs", Kind.BOOLEAN),
+    ),
+    key=("number",),
+)
 
 
 def build_schema(profile: ChainProfile) -> Schema:
@@ -177,32 +164,12 @@ def build_schema(profile: ChainProfile) -> Schema:
 # Every command needs it twice, for the name of the file and for what is in it.
 @functools.lru_cache(maxsize=8)
 def _build_schema(chain_id: int, contracts: tuple[tuple[str, str, str, int], ...]) -> Schema:
-    metadata = sa.MetaData()
-    cursor = sa.Table(
-        "index_cursor",
-        metadata,
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("fingerprint", sa.Text, nullable=False),
-        sa.Column("number", sa.BigInteger, nullable=False),
-        sa.Column("hash", sa.LargeBinary),
-        sa.Column("timestamp", sa.BigInteger, nullable=False),
-        sa.Column("generation", sa.BigInteger, nullable=False),
-        sa.Column("audited", sa.BigInteger, nullable=False),
-    )
-    blocks = sa.Table(
-        "blocks",
-        metadata,
-        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("hash", sa.LargeBinary, nullable=False),
-        sa.Column("timestamp", sa.BigInteger, nullable=False),
-        sa.Column("has_logs", sa.Boolean, nullable=False),
-    )
     events = {}
     identity: list[Any] = [SCHEMA_VERSION, chain_id]
     for role, artifact, address, block in contracts:
         names: set[str] = set()
         for event in load_artifact(artifact).events.values():
-            table = make_event_table(metadata, role, address, event)
+            table = make_event_table(role, address, event)
             assert event.name not in names  # Vyper has no overloaded events
             names.add(event.name)
             events[role, event.name] = table
@@ -210,10 +177,10 @@ def _build_schema(chain_id: int, contracts: tuple[tuple[str, str, str, int], ...
             identity.append([role, address, block, event.signature, columns])
     start = min((block for *_, block in contracts), default=0)
     fingerprint = keccak256(json.dumps(identity).encode()).hex()[:16]
-    return Schema(metadata, events, start, fingerprint, cursor, blocks)
+    return Schema(events, start, fingerprint, _CURSOR, _BLOCKS)
 
 
-def make_event_table(metadata: sa.MetaData, role: str, address: str, event: Event) -> EventTable:
+def make_event_table(role: str, address: str, event: Event) -> EventTable:
     """Make the table of an event of the contract at `address` (in lower case)."""
     leaves: list[Leaf] = []
     taken = set(OWN_COLUMNS)
@@ -225,16 +192,18 @@ def make_event_table(metadata: sa.MetaData, role: str, address: str, event: Even
             taken.add(column)
             leaves.append(Leaf(column, leaf.path, leaf.type, leaf.indexed, leaf.parameter))
     name = f"{role}_{snake_case(event.name)}"
-    table = sa.Table(
+    own = (
+        Column("block_number", Kind.INTEGER),
+        Column("log_index", Kind.INTEGER),
+        Column("tx_hash", Kind.BINARY),
+    )
+    table = Table(
         name,
-        metadata,
-        sa.Column("block_number", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("log_index", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("tx_hash", sa.LargeBinary, nullable=False),
-        *(sa.Column(leaf.column, leaf.sql_type, nullable=False) for leaf in leaves),
+        (*own, *(Column(leaf.column, leaf.kind) for leaf in leaves)),
+        key=("block_number", "log_index"),
         # What is indexed in the event is what people look for.
-        *(sa.Index(f"ix_{name}_{leaf.column}", leaf.column) for leaf in leaves if leaf.indexed),
-        sqlite_with_rowid=False,  # rows come in the order of the key
+        indexed=tuple(leaf.column for leaf in leaves if leaf.indexed),
+        is_clustered=True,  # rows come in the order of the key
     )
     return EventTable(role, address, event, tuple(leaves), table)
 
@@ -256,7 +225,7 @@ def to_column(leaf: Leaf, value: Any) -> Any:
     """Turn a decoded value into what its column holds in SQLite."""
     if leaf.is_hash:
         return value
-    if isinstance(leaf.sql_type, WideInteger):
+    if leaf.kind.is_wide:
         return to_sqlite(value)
     if leaf.parameter.item:
         return json.dumps(value, default=lambda raw: "0x" + raw.hex())
@@ -265,9 +234,7 @@ def to_column(leaf: Leaf, value: Any) -> Any:
 
 
 def from_column(leaf: Leaf, value: Any) -> Any:
-    """Turn what a column holds into the value that was decoded."""
-    if isinstance(value, bytes) and isinstance(leaf.sql_type, WideInteger):
-        return int.from_bytes(value, "big", signed=leaf.sql_type.signed)
+    """Turn what `EventTable.values` gives for a column into the value that was decoded."""
     if leaf.parameter.item and not leaf.is_hash:
         return leaf.parameter.from_decoded(_unjson(leaf.parameter, json.loads(value)))
     return value

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-
 from truthmark.config import to_checksum_address
 from truthmark.errors import (
     ConfigError,
@@ -20,6 +18,7 @@ from truthmark.errors import (
     MalformedReplyError,
     NotForSaleError,
 )
+from truthmark.index.sql import Sql, all_of, is_one_of
 from truthmark.market.buying import Delivered
 from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
 from truthmark.market.names import NUMBERS, TERMS_ID
@@ -250,16 +249,16 @@ class Catalogue:
         Args:
             terms_ids: Which versions.
         """
-        bought = self.follower.index.table("market", "Purchased").c
-        back = self.follower.index.table("market", "Refunded").c
+        index = self.follower.index
+        wanted = is_one_of("terms_id", terms_ids)
         query = (
-            sa.select(bought.terms_id, sa.func.count())
-            .where(bought.terms_id.in_(list(terms_ids)))
-            .where(bought.purchase_id.not_in(sa.select(back.purchase_id)))
-            .group_by(bought.terms_id)
+            f"SELECT terms_id, count(*) FROM {index.table('market', 'Purchased')} "  # noqa: S608
+            f"WHERE {wanted.text} AND purchase_id NOT IN "
+            f"(SELECT purchase_id FROM {index.table('market', 'Refunded')}) GROUP BY terms_id"
         )
-        with self.follower.index.read() as connection:
-            return {bytes(terms_id): count for terms_id, count in connection.execute(query)}
+        with index.read() as connection:
+            rows = connection.execute(query, wanted.values)
+        return {bytes(terms_id): count for terms_id, count in rows}
 
     def _buying_time(self) -> int:
         """Return the chain time of a purchase that is made now, by the index."""
@@ -495,11 +494,13 @@ class Catalogue:
                 "another endpoint, then run `truthmark index rebuild`"
             )
 
-    def _ids_of_purchases(self, **wanted: bytes | str | None) -> "sa.Select[Any] | None":
+    def _ids_of_purchases(self, **wanted: bytes | str | None) -> Sql | None:
         """Return a query of the purchases that filters let pass; None where there are none."""
-        bought = self.follower.index.table("market", "Purchased").c
-        given = [bought[name] == value for name, value in wanted.items() if value is not None]
-        return sa.select(bought.purchase_id).where(*given) if given else None
+        given = [Sql(f"{name} = ?", (v,)) for name, v in wanted.items() if v is not None]
+        if not given:
+            return None
+        table, where = self.follower.index.table("market", "Purchased"), all_of(given)
+        return Sql(f"SELECT purchase_id FROM {table}{where.text}", where.values)  # noqa: S608
 
     # -------------------------------------------------------------- validators
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
+from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.asking import PATIENCE_SECONDS, ask_all
 from truthmark.market.catalogue import Offer, Version
 from truthmark.market.session import is_devnet
@@ -88,11 +87,12 @@ def seller_seen_at(session: "Session", version: Version) -> int:
     index, catalogue = session.catalogue.follower.index, session.catalogue
     mine = catalogue.versions(seller=version.terms.seller)
     seen = max((v.listed_at for v in mine), default=version.listed_at)
-    listed = index.table("registry", "VersionListed").c
-    own = sa.select(listed.terms_id).where(listed.seller == version.terms.seller)
-    opened = index.table("registry", "CustodyOpened").c
-    direct = sa.select(opened.custody_id).where(
-        opened.terms_id.in_(own), opened.custody_lock == sa.literal(0, opened.custody_lock.type)
+    listed = index.table("registry", "VersionListed")
+    own = Sql(f"SELECT terms_id FROM {listed} WHERE seller = ?", (version.terms.seller,))  # noqa: S608
+    opened = index.table("registry", "CustodyOpened")
+    direct = Sql(
+        f"SELECT custody_id FROM {opened} WHERE custody_lock = 0 AND terms_id IN ({own.text})",  # noqa: S608
+        own.values,
     )
     for role, event, column, wanted in (
         ("registry", "VersionRepriced", "terms_id", own),
@@ -101,14 +101,13 @@ def seller_seen_at(session: "Session", version: Version) -> int:
         ("registry", "CustodyExtended", "custody_id", direct),
         ("market", "Delivered", "custody_id", direct),
     ):
-        table, blocks = index.table(role, event), index.schema.blocks
+        among = is_one_of(f"e.{quoted(column)}", wanted)
         query = (
-            sa.select(sa.func.max(blocks.c.timestamp))
-            .join(table, blocks.c.number == table.c.block_number)
-            .where(table.c[column].in_(wanted))
+            "SELECT max(b.timestamp) FROM blocks b "  # noqa: S608
+            f"JOIN {index.table(role, event)} e ON b.number = e.block_number WHERE {among.text}"
         )
         with index.read() as connection:
-            seen = max(seen, connection.execute(query).scalar() or 0)
+            seen = max(seen, connection.scalar(query, among.values) or 0)
     return seen
 
 
@@ -120,11 +119,8 @@ def is_seller_silent(session: "Session", version: Version) -> bool:
 def _seen(session: "Session", since: int) -> tuple[set[str], set[str]]:
     """Return the validators whose nodes acted since a time, and those who published an offer."""
     index = session.catalogue.follower.index
-    blocks = index.schema.blocks
     with index.read() as connection:
-        first = connection.execute(
-            sa.select(sa.func.min(blocks.c.number)).where(blocks.c.timestamp >= since)
-        ).scalar()
+        first = connection.scalar("SELECT min(number) FROM blocks WHERE timestamp >= ?", (since,))
     if first is None:
         return set(), set()
     after = (first - 1, 2**31)
@@ -134,8 +130,8 @@ def _seen(session: "Session", since: int) -> tuple[set[str], set[str]]:
         for row in index.events("registry", event, after=after)
     }
     delivered = index.events("market", "Delivered", after=after)
-    table = index.table("market", "Delivered").c
-    named = sa.select(table.custody_id).where(table.block_number >= first)
+    table = index.table("market", "Delivered")
+    named = Sql(f"SELECT custody_id FROM {table} WHERE block_number >= ?", (first,))  # noqa: S608
     custodians = {
         bytes(row.args["custody_id"]): row.args["custodians"]
         for row in index.events("registry", "CustodyOpened", custody_id=named)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from truthmark.index.database import Index
+from truthmark.index.sql import Kind, Sql, all_of, from_database, is_one_of
 from truthmark.market.records import VersionStatus
 
 
@@ -52,21 +51,18 @@ def find_versions(index: Index, wanted: Wanted) -> list[dict[str, Any]]:
         and `listed_at`, the Unix time of its block.
     """
     entry = index.event_table("registry", "VersionListed")
-    price, status, query = _query(index, wanted)
-    blocks = index.schema.blocks
     rows = _run(
         index,
-        query.join(blocks, blocks.c.number == entry.table.c.block_number).with_only_columns(
-            *entry.table.c, price, status, blocks.c.timestamp
-        ),
+        wanted,
+        f"{entry.table.selected('v')}, {_price(index)}, {_status(index)}, b.timestamp",
+        "JOIN blocks b ON b.number = v.block_number",
     )
-    names, width = entry.table.c.keys(), len(entry.table.c)
     return [
         {
-            **entry.args(dict(zip(names, row[:width], strict=True))),
-            "price": row[width],
-            "status": VersionStatus(row[width + 1]),
-            "listed_at": row[width + 2],
+            **entry.args(entry.values(row[:-3])),
+            "price": from_database(Kind.WIDE, row[-3]),
+            "status": VersionStatus(row[-2]),
+            "listed_at": row[-1],
         }
         for row in rows
     ]
@@ -74,124 +70,111 @@ def find_versions(index: Index, wanted: Wanted) -> list[dict[str, Any]]:
 
 def find_terms_ids(index: Index, wanted: Wanted) -> list[bytes]:
     """Return only the ids of terms, in the same order."""
-    _, _, query = _query(index, wanted)
-    listed = index.table("registry", "VersionListed").c
-    return [bytes(row[0]) for row in _run(index, query.with_only_columns(listed.terms_id))]
+    return [bytes(terms_id) for (terms_id,) in _run(index, wanted, "v.terms_id")]
 
 
 def find_tokens(index: Index) -> list[str]:
     """Return the addresses of all tokens in which anything was ever listed."""
-    token = index.table("registry", "VersionListed").c.terms_token
-    return [str(row[0]) for row in _run(index, sa.select(token).distinct().order_by(token))]
-
-
-def _run(index: Index, query: "sa.Select[Any]") -> Sequence[Any]:
+    table = index.table("registry", "VersionListed")
+    query = f"SELECT DISTINCT terms_token FROM {table} ORDER BY terms_token"  # noqa: S608
     with index.read() as connection:
-        return connection.execute(query).all()
+        return [str(token) for (token,) in connection.execute(query)]
 
 
-def _query(
-    index: Index, wanted: Wanted
-) -> tuple["sa.ColumnElement[int]", "sa.ColumnElement[int]", "sa.Select[Any]"]:
-    """Return price, status, and a query over the wanted versions."""
-    listed = index.table("registry", "VersionListed")
-    price = sa.func.coalesce(
-        _last(index, "VersionRepriced", "price"), listed.c.price, type_=listed.c.price.type
-    )
-    status = _status(index)
-    query = sa.select(listed).order_by(listed.c.listing_id.desc(), listed.c.version.desc())
-    conditions = [] if wanted.buyable_at is None else [_is_kept(index, wanted.buyable_at)]
+def _run(index: Index, wanted: Wanted, columns: str, joined: str = "") -> list[tuple[Any, ...]]:
+    """Return columns of the wanted versions, whose table is `v`."""
+    conditions = _conditions(index, wanted)
+    table = index.table("registry", "VersionListed")
+    kept = [] if wanted.buyable_at is None else [_is_kept(index, wanted.buyable_at)]
+    newest = Sql("")
     if wanted.is_offered:
-        place = sa.func.row_number().over(
-            partition_by=listed.c.listing_id, order_by=listed.c.version.desc()
-        )
-        ranked = (
-            sa.select(listed.c.block_number, listed.c.log_index, place.label("place"))
-            .where(status == int(VersionStatus.OPEN), *conditions)
-            .subquery()
-        )
-        query = query.join(
-            ranked,
-            sa.and_(
-                ranked.c.block_number == listed.c.block_number,
-                ranked.c.log_index == listed.c.log_index,
-                ranked.c.place == 1,
-            ),
+        offered = all_of([Sql(f"{_status(index)} = {int(VersionStatus.OPEN)}"), *kept])
+        newest = Sql(
+            "JOIN (SELECT v.block_number, v.log_index, row_number() OVER "  # noqa: S608
+            "(PARTITION BY v.listing_id ORDER BY v.version DESC) AS place "
+            f"FROM {table} v{offered.text}) r ON r.block_number = v.block_number "
+            "AND r.log_index = v.log_index AND r.place = 1",
+            offered.values,
         )
     else:
-        query = query.where(*conditions)
+        conditions += kept
+    where = all_of(conditions)
+    query = (
+        f"SELECT {columns} FROM {table} v {newest.text} {joined}{where.text} "  # noqa: S608
+        "ORDER BY v.listing_id DESC, v.version DESC"
+    )
+    with index.read() as connection:
+        return connection.execute(query, (*newest.values, *where.values))
+
+
+def _conditions(index: Index, wanted: Wanted) -> list[Sql]:
+    """Return what is asked of a version itself."""
+    found = []
     if wanted.after is not None:
-        moment = sa.tuple_(listed.c.block_number, listed.c.log_index)
-        query = query.where(moment > sa.tuple_(*wanted.after))
+        found.append(Sql("(v.block_number, v.log_index) > (?, ?)", wanted.after))
     if wanted.terms_ids is not None:
-        query = query.where(listed.c.terms_id.in_(wanted.terms_ids))
+        found.append(is_one_of("v.terms_id", wanted.terms_ids))
     if wanted.older_than is not None:
-        query = query.where(listed.c.listing_id < wanted.older_than)
+        found.append(Sql("v.listing_id < ?", (wanted.older_than,)))
     if wanted.max_price is not None:
-        query = query.where(price <= sa.literal(wanted.max_price, listed.c.price.type))
+        found.append(Sql(f"{_price(index)} <= ?", (wanted.max_price,)))
     for column, value in (
-        (listed.c.listing_id, wanted.listing_id),
-        (listed.c.version, wanted.number),
-        (listed.c.seller, wanted.seller),
-        (listed.c.terms_token, wanted.token),
-        (listed.c.terms_public_key_x, wanted.public_key),
+        ("listing_id", wanted.listing_id),
+        ("version", wanted.number),
+        ("seller", wanted.seller),
+        ("terms_token", wanted.token),
+        ("terms_public_key_x", wanted.public_key),
     ):
         if value is not None:
-            query = query.where(column == value)
-    return price, status, query
+            found.append(Sql(f"v.{column} = ?", (value,)))
+    return found
 
 
-def _status(index: Index) -> "sa.ColumnElement[int]":
-    """Return how later events left a version; docs/protocol.md says which end it for good."""
+def _price(index: Index) -> str:
+    """Return the price of version `v` now."""
+    return f"coalesce({_last(index, 'VersionRepriced', 'price')}, v.price)"
+
+
+def _status(index: Index) -> str:
+    """Return how later events left version `v`; docs/protocol.md says which end it for good."""
     retired = _happened(index, "VersionRetired")
-    return sa.case(
-        (_happened(index, "VersionKilled"), int(VersionStatus.DEAD)),
-        (
-            sa.and_(retired, _happened(index, "VersionWoundUp")),
-            int(VersionStatus.CLOSED),
-        ),
-        (retired, int(VersionStatus.RETIRED)),
-        (
-            sa.func.coalesce(_last(index, "VersionPaused", "is_paused"), sa.false()),
-            int(VersionStatus.PAUSED),
-        ),
-        else_=int(VersionStatus.OPEN),
+    return (
+        f"CASE WHEN {_happened(index, 'VersionKilled')} THEN {int(VersionStatus.DEAD)} "
+        f"WHEN {retired} AND {_happened(index, 'VersionWoundUp')} "
+        f"THEN {int(VersionStatus.CLOSED)} "
+        f"WHEN {retired} THEN {int(VersionStatus.RETIRED)} "
+        f"WHEN coalesce({_last(index, 'VersionPaused', 'is_paused')}, FALSE) "
+        f"THEN {int(VersionStatus.PAUSED)} ELSE {int(VersionStatus.OPEN)} END"
     )
 
 
-def _is_kept(index: Index, now: int) -> "sa.ColumnElement[bool]":
-    """Return whether some custody of a version lasts through both windows of a purchase."""
-    listed = index.table("registry", "VersionListed").c
+def _is_kept(index: Index, now: int) -> Sql:
+    """Return whether some custody of version `v` lasts through both windows of a purchase."""
     opened, accepted, extended, closed = (
-        index.table("registry", event).c
+        index.table("registry", event)
         for event in ("CustodyOpened", "CustodyAccepted", "CustodyExtended", "CustodyClosed")
     )
-    until = listed.terms_delivery_seconds + listed.terms_inspection_seconds + now
-    lasts = sa.or_(
-        opened.custody_end >= until,
-        sa.exists().where(extended.custody_id == opened.custody_id, extended.end >= until),
-    )
+    until = "v.terms_delivery_seconds + v.terms_inspection_seconds + ?"
     # The acceptance that makes a custody live says so; in direct mode it comes with the opening.
-    is_live = sa.exists().where(
-        accepted.custody_id == opened.custody_id, accepted.is_live == sa.true()
+    return Sql(
+        f"EXISTS (SELECT 1 FROM {opened} o WHERE o.terms_id = v.terms_id "  # noqa: S608
+        f"AND (o.custody_end >= {until} OR EXISTS (SELECT 1 FROM {extended} x "
+        f'WHERE x.custody_id = o.custody_id AND x."end" >= {until})) '
+        f"AND EXISTS (SELECT 1 FROM {accepted} a WHERE a.custody_id = o.custody_id AND a.is_live) "
+        f"AND NOT EXISTS (SELECT 1 FROM {closed} c WHERE c.custody_id = o.custody_id))",
+        (now, now),
     )
-    is_closed = sa.exists().where(closed.custody_id == opened.custody_id)
-    return sa.exists().where(opened.terms_id == listed.terms_id, lasts, is_live, sa.not_(is_closed))
 
 
-def _happened(index: Index, event: str) -> "sa.ColumnElement[bool]":
-    listed, table = index.table("registry", "VersionListed"), index.table("registry", event)
-    return sa.exists().where(table.c.terms_id == listed.c.terms_id).correlate(listed)
+def _happened(index: Index, event: str) -> str:
+    table = index.table("registry", event)
+    return f"EXISTS (SELECT 1 FROM {table} h WHERE h.terms_id = v.terms_id)"  # noqa: S608
 
 
-def _last(index: Index, event: str, column: str) -> "sa.ColumnElement[Any]":
-    """Return a value of the newest event of a version."""
-    listed, table = index.table("registry", "VersionListed"), index.table("registry", event)
+def _last(index: Index, event: str, column: str) -> str:
+    """Return a value of the newest event of version `v`."""
+    table = index.table("registry", event)
     return (
-        sa.select(table.c[column])
-        .where(table.c.terms_id == listed.c.terms_id)
-        .order_by(table.c.block_number.desc(), table.c.log_index.desc())
-        .limit(1)
-        .correlate(listed)
-        .scalar_subquery()
+        f"(SELECT l.{column} FROM {table} l WHERE l.terms_id = v.terms_id "  # noqa: S608
+        "ORDER BY l.block_number DESC, l.log_index DESC LIMIT 1)"
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from tests.utils.rig import deploy_token
 from truthmark.chain.connection import Chain, connect_chain
@@ -41,6 +40,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'index.sqlite'}"
     assert POSTGRES is not None
+    import sqlalchemy as sa
+
     engine = sa.create_engine(POSTGRES)
     with engine.begin() as connection:
         connection.execute(sa.text("DROP SCHEMA public CASCADE"))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from eth_abi.abi import encode
 
 from truthmark.chain.abi import Event, Parameter
@@ -55,7 +54,7 @@ BARE = Event("Bare", ())
 
 
 def table(event: Event) -> EventTable:
-    return make_event_table(sa.MetaData(), "shop", ADDRESS, event)
+    return make_event_table("shop", ADDRESS, event)
 
 
 def value_of(part: Parameter, chooser: random.Random) -> Any:
@@ -123,10 +122,9 @@ def test_decode__every_kind_of_value__equals_what_was_encoded(event: Event, coun
     logs, all_values = make_logs(event, count)
     decoded = LogDecoder([entry]).decode(logs, 5, 100)
     assert decoded.count == count
-    names = entry.table.c.keys()
     rows = zip(*decoded.columns[entry.table.name], strict=True)
     for row, log, values in zip(rows, logs, all_values, strict=True):
-        known = dict(zip(names, row, strict=True))
+        known = entry.values(row)
         assert known["block_number"] == int(log["blockNumber"], 16)
         assert known["log_index"] == int(log["logIndex"], 16)
         assert hexed(known["tx_hash"]) == log["transactionHash"]

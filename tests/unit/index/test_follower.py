@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
 
 from tests.utils.indexing import HUGE, content, rebuild, trade
 from tests.utils.rig import EARLIER, account, deploy_token, recipient
@@ -21,6 +20,7 @@ from truthmark.index import follower as follower_module
 from truthmark.index.database import Index, default_index_url
 from truthmark.index.export import export_parquet
 from truthmark.index.follower import Follower
+from truthmark.index.sql import Kind, from_database
 from truthmark.testing.anvil import AnvilProcess, start_anvil
 
 OWNER = account(0).address
@@ -273,6 +273,8 @@ def test_sync__profile_without_contracts__has_nothing_to_do(chain: Chain, url: s
     [
         ("no url", "not a database URL"),
         ("mysql://x/y", "driver|SQLite or PostgreSQL"),
+        ("sqlite:/x.db", "not a database URL"),
+        ("sqlite:////tmp/x.db?timeout=3", "has options"),
         ("sqlite:////proc/nowhere/x.db", "cannot use the index|No such file"),
     ],
 )
@@ -297,11 +299,11 @@ def test_events__wide_values__are_whole_and_comparable(
     table = index.table("token", "Approval")
     with index.read() as connection:
         for low in (0, 2**63 - 1, 2**63, 2**64, 2**255):
-            query = sa.select(table.c.value).where(table.c.value > low)
-            found = sorted(row.value for row in connection.execute(query))
+            query = f"SELECT value FROM {table} WHERE value > ?"
+            found = sorted(from_database(Kind.WIDE, v) for (v,) in connection.execute(query, [low]))
             assert found == [value for value in HUGE if value > low]
-        ordered = connection.execute(sa.select(table.c.value).order_by(table.c.value.desc()))
-        assert [row.value for row in ordered] == list(HUGE)[::-1]
+        ordered = connection.execute(f"SELECT value FROM {table} ORDER BY value DESC")
+        assert [from_database(Kind.WIDE, v) for (v,) in ordered] == list(HUGE)[::-1]
     assert index.events("token", "Approval", value=2**255)[0].args["value"] == 2**255
 
 
@@ -335,9 +337,8 @@ def test_sync__many_blocks__old_headers_are_forgotten_and_reorganisations_still_
     for _ in range(8):
         process.rpc("anvil_mine", hex(100))
         follower.sync()
-    blocks = follower.index.schema.blocks
     with follower.index.read() as connection:
-        kept = connection.execute(sa.select(sa.func.count()).select_from(blocks)).scalar_one()
+        kept = connection.scalar("SELECT count(*) FROM blocks")
     assert kept < 500
     trade(chain, random.Random(1), 3)
     follower.sync()

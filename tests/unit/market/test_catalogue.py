@@ -166,8 +166,8 @@ NOW = BIRTH + 50_000
 
 
 def set_now(paper: Paper, now: int = NOW) -> None:
-    with paper.index.engine.begin() as connection:
-        connection.execute(paper.index.schema.cursor.update().values(timestamp=now))
+    with paper.index.write() as connection:
+        connection.execute("UPDATE index_cursor SET timestamp = ?", [now])
 
 
 WINDOWS = 1_200 + BUYING_SECONDS  # of the terms on paper, and what a block may take
