@@ -313,7 +313,7 @@ class Settings:
         account: Name or address of the keystore file that signs.
         keystore: Folder of keystore files; name `~/.ape/accounts` here to share Ape's.
         confirmations: Instead of the profile's.
-        index_url: SQLAlchemy URL of the index; a SQLite file in the home folder if not given.
+        index_url: Of SQLite or PostgreSQL; a SQLite file in the home folder if not given.
         rpc_timeout: Seconds to wait for one answer of an endpoint.
         max_gas_price_gwei: Never offer more for a unit of gas, whatever an endpoint advises.
         named: Which of these were chosen, and not left at their defaults.

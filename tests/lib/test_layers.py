@@ -19,6 +19,7 @@ FOLDERS = ("truthmark", "app", "scripts", "bench", "tests", "tools")
 # What only some folders may import.
 RESERVED = {
     "web3": {"truthmark/chain", "tests", "bench"},
+    "sqlalchemy": {"truthmark/index", "tests"},
     "ipfshttpclient": {"truthmark/storage"},
     "streamlit": {"app", "tests/app"},
     "ape": {"scripts", "tests"},
@@ -87,9 +88,27 @@ def test_package__public_folders__have_no_imports_of_the_tree_around_it(files):
 @pytest.mark.parametrize("module", ["truthmark", "truthmark.cli.main"])
 def test_import__front_door__loads_nothing_heavy(module):
     assert importlib.util.find_spec(module) is not None
-    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
-    loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))
-    assert HEAVY.isdisjoint(name.split(".")[0] for name in loaded)
+    assert HEAVY.isdisjoint(loaded_by(f"import {module}"))
+
+
+def test_import__what_search_show_and_balance_need__is_little(tmp_path):
+    """They open an index too: SQLite takes nothing but the standard library."""
+    loaded = loaded_by(
+        "import truthmark.cli.browse, truthmark.cli.money, truthmark.cli.dataset\n"
+        "import truthmark.market.surface, truthmark.market.upkeep, truthmark.index.follower\n"
+        "from truthmark.config import ChainProfile\n"
+        "from truthmark.index.database import Index\n"
+        f"Index(ChainProfile('none', 1), 'sqlite:///{tmp_path}/index.sqlite').tip()"
+    )
+    assert "sqlite3" in loaded
+    assert (HEAVY - {"cryptography"}).isdisjoint(loaded)  # the vault's keys need that one
+
+
+def loaded_by(code):
+    """Return the packages that a program has loaded at its end."""
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    names = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))
+    return {name.split(".")[0] for name in names}
 
 
 def test_layers__contract_in_pyproject__is_kept():

@@ -93,7 +93,7 @@ class Follower:
 
         Args:
             chain: With the contracts to follow.
-            url: SQLAlchemy URL of the index.
+            url: URL of the index, in SQLite or PostgreSQL.
 
         Raises:
             ConfigError: The index cannot be used, or is of other contracts.

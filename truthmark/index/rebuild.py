@@ -20,7 +20,7 @@ def rebuild(chain: Chain, url: str, folder: Path, progress: Progress | None = No
 
     Args:
         chain: With the contracts to follow.
-        url: SQLAlchemy URL of the index.
+        url: URL of the index, in SQLite or PostgreSQL.
         folder: Where the new one is built; one process at a time may do so.
         progress: Called with blocks done and blocks in all.
 

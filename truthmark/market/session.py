@@ -162,7 +162,7 @@ class Session:
 
     @property
     def index_url(self) -> str:
-        """SQLAlchemy URL of the index."""
+        """URL of the index, in SQLite or PostgreSQL."""
         from truthmark.index.database import default_index_url
 
         return self.settings.index_url or default_index_url(self.profile, self.index_folder)
