@@ -28,6 +28,7 @@ _ENTITIES: Final = {ord(char): f"&#{ord(char)};" for char in "\\`*_[]()<>|#!&~"}
 _MOST_FILES: Final = 20
 _MOST_TABLES: Final = 200
 
+_PARQUET: Final = b"PAR1"
 _READ_AS_FOLDER: Final = TABLE_SUFFIXES | {".json", ".avro", ".orc"}
 
 # Names of licences on the Hugging Face hub, by SPDX identifiers in lower case.
@@ -68,7 +69,7 @@ def complete(container: "Container", folder: Path, names: Mapping[str, str]) -> 
     if any(name.lower().partition("/")[0] == README_NAME.lower() for name in names.values()):
         return
     configs = _configs(_wanted(container, names), names)
-    if configs or not _is_one_table(names.values()):
+    if configs or not _is_one_table(folder, names.values()):
         (folder / README_NAME).write_text(readme(container, names, configs), encoding="utf-8")
 
 
@@ -131,10 +132,18 @@ def _licence_lines(licence: str, written: Iterable[str]) -> list[str]:
     return [*lines, *(f"license_link: {name}" for name in sorted(texts)[:1])]
 
 
-def _is_one_table(written: Iterable[str]) -> bool:
+def _is_one_table(folder: Path, written: Iterable[str]) -> bool:
     """Whether a folder holds nothing but tables, leaving out what readers of folders pass over."""
     shown = [name for name in written if not any(part[0] in "._" for part in name.split("/"))]
-    return bool(shown) and all(Path(name).suffix.lower() in _READ_AS_FOLDER for name in shown)
+    return bool(shown) and all(
+        Path(name).suffix.lower() in _READ_AS_FOLDER or _is_parquet(folder / name) for name in shown
+    )
+
+
+def _is_parquet(path: Path) -> bool:
+    # Those that read folders of Parquet files do not ask for a suffix.
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
 
 
 def _correct(folder: Path, parent: str, names: Mapping[str, str]) -> None:

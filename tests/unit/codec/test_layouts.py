@@ -288,6 +288,18 @@ def test_extract__readme_of_windows__keeps_its_line_ends(tmp_path: Path) -> None
     assert (out / "README.md").read_bytes() == text.replace("x.csv", "x.parquet").encode()
 
 
+@pytest.mark.parametrize("names", [("part-0", "part-1"), ("a.snappy", "year=2024/b.gz")])
+def test_extract__parquet_without_its_suffix__stays_one_table(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "in" / name)
+    out = opened(tmp_path / "in", tmp_path)
+    assert not (out / "README.md").exists()
+    assert pa.dataset.dataset(out, format="parquet").count_rows() == 2
+
+
 def test_extract__readme_with_an_anchor__keeps_it(tmp_path: Path) -> None:
     text = config(
         "- config_name: a", "  data_files: &f x.csv", "- config_name: b", "  data_files: *f"
