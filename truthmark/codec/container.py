@@ -13,7 +13,7 @@ from truthmark.cid import CID, cid_of_stream
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
-from truthmark.codec.frames import to_frame
+from truthmark.codec.frames import UNREADABLE, to_frame
 from truthmark.codec.hub import in_order
 from truthmark.codec.index import Index, Segment, check_index_size
 from truthmark.codec.limits import (
@@ -41,15 +41,6 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "arrow", "original"]
 _MANY_FILES: Final = 5
-# What pandas and Arrow raise on values that a type allows and pandas does not.
-_UNREADABLE: Final = (
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
 
 
 class File:
@@ -222,11 +213,11 @@ class Container:
         frame: pd.DataFrame
         try:
             frame = to_frame(table)
-        except (pa.ArrowException, *_UNREADABLE):
+        except (pa.ArrowException, *UNREADABLE):
             # What the schema says about pandas comes from outside and may make no sense.
             try:
                 frame = to_frame(table.replace_schema_metadata(None))
-            except (pa.ArrowException, *_UNREADABLE) as error:
+            except (pa.ArrowException, *UNREADABLE) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CodecError(
                     f"pandas cannot hold these rows ({reason}); read them with to_table"

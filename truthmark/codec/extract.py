@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec import readme
 from truthmark.codec.durable import new_folder
+from truthmark.codec.frames import readable_schema
 from truthmark.codec.names import fold_path
 from truthmark.codec.parquet import CannotHoldError, write_parquet
 from truthmark.codec.workers import ordered_map
@@ -222,8 +223,8 @@ def _write_table(
 ) -> None:
     import pyarrow as pa
 
-    schema = file.schema
-    assert schema is not None
+    assert file.schema is not None
+    schema = readable_schema(file.schema)
 
     def batches() -> "Iterator[pa.RecordBatch]":
         return container.iter_batches(file.path, processes=processes)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.errors import CodecError
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 _STEP = 64 << 10
 _EXACT_IN_FLOATS = 2**53
+# What pandas and Arrow raise on values that a type allows and pandas does not.
+UNREADABLE: Final = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 def to_frame(table: "pa.Table") -> "pd.DataFrame":
@@ -50,6 +59,23 @@ def to_frame(table: "pa.Table") -> "pd.DataFrame":
         )
         frame.isetitem(place, exact.set_axis(frame.index))
     return frame
+
+
+def readable_schema(schema: "pa.Schema") -> "pa.Schema":
+    """Return a schema without what it says about pandas, if pandas fails at that.
+
+    It comes from outside, and pandas itself writes names of types that it cannot read.
+    """
+    import pyarrow as pa
+
+    if b"pandas" not in (schema.metadata or {}):
+        return schema
+    try:
+        schema.empty_table().to_pandas()
+    except (pa.ArrowException, *UNREADABLE):
+        kept = {key: text for key, text in schema.metadata.items() if key != b"pandas"}
+        return schema.with_metadata(kept)
+    return schema
 
 
 def _would_round(column: "pa.ChunkedArray | pa.Array") -> bool:

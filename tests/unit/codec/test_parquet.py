@@ -164,6 +164,22 @@ def test_extract__views__are_plain_for_every_reader_of_parquet(
     assert pl.read_parquet(out / "data.parquet")["x"].to_list() == wanted
 
 
+@pytest.mark.parametrize("words", [None, b"junk", b"{}", b'{"index_columns": [3]}', b"[]"])
+def test_extract__pandas_cannot_read_its_own_words__they_are_left_out(
+    words: bytes | None, tmp_path: Path
+) -> None:
+    lists = pd.array([[1], None], dtype=pd.ArrowDtype(pa.list_(pa.int64())))
+    table = pa.Table.from_pandas(pd.DataFrame({"a": lists}))
+    if words is not None:
+        table = table.replace_schema_metadata({"pandas": words})
+    for format in ("parquet", "arrow"):
+        out, _ = extracted(table, tmp_path / format, format)
+        path = out / f"data.{format}"
+        read = pq.read_table(path) if format == "parquet" else read_arrow(path)
+        assert len(read.to_pandas()) == 2
+        assert read["a"].to_pylist() == [[1], None]
+
+
 def test_write_parquet__values_come_back_changed__is_refused(tmp_path: Path) -> None:
     first, then = pa.table({"x": BOXES}), pa.table({"x": BOXES.take([2, 1, 0])})
     readings = iter([first.to_batches(), then.to_batches()])
