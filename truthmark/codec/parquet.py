@@ -35,7 +35,8 @@ class ParquetFile:
     Readers of Arrow make of a column what a hint in the file says that it was. pyarrow 25 fails
     where that is a fixed-size list and one of them is missing, so where one is missing the hint
     says that these are lists of any length. pandas fails at views inside of others and polars at
-    views of lists, so in the hint views are plain texts, bytes and lists.
+    views of lists, so in the hint views are plain texts, bytes and lists. pyarrow fails at
+    dictionaries inside of others that differ between groups of rows, so there these are plain.
     """
 
     def __init__(self, sink: "Path | io.BytesIO", schema: "pa.Schema") -> None:
@@ -72,7 +73,7 @@ class ParquetFile:
         import pyarrow as pa
 
         with _reasons():
-            fields = [_readable(field, any_length=self.has_missing) for field in self._schema]
+            fields = [_readable(field, self.has_missing) for field in self._schema]
             schema = pa.schema(fields, metadata=self._schema.metadata)
             hint = base64.b64encode(schema.serialize().to_pybytes())
             self._writer.add_key_value_metadata({_HINT: hint.decode()})
@@ -178,21 +179,24 @@ def _lacks_fixed(array: "pa.Array", *, above: bool = False) -> bool:
     return _lacks_fixed(array.values)  # of a list or map: what is missing has nothing below
 
 
-def _readable(field: "pa.Field", *, any_length: bool) -> "pa.Field":
+def _readable(field: "pa.Field", any_length: bool, *, is_nested: bool = False) -> "pa.Field":
     """Return a field whose type every reader can make of what Parquet holds."""
-    return field.with_type(_readable_type(field.type, any_length))
+    return field.with_type(_readable_type(field.type, any_length, is_nested))
 
 
-def _readable_type(kind: "pa.DataType", any_length: bool) -> "pa.DataType":
+def _readable_type(kind: "pa.DataType", any_length: bool, is_nested: bool) -> "pa.DataType":
     import pyarrow as pa
 
     if isinstance(kind, pa.DictionaryType):
-        values = _readable_type(kind.value_type, any_length)
+        values = _readable_type(kind.value_type, any_length, is_nested)
+        if is_nested:
+            return values
         return pa.dictionary(kind.index_type, values, ordered=kind.ordered)
     plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     if kind in plain:
         return plain[kind]
-    parts = [_readable(kind.field(i), any_length=any_length) for i in range(kind.num_fields)]
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    parts = [_readable(field, any_length, is_nested=True) for field in fields]
     if isinstance(kind, pa.ListViewType) or (any_length and isinstance(kind, pa.FixedSizeListType)):
         return pa.list_(parts[0])
     if isinstance(kind, pa.LargeListViewType):

@@ -164,6 +164,21 @@ def test_extract__views__are_plain_for_every_reader_of_parquet(
     assert pl.read_parquet(out / "data.parquet")["x"].to_list() == wanted
 
 
+def test_extract__dictionaries_inside_change_on_the_way__parquet_is_read_whole(
+    tmp_path: Path,
+) -> None:
+    def rows(*texts: str) -> pa.RecordBatch:
+        values = pa.array(texts).dictionary_encode()
+        lists = pa.ListArray.from_arrays(pa.array(range(len(texts) + 1), pa.int32()), values)
+        return pa.record_batch({"s": pa.StructArray.from_arrays([values], ["t"]), "l": lists})
+
+    table = pa.Table.from_batches([rows("a", "b"), rows("c", "b"), rows("d")])
+    out, notes = extracted(table, tmp_path)
+    assert not notes
+    with pq.ParquetFile(out / "data.parquet") as file:
+        assert file.read().to_pylist() == table.to_pylist()
+
+
 @pytest.mark.parametrize("words", [None, b"junk", b"{}", b'{"index_columns": [3]}', b"[]"])
 def test_extract__pandas_cannot_read_its_own_words__they_are_left_out(
     words: bytes | None, tmp_path: Path
