@@ -116,6 +116,14 @@ def in_order(splits: Iterable[str]) -> list[str]:
     return [*(name for name in _WORDS if name in names), *sorted(set(names) - _WORDS.keys())]
 
 
+def reader(path: str) -> str | None:
+    """Return which reader of `datasets` may load a file, such as `csv` for `x.csv.gz`; or None."""
+    for part in path.rpartition("/")[2].split(".")[1:]:
+        if (found := _reader_of("." + part.lower())) is not None:
+            return found[0]
+    return None
+
+
 def split_name(split: str) -> str:
     """Return a split's name as `datasets` allows it: words joined by dots."""
     if _SPLIT_NAME.fullmatch(split):

@@ -13,6 +13,8 @@ from truthmark.codec.tables import is_table_file
 # How the reader of a suffix splits lines anyway; a README may say so again.
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 
+_COMPRESSED: Final = frozenset({".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"})
+
 
 @dataclass
 class Layout:
@@ -42,6 +44,8 @@ def read_layout(files: Mapping[str, Path]) -> Layout:
         for split, members in splits.items():
             for path in members:
                 layout.splits.setdefault(path, split)
+    for splits in named or [hub.named_splits(paths) or {"": _compressed_and_tables(paths)}]:
+        layout.kept |= _loaded_with_others([path for some in splits.values() for path in some])
     for parent, reason in _descriptions(files):
         prefix = f"{parent}/" if parent else ""
         for path in paths:
@@ -51,6 +55,29 @@ def read_layout(files: Mapping[str, Path]) -> Layout:
         if Path(readme).name == README_NAME:
             layout.kept |= _read_with_options(files, readme, paths)
     return layout
+
+
+def _compressed_and_tables(paths: Sequence[str]) -> list[str]:
+    return [
+        path
+        for path in paths
+        if is_table_file(Path(path))
+        or (Path(path).suffix.lower() in _COMPRESSED and is_table_file(Path(path).with_suffix("")))
+    ]
+
+
+def _loaded_with_others(members: Sequence[str]) -> dict[str, str]:
+    """Return the tables that `datasets` loads together with files that stay what they are.
+
+    It has one reader for all of them, so the others would be left out beside Parquet.
+    """
+    others = {hub.reader(path): path for path in members if not is_table_file(Path(path))}
+    others.pop(None, None)
+    return {
+        path: f"{others[hub.reader(path)]} is loaded together with them"
+        for path in members
+        if is_table_file(Path(path)) and hub.reader(path) in others
+    }
 
 
 def _descriptions(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:

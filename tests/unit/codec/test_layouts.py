@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is opened loads as its source did: layouts of folders × tools that read folders."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -286,6 +287,26 @@ def test_extract__readme_of_windows__keeps_its_line_ends(tmp_path: Path) -> None
     (source / "README.md").write_bytes(text.encode())
     out = opened(source, tmp_path)
     assert (out / "README.md").read_bytes() == text.replace("x.csv", "x.parquet").encode()
+
+
+@pytest.mark.parametrize(
+    ("table", "other"),
+    [("train.csv", "test.csv.gz"), ("a.csv", "b.csv.gz"), ("train.jsonl", "test.json")],
+)
+def test_extract__table_loaded_with_a_file__loads_as_its_source(
+    table: str, other: str, tmp_path: Path, load: Callable[[Path], Any]
+) -> None:
+    text = '{"a": 1}\n' if "json" in table else "a\n1\n"
+    source = write(tmp_path / "in" / "folder", {table: text})
+    (source / other).write_bytes(gzip.compress(text.encode()) if "gz" in other else text.encode())
+    out = opened(source, tmp_path)
+    assert load(source) is not None
+    assert load(out) == load(source)
+
+
+def test_pack__json_beside_tables__leaves_them_tables(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", {"a.jsonl": '{"a": 1}\n', "schema.json": "{}", "x.csv.gz": ""})
+    assert sorted(path.name for path in opened(source, tmp_path).glob("a.*")) == ["a.parquet"]
 
 
 @pytest.mark.parametrize("names", [("part-0", "part-1"), ("a.snappy", "year=2024/b.gz")])
