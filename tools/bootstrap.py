@@ -162,6 +162,11 @@ def install_lock(python: Path, lock: Path, progress: Progress) -> None:
 def _install_self(progress: Progress) -> None:
     itself = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     _run([*_pip(PYTHON), "install", *itself], _advise_pip)
+    # As pip does with what it installs: else short commands are slow where Python may not keep
+    # what it compiles.
+    _run(
+        [str(PYTHON), "-m", "compileall", "-q", str(ROOT / "truthmark")], lambda _: "cannot compile"
+    )
 
 
 def _pip(python: Path) -> list[str]:
