@@ -99,7 +99,7 @@ def _play(world: World, stage: Stage, *, retires: bool) -> None:
     with stage.act("The seller goes away"):
         away = world.take_seller_away()
         stage.verified(
-            f"no process of the seller runs; his keys and blocks are now in {away.name}",
+            f"no process of the seller runs; their keys and blocks are now in {away.name}",
             "this script moved the folder",
         )
 
@@ -112,7 +112,7 @@ def _play(world: World, stage: Stage, *, retires: bool) -> None:
     _update(stage, world, versions["crowd"], sources["crowd"][0])
 
     if retires:
-        with stage.act("The seller retires his listings, and the bonds come back"):
+        with stage.act("The seller retires the listings, and the bonds come back"):
             _retire(stage, world)
 
     with stage.act("Everybody takes out what is theirs"):
@@ -239,9 +239,9 @@ def _settle(stage: Stage, world: World, versions: list[Version]) -> None:
 
 def _what_cannot_happen(stage: Stage, world: World, versions: dict[str, Version]) -> None:
     table = versions["table"]
-    with stage.act("Somebody lists the sealed shares under a name of his own"):
+    with stage.act("Somebody lists the sealed shares under a name of their own"):
         _steal_shares(stage, world, table)
-    with stage.act("A copycat lists the same bytes under a key of his own"):
+    with stage.act("A copycat lists the same bytes under a key of their own"):
         _copy(stage, world, table)
     with stage.act("The custodians are stopped, and one tries a wrong part"):
         _fail(stage, world, versions["images"])
@@ -252,7 +252,7 @@ def _steal_shares(stage: Stage, world: World, version: Version) -> None:
     copycat.catalogue.sync()
     epoch = copycat.catalogue.epochs(version.terms_id)[0]
     stolen = _retold(version, copycat.address)
-    # He does not know the dataset's secret; the proof that he needs is made with another one.
+    # The copycat does not know the secret; the proof that is needed is made with another one.
     proof, counter = prove_terms(
         stolen, 12345, chain_id=copycat.profile.chain_id, registry=copycat.chain.registry.address
     )
@@ -340,7 +340,7 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
         stage.refused("selling bytes that one's key does not open", str(complaint))
         receipts = buyer.complain(complaint)
     now = wealth(victim, dollar.address, victim.address)
-    assert now - had == 5 * 10**6  # his price, and half the bond
+    assert now - had == 5 * 10**6  # the price, and half the bond
     stage.verified(
         f"one complaint ({receipts[0].gas_used:,} gas) brought the price and half the bond back",
         "the contract",

@@ -50,7 +50,7 @@ class World:
         return self.net.session("seller", storage=(f"local:{store}",))
 
     def take_seller_away(self) -> Path:
-        """End all that runs of the seller and move his machine, keys and blocks out of reach."""
+        """End all that runs of the seller and move their machine, keys and blocks out of reach."""
         if self.seller_blocks is not None:
             self.seller_blocks.close()
             self.seller_blocks = None
