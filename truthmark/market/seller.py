@@ -436,11 +436,13 @@ class Seller:
             left = [a for j, a in enumerate(epoch.custodians, 1) if j not in bits(state.accepted)]
             if state.status is CustodyStatus.CLOSED or not left:
                 raise NotForSaleError(
-                    "its custodians failed a buyer; deal the key to others with `truthmark renew`"
+                    "its custodians failed a buyer; deal the key to others with "
+                    "`truthmark renew DATASET`"
                 )
             raise NotForSaleError(
                 f"not all custodians accepted in time ({', '.join(left)} did not); deal the key to "
-                "others with `truthmark renew`, which also takes back what was paid for keeping"
+                "others with `truthmark renew DATASET`, which also takes back what was paid for "
+                "keeping"
             )
         return state.status is CustodyStatus.LIVE
 
