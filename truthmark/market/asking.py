@@ -80,6 +80,11 @@ def check_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def who_is_asked(offers: Sequence[Offer]) -> list[Offer]:
+    """Return those of the offers whose nodes are asked: the first 64 that name an address."""
+    return [offer for offer in offers if offer.url][:_MAX_ASKED]
+
+
 def ask_all(
     offers: Sequence[Offer],
     *,
@@ -99,7 +104,7 @@ def ask_all(
         allow_private: Whether addresses of this machine and its network may be asked.
         patience: Seconds after which the others are left alone.
     """
-    asked = [offer for offer in offers if offer.url][:_MAX_ASKED]
+    asked = who_is_asked(offers)
     found: set[str] = set()
     lock = threading.Lock()
 

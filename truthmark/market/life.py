@@ -2,8 +2,10 @@
 """Signs of life: who of those that offer to keep keys is there, and whether a seller still is.
 
 An offer says what somebody once wanted. That a node runs behind it shows by what only a node does:
-accepting, extending, delivering within the last day; or by its signed answer now. Publishing an
-offer is done by hand, so it shows less: it puts a validator before those who were not seen at all.
+accepting, extending, delivering within the last day; or by its signed answer now. Where an offer
+names an address and nothing answers there, the node has stopped since, whatever it did before.
+Publishing an offer is done by hand, so it shows less: it puts a validator before those who were not
+seen at all.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
-from truthmark.market.asking import PATIENCE_SECONDS, ask_all
+from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
 from truthmark.market.catalogue import Offer, Version
 from truthmark.market.session import is_devnet
 
@@ -29,21 +31,24 @@ class Signs:
         answers: Its node has just answered, by its operator's signature.
         has_acted: It accepted, extended or delivered within a day.
         has_offered: It published its offer within a day.
+        is_silent: Its offer names an address, and nothing answered there just now.
     """
 
     answers: bool = False
     has_acted: bool = False
     has_offered: bool = False
+    is_silent: bool = False
 
     @property
     def shows_life(self) -> bool:
         """Whether a node seems to run."""
-        return self.answers or self.has_acted
+        return self.answers or (self.has_acted and not self.is_silent)
 
     @property
     def rank(self) -> int:
         """The smaller, the sooner it is chosen."""
-        return 0 if self.shows_life else 1 if self.has_offered else 2
+        signs = (self.shows_life, self.has_acted, self.has_offered, True)
+        return signs.index(True)
 
 
 def find_signs(
@@ -67,12 +72,14 @@ def find_signs(
         allow_private=is_devnet(session.settings),
         patience=patience,
     )
+    silent = {o.validator.address for o in who_is_asked(offers)} - answering
     acting, offering = _seen(session, now - RECENT_SECONDS)
     return {
         offer.validator.address: Signs(
             answers=offer.validator.address in answering,
             has_acted=offer.validator.address in acting,
             has_offered=offer.validator.address in offering,
+            is_silent=offer.validator.address in silent,
         )
         for offer in offers
     }

@@ -111,6 +111,13 @@ def test_find_signs__only_an_offer__comes_between(paper: Paper) -> None:
     assert Signs(answers=True).rank == Signs(has_acted=True).rank
 
 
+def test_signs__acted_but_nothing_answers_now__is_chosen_after_those_who_show_life() -> None:
+    stopped = Signs(has_acted=True, has_offered=True, is_silent=True)
+    assert not stopped.shows_life
+    assert Signs(answers=True).rank < stopped.rank < Signs(has_offered=True).rank < Signs().rank
+    assert Signs(answers=True, has_acted=True).shows_life
+
+
 def test_find_signs__nobody_offers__asks_nobody(paper: Paper) -> None:
     assert find_signs(paper.session, []) == {}
 
