@@ -73,9 +73,7 @@ class Packing:
                 f"with `truthmark list {other} …`, or give another place with --packed"
             )
         if other is not None:
-            say(
-                f"{other} holds other data, or the same before it changed; this is packed beside it"
-            )
+            say(f"{other} holds other data, or the same with other texts; this is packed beside it")
         return None
 
     def _candidates(self, previous: "Version | None") -> Iterator[Path]:
