@@ -32,6 +32,7 @@ from tests.utils.nodes import (
 )
 from tests.utils.rpc_server import serve
 from tests.utils.waiting import wait_for
+from truthmark.chain import rpc
 from truthmark.chain.contracts import Call
 from truthmark.errors import ChainError
 from truthmark.index import follower as follower_module
@@ -443,8 +444,14 @@ OTHERS = tuple(
     ids=lambda fault: fault.name,
 )
 def test_node__chain_outage__is_unready_says_so_once_and_recovers(
-    stand: Stand, sale: Sale, caplog: pytest.LogCaptureFixture, fault: Fault
+    stand: Stand,
+    sale: Sale,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A busy endpoint is waited for; here it never gets better while it is looked at.
+    monkeypatch.setattr(rpc, "PATIENCE_SECONDS", 2.0)
     port = int(stand.net.chain.url.rsplit(":", 1)[1])
     with FaultProxy(port) as proxy:
         session = stand.net.session("custodian1", rpc=(proxy.url,), rpc_timeout=1)
