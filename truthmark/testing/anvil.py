@@ -161,10 +161,11 @@ class AnvilProcess:
         if self._child is not None:
             return self._child.poll() is None
         # Not from /proc, which macOS does not have.
-        shown = subprocess.run(
-            ["ps", "-o", "comm=", "-p", str(self.pid)], capture_output=True, text=True, check=False
-        )
-        return Path(shown.stdout.strip()).name == "anvil"
+        command = ["ps", "-o", "stat=,comm=", "-p", str(self.pid)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        state, _, name = shown.stdout.strip().partition(" ")
+        # A process that has ended and that nobody has waited for is still listed, as Z.
+        return not state.startswith("Z") and Path(name.strip()).name == "anvil"
 
     def stop(self) -> None:
         """End the process, and wait until it has; does nothing if it is gone already.
