@@ -2,8 +2,6 @@
 """The app on a real server."""
 
 import contextlib
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.app.conftest import ROOT
+from tests.utils.pages import free_port, plain_environment
 
 SERVER = ROOT / "app" / "streamlit_app.py"
 START_SECONDS = 60
@@ -26,11 +25,8 @@ def serve(home: Path, log: Path) -> Iterator[str]:
         home: Of the account.
         log: File for what the server prints.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
-    environment |= {"TRUTHMARK_HOME": str(home), "TRUTHMARK_APP_LOCAL": "1"}
+    port = free_port()
+    environment = plain_environment() | {"TRUTHMARK_HOME": str(home), "TRUTHMARK_APP_LOCAL": "1"}
     command = [*(sys.executable, "-m", "streamlit", "run", str(SERVER)), "--server.headless"]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local example of docs/deploy.md, run as it stands, on a free port."""
 
-import os
-import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.utils.pages import free_port, run_script, script_of, stop_network
+
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -23,37 +19,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for name in ("ape-config.yaml", "contracts", "scripts"):
         (tmp_path / name).symlink_to(ROOT / name)
     yield tmp_path
-    if (tmp_path / "net").exists():
-        command = [sys.executable, "-m", "truthmark.cli", "devnet", "down", "net"]
-        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def run(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
-    environment["PATH"] = f"{TOOLS}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", "set -euo pipefail\n" + script],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    stop_network(tmp_path)
 
 
 def test_deploy_page__local_example__works(folder: Path) -> None:
-    (script,) = re.findall(
-        r"^```bash\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.M | re.S
-    )
-    done = run(script.replace("8545", str(free_port())), folder)
+    script = script_of((ROOT / "docs" / "deploy.md").read_text())
+    done = run_script(script.replace("8545", str(free_port())), folder)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     said = done.stdout + done.stderr
     assert said.count("everything is as planned") == 2
@@ -75,6 +46,6 @@ def test_deploy_page__local_example__works(folder: Path) -> None:
 def test_deploy__alone__says_in_one_line_what_it_needs(
     folder: Path, command: str, told: str
 ) -> None:
-    done = run(f"ape run deploy {command}", folder)
+    done = run_script(f"ape run deploy {command}", folder)
     assert told in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

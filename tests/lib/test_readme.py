@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,37 +12,30 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.utils.pages import plain_environment, script_of, stop_network
+
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(420)]
 
 ROOT = Path(__file__).resolve().parents[2]
-FENCE = re.compile(r"^```(bash|python)\n(.*?)^```$", re.M | re.S)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """What a newcomer's clone has; whatever he started is stopped."""
+    """What a newcomer's clone has; whatever they started is stopped."""
     (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     yield tmp_path
-    if (tmp_path / "net").exists():
-        command = [sys.executable, "-m", "truthmark.cli", "devnet", "down", "net"]
-        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    stop_network(tmp_path)
 
 
 def test_readme__every_block_in_order__works(folder: Path) -> None:
-    lines = ["set -euo pipefail"]
-    for language, text in FENCE.findall((ROOT / "README.md").read_text()):
-        if language == "bash":
-            lines.append(text)
-        else:
-            lines += ["python - <<'END'", text.rstrip(), "END"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
+    script = script_of((ROOT / "README.md").read_text())
     output, errors = folder / "output", folder / "errors"
     with output.open("wb") as told, errors.open("wb") as complained:
         shell = subprocess.Popen(
-            ["bash", "-c", "\n".join(lines)],
+            ["bash", "-c", script],
             cwd=folder,
-            env=environment,
+            env=plain_environment(),
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=complained,

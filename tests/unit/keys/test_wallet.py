@@ -10,13 +10,11 @@ from types import SimpleNamespace
 import pytest
 from eth_account import Account as EthAccount
 
+from tests.utils.keystores import ADDRESS, KEY
 from truthmark.errors import KeysError, PassphraseError
 from truthmark.keys import wallet
 from truthmark.keys.curve import N
 from truthmark.keys.wallet import Wallet, parse_private_key, private_key_from
-
-KEY = bytes.fromhex("7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d")
-ADDRESS = "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b"
 
 # Test vectors of the Web3 Secret Storage definition; the passphrase of both is "testpassword".
 SCRYPT_VECTOR = {
