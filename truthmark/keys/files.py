@@ -2,9 +2,12 @@
 """Files with secrets in them: readable by their owner alone, whole or not there at all."""
 
 import errno
+import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from truthmark.errors import KeysError
 
@@ -29,6 +32,18 @@ def make_private_folder(folder: Path) -> None:
         raise KeysError(
             f"{folder} cannot be created ({error.strerror}); choose a folder of your own"
         ) from error
+
+
+def save_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON that people may read into a new file, as `write_new` does.
+
+    Raises:
+        KeysError: There is such a file already, or it cannot be written.
+    """
+    try:
+        write_new(path, (json.dumps(record, indent=2) + "\n").encode())
+    except FileExistsError as error:
+        raise KeysError(f"{path} exists and is left alone; choose another name") from error
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from truthmark.errors import KeysError
 from truthmark.keys.curve import is_valid
-from truthmark.keys.files import read_limited, write_new
+from truthmark.keys.files import read_limited, save_record
 from truthmark.keys.words import word
 from truthmark.types import Point
 
@@ -48,10 +48,7 @@ class HandedKey:
         Raises:
             KeysError: There is such a file already, or it cannot be written.
         """
-        try:
-            write_new(path, (json.dumps(self.to_record(), indent=2) + "\n").encode())
-        except FileExistsError as error:
-            raise KeysError(f"{path} exists and is left alone; choose another name") from error
+        save_record(path, self.to_record())
 
 
 def read_handed_key(path: Path) -> HandedKey:

@@ -17,7 +17,7 @@ from typing import Any
 from truthmark.errors import KeysError, UnrepeatableSignatureError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, is_valid, multiply, random_scalar
-from truthmark.keys.files import read_limited, write_new
+from truthmark.keys.files import read_limited, save_record
 from truthmark.keys.typed import TypedData, signer_of, typed_data
 from truthmark.keys.words import address_bytes, hash_words, word
 from truthmark.types import Point
@@ -207,10 +207,7 @@ def save_recovery(key: PurchaseKey, path: Path) -> None:
         **key.to_record(),
         "public": word(point).hex(),
     }
-    try:
-        write_new(path, (json.dumps(record, indent=2) + "\n").encode())
-    except FileExistsError as error:
-        raise KeysError(f"{path} exists and is left alone; choose another name") from error
+    save_record(path, record)
 
 
 def read_recovery(path: Path) -> PurchaseKey:
