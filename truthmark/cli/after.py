@@ -93,9 +93,7 @@ def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> No
         session.journal.resume()
         version = find_version(session, dataset)
         buyer = Buyer(session, say)
-        purchase = buyer.find_purchase(version)
-        if purchase is None:
-            raise MarketError(f"this account has not bought {version.ref}; choose another one")
+        purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:
             raise MarketError(
                 f"the key of {version.ref} has not come yet; if it does not come until "

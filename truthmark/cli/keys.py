@@ -35,9 +35,7 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         buyer = Buyer(session, say)
-        purchase = buyer.find_purchase(version)
-        if purchase is None:
-            raise MarketError(f"this account has not bought {version.ref}; choose another one")
+        purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:
             until = moment(purchase.deadline, session.chain.time())
             raise MarketError(

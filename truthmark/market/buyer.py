@@ -320,6 +320,17 @@ class Buyer:
         ]
         return found[-1] if found else None
 
+    def require_purchase(self, version: Version) -> Purchase:
+        """Return what `find_purchase` does.
+
+        Raises:
+            MarketError: The account has not bought it.
+        """
+        purchase = self.find_purchase(version)
+        if purchase is None:
+            raise MarketError(f"this account has not bought {version.ref}; choose another one")
+        return purchase
+
     def find_earlier(self, version: Version) -> Purchase | None:
         """Return the purchase to go on with; None where a first payment is due.
 
