@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import signal
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from truthmark.index.follower import Follower
 from truthmark.testing.anvil import anvil_binary
 
 
-def follow(profile: ChainProfile, url: str) -> None:
+def follow(profile: ChainProfile, url: str, ready: Event) -> None:
     follower = Follower(connect_chain(profile), url)
+    ready.set()  # opening alone takes longer than what follows, on a busy machine
     follower._range = 1  # many small steps: many places to be killed at
     follower_module.MAX_RANGE = 2
     follower.sync()
@@ -41,9 +43,11 @@ def test_sync__killed_at_random_points__index_equals_a_rebuild(kills: int, tmp_p
         killed = 0
         heights = set()
         while killed < kills:
-            child = context.Process(target=follow, args=(chain.profile, url))
+            ready = context.Event()
+            child = context.Process(target=follow, args=(chain.profile, url, ready))
             child.start()
-            time.sleep(chooser.uniform(0.01, 0.08))  # a range takes two thousandths
+            assert ready.wait(60)
+            time.sleep(chooser.uniform(0.0, 0.04))  # a range takes two thousandths
             child.kill()
             child.join()
             killed += child.exitcode == -signal.SIGKILL

@@ -86,7 +86,8 @@ def test_check__nothing_recorded__one_line(upstream: AnvilProcess, tmp_path: Pat
     options = ("--network", NETWORK, "--record", str(tmp_path / "none.json"))
     done = run(upstream, "run", "deploy", "check", *options)
     assert done.returncode != 0
-    assert "cannot use deployment record" in done.stderr
+    assert "Error: nothing is recorded in" in done.stderr
+    assert "deploy first" in done.stderr
 
 
 def test_functional_tests__fork__pass(upstream: AnvilProcess) -> None:
