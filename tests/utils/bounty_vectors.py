@@ -19,6 +19,8 @@ BOARD = "0x" + "b0" * 20
 SEED = ref.keccak(b"seed")
 EXAMPLE_SECRET = 0x1234567890ABCDEF
 """The requester's p in all of them."""
+LOGARITHMS = (*range(1, 11), 12, 20, 148, 149, 1000, 22026, 22027, 10**6, 2**32 - 1)
+RIGHT_WRONG_CLASSES = ((0, 0, 2), (10, 0, 2), (9, 1, 2), (5, 5, 2), (3, 7, 5), (0, 9, 10))
 
 
 def plain(value: Any) -> Any:
@@ -77,7 +79,12 @@ def verdicts() -> list[dict[str, Any]]:
             [0, 0, 1, 0, 1],
         ),
         ("three of five against gold is less than two thirds", 2, [[1, 1, 1, 0, 0]] * 2, [0, 1]),
-        ("three of four and absent", 2, [[1, 1, 1, 0, a], [0, 0, 0, 0, 0], [1] * 5, [1] * 5], [0, 0, 1, 1]),
+        (
+            "three of four and absent",
+            2,
+            [[1, 1, 1, 0, a], [0, 0, 0, 0, 0], [1] * 5, [1] * 5],
+            [0, 0, 1, 1],
+        ),
         (
             "exactly three tenths excluded",
             2,
@@ -105,7 +112,7 @@ def verdicts() -> list[dict[str, Any]]:
         ),
         ("254 classes", 254, [[253, 253, 253], [0, 0, 0], [253, 0, 7]], [253, 0, 253]),
         ("nine rounds", 4, [[3] * 6 + [1] * 3, [1] * 9, [2] * 5 + [s] * 4, [0] * 9], [1, 1, 2, 0]),
-    ]  # fmt: skip
+    ]
     found = []
     for name, classes, entries, answers in cases:
         verdict = ref.judge(entries, answers, classes)
@@ -124,10 +131,11 @@ def pays() -> list[dict[str, Any]]:
         verdict = ref.judge([[answer] * 3 for answer in answers], answers, classes)
         for full in (2, 3):
             for skill in (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0):
+                others = [*range(classes), ref.ABSENT, ref.SKIP]
                 given = {
-                    g: answers[g] if rng.random() < skill else rng.choice([*range(classes), 254, 255])
+                    g: answers[g] if rng.random() < skill else rng.choice(others)
                     for g in sorted(rng.sample(range(12), rng.choice([3, 4, 5, 8, 12])))
-                }  # fmt: skip
+                }
                 cases.append(
                     {
                         "classes": classes,
@@ -184,7 +192,7 @@ def make_bounty(rng: random.Random, **fixed: Any) -> dict[str, Any]:
     bounty["roster"] = roster
     bounty["committed"], bounty["marks"], bounty["labels"] = [], [], []
     start = 0
-    for worker, row in enumerate(roster):
+    for row in roster:
         away = row["signer"] == "0x" + "00" * 20 or rng.random() < 0.1
         committed = (
             0 if away else row["seats"] if rng.random() < 0.8 else rng.randint(1, row["seats"])
@@ -208,7 +216,7 @@ def make_bounty(rng: random.Random, **fixed: Any) -> dict[str, Any]:
                 codes.append(rng.randrange(classes))
         bounty["labels"].append(codes)
         start += row["seats"]
-    return bounty  # fmt: skip
+    return bounty
 
 
 def bounties() -> list[dict[str, Any]]:
@@ -244,7 +252,7 @@ def bounties() -> list[dict[str, Any]]:
                 "hashes": hashes,
             }
         )
-    return found  # fmt: skip
+    return found
 
 
 def seals() -> list[dict[str, Any]]:
@@ -277,7 +285,7 @@ def seals() -> list[dict[str, Any]]:
         found = ref.seal(**given)
         del found["leaves"], found["salts"][4:]
         cases.append(given | {"seats": seats} | found)
-    return cases  # fmt: skip
+    return cases
 
 
 def messages() -> dict[str, Any]:
@@ -317,7 +325,7 @@ def rosters() -> dict[str, Any]:
         "commit_rows": commits[:2],
         "commit_heads": posted,
         "commit_hash": ref.heads_hash(posted),
-    }  # fmt: skip
+    }
 
 
 def golds() -> list[dict[str, Any]]:
@@ -355,10 +363,10 @@ def make() -> dict[str, Any]:
                 "board": BOARD,
                 "seed": SEED,
                 "secret": EXAMPLE_SECRET,
-                "ln": [[k, ref.ln(k)] for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 20, 148, 149, 1000, 22026, 22027, 10**6, 2**32 - 1)],
+                "ln": [[k, ref.ln(k)] for k in LOGARITHMS],
                 "weights": [
                     {"right": r, "wrong": x, "classes": c, "weight": ref.weight(r, x, c)}
-                    for r, x, c in ((0, 0, 2), (10, 0, 2), (9, 1, 2), (5, 5, 2), (3, 7, 5), (0, 9, 10))
+                    for r, x, c in RIGHT_WRONG_CLASSES
                 ],
                 "permutations": permutations(),
                 "golds": golds(),
@@ -370,7 +378,7 @@ def make() -> dict[str, Any]:
                 "messages": messages(),
             }
         )
-    )  # fmt: skip
+    )
 
 
 def as_text(vectors: dict[str, Any]) -> str:
