@@ -228,7 +228,7 @@ def deploy(chain: AnvilProcess) -> Bench:
     )
     registry.send("fix_market", market.address, sender=owner)
     registry.send("set_fee_bps", FEE_BPS, sender=owner)
-    staking.send("fix_lockers", [registry.address], sender=owner)
+    staking.send("fix_slashers", [registry.address], sender=owner)
     custodians = sorted((role(f"custodian {i}") for i in range(15)), key=lambda it: int(it, 16))
     chain_id: Any = chain.rpc("eth_chainId")
     bench = Bench(

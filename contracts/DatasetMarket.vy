@@ -257,8 +257,9 @@ def deliver(
             delivery.proof,
         ), "market: wrong proof"
         state.delivered |= bit
-        # So that a complaint brings the parts and not their proofs. 192 bits, as pairs of parts with
-        # one hash could be looked for: a part follows from keys that buyer and custodians choose.
+        # So that a complaint brings the parts and not their proofs. 192 bits, as pairs of parts
+        # with one hash could be looked for: a part follows from keys that buyer and custodians
+        # choose.
         state.parts = (
             convert(keccak256(abi_encode(state.parts, index, delivery.share)), uint256) >> 64
         )
@@ -307,9 +308,10 @@ def refund(
     receipts: DynArray[IDatasetMarket.Receipt, MAX_BATCH],
 ):
     """
-    @notice Credit the buyers of purchases that were not delivered in time, or whose version is dead.
+    @notice Credit the buyers of purchases that were not delivered in time, or whose version is
+            dead.
     @dev Anyone. Skips purchases that are not ready. A late delivery closes the custody to
-         buyers and fines each custodian who had the duty and was silent; a dead version
+         buyers and fines each custodian who was obliged and silent; a dead version
          is the seller's fault and fines nobody.
     @param terms The version's terms.
     @param custody The purchases' custody.
@@ -334,11 +336,11 @@ def refund(
             if block.timestamp <= state.deadline:
                 continue
             is_late = True
-            on_duty: uint256 = keepers.active
+            obliged: uint256 = keepers.active
             # Who left at the end of a term owed what was bought to be over by then.
             if state.deadline + terms.inspection_seconds <= keepers.previous_end:
-                on_duty |= keepers.previous_active
-            silent |= on_duty & ~state.delivered
+                obliged |= keepers.previous_active
+            silent |= obliged & ~state.delivered
         elif not is_dead or (
             state.status != t.PURCHASE_PAID and state.status != t.PURCHASE_DELIVERED
         ):

@@ -8,13 +8,14 @@
 @custom:contract-name ValidatorStaking
 @license AGPL-3.0-only
 @author The Truthmark authors
-@notice Keeps validators' stake, locks it for duties, burns it on proof, and gives it back.
+@notice Keeps validators' stake, locks it for obligations, burns it on proof, and gives it back.
         The states, callers and deadlines are tabled in docs/staking.md.
 @custom:security
         * Per validator: locked <= bonded, and bonded - locked is all that `lock` and `unbond` may
-          use. So a duty is covered in full until its locker releases or slashes it.
-        * Lockers are contracts, fixed once and before the first stake: the owner cannot bring in
-          one later that locks and burns what is here. They name duties; a duty is keyed by locker.
+          use. So an obligation is covered in full until its slasher releases or slashes it.
+        * Slashers are contracts, fixed once and before the first stake: the owner cannot bring in
+          one later that locks and burns what is here. They name obligations; an obligation is keyed
+          by slasher.
         * What is slashed is burned: nobody earns from it.
         * Stake enters by exact transfers and leaves only as ledger entries of its owner.
 @custom:kill The owner calls `pause`: nobody can register or stake until `unpause`. Unbonding,
@@ -42,7 +43,7 @@ from .modules import ledger
 initializes: ledger
 
 from .modules import accounts
-from .modules import stake_words
+from .modules import stake_packing
 
 exports: (
     ownable_2step.owner,
@@ -61,7 +62,7 @@ exports: (
 # Tickets in one call; each costs one new slot.
 MAX_BATCH: constant(uint256) = 32
 MAX_PAGE: constant(uint256) = 64
-MAX_LOCKERS: constant(uint256) = 4
+MAX_SLASHERS: constant(uint256) = 4
 # Halvings that find a place among 2^32 changes.
 SEARCH_STEPS: constant(uint256) = 33
 
@@ -76,17 +77,17 @@ UNBONDING_SECONDS: public(immutable(uint256))
 
 # ------------------------------------------------------------------ storage
 
-is_locker: public(HashMap[address, bool])
+is_slasher: public(HashMap[address, bool])
 
 # length of the array of tickets, free places included
 place_count: public(uint256)
 
-_lockers: DynArray[address, MAX_LOCKERS]
+_slashers: DynArray[address, MAX_SLASHERS]
 # validator -> the key that acts for it; zero when there is no such validator
 _operators: HashMap[address, address]
 _encryption_keys: HashMap[address, bytes32]
-# validator -> whether it has switched new duties off
-_is_away: HashMap[address, bool]
+# validator -> whether it has switched new obligations off
+_is_unavailable: HashMap[address, bool]
 # validator -> packed figures
 _funds: HashMap[address, uint256]
 # validator -> stake that is unbonding
@@ -97,8 +98,8 @@ _eligibility_changes: HashMap[address, DynArray[uint256, 2**32]]
 _tickets: HashMap[uint256, uint256]
 # 1 + the id of the first free place, 0 when there is none
 _first_free: uint256
-# locker -> its name for the duty -> packed duty
-_duties: HashMap[address, HashMap[bytes32, uint256]]
+# slasher -> its name for the obligation -> packed obligation
+_obligations: HashMap[address, HashMap[bytes32, uint256]]
 
 # -------------------------------------------------------------- constructor
 
@@ -110,11 +111,11 @@ def __init__(token_: address, ticket_: uint256, unbonding_seconds_: uint256, own
     @param token_ The ERC-20 to stake.
     @param ticket_ What a ticket costs, in the smallest unit of the token.
     @param unbonding_seconds_ How long unbonding takes; 14 days on live networks.
-    @param owner_ Who may fix the lockers once, and pause.
+    @param owner_ Who may fix the slashers once, and pause.
     """
     assert token_.is_contract, "staking: token has no code"
     assert ticket_ > 0, "staking: ticket is zero"
-    assert ticket_ <= stake_words.MAX_AMOUNT, "staking: ticket is too large"
+    assert ticket_ <= stake_packing.MAX_AMOUNT, "staking: ticket is too large"
     assert unbonding_seconds_ >= MIN_UNBONDING_SECONDS, "staking: unbonding is too short"
     assert unbonding_seconds_ <= MAX_UNBONDING_SECONDS, "staking: unbonding is too long"
     assert owner_ != empty(address), "staking: owner is zero"
@@ -137,7 +138,7 @@ def register(operator: address, encryption_key: bytes32):
     @notice Become a validator whose owner is the caller.
     @dev Anybody, once. Several validators may name one operator: every call names its validator,
          so nothing is looked up by operator, and nobody can occupy somebody else's key.
-    @param operator The key for duties.
+    @param operator The key for obligations.
     @param encryption_key The X25519 public key that shares are sealed to.
     """
     pausable._require_not_paused()
@@ -155,7 +156,7 @@ def register(operator: address, encryption_key: bytes32):
 @external
 def set_operator(operator: address):
     """
-    @notice Replace the key for duties, at once.
+    @notice Replace the key for obligations, at once.
     @dev Only a validator's owner. The old key has no say from this call on.
     @param operator The new one.
     """
@@ -170,7 +171,8 @@ def set_operator(operator: address):
 def set_encryption_key(encryption_key: bytes32):
     """
     @notice Replace the key that new shares are sealed to.
-    @dev Only a validator's owner. Old keys stay readable in the events; running duties use them.
+    @dev Only a validator's owner. Old keys stay readable in the events; running obligations use
+         them.
     @param encryption_key The new X25519 public key.
     """
     self._check_registered(msg.sender)
@@ -183,14 +185,14 @@ def set_encryption_key(encryption_key: bytes32):
 @external
 def set_available(validator: address, is_available: bool):
     """
-    @notice Take on new duties, or none; running ones are not touched.
+    @notice Take on new obligations, or none; running ones are not touched.
     @dev Only the validator's owner or operator.
     @param validator The validator that the caller owns or operates.
-    @param is_available Whether it takes on new duties.
+    @param is_available Whether it takes on new obligations.
     """
     self._check_actor(validator, msg.sender)
 
-    self._is_away[validator] = not is_available
+    self._is_unavailable[validator] = not is_available
     self._record_eligibility(validator)
     log IValidatorStaking.AvailabilityChanged(validator=validator, is_available=is_available)
 
@@ -212,23 +214,23 @@ def publish_offer(validator: address, offer: IValidatorStaking.CustodyOffer):
 def stake(count: uint256) -> DynArray[uint256, MAX_BATCH]:
     """
     @notice Pay for tickets.
-    @dev Only a validator's owner, for himself, once the lockers are fixed: before, the owner of
+    @dev Only a validator's owner, for himself, once the slashers are fixed: before, the owner of
          this contract could still name one that burns what it finds here.
     @param count How many.
     @return Their ids.
     """
     pausable._require_not_paused()
     self._check_registered(msg.sender)
-    assert len(self._lockers) > 0, "staking: lockers are not fixed"
+    assert len(self._slashers) > 0, "staking: slashers are not fixed"
     assert count > 0, "staking: no tickets"
     assert count <= MAX_BATCH, "staking: too many tickets"
     amount: uint256 = count * TICKET
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[msg.sender])
-    assert funds.bonded + amount <= stake_words.MAX_AMOUNT, "staking: stake is too large"
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[msg.sender])
+    assert funds.bonded + amount <= stake_packing.MAX_AMOUNT, "staking: stake is too large"
 
     funds.bonded += amount
     funds.ticket_count += count
-    self._funds[msg.sender] = stake_words._pack_funds(funds)
+    self._funds[msg.sender] = stake_packing._pack_funds(funds)
     ticket_ids: DynArray[uint256, MAX_BATCH] = self._occupy(msg.sender, count)
     log IValidatorStaking.TicketsStaked(validator=msg.sender, ticket_ids=ticket_ids, amount=amount)
     ledger._pull(TOKEN, msg.sender, amount)
@@ -242,12 +244,12 @@ def top_up(amount: uint256):
     @dev Only a validator's owner. Draws requested before this call do not see it.
     @param amount How much, at most what is missing.
     """
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[msg.sender])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[msg.sender])
     assert amount > 0, "staking: top-up is zero"
     assert amount <= self._missing(funds), "staking: not that much missing"
 
     funds.bonded += amount
-    self._funds[msg.sender] = stake_words._pack_funds(funds)
+    self._funds[msg.sender] = stake_packing._pack_funds(funds)
     self._record_eligibility(msg.sender)
     log IValidatorStaking.StakeToppedUp(validator=msg.sender, amount=amount)
     ledger._pull(TOKEN, msg.sender, amount)
@@ -267,16 +269,16 @@ def unbond(ticket_ids: DynArray[uint256, MAX_BATCH]) -> uint256:
         ticket: IValidatorStaking.Ticket = self._own_ticket(ticket_id)
         assert ticket.unbonding_since == 0, "staking: already unbonding"
         ticket.unbonding_since = block.timestamp
-        self._tickets[ticket_id] = stake_words._pack_ticket(ticket)
+        self._tickets[ticket_id] = stake_packing._pack_ticket(ticket)
 
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[msg.sender])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[msg.sender])
     face: uint256 = len(ticket_ids) * TICKET
     amount: uint256 = face - min(face, self._missing(funds))
     assert amount <= funds.bonded - funds.locked, "staking: not enough free stake"
     funds.bonded -= amount
     funds.ticket_count -= len(ticket_ids)
     funds.unbonding_ticket_count += len(ticket_ids)
-    self._funds[msg.sender] = stake_words._pack_funds(funds)
+    self._funds[msg.sender] = stake_packing._pack_funds(funds)
     self._unbonding[msg.sender] += amount
     self._record_eligibility(msg.sender)
     log IValidatorStaking.UnbondingRequested(
@@ -297,7 +299,7 @@ def withdraw_tickets(ticket_ids: DynArray[uint256, MAX_BATCH]) -> uint256:
     @return The amount credited.
     """
     assert len(ticket_ids) > 0, "staking: no tickets"
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[msg.sender])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[msg.sender])
     unbonding: uint256 = self._unbonding[msg.sender]
     left: uint256 = unbonding
     first_free: uint256 = self._first_free
@@ -315,7 +317,7 @@ def withdraw_tickets(ticket_ids: DynArray[uint256, MAX_BATCH]) -> uint256:
 
     amount: uint256 = unbonding - left
     self._first_free = first_free
-    self._funds[msg.sender] = stake_words._pack_funds(funds)
+    self._funds[msg.sender] = stake_packing._pack_funds(funds)
     self._unbonding[msg.sender] = left
     ledger._credit(TOKEN, msg.sender, amount)
     log IValidatorStaking.TicketsWithdrawn(
@@ -324,84 +326,89 @@ def withdraw_tickets(ticket_ids: DynArray[uint256, MAX_BATCH]) -> uint256:
     return amount
 
 
-# ------------------------------------------------------------------ lockers
+# ------------------------------------------------------------------ slashers
 
 
 @external
-def lock(validator: address, actor: address, duty: bytes32, amount: uint256):
+def lock(validator: address, actor: address, obligation: bytes32, amount: uint256):
     """
-    @notice Lock stake for a duty that the validator has just taken on.
-    @dev Only a locker, which answers for `actor` being whoever called it.
+    @notice Lock stake for an obligation that the validator has just taken on.
+    @dev Only a slasher, which answers for `actor` being whoever called it.
     @param validator Whose stake.
-    @param actor Who took the duty on: the validator's owner or operator.
-    @param duty The locker's own name for the duty.
+    @param actor Who took the obligation on: the validator's owner or operator.
+    @param obligation The slasher's own name for the obligation.
     @param amount How much, more than 0.
     """
-    self._check_locker()
+    self._check_slasher()
     self._check_actor(validator, actor)
-    assert not self._is_away[validator], "staking: validator is away"
+    assert not self._is_unavailable[validator], "staking: validator unavailable"
     assert amount > 0, "staking: lock is zero"
-    assert self._duties[msg.sender][duty] == 0, "staking: duty is in use"
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[validator])
+    assert self._obligations[msg.sender][obligation] == 0, "staking: obligation is in use"
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[validator])
     assert amount <= funds.bonded - funds.locked, "staking: not enough free stake"
 
     funds.locked += amount
-    self._funds[validator] = stake_words._pack_funds(funds)
-    self._duties[msg.sender][duty] = stake_words._pack_duty(
-        IValidatorStaking.Duty(validator=validator, amount=amount)
+    self._funds[validator] = stake_packing._pack_funds(funds)
+    self._obligations[msg.sender][obligation] = stake_packing._pack_obligation(
+        IValidatorStaking.Obligation(validator=validator, amount=amount)
     )
     log IValidatorStaking.StakeLocked(
-        validator=validator, locker=msg.sender, duty=duty, actor=actor, amount=amount
+        validator=validator, slasher=msg.sender, obligation=obligation, actor=actor, amount=amount
     )
 
 
 @external
-def release(duty: bytes32):
+def release(obligation: bytes32):
     """
-    @notice Free what a duty still locks. No effect when there is no such duty.
-    @dev Only a locker, and only its own duties: they are kept by locker.
-    @param duty The caller's name for the duty.
+    @notice Free what an obligation still locks. No effect when there is no such obligation.
+    @dev Only a slasher, and only its own obligations: they are kept by slasher.
+    @param obligation The caller's name for the obligation.
     """
-    self._check_locker()
-    record: IValidatorStaking.Duty = stake_words._unpack_duty(self._duties[msg.sender][duty])
+    self._check_slasher()
+    record: IValidatorStaking.Obligation = stake_packing._unpack_obligation(
+        self._obligations[msg.sender][obligation]
+    )
     if record.validator == empty(address):
         return
 
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[record.validator])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[record.validator])
     funds.locked -= record.amount
-    self._funds[record.validator] = stake_words._pack_funds(funds)
-    self._duties[msg.sender][duty] = 0
+    self._funds[record.validator] = stake_packing._pack_funds(funds)
+    self._obligations[msg.sender][obligation] = 0
     log IValidatorStaking.LockReleased(
-        validator=record.validator, locker=msg.sender, duty=duty, amount=record.amount
+        validator=record.validator, slasher=msg.sender, obligation=obligation, amount=record.amount
     )
 
 
 @external
-def slash(duty: bytes32, amount: uint256) -> uint256:
+def slash(obligation: bytes32, amount: uint256) -> uint256:
     """
-    @notice Burn a part of what a duty still locks.
-    @dev Only a locker, and only its own duties; for it this never reverts. What was burned locks
-         nothing any more, so it cannot be burned twice; the duty stays until it is released.
-    @param duty The caller's name for the duty.
-    @param amount How much, cut to what the duty still locks.
+    @notice Burn a part of what an obligation still locks.
+    @dev Only a slasher, and only its own obligations; for it this never reverts. What was burned
+         locks nothing any more, so it cannot be burned twice; the obligation stays until it is
+         released.
+    @param obligation The caller's name for the obligation.
+    @param amount How much, cut to what the obligation still locks.
     @return What was burned.
     """
-    self._check_locker()
-    record: IValidatorStaking.Duty = stake_words._unpack_duty(self._duties[msg.sender][duty])
+    self._check_slasher()
+    record: IValidatorStaking.Obligation = stake_packing._unpack_obligation(
+        self._obligations[msg.sender][obligation]
+    )
     burned: uint256 = min(amount, record.amount)
     if burned == 0:
         return 0
 
     record.amount -= burned
-    self._duties[msg.sender][duty] = stake_words._pack_duty(record)
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[record.validator])
+    self._obligations[msg.sender][obligation] = stake_packing._pack_obligation(record)
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[record.validator])
     funds.bonded -= burned
     funds.locked -= burned
-    self._funds[record.validator] = stake_words._pack_funds(funds)
+    self._funds[record.validator] = stake_packing._pack_funds(funds)
     self._record_eligibility(record.validator)
     ledger._burn(TOKEN, burned)
     log IValidatorStaking.StakeSlashed(
-        validator=record.validator, locker=msg.sender, duty=duty, amount=burned
+        validator=record.validator, slasher=msg.sender, obligation=obligation, amount=burned
     )
     return burned
 
@@ -417,12 +424,12 @@ def validator(account: address) -> IValidatorStaking.Validator:
     @param account The validator's address, that is its owner's.
     @return What it is and has; all zero when there is none.
     """
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[account])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[account])
     operator: address = self._operators[account]
     return IValidatorStaking.Validator(
         operator=operator,
         encryption_key=self._encryption_keys[account],
-        is_available=operator != empty(address) and not self._is_away[account],
+        is_available=operator != empty(address) and not self._is_unavailable[account],
         stake=funds.bonded + self._unbonding[account],
         locked=funds.locked,
         unbonding=self._unbonding[account],
@@ -439,7 +446,7 @@ def free(validator: address) -> uint256:
     @param validator The validator.
     @return The free stake.
     """
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[validator])
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[validator])
     return funds.bonded - funds.locked
 
 
@@ -457,24 +464,24 @@ def is_actor(validator: address, account: address) -> bool:
 
 @external
 @view
-def lockers() -> DynArray[address, MAX_LOCKERS]:
+def slashers() -> DynArray[address, MAX_SLASHERS]:
     """
     @notice Read the contracts that may lock stake.
     @return All of them; empty until they are fixed.
     """
-    return self._lockers
+    return self._slashers
 
 
 @external
 @view
-def duty(locker: address, duty_id: bytes32) -> IValidatorStaking.Duty:
+def obligation(slasher: address, obligation_id: bytes32) -> IValidatorStaking.Obligation:
     """
-    @notice Read what a duty locks.
-    @param locker The contract that locked it.
-    @param duty_id Its name for the duty.
-    @return The validator and the amount; all zero when there is no such duty.
+    @notice Read what an obligation locks.
+    @param slasher The contract that locked it.
+    @param obligation_id Its name for the obligation.
+    @return The validator and the amount; all zero when there is no such obligation.
     """
-    return stake_words._unpack_duty(self._duties[locker][duty_id])
+    return stake_packing._unpack_obligation(self._obligations[slasher][obligation_id])
 
 
 @external
@@ -518,22 +525,22 @@ def is_eligible(ticket_id: uint256, moment: uint256) -> bool:
 
 
 @external
-def fix_lockers(lockers: DynArray[address, MAX_LOCKERS]):
+def fix_slashers(slashers: DynArray[address, MAX_SLASHERS]):
     """
     @notice Name the contracts that may lock stake, once and for good.
     @dev Only the owner. They name this contract in their constructors, so they come later.
-    @param lockers The contracts.
+    @param slashers The contracts.
     """
     ownable._check_owner()
-    assert len(self._lockers) == 0, "staking: lockers are fixed"
-    assert len(lockers) > 0, "staking: no lockers"
+    assert len(self._slashers) == 0, "staking: slashers are fixed"
+    assert len(slashers) > 0, "staking: no slashers"
 
-    for locker: address in lockers:
-        assert locker.is_contract, "staking: locker has no code"
-        assert not accounts._may_be_key(locker), "staking: locker is a key"
-        self.is_locker[locker] = True
-    self._lockers = lockers
-    log IValidatorStaking.LockersFixed(lockers=lockers)
+    for slasher: address in slashers:
+        assert slasher.is_contract, "staking: slasher has no code"
+        assert not accounts._may_be_key(slasher), "staking: slasher is a key"
+        self.is_slasher[slasher] = True
+    self._slashers = slashers
+    log IValidatorStaking.SlashersFixed(slashers=slashers)
 
 
 @external
@@ -561,8 +568,8 @@ def unpause():
 
 @internal
 @view
-def _check_locker():
-    assert self.is_locker[msg.sender], "staking: caller is not a locker"
+def _check_slasher():
+    assert self.is_slasher[msg.sender], "staking: caller is not a slasher"
 
 
 @internal
@@ -586,7 +593,7 @@ def _is_actor(validator: address, account: address) -> bool:
 
 @internal
 @view
-def _missing(funds: stake_words.Funds) -> uint256:
+def _missing(funds: stake_packing.Funds) -> uint256:
     # `bonded` starts as the tickets' worth, and only slashing takes it below.
     return funds.ticket_count * TICKET - funds.bonded
 
@@ -594,7 +601,7 @@ def _missing(funds: stake_words.Funds) -> uint256:
 @internal
 @view
 def _read_ticket(ticket_id: uint256) -> IValidatorStaking.Ticket:
-    ticket: IValidatorStaking.Ticket = stake_words._unpack_ticket(self._tickets[ticket_id])
+    ticket: IValidatorStaking.Ticket = stake_packing._unpack_ticket(self._tickets[ticket_id])
     if ticket.validator == empty(address):
         # The rest is the link to the next free place.
         return empty(IValidatorStaking.Ticket)
@@ -613,7 +620,7 @@ def _own_ticket(ticket_id: uint256) -> IValidatorStaking.Ticket:
 def _occupy(validator: address, count: uint256) -> DynArray[uint256, MAX_BATCH]:
     # Freed places first, then new ones at the end; ids are never moved.
     ticket_ids: DynArray[uint256, MAX_BATCH] = []
-    word: uint256 = stake_words._pack_ticket(
+    word: uint256 = stake_packing._pack_ticket(
         IValidatorStaking.Ticket(validator=validator, since=block.timestamp, unbonding_since=0)
     )
     first_free: uint256 = self._first_free
@@ -638,8 +645,8 @@ def _record_eligibility(validator: address):
     @dev Note the time if the validator's tickets have just become ineligible or eligible. They
          start eligible, so the parity of the number of changes tells which it was.
     """
-    funds: stake_words.Funds = stake_words._unpack_funds(self._funds[validator])
-    is_ineligible: bool = self._is_away[validator] or self._missing(funds) > 0
+    funds: stake_packing.Funds = stake_packing._unpack_funds(self._funds[validator])
+    is_ineligible: bool = self._is_unavailable[validator] or self._missing(funds) > 0
     if is_ineligible != (len(self._eligibility_changes[validator]) % 2 == 1):
         self._eligibility_changes[validator].append(block.timestamp)
 

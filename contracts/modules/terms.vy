@@ -90,7 +90,7 @@ def _purchase_id(custody_id: bytes32, base: ICurve.Point, receipt: bytes32) -> b
 
 @internal
 @pure
-def _duty(custody_id: bytes32, index: uint256) -> bytes32:
+def _obligation(custody_id: bytes32, index: uint256) -> bytes32:
     return keccak256(abi_encode(custody_id, index))
 
 

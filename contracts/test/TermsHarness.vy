@@ -61,8 +61,8 @@ def purchase_id(custody_id: bytes32, base: ICurve.Point, receipt: bytes32) -> by
 
 @external
 @pure
-def duty(custody_id: bytes32, index: uint256) -> bytes32:
-    return t._duty(custody_id, index)
+def obligation(custody_id: bytes32, index: uint256) -> bytes32:
+    return t._obligation(custody_id, index)
 
 
 @external

@@ -271,7 +271,7 @@ def lagging(stand: Stand, block: int) -> Iterator[tuple[str, threading.Event]]:
 NOT_FOUND = {"code": -32000, "message": "header for hash not found"}
 
 
-def test_node__endpoint_behind__is_an_outage_and_no_duty_is_forgotten(stand: Stand) -> None:
+def test_node__endpoint_behind__is_an_outage_and_no_obligation_is_forgotten(stand: Stand) -> None:
     before = stand.net.status().block or 0
     with (
         lagging(stand, before) as (url, is_behind),
@@ -336,7 +336,9 @@ def test_node__endpoint_denies_a_custody__keeps_it_and_says_so_once(
         assert [name for name in node.role._bytes._jobs if "drop" in str(name)] == []
 
 
-def test_node__endpoint_denies_the_acceptance__keeps_the_duty(stand: Stand, sale: Sale) -> None:
+def test_node__endpoint_denies_the_acceptance__keeps_the_obligation(
+    stand: Stand, sale: Sale
+) -> None:
     """It tells of the custody as it was before: opened, accepted by nobody, and now it is late."""
     functions = stand.session("seller").chain.registry.functions
     stand.warp_to(sale.epoch.custody.accept_until + 1)

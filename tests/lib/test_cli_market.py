@@ -1254,7 +1254,7 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     seller("renew", ref, *asked, "--fee", "1 TUSD", "--yes").refused(8, "0 of 1 custodians")
 
 
-def test_list__custodians_by_their_offers__deliver_while_the_seller_is_away(
+def test_list__custodians_by_their_offers__deliver_while_the_seller_is_unavailable(
     net: Devnet, sold: Lister, seller: Person, buyer: Person, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     net.start_custodians(3)

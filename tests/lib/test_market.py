@@ -1232,16 +1232,20 @@ def test_validator__silent__is_fined_and_pays_it_back(stand: Stand, buyer: Buyer
         sale = stand.sell([keeper], threshold=1)
         turn(lambda: stand.is_live(sale), keeper)
     session.catalogue.sync()
-    (duty,) = owner.duties()
-    assert (duty.ref, duty.index, duty.locked) == (sale.version.ref, 1, TICKET)
-    assert (duty.is_active, duty.fined, duty.end) == (True, False, sale.epoch.custody.end)
+    (obligation,) = owner.obligations()
+    assert (obligation.ref, obligation.index, obligation.locked) == (sale.version.ref, 1, TICKET)
+    assert (obligation.is_active, obligation.fined, obligation.end) == (
+        True,
+        False,
+        sale.epoch.custody.end,
+    )
     assert owner.missing() == 0
     purchase = buy(buyer, sale)
     stand.warp_to(purchase.deadline + 1)
     Upkeep(buyer.session).refund([purchase])
     assert owner.missing() == TICKET // 10
     session.catalogue.sync()
-    (fined,) = owner.duties()
+    (fined,) = owner.obligations()
     assert fined.fined
     owner.top_up(TICKET // 10)
     assert owner.missing() == 0

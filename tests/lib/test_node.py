@@ -31,7 +31,7 @@ from tests.utils.nodes import (
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
 from truthmark.market.delivering import turn_order
-from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, duty_id
+from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
 from truthmark.market.seller import Seller
 from truthmark.market.session import Signer
 from truthmark.market.upkeep import Upkeep
@@ -219,7 +219,7 @@ def test_node__too_many_bytes__is_refused(stand: Stand, caplog: pytest.LogCaptur
         turn(lambda: stand.is_live(sale), node)
 
 
-def test_node__not_available__takes_no_new_duty_but_serves_running_ones(
+def test_node__not_available__takes_no_new_obligation_but_serves_running_ones(
     stand: Stand, keepers: list[Keeper]
 ) -> None:
     node = keepers[0]
@@ -233,7 +233,9 @@ def test_node__not_available__takes_no_new_duty_but_serves_running_ones(
     turn(lambda: stand.is_live(sale), node)
 
 
-def test_node__below_the_gas_reserve__takes_no_new_duty_and_says_so_once(stand: Stand) -> None:
+def test_node__below_the_gas_reserve__takes_no_new_obligation_and_says_so_once(
+    stand: Stand,
+) -> None:
     policy = Policy(gas_reserve=10**30)
     with (
         Keeper(stand.net, "custodian1") as normal,
@@ -373,8 +375,8 @@ def test_node__incomplete_custody__lapses_and_frees_the_locks(
     locks = stand.session("seller").chain.staking.functions
     registry = stand.session("seller").chain.registry.address
     for keeper in two:
-        duty = duty_id(sale.epoch.custody_id, stand.seat(sale, keeper).index)
-        assert locks.duty(registry, duty).call().amount == 0
+        obligation = obligation_id(sale.epoch.custody_id, stand.seat(sale, keeper).index)
+        assert locks.obligation(registry, obligation).call().amount == 0
     rounds(2, *two)
     assert [k.ear.kinds(sale)[-1] for k in two] == ["released", "released"]
     # What was pinned for it is let go.
@@ -603,8 +605,8 @@ def command(stand: Stand, role: str, *arguments: str, code: int = 0) -> str:
     return ran.stdout if not code else ran.output
 
 
-def duties(stand: Stand, role: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(command(stand, role, "stake", "duties", "--json"))
+def obligations(stand: Stand, role: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(command(stand, role, "stake", "obligations", "--json"))
     return found
 
 
@@ -622,22 +624,24 @@ def test_stake__from_registering_to_leaving__by_commands(stand: Stand) -> None:
     assert (found.max_lock, found.free_stake, found.is_available) == (150 * 10**18, 3 * LOCK, True)
 
     command(stand, role, "stake", "available", "off")
-    assert not duties(stand, role)["is_available"]
+    assert not obligations(stand, role)["is_available"]
     command(stand, role, "stake", "available", "on")
 
     with Keeper(stand.net, role) as node:
         sale = stand.sell([node], threshold=1)
         turn(lambda: stand.is_live(sale), node)
-    shown = duties(stand, role)
+    shown = obligations(stand, role)
     assert shown["locked"]["units"] == str(LOCK)
-    assert [(d["dataset"], d["status"]) for d in shown["duties"]] == [(sale.version.ref, "live")]
-    assert sale.version.ref in command(stand, role, "stake", "duties")
+    assert [(d["dataset"], d["status"]) for d in shown["obligations"]] == [
+        (sale.version.ref, "live")
+    ]
+    assert sale.version.ref in command(stand, role, "stake", "obligations")
 
-    # What a duty locks does not leave; the rest does, after its time.
+    # What an obligation locks does not leave; the rest does, after its time.
     output = command(stand, role, "stake", "unbond", "3", code=6)
     assert "not enough free stake" in output
     command(stand, role, "stake", "unbond", "2")
-    assert [t["unbonding_until"] is None for t in duties(stand, role)["tickets"]] == [
+    assert [t["unbonding_until"] is None for t in obligations(stand, role)["tickets"]] == [
         True,
         False,
         False,
@@ -649,7 +653,7 @@ def test_stake__from_registering_to_leaving__by_commands(stand: Stand) -> None:
     paid = json.loads(command(stand, role, "stake", "withdraw", "--json"))
     assert paid["paid"]["units"] == str(2 * LOCK)
     assert held.balanceOf(stand.address(role)).call() - before == 2 * LOCK
-    assert len(duties(stand, role)["tickets"]) == 1
+    assert len(obligations(stand, role)["tickets"]) == 1
 
 
 def test_stake__fined__tops_up(stand: Stand) -> None:
@@ -658,12 +662,12 @@ def test_stake__fined__tops_up(stand: Stand) -> None:
         bought = stand.buy(sale)
         stand.warp_to(bought.deadline + 1)
         turn(lambda: is_(stand, bought, PurchaseStatus.REFUNDED), node)
-    missing = int(duties(stand, "custodian2")["missing"]["units"])
+    missing = int(obligations(stand, "custodian2")["missing"]["units"])
     assert missing >= PENALTY
     command(stand, "custodian2", "stake", "top-up", "1 TMK")
-    assert int(duties(stand, "custodian2")["missing"]["units"]) == missing - 10**18
+    assert int(obligations(stand, "custodian2")["missing"]["units"]) == missing - 10**18
     command(stand, "custodian2", "stake", "top-up")
-    assert duties(stand, "custodian2")["missing"]["units"] == "0"
+    assert obligations(stand, "custodian2")["missing"]["units"] == "0"
 
 
 def test_stake__operator_on_another_machine__registers_what_it_printed(stand: Stand) -> None:

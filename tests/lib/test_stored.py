@@ -149,7 +149,7 @@ def test_free__needed_by_now__stays(stand: Stand, rested: None) -> None:
         assert folder.is_dir()
 
 
-def test_let_go__duty_is_over__frees_the_nodes_disk(stand: Stand, rested: None) -> None:
+def test_let_go__obligation_is_over__frees_the_nodes_disk(stand: Stand, rested: None) -> None:
     with Keeper(stand.net, "custodian1") as keeper:
         sale = stand.sell([keeper], threshold=1)
         turn(lambda: stand.is_live(sale), keeper)

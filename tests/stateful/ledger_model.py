@@ -173,11 +173,11 @@ class MarketLedger:
         if end < 0:
             return end
         stops = [it for it in (version.stopped_at, custody.stopped_at) if it]
-        duty_end = min([end, *(stop + version.windows for stop in stops)])
-        return duty_end + version.windows
+        obligation_end = min([end, *(stop + version.windows for stop in stops)])
+        return obligation_end + version.windows
 
-    def duty(self, custody_id: Id, j: int) -> bytes:
-        """Return the name of a duty; only its uniqueness matters."""
+    def obligation(self, custody_id: Id, j: int) -> bytes:
+        """Return the name of an obligation; only its uniqueness matters."""
         return repr((custody_id, j)).encode()
 
     # ------------------------------------------------------------- version
@@ -281,7 +281,7 @@ class MarketLedger:
             self.registry,
             custody.custodians[j - 1],
             sender,
-            self.duty(custody_id, j),
+            self.obligation(custody_id, j),
             custody.lock,
         )
         if refusal is not None:
@@ -467,10 +467,10 @@ class MarketLedger:
                 continue
             else:
                 is_late = True
-                on_duty = set(custody.active)
+                obliged = set(custody.active)
                 if it.deadline + version.inspection <= custody.previous_end:
-                    on_duty |= custody.previous_active
-                silent |= on_duty - set(it.delivered)
+                    obliged |= custody.previous_active
+                silent |= obliged - set(it.delivered)
             it.status = PurchaseStatus.REFUNDED
             cost = it.price + custody.threshold * custody.fee
             self._credit("market", version.token, it.buyer, cost)
@@ -541,7 +541,7 @@ class MarketLedger:
 
     def _unlock(self, custody_id: Id, custody: Custody, j: int) -> None:
         if custody.lock:
-            self.staking.release(self.registry, self.duty(custody_id, j))
+            self.staking.release(self.registry, self.obligation(custody_id, j))
 
     def _hold_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
         cost = len(stayers) * custody.keeping_fee
@@ -575,4 +575,4 @@ class MarketLedger:
         for j in silent - custody.fined - custody.released:
             custody.fined.add(j)
             if custody.lock:
-                self.staking.slash(self.registry, self.duty(custody_id, j), custody.penalty)
+                self.staking.slash(self.registry, self.obligation(custody_id, j), custody.penalty)

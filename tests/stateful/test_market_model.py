@@ -833,7 +833,7 @@ class MarketMachine(RuleBasedStateMachine):
                 assert ledger.held(place, token) == sum(
                     amount for (its_token, _), amount in entries if its_token == token
                 )
-        assert not ledger.staking.duties
+        assert not ledger.staking.obligations
 
     def gets_out(self, role: str) -> None:
         w, ledger = self.w, self.ledger

@@ -21,7 +21,7 @@ from tests.utils.staking_ledger import NOT_ACTOR, NOT_REGISTERED, StakingLedger
 from tests.utils.tokens import KINDS, WELL_BEHAVED, Mode, deploy_hostile_token
 
 OWNABLE = "ownable: caller is not the owner"
-NOT_LOCKER = "staking: caller is not a locker"
+NOT_SLASHER = "staking: caller is not a slasher"
 GAS = 8_000_000
 
 # Ways to misbehave that leave the contract's own coins alone; the others (a fee from the sender, a
@@ -46,8 +46,8 @@ MODES = [
 
 people = st.sampled_from([0, 1, 0, 1, 2])  # the third comes late, if at all
 anybody = st.integers(0, 8)
-lockers = st.integers(0, 1)
-duties = st.integers(1, 4).map(lambda number: bytes([number]) * 32)
+slashers = st.integers(0, 1)
+obligations = st.integers(1, 4).map(lambda number: bytes([number]) * 32)
 amounts = st.one_of(st.integers(0, 3 * TICKET), st.sampled_from([1, TICKET, 2**96, 2**256 - 1]))
 excesses = st.sampled_from([0, 0, 0, 1])
 # below 100 the person's own, from 100 any place
@@ -57,7 +57,7 @@ seconds = st.sampled_from([0, 1, 12, 86_400, UNBONDING])
 
 
 class StakingMachine(RuleBasedStateMachine):
-    """Three people, their operators, two lockers, an admin, a stranger and a token."""
+    """Three people, their operators, two slashers, an admin, a stranger and a token."""
 
     stage: ClassVar[Stage]
 
@@ -70,8 +70,8 @@ class StakingMachine(RuleBasedStateMachine):
         stranger, admin = self.stage.stranger, self.stage.admin
         self.people = [str(boa.env.generate_address(f"validator {i}")) for i in range(3)]
         self.operators = [str(boa.env.generate_address(f"operator {i}")) for i in range(2)]
-        self.lockers = [str(self.stage.locker), str(self.token.address)]
-        self.anybody = [*self.people, *self.operators, *self.lockers, str(stranger), str(admin)]
+        self.slashers = [str(self.stage.slasher), str(self.token.address)]
+        self.anybody = [*self.people, *self.operators, *self.slashers, str(stranger), str(admin)]
         for person in self.people:
             self.token.mint(person, 10**30)
             self.token.approve(self.contract, 2**256 - 1, sender=person)
@@ -241,60 +241,64 @@ class StakingMachine(RuleBasedStateMachine):
             else:
                 self.held -= taken
 
-    # --------------------------------------------------------------- lockers
+    # --------------------------------------------------------------- slashers
 
-    @rule(locker=lockers, person=people, who=anybody, duty=duties, amount=amounts)
-    def lock_as_anybody(self, locker: int, person: int, who: int, duty: bytes, amount: int) -> None:
-        self.lock_this(locker, person, self.anybody[who], duty, amount)
+    @rule(slasher=slashers, person=people, who=anybody, obligation=obligations, amount=amounts)
+    def lock_as_anybody(
+        self, slasher: int, person: int, who: int, obligation: bytes, amount: int
+    ) -> None:
+        self.lock_this(slasher, person, self.anybody[who], obligation, amount)
 
     @rule(
-        locker=lockers,
+        slasher=slashers,
         person=people,
-        duty=duties,
+        obligation=obligations,
         part=st.sampled_from([4, 8, 2, 1]),
         excess=excesses,
     )
-    def lock(self, locker: int, person: int, duty: bytes, part: int, excess: int) -> None:
+    def lock(self, slasher: int, person: int, obligation: bytes, part: int, excess: int) -> None:
         validator = self.people[person]
         known = self.ledger.people.get(validator)
         actor = known.operator if known and part > 2 else validator
         amount = self.ledger.free(validator) // part + excess
-        self.lock_this(locker, person, actor, duty, amount)
+        self.lock_this(slasher, person, actor, obligation, amount)
 
-    def lock_this(self, locker: int, person: int, actor: str, duty: bytes, amount: int) -> None:
-        arguments = (self.people[person], actor, duty, amount)
-        expected = self.ledger.lock(self.lockers[locker], *arguments)
-        self.call(expected, "lock", *arguments, sender=self.lockers[locker])
+    def lock_this(
+        self, slasher: int, person: int, actor: str, obligation: bytes, amount: int
+    ) -> None:
+        arguments = (self.people[person], actor, obligation, amount)
+        expected = self.ledger.lock(self.slashers[slasher], *arguments)
+        self.call(expected, "lock", *arguments, sender=self.slashers[slasher])
 
-    @rule(locker=lockers, duty=duties)
-    def release(self, locker: int, duty: bytes) -> None:
-        self.ledger.release(self.lockers[locker], duty)
-        self.call(None, "release", duty, sender=self.lockers[locker])
+    @rule(slasher=slashers, obligation=obligations)
+    def release(self, slasher: int, obligation: bytes) -> None:
+        self.ledger.release(self.slashers[slasher], obligation)
+        self.call(None, "release", obligation, sender=self.slashers[slasher])
 
-    @rule(locker=lockers, duty=duties, amount=amounts)
-    def slash(self, locker: int, duty: bytes, amount: int) -> None:
-        expected = self.ledger.slash(self.lockers[locker], duty, amount)
-        self.call(expected, "slash", duty, amount, sender=self.lockers[locker])
+    @rule(slasher=slashers, obligation=obligations, amount=amounts)
+    def slash(self, slasher: int, obligation: bytes, amount: int) -> None:
+        expected = self.ledger.slash(self.slashers[slasher], obligation, amount)
+        self.call(expected, "slash", obligation, amount, sender=self.slashers[slasher])
 
-    @precondition(lambda self: self.ledger.duties)
+    @precondition(lambda self: self.ledger.obligations)
     @rule(pick=st.integers(0, 7), amount=amounts, is_last=st.booleans())
     def slash_and_perhaps_release(self, pick: int, amount: int, is_last: bool) -> None:
-        held = list(self.ledger.duties)
-        locker, duty = held[pick % len(held)]
-        self.slash(self.lockers.index(locker), duty, amount)
+        held = list(self.ledger.obligations)
+        slasher, obligation = held[pick % len(held)]
+        self.slash(self.slashers.index(slasher), obligation, amount)
         if is_last:
-            self.release(self.lockers.index(locker), duty)
+            self.release(self.slashers.index(slasher), obligation)
 
     # --------------------------------------------------------------- hostile
 
-    @rule(who=anybody, person=people, duty=duties, picks=picks)
-    def speak_for_others(self, who: int, person: int, duty: bytes, picks: list[int]) -> None:
-        """Whoever it is, he does not pass for a locker, a validator or the admin."""
+    @rule(who=anybody, person=people, obligation=obligations, picks=picks)
+    def speak_for_others(self, who: int, person: int, obligation: bytes, picks: list[int]) -> None:
+        """Whoever it is, he does not pass for a slasher, a validator or the admin."""
         caller, validator = self.anybody[who], self.people[person]
-        if caller not in self.lockers:
-            self.call(NOT_LOCKER, "lock", validator, validator, duty, 1, sender=caller)
-            self.call(NOT_LOCKER, "release", duty, sender=caller)
-            self.call(NOT_LOCKER, "slash", duty, 1, sender=caller)
+        if caller not in self.slashers:
+            self.call(NOT_SLASHER, "lock", validator, validator, obligation, 1, sender=caller)
+            self.call(NOT_SLASHER, "release", obligation, sender=caller)
+            self.call(NOT_SLASHER, "slash", obligation, 1, sender=caller)
         if caller not in self.people:
             ids = self.own(person, picks) or [0]
             refused = "staking: not the caller's ticket"
@@ -309,14 +313,14 @@ class StakingMachine(RuleBasedStateMachine):
         if caller != self.stage.admin:
             self.call(OWNABLE, "pause", sender=caller)
             self.call(OWNABLE, "unpause", sender=caller)
-            self.call(OWNABLE, "fix_lockers", [caller], sender=caller)
+            self.call(OWNABLE, "fix_slashers", [caller], sender=caller)
             self.call(OWNABLE, "transfer_ownership", caller, sender=caller)
 
-    @rule(act=st.sampled_from(["name lockers", "unpause", "pause"]))
+    @rule(act=st.sampled_from(["name slashers", "unpause", "pause"]))
     def admin_is_hostile(self, act: str) -> None:
         admin = self.stage.admin
-        if act == "name lockers":
-            self.call("staking: lockers are fixed", "fix_lockers", [self.token], sender=admin)
+        if act == "name slashers":
+            self.call("staking: slashers are fixed", "fix_slashers", [self.token], sender=admin)
             return
         if self.ledger.is_paused == (act == "pause"):
             self.call(f"pausable: contract is {'not ' * (act != 'pause')}paused", act, sender=admin)
@@ -337,7 +341,7 @@ class StakingMachine(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(MODES), hook=st.integers(0, 4))
     def token_turns(self, kind: Any, hook: int) -> None:
-        """Its hook calls back as the token, which is also a locker."""
+        """Its hook calls back as the token, which is also a slasher."""
         person = self.people[0]
         calls = [
             ("slash", (b"\x01" * 32, 2**256 - 1)),
@@ -428,13 +432,14 @@ class StakingMachine(RuleBasedStateMachine):
     # ------------------------------------------------------------------- exit
 
     def everybody_gets_out(self) -> None:
-        """The lockers' duties end; then each person alone, under pause, empties what is his."""
+        """The slashers' obligations end; then each person alone, under pause, empties what is
+        his."""
         self.token.set_mode(WELL_BEHAVED)
         if not self.contract.paused():
             self.contract.pause(sender=self.stage.admin)
-        for locker, duty in list(self.ledger.duties):
-            self.contract.release(duty, sender=locker)
-            self.ledger.release(locker, duty)
+        for slasher, obligation in list(self.ledger.obligations):
+            self.contract.release(obligation, sender=slasher)
+            self.ledger.release(slasher, obligation)
         for person in self.people:
             with boa.env.anchor():  # nobody else has left before him
                 self.gets_out(person)
@@ -471,8 +476,8 @@ def deployed() -> Any:
     """Deploy once; each run of the machine starts from here."""
     with boa.env.anchor():
         token = deploy_hostile_token()
-        stage = deploy_stage(token, fix_lockers=False)
-        stage.contract.fix_lockers([stage.locker, token], sender=stage.admin)
+        stage = deploy_stage(token, fix_slashers=False)
+        stage.contract.fix_slashers([stage.slasher, token], sender=stage.admin)
         StakingMachine.stage = stage
         yield
 

@@ -328,7 +328,7 @@ def deploy_world(token: Any = None) -> World:
     market = deployer("DatasetMarket").deploy(registry, proofs, roles["treasury"])
     registry.fix_market(market, sender=owner)
     registry.set_fee_bps(FEE_BPS, sender=owner)
-    staking.fix_lockers([registry], sender=owner)
+    staking.fix_slashers([registry], sender=owner)
     custodians = sorted(
         (address_of_role(f"custodian {i}") for i in range(CUSTODIANS)), key=lambda it: int(it, 16)
     )

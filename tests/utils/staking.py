@@ -13,8 +13,8 @@ from tests.utils.tokens import deploy_test_token, deployer, fund
 ZERO = "0x" + "00" * 20
 KEY = b"\x11" * 32
 OTHER_KEY = b"\x22" * 32
-DUTY = b"\xd1" * 32
-OTHER_DUTY = b"\xd2" * 32
+OBLIGATION = b"\xd1" * 32
+OTHER_OBLIGATION = b"\xd2" * 32
 TICKET = 100
 UNBONDING = 14 * 86_400
 
@@ -29,8 +29,8 @@ class Stage:
     validator: str
     operator: str
     stranger: str
-    locker: str
-    other_locker: str
+    slasher: str
+    other_slasher: str
     ids: list[int] = field(default_factory=list)
 
     def stake(self, count: int, validator: str | None = None) -> list[int]:
@@ -39,17 +39,17 @@ class Stage:
         fund(self.token, validator, self.contract.address, count * TICKET)
         return list(self.contract.stake(count, sender=validator))
 
-    def lock(self, amount: int, duty: bytes = DUTY, locker: str | None = None) -> None:
+    def lock(self, amount: int, obligation: bytes = OBLIGATION, slasher: str | None = None) -> None:
         """Lock stake of the validator, as its operator."""
         self.contract.lock(
-            self.validator, self.operator, duty, amount, sender=locker or self.locker
+            self.validator, self.operator, obligation, amount, sender=slasher or self.slasher
         )
 
-    def slash(self, amount: int, duty: bytes = DUTY) -> int:
+    def slash(self, amount: int, obligation: bytes = OBLIGATION) -> int:
         """Lock and burn, and release what is left."""
-        self.lock(amount, duty)
-        burned = self.contract.slash(duty, amount, sender=self.locker)
-        self.contract.release(duty, sender=self.locker)
+        self.lock(amount, obligation)
+        burned = self.contract.slash(obligation, amount, sender=self.slasher)
+        self.contract.release(obligation, sender=self.slasher)
         return int(burned)
 
     def figures(self, validator: str | None = None) -> tuple[int, int, int, int, int]:
@@ -62,18 +62,18 @@ class Stage:
         return int(self.contract.balances(self.token, account))
 
 
-def deploy_stage(token: Any = None, fix_lockers: bool = True) -> Stage:
-    """Deploy the contract over `token`, with two lockers, nobody registered yet."""
+def deploy_stage(token: Any = None, fix_slashers: bool = True) -> Stage:
+    """Deploy the contract over `token`, with two slashers, nobody registered yet."""
     # The clock starts at a round time, so that failing tests are easy to read.
     boa.env.timestamp = 2_000_000_000
     token = token or deploy_test_token("Stake", "STK", 18)
     account = boa.env.generate_address
     admin = account("admin")
     contract = deployer("ValidatorStaking").deploy(token, TICKET, UNBONDING, admin)
-    # Lockers are contracts; which code they have does not matter to a test that speaks for them.
-    lockers = [deploy_test_token().address for _ in range(2)]
-    if fix_lockers:
-        contract.fix_lockers(lockers, sender=admin)
+    # Slashers are contracts; which code they have does not matter to a test that speaks for them.
+    slashers = [deploy_test_token().address for _ in range(2)]
+    if fix_slashers:
+        contract.fix_slashers(slashers, sender=admin)
     return Stage(
         token,
         contract,
@@ -81,7 +81,7 @@ def deploy_stage(token: Any = None, fix_lockers: bool = True) -> Stage:
         account("validator"),
         account("operator"),
         account("stranger"),
-        *lockers,
+        *slashers,
     )
 
 
@@ -94,7 +94,7 @@ def deployed() -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(deployed: Stage) -> Iterator[Stage]:
-    """Provide a contract with lockers and nothing else; undone after the test."""
+    """Provide a contract with slashers and nothing else; undone after the test."""
     with boa.env.anchor():
         yield deployed
 

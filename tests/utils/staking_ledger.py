@@ -43,7 +43,7 @@ class Person:
 
 @dataclass
 class StakingLedger:
-    """All validators, places, duties and entries; `pull` is why the token does not pay, if so."""
+    """All validators, places, obligations, entries; `pull` is why the token does not pay, if so."""
 
     ticket: int
     unbonding_seconds: int
@@ -53,8 +53,8 @@ class StakingLedger:
     people: dict[str, Person] = field(default_factory=dict)
     places: list[Ticket] = field(default_factory=list)
     free_places: list[int] = field(default_factory=list)
-    # (locker, duty) -> validator and amount
-    duties: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
+    # (slasher, obligation) -> validator and amount
+    obligations: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
     burned: int = 0
 
@@ -69,7 +69,7 @@ class StakingLedger:
         ]
 
     def locked(self, validator: str) -> int:
-        return sum(amount for name, amount in self.duties.values() if name == validator)
+        return sum(amount for name, amount in self.obligations.values() if name == validator)
 
     def free(self, validator: str) -> int:
         person = self.people.get(validator)
@@ -206,30 +206,32 @@ class StakingLedger:
         self.entries[caller] = self.entries.get(caller, 0) + paid
         return paid
 
-    def lock(self, locker: str, validator: str, actor: str, duty: bytes, amount: int) -> str | None:
+    def lock(
+        self, slasher: str, validator: str, actor: str, obligation: bytes, amount: int
+    ) -> str | None:
         if not self.is_actor(validator, actor):
             return NOT_ACTOR
         if not self.people[validator].is_available:
-            return "staking: validator is away"
+            return "staking: validator unavailable"
         if amount == 0:
             return "staking: lock is zero"
-        if (locker, duty) in self.duties:
-            return "staking: duty is in use"
+        if (slasher, obligation) in self.obligations:
+            return "staking: obligation is in use"
         if amount > self.free(validator):
             return NOT_FREE
-        self.duties[locker, duty] = (validator, amount)
+        self.obligations[slasher, obligation] = (validator, amount)
         return None
 
-    def release(self, locker: str, duty: bytes) -> None:
-        self.duties.pop((locker, duty), None)
+    def release(self, slasher: str, obligation: bytes) -> None:
+        self.obligations.pop((slasher, obligation), None)
 
-    def slash(self, locker: str, duty: bytes, amount: int) -> int:
+    def slash(self, slasher: str, obligation: bytes, amount: int) -> int:
         """Return what is burned."""
-        if (locker, duty) not in self.duties:
+        if (slasher, obligation) not in self.obligations:
             return 0
-        validator, locked = self.duties[locker, duty]
+        validator, locked = self.obligations[slasher, obligation]
         burned = min(locked, amount)
-        self.duties[locker, duty] = (validator, locked - burned)
+        self.obligations[slasher, obligation] = (validator, locked - burned)
         self.people[validator].bonded -= burned
         self.people[validator].burned += burned
         self.burned += burned

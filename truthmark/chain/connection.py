@@ -318,7 +318,7 @@ def _names(chain: Chain) -> list[tuple[Call, object]]:
     if "registry" in contracts and "market" in contracts:
         found.append((contracts["registry"].functions.market(), contracts["market"].address))
     if "staking" in contracts and "registry" in contracts:
-        found.append((contracts["staking"].functions.lockers(), [contracts["registry"].address]))
+        found.append((contracts["staking"].functions.slashers(), [contracts["registry"].address]))
     return found
 
 

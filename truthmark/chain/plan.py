@@ -37,10 +37,10 @@ PROTOCOL = Plan(
             "DatasetRegistry",
             (Param("deployer"), Ref("staking"), Param("min_window"), Param("max_window")),
             # Staking and registry name each other; what is deployed first is told afterwards, once.
-            calls=(Invoke("fix_lockers", ([Ref("registry")],), target="staking"),),
+            calls=(Invoke("fix_slashers", ([Ref("registry")],), target="staking"),),
             checks=(
                 Expect("STAKING", Ref("staking")),
-                Expect("lockers", [Ref("registry")], target="staking"),
+                Expect("slashers", [Ref("registry")], target="staking"),
             ),
         ),
         Step(

@@ -142,7 +142,7 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
 def unbond(state: State, tickets: int, as_json: bool) -> None:
     """Begin to take so many TICKETS out, the newest first.
 
-    Only what no duty locks can leave.
+    Only what no obligation locks can leave.
     """
     with state.session(signs=True) as session:
         session.journal.resume()
@@ -183,7 +183,7 @@ def withdraw(state: State, as_json: bool) -> None:
         elif owed:
             out(f"{_show(session, owed)} paid to {session.address}")
         else:
-            say("nothing can be taken out now; `truthmark stake duties` shows when")
+            say("nothing can be taken out now; `truthmark stake obligations` shows when")
 
 
 @stake.command("top-up")
@@ -210,14 +210,14 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 @_validator_option
 @json_option
 @click.pass_obj
-def duties(state: State, validator: str | None, as_json: bool) -> None:
+def obligations(state: State, validator: str | None, as_json: bool) -> None:
     """Show stake, tickets, and the custodies that lock it."""
     with state.session(signs=True) as session:
         session.catalogue.sync()
         owner = _owner(session, validator)
         staking = session.chain.staking.functions
         info = staking.validator(owner.validator).call()
-        tickets, held, missing = owner.tickets(), owner.duties(), owner.missing()
+        tickets, held, missing = owner.tickets(), owner.obligations(), owner.missing()
         free = staking.free(owner.validator).call()
         figures = {
             "stake": info.stake,
@@ -238,18 +238,18 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
                         {"id": t.ticket_id, "unbonding_until": t.unbonding_until or None}
                         for t in tickets
                     ],
-                    "duties": [
+                    "obligations": [
                         {
-                            "custody_id": "0x" + duty.custody_id.hex(),
-                            "dataset": duty.ref,
-                            "custodian": duty.index,
-                            "locked": amount_json(session, duty.locked, token),
-                            "status": duty.status.name.lower(),
-                            "is_active": duty.is_active,
-                            "end": duty.end,
-                            "fined": duty.fined,
+                            "custody_id": "0x" + obligation.custody_id.hex(),
+                            "dataset": obligation.ref,
+                            "custodian": obligation.index,
+                            "locked": amount_json(session, obligation.locked, token),
+                            "status": obligation.status.name.lower(),
+                            "is_active": obligation.is_active,
+                            "end": obligation.end,
+                            "fined": obligation.fined,
                         }
-                        for duty in held
+                        for obligation in held
                     ],
                 }
             )
@@ -259,7 +259,7 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
             [
                 ("validator", owner.validator),
                 ("operator", info.operator),
-                ("takes new duties", "yes" if info.is_available else "no"),
+                ("takes new obligations", "yes" if info.is_available else "no"),
                 *((name, _show(session, units)) for name, units in figures.items() if units),
                 ("tickets", sum(not t.unbonding_until for t in tickets)),
             ]
@@ -271,13 +271,13 @@ def duties(state: State, validator: str | None, as_json: bool) -> None:
             table(
                 (
                     (
-                        duty.ref,
-                        f"0x{duty.custody_id.hex()[:16]}",
-                        duty.status.name.lower() + (", fined" if duty.fined else ""),
-                        _show(session, duty.locked),
-                        moment(duty.end, now),
+                        obligation.ref,
+                        f"0x{obligation.custody_id.hex()[:16]}",
+                        obligation.status.name.lower() + (", fined" if obligation.fined else ""),
+                        _show(session, obligation.locked),
+                        moment(obligation.end, now),
                     )
-                    for duty in held
+                    for obligation in held
                 ),
                 head=("dataset", "custody", "status", "locked", "ends"),
             )
@@ -387,14 +387,18 @@ def offer(
 @json_option
 @click.pass_obj
 def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
-    """Take new duties and further terms (on), or none (off).
+    """Take new obligations and further terms (on), or none (off).
 
     Running ones go on.
     """
     with state.session(signs=True) as session:
         session.journal.resume()
         receipt = _owner(session, validator).set_available(choice == "on")
-        text = "new duties are taken" if choice == "on" else "running duties go on, no new ones"
+        text = (
+            "new obligations are taken"
+            if choice == "on"
+            else "running obligations go on, no new ones"
+        )
         _done(session, receipt, text, as_json)
 
 

@@ -64,10 +64,10 @@ def is_due(
         or now + margin > purchase.deadline
     ):
         return False
-    on_duty = state.active
+    obliged = state.active
     if purchase.deadline <= state.previous_end:
-        on_duty |= state.previous_active
-    order = turn_order(purchase.purchase_id, on_duty)
+        obliged |= state.previous_active
+    order = turn_order(purchase.purchase_id, obliged)
     if seat.index not in order:
         return False
     threshold = seat.epoch.custody.threshold

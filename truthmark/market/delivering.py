@@ -92,7 +92,7 @@ def turn_order(purchase_id: bytes, active: int) -> list[int]:
 
     Args:
         purchase_id: 32 bytes.
-        active: Map of the custodians on duty.
+        active: Map of the custodians who are obliged.
     """
     return sorted(bits(active), key=lambda j: keccak256(purchase_id + bytes([j])))
 

@@ -191,7 +191,7 @@ def parts_hash(parts: Mapping[int, Point]) -> int:
     return noted
 
 
-def duty_id(custody_id: bytes, index: int) -> bytes:
+def obligation_id(custody_id: bytes, index: int) -> bytes:
     """Return the name under which the registry locks custodian `index`'s stake."""
     return hash_words(custody_id, index)
 

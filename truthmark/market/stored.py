@@ -197,10 +197,10 @@ class _Finder:
         bought = [p for p in purchases if p.receipt.buyer.lower() in self._accounts]
         is_open = any(p.status in _UNFINISHED for p in purchases)
         is_running = status in (VersionStatus.OPEN, VersionStatus.PAUSED)
-        duties = status is not VersionStatus.DEAD and any(map(_is_unreleased, states))
-        if is_mine and (is_running or duties or is_open):
+        obligations = status is not VersionStatus.DEAD and any(map(_is_unreleased, states))
+        if is_mine and (is_running or obligations or is_open):
             return "listing", "you sell it" if is_running else "sales or custodies run on", True
-        if in_custody and (duties or is_open):
+        if in_custody and (obligations or is_open):
             until = max((state.end for state in states), default=0)
             return "custody", f"keeping it was promised, at least until {until}", True
         if any(p.status in _UNFINISHED for p in bought):
@@ -210,7 +210,7 @@ class _Finder:
         if is_mine:
             return "listing", "you sell it no more, and no custody needs it", False
         if in_custody:
-            return "custody", "the duty to keep it is over", False
+            return "custody", "the obligation to keep it is over", False
         return "fetched", "fetched, and not bought", False
 
     def _manifest(self, version: Version, folder: Path) -> "Manifest | None":

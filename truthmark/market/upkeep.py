@@ -52,7 +52,7 @@ def releasable(
     stops = [stop for stop in (state.stopped_at, version_stopped_at) if stop]
     if version.status is VersionStatus.DEAD or any(now > stop + 2 * windows for stop in stops):
         return sorted(accepted)
-    # After the end of a duty there is as much time again to fine who was silent.
+    # After the end of an obligation there is as much time again to fine who was silent.
     if now <= state.end + windows:
         accepted -= set(bits(state.active))
     if now <= state.previous_end + windows:

@@ -10,7 +10,7 @@ from truthmark.keys.encryption import derive_encryption_key
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.market.asking import check_address
 from truthmark.market.custodian import seats
-from truthmark.market.records import CustodyStatus, bits, duty_id
+from truthmark.market.records import CustodyStatus, bits, obligation_id
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
@@ -28,7 +28,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class Obligation:
     """Stake that a custody locks."""
 
     custody_id: bytes
@@ -39,7 +39,7 @@ class Duty:
     locked: int
     status: CustodyStatus
     is_active: bool
-    """on duty for new purchases"""
+    """answers for new purchases"""
     end: int
     fined: bool
 
@@ -77,15 +77,15 @@ class ValidatorOwner:
                     found[ticket_id] = args.get("ready_at", 0)
         return [Ticket(ticket_id, until) for ticket_id, until in found.items()]
 
-    def duties(self) -> list[Duty]:
+    def obligations(self) -> list[Obligation]:
         """Return the custodies that lock the validator's stake; `sync` the catalogue before."""
         session = self.session
         chain, catalogue = session.chain, session.catalogue
         mine = seats(catalogue.epochs(), self.validator)
         locks = chain.batch(
             [
-                chain.staking.functions.duty(
-                    chain.registry.address, duty_id(seat.epoch.custody_id, seat.index)
+                chain.staking.functions.obligation(
+                    chain.registry.address, obligation_id(seat.epoch.custody_id, seat.index)
                 )
                 for seat in mine
             ]
@@ -95,7 +95,7 @@ class ValidatorOwner:
         versions = {v.terms_id: v for v in catalogue.versions(terms_ids=wanted)}
         states = catalogue.states([seat.epoch for seat, _ in kept])
         return [
-            Duty(
+            Obligation(
                 custody_id=seat.epoch.custody_id,
                 ref=versions[seat.epoch.custody.terms_id].ref,
                 index=seat.index,
@@ -141,8 +141,8 @@ class ValidatorOwner:
         """Register the account as a validator, with the operator's first encryption key.
 
         Args:
-            operator: Whose key signs duties and opens shares; its address if its key is on another
-                machine; the account itself if not given.
+            operator: Whose key signs obligations and opens shares; its address if its key is on
+                another machine; the account itself if not given.
             encryption_key: What `next_encryption_key` gave on that machine.
         """
         address = operator if isinstance(operator, str) else (operator or self.session).address
@@ -242,11 +242,11 @@ class ValidatorOwner:
         )
 
     def set_available(self, is_available: bool) -> "Receipt":
-        """Take new duties, or no more; running ones go on."""
+        """Take new obligations, or no more; running ones go on."""
         self._require_actor()
         return self._send(
             self.session.chain.staking.functions.set_available(self.validator, is_available),
-            "take new duties" if is_available else "take no new duties",
+            "take new obligations" if is_available else "take no new obligations",
         )
 
     def unbond(self, ticket_ids: Sequence[int]) -> "Receipt":

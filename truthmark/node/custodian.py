@@ -116,7 +116,7 @@ class CustodianRole:
         return len(self._pending)
 
     def round(self) -> int:
-        """Look at everything once, do what is due, and return how many custodies are on duty.
+        """Look at everything once, do what is due, and return how many custodies it answers for.
 
         Trouble with one custody does not keep the others waiting: it is logged and met again in
         the next round.
@@ -143,11 +143,11 @@ class CustodianRole:
             not held.is_accepted or held.state.status is CustodyStatus.LIVE for held in custodies
         ):
             offer = next(iter(self.session.catalogue.offers(view.validator)), None)
-        on_duty = 0
+        obliged = 0
         for held in custodies:
             try:
                 if self._tend(held, offer, waiting):
-                    on_duty += 1
+                    obliged += 1
                 self.notifier.close_matter("problem", _name(held))
             except GasError as error:
                 self._problem("gas", f"{_title(held)}: {error}")
@@ -160,9 +160,9 @@ class CustodianRole:
                 self.metrics.problems.labels("custody").inc()
                 text = f"{_title(held)}: {_reason(error)}"
                 self.notifier.tell("problem", text, about=_name(held))
-        self.metrics.custodies.set(on_duty)
+        self.metrics.custodies.set(obliged)
         self.metrics.sent.set(len(self._pending))
-        return on_duty
+        return obliged
 
     def _resume(self) -> None:
         """Bring along what was sent before, by this process or one that was killed."""
@@ -190,7 +190,7 @@ class CustodianRole:
             "low-gas",
             view.gas < self.policy.gas_reserve,
             f"account {account} holds {self.session.profile.format_native(view.gas)}, less than "
-            "the gas reserve; no new duty is taken until it is filled up",
+            "the gas reserve; no new obligation is taken until it is filled up",
         )
         self._state(
             "operator",
@@ -209,7 +209,7 @@ class CustodianRole:
     # -------------------------------------------------------------- one custody
 
     def _tend(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
-        """Do what one custody needs, and tell whether it is a duty of ours."""
+        """Do what one custody needs, and tell whether we answer for it."""
         if self._is_outdated(held):
             return False
         self._tell_changes(held)
@@ -231,8 +231,8 @@ class CustodianRole:
     def _is_outdated(self, held: Held) -> bool:
         """Whether what the chain says of a custody is worth nothing; tells the operator once.
 
-        Letting go of a duty cannot be undone and costs stake, so it never follows from such an
-        answer.
+        Letting go of an obligation cannot be undone and costs stake, so it never follows from such
+        an answer.
         """
         matter = f"outdated {_name(held)}"
         if not held.is_outdated:
@@ -260,12 +260,12 @@ class CustodianRole:
             self._count_missed(held)  # somebody else refunded before we saw it
         if held.is_accepted and not before.is_accepted:
             self.notifier.tell("accepted", f"{_title(held)} as custodian {held.seat.index}")
-        was_on_duty = held.seat.index in bits(before.state.active)
-        is_on_duty = held.seat.index in bits(now.active)
+        was_obliged = held.seat.index in bits(before.state.active)
+        is_obliged = held.seat.index in bits(now.active)
         was_live = before.state.status is CustodyStatus.LIVE
-        if was_live and is_on_duty and (now.end > before.state.end or not was_on_duty):
+        if was_live and is_obliged and (now.end > before.state.end or not was_obliged):
             self.notifier.tell("extended", f"{_title(held)} until {now.end}")
-        if was_on_duty and not is_on_duty:
+        if was_obliged and not is_obliged:
             self.notifier.tell("leaving", f"{_title(held)} at {now.previous_end}")
         if now.status in _ENDED and before.state.status not in _ENDED and held.is_accepted:
             self.notifier.tell("ended", f"{_title(held)} is {now.status.name.lower()}")
@@ -330,7 +330,7 @@ class CustodianRole:
         late = overdue(purchases, now)
         for purchase in late:
             self._note_missed(held, purchase)
-        # Those on duty answer for it, in turn: it closes the custody, and the buyer is repaid.
+        # Those obliged answer for it, in turn: it closes the custody, and the buyer is repaid.
         mine = self._in_turn(late, "refund", bits(state.active), held)
         if mine:
             self._submit_all("refund", self._upkeep.plan_refund(version, seat.epoch, mine))
@@ -366,7 +366,7 @@ class CustodianRole:
         return found
 
     def _note_missed(self, held: Held, purchase: Purchase) -> None:
-        if held.seat.index in purchase.delivered or not held.on_duty(purchase):
+        if held.seat.index in purchase.delivered or not held.is_obliged(purchase):
             return
         name = purchase.purchase_id.hex()
         if not self.notifier.is_open("missed", name):
@@ -464,7 +464,7 @@ class CustodianRole:
         self._submit("extend", self._custodian.plan_extend(version, seat, state.end))
 
     def _release(self, held: Held) -> None:
-        """Free stakes whose duty has ended, ours among them, in turn."""
+        """Free stakes whose obligation has ended, ours among them, in turn."""
         epoch, now = held.seat.epoch, self.view.block.timestamp
         stopped_at = held.version_stopped_at
         free = releasable(held.version, epoch, held.state, now, version_stopped_at=stopped_at)
@@ -638,7 +638,7 @@ class CustodianRole:
 
 
 def _urgency(held: Held) -> tuple[bool, float]:
-    """Sort duties before what may become one, and the nearest delivery first."""
+    """Sort obligations before what may become one, and the nearest delivery first."""
     waiting = [
         p.deadline
         for p in held.purchases.values()

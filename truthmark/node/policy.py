@@ -32,7 +32,7 @@ class Policy:
         margin_seconds: Nothing is posted so close to a deadline; also how long each custodian
             leaves to the one before him where any of them could act.
         extends: Whether to stay for another term where the seller allows it.
-        gas_reserve: Wei below which no new duty is taken.
+        gas_reserve: Wei below which no new obligation is taken.
         settle_seconds: How long settlements wait for others to share a transaction with, at
             most; never longer than an eighth of the inspection window.
     """
@@ -99,7 +99,7 @@ def refusal(
     if offer is None:
         return "no offer is published"
     if not offer.is_available:
-        return "the validator takes no new duties"
+        return "the validator takes no new obligations"
     fees = _asked(offer, terms)
     if fees is None:
         return "the sale token is not in the offer"

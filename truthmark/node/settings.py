@@ -37,7 +37,7 @@ class NodeConfig(BaseSettings):
         blocks_port: Where kept blocks are served to buyers; 0 takes a free one.
         blocks_host: Where the block server listens.
         notify: URL to which messages to the operator are posted.
-        gas_reserve: In the chain's own currency; below it no new duty is taken.
+        gas_reserve: In the chain's own currency; below it no new obligation is taken.
         extend: Whether to stay for another term.
         max_acceptance: Seconds that stake may stand locked before a custody is complete.
         max_waiting: Custodies of one seller that may be incomplete at once.

@@ -27,7 +27,7 @@ class Health:
         problem: Why the last round failed; empty if it did not.
         block: Newest block seen.
         chain_time: Its timestamp.
-        custodies: On duty.
+        custodies: That the node answers for.
         sent: Transactions that are not confirmed yet.
         round_at: End of the last good round, by `time.monotonic`; None before the first.
     """
@@ -67,7 +67,7 @@ class Metrics:
         """Make the figures."""
         self.registry = CollectorRegistry()
         self.block = self._gauge("truthmark_block", "Newest block seen")
-        self.custodies = self._gauge("truthmark_custodies", "Custodies on duty")
+        self.custodies = self._gauge("truthmark_custodies", "Custodies that the node answers for")
         self.purchases = self._gauge("truthmark_purchases_waiting", "Purchases not delivered yet")
         self.sent = self._gauge("truthmark_transactions_pending", "Sent and not confirmed yet")
         self.gas = self._gauge("truthmark_gas_wei", "What is left for gas")

@@ -70,7 +70,7 @@ class Held:
         """Whether the validator's stake is free again."""
         return self.seat.index in bits(self.state.released)
 
-    def on_duty(self, purchase: Purchase) -> bool:
+    def is_obliged(self, purchase: Purchase) -> bool:
         """Whether silence about a purchase is the validator's fault, by docs/protocol.md."""
         if self.seat.index in bits(self.state.active):
             return True

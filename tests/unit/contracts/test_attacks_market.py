@@ -62,7 +62,7 @@ from truthmark.keys.sealing import (
     seal_share,
 )
 from truthmark.keys.sharing import check_dealing
-from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, duty_id
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, obligation_id
 from truthmark.types import Point
 
 __all__ = ["deployed_world", "world"]
@@ -156,7 +156,7 @@ def test_03__wind_up_before_the_last_complaint__keeps_the_bond_until_it_is_over(
 def test_04__buy_and_retire_in_one_block__either_sold_and_covered_or_not_sold(
     world: World, bought_first: bool
 ) -> None:
-    """`buy` reads the version's status; bond and duties last T + I after `stopped_at`."""
+    """`buy` reads the version's status; bond and obligations last T + I after `stopped_at`."""
     listing = world.create_listing()
     if not bought_first:
         world.retire(listing)
@@ -172,7 +172,8 @@ def test_04__buy_and_retire_in_one_block__either_sold_and_covered_or_not_sold(
 
 
 def test_05__release_before_the_fine__comes_too_late_for_the_silent(world: World) -> None:
-    """A purchase ends by `end` (`buy`), a duty only after `end`: at end - I + 1 all are locked."""
+    """A purchase ends by `end` (`buy`), an obligation only after `end`: at end - I + 1 all are
+    locked."""
     listing = world.create_listing()
     boa.env.timestamp = listing.custody.end - WINDOWS
     purchase = world.buy(listing)
@@ -189,7 +190,8 @@ def test_05__release_before_the_fine__comes_too_late_for_the_silent(world: World
 def test_05__leaving_silently__does_not_escape_the_fine(
     world: World, how: str, moment: int
 ) -> None:
-    """Lock and keeping fee stay both windows after a duty, so that the silent can be fined."""
+    """Lock and keeping fee stay both windows after an obligation, so that the silent can be
+    fined."""
     listing = extensible(world)
     custodian = listing.custodians[3]
     boa.env.timestamp = listing.custody.end - WINDOWS
@@ -241,7 +243,7 @@ def test_07__leaver_framed_by_a_purchase_that_outlasts_him__is_not_fined(world: 
     assert world.locked(listing.custodians[3]) == LOCK
 
 
-def test_08__second_extension_over_a_leaver_on_duty__cannot_be_in_time(world: World) -> None:
+def test_08__second_extension_over_a_leaver_obliged__cannot_be_in_time(world: World) -> None:
     """Votes open two thirds of a term after `previous_end`: the time for fines is over then."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
@@ -381,9 +383,9 @@ def test_16__accept_after_the_version_ended__is_refused_and_lapse_frees_stake(
 
 
 def test_17__strangers_at_the_inner_doors__are_refused(world: World) -> None:
-    """`close` and `kill`: only the market. `lock`, `release`, `slash`: only a locker."""
+    """`close` and `kill`: only the market. `lock`, `release`, `slash`: only a slasher."""
     listing = world.create_listing()
-    duty = duty_id(listing.custody_id, 1)
+    obligation = obligation_id(listing.custody_id, 1)
     for call in (
         lambda sender: world.close(listing, 15, sender),
         lambda sender: world.kill(listing, sender),
@@ -395,11 +397,11 @@ def test_17__strangers_at_the_inner_doors__are_refused(world: World) -> None:
         lambda sender: world.staking.lock(
             listing.custodians[0], listing.custodians[0], word_of("d"), 1, sender=sender
         ),
-        lambda sender: world.staking.release(duty, sender=sender),
-        lambda sender: world.staking.slash(duty, 1, sender=sender),
+        lambda sender: world.staking.release(obligation, sender=sender),
+        lambda sender: world.staking.slash(obligation, 1, sender=sender),
     ):
         for role in (world.owner, world.seller, world.stranger, world.market.address):
-            with reverts(world.staking, "staking: caller is not a locker"):
+            with reverts(world.staking, "staking: caller is not a slasher"):
                 call(role)
 
 
@@ -407,7 +409,8 @@ def test_17__strangers_at_the_inner_doors__are_refused(world: World) -> None:
 
 
 def test_18__two_refunds_of_one_custody__fine_each_custodian_once(world: World) -> None:
-    """`silent & ~fined`; with penalty = lock the duty is empty and its release is no error."""
+    """`silent & ~fined`; with penalty = lock the obligation is empty and its release is no
+    error."""
     listing = world.create_listing(penalty=LOCK)
     first, second = world.buy(listing), world.buy(listing)
     world.deliver(second, 1)
@@ -699,7 +702,7 @@ def test_34__silence_of_all_others__costs_the_honest_one_nothing(world: World) -
 # ------------------------------------------------------------------- stake
 
 
-def test_35__victim_named_as_custodian__has_no_duty_without_his_call(world: World) -> None:
+def test_35__victim_named_as_custodian__has_no_obligation_without_his_call(world: World) -> None:
     """`lock` is of the caller's stake, and only `accept` calls it."""
     listing = world.list_version(world.draft_listing())
     victim = listing.custodians[0]
@@ -1519,7 +1522,8 @@ def test_a15__joiner__takes_over_what_is_not_delivered_and_is_fined_for_it(world
 
 
 def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> None:
-    """`close` and `kill` take preimages: token, bond, lock, penalty, duties are the registry's."""
+    """`close` and `kill` take preimages: token, bond, lock, penalty, obligations are the
+    registry's."""
     market = world.market.address
     listing = world.create_listing()
     other = world.create_listing(manifest=word_of("other"), bond=7 * BOND)
@@ -1536,7 +1540,7 @@ def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> No
             world.kill(forged)
     with reverts(world.registry, "registry: custody not live"):
         world.close(replace(listing, custody=replace(listing.custody, penalty=LOCK)), 0b1111)
-    with reverts(world.registry, "registry: not on duty"):
+    with reverts(world.registry, "registry: not obliged"):
         world.close(listing, 0b11111)
     # The worst: each penalty once, and the bond of a version whose key was never wrong.
     for _ in range(2):

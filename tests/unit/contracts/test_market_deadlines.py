@@ -285,7 +285,7 @@ def confirm_has_no_deadline(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def leaver_on_duty_for_a_purchase(w: World) -> tuple[int, Act]:
+def leaver_obliged_for_a_purchase(w: World) -> tuple[int, Act]:
     """A leaver is fined for what was bought to be over by the previous end, and for no more."""
     listing = w.create_listing()
     w.fund(listing, 10**9)

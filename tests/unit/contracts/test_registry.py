@@ -36,7 +36,7 @@ from truthmark.market.records import (
     CustodyStatus,
     VersionStatus,
     acceptance_hash,
-    duty_id,
+    obligation_id,
 )
 
 __all__ = ["deployed_world", "world"]
@@ -353,8 +353,8 @@ def test_accept__owner_or_operator__locks_stake(world: World, by_operator: bool)
     )
     assert bytes(world.registry.acceptances(listing.custody_id, 1)) == bytes(32)
     assert world.locked(custodian) == LOCK
-    duty = world.staking.duty(world.registry, duty_id(listing.custody_id, 2))
-    assert (duty.validator, duty.amount) == (custodian, LOCK)
+    obligation = world.staking.obligation(world.registry, obligation_id(listing.custody_id, 2))
+    assert (obligation.validator, obligation.amount) == (custodian, LOCK)
 
 
 def test_accept__the_last_one__makes_it_live(world: World) -> None:
@@ -425,7 +425,12 @@ def test_release__term_over__pays_keeping_fees_and_frees_stake(world: World) -> 
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
     for index in range(1, 5):
         assert bytes(world.registry.acceptances(listing.custody_id, index)) == bytes(32)
-        assert world.staking.duty(world.registry, duty_id(listing.custody_id, index)).amount == 0
+        assert (
+            world.staking.obligation(
+                world.registry, obligation_id(listing.custody_id, index)
+            ).amount
+            == 0
+        )
 
 
 def test_release__nobody_to_release__does_nothing(world: World) -> None:
@@ -781,7 +786,7 @@ def test_kill__running_version__halves_the_bond(world: World, bond: int) -> None
     assert world.entry(world.registry, ZERO) == bond - bond // 2
 
 
-def test_kill__dead_version__ends_all_duties_at_once(world: World) -> None:
+def test_kill__dead_version__ends_all_obligations_at_once(world: World) -> None:
     listing = world.create_listing()
     world.kill(listing)
     world.release(listing)

@@ -386,7 +386,7 @@ def accept_without_stake(w: World) -> Call:
     return accept_by(w, listing, 1, listing.custodians[0])
 
 
-@refused("staking: validator is away")
+@refused("staking: validator unavailable")
 def accept_while_away(w: World) -> Call:
     listing = opened(w)
     custodian = listing.custodians[0]
@@ -700,13 +700,13 @@ def close_a_custody_of_a_dead_version(w: World) -> Call:
     return lambda: w.close(listing, 0)
 
 
-@refused("registry: not on duty")
+@refused("registry: not obliged")
 def close_against_a_custodian_who_is_not_there(w: World) -> Call:
     listing = w.create_listing()
     return lambda: w.close(listing, 0b10001)
 
 
-@refused("registry: not on duty")
+@refused("registry: not obliged")
 def close_against_one_who_left_long_ago(w: World) -> Call:
     listing = extensible(w)
     w.extend(listing, 1, 2, 3)

@@ -8,10 +8,10 @@ import pytest
 
 from tests.utils.contracts import events
 from tests.utils.staking import (
-    DUTY,
     KEY,
-    OTHER_DUTY,
+    OBLIGATION,
     OTHER_KEY,
+    OTHER_OBLIGATION,
     TICKET,
     UNBONDING,
     ZERO,
@@ -61,15 +61,15 @@ def test_init__unbonding_at_its_bounds__is_accepted(stage: Stage, seconds: int) 
     assert contract.UNBONDING_SECONDS() == seconds
 
 
-def test_fix_lockers__once__holds_for_good() -> None:
+def test_fix_slashers__once__holds_for_good() -> None:
     with boa.env.anchor():
-        stage = deploy_stage(fix_lockers=False)
-        assert stage.contract.lockers() == []
-        lockers = [stage.locker, stage.other_locker]
-        stage.contract.fix_lockers(lockers, sender=stage.admin)
-        assert events(stage.contract) == [("LockersFixed", {"lockers": lockers})]
-        assert stage.contract.lockers() == lockers
-        assert [stage.contract.is_locker(it) for it in (*lockers, stage.admin)] == [
+        stage = deploy_stage(fix_slashers=False)
+        assert stage.contract.slashers() == []
+        slashers = [stage.slasher, stage.other_slasher]
+        stage.contract.fix_slashers(slashers, sender=stage.admin)
+        assert events(stage.contract) == [("SlashersFixed", {"slashers": slashers})]
+        assert stage.contract.slashers() == slashers
+        assert [stage.contract.is_slasher(it) for it in (*slashers, stage.admin)] == [
             True,
             True,
             False,
@@ -322,21 +322,21 @@ def test_unbond__all_stake_burned__clears_the_tickets_for_nothing(staked: Stage)
     assert staked.entry(ZERO) == staked.token.balanceOf(staked.contract) == 300
 
 
-# ------------------------------------------------------------------ lockers
+# ------------------------------------------------------------------ slashers
 
 
 @pytest.mark.parametrize("role", ["validator", "operator"])
-def test_lock__free_stake__is_kept_for_the_duty(staked: Stage, role: str) -> None:
+def test_lock__free_stake__is_kept_for_the_obligation(staked: Stage, role: str) -> None:
     contract = staked.contract
     actor = getattr(staked, role)
-    contract.lock(staked.validator, actor, DUTY, 120, sender=staked.locker)
+    contract.lock(staked.validator, actor, OBLIGATION, 120, sender=staked.slasher)
     assert events(contract) == [
         (
             "StakeLocked",
             {
                 "validator": staked.validator,
-                "locker": staked.locker,
-                "duty": DUTY,
+                "slasher": staked.slasher,
+                "obligation": OBLIGATION,
                 "actor": actor,
                 "amount": 120,
             },
@@ -344,17 +344,17 @@ def test_lock__free_stake__is_kept_for_the_duty(staked: Stage, role: str) -> Non
     ]
     assert staked.figures() == (300, 120, 0, 3, 0)
     assert contract.free(staked.validator) == 180
-    assert tuple(contract.duty(staked.locker, DUTY)) == (staked.validator, 120)
-    assert tuple(contract.duty(staked.other_locker, DUTY)) == (ZERO, 0)
+    assert tuple(contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, 120)
+    assert tuple(contract.obligation(staked.other_slasher, OBLIGATION)) == (ZERO, 0)
 
 
-def test_lock__same_name_at_two_lockers__makes_two_duties(staked: Stage) -> None:
+def test_lock__same_name_at_two_slashers__makes_two_obligations(staked: Stage) -> None:
     staked.lock(100)
-    staked.lock(50, locker=staked.other_locker)
+    staked.lock(50, slasher=staked.other_slasher)
     assert staked.figures()[1] == 150
-    staked.contract.release(DUTY, sender=staked.other_locker)
+    staked.contract.release(OBLIGATION, sender=staked.other_slasher)
     assert staked.figures()[1] == 100
-    assert tuple(staked.contract.duty(staked.locker, DUTY)) == (staked.validator, 100)
+    assert tuple(staked.contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, 100)
 
 
 def test_lock__all_of_the_free_stake__leaves_none(staked: Stage) -> None:
@@ -362,35 +362,38 @@ def test_lock__all_of_the_free_stake__leaves_none(staked: Stage) -> None:
     assert staked.contract.free(staked.validator) == 0
 
 
-def test_release__duty__frees_what_it_locks(staked: Stage) -> None:
+def test_release__obligation__frees_what_it_locks(staked: Stage) -> None:
     contract = staked.contract
     staked.lock(120)
-    contract.release(DUTY, sender=staked.locker)
+    contract.release(OBLIGATION, sender=staked.slasher)
     assert events(contract) == [
         (
             "LockReleased",
             {
                 "validator": staked.validator,
-                "locker": staked.locker,
-                "duty": DUTY,
+                "slasher": staked.slasher,
+                "obligation": OBLIGATION,
                 "amount": 120,
             },
         )
     ]
     assert staked.figures() == (300, 0, 0, 3, 0)
-    assert tuple(contract.duty(staked.locker, DUTY)) == (ZERO, 0)
+    assert tuple(contract.obligation(staked.slasher, OBLIGATION)) == (ZERO, 0)
     staked.lock(10)  # the name may be used again
-    assert tuple(contract.duty(staked.locker, DUTY)) == (staked.validator, 10)
+    assert tuple(contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, 10)
 
 
-def test_release__no_such_duty_or_released_before__has_no_effect(staked: Stage) -> None:
+def test_release__no_such_obligation_or_released_before__has_no_effect(staked: Stage) -> None:
     staked.lock(120)
-    for duty, locker in ((OTHER_DUTY, staked.locker), (DUTY, staked.other_locker)):
-        staked.contract.release(duty, sender=locker)
+    for obligation, slasher in (
+        (OTHER_OBLIGATION, staked.slasher),
+        (OBLIGATION, staked.other_slasher),
+    ):
+        staked.contract.release(obligation, sender=slasher)
         assert events(staked.contract) == []
         assert staked.figures() == (300, 120, 0, 3, 0)
-    staked.contract.release(DUTY, sender=staked.locker)
-    staked.contract.release(DUTY, sender=staked.locker)
+    staked.contract.release(OBLIGATION, sender=staked.slasher)
+    staked.contract.release(OBLIGATION, sender=staked.slasher)
     assert events(staked.contract) == []
     assert staked.figures() == (300, 0, 0, 3, 0)
 
@@ -400,35 +403,35 @@ def test_slash__part_then_more_than_is_left__burns_the_lock_once(staked: Stage) 
     staked.lock(120)
     left = 120
     for asked, burned in ((50, 50), (1_000, 70), (1, 0), (0, 0)):
-        assert contract.slash(DUTY, asked, sender=staked.locker) == burned
+        assert contract.slash(OBLIGATION, asked, sender=staked.slasher) == burned
         left -= burned
         assert events(contract) == [
             (
                 "StakeSlashed",
                 {
                     "validator": staked.validator,
-                    "locker": staked.locker,
-                    "duty": DUTY,
+                    "slasher": staked.slasher,
+                    "obligation": OBLIGATION,
                     "amount": burned,
                 },
             )
         ] * bool(burned)
         assert staked.figures() == (180 + left, left, 0, 3, 0)
-        assert tuple(contract.duty(staked.locker, DUTY)) == (staked.validator, left)
+        assert tuple(contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, left)
         assert staked.entry(ZERO) == 120 - left
     assert contract.free(staked.validator) == 180
     assert staked.token.balanceOf(contract) == 300
-    contract.release(DUTY, sender=staked.locker)
+    contract.release(OBLIGATION, sender=staked.slasher)
     assert staked.figures() == (180, 0, 0, 3, 0)
 
 
 @pytest.mark.parametrize("amount", [0, 1, 2**256 - 1])
-def test_slash__no_such_duty_or_released__burns_nothing(staked: Stage, amount: int) -> None:
+def test_slash__no_such_obligation_or_released__burns_nothing(staked: Stage, amount: int) -> None:
     staked.lock(120)
-    assert staked.contract.slash(OTHER_DUTY, amount, sender=staked.locker) == 0
-    assert staked.contract.slash(DUTY, amount, sender=staked.other_locker) == 0
-    staked.contract.release(DUTY, sender=staked.locker)
-    assert staked.contract.slash(DUTY, amount, sender=staked.locker) == 0
+    assert staked.contract.slash(OTHER_OBLIGATION, amount, sender=staked.slasher) == 0
+    assert staked.contract.slash(OBLIGATION, amount, sender=staked.other_slasher) == 0
+    staked.contract.release(OBLIGATION, sender=staked.slasher)
+    assert staked.contract.slash(OBLIGATION, amount, sender=staked.slasher) == 0
     assert staked.figures() == (300, 0, 0, 3, 0)
 
 
@@ -439,7 +442,7 @@ def test_slash__validator_away_unbonding_and_rekeyed__reaches_the_lock(staked: S
     contract.set_operator(staked.stranger, sender=staked.validator)
     contract.unbond([0, 1], sender=staked.validator)
     contract.pause(sender=staked.admin)
-    assert contract.slash(DUTY, 100, sender=staked.locker) == 100
+    assert contract.slash(OBLIGATION, 100, sender=staked.slasher) == 100
     assert staked.figures() == (200, 0, 200, 1, 2)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.utils.contracts import at, reverts
 from tests.utils.staking import (
-    DUTY,
+    OBLIGATION,
     UNBONDING,
     Stage,
     deployed,
@@ -119,7 +119,7 @@ def test_is_eligible__away_and_short__needs_both_to_end(staked: Stage) -> None:
     staked.token.approve(contract, 50, sender=staked.validator)
     steps = [
         lambda: contract.set_available(staked.validator, False, sender=staked.operator),
-        lambda: contract.slash(DUTY, 50, sender=staked.locker),
+        lambda: contract.slash(OBLIGATION, 50, sender=staked.slasher),
         lambda: contract.set_available(staked.validator, True, sender=staked.operator),
         lambda: contract.top_up(50, sender=staked.validator),
     ]

@@ -9,9 +9,9 @@ import pytest
 
 from tests.utils.contracts import reasons, reverts
 from tests.utils.staking import (
-    DUTY,
     KEY,
-    OTHER_DUTY,
+    OBLIGATION,
+    OTHER_OBLIGATION,
     TICKET,
     UNBONDING,
     ZERO,
@@ -32,8 +32,8 @@ OFFER = ([], 0, 0, 0, 0, 0, "")
 
 # reason -> functions of a validator with three tickets, each of which must be refused with it
 REFUSED: dict[str, list[Callable[[Stage], Any]]] = {
-    "staking: lockers are fixed": [
-        lambda it: it.contract.fix_lockers([it.other_locker], sender=it.admin),
+    "staking: slashers are fixed": [
+        lambda it: it.contract.fix_slashers([it.other_slasher], sender=it.admin),
     ],
     "staking: already registered": [
         lambda it: it.contract.register(it.operator, KEY, sender=it.validator),
@@ -83,7 +83,7 @@ REFUSED: dict[str, list[Callable[[Stage], Any]]] = {
     "staking: not enough free stake": [
         lambda it: it.lock(301),
         lambda it: it.lock(2**256 - 1),
-        lambda it: (it.lock(200), it.lock(101, OTHER_DUTY)),
+        lambda it: (it.lock(200), it.lock(101, OTHER_OBLIGATION)),
         lambda it: (it.contract.unbond([0], sender=it.validator), it.lock(201)),
         lambda it: (it.lock(1), it.contract.unbond([0, 1, 2], sender=it.validator)),
         lambda it: (it.lock(201), it.contract.unbond([0], sender=it.validator)),
@@ -99,19 +99,19 @@ REFUSED: dict[str, list[Callable[[Stage], Any]]] = {
             it.contract.withdraw_tickets([0], sender=it.validator),
         ),
     ],
-    "staking: validator is away": [
+    "staking: validator unavailable": [
         lambda it: (
             it.contract.set_available(it.validator, False, sender=it.operator),
             it.lock(1),
         ),
     ],
     "staking: lock is zero": [lambda it: it.lock(0)],
-    "staking: duty is in use": [
+    "staking: obligation is in use": [
         lambda it: (it.lock(1), it.lock(1)),
         # slashed to nothing, but not released
         lambda it: (
             it.lock(1),
-            it.contract.slash(DUTY, 1, sender=it.locker),
+            it.contract.slash(OBLIGATION, 1, sender=it.slasher),
             it.lock(1),
         ),
     ],
@@ -160,27 +160,27 @@ def test_init__bad_argument__is_refused_by_its_words(stage: Stage, reason: str) 
         deployer("ValidatorStaking").deploy(*(arguments | BAD_ARGUMENTS[reason]).values())
 
 
-def test_fix_lockers__none_or_a_person__is_refused() -> None:
+def test_fix_slashers__none_or_a_person__is_refused() -> None:
     with boa.env.anchor():
-        stage = deploy_stage(fix_lockers=False)
-        with reverts(stage.contract, "staking: no lockers"):
-            stage.contract.fix_lockers([], sender=stage.admin)
-        with reverts(stage.contract, "staking: locker has no code"):
-            stage.contract.fix_lockers([stage.locker, stage.stranger], sender=stage.admin)
+        stage = deploy_stage(fix_slashers=False)
+        with reverts(stage.contract, "staking: no slashers"):
+            stage.contract.fix_slashers([], sender=stage.admin)
+        with reverts(stage.contract, "staking: slasher has no code"):
+            stage.contract.fix_slashers([stage.slasher, stage.stranger], sender=stage.admin)
         # A key that lends itself code (EIP-7702) would be a person again a moment later.
-        boa.env.set_code(stage.stranger, b"\xef\x01\x00" + bytes.fromhex(str(stage.locker)[2:]))
-        with reverts(stage.contract, "staking: locker is a key"):
-            stage.contract.fix_lockers([stage.stranger], sender=stage.admin)
-        assert stage.contract.lockers() == []
-        assert not stage.contract.is_locker(stage.locker)
+        boa.env.set_code(stage.stranger, b"\xef\x01\x00" + bytes.fromhex(str(stage.slasher)[2:]))
+        with reverts(stage.contract, "staking: slasher is a key"):
+            stage.contract.fix_slashers([stage.stranger], sender=stage.admin)
+        assert stage.contract.slashers() == []
+        assert not stage.contract.is_slasher(stage.slasher)
 
 
-def test_stake__before_lockers_are_fixed__is_refused() -> None:
-    """Attack: the admin names a locker that burns everything, once there is something."""
+def test_stake__before_slashers_are_fixed__is_refused() -> None:
+    """Attack: the admin names a slasher that burns everything, once there is something."""
     with boa.env.anchor():
-        stage = deploy_stage(fix_lockers=False)
+        stage = deploy_stage(fix_slashers=False)
         stage.contract.register(stage.operator, KEY, sender=stage.validator)
-        with reverts(stage.contract, "staking: lockers are not fixed"):
+        with reverts(stage.contract, "staking: slashers are not fixed"):
             stage.stake(1)
         assert stage.token.balanceOf(stage.contract) == 0
 
@@ -188,7 +188,7 @@ def test_stake__before_lockers_are_fixed__is_refused() -> None:
 def test_stake__figures_would_run_over__is_refused(stage: Stage) -> None:
     largest = 2**96 - 1
     contract = deployer("ValidatorStaking").deploy(stage.token, largest, UNBONDING, stage.admin)
-    contract.fix_lockers([stage.locker], sender=stage.admin)
+    contract.fix_slashers([stage.slasher], sender=stage.admin)
     contract.register(stage.operator, KEY, sender=stage.validator)
     stage.token.mint(stage.validator, 2 * largest)
     stage.token.approve(contract, 2 * largest, sender=stage.validator)
@@ -198,42 +198,42 @@ def test_stake__figures_would_run_over__is_refused(stage: Stage) -> None:
     with reverts(contract, "staking: stake is too large"):
         contract.stake(1, sender=stage.validator)
     # The largest figures there can be do not touch their neighbours in the word.
-    contract.lock(stage.validator, stage.validator, DUTY, largest, sender=stage.locker)
+    contract.lock(stage.validator, stage.validator, OBLIGATION, largest, sender=stage.slasher)
     it = contract.validator(stage.validator)
     assert (it.stake, it.locked, it.ticket_count) == (largest, largest, 1)
-    assert tuple(contract.duty(stage.locker, DUTY)) == (stage.validator, largest)
-    assert contract.slash(DUTY, largest, sender=stage.locker) == largest
+    assert tuple(contract.obligation(stage.slasher, OBLIGATION)) == (stage.validator, largest)
+    assert contract.slash(OBLIGATION, largest, sender=stage.slasher) == largest
     it = contract.validator(stage.validator)
     assert (it.stake, it.locked, it.ticket_count) == (0, 0, 1)
 
 
 def test_reasons__in_the_source__are_all_tested_here() -> None:
     elsewhere = {
-        "staking: no lockers",
-        "staking: locker has no code",
-        "staking: locker is a key",
-        "staking: lockers are not fixed",
+        "staking: no slashers",
+        "staking: slasher has no code",
+        "staking: slasher is a key",
+        "staking: slashers are not fixed",
         "staking: stake is too large",
         "staking: not registered",  # the access table
         "staking: not owner or operator",
-        "staking: caller is not a locker",
+        "staking: caller is not a slasher",
     }
     assert reasons("ValidatorStaking.vy") == {*REFUSED, *BAD_ARGUMENTS, *elsewhere}
 
 
 # --------------------------------------------------------------------- access
 
-ROLES = ["admin", "validator", "operator", "stranger", "locker", "other_locker"]
+ROLES = ["admin", "validator", "operator", "stranger", "slasher", "other_slasher"]
 OWNABLE = "ownable: caller is not the owner"
 NOT_REGISTERED = "staking: not registered"
 NOT_ACTOR = "staking: not owner or operator"
-NOT_LOCKER = "staking: caller is not a locker"
+NOT_SLASHER = "staking: caller is not a slasher"
 
 # function -> arguments, who may, what the others hear
 ACCESS: dict[str, tuple[Callable[[Stage], tuple[Any, ...]], set[str], str]] = {
     "pause": (lambda it: (), {"admin"}, OWNABLE),
     "unpause": (lambda it: (), {"admin"}, OWNABLE),
-    "fix_lockers": (lambda it: ([it.locker],), {"admin"}, OWNABLE),
+    "fix_slashers": (lambda it: ([it.slasher],), {"admin"}, OWNABLE),
     "transfer_ownership": (lambda it: (it.stranger,), {"admin"}, OWNABLE),
     "accept_ownership": (lambda it: (), {"admin"}, "ownable_2step: caller is not the new owner"),
     "set_operator": (lambda it: (it.stranger,), {"validator"}, NOT_REGISTERED),
@@ -253,12 +253,12 @@ ACCESS: dict[str, tuple[Callable[[Stage], tuple[Any, ...]], set[str], str]] = {
     "withdraw_tickets": (lambda it: ([2],), {"validator"}, "staking: not the caller's ticket"),
     "top_up": (lambda it: (5,), {"validator"}, "staking: not that much missing"),
     "lock": (
-        lambda it: (it.validator, it.operator, OTHER_DUTY, 5),
-        {"locker", "other_locker"},
-        NOT_LOCKER,
+        lambda it: (it.validator, it.operator, OTHER_OBLIGATION, 5),
+        {"slasher", "other_slasher"},
+        NOT_SLASHER,
     ),
-    "release": (lambda it: (DUTY,), {"locker", "other_locker"}, NOT_LOCKER),
-    "slash": (lambda it: (DUTY, 5), {"locker", "other_locker"}, NOT_LOCKER),
+    "release": (lambda it: (OBLIGATION,), {"slasher", "other_slasher"}, NOT_SLASHER),
+    "slash": (lambda it: (OBLIGATION, 5), {"slasher", "other_slasher"}, NOT_SLASHER),
     "register": (
         lambda it: (it.operator, KEY),
         set(ROLES) - {"validator"},
@@ -274,7 +274,7 @@ def ready(staked: Stage, request: pytest.FixtureRequest) -> Stage:
     contract = staked.contract
     staked.token.mint(staked.validator, 1_000)
     staked.token.approve(contract, 1_000, sender=staked.validator)
-    staked.slash(5, OTHER_DUTY)
+    staked.slash(5, OTHER_OBLIGATION)
     staked.lock(5)
     contract.unbond([2], sender=staked.validator)
     boa.env.timestamp += UNBONDING
@@ -294,10 +294,10 @@ def test_access__each_function_by_each_role__only_for_those_named(
     if name == "accept_ownership":
         contract.transfer_ownership(ready.admin, sender=ready.admin)
     if name == "top_up":  # unbonding paid what was missing; lose some more
-        contract.slash(DUTY, 5, sender=ready.locker)
+        contract.slash(OBLIGATION, 5, sender=ready.slasher)
     sender = getattr(ready, role)
-    if name == "fix_lockers" and role in allowed:
-        refusal, allowed = "staking: lockers are fixed", set()
+    if name == "fix_slashers" and role in allowed:
+        refusal, allowed = "staking: slashers are fixed", set()
     if role in allowed:
         getattr(contract, name)(*arguments(ready), sender=sender)
     else:
@@ -314,30 +314,30 @@ def test_access__table__holds_every_function_that_writes(stage: Stage) -> None:
     assert writing == set(ACCESS)
 
 
-@pytest.mark.parametrize("actor", ["stranger", "admin", "locker"])
+@pytest.mark.parametrize("actor", ["stranger", "admin", "slasher"])
 def test_lock__for_an_actor_who_is_not_the_validators__is_refused(ready: Stage, actor: str) -> None:
     with reverts(ready.contract, NOT_ACTOR):
         ready.contract.lock(
-            ready.validator, getattr(ready, actor), OTHER_DUTY, 1, sender=ready.locker
+            ready.validator, getattr(ready, actor), OTHER_OBLIGATION, 1, sender=ready.slasher
         )
 
 
 def test_lock__by_the_replaced_operator__is_refused(ready: Stage) -> None:
     ready.contract.set_operator(ready.stranger, sender=ready.validator)
     with reverts(ready.contract, NOT_ACTOR):
-        ready.lock(1, OTHER_DUTY)
+        ready.lock(1, OTHER_OBLIGATION)
 
 
 def test_lock__for_nobody__is_refused(ready: Stage) -> None:
     """An account without an operator must not be served by the zero address."""
     with reverts(ready.contract, NOT_ACTOR):
-        ready.contract.lock(ZERO, ZERO, OTHER_DUTY, 1, sender=ready.locker)
+        ready.contract.lock(ZERO, ZERO, OTHER_OBLIGATION, 1, sender=ready.slasher)
 
 
 # ---------------------------------------------------------------------- pause
 
 
-@pytest.mark.parametrize("name", sorted(set(ACCESS) - {"pause", "unpause", "fix_lockers"}))
+@pytest.mark.parametrize("name", sorted(set(ACCESS) - {"pause", "unpause", "fix_slashers"}))
 def test_pause__each_function__stops_entries_only(ready: Stage, name: str) -> None:
     arguments, allowed, _ = ACCESS[name]
     contract = ready.contract
@@ -345,7 +345,7 @@ def test_pause__each_function__stops_entries_only(ready: Stage, name: str) -> No
     if name == "accept_ownership":
         contract.transfer_ownership(ready.admin, sender=ready.admin)
     if name == "top_up":
-        contract.slash(DUTY, 5, sender=ready.locker)
+        contract.slash(OBLIGATION, 5, sender=ready.slasher)
     contract.pause(sender=ready.admin)
     if name in ("register", "stake"):
         with reverts(contract, "pausable: contract is paused"):

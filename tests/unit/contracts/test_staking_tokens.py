@@ -9,9 +9,9 @@ import pytest
 
 from tests.utils.contracts import CONTRACTS, reverts
 from tests.utils.staking import (
-    DUTY,
     KEY,
-    OTHER_DUTY,
+    OBLIGATION,
+    OTHER_OBLIGATION,
     UNBONDING,
     ZERO,
     Stage,
@@ -25,11 +25,11 @@ CODE_LIMIT = 24_576 * 95 // 100
 
 @pytest.fixture
 def hostile() -> Iterator[Stage]:
-    """Stake in a token that behaves until told, itself one of the lockers, so it can do most."""
+    """Stake in a token that behaves until told, itself one of the slashers, so it can do most."""
     with boa.env.anchor():
         token = deploy_hostile_token()
-        stage = deploy_stage(token, fix_lockers=False)
-        stage.contract.fix_lockers([stage.locker, token], sender=stage.admin)
+        stage = deploy_stage(token, fix_slashers=False)
+        stage.contract.fix_slashers([stage.slasher, token], sender=stage.admin)
         stage.contract.register(stage.operator, KEY, sender=stage.validator)
         stage.ids = stage.stake(3)
         stage.slash(50)
@@ -69,8 +69,8 @@ def test_exit__hostile_token__only_the_last_step_can_fail(hostile: Stage, kind: 
     contract = hostile.contract
     hostile.token.set_mode(kind.mode)
     hostile.lock(40)
-    assert contract.slash(DUTY, 10, sender=hostile.locker) == 10
-    contract.release(DUTY, sender=hostile.locker)
+    assert contract.slash(OBLIGATION, 10, sender=hostile.slasher) == 10
+    contract.release(OBLIGATION, sender=hostile.slasher)
     contract.unbond([1, 2], sender=hostile.validator)
     boa.env.timestamp += UNBONDING
     assert contract.withdraw_tickets([0, 1, 2], sender=hostile.validator) == 240
@@ -96,9 +96,9 @@ def calls(it: Stage) -> dict[str, tuple[str, tuple[Any, ...], str]]:
         "unbond": ("unbond", ([1],), it.validator),
         "withdraw_tickets": ("withdraw_tickets", ([0],), it.validator),
         "withdraw": ("withdraw", (it.token.address, it.validator, 0), it.stranger),
-        "lock": ("lock", (it.validator, it.operator, OTHER_DUTY, 5), it.token.address),
-        "slash": ("slash", (DUTY, 5), it.token.address),
-        "release": ("release", (DUTY,), it.token.address),
+        "lock": ("lock", (it.validator, it.operator, OTHER_OBLIGATION, 5), it.token.address),
+        "slash": ("slash", (OBLIGATION, 5), it.token.address),
+        "release": ("release", (OBLIGATION,), it.token.address),
         "free": ("free", (it.validator,), it.stranger),
         "validator": ("validator", (it.validator,), it.stranger),
         "balances": ("balances", (it.token.address, it.validator), it.stranger),
@@ -126,11 +126,11 @@ def calls(it: Stage) -> dict[str, tuple[str, tuple[Any, ...], str]]:
 def test_reentry__from_the_tokens_hook__is_locked_out(
     hostile: Stage, outer: str, inner: str, mode: Mode
 ) -> None:
-    """The hook calls as the token, which is a locker here, and where it must a validator."""
+    """The hook calls as the token, which is a slasher here, and where it must a validator."""
     contract, token = hostile.contract, hostile.token
     contract.withdraw_tickets([0], sender=hostile.validator)  # so that there is an entry
-    hostile.slash(20, OTHER_DUTY)
-    contract.lock(hostile.validator, hostile.operator, DUTY, 5, sender=token.address)
+    hostile.slash(20, OTHER_OBLIGATION)
+    contract.lock(hostile.validator, hostile.operator, OBLIGATION, 5, sender=token.address)
     if inner == "set_available":
         contract.register(hostile.operator, KEY, sender=token.address)
     name, arguments, _ = calls(hostile)[inner]

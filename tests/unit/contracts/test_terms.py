@@ -18,7 +18,7 @@ from truthmark.market.records import (
     acceptance_hash,
     bits,
     custodians_hash,
-    duty_id,
+    obligation_id,
     share_keys_hash,
 )
 from truthmark.types import Point
@@ -127,14 +127,14 @@ def test_lists__random_custodians_and_share_keys__hash_alike(harness: Any, count
 
 
 @pytest.mark.parametrize("count", CASES)
-def test_acceptance_and_duty__random_values__agree(harness: Any, count: int) -> None:
+def test_acceptance_and_obligation__random_values__agree(harness: Any, count: int) -> None:
     random = Random(f"acceptance {count}")
     for _ in range(count):
         key, threshold, seconds = point(random), number(random), number(random)
         found = harness.acceptance(tuple(key), threshold, seconds)
         assert bytes(found) == acceptance_hash(key, threshold, seconds)
         custody_id, index = random.randbytes(32), number(random)
-        assert bytes(harness.duty(custody_id, index)) == duty_id(custody_id, index)
+        assert bytes(harness.obligation(custody_id, index)) == obligation_id(custody_id, index)
 
 
 def pack(layout: dict[str, int], state: dict[str, int]) -> int:

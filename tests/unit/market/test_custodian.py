@@ -96,7 +96,7 @@ def test_is_due__delivered_by_him__is_the_others() -> None:
     assert all(due(p, j, p.deadline - MARGIN) for j in range(1, 6) if j != first)
 
 
-def test_is_due__leaver_until_his_end__is_on_duty() -> None:
+def test_is_due__leaver_until_his_end__is_obliged() -> None:
     p = purchase()
     leaver = turn_order(p.purchase_id, ALL)[0]
     rest = ALL & ~(1 << leaver - 1)
@@ -112,7 +112,7 @@ def test_is_due__leaver_until_his_end__is_on_duty() -> None:
     ]
 
 
-def test_is_due__not_on_duty_at_all__is_never_due() -> None:
+def test_is_due__not_obliged_at_all__is_never_due() -> None:
     p = purchase()
     assert due_at(p, 5, state(0b01111)) is None
 
@@ -125,8 +125,8 @@ def test_is_due__any_purchase_and_moment__t_are_due_unless_it_is_too_late(
     now = BOUGHT_AT + waited
     ready = [j for j in range(1, 6) if due(p, j, now, state(active))]
     if waited <= WINDOW - MARGIN:
-        on_duty = active.bit_count()
-        assert len(ready) >= min(2, on_duty)
+        obliged = active.bit_count()
+        assert len(ready) >= min(2, obliged)
         # As time passes more are due, never others.
         order = turn_order(p.purchase_id, active)
         assert set(ready) == set(order[: len(ready)])

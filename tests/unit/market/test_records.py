@@ -19,7 +19,7 @@ from truthmark.market.records import (
     acceptance_hash,
     bits,
     custodians_hash,
-    duty_id,
+    obligation_id,
     share_keys_hash,
 )
 from truthmark.types import Point
@@ -106,9 +106,9 @@ def test_acceptance_hash__any_values__is_that_of_the_words(
 
 
 @given(hashes, st.integers(1, 16))
-def test_duty_id__any_custody__is_that_of_the_words(custody_id: bytes, index: int) -> None:
+def test_obligation_id__any_custody__is_that_of_the_words(custody_id: bytes, index: int) -> None:
     expected = keccak256(encode(["bytes32", "uint256"], [custody_id, index]))
-    assert duty_id(custody_id, index) == expected
+    assert obligation_id(custody_id, index) == expected
 
 
 @given(records(Terms, TERMS))

@@ -122,7 +122,7 @@ def test_refusal__everything_just_suits__none() -> None:
     ("reason", "given"),
     [
         ("no offer is published", {"offer": None}),
-        ("the validator takes no new duties", {"offer": replace(OFFER, is_available=False)}),
+        ("the validator takes no new obligations", {"offer": replace(OFFER, is_available=False)}),
         ("the sale token is not in the offer", {"terms": {"token": OTHER_TOKEN}}),
         ("the fees are below the offer", {"custody": {"fee": 9}}),
         ("the fees are below the offer", {"custody": {"keeping_fee": 4}}),
@@ -296,7 +296,7 @@ def test_is_due__within_the_margin_of_the_deadline__nobody() -> None:
     assert not any(due(bought, j, NOW + 901) for j in range(1, 5))
 
 
-def test_is_due__done_closed_or_not_on_duty__no() -> None:
+def test_is_due__done_closed_or_not_obliged__no() -> None:
     bought = purchase(1)
     first = turn_order(bought.purchase_id, 15)[0]
     assert not due(purchase(1, (first,)), first, NOW)

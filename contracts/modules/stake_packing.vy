@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-only
 # pragma version 0.4.3
 """
-@title Words of the Stake
-@custom:contract-name stake_words
+@title Packing of the Stake
+@custom:contract-name stake_packing
 @license AGPL-3.0-only
 @author The Truthmark authors
-@notice Packs what validator staking keeps into one storage slot each: a ticket, a duty, and all
-        of a validator's figures. Locking stake then writes one new slot instead of three or four.
+@notice Packs what validator staking keeps into one storage slot each: a ticket, an obligation, and
+        all of a validator's figures. Locking stake then writes one new slot instead of three or
+        four.
 @dev The host keeps amounts below 2^96, times and counts below their widths; `_pack` functions
      convert with a check, so that nothing can ever run over into its neighbour.
 """
@@ -55,21 +56,23 @@ def _unpack_ticket(word: uint256) -> IValidatorStaking.Ticket:
     )
 
 
-# ------------------------------------------------------------------- duties
+# ------------------------------------------------------------------- obligations
 
 # validator 160 | amount 96
 
 
 @internal
 @pure
-def _pack_duty(duty: IValidatorStaking.Duty) -> uint256:
-    return (convert(duty.validator, uint256) << 96) | convert(convert(duty.amount, uint96), uint256)
+def _pack_obligation(obligation: IValidatorStaking.Obligation) -> uint256:
+    return (convert(obligation.validator, uint256) << 96) | convert(
+        convert(obligation.amount, uint96), uint256
+    )
 
 
 @internal
 @pure
-def _unpack_duty(word: uint256) -> IValidatorStaking.Duty:
-    return IValidatorStaking.Duty(
+def _unpack_obligation(word: uint256) -> IValidatorStaking.Obligation:
+    return IValidatorStaking.Obligation(
         validator=convert(word >> 96, address),
         amount=word & MAX_AMOUNT,
     )
