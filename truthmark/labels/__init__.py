@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels of many people made one label an item."""
