@@ -280,7 +280,8 @@ def seal(
             salt = keccak(secrets[seat], word(i))
             salts.append(salt)
             leaves.append(keccak(b"\1", salt, word(code)))
-            stream += format((code ^ int.from_bytes(salt, "big")) % 2**bits, f"0{bits}b")
+            pad = salt if classes else keccak(salt)
+            stream += format((code ^ int.from_bytes(pad, "big")) % 2**bits, f"0{bits}b")
         leaves += [bytes(32)] * (places - batch)
     stream += "0" * (-len(stream) % 8)
     sealed = u(int(stream, 2), len(stream) // 8)
@@ -368,7 +369,8 @@ def score_hashes(
 
 JOIN = "Join(uint256 bounty_id,bytes32 terms_hash,address signer,address payee,uint256 seats)"
 COMMIT = (
-    "Commit(uint256 bounty_id,bytes32 terms_hash,uint256 worker,uint256 seats,bytes32 commitment)"
+    "Commit(uint256 bounty_id,bytes32 terms_hash,bytes32 seed,uint256 worker,uint256 seats,"
+    "bytes32 commitment)"
 )
 ACKNOWLEDGED = (
     "Acknowledged(uint256 bounty_id,bytes32 terms_hash,uint256 worker,bytes32 commitment)"

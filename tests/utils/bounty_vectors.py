@@ -300,7 +300,7 @@ def messages() -> dict[str, Any]:
         "seats": 10,
         "commitment": commitment,
         "Join": ref.digest(CHAIN_ID, BOARD, ref.JOIN, 7, terms, signer, payee, 10),
-        "Commit": ref.digest(CHAIN_ID, BOARD, ref.COMMIT, 7, terms, 300, 10, commitment),
+        "Commit": ref.digest(CHAIN_ID, BOARD, ref.COMMIT, 7, terms, SEED, 300, 10, commitment),
         "Acknowledged": ref.digest(CHAIN_ID, BOARD, ref.ACKNOWLEDGED, 7, terms, 300, commitment),
     }
 
