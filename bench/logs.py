@@ -23,7 +23,7 @@ from web3.providers.base import BaseProvider
 from bench.report import Report
 from truthmark.chain.abi import Event, Parameter, load_artifact
 from truthmark.config import ChainProfile, ContractInfo, to_checksum_address
-from truthmark.index.database import Index, StoredBlock
+from truthmark.index.database import EventIndex, StoredBlock
 from truthmark.index.decode import LogDecoder
 from truthmark.index.schema import build_schema
 
@@ -142,7 +142,7 @@ def by_web3(raw: bytes) -> int:
 def decode_and_store(answers: list[bytes]) -> None:
     """Decode and keep in a fresh SQLite file, a transaction for each answer."""
     with tempfile.TemporaryDirectory() as folder:
-        index = Index(PROFILE, f"sqlite:///{folder}/index.sqlite")
+        index = EventIndex(PROFILE, f"sqlite:///{folder}/index.sqlite")
         decoder = LogDecoder(list(index.schema.events.values()))
         for raw in answers:
             logs = decoder.decode(orjson.loads(raw)["result"], 1, OURS)

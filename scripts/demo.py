@@ -34,13 +34,14 @@ from truthmark.keys.curve import N
 from truthmark.market.buyer import Buyer, WrongKeyComplaint
 from truthmark.market.catalogue import Epoch, Version
 from truthmark.market.custodian import Custodian, Seat, seats
-from truthmark.market.delivering import draft_delivery, receive_share
+from truthmark.market.drafts.custody import DIRECT
+from truthmark.market.drafts.delivery import draft_delivery, receive_share
+from truthmark.market.drafts.terms import prove_terms
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
-from truthmark.market.selling import DIRECT, prove_terms
 from truthmark.market.session import Session
+from truthmark.market.settlement import Settlement
 from truthmark.market.surface import choose_custody
-from truthmark.market.upkeep import Upkeep
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
@@ -392,7 +393,7 @@ def _fail(stage: Stage, world: World, version: Version) -> None:
     stranger = world.net.session("stranger")
     stranger.catalogue.sync()
     burned_before = _burned(stranger)
-    receipts = Upkeep(stranger).refund(
+    receipts = Settlement(stranger).refund(
         stranger.catalogue.purchases(purchase_id=purchase.purchase_id)
     )
     stage.gas("refund with three fines", receipts[0].gas_used)
@@ -531,8 +532,8 @@ def _pay_out(
 ) -> None:
     observer.catalogue.sync()
     for role, address in who.items():
-        if Upkeep(observer).owed(dollar, address):
-            Upkeep(observer).withdraw(dollar, address)
+        if Settlement(observer).owed(dollar, address):
+            Settlement(observer).withdraw(dollar, address)
             stage.say(f"{role}: paid out by a stranger, to {address}")
     gas, functions = spent_gas(observer, first_block)
     for role, address in who.items():

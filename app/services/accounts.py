@@ -10,7 +10,7 @@ from app import views
 from app.services.reading import is_local, shared_reader
 from truthmark.config import format_units, load_settings
 from truthmark.errors import ConfigError
-from truthmark.keys.wallet import Wallet
+from truthmark.keys.accounts import Wallet
 from truthmark.market.session import Session, is_devnet, known_passphrase, open_session
 from truthmark.testing.network import ROLES
 

@@ -32,14 +32,14 @@ from truthmark.errors import (
     MarketError,
 )
 from truthmark.market.buyer import Buyer, Quote, WrongKeyComplaint
-from truthmark.market.buying import purchase_cost
 from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.records import (
     PurchaseStatus,
     VersionStatus,
 )
 from truthmark.market.session import Session
-from truthmark.market.upkeep import Upkeep, overdue
+from truthmark.market.settlement import Settlement, overdue
 from truthmark.types import Progress
 
 FIRST_ROWS: Final = 20
@@ -213,7 +213,7 @@ def complain(key: str) -> str:
     complaint: WrongKeyComplaint = held[1]
     Buyer(session).complain(complaint)
     token = complaint.opened.version.terms.token
-    Upkeep(session).withdraw(token, session.address)
+    Settlement(session).withdraw(token, session.address)
     st.session_state.pop(_COMPLAINT)
     return _brings(session, complaint)
 
@@ -229,17 +229,17 @@ def take_back(key: str) -> str:
     token = version_of(session, purchase.terms_id).terms.token
     if not _is_refundable(session, purchase):
         raise MarketError("this purchase cannot be refunded now; reload the page")
-    Upkeep(session).refund([purchase])
-    Upkeep(session).withdraw(token, session.address)
+    Settlement(session).refund([purchase])
+    Settlement(session).withdraw(token, session.address)
     return _paid(session, purchase)
 
 
 def owed() -> tuple[str, ...]:
     """Return what the contracts hold for the account, of each token that is listed."""
     session = my_synced_session()
-    upkeep = Upkeep(session)
+    settlement = Settlement(session)
     amounts = (
-        (sum(upkeep.owed(token.address, session.address).values()), token.address)
+        (sum(settlement.owed(token.address, session.address).values()), token.address)
         for token in session.profile.tokens
     )
     return tuple(session.profile.format_amount(a, token) for a, token in amounts if a)
@@ -253,7 +253,7 @@ def withdraw() -> None:
     """
     session = my_session()
     for token in session.profile.tokens:
-        Upkeep(session).withdraw(token.address, session.address)
+        Settlement(session).withdraw(token.address, session.address)
 
 
 def _find_purchase(session: Session, key: str) -> Purchase:

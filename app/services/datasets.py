@@ -20,7 +20,7 @@ from truthmark.errors import (
 )
 from truthmark.market.buyer import Buyer, Quote
 from truthmark.market.catalogue import Epoch, EpochState, Version
-from truthmark.market.delivering import check_custody
+from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.records import (
     BPS,

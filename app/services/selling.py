@@ -17,7 +17,7 @@ from app.services.browsing import tokens
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.cli.backups import is_covered, write_backup
-from truthmark.cli.base import State
+from truthmark.cli.command import State
 from truthmark.cli.output import clean, duration, moment, size
 from truthmark.codec import (
     CardPolicy,
@@ -31,12 +31,12 @@ from truthmark.errors import (
 )
 from truthmark.market import redealing
 from truthmark.market.life import find_signs
-from truthmark.market.packing import pack_dataset
 from truthmark.market.records import (
     bits,
 )
 from truthmark.market.redealing import AGAIN_SECONDS, MOST_AGAIN, find_lapsed
 from truthmark.market.seller import Seller
+from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
 from truthmark.types import Progress

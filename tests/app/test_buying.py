@@ -13,10 +13,10 @@ from app import services
 from tests.app.conftest import MAIN, SECONDS, Start
 from tests.app.screen import button, click, has_button, page, shown, texts
 from tests.utils.app_market import AppMarket
-from truthmark.keys.wallet import Wallet
+from truthmark.keys.accounts import Wallet
 from truthmark.market.catalogue import Version
 from truthmark.market.seller import Seller
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 from truthmark.testing.network import role_key
 
 STEPS = ("Paid", "Part", "Verified", "Refunded")
@@ -194,7 +194,7 @@ def test_withdraw__refunded_by_somebody_else__is_paid_out(start: Start, market: 
     click(at, "Pay 4 TUSD")
     market.net.warp(21)
     stranger = market.session("stranger")
-    Upkeep(stranger).refund(stranger.catalogue.purchases(terms_id=late.terms_id))
+    Settlement(stranger).refund(stranger.catalogue.purchases(terms_id=late.terms_id))
     assert held(market, "buyer2") == had - 4_000_000
     at = start("my_data", role="buyer2")
     assert "The contracts hold 4 TUSD for you." in page(at)

@@ -16,7 +16,7 @@ from truthmark.chain.connection import connect_chain
 from truthmark.config import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.index import follower as follower_module
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.follower import Follower
 from truthmark.testing.anvil import anvil_binary
 
@@ -51,7 +51,7 @@ def test_sync__killed_at_random_points__index_equals_a_rebuild(kills: int, tmp_p
             child.kill()
             child.join()
             killed += child.exitcode == -signal.SIGKILL
-            index = Index(chain.profile, url)
+            index = EventIndex(chain.profile, url)
             heights.add(index.tip().number)
             rows = content(index)
             assert {row[0] for row in rows["token_transfer"]} <= {row[0] for row in rows["blocks"]}

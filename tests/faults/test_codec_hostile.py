@@ -30,7 +30,7 @@ from tests.utils.containers import (
 from truthmark.cid import cid_of_stream
 from truthmark.codec import Limits, files_table, open_container, read_card
 from truthmark.codec.files_table import Entry
-from truthmark.codec.index import Index, schema
+from truthmark.codec.shard_index import ShardIndex, schema
 from truthmark.errors import CodecError
 
 MOST_MEMORY = 512 << 20
@@ -301,7 +301,7 @@ def test_index__rows_on_a_continued_shard__are_refused() -> None:
     for column in ("rows", "decoded_bytes", "first_row"):
         values = getattr(forged.index, column).copy()
         values[-1] += np.uint64(1)
-        broken = Index(
+        broken = ShardIndex(
             *(
                 b"".join(part(i) for i in range(4))
                 for part in (forged.index.sha256, forged.index.key_hash, forged.index.wrap_word)
@@ -312,7 +312,7 @@ def test_index__rows_on_a_continued_shard__are_refused() -> None:
             ),
         )
         with pytest.raises(CodecError, match="continued"):
-            Index.from_bytes(broken.to_bytes(), 4)
+            ShardIndex.from_bytes(broken.to_bytes(), 4)
 
 
 def test_index__null_in_a_column_declared_without__is_refused() -> None:
@@ -324,7 +324,7 @@ def test_index__null_in_a_column_declared_without__is_refused() -> None:
     with pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=batch.schema))
     with pytest.raises(CodecError, match="nulls"):
-        Index.from_bytes(sink.getvalue().to_pybytes(), 3)
+        ShardIndex.from_bytes(sink.getvalue().to_pybytes(), 3)
 
 
 def test_index__schema__is_that_of_the_page() -> None:

@@ -30,7 +30,7 @@ PACKER = """
 import sys
 from pathlib import Path
 from tests.utils.containers import pack
-from truthmark.codec import packing, decoder, files_table, container, index
+from truthmark.codec import packer, decoder, files_table, container, shard_index
 import pyarrow.parquet
 target = Path(sys.argv[2])
 print("ready", flush=True)

@@ -26,8 +26,8 @@ import pytest
 from tests.utils.containers import Draft, Forged, MemoryShards, decoder_peaks, stream_of
 from truthmark.codec import files_table, open_container, read_card
 from truthmark.codec.container import check_index
-from truthmark.codec.index import Index
 from truthmark.codec.manifest import Manifest
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.errors import CodecError, TruthmarkError
 
 PROJECT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ class Campaign:
     def index(self, base: int) -> None:
         forged = self.whole[base]
         data = self.changed(forged.index_bytes)
-        index = Index.from_bytes(data, forged.manifest.count)
+        index = ShardIndex.from_bytes(data, forged.manifest.count)
         if data != forged.index_bytes and index.tree.root == forged.manifest.root:
             return  # bytes that say nothing, such as padding
         check_index(index, forged.manifest)

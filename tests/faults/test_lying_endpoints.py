@@ -23,9 +23,9 @@ from truthmark.index import follower as follower_module
 from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Purchase
+from truthmark.market.drafts.custody import CustodyOffer
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 from truthmark.market.seller import Seller
-from truthmark.market.selling import CustodyOffer
 from truthmark.market.session import Session
 
 pytestmark = pytest.mark.chain

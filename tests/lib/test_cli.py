@@ -20,7 +20,7 @@ from tests.utils.cli import PROGRAM, Person
 from tests.utils.keystores import FOUNDRY
 from truthmark.cli import custody, output, sales
 from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, TOPICS, USAGE, cli
-from truthmark.cli.types import DURATION
+from truthmark.cli.param_types import DURATION
 from truthmark.errors import (
     ChainUnavailableError,
     ConfigError,

@@ -22,8 +22,8 @@ from truthmark.cli.main import BUG, INTERRUPTED
 from truthmark.config import TokenInfo, Windows, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Version
+from truthmark.market.drafts.custody import DIRECT as IN_PERSON
 from truthmark.market.seller import Seller
-from truthmark.market.selling import DIRECT as IN_PERSON
 from truthmark.market.session import Session
 from truthmark.market.validator import ValidatorOwner
 from truthmark.testing.anvil import anvil_binary
@@ -472,7 +472,7 @@ def test_complain__right_key_opens_nothing_readable__says_that_no_contract_sees_
 ) -> None:
     from tests.utils.containers import Draft, Part, forge
     from truthmark.keys.curve import random_scalar
-    from truthmark.market.packing import seller_cek
+    from truthmark.market.seller_secret import seller_cek
 
     parts = Draft().parts()
     random = {len(parts) - 1} if how == "random bytes" else set()

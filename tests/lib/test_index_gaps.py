@@ -14,11 +14,11 @@ from tests.utils.rpc_server import Proxy, serve
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.errors import ChainUnavailableError
 from truthmark.index import follower as follower_module
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.follower import Follower
 from truthmark.index.rebuild import rebuild
 from truthmark.market.seller import Seller
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 
 pytestmark = pytest.mark.chain
 
@@ -45,7 +45,7 @@ def live(stand: Stand) -> None:
     stand.buy(first)
     late = stand.buy(first, "buyer2")
     stand.warp_to(late.deadline + 1)
-    Upkeep(stand.session("buyer2")).refund([late])
+    Settlement(stand.session("buyer2")).refund([late])
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_sync__only_endpoint_never_tells_of_a_purchase_that_nothing_followed__is
         profile = replace(chain.profile, rpc=(server.url,))
         with pytest.raises(ChainUnavailableError, match="a purchase: of those that the market"):
             Follower(connect_chain(profile), url).sync()
-        assert sum(Index(profile, url).counts().values()) == 0
+        assert sum(EventIndex(profile, url).counts().values()) == 0
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_sync__endpoint_never_tells_of_an_event__nothing_is_kept_and_another_one
         profile = replace(chain.profile, rpc=(server.url,))
         with pytest.raises(ChainUnavailableError, match=r"leave out .*add another endpoint"):
             Follower(connect_chain(profile), url).sync()
-        assert sum(Index(profile, url).counts().values()) == 0
+        assert sum(EventIndex(profile, url).counts().values()) == 0
         # Beside one that tells all of it, it does no harm, whichever is asked first.
         both = replace(profile, rpc=(server.url, *chain.profile.rpc))
         follower = Follower(connect_chain(both), "sqlite://")
@@ -234,7 +234,7 @@ def test_rebuild__damaged_or_wrong_index__is_replaced_as_a_whole(
     path = tmp_path / "index.sqlite"
     path.write_bytes(b"no database at all" * 1000)
     rebuild(chain, url, tmp_path)
-    index = Index(chain.profile, url)
+    index = EventIndex(chain.profile, url)
     assert content(index) == truth
     index.close()
     assert [entry.name for entry in tmp_path.glob("rebuild*")] == []
@@ -248,4 +248,4 @@ def test_rebuild__endpoint_leaves_events_out__old_index_stays(
         cutting = connect_chain(replace(chain.profile, rpc=(server.url,)))
         with pytest.raises(ChainUnavailableError, match="leave out"):
             rebuild(cutting, url, tmp_path)
-    assert content(Index(chain.profile, url)) == truth
+    assert content(EventIndex(chain.profile, url)) == truth

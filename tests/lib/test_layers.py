@@ -95,10 +95,10 @@ def test_import__what_search_show_and_balance_need__is_little(tmp_path):
     """They open an index too: SQLite takes nothing but the standard library."""
     loaded = loaded_by(
         "import truthmark.cli.browse, truthmark.cli.money, truthmark.cli.dataset\n"
-        "import truthmark.market.surface, truthmark.market.upkeep, truthmark.index.follower\n"
+        "import truthmark.market.surface, truthmark.market.settlement, truthmark.index.follower\n"
         "from truthmark.config import ChainProfile\n"
-        "from truthmark.index.database import Index\n"
-        f"Index(ChainProfile('none', 1), 'sqlite:///{tmp_path}/index.sqlite').tip()"
+        "from truthmark.index.database import EventIndex\n"
+        f"EventIndex(ChainProfile('none', 1), 'sqlite:///{tmp_path}/index.sqlite').tip()"
     )
     assert "sqlite3" in loaded
     assert (HEAVY - {"cryptography"}).isdisjoint(loaded)  # the vault's keys need that one

@@ -48,12 +48,12 @@ from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer, WrongKeyComplaint, new_nonce
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.drafts.custody import DIRECT, CustodyOffer
 from truthmark.market.permits import sign_permit
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
-from truthmark.market.selling import DIRECT, CustodyOffer
 from truthmark.market.session import Session, Signer
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
@@ -107,7 +107,7 @@ def held(session: Session, token: str) -> int:
 
 def wealth(session: Session, token: str) -> int:
     """Return what an account has, in hand and in the ledgers."""
-    return held(session, token) + sum(Upkeep(session).owed(token, session.address).values())
+    return held(session, token) + sum(Settlement(session).owed(token, session.address).values())
 
 
 def sent_by(session: Session, at: str = "latest") -> int:
@@ -165,10 +165,10 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
     stand.net.warp(INSPECTION + 1)
     seller = stand.session("seller")
     seller.catalogue.sync()
-    upkeep = Upkeep(seller)
-    upkeep.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
-    upkeep.withdraw(token, seller.address)
-    assert upkeep.owed(token, seller.address) == {}
+    settlement = Settlement(seller)
+    settlement.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
+    settlement.withdraw(token, seller.address)
+    assert settlement.owed(token, seller.address) == {}
     assert held(seller, token) == paid + PRICE
     assert stand.purchase(opened.purchase).status is PurchaseStatus.SETTLED
 
@@ -885,17 +885,17 @@ def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
     session = buyer.session
     before = held(session, stand.token)
     purchase = buy(buyer, sale)
-    upkeep = Upkeep(session)
+    settlement = Settlement(session)
     # Too early: the contract skips it, and it must not count as done.
-    upkeep.refund([purchase])
+    settlement.refund([purchase])
     assert buyer.find_purchase(sale.version) == purchase
     stand.warp_to(purchase.deadline + 1)
     seen: list[tuple[int, int]] = []
     with pytest.raises(DeliveryError, match="0 of 1 parts came in time; take your money back"):
         buyer.wait(purchase, lambda done, total: seen.append((done, total)))
     assert seen == [(0, 1)]
-    upkeep.refund([purchase])
-    upkeep.withdraw(stand.token, session.address)
+    settlement.refund([purchase])
+    settlement.withdraw(stand.token, session.address)
     assert held(session, stand.token) == before
     with pytest.raises(DeliveryError, match="was refunded"):
         buyer.wait(purchase)
@@ -964,7 +964,7 @@ def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
     second.complain(late)
     with pytest.raises(DeliveryError, match="somebody proved that this key is wrong"):
         third.wait(waiting)
-    Upkeep(third.session).refund([waiting])
+    Settlement(third.session).refund([waiting])
     after = [wealth(b.session, stand.token) for b in (first, second, third)]
     assert [a - b for a, b in zip(after, before, strict=True)] == [4_000_000, 0, 0]
     first.session.catalogue.sync()
@@ -1190,8 +1190,8 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: St
     before = held(session, session.profile.contracts["token"].address)
     owner.withdraw_tickets([leaving.ticket_id])
     token = session.profile.contracts["token"].address
-    assert Upkeep(session).owed(token, session.address) == {"staking": TICKET}
-    Upkeep(session).withdraw(token, session.address)
+    assert Settlement(session).owed(token, session.address) == {"staking": TICKET}
+    Settlement(session).withdraw(token, session.address)
     assert held(session, token) == before + TICKET
     assert len(owner.tickets()) == 3
     assert first in owner.tickets()
@@ -1242,7 +1242,7 @@ def test_validator__silent__is_fined_and_pays_it_back(stand: Stand, buyer: Buyer
     assert owner.missing() == 0
     purchase = buy(buyer, sale)
     stand.warp_to(purchase.deadline + 1)
-    Upkeep(buyer.session).refund([purchase])
+    Settlement(buyer.session).refund([purchase])
     assert owner.missing() == TICKET // 10
     session.catalogue.sync()
     (fined,) = owner.obligations()

@@ -30,11 +30,11 @@ from tests.utils.nodes import (
 )
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
-from truthmark.market.delivering import turn_order
+from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
 from truthmark.market.seller import Seller
 from truthmark.market.session import Signer
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
 from truthmark.node.policy import Policy
 from truthmark.testing.network import role_key
@@ -169,7 +169,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
     for keeper in keepers:
         assert keeper.ear.kinds(sale).count("fined") == 1
         assert keeper.metrics.registry.get_sample_value("truthmark_missed_total") == 1
-    Upkeep(stand.session("buyer")).withdraw(stand.token, stand.address("buyer"))
+    Settlement(stand.session("buyer")).withdraw(stand.token, stand.address("buyer"))
 
     stand.warp_to(stand.state(sale).stopped_at + 2 * (DELIVERY + INSPECTION) + 200)
     turn(lambda: stand.state(sale).released == 7, *keepers)

@@ -12,8 +12,8 @@ from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
 from truthmark.market.custodian import Custodian, Seat
 from truthmark.market.seller import Seller
+from truthmark.market.settlement import Settlement
 from truthmark.market.stored import Stored, find_stored, free, local_store
-from truthmark.market.upkeep import Upkeep
 
 pytestmark = pytest.mark.chain
 
@@ -77,7 +77,7 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         assert bought is not None
         assert bought.is_needed
         stand.warp_to(stand.purchase(purchase).deadline + 1)
-        Upkeep(seller).settle([stand.purchase(purchase)])
+        Settlement(seller).settle([stand.purchase(purchase)])
         done = of(stand, "buyer", ref, **store)
         assert done is not None
         assert (done.is_needed, done.is_freed(bought=False), done.is_freed(bought=True)) == (
@@ -104,7 +104,7 @@ def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, reste
     assert still.is_needed  # the seller's own custody is not released
     stand.net.warp(30_000)
     seller.catalogue.sync()
-    order = Upkeep(seller).plan_release(sale.version, sale.epoch, [1])
+    order = Settlement(seller).plan_release(sale.version, sale.epoch, [1])
     seller.send(order.call, order.key, order.purpose)
     over = of(stand, "seller", ref)
     assert over is not None

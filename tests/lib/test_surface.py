@@ -18,7 +18,7 @@ from truthmark.codec import open_container, read_manifest
 from truthmark.config import ChainProfile, TokenInfo, parse_duration
 from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
-from truthmark.market.packing import seller_cek
+from truthmark.market.seller_secret import seller_cek
 from truthmark.market.session import open_session
 from truthmark.testing.network import Devnet
 

@@ -16,7 +16,7 @@ from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat, seats
-from truthmark.market.packing import pack_dataset
+from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
 from truthmark.testing.custodians import register_custodian
@@ -93,7 +93,7 @@ class AppMarket:
 
     def sell_hostile(self, text: str, number: int) -> Version:
         """List data whose every text is hostile; another packer asks SPDX about no licence."""
-        with mock.patch("truthmark.codec.packing.spdx", lambda licence: licence):
+        with mock.patch("truthmark.codec.packer.spdx", lambda licence: licence):
             return self.sell(
                 pd.DataFrame({text: [text, text * 40], "n": [1, 2]}),
                 title=f"hostile-{number} {text}"[:200],

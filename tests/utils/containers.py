@@ -15,12 +15,12 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.cid import build_dag, cid_of_stream
-from truthmark.codec import files_table, open_container, packing, verify
+from truthmark.codec import files_table, open_container, packer, verify
 from truthmark.codec.derive import fresh_key
 from truthmark.codec.files_table import Entry
-from truthmark.codec.index import Index
 from truthmark.codec.limits import payload_size
 from truthmark.codec.manifest import Manifest, to_canonical_json
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.shards import ShardSource
 from truthmark.hashing import sha256
 from truthmark.types import Point
@@ -32,10 +32,10 @@ P = payload_size(S)
 STREAM_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
-def pack(source: Any, target: Path, **options: Any) -> tuple[packing.Packed, bytes]:
+def pack(source: Any, target: Path, **options: Any) -> tuple[packer.Packed, bytes]:
     """Pack with a fresh content key; return what was made and the key."""
     cek = os.urandom(32)
-    packed = packing.pack(
+    packed = packer.pack(
         source, target, **{"cek": cek, "public_key": PUBLIC_KEY, "licence": LICENCE, **options}
     )
     return packed, cek
@@ -82,7 +82,7 @@ class Forged:
 
     cek: bytes
     shards: list[bytes]
-    index: Index
+    index: ShardIndex
     index_bytes: bytes
     card_bytes: bytes
     manifest: Manifest
@@ -97,7 +97,7 @@ class Forged:
         return folder
 
     @property
-    def source(self) -> tuple[Index, MemoryShards]:
+    def source(self) -> tuple[ShardIndex, MemoryShards]:
         return self.index, MemoryShards(self.shards)
 
 
@@ -122,7 +122,7 @@ def forge(
             tail = (0, 0) if k else (part.rows, decoded)
             rows.append((part.number, part.first_row, *tail))
     numbers = np.array(rows, dtype=np.uint64)
-    index = Index(
+    index = ShardIndex(
         b"".join(sha256(shard) for shard in shards),
         b"".join(sha256(key) for key in keys),
         bytes(32) * len(shards),

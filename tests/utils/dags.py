@@ -6,7 +6,7 @@ from collections import Counter
 
 from truthmark.cid import CID, DAG_PB, raw_cid
 from truthmark.errors import BlockNotFoundError
-from truthmark.storage.base import BlockStorage
+from truthmark.storage.block_storage import BlockStorage
 
 FILE = b"\x08\x02"  # UnixFS Data.Type = File
 

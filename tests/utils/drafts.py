@@ -25,7 +25,7 @@ from truthmark.keys.proofs import (
     prove_dataset_key,
     prove_delivery,
 )
-from truthmark.market.buying import statement
+from truthmark.market.drafts.order import statement
 from truthmark.market.records import (
     ZERO_ADDRESS,
     Custody,

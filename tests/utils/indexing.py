@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.utils.rig import account, recipient
 from truthmark.chain.connection import Chain
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.follower import Follower
 
 Content = dict[str, list[tuple[Any, ...]]]
@@ -34,7 +34,7 @@ def trade(chain: Chain, chooser: random.Random, blocks: int) -> None:
     chain.rpc.call("evm_setAutomine", True)
 
 
-def content(index: Index) -> Content:
+def content(index: EventIndex) -> Content:
     """Everything that an index says of the chain, its tip included."""
     found: Content = {}
     with index.read() as connection:

@@ -38,7 +38,7 @@ _processes.set_forkserver_preload(
     [
         __name__,
         *("truthmark.market.surface", "truthmark.chain.connection", "truthmark.index.follower"),
-        *("truthmark.storage.multi", "truthmark.keys.wallet", "eth_account"),
+        *("truthmark.storage.multi", "truthmark.keys.accounts", "eth_account"),
     ]
 )
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from truthmark.config import ChainProfile, ContractInfo, Settings, TokenInfo, to_checksum_address
-from truthmark.index.database import Index, StoredBlock
+from truthmark.index.database import EventIndex, StoredBlock
 from truthmark.index.schema import to_column
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import Custody, Terms
@@ -73,7 +73,7 @@ class Paper:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.index = Index(PROFILE, f"sqlite:///{folder / 'index.sqlite'}")
+        self.index = EventIndex(PROFILE, f"sqlite:///{folder / 'index.sqlite'}")
         self.chain = SimpleNamespace(profile=PROFILE)
         self.syncs = 0
         follower = SimpleNamespace(index=self.index, sync=self._sync)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from truthmark.cli.base import State, command, find_version, json_option, yes_option
 from truthmark.cli.browse import purchase_json
+from truthmark.cli.command import State, command, find_version, json_option, yes_option
 from truthmark.cli.output import ask, bar, moment, out, out_json, say
-from truthmark.cli.types import DATASET
+from truthmark.cli.param_types import DATASET
 from truthmark.errors import ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _tell_unreadable(
     """
     from truthmark.codec import read_index, read_manifest
     from truthmark.keys.files import write_new
-    from truthmark.market.complaining import show_unreadable
+    from truthmark.market.drafts.evidence import show_unreadable
 
     ref, seller = opened.version.ref, opened.version.terms.seller
     say(f"the key of {ref} is the one that the seller committed to, but {found.text}")
@@ -229,7 +229,7 @@ def _refundable(session: "Session", purchases: "list[Purchase]") -> "list[Purcha
 def is_refundable(session: "Session", purchase: "Purchase", now: int) -> bool:
     """Whether the money of a purchase can be taken back: the key came too late, or was wrong."""
     from truthmark.market.records import PurchaseStatus, VersionStatus
-    from truthmark.market.upkeep import overdue
+    from truthmark.market.settlement import overdue
 
     if purchase.status not in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
         return False
@@ -239,23 +239,23 @@ def is_refundable(session: "Session", purchase: "Purchase", now: int) -> bool:
 
 
 def _pay_back(session: "Session", due: "list[Purchase]") -> None:
-    from truthmark.market.upkeep import Upkeep
+    from truthmark.market.settlement import Settlement
 
     if due:
-        Upkeep(session).refund(due)
+        Settlement(session).refund(due)
     for token in {_version_of(session, p).terms.token for p in due}:
         _pay_out(session, token)
 
 
 def _pay_out(session: "Session", token: str) -> None:
-    from truthmark.market.upkeep import Upkeep
+    from truthmark.market.settlement import Settlement
 
-    Upkeep(session).withdraw(token, session.address)
+    Settlement(session).withdraw(token, session.address)
 
 
 def paid(session: "Session", purchase: "Purchase") -> int:
     """Return what a purchase cost, with the custodians' fees."""
-    from truthmark.market.buying import purchase_cost
+    from truthmark.market.drafts.order import purchase_cost
 
     custody = session.catalogue.epoch(purchase.custody_id).custody
     return purchase_cost(purchase.receipt.price, custody)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from truthmark.cli.base import State
+    from truthmark.cli.command import State
     from truthmark.keys.vault import Vault
 
 _RECORD = "backups.json"

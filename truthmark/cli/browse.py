@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.base import State, command, find_version, json_option, resolve_address
+from truthmark.cli.command import State, command, find_version, json_option, resolve_address
 from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import (
     amount_json,
@@ -21,7 +21,7 @@ from truthmark.cli.output import (
     table,
     width,
 )
-from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, TOKEN
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, MarketError, StorageError
 
 if TYPE_CHECKING:
@@ -338,7 +338,7 @@ def _show_custody(
     states: "list[EpochState]",
     now: int,
 ) -> None:
-    from truthmark.market.delivering import check_custody
+    from truthmark.market.drafts.delivery import check_custody
     from truthmark.market.records import bits
 
     show = session.profile.format_amount

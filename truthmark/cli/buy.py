@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from truthmark.cli.after import settle_complaint, take_money_back
-from truthmark.cli.base import State, command, find_version, json_option, yes_option
 from truthmark.cli.browse import dataset_json, purchase_json
+from truthmark.cli.command import State, command, find_version, json_option, yes_option
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
 from truthmark.cli.output import (
@@ -24,8 +24,8 @@ from truthmark.cli.output import (
     plural,
     say,
 )
-from truthmark.cli.permits import read_admission, read_voucher
-from truthmark.cli.types import AMOUNT, DATASET
+from truthmark.cli.param_types import AMOUNT, DATASET
+from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase
 def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_json: bool) -> None:
     """Decrypt into the folder and tell what is there."""
     from truthmark.codec import open_container
-    from truthmark.market.buying import purchase_cost
+    from truthmark.market.drafts.order import purchase_cost
     from truthmark.market.records import PurchaseStatus
 
     version, purchase = opened.version, opened.purchase

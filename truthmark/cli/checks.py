@@ -12,7 +12,7 @@ from truthmark.cli.output import duration, plural
 from truthmark.errors import ConfigError, TruthmarkError
 
 if TYPE_CHECKING:
-    from truthmark.cli.base import State
+    from truthmark.cli.command import State
     from truthmark.market.session import Session
 
 _BUG = 70
@@ -225,7 +225,7 @@ def _index(session: "Session") -> Iterator[Check]:
 
 
 def _transactions(session: "Session") -> Iterator[Check]:
-    from truthmark.keys.wallet import SOURCES
+    from truthmark.keys.accounts import SOURCES
 
     if session.settings.account is None:
         return

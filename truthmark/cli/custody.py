@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from truthmark.cli.base import resolve_address
+from truthmark.cli.command import resolve_address
 from truthmark.cli.output import ask, duration, moment, plural, say
-from truthmark.cli.types import AMOUNT, DURATION, Amount
+from truthmark.cli.param_types import AMOUNT, DURATION, Amount
 from truthmark.errors import ConfigError, NotForSaleError, PriceError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from truthmark.cli import layout
-from truthmark.cli.base import State, group, json_option, yes_option
+from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size, width
-from truthmark.cli.types import Choice
+from truthmark.cli.param_types import Choice
 from truthmark.errors import ConfigError, KeysError, MarketError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def pack_source(
         yes: whether it is agreed to already.
         previous: folder of the version before.
         purge: take nothing over from that.
-        note: see `truthmark.market.packing.pack_dataset`.
+        note: see `truthmark.market.seller_secret.pack_dataset`.
 
     Raises:
         ConfigError: An option cannot be used.
@@ -140,7 +140,7 @@ def pack_source(
         MarketError: It was not agreed to; nothing was written.
     """
     from truthmark.codec import CardPolicy
-    from truthmark.market.packing import pack_dataset
+    from truthmark.market.seller_secret import pack_dataset
 
     require_licence(options["licence"])
     shown = contextlib.ExitStack()
@@ -330,7 +330,7 @@ def open_packed(
     from truthmark.codec import cek_from_point, open_container, read_manifest
     from truthmark.keys.handing import read_handed_key
     from truthmark.keys.vault import Vault
-    from truthmark.market.packing import seller_cek
+    from truthmark.market.seller_secret import seller_cek
 
     manifest = read_manifest(require_packed(folder))
     if key_file is None:

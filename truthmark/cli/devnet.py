@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from truthmark.cli.base import State, group, json_option
+from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import bar, facts, moment, out, out_json, say
-from truthmark.cli.types import DURATION
+from truthmark.cli.param_types import DURATION
 from truthmark.errors import ConfigError
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -183,7 +183,7 @@ def fund(
 
 
 def _address(state: State, account: str) -> str:
-    from truthmark.cli.types import known_account
+    from truthmark.cli.param_types import known_account
     from truthmark.testing.network import ROLES, role_address
 
     found = known_account(state, account, also=ROLES)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from truthmark.cli.base import State, group, json_option
+from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import bar, facts, moment, out, out_json, plural, say, table
 from truthmark.errors import ConfigError
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from truthmark.cli.base import State, find_version, group, json_option
+from truthmark.cli.command import State, find_version, group, json_option
 from truthmark.cli.output import bar, moment, out, out_json, say
-from truthmark.cli.types import DATASET
+from truthmark.cli.param_types import DATASET
 from truthmark.errors import MarketError
 
 

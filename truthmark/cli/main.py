@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 from truthmark.cli import interrupts
-from truthmark.cli.base import Group, State
+from truthmark.cli.command import Group, State
 from truthmark.cli.output import begin, one_line, out_error
 from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
 
@@ -49,8 +49,8 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
         "wind-up": ("manage", "wind_up"),
         "fund": ("manage", "fund"),
         "renew": ("sell", "renew"),
-        "voucher": ("permits", "voucher"),
-        "admit": ("permits", "admit"),
+        "voucher": ("vouchers", "voucher"),
+        "admit": ("vouchers", "admit"),
         "sales": ("sales", "sales"),
         "deliver": ("sales", "deliver"),
         "settle": ("sales", "settle"),

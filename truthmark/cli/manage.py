@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.base import State, command, find_version, yes_option
+from truthmark.cli.command import State, command, find_version, yes_option
 from truthmark.cli.output import ask, duration, moment, out, say
-from truthmark.cli.types import AMOUNT, DATASET, Amount
+from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.base import State, command, json_option, resolve_address
+from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, facts, out, out_json, say
-from truthmark.cli.types import ACCOUNT, TOKEN, UNITS
+from truthmark.cli.param_types import ACCOUNT, TOKEN, UNITS
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
@@ -32,15 +32,15 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 
     ACCOUNT is an address or the name of an account; the one that signs if left out.
     """
-    from truthmark.market.upkeep import Upkeep
+    from truthmark.market.settlement import Settlement
 
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
         gas = session.chain.balance(address)
-        upkeep = Upkeep(session)
+        settlement = Settlement(session)
         own, others = _tokens(session, address)
         found = [
-            (token, held, upkeep.owed(token, address))
+            (token, held, settlement.owed(token, address))
             for token, held in _held(session, own + others, address).items()
         ]
         if as_json:
@@ -97,7 +97,7 @@ def withdraw(
     In the profile's tokens, and those in which the account itself has sold or bought. Anybody can
     credit it with others, whose code may cost gas for nothing; name one with --token to have it.
     """
-    from truthmark.market.upkeep import Upkeep
+    from truthmark.market.settlement import Settlement
 
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
@@ -109,15 +109,15 @@ def withdraw(
         if amount is not None:
             only, wanted = _read_wanted(session, amount, own[0] if token is not None else None)
             own, others = [only], []
-        show, upkeep = session.profile.format_amount, Upkeep(session)
+        show, settlement = session.profile.format_amount, Settlement(session)
         paid, failed = [], []
         for each in own:
-            units = sum(upkeep.owed(each, address).values())
+            units = sum(settlement.owed(each, address).values())
             if not units:
                 continue
             units = wanted or units
             try:
-                upkeep.withdraw(each, address, wanted)
+                settlement.withdraw(each, address, wanted)
             except (ChainUnavailableError, TransactionPendingError):
                 raise  # which is not the token's doing
             except ChainError as error:
@@ -128,7 +128,7 @@ def withdraw(
                 out(f"{show(units, each)} paid to {address}")
         if as_json:
             out_json([amount_json(session, units, each) for each, units in paid])
-        left = [each for each in others if upkeep.owed(each, address)]
+        left = [each for each in others if settlement.owed(each, address)]
         _tell_of_others(left)
         if failed:
             raise ChainError(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from truthmark.cli.base import State, group, resolve_address
+from truthmark.cli.command import State, group, resolve_address
 from truthmark.cli.output import say
+from truthmark.cli.param_types import AMOUNT, DURATION, Choice
 from truthmark.cli.stake import stake
-from truthmark.cli.types import AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
 __all__ = ["node", "stake"]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.after import is_refundable, paid
-from truthmark.cli.base import State, command, find_version, json_option
 from truthmark.cli.browse import purchase_json
+from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.opening import opened_places
 from truthmark.cli.output import amount_json, facts, moment, out, out_json, say
+from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
-from truthmark.cli.types import DATASET
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.base import State, command, find_version, json_option
 from truthmark.cli.browse import can_be_bought, dataset_json, purchase_json
+from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.dataset import is_packed
 from truthmark.cli.output import amount_json, facts, moment, out, out_json, plural, say, table
+from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
-from truthmark.cli.types import DATASET
 from truthmark.errors import MarketError, TruthmarkError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _todo(
 ) -> list[str]:
     """Return what the seller of a version should do, the most urgent first."""
     from truthmark.market.records import PurchaseStatus
-    from truthmark.market.upkeep import inspected
+    from truthmark.market.settlement import inspected
 
     direct = {e.custody_id for e in epochs if e.custody.is_direct}
     waiting = [
@@ -331,7 +331,7 @@ def _settle_due(
     session: "Session", versions: "Sequence[Version]", now: int, *, quiet: bool = False
 ) -> "list[tuple[Version, Purchase]]":
     from truthmark.market.records import VersionStatus
-    from truthmark.market.upkeep import Upkeep, inspected
+    from truthmark.market.settlement import Settlement, inspected
 
     done = []
     for version in versions:
@@ -340,7 +340,7 @@ def _settle_due(
             continue
         due = inspected(session.catalogue.purchases(terms_id=version.terms_id), now)
         if due:
-            Upkeep(session).settle(due)
+            Settlement(session).settle(due)
         for purchase in due:
             if not quiet:
                 shown = session.profile.format_amount(purchase.receipt.price, version.terms.token)

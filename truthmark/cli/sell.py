@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.backups import check_place, is_covered, place_for, write_backup
-from truthmark.cli.base import (
+from truthmark.cli.browse import dataset_json
+from truthmark.cli.command import (
     State,
     command,
     find_version,
@@ -17,7 +18,6 @@ from truthmark.cli.base import (
     resolve_address,
     yes_option,
 )
-from truthmark.cli.browse import dataset_json
 from truthmark.cli.custody import (
     acceptance_seconds,
     agree,
@@ -28,8 +28,8 @@ from truthmark.cli.custody import (
 )
 from truthmark.cli.dataset import is_packed, pack_options, require_licence
 from truthmark.cli.output import ask_text, bar, duration, moment, out, out_json, plural, say
-from truthmark.cli.packing import Packing
-from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
+from truthmark.cli.pack_options import Packing
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:

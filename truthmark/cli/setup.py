@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from truthmark.cli import layout
-from truthmark.cli.base import State, command, json_option
+from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import facts, out_json, say, width
 from truthmark.errors import ConfigError
 

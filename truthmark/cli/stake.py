@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.base import State, group, json_option, resolve_address, yes_option
+from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, facts, moment, out, out_json, say, table
-from truthmark.cli.types import ACCOUNT, AMOUNT, DURATION, Choice
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def withdraw(state: State, as_json: bool) -> None:
 
     What staking owes the account besides is paid with them.
     """
-    from truthmark.market.upkeep import Upkeep
+    from truthmark.market.settlement import Settlement
 
     with state.session(signs=True) as session:
         session.journal.resume()
@@ -175,9 +175,9 @@ def withdraw(state: State, as_json: bool) -> None:
         for start in range(0, len(ripe), 32):
             owner.withdraw_tickets(ripe[start : start + 32])
         token = _token(session)
-        owed = sum(Upkeep(session).owed(token, session.address).values())
+        owed = sum(Settlement(session).owed(token, session.address).values())
         if owed:
-            Upkeep(session).withdraw(token, session.address)
+            Settlement(session).withdraw(token, session.address)
         if as_json:
             out_json({"tickets": ripe, "paid": amount_json(session, owed, token)})
         elif owed:
@@ -412,7 +412,7 @@ def _owner(session: "Session", validator: str | None = None) -> "ValidatorOwner"
 
 def _operator(state: State, session: "Session", text: str | None) -> "Signer | str | None":
     """Return the operator's account with its key, where it is in the keystore."""
-    from truthmark.keys.wallet import private_key_from
+    from truthmark.keys.accounts import private_key_from
     from truthmark.market.session import Signer
 
     if text is None:

@@ -3,7 +3,7 @@
 
 import click
 
-from truthmark.cli.base import State, group, json_option, yes_option
+from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, out, out_json, plural, say, size, table
 from truthmark.errors import MarketError
 

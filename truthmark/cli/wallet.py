@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.base import State, ask_hidden, group, json_option
+from truthmark.cli.command import State, ask_hidden, group, json_option
 from truthmark.cli.output import out, out_json, plural, say, table
 from truthmark.errors import ConfigError, KeysError, PassphraseError
 
 if TYPE_CHECKING:
+    from truthmark.keys.accounts import Account, Wallet
     from truthmark.keys.keystore import Keystore
-    from truthmark.keys.wallet import Account, Wallet
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -53,7 +53,7 @@ def import_key(state: State, name: str, source: str | None, as_json: bool) -> No
     A keystore file (version 3, of geth, Foundry, MetaMask, Ape …) keeps its passphrase, which is
     asked for. A key is never written on a command line.
     """
-    from truthmark.keys.wallet import SOURCES, parse_private_key, private_key_from
+    from truthmark.keys.accounts import SOURCES, parse_private_key, private_key_from
 
     kept = _wallet(state)
     if source is None:
@@ -192,7 +192,7 @@ def _is_chosen(account: "Account", chosen: str | None) -> bool:
 
 
 def _wallet(state: State) -> "Wallet":
-    from truthmark.keys.wallet import SCRYPT_WORK, Wallet
+    from truthmark.keys.accounts import SCRYPT_WORK, Wallet
 
     # On a development chain everybody knows the keys, so nothing is gained by slow files.
     return Wallet(state.settings.keystore, work=2 if state.is_devnet else SCRYPT_WORK)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
         read_manifest,
     )
     from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
-    from truthmark.codec.index import Index
     from truthmark.codec.judging import Unreadable, find_unreadable
     from truthmark.codec.limits import Limits
     from truthmark.codec.manifest import Manifest
-    from truthmark.codec.packing import Packed, pack
+    from truthmark.codec.packer import Packed, pack
     from truthmark.codec.previous import Previous
+    from truthmark.codec.shard_index import ShardIndex
     from truthmark.codec.shards import FileShards, ShardSource
     from truthmark.codec.verifying import (
         VerifyReport,
@@ -45,11 +45,11 @@ _MODULES = {
         "read_manifest",
     ),
     "derive": ("cek_from_point", "shard_key", "shard_leaf"),
-    "index": ("Index",),
+    "shard_index": ("ShardIndex",),
     "judging": ("Unreadable", "find_unreadable"),
     "limits": ("Limits",),
     "manifest": ("Manifest",),
-    "packing": ("Packed", "pack"),
+    "packer": ("Packed", "pack"),
     "previous": ("Previous",),
     "shards": ("FileShards", "ShardSource"),
     "verifying": ("VerifyReport", "WrongKey", "container_cid", "find_wrong_key", "verify"),
@@ -61,11 +61,11 @@ __all__ = [
     "Container",
     "File",
     "FileShards",
-    "Index",
     "Limits",
     "Manifest",
     "Packed",
     "Previous",
+    "ShardIndex",
     "ShardSource",
     "Unreadable",
     "VerifyReport",

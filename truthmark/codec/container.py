@@ -15,7 +15,6 @@ from truthmark.codec.card import read_card
 from truthmark.codec.files_table import TABLE, Entry
 from truthmark.codec.frames import UNREADABLE, to_frame
 from truthmark.codec.hub import in_order
-from truthmark.codec.index import Index, Segment, check_index_size
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
     CARD_NAME,
@@ -29,9 +28,10 @@ from truthmark.codec.limits import (
     Limits,
 )
 from truthmark.codec.manifest import Manifest
+from truthmark.codec.ordered_map import ordered_map
 from truthmark.codec.reading import read_limited
+from truthmark.codec.shard_index import Segment, ShardIndex, check_index_size
 from truthmark.codec.shards import FileShards, Opener, ShardSource
-from truthmark.codec.workers import ordered_map
 from truthmark.errors import CodecError, ConfigError, IntegrityError, LimitError, MalformedError
 from truthmark.types import Progress
 
@@ -401,7 +401,7 @@ class Container:
 
 
 def open_container(
-    source: "Path | str | tuple[Index, ShardSource]",
+    source: "Path | str | tuple[ShardIndex, ShardSource]",
     *,
     cek: bytes,
     manifest: Manifest | None = None,
@@ -447,7 +447,9 @@ def open_container(
         raise
 
 
-def read_index(folder: Path | str, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Index:
+def read_index(
+    folder: Path | str, manifest: Manifest, limits: Limits = DEFAULT_LIMITS
+) -> ShardIndex:
     """Read the index of a folder, which must be the file that the manifest names.
 
     Raises:
@@ -457,10 +459,10 @@ def read_index(folder: Path | str, manifest: Manifest, limits: Limits = DEFAULT_
     """
     check_index_size(manifest.index_size, manifest.count)
     data = _read_named(Path(folder) / INDEX_NAME, manifest.index_size, manifest.index)
-    return Index.from_bytes(data, manifest.count, limits)
+    return ShardIndex.from_bytes(data, manifest.count, limits)
 
 
-def check_index(index: Index, manifest: Manifest) -> None:
+def check_index(index: ShardIndex, manifest: Manifest) -> None:
     """Check that the tree over `index` is the one that the manifest commits to.
 
     The tree covers hashes and wrap words. The other columns are covered by the CID of the index

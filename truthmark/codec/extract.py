@@ -17,8 +17,8 @@ from truthmark.codec import readme
 from truthmark.codec.durable import new_folder
 from truthmark.codec.frames import readable_schema
 from truthmark.codec.names import fold_path
+from truthmark.codec.ordered_map import ordered_map
 from truthmark.codec.parquet import CannotHoldError, write_parquet
-from truthmark.codec.workers import ordered_map
 from truthmark.errors import CodecError, ConfigError
 from truthmark.types import Progress
 

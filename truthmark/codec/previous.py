@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truthmark.codec.container import Container, File, open_container
-from truthmark.codec.index import Segment
 from truthmark.codec.limits import BYTES_SEGMENT, DEFAULT_LIMITS
 from truthmark.codec.segments import one_batch
+from truthmark.codec.shard_index import Segment
 
 if TYPE_CHECKING:
     import pyarrow as pa

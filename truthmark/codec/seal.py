@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.codec.derive import NO_WRAP, fresh_key, wrap_key
 from truthmark.codec.limits import payload_size
-from truthmark.codec.workers import ordered_map
+from truthmark.codec.ordered_map import ordered_map
 from truthmark.errors import CodecError
 from truthmark.hashing import sha256
 

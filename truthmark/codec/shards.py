@@ -11,9 +11,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.codec.derive import check_cek, shard_key
-from truthmark.codec.index import Index
 from truthmark.codec.limits import payload_size
 from truthmark.codec.seal import NONCE
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.errors import IntegrityError, MalformedError, WrongKeyError
 from truthmark.hashing import sha256
 
@@ -86,7 +86,9 @@ class Opener:
     GCM alone does not commit to its key: the committed hash of the key does.
     """
 
-    def __init__(self, index: Index, source: ShardSource, *, cek: bytes, shard_size: int) -> None:
+    def __init__(
+        self, index: ShardIndex, source: ShardSource, *, cek: bytes, shard_size: int
+    ) -> None:
         """Open shards of `source` as `index` describes them with `cek`."""
         self.index = index
         self.payload = payload_size(shard_size)

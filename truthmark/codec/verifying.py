@@ -10,11 +10,11 @@ from pathlib import Path
 from truthmark.cid import CID, build_dag, cid_of_file
 from truthmark.codec.container import check_index, read_index, read_manifest
 from truthmark.codec.derive import check_cek, shard_key
-from truthmark.codec.index import Index
 from truthmark.codec.limits import CARD_NAME, DATA_NAME, DEFAULT_LIMITS, Limits
 from truthmark.codec.manifest import Manifest
+from truthmark.codec.ordered_map import ordered_map
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.shards import FileShards, ShardSource
-from truthmark.codec.workers import ordered_map
 from truthmark.errors import IntegrityError
 from truthmark.hashing import sha256
 from truthmark.types import Progress
@@ -108,7 +108,7 @@ def verify(
     return VerifyReport(manifest, container, tuple(bad))
 
 
-def container_cid(index: Index, manifest: Manifest) -> CID:
+def container_cid(index: ShardIndex, manifest: Manifest) -> CID:
     """Return the CID of the container that `index` describes.
 
     Raises:
@@ -140,7 +140,7 @@ class WrongKey:
     path: tuple[bytes, ...]
 
 
-def find_wrong_key(index: Index, cek: bytes) -> WrongKey | None:
+def find_wrong_key(index: ShardIndex, cek: bytes) -> WrongKey | None:
     """Return the first shard for which `cek` does not give the committed key, None if all fit.
 
     Reads no shard: key, hash and wrap word follow from the index alone. If this finds nothing,
@@ -161,7 +161,7 @@ def find_wrong_key(index: Index, cek: bytes) -> WrongKey | None:
 
 
 def _check_shards(
-    shards: ShardSource, index: Index, shard_size: int, processes: int
+    shards: ShardSource, index: ShardIndex, shard_size: int, processes: int
 ) -> Iterator[bool]:
     spare: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
     for _ in range(processes):

@@ -14,7 +14,7 @@ from typing import Any
 
 from truthmark.chain.connection import Chain
 from truthmark.chain.contracts import Call
-from truthmark.index.database import Index, Tip
+from truthmark.index.database import EventIndex, Tip
 from truthmark.index.engine import Connection
 from truthmark.index.sql import Sql, all_of, is_one_of, quoted
 
@@ -49,7 +49,7 @@ Rows = dict[Any, list[Row]]
 """Rows of an event by what they are about, in the order of the chain."""
 
 
-def find_gap(chain: Chain, index: Index, tip: Tip, since: int | None) -> str | None:
+def find_gap(chain: Chain, index: EventIndex, tip: Tip, since: int | None) -> str | None:
     """Tell which events the index lacks, as far as the contracts let it be known.
 
     Args:
@@ -70,7 +70,7 @@ def find_gap(chain: Chain, index: Index, tip: Tip, since: int | None) -> str | N
 
 
 class _Audit:
-    def __init__(self, chain: Chain, index: Index, tip: Tip, since: int | None) -> None:
+    def __init__(self, chain: Chain, index: EventIndex, tip: Tip, since: int | None) -> None:
         self._chain = chain
         self._index = index
         self._tip = tip

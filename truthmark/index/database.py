@@ -79,12 +79,12 @@ class StoredBlock:
     has_logs: bool
 
 
-class Index:
+class EventIndex:
     """Event tables of a profile's contracts in a SQL database.
 
     Usage example::
 
-        index = Index(profile, "sqlite:////home/me/index.sqlite")
+        index = EventIndex(profile, "sqlite:////home/me/index.sqlite")
         for sale in index.events("market", "Purchased", buyer=me):
             print(sale.args["price"], sale.timestamp)
         listed = index.table("registry", "VersionListed")
@@ -318,7 +318,7 @@ class Index:
             if self._tip(connection, lock=True) == tip:
                 connection.execute("UPDATE index_cursor SET audited = ?", (tip.number,))
 
-    def replace(self, other: "Index") -> None:
+    def replace(self, other: "EventIndex") -> None:
         """Take over all that another index of the same contracts holds, at once or not at all.
 
         Args:

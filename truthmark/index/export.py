@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.schema import EventTable, Leaf
 from truthmark.index.sql import Kind, from_database
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ROWS = 50_000
 
 
-def export_parquet(index: Index, folder: Path) -> list[Path]:
+def export_parquet(index: EventIndex, folder: Path) -> list[Path]:
     """Write each event table to `folder/<table>.parquet`, all as of one moment.
 
     Each row also has its block's time (`timestamp`, UTC) and hash. Integers of more than 64 bits

@@ -38,7 +38,7 @@ from truthmark.errors import (
 )
 from truthmark.hashing import keccak256
 from truthmark.index.audit import find_gap
-from truthmark.index.database import Index, StoredBlock, Tip
+from truthmark.index.database import EventIndex, StoredBlock, Tip
 from truthmark.index.decode import LogDecoder, Logs
 from truthmark.types import Progress
 
@@ -99,7 +99,7 @@ class Follower:
             ConfigError: The index cannot be used, or is of other contracts.
         """
         self.chain = chain
-        self.index = Index(chain.profile, url)
+        self.index = EventIndex(chain.profile, url)
         tables = list(self.index.schema.events.values())
         self._decoder = LogDecoder(tables)
         addresses = sorted({table.address for table in tables})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from truthmark.chain.connection import Chain
 from truthmark.errors import ConfigError
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.engine import sqlite_file
 from truthmark.index.follower import Follower, SyncResult
 from truthmark.types import Progress
@@ -52,8 +52,8 @@ def rebuild(chain: Chain, url: str, folder: Path, progress: Progress | None = No
     return result
 
 
-def _take_over(chain: Chain, url: str, new: Index) -> None:
-    index = Index(chain.profile, url)
+def _take_over(chain: Chain, url: str, new: EventIndex) -> None:
+    index = EventIndex(chain.profile, url)
     try:
         index.replace(new)
     finally:

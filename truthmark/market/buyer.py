@@ -23,22 +23,22 @@ from truthmark.errors import (
 )
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
-from truthmark.market.buying import (
+from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
+from truthmark.market.drafts.delivery import check_custody
+from truthmark.market.drafts.evidence import draft_evidence
+from truthmark.market.drafts.order import (
     content_key,
     draft_order,
     key_point,
     purchase_cost,
     verified_parts,
 )
-from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
-from truthmark.market.complaining import draft_evidence
-from truthmark.market.delivering import check_custody
+from truthmark.market.drafts.terms import licence_hash
 from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit
 from truthmark.market.records import PurchaseStatus, VersionStatus, bits
 from truthmark.market.seller import require_open
-from truthmark.market.selling import licence_hash
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
@@ -181,7 +181,6 @@ class Buyer:
             CodecError: What the seller committed to contradicts itself.
         """
         from truthmark.codec import verify
-        from truthmark.codec.index import check_index_size
         from truthmark.codec.limits import (
             CARD_NAME,
             DATA_NAME,
@@ -189,6 +188,7 @@ class Buyer:
             MANIFEST_NAME,
             MAX_CARD_SIZE,
         )
+        from truthmark.codec.shard_index import check_index_size
         from truthmark.config import write_atomically
 
         manifest = self._manifest_of(version)
@@ -213,13 +213,13 @@ class Buyer:
             StorageError: No storage has the index.
             CodecError: What the seller committed to contradicts itself.
         """
-        from truthmark.codec import Index, check_index
-        from truthmark.codec.index import check_index_size
+        from truthmark.codec import ShardIndex, check_index
+        from truthmark.codec.shard_index import check_index_size
 
         storage, manifest = self.session.storage, self._manifest_of(version)
         check_index_size(manifest.index_size, manifest.count)
         data = storage.read_range(manifest.index, 0, manifest.index_size)
-        index = Index.from_bytes(data, manifest.count)
+        index = ShardIndex.from_bytes(data, manifest.count)
         check_index(index, manifest)
         shards = (raw_cid(index.sha256(i)) for i in range(manifest.count))
         return manifest.shard_size * sum(not storage.has_block(cid) for cid in shards)
@@ -632,7 +632,7 @@ class Buyer:
         session, opened = self.session, complaint.opened
         epoch, purchase = opened.epoch, opened.purchase
         if session.catalogue.standing(opened.version)[0] is VersionStatus.DEAD:
-            return Upkeep(session).refund([purchase])  # somebody was faster
+            return Settlement(session).refund([purchase])  # somebody was faster
         evidence = draft_evidence(
             self._parts(purchase, epoch),
             self._own_key(opened.version, purchase).secret,
@@ -650,7 +650,7 @@ class Buyer:
             f"complain about {opened.version.ref}",
         )
         session.catalogue.sync()
-        return [sent, *Upkeep(session).refund([purchase])]
+        return [sent, *Settlement(session).refund([purchase])]
 
     # ------------------------------------------------------------- all at once
 

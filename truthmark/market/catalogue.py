@@ -19,7 +19,8 @@ from truthmark.errors import (
     NotForSaleError,
 )
 from truthmark.index.sql import Sql, all_of, is_one_of
-from truthmark.market.buying import Delivered
+from truthmark.market.drafts.custody import Validator
+from truthmark.market.drafts.order import Delivered
 from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
 from truthmark.market.names import NUMBERS, TERMS_ID
 from truthmark.market.records import (
@@ -32,7 +33,6 @@ from truthmark.market.records import (
     VersionStatus,
     parts_hash,
 )
-from truthmark.market.selling import Validator
 from truthmark.types import Point
 
 if TYPE_CHECKING:

@@ -12,8 +12,13 @@ from truthmark.cid import raw_cid
 from truthmark.errors import KeysError
 from truthmark.keys.sealing import MAX_BUNDLE_BYTES
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
-from truthmark.market.delivering import check_custody, draft_delivery, receive_share, turn_order
-from truthmark.market.orders import MAX_BATCH, Order, batch_key
+from truthmark.market.drafts.delivery import (
+    check_custody,
+    draft_delivery,
+    receive_share,
+    turn_order,
+)
+from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import PurchaseStatus
 
 if TYPE_CHECKING:
@@ -116,10 +121,10 @@ class Custodian:
         session.vault.put_share(share, epoch.custody_id, seat.index)
         return share
 
-    def plan_accept(self, version: Version, seat: Seat) -> Order:
+    def plan_accept(self, version: Version, seat: Seat) -> PlannedCall:
         """Plan to accept a custody whose share is in the vault; locks stake."""
         epoch = seat.epoch
-        return Order(
+        return PlannedCall(
             self.session.chain.registry.functions.accept(
                 epoch.custody.astuple(),
                 list(epoch.custodians),
@@ -130,10 +135,10 @@ class Custodian:
             f"accept custody of {version.ref}",
         )
 
-    def plan_extend(self, version: Version, seat: Seat, end: int) -> Order:
+    def plan_extend(self, version: Version, seat: Seat, end: int) -> PlannedCall:
         """Plan to stay for another term after `end`, the end of the running one."""
         epoch = seat.epoch
-        return Order(
+        return PlannedCall(
             self.session.chain.registry.functions.extend(
                 version.terms.astuple(),
                 epoch.custody.astuple(),
@@ -164,7 +169,7 @@ class Custodian:
 
     def plan_deliver(
         self, version: Version, seat: Seat, purchases: Sequence[Purchase]
-    ) -> list[Order]:
+    ) -> list[PlannedCall]:
         """Plan the delivery of this custodian's part of the key for purchases of one epoch.
 
         What is delivered or closed meanwhile is skipped by the contract.
@@ -200,7 +205,7 @@ class Custodian:
             # A part that comes late earns nothing, yet everybody can read it in the transaction,
             # and the buyer has his money back.
             orders.append(
-                Order(
+                PlannedCall(
                     call,
                     batch_key(f"deliver:{seat.index}", batch),
                     f"deliver {parts}",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from truthmark.index.database import Index
+from truthmark.index.database import EventIndex
 from truthmark.index.sql import Kind, Sql, all_of, from_database, is_one_of
 from truthmark.market.records import VersionStatus
 
@@ -43,7 +43,7 @@ class Wanted:
     buyable_at: int | None = None
 
 
-def find_versions(index: Index, wanted: Wanted) -> list[dict[str, Any]]:
+def find_versions(index: EventIndex, wanted: Wanted) -> list[dict[str, Any]]:
     """Return what the logs say of versions, the newest listing and version first.
 
     Returns:
@@ -68,12 +68,12 @@ def find_versions(index: Index, wanted: Wanted) -> list[dict[str, Any]]:
     ]
 
 
-def find_terms_ids(index: Index, wanted: Wanted) -> list[bytes]:
+def find_terms_ids(index: EventIndex, wanted: Wanted) -> list[bytes]:
     """Return only the ids of terms, in the same order."""
     return [bytes(terms_id) for (terms_id,) in _run(index, wanted, "v.terms_id")]
 
 
-def find_tokens(index: Index) -> list[str]:
+def find_tokens(index: EventIndex) -> list[str]:
     """Return the addresses of all tokens in which anything was ever listed."""
     table = index.table("registry", "VersionListed")
     query = f"SELECT DISTINCT terms_token FROM {table} ORDER BY terms_token"  # noqa: S608
@@ -81,7 +81,9 @@ def find_tokens(index: Index) -> list[str]:
         return [str(token) for (token,) in connection.execute(query)]
 
 
-def _run(index: Index, wanted: Wanted, columns: str, joined: str = "") -> list[tuple[Any, ...]]:
+def _run(
+    index: EventIndex, wanted: Wanted, columns: str, joined: str = ""
+) -> list[tuple[Any, ...]]:
     """Return columns of the wanted versions, whose table is `v`."""
     conditions = _conditions(index, wanted)
     table = index.table("registry", "VersionListed")
@@ -107,7 +109,7 @@ def _run(index: Index, wanted: Wanted, columns: str, joined: str = "") -> list[t
         return connection.execute(query, (*newest.values, *where.values))
 
 
-def _conditions(index: Index, wanted: Wanted) -> list[Sql]:
+def _conditions(index: EventIndex, wanted: Wanted) -> list[Sql]:
     """Return what is asked of a version itself."""
     found = []
     if wanted.after is not None:
@@ -130,12 +132,12 @@ def _conditions(index: Index, wanted: Wanted) -> list[Sql]:
     return found
 
 
-def _price(index: Index) -> str:
+def _price(index: EventIndex) -> str:
     """Return the price of version `v` now."""
     return f"coalesce({_last(index, 'VersionRepriced', 'price')}, v.price)"
 
 
-def _status(index: Index) -> str:
+def _status(index: EventIndex) -> str:
     """Return how later events left version `v`; docs/protocol.md says which end it for good."""
     retired = _happened(index, "VersionRetired")
     return (
@@ -148,7 +150,7 @@ def _status(index: Index) -> str:
     )
 
 
-def _is_kept(index: Index, now: int) -> Sql:
+def _is_kept(index: EventIndex, now: int) -> Sql:
     """Return whether some custody of version `v` lasts through both windows of a purchase."""
     opened, accepted, extended, closed = (
         index.table("registry", event)
@@ -166,12 +168,12 @@ def _is_kept(index: Index, now: int) -> Sql:
     )
 
 
-def _happened(index: Index, event: str) -> str:
+def _happened(index: EventIndex, event: str) -> str:
     table = index.table("registry", event)
     return f"EXISTS (SELECT 1 FROM {table} h WHERE h.terms_id = v.terms_id)"  # noqa: S608
 
 
-def _last(index: Index, event: str, column: str) -> str:
+def _last(index: EventIndex, event: str, column: str) -> str:
     """Return a value of the newest event of version `v`."""
     table = index.table("registry", event)
     return (

@@ -11,10 +11,10 @@ from truthmark.config import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.drafts.custody import CustodyOffer
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
-from truthmark.market.selling import CustodyOffer
-from truthmark.market.upkeep import Upkeep
+from truthmark.market.settlement import Settlement
 
 if TYPE_CHECKING:
     from truthmark.market.session import Session
@@ -60,13 +60,13 @@ def take_fees_back(session: "Session", version: Version) -> int:
     Returns:
         What was paid to the account, in the sale token's smallest unit.
     """
-    upkeep = Upkeep(session)
+    settlement = Settlement(session)
     epochs = [epoch for epoch, _ in find_lapsed(session, version)]
     fees = 0
     for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
         if state.status is not CustodyStatus.OPENED:
             continue
-        order = upkeep.plan_release(version, epoch, bits(state.accepted))
+        order = settlement.plan_release(version, epoch, bits(state.accepted))
         try:
             session.send(order.call, order.key, order.purpose)
         except RevertedError:
@@ -76,7 +76,7 @@ def take_fees_back(session: "Session", version: Version) -> int:
         fees += epoch.custody.count * epoch.custody.keeping_fee
     if fees:
         before = session.held(version.terms.token)
-        upkeep.withdraw(version.terms.token, session.address)
+        settlement.withdraw(version.terms.token, session.address)
         fees = session.held(version.terms.token) - before
     session.catalogue.sync()
     return fees

@@ -13,16 +13,10 @@ from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceErr
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Epoch, Offer, Version
+from truthmark.market.drafts.custody import CustodyOffer, Dealing, Validator, deal_custody
+from truthmark.market.drafts.terms import draft_terms, prove_terms
 from truthmark.market.life import find_signs
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
-from truthmark.market.selling import (
-    CustodyOffer,
-    Dealing,
-    Validator,
-    deal_custody,
-    draft_terms,
-    prove_terms,
-)
 from truthmark.types import Progress
 
 if TYPE_CHECKING:

@@ -24,18 +24,18 @@ from truthmark.config import (
 )
 from truthmark.errors import ConfigError, RevertedError
 from truthmark.hashing import keccak256
+from truthmark.keys.accounts import Wallet, private_key_from
 from truthmark.keys.typed import TypedData, sign
 from truthmark.keys.vault import Vault
-from truthmark.keys.wallet import Wallet, private_key_from
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.chain.contracts import Call, Contract
     from truthmark.chain.journal import Journal
     from truthmark.chain.transactions import Receipt
-    from truthmark.keys.wallet import Account
+    from truthmark.keys.accounts import Account
     from truthmark.market.catalogue import Catalogue
-    from truthmark.storage.base import Storage
+    from truthmark.storage.block_storage import Storage
 
 log = logging.getLogger(__name__)
 

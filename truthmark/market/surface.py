@@ -25,12 +25,12 @@ from truthmark.errors import (
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.drafts.custody import DIRECT, CustodyOffer
 from truthmark.market.life import find_signs
 from truthmark.market.names import local_name
-from truthmark.market.packing import pack_dataset
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import CustodyChoice, Seller
-from truthmark.market.selling import DIRECT, CustodyOffer
+from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.session import Session, connect, open_session
 from truthmark.types import Progress
 

@@ -26,10 +26,11 @@ from truthmark.errors import (
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Offer, Purchase
 from truthmark.market.custodian import Custodian, is_due
-from truthmark.market.orders import MAX_BATCH, Order, named_purchases, short_id
+from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
-from truthmark.market.upkeep import Upkeep, inspected, overdue, releasable
+from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
+from truthmark.node.job_pool import Job, JobPool
 from truthmark.node.keeping import Kept, fetch_manifest, take_share
 from truthmark.node.policy import (
     Policy,
@@ -42,7 +43,6 @@ from truthmark.node.policy import (
 )
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import Held, View
-from truthmark.node.workers import Job, Workers
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
@@ -87,10 +87,10 @@ class CustodianRole:
         self.dry_run = dry_run
         self.view = View(session, validator)
         self._custodian = Custodian(session)
-        self._upkeep = Upkeep(session)
+        self._upkeep = Settlement(session)
         # Shares are small and needed at once, bytes may take hours: they must not wait for these.
-        self._shares = Workers(2, "shares")
-        self._bytes = Workers(2, "bytes")
+        self._shares = JobPool(2, "shares")
+        self._bytes = JobPool(2, "bytes")
         self._kept = Kept(session.home / "node" / "kept")
         self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
         self._told_errors: dict[str, Exception] = {}
@@ -586,11 +586,11 @@ class CustodianRole:
 
     # ------------------------------------------------------------------ sending
 
-    def _submit_all(self, kind: str, orders: Iterable[Order]) -> None:
+    def _submit_all(self, kind: str, orders: Iterable[PlannedCall]) -> None:
         for order in orders:
             self._submit(kind, order)
 
-    def _submit(self, kind: str, order: Order) -> None:
+    def _submit(self, kind: str, order: PlannedCall) -> None:
         """Send a transaction, once, without waiting for it.
 
         What took effect and is due all the same (a reorganisation put it before its cause) is sent
@@ -626,7 +626,7 @@ class CustodianRole:
                 return  # it is so new that what we know does not show it yet
         raise ChainError(f"{order.purpose} took effect {MAX_REPEATS} times and is due again")
 
-    def _note_refusal(self, order: Order, error: RevertedError) -> None:
+    def _note_refusal(self, order: PlannedCall, error: RevertedError) -> None:
         self._problem("refused", f"{order.purpose}: {error}")
         self._refusals[order.key] += 1
         if self._refusals[order.key] == MAX_REPEATS:

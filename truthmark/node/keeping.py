@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a custodian keeps: the share of the key, and the bytes of the version.
 
-Everything here may wait for a storage, so `truthmark.node.workers` does it beside the rounds.
+Everything here may wait for a storage, so `truthmark.node.job_pool` does it beside the rounds.
 """
 
 import json
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import CID, raw_cid
 from truthmark.codec import Manifest, check_index, container_cid
-from truthmark.codec.index import Index, check_index_size
 from truthmark.codec.limits import MAX_CARD_SIZE
+from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config import write_atomically
 from truthmark.errors import IntegrityError, KeysError
 from truthmark.market.catalogue import Version
 from truthmark.market.custodian import Custodian, Seat
-from truthmark.market.selling import licence_hash
+from truthmark.market.drafts.terms import licence_hash
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Kept:
         pinned = set(own.pins())
         if all(cid in pinned and own.has(cid) for cid in parts):
             return
-        index = Index.from_bytes(
+        index = ShardIndex.from_bytes(
             _whole(storage, manifest.index, manifest.index_size, "index"), manifest.count
         )
         # The root commits to the shards' hashes, and these to the container's CID, so what is

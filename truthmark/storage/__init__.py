@@ -4,7 +4,7 @@
 Every implementation checks every block before a byte of it is used.
 """
 
-from truthmark.storage.base import MAX_BLOCK, MAX_FILE, Stat, Storage
+from truthmark.storage.block_storage import MAX_BLOCK, MAX_FILE, Stat, Storage
 from truthmark.storage.car import export_car, import_car
 from truthmark.storage.local import LocalStore
 from truthmark.storage.multi import MultiStore, Replica, open_storage, replicate

@@ -18,7 +18,7 @@ from truthmark.errors import (
     MalformedError,
     StorageError,
 )
-from truthmark.storage.base import MAX_BLOCK, MAX_FILE, Storage, check_block
+from truthmark.storage.block_storage import MAX_BLOCK, MAX_FILE, Storage, check_block
 from truthmark.storage.dag import MAX_BLOCKS, parse_node, walk
 from truthmark.storage.fetch import sync_folder
 from truthmark.types import Progress

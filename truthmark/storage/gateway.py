@@ -23,7 +23,7 @@ from truthmark.errors import (
     LimitError,
     StorageUnavailableError,
 )
-from truthmark.storage.base import MAX_BLOCK, BlockStorage, check_block
+from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, check_block
 
 _ROUNDS: Final = 4
 _PAUSE_SECONDS: Final = 0.5  # after the first round; doubled each time

@@ -29,7 +29,7 @@ from truthmark.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from truthmark.storage.base import MAX_BLOCK, BlockStorage, Stat, check_block, check_chunk
+from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, Stat, check_block, check_chunk
 from truthmark.storage.dag import parse_node, visit
 from truthmark.types import Progress
 

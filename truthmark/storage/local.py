@@ -39,7 +39,7 @@ from truthmark.errors import (
     StorageError,
 )
 from truthmark.hashing import sha256
-from truthmark.storage.base import MAX_BLOCK, BlockStorage, check_block, check_chunk
+from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, check_block, check_chunk
 from truthmark.storage.dag import visit, walk
 from truthmark.storage.fetch import BlockSource, fetch_file, is_whole, sync_folder
 from truthmark.storage.leaf_index import IndexRow, LeafIndex

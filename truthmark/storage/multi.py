@@ -16,7 +16,7 @@ from truthmark.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from truthmark.storage.base import MAX_FILE, BlockStorage, Stat, Storage
+from truthmark.storage.block_storage import MAX_FILE, BlockStorage, Stat, Storage
 from truthmark.storage.dag import walk
 from truthmark.storage.fetch import fetch_file
 from truthmark.storage.local import LocalStore

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from truthmark.cid import CID
 from truthmark.errors import MalformedError, StorageError
-from truthmark.storage.base import Storage
+from truthmark.storage.block_storage import Storage
 from truthmark.storage.car import write_car
 
 RAW_TYPE: Final = "application/vnd.ipld.raw"

@@ -325,7 +325,7 @@ class Devnet:
 
     def _prepare_home(self, role: str) -> None:
         """Give a role its account, profile and settings; what is there stays."""
-        from truthmark.keys.wallet import Wallet
+        from truthmark.keys.accounts import Wallet
 
         home = self.home(role)
         home.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 from tests.utils.containers import P, S, pack, reopened
-from truthmark.codec import CardPolicy, open_container, packing
+from truthmark.codec import CardPolicy, open_container, packer
 from truthmark.codec import estimate as estimating
 from truthmark.codec import tables as reading
 from truthmark.errors import CodecError, ConfigError, LimitError, MalformedError
@@ -552,13 +552,13 @@ def test_pack__file_that_shrinks_meanwhile__is_refused(
 ) -> None:
     path = tmp_path / "x"
     path.write_bytes(bytes(100_000))
-    original = packing.choose_shard_size
+    original = packer.choose_shard_size
 
     def shrink(plan: Any) -> Any:
         path.write_bytes(b"short")
         return original(plan)
 
-    monkeypatch.setattr(packing, "choose_shard_size", shrink)
+    monkeypatch.setattr(packer, "choose_shard_size", shrink)
     with pytest.raises(CodecError, match="shorter"):
         pack(path, tmp_path / "packed")
     assert not (tmp_path / "packed").exists()

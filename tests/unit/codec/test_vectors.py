@@ -24,10 +24,10 @@ from truthmark.codec import (
 from truthmark.codec.derive import shard_key, shard_leaf
 from truthmark.codec.files_table import from_table
 from truthmark.codec.files_table import schema as files_schema
-from truthmark.codec.index import Index
-from truthmark.codec.index import schema as index_schema
 from truthmark.codec.limits import DEFAULT_LIMITS
 from truthmark.codec.names import check_paths
+from truthmark.codec.shard_index import ShardIndex
+from truthmark.codec.shard_index import schema as index_schema
 from truthmark.codec.tree import root
 from truthmark.errors import MalformedError
 from truthmark.hashing import keccak256, sha256
@@ -217,10 +217,10 @@ def _index_of(rows: list[list[int]]) -> bytes:
 
 def test_index__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any) -> None:
     for rows in vectors["index_rows"]["accepted"]:
-        assert Index.from_bytes(_index_of(rows), len(rows)).count == len(rows)
+        assert ShardIndex.from_bytes(_index_of(rows), len(rows)).count == len(rows)
     for rows in vectors["index_rows"]["refused"]:
         with pytest.raises(MalformedError):
-            Index.from_bytes(_index_of(rows), len(rows))
+            ShardIndex.from_bytes(_index_of(rows), len(rows))
 
 
 def test_files_table__vectors__are_accepted_and_refused_as_the_page_says(vectors: Any) -> None:

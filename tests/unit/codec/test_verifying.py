@@ -19,7 +19,7 @@ from truthmark.codec import (
     verify,
 )
 from truthmark.codec.derive import shard_leaf
-from truthmark.codec.index import Index
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.tree import verify as verify_path
 from truthmark.errors import CodecError, IntegrityError, MalformedError, WrongKeyError
 from truthmark.hashing import sha256
@@ -103,7 +103,7 @@ def test_open__facts_that_the_tree_does_not_cover_changed__is_refused(tmp_path: 
     forged = Draft().forge()
     old, rows = forged.index, forged.index.rows.copy()
     rows[-1] -= 1
-    changed = Index(
+    changed = ShardIndex(
         *(
             b"".join(column(i) for i in range(old.count))
             for column in (old.sha256, old.key_hash, old.wrap_word)
@@ -128,13 +128,13 @@ def test_open__card_of_something_else__is_refused_and_none_is_not(packed: Any) -
         assert container.card is None
 
 
-def lying_index(forged: Any, i: int) -> Index:
+def lying_index(forged: Any, i: int) -> ShardIndex:
     """Commit to the hash of another key for shard `i`."""
     hashes = b"".join(
         bytes(32) if k == i else forged.index.key_hash(k) for k in range(forged.index.count)
     )
     index = forged.index
-    return Index(
+    return ShardIndex(
         b"".join(index.sha256(k) for k in range(index.count)),
         hashes,
         bytes(32) * index.count,

@@ -17,7 +17,7 @@ from truthmark.config import ChainProfile
 from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, NodeError
 from truthmark.index import database as database_module
 from truthmark.index import follower as follower_module
-from truthmark.index.database import Index, default_index_url
+from truthmark.index.database import EventIndex, default_index_url
 from truthmark.index.export import export_parquet
 from truthmark.index.follower import Follower
 from truthmark.index.sql import Kind, from_database
@@ -40,7 +40,7 @@ def test_sync__events__are_all_there_once(
     trade(chain, random.Random(1), 30)
     seen: list[tuple[int, int]] = []
     result = Follower(chain, url).sync(progress=lambda done, total: seen.append((done, total)))
-    index = Index(chain.profile, url)
+    index = EventIndex(chain.profile, url)
     assert result.tip.number == chain.height()
     assert result.logs == sum(index.counts().values()) > 30
     assert seen[0][0] == 0 and seen[-1][0] == seen[-1][1]
@@ -107,7 +107,7 @@ def test_sync__several_processes_and_readers__index_equals_a_rebuild(
     workers = [context.Process(target=follow, args=(chain.profile, url)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    index = Index(chain.profile, url)
+    index = EventIndex(chain.profile, url)
     while any(worker.is_alive() for worker in workers):
         rows = content(index)  # whole at every moment
         heights = {row[0] for row in rows["blocks"]}
@@ -258,7 +258,7 @@ def test_follower__index_of_other_contracts__is_refused(chain: Chain, url: str) 
     token = replace(chain.profile.contracts["token"], address=recipient(0))
     other = replace(chain.profile, contracts={"token": token})
     with pytest.raises(ConfigError, match="of other contracts"):
-        Index(other, url)
+        EventIndex(other, url)
     home = Path("/nowhere")
     assert default_index_url(other, home) != default_index_url(chain.profile, home)
 
@@ -280,7 +280,7 @@ def test_sync__profile_without_contracts__has_nothing_to_do(chain: Chain, url: s
 )
 def test_index__url_cannot_be_used__is_told(chain: Chain, bad: str, reason: str) -> None:
     with pytest.raises((ConfigError, OSError), match=reason):
-        Index(chain.profile, bad)
+        EventIndex(chain.profile, bad)
 
 
 def test_events__wide_values__are_whole_and_comparable(

@@ -16,7 +16,7 @@ from truthmark.errors import KeysError
 from truthmark.keys.curve import base_of, multiply
 from truthmark.keys.handing import HandedKey, read_handed_key
 from truthmark.keys.vault import Vault
-from truthmark.market.packing import pack_dataset
+from truthmark.market.seller_secret import pack_dataset
 
 TABLE = pa.table({"number": list(range(1_000)), "word": ["w"] * 1_000})
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.utils.keystores import ADDRESS, FOUNDRY, KEY, made
 from truthmark.errors import KeysError, PassphraseError
+from truthmark.keys.accounts import Wallet
 from truthmark.keys.keystore import read_keystore
-from truthmark.keys.wallet import Wallet
 
 
 def saved(folder: Path, content: object, name: str = "carol") -> Path:

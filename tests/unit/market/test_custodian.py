@@ -12,8 +12,8 @@ from tests.utils.drafts import Place, draft_listing, draft_purchase
 from tests.utils.paper_market import DOLLAR, address
 from truthmark.market.catalogue import Epoch, EpochState, Purchase
 from truthmark.market.custodian import Seat, is_due, seats
-from truthmark.market.delivering import turn_order
-from truthmark.market.orders import batch_key, named_purchases, short_id
+from truthmark.market.drafts.delivery import turn_order
+from truthmark.market.planned_call import batch_key, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 
 WINDOW, MARGIN, BOUGHT_AT = 600, 60, 10_000

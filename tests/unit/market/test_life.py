@@ -8,6 +8,7 @@ import pytest
 
 from tests.utils.paper_market import BIRTH, Paper, address, kept, make_custody
 from truthmark.market.catalogue import Offer
+from truthmark.market.drafts.custody import Validator
 from truthmark.market.life import (
     RECENT_SECONDS,
     Signs,
@@ -15,7 +16,6 @@ from truthmark.market.life import (
     is_seller_silent,
     seller_seen_at,
 )
-from truthmark.market.selling import Validator
 
 KEEPER, OTHER = address(0xAB1), address(0xAB2)
 

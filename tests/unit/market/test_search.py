@@ -18,8 +18,8 @@ from truthmark.errors import ConfigError
 from truthmark.hashing import sha256
 from truthmark.keys.curve import multiply
 from truthmark.market.buyer import Buyer
+from truthmark.market.drafts.terms import licence_hash
 from truthmark.market.records import Terms
-from truthmark.market.selling import licence_hash
 from truthmark.storage import LocalStore
 
 KEY = multiply(scalar("search"))

@@ -27,13 +27,13 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.hashing import keccak256
+from truthmark.keys.accounts import Wallet
 from truthmark.keys.curve import multiply
 from truthmark.keys.vault import Vault
-from truthmark.keys.wallet import Wallet
 from truthmark.keys.words import hash_words
-from truthmark.market.orders import batch_key
-from truthmark.market.packing import pack_dataset, secret_cek, seller_cek
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
+from truthmark.market.planned_call import batch_key
+from truthmark.market.seller_secret import pack_dataset, secret_cek, seller_cek
 from truthmark.market.session import Session, Signer, known_passphrase, open_session
 
 OWNER = Signer(private_key("owner"))

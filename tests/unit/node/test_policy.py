@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from truthmark.keys.curve import multiply
-from truthmark.market.buying import Delivered
 from truthmark.market.catalogue import Epoch, EpochState, Offer, Purchase, Version
 from truthmark.market.custodian import Seat, is_due
-from truthmark.market.delivering import turn_order
+from truthmark.market.drafts.custody import Validator
+from truthmark.market.drafts.delivery import turn_order
+from truthmark.market.drafts.order import Delivered
 from truthmark.market.records import (
     ZERO_ADDRESS,
     Custody,
@@ -21,7 +22,6 @@ from truthmark.market.records import (
     Terms,
     VersionStatus,
 )
-from truthmark.market.selling import Validator
 from truthmark.node.policy import (
     Policy,
     place_in_line,

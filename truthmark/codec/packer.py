@@ -26,7 +26,6 @@ from truthmark.codec.derive import check_cek
 from truthmark.codec.durable import new_folder, write_file
 from truthmark.codec.estimate import choose_shard_size
 from truthmark.codec.files_table import BYTES, TABLE, Entry
-from truthmark.codec.index import Index
 from truthmark.codec.licences import spdx
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
@@ -45,6 +44,7 @@ from truthmark.codec.parquet import PROBE_ROWS, parquet_problem
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
 from truthmark.codec.seal import Sealer
 from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.sources import BytesFile, Plan, SourceOptions, plan
 from truthmark.errors import CodecError, ConfigError, LimitError
 from truthmark.types import Point, Progress
@@ -492,13 +492,13 @@ class _Packer:
         self.inherited += 1
         self._report.add(self._payload)
 
-    def _index(self) -> Index:
+    def _index(self) -> ShardIndex:
         import numpy as np
 
         count = len(self._rows)
         numbers = np.array(self._rows, dtype=np.uint64).reshape(count, 4)
         sealer = self._sealer
-        return Index(
+        return ShardIndex(
             b"".join(sealer.sha256[i] for i in range(count)),
             b"".join(sealer.key_hash[i] for i in range(count)),
             b"".join(sealer.wrap_word[i] for i in range(count)),

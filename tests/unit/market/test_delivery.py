@@ -29,13 +29,13 @@ from truthmark.keys.sealing import (
     seal_share,
     write_bundle,
 )
-from truthmark.market.buying import statement
-from truthmark.market.delivering import (
+from truthmark.market.drafts.delivery import (
     check_custody,
     draft_delivery,
     receive_share,
     turn_order,
 )
+from truthmark.market.drafts.order import statement
 from truthmark.market.records import bits, share_keys_hash
 from truthmark.types import Point
 

@@ -18,9 +18,7 @@ from truthmark.hashing import keccak256, sha256
 from truthmark.keys.curve import base_of, multiply
 from truthmark.keys.proofs import verify_dataset_key
 from truthmark.keys.sealing import encryption_public_key, new_encryption_key
-from truthmark.market.delivering import check_custody, receive_share
-from truthmark.market.records import ZERO_ADDRESS, Terms, custodians_hash, share_keys_hash
-from truthmark.market.selling import (
+from truthmark.market.drafts.custody import (
     DIRECT,
     MAX_TIME,
     ZERO_32,
@@ -28,10 +26,10 @@ from truthmark.market.selling import (
     Dealing,
     Validator,
     deal_custody,
-    draft_terms,
-    licence_hash,
-    prove_terms,
 )
+from truthmark.market.drafts.delivery import check_custody, receive_share
+from truthmark.market.drafts.terms import draft_terms, licence_hash, prove_terms
+from truthmark.market.records import ZERO_ADDRESS, Terms, custodians_hash, share_keys_hash
 
 SECRET = scalar("seller")
 KEY = multiply(SECRET)

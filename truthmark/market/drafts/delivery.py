@@ -13,7 +13,7 @@ from truthmark.keys.curve import base_of
 from truthmark.keys.proofs import prove_delivery
 from truthmark.keys.sealing import ShareContext, open_share, read_bundle
 from truthmark.keys.sharing import check_dealing
-from truthmark.market.buying import statement
+from truthmark.market.drafts.order import statement
 from truthmark.market.records import (
     Custody,
     Receipt,

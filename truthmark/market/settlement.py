@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
-from truthmark.market.orders import MAX_BATCH, Order, batch_key
+from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import (
     CustodyStatus,
     PurchaseStatus,
@@ -60,7 +60,7 @@ def releasable(
     return sorted(accepted)
 
 
-class Upkeep:
+class Settlement:
     """Moves what is due; the session's account pays the gas.
 
     Args:
@@ -73,18 +73,18 @@ class Upkeep:
 
     def plan_settle(
         self, version: Version, epoch: Epoch, purchases: Sequence[Purchase]
-    ) -> list[Order]:
+    ) -> list[PlannedCall]:
         """Plan to settle purchases of one epoch; those whose inspection is not over are skipped."""
         head = version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
         return self._plan("settle", head, purchases)
 
     def plan_refund(
         self, version: Version, epoch: Epoch, purchases: Sequence[Purchase]
-    ) -> list[Order]:
+    ) -> list[PlannedCall]:
         """Plan to refund purchases of one epoch that were not delivered in time."""
         return self._plan("refund", (version.terms.astuple(), epoch.custody.astuple()), purchases)
 
-    def plan_release(self, version: Version, epoch: Epoch, indices: Sequence[int]) -> Order:
+    def plan_release(self, version: Version, epoch: Epoch, indices: Sequence[int]) -> PlannedCall:
         """Plan to free custodians' stake, and to credit their keeping fees.
 
         Args:
@@ -92,7 +92,7 @@ class Upkeep:
             epoch: The epoch.
             indices: Who is free to go, as `releasable` says.
         """
-        return Order(
+        return PlannedCall(
             self.session.chain.registry.functions.release(
                 version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
             ),
@@ -149,12 +149,12 @@ class Upkeep:
 
     def _plan(
         self, function: str, head: tuple[object, ...], purchases: Sequence[Purchase]
-    ) -> list[Order]:
+    ) -> list[PlannedCall]:
         orders = []
         for start in range(0, len(purchases), MAX_BATCH):
             batch = purchases[start : start + MAX_BATCH]
             orders.append(
-                Order(
+                PlannedCall(
                     getattr(self.session.chain.market.functions, function)(
                         *head, [p.receipt.astuple() for p in batch]
                     ),
@@ -166,7 +166,7 @@ class Upkeep:
 
     def _send_all(
         self,
-        plan: Callable[[Version, Epoch, Sequence[Purchase]], list[Order]],
+        plan: Callable[[Version, Epoch, Sequence[Purchase]], list[PlannedCall]],
         purchases: Sequence[Purchase],
     ) -> "list[Receipt]":
         session, catalogue = self.session, self.session.catalogue

@@ -38,15 +38,15 @@ from truthmark.keys.curve import N, multiply, negate
 from truthmark.keys.proofs import verify_buyer_key
 from truthmark.keys.purchase import PurchaseKey
 from truthmark.market.buyer import Buyer
-from truthmark.market.buying import (
+from truthmark.market.catalogue import Version
+from truthmark.market.drafts.evidence import draft_evidence, show_unreadable
+from truthmark.market.drafts.order import (
     Delivered,
     content_key,
     draft_order,
     purchase_cost,
     verified_parts,
 )
-from truthmark.market.catalogue import Version
-from truthmark.market.complaining import draft_evidence, show_unreadable
 from truthmark.market.records import VersionStatus, parts_hash
 from truthmark.types import Point
 

@@ -12,9 +12,9 @@ from eth_account import Account as EthAccount
 
 from tests.utils.keystores import ADDRESS, KEY
 from truthmark.errors import KeysError, PassphraseError
-from truthmark.keys import wallet
+from truthmark.keys import accounts as accounts_module
+from truthmark.keys.accounts import Wallet, parse_private_key, private_key_from
 from truthmark.keys.curve import N
-from truthmark.keys.wallet import Wallet, parse_private_key, private_key_from
 
 # Test vectors of the Web3 Secret Storage definition; the passphrase of both is "testpassword".
 SCRYPT_VECTOR = {
@@ -85,7 +85,7 @@ def test_add__key__is_written_privately_and_encrypted(accounts):
 def test_add__by_default__takes_the_usual_work(tmp_path):
     account = Wallet(tmp_path).add("seller", KEY, "testpassword")
     parameters = json.loads(account.path.read_text())["crypto"]["kdfparams"]
-    assert (parameters["n"], parameters["r"] * parameters["p"]) == (wallet.SCRYPT_WORK, 8)
+    assert (parameters["n"], parameters["r"] * parameters["p"]) == (accounts_module.SCRYPT_WORK, 8)
     assert Wallet(tmp_path).load("seller", "testpassword") == KEY
 
 
@@ -205,10 +205,10 @@ def test_load__damaged_file__is_refused(accounts, path, value):
 
 def test_default_folder__as_ape__follows_its_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("APE_DATA_FOLDER", str(tmp_path))
-    assert wallet.default_folder() == tmp_path / "accounts" == Wallet().folder
+    assert accounts_module.default_folder() == tmp_path / "accounts" == Wallet().folder
     monkeypatch.delenv("APE_DATA_FOLDER")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert wallet.default_folder() == tmp_path / "home" / ".ape" / "accounts"
+    assert accounts_module.default_folder() == tmp_path / "home" / ".ape" / "accounts"
 
 
 @pytest.mark.parametrize("text", [KEY.hex(), "0x" + KEY.hex(), f" 0X{KEY.hex().upper()}\n"])

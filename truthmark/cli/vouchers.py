@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.base import State, command, find_version, resolve_address
+from truthmark.cli.command import State, command, find_version, resolve_address
 from truthmark.cli.output import amount_json, moment, say
-from truthmark.cli.types import ACCOUNT, AMOUNT, DATASET, DURATION
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
 
 if TYPE_CHECKING:

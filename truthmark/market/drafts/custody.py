@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a seller brings to the registry: terms with the proof of the key, and a dealt custody.
+"""What a seller brings to the registry for a custody: the request, shares and sealed bundle.
 
 Pure functions: nothing here reads or writes a chain, a file or a storage.
 """
@@ -8,16 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from truthmark.codec.manifest import Manifest
-from truthmark.config import Windows
-from truthmark.errors import MarketError
-from truthmark.hashing import keccak256, sha256
-from truthmark.keys.curve import base_of, multiply
-from truthmark.keys.proofs import KnowledgeProof, prove_dataset_key
+from truthmark.hashing import sha256
+from truthmark.keys.curve import multiply
 from truthmark.keys.sealing import ShareContext, seal_share, write_bundle
 from truthmark.keys.sharing import deal
 from truthmark.market.records import (
-    ZERO_ADDRESS,
     Custody,
     Terms,
     custodians_hash,
@@ -102,68 +97,6 @@ class Dealing:
     def arguments(self) -> tuple[Any, ...]:
         """Return custody, custodians and share keys as the contract takes them."""
         return self.custody.astuple(), list(self.custodians), [tuple(k) for k in self.share_keys]
-
-
-def licence_hash(licence: str) -> bytes:
-    """Return the hash by which terms name a manifest's licence, 32 bytes."""
-    return keccak256(licence.encode())
-
-
-def draft_terms(
-    manifest: Manifest,
-    secret: int,
-    *,
-    seller: str,
-    payee: str,
-    token: str,
-    windows: Windows,
-    bond: int,
-    fee_bps: int,
-    gate: str = ZERO_ADDRESS,
-) -> Terms:
-    """Write the terms of a packed version.
-
-    Raises:
-        MarketError: The secret is not the one that the version was packed with.
-    """
-    public_key = multiply(secret)
-    if public_key != manifest.public_key:
-        raise MarketError(
-            "this secret did not pack this version; restore the backup that was made when packing"
-        )
-    base, _ = base_of(public_key)
-    return Terms(
-        seller=seller,
-        payee=payee,
-        token=token,
-        manifest=manifest.digest,
-        root=manifest.root,
-        shard_count=manifest.count,
-        public_key=public_key,
-        base=base,
-        licence=licence_hash(manifest.licence),
-        gate=gate,
-        bond=bond,
-        royalty_bps=0,
-        bounty=0,
-        fee_bps=fee_bps,
-        delivery_seconds=windows.delivery,
-        inspection_seconds=windows.inspection,
-    )
-
-
-def prove_terms(
-    terms: Terms, secret: int, *, chain_id: int, registry: str
-) -> tuple[KnowledgeProof, int]:
-    """Return the proof that the seller knows the dataset key, and the base's counter."""
-    proof = prove_dataset_key(
-        secret,
-        chain_id=chain_id,
-        registry=registry,
-        seller=terms.seller,
-        terms_id=terms.terms_id,
-    )
-    return proof, base_of(terms.public_key)[1]
 
 
 def deal_custody(

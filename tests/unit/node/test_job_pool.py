@@ -7,20 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-import truthmark.node.workers as workers_module
 from tests.utils.waiting import wait_for
-from truthmark.node.workers import MOST_THREADS, StoppedError, Workers
+from truthmark.node import job_pool
+from truthmark.node.job_pool import MOST_THREADS, JobPool, StoppedError
 
 
 @pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
-    monkeypatch.setattr(workers_module, "FIRST_REST_SECONDS", 0.0)
-    made = Workers(2, "test")
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobPool]:
+    monkeypatch.setattr(job_pool, "FIRST_REST_SECONDS", 0.0)
+    made = JobPool(2, "test")
     yield made
     made.close()
 
 
-def test_ask__work_that_succeeds__is_done_once(workers: Workers) -> None:
+def test_ask__work_that_succeeds__is_done_once(workers: JobPool) -> None:
     calls: list[int] = []
 
     def work() -> str:
@@ -35,7 +35,7 @@ def test_ask__work_that_succeeds__is_done_once(workers: Workers) -> None:
     assert calls == [1, 1]
 
 
-def test_ask__work_that_fails__keeps_the_reason_and_is_tried_again(workers: Workers) -> None:
+def test_ask__work_that_fails__keeps_the_reason_and_is_tried_again(workers: JobPool) -> None:
     failures = [ValueError("first"), KeyError("second")]
 
     def work() -> None:
@@ -49,7 +49,7 @@ def test_ask__work_that_fails__keeps_the_reason_and_is_tried_again(workers: Work
 
 def test_ask__after_a_failure__rests_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     rests = []
-    made = Workers(1, "test")
+    made = JobPool(1, "test")
 
     def fail() -> None:
         raise ValueError
@@ -63,10 +63,10 @@ def test_ask__after_a_failure__rests_longer_each_time(monkeypatch: pytest.Monkey
         job.rests_until = 0
     made.close()
     assert [round(rest) for rest in rests[:3]] == [5, 10, 20]
-    assert round(rests[-1]) == workers_module.LONGEST_REST_SECONDS
+    assert round(rests[-1]) == job_pool.LONGEST_REST_SECONDS
 
 
-def test_ask__one_group__one_at_a_time(workers: Workers) -> None:
+def test_ask__one_group__one_at_a_time(workers: JobPool) -> None:
     busy, most = [0], [0]
 
     def work() -> None:
@@ -83,7 +83,7 @@ def test_ask__one_group__one_at_a_time(workers: Workers) -> None:
     assert most == [1]
 
 
-def test_ask__slow_job__does_not_keep_another_thread_waiting(workers: Workers) -> None:
+def test_ask__slow_job__does_not_keep_another_thread_waiting(workers: JobPool) -> None:
     gate = threading.Event()
     workers.ask("slow", lambda: gate.wait(30), group="one")
     wait_for(lambda: workers.ask("quick", lambda: None, group="two").is_done, "the end of the work")
@@ -92,7 +92,7 @@ def test_ask__slow_job__does_not_keep_another_thread_waiting(workers: Workers) -
 
 
 def test_close__work_that_looks__is_cut_off() -> None:
-    made, started = Workers(1, "test"), threading.Event()
+    made, started = JobPool(1, "test"), threading.Event()
     ended: list[str] = []
 
     def work() -> None:
@@ -114,7 +114,7 @@ def test_close__work_that_looks__is_cut_off() -> None:
 
 def test_ask__seller_with_many_addresses__holds_nobody_up() -> None:
     """Whatever many names ask first, an honest request is read, and a long one too."""
-    made = Workers(2, "test", turn=0.02)
+    made = JobPool(2, "test", turn=0.02)
 
     def never_ends() -> None:
         while True:
@@ -139,7 +139,7 @@ def test_ask__seller_with_many_addresses__holds_nobody_up() -> None:
 
 
 def test_ask__all_threads_are_stuck__others_step_in_up_to_a_limit() -> None:
-    made = Workers(2, "test", turn=0.01)
+    made = JobPool(2, "test", turn=0.01)
     gate = threading.Event()
     for number in range(5):
         made.ask(number, lambda: gate.wait(60), group=f"address {number}")
@@ -155,7 +155,7 @@ def test_ask__all_threads_are_stuck__others_step_in_up_to_a_limit() -> None:
 
 
 def test_ask__alone__is_not_interrupted() -> None:
-    made = Workers(1, "test", turn=0.0)
+    made = JobPool(1, "test", turn=0.0)
 
     def work() -> str:
         for _ in range(20):

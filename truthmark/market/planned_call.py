@@ -16,7 +16,7 @@ _SHORT = 40
 second never served; a buyer, who tries salts as he likes, finds them in 64 bits, not in 160."""
 
 
-class Order(NamedTuple):
+class PlannedCall(NamedTuple):
     """A transaction that is decided on; `session.send(*order)` sends it and waits."""
 
     call: "Call"

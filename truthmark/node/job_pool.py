@@ -64,7 +64,7 @@ class Job(Generic[T]):
     used: float = 0.0
 
 
-class Workers:
+class JobPool:
     """Some threads that work on jobs by name; what failed is tried again, ever more rarely.
 
     Args:

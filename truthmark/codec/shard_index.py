@@ -70,7 +70,7 @@ class Segment:
     decoded_bytes: int
 
 
-class Index:
+class ShardIndex:
     """The public rows of all shards.
 
     Attributes:
@@ -141,7 +141,7 @@ class Index:
         return bytes(sink.getvalue().to_pybytes())
 
     @classmethod
-    def from_bytes(cls, data: bytes, count: int, limits: Limits = DEFAULT_LIMITS) -> "Index":
+    def from_bytes(cls, data: bytes, count: int, limits: Limits = DEFAULT_LIMITS) -> "ShardIndex":
         """Read an index that must have `count` rows and describe a container.
 
         Raises:

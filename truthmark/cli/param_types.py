@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.base import State
+from truthmark.cli.command import State
 from truthmark.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def known_account(state: State, text: str, also: Sequence[str] = ()) -> str | No
         ConfigError: It is neither.
     """
     from truthmark.config import to_checksum_address
-    from truthmark.keys.wallet import Wallet
+    from truthmark.keys.accounts import Wallet
 
     known = {a.alias: a.address for a in Wallet(state.settings.keystore).accounts()}
     if text in known:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from truthmark.cid import raw_cid
-from truthmark.codec import Index, Unreadable, WrongKey
+from truthmark.codec import ShardIndex, Unreadable, WrongKey
 from truthmark.keys.delivery import derive_key
 from truthmark.market.catalogue import Version
 from truthmark.market.records import Terms
@@ -55,7 +55,7 @@ def draft_evidence(
 
 
 def show_unreadable(
-    version: Version, market: str, chain_id: int, index: Index, found: Unreadable
+    version: Version, market: str, chain_id: int, index: ShardIndex, found: Unreadable
 ) -> dict[str, Any]:
     """Write down what shows everybody that a shard does not open with the committed key.
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a seller brings to the registry for a version: its terms, and the proof of its key.
+
+Pure functions: nothing here reads or writes a chain, a file or a storage.
+"""
+
+from truthmark.codec.manifest import Manifest
+from truthmark.config import Windows
+from truthmark.errors import MarketError
+from truthmark.hashing import keccak256
+from truthmark.keys.curve import base_of, multiply
+from truthmark.keys.proofs import KnowledgeProof, prove_dataset_key
+from truthmark.market.records import ZERO_ADDRESS, Terms
+
+
+def licence_hash(licence: str) -> bytes:
+    """Return the hash by which terms name a manifest's licence, 32 bytes."""
+    return keccak256(licence.encode())
+
+
+def draft_terms(
+    manifest: Manifest,
+    secret: int,
+    *,
+    seller: str,
+    payee: str,
+    token: str,
+    windows: Windows,
+    bond: int,
+    fee_bps: int,
+    gate: str = ZERO_ADDRESS,
+) -> Terms:
+    """Write the terms of a packed version.
+
+    Raises:
+        MarketError: The secret is not the one that the version was packed with.
+    """
+    public_key = multiply(secret)
+    if public_key != manifest.public_key:
+        raise MarketError(
+            "this secret did not pack this version; restore the backup that was made when packing"
+        )
+    base, _ = base_of(public_key)
+    return Terms(
+        seller=seller,
+        payee=payee,
+        token=token,
+        manifest=manifest.digest,
+        root=manifest.root,
+        shard_count=manifest.count,
+        public_key=public_key,
+        base=base,
+        licence=licence_hash(manifest.licence),
+        gate=gate,
+        bond=bond,
+        royalty_bps=0,
+        bounty=0,
+        fee_bps=fee_bps,
+        delivery_seconds=windows.delivery,
+        inspection_seconds=windows.inspection,
+    )
+
+
+def prove_terms(
+    terms: Terms, secret: int, *, chain_id: int, registry: str
+) -> tuple[KnowledgeProof, int]:
+    """Return the proof that the seller knows the dataset key, and the base's counter."""
+    proof = prove_dataset_key(
+        secret,
+        chain_id=chain_id,
+        registry=registry,
+        seller=terms.seller,
+        terms_id=terms.terms_id,
+    )
+    return proof, base_of(terms.public_key)[1]
