@@ -111,13 +111,25 @@ def verdicts() -> list[dict[str, Any]]:
             [0] * 5 + [1] * 5 + [2] * 2,
         ),
         ("254 classes", 254, [[253, 253, 253], [0, 0, 0], [253, 0, 7]], [253, 0, 253]),
+        (
+            "a byte that is no class is as a skip",
+            2,
+            [[0, 77, 2], [1, 1, 200], [2, 2, 2]],
+            [0, 1, 0],
+        ),
         ("nine rounds", 4, [[3] * 6 + [1] * 3, [1] * 9, [2] * 5 + [s] * 4, [0] * 9], [1, 1, 2, 0]),
     ]
     found = []
     for name, classes, entries, answers in cases:
         verdict = ref.judge(entries, answers, classes)
         found.append(
-            {"name": name, "classes": classes, "entries": entries, "answers": answers} | verdict
+            {
+                "name": name,
+                "classes": classes,
+                "entries": entries,
+                "answers": answers,
+                "verdict": verdict,
+            }
         )
     return found
 
