@@ -253,7 +253,7 @@ def deliver(
             index,
             share_key,
             delivery.base,
-            delivery.share,
+            delivery.part,
             delivery.proof,
         ), "market: wrong proof"
         state.delivered |= bit
@@ -261,7 +261,7 @@ def deliver(
         # with one hash could be looked for: a part follows from keys that buyer and custodians
         # choose.
         state.parts = (
-            convert(keccak256(abi_encode(state.parts, index, delivery.share)), uint256) >> 64
+            convert(keccak256(abi_encode(state.parts, index, delivery.part)), uint256) >> 64
         )
         inspection_until: uint256 = 0
         if t._count(state.delivered) == threshold:
@@ -273,7 +273,7 @@ def deliver(
             purchase_id=purchase_id,
             custody_id=custody_id,
             index=index,
-            share=delivery.share,
+            part=delivery.part,
             challenge=delivery.proof.challenge,
             response=delivery.proof.response,
             inspection_until=inspection_until,

@@ -71,18 +71,18 @@ def _key_point(
     # or cancel; the additions handle it, or he could make a complaint impossible.
     # The parts are those that the market verified and noted: t of t custodians, 1 <= j <= 16.
     noted: uint256 = 0
-    for part: IDeliveryProofs.Part in evidence.parts:
-        noted = convert(keccak256(abi_encode(noted, part.index, part.share)), uint256) >> 64
+    for entry: IDeliveryProofs.WeightedPart in evidence.parts:
+        noted = convert(keccak256(abi_encode(noted, entry.index, entry.part)), uint256) >> 64
     assert noted == parts_hash, "proofs: not what was delivered"
 
     total: ICurve.Point = empty(ICurve.Point)
-    for part: IDeliveryProofs.Part in evidence.parts:
-        assert self._is_weight(part.weight, part.index, evidence.parts), "proofs: wrong weight"
+    for entry: IDeliveryProofs.WeightedPart in evidence.parts:
+        assert self._is_weight(entry.weight, entry.index, evidence.parts), "proofs: wrong weight"
         # A weight is never 0 mod N, so the multiple is a point.
         assert secp256k1._is_multiple(
-            part.weight, part.share, part.weighted
+            entry.weight, entry.part, entry.weighted
         ), "proofs: wrong multiple"
-        total = secp256k1._add(total, part.weighted, part.slope)
+        total = secp256k1._add(total, entry.weighted, entry.slope)
     # y is the purchase's: B + y*G = U.
     assert secp256k1._is_multiple(
         evidence.secret, secp256k1._generator(), evidence.buyer_key
@@ -99,17 +99,19 @@ def _key_point(
 
 @internal
 @pure
-def _is_weight(weight: uint256, index: uint256, parts: DynArray[IDeliveryProofs.Part, 8]) -> bool:
+def _is_weight(
+    weight: uint256, index: uint256, parts: DynArray[IDeliveryProofs.WeightedPart, 8]
+) -> bool:
     # weight = product over the other parts m of m / (m - index), mod N: the Lagrange coefficient
     # at 0 (Shamir 1979). Multiplied out, so that nothing is inverted here.
     numerator: uint256 = 1
     denominator: uint256 = 1
-    for part: IDeliveryProofs.Part in parts:
-        if part.index == index:
+    for entry: IDeliveryProofs.WeightedPart in parts:
+        if entry.index == index:
             continue
-        numerator = uint256_mulmod(numerator, part.index, secp256k1.N)
+        numerator = uint256_mulmod(numerator, entry.index, secp256k1.N)
         # Indices are at most 16; N + m - index is positive.
-        denominator = uint256_mulmod(denominator, secp256k1.N + part.index - index, secp256k1.N)
+        denominator = uint256_mulmod(denominator, secp256k1.N + entry.index - index, secp256k1.N)
     return weight < secp256k1.N and uint256_mulmod(weight, denominator, secp256k1.N) == numerator
 
 

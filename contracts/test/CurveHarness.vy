@@ -83,7 +83,7 @@ def verify_delivery(
     custodian: uint256,
     share_key: ICurve.Point,
     base: ICurve.Point,
-    share: ICurve.Point,
+    part: ICurve.Point,
     proof: ICurve.Proof,
 ) -> bool:
-    return secp256k1._verify_delivery(market, purchase_id, custodian, share_key, base, share, proof)
+    return secp256k1._verify_delivery(market, purchase_id, custodian, share_key, base, part, proof)

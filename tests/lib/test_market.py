@@ -204,7 +204,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         assert buyer.quote(sale.version, max_total=PRICE - 1).epoch == sale.epoch
         purchase = buy(buyer, sale)
         turn(lambda: stand.purchase(purchase).status is PurchaseStatus.DELIVERED, *keepers)
-        parts = {j: part.share for j, part in stand.purchase(purchase).delivered.items()}
+        parts = {j: delivery.part for j, delivery in stand.purchase(purchase).delivered.items()}
         functions = stand.session("seller").chain.market.functions
         noted = functions.purchases(purchase.purchase_id).call().parts
         assert (len(parts), noted) == (2, parts_hash(parts))

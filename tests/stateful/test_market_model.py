@@ -506,7 +506,7 @@ class MarketMachine(RuleBasedStateMachine):
         good = [True] * len(batch)
         if wrong:
             place = pick % len(batch)
-            parts[place] = replace(parts[place], share=add(parts[place].share, G))
+            parts[place] = replace(parts[place], point=add(parts[place].point, G))
             good[place] = False
         is_allowed = self.ledger.deliver(
             listing.custody_id, j, [(it.id, ok) for it, ok in zip(batch, good, strict=True)]

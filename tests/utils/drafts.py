@@ -357,7 +357,7 @@ class Part:
     """A custodian's part of the key for one purchase."""
 
     receipt: Receipt
-    share: Point
+    point: Point
     proof: Proof
 
     def astuple(self) -> tuple[Any, ...]:
@@ -365,7 +365,7 @@ class Part:
         return (
             self.receipt.digest,
             tuple(self.receipt.base),
-            tuple(self.share),
+            tuple(self.point),
             proof_tuple(self.proof),
         )
 
@@ -412,7 +412,7 @@ class Evidence:
     buyer_slope: int
     blinding: Point
     parts: list[list[Any]]
-    """index, share, weight, weighted, slope"""
+    """index, part, weight, weighted, slope"""
     key_slope: int
     shard: list[Any]
     """index, ciphertext hash, key hash, wrap, path"""
@@ -424,8 +424,8 @@ class Evidence:
             self.buyer_slope,
             tuple(self.blinding),
             [
-                (i, tuple(share), weight, tuple(weighted), slope)
-                for i, share, weight, weighted, slope in self.parts
+                (i, tuple(part), weight, tuple(weighted), slope)
+                for i, part, weight, weighted, slope in self.parts
             ],
             self.key_slope,
             tuple(self.shard),
@@ -435,7 +435,7 @@ class Evidence:
 def draft_evidence(purchase: Purchase, parts: dict[int, Part], shard: int) -> Evidence:
     """Write the evidence that the key made of `parts` misses a shard."""
     content = purchase.listing.content
-    steps = derive_key({j: part.share for j, part in parts.items()}, purchase.secret, content.key)
+    steps = derive_key({j: part.point for j, part in parts.items()}, purchase.secret, content.key)
     return evidence_of(steps, shard, content.shards[shard], content.tree.path(shard))
 
 
@@ -567,7 +567,7 @@ def proof_tuple(proof: Proof) -> tuple[Any, ...]:
         proof.challenge,
         proof.response,
         tuple(proof.scaled_base),
-        tuple(proof.scaled_share),
+        tuple(proof.scaled_part),
         proof.slope,
     )
 

@@ -29,22 +29,22 @@ def mutate_delivery(
 
 
 def _mutate(random: Random, original: Delivery, other: Delivery) -> tuple[str, Delivery]:
-    statement, share, proof = original
+    statement, part, proof = original
     field = random.choice(
         [
             *("chain_id", "market", "purchase_id", "custodian", "share_key", "base"),
-            "share",
+            "part",
             *proof._fields,
         ]
     )
-    if field == "share":
-        how, part = _mutate_value(random, share, other[1])
-        return f"share {how}", (statement, part, proof)
+    if field == "part":
+        how, value = _mutate_value(random, part, other[1])
+        return f"part {how}", (statement, value, proof)
     if field in proof._fields:
         how, value = _mutate_value(random, getattr(proof, field), getattr(other[2], field))
-        return f"{field} {how}", (statement, share, proof._replace(**{field: value}))
+        return f"{field} {how}", (statement, part, proof._replace(**{field: value}))
     how, value = _mutate_value(random, getattr(statement, field), getattr(other[0], field))
-    return f"{field} {how}", (replace(statement, **{field: value}), share, proof)
+    return f"{field} {how}", (replace(statement, **{field: value}), part, proof)
 
 
 def _mutate_value(random: Random, value, other):
@@ -102,9 +102,9 @@ def forge_with_wrong_y(
     challenge = int.from_bytes(digest, "big") % N
     response = (nonce + challenge * share) % N
     scaled_base = curve.multiply(response, statement.base)
-    scaled_share = curve.multiply(challenge, part)
-    slope = curve.slope(scaled_base, curve.negate(scaled_share))
-    return shown, Proof(challenge, response, scaled_base, scaled_share, slope)
+    scaled_part = curve.multiply(challenge, part)
+    slope = curve.slope(scaled_base, curve.negate(scaled_part))
+    return shown, Proof(challenge, response, scaled_base, scaled_part, slope)
 
 
 def forge_without_commitment(statement: DeliveryStatement, random: Random) -> tuple[Point, Proof]:
@@ -116,9 +116,9 @@ def forge_without_commitment(statement: DeliveryStatement, random: Random) -> tu
     challenge = int.from_bytes(digest, "big") % N
     response = (nonce + challenge * chosen) % N
     scaled_base = curve.multiply(response, statement.base)
-    scaled_share = curve.multiply(challenge, part)
-    slope = curve.slope(scaled_base, curve.negate(scaled_share))
-    return part, Proof(challenge, response, scaled_base, scaled_share, slope)
+    scaled_part = curve.multiply(challenge, part)
+    slope = curve.slope(scaled_base, curve.negate(scaled_part))
+    return part, Proof(challenge, response, scaled_base, scaled_part, slope)
 
 
 def forge_with_free_witness(
@@ -132,10 +132,10 @@ def forge_with_free_witness(
     challenge = int.from_bytes(digest, "big") % N
     response = (nonce + challenge * share) % N
     scaled_base = curve.multiply(response, statement.base)
-    scaled_share = curve.multiply(challenge, part)
+    scaled_part = curve.multiply(challenge, part)
     if free == "scaled_base":
-        scaled_base = curve.add(second, scaled_share)
+        scaled_base = curve.add(second, scaled_part)
     else:
-        scaled_share = curve.subtract(scaled_base, second)
-    slope = curve.slope(scaled_base, curve.negate(scaled_share))
-    return part, Proof(challenge, response, scaled_base, scaled_share, slope)
+        scaled_part = curve.subtract(scaled_base, second)
+    slope = curve.slope(scaled_base, curve.negate(scaled_part))
+    return part, Proof(challenge, response, scaled_base, scaled_part, slope)

@@ -11,20 +11,20 @@ from truthmark.keys.sharing import combine, lagrange
 from truthmark.types import Point
 
 
-def combine_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) -> Point:
+def combine_key(parts: Mapping[int, Point], secret: int, dataset_key: Point) -> Point:
     """Return the key point K = sum of lambda_j * D_j - y * PK of one purchase.
 
     With t parts D_j = s_j * (B + y * G) the sum is s * B + y * PK.
 
     Args:
-        shares: D_j of t custodians, by j.
+        parts: D_j of t custodians, by j.
         secret: y, the buyer's secret of this purchase.
         dataset_key: PK of the version.
 
     Raises:
         KeysError: The parts cannot be combined: none, a wrong j, or a point off the curve.
     """
-    blinded = combine(list(shares), list(shares.values()))
+    blinded = combine(list(parts), list(parts.values()))
     key = add(blinded, negate(multiply(secret, dataset_key)))
     if key == INFINITY:
         raise KeysError("the parts give no key; check that all are of this purchase")
@@ -44,12 +44,12 @@ def purchase_base(dataset_key: Point, buyer_key: Point) -> tuple[Point, int]:
     return total, slope(base, buyer_key)
 
 
-class Part(NamedTuple):
-    """The contracts' `struct Part`: one delivery, weighted for the sum."""
+class WeightedPart(NamedTuple):
+    """The contracts' `struct WeightedPart`: one delivery, weighted for the sum."""
 
     custodian: int
     """j, counted from 1; the contracts' `index`"""
-    share: Point
+    part: Point
     """D_j"""
     weight: int
     """lambda_j"""
@@ -71,7 +71,7 @@ class Derivation:
     """of B + Y"""
     blinding: Point
     """y * PK"""
-    parts: tuple[Part, ...]
+    parts: tuple[WeightedPart, ...]
     """in the order of their delivery"""
     key_slope: int
     """of the parts' sum and -y * PK"""
@@ -79,11 +79,11 @@ class Derivation:
     """K"""
 
 
-def derive_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) -> Derivation:
+def derive_key(parts: Mapping[int, Point], secret: int, dataset_key: Point) -> Derivation:
     """Combine the parts of one purchase with all that a contract needs to check it.
 
     Args:
-        shares: D_j of t custodians, by j, in the order in which they were delivered: the contract
+        parts: D_j of t custodians, by j, in the order in which they were delivered: the contract
             has noted a hash of them in that order.
         secret: y, the buyer's secret of this purchase.
         dataset_key: PK of the version.
@@ -91,25 +91,25 @@ def derive_key(shares: Mapping[int, Point], secret: int, dataset_key: Point) -> 
     Raises:
         KeysError: The parts cannot be combined, or a contract could not use one of the points.
     """
-    indices = list(shares)
-    parts = []
+    indices = list(parts)
+    steps: list[WeightedPart] = []
     total = INFINITY
     for index, weight in zip(indices, lagrange(indices), strict=True):
-        share = shares[index]
-        weighted = multiply(weight, share)
-        parts.append(Part(index, share, weight, weighted, slope(total, weighted)))
+        part = parts[index]
+        weighted = multiply(weight, part)
+        steps.append(WeightedPart(index, part, weight, weighted, slope(total, weighted)))
         total = add(total, weighted)
     buyer_key = multiply(secret)
     _, buyer_slope = purchase_base(dataset_key, buyer_key)
     blinding = multiply(secret, dataset_key)
-    if not all(map(is_valid, (blinding, *(part.weighted for part in parts)))):
+    if not all(map(is_valid, (blinding, *(step.weighted for step in steps)))):
         raise KeysError("no contract can follow this derivation; ask for another purchase")
     return Derivation(
         secret=secret,
         buyer_key=buyer_key,
         buyer_slope=buyer_slope,
         blinding=blinding,
-        parts=tuple(parts),
+        parts=tuple(steps),
         key_slope=slope(total, negate(blinding)),
         key=add(total, negate(blinding)),
     )

@@ -47,7 +47,7 @@ class Proof(NamedTuple):
     response: int
     scaled_base: Point
     """z * U"""
-    scaled_share: Point
+    scaled_part: Point
     """c * D"""
     slope: int
     """of the line through z * U and -c * D"""
@@ -212,13 +212,13 @@ def prove_delivery(statement: DeliveryStatement, share: int) -> tuple[Point, Pro
 
 
 def complete_proof(
-    statement: DeliveryStatement, share: Point, challenge: int, response: int
+    statement: DeliveryStatement, part: Point, challenge: int, response: int
 ) -> Proof:
     """Check a delivery as it stands in an event, and compute the witnesses that go with it.
 
     Args:
         statement: What the delivery is for.
-        share: D, the delivered part.
+        part: D, the delivered part.
         challenge: c of the event.
         response: z of the event.
 
@@ -226,33 +226,33 @@ def complete_proof(
         ProofError: The proof is false; somebody invented the event, or a contract is broken.
     """
     if not (
-        is_valid(share)
+        is_valid(part)
         and is_valid(statement.share_key)
         and is_valid(statement.base)
         and _are_scalars(challenge, response)
     ):
         raise ProofError("a delivery has numbers out of range; ask another chain endpoint for it")
     scaled_base = multiply(response, statement.base)
-    scaled_share = multiply(challenge, share)
+    scaled_part = multiply(challenge, part)
     # As the contract, which knows no infinity here and adds only points with different x.
-    if response == 0 or scaled_base.x == scaled_share.x:
+    if response == 0 or scaled_base.x == scaled_part.x:
         raise ProofError("a delivery's proof is degenerate; ask another chain endpoint for it")
     first = subtract(multiply(response), multiply(challenge, statement.share_key))
-    second = subtract(scaled_base, scaled_share)
-    if challenge != _delivery_challenge(statement, share, first, second):
+    second = subtract(scaled_base, scaled_part)
+    if challenge != _delivery_challenge(statement, part, first, second):
         raise ProofError(
             f"the part of custodian {statement.custodian} is not proven; "
             "ask another chain endpoint for it"
         )
     return Proof(
-        challenge, response, scaled_base, scaled_share, slope(scaled_base, negate(scaled_share))
+        challenge, response, scaled_base, scaled_part, slope(scaled_base, negate(scaled_part))
     )
 
 
-def verify_delivery(statement: DeliveryStatement, share: Point, proof: Proof) -> bool:
+def verify_delivery(statement: DeliveryStatement, part: Point, proof: Proof) -> bool:
     """Whether a contract takes this delivery: the proof holds and the witnesses are right."""
     try:
-        expected = complete_proof(statement, share, proof.challenge, proof.response)
+        expected = complete_proof(statement, part, proof.challenge, proof.response)
     except ProofError:
         return False
     return proof == expected
@@ -268,9 +268,9 @@ def _knowledge_challenge(context: bytes, point: Point, commitment: Point) -> int
 
 
 def _delivery_challenge(
-    statement: DeliveryStatement, share: Point, first: Point, second: Point
+    statement: DeliveryStatement, part: Point, first: Point, second: Point
 ) -> int:
-    digest = hash_words(*statement.words(), share, address_of(first), second)
+    digest = hash_words(*statement.words(), part, address_of(first), second)
     return int.from_bytes(digest, "big") % N
 
 

@@ -427,7 +427,7 @@ class Catalogue:
         for row in self._rows("market", "Delivered", after=after, purchase_id=of):
             key = bytes(row["purchase_id"])
             parts.setdefault(key, {})[row["index"]] = Delivered(
-                row["index"], Point(*row["share"]), row["challenge"], row["response"]
+                row["index"], Point(*row["part"]), row["challenge"], row["response"]
             )
             if row["inspection_until"]:
                 until[key] = row["inspection_until"]

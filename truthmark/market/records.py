@@ -186,8 +186,8 @@ def parts_hash(parts: Mapping[int, Point]) -> int:
         parts: D_j by j, in the order of their delivery.
     """
     noted = 0
-    for index, share in parts.items():
-        noted = int.from_bytes(hash_words(noted, index, share), "big") >> 64
+    for index, part in parts.items():
+        noted = int.from_bytes(hash_words(noted, index, part), "big") >> 64
     return noted
 
 

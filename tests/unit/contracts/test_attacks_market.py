@@ -518,10 +518,10 @@ def test_24__parts_of_two_refunded_purchases__are_the_most_that_leaks(world: Wor
     world.deliver(third, 2)
     y, content = third.secret, listing.content
     key = multiply(content.secret, content.base)
-    mixed = {1: world.part(first, 1).share, 2: world.part(third, 2).share}
+    mixed = {1: world.part(first, 1).point, 2: world.part(third, 2).point}
     assert combine_key(mixed, y, content.key) != key
     world.deliver(third, 1)
-    true = {j: world.part(third, j).share for j in (1, 2)}
+    true = {j: world.part(third, j).point for j in (1, 2)}
     assert combine_key(true, y, content.key) == key
 
 
@@ -668,7 +668,7 @@ def test_32__batch_with_repeats_closed_and_complete__delivers_what_is_left(world
     assert world.purchase(fresh)[:2] == (PurchaseStatus.PAID, 0b0010)
     # A refunded one in the middle, with a proof that has become worthless.
     late_one = world.buy(listing)
-    spoiled = replace(world.part(refunded, 1), share=Point(1, 1))
+    spoiled = replace(world.part(refunded, 1), point=Point(1, 1))
     parts = [world.part(half, 3), spoiled, world.part(late_one, 3)]
     world.market.deliver(*deliver_arguments(listing, 3, parts))
     assert world.purchase(late_one)[1] == 0b0100

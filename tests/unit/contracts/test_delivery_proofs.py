@@ -34,10 +34,10 @@ CASES = [2_000, pytest.param(40_000, marks=pytest.mark.assure)]
 FEW = [150, pytest.param(3_000, marks=pytest.mark.assure)]
 
 
-def parts_hash(shares: dict[int, Point]) -> int:
+def parts_hash(parts: dict[int, Point]) -> int:
     noted = 0
-    for index, share in shares.items():
-        noted = int.from_bytes(keccak256(word(noted) + word(index) + word(share))[:24], "big")
+    for index, part in parts.items():
+        noted = int.from_bytes(keccak256(word(noted) + word(index) + word(part))[:24], "big")
     return noted
 
 
@@ -87,7 +87,7 @@ def complaint(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], boo
     base, _ = base_of(public_key)
     buyer_key = multiply(y)
     U, _ = purchase_base(public_key, buyer_key)
-    shares = {j: multiply(sum(c * j**i for i, c in enumerate(coefficients)), U) for j in indices}
+    parts = {j: multiply(sum(c * j**i for i, c in enumerate(coefficients)), U) for j in indices}
     cek = cek_from_point(multiply(secret, base))
     count = random.randint(1, 40)
     place = random.randrange(count)
@@ -103,10 +103,10 @@ def complaint(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], boo
         leaves.append(shard_leaf(i, ciphertext_hash, sha256(key), wrap))
     tree = Tree(leaves)
     assert chosen is not None
-    steps = derive_key(shares, y, public_key)
+    steps = derive_key(parts, y, public_key)
     evidence = evidence_of(steps, place, chosen, tree.path(place))
     content = replace(make_content(), key=public_key, base=base, tree=tree)
-    return content, evidence, parts_hash(shares), {0: U}, is_wrong
+    return content, evidence, parts_hash(parts), {0: U}, is_wrong
 
 
 def terms_of(w: World, content: Any) -> Any:
@@ -170,21 +170,21 @@ def spoil(random: Random, evidence: Evidence) -> None:
 
 def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
     # A seller can deal so that weighted parts are equal (the sum is a doubling) or opposite (the
-    # sum is infinity on the way). Shares are chosen so, in spite of any polynomial.
+    # sum is infinity on the way). Parts are chosen so, in spite of any polynomial.
     content = make_content(5, 3, frozenset({0}))
     y = scalar("y")
     base, _ = purchase_base(content.key, multiply(y))
     indices = [1, 2, 3]
     weights = lagrange(indices)
     for signs in ((1, 1, 1), (1, -1, 1), (1, 1, -2), (1, 2, -3), (2, -1, -1)):
-        shares = {
+        parts = {
             j: multiply(sign * pow(weight, -1, N) % N, base)
             for j, sign, weight in zip(indices, signs, weights, strict=True)
         }
-        steps = derive_key(shares, y, content.key)
+        steps = derive_key(parts, y, content.key)
         evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
         key = world.proofs.wrong_key(
-            terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()
+            terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
         )
         expected = total(
             [
@@ -200,12 +200,12 @@ def test_wrong_key__key_at_infinity__is_a_key_like_any_other(world: World) -> No
     content = make_content(5, 3, frozenset({0}))
     y = scalar("y")
     base, _ = purchase_base(content.key, multiply(y))
-    shares = {1: multiply(y, content.key)}
-    steps = derive_key(shares, y, content.key)
+    parts = {1: multiply(y, content.key)}
+    steps = derive_key(parts, y, content.key)
     assert steps.key == INFINITY
     evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
     key = world.proofs.wrong_key(
-        terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()
+        terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
     )
     assert tuple(key) == (0, 0)
 
@@ -215,13 +215,13 @@ def test_wrong_key__wrong_tangent__is_refused(world: World) -> None:
     y = scalar("y")
     base, _ = purchase_base(content.key, multiply(y))
     weights = lagrange([1, 2])
-    shares = {
+    parts = {
         j: multiply(pow(weight, -1, N), base) for j, weight in zip((1, 2), weights, strict=True)
     }
-    steps = derive_key(shares, y, content.key)
+    steps = derive_key(parts, y, content.key)
     evidence = evidence_of(steps, 0, Shard(word_of("c"), word_of("k"), bytes(32)), [])
     evidence.parts[1][4] ^= 1
     with reverts(world.proofs, "curve: wrong tangent"):
         world.proofs.wrong_key(
-            terms_of(world, content), tuple(base), parts_hash(shares), evidence.astuple()
+            terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
         )

@@ -50,7 +50,7 @@ def parts_hash(w: World, purchase: Purchase, *indices: int) -> int:
     """Return what docs/protocol.md calls the hash of the parts."""
     noted = 0
     for index in indices:
-        words = word(noted) + word(index) + word(w.part(purchase, index).share)
+        words = word(noted) + word(index) + word(w.part(purchase, index).point)
         noted = int.from_bytes(keccak256(words)[:24], "big")
     return noted
 
@@ -248,7 +248,7 @@ def test_deliver__the_first_part__is_counted_and_told(world: World) -> None:
                 "purchase_id": purchase.id,
                 "custody_id": purchase.listing.custody_id,
                 "index": 3,
-                "share": part.share._asdict(),
+                "part": part.point._asdict(),
                 "challenge": part.proof.challenge,
                 "response": part.proof.response,
                 "inspection_until": 0,
@@ -277,8 +277,8 @@ def test_deliver__t_of_five__give_the_buyer_the_key(world: World, threshold: int
     world.deliver(purchase, *indices)
     assert world.purchase(purchase)[0] == PurchaseStatus.DELIVERED
     content = purchase.listing.content
-    shares = {j: world.part(purchase, j).share for j in indices}
-    key = combine_key(shares, purchase.secret, content.key)
+    parts = {j: world.part(purchase, j).point for j in indices}
+    key = combine_key(parts, purchase.secret, content.key)
     assert key == multiply(content.secret, content.base)
 
 

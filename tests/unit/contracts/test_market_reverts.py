@@ -248,22 +248,22 @@ def spoiled(w: World, change: Callable[[Any], Any]) -> Call:
 
 @refused("market: wrong proof")
 def deliver_another_point(w: World) -> Call:
-    return spoiled(w, lambda part: replace(part, share=add(part.share, G)))
+    return spoiled(w, lambda part: replace(part, point=add(part.point, G)))
 
 
 @refused("market: wrong proof")
 def deliver_the_negative_point(w: World) -> Call:
-    return spoiled(w, lambda part: replace(part, share=negate(part.share)))
+    return spoiled(w, lambda part: replace(part, point=negate(part.point)))
 
 
 @refused("market: wrong proof")
 def deliver_infinity(w: World) -> Call:
-    return spoiled(w, lambda part: replace(part, share=Point(0, 0)))
+    return spoiled(w, lambda part: replace(part, point=Point(0, 0)))
 
 
 @refused("market: wrong proof")
 def deliver_a_point_off_the_curve(w: World) -> Call:
-    return spoiled(w, lambda part: replace(part, share=Point(part.share.x, part.share.y ^ 2)))
+    return spoiled(w, lambda part: replace(part, point=Point(part.point.x, part.point.y ^ 2)))
 
 
 @refused("market: wrong proof")
@@ -288,7 +288,7 @@ def deliver_one_wrong_part_among_good_ones(w: World) -> Call:
     listing = w.create_listing()
     purchases = [w.buy(listing) for _ in range(3)]
     parts = [make_part(purchase, 1) for purchase in purchases]
-    parts[2] = replace(parts[2], share=G)
+    parts[2] = replace(parts[2], point=G)
     arguments = deliver_arguments(listing, 1, parts)
     return lambda: w.market.deliver(*arguments, sender=w.stranger)
 

@@ -104,7 +104,7 @@ def statement_of(random: Random, chain_id: int) -> tuple[DeliveryStatement, int]
     )
 
 
-def is_delivery(harness, statement: DeliveryStatement, share: Point, proof: Proof) -> bool:
+def is_delivery(harness, statement: DeliveryStatement, part: Point, proof: Proof) -> bool:
     """What the contract says; a revert for the reason of a wrong witness is a no."""
     try:
         return harness.verify_delivery(
@@ -113,7 +113,7 @@ def is_delivery(harness, statement: DeliveryStatement, share: Point, proof: Proo
             statement.custodian,
             statement.share_key,
             statement.base,
-            share,
+            part,
             proof,
         )
     except boa.BoaError as error:
@@ -454,7 +454,7 @@ def test_verify_delivery__part_off_the_curve__is_refused(harness, chain_id):
         assert not verify_delivery(statement, part, proof)
 
 
-@pytest.mark.parametrize("free", ["scaled_base", "scaled_share"])
+@pytest.mark.parametrize("free", ["scaled_base", "scaled_part"])
 def test_verify_delivery__witness_chosen_to_fit__is_refused(harness, chain_id, free):
     random = Random(f"free {free}")
     for _ in range(50):
@@ -495,7 +495,7 @@ def test_verify_delivery__degenerate_numbers__are_refused(harness, chain_id):
                 assert not verify_delivery(statement, part, forged)
     for point in (INFINITY, large, G, curve.negate(part)):
         assert not is_delivery(harness, statement, point, proof)
-        for name in ("scaled_base", "scaled_share"):
+        for name in ("scaled_base", "scaled_part"):
             assert not is_delivery(harness, statement, part, proof._replace(**{name: point}))
 
 

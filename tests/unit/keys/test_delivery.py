@@ -112,9 +112,9 @@ def follow(harness, derivation, dataset_key: Point, base: Point) -> Point:
     assert tuple(total) == base
     assert harness.is_multiple(derivation.secret, dataset_key, derivation.blinding)
     running = INFINITY
-    for part in derivation.parts:
-        assert harness.is_multiple(part.weight, part.share, part.weighted)
-        running = tuple(harness.add(running, part.weighted, part.slope))
+    for step in derivation.parts:
+        assert harness.is_multiple(step.weight, step.part, step.weighted)
+        running = tuple(harness.add(running, step.weighted, step.slope))
     minus_blinding = tuple(harness.negate(derivation.blinding))
     return Point(*harness.add(running, minus_blinding, derivation.key_slope))
 

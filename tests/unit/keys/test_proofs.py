@@ -216,7 +216,7 @@ def test_verify_delivery__thousands_of_mutations__are_refused():
         assert not proofs.verify_delivery(*mutated), kind
 
 
-@pytest.mark.parametrize("how", ["wrong y", "no commitment", "scaled_base", "scaled_share"])
+@pytest.mark.parametrize("how", ["wrong y", "no commitment", "scaled_base", "scaled_part"])
 def test_complete_proof__forgery__is_refused(delivery, how):
     statement, share = delivery
     random = Random(how)

@@ -348,7 +348,7 @@ def log_delivery(paper: Paper, bought: Any, index: int, until: int = 0) -> None:
         purchase_id=bought.id,
         custody_id=bought.listing.custody_id,
         index=index,
-        share=part.share,
+        part=part.point,
         challenge=part.proof.challenge,
         response=part.proof.response,
         inspection_until=until,
@@ -387,7 +387,7 @@ def test_purchases__each_stage__has_its_status(paper: Paper, sale: Listing) -> N
     assert (found[paid.id].deadline, found[delivered.id].deadline) == (900, 1_500)
     # The market has noted a hash of the parts in this order.
     assert list(found[delivered.id].delivered) == [2, 1]
-    assert found[paid.id].delivered[3].share == make_part(paid, 3).share
+    assert found[paid.id].delivered[3].part == make_part(paid, 3).point
     assert (found[paid.id].receipt, found[paid.id].bought_at) == (paid.receipt, BIRTH + 1)
 
 

@@ -266,8 +266,8 @@ def test_draft_delivery__own_share__carries_a_proof_that_holds() -> None:
     about = statement(
         bought.receipt, SALE.custody_id, 2, SALE.share_keys, chain_id=5, market=PLACE.market
     )
-    challenge, response, scaled_base, scaled_share, slope = proof
-    made = Proof(challenge, response, Point(*scaled_base), Point(*scaled_share), slope)
+    challenge, response, scaled_base, scaled_part, slope = proof
+    made = Proof(challenge, response, Point(*scaled_base), Point(*scaled_part), slope)
     assert proof_tuple(made) == proof
     assert verify_delivery(about, Point(*part), made)
 

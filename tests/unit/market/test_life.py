@@ -53,7 +53,7 @@ def log_delivery(paper: Paper, custody_id: bytes, index: int) -> int:
         purchase_id=bytes(32),
         custody_id=custody_id,
         index=index,
-        share={"x": 1, "y": 2},
+        part={"x": 1, "y": 2},
         challenge=1,
         response=1,
         inspection_until=0,

@@ -124,7 +124,7 @@ def delivered(*indices: int, bought: Any = BOUGHT) -> dict[int, Delivered]:
     found = {}
     for j in indices:
         part = make_part(bought, j)
-        found[j] = Delivered(j, part.share, part.proof.challenge, part.proof.response)
+        found[j] = Delivered(j, part.point, part.proof.challenge, part.proof.response)
     return found
 
 
@@ -179,10 +179,10 @@ TRUE = delivered(1, 2)[2]
 @pytest.mark.parametrize(
     "parts",
     [
-        forged(share=multiply(5)),
-        forged(share=negate(TRUE.share)),
-        forged(share=Point(0, 0)),
-        forged(share=Point(1, 1)),
+        forged(part=multiply(5)),
+        forged(part=negate(TRUE.part)),
+        forged(part=Point(0, 0)),
+        forged(part=Point(1, 1)),
         forged(challenge=TRUE.challenge ^ 1),
         forged(response=TRUE.response ^ 1),
         forged(challenge=0),
@@ -241,9 +241,9 @@ def test_draft_evidence__wrong_shard__is_what_the_contract_takes(n: int, t: int)
     parts = {j: make_part(bought, j) for j in range(n, n - t, -1)}
     it = content.shards[3]
     wrong = WrongKey(3, it.ciphertext_hash, it.key_hash, it.wrap, tuple(content.tree.path(3)))
-    shares = {j: part.share for j, part in parts.items()}
+    points = {j: part.point for j, part in parts.items()}
     expected = plain_evidence(bought, parts, 3).astuple()
-    assert _plain(draft_evidence(shares, bought.secret, sale.terms, wrong)) == _plain(expected)
+    assert _plain(draft_evidence(points, bought.secret, sale.terms, wrong)) == _plain(expected)
 
 
 def _plain(value: Any) -> Any:

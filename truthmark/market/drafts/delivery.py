@@ -124,7 +124,7 @@ def draft_delivery(
             proof.challenge,
             proof.response,
             tuple(proof.scaled_base),
-            tuple(proof.scaled_share),
+            tuple(proof.scaled_part),
             proof.slope,
         ),
     )

@@ -40,8 +40,8 @@ def draft_evidence(
         steps.buyer_slope,
         tuple(steps.blinding),
         [
-            (part.custodian, tuple(part.share), part.weight, tuple(part.weighted), part.slope)
-            for part in steps.parts
+            (step.custodian, tuple(step.part), step.weight, tuple(step.weighted), step.slope)
+            for step in steps.parts
         ],
         steps.key_slope,
         (

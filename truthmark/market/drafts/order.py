@@ -50,7 +50,7 @@ class Delivered:
     """One delivery as the market's event has it."""
 
     index: int
-    share: Point
+    part: Point
     challenge: int
     response: int
 
@@ -103,14 +103,14 @@ def verified_parts(
             f"the chain endpoint tells of {len(delivered)} parts of the key instead of "
             f"{threshold}; use another endpoint, then run `truthmark index rebuild`"
         )
-    for index, part in delivered.items():
+    for index, delivery in delivered.items():
         complete_proof(
             statement(receipt, custody_id, index, share_keys, chain_id=chain_id, market=market),
-            part.share,
-            part.challenge,
-            part.response,
+            delivery.part,
+            delivery.challenge,
+            delivery.response,
         )
-    return {index: part.share for index, part in delivered.items()}
+    return {index: delivery.part for index, delivery in delivered.items()}
 
 
 def statement(
