@@ -532,7 +532,7 @@ def _pay_out(
 ) -> None:
     observer.catalogue.sync()
     for role, address in who.items():
-        if Settlement(observer).owed(dollar, address):
+        if Settlement(observer).credits(dollar, address):
             Settlement(observer).withdraw(dollar, address)
             stage.say(f"{role}: paid out by a stranger, to {address}")
     gas, functions = spent_gas(observer, first_block)

@@ -48,7 +48,7 @@ def show() -> None:
 
 
 def _owed() -> None:
-    owed = services.owed()
+    owed = services.credits()
     if not owed:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):

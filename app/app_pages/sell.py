@@ -72,9 +72,9 @@ def _choose() -> None:
         show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
         show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
         with st.expander("What is taken, and how"):
-            as_it_is = st.checkbox(
-                "Pack tables as they are, like any other file",
-                key="sell_as_it_is",
+            raw = st.checkbox(
+                "Pack table files byte for byte, like any other file",
+                key="sell_raw",
                 help="Nobody can then see their columns or first rows before buying.",
             )
             links = st.checkbox("Take what links in a folder point to", key="sell_links")
@@ -96,7 +96,7 @@ def _choose() -> None:
             samples=samples,
             show_columns=show_columns,
             show_counts=show_counts,
-            as_it_is=as_it_is,
+            raw=raw,
             follow_links=links,
             hidden=hidden,
             progress=progress,

@@ -20,10 +20,10 @@ from app.services.accounts import (
 from app.services.browsing import search, tokens
 from app.services.buying import (
     complain,
+    credits,
     forget_price,
     may_be_paid_already,
     open_purchase,
-    owed,
     pay,
     prepare,
     prepared,
@@ -60,6 +60,7 @@ __all__ = [
     "choose_account",
     "choose_role",
     "complain",
+    "credits",
     "custody_of",
     "dataset",
     "deal_again",
@@ -70,7 +71,6 @@ __all__ = [
     "may_be_paid_already",
     "network",
     "open_purchase",
-    "owed",
     "pack",
     "pay",
     "prepare",

@@ -234,12 +234,12 @@ def take_back(key: str) -> str:
     return _paid(session, purchase)
 
 
-def owed() -> tuple[str, ...]:
+def credits() -> tuple[str, ...]:
     """Return what the contracts hold for the account, of each token that is listed."""
     session = my_synced_session()
     settlement = Settlement(session)
     amounts = (
-        (sum(settlement.owed(token.address, session.address).values()), token.address)
+        (sum(settlement.credits(token.address, session.address).values()), token.address)
         for token in session.profile.tokens
     )
     return tuple(session.profile.format_amount(a, token) for a, token in amounts if a)

@@ -88,7 +88,7 @@ def pack(
     samples: int,
     show_columns: bool,
     show_counts: bool,
-    as_it_is: bool = False,
+    raw: bool = False,
     follow_links: bool = False,
     hidden: bool = False,
     progress: Progress,
@@ -103,7 +103,7 @@ def pack(
         samples: First rows of each table for everybody to see.
         show_columns: Whether everybody sees names and types of columns.
         show_counts: Whether everybody sees how many rows and files there are.
-        as_it_is: Whether tables are taken as files like all others.
+        raw: Whether tables are taken as files like all others.
         follow_links: Whether what links in a folder point to is taken.
         hidden: Whether hidden files of a folder are taken.
         progress: Called with bytes done and in all.
@@ -126,7 +126,7 @@ def pack(
         licence=licence.strip(),
         title=" ".join(title.split()) or path.stem,
         description=description,
-        as_bytes=as_it_is,
+        raw=raw,
         follow_links=follow_links,
         hidden=hidden,
         card=CardPolicy(schema=show_columns, counts=show_counts, samples=samples),

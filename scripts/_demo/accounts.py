@@ -51,4 +51,4 @@ def spent_gas(session: Session, first_block: int) -> tuple[dict[str, int], dict[
 def wealth(session: Session, token: str, address: str) -> int:
     """Return what an account has of a token, in its own hands and in the ledgers."""
     held = session.token(token).functions.balanceOf(address).call()
-    return int(held) + sum(Settlement(session).owed(token, address).values())
+    return int(held) + sum(Settlement(session).credits(token, address).values())

@@ -550,7 +550,7 @@ def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kil
     home, chooser = stand.net.home("custodian2"), random.Random(kills)
     account = stand.session("custodian2")
     first, before = stand.net.status().block or 0, sent(account)
-    earned = stand.owed(account.address)
+    earned = stand.credits(account.address)
     buyers = ("buyer", "stranger", "copycat")
     bought: list[Purchase] = []
     sale = stand.sell([account.address], threshold=1)
@@ -597,7 +597,7 @@ def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kil
     delivered = [stand.events("market", "Delivered", purchase_id=b.purchase_id) for b in bought]
     settled = [stand.events("market", "Settled", purchase_id=b.purchase_id) for b in bought]
     assert [len(rows) for rows in delivered + settled] == [1] * 6
-    assert stand.owed(account.address) - earned == 3 * FEE
+    assert stand.credits(account.address) - earned == 3 * FEE
     # No transaction of the account was in vain: each left one of these events.
     own = [accepted, extended, released, *delivered, *settled]
     useful = {row.tx_hash for rows in own for row in rows}

@@ -47,7 +47,7 @@ class Protocol:
     def place(self) -> Place:
         return Place(self.profile.chain_id, self.registry.address, self.market.address)
 
-    def owed(self, account: Any, contract: Any = None) -> int:
+    def credits(self, account: Any, contract: Any = None) -> int:
         """What a ledger holds for an account in dollars."""
         where = self.market if contract is None else contract
         return int(where.balances(self.dollar.address, account))

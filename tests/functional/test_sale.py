@@ -81,7 +81,7 @@ def status_of(protocol: Protocol, purchase: Purchase) -> PurchaseStatus:
 
 def test_sale__delivered_by_two_of_three__everybody_is_paid(protocol: Protocol, now: Any) -> None:
     before = protocol.dollar.balanceOf(protocol.buyer)
-    owed = {a: protocol.owed(a) for a in (protocol.seller, protocol.owner, *protocol.custodians)}
+    owed = {a: protocol.credits(a) for a in (protocol.seller, protocol.owner, *protocol.custodians)}
     listing = list_it(protocol, now)
     state = protocol.registry.custodies(listing.custody_id)
     assert (state.status, state.active) == (CustodyStatus.LIVE, 0b111)
@@ -97,7 +97,7 @@ def test_sale__delivered_by_two_of_three__everybody_is_paid(protocol: Protocol, 
     assert status_of(protocol, purchase) is PurchaseStatus.SETTLED
     fee = PRICE * FEE_BPS // 10_000
     first, second, third = protocol.custodians
-    gained = {a: protocol.owed(a) - owed[a] for a in owed}
+    gained = {a: protocol.credits(a) - owed[a] for a in owed}
     assert gained == {
         protocol.seller: PRICE - fee,
         protocol.owner: fee,  # he is the treasury here
@@ -115,7 +115,7 @@ def test_sale__custodians_silent__refunded_and_fined(protocol: Protocol, now: An
     listing = list_it(protocol, now)
     purchase = buy_it(protocol, listing)
     deliver_it(protocol, purchase, 2)
-    owed = protocol.owed(protocol.buyer)
+    owed = protocol.credits(protocol.buyer)
     stakes = [protocol.staking.validator(c).stake for c in protocol.custodians]
 
     with chain.isolate():
@@ -131,7 +131,7 @@ def test_sale__custodians_silent__refunded_and_fined(protocol: Protocol, now: An
         listing.terms.astuple(), listing.custody.astuple(), [purchase.receipt.astuple()],
         sender=protocol.stranger,
     )  # fmt: skip
-    assert protocol.owed(protocol.buyer) == owed + PRICE + 2 * FEE
+    assert protocol.credits(protocol.buyer) == owed + PRICE + 2 * FEE
     lost = [
         before - protocol.staking.validator(c).stake
         for before, c in zip(stakes, protocol.custodians, strict=True)
@@ -156,7 +156,7 @@ def test_complaint__wrong_key__version_dead_and_bond_shared(protocol: Protocol, 
     listing = list_it(protocol, now, wrong=frozenset({1}))
     purchase = buy_it(protocol, listing)
     parts = {index: deliver_it(protocol, purchase, index) for index in (3, 1)}
-    owed = protocol.owed(protocol.buyer, protocol.registry)
+    owed = protocol.credits(protocol.buyer, protocol.registry)
     with ape.reverts("proofs: key opens the shard"):
         evidence = draft_evidence(purchase, parts, 0)
         protocol.market.complain_derivation(
@@ -167,13 +167,13 @@ def test_complaint__wrong_key__version_dead_and_bond_shared(protocol: Protocol, 
         *complain_arguments(purchase, evidence), sender=protocol.stranger
     )
     assert protocol.registry.versions(listing.terms_id).status == VersionStatus.DEAD
-    assert protocol.owed(protocol.buyer, protocol.registry) == owed + BOND // 2
-    before = protocol.owed(protocol.buyer)
+    assert protocol.credits(protocol.buyer, protocol.registry) == owed + BOND // 2
+    before = protocol.credits(protocol.buyer)
     protocol.market.refund(
         listing.terms.astuple(), listing.custody.astuple(), [purchase.receipt.astuple()],
         sender=protocol.stranger,
     )  # fmt: skip
-    assert protocol.owed(protocol.buyer) == before + purchase.cost
+    assert protocol.credits(protocol.buyer) == before + purchase.cost
 
 
 def test_direct_sale__seller_delivers__no_stake_is_involved(protocol: Protocol, now: Any) -> None:
@@ -188,11 +188,11 @@ def test_release__after_the_term__stake_free_and_keeping_paid(protocol: Protocol
     free = [protocol.staking.free(c) for c in protocol.custodians]
     listing = list_it(protocol, now)
     assert [protocol.staking.free(c) for c in protocol.custodians] == [f - LOCK for f in free]
-    owed = protocol.owed(protocol.custodians[0], protocol.registry)
+    owed = protocol.credits(protocol.custodians[0], protocol.registry)
     pass_time(listing.custody.end - now() + TERM)
     protocol.registry.release(*listing.keeping, sender=protocol.stranger)
     assert [protocol.staking.free(c) for c in protocol.custodians] == free
-    assert protocol.owed(protocol.custodians[0], protocol.registry) == owed + KEEPING_FEE
+    assert protocol.credits(protocol.custodians[0], protocol.registry) == owed + KEEPING_FEE
 
 
 def test_pause__entries_stop__exits_go_on(protocol: Protocol, now: Any) -> None:

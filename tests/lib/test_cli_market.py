@@ -136,7 +136,7 @@ def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
     assert "25 TUSD" in seller("settle", ref).ok().out
     seller("settle", ref).refused(8, "nothing to settle")
     owed = seller("balance", "--json").ok().json["tokens"]
-    market = next(t["owed_by"]["market"] for t in owed if t["owed_by"])
+    market = next(t["credits_by"]["market"] for t in owed if t["credits_by"])
     assert int(market["units"]) >= 25_000_000
     assert "paid to" in seller("withdraw").ok().out
     assert held(seller) == sellers + 25_000_000
@@ -1150,7 +1150,7 @@ def test_withdraw__one_token_fails__pays_the_others_and_says_so_at_the_end(
     credit("copycat", address(me), net.profile.token("TUSD"))
     with net.session("copycat") as session:
         functions = session.chain.at(broken, compile_vyper("Strange", STRANGE)).functions
-        session.send_order(functions.break_it(), "break it")
+        session.send_repeatable(functions.break_it(), "break it")
     shown = me("withdraw").refused(6, f"1000 base units of unknown token {broken} (")
     assert "no money for you" in shown.err
     assert f"0.001 TUSD paid to {address(me)}" in shown.out

@@ -107,7 +107,7 @@ def held(session: Session, token: str) -> int:
 
 def wealth(session: Session, token: str) -> int:
     """Return what an account has, in hand and in the ledgers."""
-    return held(session, token) + sum(Settlement(session).owed(token, session.address).values())
+    return held(session, token) + sum(Settlement(session).credits(token, session.address).values())
 
 
 def sent_by(session: Session, at: str = "latest") -> int:
@@ -168,7 +168,7 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
     settlement = Settlement(seller)
     settlement.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
     settlement.withdraw(token, seller.address)
-    assert settlement.owed(token, seller.address) == {}
+    assert settlement.credits(token, seller.address) == {}
     assert held(seller, token) == paid + PRICE
     assert stand.purchase(opened.purchase).status is PurchaseStatus.SETTLED
 
@@ -564,7 +564,7 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
     assert (again.epoch, again.receipts) == (dealt.epoch, ())
     # Nor when all have accepted meanwhile.
     seat = Seat(dealt.epoch, 1)
-    keeper.session.send_order(*Custodian(keeper.session).plan_accept(sale.version, seat)[::2])
+    keeper.session.send_repeatable(*Custodian(keeper.session).plan_accept(sale.version, seat)[::2])
     assert seller.is_live(dealt.epoch)
     assert renew(offer).epoch == dealt.epoch
     assert held(seller.session, stand.token) == before - 10**6
@@ -645,7 +645,7 @@ def test_buy__gate__admits_only_with_its_signature(stand: Stand, buyer: Buyer) -
 
 def revoke(session: Session, token: str) -> None:
     market = session.chain.market.address
-    session.send_order(session.token(token).functions.approve(market, 0), "revoke")
+    session.send_repeatable(session.token(token).functions.approve(market, 0), "revoke")
 
 
 def test_buy__token_with_permits__takes_one_transaction(
@@ -688,7 +688,7 @@ def test_buy__permit_used_up_by_another__goes_by_the_allowance(
         call = stranger.token(stand.token).functions.permit(
             session.address, spender, amount, deadline, v, r, s
         )
-        stranger.send_order(call, "use somebody's permit up")
+        stranger.send_repeatable(call, "use somebody's permit up")
         return signed
 
     monkeypatch.setattr(buyer_module, "sign_permit", overtaken)
@@ -1190,7 +1190,7 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: St
     before = held(session, session.profile.contracts["token"].address)
     owner.withdraw_tickets([leaving.ticket_id])
     token = session.profile.contracts["token"].address
-    assert Settlement(session).owed(token, session.address) == {"staking": TICKET}
+    assert Settlement(session).credits(token, session.address) == {"staking": TICKET}
     Settlement(session).withdraw(token, session.address)
     assert held(session, token) == before + TICKET
     assert len(owner.tickets()) == 3

@@ -103,7 +103,7 @@ def test_stop__started_again__goes_on_where_it_was(tmp_path: Path) -> None:
         with first.session("seller") as session:
             token = session.token(session.profile.token("TUSD").address)
             call = token.functions.transfer(role_address("stranger"), 77)
-            session.send_order(call, "pay")
+            session.send_repeatable(call, "pay")
             held = token.functions.balanceOf(session.address).call()
         blocks = first.status().block
         # What a person changed at home stays.
@@ -129,7 +129,7 @@ def test_start__again_and_again_after_a_warp__is_the_same_chain(tmp_path: Path) 
             seen.add((session.chain.genesis, net.profile.contracts["registry"].address))
             token = session.token(session.profile.token("TUSD").address)
             call = token.functions.transfer(role_address("stranger"), 1)
-            session.send_order(call, f"pay {number}")
+            session.send_repeatable(call, f"pay {number}")
             assert token.functions.balanceOf(role_address("stranger")).call() % 10**6 == number + 1
             net.warp(86_400)
     assert len(seen) == 1

@@ -89,8 +89,8 @@ def is_(stand: Stand, bought: Purchase, status: PurchaseStatus) -> bool:
 def test_node__sale__is_accepted_delivered_by_turn_settled_and_paid(
     stand: Stand, keepers: list[Keeper]
 ) -> None:
-    before = [stand.owed(k.validator) for k in keepers]
-    paid = stand.owed(stand.address("seller"))
+    before = [stand.credits(k.validator) for k in keepers]
+    paid = stand.credits(stand.address("seller"))
     sale = live_sale(stand, keepers)
     assert [k.acted("accept") for k in keepers] == [1, 1, 1]
     rounds(2, *keepers)
@@ -113,9 +113,9 @@ def test_node__sale__is_accepted_delivered_by_turn_settled_and_paid(
     turn(lambda: is_(stand, bought, PurchaseStatus.SETTLED), *keepers)
     rounds(3, *keepers)
     assert sorted(k.acted("settle") for k in keepers) == [0, 0, 1]
-    earned = [stand.owed(k.validator) - b for k, b in zip(keepers, before, strict=True)]
+    earned = [stand.credits(k.validator) - b for k, b in zip(keepers, before, strict=True)]
     assert earned == [FEE if k is not third else 0 for k in keepers]
-    assert stand.owed(stand.address("seller")) - paid == 25 * 10**6
+    assert stand.credits(stand.address("seller")) - paid == 25 * 10**6
 
 
 def test_node__several_purchases__share_transactions(stand: Stand, keepers: list[Keeper]) -> None:
@@ -164,7 +164,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
     assert staking.balances(token, "0x" + "00" * 20).call() - burned == 3 * PENALTY
     assert stand.state(sale).status is CustodyStatus.CLOSED
     # The buyer has all his money back.
-    assert stand.owed(stand.address("buyer")) == 25 * 10**6 + 2 * FEE
+    assert stand.credits(stand.address("buyer")) == 25 * 10**6 + 2 * FEE
     assert any("missed" in keeper.ear.kinds(sale) for keeper in keepers)  # who refunded
     for keeper in keepers:
         assert keeper.ear.kinds(sale).count("fined") == 1
@@ -489,7 +489,7 @@ def test_node__operator_is_not_the_owner__acts_and_the_owner_earns(stand: Stand)
         turn(lambda: is_delivered(stand, bought), node)
         stand.warp_to(stand.purchase(bought).deadline + 601)
         turn(lambda: is_(stand, bought, PurchaseStatus.SETTLED), node)
-        assert stand.owed(owner.validator) == FEE
+        assert stand.credits(owner.validator) == FEE
         # Replaced at once: the node says so and takes nothing new.
         owner.set_operator(stand.address("copycat"))
         refused = stand.sell([node], threshold=1)

@@ -59,7 +59,7 @@ def test_deal_again__nobody_accepted__costs_no_more_and_goes_to_others(stand: St
     assert had - seller.held(stand.token) == TUSD
     assert deal_again(seller, sale.version, sale.epoch).epoch.custody_id == again.custody_id
     assert had - seller.held(stand.token) == TUSD
-    assert Settlement(seller).owed(stand.token, seller.address) == {}
+    assert Settlement(seller).credits(stand.token, seller.address) == {}
     assert stand.state(sale).status is CustodyStatus.LAPSED
     # The second lapses too, and what was paid comes back for good.
     stand.warp_to(again.custody.accept_until + 1)

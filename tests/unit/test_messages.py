@@ -90,7 +90,7 @@ def test_error__with_words_for_pages__has_both(kind: type[errors.TruthmarkError]
     assert kind("no").page == ""
 
 
-def test_no_table__to_sell_it_as_it_is__is_said_to_both():
+def test_no_table__to_sell_it_raw__is_said_to_both():
     error = no_table("it is none, or")
-    assert str(error) == "it is none, or pack it as it is with --as-files"
-    assert error.page == "it is none, or have it packed as it is"
+    assert str(error) == "it is none, or pack it byte for byte with --raw"
+    assert error.page == "it is none, or have it packed byte for byte"

@@ -43,10 +43,10 @@ class Ear(Notifier):
 
     heard: list[tuple[str, str]] = field(default_factory=list)
 
-    def tell(self, kind: str, text: str, about: str | None = None) -> None:
+    def notify(self, kind: str, text: str, about: str | None = None) -> None:
         if not self.is_open(kind, text if about is None else about):
             self.heard.append((kind, text))
-        super().tell(kind, text, about)
+        super().notify(kind, text, about)
 
     def kinds(self, sale: "Sale | None" = None) -> list[str]:
         """Return what was told, in order; only what is about a sale if one is given."""
@@ -183,7 +183,7 @@ class Stand:
         """End everything that is for sale, so that the next test's nodes are left alone by it."""
         for sale in self.sales:
             seller = self.session(sale.seller)
-            if seller.catalogue.standing(sale.version)[0] is VersionStatus.OPEN:
+            if seller.catalogue.status(sale.version)[0] is VersionStatus.OPEN:
                 Seller(seller).retire(sale.version)
         self.sales.clear()
 
@@ -212,7 +212,7 @@ class Stand:
         staking = self.session("seller").chain.staking.functions
         return int(staking.validator(validator).call().locked)
 
-    def owed(self, account: str) -> int:
+    def credits(self, account: str) -> int:
         market = self.session("seller").chain.market.functions
         return int(market.balances(self.token, account).call())
 

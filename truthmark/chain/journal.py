@@ -326,7 +326,7 @@ class Journal:
                 if entry.state is State.QUEUED:
                     self._bind(store, entry)
                 if entry.state is State.SENT:
-                    self._tend(store)
+                    self._process(store)
             return store.get(key)
 
     @contextlib.contextmanager
@@ -491,8 +491,8 @@ class Journal:
 
     # ------------------------------------------------------------------ watching
 
-    def _tend(self, store: JournalStore) -> None:
-        """Look after everything that is on its way, once."""
+    def _process(self, store: JournalStore) -> None:
+        """Process everything that is on its way, once."""
         replies = self.chain.rpc.batch(
             [
                 ("eth_getBlockByNumber", ("latest", False)),
@@ -508,7 +508,7 @@ class Journal:
         receipts = self._receipts(entries)
         for entry in entries:
             try:
-                self._tend_one(store, entry, receipts[entry.intent.key], head, used)
+                self._process_one(store, entry, receipts[entry.intent.key], head, used)
             except ChainError as error:  # what stands in one's way must not hold up the others
                 self._last_problem = f" ({error})"
                 log.info("%s: %s", entry.intent.key, error)
@@ -518,7 +518,7 @@ class Journal:
         else:
             self._gap_since = None
 
-    def _tend_one(
+    def _process_one(
         self, store: JournalStore, entry: Entry, receipt: Receipt | None, head: Block, used: int
     ) -> None:
         assert entry.nonce is not None  # as of every one in state SENT

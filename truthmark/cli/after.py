@@ -158,7 +158,7 @@ def settle_complaint(
 
     version, purchase = complaint.opened.version, complaint.opened.purchase
     show, token = session.profile.format_amount, version.terms.token
-    status, _ = session.catalogue.standing(version)
+    status, _ = session.catalogue.status(version)
     if status is VersionStatus.DEAD:
         ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
         take_money_back(session, version, purchase, ended, yes=yes)

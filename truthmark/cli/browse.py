@@ -223,7 +223,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
             how = "listed, but cannot be bought now" if quote is None else "for sale"
         out(f"data set {version.ref}: {how}")
         _show_card(session, version, manifest, card, problem)
-        _show_standing(session, version, mine, quote, why_not)
+        _show_status(session, version, mine, quote, why_not)
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
         _show_purchases(session, purchases, now)
@@ -246,7 +246,7 @@ def _count_sold(purchases: "list[Purchase]") -> int:
     return sum(p.status is not PurchaseStatus.REFUNDED for p in purchases)
 
 
-def _show_standing(
+def _show_status(
     session: "Session",
     version: "Version",
     mine: "Purchase | None",

@@ -50,7 +50,7 @@ def pack_options(function: _F) -> _F:
             ),
             click.option("--hide-schema", is_flag=True, help="Keep names of columns private."),
             click.option("--hide-counts", is_flag=True, help="Keep numbers of rows private."),
-            click.option("--as-files", is_flag=True, help="Pack tables as the files they are."),
+            click.option("--raw", is_flag=True, help="Pack table files byte for byte."),
             click.option("--follow-links", is_flag=True, help="Pack what links point to."),
             click.option("--hidden", is_flag=True, help="Pack hidden files too."),
             click.option(
@@ -170,7 +170,7 @@ def pack_source(
                 counts=not options["hide_counts"],
                 samples=options["samples"],
             ),
-            as_bytes=options["as_files"],
+            raw=options["raw"],
             follow_links=options["follow_links"],
             hidden=options["hidden"],
             processes=options["processes"],

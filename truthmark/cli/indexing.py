@@ -40,7 +40,7 @@ def rebuild(state: State, as_json: bool) -> None:
     """
     from truthmark.index.rebuild import rebuild as rebuild_index
 
-    with state.session() as session, session.alone("index-rebuild"):
+    with state.session() as session, session.exclusive("index-rebuild"):
         with bar("reading the chain", "blocks") as progress:
             result = rebuild_index(session.chain, session.index_url, session.index_folder, progress)
         if as_json:

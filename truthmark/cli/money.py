@@ -40,7 +40,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
         settlement = Settlement(session)
         own, others = _tokens(session, address)
         found = [
-            (token, held, settlement.owed(token, address))
+            (token, held, settlement.credits(token, address))
             for token, held in _held(session, own + others, address).items()
         ]
         if as_json:
@@ -51,8 +51,8 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
                     "tokens": [
                         {
                             "held": amount_json(session, held, token),
-                            "owed": amount_json(session, sum(owed.values()), token),
-                            "owed_by": {
+                            "credits": amount_json(session, sum(owed.values()), token),
+                            "credits_by": {
                                 role: amount_json(session, units, token)
                                 for role, units in owed.items()
                             },
@@ -112,7 +112,7 @@ def withdraw(
         show, settlement = session.profile.format_amount, Settlement(session)
         paid, failed = [], []
         for each in own:
-            units = sum(settlement.owed(each, address).values())
+            units = sum(settlement.credits(each, address).values())
             if not units:
                 continue
             units = wanted or units
@@ -128,7 +128,7 @@ def withdraw(
                 out(f"{show(units, each)} paid to {address}")
         if as_json:
             out_json([amount_json(session, units, each) for each, units in paid])
-        left = [each for each in others if settlement.owed(each, address)]
+        left = [each for each in others if settlement.credits(each, address)]
         _tell_of_others(left)
         if failed:
             raise ChainError(

@@ -55,7 +55,7 @@ def _as_json(
     names: "dict[bytes, str]",
     now: int,
 ) -> dict[str, Any]:
-    _, todo = _standing(session, version, purchase, now)
+    _, todo = _status(session, version, purchase, now)
     return {
         **purchase_json(session, version, purchase),
         "title": names.get(version.terms_id),
@@ -68,7 +68,7 @@ def _as_json(
 def _show(
     session: "Session", version: "Version", purchase: "Purchase", title: str | None, now: int
 ) -> None:
-    how, todo = _standing(session, version, purchase, now)
+    how, todo = _status(session, version, purchase, now)
     out(f"{version.ref}: {title or '(its card is not to be had)'}")
     facts(
         [
@@ -82,7 +82,7 @@ def _show(
     )
 
 
-def _standing(
+def _status(
     session: "Session", version: "Version", purchase: "Purchase", now: int
 ) -> tuple[str, str | None]:
     """Return in words how a purchase stands, and what to do next."""

@@ -175,7 +175,7 @@ def withdraw(state: State, as_json: bool) -> None:
         for start in range(0, len(ripe), 32):
             owner.withdraw_tickets(ripe[start : start + 32])
         token = _token(session)
-        owed = sum(Settlement(session).owed(token, session.address).values())
+        owed = sum(Settlement(session).credits(token, session.address).values())
         if owed:
             Settlement(session).withdraw(token, session.address)
         if as_json:

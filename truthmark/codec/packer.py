@@ -118,7 +118,7 @@ def pack(
     card: CardPolicy | None = None,
     provenance: Mapping[str, Any] | None = None,
     shard_size: int | None = None,
-    as_bytes: bool = False,
+    raw: bool = False,
     follow_links: bool = False,
     hidden: bool = False,
     processes: int = 1,
@@ -145,7 +145,7 @@ def pack(
         card: what else becomes public; by default schema and counts, no samples.
         provenance: public, goes into the manifest.
         shard_size: power of two from 4 KiB to 1 MiB; by default fitted to the data.
-        as_bytes: pack table files as they are instead of as tables.
+        raw: pack table files byte for byte, instead of as tables.
         follow_links: pack what links in a folder point to; without it a link is refused.
         hidden: pack hidden files of a folder too.
         processes: processors to use.
@@ -170,7 +170,7 @@ def pack(
         raise ConfigError(f"processes {processes}: choose at least 1")
     licence = spdx(licence)
     _claim(check_cek(cek))
-    made = plan(source, SourceOptions(as_bytes, follow_links, hidden))
+    made = plan(source, SourceOptions(raw, follow_links, hidden))
     with open_previous(None if purge else previous) as older:
         chosen, expected = choose_shard_size(made)
         if older is not None:

@@ -5,8 +5,8 @@ from typing import Final
 
 from truthmark.errors import CodecError
 
-AS_IT_IS: Final = "pack it as it is with --as-files"
-AS_IT_IS_ON_PAGE: Final = "have it packed as it is"
+AS_RAW_FILE: Final = "pack it byte for byte with --raw"
+AS_RAW_FILE_ON_PAGE: Final = "have it packed byte for byte"
 
 
 def no_table(text: str) -> CodecError:
@@ -15,4 +15,4 @@ def no_table(text: str) -> CodecError:
     Args:
         text: What is wrong and what else can be done, up to `, or` or `;`.
     """
-    return CodecError(f"{text} {AS_IT_IS}", page=f"{text} {AS_IT_IS_ON_PAGE}")
+    return CodecError(f"{text} {AS_RAW_FILE}", page=f"{text} {AS_RAW_FILE_ON_PAGE}")

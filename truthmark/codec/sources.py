@@ -65,12 +65,12 @@ class SourceOptions:
     """How a source is read.
 
     Attributes:
-        as_bytes: pack table files as they are.
+        raw: pack table files byte for byte.
         follow_links: pack what links in a folder point to.
         hidden: pack hidden files of a folder too.
     """
 
-    as_bytes: bool = False
+    raw: bool = False
     follow_links: bool = False
     hidden: bool = False
 
@@ -162,7 +162,7 @@ def _add_path(made: Plan, location: Path, split: str | None, options: SourceOpti
         _add_folder(made, location, split, options)
     elif stat.S_ISREG(mode):
         path = f"{split}/{location.name}" if split else location.name
-        _add_file(made, location.resolve(), path, split, as_bytes=options.as_bytes)
+        _add_file(made, location.resolve(), path, split, raw=options.raw)
         _note_executables(made, [location])
     else:
         raise ConfigError(f"{location} is neither a file nor a folder; only these can be packed")
@@ -178,9 +178,9 @@ def _add_folder(made: Plan, folder: Path, split: str | None, options: SourceOpti
             location,
             f"{split}/{relative}" if split else relative,
             split or layout.splits.get(relative),
-            as_bytes=options.as_bytes or relative in layout.kept,
+            raw=options.raw or relative in layout.kept,
         )
-    if not options.as_bytes:
+    if not options.raw:
         for path, reason in list(layout.kept.items())[:1]:
             more = f" and {len(layout.kept) - 1} more" if len(layout.kept) > 1 else ""
             made.notes.append(f"{path}{more} packed as files, not as tables: {reason}")
@@ -189,8 +189,8 @@ def _add_folder(made: Plan, folder: Path, split: str | None, options: SourceOpti
     _note_executables(made, found.files.values())
 
 
-def _add_file(made: Plan, location: Path, path: str, split: str | None, *, as_bytes: bool) -> None:
-    if not as_bytes and is_table_file(Path(path)):
+def _add_file(made: Plan, location: Path, path: str, split: str | None, *, raw: bool) -> None:
+    if not raw and is_table_file(Path(path)):
         made.tables.append(replace(open_table(location, path), split=split))
     else:
         made.files.append(BytesFile(path, split, location.stat().st_size, location))

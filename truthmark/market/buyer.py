@@ -76,8 +76,8 @@ class Quote:
         Custodians deliver also when the seller is gone, so they go before a cheaper seller; but
         whatever costs too much comes last.
         """
-        is_dear = max_total is not None and self.total > max_total
-        return is_dear, self.epoch.custody.is_direct, self.total, -self.state.end
+        is_over_budget = max_total is not None and self.total > max_total
+        return is_over_budget, self.epoch.custody.is_direct, self.total, -self.state.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class Buyer:
         folder.mkdir(parents=True, exist_ok=True)
         storage = self.session.storage
         check_index_size(manifest.index_size, manifest.count)
-        with self.session.alone(f"fetch-{version.terms_id.hex()}"):
+        with self.session.exclusive(f"fetch-{version.terms_id.hex()}"):
             storage.get(manifest.index, folder / INDEX_NAME, max_size=manifest.index_size)
             storage.get(manifest.card, folder / CARD_NAME, max_size=MAX_CARD_SIZE)
             storage.get(
@@ -263,7 +263,7 @@ class Buyer:
             EndpointsDisagreeError: This name stands for something else.
         """
         session = self.session
-        status, listed = session.catalogue.standing(version)
+        status, listed = session.catalogue.status(version)
         require_open(version, status)
         session.catalogue.require_agreed(version)
         price = voucher[0] if voucher[1] else listed
@@ -403,7 +403,7 @@ class Buyer:
         session = self.session
         self._require_within(quote, max_total)
         # Two processes could both find that nothing was bought yet, and both pay.
-        with session.alone(f"buy-{session.address}-{quote.version.terms_id.hex()}"):
+        with session.exclusive(f"buy-{session.address}-{quote.version.terms_id.hex()}"):
             if not again and (earlier := self.find_earlier(quote.version)):
                 return earlier
             self._require_unchanged(quote, voucher)
@@ -420,7 +420,7 @@ class Buyer:
     def _require_unchanged(self, quote: Quote, voucher: Sequence[Any]) -> None:
         """Refuse what is not for sale any more as it was quoted; the market would, too."""
         version, session = quote.version, self.session
-        status, listed = session.catalogue.standing(version)
+        status, listed = session.catalogue.status(version)
         require_open(version, status)
         if not voucher[1] and listed != quote.price:
             show, token = session.profile.format_amount, version.terms.token
@@ -546,7 +546,7 @@ class Buyer:
         wrong = find_wrong_key(read_index(folder, read_manifest(folder)), cek)
         if wrong is not None:
             # A key that opens everything needs no witness; one that does not accuses the seller.
-            session.catalogue.require_noted(purchase, parts)
+            session.catalogue.require_parts_recorded(purchase, parts)
             reward = version.terms.bond // 2
             shown = session.profile.format_amount(reward, version.terms.token)
             raise WrongKeyComplaint(
@@ -631,7 +631,7 @@ class Buyer:
         """
         session, opened = self.session, complaint.opened
         epoch, purchase = opened.epoch, opened.purchase
-        if session.catalogue.standing(opened.version)[0] is VersionStatus.DEAD:
+        if session.catalogue.status(opened.version)[0] is VersionStatus.DEAD:
             return Settlement(session).refund([purchase])  # somebody was faster
         evidence = draft_evidence(
             self._parts(purchase, epoch),

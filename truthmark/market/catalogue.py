@@ -21,7 +21,7 @@ from truthmark.errors import (
 from truthmark.index.sql import Sql, all_of, is_one_of
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.drafts.order import Delivered
-from truthmark.market.listings import Wanted, find_terms_ids, find_tokens, find_versions
+from truthmark.market.listings import VersionFilter, find_terms_ids, find_tokens, find_versions
 from truthmark.market.names import NUMBERS, TERMS_ID
 from truthmark.market.records import (
     ZERO_ADDRESS,
@@ -196,7 +196,7 @@ class Catalogue:
             terms_ids: These only.
         """
         checked = None if seller is None else to_checksum_address(seller)
-        return self._versions(Wanted(after=after, seller=checked, terms_ids=terms_ids))
+        return self._versions(VersionFilter(after=after, seller=checked, terms_ids=terms_ids))
 
     def offered(
         self,
@@ -220,7 +220,7 @@ class Catalogue:
             older_than: Only listings with a lower number.
             terms_ids: These only.
         """
-        wanted = Wanted(
+        wanted = VersionFilter(
             seller=None if seller is None else to_checksum_address(seller),
             token=None if token is None else to_checksum_address(token),
             max_price=max_price,
@@ -236,7 +236,7 @@ class Catalogue:
 
         They are open, and a custody is live and outlasts both windows; judged by the index.
         """
-        kept = Wanted(terms_ids=terms_ids, buyable_at=self._buying_time())
+        kept = VersionFilter(terms_ids=terms_ids, buyable_at=self._buying_time())
         return {
             bytes(row["terms_id"])
             for row in find_versions(self.follower.index, kept)
@@ -277,9 +277,9 @@ class Catalogue:
         """
         if match := NUMBERS.fullmatch(ref):
             number = None if match[2] is None else int(match[2])
-            wanted = Wanted(listing_id=int(match[1]), number=number)
+            wanted = VersionFilter(listing_id=int(match[1]), number=number)
         elif TERMS_ID.fullmatch(ref):
-            wanted = Wanted(terms_ids=[bytes.fromhex(ref[2:])])
+            wanted = VersionFilter(terms_ids=[bytes.fromhex(ref[2:])])
         else:
             raise ConfigError(f"{ref!r} names no dataset; write a number such as 17, or 17@2")
         found = self._versions(wanted)
@@ -289,17 +289,17 @@ class Catalogue:
 
     def siblings(self, version: Version) -> list[Version]:
         """Return all versions of a version's listing, the newest first."""
-        return self._versions(Wanted(listing_id=version.listing_id))
+        return self._versions(VersionFilter(listing_id=version.listing_id))
 
     def with_key(self, public_key: Point) -> list[Version]:
         """Return the versions that were listed with a dataset key."""
         return [
             version
-            for version in self._versions(Wanted(public_key=public_key.x))
+            for version in self._versions(VersionFilter(public_key=public_key.x))
             if version.terms.public_key == public_key
         ]
 
-    def _versions(self, wanted: Wanted) -> list[Version]:
+    def _versions(self, wanted: VersionFilter) -> list[Version]:
         found = [
             Version(
                 listing_id=row["listing_id"],
@@ -356,7 +356,7 @@ class Catalogue:
             for state in self.chain.batch(calls, block=block)
         ]
 
-    def standing(self, version: Version) -> tuple[VersionStatus, int]:
+    def status(self, version: Version) -> tuple[VersionStatus, int]:
         """Ask the chain for a version's status and price now.
 
         Raises:
@@ -467,7 +467,7 @@ class Catalogue:
             if _holds(p.receipt.purchase_id(p.custody_id) == p.purchase_id, "purchase")
         ]
 
-    def require_noted(self, purchase: Purchase, parts: Mapping[int, Point]) -> None:
+    def require_parts_recorded(self, purchase: Purchase, parts: Mapping[int, Point]) -> None:
         """Check at two endpoints, where there are two, that the market noted these parts of a key.
 
         Before a seller is blamed for what they give, and a secret is sent to prove it.

@@ -11,7 +11,7 @@ from truthmark.market.records import VersionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class VersionFilter:
     """Which versions are wanted; what is None lets everything pass.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wanted:
     buyable_at: int | None = None
 
 
-def find_versions(index: EventIndex, wanted: Wanted) -> list[dict[str, Any]]:
+def find_versions(index: EventIndex, wanted: VersionFilter) -> list[dict[str, Any]]:
     """Return what the logs say of versions, the newest listing and version first.
 
     Returns:
@@ -68,7 +68,7 @@ def find_versions(index: EventIndex, wanted: Wanted) -> list[dict[str, Any]]:
     ]
 
 
-def find_terms_ids(index: EventIndex, wanted: Wanted) -> list[bytes]:
+def find_terms_ids(index: EventIndex, wanted: VersionFilter) -> list[bytes]:
     """Return only the ids of terms, in the same order."""
     return [bytes(terms_id) for (terms_id,) in _run(index, wanted, "v.terms_id")]
 
@@ -82,7 +82,7 @@ def find_tokens(index: EventIndex) -> list[str]:
 
 
 def _run(
-    index: EventIndex, wanted: Wanted, columns: str, joined: str = ""
+    index: EventIndex, wanted: VersionFilter, columns: str, joined: str = ""
 ) -> list[tuple[Any, ...]]:
     """Return columns of the wanted versions, whose table is `v`."""
     conditions = _conditions(index, wanted)
@@ -109,7 +109,7 @@ def _run(
         return connection.execute(query, (*newest.values, *where.values))
 
 
-def _conditions(index: EventIndex, wanted: Wanted) -> list[Sql]:
+def _conditions(index: EventIndex, wanted: VersionFilter) -> list[Sql]:
     """Return what is asked of a version itself."""
     found = []
     if wanted.after is not None:

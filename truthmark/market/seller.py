@@ -212,7 +212,7 @@ class Seller:
         manifest = self.publish(folder, progress)
         secret = session.vault.seller_secret(manifest.public_key)
         terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
-        with session.alone(f"list-{terms.public_key.x:064x}"):
+        with session.exclusive(f"list-{terms.public_key.x:064x}"):
             session.journal.resume()
             session.catalogue.sync()
             if epochs := self._listed_epochs(terms):
@@ -339,7 +339,7 @@ class Seller:
         secret = session.vault.seller_secret(version.terms.public_key)
         registry = session.chain.registry
         name = f"custody:{version.terms_id.hex()}"
-        with session.alone(f"custody-{version.terms_id.hex()}"):
+        with session.exclusive(f"custody-{version.terms_id.hex()}"):
             begun = [i.key for i in session.journal.pending() if i.key.startswith(name)]
             session.journal.resume()
             session.catalogue.sync()
@@ -493,7 +493,7 @@ class Seller:
         Raises:
             NotForSaleError: It was retired, or its key was proven wrong.
         """
-        status, _ = self.session.catalogue.standing(version)
+        status, _ = self.session.catalogue.status(version)
         if status is VersionStatus.DEAD:
             raise NotForSaleError(
                 f"the key of {version.ref} was proven wrong; nothing can be changed any more, "
@@ -521,7 +521,7 @@ class Seller:
                 )
             self.require_running(version)
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
-        receipt = session.send_order(call, purpose, pays=function == "fund")
+        receipt = session.send_repeatable(call, purpose, pays=function == "fund")
         session.catalogue.sync()
         return receipt
 

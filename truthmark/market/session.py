@@ -329,7 +329,7 @@ class Session:
             return self.journal.wait(key)
         return self.journal.send(call.intent(key, purpose, not_after=not_after, nonce=nonce))
 
-    def send_order(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
+    def send_repeatable(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
         """Send a call that may be given again later, and wait until it counts.
 
         Whoever repeats a command that was killed means the same order: what it sent is waited for.
@@ -371,16 +371,16 @@ class Session:
         approve = contract.functions.approve
         purpose = f"allow {self.profile.format_amount(amount, token)} to be taken"
         try:
-            self.send_order(approve(spender, amount), purpose)
+            self.send_repeatable(approve(spender, amount), purpose)
         except RevertedError:
             if allowed == 0:
                 raise
             # Some tokens take a new allowance only where there is none.
-            self.send_order(approve(spender, 0), "end an older allowance")
-            self.send_order(approve(spender, amount), purpose)
+            self.send_repeatable(approve(spender, 0), "end an older allowance")
+            self.send_repeatable(approve(spender, amount), purpose)
 
     @contextlib.contextmanager
-    def alone(self, what: str) -> Iterator[None]:
+    def exclusive(self, what: str) -> Iterator[None]:
         """Let only one process and thread of this home at a time do something; others wait.
 
         Args:

@@ -108,7 +108,7 @@ class Settlement:
         """Refund purchases that were not delivered in time, or whose version is dead."""
         return self._send_all(self.plan_refund, purchases)
 
-    def owed(self, token: str, account: str) -> dict[str, int]:
+    def credits(self, token: str, account: str) -> dict[str, int]:
         """Return what each contract's ledger holds for an account, by the contract's role."""
         chain = self.session.chain
         roles = ("registry", "market", "staking")
@@ -129,7 +129,7 @@ class Settlement:
             MarketError: Less is owed.
         """
         session = self.session
-        show, owed = session.profile.format_amount, self.owed(token, account)
+        show, owed = session.profile.format_amount, self.credits(token, account)
         total = sum(owed.values())
         if amount > total:
             raise MarketError(f"only {show(total, token)} is owed to {account}; take out no more")
@@ -143,7 +143,7 @@ class Settlement:
             call = getattr(session.chain, role).functions.withdraw(
                 token, account, 0 if part == entry else part
             )
-            receipts.append(session.send_order(call, f"withdraw {show(part, token)}"))
+            receipts.append(session.send_repeatable(call, f"withdraw {show(part, token)}"))
             left -= part
         return receipts
 
@@ -178,7 +178,7 @@ class Settlement:
             version = catalogue.version(f"0x{epoch.custody.terms_id.hex()}")
             # Not once for ever: what was skipped because it was too early comes again.
             receipts += [
-                session.send_order(order.call, order.purpose)
+                session.send_repeatable(order.call, order.purpose)
                 for order in plan(version, epoch, list(group))
             ]
         catalogue.sync()

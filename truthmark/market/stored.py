@@ -187,7 +187,7 @@ class _Finder:
         purchases = catalogue.purchases(terms_id=version.terms_id)
         epochs = catalogue.epochs(version.terms_id)
         states = catalogue.states(epochs)
-        status, _ = catalogue.standing(version)
+        status, _ = catalogue.status(version)
         is_mine = version.terms.seller.lower() in self._accounts
         in_custody = version.terms_id.hex() in self._kept or any(
             custodian.lower() in self._accounts and not epoch.custody.is_direct

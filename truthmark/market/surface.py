@@ -414,7 +414,7 @@ def choose_custody(
     if custodians is None or isinstance(custodians, int):
         if fresh and custodians in (None, len(fresh.custodians)):
             dealt = CustodyOffer.of(fresh.custody)
-            if dealt.grants(offer):
+            if dealt.satisfies(offer):
                 return CustodyChoice(tuple(known[a.lower()] for a in fresh.custodians), dealt)
         return Seller(session).choose_custodians(
             token.address, windows, offer, custodians, size, without=without

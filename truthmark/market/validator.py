@@ -303,6 +303,6 @@ class ValidatorOwner:
             )
 
     def _send(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
-        receipt = self.session.send_order(call, purpose, pays=pays)
+        receipt = self.session.send_repeatable(call, purpose, pays=pays)
         self.session.catalogue.sync()
         return receipt

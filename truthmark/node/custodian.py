@@ -129,7 +129,7 @@ class CustodianRole:
         if not self.dry_run:
             self._resume()
         view.refresh()
-        self._look_around()
+        self._update_metrics()
         self._drop()
         custodies = sorted(view.custodies, key=_urgency)
         self._certain = self._find_certain(custodies)
@@ -146,12 +146,12 @@ class CustodianRole:
         obliged = 0
         for held in custodies:
             try:
-                if self._tend(held, offer, waiting):
+                if self._process(held, offer, waiting):
                     obliged += 1
-                self.notifier.close_matter("problem", _name(held))
+                self.notifier.resolve("problem", _name(held))
             except GasError as error:
                 self._problem("gas", f"{_title(held)}: {error}")
-                self.notifier.tell("problem", str(error), about="gas")
+                self.notifier.notify("problem", str(error), about="gas")
             except ChainError as error:
                 self._problem("chain", f"{_title(held)}: {error}")
             except Exception as error:  # no custody may keep the others from being served
@@ -159,7 +159,7 @@ class CustodianRole:
                     log.exception("%s", _title(held))
                 self.metrics.problems.labels("custody").inc()
                 text = f"{_title(held)}: {_reason(error)}"
-                self.notifier.tell("problem", text, about=_name(held))
+                self.notifier.notify("problem", text, about=_name(held))
         self.metrics.custodies.set(obliged)
         self.metrics.sent.set(len(self._pending))
         return obliged
@@ -173,7 +173,7 @@ class CustodianRole:
             log.info("%s", error)
         self._pending = {intent.key for intent in journal.pending()}
 
-    def _look_around(self) -> None:
+    def _update_metrics(self) -> None:
         view, account = self.view, self.session.address
         self.metrics.block.set(view.block.number)
         self.metrics.gas.set(view.gas)
@@ -202,25 +202,25 @@ class CustodianRole:
     def _state(self, kind: str, is_so: bool, text: str) -> None:
         """Tell once that something is so, and again only after it was not."""
         if is_so:
-            self.notifier.tell(kind, text, about=kind)
+            self.notifier.notify(kind, text, about=kind)
         else:
-            self.notifier.close_matter(kind, kind)
+            self.notifier.resolve(kind, kind)
 
     # -------------------------------------------------------------- one custody
 
-    def _tend(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
+    def _process(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
         """Do what one custody needs, and tell whether we answer for it."""
         if self._is_outdated(held):
             return False
         self._tell_changes(held)
         if not held.is_accepted:
-            return self._consider(held, offer, waiting)
+            return self._maybe_accept(held, offer, waiting)
         is_dead = held.version.status is VersionStatus.DEAD
         if held.state.status in (CustodyStatus.LIVE, CustodyStatus.CLOSED) and not is_dead:
             self._sell(held)
         if held.is_released:
             if is_dead or not any(held.seat.index in p.delivered for p in held.purchases.values()):
-                self._let_go(held)
+                self._stop_tracking(held)
             return False
         if held.state.status is CustodyStatus.LIVE:
             self._extend(held, offer)
@@ -236,14 +236,14 @@ class CustodianRole:
         """
         matter = f"outdated {_name(held)}"
         if not held.is_outdated:
-            self.notifier.close_matter("problem", matter)
+            self.notifier.resolve("problem", matter)
             return False
         self.metrics.problems.labels("outdated").inc()
         text = (
             f"{_title(held)}: a chain endpoint knows less of it than its own logs say; nothing is "
             "done about it now; if it stays so use another endpoint"
         )
-        self.notifier.tell("problem", text, about=matter)
+        self.notifier.notify("problem", text, about=matter)
         return True
 
     def _tell_changes(self, held: Held) -> None:
@@ -253,31 +253,31 @@ class CustodianRole:
         self._seen[held.seat.epoch.custody_id] = Held(held.seat, held.version, now)
         fined = held.seat.index in bits(now.fined)
         if fined and not held.is_released:
-            self.notifier.tell("fined", f"{_title(held)}: silent about a purchase")
+            self.notifier.notify("fined", f"{_title(held)}: silent about a purchase")
         if before is None:
             return
         if fined and held.seat.index not in bits(before.state.fined):
             self._count_missed(held)  # somebody else refunded before we saw it
         if held.is_accepted and not before.is_accepted:
-            self.notifier.tell("accepted", f"{_title(held)} as custodian {held.seat.index}")
+            self.notifier.notify("accepted", f"{_title(held)} as custodian {held.seat.index}")
         was_obliged = held.seat.index in bits(before.state.active)
         is_obliged = held.seat.index in bits(now.active)
         was_live = before.state.status is CustodyStatus.LIVE
         if was_live and is_obliged and (now.end > before.state.end or not was_obliged):
-            self.notifier.tell("extended", f"{_title(held)} until {now.end}")
+            self.notifier.notify("extended", f"{_title(held)} until {now.end}")
         if was_obliged and not is_obliged:
-            self.notifier.tell("leaving", f"{_title(held)} at {now.previous_end}")
+            self.notifier.notify("leaving", f"{_title(held)} at {now.previous_end}")
         if now.status in _ENDED and before.state.status not in _ENDED and held.is_accepted:
-            self.notifier.tell("ended", f"{_title(held)} is {now.status.name.lower()}")
+            self.notifier.notify("ended", f"{_title(held)} is {now.status.name.lower()}")
         if held.is_released and not before.is_released:
-            self.notifier.tell("released", f"{_title(held)}; its stake is free")
+            self.notifier.notify("released", f"{_title(held)}; its stake is free")
 
-    def _consider(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
+    def _maybe_accept(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
         """Accept a custody that suits the offer; checked and pinned first."""
         view, version, epoch = self.view, held.version, held.seat.epoch
         now = view.block.timestamp
         if held.state.status in _ENDED or now > epoch.custody.accept_until:
-            self._let_go(held)
+            self._stop_tracking(held)
             return False
         if view.gas < self.policy.gas_reserve or not view.is_actor:
             return False
@@ -372,7 +372,7 @@ class CustodianRole:
         if not self.notifier.is_open("missed", name):
             self.metrics.missed.inc()
             self._missed.add(held.seat.epoch.custody_id)
-        self.notifier.tell(
+        self.notifier.notify(
             "missed",
             f"purchase {_short(purchase)} of {held.version.ref} was not delivered",
             about=name,
@@ -524,16 +524,16 @@ class CustodianRole:
         """Whether a job is done; tells the operator where it fails."""
         matter = f"{what} {_name(held)}"
         if job.is_done:
-            self.notifier.close_matter("problem", matter)
+            self.notifier.resolve("problem", matter)
             return True
         if job.error is not None and self._told_errors.get(matter) is not job.error:
             self._told_errors[matter] = job.error
             self.metrics.problems.labels(what).inc()
             text = f"{_title(held)}: {_reason(job.error)}"
             if held.is_accepted:
-                self.notifier.tell("problem", text, about=matter)
+                self.notifier.notify("problem", text, about=matter)
             elif isinstance(job.error, KeysError):
-                self.notifier.tell("refused", text, about=matter)
+                self.notifier.notify("refused", text, about=matter)
             else:  # a stranger's data that cannot be had is the stranger's problem
                 log.info("%s", text)
         return False
@@ -554,14 +554,14 @@ class CustodianRole:
             keys = [found[key] for key in reversed(registered) if key in found]
             self._keys = registered, keys
             if registered[-1] not in found:
-                self.notifier.tell(
+                self.notifier.notify(
                     "problem",
                     "the newest registered encryption key is not this operator's, so no new share "
                     "can be opened; register one with `truthmark stake rotate-key`",
                 )
         return self._keys[1]
 
-    def _let_go(self, held: Held) -> None:
+    def _stop_tracking(self, held: Held) -> None:
         """Look at a custody no more, and drop its bytes unless another one needs them."""
         self.view.forget(held)
         custody_id, terms_id = held.seat.epoch.custody_id, held.version.terms_id
@@ -630,7 +630,7 @@ class CustodianRole:
         self._problem("refused", f"{order.purpose}: {error}")
         self._refusals[order.key] += 1
         if self._refusals[order.key] == MAX_REPEATS:
-            self.notifier.tell("problem", f"{order.purpose} is refused again and again: {error}")
+            self.notifier.notify("problem", f"{order.purpose} is refused again and again: {error}")
 
     def _problem(self, kind: str, text: str) -> None:
         self.metrics.problems.labels(kind).inc()

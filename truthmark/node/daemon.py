@@ -176,12 +176,12 @@ class Node:
                 log.exception("this should not happen; please report it")
             health.problem = str(error) or type(error).__name__
             self.metrics.problems.labels("outage" if is_outage else "round").inc()
-            notifier.tell("outage", health.problem, about="outage")
+            notifier.notify("outage", health.problem, about="outage")
             return
         if notifier.is_open("outage", "outage"):
-            notifier.close_matter("outage", "outage")
-            notifier.tell("back", f"working again at block {role.view.block.number}", about="")
-            notifier.close_matter("back", "")
+            notifier.resolve("outage", "outage")
+            notifier.notify("back", f"working again at block {role.view.block.number}", about="")
+            notifier.resolve("back", "")
         is_first = health.round_at is None
         health.block, health.chain_time = role.view.block.number, role.view.block.timestamp
         health.sent = role.pending
@@ -213,7 +213,7 @@ class Node:
             now=self.health.chain_time,
             allow_private=is_devnet(session.settings),
         ):
-            notifier.tell(
+            notifier.notify(
                 "problem",
                 f"the offer says that this node answers at {offer.url}, but it does not when asked "
                 "from here; check --blocks-port, --blocks-host and the way in, or publish the "

@@ -105,8 +105,8 @@ class Notifier:
     )
     _thread: threading.Thread | None = field(default=None, repr=False)
 
-    def tell(self, kind: str, text: str, about: str | None = None) -> None:
-        """Say something to the operator, unless it was said before.
+    def notify(self, kind: str, text: str, about: str | None = None) -> None:
+        """Notify the operator, unless this was said before.
 
         Args:
             kind: Such as "accepted", "low-gas", "missed".
@@ -135,7 +135,7 @@ class Notifier:
         """Whether a matter was told and is not over."""
         return (kind, about) in self._said
 
-    def close_matter(self, kind: str, about: str) -> None:
+    def resolve(self, kind: str, about: str) -> None:
         """Say that something is over, so that it is told again when it comes again."""
         self._said.pop((kind, about), None)
 

@@ -298,7 +298,7 @@ class Devnet:
                 else:
                     artifact = load_test_artifact("TestToken")
                     give = session.chain.at(token, artifact, "token").functions.mint
-                session.send_order(give(address, units), f"fund {address}")
+                session.send_repeatable(give(address, units), f"fund {address}")
 
     def home(self, role: str) -> Path:
         """Return a role's home folder: what TRUTHMARK_HOME may be set to.

@@ -183,7 +183,7 @@ def test_open_table__csv_that_would_be_misread__is_refused_in_one_line(
 ) -> None:
     with pytest.raises(CodecError, match=message) as caught:
         read(tmp_path / "x.csv", content)
-    assert "or pack it as it is with --as-files" in str(caught.value)
+    assert "or pack it byte for byte with --raw" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -203,7 +203,7 @@ def test_open_table__csv_that_would_be_misread__is_refused_in_one_line(
 def test_open_table__tsv_with_quotes_that_are_none__is_refused(
     content: str, line: int, tmp_path: Path
 ) -> None:
-    with pytest.raises(CodecError, match=f"x.tsv, line {line}: .*--as-files"):
+    with pytest.raises(CodecError, match=f"x.tsv, line {line}: .*--raw"):
         read(tmp_path / "x.tsv", content)
 
 

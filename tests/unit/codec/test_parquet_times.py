@@ -56,7 +56,7 @@ def test_open_table__int96_that_no_unit_holds__is_refused(tmp_path: Path) -> Non
     assert near.count(value) == 1
     far = value[:8] + (5_000_000).to_bytes(4, "little")
     path.write_bytes(near.replace(value, far))
-    with pytest.raises(CodecError, match=r"years beyond 1677 to 2262 .*--as-files"):
+    with pytest.raises(CodecError, match=r"years beyond 1677 to 2262 .*--raw"):
         read(path)
 
 
@@ -90,7 +90,7 @@ def test_open_table__old_days_of_spark__are_refused_where_another_calendar_count
     table = pa.table({"x": pa.array(values, kind)}).replace_schema_metadata(metadata)
     pq.write_table(table, tmp_path / "x.parquet")
     if is_old and is_julian:
-        with pytest.raises(CodecError, match=r"Julian calendar; write it again .*--as-files"):
+        with pytest.raises(CodecError, match=r"Julian calendar; write it again .*--raw"):
             read(tmp_path / "x.parquet")
     else:
         assert read(tmp_path / "x.parquet")["x"].to_pylist() == values

@@ -79,14 +79,14 @@ def test_pack__table_file__reads_back_equal(name: str, write: Any, tmp_path: Pat
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
 def test_pack__table_file_as_bytes__keeps_every_byte(name: str, write: Any, tmp_path: Path) -> None:
     write(tmp_path / name)
-    with reopened(tmp_path / name, tmp_path, as_bytes=True) as container:
+    with reopened(tmp_path / name, tmp_path, raw=True) as container:
         assert container.read_bytes(name) == (tmp_path / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", [name for name, _ in FILES])
 def test_pack__file_that_is_no_such_table__says_how_to_pack_it(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"" if name.endswith("sv") else b"\x00\xffno table at all\n")
-    with pytest.raises(CodecError, match="--as-files"):
+    with pytest.raises(CodecError, match="--raw"):
         pack(tmp_path / name, tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
 

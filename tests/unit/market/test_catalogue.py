@@ -448,8 +448,8 @@ def word(status: int = 1, price: int = 9, listing_id: int = 4, version: int = 1)
 def test_standing__named_the_same__gives_status_and_price(paper: Paper) -> None:
     paper.list_version(4)
     registry_says(paper, word(status=2))
-    standing = paper.catalogue.standing(paper.catalogue.version("4"))
-    assert standing == (VersionStatus.PAUSED, 9)
+    status = paper.catalogue.status(paper.catalogue.version("4"))
+    assert status == (VersionStatus.PAUSED, 9)
 
 
 @pytest.mark.parametrize("named", [{"listing_id": 5}, {"version": 2}])
@@ -459,14 +459,14 @@ def test_standing__chain_has_it_under_another_name__is_refused(
     paper.list_version(4)
     registry_says(paper, word(**named))
     with pytest.raises(EndpointsDisagreeError, match="does not know these terms as 4@1"):
-        paper.catalogue.standing(paper.catalogue.version("4"))
+        paper.catalogue.status(paper.catalogue.version("4"))
 
 
 def test_standing__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
     paper.list_version(4)
     registry_says(paper, word(status=77))
     with pytest.raises(MalformedReplyError, match="unknown status 77; try another one"):
-        paper.catalogue.standing(paper.catalogue.version("4"))
+        paper.catalogue.status(paper.catalogue.version("4"))
 
 
 def test_states__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
@@ -541,7 +541,7 @@ def test_require_noted__what_the_market_noted__must_be_these_parts(
     paper.chain.agreed_call = agreed
     paper.chain.final_block = lambda: "final"
     with contextlib.nullcontext() if kind is None else pytest.raises(kind, match="use another end"):
-        paper.catalogue.require_noted(purchase, PARTS)
+        paper.catalogue.require_parts_recorded(purchase, PARTS)
     assert asked == [(purchase.purchase_id, "final")]
 
 

@@ -94,7 +94,7 @@ def desk(paper: Paper) -> Desk:
 def test_send_order__given_again_later__is_sent_again(desk: Desk) -> None:
     for nonce in (0, 1):
         desk.nonce = nonce
-        desk.session.send_order(desk.call(), "fund")
+        desk.session.send_repeatable(desk.call(), "fund")
     assert len(set(desk.journal.sent)) == 2
 
 
@@ -103,7 +103,7 @@ def test_send_order__repeated_after_a_kill__is_waited_for(desk: Desk) -> None:
     # Killed after it was sent; by now it is mined, so the account's nonce has moved on.
     desk.journal.on_its_way["fund:begun"] = call.intent("fund:begun", "fund")
     desk.nonce = 1
-    assert desk.session.send_order(call, "fund").key == "fund:begun"
+    assert desk.session.send_repeatable(call, "fund").key == "fund:begun"
     assert desk.journal.sent == []
 
 
@@ -119,7 +119,7 @@ def test_send__orders_about_purchases_alike_in_64_bits__are_both_sent(desk: Desk
 def test_send_order__something_else_is_on_its_way__is_sent(desk: Desk) -> None:
     other = desk.call(b"other")
     desk.journal.on_its_way["x"] = other.intent("x", "fund")
-    desk.session.send_order(desk.call(), "fund")
+    desk.session.send_repeatable(desk.call(), "fund")
     assert len(desk.journal.sent) == 1
 
 
@@ -148,7 +148,7 @@ class Allowances:
         self.only_from_zero = only_from_zero
         self.functions = self
         desk.session.token = lambda address: self  # type: ignore[assignment, method-assign, return-value]
-        desk.session.send_order = self.take  # type: ignore[assignment, method-assign]
+        desk.session.send_repeatable = self.take  # type: ignore[assignment, method-assign]
 
     def allowance(self, owner: str, spender: str) -> Any:
         return SimpleNamespace(call=lambda: self.allowed)
@@ -193,7 +193,7 @@ def test_allow__token_refuses_anyhow__is_its_refusal(
     def refuse(amount: int, purpose: str) -> None:
         raise RevertedError("frozen")
 
-    monkeypatch.setattr(desk.session, "send_order", refuse)
+    monkeypatch.setattr(desk.session, "send_repeatable", refuse)
     with pytest.raises(RevertedError, match="frozen"):
         desk.session.allow(DOLLAR.address, address(1), 7)
     assert token.allowed == 0
@@ -208,7 +208,7 @@ def test_alone__threads__take_turns(paper: Paper) -> None:
     def work() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with paper.session.alone("buy"):
+            with paper.session.exclusive("buy"):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -230,7 +230,7 @@ def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
         "from tests.utils.paper_market import PROFILE\n"
         "s = Session(Settings(home=Path(sys.argv[1])))\n"
         "s.__dict__['profile'] = PROFILE\n"
-        "with s.alone('buy'):\n"
+        "with s.exclusive('buy'):\n"
         "    print('in', flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -239,7 +239,7 @@ def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
     entered = threading.Event()
 
     def enter() -> None:
-        with paper.session.alone("buy"):
+        with paper.session.exclusive("buy"):
             entered.set()
 
     try:
@@ -248,7 +248,7 @@ def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.2)
-        with paper.session.alone("something else"):
+        with paper.session.exclusive("something else"):
             pass
     finally:
         child.kill()
@@ -262,7 +262,7 @@ def test_alone__home_cannot_be_written__says_so(paper: Paper) -> None:
     (paper.session.home / "locks").write_text("a file")
     with (
         pytest.raises(ConfigError, match="give rights to the home folder"),
-        paper.session.alone("buy"),
+        paper.session.exclusive("buy"),
     ):
         raise AssertionError("it went on without the lock")
 

@@ -209,4 +209,4 @@ def test_offer_of__dealt_custody__is_what_was_offered(changes: dict[str, int]) -
 def test_offer_grants__what_is_asked__but_may_pay_more(
     changes: dict[str, int], is_granted: bool
 ) -> None:
-    assert OFFER.grants(replace(OFFER, **changes)) is is_granted
+    assert OFFER.satisfies(replace(OFFER, **changes)) is is_granted

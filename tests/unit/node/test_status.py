@@ -75,16 +75,16 @@ def test_server__port_taken__says_so(served: tuple[Health, Metrics, str]) -> Non
 
 def test_tell__again__is_said_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
     notifier = Notifier()
-    notifier.tell("low-gas", "3 left", about="gas")
-    notifier.tell("low-gas", "2 left", about="gas")
-    notifier.tell("missed", "a")
-    notifier.tell("missed", "a")
-    notifier.tell("missed", "b")
+    notifier.notify("low-gas", "3 left", about="gas")
+    notifier.notify("low-gas", "2 left", about="gas")
+    notifier.notify("missed", "a")
+    notifier.notify("missed", "a")
+    notifier.notify("missed", "b")
     assert [r.getMessage() for r in caplog.records] == ["low-gas: 3 left", "missed: a", "missed: b"]
     assert notifier.is_open("low-gas", "gas")
-    notifier.close_matter("low-gas", "gas")
+    notifier.resolve("low-gas", "gas")
     assert not notifier.is_open("low-gas", "gas")
-    notifier.tell("low-gas", "1 left", about="gas")
+    notifier.notify("low-gas", "1 left", about="gas")
     assert caplog.records[-1].getMessage() == "low-gas: 1 left"
 
 
@@ -98,7 +98,7 @@ def test_tell__with_a_url__posts_in_order_and_survives_refusals() -> None:
     with serve(answer) as server:
         notifier = Notifier(server.url)
         for text in ("one", "two", "three"):
-            notifier.tell("accepted", text)
+            notifier.notify("accepted", text)
         notifier._queue.join()
     assert [entry["text"] for entry in heard] == ["one", "two", "three"]
     assert heard[0] == {"kind": "accepted", "text": "one"}
@@ -107,7 +107,7 @@ def test_tell__with_a_url__posts_in_order_and_survives_refusals() -> None:
 def test_tell__url_with_a_token__is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     for url in ("http://127.0.0.1:1/SECRET", "nonsense://SECRET"):
         notifier = Notifier(url)
-        notifier.tell("accepted", "one")
+        notifier.notify("accepted", "one")
         notifier._queue.join()
     assert "cannot notify the operator" in caplog.text
     assert "SECRET" not in caplog.text

@@ -59,7 +59,7 @@ class CustodyOffer:
             terms=1 + (custody.last_end - custody.end) // custody.term_seconds,
         )
 
-    def grants(self, asked: "CustodyOffer") -> bool:
+    def satisfies(self, asked: "CustodyOffer") -> bool:
         """Whether this is what is asked; fees may be higher."""
         return (
             self.fee >= asked.fee
