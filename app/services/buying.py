@@ -20,7 +20,7 @@ from app.services.reading import (
 )
 from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of
 from app.views import Mark
-from truthmark.cli.output import clean, moment, size
+from truthmark.cli.output import clean, format_time, size
 from truthmark.codec import (
     Container,
     File,
@@ -289,7 +289,7 @@ def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
         ref=version.ref,
         title=card.title if card else "its description cannot be read now",
         paid=_paid(session, purchase),
-        bought=moment(purchase.bought_at),
+        bought=format_time(purchase.bought_at),
         steps=_steps(purchase, threshold, can_refund),
         note=_note(session, purchase, version, can_refund),
         can_open=has_key,
@@ -318,7 +318,7 @@ def _steps(purchase: Purchase, threshold: int, is_failed: bool) -> tuple[views.S
 
 def _note(session: Session, purchase: Purchase, version: Version, can_refund: bool) -> str:
     now = chain_now(session)
-    until = moment(purchase.deadline, now)
+    until = format_time(purchase.deadline, now)
     if purchase.status is PurchaseStatus.REFUNDED:
         return "Your money was given back."
     if purchase.status is PurchaseStatus.SETTLED:
@@ -350,7 +350,7 @@ def _wrong_key(session: Session, complaint: WrongKeyComplaint) -> views.WrongKey
     return views.WrongKey(
         cost="" if cost is None else session.profile.format_native(cost),
         brings=_brings(session, complaint),
-        until=moment(opened.purchase.deadline, now),
+        until=format_time(opened.purchase.deadline, now),
         is_late=now > opened.purchase.deadline,
     )
 

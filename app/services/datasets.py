@@ -9,7 +9,7 @@ import streamlit as st
 from app import views
 from app.services.reading import chain_now, find_version, listed_versions, shared_reader
 from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
-from truthmark.cli.output import clean, duration, moment, plural, size
+from truthmark.cli.output import clean, duration, format_time, plural, size
 from truthmark.codec import (
     Manifest,
 )
@@ -154,7 +154,7 @@ def _silence(session: Session, quote: Quote) -> str:
     """Return what to say of a seller who has to deliver and seems to be gone."""
     if not quote.epoch.custody.is_direct or not is_seller_silent(session, quote.version):
         return ""
-    seen = moment(seller_seen_at(session, quote.version))
+    seen = format_time(seller_seen_at(session, quote.version))
     return (
         f"The seller must hand the key over, and was last seen on the chain {seen}. If it does not "
         f"come within {duration(quote.version.terms.delivery_seconds)}, you take your money back."
@@ -169,16 +169,16 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
     if state.is_awaited(custody, now):
         missing = custody.count - len(bits(state.accepted))
         headline = f"Waiting for {plural(missing, 'custodian')} to accept"
-        details.append(f"until {moment(custody.accept_until, now)}")
+        details.append(f"until {format_time(custody.accept_until, now)}")
     elif not is_good:
         headline = "Ended: nothing can be bought from these keepers"
     elif custody.is_direct:
         headline = "The seller keeps the key"
-        details.append(f"until {moment(state.end, now)}")
+        details.append(f"until {format_time(state.end, now)}")
         details.append("The seller hands it over in person, so a program of theirs has to run.")
     else:
         headline = f"{custody.threshold} of {custody.count} custodians hand over the key"
-        details.append(f"until {moment(state.end, now)}")
+        details.append(f"until {format_time(state.end, now)}")
         details.append("Each has only a part of it. The seller may be offline.")
     if custody.lock:
         stake = session.profile.contracts["token"].address

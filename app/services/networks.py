@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from app import views
 from app.services.reading import listed_versions, shared_reader
 from app.services.texts import percent_of, said_of
-from truthmark.cli.output import clean, duration, moment, plural
+from truthmark.cli.output import clean, duration, format_time, plural
 from truthmark.errors import (
     TruthmarkError,
 )
@@ -36,7 +36,7 @@ def network() -> views.Network:
         name=profile.name,
         chain_id=profile.chain_id,
         height=head.number,
-        time=moment(head.timestamp),
+        time=format_time(head.timestamp),
         indexed=tip.number,
         health=tuple(_health(session, head.number - tip.number, head.timestamp)),
         contracts=tuple(

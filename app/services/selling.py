@@ -18,7 +18,7 @@ from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.cli.backups import is_covered, write_backup
 from truthmark.cli.command import State
-from truthmark.cli.output import clean, duration, moment, size
+from truthmark.cli.output import clean, duration, format_time, size
 from truthmark.codec import (
     CardPolicy,
     Manifest,
@@ -263,7 +263,9 @@ def acceptance(ref: str) -> views.Acceptance:
         epoch.custody.is_direct,
         problem,
         missing=tuple(a for j, a in enumerate(epoch.custodians, 1) if j not in accepted),
-        until=moment(epoch.custody.accept_until, session.catalogue.follower.index.tip().timestamp),
+        until=format_time(
+            epoch.custody.accept_until, session.catalogue.follower.index.tip().timestamp
+        ),
         can_deal_again=epoch.custody_id in lapsed and epoch.custody.epoch < MOST_AGAIN,
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import views
-from truthmark.cli.output import clean, moment
+from truthmark.cli.output import clean, format_time
 from truthmark.market.records import (
     BPS,
 )
@@ -29,7 +29,7 @@ def percent_of(share_bps: int) -> str:
 
 def day_of(unix: int) -> str:
     """Return the day of a Unix time."""
-    return moment(unix).partition(" ")[0]
+    return format_time(unix).partition(" ")[0]
 
 
 def paragraphs_of(text: str) -> str:

@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, find_version, json_option, yes_option
-from truthmark.cli.output import ask, bar, moment, out, out_json, say
+from truthmark.cli.output import ask, echo, echo_json, format_time, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import ConfigError, DeliveryError, MarketError
 
@@ -46,14 +46,14 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
                 for purchase in due
                 for refreshed in session.catalogue.purchases(purchase_id=purchase.purchase_id)
             ]
-            out_json([purchase_json(session, _version_of(session, p), p) for p in done])
+            echo_json([purchase_json(session, _version_of(session, p), p) for p in done])
             return
         for purchase in due:
             version = _version_of(session, purchase)
             shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
-            out(f"{version.ref}: {shown} came back")
+            echo(f"{version.ref}: {shown} came back")
         if nothing:
-            say(nothing)
+            info(nothing)
 
 
 def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
@@ -64,7 +64,7 @@ def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
         first = min(waiting, key=lambda p: p.deadline)
         return (
             "nothing can be refunded yet: a key may still come until "
-            f"{moment(first.deadline, session.chain.time())}"
+            f"{format_time(first.deadline, session.chain.time())}"
         )
     return "there is nothing to refund"
 
@@ -92,20 +92,20 @@ def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> No
     with state.session(signs=True) as session:
         session.journal.resume()
         version = find_version(session, dataset)
-        buyer = Buyer(session, say)
+        buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:
             raise MarketError(
                 f"the key of {version.ref} has not come yet; if it does not come until "
-                f"{moment(purchase.deadline, session.chain.time())}, run `truthmark refund`"
+                f"{format_time(purchase.deadline, session.chain.time())}, run `truthmark refund`"
             )
-        with bar("fetching") as progress:
+        with progress_bar("fetching") as progress:
             folder = buyer.fetch(version, progress)
         try:
             opened = buyer.receive(version, purchase, folder)
         except WrongKeyComplaint as complaint:
             settle_complaint(session, buyer, complaint, yes=yes)
-        with bar("opening") as progress:
+        with progress_bar("opening") as progress:
             found = find_unreadable(folder, opened.cek, progress=progress)
         if found is None:
             raise MarketError(
@@ -128,12 +128,12 @@ def _tell_unreadable(
     from truthmark.market.drafts.evidence import show_unreadable
 
     ref, seller = opened.version.ref, opened.version.terms.seller
-    say(f"the key of {ref} is the one that the seller committed to, but {found.text}")
-    say("no contract sees that: it compares hashes of keys, so nothing brings the money back")
+    info(f"the key of {ref} is the one that the seller committed to, but {found.text}")
+    info("no contract sees that: it compares hashes of keys, so nothing brings the money back")
     if found.shard is None:
-        say("to show it to others you would have to show the key; ask somebody who bought it too")
+        info("to show it to others you would have to show the key; ask somebody who bought it too")
     elif evidence is None:
-        say(f"`truthmark complain {ref} --evidence FILE` writes down what shows it to everybody")
+        info(f"`truthmark complain {ref} --evidence FILE` writes down what shows it to everybody")
     else:
         index = read_index(opened.folder, read_manifest(opened.folder))
         profile, market = session.profile, session.chain.market.address
@@ -142,7 +142,7 @@ def _tell_unreadable(
             write_new(evidence, json.dumps(shown, indent=2).encode() + b"\n")
         except FileExistsError as error:
             raise ConfigError(f"{evidence} exists; name a new file for the evidence") from error
-        out(f"{evidence} shows it to everybody; its key opens nothing and gives away no other")
+        echo(f"{evidence} shows it to everybody; its key opens nothing and gives away no other")
     raise DeliveryError(f"{ref} is paid for and cannot be read; warn others of seller {seller}")
 
 
@@ -166,24 +166,24 @@ def settle_complaint(
     if now > purchase.deadline:
         raise DeliveryError(
             f"the key of {version.ref} is wrong, but complaints ended at "
-            f"{moment(purchase.deadline, now)}; nothing can be done about this purchase"
+            f"{format_time(purchase.deadline, now)}; nothing can be done about this purchase"
         ) from complaint
-    say(
+    info(
         f"the key of {version.ref} is wrong: it does not open part {complaint.wrong.i} that the "
         "seller committed to; the contract decides that, and pays you back"
     )
     cost = buyer.complaint_cost(complaint)
     about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
-    say(
+    info(
         f"a complaint costs {about}gas; "
         f"it brings back your {show(paid(session, purchase), token)} and "
         f"{show(complaint.reward, token)} of the seller's bond"
     )
-    say("it also makes the wrong key public and ends the listing for everybody")
+    info("it also makes the wrong key public and ends the listing for everybody")
     if not ask("complain?", yes=yes):
         raise DeliveryError(
             f"the key of {version.ref} is wrong; `truthmark complain {version.ref}` counts until "
-            f"{moment(purchase.deadline, now)}"
+            f"{format_time(purchase.deadline, now)}"
         ) from complaint
     buyer.complain(complaint)
     _pay_out(session, token)
@@ -209,7 +209,7 @@ def take_money_back(
     if not _refundable(session, [purchase]):
         raise error
     shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
-    say(str(error))
+    info(str(error))
     if not ask(f"take your {shown} back now?", yes=yes):
         raise DeliveryError(
             f"{version.ref} was not delivered; `truthmark refund {version.ref}` brings your money "

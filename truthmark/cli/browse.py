@@ -11,12 +11,12 @@ from truthmark.cli.output import (
     amount_json,
     clean,
     duration,
-    facts,
-    moment,
-    out,
-    out_json,
+    echo,
+    echo_json,
+    format_time,
+    info,
     plural,
-    say,
+    print_fields,
     size,
     table,
     width,
@@ -73,7 +73,7 @@ def search(
         sold, mine = session.catalogue.sold(ids), own_purchases(session)
         sizes = {hit.version.terms_id: _size(session, hit.version) for hit in hits}
         if as_json:
-            out_json(
+            echo_json(
                 [
                     {
                         **dataset_json(session, hit.version),
@@ -90,9 +90,9 @@ def search(
             )
             return
         if hits.pending:
-            say(f"{hits.pending} more could not be read in time; search again")
+            info(f"{hits.pending} more could not be read in time; search again")
         if not hits:
-            say("nothing that fits is for sale here")
+            info("nothing that fits is for sale here")
             return
         table(
             [
@@ -110,7 +110,7 @@ def search(
             ("data set", "title", "price", "holds", "sold", "licence", "you"),
         )
         if hits.is_cut:
-            say("there are more; raise --limit")
+            info("there are more; raise --limit")
 
 
 def own_purchases(session: "Session") -> "dict[bytes, Purchase]":
@@ -198,7 +198,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         mine = own_purchases(session).get(version.terms_id)
         quote, why_not = can_be_bought(session, version)
         if as_json:
-            out_json(
+            echo_json(
                 {
                     **dataset_json(session, version),
                     "card": card,
@@ -221,7 +221,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         how = _STATUS[version.status.name]
         if version.status.name == "OPEN":
             how = "listed, but cannot be bought now" if quote is None else "for sale"
-        out(f"data set {version.ref}: {how}")
+        echo(f"data set {version.ref}: {how}")
         _show_card(session, version, manifest, card, problem)
         _show_status(session, version, mine, quote, why_not)
         _show_terms(session, version)
@@ -254,14 +254,14 @@ def _show_status(
     why_not: str | None,
 ) -> None:
     if mine is not None:
-        out(f"  you have bought it: `truthmark get {version.ref} FOLDER` opens it, at no cost")
+        echo(f"  you have bought it: `truthmark get {version.ref} FOLDER` opens it, at no cost")
     elif version.terms.seller == session.known_address:
-        out("  you sell it: `truthmark sales` tells more")
+        echo("  you sell it: `truthmark sales` tells more")
     if quote is None:
-        out(f"  cannot be bought now: {clean(why_not)}")
+        echo(f"  cannot be bought now: {clean(why_not)}")
     else:
         total = session.profile.format_amount(quote.total, version.terms.token)
-        out(f"  can be bought now, for {total} with all fees")
+        echo(f"  can be bought now, for {total} with all fees")
 
 
 def _read_public(
@@ -286,13 +286,13 @@ def _show_card(
     problem: str | None,
 ) -> None:
     if card is None:
-        out(f"  its card cannot be shown: {clean(problem)}")
+        echo(f"  its card cannot be shown: {clean(problem)}")
     else:
         for line in card_lines(card, width() - 2):
             click.echo(f"  {line}")
     if manifest is not None:
-        out(f"  size: {size(manifest.size)}, encrypted")
-    out(f"  seller: {version.terms.seller}, listed {moment(version.listed_at)}")
+        echo(f"  size: {size(manifest.size)}, encrypted")
+    echo(f"  seller: {version.terms.seller}, listed {format_time(version.listed_at)}")
 
 
 _STATUS = {
@@ -306,29 +306,29 @@ _STATUS = {
 
 def _show_terms(session: "Session", version: "Version") -> None:
     terms, show = version.terms, session.profile.format_amount
-    out("\nterms")
-    out(f"  price: {show(version.price, terms.token)}")
-    out(f"  the key comes within {duration(terms.delivery_seconds)}, or your money comes back")
-    out(
+    echo("\nterms")
+    echo(f"  price: {show(version.price, terms.token)}")
+    echo(f"  the key comes within {duration(terms.delivery_seconds)}, or your money comes back")
+    echo(
         f"  after that you have {duration(terms.inspection_seconds)} to check it: if the key is "
         "wrong, you prove that with one transaction and all open sales are refunded"
     )
     if terms.bond:
-        out(
+        echo(
             f"  the seller put up {show(terms.bond, terms.token)}; a wrong key loses it, and half "
             "goes to whoever proves it"
         )
     else:
-        out("  the seller put up no bond")
-    out(
+        echo("  the seller put up no bond")
+    echo(
         "  everybody may buy"
         if terms.gate.lower() == _NOBODY
         else f"  buyers need to be admitted by {terms.gate}"
     )
     if fee := version.price * terms.fee_bps // 10_000:
-        out(f"  of the price {show(fee, terms.token)} goes to the protocol")
+        echo(f"  of the price {show(fee, terms.token)} goes to the protocol")
     if terms.payee.lower() != terms.seller.lower():
-        out(f"  the rest goes to {terms.payee}")
+        echo(f"  the rest goes to {terms.payee}")
 
 
 def _show_custody(
@@ -342,42 +342,43 @@ def _show_custody(
     from truthmark.market.records import bits
 
     show = session.profile.format_amount
-    out("\nwho keeps the key")
+    echo("\nwho keeps the key")
     for epoch, state in zip(epochs, states, strict=True):
         custody = epoch.custody
         if state.status.name == "OPENED":
-            how = f"waiting for custodians until {moment(custody.accept_until, now)}"
+            how = f"waiting for custodians until {format_time(custody.accept_until, now)}"
         elif state.status.name == "LIVE" and now <= state.end:
-            how = f"until {moment(state.end, now)}"
+            how = f"until {format_time(state.end, now)}"
         else:
             how = "ended"
         if custody.is_direct:
-            out(f"  the seller alone, {how}: deliveries need the seller's own process")
+            echo(f"  the seller alone, {how}: deliveries need the seller's own process")
         else:
             accepted = len(bits(state.accepted))
-            out(
+            echo(
                 f"  {custody.threshold} of {custody.count} custodians deliver, {how}; "
                 f"{accepted} accepted"
             )
             stake = session.profile.contracts["token"].address
-            out(
+            echo(
                 f"    each risks {show(custody.lock, stake)}; silence costs "
                 f"{show(custody.penalty, stake)}; a delivery pays "
                 f"{show(custody.fee, version.terms.token)}"
             )
             for custodian in epoch.custodians:
-                out(f"    {custodian}")
+                echo(f"    {custodian}")
         try:
             check_custody(version.terms, custody, epoch.custodians, epoch.share_keys)
         except KeysError as error:
-            out(f"    do not buy from these: {clean(error)}")
+            echo(f"    do not buy from these: {clean(error)}")
 
 
 def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -> None:
-    out(f"\nsold {plural(len(purchases), 'time')}")
+    echo(f"\nsold {plural(len(purchases), 'time')}")
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
-            out(f"  {purchase.receipt.buyer} may complain until {moment(purchase.deadline, now)}")
+            until = format_time(purchase.deadline, now)
+            echo(f"  {purchase.receipt.buyer} may complain until {until}")
 
 
 def _show_evidence(
@@ -387,8 +388,8 @@ def _show_evidence(
     epochs: "list[Epoch]",
 ) -> None:
     terms = version.terms
-    out("\nhow is this known")
-    facts(
+    echo("\nhow is this known")
+    print_fields(
         [
             ("terms, status, price", f"{session.chain.registry.address} on this chain"),
             ("id of the terms", "0x" + version.terms_id.hex()),
@@ -400,11 +401,11 @@ def _show_evidence(
         ],
         indent=2,
     )
-    out(
+    echo(
         "  The card is the seller's word: it is what the manifest commits to, and nothing proves "
         "that it fits the data."
     )
-    out(
+    echo(
         "  `truthmark fetch` checks every byte against the root before you pay; a part of the key "
         "counts only once the contract has verified it."
     )

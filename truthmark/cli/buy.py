@@ -15,14 +15,14 @@ from truthmark.cli.opening import is_opened, require_free, require_room, write_o
 from truthmark.cli.output import (
     amount_json,
     ask,
-    bar,
     clean,
     duration,
-    moment,
-    out,
-    out_json,
+    echo,
+    echo_json,
+    format_time,
+    info,
     plural,
-    say,
+    progress_bar,
 )
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
@@ -69,13 +69,13 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 
     with state.session() as session:
         version = find_version(session, dataset)
-        with bar("fetching") as progress:
+        with progress_bar("fetching") as progress:
             folder = Buyer(session).fetch(version, progress)
         if as_json:
-            out_json({**dataset_json(session, version), "folder": str(folder)})
+            echo_json({**dataset_json(session, version), "folder": str(folder)})
             return
-        out(str(folder))
-        say(f"{version.ref} is here, and every byte is the one that the seller committed to")
+        echo(str(folder))
+        info(f"{version.ref} is here, and every byte is the one that the seller committed to")
 
 
 @command()
@@ -101,22 +101,22 @@ def buy(
 
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
-        buyer = Buyer(session, say)
+        buyer = Buyer(session, info)
         limit = _limit(buyer, version, max_price, yes=yes, again=again)
         _, purchase = _fetch_and_pay(
             session, buyer, version, limit, voucher, admission, yes=yes, again=again
         )
         if as_json:
-            out_json(
+            echo_json(
                 {
                     **purchase_json(session, version, purchase),
                     "keepers": _keepers(session, purchase),
                 }
             )
             return
-        out("0x" + purchase.purchase_id.hex())
-        say(f"the key comes until {moment(purchase.deadline, session.chain.time())}")
-        say(f"`truthmark get {version.ref} FOLDER` waits for it and opens the data")
+        echo("0x" + purchase.purchase_id.hex())
+        info(f"the key comes until {format_time(purchase.deadline, session.chain.time())}")
+        info(f"`truthmark get {version.ref} FOLDER` waits for it and opens the data")
 
 
 @command()
@@ -161,14 +161,14 @@ def get(
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         if is_opened(session, version, folder, kind):
-            say(f"{version.ref} is in {folder} already")
+            info(f"{version.ref} is in {folder} already")
             if as_json:
-                out_json({**dataset_json(session, version), "folder": str(folder)})
+                echo_json({**dataset_json(session, version), "folder": str(folder)})
             return
         # Before anything is paid for.
         require_free(folder)
         require_room(session, version, folder)
-        buyer = Buyer(session, say)
+        buyer = Buyer(session, info)
         limit = _limit(buyer, version, max_price, yes=yes, again=again)
         try:
             ciphertext, purchase = _fetch_and_pay(
@@ -189,7 +189,7 @@ def get(
             _write(session, opened, folder, kind, as_json=as_json)
         except (CodecError, OSError):
             line = f"`truthmark get {version.ref} --to FOLDER`"
-            say(f"{version.ref} stays yours: {line} opens it elsewhere, and nothing is paid again")
+            info(f"{version.ref} stays yours: {line} opens it elsewhere, and nothing is paid again")
             raise
 
 
@@ -209,11 +209,11 @@ def _fetch_and_pay(
     if purchase is None:  # what stands in the way is better said before a long download
         quote = buyer.quote(version, voucher=note, max_total=limit)
         buyer.require_affordable(quote, limit)
-    with bar("fetching") as on_fetch:
+    with progress_bar("fetching") as on_fetch:
         folder = buyer.fetch(version, on_fetch)
-    say("fetched; every byte is the one that the seller committed to")
+    info("fetched; every byte is the one that the seller committed to")
     if purchase is not None:
-        say("it was bought before; nothing is paid again")
+        info("it was bought before; nothing is paid again")
         return folder, purchase
     quote = buyer.quote(version, voucher=note, max_total=limit)
     buyer.require_affordable(quote, limit)
@@ -226,7 +226,7 @@ def _fetch_and_pay(
         admission=read_admission(session, version, admission),
         again=again,
     )
-    say("paid; the money goes to the seller only after the key came and you could check it")
+    info("paid; the money goes to the seller only after the key came and you could check it")
     return folder, purchase
 
 
@@ -234,9 +234,9 @@ def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase
     from truthmark.market.records import PurchaseStatus
 
     if purchase.status is PurchaseStatus.PAID:
-        until = moment(purchase.deadline, session.chain.time())
-        say(f"waiting for the key, which comes until {until}; you may stop this and go on later")
-    with bar("parts of the key", "parts") as on_parts:
+        until = format_time(purchase.deadline, session.chain.time())
+        info(f"waiting for the key, which comes until {until}; you may stop this and go on later")
+    with progress_bar("parts of the key", "parts") as on_parts:
         return buyer.wait(purchase, on_parts)
 
 
@@ -248,15 +248,15 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
 
     version, purchase = opened.version, opened.purchase
     cost = purchase_cost(purchase.receipt.price, opened.epoch.custody)
-    say("the key is verified and opens every part")
+    info("the key is verified and opens every part")
     with open_container(opened.folder, cek=opened.cek) as container:
-        with bar("opening") as progress:
+        with progress_bar("opening") as progress:
             notes = write_out(session, version, container, folder, kind, progress)
         files = files_json(container)
     for line in notes:
-        say(clean(line, 400))
+        info(clean(line, 400))
     if as_json:
-        out_json(
+        echo_json(
             {
                 **dataset_json(session, version),
                 "folder": str(folder),
@@ -267,12 +267,12 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
             }
         )
         return
-    out(str(folder))
+    echo(str(folder))
     rows = sum(file["rows"] or 0 for file in files)
     holds = f" with {plural(rows, 'row')}" if rows else ""
-    say(f"{plural(len(files), 'file')}{holds}; README.md tells more")
+    info(f"{plural(len(files), 'file')}{holds}; README.md tells more")
     if purchase.status is PurchaseStatus.DELIVERED:
-        say(f"the seller is paid after {moment(purchase.deadline)}")
+        info(f"the seller is paid after {format_time(purchase.deadline)}")
 
 
 def _limit(
@@ -296,9 +296,9 @@ def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
     """Show what it costs, and ask."""
     version, custody = quote.version, quote.epoch.custody
     show, token = session.profile.format_amount, version.terms.token
-    say(f"{version.ref} costs {show(quote.price, token)}")
+    info(f"{version.ref} costs {show(quote.price, token)}")
     if quote.total > quote.price:
-        say(
+        info(
             f"and {show(custody.fee, token)} for each of {custody.threshold} custodians: "
             f"{show(quote.total, token)} in all"
         )
@@ -312,9 +312,9 @@ def _warn_of_silence(session: "Session", version: "Version") -> None:
     from truthmark.market.life import is_seller_silent, seller_seen_at
 
     if is_seller_silent(session, version):
-        say(
+        info(
             f"beware: {version.terms.seller} must deliver it and was last seen on the chain "
-            f"{moment(seller_seen_at(session, version))}; if the key does not come within "
+            f"{format_time(seller_seen_at(session, version))}; if the key does not come within "
             f"{duration(version.terms.delivery_seconds)}, your money comes back by "
             "`truthmark refund`, less gas"
         )

@@ -48,10 +48,10 @@ class State:
             ConfigError: No account is chosen.
             KeysError: There is no such account here.
         """
-        from truthmark.cli.output import say
+        from truthmark.cli.output import info
         from truthmark.market.session import open_session
 
-        session = open_session(self.home, ask_passphrase=self.passphrase, say=say, **self.given)
+        session = open_session(self.home, ask_passphrase=self.passphrase, say=info, **self.given)
         if signs:
             session.require_account()
         return session

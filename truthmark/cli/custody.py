@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from truthmark.cli.command import resolve_address
-from truthmark.cli.output import ask, duration, moment, plural, say
+from truthmark.cli.output import ask, duration, format_time, info, plural
 from truthmark.cli.param_types import AMOUNT, DURATION, Amount
 from truthmark.errors import ConfigError, NotForSaleError, PriceError
 
@@ -177,18 +177,18 @@ def agree(
     if not is_asked:
         return True
     if count:
-        say(
+        info(
             f"{plural(count, 'custodian')} for {duration(offer.term_seconds)}: you pay "
             f"{show(keeping)} at once for keeping the key"
         )
-        say(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")
+        info(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")
     if choice.silent:
-        say(
+        info(
             f"no sign of life for a day from {', '.join(choice.silent)}: nothing can be bought "
             "before they accept, too"
         )
     if bond:
-        say(f"you put up a bond of {show(bond)}, which is lost if the key turns out wrong")
+        info(f"you put up a bond of {show(bond)}, which is lost if the key turns out wrong")
     paid = f"pay {show(keeping + bond)} now and " if keeping + bond else ""
     return ask(f"{paid}go on?", yes=yes)
 
@@ -202,9 +202,9 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
     if seller.is_live(epoch):
         return
     count, until = epoch.custody.count, epoch.custody.accept_until
-    say(
+    info(
         f"waiting for {plural(count, 'custodian')} to accept, which may take until "
-        f"{moment(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
+        f"{format_time(until, session.chain.time())}; Ctrl-C stops only the waiting, and "
         f"`truthmark show {version.ref}` tells how it stands"
     )
     told: int | None = None
@@ -215,11 +215,11 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
         is_soon = not accepted and time.monotonic() - begun < _QUIET_SECONDS
         if len(accepted) not in (told, count) and not is_soon:
             left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
-            say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
+            info(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
             told = len(accepted)
 
     seller.wait_until_live(epoch, tell)
-    say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
+    info(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
 
 
 def wait_or_deal_again(
@@ -258,7 +258,7 @@ def wait_or_deal_again(
             done = epoch.custody.epoch - first
             if not is_agreed or done >= MOST_AGAIN or epoch.custody_id not in lapsed:
                 raise
-            say(f"{str(error).partition(';')[0]}; dealing the key to others, as agreed")
+            info(f"{str(error).partition(';')[0]}; dealing the key to others, as agreed")
         epoch = deal_again(session, version, epoch, max_keeping=max_keeping).epoch
 
 

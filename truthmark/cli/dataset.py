@@ -11,7 +11,18 @@ import click
 
 from truthmark.cli import layout
 from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import ask, bar, clean, facts, out, out_json, plural, say, size, width
+from truthmark.cli.output import (
+    ask,
+    clean,
+    echo,
+    echo_json,
+    info,
+    plural,
+    print_fields,
+    progress_bar,
+    size,
+    width,
+)
 from truthmark.cli.param_types import Choice
 from truthmark.errors import ConfigError, KeysError, MarketError
 
@@ -106,9 +117,9 @@ def pack(
     vault = Vault(state.settings.home / "vault")
     packed = pack_source(source, folder, vault, options, yes=yes, previous=previous, purge=purge)
     if as_json:
-        out_json({**manifest_json(packed.manifest), "folder": str(packed.folder)})
+        echo_json({**manifest_json(packed.manifest), "folder": str(packed.folder)})
         return
-    say(f"packed into {packed.folder}; list it: `truthmark list {packed.folder} --price …`")
+    info(f"packed into {packed.folder}; list it: `truthmark list {packed.folder} --price …`")
 
 
 def pack_source(
@@ -149,7 +160,7 @@ def pack_source(
         shown.close()  # a bar would run over the question
         if yes:
             return
-        say("this becomes public, for ever and for everybody:")
+        info("this becomes public, for ever and for everybody:")
         for line in card_lines(card, width(of_errors=True) - 2):
             click.echo(f"  {line}", err=True)
         click.echo(f"  size: {size(manifest.size)}, encrypted", err=True)
@@ -157,7 +168,7 @@ def pack_source(
             raise MarketError("nothing was written")
 
     with shown:
-        progress = shown.enter_context(bar("packing"))
+        progress = shown.enter_context(progress_bar("packing"))
         packed = pack_dataset(
             source,
             folder,
@@ -182,14 +193,14 @@ def pack_source(
         )
     if packed.skipped:
         more = " …" if len(packed.skipped) > 1 else ""
-        say(
+        info(
             f"{plural(len(packed.skipped), 'hidden file')} left out (--hidden packs them): "
             f"{clean(packed.skipped[0])}{more}"
         )
     for line in packed.notes:
-        say(clean(line, 400))
+        info(clean(line, 400))
     if packed.inherited:
-        say(f"{packed.inherited} of {packed.count} parts are those of the version before")
+        info(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed
 
 
@@ -273,11 +284,11 @@ def inspect(folder: Path, as_json: bool) -> None:
     manifest = read_manifest(require_packed(folder))
     card = read_card((folder / "card.json").read_bytes())
     if as_json:
-        out_json({**manifest_json(manifest), "card": card})
+        echo_json({**manifest_json(manifest), "card": card})
         return
     for line in card_lines(card, width()):
         click.echo(line)
-    facts(
+    print_fields(
         [
             ("size:", f"{size(manifest.size)} in {manifest.count} parts"),
             ("container:", manifest.container),
@@ -293,10 +304,10 @@ def verify(folder: Path, as_json: bool) -> None:
     """Check every byte of a packed FOLDER; needs no key."""
     from truthmark.codec import verify as check
 
-    with bar("checking") as progress:
+    with progress_bar("checking") as progress:
         report = check(require_packed(folder), progress=progress)
     if as_json:
-        out_json(
+        echo_json(
             {
                 **manifest_json(report.manifest),
                 "holds": report.holds,
@@ -305,7 +316,7 @@ def verify(folder: Path, as_json: bool) -> None:
         )
     report.require()
     if not as_json:
-        out(f"all {report.manifest.count} parts are as they were packed")
+        echo(f"all {report.manifest.count} parts are as they were packed")
 
 
 @dataset.command("open")
@@ -345,17 +356,17 @@ def open_packed(
         cek = cek_from_point(key.key_point)
     with (
         open_container(folder, cek=cek) as container,
-        bar("opening") as progress,
+        progress_bar("opening") as progress,
     ):
         notes: list[str] = []
         container.extract(target, kind, progress=progress, note=notes.append)
         shown = files_json(container)
     for line in notes:
-        say(clean(line, 400))
+        info(clean(line, 400))
     if as_json:
-        out_json({"folder": str(target), "files": shown})
+        echo_json({"folder": str(target), "files": shown})
         return
-    out(str(target))
+    echo(str(target))
 
 
 def require_packed(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from truthmark.cli.command import State, group, json_option
-from truthmark.cli.output import bar, facts, moment, out, out_json, say
+from truthmark.cli.output import echo, echo_json, format_time, info, print_fields, progress_bar
 from truthmark.cli.param_types import DURATION
 from truthmark.errors import ConfigError
 
@@ -53,18 +53,18 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
     folder = folder.expanduser().absolute()
     net = Devnet.open(folder) if (folder / "devnet.json").exists() else None
     if net is None or not net.chain.is_running():
-        with bar("starting the network", "steps") as progress:
+        with progress_bar("starting the network", "steps") as progress:
             net = Devnet.start(
                 folder, port=port, block_time=block_time or None, detach=True, progress=progress
             )
     if custodians and not net.custodians:
-        say("starting custodians")
+        info("starting custodians")
         net.start_custodians(custodians, detach=True)
     if as_json:
         homes = {role: str(net.home(role)) for role in ROLES}
-        out_json({"folder": str(folder), "url": net.chain.url, "homes": homes})
+        echo_json({"folder": str(folder), "url": net.chain.url, "homes": homes})
         return
-    say(f"the network runs at {net.chain.url}; act as one of its roles by one of these lines:")
+    info(f"the network runs at {net.chain.url}; act as one of its roles by one of these lines:")
     for role in ROLES:
         click.echo(f"export TRUTHMARK_HOME={shlex.quote(str(net.home(role)))}")  # to be copied
 
@@ -82,10 +82,10 @@ def down(state: State, folder: Path | None, remove: bool) -> None:
     was = "stopped" if net.chain.is_running() else "it was not running"
     if remove:
         net.remove()
-        say(f"{was}; {net.folder} is removed")
+        info(f"{was}; {net.folder} is removed")
     else:
         net.stop()  # custodians may run although the chain does not
-        say(f"{was}; `truthmark devnet up {shlex.quote(str(net.folder))}` goes on")
+        info(f"{was}; `truthmark devnet up {shlex.quote(str(net.folder))}` goes on")
 
 
 @devnet.command()
@@ -100,7 +100,7 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
     net = _find(state, folder)
     now = net.status()
     if as_json:
-        out_json(
+        echo_json(
             {
                 "folder": str(net.folder),
                 "url": now.url,
@@ -110,12 +110,12 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
             }
         )
         return
-    facts(
+    print_fields(
         [
             ("folder", net.folder),
             ("chain", f"{now.url}, {'running' if now.is_running else 'stopped'}"),
             ("block", now.block),
-            ("time", moment(now.time) if now.time is not None else None),
+            ("time", format_time(now.time) if now.time is not None else None),
         ]
     )
 
@@ -132,7 +132,7 @@ def warp(state: State, time: int, folder: Path | None) -> None:
     net = _find(state, folder)
     if not net.chain.is_running():
         raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
-    out(f"it is now {moment(net.warp(time))} there")
+    echo(f"it is now {format_time(net.warp(time))} there")
 
 
 @devnet.command()
@@ -177,9 +177,9 @@ def fund(
     given = [profile.format_native(wei)] if wei else []
     given += [profile.format_amount(units, token) for token, units in tokens.items()]
     if as_json:
-        out_json({"account": address, "given": given})
+        echo_json({"account": address, "given": given})
         return
-    out(f"{address} was given {', '.join(given)}")
+    echo(f"{address} was given {', '.join(given)}")
 
 
 def _address(state: State, account: str) -> str:

@@ -6,7 +6,16 @@ from pathlib import Path
 import click
 
 from truthmark.cli.command import State, group, json_option
-from truthmark.cli.output import bar, facts, moment, out, out_json, plural, say, table
+from truthmark.cli.output import (
+    echo,
+    echo_json,
+    format_time,
+    info,
+    plural,
+    print_fields,
+    progress_bar,
+    table,
+)
 from truthmark.errors import ConfigError
 
 
@@ -21,12 +30,12 @@ def index() -> None:
 def sync(state: State, as_json: bool) -> None:
     """Bring the index up to the chain's newest block."""
     with state.session() as session:
-        with bar("reading the chain", "blocks") as progress:
+        with progress_bar("reading the chain", "blocks") as progress:
             result = session.catalogue.follower.sync(progress=progress)
         if as_json:
-            out_json({"block": result.tip.number, "events": result.logs})
+            echo_json({"block": result.tip.number, "events": result.logs})
             return
-        out(f"up to block {result.tip.number}; {result.logs} events are new")
+        echo(f"up to block {result.tip.number}; {result.logs} events are new")
 
 
 @index.command()
@@ -41,12 +50,12 @@ def rebuild(state: State, as_json: bool) -> None:
     from truthmark.index.rebuild import rebuild as rebuild_index
 
     with state.session() as session, session.exclusive("index-rebuild"):
-        with bar("reading the chain", "blocks") as progress:
+        with progress_bar("reading the chain", "blocks") as progress:
             result = rebuild_index(session.chain, session.index_url, session.index_folder, progress)
         if as_json:
-            out_json({"block": result.tip.number, "events": result.logs})
+            echo_json({"block": result.tip.number, "events": result.logs})
             return
-        out(f"built anew up to block {result.tip.number}; {plural(result.logs, 'event')}")
+        echo(f"built anew up to block {result.tip.number}; {plural(result.logs, 'event')}")
 
 
 @index.command()
@@ -59,7 +68,7 @@ def status(state: State, as_json: bool) -> None:
         tip, head, counts = kept.tip(), session.chain.height(), kept.counts()
         where = kept.url
         if as_json:
-            out_json(
+            echo_json(
                 {
                     "database": where,
                     "block": tip.number,
@@ -70,11 +79,11 @@ def status(state: State, as_json: bool) -> None:
             )
             return
         behind = max(head - tip.number, 0)
-        facts(
+        print_fields(
             [
                 ("database", where),
                 ("block", f"{tip.number}, {behind} behind the chain" if behind else tip.number),
-                ("time", moment(tip.timestamp)),
+                ("time", format_time(tip.timestamp)),
             ]
         )
         table([(name, count) for name, count in counts.items() if count], ("events", "how many"))
@@ -99,7 +108,7 @@ def export(state: State, folder: Path, as_json: bool) -> None:
         export_parquet(kept, folder)
         counts = kept.counts()
         if as_json:
-            out_json({"folder": str(folder), "events": counts})
+            echo_json({"folder": str(folder), "events": counts})
             return
-        out(str(folder))
-        say(f"{plural(sum(counts.values()), 'event')} in {plural(len(counts), 'table')}")
+        echo(str(folder))
+        info(f"{plural(sum(counts.values()), 'event')} in {plural(len(counts), 'table')}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from truthmark.cli.command import State, find_version, group, json_option
-from truthmark.cli.output import bar, moment, out, out_json, say
+from truthmark.cli.output import echo, echo_json, format_time, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import MarketError
 
@@ -34,14 +34,14 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
 
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
-        buyer = Buyer(session, say)
+        buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:
-            until = moment(purchase.deadline, session.chain.time())
+            until = format_time(purchase.deadline, session.chain.time())
             raise MarketError(
                 f"the key of {version.ref} has not come yet; try again, at the latest at {until}"
             )
-        with bar("fetching") as progress:
+        with progress_bar("fetching") as progress:
             folder = buyer.fetch(version, progress)
         buyer.receive(version, purchase, folder)  # a key that opens nothing is handed to nobody
         key = HandedKey(
@@ -50,8 +50,8 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     if file is not None:
         key.save(file)
     if as_json or file is None:
-        out_json({**key.to_record(), "file": None if file is None else str(file)})
+        echo_json({**key.to_record(), "file": None if file is None else str(file)})
     else:
-        out(str(file))
-    say(f"whoever has this key can open {version.ref}: keep it as carefully as the data")
-    say(f"the encrypted data, which anybody may have, is in {folder}")
+        echo(str(file))
+    info(f"whoever has this key can open {version.ref}: keep it as carefully as the data")
+    info(f"the encrypted data, which anybody may have, is in {folder}")

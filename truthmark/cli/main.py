@@ -18,7 +18,7 @@ import click
 
 from truthmark.cli import interrupts
 from truthmark.cli.command import Group, State
-from truthmark.cli.output import begin, one_line, out_error
+from truthmark.cli.output import begin, echo_error, one_line
 from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
 
 USAGE = 2
@@ -175,7 +175,7 @@ def _report(error: BaseException, *, as_json: bool) -> int:
     text = one_line(text)
     with contextlib.suppress(OSError):
         if as_json:
-            out_error(kind, text, code)
+            echo_error(kind, text, code)
             if sys.stdout is not None:
                 sys.stdout.flush()
     with contextlib.suppress(OSError):

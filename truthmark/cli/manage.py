@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.command import State, command, find_version, yes_option
-from truthmark.cli.output import ask, duration, moment, out, say
+from truthmark.cli.output import ask, duration, echo, format_time, info
 from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
 
@@ -30,7 +30,7 @@ def reprice(state: State, dataset: str, price: str) -> None:
         amount = read_amount(session, price, version.terms.token)
         _seller(session).reprice(version, amount)
         shown = session.profile.format_amount(amount, version.terms.token)
-        out(f"{version.ref} costs {shown} now")
+        echo(f"{version.ref} costs {shown} now")
 
 
 @command()
@@ -41,7 +41,7 @@ def pause(state: State, dataset: str) -> None:
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         _seller(session).set_paused(version, True)
-        out(f"{version.ref} is paused; `truthmark resume {version.ref}` sells it again")
+        echo(f"{version.ref} is paused; `truthmark resume {version.ref}` sells it again")
 
 
 @command()
@@ -52,7 +52,7 @@ def resume(state: State, dataset: str) -> None:
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
         _seller(session).set_paused(version, False)
-        out(f"{version.ref} is for sale again")
+        echo(f"{version.ref} is for sale again")
 
 
 @command()
@@ -70,7 +70,7 @@ def retire(state: State, dataset: str, yes: bool) -> None:
         done, wait = f"{version.ref} is retired", _both_windows(version)
         if back := _left(session, version.terms.token, version.terms.bond, seller.pot(version)):
             done += f"; `truthmark wind-up {version.ref}` gives back {back} after {duration(wait)}"
-        out(done)
+        echo(done)
 
 
 @command("wind-up")
@@ -105,11 +105,11 @@ def wind_up(state: State, dataset: str) -> None:
             if now <= stopped + wait:
                 raise MarketError(
                     f"buyers may still complain about {version.ref}; come back after "
-                    f"{moment(stopped + wait, now)}"
+                    f"{format_time(stopped + wait, now)}"
                 )
         seller.wind_up(version)
-        out(f"{version.ref}: {back} credited to {version.terms.payee}")
-        say("`truthmark withdraw` pays it out")
+        echo(f"{version.ref}: {back} credited to {version.terms.payee}")
+        info("`truthmark withdraw` pays it out")
 
 
 @command()
@@ -137,7 +137,7 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
         ):
             raise MarketError("nothing was paid")
         seller.fund(version, units)
-        out(f"{shown} paid into the pot of {version.ref}")
+        echo(f"{shown} paid into the pot of {version.ref}")
 
 
 def _both_windows(version: "Version") -> int:

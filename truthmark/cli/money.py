@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.command import State, command, json_option, resolve_address
-from truthmark.cli.output import amount_json, facts, out, out_json, say
+from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import ACCOUNT, TOKEN, UNITS
 from truthmark.errors import (
     ChainError,
@@ -44,7 +44,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
             for token, held in _held(session, own + others, address).items()
         ]
         if as_json:
-            out_json(
+            echo_json(
                 {
                     "account": address,
                     "gas": {"wei": str(gas), "text": session.profile.format_native(gas)},
@@ -63,14 +63,14 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
             )
             return
         show = session.profile.format_amount
-        facts([("account", address), ("for gas", session.profile.format_native(gas))])
+        print_fields([("account", address), ("for gas", session.profile.format_native(gas))])
         for token, held, owed in found:
             if held or owed or token in {t.address for t in session.profile.tokens}:
-                out(f"  {show(held, token)}")
+                echo(f"  {show(held, token)}")
             for role, units in owed.items():
-                out(f"    and {show(units, token)} to withdraw from {_WHERE[role]}")
+                echo(f"    and {show(units, token)} to withdraw from {_WHERE[role]}")
         if any(owed for token, _, owed in found if token in own):
-            say("`truthmark withdraw` pays it out")
+            info("`truthmark withdraw` pays it out")
         _tell_of_others([token for token, _, owed in found if owed and token in others])
 
 
@@ -125,9 +125,9 @@ def withdraw(
                 continue
             paid.append((each, units))
             if not as_json:
-                out(f"{show(units, each)} paid to {address}")
+                echo(f"{show(units, each)} paid to {address}")
         if as_json:
-            out_json([amount_json(session, units, each) for each, units in paid])
+            echo_json([amount_json(session, units, each) for each, units in paid])
         left = [each for each in others if settlement.credits(each, address)]
         _tell_of_others(left)
         if failed:
@@ -136,7 +136,7 @@ def withdraw(
                 "with a smaller --amount if the token does not move all of it at once"
             )
         if not paid and not left:
-            say(f"nothing is owed to {address}")
+            info(f"nothing is owed to {address}")
 
 
 def _tokens(session: "Session", address: str) -> tuple[list[str], list[str]]:
@@ -174,14 +174,14 @@ def _held(session: "Session", tokens: list[str], address: str) -> dict[str, int]
         else:
             held[token] = units
     if unread:
-        say(f"left out, as it cannot be read: {_some(unread)}")
+        info(f"left out, as it cannot be read: {_some(unread)}")
     return held
 
 
 def _tell_of_others(tokens: list[str]) -> None:
     """Say in which tokens something is owed that are paid out only when they are named."""
     if tokens:
-        say(
+        info(
             f"more is owed in tokens of strangers: {_some(tokens)}; `truthmark withdraw --token "
             "ADDRESS` pays one out, if you trust it"
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from truthmark.cli.command import State, group, resolve_address
-from truthmark.cli.output import say
+from truthmark.cli.output import info
 from truthmark.cli.param_types import AMOUNT, DURATION, Choice
 from truthmark.cli.stake import stake
 from truthmark.errors import ConfigError
@@ -103,11 +103,11 @@ def run(
         settings = load_node_settings(session.home, session.profile, validator=validator, **given)
 
         def ready(status: str | None, blocks: str | None) -> None:
-            say(f"custodian {settings.validator or session.address} runs")
+            info(f"custodian {settings.validator or session.address} runs")
             if status is not None:
-                say(f"status: {status}/health and {status}/metrics")
+                info(f"status: {status}/health and {status}/metrics")
             if blocks is not None:
-                say(f"blocks: gateway:{blocks}")
+                info(f"blocks: gateway:{blocks}")
 
         daemon = Node(session, settings, on_ready=ready)
         daemon.stop_on_signals()

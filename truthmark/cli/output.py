@@ -51,13 +51,13 @@ def width(*, of_errors: bool = False) -> int:
     return layout.NO_WIDTH
 
 
-def say(text: str) -> None:
+def info(text: str) -> None:
     """Tell what happens."""
     for line in layout.wrap(one_line(text), width(of_errors=True), rest="  "):
         click.echo(line, err=True)
 
 
-def out(text: str = "") -> None:
+def echo(text: str = "") -> None:
     """Print a line of the result; where it must be broken, what follows is indented."""
     body = text.lstrip(" \n")
     before = text[: len(text) - len(body)]
@@ -76,13 +76,13 @@ def begin() -> None:
     _has_answered = False
 
 
-def out_error(kind: str, message: str, exit_code: int) -> None:
+def echo_error(kind: str, message: str, exit_code: int) -> None:
     """Print an error as JSON, unless a result is there already: stdout holds one document."""
     if not _has_answered:
-        out_json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
+        echo_json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
 
 
-def out_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """Print the result as JSON; what could act on a terminal is written as escapes."""
     global _has_answered
     _has_answered = True
@@ -149,7 +149,7 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str], indent: int = 0
         click.echo(" " * indent + line)
 
 
-def facts(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
+def print_fields(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
     """Print names with what they stand for; lines of nothing are left out."""
     kept = [(name, clean(value)) for name, value in pairs if value not in (None, "")]
     for line in layout.fact_lines(kept, width(), indent):
@@ -157,7 +157,7 @@ def facts(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
 
 
 @contextlib.contextmanager
-def bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
+def progress_bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
     """Give a progress bar on stderr; None where that is no terminal.
 
     Args:
@@ -193,7 +193,7 @@ def duration(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def moment(unix: int, now: int | None = None) -> str:
+def format_time(unix: int, now: int | None = None) -> str:
     """Return a moment for people, with its distance from chain time if that is given."""
     from datetime import UTC, datetime
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truthmark.cli.dataset import is_packed, pack_source
-from truthmark.cli.output import bar, say
+from truthmark.cli.output import info, progress_bar
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class Packing:
                 f"with `truthmark list {other} …`, or give another place with --packed"
             )
         if other is not None:
-            say(f"{other} holds other data, or the same with other texts; this is packed beside it")
+            info(
+                f"{other} holds other data, or the same with other texts; this is packed beside it"
+            )
         return None
 
     def _candidates(self, previous: "Version | None") -> Iterator[Path]:
@@ -92,7 +94,7 @@ class Packing:
         session, folder = self._session, self._chosen or self._folder(previous)
         older = None
         if previous is not None:
-            with bar("fetching the version before") as progress:
+            with progress_bar("fetching the version before") as progress:
                 older = Buyer(session).fetch(previous, progress)
         # Before it is read: what changes meanwhile is not what was packed.
         description = self._describe(previous)
@@ -113,7 +115,7 @@ class Packing:
             previous=older,
             note=note,
         )
-        say(f"packed into {made.folder}")
+        info(f"packed into {made.folder}")
         return made.folder
 
     def _folder(self, previous: "Version | None") -> Path:
@@ -152,7 +154,7 @@ class Packing:
         }
 
     def _going_on(self, folder: Path) -> Path:
-        say(f"going on with {folder}, which was packed before")
+        info(f"going on with {folder}, which was packed before")
         return folder
 
 

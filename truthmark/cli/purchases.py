@@ -9,7 +9,7 @@ from truthmark.cli.after import is_refundable, paid
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.opening import opened_places
-from truthmark.cli.output import amount_json, facts, moment, out, out_json, say
+from truthmark.cli.output import amount_json, echo, echo_json, format_time, info, print_fields
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 
@@ -39,11 +39,11 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
         # The newest first: that is what people come for.
         found = [(versions[p.terms_id], p) for p in reversed(bought) if p.terms_id in versions]
         if as_json:
-            out_json([_as_json(session, v, p, names, now) for v, p in found])
+            echo_json([_as_json(session, v, p, names, now) for v, p in found])
             return
         if not found:
             what = "nothing" if dataset is None else f"{dataset} not"
-            say(f"{session.address} has bought {what}; `truthmark search` shows what is for sale")
+            info(f"{session.address} has bought {what}; `truthmark search` shows what is for sale")
         for version, purchase in found:
             _show(session, version, purchase, names.get(version.terms_id), now)
 
@@ -69,11 +69,11 @@ def _show(
     session: "Session", version: "Version", purchase: "Purchase", title: str | None, now: int
 ) -> None:
     how, todo = _status(session, version, purchase, now)
-    out(f"{version.ref}: {title or '(its card is not to be had)'}")
-    facts(
+    echo(f"{version.ref}: {title or '(its card is not to be had)'}")
+    print_fields(
         [
             ("paid", session.profile.format_amount(paid(session, purchase), version.terms.token)),
-            ("bought", moment(purchase.bought_at)),
+            ("bought", format_time(purchase.bought_at)),
             ("state", how),
             *(("opened in", place) for place in opened_places(session, version)),
             ("next", todo),
@@ -91,7 +91,7 @@ def _status(
     get = f"`truthmark get {version.ref} FOLDER`"
     refund = f"`truthmark refund {version.ref}` brings your money back"
     is_opened = bool(opened_places(session, version))
-    until = moment(purchase.deadline, now)
+    until = format_time(purchase.deadline, now)
     if purchase.status is PurchaseStatus.REFUNDED:
         return "refunded: your money came back", None
     if is_refundable(session, purchase, now):

@@ -12,7 +12,16 @@ import click
 from truthmark.cli.browse import can_be_bought, dataset_json, purchase_json
 from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.dataset import is_packed
-from truthmark.cli.output import amount_json, facts, moment, out, out_json, plural, say, table
+from truthmark.cli.output import (
+    amount_json,
+    echo,
+    echo_json,
+    format_time,
+    info,
+    plural,
+    print_fields,
+    table,
+)
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.errors import MarketError, TruthmarkError
@@ -42,7 +51,7 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
         found = [(v, session.catalogue.purchases(terms_id=v.terms_id)) for v in versions]
         if as_json:
             buyable = session.catalogue.buyable([v.terms_id for v in versions])
-            out_json(
+            echo_json(
                 [
                     {
                         **dataset_json(session, version),
@@ -70,13 +79,13 @@ def _tell_of_nothing(session: "Session") -> None:
     folders = (
         sorted(path for path in packed.iterdir() if is_packed(path)) if packed.is_dir() else []
     )
-    say(f"{session.address} sells nothing")
+    info(f"{session.address} sells nothing")
     for folder in folders[:_MAX_FOLDERS]:
         line = f'`truthmark list {shlex.quote(str(folder))} --price "25 TUSD"`'
-        say(f"packed, but not listed: {line} puts it up for sale")
+        info(f"packed, but not listed: {line} puts it up for sale")
     if not folders:
         line = '`truthmark list FILE --price "25 TUSD" --licence CC-BY-4.0`'
-        say(f"{line} packs a file or folder and puts it up for sale")
+        info(f"{line} packs a file or folder and puts it up for sale")
 
 
 def _show(
@@ -90,16 +99,16 @@ def _show(
     quote, why_not = can_be_bought(session, version)
     epochs = session.catalogue.epochs(version.terms_id)
     custody = epochs[-1].custody if epochs else None
-    out(f"{version.ref}: {title or '(its card is not to be had)'}")
+    echo(f"{version.ref}: {title or '(its card is not to be had)'}")
     is_open, earned = version.status.name in _RUNNING, income(version, purchases)
-    facts(
+    print_fields(
         [
             ("price", f"{show(version.price, token)}, {version.status.name.lower()}"),
             ("buyers", "can buy it now" if quote else f"cannot buy it now: {why_not}"),
             (
                 "custody",
                 f"{'you alone' if custody.is_direct else custody.keepers}, until "
-                f"{moment(custody.end, now)}"
+                f"{format_time(custody.end, now)}"
                 if custody is not None and is_open
                 else None,
             ),
@@ -115,7 +124,7 @@ def _show(
                     p.receipt.buyer,
                     show(p.receipt.price, token),
                     _STATUS[p.status.name]
-                    + (f" {moment(p.deadline, now)}" if p.status.name in _OPEN else ""),
+                    + (f" {format_time(p.deadline, now)}" if p.status.name in _OPEN else ""),
                 )
                 for p in purchases
             ],
@@ -143,7 +152,7 @@ def _todo(
     ]
     lines = []
     if waiting:
-        until = moment(min(p.deadline for p in waiting), now)
+        until = format_time(min(p.deadline for p in waiting), now)
         lines.append(f"`truthmark deliver {version.ref}`, before {until}")
     if inspected(purchases, now):
         lines.append(f"`truthmark settle {version.ref}`, then `truthmark withdraw`")
@@ -194,19 +203,19 @@ def deliver(state: State, dataset: str | None, watch: bool) -> None:
         if not watch:
             counts = [_deliver_due(session, version) for version in versions]
             if waiting := sum(left for _, left in counts):
-                say(
+                info(
                     f"{plural(waiting, 'sale')} not confirmed enough yet; run it again, or use "
                     "--watch"
                 )
             elif not any(done for done, _ in counts):
-                say("there is nothing to deliver")
+                info("there is nothing to deliver")
             return
         _watch(session, dataset)
 
 
 def _watch(session: "Session", dataset: str | None) -> None:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
-    say("watching for sales; Ctrl-C stops it, and nothing is lost")
+    info("watching for sales; Ctrl-C stops it, and nothing is lost")
     pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
     said: dict[str, str] = {}
     while True:
@@ -236,7 +245,7 @@ def _surviving(what: str, said: dict[str, str]) -> Iterator[None]:
         yield
     except TruthmarkError as error:
         if said.get(what) != str(error):
-            say(f"{what}{error}; going on")
+            info(f"{what}{error}; going on")
         said[what] = str(error)
     else:
         said.pop(what, None)
@@ -270,7 +279,7 @@ def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
         if due:
             Custodian(session).deliver(version, Seat(epoch, 1), due)
             for purchase in due:
-                out(f"{version.ref}: delivered to {purchase.receipt.buyer}")
+                echo(f"{version.ref}: delivered to {purchase.receipt.buyer}")
             done += len(due)
     return done, waiting
 
@@ -298,7 +307,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
         if nothing and dataset is not None:
             raise MarketError(nothing)
         if as_json:
-            out_json(
+            echo_json(
                 [
                     purchase_json(session, version, refreshed)
                     for version, purchase in done
@@ -306,7 +315,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
                 ]
             )
             return
-        say(nothing or "`truthmark withdraw` pays it out")
+        info(nothing or "`truthmark withdraw` pays it out")
 
 
 def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
@@ -322,7 +331,7 @@ def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
         first = min(p.deadline for p in checking)
         return (
             f"nothing can be settled yet: a buyer may complain until "
-            f"{moment(first, session.chain.time())}"
+            f"{format_time(first, session.chain.time())}"
         )
     return "there is nothing to settle"
 
@@ -344,7 +353,7 @@ def _settle_due(
         for purchase in due:
             if not quiet:
                 shown = session.profile.format_amount(purchase.receipt.price, version.terms.token)
-                out(f"{version.ref}: {shown} from {purchase.receipt.buyer} settled")
+                echo(f"{version.ref}: {shown} from {purchase.receipt.buyer} settled")
             done.append((version, purchase))
     return done
 

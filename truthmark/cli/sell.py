@@ -27,7 +27,16 @@ from truthmark.cli.custody import (
     wait_or_deal_again,
 )
 from truthmark.cli.dataset import is_packed, pack_options, require_licence
-from truthmark.cli.output import ask_text, bar, duration, moment, out, out_json, plural, say
+from truthmark.cli.output import (
+    ask_text,
+    duration,
+    echo,
+    echo_json,
+    format_time,
+    info,
+    plural,
+    progress_bar,
+)
 from truthmark.cli.pack_options import Packing
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
 from truthmark.errors import ConfigError, MarketError
@@ -150,7 +159,7 @@ def list_dataset(
             choice = choose_custody(session, token, times, folder_size(folder), **custody)
             if not pay(choice):
                 raise MarketError("nothing was listed")
-            with bar("storing") as progress:
+            with progress_bar("storing") as progress:
                 listed = seller.list_dataset(
                     folder,
                     price=amount,
@@ -161,12 +170,12 @@ def list_dataset(
                     **common,
                 )
         else:
-            with bar("storing") as progress:
+            with progress_bar("storing") as progress:
                 seller.publish(folder, progress)
         version = session.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
         if not listed.receipts:
             seller.require_running(version)
-            say("it was listed before; nothing was sent")
+            info("it was listed before; nothing was sent")
         epoch = wait_or_deal_again(
             session, version, listed.epoch, is_agreed=deal_again, max_keeping=limit
         )
@@ -205,7 +214,7 @@ def _insist_on_backup(
                 "without a backup of the key you could lose what you sell; add --backup FILE, or "
                 "run `truthmark wallet backup FILE` and list the packed folder"
             )
-        say("without a backup of the key you could lose what you sell")
+        info("without a backup of the key you could lose what you sell")
         backup = Path(ask_text("new file for the backup", "--backup FILE") or "backup.tmkb")
     if backup.is_dir():
         backup = backup / f"truthmark-{name[:16]}.tmkb"
@@ -213,33 +222,33 @@ def _insist_on_backup(
     if place is None:
         return
     if place != backup:
-        say(f"{backup} is a backup without this key and is left alone; the new one is {place}")
+        info(f"{backup} is a backup without this key and is left alone; the new one is {place}")
     count = write_backup(state, session.home, place)
-    say(f"{plural(count, 'secret')} saved in {place}; keep it off this machine")
+    info(f"{plural(count, 'secret')} saved in {place}; keep it off this machine")
 
 
 def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool) -> None:
     """Say what is for sale now and what is left to do."""
     if as_json:
-        out_json(dataset_json(session, version))
+        echo_json(dataset_json(session, version))
         return
     show = session.profile.format_amount
     terms = version.terms
     fee = version.price * terms.fee_bps // 10_000
-    out(version.ref)
-    say(
+    echo(version.ref)
+    info(
         f"for sale as {version.ref} at {show(version.price, terms.token)}; each sale pays you "
         f"{show(version.price - fee, terms.token)}"
     )
     if epoch.custody.is_direct:
-        say(
+        info(
             "keep `truthmark deliver --watch` running: what is not delivered within "
             f"{duration(terms.delivery_seconds)} is refunded"
         )
     else:
-        say(
+        info(
             f"{epoch.custody.threshold} of {epoch.custody.count} custodians deliver it until "
-            f"{moment(epoch.custody.end)}; you can go offline"
+            f"{format_time(epoch.custody.end)}; you can go offline"
         )
 
 
@@ -305,7 +314,7 @@ def renew(
             raise MarketError("nothing was changed")
         if returned := take_fees_back(session, version):
             shown = session.profile.format_amount(returned, token.address)
-            say(f"{shown} came back: what was paid to custodians who did not accept")
+            info(f"{shown} came back: what was paid to custodians who did not accept")
         opened = seller.open_custody(
             version,
             offer=offer,
@@ -313,7 +322,7 @@ def renew(
             acceptance_seconds=windows.acceptance,
         )
         if not opened.receipts:
-            say("the key was dealt before; nothing was sent (--custodians names others)")
+            info("the key was dealt before; nothing was sent (--custodians names others)")
         epoch = wait_or_deal_again(
             session,
             version,

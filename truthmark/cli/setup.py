@@ -11,7 +11,7 @@ import click
 
 from truthmark.cli import layout
 from truthmark.cli.command import State, command, json_option
-from truthmark.cli.output import facts, out_json, say, width
+from truthmark.cli.output import echo_json, info, print_fields, width
 from truthmark.errors import ConfigError
 
 
@@ -63,7 +63,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
     write_settings(home, chosen)
     settings = load_settings(home)
     if as_json:
-        out_json(
+        echo_json(
             {
                 "home": str(home),
                 "profile": settings.profile,
@@ -73,7 +73,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
             }
         )
         return
-    facts(
+    print_fields(
         [
             ("home", home),
             ("profile", settings.profile if settings.profile in known else "none yet"),
@@ -83,11 +83,11 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
         ]
     )
     if settings.profile not in known:
-        say(
+        info(
             f"choose a network: one of {', '.join(known) or 'your own'} with --profile, or a "
             "local one with `truthmark devnet up FOLDER` and --devnet FOLDER"
         )
-    say("written to config.toml; `truthmark doctor` tells whether all is well")
+    info("written to config.toml; `truthmark doctor` tells whether all is well")
 
 
 def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
@@ -147,7 +147,7 @@ def doctor(state: State, as_json: bool) -> None:
 
     checks = run_checks(state)
     if as_json:
-        out_json(
+        echo_json(
             [
                 {"name": c.name, "result": c.result, "text": c.text, "advice": c.advice}
                 for c in checks

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
-from truthmark.cli.output import amount_json, ask, facts, moment, out, out_json, say, table
+from truthmark.cli.output import (
+    amount_json,
+    ask,
+    echo,
+    echo_json,
+    format_time,
+    info,
+    print_fields,
+    table,
+)
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
@@ -81,7 +90,7 @@ def show_key(state: State, validator: str | None) -> None:
     For an owner on another machine to register.
     """
     with state.session(signs=True) as session:
-        out("0x" + _owner(session, validator).next_encryption_key().hex())
+        echo("0x" + _owner(session, validator).next_encryption_key().hex())
 
 
 @stake.command("rotate-key")
@@ -153,7 +162,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
             raise ConfigError(f"only {len(standing)} tickets stand for stake; take out fewer")
         receipt = owner.unbond(standing[-tickets:])
         seconds = session.chain.staking.functions.UNBONDING_SECONDS().call()
-        when = moment(session.chain.time() + seconds)
+        when = format_time(session.chain.time() + seconds)
         _done(session, receipt, f"`truthmark stake withdraw` pays from {when} on", as_json)
 
 
@@ -179,11 +188,11 @@ def withdraw(state: State, as_json: bool) -> None:
         if owed:
             Settlement(session).withdraw(token, session.address)
         if as_json:
-            out_json({"tickets": ripe, "paid": amount_json(session, owed, token)})
+            echo_json({"tickets": ripe, "paid": amount_json(session, owed, token)})
         elif owed:
-            out(f"{_show(session, owed)} paid to {session.address}")
+            echo(f"{_show(session, owed)} paid to {session.address}")
         else:
-            say("nothing can be taken out now; `truthmark stake obligations` shows when")
+            info("nothing can be taken out now; `truthmark stake obligations` shows when")
 
 
 @stake.command("top-up")
@@ -201,7 +210,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
         missing = owner.missing()
         units = missing if amount is None else min(missing, _stake_amount(session, amount))
         if not units:
-            say("nothing is missing")
+            info("nothing is missing")
             return
         _done(session, owner.top_up(units), f"{_show(session, units)} topped up", as_json)
 
@@ -228,7 +237,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
         }
         token = _token(session)
         if as_json:
-            out_json(
+            echo_json(
                 {
                     "validator": owner.validator,
                     "operator": info.operator,
@@ -255,7 +264,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
             )
             return
         now = session.chain.time()
-        facts(
+        print_fields(
             [
                 ("validator", owner.validator),
                 ("operator", info.operator),
@@ -266,7 +275,8 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
         )
         for ticket in tickets:
             if ticket.unbonding_until:
-                out(f"  ticket {ticket.ticket_id} unbonds {moment(ticket.unbonding_until, now)}")
+                until = format_time(ticket.unbonding_until, now)
+                echo(f"  ticket {ticket.ticket_id} unbonds {until}")
         if held:
             table(
                 (
@@ -275,7 +285,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
                         f"0x{obligation.custody_id.hex()[:16]}",
                         obligation.status.name.lower() + (", fined" if obligation.fined else ""),
                         _show(session, obligation.locked),
-                        moment(obligation.end, now),
+                        format_time(obligation.end, now),
                     )
                     for obligation in held
                 ),
@@ -370,11 +380,11 @@ def offer(
         )
         done = "the offer is taken back" if is_withdrawn else "the offer stands"
         if not (is_withdrawn or as_json):
-            say(
+            info(
                 "it counts only with a node behind it: `truthmark node run` must run, day and night"
             )
             if not url:
-                say(
+                info(
                     "without --url sellers know that it runs only by what it did on the chain "
                     "within a day"
                 )
@@ -458,6 +468,6 @@ def _stake_amount(session: "Session", text: str) -> int:
 
 def _done(session: "Session", receipt: "Receipt", text: str, as_json: bool) -> None:
     if as_json:
-        out_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
+        echo_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
         return
-    out(f"{text} (transaction {receipt.tx_hash})")
+    echo(f"{text} (transaction {receipt.tx_hash})")

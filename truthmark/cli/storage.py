@@ -4,7 +4,7 @@
 import click
 
 from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import ask, out, out_json, plural, say, size, table
+from truthmark.cli.output import ask, echo, echo_json, info, plural, size, table
 from truthmark.errors import MarketError
 
 
@@ -26,7 +26,7 @@ def list_stored(state: State, as_json: bool) -> None:
     with state.session() as session:
         found = find_stored(session)
     if as_json:
-        out_json(
+        echo_json(
             [
                 {
                     "kind": entry.kind,
@@ -40,7 +40,7 @@ def list_stored(state: State, as_json: bool) -> None:
         )
         return
     if not found:
-        say("nothing is kept here")
+        info("nothing is kept here")
         return
     table(
         [
@@ -50,7 +50,7 @@ def list_stored(state: State, as_json: bool) -> None:
         ("data set", "size", "why"),
     )
     if any(entry.is_freed(bought=True) for entry in found):
-        say("`truthmark storage gc` frees what is not needed (what you bought only with --bought)")
+        info("`truthmark storage gc` frees what is not needed (what you bought only with --bought)")
 
 
 @storage.command()
@@ -86,10 +86,10 @@ def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> N
             freed = free(session, chosen)
     if as_json:
         names = [{"kind": e.kind, "name": e.name, "bytes": e.size} for e in chosen]
-        out_json({"chosen": names, "freed_bytes": freed})
+        echo_json({"chosen": names, "freed_bytes": freed})
     elif not chosen:
-        say("there is nothing to free")
+        info("there is nothing to free")
     elif dry_run:
-        say("nothing was freed; without --dry-run it is")
+        info("nothing was freed; without --dry-run it is")
     else:
-        out(f"{size(freed)} freed")
+        echo(f"{size(freed)} freed")

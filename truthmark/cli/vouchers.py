@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.command import State, command, find_version, resolve_address
-from truthmark.cli.output import amount_json, moment, say
+from truthmark.cli.output import amount_json, format_time, info
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
 
@@ -69,7 +69,7 @@ def voucher(
             },
             target,
         )
-        say(f"counts once, for {account} alone, until {moment(expiry)}")
+        info(f"counts once, for {account} alone, until {format_time(expiry)}")
 
 
 @command()
@@ -113,7 +113,7 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
             },
             target,
         )
-        say(f"counts for {account} alone, until {moment(expiry)}")
+        info(f"counts for {account} alone, until {format_time(expiry)}")
 
 
 def _head(session: "Session", version: "Version", account: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _write(value: dict[str, Any], target: Path | None) -> None:
             file.write(text + "\n")
     except FileExistsError as error:
         raise ConfigError(f"{target} exists and is left alone; choose another name") from error
-    say(f"written to {target}")
+    info(f"written to {target}")
 
 
 def read_voucher(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.command import State, ask_hidden, group, json_option
-from truthmark.cli.output import out, out_json, plural, say, table
+from truthmark.cli.output import echo, echo_json, info, plural, table
 from truthmark.errors import ConfigError, KeysError, PassphraseError
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def list_accounts(state: State, as_json: bool) -> None:
     kept = _wallet(state)
     accounts = kept.accounts()
     for line in kept.broken():
-        say(f"left out: {line}")
+        info(f"left out: {line}")
     if as_json:
-        out_json(
+        echo_json(
             [
                 {
                     "name": account.alias,
@@ -119,7 +119,7 @@ def list_accounts(state: State, as_json: bool) -> None:
         )
         return
     if not accounts:
-        say("there are no accounts; make one with `truthmark wallet new NAME`")
+        info("there are no accounts; make one with `truthmark wallet new NAME`")
         return
     table(
         [
@@ -132,7 +132,7 @@ def list_accounts(state: State, as_json: bool) -> None:
         ],
         ("", "name", "address"),
     )
-    say(f"their files are in {kept.folder}")
+    info(f"their files are in {kept.folder}")
 
 
 @wallet.command()
@@ -142,7 +142,7 @@ def address(state: State, name: str | None) -> None:
     """Print the address of the account NAME, or of the one that signs."""
     with state.session() as session:
         named = None if name is None else session.wallet.account(name)
-        out(session.address if named is None else session.address_of(named))
+        echo(session.address if named is None else session.address_of(named))
 
 
 @wallet.command()
@@ -159,9 +159,9 @@ def backup(state: State, file: Path) -> None:
 
     settings = state.settings
     count = write_backup(state, settings.home, file)
-    say(f"{plural(count, 'secret')} saved in {file}; keep it off this machine")
-    say("keep its passphrase elsewhere: without it the backup is worth nothing")
-    say(f"the accounts themselves are in {settings.keystore}; copy these files too")
+    info(f"{plural(count, 'secret')} saved in {file}; keep it off this machine")
+    info("keep its passphrase elsewhere: without it the backup is worth nothing")
+    info(f"the accounts themselves are in {settings.keystore}; copy these files too")
 
 
 @wallet.command()
@@ -181,10 +181,10 @@ def restore(state: State, file: Path) -> None:
         ) from error
     if is_recovery:
         vault.put_purchase_key(read_recovery(file))
-        say("the key of one purchase is in the vault now; `truthmark get` opens it")
+        info("the key of one purchase is in the vault now; `truthmark get` opens it")
         return
     count = vault.restore(file, state.passphrase(f"backup {file}"))
-    say(f"{plural(count, 'secret')} restored")
+    info(f"{plural(count, 'secret')} restored")
 
 
 def _is_chosen(account: "Account", chosen: str | None) -> bool:
@@ -207,7 +207,7 @@ def _made(state: State, account: "Account", as_json: bool) -> None:
     if is_chosen:
         write_settings(state.settings.home, {"account": account.alias})
     if as_json:
-        out_json(
+        echo_json(
             {
                 "name": account.alias,
                 "address": account.address,
@@ -216,9 +216,9 @@ def _made(state: State, account: "Account", as_json: bool) -> None:
             }
         )
         return
-    out(account.address)
-    say(f"account {account.alias} is in {account.path}; copy that file to a safe place")
+    echo(account.address)
+    info(f"account {account.alias} is in {account.path}; copy that file to a safe place")
     if is_chosen:
-        say("it signs from now on")
+        info("it signs from now on")
     if state.is_devnet:
-        say("this is a development chain: never send real money to the account")
+        info("this is a development chain: never send real money to the account")
