@@ -132,7 +132,7 @@ def buy(
     assert base.x < secp256k1.N and base.x != 0, "market: unlucky buyer key"
 
     purchase_id: bytes32 = t._purchase_id(
-        custody_id, base, self._receipt(msg.sender, price, order.salt)
+        custody_id, base, self._receipt_digest(msg.sender, price, order.salt)
     )
     assert self._purchases[purchase_id] == 0, "market: bought already"
     self._purchases[purchase_id] = self._pack(
@@ -239,7 +239,7 @@ def deliver(
     ), "market: not as accepted"
     bit: uint256 = t._bit(index)
     for delivery: IDatasetMarket.Delivery in deliveries:
-        purchase_id: bytes32 = t._purchase_id(custody_id, delivery.base, delivery.receipt)
+        purchase_id: bytes32 = t._purchase_id(custody_id, delivery.base, delivery.receipt_digest)
         state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
         if (
             state.status != t.PURCHASE_PAID
@@ -519,7 +519,7 @@ def _cost(price: uint256, custody: IDatasetRegistry.Custody) -> uint256:
 
 @internal
 @pure
-def _receipt(buyer: address, price: uint256, salt: bytes32) -> bytes32:
+def _receipt_digest(buyer: address, price: uint256, salt: bytes32) -> bytes32:
     return keccak256(abi_encode(buyer, price, salt))
 
 
@@ -527,7 +527,7 @@ def _receipt(buyer: address, price: uint256, salt: bytes32) -> bytes32:
 @pure
 def _id(custody_id: bytes32, receipt: IDatasetMarket.Receipt) -> bytes32:
     return t._purchase_id(
-        custody_id, receipt.base, self._receipt(receipt.buyer, receipt.price, receipt.salt)
+        custody_id, receipt.base, self._receipt_digest(receipt.buyer, receipt.price, receipt.salt)
     )
 
 

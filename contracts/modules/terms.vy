@@ -83,9 +83,9 @@ def _acceptance(
 
 @internal
 @pure
-def _purchase_id(custody_id: bytes32, base: ICurve.Point, receipt: bytes32) -> bytes32:
+def _purchase_id(custody_id: bytes32, base: ICurve.Point, receipt_digest: bytes32) -> bytes32:
     # `base` is U = B + Y, which the contract computed when the purchase was made.
-    return keccak256(abi_encode(custody_id, base, receipt))
+    return keccak256(abi_encode(custody_id, base, receipt_digest))
 
 
 @internal

@@ -55,8 +55,8 @@ def acceptance(share_key: ICurve.Point, threshold: uint256, inspection_seconds: 
 
 @external
 @pure
-def purchase_id(custody_id: bytes32, base: ICurve.Point, receipt: bytes32) -> bytes32:
-    return t._purchase_id(custody_id, base, receipt)
+def purchase_id(custody_id: bytes32, base: ICurve.Point, receipt_digest: bytes32) -> bytes32:
+    return t._purchase_id(custody_id, base, receipt_digest)
 
 
 @external

@@ -34,7 +34,7 @@ from typing import Any, Protocol
 from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.chain.connection import Chain
 from truthmark.chain.journal import Journal
-from truthmark.chain.transactions import Intent, Receipt
+from truthmark.chain.transactions import Intent, TransactionReceipt
 from truthmark.config import ChainProfile, ContractInfo, write_atomically
 from truthmark.errors import ChainMismatchError, ConfigError, RevertedError
 from truthmark.hashing import keccak256
@@ -532,5 +532,5 @@ def _step_record(entry: Mapping[str, Any]) -> StepRecord:
     return StepRecord(**values | {"deployed": Sent(**entry["deployed"]), "calls": calls})
 
 
-def _sent(receipt: Receipt) -> Sent:
+def _sent(receipt: TransactionReceipt) -> Sent:
     return Sent(receipt.tx_hash, receipt.block_number, receipt.gas_used)

@@ -45,7 +45,7 @@ from truthmark.chain.journal_store import (
     open_store,
 )
 from truthmark.chain.rpc import hex_int
-from truthmark.chain.transactions import Intent, Receipt
+from truthmark.chain.transactions import Intent, TransactionReceipt
 from truthmark.config import to_checksum_address
 from truthmark.errors import (
     ChainError,
@@ -151,7 +151,7 @@ class Journal:
         self._gap_since: tuple[int, float] | None = None
         self._last_problem = ""
 
-    def send(self, intent: Intent, *, timeout: float | None = None) -> Receipt:
+    def send(self, intent: Intent, *, timeout: float | None = None) -> TransactionReceipt:
         """Send an intent and return its receipt once it is confirmed.
 
         One that was sent before is not sent again: its receipt is returned, or waited for. One
@@ -189,7 +189,7 @@ class Journal:
                     store.refuse(intent.key, str(error) or "interrupted; it was not sent")
                 raise
 
-    def wait(self, key: str, *, timeout: float | None = None) -> Receipt:
+    def wait(self, key: str, *, timeout: float | None = None) -> TransactionReceipt:
         """Return an intent's receipt once it is confirmed; see `send`."""
         for _ in self._turns(timeout):
             entry = self._advance(key)
@@ -202,7 +202,7 @@ class Journal:
             "run the command again to go on waiting, nothing is sent twice"
         )
 
-    def resume(self, *, timeout: float | None = None) -> list[Receipt]:
+    def resume(self, *, timeout: float | None = None) -> list[TransactionReceipt]:
         """Finish what was begun before, by whatever process of this account.
 
         Sends what was decided on but not sent, broadcasts again what was sent but not confirmed,
@@ -303,7 +303,7 @@ class Journal:
                 "which now says otherwise; use another one, nothing is sent again until two agree"
             )
 
-    def result(self, key: str) -> Receipt | None:
+    def result(self, key: str) -> TransactionReceipt | None:
         """Return the receipt of an intent that is finished on the chain, else None."""
         with open_store(self._path) as store:
             entry = store.find(key)
@@ -519,7 +519,12 @@ class Journal:
             self._gap_since = None
 
     def _process_one(
-        self, store: JournalStore, entry: Entry, receipt: Receipt | None, head: Block, used: int
+        self,
+        store: JournalStore,
+        entry: Entry,
+        receipt: TransactionReceipt | None,
+        head: Block,
+        used: int,
     ) -> None:
         assert entry.nonce is not None  # as of every one in state SENT
         if receipt is not None:
@@ -531,15 +536,15 @@ class Journal:
         elif not entry.intent.is_late(head.timestamp):
             self._broadcast_again(entry.attempts[-1])
 
-    def _receipts(self, entries: list[Entry]) -> dict[str, Receipt | None]:
+    def _receipts(self, entries: list[Entry]) -> dict[str, TransactionReceipt | None]:
         """Return for each key the receipt of whichever attempt is on the chain."""
         pairs = [(entry.intent.key, a.tx_hash) for entry in entries for a in entry.attempts]
         replies = self.chain.rpc.batch(
             [("eth_getTransactionReceipt", (tx_hash,)) for _, tx_hash in pairs]
         )
-        found: dict[str, Receipt | None] = {entry.intent.key: None for entry in entries}
+        found: dict[str, TransactionReceipt | None] = {entry.intent.key: None for entry in entries}
         for (key, tx_hash), reply in zip(pairs, replies, strict=True):
-            receipt = Receipt.from_rpc(reply)
+            receipt = TransactionReceipt.from_rpc(reply)
             if receipt is None:
                 continue
             if receipt.tx_hash != tx_hash:
@@ -548,7 +553,7 @@ class Journal:
         return found
 
     def _finish_if_final(
-        self, store: JournalStore, entry: Entry, receipt: Receipt, head: Block
+        self, store: JournalStore, entry: Entry, receipt: TransactionReceipt, head: Block
     ) -> None:
         depth = head.number - receipt.block_number + 1
         if depth < self.chain.profile.confirmations:
@@ -567,7 +572,7 @@ class Journal:
         store.finish(entry.intent.key, receipt, error)
         self._last_problem = ""
 
-    def _failure(self, entry: Entry, receipt: Receipt) -> str:
+    def _failure(self, entry: Entry, receipt: TransactionReceipt) -> str:
         """Ask a node why a transaction was refused, by running it again around its block."""
         intent = entry.intent
         if receipt.gas_used >= entry.attempts[-1].gas:
@@ -739,11 +744,11 @@ class Journal:
 
 def _outcome(reply: object) -> tuple[str, str, bool] | None:
     """Return of a receipt what two endpoints must say alike."""
-    receipt = Receipt.from_rpc(reply)
+    receipt = TransactionReceipt.from_rpc(reply)
     return None if receipt is None else _outcome_of(receipt)
 
 
-def _outcome_of(receipt: Receipt) -> tuple[str, str, bool]:
+def _outcome_of(receipt: TransactionReceipt) -> tuple[str, str, bool]:
     return receipt.tx_hash, receipt.block_hash, receipt.succeeded
 
 

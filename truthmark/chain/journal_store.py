@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from truthmark.chain.transactions import Intent, Receipt
+from truthmark.chain.transactions import Intent, TransactionReceipt
 from truthmark.errors import ConfigError
 
 _SCHEMA = """
@@ -89,7 +89,7 @@ class Entry:
     intent: Intent
     state: State
     nonce: int | None
-    receipt: Receipt | None
+    receipt: TransactionReceipt | None
     error: str | None
     attempts: tuple[Attempt, ...]
 
@@ -218,7 +218,7 @@ class JournalStore:
                 ),
             )
 
-    def finish(self, key: str, receipt: Receipt, error: str | None) -> None:
+    def finish(self, key: str, receipt: TransactionReceipt, error: str | None) -> None:
         """Record a confirmed receipt: done, or failed where there is an error."""
         with self._db:
             self._db.execute(
@@ -267,7 +267,7 @@ class JournalStore:
                 intent=Intent(key, to, data, int(wei), purpose, gas, not_after, only),
                 state=State(state),
                 nonce=nonce,
-                receipt=Receipt.from_json(receipt) if receipt else None,
+                receipt=TransactionReceipt.from_json(receipt) if receipt else None,
                 error=error,
                 attempts=self._attempts(key, nonce),
             )

@@ -42,7 +42,7 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class TransactionReceipt:
     """A transaction that is on the chain.
 
     Attributes:
@@ -71,7 +71,7 @@ class Receipt:
         return self.gas_used * self.gas_price
 
     @classmethod
-    def from_rpc(cls, reply: object) -> "Receipt | None":
+    def from_rpc(cls, reply: object) -> "TransactionReceipt | None":
         """Read JSON-RPC's receipt; None where the transaction is not on the chain.
 
         Raises:
@@ -104,7 +104,7 @@ class Receipt:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Receipt":
+    def from_json(cls, text: str) -> "TransactionReceipt":
         """Read what `to_json` wrote."""
         data = json.loads(text)
         return cls(**{**data, "logs": tuple(data["logs"])})

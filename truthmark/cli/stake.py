@@ -21,7 +21,7 @@ from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.market.session import Session, Signer
     from truthmark.market.validator import ValidatorOwner
 
@@ -466,7 +466,7 @@ def _stake_amount(session: "Session", text: str) -> int:
     return units
 
 
-def _done(session: "Session", receipt: "Receipt", text: str, as_json: bool) -> None:
+def _done(session: "Session", receipt: "TransactionReceipt", text: str, as_json: bool) -> None:
     if as_json:
         echo_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
         return

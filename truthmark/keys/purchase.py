@@ -95,14 +95,14 @@ def new_salt() -> bytes:
     return secrets.token_bytes(32)
 
 
-def receipt_hash(buyer: str, price: int, salt: bytes) -> bytes:
+def receipt_digest(buyer: str, price: int, salt: bytes) -> bytes:
     """Return the hash that stands for buyer, price paid and salt, 32 bytes."""
     return hash_words(buyer, price, salt)
 
 
-def purchase_id(custody_id: bytes, base: Point, receipt: bytes) -> bytes:
+def purchase_id(custody_id: bytes, base: Point, receipt_digest: bytes) -> bytes:
     """Return the id of the purchase with U = `base` in a custody, 32 bytes."""
-    return hash_words(custody_id, base, receipt)
+    return hash_words(custody_id, base, receipt_digest)
 
 
 def opening_message(*, chain_id: int, market: str, account: str, salt: bytes) -> TypedData:

@@ -42,7 +42,7 @@ from truthmark.market.settlement import Settlement
 from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest, WrongKey
     from truthmark.market.session import Session
 
@@ -624,7 +624,7 @@ class Buyer:
         parts = complaint.opened.epoch.custody.threshold
         return (_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price
 
-    def complain(self, complaint: WrongKeyComplaint) -> "list[Receipt]":
+    def complain(self, complaint: WrongKeyComplaint) -> "list[TransactionReceipt]":
         """Prove on the chain that the key is wrong, and take the purchase's money back.
 
         Makes the version's key public, and ends the version for everybody.

@@ -22,7 +22,7 @@ from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import PurchaseStatus
 
 if TYPE_CHECKING:
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.market.session import Session
 
 
@@ -216,7 +216,7 @@ class Custodian:
 
     def deliver(
         self, version: Version, seat: Seat, purchases: Sequence[Purchase]
-    ) -> "list[Receipt]":
+    ) -> "list[TransactionReceipt]":
         """Deliver this custodian's part of the key for purchases of one epoch, and wait.
 
         Raises:

@@ -20,7 +20,7 @@ from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, Version
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest
     from truthmark.market.session import Session
 
@@ -50,7 +50,7 @@ class Listed:
 
     terms: Terms
     epoch: Epoch
-    receipts: tuple["Receipt", ...] = field(repr=False)
+    receipts: tuple["TransactionReceipt", ...] = field(repr=False)
 
 
 class Seller:
@@ -461,22 +461,22 @@ class Seller:
 
     # --------------------------------------------------------------- managing
 
-    def reprice(self, version: Version, price: int) -> "Receipt":
+    def reprice(self, version: Version, price: int) -> "TransactionReceipt":
         """Set the price of later purchases."""
         return self._manage(version, "reprice", price, purpose=f"set the price of {version.ref}")
 
-    def set_paused(self, version: Version, is_paused: bool) -> "Receipt":
+    def set_paused(self, version: Version, is_paused: bool) -> "TransactionReceipt":
         """Stop sales for a while, or sell again."""
         word = "pause" if is_paused else "resume"
         return self._manage(
             version, "set_version_paused", is_paused, purpose=f"{word} {version.ref}"
         )
 
-    def retire(self, version: Version) -> "Receipt":
+    def retire(self, version: Version) -> "TransactionReceipt":
         """Stop sales for good; bond and pot come back by `wind_up` after both windows."""
         return self._manage(version, "retire", purpose=f"retire {version.ref}")
 
-    def wind_up(self, version: Version) -> "Receipt":
+    def wind_up(self, version: Version) -> "TransactionReceipt":
         """Credit bond and pot of an ended version to its payee.
 
         It may be done again, where a late custody has paid into the pot.
@@ -505,14 +505,16 @@ class Seller:
                 "another folder and list that to sell it again"
             )
 
-    def fund(self, version: Version, amount: int) -> "Receipt":
+    def fund(self, version: Version, amount: int) -> "TransactionReceipt":
         """Pay into the pot from which custodians are paid for staying another term."""
         self.require_running(version)
         registry = self.session.chain.registry
         self.session.allow(version.terms.token, registry.address, amount)
         return self._manage(version, "fund", amount, purpose=f"fund the keeping of {version.ref}")
 
-    def _manage(self, version: Version, function: str, *args: object, purpose: str) -> "Receipt":
+    def _manage(
+        self, version: Version, function: str, *args: object, purpose: str
+    ) -> "TransactionReceipt":
         session = self.session
         if function not in ("fund", "wind_up"):  # which anybody may do
             if version.terms.seller.lower() != session.address.lower():

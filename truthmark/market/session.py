@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.chain.contracts import Call, Contract
     from truthmark.chain.journal import Journal
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.keys.accounts import Account
     from truthmark.market.catalogue import Catalogue
     from truthmark.storage.block_storage import Storage
@@ -313,7 +313,7 @@ class Session:
         purpose: str,
         not_after: int | None = None,
         nonce: int | None = None,
-    ) -> "Receipt":
+    ) -> "TransactionReceipt":
         """Send a call through the journal, once under its key, and wait until it counts.
 
         What is on its way, or done, under this key is not sent again, also where the call differs
@@ -329,7 +329,9 @@ class Session:
             return self.journal.wait(key)
         return self.journal.send(call.intent(key, purpose, not_after=not_after, nonce=nonce))
 
-    def send_repeatable(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
+    def send_repeatable(
+        self, call: "Call", purpose: str, *, pays: bool = False
+    ) -> "TransactionReceipt":
         """Send a call that may be given again later, and wait until it counts.
 
         Whoever repeats a command that was killed means the same order: what it sent is waited for.

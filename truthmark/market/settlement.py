@@ -16,7 +16,7 @@ from truthmark.market.records import (
 )
 
 if TYPE_CHECKING:
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.market.session import Session
 
 
@@ -100,11 +100,11 @@ class Settlement:
             f"release custodians of {version.ref}",
         )
 
-    def settle(self, purchases: Sequence[Purchase]) -> "list[Receipt]":
+    def settle(self, purchases: Sequence[Purchase]) -> "list[TransactionReceipt]":
         """Settle purchases whose inspection is over; those that are not are skipped."""
         return self._send_all(self.plan_settle, purchases)
 
-    def refund(self, purchases: Sequence[Purchase]) -> "list[Receipt]":
+    def refund(self, purchases: Sequence[Purchase]) -> "list[TransactionReceipt]":
         """Refund purchases that were not delivered in time, or whose version is dead."""
         return self._send_all(self.plan_refund, purchases)
 
@@ -117,7 +117,7 @@ class Settlement:
         )
         return {role: amount for role, amount in zip(roles, amounts, strict=True) if amount}
 
-    def withdraw(self, token: str, account: str, amount: int = 0) -> "list[Receipt]":
+    def withdraw(self, token: str, account: str, amount: int = 0) -> "list[TransactionReceipt]":
         """Pay an account what the ledgers hold for it in one token.
 
         Args:
@@ -168,7 +168,7 @@ class Settlement:
         self,
         plan: Callable[[Version, Epoch, Sequence[Purchase]], list[PlannedCall]],
         purchases: Sequence[Purchase],
-    ) -> "list[Receipt]":
+    ) -> "list[TransactionReceipt]":
         session, catalogue = self.session, self.session.catalogue
         receipts = []
         for custody_id, group in groupby(

@@ -14,7 +14,7 @@ from truthmark.market.records import CustodyStatus, bits, obligation_id
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
-    from truthmark.chain.transactions import Receipt
+    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.market.session import Session, Signer
 
 
@@ -137,7 +137,7 @@ class ValidatorOwner:
 
     def register(
         self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
-    ) -> "Receipt":
+    ) -> "TransactionReceipt":
         """Register the account as a validator, with the operator's first encryption key.
 
         Args:
@@ -154,7 +154,7 @@ class ValidatorOwner:
 
     def rotate_encryption_key(
         self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
-    ) -> "Receipt":
+    ) -> "TransactionReceipt":
         """Register the next encryption key; shares sealed to older ones stay readable.
 
         Args:
@@ -168,7 +168,7 @@ class ValidatorOwner:
             "rotate the encryption key",
         )
 
-    def set_operator(self, operator: str) -> "Receipt":
+    def set_operator(self, operator: str) -> "TransactionReceipt":
         """Let another account act for the validator, at once; its encryption key comes apart."""
         self._require_registered()
         return self._send(
@@ -177,7 +177,7 @@ class ValidatorOwner:
 
     # ------------------------------------------------------------------ stake
 
-    def top_up(self, amount: int) -> "Receipt":
+    def top_up(self, amount: int) -> "TransactionReceipt":
         """Pay back what slashing took, at most `missing()`."""
         session = self.session
         token = session.profile.contracts["token"].address
@@ -186,7 +186,7 @@ class ValidatorOwner:
             session.chain.staking.functions.top_up(amount), "top up the stake", pays=True
         )
 
-    def stake(self, tickets: int) -> "Receipt":
+    def stake(self, tickets: int) -> "TransactionReceipt":
         """Pay for tickets; their size is the contract's."""
         self._require_registered()
         session = self.session
@@ -208,7 +208,7 @@ class ValidatorOwner:
         min_inspection_seconds: int,
         max_lock: int,
         url: str = "",
-    ) -> "Receipt":
+    ) -> "TransactionReceipt":
         """Say which custody the node accepts by itself; no fees withdraw the offer.
 
         Args:
@@ -241,7 +241,7 @@ class ValidatorOwner:
             "publish an offer" if fees else "withdraw the offer",
         )
 
-    def set_available(self, is_available: bool) -> "Receipt":
+    def set_available(self, is_available: bool) -> "TransactionReceipt":
         """Take new obligations, or no more; running ones go on."""
         self._require_actor()
         return self._send(
@@ -249,14 +249,14 @@ class ValidatorOwner:
             "take new obligations" if is_available else "take no new obligations",
         )
 
-    def unbond(self, ticket_ids: Sequence[int]) -> "Receipt":
+    def unbond(self, ticket_ids: Sequence[int]) -> "TransactionReceipt":
         """Begin to take tickets out; they can be withdrawn after the unbonding time."""
         return self._send(
             self.session.chain.staking.functions.unbond(list(ticket_ids)),
             f"unbond {len(ticket_ids)} tickets",
         )
 
-    def withdraw_tickets(self, ticket_ids: Sequence[int]) -> "Receipt":
+    def withdraw_tickets(self, ticket_ids: Sequence[int]) -> "TransactionReceipt":
         """Turn tickets that have finished unbonding into a balance, which `withdraw` pays out."""
         return self._send(
             self.session.chain.staking.functions.withdraw_tickets(list(ticket_ids)),
@@ -302,7 +302,7 @@ class ValidatorOwner:
                 f"{self.validator}; use --account"
             )
 
-    def _send(self, call: "Call", purpose: str, *, pays: bool = False) -> "Receipt":
+    def _send(self, call: "Call", purpose: str, *, pays: bool = False) -> "TransactionReceipt":
         receipt = self.session.send_repeatable(call, purpose, pays=pays)
         self.session.catalogue.sync()
         return receipt

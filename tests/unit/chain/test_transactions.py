@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from truthmark.chain.transactions import Receipt
+from truthmark.chain.transactions import TransactionReceipt
 from truthmark.errors import MalformedReplyError
 
 
@@ -21,18 +21,18 @@ def reply(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("address", ["0x" + "ab" * 20, "0x" + "AB" * 20])
 def test_receipt__of_a_deployment__names_the_contract(address: str) -> None:
-    receipt = Receipt.from_rpc(reply(contractAddress=address))
+    receipt = TransactionReceipt.from_rpc(reply(contractAddress=address))
     assert receipt is not None and receipt.contract_address is not None
     assert receipt.contract_address.lower() == address.lower()
 
 
 @pytest.mark.parametrize("address", [None, ""])
 def test_receipt__of_a_call__names_none(address: Any) -> None:
-    receipt = Receipt.from_rpc(reply(contractAddress=address))
+    receipt = TransactionReceipt.from_rpc(reply(contractAddress=address))
     assert receipt is not None and receipt.contract_address is None
 
 
 @pytest.mark.parametrize("address", [["x"], {"a": 1}, 7, "x", "0x12", "0x" + "zz" * 20])
 def test_receipt__damaged_address__is_malformed(address: Any) -> None:
     with pytest.raises(MalformedReplyError, match="try another one"):
-        Receipt.from_rpc(reply(contractAddress=address))
+        TransactionReceipt.from_rpc(reply(contractAddress=address))
