@@ -129,4 +129,4 @@ def _keeping(
     for epoch, state in epochs:
         if state.is_awaited(epoch.custody, now):
             return "waiting for custodians", False, False
-    return "nobody keeps the key", False, False
+    return "no custodians now", False, False

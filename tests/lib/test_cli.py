@@ -249,13 +249,14 @@ def test_main__what_is_missing__is_told_before_connecting(on_devnet: Person) -> 
     ],
     ids=str,
 )
-def test_main__error_with_json__is_json_on_stdout_and_a_line_on_stderr(
+def test_main__error__is_a_line_on_stderr_or_json_on_stdout_and_never_both(
     on_devnet: Person, arguments: tuple[str, ...], code: int, kind: str
 ) -> None:
-    shown = on_devnet(*arguments, "--json").refused(code)
-    error = shown.json["error"]
-    assert error == {"kind": kind, "message": shown.err.splitlines()[-1][7:], "exit_code": code}
-    assert on_devnet(*arguments).refused(code).out == ""
+    plain = on_devnet(*arguments).refused(code)
+    assert plain.out == ""
+    error = on_devnet(*arguments, "--json").refused_json(code)
+    message = plain.err.splitlines()[-1][7:]
+    assert error == {"kind": kind, "message": message, "exit_code": code}
 
 
 def test_main__unforeseen_error_with_json__is_json_too(
@@ -790,6 +791,26 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
         "2 of 3 have accepted; not yet: 0xA",
     ]
     assert ended == "all 3 custodians accepted"
+
+
+def test_renew__nobody_accepts__names_all_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter(range(0, 600, 10))
+    monkeypatch.setattr("truthmark.market.seller.time.sleep", lambda _: None)
+    monkeypatch.setattr(custody.time, "monotonic", lambda: float(next(clock)))
+    looks = iter([False] * 8)
+    monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
+    session: Any = SimpleNamespace(
+        chain=SimpleNamespace(time=lambda: 1_000_000),
+        profile=SimpleNamespace(block_time=1.0),
+        catalogue=SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
+    )
+    opened = SimpleNamespace(count=2, accept_until=1_003_600)
+    epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB"))
+    custody.wait_until_live(session, SimpleNamespace(ref="3@1"), epoch)  # type: ignore[arg-type]
+    _, told, _ = capsys.readouterr().err.splitlines()
+    assert told == "0 of 2 have accepted; not yet: 0xA, 0xB"
 
 
 if __name__ == "__main__":

@@ -245,11 +245,23 @@ def test_list__same_name_of_other_data__is_packed_beside_and_sold_too(
         folder.mkdir()
         frame.head(5).to_parquet(folder / "twice.parquet")
         command = ("list", folder / "twice.parquet", "--price", "1 TUSD", *DIRECT)
-        refs.append(seller(*command, "--backup", folder / "b").ok().out)
+        shown = seller(*command, "--backup", folder / "b").ok()
+        refs.append(shown.out.strip())
+    packed = seller.home / "packed"
+    said = f"{packed}/twice holds other data of the same name, listed as {refs[0]}; this is packed"
+    assert f"{said} beside it, into {packed}/twice-2" in shown.err
     frame.head(6).to_parquet(folder / "twice.parquet")
-    refs.append(seller(*command, "--backup", folder / "c").ok().out)
-    assert len(set(refs)) == 3
-    assert seller(*command).ok().out == refs[-1]
+    shown = seller(*command, "--backup", folder / "c").ok()
+    assert f"{packed}/twice-2 holds {folder}/twice.parquet as it was before it cha" in shown.err
+    assert f"add --update {refs[1].partition('@')[0]}" in shown.err
+    refs.append(shown.out.strip())
+    assert seller(*command).ok().out.strip() == refs[-1]
+    # The same file with other texts is something else, too; what is else is said.
+    shown = seller(*command, "--title", "Twice", "--backup", folder / "d").ok()
+    said = f"{packed}/twice-3 holds the same data with another --title, listed as {refs[2]};"
+    assert said in shown.err
+    refs.append(shown.out.strip())
+    assert len(set(refs)) == 4
 
 
 def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
@@ -739,8 +751,8 @@ def test_refund_and_settle__nothing_to_do__is_an_error_only_for_a_named_data_set
         assert f"nothing to {verb}" in idle(command).ok().err
         assert idle(command, "--json").ok().json == []
         idle(command, kept).refused(8, f"nothing to {verb}")
-        refused = idle(command, kept, "--json").refused(8, f"nothing to {verb}")
-        assert refused.json["error"]["kind"] == "MarketError"
+        error = idle(command, kept, "--json").refused_json(8, f"nothing to {verb}")
+        assert error["kind"] == "MarketError"
 
 
 @pytest.mark.parametrize("arguments", [("reprice", "1 TUSD"), ("pause",), ("retire", "--yes")])
@@ -1156,6 +1168,58 @@ def test_withdraw__one_token_fails__pays_the_others_and_says_so_at_the_end(
     assert f"0.001 TUSD paid to {address(me)}" in shown.out
     assert f"1000 base units of unknown token {sound} paid to" in shown.out
     assert me("withdraw", "--json").refused(6, "not paid out").json == []
+
+
+def test_withdraw__amount__pays_just_that_and_never_more_than_is_owed(
+    net: Devnet, credit: Creditor
+) -> None:
+    me = Person(net.home("copycat"))
+    me("withdraw", "--token", "TUSD").ok()
+    credit("copycat", address(me), net.profile.token("TUSD"))
+    before = held(me)
+    me("withdraw", "--amount", "0.002 TUSD").refused(8, "only 0.001 TUSD is owed")
+    me("withdraw", "--amount", "0 TUSD").refused(3, "without --amount all of it is paid out")
+    me("withdraw", "--amount", "400").refused(3, "400 of what?")
+    me("withdraw", "--amount", "0.0004 TUSD", "--token", "TMK").refused(8, "in another")
+    assert held(me) == before
+    assert "0.0004 TUSD paid to" in me("withdraw", "--amount", "0.0004 TUSD").ok().out
+    assert held(me) == before + 400
+    done = me("withdraw", "--amount", "0.0006 TUSD", "--json").ok()
+    assert [p["units"] for p in done.json] == ["600"]
+    assert held(me) == before + 1_000
+    assert "nothing is owed" in me("withdraw", "--amount", "0.001 TUSD").ok().err
+
+    stranger = credit("copycat", address(me))
+    done = me("withdraw", "--amount", "400", "--token", stranger, "--json").ok()
+    assert [p["units"] for p in done.json] == ["400"]
+    assert "600 base units" in me("withdraw", "--token", stranger).ok().out
+
+
+def test_entries_paused__by_the_registrys_owner__is_said_before_anything_is_packed_or_paid(
+    net: Devnet, seller: Person, buyer: Person, kept: str, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame.to_parquet(tmp_path / "t.parquet")
+    said = "the owner of the registry has paused new listings and purchases"
+    assert said not in buyer("search").ok().err
+    with net.session("owner") as owner:
+        functions = owner.chain.registry.functions
+        owner.send_repeatable(functions.pause(), "pause")
+        try:
+            before = held(buyer)
+            shown = buyer("search", "--json").ok()
+            assert said in shown.err
+            assert kept in [hit["dataset"] for hit in shown.json]
+            assert said in buyer("show", kept).ok().out
+            buyer("get", kept, tmp_path / "data", *PLENTY).refused(8, said)
+            assert (held(buyer), (tmp_path / "data").exists()) == (before, False)
+            command = ("list", tmp_path / "t.parquet", "--packed", tmp_path / "packed", *DIRECT)
+            command += ("--price", "1 TUSD", "--backup", tmp_path / "b")
+            seller(*command).refused(8, said)
+            assert not (tmp_path / "packed").exists()
+            seller("renew", kept, "--custodians", "direct", "--yes").refused(8, said)
+        finally:
+            owner.send_repeatable(functions.unpause(), "unpause")
+    seller(*command).ok()
 
 
 def test_balance__token_that_is_no_contract__is_left_out(

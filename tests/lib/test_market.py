@@ -903,7 +903,7 @@ def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
     with pytest.raises(MarketError, match="was not bought by this account"):
         truthmark.load(sale.version.ref, session=session)
     # A refund closes the custody; the seller opens another.
-    with pytest.raises(NotForSaleError, match="nobody keeps the key"):
+    with pytest.raises(NotForSaleError, match="those who kept its key failed or left"):
         buyer.quote(sale.version)
     opened = Seller(stand.session("seller")).open_custody(
         sale.version, offer=DIRECT, validators=[], acceptance_seconds=60

@@ -129,6 +129,12 @@ def test_free__store_is_shared__leaves_what_others_pinned(stand: Stand, rested: 
         before = store.pins()
         found = [e for e in find_stored(session) if e.is_freed(bought=True)]
         assert sale.version.ref in {entry.name for entry in found}
+        # What others pinned is told in a line, and not by the names of its blocks.
+        pinned = [e for e in find_stored(session) if e.kind == "pinned"]
+        assert len(pinned) == 1
+        assert pinned[0].is_needed
+        assert pinned[0].name == f"{len(before)} files in the store"
+        assert "pinned by others who share the store: 1@1" in pinned[0].why
         free(session, found)
         assert not folder.exists()
         assert store.pins() == before

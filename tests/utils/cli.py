@@ -45,6 +45,15 @@ class Outcome:
         assert text in lines[-1], lines[-1]
         return self
 
+    def refused_json(self, code: int, text: str = "") -> Any:
+        """Check that it ended with an error as JSON, on stdout alone, and return that."""
+        assert self.code == code, f"exit {self.code}: {self.out} {self.err}"
+        error = self.json["error"]
+        assert error["exit_code"] == code
+        assert text in error["message"], error
+        assert not [line for line in self.err.splitlines() if line.startswith("error: ")]
+        return error
+
 
 class Person:
     """Somebody at a command line.

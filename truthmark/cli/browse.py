@@ -22,7 +22,7 @@ from truthmark.cli.output import (
     width,
 )
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
-from truthmark.errors import CodecError, KeysError, MarketError, StorageError
+from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,11 @@ def search(
             limit=limit,
             session=session,
         )
+        if hits:
+            try:
+                session.catalogue.require_unpaused()
+            except NotForSaleError as error:
+                info(str(error))
         ids = [hit.version.terms_id for hit in hits]
         sold, mine = session.catalogue.sold(ids), own_purchases(session)
         sizes = {hit.version.terms_id: _size(session, hit.version) for hit in hits}

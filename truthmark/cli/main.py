@@ -163,7 +163,7 @@ def _how_to_start(state: State) -> str | None:
 
 
 def _report(error: BaseException, *, as_json: bool) -> int:
-    """Say what went wrong, for scripts also as JSON, and return the exit code."""
+    """Say what went wrong, in words or as JSON but never both, and return the exit code."""
     # click turns a closed pipe into the code 1 before anybody else sees it.
     if isinstance(error, SystemExit) and error.code == 1 and _leave_closed_pipes():
         return CLOSED_PIPE
@@ -174,12 +174,11 @@ def _report(error: BaseException, *, as_json: bool) -> int:
     kind, text, code = _explain(error)
     text = one_line(text)
     with contextlib.suppress(OSError):
-        if as_json:
-            echo_error(kind, text, code)
+        if as_json and echo_error(kind, text, code):
             if sys.stdout is not None:
                 sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        click.echo(text if code == INTERRUPTED else f"error: {text}", err=True)
+        else:
+            click.echo(text if code == INTERRUPTED else f"error: {text}", err=True)
     _leave_closed_pipes()
     return code
 

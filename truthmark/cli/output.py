@@ -76,10 +76,16 @@ def begin() -> None:
     _has_answered = False
 
 
-def echo_error(kind: str, message: str, exit_code: int) -> None:
-    """Print an error as JSON, unless a result is there already: stdout holds one document."""
-    if not _has_answered:
-        echo_json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
+def echo_error(kind: str, message: str, exit_code: int) -> bool:
+    """Print an error as JSON, unless a result is there already: stdout holds one document.
+
+    Returns:
+        Whether it was printed.
+    """
+    if _has_answered:
+        return False
+    echo_json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
+    return True
 
 
 def echo_json(value: Any) -> None:

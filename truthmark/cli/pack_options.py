@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a source to a packed folder, once: what an interrupted `list` packed is found again."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.cli.dataset import is_packed, pack_source
 from truthmark.cli.output import info, progress_bar
-from truthmark.errors import ConfigError
+from truthmark.errors import CodecError, ConfigError
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
@@ -73,10 +75,53 @@ class Packing:
                 f"with `truthmark list {other} …`, or give another place with --packed"
             )
         if other is not None:
-            info(
-                f"{other} holds other data, or the same with other texts; this is packed beside it"
-            )
+            self._tell_beside(other, previous)
         return None
+
+    def _tell_beside(self, other: Path, previous: "Version | None") -> None:
+        """Say what lies where this would have been packed, where it goes, and what to do."""
+        listed = self._listed_as(other)
+        what = self._difference(other, previous)
+        whose = f", listed as {listed.ref}" if listed is not None else ", not listed yet"
+        info(f"{other} holds {what}{whose}; this is packed beside it, into {self._chosen}")
+        if previous is not None:
+            return
+        if listed is None:
+            info(f"to list what was packed there: `truthmark list {shlex.quote(str(other))} …`")
+        else:
+            number = listed.ref.partition("@")[0]
+            info(
+                f"it becomes a data set of its own, with a key of its own, and {listed.ref} stays "
+                f"as it is; to make it the next version of {number}, stop here (Ctrl-C) and add "
+                f"--update {number}"
+            )
+
+    def _listed_as(self, folder: Path) -> "Version | None":
+        """Return what a packed folder is listed as; None if it is not."""
+        from truthmark.codec import read_manifest
+
+        with contextlib.suppress(CodecError, OSError):
+            digest = read_manifest(folder).digest
+            for version in self._session.catalogue.versions():
+                if version.terms.manifest == digest:
+                    return version
+        return None
+
+    def _difference(self, folder: Path, previous: "Version | None") -> str:
+        """Return in words how what was packed into a folder differs from what is packed now."""
+        before, now = self._read_record(folder), self._describe(previous)
+        if before.get("source") is None:
+            return "something else"
+        if before["source"] != now["source"]:
+            return "other data of the same name"
+        if before.get("files") != now["files"]:
+            return f"{self._source} as it was before it changed"
+        known, wanted = before.get("how"), now["how"]
+        if not isinstance(known, dict):
+            return "the same data with other options"
+        names = sorted(name for name in wanted if known.get(name) != wanted[name])
+        options = ", ".join("--" + name.replace("_", "-") for name in names)
+        return f"the same data with another {options}" if names else "the same data"
 
     def _candidates(self, previous: "Version | None") -> Iterator[Path]:
         """Yield the places where it may be, up to a free one: a name may be taken by other data."""
@@ -134,14 +179,22 @@ class Packing:
         """Whether this command packed just this source into a folder, and nothing changed since."""
         from truthmark.codec import read_manifest
 
+        record = self._read_record(folder)
+        if not is_packed(folder) or not record:
+            return False
+        description = self._describe(previous)
+        # Not `how`, which older releases did not note.
+        names = description.keys() - {"how"}
+        made = record.get("manifest") == str(read_manifest(folder).cid)
+        return made and all(record.get(name) == description[name] for name in names)
+
+    def _read_record(self, folder: Path) -> dict[str, Any]:
+        """Return what was noted when a folder was packed; nothing if it was not packed here."""
         try:
             record = json.loads(self._record(folder).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return False
-        if not is_packed(folder) or not isinstance(record, dict):
-            return False
-        made = record.pop("manifest", None) == str(read_manifest(folder).cid)
-        return made and record == self._describe(previous)
+            return {}
+        return record if isinstance(record, dict) else {}
 
     def _describe(self, previous: "Version | None") -> dict[str, Any]:
         """Return what a packed folder is made of, as JSON values; files by size and time."""
@@ -149,13 +202,18 @@ class Packing:
         return {
             "source": os.fsencode(self._source.resolve()).hex(),
             "files": _fingerprint(self._source.resolve(), self._options),
-            "options": hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest(),
+            "options": _digest(how),
+            "how": {name: _digest(value) for name, value in how.items()},
             "previous": None if previous is None else "0x" + previous.terms_id.hex(),
         }
 
     def _going_on(self, folder: Path) -> Path:
         info(f"going on with {folder}, which was packed before")
         return folder
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _fingerprint(source: Path, options: dict[str, Any]) -> str:

@@ -149,6 +149,7 @@ def list_dataset(
         folder = source if is_packed(source) else work.find(siblings)
         if folder is None:
             # What would be refused later is refused before a large source is packed for nothing.
+            session.catalogue.require_unpaused()
             pay(choose_custody(session, token, times, 0, **custody), is_asked=False)
             _check_backup(session, backup, yes=yes)
             folder = work.pack(siblings[0] if siblings else None, yes=yes)
@@ -301,6 +302,8 @@ def renew(
         size = Buyer(session).manifest(version.terms.manifest).size
         seller = Seller(session)
         fresh = seller.fresh_custody(version)
+        if not fresh:
+            session.catalogue.require_unpaused()
         choice = choose_custody(session, token, windows, size, **custody, fresh=fresh)
         validators, offer = choice.validators, choice.offer
         if not (fresh and is_dealt(fresh, validators, offer)) and not agree(

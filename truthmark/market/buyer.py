@@ -36,7 +36,7 @@ from truthmark.market.drafts.order import (
 from truthmark.market.drafts.terms import licence_hash
 from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit
-from truthmark.market.records import PurchaseStatus, VersionStatus, bits
+from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.seller import require_open
 from truthmark.market.settlement import Settlement
 from truthmark.types import Point, Progress
@@ -119,7 +119,21 @@ def _why_nobody(
                 f"{version.ref} is not for sale yet: {len(bits(state.accepted))} of "
                 f"{custody.count} custodians have accepted; try again later"
             )
-    return f"nobody keeps the key of {version.ref} long enough now; ask the seller to renew it"
+    why = "no custody of it was ever opened"
+    if epochs:
+        custody, state = epochs[-1].custody, states[-1]
+        accepted = len(bits(state.accepted))
+        if state.status in (CustodyStatus.OPENED, CustodyStatus.LAPSED):
+            why = f"only {accepted} of {custody.count} custodians accepted its key in time"
+        elif state.outlasts(version.terms, now + BUYING_SECONDS):
+            why = "what its keepers were given is not what the seller committed to"
+        elif state.status is CustodyStatus.LIVE and now <= state.end:
+            why = "its key is kept for less time than delivering and checking may take"
+        elif state.status is CustodyStatus.CLOSED:
+            why = "those who kept its key failed or left"
+        else:
+            why = "the time for which its key was kept is over"
+    return f"{version.ref} is not for sale now: {why}; ask the seller to renew it"
 
 
 class Buyer:
@@ -265,6 +279,7 @@ class Buyer:
         session = self.session
         status, listed = session.catalogue.status(version)
         require_open(version, status)
+        session.catalogue.require_unpaused()
         session.catalogue.require_agreed(version)
         price = voucher[0] if voucher[1] else listed
         now = session.chain.time()

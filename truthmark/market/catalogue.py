@@ -368,6 +368,18 @@ class Catalogue:
         self._require_named(version, state)
         return _status(VersionStatus, state.status), int(state.price)
 
+    def require_unpaused(self) -> None:
+        """Refuse where the registry's owner has stopped new listings and purchases.
+
+        Raises:
+            NotForSaleError: They are stopped.
+        """
+        if self.chain.registry.functions.paused().call():
+            raise NotForSaleError(
+                "the owner of the registry has paused new listings and purchases (what was bought "
+                "before goes on as always); try again later"
+            )
+
     def require_agreed(self, version: Version) -> None:
         """Check at two endpoints, where there are two, that a name stands for these terms.
 

@@ -217,6 +217,7 @@ class Seller:
             session.catalogue.sync()
             if epochs := self._listed_epochs(terms):
                 return Listed(terms, epochs[0], ())
+            session.catalogue.require_unpaused()
             dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
             proof, counter = prove_terms(
                 terms, secret, chain_id=session.profile.chain_id, registry=registry.address
@@ -353,6 +354,7 @@ class Seller:
             if fresh is not None and is_dealt(fresh, validators, offer):
                 return Listed(version.terms, fresh, ())
             self.require_running(version)
+            session.catalogue.require_unpaused()
             dealing = self._deal(
                 version.terms, secret, validators, offer, len(epochs), acceptance_seconds
             )

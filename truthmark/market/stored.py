@@ -34,6 +34,8 @@ CACHE_SECONDS = 3_600
 
 _UNFINISHED = (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
 _GONE = ".gone-"
+_NAMED = 5
+"""Versions that are named in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +156,30 @@ class _Finder:
                 yield entry
         if self._store is None:
             return
-        for pin in sorted(self._pins - seen, key=str):
-            size = _size(self._store.paths(pin))
-            yield Stored("pinned", str(pin), size, "pinned for something else", True)
+        yield from self._pinned(self._store, self._pins - seen)
         if size := self._store.loose_bytes(older_than=CACHE_SECONDS):
             why = "blocks that were read, of nothing that is kept"
             yield Stored("cache", "store", size, why, False)
+
+    def _pinned(self, store: LocalStore, pins: set[CID]) -> Iterable[Stored]:
+        """Yield what others who share the store pinned: of versions, and of nothing that is listed.
+
+        Each in one line: their blocks by name would say nothing to anybody.
+        """
+        of_versions = {pin for pin in pins if pin in self.users}
+        for pinned in (of_versions, pins - of_versions):
+            if not pinned:
+                continue
+            refs = sorted(
+                {ref for pin in pinned for ref in self.users.get(pin, ())}, key=_by_number
+            )
+            why = "pinned, and of nothing that is listed here"
+            if refs:
+                more = f" and {len(refs) - _NAMED} more" if len(refs) > _NAMED else ""
+                why = f"pinned by others who share the store: {', '.join(refs[:_NAMED])}{more}"
+            size = _size(path for pin in pinned for path in store.paths(pin))
+            name = f"{len(pinned)} {'file' if len(pinned) == 1 else 'files'} in the store"
+            yield Stored("pinned", name, size, why, True)
 
     def _version(self, version: Version) -> Stored | None:
         folder = self._home / "datasets" / version.terms_id.hex()
@@ -281,6 +301,10 @@ def _is_unreleased(state: EpochState) -> bool:
     if state.status not in (CustodyStatus.LIVE, CustodyStatus.CLOSED):
         return False
     return bool(set(bits(state.accepted)) - set(bits(state.released)))
+
+
+def _by_number(ref: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in ref.split("@"))
 
 
 def _entries(folder: Path) -> list[Path]:
