@@ -47,7 +47,7 @@ DOCUMENT = ROOT / "docs" / "gas.md"
 RECORD = RESULTS / "gas.json"
 TOLERANCE = 0.01
 START = 2_000_000_000
-PURSE = 10**18
+INITIAL_BALANCE = 10**18
 TICKET = 5_000
 UNBONDING = 60
 BATCH = 20
@@ -204,9 +204,9 @@ class Bench:
     def fund(self, token: Contract) -> None:
         """Give those who pay money that registry and market may take."""
         for account in (self.seller, self.buyer, self.stranger):
-            token.send("mint", account, PURSE, sender=account)
+            token.send("mint", account, INITIAL_BALANCE, sender=account)
             for spender in (self.registry, self.market):
-                token.send("approve", spender.address, PURSE, sender=account)
+                token.send("approve", spender.address, INITIAL_BALANCE, sender=account)
 
 
 def deploy(chain: AnvilProcess) -> Bench:
@@ -246,8 +246,8 @@ def deploy(chain: AnvilProcess) -> Bench:
     )
     bench.fund(token)
     for custodian in custodians:
-        stake_token.send("mint", custodian, PURSE, sender=custodian)
-        stake_token.send("approve", staking.address, PURSE, sender=custodian)
+        stake_token.send("mint", custodian, INITIAL_BALANCE, sender=custodian)
+        stake_token.send("approve", staking.address, INITIAL_BALANCE, sender=custodian)
         register = staking.send("register", custodian, b"\x11" * 32, sender=custodian)
         stake = staking.send("stake", 4, sender=custodian)
         if custodian == custodians[-1]:
@@ -334,7 +334,7 @@ def measure_buying(bench: Bench) -> None:
     arguments = purchase.arguments(permit, NO_VOUCHER, NO_ADMISSION)
     by_permit = bench.market.send("buy", *arguments, sender=bench.buyer)
     bench.row("buy by permit", by_permit, 145_000)
-    bench.token.send("approve", bench.market.address, PURSE, sender=bench.buyer)
+    bench.token.send("approve", bench.market.address, INITIAL_BALANCE, sender=bench.buyer)
 
     voucher = sign_voucher(listing, bench.buyer, listing.price // 2, expiry)
     purchase = bench.draft_purchase(listing, price=listing.price // 2)

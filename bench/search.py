@@ -14,7 +14,7 @@ from typing import Any
 
 import truthmark
 from bench.report import Report
-from tests.utils.paper_market import Paper, address, kept, listed, make_terms
+from tests.utils.offline_market import OfflineMarket, address, kept, listed, make_terms
 from truthmark.market.cards import Cards
 
 LISTINGS = 10_000
@@ -30,9 +30,9 @@ def main() -> int:
     """Measure, write the table, and return 1 if a figure does not hold."""
     report = Report("search")
     with tempfile.TemporaryDirectory() as folder:
-        paper = Paper(Path(folder))
-        fill(paper)
-        session = paper.session
+        offline = OfflineMarket(Path(folder))
+        fill(offline)
+        session = offline.session
         for name, search in (
             ("first 50 of all", lambda: truthmark.search(session=session, limit=50)),
             ("50 by word", lambda: truthmark.search("seventy", session=session, limit=50)),
@@ -43,15 +43,15 @@ def main() -> int:
                     "words", max_price="0.5 TUSD", seller=address(0xA7), session=session
                 ),
             ),
-            ("one version by its name", lambda: paper.catalogue.version("5000@1")),
+            ("one version by its name", lambda: offline.catalogue.version("5000@1")),
         ):
             report.add(f"{name}, of {LISTINGS:,}", best(search), "s", at_most=LIMIT)
-        paper.close()
+        offline.close()
     report.write()
     return int(any(figure.holds is False for figure in report.figures))
 
 
-def fill(paper: Paper) -> None:
+def fill(offline: OfflineMarket) -> None:
     """List everything, and keep every card."""
     entries: list[tuple[str, str, dict[str, Any]]] = []
     for i in range(1, LISTINGS + 1):
@@ -61,12 +61,12 @@ def fill(paper: Paper) -> None:
         if i % 3 == 0:
             repriced = {"terms_id": terms.terms_id, "price": 50 * i}
             entries.append(("registry", "VersionRepriced", repriced))
-    paper.log_all(entries)
-    path = paper.session.home / "index" / "cards.sqlite"
+    offline.log_all(entries)
+    path = offline.session.home / "index" / "cards.sqlite"
     cards = Cards(
         path, lambda v: {**CARD, "title": f"Title {'seventy' * (v.listing_id % 70 == 0)}"}
     )
-    versions = paper.catalogue.versions()
+    versions = offline.catalogue.versions()
     assert len(cards.fetch(versions, time.monotonic() + 600)) == LISTINGS
 
 

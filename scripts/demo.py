@@ -24,8 +24,8 @@ from rich.console import Console
 
 import truthmark
 from scripts._demo.accounts import addresses, spent_gas, wealth
-from scripts._demo.report import Report, Row, Stage
-from scripts._demo.world import CUSTODIANS, World
+from scripts._demo.network import CUSTODIANS, DemoNetwork
+from scripts._demo.report import Report, Row, Transcript
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config import write_atomically
@@ -57,67 +57,76 @@ def main(arguments: Sequence[str] = ()) -> int:
     shows_app = "--app" in arguments
     console = Console(width=min(110, Console().width) if sys.stdout.isatty() else 110)
     report = Report()
-    stage = Stage(report, console)
+    transcript = Transcript(report, console)
     begin = time.monotonic()
-    with stage.act("A chain, the contracts, test money"), stage.bar("deploying") as advance:
-        world = World(BUILD, advance)
+    with (
+        transcript.section("A chain, the contracts, test money"),
+        transcript.progress_bar("deploying") as advance,
+    ):
+        network = DemoNetwork(BUILD, advance)
     try:
-        _play(world, stage, retires=not shows_app)
+        _play(network, transcript, retires=not shows_app)
         report.figures["seconds"] = round(time.monotonic() - begin, 1)
         report.save(BUILD / "report.json")
-        stage.close({"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"})
+        transcript.close(
+            {"time": f"{report.figures['seconds']} s", "report": "build/demo/report.json"}
+        )
         if shows_app:
-            _open_again(stage, world)
-            stage.say("the app runs until Ctrl-C; its address:")
-            world.run_app(ROOT)
+            _open_again(transcript, network)
+            transcript.info("the app runs until Ctrl-C; its address:")
+            network.run_app(ROOT)
     finally:
-        world.close()
+        network.close()
     return 0
 
 
-def _play(world: World, stage: Stage, *, retires: bool) -> None:
-    first_block = world.net.status().block or 0
-    who = addresses(world.net)
-    observer = world.net.session("stranger")
-    dollar = world.net.profile.token("TUSD").address
+def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> None:
+    first_block = network.net.status().block or 0
+    who = addresses(network.net)
+    observer = network.net.session("stranger")
+    dollar = network.net.profile.token("TUSD").address
     before = {role: wealth(observer, dollar, address) for role, address in who.items()}
 
-    with stage.act("Three validators stake and offer custody"):
-        world.open_seller()
-        world.start_custodians()
-        for node in world.nodes:
-            stage.say(f"{node.role}: process {node.pid}, its status at {node.status_url}/health")
+    with transcript.section("Three validators stake and offer custody"):
+        network.open_seller()
+        network.start_custodians()
+        for node in network.nodes:
+            transcript.info(
+                f"{node.role}: process {node.pid}, its status at {node.status_url}/health"
+            )
 
-    with stage.act("The seller packs and lists three data sets"):
-        seller = world.open_seller()
-        sources = _sources(world.folder / "sources")
+    with transcript.section("The seller packs and lists three data sets"):
+        seller = network.open_seller()
+        sources = _sources(network.folder / "sources")
         versions = {
-            name: _sell(stage, world, seller, name, source, title)
+            name: _sell(transcript, network, seller, name, source, title)
             for name, (source, title) in sources.items()
         }
-        stage.say("each key is shared among three custodians, of whom any two can hand it over")
+        transcript.info(
+            "each key is shared among three custodians, of whom any two can hand it over"
+        )
 
-    with stage.act("The seller goes away"):
-        away = world.take_seller_away()
-        stage.verified(
+    with transcript.section("The seller goes away"):
+        away = network.take_seller_away()
+        transcript.verified(
             f"no process of the seller runs; their keys and blocks are now in {away.name}",
             "this script moved the folder",
         )
 
-    with stage.act("A buyer with nothing but the command line gets all three"):
+    with transcript.section("A buyer with nothing but the command line gets all three"):
         for name, version in versions.items():
-            _buy(stage, world, name, version)
+            _buy(transcript, network, name, version)
 
-    _settle(stage, world, list(versions.values()))
-    _what_cannot_happen(stage, world, versions)
-    _update(stage, world, versions["crowd"], sources["crowd"][0])
+    _settle(transcript, network, list(versions.values()))
+    _what_cannot_happen(transcript, network, versions)
+    _update(transcript, network, versions["crowd"], sources["crowd"][0])
 
     if retires:
-        with stage.act("The seller retires the listings, and the bonds come back"):
-            _retire(stage, world)
+        with transcript.section("The seller retires the listings, and the bonds come back"):
+            _retire(transcript, network)
 
-    with stage.act("Everybody takes out what is theirs"):
-        _pay_out(stage, world, observer, who, before, dollar, first_block)
+    with transcript.section("Everybody takes out what is theirs"):
+        _pay_out(transcript, network, observer, who, before, dollar, first_block)
 
 
 # ------------------------------------------------------------------- selling
@@ -151,10 +160,15 @@ def _recipe(name: str) -> Callable[[Path], Any]:
 
 
 def _sell(
-    stage: Stage, world: World, seller: Session, name: str, source: Path, title: str
+    transcript: Transcript,
+    network: DemoNetwork,
+    seller: Session,
+    name: str,
+    source: Path,
+    title: str,
 ) -> Version:
-    packed = world.net.home("seller") / "packed" / name
-    with stage.bar(f"packing {title}") as advance:
+    packed = network.net.home("seller") / "packed" / name
+    with transcript.progress_bar(f"packing {title}") as advance:
         made = truthmark.pack(
             source, packed, licence="CC-BY-4.0", title=title, session=seller, progress=advance
         )
@@ -171,11 +185,11 @@ def _sell(
         session=seller,
     )
     epoch = seller.catalogue.epochs(version.terms_id)[0]
-    with stage.bar("custodians accept") as advance:
+    with transcript.progress_bar("custodians accept") as advance:
         Seller(seller).wait_until_live(
             epoch, lambda accepted: advance(len(accepted), epoch.custody.count)
         )
-    stage.say(
+    transcript.info(
         f"{title}: {made.manifest.size:,} bytes in {made.count} shards, for sale as "
         f"[bold]{version.ref}[/] at {PRICES[name]}"
     )
@@ -185,27 +199,31 @@ def _sell(
 # -------------------------------------------------------------------- buying
 
 
-def _buy(stage: Stage, world: World, name: str, version: Version) -> None:
-    target = world.folder / "bought" / name
-    world.run_cli(
+def _buy(transcript: Transcript, network: DemoNetwork, name: str, version: Version) -> None:
+    target = network.folder / "bought" / name
+    network.run_cli(
         "buyer",
         *("get", version.ref, str(target)),
         *("--yes", "--max-price", "20 TUSD"),
-        storage=world.storage("buyer"),
+        storage=network.storage("buyer"),
     )
-    stage.say(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")
+    transcript.info(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")
     frame = _frame(target)
-    stage.show(frame.head(3).to_string(max_colwidth=40))
+    transcript.show(frame.head(3).to_string(max_colwidth=40))
     label = "label" if "label" in frame else frame.columns[-1]
     counts = frame[label].value_counts().sort_index()
-    stage.say(f"{len(frame):,} rows; by {label}: {counts.to_dict()}")
-    stage.report.figures[name] = {
+    transcript.info(f"{len(frame):,} rows; by {label}: {counts.to_dict()}")
+    transcript.report.figures[name] = {
         "rows": len(frame),
         "classes": {str(key): int(value) for key, value in counts.items()},
     }
-    stage.verified("every block by its hash, all of them by the root on the chain", "the buyer")
-    stage.verified("both parts of the key, by their proofs", "the market contract, and the buyer")
-    stage.verified("that the key opens every committed shard", "the buyer, before opening one")
+    transcript.verified(
+        "every block by its hash, all of them by the root on the chain", "the buyer"
+    )
+    transcript.verified(
+        "both parts of the key, by their proofs", "the market contract, and the buyer"
+    )
+    transcript.verified("that the key opens every committed shard", "the buyer, before opening one")
 
 
 def _frame(folder: Path) -> pd.DataFrame:
@@ -217,10 +235,10 @@ def _frame(folder: Path) -> pd.DataFrame:
     return pd.concat([pd.read_csv(path) for path in lists], ignore_index=True)
 
 
-def _settle(stage: Stage, world: World, versions: list[Version]) -> None:
-    with stage.act("The inspection ends, and the custodians' nodes settle"):
-        stranger = world.net.session("stranger")
-        world.warp(max(v.terms.inspection_seconds for v in versions) + 5)
+def _settle(transcript: Transcript, network: DemoNetwork, versions: list[Version]) -> None:
+    with transcript.section("The inspection ends, and the custodians' nodes settle"):
+        stranger = network.net.session("stranger")
+        network.warp(max(v.terms.inspection_seconds for v in versions) + 5)
         deadline = time.monotonic() + 60
         while True:
             stranger.catalogue.sync()
@@ -230,7 +248,7 @@ def _settle(stage: Stage, world: World, versions: list[Version]) -> None:
             if time.monotonic() > deadline:
                 raise RuntimeError("the nodes did not settle; see build/demo/custodian1/node.log")
             time.sleep(0.3)
-        stage.verified(
+        transcript.verified(
             f"{len(purchases)} purchases are settled", "any node; it needs nobody's leave"
         )
 
@@ -238,18 +256,20 @@ def _settle(stage: Stage, world: World, versions: list[Version]) -> None:
 # -------------------------------------------------------- what cannot happen
 
 
-def _what_cannot_happen(stage: Stage, world: World, versions: dict[str, Version]) -> None:
+def _what_cannot_happen(
+    transcript: Transcript, network: DemoNetwork, versions: dict[str, Version]
+) -> None:
     table = versions["table"]
-    with stage.act("Somebody lists the sealed shares under a name of their own"):
-        _steal_shares(stage, world, table)
-    with stage.act("A copycat lists the same bytes under a key of their own"):
-        _copy(stage, world, table)
-    with stage.act("The custodians are stopped, and one tries a wrong part"):
-        _fail(stage, world, versions["images"])
+    with transcript.section("Somebody lists the sealed shares under a name of their own"):
+        _steal_shares(transcript, network, table)
+    with transcript.section("A copycat lists the same bytes under a key of their own"):
+        _copy(transcript, network, table)
+    with transcript.section("The custodians are stopped, and one tries a wrong part"):
+        _fail(transcript, network, versions["images"])
 
 
-def _steal_shares(stage: Stage, world: World, version: Version) -> None:
-    copycat = world.net.session("copycat", storage=world.storage("copycat"))
+def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
+    copycat = network.net.session("copycat", storage=network.storage("copycat"))
     copycat.catalogue.sync()
     epoch = copycat.catalogue.epochs(version.terms_id)[0]
     stolen = _retold(version, copycat.address)
@@ -270,8 +290,8 @@ def _steal_shares(stage: Stage, world: World, version: Version) -> None:
         ).call(sender=copycat.address)
         raise AssertionError("the registry took a key that its seller does not know")
     except RevertedError as error:
-        stage.refused("listing the dataset's key without knowing its secret", str(error))
-    node = world.net.session(CUSTODIANS[0], storage=world.storage(CUSTODIANS[0]))
+        transcript.refused("listing the dataset's key without knowing its secret", str(error))
+    node = network.net.session(CUSTODIANS[0], storage=network.storage(CUSTODIANS[0]))
     node.catalogue.sync()
     seat = seats([epoch], node.address)[0]
     from truthmark.cid import raw_cid
@@ -291,12 +311,12 @@ def _steal_shares(stage: Stage, world: World, version: Version) -> None:
         )
         raise AssertionError("a share opened in another context")
     except KeysError as error:
-        stage.refused("opening its sealed shares for the copycat's listing", str(error))
+        transcript.refused("opening its sealed shares for the copycat's listing", str(error))
 
 
-def _copy(stage: Stage, world: World, version: Version) -> None:
+def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
     """List the same container and index under another key, and let the first buyer disprove it."""
-    copycat = world.net.session("copycat", storage=world.storage("copycat"))
+    copycat = network.net.session("copycat", storage=network.storage("copycat"))
     copycat.catalogue.sync()
     original = Buyer(copycat).fetch(version)
     from truthmark.keys.curve import random_scalar
@@ -305,7 +325,7 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
     public_key = copycat.vault.put_seller_secret(secret)
     manifest = read_manifest(original)
     fake = _manifest_with(manifest, public_key)
-    folder = world.folder / "copied"
+    folder = network.folder / "copied"
     folder.mkdir()
     for path in original.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
@@ -320,9 +340,10 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
         bond=10 * 10**6,
     )
     copied = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
-    stage.say(f"the copy is for sale as [bold]{copied.ref}[/] at 3 TUSD, bond 10 TUSD")
-    victim = world.net.session(
-        "buyer2", storage=(*world.storage("buyer2"), f"local:{world.net.home('copycat') / 'store'}")
+    transcript.info(f"the copy is for sale as [bold]{copied.ref}[/] at 3 TUSD, bond 10 TUSD")
+    victim = network.net.session(
+        "buyer2",
+        storage=(*network.storage("buyer2"), f"local:{network.net.home('copycat') / 'store'}"),
     )
     victim.catalogue.sync()
     had = wealth(victim, dollar.address, victim.address)
@@ -338,31 +359,31 @@ def _copy(stage: Stage, world: World, version: Version) -> None:
         buyer.receive(copied, buyer.wait(purchase), bytes_folder)
         raise AssertionError("a wrong key was taken for the right one")
     except WrongKeyComplaint as complaint:
-        stage.refused("selling bytes that one's key does not open", str(complaint))
+        transcript.refused("selling bytes that one's key does not open", str(complaint))
         receipts = buyer.complain(complaint)
     now = wealth(victim, dollar.address, victim.address)
     assert now - had == 5 * 10**6  # the price, and half the bond
-    stage.verified(
+    transcript.verified(
         f"one complaint ({receipts[0].gas_used:,} gas) brought the price and half the bond back",
         "the contract",
     )
 
 
-def _fail(stage: Stage, world: World, version: Version) -> None:
+def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
     """Stop the custodians, try a wrong part, and let the refund come."""
-    buyer_session = world.net.session("buyer3", storage=world.storage("buyer3"))
+    buyer_session = network.net.session("buyer3", storage=network.storage("buyer3"))
     buyer_session.catalogue.sync()
     buyer = Buyer(buyer_session)
-    world.net.stop_custodians()
+    network.net.stop_custodians()
     dollar = version.terms.token
     had = wealth(buyer_session, dollar, buyer_session.address)
     quote = buyer.quote(version)
     purchase = buyer.buy(quote, max_total=quote.total)
-    liar = world.net.session(CUSTODIANS[0])
-    liar.catalogue.sync()
-    seat = seats([quote.epoch], liar.address)[0]
+    dishonest = network.net.session(CUSTODIANS[0])
+    dishonest.catalogue.sync()
+    seat = seats([quote.epoch], dishonest.address)[0]
     share_key = quote.epoch.share_keys[seat.index - 1]
-    share = liar.vault.find_share(quote.epoch.custody_id, seat.index, share_key)
+    share = dishonest.vault.find_share(quote.epoch.custody_id, seat.index, share_key)
     assert share is not None  # its node accepted
     receipt_digest, base, _, proof = draft_delivery(
         share,
@@ -370,37 +391,37 @@ def _fail(stage: Stage, world: World, version: Version) -> None:
         quote.epoch.custody,
         quote.epoch.share_keys,
         seat.index,
-        chain_id=liar.profile.chain_id,
-        market=liar.chain.market.address,
+        chain_id=dishonest.profile.chain_id,
+        market=dishonest.chain.market.address,
     )
     from truthmark.keys.curve import multiply
     from truthmark.types import Point
 
     wrong = multiply((share + 1) % N, Point(*base))
     try:
-        liar.chain.market.functions.deliver(
+        dishonest.chain.market.functions.deliver(
             quote.epoch.custody_id,
             seat.index,
             tuple(share_key),
             quote.epoch.custody.threshold,
             version.terms.inspection_seconds,
             [(receipt_digest, base, tuple(wrong), proof)],
-        ).call(sender=liar.address)
+        ).call(sender=dishonest.address)
         raise AssertionError("the market took a wrong part")
     except RevertedError as error:
-        stage.refused("a custodian posts a wrong part of the key", str(error))
-    world.warp(version.terms.delivery_seconds + 5)
-    stranger = world.net.session("stranger")
+        transcript.refused("a custodian posts a wrong part of the key", str(error))
+    network.warp(version.terms.delivery_seconds + 5)
+    stranger = network.net.session("stranger")
     stranger.catalogue.sync()
     burned_before = _burned(stranger)
     receipts = Settlement(stranger).refund(
         stranger.catalogue.purchases(purchase_id=purchase.purchase_id)
     )
-    stage.gas("refund with three fines", receipts[0].gas_used)
+    transcript.gas("refund with three fines", receipts[0].gas_used)
     burned = _burned(stranger) - burned_before
     assert wealth(buyer_session, dollar, buyer_session.address) == had
-    stage.verified("the money is back, fees and all, and a stranger moved it", "the contract")
-    stage.verified(
+    transcript.verified("the money is back, fees and all, and a stranger moved it", "the contract")
+    transcript.verified(
         f"each silent custodian lost 10 TMK, {burned / 10**18:.0f} TMK burned, to nobody's gain",
         "the staking contract",
     )
@@ -410,18 +431,18 @@ def _fail(stage: Stage, world: World, version: Version) -> None:
 # -------------------------------------------------------------------- update
 
 
-def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
+def _update(transcript: Transcript, network: DemoNetwork, version: Version, source: Path) -> None:
     """Sell a second version and show that only what changed travels."""
-    with stage.act("The seller returns with an update"):
-        world.bring_seller_back()
-        seller = world.open_seller()
+    with transcript.section("The seller returns with an update"):
+        network.bring_seller_back()
+        seller = network.open_seller()
         seller.catalogue.sync()
         table = parquet.read_table(source)
         more = pa.concat_tables([table, table.slice(table.num_rows - 200)])
-        grown = world.folder / "sources" / "grown" / source.name
+        grown = network.folder / "sources" / "grown" / source.name
         grown.parent.mkdir()
         parquet.write_table(more, grown)
-        home = world.net.home("seller") / "packed"
+        home = network.net.home("seller") / "packed"
         made = truthmark.pack(
             grown,
             home / "crowd-2",
@@ -433,23 +454,23 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
         second = truthmark.list_dataset(
             home / "crowd-2", price="1 TUSD", windows="demo", update=version.ref, session=seller
         )
-        assert world.seller_blocks is not None
-        buyer = world.net.session(
+        assert network.seller_blocks is not None
+        buyer = network.net.session(
             "buyer",
             storage=(
-                f"local:{world.net.home('buyer') / 'store'}",
-                f"gateway:{world.seller_blocks.url}",
+                f"local:{network.net.home('buyer') / 'store'}",
+                f"gateway:{network.seller_blocks.url}",
             ),
         )
         buyer.catalogue.sync()
         new = Buyer(buyer).missing_bytes(second)
         Buyer(buyer).fetch(second)
-        stage.verified(
+        transcript.verified(
             f"{second.ref} takes over {made.inherited} of {made.count} shards; of "
             f"{made.manifest.size:,} bytes the buyer downloaded {new:,}",
             "the buyer's store, before and after",
         )
-        stage.report.figures["update"] = {
+        transcript.report.figures["update"] = {
             "shards": made.count,
             "inherited": made.inherited,
             "bytes": made.manifest.size,
@@ -457,12 +478,12 @@ def _update(stage: Stage, world: World, version: Version, source: Path) -> None:
         }
 
 
-def _open_again(stage: Stage, world: World) -> None:
+def _open_again(transcript: Transcript, network: DemoNetwork) -> None:
     """Leave a market in which all that is shown can be bought, and what is listed will be kept."""
-    with stage.act("The custodians run again, and the seller deals them the keys"):
+    with transcript.section("The custodians run again, and the seller deals them the keys"):
         # What people list in the app is in the buyer's store, as all that it writes.
-        world.start_custodians(f"local:{world.net.home('buyer') / 'store'}")
-        with world.open_seller() as seller:
+        network.start_custodians(f"local:{network.net.home('buyer') / 'store'}")
+        with network.open_seller() as seller:
             seller.catalogue.sync()
             mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
             for version in mine:
@@ -473,7 +494,7 @@ def _open_again(stage: Stage, world: World) -> None:
                 [v.terms_id for v in mine]
             ):
                 raise RuntimeError(f"{len(left)} listings cannot be bought after all")
-        stage.verified(f"{len(mine)} versions can be bought now", "the index, block by block")
+        transcript.verified(f"{len(mine)} versions can be bought now", "the index, block by block")
 
 
 def _is_kept(seller: Session, version: Version) -> bool:
@@ -504,26 +525,26 @@ def _renew(seller: Session, version: Version) -> None:
 # ------------------------------------------------------------------- closing
 
 
-def _retire(stage: Stage, world: World) -> None:
+def _retire(transcript: Transcript, network: DemoNetwork) -> None:
     """End the seller's versions; after both windows anybody may credit the bonds."""
-    with world.open_seller() as seller:
+    with network.open_seller() as seller:
         seller.catalogue.sync()
         mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
         for version in mine:
             Seller(seller).retire(version)
-        world.warp(max(v.terms.delivery_seconds + v.terms.inspection_seconds for v in mine) + 5)
+        network.warp(max(v.terms.delivery_seconds + v.terms.inspection_seconds for v in mine) + 5)
         for version in mine:
             Seller(seller).wind_up(version)
         bonds = sum(version.terms.bond for version in mine)
         shown = seller.profile.format_amount(bonds, mine[0].terms.token)
-        stage.verified(
+        transcript.verified(
             f"{len(mine)} versions ended; {shown} of bonds are free again", "the registry"
         )
 
 
 def _pay_out(
-    stage: Stage,
-    world: World,
+    transcript: Transcript,
+    network: DemoNetwork,
     observer: Session,
     who: dict[str, str],
     before: dict[str, int],
@@ -534,14 +555,14 @@ def _pay_out(
     for role, address in who.items():
         if Settlement(observer).credits(dollar, address):
             Settlement(observer).withdraw(dollar, address)
-            stage.say(f"{role}: paid out by a stranger, to {address}")
+            transcript.info(f"{role}: paid out by a stranger, to {address}")
     gas, functions = spent_gas(observer, first_block)
     for role, address in who.items():
         change = wealth(observer, dollar, address) - before[role]
         used = gas.get(address.lower(), 0)
         if change or used:
-            shown = world.net.profile.format_amount(abs(change), dollar)
-            stage.report.rows.append(
+            shown = network.net.profile.format_amount(abs(change), dollar)
+            transcript.report.rows.append(
                 Row(
                     role,
                     shown if change < 0 else "",
@@ -550,7 +571,7 @@ def _pay_out(
                 )
             )
     for name, used in sorted(functions.items()):
-        stage.gas(name, used)
+        transcript.gas(name, used)
 
 
 # ------------------------------------------------------------------- helpers

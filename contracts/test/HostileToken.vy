@@ -70,7 +70,7 @@ _balances: HashMap[address, uint256]
 # account -> units that exist only in `balanceOf`, under LYING_BALANCE
 _pretended: HashMap[address, uint256]
 # a door that leads to the same balances, for a token with two addresses
-_second_door: address
+_proxy: address
 
 
 @deploy
@@ -120,12 +120,12 @@ def set_hook(target: address, data: Bytes[4096], count: uint256):
 
 
 @external
-def set_second_door(door: address):
+def set_proxy(door: address):
     """
     @notice Let another contract call the functions that begin with `door_`.
     @param door The other address of this token.
     """
-    self._second_door = door
+    self._proxy = door
 
 
 @external
@@ -233,7 +233,7 @@ def transferFrom(owner: address, to: address, amount: uint256) -> Bytes[BOMB]:
     return self._answer()
 
 
-# -------------------------------------------------------------- second door
+# ----------------------------------------------------------------------- proxy
 
 
 @external
@@ -245,7 +245,7 @@ def door_transfer(sender: address, to: address, amount: uint256):
     @param to Who gets them.
     @param amount How many.
     """
-    assert msg.sender == self._second_door, "hostile: not the second door"
+    assert msg.sender == self._proxy, "hostile: not the proxy"
     self._move(sender, to, amount)
 
 

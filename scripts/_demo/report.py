@@ -50,7 +50,7 @@ class Report:
         path.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n")
 
 
-class Stage:
+class Transcript:
     """Where the demonstration is shown.
 
     Args:
@@ -64,7 +64,7 @@ class Stage:
         self.console = console
 
     @contextmanager
-    def act(self, title: str) -> Iterator[None]:
+    def section(self, title: str) -> Iterator[None]:
         """Run a step under a heading, and time it."""
         self.console.print()
         self.console.rule(f"[bold]{title}", align="left")
@@ -73,7 +73,7 @@ class Stage:
         self.report.steps[title] = round(time.monotonic() - begin, 2)
 
     @contextmanager
-    def bar(self, text: str) -> "Iterator[Any]":
+    def progress_bar(self, text: str) -> "Iterator[Any]":
         """Show a progress bar; yields a function of done and total."""
         columns = (TextColumn("  {task.description}"), BarColumn(30), TimeElapsedColumn())
         # Where the output is no terminal, a bar would only leave blank lines.
@@ -86,7 +86,7 @@ class Stage:
 
             yield advance
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Print a line."""
         self.console.print(f"  {text}", highlight=False)
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.utils.fault_proxy import Fault, FaultProxy
 from tests.utils.indexing import content, rebuild, trade
-from tests.utils.rig import account, recipient, token_chain
+from tests.utils.token_chain import account, recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import Journal
 from truthmark.errors import ChainError, ConfigError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.utils.indexing import content, rebuild, trade
-from tests.utils.rig import token_chain
+from tests.utils.token_chain import token_chain
 from truthmark.chain.connection import connect_chain
 from truthmark.config import ChainProfile
 from truthmark.errors import ConfigError

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.rig import account, recipient, token_chain
 from tests.utils.rpc_server import faulty
+from tests.utils.token_chain import account, recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import Journal
 from truthmark.errors import ConfigError

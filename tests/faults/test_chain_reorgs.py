@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.utils.indexing import content, rebuild, trade
-from tests.utils.rig import token_chain
+from tests.utils.token_chain import token_chain
 from truthmark.errors import ConfigError
 from truthmark.index import follower as follower_module
 from truthmark.index.follower import Follower

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.utils.indexing import trade
-from tests.utils.rig import recipient, token_chain
+from tests.utils.token_chain import recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.http import Endpoint
 from truthmark.errors import ConfigError, TruthmarkError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import truthmark
-from tests.utils.nodes import Sale, Stand, open_stand
+from tests.utils.nodes import MarketHarness, Sale, open_harness
 from tests.utils.rpc_server import Proxy, serve
 from truthmark.chain import agreement
 from truthmark.errors import (
@@ -37,7 +37,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "find_gap", lambda *_: None)
 
 
-class Liar(Proxy):
+class LyingEndpoint(Proxy):
     """Tells the truth until a test says otherwise."""
 
     def __init__(self, upstream: str) -> None:
@@ -50,27 +50,27 @@ class Liar(Proxy):
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("lies") / "net", ["custodian1"]) as opened:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]:
+    with open_harness(tmp_path_factory.mktemp("lies") / "net", ["custodian1"]) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def sale(stand: Stand) -> Sale:
+def sale(harness: MarketHarness) -> Sale:
     """What the seller delivers; bought by other accounts and homes in each test."""
-    return stand.sell([])
+    return harness.sell([])
 
 
 @pytest.fixture
-def liar(stand: Stand) -> Iterator[Liar]:
-    proxy = Liar(stand.net.profile.rpc[0])
+def lying_endpoint(harness: MarketHarness) -> Iterator[LyingEndpoint]:
+    proxy = LyingEndpoint(harness.net.profile.rpc[0])
     with serve(proxy) as server:
         proxy.url = server.url  # type: ignore[attr-defined]
         yield proxy
 
 
 @pytest.fixture
-def home(stand: Stand, tmp_path: Path) -> Callable[[], Path]:
+def home(harness: MarketHarness, tmp_path: Path) -> Callable[[], Path]:
     """Make homes of the buyer, each as on a machine of its own."""
     made: list[Path] = []
 
@@ -78,8 +78,8 @@ def home(stand: Stand, tmp_path: Path) -> Callable[[], Path]:
         folder = tmp_path / f"home-{len(made)}"
         made.append(folder)
         for part in ("accounts", "profiles"):
-            shutil.copytree(stand.net.home("buyer") / part, folder / part)
-        shutil.copy(stand.net.home("buyer") / "config.toml", folder)
+            shutil.copytree(harness.net.home("buyer") / part, folder / part)
+        shutil.copy(harness.net.home("buyer") / "config.toml", folder)
         return folder
 
     return make
@@ -95,8 +95,8 @@ def pay(session: Session, sale: Sale, **options: Any) -> Purchase:
     return buyer.buy(buyer.quote(sale.version), max_total=10**9, **options)
 
 
-def count(stand: Stand, sale: Sale) -> int:
-    return len(stand.events("market", "Purchased", terms_id=sale.version.terms_id))
+def count(harness: MarketHarness, sale: Sale) -> int:
+    return len(harness.events("market", "Purchased", terms_id=sale.version.terms_id))
 
 
 def invent_refund(session: Session, purchase: Purchase) -> Callable[[Any, Any], None]:
@@ -147,76 +147,76 @@ def invent_status(status: int) -> Callable[[Any, Any], None]:
 
 
 def test_buy__refund_invented__is_not_paid_again_without_a_word(
-    stand: Stand, liar: Any, home: Any
+    harness: MarketHarness, lying_endpoint: Any, home: Any
 ) -> None:
-    sale, honest = stand.sell([]), stand.net.profile.rpc[0]
+    sale, honest = harness.sell([]), harness.net.profile.rpc[0]
     here = home()
-    with session_of(here, liar.url, honest) as session:
+    with session_of(here, lying_endpoint.url, honest) as session:
         first = pay(session, sale)
-        liar.changes.append(invent_refund(session, first))
+        lying_endpoint.changes.append(invent_refund(session, first))
         shutil.rmtree(here / "index")
-    with session_of(here, liar.url, honest) as session:
+    with session_of(here, lying_endpoint.url, honest) as session:
         session.catalogue.sync()
         assert Buyer(session).find_purchase(sale.version) is None  # the lie is in the index
         with pytest.raises(BoughtBeforeError, match="money did not come back"):
             pay(session, sale)
-        liar.changes.append(invent_status(PurchaseStatus.REFUNDED))
+        lying_endpoint.changes.append(invent_status(PurchaseStatus.REFUNDED))
         with pytest.raises(EndpointsDisagreeError):
             pay(session, sale)
-        assert count(stand, sale) == 1
+        assert count(harness, sale) == 1
         second = pay(session, sale, again=True)
         assert second.purchase_id != first.purchase_id
-    assert count(stand, sale) == 2
+    assert count(harness, sale) == 2
 
 
 def test_buy__refund_invented_at_the_only_endpoint__needs_again(
-    stand: Stand, liar: Any, home: Any, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, lying_endpoint: Any, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sale, here = stand.sell([]), home()
+    sale, here = harness.sell([]), home()
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)  # as if this were no local chain
-    with session_of(here, liar.url) as session:
+    with session_of(here, lying_endpoint.url) as session:
         first = pay(session, sale)  # a first payment needs one endpoint only
-        liar.changes.append(invent_refund(session, first))
+        lying_endpoint.changes.append(invent_refund(session, first))
         shutil.rmtree(here / "index")
     with (
-        session_of(here, liar.url) as session,
+        session_of(here, lying_endpoint.url) as session,
         pytest.raises(BoughtBeforeError, match=r"only one chain endpoint.*add another.*--again"),
     ):
         pay(session, sale)
-    assert count(stand, sale) == 1
+    assert count(harness, sale) == 1
 
 
 def test_buy__purchase_hidden__is_known_from_the_journal_or_another_endpoint(
-    stand: Stand, liar: Any, home: Any
+    harness: MarketHarness, lying_endpoint: Any, home: Any
 ) -> None:
-    sale, honest = stand.sell([]), stand.net.profile.rpc[0]
+    sale, honest = harness.sell([]), harness.net.profile.rpc[0]
     here, elsewhere = home(), home()
     with session_of(here, honest) as session:
         pay(session, sale)
     shutil.rmtree(here / "index")
-    liar.changes.append(hide)
+    lying_endpoint.changes.append(hide)
     for folder in (here, elsewhere):
-        with session_of(folder, liar.url, honest) as session:
+        with session_of(folder, lying_endpoint.url, honest) as session:
             session.catalogue.sync()
             assert Buyer(session).find_purchase(sale.version) is None
             with pytest.raises(BoughtBeforeError, match="money did not come back"):
                 pay(session, sale)
-    assert count(stand, sale) == 1
+    assert count(harness, sale) == 1
 
 
 def test_buy__another_machine_bought_it__goes_on_with_that_purchase(
-    stand: Stand, home: Any
+    harness: MarketHarness, home: Any
 ) -> None:
-    sale = stand.sell([])
+    sale = harness.sell([])
     with session_of(home()) as one, session_of(home()) as two:
         assert pay(one, sale) == pay(two, sale)
-    assert count(stand, sale) == 1
+    assert count(harness, sale) == 1
 
 
 def test_buy__another_machine_pays_at_the_same_time__only_one_is_mined(
-    stand: Stand, home: Any, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sale, rpc = stand.sell([]), stand.session("seller").chain.rpc
+    sale, rpc = harness.sell([]), harness.session("seller").chain.rpc
     original = Buyer._pay
     with session_of(home()) as one, session_of(home()) as two:
 
@@ -229,13 +229,13 @@ def test_buy__another_machine_pays_at_the_same_time__only_one_is_mined(
         with pytest.raises(truthmark.errors.ChainError, match=r"another transaction of .* before"):
             pay(one, sale)
         assert pay(one, sale).purchase_id == pay(two, sale).purchase_id
-    assert rpc.call("eth_blockNumber") and count(stand, sale) == 1
+    assert rpc.call("eth_blockNumber") and count(harness, sale) == 1
 
 
 def test_connect__other_first_block_at_either_endpoint__is_refused_and_nothing_forgotten(
-    stand: Stand, sale: Sale, liar: Any, home: Any
+    harness: MarketHarness, sale: Sale, lying_endpoint: Any, home: Any
 ) -> None:
-    honest, here = stand.net.profile.rpc[0], home()
+    honest, here = harness.net.profile.rpc[0], home()
 
     def other_start(request: dict[str, Any], answer: dict[str, Any]) -> None:
         if request["method"] == "eth_getBlockByNumber" and request["params"][0] == "0x0":
@@ -244,21 +244,21 @@ def test_connect__other_first_block_at_either_endpoint__is_refused_and_nothing_f
     with session_of(here, honest) as session:
         pay(session, sale)
     before = {path: path.read_bytes() for path in (here / "journal").rglob("*.sqlite")}
-    liar.changes.append(other_start)
+    lying_endpoint.changes.append(other_start)
     with pytest.raises(ChainMismatchError, match="has another block 0"):
-        session_of(here, liar.url, honest)
+        session_of(here, lying_endpoint.url, honest)
     with (
-        session_of(here, honest, liar.url) as session,
+        session_of(here, honest, lying_endpoint.url) as session,
         pytest.raises(ChainMismatchError, match="has another block 0"),
     ):
-        pay(session, stand.sell([]))
+        pay(session, harness.sell([]))
     assert {path: path.read_bytes() for path in (here / "journal").rglob("*.sqlite")} == before
 
 
 def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_again(
-    stand: Stand, liar: Any
+    harness: MarketHarness, lying_endpoint: Any
 ) -> None:
-    seller = stand.session("seller")
+    seller = harness.session("seller")
     validators = seller.catalogue.validators()
     offer = CustodyOffer(
         threshold=1,
@@ -269,11 +269,13 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
         term_seconds=86_400,
         terms=3,
     )
-    sale = stand.sell([])
+    sale = harness.sell([])
     dealt = Seller(seller).open_custody(
         sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
     )
-    with stand.net.session("seller", rpc=(liar.url, *stand.net.profile.rpc)) as session:
+    with harness.net.session(
+        "seller", rpc=(lying_endpoint.url, *harness.net.profile.rpc)
+    ) as session:
 
         def lapsed(request: dict[str, Any], answer: dict[str, Any]) -> None:
             result = answer.get("result")
@@ -281,12 +283,12 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
             if isinstance(result, str) and len(result) == 2 + 11 * 64 and result[:66] == opened:
                 answer["result"] = f"0x{CustodyStatus.LAPSED:064x}" + result[66:]
 
-        liar.changes.append(lapsed)
+        lying_endpoint.changes.append(lapsed)
         with pytest.raises(EndpointsDisagreeError):
             Seller(session).open_custody(
                 sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
             )
-        liar.changes.clear()
+        lying_endpoint.changes.clear()
         again = Seller(session).open_custody(
             sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
         )
@@ -294,9 +296,9 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
 
 
 def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
-    stand: Stand, sale: Sale, liar: Any, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, lying_endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = stand.net.session("seller", rpc=(liar.url,))
+    session = harness.net.session("seller", rpc=(lying_endpoint.url,))
     seller = Seller(session)
     session.catalogue.sync()
     pot = seller.pot(sale.version)
@@ -305,20 +307,20 @@ def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
         if request["method"] == "eth_getTransactionReceipt" and answer.get("result"):
             answer["result"]["status"] = "0x0"
 
-    session.allow(stand.token, session.chain.registry.address, 10**9)
-    liar.changes.append(refused)
+    session.allow(harness.token, session.chain.registry.address, 10**9)
+    lying_endpoint.changes.append(refused)
     with pytest.raises(RevertedError):
         seller.fund(sale.version, 10**6)
     session.close()
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
     with (
-        stand.net.session("seller", rpc=(liar.url,)) as alone,
+        harness.net.session("seller", rpc=(lying_endpoint.url,)) as alone,
         pytest.raises(ConfigError, match=r"only one chain endpoint says so.*add another"),
     ):
         alone.catalogue.sync()
         Seller(alone).fund(sale.version, 10**6)
     with (
-        stand.net.session("seller", rpc=(liar.url, *stand.net.profile.rpc)) as both,
+        harness.net.session("seller", rpc=(lying_endpoint.url, *harness.net.profile.rpc)) as both,
         pytest.raises(EndpointsDisagreeError),
     ):
         both.catalogue.sync()

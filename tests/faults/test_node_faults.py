@@ -23,12 +23,12 @@ from tests.utils.nodes import (
     FEE,
     INSPECTION,
     TERM,
-    Keeper,
+    ManualNode,
+    MarketHarness,
     Sale,
-    Stand,
-    open_stand,
-    rounds,
-    turn,
+    open_harness,
+    repeat_rounds,
+    run_rounds,
 )
 from tests.utils.rpc_server import serve
 from tests.utils.waiting import wait_for
@@ -48,30 +48,30 @@ pytestmark = pytest.mark.chain
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]:
+    with open_harness(
         tmp_path_factory.mktemp("faults") / "net", ["custodian1", "custodian2"]
     ) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def clean_up(stand: Stand) -> Iterator[None]:
+def clean_up(harness: MarketHarness) -> Iterator[None]:
     yield
-    stand.retire_all()
+    harness.retire_all()
 
 
 @pytest.fixture
-def sale(stand: Stand) -> Sale:
+def sale(harness: MarketHarness) -> Sale:
     """A custody that custodian1 alone keeps."""
-    with Keeper(stand.net, "custodian1") as node:
-        made = stand.sell([node], threshold=1)
-        turn(lambda: stand.is_live(made), node)
+    with ManualNode(harness.net, "custodian1") as node:
+        made = harness.sell([node], threshold=1)
+        run_rounds(lambda: harness.is_live(made), node)
     return made
 
 
-def is_delivered(stand: Stand, bought: Purchase) -> bool:
-    return stand.purchase(bought).status is PurchaseStatus.DELIVERED
+def is_delivered(harness: MarketHarness, bought: Purchase) -> bool:
+    return harness.purchase(bought).status is PurchaseStatus.DELIVERED
 
 
 def sent(session: Session) -> int:
@@ -83,52 +83,56 @@ def sent(session: Session) -> int:
 # ------------------------------------------------------------ reorganisations
 
 
-def test_node__young_purchase__posts_nothing_before_confirmations(stand: Stand, sale: Sale) -> None:
-    with Keeper(stand.net, "custodian1", confirmations=3) as node:
-        stand.net.chain.rpc("anvil_mine", "0x3")
-        rounds(1, node)
-        bought = stand.buy(sale)
+def test_node__young_purchase__posts_nothing_before_confirmations(
+    harness: MarketHarness, sale: Sale
+) -> None:
+    with ManualNode(harness.net, "custodian1", confirmations=3) as node:
+        harness.net.chain.rpc("anvil_mine", "0x3")
+        repeat_rounds(1, node)
+        bought = harness.buy(sale)
         before = sent(node.session)
-        rounds(3, node)
-        stand.net.chain.rpc("anvil_mine", "0x1")
-        rounds(3, node)
+        repeat_rounds(3, node)
+        harness.net.chain.rpc("anvil_mine", "0x1")
+        repeat_rounds(3, node)
         assert sent(node.session) == before
         # The chain takes the purchase back, and nothing was given away.
-        stand.net.chain.rpc("anvil_reorg", 2, [])
-        rounds(3, node)
+        harness.net.chain.rpc("anvil_reorg", 2, [])
+        repeat_rounds(3, node)
         assert sent(node.session) == before
         assert node.role.view._held[sale.epoch.custody_id].purchases == {}
         # The buyer's journal sends it again; it is the same purchase, and has its turn.
-        stand.session("buyer").journal.resume()
-        stand.net.chain.rpc("anvil_mine", "0x2")
-        turn(lambda: is_delivered(stand, bought), node)
+        harness.session("buyer").journal.resume()
+        harness.net.chain.rpc("anvil_mine", "0x2")
+        run_rounds(lambda: is_delivered(harness, bought), node)
 
 
-def test_node__dear_purchase__waits_for_more_confirmations(stand: Stand, sale: Sale) -> None:
-    policy = Policy(confirmations=((stand.token, 20 * 10**6, 5),))
-    with Keeper(stand.net, "custodian1", policy=policy) as node:
-        bought = stand.buy(sale)
+def test_node__dear_purchase__waits_for_more_confirmations(
+    harness: MarketHarness, sale: Sale
+) -> None:
+    policy = Policy(confirmations=((harness.token, 20 * 10**6, 5),))
+    with ManualNode(harness.net, "custodian1", policy=policy) as node:
+        bought = harness.buy(sale)
         before = sent(node.session)
-        stand.net.chain.rpc("anvil_mine", "0x3")
-        rounds(3, node)
+        harness.net.chain.rpc("anvil_mine", "0x3")
+        repeat_rounds(3, node)
         assert sent(node.session) == before
-        stand.net.chain.rpc("anvil_mine", "0x1")
-        turn(lambda: is_delivered(stand, bought), node)
+        harness.net.chain.rpc("anvil_mine", "0x1")
+        run_rounds(lambda: is_delivered(harness, bought), node)
 
 
 def test_node__purchase_and_delivery_taken_back__are_delivered_once_more(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
-    with Keeper(stand.net, "custodian1") as node:
-        bought = stand.buy(sale)
-        turn(lambda: is_delivered(stand, bought), node)
-        turn(lambda: node.session.journal.pending() == [], node)
-        stand.net.chain.rpc("anvil_reorg", 2, [])
+    with ManualNode(harness.net, "custodian1") as node:
+        bought = harness.buy(sale)
+        run_rounds(lambda: is_delivered(harness, bought), node)
+        run_rounds(lambda: node.session.journal.pending() == [], node)
+        harness.net.chain.rpc("anvil_reorg", 2, [])
         # The delivery comes back before its purchase, so it has no effect at first.
-        rounds(3, node)
-        stand.session("buyer").journal.resume()
-        turn(lambda: is_delivered(stand, bought), node)
-    assert len(stand.events("market", "Delivered", purchase_id=bought.purchase_id)) == 1
+        repeat_rounds(3, node)
+        harness.session("buyer").journal.resume()
+        run_rounds(lambda: is_delivered(harness, bought), node)
+    assert len(harness.events("market", "Delivered", purchase_id=bought.purchase_id)) == 1
 
 
 # -------------------------------------------------------------- lying endpoints
@@ -141,22 +145,24 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def liar(stand: Stand, lie: Callable[[bytes, bytes], bytes]) -> Iterator[str]:
+def lying_endpoint(harness: MarketHarness, lie: Callable[[bytes, bytes], bytes]) -> Iterator[str]:
     """An endpoint that passes questions on, and `lie(question, answer)` back."""
     client = httpx.Client(timeout=30, trust_env=False)
 
     def answer(body: bytes) -> tuple[int, bytes]:
         headers = {"content-type": "application/json"}
-        reply = client.post(stand.net.chain.url, content=body, headers=headers).content
+        reply = client.post(harness.net.chain.url, content=body, headers=headers).content
         return 200, lie(body, reply)
 
     with client, serve(answer) as server:
         yield server.url
 
 
-def test_node__endpoints_disagree_about_a_purchase__posts_nothing(stand: Stand, sale: Sale) -> None:
+def test_node__endpoints_disagree_about_a_purchase__posts_nothing(
+    harness: MarketHarness, sale: Sale
+) -> None:
     is_lying = True
-    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    call = harness.session("seller").chain.market.functions.purchases(bytes(32))
     selector = call.data[:4].hex().encode()
 
     def lie(question: bytes, answer: bytes) -> bytes:
@@ -168,22 +174,22 @@ def test_node__endpoints_disagree_about_a_purchase__posts_nothing(stand: Stand, 
         return json.dumps(said).encode()
 
     with (
-        liar(stand, lie) as url,
-        Keeper(stand.net, "custodian1", rpc=(stand.net.chain.url, url)) as node,
+        lying_endpoint(harness, lie) as url,
+        ManualNode(harness.net, "custodian1", rpc=(harness.net.chain.url, url)) as node,
     ):
-        bought = stand.buy(sale)
+        bought = harness.buy(sale)
         before = sent(node.session)
-        rounds(5, node)
+        repeat_rounds(5, node)
         assert sent(node.session) == before
         name = {"kind": "disagreement"}
         assert node.metrics.registry.get_sample_value("truthmark_problems_total", name)
         is_lying = False
-        turn(lambda: is_delivered(stand, bought), node)
+        run_rounds(lambda: is_delivered(harness, bought), node)
 
 
-def test_node__many_purchases__are_asked_about_at_once(stand: Stand, sale: Sale) -> None:
+def test_node__many_purchases__are_asked_about_at_once(harness: MarketHarness, sale: Sale) -> None:
     """Else free purchases of a crook's listing would make all other deliveries late."""
-    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    call = harness.session("seller").chain.market.functions.purchases(bytes(32))
     selector = call.data[:4].hex().encode()
     asked: list[bytes] = []
 
@@ -193,30 +199,30 @@ def test_node__many_purchases__are_asked_about_at_once(stand: Stand, sale: Sale)
         return answer
 
     with (
-        liar(stand, listen) as first,
-        liar(stand, listen) as second,
-        Keeper(stand.net, "custodian1", rpc=(first, second)) as node,
+        lying_endpoint(harness, listen) as first,
+        lying_endpoint(harness, listen) as second,
+        ManualNode(harness.net, "custodian1", rpc=(first, second)) as node,
     ):
-        rounds(1, node)
-        bought = [stand.buy(sale, role) for role in ("buyer", "stranger", "copycat")]
+        repeat_rounds(1, node)
+        bought = [harness.buy(sale, role) for role in ("buyer", "stranger", "copycat")]
         node.round()
         assert [question.count(selector) for question in asked] == [3, 3]
-        turn(lambda: all(is_delivered(stand, b) for b in bought), node)
+        run_rounds(lambda: all(is_delivered(harness, b) for b in bought), node)
         assert node.acted("deliver") == 1
 
 
 def test_node__one_of_three_endpoints_lies_about_purchases__the_others_are_believed(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
-    call = stand.session("seller").chain.market.functions.purchases(bytes(32))
+    call = harness.session("seller").chain.market.functions.purchases(bytes(32))
     with (
-        liar(stand, blank(call)) as url,
-        Keeper(
-            stand.net, "custodian1", rpc=(stand.net.chain.url, url, stand.net.chain.url)
+        lying_endpoint(harness, blank(call)) as url,
+        ManualNode(
+            harness.net, "custodian1", rpc=(harness.net.chain.url, url, harness.net.chain.url)
         ) as node,
     ):
-        bought = stand.buy(sale)
-        turn(lambda: is_delivered(stand, bought), node)
+        bought = harness.buy(sale)
+        run_rounds(lambda: is_delivered(harness, bought), node)
 
 
 # ------------------------------------------------------------- endpoints behind
@@ -240,7 +246,7 @@ def blank(call: Call) -> Callable[[bytes, bytes], bytes]:
 
 
 @contextlib.contextmanager
-def lagging(stand: Stand, block: int) -> Iterator[tuple[str, threading.Event]]:
+def lagging(harness: MarketHarness, block: int) -> Iterator[tuple[str, threading.Event]]:
     """An endpoint whose calls are answered, while the event is set, by a machine that is behind.
 
     Like others it takes "latest" for its own newest block, and refuses a block it does not have.
@@ -252,7 +258,7 @@ def lagging(stand: Stand, block: int) -> Iterator[tuple[str, threading.Event]]:
             return said
         call, at = asked["params"]
         if at == "latest":
-            return said | {"result": stand.net.chain.rpc("eth_call", call, hex(block))}
+            return said | {"result": harness.net.chain.rpc("eth_call", call, hex(block))}
         return {"jsonrpc": "2.0", "id": asked["id"], "error": NOT_FOUND}
 
     def lie(question: bytes, answer: bytes) -> bytes:
@@ -264,34 +270,36 @@ def lagging(stand: Stand, block: int) -> Iterator[tuple[str, threading.Event]]:
         by_id = {entry["id"]: entry for entry in said}
         return json.dumps([answer_one(one, by_id[one["id"]]) for one in asked]).encode()
 
-    with liar(stand, lie) as url:
+    with lying_endpoint(harness, lie) as url:
         yield url, is_behind
 
 
 NOT_FOUND = {"code": -32000, "message": "header for hash not found"}
 
 
-def test_node__endpoint_behind__is_an_outage_and_no_obligation_is_forgotten(stand: Stand) -> None:
-    before = stand.net.status().block or 0
+def test_node__endpoint_behind__is_an_outage_and_no_obligation_is_forgotten(
+    harness: MarketHarness,
+) -> None:
+    before = harness.net.status().block or 0
     with (
-        lagging(stand, before) as (url, is_behind),
-        Keeper(stand.net, "custodian1", rpc=(url,)) as node,
+        lagging(harness, before) as (url, is_behind),
+        ManualNode(harness.net, "custodian1", rpc=(url,)) as node,
     ):
-        sale = stand.sell([node], threshold=1)
-        turn(lambda: stand.is_live(sale), node)
-        rounds(2, node)
+        sale = harness.sell([node], threshold=1)
+        run_rounds(lambda: harness.is_live(sale), node)
+        repeat_rounds(2, node)
         is_behind.set()
         for _ in range(3):
             with pytest.raises(ChainError, match="not found"):
                 node.round()
         is_behind.clear()
-        bought = stand.buy(sale)
-        turn(lambda: is_delivered(stand, bought), node)
-        assert node.ear.kinds(sale) == ["accepted"]
+        bought = harness.buy(sale)
+        run_rounds(lambda: is_delivered(harness, bought), node)
+        assert node.notifier.kinds(sale) == ["accepted"]
 
 
 def test_node__endpoint_lost_the_index_tip__is_an_outage_that_says_what_to_do(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
     is_behind = threading.Event()
 
@@ -300,8 +308,11 @@ def test_node__endpoint_lost_the_index_tip__is_an_outage_that_says_what_to_do(
             return answer
         return json.dumps(json.loads(answer) | {"result": None}).encode()
 
-    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
-        rounds(1, node)
+    with (
+        lying_endpoint(harness, lie) as url,
+        ManualNode(harness.net, "custodian1", rpc=(url,)) as node,
+    ):
+        repeat_rounds(1, node)
         is_behind.set()
         with pytest.raises(ChainError, match="use another endpoint"):
             node.round()
@@ -311,37 +322,42 @@ def test_node__endpoint_lost_the_index_tip__is_an_outage_that_says_what_to_do(
 
 
 def test_node__endpoint_denies_a_custody__keeps_it_and_says_so_once(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
     """Also an endpoint that does not care which block it is asked about."""
-    call = stand.session("seller").chain.registry.functions.custodies(bytes(32))
+    call = harness.session("seller").chain.registry.functions.custodies(bytes(32))
     deny, is_lying = blank(call), threading.Event()
 
     def lie(question: bytes, answer: bytes) -> bytes:
         return deny(question, answer) if is_lying.is_set() else answer
 
-    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
+    with (
+        lying_endpoint(harness, lie) as url,
+        ManualNode(harness.net, "custodian1", rpc=(url,)) as node,
+    ):
         is_lying.set()  # from its start on, as for a node that had no time to see better
-        rounds(3, node)
-        assert node.ear.kinds(sale) == ["problem"]
+        repeat_rounds(3, node)
+        assert node.notifier.kinds(sale) == ["problem"]
         is_lying.clear()
-        rounds(1, node)
+        repeat_rounds(1, node)
         is_lying.set()
-        rounds(2, node)
-        assert node.ear.kinds(sale) == ["problem", "problem"]
+        repeat_rounds(2, node)
+        assert node.notifier.kinds(sale) == ["problem", "problem"]
         is_lying.clear()
-        bought = stand.buy(sale)
-        turn(lambda: is_delivered(stand, bought), node)
-        assert set(node.ear.kinds(sale)) == {"problem"}  # neither "leaving" nor "accepted" again
+        bought = harness.buy(sale)
+        run_rounds(lambda: is_delivered(harness, bought), node)
+        assert set(node.notifier.kinds(sale)) == {
+            "problem"
+        }  # neither "leaving" nor "accepted" again
         assert [name for name in node.role._bytes._jobs if "drop" in str(name)] == []
 
 
 def test_node__endpoint_denies_the_acceptance__keeps_the_obligation(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
     """It tells of the custody as it was before: opened, accepted by nobody, and now it is late."""
-    functions = stand.session("seller").chain.registry.functions
-    stand.warp_to(sale.epoch.custody.accept_until + 1)
+    functions = harness.session("seller").chain.registry.functions
+    harness.warp_to(sale.epoch.custody.accept_until + 1)
     selector = functions.custodies(bytes(32)).data[:4].hex().encode()
     is_lying = threading.Event()
     word = "0x" + "01".rjust(64, "0")
@@ -355,20 +371,23 @@ def test_node__endpoint_denies_the_acceptance__keeps_the_obligation(
                 entry["result"] = word + "00" * ((len(entry["result"]) - len(word)) // 2)
         return json.dumps(said).encode()
 
-    with liar(stand, lie) as url, Keeper(stand.net, "custodian1", rpc=(url,)) as node:
+    with (
+        lying_endpoint(harness, lie) as url,
+        ManualNode(harness.net, "custodian1", rpc=(url,)) as node,
+    ):
         is_lying.set()
-        rounds(2, node)
+        repeat_rounds(2, node)
         is_lying.clear()
-        bought = stand.buy(sale)
-        turn(lambda: is_delivered(stand, bought), node)
-        assert node.ear.kinds(sale) == ["problem"]
+        bought = harness.buy(sale)
+        run_rounds(lambda: is_delivered(harness, bought), node)
+        assert node.notifier.kinds(sale) == ["problem"]
 
 
 def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
     """Else an endpoint would get a part of the key for nothing, even from an estimate of gas."""
-    bought = stand.buy(sale)
+    bought = harness.buy(sale)
     true, forged = (f"{p.x:064x}{p.y:064x}".encode() for p in (bought.receipt.base, multiply(77)))
     asked: list[bytes] = []
 
@@ -376,12 +395,12 @@ def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
         asked.append(question)
         return answer.replace(true, forged)
 
-    index = stand.net.home("custodian1") / "index-of-lies.sqlite"
+    index = harness.net.home("custodian1") / "index-of-lies.sqlite"
     with (
-        liar(stand, lie) as url,
-        Keeper(stand.net, "custodian1", rpc=(url,), index_url=f"sqlite:///{index}") as node,
+        lying_endpoint(harness, lie) as url,
+        ManualNode(harness.net, "custodian1", rpc=(url,), index_url=f"sqlite:///{index}") as node,
     ):
-        rounds(5, node)
+        repeat_rounds(5, node)
         assert node.role.view._held[sale.epoch.custody_id].purchases == {}
         rows = node.session.catalogue.follower.index.events(
             "market", "Purchased", purchase_id=bought.purchase_id
@@ -389,8 +408,8 @@ def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
         assert tuple(rows[0].args["base"]) == tuple(multiply(77))  # the lie was told
     assert b"eth_sendRawTransaction" not in b"".join(asked)
     assert b"eth_estimateGas" not in b"".join(asked)
-    with Keeper(stand.net, "custodian1") as node:
-        turn(lambda: is_delivered(stand, bought), node)
+    with ManualNode(harness.net, "custodian1") as node:
+        run_rounds(lambda: is_delivered(harness, bought), node)
 
 
 # --------------------------------------------------------------------- outages
@@ -446,7 +465,7 @@ OTHERS = tuple(
     ids=lambda fault: fault.name,
 )
 def test_node__chain_outage__is_unready_says_so_once_and_recovers(
-    stand: Stand,
+    harness: MarketHarness,
     sale: Sale,
     caplog: pytest.LogCaptureFixture,
     fault: Fault,
@@ -454,20 +473,20 @@ def test_node__chain_outage__is_unready_says_so_once_and_recovers(
 ) -> None:
     # A busy endpoint is waited for; here it never gets better while it is looked at.
     monkeypatch.setattr(rpc, "PATIENCE_SECONDS", 2.0)
-    port = int(stand.net.chain.url.rsplit(":", 1)[1])
+    port = int(harness.net.chain.url.rsplit(":", 1)[1])
     with FaultProxy(port) as proxy:
-        session = stand.net.session("custodian1", rpc=(proxy.url,), rpc_timeout=1)
+        session = harness.net.session("custodian1", rpc=(proxy.url,), rpc_timeout=1)
         with session, running(session) as (node, url):
             wait_for(lambda: is_ready(url), "the first round")
             proxy.fault = fault
-            bought = stand.buy(sale)
+            bought = harness.buy(sale)
             wait_for(lambda: not is_ready(url), "going unready", 120)
             assert httpx.get(f"{url}/health", trust_env=False).json()["problem"]
             wait_for(lambda: outages(node) >= 2, "a second failure", 120)
             assert b'truthmark_problems_total{kind="outage"}' in get_metrics(url)
             proxy.fault = None
             wait_for(lambda: is_ready(url), "recovery")
-            wait_for(lambda: is_delivered(stand, bought), "delivery")
+            wait_for(lambda: is_delivered(harness, bought), "delivery")
     said = [r.getMessage() for r in caplog.records if r.name == "truthmark.node.status"]
     assert sum(line.startswith("outage: ") for line in said) == 1
     assert sum(line.startswith("back: ") for line in said) == 1
@@ -476,8 +495,10 @@ def test_node__chain_outage__is_unready_says_so_once_and_recovers(
 # --------------------------------------------------------------------- processes
 
 
-def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale: Sale) -> None:
-    home = stand.net.home("custodian1")
+def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(
+    harness: MarketHarness, sale: Sale
+) -> None:
+    home = harness.net.home("custodian1")
     token, key = "CANARY-OF-THE-OPERATOR", "CANARY-OF-THE-ENDPOINT"
     messages: list[Any] = []
 
@@ -485,7 +506,7 @@ def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale:
         messages.append(json.loads(body))
         return 500, b"not now"
 
-    with serve(hear) as operator, liar(stand, lambda _, answer: answer) as endpoint:
+    with serve(hear) as operator, lying_endpoint(harness, lambda _, answer: answer) as endpoint:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")},
             "TRUTHMARK_HOME": str(home),
@@ -496,7 +517,7 @@ def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale:
             "TRUTHMARK_NODE_NOTIFY": f"{operator.url}/{token}",
         }
         (home / "node.toml").write_text('poll = 0.1\nconfirmations = ["1000 TUSD=2"]\n')
-        bought = stand.buy(sale)
+        bought = harness.buy(sale)
         command = [sys.executable, "-m", "truthmark.cli", "node", "run", "--as", "custodian"]
         process = subprocess.Popen(
             [*command, "--log-json", "--status-port", "0"],
@@ -506,7 +527,7 @@ def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale:
             text=True,
         )
         try:
-            wait_for(lambda: is_delivered(stand, bought), "delivery")
+            wait_for(lambda: is_delivered(harness, bought), "delivery")
             wait_for(lambda: messages, "a message to the operator")
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate(timeout=60)
@@ -526,12 +547,12 @@ def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(stand: Stand, sale:
         assert secret not in output
 
 
-def test_node__stranger__is_told_to_register(stand: Stand) -> None:
+def test_node__stranger__is_told_to_register(harness: MarketHarness) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "truthmark.cli", "node", "run"],
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")},
-            "TRUTHMARK_HOME": str(stand.net.home("stranger")),
+            "TRUTHMARK_HOME": str(harness.net.home("stranger")),
         },
         capture_output=True,
         text=True,
@@ -545,18 +566,20 @@ def test_node__stranger__is_told_to_register(stand: Stand) -> None:
 @pytest.mark.parametrize(
     "kills", [20, pytest.param(200, marks=[pytest.mark.assure, pytest.mark.timeout(1_800)])]
 )
-def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kills: int) -> None:
+def test_node__killed_again_and_again__everything_happens_once(
+    harness: MarketHarness, kills: int
+) -> None:
     """From acceptance to release under SIGKILL; every transaction it ever sent had its effect."""
-    home, chooser = stand.net.home("custodian2"), random.Random(kills)
-    account = stand.session("custodian2")
-    first, before = stand.net.status().block or 0, sent(account)
-    earned = stand.credits(account.address)
+    home, chooser = harness.net.home("custodian2"), random.Random(kills)
+    account = harness.session("custodian2")
+    first, before = harness.net.status().block or 0, sent(account)
+    earned = harness.credits(account.address)
     buyers = ("buyer", "stranger", "copycat")
     bought: list[Purchase] = []
-    sale = stand.sell([account.address], threshold=1)
+    sale = harness.sell([account.address], threshold=1)
 
     def all_are(status: PurchaseStatus) -> bool:
-        return all(stand.purchase(b).status is status for b in bought)
+        return all(harness.purchase(b).status is status for b in bought)
 
     def survive(done: Callable[[], bool], times: int) -> None:
         """Kill it so many times, then let it do what is left."""
@@ -576,40 +599,40 @@ def test_node__killed_again_and_again__everything_happens_once(stand: Stand, kil
             assert process.exitcode == -signal.SIGKILL, (home / "node.log").read_text()[-4_000:]
 
     each = kills // 5
-    survive(lambda: stand.is_live(sale), each)
-    bought += [stand.buy(sale, role) for role in buyers]
+    survive(lambda: harness.is_live(sale), each)
+    bought += [harness.buy(sale, role) for role in buyers]
     survive(lambda: all_are(PurchaseStatus.DELIVERED), each)
-    stand.warp_to(max(stand.purchase(b).deadline for b in bought) + 601)
+    harness.warp_to(max(harness.purchase(b).deadline for b in bought) + 601)
     survive(lambda: all_are(PurchaseStatus.SETTLED), each)
-    stand.warp_to(sale.epoch.custody.end - TERM // 3)
-    survive(lambda: stand.state(sale).end == sale.epoch.custody.end + TERM, each)
-    stand.retire_all()
-    stand.warp_to(stand.now() + 2 * (DELIVERY + INSPECTION) + 1_200)
-    survive(lambda: stand.state(sale).released == 1, each)
-    with Keeper(stand.net, "custodian2") as node:
-        turn(lambda: node.session.journal.pending() == [], node)
+    harness.warp_to(sale.epoch.custody.end - TERM // 3)
+    survive(lambda: harness.state(sale).end == sale.epoch.custody.end + TERM, each)
+    harness.retire_all()
+    harness.warp_to(harness.now() + 2 * (DELIVERY + INSPECTION) + 1_200)
+    survive(lambda: harness.state(sale).released == 1, each)
+    with ManualNode(harness.net, "custodian2") as node:
+        run_rounds(lambda: node.session.journal.pending() == [], node)
 
     custody = {"custody_id": sale.epoch.custody_id}
-    accepted = stand.events("registry", "CustodyAccepted", **custody)
-    extended = stand.events("registry", "CustodyExtended", **custody)
-    released = stand.events("registry", "CustodianReleased", **custody)
+    accepted = harness.events("registry", "CustodyAccepted", **custody)
+    extended = harness.events("registry", "CustodyExtended", **custody)
+    released = harness.events("registry", "CustodianReleased", **custody)
     assert [len(accepted), len(extended), len(released)] == [1, 1, 1]
-    delivered = [stand.events("market", "Delivered", purchase_id=b.purchase_id) for b in bought]
-    settled = [stand.events("market", "Settled", purchase_id=b.purchase_id) for b in bought]
+    delivered = [harness.events("market", "Delivered", purchase_id=b.purchase_id) for b in bought]
+    settled = [harness.events("market", "Settled", purchase_id=b.purchase_id) for b in bought]
     assert [len(rows) for rows in delivered + settled] == [1] * 6
-    assert stand.credits(account.address) - earned == 3 * FEE
+    assert harness.credits(account.address) - earned == 3 * FEE
     # No transaction of the account was in vain: each left one of these events.
     own = [accepted, extended, released, *delivered, *settled]
     useful = {row.tx_hash for rows in own for row in rows}
-    others = _other_transactions(stand, account.address, first) - useful
+    others = _other_transactions(harness, account.address, first) - useful
     assert not others
     assert sent(account) - before == len(useful)
 
 
-def _other_transactions(stand: Stand, account: str, first: int) -> set[str]:
-    last = stand.net.status().block or 0
+def _other_transactions(harness: MarketHarness, account: str, first: int) -> set[str]:
+    last = harness.net.status().block or 0
     found = set()
     for number in range(first + 1, last + 1):
-        block: Any = stand.net.chain.rpc("eth_getBlockByNumber", hex(number), True)
+        block: Any = harness.net.chain.rpc("eth_getBlockByNumber", hex(number), True)
         found |= {t["hash"] for t in block["transactions"] if t["from"] == account.lower()}
     return found

@@ -647,12 +647,12 @@ def test_clean__somebody_elses_text__cannot_act_on_the_terminal(text: str, shown
     assert output.clean(text) == shown
 
 
-def test_out_json__somebody_elses_text__is_escaped_where_it_could_act_on_the_terminal(
+def test_echo_json__somebody_elses_text__is_escaped_where_it_could_act_on_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     acting = "\x9b31m\x7f\u202eb\u200d\ue000\U000e0041\U0010ffff\u2028\n\x1b"
     value = {acting: [acting, "Grüße, 数据 🙂"], "half": "\udc80"}
-    output.out_json(value)
+    output.echo_json(value)
     shown = capsys.readouterr().out
     assert {unicodedata.category(char) for char in shown.replace("\n", "")} & HIDDEN == set()
     assert "\\u202e" in shown
@@ -669,10 +669,10 @@ def test_duration__seconds__are_two_units_at_most(seconds: int, shown: str) -> N
     assert output.duration(seconds) == shown
 
 
-def test_moment__beyond_all_calendars__is_never() -> None:
-    assert output.moment(0) == "1970-01-01 00:00:00 UTC"
-    assert output.moment(60, 0) == "1970-01-01 00:01:00 UTC (in 1 min)"
-    assert output.moment(2**60) == "never"
+def test_format_time__beyond_all_calendars__is_never() -> None:
+    assert output.format_time(0) == "1970-01-01 00:00:00 UTC"
+    assert output.format_time(60, 0) == "1970-01-01 00:01:00 UTC (in 1 min)"
+    assert output.format_time(2**60) == "never"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 import truthmark
 from tests.utils.cli import Person
-from tests.utils.rig import compile_vyper
+from tests.utils.token_chain import compile_vyper
 from truthmark.chain.transactions import Intent
 from truthmark.cli.main import BUG, INTERRUPTED
 from truthmark.config import TokenInfo, Windows, to_checksum_address

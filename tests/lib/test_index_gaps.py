@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.utils.indexing import Content, content
-from tests.utils.nodes import Stand, open_stand
+from tests.utils.nodes import MarketHarness, open_harness
 from tests.utils.rpc_server import Proxy, serve
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.errors import ChainUnavailableError
@@ -29,23 +29,23 @@ Cut = Callable[[Logs], Logs]
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A market with a little of everything in it, far behind the head."""
-    with open_stand(tmp_path_factory.mktemp("gaps") / "net", ["custodian1"]) as stand:
-        live(stand)
-        chain = stand.session("seller").chain
+    with open_harness(tmp_path_factory.mktemp("gaps") / "net", ["custodian1"]) as harness:
+        live(harness)
+        chain = harness.session("seller").chain
         chain.rpc.call("anvil_mine", hex(300))
         yield chain
 
 
-def live(stand: Stand) -> None:
-    first, second = stand.sell([]), stand.sell([])
-    stand.sell([])
-    seller = Seller(stand.session("seller"))
+def live(harness: MarketHarness) -> None:
+    first, second = harness.sell([]), harness.sell([])
+    harness.sell([])
+    seller = Seller(harness.session("seller"))
     seller.reprice(first.version, 30_000_000)
     seller.retire(second.version)
-    stand.buy(first)
-    late = stand.buy(first, "buyer2")
-    stand.warp_to(late.deadline + 1)
-    Settlement(stand.session("buyer2")).refund([late])
+    harness.buy(first)
+    late = harness.buy(first, "buyer2")
+    harness.warp_to(late.deadline + 1)
+    Settlement(harness.session("buyer2")).refund([late])
 
 
 @pytest.fixture(scope="module")

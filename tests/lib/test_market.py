@@ -20,7 +20,16 @@ from click.testing import CliRunner
 
 import truthmark
 from tests.utils.market_buyer import POINTS, SLOW, start_buyer
-from tests.utils.nodes import DELIVERY, INSPECTION, TERM, Keeper, Sale, Stand, open_stand, turn
+from tests.utils.nodes import (
+    DELIVERY,
+    INSPECTION,
+    TERM,
+    ManualNode,
+    MarketHarness,
+    Sale,
+    open_harness,
+    run_rounds,
+)
 from tests.utils.waiting import wait_for
 from truthmark.cli import buy as cli_buy
 from truthmark.cli.main import cli
@@ -67,25 +76,25 @@ BUYERS = ("buyer", "buyer2", "buyer3")
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("market") / "net", []) as opened:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]:
+    with open_harness(tmp_path_factory.mktemp("market") / "net", []) as opened:
         yield opened
 
 
 @pytest.fixture
-def sale(stand: Stand) -> Sale:
+def sale(harness: MarketHarness) -> Sale:
     """A fresh data set, whose seller keeps the key himself."""
-    return stand.sell([])
+    return harness.sell([])
 
 
 @pytest.fixture
-def buyer(stand: Stand) -> Buyer:
-    return Buyer(stand.session("buyer"))
+def buyer(harness: MarketHarness) -> Buyer:
+    return Buyer(harness.session("buyer"))
 
 
-def deliver(stand: Stand, sale: Sale, role: str = "seller") -> None:
+def deliver(harness: MarketHarness, sale: Sale, role: str = "seller") -> None:
     """Let the seller deliver what was bought."""
-    session = stand.session(role)
+    session = harness.session(role)
     session.catalogue.sync()
     waiting = [
         p
@@ -114,17 +123,17 @@ def sent_by(session: Session, at: str = "latest") -> int:
     return int(str(session.chain.rpc.call("eth_getTransactionCount", session.address, at)), 16)
 
 
-def bought(stand: Stand, sale: Sale) -> list[Any]:
-    return stand.events("market", "Purchased", terms_id=sale.version.terms_id)
+def bought(harness: MarketHarness, sale: Sale) -> list[Any]:
+    return harness.events("market", "Purchased", terms_id=sale.version.terms_id)
 
 
 @contextlib.contextmanager
-def delivering(stand: Stand, sale: Sale) -> Iterator[None]:
+def delivering(harness: MarketHarness, sale: Sale) -> Iterator[None]:
     """Let a seller deliver in the background, from a session of his own."""
     stop = threading.Event()
 
     def work() -> None:
-        with stand.net.session("seller") as session:
+        with harness.net.session("seller") as session:
             while not stop.wait(0.05):
                 session.catalogue.sync()
                 waiting = [
@@ -148,11 +157,11 @@ def delivering(stand: Stand, sale: Sale) -> Iterator[None]:
 
 
 def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     session, token = buyer.session, sale.version.terms.token
-    before, paid = wealth(session, token), wealth(stand.session("seller"), token)
-    with delivering(stand, sale):
+    before, paid = wealth(session, token), wealth(harness.session("seller"), token)
+    with delivering(harness, sale):
         opened = truthmark.buy(sale.version.ref, max_price="25 TUSD", session=session)
     assert opened.purchase.status is PurchaseStatus.DELIVERED
     assert "cek" not in repr(opened)
@@ -162,38 +171,38 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
     assert set(got["name"]) == {got["name"][0]}
     assert wealth(session, token) == before - PRICE
 
-    stand.net.warp(INSPECTION + 1)
-    seller = stand.session("seller")
+    harness.net.warp(INSPECTION + 1)
+    seller = harness.session("seller")
     seller.catalogue.sync()
     settlement = Settlement(seller)
     settlement.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
     settlement.withdraw(token, seller.address)
     assert settlement.credits(token, seller.address) == {}
     assert held(seller, token) == paid + PRICE
-    assert stand.purchase(opened.purchase).status is PurchaseStatus.SETTLED
+    assert harness.purchase(opened.purchase).status is PurchaseStatus.SETTLED
 
 
 def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
-    stand: Stand, buyer: Buyer
+    harness: MarketHarness, buyer: Buyer
 ) -> None:
     names = ("custodian1", "custodian2", "custodian3")
     for fee, name in enumerate(names, 1):
-        stand.register(name, fee=fee * 10**5)
-    addresses = {stand.address(name) for name in names}
+        harness.register(name, fee=fee * 10**5)
+    addresses = {harness.address(name) for name in names}
     with contextlib.ExitStack() as stack:
-        keepers = [stack.enter_context(Keeper(stand.net, name)) for name in names]
-        sale = stand.sell(keepers, custodians=3, fee=None)
+        nodes = [stack.enter_context(ManualNode(harness.net, name)) for name in names]
+        sale = harness.sell(nodes, custodians=3, fee=None)
         assert set(sale.epoch.custodians) == addresses
         # Who asks most sets the fee of all.
         assert sale.epoch.custody.fee == 3 * 10**5
-        assert not Seller(stand.session("seller")).is_live(sale.epoch)
+        assert not Seller(harness.session("seller")).is_live(sale.epoch)
         with pytest.raises(NotForSaleError, match="not for sale yet: 0 of 3 custodians have acc"):
             buyer.session.catalogue.sync()
             buyer.quote(sale.version)
-        turn(lambda: stand.is_live(sale), *keepers)
-        assert Seller(stand.session("seller")).is_live(sale.epoch)
+        run_rounds(lambda: harness.is_live(sale), *nodes)
+        assert Seller(harness.session("seller")).is_live(sale.epoch)
         # A seller who keeps the key as well, for no fee, does not lead buyers to himself...
-        Seller(stand.session("seller")).open_custody(
+        Seller(harness.session("seller")).open_custody(
             sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
         )
         buyer.session.catalogue.sync()
@@ -203,28 +212,28 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         assert (cheap.total, cheap.epoch.custody.is_direct) == (PRICE, True)
         assert buyer.quote(sale.version, max_total=PRICE - 1).epoch == sale.epoch
         purchase = buy(buyer, sale)
-        turn(lambda: stand.purchase(purchase).status is PurchaseStatus.DELIVERED, *keepers)
-        parts = {j: delivery.part for j, delivery in stand.purchase(purchase).delivered.items()}
-        functions = stand.session("seller").chain.market.functions
+        run_rounds(lambda: harness.purchase(purchase).status is PurchaseStatus.DELIVERED, *nodes)
+        parts = {j: delivery.part for j, delivery in harness.purchase(purchase).delivered.items()}
+        functions = harness.session("seller").chain.market.functions
         noted = functions.purchases(purchase.purchase_id).call().parts
         assert (len(parts), noted) == (2, parts_hash(parts))
         with truthmark.load(sale.version.ref, session=buyer.session) as data:
             assert len(data.to_pandas()) == 100
-    seller = stand.session("seller")
-    stand.publish_offer(names[0], keeping_fee=10**6)
+    seller = harness.session("seller")
+    harness.publish_offer(names[0], keeping_fee=10**6)
     before = sent_by(seller)
     with pytest.raises(PriceError, match="3 custodians ask 3 TUSD at once for keeping"):
-        stand.sell([], custodians=3)
+        harness.sell([], custodians=3)
     assert sent_by(seller) == before
-    kept = stand.sell([], custodians=3, max_keeping="3 TUSD")
+    kept = harness.sell([], custodians=3, max_keeping="3 TUSD")
     assert kept.epoch.custody.keeping_fee == 10**6
     with pytest.raises(NotForSaleError, match="3 of 4 custodians offer this"):
-        stand.sell([], custodians=4)
+        harness.sell([], custodians=4)
     with pytest.raises(ConfigError, match="is no validator here"):
-        stand.sell([], custodians=[seller.address])
+        harness.sell([], custodians=[seller.address])
     # Not all accept in time.
-    late = stand.sell([], custodians=sorted(addresses))
-    stand.warp_to(late.epoch.custody.accept_until + 1)
+    late = harness.sell([], custodians=sorted(addresses))
+    harness.warp_to(late.epoch.custody.accept_until + 1)
     with pytest.raises(NotForSaleError, match=r"in time .* `truthmark renew DATASET`"):
         Seller(seller).is_live(late.epoch)
 
@@ -250,34 +259,34 @@ def dies_once_mined(session: Session) -> Callable[..., None]:
     return die
 
 
-def packed(stand: Stand, name: str, rows: int = 100) -> Path:
-    folder = stand.net.folder / name
+def packed(harness: MarketHarness, name: str, rows: int = 100) -> Path:
+    folder = harness.net.folder / name
     truthmark.pack(
         pd.DataFrame({"a": range(rows)}),
         folder,
         licence="MIT",
         title=name,
-        session=stand.session("seller"),
+        session=harness.session("seller"),
     )
     return folder
 
 
-def list_it(stand: Stand, folder: Path, **options: Any) -> Version:
-    given = {"price": "5 TUSD", "windows": "small", "session": stand.session("seller"), **options}
+def list_it(harness: MarketHarness, folder: Path, **options: Any) -> Version:
+    given = {"price": "5 TUSD", "windows": "small", "session": harness.session("seller"), **options}
     return truthmark.list_dataset(folder, **given)
 
 
-def listed_with(stand: Stand, folder: Path) -> list[Version]:
-    catalogue = stand.session("seller").catalogue
+def listed_with(harness: MarketHarness, folder: Path) -> list[Version]:
+    catalogue = harness.session("seller").catalogue
     catalogue.sync()
     return catalogue.with_key(read_manifest(folder).public_key)
 
 
 @pytest.mark.parametrize(("name", "is_after"), [("_deal", False), ("_deal", True), ("send", True)])
 def test_list_dataset__killed_and_repeated__is_listed_once(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch, name: str, is_after: bool
+    harness: MarketHarness, monkeypatch: pytest.MonkeyPatch, name: str, is_after: bool
 ) -> None:
-    folder = packed(stand, f"killed-{name}-{is_after}")
+    folder = packed(harness, f"killed-{name}-{is_after}")
     owner = Session if name == "send" else Seller
     original = getattr(owner, name)
 
@@ -289,51 +298,51 @@ def test_list_dataset__killed_and_repeated__is_listed_once(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, fatal)
         with pytest.raises(Killed):
-            list_it(stand, folder, bond="1 TUSD")
+            list_it(harness, folder, bond="1 TUSD")
     # The allowance for the bond was sent, where it was the first thing to be sent.
-    version = list_it(stand, folder, bond="1 TUSD")
-    assert listed_with(stand, folder) == [version]
-    before = sent_by(stand.session("seller"))
-    assert list_it(stand, folder, bond="1 TUSD") == version
-    assert sent_by(stand.session("seller")) == before
+    version = list_it(harness, folder, bond="1 TUSD")
+    assert listed_with(harness, folder) == [version]
+    before = sent_by(harness.session("seller"))
+    assert list_it(harness, folder, bond="1 TUSD") == version
+    assert sent_by(harness.session("seller")) == before
 
 
-def test_list_dataset__same_bytes_under_other_terms__is_refused(stand: Stand) -> None:
-    folder = packed(stand, "other-terms")
-    version = list_it(stand, folder)
+def test_list_dataset__same_bytes_under_other_terms__is_refused(harness: MarketHarness) -> None:
+    folder = packed(harness, "other-terms")
+    version = list_it(harness, folder)
     with pytest.raises(MarketError, match=f"was listed as {version.ref} under other terms"):
-        list_it(stand, folder, bond="1 TUSD")
-    assert len(listed_with(stand, folder)) == 1
+        list_it(harness, folder, bond="1 TUSD")
+    assert len(listed_with(harness, folder)) == 1
 
 
-def test_list_dataset__another_threads_session__lists_once(stand: Stand) -> None:
-    folder = packed(stand, "two-at-once")
+def test_list_dataset__another_threads_session__lists_once(harness: MarketHarness) -> None:
+    folder = packed(harness, "two-at-once")
     found: list[Version] = []
 
     def work() -> None:
-        with stand.net.session("seller") as session:
-            found.append(list_it(stand, folder, session=session))
+        with harness.net.session("seller") as session:
+            found.append(list_it(harness, folder, session=session))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert found[0] == found[1] == listed_with(stand, folder)[0]
+    assert found[0] == found[1] == listed_with(harness, folder)[0]
 
 
-def test_list_dataset__secret_not_in_the_vault__says_to_restore_it(stand: Stand) -> None:
-    folder = packed(stand, "foreign")
+def test_list_dataset__secret_not_in_the_vault__says_to_restore_it(harness: MarketHarness) -> None:
+    folder = packed(harness, "foreign")
     with pytest.raises(KeysError, match="restore a backup"):
-        list_it(stand, folder, session=stand.session("stranger"))
+        list_it(harness, folder, session=harness.session("stranger"))
 
 
-def test_list_dataset__folder_was_changed__is_refused(stand: Stand) -> None:
-    folder = packed(stand, "changed")
+def test_list_dataset__folder_was_changed__is_refused(harness: MarketHarness) -> None:
+    folder = packed(harness, "changed")
     with (folder / "data.tmk").open("r+b") as file:
         file.write(b"x")
     with pytest.raises(MarketError, match="is not what was packed"):
-        list_it(stand, folder)
+        list_it(harness, folder)
 
 
 @pytest.mark.parametrize(
@@ -347,35 +356,37 @@ def test_list_dataset__folder_was_changed__is_refused(stand: Stand) -> None:
     ],
 )
 def test_list_dataset__unclear_order__says_what_is_wrong_and_sends_nothing(
-    stand: Stand, options: dict[str, str], error: type[Exception], text: str
+    harness: MarketHarness, options: dict[str, str], error: type[Exception], text: str
 ) -> None:
-    seller = stand.session("seller")
+    seller = harness.session("seller")
     before = sent_by(seller)
-    folder = stand.net.folder / "packed-unclear"
+    folder = harness.net.folder / "packed-unclear"
     if not folder.exists():
-        packed(stand, "packed-unclear")
+        packed(harness, "packed-unclear")
     with pytest.raises(error, match=text):
-        list_it(stand, folder, **options)
+        list_it(harness, folder, **options)
     assert sent_by(seller) == before
 
 
-def test_list_dataset__update__takes_over_what_is_unchanged(stand: Stand, buyer: Buyer) -> None:
-    seller = stand.session("seller")
+def test_list_dataset__update__takes_over_what_is_unchanged(
+    harness: MarketHarness, buyer: Buyer
+) -> None:
+    seller = harness.session("seller")
     rng = random.Random(3)
     rows = [rng.random() for _ in range(60_000)]
-    first, second = (stand.net.folder / name for name in ("update-1", "update-2"))
+    first, second = (harness.net.folder / name for name in ("update-1", "update-2"))
     about = {"licence": "MIT", "title": "update", "session": seller, "shard_size": 1 << 14}
     truthmark.pack(pd.DataFrame({"a": rows[:50_000]}), first, **about)
-    older = list_it(stand, first)
+    older = list_it(harness, first)
     made = truthmark.pack(pd.DataFrame({"a": rows}), second, previous=first, **about)
-    newer = list_it(stand, second, update=older.ref)
+    newer = list_it(harness, second, update=older.ref)
     assert made.inherited > 0
     assert (newer.listing_id, newer.number) == (older.listing_id, 2)
 
-    server = GatewayServer(LocalStore(stand.net.folder / "store"))
-    home = stand.net.folder / "store-of-an-owner-of-the-older-one"
+    server = GatewayServer(LocalStore(harness.net.folder / "store"))
+    home = harness.net.folder / "store-of-an-owner-of-the-older-one"
     storage = (f"local:{home}", f"gateway:{server.url}")
-    with contextlib.closing(server), stand.net.session("buyer", storage=storage) as session:
+    with contextlib.closing(server), harness.net.session("buyer", storage=storage) as session:
         session.catalogue.sync()
         away = Buyer(session)
         assert away.missing_bytes(older) == read_manifest(first).size
@@ -396,11 +407,11 @@ def test_list_dataset__update__takes_over_what_is_unchanged(stand: Stand, buyer:
 
 
 def test_buy__repriced_after_the_quote__is_refused_and_nothing_paid(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
-    Seller(stand.session("seller")).reprice(sale.version, PRICE + 1)
+    Seller(harness.session("seller")).reprice(sale.version, PRICE + 1)
     before = sent_by(buyer.session)
     with pytest.raises(PriceError, match=r"costs 25\.000001 TUSD now instead of 25 TUSD"):
         buyer.buy(quote, max_total=10**9)
@@ -409,24 +420,26 @@ def test_buy__repriced_after_the_quote__is_refused_and_nothing_paid(
 
 
 def test_buy__repriced_just_before_the_transaction__is_the_contracts_refusal(
-    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
     original = buyer._pay
 
     def overtaken(*args: Any) -> Purchase:
-        Seller(stand.session("seller")).reprice(sale.version, 1)
+        Seller(harness.session("seller")).reprice(sale.version, 1)
         return original(*args)
 
     monkeypatch.setattr(buyer, "_pay", overtaken)
     with pytest.raises(RevertedError, match="market: other price"):
         buyer.buy(quote, max_total=10**9)
-    assert bought(stand, sale) == []
+    assert bought(harness, sale) == []
 
 
-def test_buy__paused_or_retired__is_not_for_sale(stand: Stand, sale: Sale, buyer: Buyer) -> None:
-    seller = Seller(stand.session("seller"))
+def test_buy__paused_or_retired__is_not_for_sale(
+    harness: MarketHarness, sale: Sale, buyer: Buyer
+) -> None:
+    seller = Seller(harness.session("seller"))
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
     seller.set_paused(sale.version, True)
@@ -439,45 +452,47 @@ def test_buy__paused_or_retired__is_not_for_sale(stand: Stand, sale: Sale, buyer
         buyer.quote(sale.version)
 
 
-def test_buy__more_than_allowed__pays_nothing(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+def test_buy__more_than_allowed__pays_nothing(
+    harness: MarketHarness, sale: Sale, buyer: Buyer
+) -> None:
     before = sent_by(buyer.session)
     with pytest.raises(PriceError, match=r"costs 25 TUSD, more than 24\.999999 TUSD"):
         truthmark.buy(sale.version.ref, max_price="24.999999 TUSD", session=buyer.session)
     with pytest.raises(PriceError, match="write the amount in TUSD"):
         truthmark.buy(sale.version.ref, max_price="25 TEUR", session=buyer.session)
     assert sent_by(buyer.session) == before
-    assert bought(stand, sale) == []
+    assert bought(harness, sale) == []
 
 
 def test_load__not_bought_and_no_price_said__is_refused(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     with pytest.raises(MarketError, match="say how much it may cost with max_price"):
         truthmark.load(sale.version.ref, session=buyer.session)
-    assert bought(stand, sale) == []
+    assert bought(harness, sale) == []
 
 
-def test_load__price_said__buys(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+def test_load__price_said__buys(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
     with (
-        delivering(stand, sale),
+        delivering(harness, sale),
         truthmark.load(sale.version.ref, max_price=PLENTY, session=buyer.session) as data,
     ):
         assert len(data.to_pandas()) == 100
-    assert len(bought(stand, sale)) == 1
+    assert len(bought(harness, sale)) == 1
 
 
-def test_get__not_agreed__pays_nothing(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+def test_get__not_agreed__pays_nothing(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
     asked = []
     with pytest.raises(MarketError, match="nothing was bought"):
         buyer.get(sale.version, max_total=10**9, agree=lambda quote: asked.append(quote))  # type: ignore[arg-type, return-value]
     assert [quote.total for quote in asked] == [PRICE]
-    assert bought(stand, sale) == []
+    assert bought(harness, sale) == []
 
 
 def test_quote__several_custodies__is_of_the_cheapest(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    seller = Seller(stand.session("seller"))
+    seller = Seller(harness.session("seller"))
     dear = replace(DIRECT, fee=7)
     seller.open_custody(sale.version, offer=dear, validators=[], acceptance_seconds=60)
     buyer.session.catalogue.sync()
@@ -510,18 +525,18 @@ def test_agree__whoever_keeps_the_key__is_in_the_question(
     assert asked == [f"the key is kept by {keepers}; pay 25 TUSD?"]
 
 
-def test_buy_command__json__says_who_keeps_the_key(stand: Stand, sale: Sale) -> None:
+def test_buy_command__json__says_who_keeps_the_key(harness: MarketHarness, sale: Sale) -> None:
     order = ["buy", sale.version.ref, "--json", "--yes", "--max-price", PLENTY]
-    home = {"TRUTHMARK_HOME": str(stand.net.home("buyer"))}
+    home = {"TRUTHMARK_HOME": str(harness.net.home("buyer"))}
     done = CliRunner(mix_stderr=False, env=home).invoke(cli, order, catch_exceptions=False)
     keepers = json.loads(done.stdout)["keepers"]
     assert keepers == "the seller alone, who must be there to deliver"
 
 
 def test_open_custody__killed_and_repeated__is_dealt_once(
-    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seller = Seller(stand.session("seller"))
+    seller = Seller(harness.session("seller"))
 
     def renew() -> Any:
         return seller.open_custody(sale.version, offer=DIRECT, validators=[], acceptance_seconds=60)
@@ -541,13 +556,18 @@ def test_open_custody__killed_and_repeated__is_dealt_once(
 
 
 def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
-    stand: Stand, sale: Sale
+    harness: MarketHarness, sale: Sale
 ) -> None:
-    keeper, seller = ValidatorOwner(stand.session("treasury")), Seller(stand.session("seller"))
-    keeper.register()
-    keeper.stake(20)
+    validator, seller = (
+        ValidatorOwner(harness.session("treasury")),
+        Seller(harness.session("seller")),
+    )
+    validator.register()
+    validator.stake(20)
     seller.session.catalogue.sync()
-    validators = [v for v in seller.session.catalogue.validators() if v.address == keeper.validator]
+    validators = [
+        v for v in seller.session.catalogue.validators() if v.address == validator.validator
+    ]
     offer = CustodyOffer(
         threshold=1, fee=0, keeping_fee=10**6, lock=10**20, penalty=1, term_seconds=TERM, terms=2
     )
@@ -557,44 +577,48 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
             sale.version, offer=offer, validators=validators, acceptance_seconds=600
         )
 
-    before = held(seller.session, stand.token)
+    before = held(seller.session, harness.token)
     dealt = renew(offer)
-    assert held(seller.session, stand.token) == before - 10**6
+    assert held(seller.session, harness.token) == before - 10**6
     again = renew(offer)
     assert (again.epoch, again.receipts) == (dealt.epoch, ())
     # Nor when all have accepted meanwhile.
     seat = Seat(dealt.epoch, 1)
-    keeper.session.send_repeatable(*Custodian(keeper.session).plan_accept(sale.version, seat)[::2])
+    validator.session.send_repeatable(
+        *Custodian(validator.session).plan_accept(sale.version, seat)[::2]
+    )
     assert seller.is_live(dealt.epoch)
     assert renew(offer).epoch == dealt.epoch
-    assert held(seller.session, stand.token) == before - 10**6
+    assert held(seller.session, harness.token) == before - 10**6
     # What is not the same is dealt, and so is the same later.
     other = renew(replace(offer, fee=1))
     assert other.epoch.custody.epoch == dealt.epoch.custody.epoch + 1
-    stand.warp_to(other.epoch.custody.accept_until + 1)
+    harness.warp_to(other.epoch.custody.accept_until + 1)
     assert renew(replace(offer, fee=1)).epoch.custody.epoch == dealt.epoch.custody.epoch + 2
-    assert held(seller.session, stand.token) == before - 3 * 10**6
+    assert held(seller.session, harness.token) == before - 3 * 10**6
 
 
 # ------------------------------------------------------------- vouchers and gates
 
 
-def voucher_for(stand: Stand, sale: Sale, account: str, price: int, expiry: int) -> Any:
-    return Seller(stand.session("seller")).write_voucher(
+def voucher_for(harness: MarketHarness, sale: Sale, account: str, price: int, expiry: int) -> Any:
+    return Seller(harness.session("seller")).write_voucher(
         sale.version, account, price, expiry, new_nonce()
     )
 
 
-def test_buy__voucher__costs_what_it_says_once(stand: Stand, sale: Sale, buyer: Buyer) -> None:
-    account, expiry = buyer.session.address, stand.now() + 3_600
-    gift = voucher_for(stand, sale, account, 0, expiry)
-    before = held(buyer.session, stand.token)
-    with delivering(stand, sale):
+def test_buy__voucher__costs_what_it_says_once(
+    harness: MarketHarness, sale: Sale, buyer: Buyer
+) -> None:
+    account, expiry = buyer.session.address, harness.now() + 3_600
+    gift = voucher_for(harness, sale, account, 0, expiry)
+    before = held(buyer.session, harness.token)
+    with delivering(harness, sale):
         opened = truthmark.buy(
             sale.version.ref, max_price="0 TUSD", voucher=gift, session=buyer.session
         )
     assert opened.purchase.receipt.price == 0
-    assert held(buyer.session, stand.token) == before
+    assert held(buyer.session, harness.token) == before
 
 
 @pytest.mark.parametrize(
@@ -606,22 +630,22 @@ def test_buy__voucher__costs_what_it_says_once(stand: Stand, sale: Sale, buyer: 
     ],
 )
 def test_buy__voucher_that_does_not_count__is_refused(
-    stand: Stand, sale: Sale, buyer: Buyer, change: dict[str, Any], text: str
+    harness: MarketHarness, sale: Sale, buyer: Buyer, change: dict[str, Any], text: str
 ) -> None:
-    account = stand.address(change.get("account", "buyer"))
-    expiry = stand.now() + change.get("expiry", 3_600)
-    note = voucher_for(stand, sale, account, change.get("price", 1), expiry)
+    account = harness.address(change.get("account", "buyer"))
+    expiry = harness.now() + change.get("expiry", 3_600)
+    note = voucher_for(harness, sale, account, change.get("price", 1), expiry)
     with pytest.raises(RevertedError, match=text):
         buy(buyer, sale, voucher=note)
-    assert bought(stand, sale) == []
+    assert bought(harness, sale) == []
 
 
-def test_buy__gate__admits_only_with_its_signature(stand: Stand, buyer: Buyer) -> None:
+def test_buy__gate__admits_only_with_its_signature(harness: MarketHarness, buyer: Buyer) -> None:
     gate = Signer(role_key("treasury"))
-    sale = stand.sell([], gate=gate.address)
+    sale = harness.sell([], gate=gate.address)
 
     def leave(account: str) -> tuple[int, bytes]:
-        expiry = stand.now() + 3_600
+        expiry = harness.now() + 3_600
         message = admission(
             chain_id=buyer.session.profile.chain_id,
             market=buyer.session.chain.market.address,
@@ -634,8 +658,8 @@ def test_buy__gate__admits_only_with_its_signature(stand: Stand, buyer: Buyer) -
     with pytest.raises(RevertedError, match="market: "):
         buy(buyer, sale)
     with pytest.raises(RevertedError, match="market: "):
-        buy(buyer, sale, admission=leave(stand.address("stranger")))
-    assert bought(stand, sale) == []
+        buy(buyer, sale, admission=leave(harness.address("stranger")))
+    assert bought(harness, sale) == []
     purchase = buy(buyer, sale, admission=leave(buyer.session.address))
     assert purchase.status is PurchaseStatus.PAID
 
@@ -649,18 +673,18 @@ def revoke(session: Session, token: str) -> None:
 
 
 def test_buy__token_with_permits__takes_one_transaction(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    revoke(buyer.session, stand.token)
+    revoke(buyer.session, harness.token)
     before = sent_by(buyer.session)
     buy(buyer, sale)
     assert sent_by(buyer.session) == before + 1
 
 
 def test_buy__token_without_permits__is_allowed_first(
-    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revoke(buyer.session, stand.token)
+    revoke(buyer.session, harness.token)
     monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: None)
     before = sent_by(buyer.session)
     buy(buyer, sale)
@@ -668,24 +692,24 @@ def test_buy__token_without_permits__is_allowed_first(
 
 
 def test_buy__allowance_is_there__signs_no_permit(
-    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    buyer.session.allow(stand.token, buyer.session.chain.market.address, PRICE)
+    buyer.session.allow(harness.token, buyer.session.chain.market.address, PRICE)
     monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: pytest.fail("it was asked for"))
     assert buy(buyer, sale).status is PurchaseStatus.PAID
 
 
 def test_buy__permit_used_up_by_another__goes_by_the_allowance(
-    stand: Stand, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revoke(buyer.session, stand.token)
-    stranger = stand.session("stranger")
+    revoke(buyer.session, harness.token)
+    stranger = harness.session("stranger")
 
     def overtaken(session: Session, token: Any, spender: str, amount: int) -> Any:
         signed = sign_permit(session, token, spender, amount)
         assert signed is not None
         deadline, v, r, s = signed
-        call = stranger.token(stand.token).functions.permit(
+        call = stranger.token(harness.token).functions.permit(
             session.address, spender, amount, deadline, v, r, s
         )
         stranger.send_repeatable(call, "use somebody's permit up")
@@ -698,37 +722,39 @@ def test_buy__permit_used_up_by_another__goes_by_the_allowance(
 # ------------------------------------------------------------------- paying twice
 
 
-def test_buy__twice__pays_once(stand: Stand, sale: Sale, buyer: Buyer) -> None:
+def test_buy__twice__pays_once(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
     first = buyer.buy(quote, max_total=10**9)
     assert buyer.buy(quote, max_total=10**9) == first
-    assert len(bought(stand, sale)) == 1
+    assert len(bought(harness, sale)) == 1
 
 
-def test_buy__many_processes_at_once__pays_once_and_all_open_it(stand: Stand, sale: Sale) -> None:
-    token = stand.token
-    before = wealth(stand.session("buyer"), token)
-    with delivering(stand, sale):
+def test_buy__many_processes_at_once__pays_once_and_all_open_it(
+    harness: MarketHarness, sale: Sale
+) -> None:
+    token = harness.token
+    before = wealth(harness.session("buyer"), token)
+    with delivering(harness, sale):
         processes = [
-            start_buyer(stand.net, "buyer", sale.version.ref, PLENTY, SLOW) for _ in range(3)
+            start_buyer(harness.net, "buyer", sale.version.ref, PLENTY, SLOW) for _ in range(3)
         ]
         for process in processes:
             process.join(120)
     assert [process.exitcode for process in processes] == [0] * 3
-    assert len(bought(stand, sale)) == 1
-    assert wealth(stand.session("buyer"), token) == before - PRICE
+    assert len(bought(harness, sale)) == 1
+    assert wealth(harness.session("buyer"), token) == before - PRICE
 
 
-def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(stand: Stand) -> None:
+def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(harness: MarketHarness) -> None:
     """Kill a buyer at every point in turn, then let him finish: once with each."""
-    sales = {point: stand.sell([]) for point in POINTS}
-    token, session = stand.token, stand.session("buyer2")
+    sales = {point: harness.sell([]) for point in POINTS}
+    token, session = harness.token, harness.session("buyer2")
     before = wealth(session, token)
     for point, sale in sales.items():
         known = len(session.vault.purchase_keys())
-        with delivering(stand, sale):
-            process = start_buyer(stand.net, "buyer2", sale.version.ref, PLENTY, point)
+        with delivering(harness, sale):
+            process = start_buyer(harness.net, "buyer2", sale.version.ref, PLENTY, point)
             process.join(120)
             assert process.exitcode == -9, point
             # Whatever may yet be paid for has its key on the disk.
@@ -740,65 +766,65 @@ def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(stand: Stand) -> 
                 rows = data.to_pandas()
         assert rows["number"].tolist() == list(range(100)), point
         session.journal.resume()  # else the next would begin with what this one left
-        assert len(bought(stand, sale)) == 1, point
+        assert len(bought(harness, sale)) == 1, point
     assert wealth(session, token) == before - PRICE * len(sales)
 
 
-def test_buy__killed_at_random_moments__is_paid_once(stand: Stand, sale: Sale) -> None:
+def test_buy__killed_at_random_moments__is_paid_once(harness: MarketHarness, sale: Sale) -> None:
     chance = random.Random(20)
-    session = stand.session("buyer3")
-    before = wealth(session, stand.token)
-    with delivering(stand, sale):
+    session = harness.session("buyer3")
+    before = wealth(session, harness.token)
+    with delivering(harness, sale):
         for _ in range(4):
-            process = start_buyer(stand.net, "buyer3", sale.version.ref, PLENTY)
+            process = start_buyer(harness.net, "buyer3", sale.version.ref, PLENTY)
             process.join(chance.uniform(0.05, 1.5))
             process.kill()
             process.join()
         with truthmark.load(sale.version.ref, max_price=PLENTY, session=session) as data:
             assert len(data.to_pandas()) == 100
-    assert len(bought(stand, sale)) == 1
-    assert wealth(session, stand.token) == before - PRICE
+    assert len(bought(harness, sale)) == 1
+    assert wealth(session, harness.token) == before - PRICE
 
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_buy__reorganisation_takes_it_back__is_bought_once(
-    stand: Stand, sale: Sale, buyer: Buyer, depth: int
+    harness: MarketHarness, sale: Sale, buyer: Buyer, depth: int
 ) -> None:
-    rpc = stand.net.chain.rpc
+    rpc = harness.net.chain.rpc
     rpc("anvil_mine", hex(3))
-    before = wealth(buyer.session, stand.token)
+    before = wealth(buyer.session, harness.token)
     purchase = buy(buyer, sale)
     rpc("anvil_mine", hex(depth - 1))
     rpc("anvil_rollback", depth)
     rpc("anvil_mine", hex(depth + 1))
-    assert stand.events("market", "Purchased", purchase_id=purchase.purchase_id) == []
+    assert harness.events("market", "Purchased", purchase_id=purchase.purchase_id) == []
     # As somebody would who repeats his command.
-    deliver_later = delivering(stand, sale)
+    deliver_later = delivering(harness, sale)
     with deliver_later:
         opened = truthmark.buy(sale.version.ref, max_price=PLENTY, session=buyer.session)
     assert opened.purchase.purchase_id == purchase.purchase_id
-    assert len(bought(stand, sale)) == 1
-    assert wealth(buyer.session, stand.token) == before - PRICE
+    assert len(bought(harness, sale)) == 1
+    assert wealth(buyer.session, harness.token) == before - PRICE
 
 
 def test_wait__reorganisation_meanwhile__puts_the_purchase_back(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     purchase = buy(buyer, sale)
-    stand.net.chain.rpc("anvil_rollback", 1)
-    with delivering(stand, sale):
+    harness.net.chain.rpc("anvil_rollback", 1)
+    with delivering(harness, sale):
         done = buyer.wait(purchase, poll=0.01)
     assert (done.purchase_id, done.status) == (purchase.purchase_id, PurchaseStatus.DELIVERED)
-    assert len(bought(stand, sale)) == 1
+    assert len(bought(harness, sale)) == 1
 
 
 def test_wait__reorganisation_and_nobody_to_send_it_again__says_so(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     purchase = buy(buyer, sale)
-    stand.net.chain.rpc("anvil_rollback", 1)
+    harness.net.chain.rpc("anvil_rollback", 1)
     with (
-        other_machine(stand, "buyer", "watching-only") as session,
+        other_machine(harness, "buyer", "watching-only") as session,
         pytest.raises(MarketError, match="is not on the chain any more"),
     ):
         Buyer(session).wait(purchase, poll=0.01)
@@ -807,31 +833,31 @@ def test_wait__reorganisation_and_nobody_to_send_it_again__says_so(
 # --------------------------------------------------------------------- lost homes
 
 
-def other_machine(stand: Stand, role: str, name: str) -> Session:
+def other_machine(harness: MarketHarness, role: str, name: str) -> Session:
     """Return a session with a role's account and nothing else of it."""
-    home = stand.net.folder / name
+    home = harness.net.folder / name
     home.mkdir()
     for part in ("accounts", "profiles"):
-        shutil.copytree(stand.net.home(role) / part, home / part)
-    shutil.copy(stand.net.home(role) / "config.toml", home)
-    opened = stand.net.session(role)
+        shutil.copytree(harness.net.home(role) / part, home / part)
+    shutil.copy(harness.net.home(role) / "config.toml", home)
+    opened = harness.net.session(role)
     settings = replace(opened.settings, home=home, keystore=home / "accounts")
     return Session(settings, signer=Signer(role_key(role)))
 
 
 def test_load__home_lost__the_wallet_alone_opens_it_again(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     buy(buyer, sale)
-    deliver(stand, sale)
-    with other_machine(stand, "buyer", "elsewhere") as session:
+    deliver(harness, sale)
+    with other_machine(harness, "buyer", "elsewhere") as session:
         with truthmark.load(sale.version.ref, session=session) as data:
             assert len(data.to_pandas()) == 100
         assert len(session.vault.purchase_keys()) == 1
-    assert len(bought(stand, sale)) == 1
+    assert len(bought(harness, sale)) == 1
 
 
-class Forgetful(Signer):
+class UnrepeatableSigner(Signer):
     """A wallet that signs differently each time, as those of several parties do."""
 
     def __init__(self, private_key: bytes) -> None:
@@ -853,20 +879,22 @@ class Forgetful(Signer):
         return word(point.x % N) + word(s) + bytes([v])
 
 
-def test_buy__wallet_cannot_repeat__needs_its_recovery_file(stand: Stand, sale: Sale) -> None:
-    wallet = Forgetful(role_key("copycat"))
+def test_buy__wallet_cannot_repeat__needs_its_recovery_file(
+    harness: MarketHarness, sale: Sale
+) -> None:
+    wallet = UnrepeatableSigner(role_key("copycat"))
     said: list[str] = []
-    folder = stand.net.folder / "recovery"
-    with stand.net.session("copycat") as session:
+    folder = harness.net.folder / "recovery"
+    with harness.net.session("copycat") as session:
         session._signer = wallet
         buyer = Buyer(session, said.append)
         buy(buyer, sale, recovery_folder=folder)
-        deliver(stand, sale)
+        deliver(harness, sale)
         (file,) = folder.iterdir()
         assert str(file) in said[0]
         with truthmark.load(sale.version.ref, session=session) as data:
             assert len(data.to_pandas()) == 100
-    with other_machine(stand, "copycat", "no-file") as session:
+    with other_machine(harness, "copycat", "no-file") as session:
         session._signer = wallet
         # It must not look as if the seller had cheated.
         with pytest.raises(KeysError, match="restore the recovery file"):
@@ -880,23 +908,23 @@ def test_buy__wallet_cannot_repeat__needs_its_recovery_file(stand: Stand, sale: 
 
 
 def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     session = buyer.session
-    before = held(session, stand.token)
+    before = held(session, harness.token)
     purchase = buy(buyer, sale)
     settlement = Settlement(session)
     # Too early: the contract skips it, and it must not count as done.
     settlement.refund([purchase])
     assert buyer.find_purchase(sale.version) == purchase
-    stand.warp_to(purchase.deadline + 1)
+    harness.warp_to(purchase.deadline + 1)
     seen: list[tuple[int, int]] = []
     with pytest.raises(DeliveryError, match="0 of 1 parts came in time; take your money back"):
         buyer.wait(purchase, lambda done, total: seen.append((done, total)))
     assert seen == [(0, 1)]
     settlement.refund([purchase])
-    settlement.withdraw(stand.token, session.address)
-    assert held(session, stand.token) == before
+    settlement.withdraw(harness.token, session.address)
+    assert held(session, harness.token) == before
     with pytest.raises(DeliveryError, match="was refunded"):
         buyer.wait(purchase)
     assert buyer.find_purchase(sale.version) is None
@@ -905,11 +933,11 @@ def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
     # A refund closes the custody; the seller opens another.
     with pytest.raises(NotForSaleError, match="those who kept its key failed or left"):
         buyer.quote(sale.version)
-    opened = Seller(stand.session("seller")).open_custody(
+    opened = Seller(harness.session("seller")).open_custody(
         sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
     )
     again = buy(buyer, sale)
-    deliver(stand, replace(sale, epoch=opened.epoch))
+    deliver(harness, replace(sale, epoch=opened.epoch))
     assert buyer.wait(again).status is PurchaseStatus.DELIVERED
 
 
@@ -917,13 +945,13 @@ def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
 
 
 @pytest.fixture
-def copied(stand: Stand, sale: Sale) -> Sale:
+def copied(harness: MarketHarness, sale: Sale) -> Sale:
     """The bytes of a sale under a key of a copycat's own, with a bond."""
-    with stand.net.session("copycat") as copycat:
+    with harness.net.session("copycat") as copycat:
         copycat.catalogue.sync()
         original = Buyer(copycat).fetch(sale.version)
         public_key = copycat.vault.put_seller_secret(random_scalar())
-        folder = stand.net.folder / f"copied-{sale.version.listing_id}"
+        folder = harness.net.folder / f"copied-{sale.version.listing_id}"
         shutil.copytree(original, folder)
         (folder / MANIFEST_NAME).unlink()
         manifest = replace(read_manifest(original), public_key=public_key)
@@ -947,13 +975,13 @@ def complaint_of(buyer: Buyer, copied: Sale) -> WrongKeyComplaint:
 
 
 def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
-    stand: Stand, copied: Sale
+    harness: MarketHarness, copied: Sale
 ) -> None:
-    first, second, third = (Buyer(stand.session(role)) for role in BUYERS)
-    before = [wealth(b.session, stand.token) for b in (first, second, third)]
+    first, second, third = (Buyer(harness.session(role)) for role in BUYERS)
+    before = [wealth(b.session, harness.token) for b in (first, second, third)]
     for buyer in (first, second):
         buy(buyer, copied)
-    deliver(stand, copied, "copycat")
+    deliver(harness, copied, "copycat")
     waiting = buy(third, copied)
     complaint = complaint_of(first, copied)
     assert complaint.reward == 4_000_000
@@ -965,7 +993,7 @@ def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
     with pytest.raises(DeliveryError, match="somebody proved that this key is wrong"):
         third.wait(waiting)
     Settlement(third.session).refund([waiting])
-    after = [wealth(b.session, stand.token) for b in (first, second, third)]
+    after = [wealth(b.session, harness.token) for b in (first, second, third)]
     assert [a - b for a, b in zip(after, before, strict=True)] == [4_000_000, 0, 0]
     first.session.catalogue.sync()
     dead = first.session.catalogue.version(copied.version.ref)
@@ -974,15 +1002,15 @@ def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
         truthmark.buy(copied.version.ref, max_price=PLENTY, session=first.session)
     # Again, as after a kill: nothing more is paid.
     first.complain(complaint)
-    assert wealth(first.session, stand.token) == after[0]
+    assert wealth(first.session, harness.token) == after[0]
 
 
 def test_receive__endpoint_leaves_a_part_out__blames_the_endpoint(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     purchase = buy(buyer, sale)
-    deliver(stand, sale)
-    told = replace(stand.purchase(purchase), delivered={})
+    deliver(harness, sale)
+    told = replace(harness.purchase(purchase), delivered={})
     with pytest.raises(ProofError, match="tells of 0 parts of the key instead of 1"):
         buyer.receive(sale.version, told, buyer.fetch(sale.version))
 
@@ -995,7 +1023,7 @@ def test_receive__endpoint_leaves_a_part_out__blames_the_endpoint(
     ],
 )
 def test_receive__market_noted_other_parts__accuses_nobody(
-    stand: Stand,
+    harness: MarketHarness,
     copied: Sale,
     buyer: Buyer,
     monkeypatch: pytest.MonkeyPatch,
@@ -1003,8 +1031,8 @@ def test_receive__market_noted_other_parts__accuses_nobody(
     kind: type[Exception],
 ) -> None:
     purchase = buy(buyer, copied)
-    deliver(stand, copied, "copycat")
-    chain, functions = buyer.session.chain, stand.session("seller").chain.market.functions
+    deliver(harness, copied, "copycat")
+    chain, functions = buyer.session.chain, harness.session("seller").chain.market.functions
     state = functions.purchases(purchase.purchase_id).call()._replace(**changes)
     monkeypatch.setattr(chain, "agreed_call", lambda call, block: state)
     with pytest.raises(kind, match="use another endpoint") as caught:
@@ -1015,12 +1043,12 @@ def test_receive__market_noted_other_parts__accuses_nobody(
 
 
 def test_complain__inspection_is_over__is_the_contracts_refusal(
-    stand: Stand, copied: Sale, buyer: Buyer
+    harness: MarketHarness, copied: Sale, buyer: Buyer
 ) -> None:
     purchase = buy(buyer, copied)
-    deliver(stand, copied, "copycat")
+    deliver(harness, copied, "copycat")
     complaint = complaint_of(buyer, copied)
-    stand.warp_to(stand.purchase(purchase).deadline + 1)
+    harness.warp_to(harness.purchase(purchase).deadline + 1)
     with pytest.raises(RevertedError, match="inspection is over"):
         buyer.complain(complaint)
 
@@ -1028,21 +1056,21 @@ def test_complain__inspection_is_over__is_the_contracts_refusal(
 # ---------------------------------------------------------------------- managing
 
 
-def test_retire__after_both_windows__bond_and_pot_come_back(stand: Stand) -> None:
-    sale = stand.sell([], bond="3 TUSD")
-    session = stand.session("seller")
+def test_retire__after_both_windows__bond_and_pot_come_back(harness: MarketHarness) -> None:
+    sale = harness.sell([], bond="3 TUSD")
+    session = harness.session("seller")
     seller = Seller(session)
-    before = wealth(session, stand.token)
+    before = wealth(session, harness.token)
     seller.fund(sale.version, 1_000_000)
     seller.fund(sale.version, 1_000_000)
     assert session.chain.registry.functions.pots(sale.version.terms_id).call() == 2_000_000
     seller.retire(sale.version)
     with pytest.raises(RevertedError):
         seller.wind_up(sale.version)
-    stand.warp_to(stand.now() + DELIVERY + INSPECTION + 1)
+    harness.warp_to(harness.now() + DELIVERY + INSPECTION + 1)
     # Anyone may.
-    Seller(stand.session("stranger")).wind_up(sale.version)
-    assert wealth(session, stand.token) == before + 3_000_000
+    Seller(harness.session("stranger")).wind_up(sale.version)
+    assert wealth(session, harness.token) == before + 3_000_000
     assert session.catalogue.version(sale.version.ref).status is VersionStatus.RETIRED
     session.catalogue.sync()
     assert session.catalogue.version(sale.version.ref).status is VersionStatus.CLOSED
@@ -1052,9 +1080,9 @@ def test_retire__after_both_windows__bond_and_pot_come_back(stand: Stand) -> Non
     ("method", "arguments"), [("reprice", (5,)), ("set_paused", (True,)), ("retire", ())]
 )
 def test_manage__somebody_else__is_told_whose_it_is(
-    stand: Stand, sale: Sale, method: str, arguments: Sequence[Any]
+    harness: MarketHarness, sale: Sale, method: str, arguments: Sequence[Any]
 ) -> None:
-    stranger = Seller(stand.session("stranger"))
+    stranger = Seller(harness.session("stranger"))
     before = sent_by(stranger.session)
     with pytest.raises(ConfigError, match="use that account"):
         getattr(stranger, method)(sale.version, *arguments)
@@ -1062,12 +1090,12 @@ def test_manage__somebody_else__is_told_whose_it_is(
 
 
 def test_fund__killed_after_it_was_mined__is_not_paid_again(
-    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = stand.session("seller")
+    session = harness.session("seller")
     pots = session.chain.registry.functions.pots(sale.version.terms_id)
     # So that the order itself is all that is sent, even if it were sent twice.
-    session.allow(stand.token, session.chain.registry.address, 14)
+    session.allow(harness.token, session.chain.registry.address, 14)
     with monkeypatch.context() as patch:
         patch.setattr(session.journal, "wait", dies_once_mined(session))
         with pytest.raises(Killed):
@@ -1079,8 +1107,8 @@ def test_fund__killed_after_it_was_mined__is_not_paid_again(
     assert pots.call() == 14
 
 
-def test_quote__chain_is_gone__is_one_line(stand: Stand, sale: Sale) -> None:
-    with stand.net.session("buyer", rpc=("http://127.0.0.1:9",), rpc_timeout=0.2) as session:
+def test_quote__chain_is_gone__is_one_line(harness: MarketHarness, sale: Sale) -> None:
+    with harness.net.session("buyer", rpc=("http://127.0.0.1:9",), rpc_timeout=0.2) as session:
         with pytest.raises(ChainError) as caught:
             truthmark.search(session=session)
         assert "\n" not in str(caught.value)
@@ -1090,11 +1118,11 @@ def test_quote__chain_is_gone__is_one_line(stand: Stand, sale: Sale) -> None:
 
 
 def test_watch__events__are_yielded_from_the_call_on(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    events = truthmark.watch(session=stand.session("stranger"), poll=0.01)
+    events = truthmark.watch(session=harness.session("stranger"), poll=0.01)
     purchase = buy(buyer, sale)
-    deliver(stand, sale)
+    deliver(harness, sale)
     seen = []
     for event in events:
         seen.append((event.contract, event.event))
@@ -1106,41 +1134,41 @@ def test_watch__events__are_yielded_from_the_call_on(
 
 
 def test_watch__reorganisation__yields_what_stands_in_its_place(
-    stand: Stand, sale: Sale, buyer: Buyer
+    harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    events = truthmark.watch(session=stand.session("stranger"), poll=0.01)
+    events = truthmark.watch(session=harness.session("stranger"), poll=0.01)
     buy(buyer, sale)
     purchased = (e for e in events if e.event == "Purchased")
-    stand.net.chain.rpc("anvil_mine", hex(2))
+    harness.net.chain.rpc("anvil_mine", hex(2))
     first = next(purchased)
-    stand.net.chain.rpc("anvil_rollback", 3)
-    stand.net.warp(5)  # else the new block could be the old one
+    harness.net.chain.rpc("anvil_rollback", 3)
+    harness.net.warp(5)  # else the new block could be the old one
     buyer.session.journal.resume()
     second = next(purchased)
     assert second.args["purchase_id"] == first.args["purchase_id"]
 
 
 def test_watch__no_session_given__closes_its_own(
-    stand: Stand, sale: Sale, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from truthmark.market import surface
 
-    own = stand.net.session("stranger")
+    own = harness.net.session("stranger")
     closed: list[bool] = []
     monkeypatch.setattr(own, "close", lambda: closed.append(True))
     monkeypatch.setattr(surface, "connect", lambda: own)
     events = truthmark.watch(poll=0.01)
-    Seller(stand.session("seller")).reprice(sale.version, 3)
+    Seller(harness.session("seller")).reprice(sale.version, 3)
     assert next(events).event == "VersionRepriced"
     assert not closed
     events.close()  # type: ignore[attr-defined]
     assert closed == [True]
 
 
-def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> None:
+def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarness) -> None:
     from truthmark.market.surface import choose_custody
 
-    session = stand.session("seller")
+    session = harness.session("seller")
     session.catalogue.sync()
     validator = next(iter(session.catalogue.validators()))
     choice = choose_custody(
@@ -1169,9 +1197,11 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(stand: Stand) -> Non
 TICKET = 100 * 10**18
 
 
-def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: Stand) -> None:
+def test_validator__from_registration_to_the_last_ticket__is_read_back(
+    harness: MarketHarness,
+) -> None:
     operator = Signer(role_key("copycat"))
-    session = stand.session("custodian4")
+    session = harness.session("custodian4")
     owner = ValidatorOwner(session)
     with pytest.raises(ConfigError, match="pass what it prints with --encryption-key"):
         owner.register(operator.address)
@@ -1185,8 +1215,8 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: St
     owner.unbond([last.ticket_id])
     (leaving,) = (t for t in owner.tickets() if t.unbonding_until)
     assert leaving.ticket_id == last.ticket_id
-    assert leaving.unbonding_until > stand.now()
-    stand.warp_to(leaving.unbonding_until + 1)
+    assert leaving.unbonding_until > harness.now()
+    harness.warp_to(leaving.unbonding_until + 1)
     before = held(session, session.profile.contracts["token"].address)
     owner.withdraw_tickets([leaving.ticket_id])
     token = session.profile.contracts["token"].address
@@ -1197,8 +1227,8 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(stand: St
     assert first in owner.tickets()
 
 
-def test_validator__keys_operator_and_offer__are_changed(stand: Stand) -> None:
-    session = stand.session("custodian4")
+def test_validator__keys_operator_and_offer__are_changed(harness: MarketHarness) -> None:
+    session = harness.session("custodian4")
     owner = ValidatorOwner(session)
     catalogue = session.catalogue
     owner.set_operator(session.address)
@@ -1206,10 +1236,10 @@ def test_validator__keys_operator_and_offer__are_changed(stand: Stand) -> None:
     newest = catalogue.encryption_keys(owner.validator)[-1]
     assert {v.address: v.encryption_key for v in catalogue.validators()}[session.address] == newest
     assert len(catalogue.encryption_keys(owner.validator)) == 2
-    stand.publish_offer("custodian4", fee=7, keeping_fee=8)
+    harness.publish_offer("custodian4", fee=7, keeping_fee=8)
     owner.set_available(False)
     (offer,) = catalogue.offers(owner.validator)
-    assert (offer.fees, offer.is_available) == ({stand.token: (7, 8)}, False)
+    assert (offer.fees, offer.is_available) == ({harness.token: (7, 8)}, False)
     assert offer.validator.encryption_key == newest
     owner.set_available(True)
     assert catalogue.offers(owner.validator)[0].is_available
@@ -1224,13 +1254,13 @@ def test_validator__keys_operator_and_offer__are_changed(stand: Stand) -> None:
     assert catalogue.offers(owner.validator) == []
 
 
-def test_validator__silent__is_fined_and_pays_it_back(stand: Stand, buyer: Buyer) -> None:
-    session = stand.session("custodian4")
+def test_validator__silent__is_fined_and_pays_it_back(harness: MarketHarness, buyer: Buyer) -> None:
+    session = harness.session("custodian4")
     owner = ValidatorOwner(session)
-    stand.publish_offer("custodian4", fee=0)
-    with Keeper(stand.net, "custodian4") as keeper:
-        sale = stand.sell([keeper], threshold=1)
-        turn(lambda: stand.is_live(sale), keeper)
+    harness.publish_offer("custodian4", fee=0)
+    with ManualNode(harness.net, "custodian4") as node:
+        sale = harness.sell([node], threshold=1)
+        run_rounds(lambda: harness.is_live(sale), node)
     session.catalogue.sync()
     (obligation,) = owner.obligations()
     assert (obligation.ref, obligation.index, obligation.locked) == (sale.version.ref, 1, TICKET)
@@ -1241,7 +1271,7 @@ def test_validator__silent__is_fined_and_pays_it_back(stand: Stand, buyer: Buyer
     )
     assert owner.missing() == 0
     purchase = buy(buyer, sale)
-    stand.warp_to(purchase.deadline + 1)
+    harness.warp_to(purchase.deadline + 1)
     Settlement(buyer.session).refund([purchase])
     assert owner.missing() == TICKET // 10
     session.catalogue.sync()

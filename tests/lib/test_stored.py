@@ -7,7 +7,7 @@ import pytest
 
 import truthmark.market.stored as stored_module
 from tests.utils.cli import Person
-from tests.utils.nodes import Keeper, Stand, open_stand, turn
+from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
 from truthmark.market.custodian import Custodian, Seat
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.chain
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with open_stand(tmp_path_factory.mktemp("stored") / "net", ["custodian1"]) as opened:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]:
+    with open_harness(tmp_path_factory.mktemp("stored") / "net", ["custodian1"]) as opened:
         yield opened
 
 
@@ -31,27 +31,27 @@ def rested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_module, "CACHE_SECONDS", 0)
 
 
-def of(stand: Stand, role: str, ref: str, **settings: object) -> Stored | None:
-    with stand.net.session(role, **settings) as session:
+def of(harness: MarketHarness, role: str, ref: str, **settings: object) -> Stored | None:
+    with harness.net.session(role, **settings) as session:
         return next((e for e in find_stored(session) if e.name == ref), None)
 
 
-def own_store(stand: Stand, role: str) -> dict[str, object]:
-    home = stand.net.home(role)
-    return {"storage": (f"local:{home}/store", f"local:{stand.net.folder}/store")}
+def own_store(harness: MarketHarness, role: str) -> dict[str, object]:
+    home = harness.net.home(role)
+    return {"storage": (f"local:{home}/store", f"local:{harness.net.folder}/store")}
 
 
 def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
-    stand: Stand, rested: None, monkeypatch: pytest.MonkeyPatch
+    harness: MarketHarness, rested: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sale = stand.sell([])
+    sale = harness.sell([])
     ref = sale.version.ref
-    store = own_store(stand, "buyer")
-    with stand.net.session("buyer", **store) as session:
+    store = own_store(harness, "buyer")
+    with harness.net.session("buyer", **store) as session:
         buyer = Buyer(session)
         session.catalogue.sync()
         folder = buyer.fetch(sale.version)
-        entry = of(stand, "buyer", ref, **store)
+        entry = of(harness, "buyer", ref, **store)
         assert entry is not None
         assert (entry.kind, entry.is_needed, entry.is_freed(bought=False)) == (
             "fetched",
@@ -60,25 +60,25 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         )
         assert entry.size > 0
         monkeypatch.setattr(stored_module, "RESTING_SECONDS", 86_400)
-        fresh = of(stand, "buyer", ref, **store)
+        fresh = of(harness, "buyer", ref, **store)
         assert fresh is not None
         assert fresh.is_needed  # a `get` may be between fetching and opening
         with pytest.raises(ConfigError, match="is needed"):
             free(session, [fresh])
         monkeypatch.setattr(stored_module, "RESTING_SECONDS", -60)
         purchase = buyer.buy(buyer.quote(sale.version), max_total=10**9)
-        bought = of(stand, "buyer", ref, **store)
+        bought = of(harness, "buyer", ref, **store)
         assert bought is not None
         assert (bought.kind, bought.is_needed) == ("bought", True)
-        seller = stand.session("seller")
+        seller = harness.session("seller")
         seller.catalogue.sync()
-        Custodian(seller).deliver(sale.version, Seat(sale.epoch, 1), [stand.purchase(purchase)])
-        bought = of(stand, "buyer", ref, **store)
+        Custodian(seller).deliver(sale.version, Seat(sale.epoch, 1), [harness.purchase(purchase)])
+        bought = of(harness, "buyer", ref, **store)
         assert bought is not None
         assert bought.is_needed
-        stand.warp_to(stand.purchase(purchase).deadline + 1)
-        Settlement(seller).settle([stand.purchase(purchase)])
-        done = of(stand, "buyer", ref, **store)
+        harness.warp_to(harness.purchase(purchase).deadline + 1)
+        Settlement(seller).settle([harness.purchase(purchase)])
+        done = of(harness, "buyer", ref, **store)
         assert done is not None
         assert (done.is_needed, done.is_freed(bought=False), done.is_freed(bought=True)) == (
             False,
@@ -87,29 +87,31 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         )
         assert free(session, [done]) > 0
         assert not folder.exists()
-        assert of(stand, "buyer", ref, **store) is None
+        assert of(harness, "buyer", ref, **store) is None
         assert buyer.fetch(sale.version) == folder  # from where it came
 
 
-def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, rested: None) -> None:
-    sale = stand.sell([])
+def test_stored__own_listing__is_needed_until_it_is_wound_up(
+    harness: MarketHarness, rested: None
+) -> None:
+    sale = harness.sell([])
     ref = sale.version.ref
-    entry = of(stand, "seller", ref)
+    entry = of(harness, "seller", ref)
     assert entry is not None
     assert (entry.kind, entry.is_needed) == ("listing", True)
-    seller = stand.session("seller")
+    seller = harness.session("seller")
     Seller(seller).retire(sale.version)
-    still = of(stand, "seller", ref)
+    still = of(harness, "seller", ref)
     assert still is not None
     assert still.is_needed  # the seller's own custody is not released
-    stand.net.warp(30_000)
+    harness.net.warp(30_000)
     seller.catalogue.sync()
     order = Settlement(seller).plan_release(sale.version, sale.epoch, [1])
     seller.send(order.call, order.key, order.purpose)
-    over = of(stand, "seller", ref)
+    over = of(harness, "seller", ref)
     assert over is not None
     assert not over.is_needed
-    with stand.net.session("seller") as session:
+    with harness.net.session("seller") as session:
         store = local_store(session)
         assert store is not None
         others = len(store.pins())
@@ -119,9 +121,11 @@ def test_stored__own_listing__is_needed_until_it_is_wound_up(stand: Stand, reste
             assert store.check(pin) == []
 
 
-def test_free__store_is_shared__leaves_what_others_pinned(stand: Stand, rested: None) -> None:
-    sale = stand.sell([])
-    with stand.net.session("buyer2") as session:
+def test_free__store_is_shared__leaves_what_others_pinned(
+    harness: MarketHarness, rested: None
+) -> None:
+    sale = harness.sell([])
+    with harness.net.session("buyer2") as session:
         session.catalogue.sync()
         folder = Buyer(session).fetch(sale.version)
         store = local_store(session)
@@ -142,9 +146,9 @@ def test_free__store_is_shared__leaves_what_others_pinned(stand: Stand, rested: 
             assert store.check(pin) == []
 
 
-def test_free__needed_by_now__stays(stand: Stand, rested: None) -> None:
-    sale = stand.sell([])
-    with stand.net.session("buyer3", **own_store(stand, "buyer3")) as session:
+def test_free__needed_by_now__stays(harness: MarketHarness, rested: None) -> None:
+    sale = harness.sell([])
+    with harness.net.session("buyer3", **own_store(harness, "buyer3")) as session:
         session.catalogue.sync()
         buyer = Buyer(session)
         folder = buyer.fetch(sale.version)
@@ -155,26 +159,28 @@ def test_free__needed_by_now__stays(stand: Stand, rested: None) -> None:
         assert folder.is_dir()
 
 
-def test_let_go__obligation_is_over__frees_the_nodes_disk(stand: Stand, rested: None) -> None:
-    with Keeper(stand.net, "custodian1") as keeper:
-        sale = stand.sell([keeper], threshold=1)
-        turn(lambda: stand.is_live(sale), keeper)
-        store = own_store(stand, "custodian1")
-        kept = of(stand, "custodian1", sale.version.ref, **store)
+def test_let_go__obligation_is_over__frees_the_nodes_disk(
+    harness: MarketHarness, rested: None
+) -> None:
+    with ManualNode(harness.net, "custodian1") as node:
+        sale = harness.sell([node], threshold=1)
+        run_rounds(lambda: harness.is_live(sale), node)
+        store = own_store(harness, "custodian1")
+        kept = of(harness, "custodian1", sale.version.ref, **store)
         assert kept is not None
         assert (kept.kind, kept.is_needed) == ("custody", True)
-        Seller(stand.session("seller")).retire(sale.version)
-        stand.net.warp(30_000)
-        place = stand.net.home("custodian1") / "node" / "kept" / sale.version.terms_id.hex()
-        turn(lambda: not place.exists(), keeper)
-        own = local_store(keeper.session)
+        Seller(harness.session("seller")).retire(sale.version)
+        harness.net.warp(30_000)
+        place = harness.net.home("custodian1") / "node" / "kept" / sale.version.terms_id.hex()
+        run_rounds(lambda: not place.exists(), node)
+        own = local_store(node.session)
         assert own is not None
         assert own.pins() == []
         assert not list((own.root / "files").iterdir())
 
 
-def test_gc__leftovers__are_asked_for_and_go(stand: Stand, rested: None) -> None:
-    home = stand.net.home("buyer2")
+def test_gc__leftovers__are_asked_for_and_go(harness: MarketHarness, rested: None) -> None:
+    home = harness.net.home("buyer2")
     (home / ".gone-1").mkdir()
     (home / ".gone-1" / "data.tmk").write_bytes(bytes(9_000))
     person = Person(home)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.utils.contracts import reverts
-from tests.utils.staking import KEY, TICKET, UNBONDING, ZERO, Stage, deploy_stage
+from tests.utils.staking import KEY, TICKET, UNBONDING, ZERO, StakingHarness, deploy_harness
 from tests.utils.staking_ledger import NOT_ACTOR, NOT_REGISTERED, StakingLedger
 from tests.utils.tokens import KINDS, WELL_BEHAVED, Mode, deploy_hostile_token
 
@@ -59,18 +59,18 @@ seconds = st.sampled_from([0, 1, 12, 86_400, UNBONDING])
 class StakingMachine(RuleBasedStateMachine):
     """Three people, their operators, two slashers, an admin, a stranger and a token."""
 
-    stage: ClassVar[Stage]
+    harness: ClassVar[StakingHarness]
 
     def __init__(self) -> None:
         super().__init__()
         self.undo = ExitStack()
         self.undo.enter_context(boa.env.anchor())
-        self.contract = self.stage.contract
-        self.token = self.stage.token
-        stranger, admin = self.stage.stranger, self.stage.admin
+        self.contract = self.harness.contract
+        self.token = self.harness.token
+        stranger, admin = self.harness.stranger, self.harness.admin
         self.people = [str(boa.env.generate_address(f"validator {i}")) for i in range(3)]
         self.operators = [str(boa.env.generate_address(f"operator {i}")) for i in range(2)]
-        self.slashers = [str(self.stage.slasher), str(self.token.address)]
+        self.slashers = [str(self.harness.slasher), str(self.token.address)]
         self.anybody = [*self.people, *self.operators, *self.slashers, str(stranger), str(admin)]
         for person in self.people:
             self.token.mint(person, 10**30)
@@ -310,7 +310,7 @@ class StakingMachine(RuleBasedStateMachine):
         if not self.ledger.is_actor(validator, caller):
             offer = ([], 0, 0, 0, 0, 0, "")
             self.call(NOT_ACTOR, "publish_offer", validator, offer, sender=caller)
-        if caller != self.stage.admin:
+        if caller != self.harness.admin:
             self.call(OWNABLE, "pause", sender=caller)
             self.call(OWNABLE, "unpause", sender=caller)
             self.call(OWNABLE, "fix_slashers", [caller], sender=caller)
@@ -318,7 +318,7 @@ class StakingMachine(RuleBasedStateMachine):
 
     @rule(act=st.sampled_from(["name slashers", "unpause", "pause"]))
     def admin_is_hostile(self, act: str) -> None:
-        admin = self.stage.admin
+        admin = self.harness.admin
         if act == "name slashers":
             self.call("staking: slashers are fixed", "fix_slashers", [self.token], sender=admin)
             return
@@ -436,7 +436,7 @@ class StakingMachine(RuleBasedStateMachine):
         his."""
         self.token.set_mode(WELL_BEHAVED)
         if not self.contract.paused():
-            self.contract.pause(sender=self.stage.admin)
+            self.contract.pause(sender=self.harness.admin)
         for slasher, obligation in list(self.ledger.obligations):
             self.contract.release(obligation, sender=slasher)
             self.ledger.release(slasher, obligation)
@@ -461,7 +461,7 @@ class StakingMachine(RuleBasedStateMachine):
         boa.env.timestamp += UNBONDING
         for ids in in_batches(every):
             self.contract.withdraw_tickets(ids, sender=person)
-        self.contract.withdraw(self.token, person, 0, sender=self.stage.stranger)
+        self.contract.withdraw(self.token, person, 0, sender=self.harness.stranger)
         assert self.token.balanceOf(person) - before == entitled
         it = self.contract.validator(person)
         assert (it.stake, it.ticket_count, it.unbonding_ticket_count) == (0, 0, 0)
@@ -476,9 +476,9 @@ def deployed() -> Any:
     """Deploy once; each run of the machine starts from here."""
     with boa.env.anchor():
         token = deploy_hostile_token()
-        stage = deploy_stage(token, fix_slashers=False)
-        stage.contract.fix_slashers([stage.slasher, token], sender=stage.admin)
-        StakingMachine.stage = stage
+        harness = deploy_harness(token, fix_slashers=False)
+        harness.contract.fix_slashers([harness.slasher, token], sender=harness.admin)
+        StakingMachine.harness = harness
         yield
 
 

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.utils.rig import account, recipient
+from tests.utils.token_chain import account, recipient
 from truthmark.chain.connection import Chain
 from truthmark.index.database import EventIndex
 from truthmark.index.follower import Follower

@@ -42,7 +42,7 @@ MIN_WINDOW = 60
 MAX_WINDOW = 7 * 86_400
 TICKET = 5_000
 UNBONDING = 14 * 86_400
-PURSE = 10**15
+INITIAL_BALANCE = 10**15
 CUSTODIANS = 5
 
 
@@ -288,9 +288,9 @@ class World:
     def deal(self, token: Any, *accounts: str) -> None:
         """Give accounts money, which registry and market may take."""
         for account in accounts:
-            token.mint(account, PURSE)
+            token.mint(account, INITIAL_BALANCE)
             for spender in (self.registry, self.market):
-                token.approve(spender, PURSE, sender=account)
+                token.approve(spender, INITIAL_BALANCE, sender=account)
 
     def hostile_token(self) -> Any:
         """Deploy a token that behaves until told otherwise, with money for all who pay."""

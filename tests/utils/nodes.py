@@ -38,14 +38,14 @@ _numbers = itertools.count(1)
 
 
 @dataclass
-class Ear(Notifier):
+class RecordingNotifier(Notifier):
     """A notifier that remembers what it told the operator."""
 
-    heard: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, str]] = field(default_factory=list)
 
     def notify(self, kind: str, text: str, about: str | None = None) -> None:
         if not self.is_open(kind, text if about is None else about):
-            self.heard.append((kind, text))
+            self.notices.append((kind, text))
         super().notify(kind, text, about)
 
     def kinds(self, sale: "Sale | None" = None) -> list[str]:
@@ -53,12 +53,12 @@ class Ear(Notifier):
         about = f" of {sale.version.ref}" if sale else ""
         return [
             kind
-            for kind, text in self.heard
+            for kind, text in self.notices
             if f"{text} ".replace(";", " ").replace(":", " ").count(f"{about} ")
         ]
 
 
-class Keeper:
+class ManualNode:
     """A custodian's node without its loop: each `round` is called by the test."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Keeper:
         self.session = net.session(name, **settings)
         if signer is not None:
             self.session._signer = signer
-        self.ear = Ear()
+        self.notifier = RecordingNotifier()
         self.metrics = Metrics()
         self.validator = validator or self.session.address
         self.role = CustodianRole(
@@ -86,7 +86,7 @@ class Keeper:
             self.validator,
             policy or Policy(),
             metrics=self.metrics,
-            notifier=self.ear,
+            notifier=self.notifier,
             dry_run=dry_run,
         )
 
@@ -102,7 +102,7 @@ class Keeper:
         self.role.close()
         self.session.close()
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "ManualNode":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +118,7 @@ class Sale:
     seller: str = "seller"
 
 
-class Stand:
+class MarketHarness:
     """The network, and what people do on it."""
 
     def __init__(self, net: Devnet) -> None:
@@ -155,7 +155,7 @@ class Stand:
         )
 
     def sell(
-        self, keepers: Sequence[str | Keeper], *, role: str = "seller", **options: Any
+        self, nodes: Sequence[str | ManualNode], *, role: str = "seller", **options: Any
     ) -> Sale:
         """Pack something new and list it with these custodians; none: direct mode."""
         number = next(_numbers)
@@ -163,7 +163,7 @@ class Stand:
         folder = self.net.folder / f"packed-{number}"
         frame = pd.DataFrame({"number": range(100), "name": [f"row {number}"] * 100})
         truthmark.pack(frame, folder, licence="CC-BY-4.0", title=f"set {number}", session=seller)
-        addresses = [k.validator if isinstance(k, Keeper) else k for k in keepers]
+        addresses = [k.validator if isinstance(k, ManualNode) else k for k in nodes]
         given: dict[str, Any] = {
             "price": "25 TUSD",
             "custodians": addresses or 0,
@@ -205,8 +205,8 @@ class Stand:
     def is_live(self, sale: Sale) -> bool:
         return self.state(sale).status is CustodyStatus.LIVE
 
-    def seat(self, sale: Sale, keeper: Keeper) -> Seat:
-        return seats([sale.epoch], keeper.validator)[0]
+    def seat(self, sale: Sale, node: ManualNode) -> Seat:
+        return seats([sale.epoch], node.validator)[0]
 
     def locked(self, validator: str) -> int:
         staking = self.session("seller").chain.staking.functions
@@ -235,7 +235,7 @@ class Stand:
             session.close()
 
 
-def turn(until: Callable[[], object], *keepers: Keeper) -> None:
+def run_rounds(until: Callable[[], object], *nodes: ManualNode) -> None:
     """Let nodes take rounds in turn until something is so.
 
     What is waited for beside the rounds (a storage, a thread) takes real time, but none of it is
@@ -243,34 +243,34 @@ def turn(until: Callable[[], object], *keepers: Keeper) -> None:
     """
     deadline = time.monotonic() + STEPS_SECONDS
     while not until():
-        for keeper in keepers:
-            keeper.round()
+        for node in nodes:
+            node.round()
         if time.monotonic() > deadline:
-            heard = {keeper.name: keeper.ear.heard for keeper in keepers}
-            raise AssertionError(f"it did not happen; the nodes said {heard}")
+            notices = {node.name: node.notifier.notices for node in nodes}
+            raise AssertionError(f"it did not happen; the nodes said {notices}")
         time.sleep(0.01)
 
 
-def rounds(count: int, *keepers: Keeper) -> None:
+def repeat_rounds(count: int, *nodes: ManualNode) -> None:
     """Let nodes take some rounds, to see that something does not happen."""
     for _ in range(count):
-        for keeper in keepers:
-            keeper.round()
+        for node in nodes:
+            node.round()
         time.sleep(0.02)
 
 
 @contextlib.contextmanager
-def open_stand(folder: Path, validators: Sequence[str]) -> Iterator[Stand]:
+def open_harness(folder: Path, validators: Sequence[str]) -> Iterator[MarketHarness]:
     """Start a network on which time passes only when somebody acts or warps."""
     try:
         anvil_binary()
     except ConfigError as error:
         pytest.skip(str(error))
     with Devnet.start(folder, block_time=None) as net:
-        stand = Stand(net)
+        harness = MarketHarness(net)
         for role in validators:
-            stand.register(role)
+            harness.register(role)
         try:
-            yield stand
+            yield harness
         finally:
-            stand.close()
+            harness.close()

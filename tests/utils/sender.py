@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.utils.rig import account, recipient
+from tests.utils.token_chain import account, recipient
 from truthmark.chain import journal as journal_module
 from truthmark.chain.connection import connect_chain
 from truthmark.chain.journal import Journal

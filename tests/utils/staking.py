@@ -20,7 +20,7 @@ UNBONDING = 14 * 86_400
 
 
 @dataclass
-class Stage:
+class StakingHarness:
     """The contract, its token, and everybody who may have to do with it."""
 
     token: Any
@@ -62,7 +62,7 @@ class Stage:
         return int(self.contract.balances(self.token, account))
 
 
-def deploy_stage(token: Any = None, fix_slashers: bool = True) -> Stage:
+def deploy_harness(token: Any = None, fix_slashers: bool = True) -> StakingHarness:
     """Deploy the contract over `token`, with two slashers, nobody registered yet."""
     # The clock starts at a round time, so that failing tests are easy to read.
     boa.env.timestamp = 2_000_000_000
@@ -74,7 +74,7 @@ def deploy_stage(token: Any = None, fix_slashers: bool = True) -> Stage:
     slashers = [deploy_test_token().address for _ in range(2)]
     if fix_slashers:
         contract.fix_slashers(slashers, sender=admin)
-    return Stage(
+    return StakingHarness(
         token,
         contract,
         admin,
@@ -86,28 +86,28 @@ def deploy_stage(token: Any = None, fix_slashers: bool = True) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Stage]:
+def deployed() -> Iterator[StakingHarness]:
     """Deploy once for a file."""
     with boa.env.anchor():
-        yield deploy_stage()
+        yield deploy_harness()
 
 
 @pytest.fixture
-def stage(deployed: Stage) -> Iterator[Stage]:
+def harness(deployed: StakingHarness) -> Iterator[StakingHarness]:
     """Provide a contract with slashers and nothing else; undone after the test."""
     with boa.env.anchor():
         yield deployed
 
 
 @pytest.fixture
-def registered(stage: Stage) -> Stage:
+def registered(harness: StakingHarness) -> StakingHarness:
     """Add a validator without stake."""
-    stage.contract.register(stage.operator, KEY, sender=stage.validator)
-    return stage
+    harness.contract.register(harness.operator, KEY, sender=harness.validator)
+    return harness
 
 
 @pytest.fixture
-def staked(registered: Stage) -> Stage:
+def staked(registered: StakingHarness) -> StakingHarness:
     """Give the validator three tickets, staked ten seconds ago."""
     registered.ids = registered.stake(3)
     boa.env.timestamp += 10

@@ -47,7 +47,7 @@ class Mode(enum.IntFlag):
 SHORT = "ledger: short transfer"
 FAILED = "ledger: transfer failed"
 # Reverts without words: no gas, no bool, too little returned, a bomb.
-SPEECHLESS = ""
+NO_REASON = ""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ KINDS = (
     Kind(Mode.BLOCKS, "hostile: blocked", "hostile: blocked"),
     Kind(Mode.PAUSED, "hostile: paused", "hostile: paused"),
     Kind(Mode.RETURN_BOMB, None, None),
-    Kind(Mode.REVERT_BOMB, SPEECHLESS, SPEECHLESS),
-    Kind(Mode.GAS_EATER, SPEECHLESS, SPEECHLESS),
-    Kind(Mode.NOT_A_BOOL, SPEECHLESS, SPEECHLESS),
-    Kind(Mode.SHORT_RETURN, SPEECHLESS, SPEECHLESS),
+    Kind(Mode.REVERT_BOMB, NO_REASON, NO_REASON),
+    Kind(Mode.GAS_EATER, NO_REASON, NO_REASON),
+    Kind(Mode.NOT_A_BOOL, NO_REASON, NO_REASON),
+    Kind(Mode.SHORT_RETURN, NO_REASON, NO_REASON),
     Kind(Mode.LYING_BALANCE, None, None),
     Kind(Mode.HUGE_BALANCE, SHORT, None),
     Kind(Mode.SHRINKING, SHORT, None),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.rig import account, token_chain
+from tests.utils.token_chain import account, token_chain
 from truthmark.chain.connection import Chain
 from truthmark.chain.journal import Journal
 from truthmark.errors import ConfigError

@@ -9,7 +9,7 @@ from eth_abi.tools import get_abi_strategy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.utils.rig import compile_vyper
+from tests.utils.token_chain import compile_vyper
 from truthmark.chain.abi import Artifact, Parameter, decode_values, encode_values, load_artifact
 from truthmark.chain.abi_decoding import decode
 from truthmark.errors import ConfigError, MalformedReplyError

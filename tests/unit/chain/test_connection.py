@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.utils.rig import SUPPLY, account, bare_profile, recipient
 from tests.utils.rpc_server import Answer, Proxy, results, serve
+from tests.utils.token_chain import SUPPLY, account, bare_profile, recipient
 from truthmark.chain.connection import Block, Chain, connect_chain
 from truthmark.config import ContractInfo
 from truthmark.errors import (
@@ -64,12 +64,12 @@ def test_connect_chain__profile_without_the_first_block__is_refused(chain: Chain
 
 def test_connect_chain__other_first_block__is_refused_whichever_endpoint_has_it() -> None:
     profile = bare_profile("http://127.0.0.1:9", genesis=HASHES[0])
-    with serve(paper_chain()) as honest, serve(paper_chain()) as liar:
+    with serve(paper_chain()) as honest, serve(paper_chain()) as lying_endpoint:
         with pytest.raises(ChainMismatchError, match="has another block 0 than profile test says"):
             connect_chain(replace(profile, rpc=(honest.url,), genesis=HASHES[2]))
-        chain = connect_chain(replace(profile, rpc=(honest.url, liar.url)))
+        chain = connect_chain(replace(profile, rpc=(honest.url, lying_endpoint.url)))
         chain.profile = replace(profile, genesis=HASHES[2])  # as if the second had another one
-        with pytest.raises(ChainMismatchError, match=liar.url):
+        with pytest.raises(ChainMismatchError, match=lying_endpoint.url):
             chain.final_block()
 
 
@@ -82,12 +82,12 @@ def test_connect_chain__contracts_name_others__is_refused(place: Any) -> None:
     profile = replace(chain.profile, contracts={"registry": registry, "market": market})
     named = [recipient(9)]
 
-    class Liar(Proxy):
+    class LyingEndpoint(Proxy):
         def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
             word = "0x" + bytes(12).hex() + named[-1][2:].lower()
             return {"result": word} if request["method"] == "eth_call" else None
 
-    with serve(Liar(process.url)) as server:
+    with serve(LyingEndpoint(process.url)) as server:
         lied_to = replace(profile, rpc=(server.url,))
         with pytest.raises(ChainMismatchError, match=r"says that registry\.market is not test's"):
             connect_chain(lied_to)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.utils.rig import account, bare_profile, compile_vyper, token_chain
+from tests.utils.token_chain import account, bare_profile, compile_vyper, token_chain
 from truthmark.chain.abi import Artifact
 from truthmark.chain.connection import Chain
 from truthmark.chain.deployment import (

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.utils.rig import SUPPLY, account, recipient, token_chain
 from tests.utils.rpc_server import Proxy, RpcServer, serve
 from tests.utils.sender import POINTS
+from tests.utils.token_chain import SUPPLY, account, recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import STUCK_BLOCKS, Journal
 from truthmark.chain.journal_store import open_store
@@ -357,14 +357,14 @@ def test_send__node_gives_no_advice_on_tips__offers_a_usual_one(
 def test_wait__node_forgets_the_receipt__nothing_is_sent_for_another_nonce(
     process: AnvilProcess, chain: Chain, tmp_path: Path
 ) -> None:
-    class Forgetful(Proxy):
+    class UnrepeatableSigner(Proxy):
         forgets = True
 
         def late(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
             if request["method"] == "eth_getTransactionReceipt" and self.forgets:
                 answer["result"] = None
 
-    forgetful = Forgetful(process.url)
+    forgetful = UnrepeatableSigner(process.url)
     mine(process, 100)
     used = nonce(chain)
     with serve(forgetful) as server:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.utils.rig import account, recipient
 from tests.utils.rpc_server import Proxy, serve
+from tests.utils.token_chain import account, recipient
 from truthmark.chain import agreement
 from truthmark.chain.agreement import agreed, can_be_sure
 from truthmark.chain.connection import Chain, connect_chain
@@ -27,7 +27,7 @@ from truthmark.testing.anvil import AnvilProcess
 OWNER = account(0)
 
 
-class Liar(Proxy):
+class LyingEndpoint(Proxy):
     """Changes the answers to some methods."""
 
     url = ""
@@ -43,17 +43,17 @@ class Liar(Proxy):
 
 
 @pytest.fixture
-def liar(process: AnvilProcess) -> Iterator[Liar]:
-    proxy = Liar(process.url)
+def lying_endpoint(process: AnvilProcess) -> Iterator[LyingEndpoint]:
+    proxy = LyingEndpoint(process.url)
     with serve(proxy) as server:
         proxy.url = server.url
         yield proxy
 
 
 @pytest.fixture
-def both(chain: Chain, liar: Liar) -> Chain:
-    """The liar is asked first."""
-    return connect_chain(replace(chain.profile, rpc=(liar.url, *chain.profile.rpc)))
+def both(chain: Chain, lying_endpoint: LyingEndpoint) -> Chain:
+    """The lying_endpoint is asked first."""
+    return connect_chain(replace(chain.profile, rpc=(lying_endpoint.url, *chain.profile.rpc)))
 
 
 def pay(chain: Chain, **more: Any) -> Intent:
@@ -80,23 +80,23 @@ def failed(receipt: Any, *_: Any) -> Any:
 
 
 def test_send__refusal_invented__is_not_believed(
-    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+    chain: Chain, both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
     journal = journal_of(both, tmp_path)
-    liar.lies["eth_getTransactionReceipt"] = failed
+    lying_endpoint.lies["eth_getTransactionReceipt"] = failed
     with pytest.raises(TransactionPendingError, match="say different things"):
         journal.send(pay(both))
     assert [intent.key for intent in journal.pending()] == ["pay"]
-    liar.lies.clear()
+    lying_endpoint.lies.clear()
     assert journal.wait("pay").succeeded
     assert paid(chain) == 1
 
 
 def test_send__refusal_that_was_believed__is_asked_again_before_it_is_sent_anew(
-    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+    chain: Chain, both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
-    alone = connect_chain(replace(chain.profile, rpc=(liar.url,)))
-    liar.lies["eth_getTransactionReceipt"] = failed
+    alone = connect_chain(replace(chain.profile, rpc=(lying_endpoint.url,)))
+    lying_endpoint.lies["eth_getTransactionReceipt"] = failed
     with pytest.raises(RevertedError):
         journal_of(alone, tmp_path).send(pay(alone))
     with pytest.raises(EndpointsDisagreeError):
@@ -107,30 +107,30 @@ def test_send__refusal_that_was_believed__is_asked_again_before_it_is_sent_anew(
 
 
 def test_wait__replacement_invented__is_never_bound_to_another_nonce(
-    process: AnvilProcess, chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+    process: AnvilProcess, chain: Chain, both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
     journal = journal_of(both, tmp_path)
-    liar.lies["eth_getTransactionReceipt"] = lambda *_: None
-    liar.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
+    lying_endpoint.lies["eth_getTransactionReceipt"] = lambda *_: None
+    lying_endpoint.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
     before = chain.rpc.call("eth_getTransactionCount", OWNER.address, "latest")
     with pytest.raises(TransactionPendingError, match="say different things"):
         journal.send(pay(both))
     used = chain.rpc.call("eth_getTransactionCount", OWNER.address, "pending")
     assert int(used, 16) == int(before, 16) + 1
     assert paid(chain) == 1
-    liar.lies.clear()
+    lying_endpoint.lies.clear()
     assert journal.wait("pay").succeeded
 
 
 def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
-    chain: Chain, liar: Liar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = connect_chain(replace(chain.profile, rpc=(liar.url,)))
+    alone = connect_chain(replace(chain.profile, rpc=(lying_endpoint.url,)))
     assert can_be_sure(alone)
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
     assert not can_be_sure(alone)
-    liar.lies["eth_getTransactionReceipt"] = lambda *_: None
-    liar.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
+    lying_endpoint.lies["eth_getTransactionReceipt"] = lambda *_: None
+    lying_endpoint.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
     with pytest.raises(ConfigError, match=r"only one chain endpoint says so; add another with"):
         journal_of(alone, tmp_path).send(pay(alone))
     assert paid(chain) == 1
@@ -159,19 +159,19 @@ def test_send__only_one_nonce_will_do__fails_where_something_came_in_between(
 
 
 def test_next_nonce__endpoints_differ__is_the_smaller_one(
-    both: Chain, liar: Liar, tmp_path: Path
+    both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
     journal = journal_of(both, tmp_path)
     honest = journal.next_nonce()
-    liar.lies["eth_getTransactionCount"] = lambda count, *_: hex(int(count, 16) + 5)
+    lying_endpoint.lies["eth_getTransactionCount"] = lambda count, *_: hex(int(count, 16) + 5)
     assert journal.next_nonce() == honest
 
 
 def test_send__absurd_tip_advised__what_the_other_endpoint_advises_is_paid(
-    chain: Chain, both: Chain, liar: Liar, tmp_path: Path
+    chain: Chain, both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
     advised = int(chain.rpc.call("eth_maxPriorityFeePerGas"), 16)
-    liar.lies["eth_maxPriorityFeePerGas"] = lambda *_: hex(10**11)
+    lying_endpoint.lies["eth_maxPriorityFeePerGas"] = lambda *_: hex(10**11)
     receipt = journal_of(both, tmp_path).send(pay(both))
     base = chain.block(receipt.block_number).base_fee
     assert base is not None

@@ -38,9 +38,9 @@ from tests.utils.drafts import (
     word_of,
 )
 from tests.utils.market import (
+    INITIAL_BALANCE,
     MAX_WINDOW,
     MIN_WINDOW,
-    PURSE,
     TICKET,
     ZERO,
     World,
@@ -1046,7 +1046,7 @@ def test_50__permit_that_does_nothing__buys_nothing_without_allowance(
     token.approve(world.market, 0, sender=world.buyer)
     with pytest.raises(boa.BoaError):
         world.buy(listing, permit=(world.now, 27, bytes(32), bytes(32)))
-    token.approve(world.market, PURSE, sender=world.buyer)
+    token.approve(world.market, INITIAL_BALANCE, sender=world.buyer)
     world.buy(listing, permit=(world.now, 27, bytes(32), bytes(32)))
 
 

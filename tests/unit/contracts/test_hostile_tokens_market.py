@@ -27,8 +27,8 @@ from tests.utils.drafts import (
     word_of,
 )
 from tests.utils.market import START, ZERO, World, deployed_world, world
-from tests.utils.staking import KEY, deploy_stage
-from tests.utils.tokens import KINDS, SPEECHLESS, WELL_BEHAVED, Kind, Mode, deploy_hostile_token
+from tests.utils.staking import KEY, deploy_harness
+from tests.utils.tokens import KINDS, NO_REASON, WELL_BEHAVED, Kind, Mode, deploy_hostile_token
 
 __all__ = ["deployed_world", "world"]
 
@@ -37,7 +37,7 @@ BAD = make_content(5, 3, frozenset({0}))
 
 
 @dataclass
-class Stage:
+class HostileSale:
     """A sale in a token that misbehaves from now on, with a purchase in every state."""
 
     w: World
@@ -58,7 +58,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def prepared(deployed_world: World) -> Iterator[Stage]:
+def prepared(deployed_world: World) -> Iterator[HostileSale]:
     """Prepare once for the file."""
     with boa.env.anchor():
         boa.env.timestamp = START
@@ -66,12 +66,12 @@ def prepared(deployed_world: World) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def stage(prepared: Stage) -> Iterator[Stage]:
+def hostile_sale(prepared: HostileSale) -> Iterator[HostileSale]:
     with boa.env.anchor():
         yield replace(prepared, w=replace(prepared.w))
 
 
-def prepare(world: World) -> Stage:
+def prepare(world: World) -> HostileSale:
     token = world.hostile_token()
     here = str(token.address)
     listing = world.create_listing(token=here, content=BAD)
@@ -86,7 +86,7 @@ def prepare(world: World) -> Stage:
         world.draft_listing(token=here, content=BAD, manifest=word_of("ended"))
     )
     world.retire(ended)
-    stage = Stage(
+    hostile_sale = HostileSale(
         world,
         token,
         listing,
@@ -97,43 +97,43 @@ def prepare(world: World) -> Stage:
     )
     for account in (world.buyer, world.seller, world.stranger, world.treasury):
         token.set_blocked(account, True)
-    return stage
+    return hostile_sale
 
 
 def said(contract: Any, reason: str) -> Any:
     """Expect a refusal with these words; where a token is speechless, any silence will do."""
-    return reverts(contract, reason) if reason != SPEECHLESS else pytest.raises(boa.BoaError)
+    return reverts(contract, reason) if reason != NO_REASON else pytest.raises(boa.BoaError)
 
 
 # ------------------------------------------------------------- coming in
 
-Action = Callable[[Stage], tuple[Any, Callable[[], Any]]]
+Action = Callable[[HostileSale], tuple[Any, Callable[[], Any]]]
 
 
-def list_version(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def list_version(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     listing = s.w.draft_listing(token=s.here, manifest=word_of("another"))
     arguments = listing.list_arguments()
     return s.w.registry, lambda: s.w.registry.list_version(*arguments, sender=s.w.seller, gas=GAS)
 
 
-def open_custody(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def open_custody(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     further = s.w.next_custody(s.listing)
     return s.w.registry, lambda: s.w.registry.open_custody(
         *further.opening, sender=s.w.seller, gas=GAS
     )
 
 
-def fund(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def fund(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     terms = s.listing.terms.astuple()
     return s.w.registry, lambda: s.w.registry.fund(terms, 1_000, sender=s.w.stranger, gas=GAS)
 
 
-def buy(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def buy(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     arguments = s.w.draft_purchase(s.listing).arguments()
     return s.w.market, lambda: s.w.market.buy(*arguments, sender=s.w.buyer, gas=GAS)
 
 
-def buy_by_permit(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def buy_by_permit(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     s.token.approve(s.w.market, 0, sender=s.w.buyer)
     arguments = s.w.draft_purchase(s.listing).arguments((s.w.now, 27, bytes(32), bytes(32)))
     return s.w.market, lambda: s.w.market.buy(*arguments, sender=s.w.buyer, gas=GAS)
@@ -142,7 +142,7 @@ def buy_by_permit(s: Stage) -> tuple[Any, Callable[[], Any]]:
 ENTRIES = (list_version, open_custody, fund, buy, buy_by_permit)
 
 
-def books(s: Stage) -> dict[str, Any]:
+def books(s: HostileSale) -> dict[str, Any]:
     """Return every figure that money depends on."""
     w = s.w
     accounts = (w.seller, w.payee, w.buyer, w.stranger, w.treasury, ZERO, *w.custodians, s.here)
@@ -167,74 +167,74 @@ def books(s: Stage) -> dict[str, Any]:
 @pytest.mark.parametrize("action", ENTRIES, ids=lambda it: it.__name__)
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_entry__hostile_token__comes_in_exactly_or_not_at_all(
-    stage: Stage, kind: Kind, action: Action
+    hostile_sale: HostileSale, kind: Kind, action: Action
 ) -> None:
-    contract, call = action(stage)
+    contract, call = action(hostile_sale)
     reason = kind.pull
     if action is buy_by_permit and kind.mode in (Mode.PERMIT_REVERTS, Mode.PERMIT_IDLE):
-        reason = SPEECHLESS  # no allowance came of it
-    before = books(stage)
-    money = int(stage.token.balanceOf(contract))
-    stage.token.set_mode(kind.mode)
+        reason = NO_REASON  # no allowance came of it
+    before = books(hostile_sale)
+    money = int(hostile_sale.token.balanceOf(contract))
+    hostile_sale.token.set_mode(kind.mode)
     if reason is None:
         call()
-        stage.token.set_mode(WELL_BEHAVED)
-        came = int(stage.token.balanceOf(contract)) - money
+        hostile_sale.token.set_mode(WELL_BEHAVED)
+        came = int(hostile_sale.token.balanceOf(contract)) - money
         expected = {
             list_version: BOND + 4 * KEEPING_FEE,
             open_custody: 4 * KEEPING_FEE,
             fund: 1_000,
-            buy: stage.waiting.cost,
-            buy_by_permit: stage.waiting.cost,
+            buy: hostile_sale.waiting.cost,
+            buy_by_permit: hostile_sale.waiting.cost,
         }
         assert came == expected[action]
     else:
         with said(contract, reason):
             call()
-        stage.token.set_mode(WELL_BEHAVED)
-        assert books(stage) == before
-        assert int(stage.token.balanceOf(contract)) == money
+        hostile_sale.token.set_mode(WELL_BEHAVED)
+        assert books(hostile_sale) == before
+        assert int(hostile_sale.token.balanceOf(contract)) == money
 
 
 # ------------------------------------------------- what only writes entries
 
 
-def at_the_end(s: Stage) -> None:
+def at_the_end(s: HostileSale) -> None:
     boa.env.timestamp = s.listing.custody.end + WINDOWS + 1
 
 
-def deliver(s: Stage) -> None:
+def deliver(s: HostileSale) -> None:
     arguments = deliver_arguments(s.listing, 3, [s.w.part(s.waiting, 3)])
     s.w.market.deliver(*arguments, gas=GAS)
 
 
-def settle(s: Stage) -> None:
+def settle(s: HostileSale) -> None:
     at_the_end(s)
     receipts = [s.delivered.receipt.astuple()]
     s.w.market.settle(*s.listing.keeping, receipts, gas=GAS)
     assert s.w.purchase(s.delivered)[0] == 3
 
 
-def confirm(s: Stage) -> None:
+def confirm(s: HostileSale) -> None:
     receipt = s.delivered.receipt.astuple()
     s.w.market.confirm(*s.listing.keeping, receipt, sender=s.w.buyer, gas=GAS)
 
 
-def refund(s: Stage) -> None:
+def refund(s: HostileSale) -> None:
     at_the_end(s)
     terms, custody = s.listing.terms.astuple(), s.listing.custody.astuple()
     s.w.market.refund(terms, custody, [s.waiting.receipt.astuple()], gas=GAS)
     assert s.w.purchase(s.waiting)[0] == 4
 
 
-def complain(s: Stage) -> None:
+def complain(s: HostileSale) -> None:
     evidence = s.w.draft_evidence(s.delivered)
     arguments = complain_arguments(s.delivered, evidence)
     s.w.market.complain_derivation(*arguments, gas=GAS)
     assert s.w.entry(s.w.registry, s.w.buyer, s.token) == BOND // 2
 
 
-def extend(s: Stage) -> None:
+def extend(s: HostileSale) -> None:
     boa.env.timestamp = s.listing.custody.end - 1
     for index in (1, 2, 3):
         sender = s.listing.custodians[index - 1]
@@ -245,13 +245,13 @@ def extend(s: Stage) -> None:
     assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
 
 
-def release(s: Stage) -> None:
+def release(s: HostileSale) -> None:
     at_the_end(s)
     s.w.registry.release(*s.listing.keeping, gas=GAS)
     assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
 
 
-def retire_and_wind_up(s: Stage) -> None:
+def retire_and_wind_up(s: HostileSale) -> None:
     s.w.retire(s.listing)
     at_the_end(s)
     s.w.registry.wind_up(s.listing.terms.astuple(), gas=GAS)
@@ -263,16 +263,16 @@ INNER = (deliver, settle, confirm, refund, complain, extend, release, retire_and
 
 @pytest.mark.parametrize("action", INNER, ids=lambda it: it.__name__)
 def test_inner__every_hostile_token__is_never_asked(
-    stage: Stage, action: Callable[[Stage], None]
+    hostile_sale: HostileSale, action: Callable[[HostileSale], None]
 ) -> None:
     for kind in KINDS:
         with boa.env.anchor():
-            stage.token.set_mode(kind.mode)
-            action(stage)
+            hostile_sale.token.set_mode(kind.mode)
+            action(hostile_sale)
     with boa.env.anchor():
         # Not even to be read: a contract without code would have failed the call.
-        boa.env.set_code(stage.here, b"")
-        action(stage)
+        boa.env.set_code(hostile_sale.here, b"")
+        action(hostile_sale)
 
 
 # ------------------------------------------------------------- going out
@@ -281,11 +281,11 @@ def test_inner__every_hostile_token__is_never_asked(
 @pytest.mark.parametrize("place", ["registry", "market"])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_withdraw__hostile_token__hurts_its_own_users_only(
-    stage: Stage, kind: Kind, place: str
+    hostile_sale: HostileSale, kind: Kind, place: str
 ) -> None:
-    w, token = stage.w, stage.token
-    complain(stage)
-    refund(stage)
+    w, token = hostile_sale.w, hostile_sale.token
+    complain(hostile_sale)
+    refund(hostile_sale)
     other = w.create_listing(manifest=word_of("in good coins"))
     w.confirm(w.bought_and_delivered(other))
     contract = getattr(w, place)
@@ -308,25 +308,25 @@ def test_withdraw__hostile_token__hurts_its_own_users_only(
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_stake__hostile_stake_token__enters_exactly_or_not_at_all(world: World, kind: Kind) -> None:
-    stage = deploy_stage(deploy_hostile_token())
-    stage.contract.register(stage.operator, KEY, sender=stage.validator)
-    stage.token.mint(stage.validator, 10**6)
-    stage.token.approve(stage.contract, 10**6, sender=stage.validator)
-    stage.token.set_blocked(stage.validator, True)
-    stage.token.set_mode(kind.mode)
+    hostile_sale = deploy_harness(deploy_hostile_token())
+    hostile_sale.contract.register(hostile_sale.operator, KEY, sender=hostile_sale.validator)
+    hostile_sale.token.mint(hostile_sale.validator, 10**6)
+    hostile_sale.token.approve(hostile_sale.contract, 10**6, sender=hostile_sale.validator)
+    hostile_sale.token.set_blocked(hostile_sale.validator, True)
+    hostile_sale.token.set_mode(kind.mode)
     if kind.pull is None:
-        stage.contract.stake(3, sender=stage.validator, gas=GAS)
-        assert stage.figures()[0] == 300
+        hostile_sale.contract.stake(3, sender=hostile_sale.validator, gas=GAS)
+        assert hostile_sale.figures()[0] == 300
     else:
-        with said(stage.contract, kind.pull):
-            stage.contract.stake(3, sender=stage.validator, gas=GAS)
-        assert stage.figures() == (0, 0, 0, 0, 0)
+        with said(hostile_sale.contract, kind.pull):
+            hostile_sale.contract.stake(3, sender=hostile_sale.validator, gas=GAS)
+        assert hostile_sale.figures() == (0, 0, 0, 0, 0)
 
 
 # --------------------------------------------------------------- re-entry
 
 # What a token calls while it is asked to move coins: each call would succeed on its own at the
-# stage and at the second that go with it.
+# hostile_sale and at the second that go with it.
 
 
 @dataclass(frozen=True)
@@ -335,7 +335,7 @@ class Inner:
 
     place: str
     function: str
-    arguments: Callable[[Stage], tuple[Any, ...]]
+    arguments: Callable[[HostileSale], tuple[Any, ...]]
     seconds: int = 2
     """when it is possible, after the start"""
     asks_registry: bool = False
@@ -389,11 +389,11 @@ INNER_CALLS = (
 )
 
 
-def withdraw_from_registry(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def withdraw_from_registry(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     return s.w.registry, lambda: s.w.registry.withdraw(s.token, s.w.seller, 0, gas=GAS)
 
 
-def withdraw_from_market(s: Stage) -> tuple[Any, Callable[[], Any]]:
+def withdraw_from_market(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     return s.w.market, lambda: s.w.market.withdraw(s.token, s.w.treasury, 0, gas=GAS)
 
 
@@ -404,47 +404,47 @@ OUTER = (list_version, open_custody, fund, buy, withdraw_from_registry, withdraw
 @pytest.mark.parametrize("inner", INNER_CALLS, ids=str)
 @pytest.mark.parametrize("outer", OUTER, ids=lambda it: it.__name__)
 def test_reentry__every_call_inside_every_other__is_shut_or_as_if_one_after_the_other(
-    stage: Stage, outer: Action, inner: Inner, mode: Mode
+    hostile_sale: HostileSale, outer: Action, inner: Inner, mode: Mode
 ) -> None:
     """A busy contract is locked, its views too; the other one is as between two calls."""
-    w, token = stage.w, stage.token
+    w, token = hostile_sale.w, hostile_sale.token
     boa.env.timestamp = START + inner.seconds
-    token.mint(stage.here, 5)
-    token.approve(w.registry, 5, sender=stage.here)
-    contract, call = outer(stage)
+    token.mint(hostile_sale.here, 5)
+    token.approve(w.registry, 5, sender=hostile_sale.here)
+    contract, call = outer(hostile_sale)
     called = getattr(w, inner.place)
-    data = getattr(called, inner.function).prepare_calldata(*inner.arguments(stage))
+    data = getattr(called, inner.function).prepare_calldata(*inner.arguments(hostile_sale))
 
     def call_inner() -> None:
-        boa.env.raw_call(called.address, sender=stage.here, data=data)
+        boa.env.raw_call(called.address, sender=hostile_sale.here, data=data)
 
     is_shut = called is contract or (contract is w.registry and inner.asks_registry)
     with boa.env.anchor():
         call()
         if is_shut:
-            expected = books(stage)
+            expected = books(hostile_sale)
         call_inner()  # it is possible, only not meanwhile
         if not is_shut:
-            expected = books(stage)
+            expected = books(hostile_sale)
 
     token.set_mode(mode)
     token.set_hook(called, data, 1)
     call()
     assert token.hook_count() == 0
     assert token.hook_success() != is_shut
-    assert books(stage) == expected
+    assert books(hostile_sale) == expected
 
 
 # Calls back that buy or list: the token is the buyer or the seller then, so it needs coins.
 
 
 @pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])
-def test_reentry__buying_inside_buying__is_shut(stage: Stage, mode: Mode) -> None:
-    w, token = stage.w, stage.token
-    token.mint(stage.here, 10**9)
-    token.approve(w.market, 10**9, sender=stage.here)
-    inner = w.draft_purchase(stage.listing, stage.here)
-    outer = w.draft_purchase(stage.listing)
+def test_reentry__buying_inside_buying__is_shut(hostile_sale: HostileSale, mode: Mode) -> None:
+    w, token = hostile_sale.w, hostile_sale.token
+    token.mint(hostile_sale.here, 10**9)
+    token.approve(w.market, 10**9, sender=hostile_sale.here)
+    inner = w.draft_purchase(hostile_sale.listing, hostile_sale.here)
+    outer = w.draft_purchase(hostile_sale.listing)
     token.set_mode(mode)
     token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
     w.send(outer)
@@ -457,14 +457,14 @@ def test_reentry__buying_inside_buying__is_shut(stage: Stage, mode: Mode) -> Non
 @pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])
 @pytest.mark.parametrize("outer", OUTER[:3] + OUTER[4:5], ids=lambda it: it.__name__)
 def test_reentry__buying_while_the_registry_is_busy__is_shut(
-    stage: Stage, outer: Action, mode: Mode
+    hostile_sale: HostileSale, outer: Action, mode: Mode
 ) -> None:
     """`buy` reads the registry's words, and views of a busy contract are locked."""
-    w, token = stage.w, stage.token
-    token.mint(stage.here, 10**9)
-    token.approve(w.market, 10**9, sender=stage.here)
-    inner = w.draft_purchase(stage.listing, stage.here)
-    _, call = outer(stage)
+    w, token = hostile_sale.w, hostile_sale.token
+    token.mint(hostile_sale.here, 10**9)
+    token.approve(w.market, 10**9, sender=hostile_sale.here)
+    inner = w.draft_purchase(hostile_sale.listing, hostile_sale.here)
+    _, call = outer(hostile_sale)
     token.set_mode(mode)
     token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
     call()
@@ -475,13 +475,15 @@ def test_reentry__buying_while_the_registry_is_busy__is_shut(
 
 
 @pytest.mark.parametrize("n", [0, 4], ids=["direct", "custodians"])
-def test_reentry__buying_the_version_that_is_being_listed__is_shut(stage: Stage, n: int) -> None:
+def test_reentry__buying_the_version_that_is_being_listed__is_shut(
+    hostile_sale: HostileSale, n: int
+) -> None:
     """In direct mode its custody is live already, before the bond has come."""
-    w, token = stage.w, stage.token
-    token.mint(stage.here, 10**9)
-    token.approve(w.market, 10**9, sender=stage.here)
-    newer = w.draft_listing(n, token=stage.here, manifest=word_of("newer"))
-    inner = w.draft_purchase(newer, stage.here)
+    w, token = hostile_sale.w, hostile_sale.token
+    token.mint(hostile_sale.here, 10**9)
+    token.approve(w.market, 10**9, sender=hostile_sale.here)
+    newer = w.draft_listing(n, token=hostile_sale.here, manifest=word_of("newer"))
+    inner = w.draft_purchase(newer, hostile_sale.here)
     token.set_mode(Mode.HOOK_BEFORE)
     token.set_hook(w.market, w.market.buy.prepare_calldata(*inner.arguments()), 1)
     w.list_version(newer)

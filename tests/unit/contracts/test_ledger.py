@@ -220,8 +220,8 @@ def test_withdraw__one_account_blocked__pays_the_others(
 def test_withdraw__token_with_two_doors__counts_each_coin_once(
     ledger: Any, token: Any, payer: str, stranger: str
 ) -> None:
-    door = deployer("test/SecondDoor").deploy(token)
-    token.set_second_door(door)
+    door = deployer("test/ProxyToken").deploy(token)
+    token.set_proxy(door)
     door.approve(ledger, 400, sender=payer)
     ledger.pull(door, payer, 400)
     ledger.pull(token, payer, 100)

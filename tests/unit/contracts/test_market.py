@@ -23,7 +23,7 @@ from tests.utils.drafts import (
     sign_permit,
     sign_voucher,
 )
-from tests.utils.market import PURSE, ZERO, World, deployed_world, world
+from tests.utils.market import INITIAL_BALANCE, ZERO, World, deployed_world, world
 from truthmark.hashing import keccak256
 from truthmark.keys import typed
 from truthmark.keys.curve import multiply
@@ -125,7 +125,7 @@ def test_buy__by_allowance__pulls_price_and_fees_and_is_paid(world: World) -> No
     assert world.purchase(purchase) == (PurchaseStatus.PAID, 0, deadline)
     assert world.market.purchases(purchase.id).parts == 0
     assert money(world) == COST
-    assert purse(world, world.buyer) == PURSE - COST
+    assert purse(world, world.buyer) == INITIAL_BALANCE - COST
     assert world.entry(world.market, world.buyer) == 0
 
 

@@ -22,9 +22,9 @@ from tests.utils.drafts import (
     word_of,
 )
 from tests.utils.market import (
+    INITIAL_BALANCE,
     MAX_WINDOW,
     MIN_WINDOW,
-    PURSE,
     START,
     ZERO,
     World,
@@ -183,7 +183,7 @@ def test_list_version__first__opens_listing_and_custody(world: World) -> None:
     assert world.custody(listing) == opened(listing)
     assert world.registry.listing_count() == 1
     paid = BOND + 4 * KEEPING_FEE
-    assert purse(world, world.seller) == PURSE - paid
+    assert purse(world, world.seller) == INITIAL_BALANCE - paid
     assert purse(world, world.registry.address) == paid
 
 

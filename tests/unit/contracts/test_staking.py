@@ -15,16 +15,16 @@ from tests.utils.staking import (
     TICKET,
     UNBONDING,
     ZERO,
-    Stage,
-    deploy_stage,
+    StakingHarness,
+    deploy_harness,
     deployed,
+    harness,
     registered,
-    stage,
     staked,
 )
 from tests.utils.tokens import deployer
 
-__all__ = ["deployed", "registered", "stage", "staked"]
+__all__ = ["deployed", "harness", "registered", "staked"]
 
 NOBODY = {
     "operator": ZERO,
@@ -45,31 +45,31 @@ def fields(struct: Any) -> dict[str, Any]:
 # ------------------------------------------------------------- constructing
 
 
-def test_init__within_bounds__keeps_what_it_was_given(stage: Stage) -> None:
-    contract = stage.contract
-    assert contract.TOKEN() == stage.token.address
+def test_init__within_bounds__keeps_what_it_was_given(harness: StakingHarness) -> None:
+    contract = harness.contract
+    assert contract.TOKEN() == harness.token.address
     assert (contract.TICKET(), contract.UNBONDING_SECONDS()) == (TICKET, UNBONDING)
-    assert contract.owner() == stage.admin
+    assert contract.owner() == harness.admin
     assert contract.pending_owner() == ZERO
     assert not contract.paused()
     assert contract.place_count() == 0
 
 
 @pytest.mark.parametrize("seconds", [60, 90 * 86_400])
-def test_init__unbonding_at_its_bounds__is_accepted(stage: Stage, seconds: int) -> None:
-    contract = deployer("ValidatorStaking").deploy(stage.token, TICKET, seconds, stage.admin)
+def test_init__unbonding_at_its_bounds__is_accepted(harness: StakingHarness, seconds: int) -> None:
+    contract = deployer("ValidatorStaking").deploy(harness.token, TICKET, seconds, harness.admin)
     assert contract.UNBONDING_SECONDS() == seconds
 
 
 def test_fix_slashers__once__holds_for_good() -> None:
     with boa.env.anchor():
-        stage = deploy_stage(fix_slashers=False)
-        assert stage.contract.slashers() == []
-        slashers = [stage.slasher, stage.other_slasher]
-        stage.contract.fix_slashers(slashers, sender=stage.admin)
-        assert events(stage.contract) == [("SlashersFixed", {"slashers": slashers})]
-        assert stage.contract.slashers() == slashers
-        assert [stage.contract.is_slasher(it) for it in (*slashers, stage.admin)] == [
+        harness = deploy_harness(fix_slashers=False)
+        assert harness.contract.slashers() == []
+        slashers = [harness.slasher, harness.other_slasher]
+        harness.contract.fix_slashers(slashers, sender=harness.admin)
+        assert events(harness.contract) == [("SlashersFixed", {"slashers": slashers})]
+        assert harness.contract.slashers() == slashers
+        assert [harness.contract.is_slasher(it) for it in (*slashers, harness.admin)] == [
             True,
             True,
             False,
@@ -79,30 +79,30 @@ def test_fix_slashers__once__holds_for_good() -> None:
 # --------------------------------------------------------------- validators
 
 
-def test_register__anyone__becomes_an_available_validator(stage: Stage) -> None:
-    assert fields(stage.contract.validator(stage.validator)) == NOBODY
-    stage.contract.register(stage.operator, KEY, sender=stage.validator)
-    assert events(stage.contract) == [
+def test_register__anyone__becomes_an_available_validator(harness: StakingHarness) -> None:
+    assert fields(harness.contract.validator(harness.validator)) == NOBODY
+    harness.contract.register(harness.operator, KEY, sender=harness.validator)
+    assert events(harness.contract) == [
         (
             "ValidatorRegistered",
-            {"validator": stage.validator, "operator": stage.operator, "encryption_key": KEY},
+            {"validator": harness.validator, "operator": harness.operator, "encryption_key": KEY},
         )
     ]
-    assert fields(stage.contract.validator(stage.validator)) == {
+    assert fields(harness.contract.validator(harness.validator)) == {
         **NOBODY,
-        "operator": stage.operator,
+        "operator": harness.operator,
         "encryption_key": KEY,
         "is_available": True,
     }
 
 
-def test_register__same_operator_as_another__is_not_refused(registered: Stage) -> None:
+def test_register__same_operator_as_another__is_not_refused(registered: StakingHarness) -> None:
     registered.contract.register(registered.operator, KEY, sender=registered.stranger)
     assert registered.contract.is_actor(registered.stranger, registered.operator)
     assert not registered.contract.is_actor(registered.validator, registered.stranger)
 
 
-def test_set_operator__owner__replaces_it_at_once(registered: Stage) -> None:
+def test_set_operator__owner__replaces_it_at_once(registered: StakingHarness) -> None:
     contract = registered.contract
     contract.set_operator(registered.stranger, sender=registered.validator)
     assert events(contract) == [
@@ -113,7 +113,7 @@ def test_set_operator__owner__replaces_it_at_once(registered: Stage) -> None:
     assert not contract.is_actor(registered.validator, registered.operator)
 
 
-def test_set_encryption_key__owner__leaves_both_keys_readable(registered: Stage) -> None:
+def test_set_encryption_key__owner__leaves_both_keys_readable(registered: StakingHarness) -> None:
     contract = registered.contract
     contract.set_encryption_key(OTHER_KEY, sender=registered.validator)
     assert events(contract) == [
@@ -126,7 +126,7 @@ def test_set_encryption_key__owner__leaves_both_keys_readable(registered: Stage)
 
 
 @pytest.mark.parametrize("role", ["validator", "operator"])
-def test_set_available__owner_or_operator__switches(registered: Stage, role: str) -> None:
+def test_set_available__owner_or_operator__switches(registered: StakingHarness, role: str) -> None:
     for is_available in (False, False, True):
         registered.contract.set_available(
             registered.validator, is_available, sender=getattr(registered, role)
@@ -143,7 +143,7 @@ def test_set_available__owner_or_operator__switches(registered: Stage, role: str
 @pytest.mark.parametrize("role", ["validator", "operator"])
 @pytest.mark.parametrize("token_count", [0, 1, 8])
 def test_publish_offer__owner_or_operator__announces_every_field(
-    registered: Stage, role: str, token_count: int
+    registered: StakingHarness, role: str, token_count: int
 ) -> None:
     fees = [(boa.env.generate_address(), 5 + i, 70 + i) for i in range(token_count)]
     registered.contract.publish_offer(
@@ -173,7 +173,7 @@ def test_publish_offer__owner_or_operator__announces_every_field(
     ]
 
 
-def test_stake__owner__pays_for_tickets(registered: Stage) -> None:
+def test_stake__owner__pays_for_tickets(registered: StakingHarness) -> None:
     contract = registered.contract
     assert registered.stake(3) == [0, 1, 2]
     assert events(contract) == [
@@ -191,14 +191,14 @@ def test_stake__owner__pays_for_tickets(registered: Stage) -> None:
     assert [tuple(it) for it in contract.tickets(0, 64)] == [(registered.validator, now, 0)] * 3
 
 
-def test_stake__most_at_once__fits_one_transaction(registered: Stage) -> None:
+def test_stake__most_at_once__fits_one_transaction(registered: StakingHarness) -> None:
     assert registered.stake(32) == list(range(32))
     gas = registered.contract._computation.get_gas_used()
     assert gas < 2**24  # the cap of one transaction (EIP-7825)
     assert registered.contract.unbond(list(range(32)), sender=registered.validator) == 3_200
 
 
-def test_stake__freed_places__come_first_and_the_array_never_moves(staked: Stage) -> None:
+def test_stake__freed_places__come_first_and_the_array_never_moves(staked: StakingHarness) -> None:
     contract = staked.contract
     contract.unbond([2, 0], sender=staked.validator)
     boa.env.timestamp += UNBONDING
@@ -217,7 +217,7 @@ def test_stake__freed_places__come_first_and_the_array_never_moves(staked: Stage
     ]
 
 
-def test_top_up__after_a_slash__covers_the_tickets_again(staked: Stage) -> None:
+def test_top_up__after_a_slash__covers_the_tickets_again(staked: StakingHarness) -> None:
     staked.slash(130)
     staked.token.mint(staked.validator, 130)
     staked.token.approve(staked.contract, 130, sender=staked.validator)
@@ -231,7 +231,7 @@ def test_top_up__after_a_slash__covers_the_tickets_again(staked: Stage) -> None:
     assert staked.token.balanceOf(staked.validator) == 0
 
 
-def test_unbond__free_tickets__stop_standing_for_stake(staked: Stage) -> None:
+def test_unbond__free_tickets__stop_standing_for_stake(staked: StakingHarness) -> None:
     contract = staked.contract
     assert contract.unbond([1, 2], sender=staked.validator) == 200
     now = boa.env.timestamp
@@ -252,7 +252,7 @@ def test_unbond__free_tickets__stop_standing_for_stake(staked: Stage) -> None:
     assert staked.token.balanceOf(contract) == 300
 
 
-def test_withdraw_tickets__after_unbonding__credits_the_owner(staked: Stage) -> None:
+def test_withdraw_tickets__after_unbonding__credits_the_owner(staked: StakingHarness) -> None:
     contract = staked.contract
     contract.unbond([1, 2], sender=staked.validator)
     boa.env.timestamp += UNBONDING
@@ -276,7 +276,7 @@ def test_withdraw_tickets__after_unbonding__credits_the_owner(staked: Stage) -> 
     assert staked.token.balanceOf(contract) == 100
 
 
-def test_unbond__something_missing__comes_off_the_first(staked: Stage) -> None:
+def test_unbond__something_missing__comes_off_the_first(staked: StakingHarness) -> None:
     contract = staked.contract
     staked.slash(150)
     assert contract.unbond([0], sender=staked.validator) == 0
@@ -287,7 +287,7 @@ def test_unbond__something_missing__comes_off_the_first(staked: Stage) -> None:
 
 
 def test_withdraw_tickets__something_missing__pays_no_ticket_before_its_time(
-    staked: Stage,
+    staked: StakingHarness,
 ) -> None:
     """Ticket 0 is worth nothing, 1 fifty; 2 is asked back a day later, worth a hundred."""
     contract = staked.contract
@@ -303,7 +303,7 @@ def test_withdraw_tickets__something_missing__pays_no_ticket_before_its_time(
     assert staked.figures() == (0, 0, 0, 0, 0)
 
 
-def test_withdraw_tickets__most_is_missing__pays_with_the_last(staked: Stage) -> None:
+def test_withdraw_tickets__most_is_missing__pays_with_the_last(staked: StakingHarness) -> None:
     staked.slash(250)
     assert staked.contract.unbond([0, 1, 2], sender=staked.validator) == 50
     boa.env.timestamp += UNBONDING
@@ -312,7 +312,7 @@ def test_withdraw_tickets__most_is_missing__pays_with_the_last(staked: Stage) ->
     assert staked.figures() == (0, 0, 0, 0, 0)
 
 
-def test_unbond__all_stake_burned__clears_the_tickets_for_nothing(staked: Stage) -> None:
+def test_unbond__all_stake_burned__clears_the_tickets_for_nothing(staked: StakingHarness) -> None:
     staked.slash(300)
     assert staked.contract.unbond([0, 1, 2], sender=staked.validator) == 0
     boa.env.timestamp += UNBONDING
@@ -326,7 +326,7 @@ def test_unbond__all_stake_burned__clears_the_tickets_for_nothing(staked: Stage)
 
 
 @pytest.mark.parametrize("role", ["validator", "operator"])
-def test_lock__free_stake__is_kept_for_the_obligation(staked: Stage, role: str) -> None:
+def test_lock__free_stake__is_kept_for_the_obligation(staked: StakingHarness, role: str) -> None:
     contract = staked.contract
     actor = getattr(staked, role)
     contract.lock(staked.validator, actor, OBLIGATION, 120, sender=staked.slasher)
@@ -348,7 +348,7 @@ def test_lock__free_stake__is_kept_for_the_obligation(staked: Stage, role: str) 
     assert tuple(contract.obligation(staked.other_slasher, OBLIGATION)) == (ZERO, 0)
 
 
-def test_lock__same_name_at_two_slashers__makes_two_obligations(staked: Stage) -> None:
+def test_lock__same_name_at_two_slashers__makes_two_obligations(staked: StakingHarness) -> None:
     staked.lock(100)
     staked.lock(50, slasher=staked.other_slasher)
     assert staked.figures()[1] == 150
@@ -357,12 +357,12 @@ def test_lock__same_name_at_two_slashers__makes_two_obligations(staked: Stage) -
     assert tuple(staked.contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, 100)
 
 
-def test_lock__all_of_the_free_stake__leaves_none(staked: Stage) -> None:
+def test_lock__all_of_the_free_stake__leaves_none(staked: StakingHarness) -> None:
     staked.lock(300)
     assert staked.contract.free(staked.validator) == 0
 
 
-def test_release__obligation__frees_what_it_locks(staked: Stage) -> None:
+def test_release__obligation__frees_what_it_locks(staked: StakingHarness) -> None:
     contract = staked.contract
     staked.lock(120)
     contract.release(OBLIGATION, sender=staked.slasher)
@@ -383,7 +383,9 @@ def test_release__obligation__frees_what_it_locks(staked: Stage) -> None:
     assert tuple(contract.obligation(staked.slasher, OBLIGATION)) == (staked.validator, 10)
 
 
-def test_release__no_such_obligation_or_released_before__has_no_effect(staked: Stage) -> None:
+def test_release__no_such_obligation_or_released_before__has_no_effect(
+    staked: StakingHarness,
+) -> None:
     staked.lock(120)
     for obligation, slasher in (
         (OTHER_OBLIGATION, staked.slasher),
@@ -398,7 +400,7 @@ def test_release__no_such_obligation_or_released_before__has_no_effect(staked: S
     assert staked.figures() == (300, 0, 0, 3, 0)
 
 
-def test_slash__part_then_more_than_is_left__burns_the_lock_once(staked: Stage) -> None:
+def test_slash__part_then_more_than_is_left__burns_the_lock_once(staked: StakingHarness) -> None:
     contract = staked.contract
     staked.lock(120)
     left = 120
@@ -426,7 +428,9 @@ def test_slash__part_then_more_than_is_left__burns_the_lock_once(staked: Stage) 
 
 
 @pytest.mark.parametrize("amount", [0, 1, 2**256 - 1])
-def test_slash__no_such_obligation_or_released__burns_nothing(staked: Stage, amount: int) -> None:
+def test_slash__no_such_obligation_or_released__burns_nothing(
+    staked: StakingHarness, amount: int
+) -> None:
     staked.lock(120)
     assert staked.contract.slash(OTHER_OBLIGATION, amount, sender=staked.slasher) == 0
     assert staked.contract.slash(OBLIGATION, amount, sender=staked.other_slasher) == 0
@@ -435,7 +439,9 @@ def test_slash__no_such_obligation_or_released__burns_nothing(staked: Stage, amo
     assert staked.figures() == (300, 0, 0, 3, 0)
 
 
-def test_slash__validator_away_unbonding_and_rekeyed__reaches_the_lock(staked: Stage) -> None:
+def test_slash__validator_away_unbonding_and_rekeyed__reaches_the_lock(
+    staked: StakingHarness,
+) -> None:
     contract = staked.contract
     staked.lock(100)
     contract.set_available(staked.validator, False, sender=staked.validator)
@@ -446,7 +452,7 @@ def test_slash__validator_away_unbonding_and_rekeyed__reaches_the_lock(staked: S
     assert staked.figures() == (200, 0, 200, 1, 2)
 
 
-def test_slash__then_new_tickets__leaves_missing_what_was_missing(staked: Stage) -> None:
+def test_slash__then_new_tickets__leaves_missing_what_was_missing(staked: StakingHarness) -> None:
     staked.slash(30)
     ids = staked.stake(1)
     boa.env.timestamp += 1
@@ -471,7 +477,7 @@ def test_slash__then_new_tickets__leaves_missing_what_was_missing(staked: Stage)
     ],
 )
 def test_tickets__any_page__holds_the_places_that_exist(
-    registered: Stage, start: int, count: int, ids: Any
+    registered: StakingHarness, start: int, count: int, ids: Any
 ) -> None:
     for number in (32, 32, 6):
         registered.stake(number)
@@ -482,37 +488,37 @@ def test_tickets__any_page__holds_the_places_that_exist(
     assert [it.since for it in page] == [born[i] for i in ids]
 
 
-def test_is_actor__unregistered_account__is_nobody(stage: Stage) -> None:
+def test_is_actor__unregistered_account__is_nobody(harness: StakingHarness) -> None:
     """The zero operator of whoever is not registered must not match the zero address."""
-    for account in (ZERO, stage.stranger):
-        assert not stage.contract.is_actor(stage.stranger, account)
-        assert not stage.contract.is_actor(ZERO, account)
+    for account in (ZERO, harness.stranger):
+        assert not harness.contract.is_actor(harness.stranger, account)
+        assert not harness.contract.is_actor(ZERO, account)
 
 
 # -------------------------------------------------------------------- admin
 
 
-def test_pause__admin__stops_and_allows(stage: Stage) -> None:
-    stage.contract.pause(sender=stage.admin)
-    assert events(stage.contract) == [("Paused", {"account": stage.admin})]
-    assert stage.contract.paused()
-    stage.contract.unpause(sender=stage.admin)
-    assert events(stage.contract) == [("Unpaused", {"account": stage.admin})]
-    assert not stage.contract.paused()
+def test_pause__admin__stops_and_allows(harness: StakingHarness) -> None:
+    harness.contract.pause(sender=harness.admin)
+    assert events(harness.contract) == [("Paused", {"account": harness.admin})]
+    assert harness.contract.paused()
+    harness.contract.unpause(sender=harness.admin)
+    assert events(harness.contract) == [("Unpaused", {"account": harness.admin})]
+    assert not harness.contract.paused()
 
 
-def test_transfer_ownership__two_steps__hands_over(stage: Stage) -> None:
-    contract = stage.contract
-    contract.transfer_ownership(stage.stranger, sender=stage.admin)
+def test_transfer_ownership__two_steps__hands_over(harness: StakingHarness) -> None:
+    contract = harness.contract
+    contract.transfer_ownership(harness.stranger, sender=harness.admin)
     assert events(contract) == [
         (
             "OwnershipTransferStarted",
-            {"previous_owner": stage.admin, "new_owner": stage.stranger},
+            {"previous_owner": harness.admin, "new_owner": harness.stranger},
         )
     ]
-    assert contract.owner() == stage.admin
-    contract.accept_ownership(sender=stage.stranger)
+    assert contract.owner() == harness.admin
+    contract.accept_ownership(sender=harness.stranger)
     assert events(contract) == [
-        ("OwnershipTransferred", {"previous_owner": stage.admin, "new_owner": stage.stranger})
+        ("OwnershipTransferred", {"previous_owner": harness.admin, "new_owner": harness.stranger})
     ]
-    assert contract.owner() == stage.stranger
+    assert contract.owner() == harness.stranger

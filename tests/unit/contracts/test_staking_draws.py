@@ -8,24 +8,24 @@ from tests.utils.contracts import at, reverts
 from tests.utils.staking import (
     OBLIGATION,
     UNBONDING,
-    Stage,
+    StakingHarness,
     deployed,
+    harness,
     registered,
-    stage,
     staked,
 )
 
-__all__ = ["deployed", "registered", "stage", "staked"]
+__all__ = ["deployed", "harness", "registered", "staked"]
 
 
-def eligible(it: Stage, ticket_id: int, moment: int) -> list[bool]:
+def eligible(it: StakingHarness, ticket_id: int, moment: int) -> list[bool]:
     """Answers around a moment: just before it, at it, just after it."""
     return [it.contract.is_eligible(ticket_id, moment + shift) for shift in (-1, 0, 1)]
 
 
 @pytest.mark.parametrize("shift", [-1, 0, 1])
 def test_withdraw_tickets__around_the_end_of_unbonding__opens_at_it(
-    staked: Stage, shift: int
+    staked: StakingHarness, shift: int
 ) -> None:
     staked.contract.unbond([0], sender=staked.validator)
     ready_at = boa.env.timestamp + UNBONDING
@@ -39,7 +39,7 @@ def test_withdraw_tickets__around_the_end_of_unbonding__opens_at_it(
 
 @pytest.mark.parametrize("shift", [-1, 0, 1])
 def test_withdraw_tickets__one_of_two_not_ready__waits_for_the_later(
-    staked: Stage, shift: int
+    staked: StakingHarness, shift: int
 ) -> None:
     staked.contract.unbond([0], sender=staked.validator)
     boa.env.timestamp += 1_000
@@ -53,7 +53,9 @@ def test_withdraw_tickets__one_of_two_not_ready__waits_for_the_later(
             assert staked.contract.withdraw_tickets([0, 1], sender=staked.validator) == 200
 
 
-def test_is_eligible__after_many_changes__is_right_about_every_moment(staked: Stage) -> None:
+def test_is_eligible__after_many_changes__is_right_about_every_moment(
+    staked: StakingHarness,
+) -> None:
     """More changes than a few halvings find: 15 and less would not tell a search cut short."""
     changes = []
     for number in range(40):
@@ -65,20 +67,20 @@ def test_is_eligible__after_many_changes__is_right_about_every_moment(staked: St
         assert eligible(staked, 0, moment) == [was, was, comes], number
 
 
-def test_is_eligible__around_staking__only_after_it(registered: Stage) -> None:
+def test_is_eligible__around_staking__only_after_it(registered: StakingHarness) -> None:
     staked_at = boa.env.timestamp
     registered.stake(1)
     assert eligible(registered, 0, staked_at) == [False, False, True]
 
 
-def test_is_eligible__around_unbonding__until_its_request(staked: Stage) -> None:
+def test_is_eligible__around_unbonding__until_its_request(staked: StakingHarness) -> None:
     requested_at = boa.env.timestamp
     staked.contract.unbond([0], sender=staked.validator)
     assert eligible(staked, 0, requested_at) == [True, True, False]
     assert eligible(staked, 1, requested_at) == [True, True, True]
 
 
-def test_is_eligible__around_a_slash_and_a_top_up__while_covered(staked: Stage) -> None:
+def test_is_eligible__around_a_slash_and_a_top_up__while_covered(staked: StakingHarness) -> None:
     slashed_at = boa.env.timestamp
     staked.slash(130)
     topped_at = boa.env.timestamp = slashed_at + 50
@@ -93,7 +95,7 @@ def test_is_eligible__around_a_slash_and_a_top_up__while_covered(staked: Stage) 
 
 
 def test_is_eligible__missing_stake_given_up_with_a_ticket__the_rest_recovers(
-    staked: Stage,
+    staked: StakingHarness,
 ) -> None:
     staked.slash(100)
     boa.env.timestamp += 50
@@ -103,7 +105,9 @@ def test_is_eligible__missing_stake_given_up_with_a_ticket__the_rest_recovers(
     assert eligible(staked, 1, given_up_at) == [False, False, True]
 
 
-def test_is_eligible__around_going_away_and_coming_back__while_available(staked: Stage) -> None:
+def test_is_eligible__around_going_away_and_coming_back__while_available(
+    staked: StakingHarness,
+) -> None:
     left_at = boa.env.timestamp
     staked.contract.set_available(staked.validator, False, sender=staked.operator)
     came_back_at = boa.env.timestamp = left_at + 50
@@ -112,7 +116,7 @@ def test_is_eligible__around_going_away_and_coming_back__while_available(staked:
     assert eligible(staked, 0, came_back_at) == [False, False, True]
 
 
-def test_is_eligible__away_and_short__needs_both_to_end(staked: Stage) -> None:
+def test_is_eligible__away_and_short__needs_both_to_end(staked: StakingHarness) -> None:
     contract = staked.contract
     staked.lock(50)
     staked.token.mint(staked.validator, 50)
@@ -131,7 +135,7 @@ def test_is_eligible__away_and_short__needs_both_to_end(staked: Stage) -> None:
     assert answers == [False, False, False, True]
 
 
-def test_is_eligible__many_changes__finds_each_stretch(staked: Stage) -> None:
+def test_is_eligible__many_changes__finds_each_stretch(staked: StakingHarness) -> None:
     """Halving over an odd and an even number of changes, at every moment."""
     start = boa.env.timestamp
     expected: dict[int, bool] = {}
@@ -148,7 +152,7 @@ def test_is_eligible__many_changes__finds_each_stretch(staked: Stage) -> None:
     assert set(expected.values()) == {True, False}
 
 
-def test_is_eligible__after_the_seed_is_known__nothing_changes_it(staked: Stage) -> None:
+def test_is_eligible__after_the_seed_is_known__nothing_changes_it(staked: StakingHarness) -> None:
     """Attack: a validator who does not like a draw acts once he can compute it."""
     contract = staked.contract
     contract.register(staked.operator, b"\x01" * 32, sender=staked.stranger)
@@ -188,11 +192,11 @@ def test_is_eligible__after_the_seed_is_known__nothing_changes_it(staked: Stage)
 
 
 @pytest.mark.parametrize("ticket_id", [3, 2**256 - 1])
-def test_is_eligible__no_such_place__is_not(staked: Stage, ticket_id: int) -> None:
+def test_is_eligible__no_such_place__is_not(staked: StakingHarness, ticket_id: int) -> None:
     assert not staked.contract.is_eligible(ticket_id, boa.env.timestamp)
 
 
-def test_is_eligible__freed_and_reused_place__starts_anew(staked: Stage) -> None:
+def test_is_eligible__freed_and_reused_place__starts_anew(staked: StakingHarness) -> None:
     contract = staked.contract
     contract.unbond([1, 0], sender=staked.validator)
     boa.env.timestamp += UNBONDING

@@ -15,23 +15,23 @@ from tests.utils.staking import (
     TICKET,
     UNBONDING,
     ZERO,
-    Stage,
-    deploy_stage,
+    StakingHarness,
+    deploy_harness,
     deployed,
+    harness,
     registered,
-    stage,
     staked,
 )
 from tests.utils.tokens import deployer
 
-__all__ = ["deployed", "registered", "stage", "staked"]
+__all__ = ["deployed", "harness", "registered", "staked"]
 
 OFFER = ([], 0, 0, 0, 0, 0, "")
 
 # ---------------------------------------------------------------- the reasons
 
 # reason -> functions of a validator with three tickets, each of which must be refused with it
-REFUSED: dict[str, list[Callable[[Stage], Any]]] = {
+REFUSED: dict[str, list[Callable[[StakingHarness], Any]]] = {
     "staking: slashers are fixed": [
         lambda it: it.contract.fix_slashers([it.other_slasher], sender=it.admin),
     ],
@@ -118,7 +118,7 @@ REFUSED: dict[str, list[Callable[[Stage], Any]]] = {
 }
 
 
-def free_all_and(it: Stage, call: Callable[[], Any]) -> None:
+def free_all_and(it: StakingHarness, call: Callable[[], Any]) -> None:
     """Give all tickets back first."""
     it.contract.unbond([0, 1, 2], sender=it.validator)
     boa.env.timestamp += UNBONDING
@@ -126,7 +126,7 @@ def free_all_and(it: Stage, call: Callable[[], Any]) -> None:
     call()
 
 
-def unbond_each(it: Stage) -> None:
+def unbond_each(it: StakingHarness) -> None:
     for ticket_id in range(3):
         it.contract.unbond([ticket_id], sender=it.validator)
 
@@ -137,7 +137,7 @@ def unbond_each(it: Stage) -> None:
     ids=lambda value: value.removeprefix("staking: ") if isinstance(value, str) else "",
 )
 def test_call__forbidden__is_refused_by_its_words(
-    staked: Stage, reason: str, call: Callable[[Stage], Any]
+    staked: StakingHarness, reason: str, call: Callable[[StakingHarness], Any]
 ) -> None:
     with reverts(staked.contract, reason):
         call(staked)
@@ -154,56 +154,63 @@ BAD_ARGUMENTS = {
 
 
 @pytest.mark.parametrize("reason", BAD_ARGUMENTS, ids=lambda text: text.removeprefix("staking: "))
-def test_init__bad_argument__is_refused_by_its_words(stage: Stage, reason: str) -> None:
-    arguments = {"token": stage.token, "ticket": TICKET, "seconds": UNBONDING, "owner": stage.admin}
+def test_init__bad_argument__is_refused_by_its_words(harness: StakingHarness, reason: str) -> None:
+    arguments = {
+        "token": harness.token,
+        "ticket": TICKET,
+        "seconds": UNBONDING,
+        "owner": harness.admin,
+    }
     with boa.reverts(vm_error=reason):
         deployer("ValidatorStaking").deploy(*(arguments | BAD_ARGUMENTS[reason]).values())
 
 
 def test_fix_slashers__none_or_a_person__is_refused() -> None:
     with boa.env.anchor():
-        stage = deploy_stage(fix_slashers=False)
-        with reverts(stage.contract, "staking: no slashers"):
-            stage.contract.fix_slashers([], sender=stage.admin)
-        with reverts(stage.contract, "staking: slasher has no code"):
-            stage.contract.fix_slashers([stage.slasher, stage.stranger], sender=stage.admin)
+        harness = deploy_harness(fix_slashers=False)
+        with reverts(harness.contract, "staking: no slashers"):
+            harness.contract.fix_slashers([], sender=harness.admin)
+        with reverts(harness.contract, "staking: slasher has no code"):
+            harness.contract.fix_slashers([harness.slasher, harness.stranger], sender=harness.admin)
         # A key that lends itself code (EIP-7702) would be a person again a moment later.
-        boa.env.set_code(stage.stranger, b"\xef\x01\x00" + bytes.fromhex(str(stage.slasher)[2:]))
-        with reverts(stage.contract, "staking: slasher is a key"):
-            stage.contract.fix_slashers([stage.stranger], sender=stage.admin)
-        assert stage.contract.slashers() == []
-        assert not stage.contract.is_slasher(stage.slasher)
+        boa.env.set_code(
+            harness.stranger, b"\xef\x01\x00" + bytes.fromhex(str(harness.slasher)[2:])
+        )
+        with reverts(harness.contract, "staking: slasher is a key"):
+            harness.contract.fix_slashers([harness.stranger], sender=harness.admin)
+        assert harness.contract.slashers() == []
+        assert not harness.contract.is_slasher(harness.slasher)
 
 
 def test_stake__before_slashers_are_fixed__is_refused() -> None:
     """Attack: the admin names a slasher that burns everything, once there is something."""
     with boa.env.anchor():
-        stage = deploy_stage(fix_slashers=False)
-        stage.contract.register(stage.operator, KEY, sender=stage.validator)
-        with reverts(stage.contract, "staking: slashers are not fixed"):
-            stage.stake(1)
-        assert stage.token.balanceOf(stage.contract) == 0
+        harness = deploy_harness(fix_slashers=False)
+        harness.contract.register(harness.operator, KEY, sender=harness.validator)
+        with reverts(harness.contract, "staking: slashers are not fixed"):
+            harness.stake(1)
+        assert harness.token.balanceOf(harness.contract) == 0
 
 
-def test_stake__figures_would_run_over__is_refused(stage: Stage) -> None:
+def test_stake__figures_would_run_over__is_refused(harness: StakingHarness) -> None:
     largest = 2**96 - 1
-    contract = deployer("ValidatorStaking").deploy(stage.token, largest, UNBONDING, stage.admin)
-    contract.fix_slashers([stage.slasher], sender=stage.admin)
-    contract.register(stage.operator, KEY, sender=stage.validator)
-    stage.token.mint(stage.validator, 2 * largest)
-    stage.token.approve(contract, 2 * largest, sender=stage.validator)
+    contract = deployer("ValidatorStaking").deploy(harness.token, largest, UNBONDING, harness.admin)
+    contract.fix_slashers([harness.slasher], sender=harness.admin)
+    contract.register(harness.operator, KEY, sender=harness.validator)
+    harness.token.mint(harness.validator, 2 * largest)
+    harness.token.approve(contract, 2 * largest, sender=harness.validator)
     with reverts(contract, "staking: stake is too large"):
-        contract.stake(2, sender=stage.validator)
-    assert contract.stake(1, sender=stage.validator) == [0]
+        contract.stake(2, sender=harness.validator)
+    assert contract.stake(1, sender=harness.validator) == [0]
     with reverts(contract, "staking: stake is too large"):
-        contract.stake(1, sender=stage.validator)
+        contract.stake(1, sender=harness.validator)
     # The largest figures there can be do not touch their neighbours in the word.
-    contract.lock(stage.validator, stage.validator, OBLIGATION, largest, sender=stage.slasher)
-    it = contract.validator(stage.validator)
+    contract.lock(harness.validator, harness.validator, OBLIGATION, largest, sender=harness.slasher)
+    it = contract.validator(harness.validator)
     assert (it.stake, it.locked, it.ticket_count) == (largest, largest, 1)
-    assert tuple(contract.obligation(stage.slasher, OBLIGATION)) == (stage.validator, largest)
-    assert contract.slash(OBLIGATION, largest, sender=stage.slasher) == largest
-    it = contract.validator(stage.validator)
+    assert tuple(contract.obligation(harness.slasher, OBLIGATION)) == (harness.validator, largest)
+    assert contract.slash(OBLIGATION, largest, sender=harness.slasher) == largest
+    it = contract.validator(harness.validator)
     assert (it.stake, it.locked, it.ticket_count) == (0, 0, 1)
 
 
@@ -230,7 +237,7 @@ NOT_ACTOR = "staking: not owner or operator"
 NOT_SLASHER = "staking: caller is not a slasher"
 
 # function -> arguments, who may, what the others hear
-ACCESS: dict[str, tuple[Callable[[Stage], tuple[Any, ...]], set[str], str]] = {
+ACCESS: dict[str, tuple[Callable[[StakingHarness], tuple[Any, ...]], set[str], str]] = {
     "pause": (lambda it: (), {"admin"}, OWNABLE),
     "unpause": (lambda it: (), {"admin"}, OWNABLE),
     "fix_slashers": (lambda it: ([it.slasher],), {"admin"}, OWNABLE),
@@ -269,7 +276,7 @@ ACCESS: dict[str, tuple[Callable[[Stage], tuple[Any, ...]], set[str], str]] = {
 
 
 @pytest.fixture
-def ready(staked: Stage, request: pytest.FixtureRequest) -> Stage:
+def ready(staked: StakingHarness, request: pytest.FixtureRequest) -> StakingHarness:
     """Bring about a state in which every function works for whoever may call it."""
     contract = staked.contract
     staked.token.mint(staked.validator, 1_000)
@@ -285,7 +292,7 @@ def ready(staked: Stage, request: pytest.FixtureRequest) -> Stage:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", ACCESS)
 def test_access__each_function_by_each_role__only_for_those_named(
-    ready: Stage, name: str, role: str
+    ready: StakingHarness, name: str, role: str
 ) -> None:
     arguments, allowed, refusal = ACCESS[name]
     contract = ready.contract
@@ -305,30 +312,32 @@ def test_access__each_function_by_each_role__only_for_those_named(
             getattr(contract, name)(*arguments(ready), sender=sender)
 
 
-def test_access__table__holds_every_function_that_writes(stage: Stage) -> None:
+def test_access__table__holds_every_function_that_writes(harness: StakingHarness) -> None:
     writing = {
         entry["name"]
-        for entry in stage.contract.abi
+        for entry in harness.contract.abi
         if entry["type"] == "function" and entry["stateMutability"] == "nonpayable"
     }
     assert writing == set(ACCESS)
 
 
 @pytest.mark.parametrize("actor", ["stranger", "admin", "slasher"])
-def test_lock__for_an_actor_who_is_not_the_validators__is_refused(ready: Stage, actor: str) -> None:
+def test_lock__for_an_actor_who_is_not_the_validators__is_refused(
+    ready: StakingHarness, actor: str
+) -> None:
     with reverts(ready.contract, NOT_ACTOR):
         ready.contract.lock(
             ready.validator, getattr(ready, actor), OTHER_OBLIGATION, 1, sender=ready.slasher
         )
 
 
-def test_lock__by_the_replaced_operator__is_refused(ready: Stage) -> None:
+def test_lock__by_the_replaced_operator__is_refused(ready: StakingHarness) -> None:
     ready.contract.set_operator(ready.stranger, sender=ready.validator)
     with reverts(ready.contract, NOT_ACTOR):
         ready.lock(1, OTHER_OBLIGATION)
 
 
-def test_lock__for_nobody__is_refused(ready: Stage) -> None:
+def test_lock__for_nobody__is_refused(ready: StakingHarness) -> None:
     """An account without an operator must not be served by the zero address."""
     with reverts(ready.contract, NOT_ACTOR):
         ready.contract.lock(ZERO, ZERO, OTHER_OBLIGATION, 1, sender=ready.slasher)
@@ -338,7 +347,7 @@ def test_lock__for_nobody__is_refused(ready: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(ACCESS) - {"pause", "unpause", "fix_slashers"}))
-def test_pause__each_function__stops_entries_only(ready: Stage, name: str) -> None:
+def test_pause__each_function__stops_entries_only(ready: StakingHarness, name: str) -> None:
     arguments, allowed, _ = ACCESS[name]
     contract = ready.contract
     role = "stranger" if name == "register" else min(allowed)
@@ -354,13 +363,13 @@ def test_pause__each_function__stops_entries_only(ready: Stage, name: str) -> No
         getattr(contract, name)(*arguments(ready), sender=getattr(ready, role))
 
 
-def test_pause__twice_or_unpause_unpaused__is_refused(stage: Stage) -> None:
-    with reverts(stage.contract, "pausable: contract is not paused"):
-        stage.contract.unpause(sender=stage.admin)
-    stage.contract.pause(sender=stage.admin)
-    with reverts(stage.contract, "pausable: contract is paused"):
-        stage.contract.pause(sender=stage.admin)
+def test_pause__twice_or_unpause_unpaused__is_refused(harness: StakingHarness) -> None:
+    with reverts(harness.contract, "pausable: contract is not paused"):
+        harness.contract.unpause(sender=harness.admin)
+    harness.contract.pause(sender=harness.admin)
+    with reverts(harness.contract, "pausable: contract is paused"):
+        harness.contract.pause(sender=harness.admin)
 
 
-def test_abi__of_the_admin__has_no_way_to_leave(stage: Stage) -> None:
-    assert not hasattr(stage.contract, "renounce_ownership")
+def test_abi__of_the_admin__has_no_way_to_leave(harness: StakingHarness) -> None:
+    assert not hasattr(harness.contract, "renounce_ownership")

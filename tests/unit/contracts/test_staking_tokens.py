@@ -14,8 +14,8 @@ from tests.utils.staking import (
     OTHER_OBLIGATION,
     UNBONDING,
     ZERO,
-    Stage,
-    deploy_stage,
+    StakingHarness,
+    deploy_harness,
 )
 from tests.utils.tokens import KINDS, WELL_BEHAVED, Kind, Mode, deploy_hostile_token, deployer
 
@@ -24,27 +24,27 @@ CODE_LIMIT = 24_576 * 95 // 100
 
 
 @pytest.fixture
-def hostile() -> Iterator[Stage]:
+def hostile() -> Iterator[StakingHarness]:
     """Stake in a token that behaves until told, itself one of the slashers, so it can do most."""
     with boa.env.anchor():
         token = deploy_hostile_token()
-        stage = deploy_stage(token, fix_slashers=False)
-        stage.contract.fix_slashers([stage.slasher, token], sender=stage.admin)
-        stage.contract.register(stage.operator, KEY, sender=stage.validator)
-        stage.ids = stage.stake(3)
-        stage.slash(50)
-        stage.contract.unbond([0], sender=stage.validator)
+        harness = deploy_harness(token, fix_slashers=False)
+        harness.contract.fix_slashers([harness.slasher, token], sender=harness.admin)
+        harness.contract.register(harness.operator, KEY, sender=harness.validator)
+        harness.ids = harness.stake(3)
+        harness.slash(50)
+        harness.contract.unbond([0], sender=harness.validator)
         boa.env.timestamp += UNBONDING
-        token.mint(stage.validator, 1_000)
-        token.approve(stage.contract, 1_000, sender=stage.validator)
-        token.set_blocked(stage.validator, True)
-        yield stage
+        token.mint(harness.validator, 1_000)
+        token.approve(harness.contract, 1_000, sender=harness.validator)
+        token.set_blocked(harness.validator, True)
+        yield harness
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("name", ["stake", "top_up"])
 def test_pull__hostile_token__enters_exactly_or_not_at_all(
-    hostile: Stage, kind: Kind, name: str
+    hostile: StakingHarness, kind: Kind, name: str
 ) -> None:
     amount = 100
     hostile.slash(amount)
@@ -64,7 +64,9 @@ def test_pull__hostile_token__enters_exactly_or_not_at_all(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_exit__hostile_token__only_the_last_step_can_fail(hostile: Stage, kind: Kind) -> None:
+def test_exit__hostile_token__only_the_last_step_can_fail(
+    hostile: StakingHarness, kind: Kind
+) -> None:
     """Everything up to the ledger entry works without the token; it waits there for the token."""
     contract = hostile.contract
     hostile.token.set_mode(kind.mode)
@@ -86,7 +88,7 @@ def test_exit__hostile_token__only_the_last_step_can_fail(hostile: Stage, kind: 
     assert hostile.entry(ZERO) == 60
 
 
-def calls(it: Stage) -> dict[str, tuple[str, tuple[Any, ...], str]]:
+def calls(it: StakingHarness) -> dict[str, tuple[str, tuple[Any, ...], str]]:
     """Calls that all go through when nothing is going on: name, arguments, sender."""
     return {
         "register": ("register", (it.operator, KEY), it.token.address),
@@ -124,7 +126,7 @@ def calls(it: Stage) -> dict[str, tuple[str, tuple[Any, ...], str]]:
     ],
 )
 def test_reentry__from_the_tokens_hook__is_locked_out(
-    hostile: Stage, outer: str, inner: str, mode: Mode
+    hostile: StakingHarness, outer: str, inner: str, mode: Mode
 ) -> None:
     """The hook calls as the token, which is a slasher here, and where it must a validator."""
     contract, token = hostile.contract, hostile.token
@@ -147,9 +149,9 @@ def test_reentry__from_the_tokens_hook__is_locked_out(
 
 def test_code__of_each_contract__leaves_five_per_cent() -> None:
     with boa.env.anchor():
-        stage = deploy_stage()
-        token = deployer("ProtocolToken").deploy(stage.admin, 1)
-        for contract in (stage.contract, token):
+        harness = deploy_harness()
+        token = deployer("ProtocolToken").deploy(harness.admin, 1)
+        for contract in (harness.contract, token):
             assert len(boa.env.get_code(contract.address)) < CODE_LIMIT
 
 
@@ -158,7 +160,7 @@ def test_abi__of_the_contract__holds_all_of_its_interface() -> None:
     interface = boa.load_vyi(str(CONTRACTS / "interfaces/IValidatorStaking.vyi"))
     ledger = boa.load_vyi(str(CONTRACTS / "interfaces/ILedger.vyi"))
     with boa.env.anchor():
-        have = [signature(entry) for entry in deploy_stage().contract.abi]
+        have = [signature(entry) for entry in deploy_harness().contract.abi]
     want = [signature(entry) for source in (interface, ledger) for entry in source.abi]
     assert len(want) > 40
     assert [entry for entry in want if entry not in have] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.rig import deploy_token
+from tests.utils.token_chain import deploy_token
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config import ChainProfile
 from truthmark.errors import ConfigError

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.utils.indexing import HUGE, content, rebuild, trade
-from tests.utils.rig import EARLIER, account, deploy_token, recipient
 from tests.utils.rpc_server import Proxy, serve
+from tests.utils.token_chain import EARLIER, account, deploy_token, recipient
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config import ChainProfile
 from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, NodeError

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.paper_market import Paper
+from tests.utils.offline_market import OfflineMarket
 
 
 @pytest.fixture
-def paper(tmp_path: Path) -> Iterator[Paper]:
+def offline(tmp_path: Path) -> Iterator[OfflineMarket]:
     """Provide a market without a chain."""
-    market = Paper(tmp_path)
+    market = OfflineMarket(tmp_path)
     yield market
     market.close()

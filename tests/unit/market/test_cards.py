@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.utils.paper_market import Paper
+from tests.utils.offline_market import OfflineMarket
 from truthmark.errors import BlockNotFoundError, ConfigError, MalformedError
 from truthmark.market import cards as cards_module
 from truthmark.market.cards import Cards
@@ -21,10 +21,10 @@ LATER = 3_600.0
 class Shelf:
     """Where cards are read, and how often they were."""
 
-    def __init__(self, path: Path, paper: Paper, count: int) -> None:
+    def __init__(self, path: Path, offline: OfflineMarket, count: int) -> None:
         for listing in range(1, count + 1):
-            paper.list_version(listing)
-        self.versions = paper.catalogue.versions()[::-1]
+            offline.list_version(listing)
+        self.versions = offline.catalogue.versions()[::-1]
         self.ids = [v.terms_id for v in self.versions]
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {}
@@ -45,8 +45,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, paper: Paper) -> Shelf:
-    return Shelf(tmp_path / "cards.sqlite", paper, 3)
+def shelf(tmp_path: Path, offline: OfflineMarket) -> Shelf:
+    return Shelf(tmp_path / "cards.sqlite", offline, 3)
 
 
 def test_fetch__cards_are_there__are_kept_for_the_next_time(shelf: Shelf) -> None:

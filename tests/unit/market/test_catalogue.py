@@ -11,12 +11,12 @@ import pytest
 
 from tests.utils.drafts import PRICE, Listing, draft_listing, draft_purchase, make_part
 from tests.utils.drafts import Place as ContractPlace
-from tests.utils.paper_market import (
+from tests.utils.offline_market import (
     BIRTH,
     DOLLAR,
     EURO,
     PROFILE,
-    Paper,
+    OfflineMarket,
     address,
     kept,
     listed,
@@ -50,127 +50,129 @@ ENDINGS = {
 }
 
 
-def test_version__number_and_place__is_found(paper: Paper) -> None:
-    first = paper.list_version(17, 1)
-    second = paper.list_version(17, 2, price=5)
-    assert paper.catalogue.version("17").terms == second
-    found = paper.catalogue.version("17@1")
+def test_version__number_and_place__is_found(offline: OfflineMarket) -> None:
+    first = offline.list_version(17, 1)
+    second = offline.list_version(17, 2, price=5)
+    assert offline.catalogue.version("17").terms == second
+    found = offline.catalogue.version("17@1")
     assert (found.terms, found.ref, found.price) == (first, "17@1", 1_000_000)
     assert (found.status, found.listed_at) == (VersionStatus.OPEN, BIRTH + 1)
-    assert paper.catalogue.version("0x" + second.terms_id.hex()).ref == "17@2"
-    assert [v.ref for v in paper.catalogue.siblings(found)] == ["17@2", "17@1"]
+    assert offline.catalogue.version("0x" + second.terms_id.hex()).ref == "17@2"
+    assert [v.ref for v in offline.catalogue.siblings(found)] == ["17@2", "17@1"]
 
 
 @pytest.mark.parametrize("ref", ["18", "17@3", "0x" + "ab" * 32, "9" * 18])
-def test_version__nobody_listed_it__says_so(paper: Paper, ref: str) -> None:
-    paper.list_version(17, 1)
+def test_version__nobody_listed_it__says_so(offline: OfflineMarket, ref: str) -> None:
+    offline.list_version(17, 1)
     with pytest.raises(NotForSaleError, match="there is no dataset"):
-        paper.catalogue.version(ref)
+        offline.catalogue.version(ref)
 
 
 @pytest.mark.parametrize("ref", ["", "digits", "17@", "17@1@1", "-1", "0x12", "9" * 19, "17\n"])
-def test_version__no_name__says_how_to_write_one(paper: Paper, ref: str) -> None:
+def test_version__no_name__says_how_to_write_one(offline: OfflineMarket, ref: str) -> None:
     with pytest.raises(ConfigError, match="names no dataset"):
-        paper.catalogue.version(ref)
+        offline.catalogue.version(ref)
 
 
 @pytest.mark.parametrize("status", ENDINGS)
-def test_versions__after_its_events__has_that_status(paper: Paper, status: VersionStatus) -> None:
-    terms = paper.list_version(1)
-    other = paper.list_version(2)
+def test_versions__after_its_events__has_that_status(
+    offline: OfflineMarket, status: VersionStatus
+) -> None:
+    terms = offline.list_version(1)
+    other = offline.list_version(2)
     for event, args in ENDINGS[status]:
-        paper.log("registry", event, terms_id=terms.terms_id, **args)
-    assert {v.terms: v.status for v in paper.catalogue.versions()} == {
+        offline.log("registry", event, terms_id=terms.terms_id, **args)
+    assert {v.terms: v.status for v in offline.catalogue.versions()} == {
         terms: status,
         other: VersionStatus.OPEN,
     }
 
 
-def test_versions__paused_and_resumed__is_open(paper: Paper) -> None:
-    terms = paper.list_version(1)
+def test_versions__paused_and_resumed__is_open(offline: OfflineMarket) -> None:
+    terms = offline.list_version(1)
     for is_paused in (True, False, True, False):
-        paper.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=is_paused)
-    assert paper.catalogue.version("1").status is VersionStatus.OPEN
-    paper.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=True)
-    assert paper.catalogue.version("1").status is VersionStatus.PAUSED
+        offline.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=is_paused)
+    assert offline.catalogue.version("1").status is VersionStatus.OPEN
+    offline.log("registry", "VersionPaused", terms_id=terms.terms_id, is_paused=True)
+    assert offline.catalogue.version("1").status is VersionStatus.PAUSED
 
 
-def test_versions__repriced__has_the_last_price(paper: Paper) -> None:
-    terms = paper.list_version(1)
+def test_versions__repriced__has_the_last_price(offline: OfflineMarket) -> None:
+    terms = offline.list_version(1)
     for price in (7, 2**128 - 1, 3):
-        paper.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=price)
-    assert paper.catalogue.version("1").price == 3
+        offline.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=price)
+    assert offline.catalogue.version("1").price == 3
 
 
-def test_versions__filters__let_the_right_ones_pass(paper: Paper) -> None:
-    first = paper.list_version(1)
-    block = paper.log("registry", "VersionRepriced", terms_id=first.terms_id, price=1)
-    paper.list_version(2, seller=address(0xB0))
-    assert [v.ref for v in paper.catalogue.versions(after=(block, 0))] == ["2@1"]
-    assert [v.ref for v in paper.catalogue.versions(seller=address(0xB0).lower())] == ["2@1"]
-    assert [v.ref for v in paper.catalogue.versions(terms_ids=[first.terms_id])] == ["1@1"]
-    assert paper.catalogue.versions(terms_ids=[]) == []
+def test_versions__filters__let_the_right_ones_pass(offline: OfflineMarket) -> None:
+    first = offline.list_version(1)
+    block = offline.log("registry", "VersionRepriced", terms_id=first.terms_id, price=1)
+    offline.list_version(2, seller=address(0xB0))
+    assert [v.ref for v in offline.catalogue.versions(after=(block, 0))] == ["2@1"]
+    assert [v.ref for v in offline.catalogue.versions(seller=address(0xB0).lower())] == ["2@1"]
+    assert [v.ref for v in offline.catalogue.versions(terms_ids=[first.terms_id])] == ["1@1"]
+    assert offline.catalogue.versions(terms_ids=[]) == []
     with pytest.raises(ConfigError, match="is not an address"):
-        paper.catalogue.versions(seller="me")
+        offline.catalogue.versions(seller="me")
 
 
-def test_tokens__several_listings__each_once(paper: Paper) -> None:
-    assert paper.catalogue.tokens() == []
+def test_tokens__several_listings__each_once(offline: OfflineMarket) -> None:
+    assert offline.catalogue.tokens() == []
     for number, token in enumerate([DOLLAR, EURO, DOLLAR], start=1):
-        paper.list_version(number, token=token.address)
-    assert sorted(paper.catalogue.tokens()) == sorted([DOLLAR.address, EURO.address])
+        offline.list_version(number, token=token.address)
+    assert sorted(offline.catalogue.tokens()) == sorted([DOLLAR.address, EURO.address])
 
 
-def test_with_key__listed_twice__finds_both_and_no_other(paper: Paper) -> None:
+def test_with_key__listed_twice__finds_both_and_no_other(offline: OfflineMarket) -> None:
     key = Point(5, 6)
-    paper.list_version(1, public_key=key)
-    paper.list_version(2, public_key=key)
-    paper.list_version(3, public_key=Point(5, 7))
-    assert [v.ref for v in paper.catalogue.with_key(key)] == ["2@1", "1@1"]
+    offline.list_version(1, public_key=key)
+    offline.list_version(2, public_key=key)
+    offline.list_version(3, public_key=Point(5, 7))
+    assert [v.ref for v in offline.catalogue.with_key(key)] == ["2@1", "1@1"]
 
 
-def refs(paper: Paper, **filters: Any) -> list[str]:
-    ids = paper.catalogue.offered(**filters)
-    names = {v.terms_id: v.ref for v in paper.catalogue.versions()}
+def refs(offline: OfflineMarket, **filters: Any) -> list[str]:
+    ids = offline.catalogue.offered(**filters)
+    names = {v.terms_id: v.ref for v in offline.catalogue.versions()}
     return [names[terms_id] for terms_id in ids]
 
 
-def test_offered__several_versions__is_the_newest_open_one(paper: Paper) -> None:
-    paper.list_version(1, 1)
-    second = paper.list_version(1, 2)
-    paper.list_version(2, 1)
-    ended = paper.list_version(3, 1)
-    paper.log("registry", "VersionRetired", terms_id=ended.terms_id)
-    assert refs(paper) == ["2@1", "1@2"]
-    paper.log("registry", "VersionPaused", terms_id=second.terms_id, is_paused=True)
-    assert refs(paper) == ["2@1", "1@1"]
+def test_offered__several_versions__is_the_newest_open_one(offline: OfflineMarket) -> None:
+    offline.list_version(1, 1)
+    second = offline.list_version(1, 2)
+    offline.list_version(2, 1)
+    ended = offline.list_version(3, 1)
+    offline.log("registry", "VersionRetired", terms_id=ended.terms_id)
+    assert refs(offline) == ["2@1", "1@2"]
+    offline.log("registry", "VersionPaused", terms_id=second.terms_id, is_paused=True)
+    assert refs(offline) == ["2@1", "1@1"]
 
 
-def test_offered__filters__count_for_the_version_that_is_shown(paper: Paper) -> None:
+def test_offered__filters__count_for_the_version_that_is_shown(offline: OfflineMarket) -> None:
     # The older one would fit, but nobody is shown it.
-    paper.list_version(1, 1, price=5)
-    paper.list_version(1, 2, price=50)
-    paper.list_version(2, 1, price=2**100, token=EURO.address)
-    terms = paper.list_version(3, 1, price=50)
-    paper.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=10)
-    assert refs(paper, token=DOLLAR.address.lower()) == ["3@1", "1@2"]
-    assert refs(paper, max_price=10) == ["3@1"]
-    assert refs(paper, max_price=9) == []
-    assert refs(paper, max_price=2**64) == ["3@1", "1@2"]
-    assert refs(paper, max_price=2**100) == ["3@1", "2@1", "1@2"]
-    assert refs(paper, older_than=3) == ["2@1", "1@2"]
-    assert refs(paper, seller=address(0xB0)) == []
+    offline.list_version(1, 1, price=5)
+    offline.list_version(1, 2, price=50)
+    offline.list_version(2, 1, price=2**100, token=EURO.address)
+    terms = offline.list_version(3, 1, price=50)
+    offline.log("registry", "VersionRepriced", terms_id=terms.terms_id, price=10)
+    assert refs(offline, token=DOLLAR.address.lower()) == ["3@1", "1@2"]
+    assert refs(offline, max_price=10) == ["3@1"]
+    assert refs(offline, max_price=9) == []
+    assert refs(offline, max_price=2**64) == ["3@1", "1@2"]
+    assert refs(offline, max_price=2**100) == ["3@1", "2@1", "1@2"]
+    assert refs(offline, older_than=3) == ["2@1", "1@2"]
+    assert refs(offline, seller=address(0xB0)) == []
 
 
 NOW = BIRTH + 50_000
 
 
-def set_now(paper: Paper, now: int = NOW) -> None:
-    with paper.index.write() as connection:
+def set_now(offline: OfflineMarket, now: int = NOW) -> None:
+    with offline.index.write() as connection:
         connection.execute("UPDATE index_cursor SET timestamp = ?", [now])
 
 
-WINDOWS = 1_200 + BUYING_SECONDS  # of the terms on paper, and what a block may take
+WINDOWS = 1_200 + BUYING_SECONDS  # of the terms on offline, and what a block may take
 
 
 @pytest.mark.parametrize(
@@ -184,12 +186,12 @@ WINDOWS = 1_200 + BUYING_SECONDS  # of the terms on paper, and what a block may 
     ],
 )
 def test_offered__custody__must_outlast_both_windows(
-    paper: Paper, end: int, more: list[tuple[str, int]], is_buyable: bool
+    offline: OfflineMarket, end: int, more: list[tuple[str, int]], is_buyable: bool
 ) -> None:
-    set_now(paper)
+    set_now(offline)
     terms = make_terms(7)
-    paper.log("registry", "VersionListed", **listed(terms, 1, 1, 5))
-    paper.log_all(kept(terms, end=end))
+    offline.log("registry", "VersionListed", **listed(terms, 1, 1, 5))
+    offline.log_all(kept(terms, end=end))
     for event, value in more:
         rest = (
             {"custodian": terms.seller, "end": value, "active": 1}
@@ -197,32 +199,32 @@ def test_offered__custody__must_outlast_both_windows(
             else {"fined": 0}
         )
         custody_id = make_custody(terms, end=end).custody_id
-        paper.log("registry", event, custody_id=custody_id, **rest)
-    assert paper.catalogue.offered() == [terms.terms_id] * is_buyable
-    assert paper.catalogue.buyable([terms.terms_id]) == {terms.terms_id} - (
+        offline.log("registry", event, custody_id=custody_id, **rest)
+    assert offline.catalogue.offered() == [terms.terms_id] * is_buyable
+    assert offline.catalogue.buyable([terms.terms_id]) == {terms.terms_id} - (
         set() if is_buyable else {terms.terms_id}
     )
     # A further custody makes it buyable whatever became of the first one.
-    paper.log_all(kept(terms, 1, end=NOW + WINDOWS))
-    assert paper.catalogue.offered() == [terms.terms_id]
+    offline.log_all(kept(terms, 1, end=NOW + WINDOWS))
+    assert offline.catalogue.offered() == [terms.terms_id]
 
 
-def test_offered__waiting_for_custodians__shows_the_version_before(paper: Paper) -> None:
-    set_now(paper)
-    first = paper.list_version(1, 1)
+def test_offered__waiting_for_custodians__shows_the_version_before(offline: OfflineMarket) -> None:
+    set_now(offline)
+    first = offline.list_version(1, 1)
     second = make_terms(8)
-    paper.log("registry", "VersionListed", **listed(second, 1, 2, 5))
-    paper.log_all(kept(second, is_live=False))
-    assert refs(paper) == ["1@1"]
-    assert paper.catalogue.buyable([first.terms_id, second.terms_id]) == {first.terms_id}
-    paper.log("registry", "VersionPaused", terms_id=first.terms_id, is_paused=True)
-    assert refs(paper) == []
-    assert paper.catalogue.buyable([first.terms_id]) == set()
-    paper.log_all(kept(second, 1))
-    assert refs(paper) == ["1@2"]
+    offline.log("registry", "VersionListed", **listed(second, 1, 2, 5))
+    offline.log_all(kept(second, is_live=False))
+    assert refs(offline) == ["1@1"]
+    assert offline.catalogue.buyable([first.terms_id, second.terms_id]) == {first.terms_id}
+    offline.log("registry", "VersionPaused", terms_id=first.terms_id, is_paused=True)
+    assert refs(offline) == []
+    assert offline.catalogue.buyable([first.terms_id]) == set()
+    offline.log_all(kept(second, 1))
+    assert refs(offline) == ["1@2"]
 
 
-def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
+def test_offered__random_history__equals_a_plain_reading(offline: OfflineMarket) -> None:
     chooser = random.Random(11)
     entries: list[tuple[str, str, dict[str, Any]]] = []
     price: dict[bytes, int] = {}
@@ -242,8 +244,8 @@ def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
                 price[terms.terms_id] = chooser.choice([2, 200, 2**64])
                 changes.append(("VersionRepriced", {"price": price[terms.terms_id]}))
             entries += [("registry", e, {"terms_id": terms.terms_id, **a}) for e, a in changes]
-    paper.log_all(entries)
-    found = {v.terms_id: v for v in paper.catalogue.versions()}
+    offline.log_all(entries)
+    found = {v.terms_id: v for v in offline.catalogue.versions()}
     assert {key: (v.price, v.status) for key, v in found.items()} == {
         key: (price[key], state[key]) for key in state
     }
@@ -257,22 +259,24 @@ def test_offered__random_history__equals_a_plain_reading(paper: Paper) -> None:
             for _, key in sorted(newest.items(), reverse=True)
             if limit is None or price[key] <= limit
         ]
-        assert paper.catalogue.offered(max_price=limit) == expected
+        assert offline.catalogue.offered(max_price=limit) == expected
 
 
 def _terms(listing: int, number: int) -> Terms:
-    from tests.utils.paper_market import make_terms
+    from tests.utils.offline_market import make_terms
 
     return make_terms(1_000 * listing + number)
 
 
-def test_versions__terms_that_are_not_what_the_id_says__are_left_out(paper: Paper) -> None:
-    terms = paper.list_version(1)
+def test_versions__terms_that_are_not_what_the_id_says__are_left_out(
+    offline: OfflineMarket,
+) -> None:
+    terms = offline.list_version(1)
     lie = listed(replace(terms, payee=address(0xBAD)), 2, 1, 5) | {"terms_id": bytes([1]) * 32}
-    paper.log("registry", "VersionListed", **lie)
-    assert [v.ref for v in paper.catalogue.versions()] == ["1@1"]
+    offline.log("registry", "VersionListed", **lie)
+    assert [v.ref for v in offline.catalogue.versions()] == ["1@1"]
     with pytest.raises(NotForSaleError):
-        paper.catalogue.version("2")
+        offline.catalogue.version("2")
 
 
 # ----------------------------------------------------------------------- custody
@@ -300,29 +304,33 @@ def opened(sale: Listing, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_epochs__opened__are_as_the_seller_wrote_them(paper: Paper, sale: Listing) -> None:
-    paper.log("registry", "CustodyOpened", **opened(sale))
-    (epoch,) = paper.catalogue.epochs(sale.terms_id)
+def test_epochs__opened__are_as_the_seller_wrote_them(
+    offline: OfflineMarket, sale: Listing
+) -> None:
+    offline.log("registry", "CustodyOpened", **opened(sale))
+    (epoch,) = offline.catalogue.epochs(sale.terms_id)
     assert (epoch.custody, epoch.custody_id) == (sale.custody, sale.custody_id)
     assert (epoch.custodians, epoch.share_keys) == (sale.custodians, sale.share_keys)
-    assert paper.catalogue.epoch(sale.custody_id) == epoch
-    assert paper.catalogue.epochs(bytes(32)) == []
+    assert offline.catalogue.epoch(sale.custody_id) == epoch
+    assert offline.catalogue.epochs(bytes(32)) == []
 
 
-def test_epoch__unknown_or_not_what_its_id_says__is_not_there(paper: Paper, sale: Listing) -> None:
+def test_epoch__unknown_or_not_what_its_id_says__is_not_there(
+    offline: OfflineMarket, sale: Listing
+) -> None:
     lie = replace(sale.custody, fee=sale.custody.fee - 1)
-    paper.log("registry", "CustodyOpened", **opened(sale, custody=lie))
+    offline.log("registry", "CustodyOpened", **opened(sale, custody=lie))
     with pytest.raises(NotForSaleError, match="there is no custody"):
-        paper.catalogue.epoch(sale.custody_id)
-    assert paper.catalogue.epochs() == []
+        offline.catalogue.epoch(sale.custody_id)
+    assert offline.catalogue.epochs() == []
 
 
 # --------------------------------------------------------------------- purchases
 
 
-def log_purchase(paper: Paper, sale: Listing, number: int, **changes: Any) -> Any:
+def log_purchase(offline: OfflineMarket, sale: Listing, number: int, **changes: Any) -> Any:
     bought = draft_purchase(sale, changes.pop("buyer", address(0xB1)), number)
-    paper.log(
+    offline.log(
         "market",
         "Purchased",
         **{
@@ -340,9 +348,9 @@ def log_purchase(paper: Paper, sale: Listing, number: int, **changes: Any) -> An
     return bought
 
 
-def log_delivery(paper: Paper, bought: Any, index: int, until: int = 0) -> None:
+def log_delivery(offline: OfflineMarket, bought: Any, index: int, until: int = 0) -> None:
     part = make_part(bought, index)
-    paper.log(
+    offline.log(
         "market",
         "Delivered",
         purchase_id=bought.id,
@@ -355,28 +363,28 @@ def log_delivery(paper: Paper, bought: Any, index: int, until: int = 0) -> None:
     )
 
 
-def log_end(paper: Paper, bought: Any, event: str) -> None:
+def log_end(offline: OfflineMarket, bought: Any, event: str) -> None:
     if event == "Refunded":
         args: dict[str, Any] = {"buyer": bought.receipt.buyer, "amount": 1}
     else:
-        table = paper.index.event_table("market", "Settled")
+        table = offline.index.event_table("market", "Settled")
         known = {"payee": address(1), "buyer": bought.receipt.buyer}
         args = {
             p.name: known.get(p.name, bytes(32) if p.type == "bytes32" else 0)
             for p in table.event.inputs
         }
-    paper.log("market", event, **(args | {"purchase_id": bought.id}))
+    offline.log("market", event, **(args | {"purchase_id": bought.id}))
 
 
-def test_purchases__each_stage__has_its_status(paper: Paper, sale: Listing) -> None:
-    paid, delivered, settled, refunded = (log_purchase(paper, sale, n) for n in range(4))
-    log_delivery(paper, paid, 3)
+def test_purchases__each_stage__has_its_status(offline: OfflineMarket, sale: Listing) -> None:
+    paid, delivered, settled, refunded = (log_purchase(offline, sale, n) for n in range(4))
+    log_delivery(offline, paid, 3)
     for bought in (delivered, settled):
-        log_delivery(paper, bought, 2)
-        log_delivery(paper, bought, 1, until=1_500)
-    log_end(paper, settled, "Settled")
-    log_end(paper, refunded, "Refunded")
-    found = {p.purchase_id: p for p in paper.catalogue.purchases()}
+        log_delivery(offline, bought, 2)
+        log_delivery(offline, bought, 1, until=1_500)
+    log_end(offline, settled, "Settled")
+    log_end(offline, refunded, "Refunded")
+    found = {p.purchase_id: p for p in offline.catalogue.purchases()}
     assert [found[b.id].status for b in (paid, delivered, settled, refunded)] == [
         PurchaseStatus.PAID,
         PurchaseStatus.DELIVERED,
@@ -391,12 +399,12 @@ def test_purchases__each_stage__has_its_status(paper: Paper, sale: Listing) -> N
     assert (found[paid.id].receipt, found[paid.id].bought_at) == (paid.receipt, BIRTH + 1)
 
 
-def test_purchases__filters__let_the_right_ones_pass(paper: Paper, sale: Listing) -> None:
-    mine = log_purchase(paper, sale, 0)
-    log_delivery(paper, mine, 1)
-    other = log_purchase(paper, sale, 1, buyer=address(0xB2))
-    log_delivery(paper, other, 2)
-    catalogue = paper.catalogue
+def test_purchases__filters__let_the_right_ones_pass(offline: OfflineMarket, sale: Listing) -> None:
+    mine = log_purchase(offline, sale, 0)
+    log_delivery(offline, mine, 1)
+    other = log_purchase(offline, sale, 1, buyer=address(0xB2))
+    log_delivery(offline, other, 2)
+    catalogue = offline.catalogue
     for filters, expected in (
         ({"buyer": address(0xB1)}, [mine]),
         ({"purchase_id": other.id}, [other]),
@@ -411,16 +419,16 @@ def test_purchases__filters__let_the_right_ones_pass(paper: Paper, sale: Listing
 
 
 def test_purchases__receipt_that_is_not_what_its_id_says__is_left_out(
-    paper: Paper, sale: Listing
+    offline: OfflineMarket, sale: Listing
 ) -> None:
-    log_purchase(paper, sale, 0, price=PRICE - 1)
-    assert paper.catalogue.purchases() == []
+    log_purchase(offline, sale, 0, price=PRICE - 1)
+    assert offline.catalogue.purchases() == []
 
 
 # -------------------------------------------------------------------- the chain
 
 
-def registry_says(paper: Paper, *answers: Any, endpoints: int = 1) -> list[Any]:
+def registry_says(offline: OfflineMarket, *answers: Any, endpoints: int = 1) -> list[Any]:
     """Let the registry's `versions` answer this at each endpoint; return what is asked."""
     asked: list[Any] = []
 
@@ -434,10 +442,10 @@ def registry_says(paper: Paper, *answers: Any, endpoints: int = 1) -> list[Any]:
             raise EndpointsDisagreeError("two endpoints")
         return answers[0]
 
-    paper.chain.registry = SimpleNamespace(functions=SimpleNamespace(versions=versions))
-    paper.chain.rpc = SimpleNamespace(endpoints=("one", "two")[:endpoints])
-    paper.chain.agreed_call = agreed
-    paper.chain.final_block = lambda: "final"
+    offline.chain.registry = SimpleNamespace(functions=SimpleNamespace(versions=versions))
+    offline.chain.rpc = SimpleNamespace(endpoints=("one", "two")[:endpoints])
+    offline.chain.agreed_call = agreed
+    offline.chain.final_block = lambda: "final"
     return asked
 
 
@@ -445,50 +453,50 @@ def word(status: int = 1, price: int = 9, listing_id: int = 4, version: int = 1)
     return SimpleNamespace(status=status, price=price, listing_id=listing_id, version=version)
 
 
-def test_standing__named_the_same__gives_status_and_price(paper: Paper) -> None:
-    paper.list_version(4)
-    registry_says(paper, word(status=2))
-    status = paper.catalogue.status(paper.catalogue.version("4"))
+def test_standing__named_the_same__gives_status_and_price(offline: OfflineMarket) -> None:
+    offline.list_version(4)
+    registry_says(offline, word(status=2))
+    status = offline.catalogue.status(offline.catalogue.version("4"))
     assert status == (VersionStatus.PAUSED, 9)
 
 
 @pytest.mark.parametrize("named", [{"listing_id": 5}, {"version": 2}])
 def test_standing__chain_has_it_under_another_name__is_refused(
-    paper: Paper, named: dict[str, int]
+    offline: OfflineMarket, named: dict[str, int]
 ) -> None:
-    paper.list_version(4)
-    registry_says(paper, word(**named))
+    offline.list_version(4)
+    registry_says(offline, word(**named))
     with pytest.raises(EndpointsDisagreeError, match="does not know these terms as 4@1"):
-        paper.catalogue.status(paper.catalogue.version("4"))
+        offline.catalogue.status(offline.catalogue.version("4"))
 
 
-def test_standing__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
-    paper.list_version(4)
-    registry_says(paper, word(status=77))
+def test_standing__status_that_there_is_not__is_the_endpoints_fault(offline: OfflineMarket) -> None:
+    offline.list_version(4)
+    registry_says(offline, word(status=77))
     with pytest.raises(MalformedReplyError, match="unknown status 77; try another one"):
-        paper.catalogue.status(paper.catalogue.version("4"))
+        offline.catalogue.status(offline.catalogue.version("4"))
 
 
-def test_states__status_that_there_is_not__is_the_endpoints_fault(paper: Paper) -> None:
+def test_states__status_that_there_is_not__is_the_endpoints_fault(offline: OfflineMarket) -> None:
     custodies = SimpleNamespace(custodies=lambda custody_id: custody_id)
-    paper.chain.registry = SimpleNamespace(functions=custodies)
-    paper.chain.batch = lambda calls, *, block: [(77, *[0] * 10) for _ in calls]
+    offline.chain.registry = SimpleNamespace(functions=custodies)
+    offline.chain.batch = lambda calls, *, block: [(77, *[0] * 10) for _ in calls]
     epoch: Any = SimpleNamespace(custody_id=bytes(32))
     with pytest.raises(MalformedReplyError, match="unknown status 77; try another one"):
-        paper.catalogue.states([epoch])
+        offline.catalogue.states([epoch])
 
 
-def test_require_agreed__two_endpoints_say_the_same__passes(paper: Paper) -> None:
-    paper.list_version(4)
-    asked = registry_says(paper, word(), word(), endpoints=2)
-    paper.catalogue.require_agreed(paper.catalogue.version("4"))
+def test_require_agreed__two_endpoints_say_the_same__passes(offline: OfflineMarket) -> None:
+    offline.list_version(4)
+    asked = registry_says(offline, word(), word(), endpoints=2)
+    offline.catalogue.require_agreed(offline.catalogue.version("4"))
     assert asked[-1] == "final"
 
 
-def test_require_agreed__one_endpoint__has_nobody_to_ask(paper: Paper) -> None:
-    paper.list_version(4)
-    asked = registry_says(paper, word(listing_id=5))
-    paper.catalogue.require_agreed(paper.catalogue.version("4"))
+def test_require_agreed__one_endpoint__has_nobody_to_ask(offline: OfflineMarket) -> None:
+    offline.list_version(4)
+    asked = registry_says(offline, word(listing_id=5))
+    offline.catalogue.require_agreed(offline.catalogue.version("4"))
     assert asked == []
 
 
@@ -501,12 +509,12 @@ def test_require_agreed__one_endpoint__has_nobody_to_ask(paper: Paper) -> None:
     ],
 )
 def test_require_agreed__another_name_or_not_final__is_refused(
-    paper: Paper, answers: list[Any], kind: type[Exception]
+    offline: OfflineMarket, answers: list[Any], kind: type[Exception]
 ) -> None:
-    paper.list_version(4)
-    registry_says(paper, *answers, endpoints=2)
+    offline.list_version(4)
+    registry_says(offline, *answers, endpoints=2)
     with pytest.raises(kind):
-        paper.catalogue.require_agreed(paper.catalogue.version("4"))
+        offline.catalogue.require_agreed(offline.catalogue.version("4"))
 
 
 PARTS = {2: Point(3, 4), 1: Point(5, 6)}
@@ -525,7 +533,7 @@ PARTS = {2: Point(3, 4), 1: Point(5, 6)}
     ],
 )
 def test_require_noted__what_the_market_noted__must_be_these_parts(
-    paper: Paper,
+    offline: OfflineMarket,
     status: PurchaseStatus,
     noted: dict[int, Point],
     kind: type[Exception] | None,
@@ -537,35 +545,35 @@ def test_require_noted__what_the_market_noted__must_be_these_parts(
         asked.append((call, block))
         return SimpleNamespace(status=int(status), parts=parts_hash(noted))
 
-    paper.chain.market = SimpleNamespace(functions=SimpleNamespace(purchases=lambda it: it))
-    paper.chain.agreed_call = agreed
-    paper.chain.final_block = lambda: "final"
+    offline.chain.market = SimpleNamespace(functions=SimpleNamespace(purchases=lambda it: it))
+    offline.chain.agreed_call = agreed
+    offline.chain.final_block = lambda: "final"
     with contextlib.nullcontext() if kind is None else pytest.raises(kind, match="use another end"):
-        paper.catalogue.require_parts_recorded(purchase, PARTS)
+        offline.catalogue.require_parts_recorded(purchase, PARTS)
     assert asked == [(purchase.purchase_id, "final")]
 
 
 # ------------------------------------------------------------------- validators
 
 
-def test_validators__key_changed__has_the_last_and_remembers_all(paper: Paper) -> None:
+def test_validators__key_changed__has_the_last_and_remembers_all(offline: OfflineMarket) -> None:
     for validator in (address(1), address(2)):
-        paper.log(
+        offline.log(
             "staking",
             "ValidatorRegistered",
-            **_arguments(paper, "ValidatorRegistered", validator, bytes([1]) * 32),
+            **_arguments(offline, "ValidatorRegistered", validator, bytes([1]) * 32),
         )
-    paper.log(
+    offline.log(
         "staking",
         "EncryptionKeyChanged",
-        **_arguments(paper, "EncryptionKeyChanged", address(1), bytes([2]) * 32),
+        **_arguments(offline, "EncryptionKeyChanged", address(1), bytes([2]) * 32),
     )
-    keys = {v.address: v.encryption_key for v in paper.catalogue.validators()}
+    keys = {v.address: v.encryption_key for v in offline.catalogue.validators()}
     assert keys == {address(1): bytes([2]) * 32, address(2): bytes([1]) * 32}
-    assert paper.catalogue.encryption_keys(address(1)) == [bytes([1]) * 32, bytes([2]) * 32]
-    assert paper.catalogue.encryption_keys(address(3)) == []
+    assert offline.catalogue.encryption_keys(address(1)) == [bytes([1]) * 32, bytes([2]) * 32]
+    assert offline.catalogue.encryption_keys(address(3)) == []
 
 
-def _arguments(paper: Paper, event: str, validator: str, key: bytes) -> dict[str, Any]:
+def _arguments(offline: OfflineMarket, event: str, validator: str, key: bytes) -> dict[str, Any]:
     known = {"validator": validator, "operator": validator, "encryption_key": key}
-    return {p.name: known[p.name] for p in paper.index.event_table("staking", event).event.inputs}
+    return {p.name: known[p.name] for p in offline.index.event_table("staking", event).event.inputs}

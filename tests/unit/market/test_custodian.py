@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.utils.drafts import Place, draft_listing, draft_purchase
-from tests.utils.paper_market import DOLLAR, address
+from tests.utils.offline_market import DOLLAR, address
 from truthmark.market.catalogue import Epoch, EpochState, Purchase
 from truthmark.market.custodian import Seat, is_due, seats
 from truthmark.market.drafts.delivery import turn_order

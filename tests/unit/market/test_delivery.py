@@ -17,7 +17,7 @@ from tests.utils.drafts import (
     proof_tuple,
     scalar,
 )
-from tests.utils.paper_market import DOLLAR, address
+from tests.utils.offline_market import DOLLAR, address
 from truthmark.errors import KeysError, MalformedError
 from truthmark.hashing import keccak256, sha256
 from truthmark.keys.curve import multiply

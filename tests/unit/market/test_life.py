@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.utils.paper_market import BIRTH, Paper, address, kept, make_custody
+from tests.utils.offline_market import BIRTH, OfflineMarket, address, kept, make_custody
 from truthmark.market.catalogue import Offer
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.life import (
@@ -24,16 +24,16 @@ def offer(validator: str) -> Offer:
     return Offer(Validator(validator, bytes(32)), {}, 1, 1, 1, 1, 1, True, 1)
 
 
-def at(paper: Paper, now: int) -> None:
-    paper.chain.time = lambda: now
-    paper.chain.staking = SimpleNamespace(address=address(0xC2))
+def at(offline: OfflineMarket, now: int) -> None:
+    offline.chain.time = lambda: now
+    offline.chain.staking = SimpleNamespace(address=address(0xC2))
 
 
-def signs(paper: Paper) -> dict[str, Signs]:
-    return find_signs(paper.session, [offer(KEEPER), offer(OTHER)], patience=0)
+def signs(offline: OfflineMarket) -> dict[str, Signs]:
+    return find_signs(offline.session, [offer(KEEPER), offer(OTHER)], patience=0)
 
 
-def log_offer(paper: Paper, validator: str) -> int:
+def log_offer(offline: OfflineMarket, validator: str) -> int:
     struct = {
         "fees": [],
         "max_bytes": 0,
@@ -43,11 +43,11 @@ def log_offer(paper: Paper, validator: str) -> int:
         "max_lock": 0,
         "url": "",
     }
-    return paper.log("staking", "OfferPublished", validator=validator, offer=struct)
+    return offline.log("staking", "OfferPublished", validator=validator, offer=struct)
 
 
-def log_delivery(paper: Paper, custody_id: bytes, index: int) -> int:
-    return paper.log(
+def log_delivery(offline: OfflineMarket, custody_id: bytes, index: int) -> int:
+    return offline.log(
         "market",
         "Delivered",
         purchase_id=bytes(32),
@@ -60,8 +60,8 @@ def log_delivery(paper: Paper, custody_id: bytes, index: int) -> int:
     )
 
 
-def accept(paper: Paper) -> int:
-    return paper.log(
+def accept(offline: OfflineMarket) -> int:
+    return offline.log(
         "registry",
         "CustodyAccepted",
         custody_id=bytes(32),
@@ -71,16 +71,16 @@ def accept(paper: Paper) -> int:
     )
 
 
-def extend(paper: Paper) -> int:
-    return paper.log(
+def extend(offline: OfflineMarket) -> int:
+    return offline.log(
         "registry", "CustodyExtended", custody_id=bytes(32), custodian=KEEPER, end=1, active=1
     )
 
 
-def deliver(paper: Paper) -> int:
-    terms = paper.list_version(1)
+def deliver(offline: OfflineMarket) -> int:
+    terms = offline.list_version(1)
     custody = make_custody(terms, 1, lock=5)
-    paper.log(
+    offline.log(
         "registry",
         "CustodyOpened",
         custody_id=custody.custody_id,
@@ -89,22 +89,22 @@ def deliver(paper: Paper) -> int:
         custodians=[address(1), KEEPER],
         share_keys=[(1, 2), (3, 4)],
     )
-    return log_delivery(paper, custody.custody_id, 2)
+    return log_delivery(offline, custody.custody_id, 2)
 
 
 @pytest.mark.parametrize("act", [accept, extend, deliver])
-def test_find_signs__node_acted_within_a_day__shows_life(paper: Paper, act: Any) -> None:
-    block = act(paper)
-    at(paper, BIRTH + block + RECENT_SECONDS)
-    assert signs(paper) == {KEEPER: Signs(has_acted=True), OTHER: Signs()}
-    at(paper, BIRTH + block + RECENT_SECONDS + 1)
-    assert signs(paper) == {KEEPER: Signs(), OTHER: Signs()}
+def test_find_signs__node_acted_within_a_day__shows_life(offline: OfflineMarket, act: Any) -> None:
+    block = act(offline)
+    at(offline, BIRTH + block + RECENT_SECONDS)
+    assert signs(offline) == {KEEPER: Signs(has_acted=True), OTHER: Signs()}
+    at(offline, BIRTH + block + RECENT_SECONDS + 1)
+    assert signs(offline) == {KEEPER: Signs(), OTHER: Signs()}
 
 
-def test_find_signs__only_an_offer__comes_between(paper: Paper) -> None:
-    block = log_offer(paper, KEEPER)
-    at(paper, BIRTH + block + RECENT_SECONDS)
-    found = signs(paper)
+def test_find_signs__only_an_offer__comes_between(offline: OfflineMarket) -> None:
+    block = log_offer(offline, KEEPER)
+    at(offline, BIRTH + block + RECENT_SECONDS)
+    found = signs(offline)
     assert found == {KEEPER: Signs(has_offered=True), OTHER: Signs()}
     assert not found[KEEPER].shows_life  # a person publishes it, on any machine
     assert Signs(answers=True).rank < found[KEEPER].rank < found[OTHER].rank
@@ -118,27 +118,27 @@ def test_signs__acted_but_nothing_answers_now__is_chosen_after_those_who_show_li
     assert Signs(answers=True, has_acted=True).shows_life
 
 
-def test_find_signs__nobody_offers__asks_nobody(paper: Paper) -> None:
-    assert find_signs(paper.session, []) == {}
+def test_find_signs__nobody_offers__asks_nobody(offline: OfflineMarket) -> None:
+    assert find_signs(offline.session, []) == {}
 
 
 def test_seller_seen_at__whatever_sellers_do__counts_and_that_of_others_does_not(
-    paper: Paper,
+    offline: OfflineMarket,
 ) -> None:
-    mine = paper.list_version(1)
-    other = paper.list_version(2, seller=address(0xB0))
-    version = paper.catalogue.version("1")
+    mine = offline.list_version(1)
+    other = offline.list_version(2, seller=address(0xB0))
+    version = offline.catalogue.version("1")
     listed = BIRTH + 2  # the custody is opened in the block behind the listing
-    assert seller_seen_at(paper.session, version) == listed
-    paper.log("registry", "VersionRepriced", terms_id=other.terms_id, price=3)
-    log_delivery(paper, make_custody(other).custody_id, 1)
-    assert seller_seen_at(paper.session, version) == listed
+    assert seller_seen_at(offline.session, version) == listed
+    offline.log("registry", "VersionRepriced", terms_id=other.terms_id, price=3)
+    log_delivery(offline, make_custody(other).custody_id, 1)
+    assert seller_seen_at(offline.session, version) == listed
     for act in (
-        lambda: paper.log("registry", "VersionRepriced", terms_id=mine.terms_id, price=3),
-        lambda: paper.log("registry", "VersionPaused", terms_id=mine.terms_id, is_paused=False),
-        lambda: log_delivery(paper, make_custody(mine).custody_id, 1),
-        lambda: paper.log_all(kept(mine, 1)[:1]),
-        lambda: paper.log(
+        lambda: offline.log("registry", "VersionRepriced", terms_id=mine.terms_id, price=3),
+        lambda: offline.log("registry", "VersionPaused", terms_id=mine.terms_id, is_paused=False),
+        lambda: log_delivery(offline, make_custody(mine).custody_id, 1),
+        lambda: offline.log_all(kept(mine, 1)[:1]),
+        lambda: offline.log(
             "registry",
             "CustodyExtended",
             custody_id=make_custody(mine).custody_id,
@@ -148,18 +148,20 @@ def test_seller_seen_at__whatever_sellers_do__counts_and_that_of_others_does_not
         ),
     ):
         block = act()
-        assert seller_seen_at(paper.session, version) == BIRTH + block
-    seen = seller_seen_at(paper.session, version)
-    at(paper, seen + RECENT_SECONDS)
-    assert not is_seller_silent(paper.session, version)
-    at(paper, seen + RECENT_SECONDS + 1)
-    assert is_seller_silent(paper.session, version)
+        assert seller_seen_at(offline.session, version) == BIRTH + block
+    seen = seller_seen_at(offline.session, version)
+    at(offline, seen + RECENT_SECONDS)
+    assert not is_seller_silent(offline.session, version)
+    at(offline, seen + RECENT_SECONDS + 1)
+    assert is_seller_silent(offline.session, version)
 
 
-def test_seller_seen_at__custodians_deliver__says_nothing_of_the_seller(paper: Paper) -> None:
-    terms = paper.list_version(1)
+def test_seller_seen_at__custodians_deliver__says_nothing_of_the_seller(
+    offline: OfflineMarket,
+) -> None:
+    terms = offline.list_version(1)
     custody = make_custody(terms, 1, lock=5)
-    block = paper.log(
+    block = offline.log(
         "registry",
         "CustodyOpened",
         custody_id=custody.custody_id,
@@ -168,5 +170,5 @@ def test_seller_seen_at__custodians_deliver__says_nothing_of_the_seller(paper: P
         custodians=[KEEPER],
         share_keys=[(1, 2)],
     )
-    log_delivery(paper, custody.custody_id, 1)
-    assert seller_seen_at(paper.session, paper.catalogue.version("1")) == BIRTH + block
+    log_delivery(offline, custody.custody_id, 1)
+    assert seller_seen_at(offline.session, offline.catalogue.version("1")) == BIRTH + block

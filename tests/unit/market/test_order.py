@@ -24,7 +24,7 @@ from tests.utils.drafts import (
     scalar,
 )
 from tests.utils.drafts import draft_evidence as plain_evidence
-from tests.utils.paper_market import DOLLAR, address
+from tests.utils.offline_market import DOLLAR, address
 from tests.utils.rpc_server import results, serve
 from truthmark.chain.rpc import RpcClient
 from truthmark.cid import raw_cid

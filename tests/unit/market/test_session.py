@@ -14,7 +14,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from tests.utils.drafts import private_key, scalar
-from tests.utils.paper_market import CHAIN_ID, DOLLAR, Paper, address
+from tests.utils.offline_market import CHAIN_ID, DOLLAR, OfflineMarket, address
 from truthmark.codec import open_container, read_manifest
 from truthmark.config import ChainProfile, Settings, load_settings
 from truthmark.errors import (
@@ -64,17 +64,17 @@ class FakeJournal:
         return self.done[key]
 
 
-class Desk:
+class SessionHarness:
     """A session whose account's history a test sets by hand."""
 
-    def __init__(self, paper: Paper) -> None:
-        self.session = paper.session
+    def __init__(self, offline: OfflineMarket) -> None:
+        self.session = offline.session
         self.journal = FakeJournal()
         self.session.__dict__ |= {"journal": self.journal, "signer": OWNER}
         self.session._signer = OWNER
         self.nonce = 0
         self.contract = SimpleNamespace(address=address(0xC0), role="registry")
-        paper.chain.rpc = SimpleNamespace(call=lambda *_: hex(self.nonce))
+        offline.chain.rpc = SimpleNamespace(call=lambda *_: hex(self.nonce))
 
     def call(self, data: bytes = b"abcd") -> Any:
         contract = self.contract
@@ -87,53 +87,55 @@ class Desk:
 
 
 @pytest.fixture
-def desk(paper: Paper) -> Desk:
-    return Desk(paper)
+def harness(offline: OfflineMarket) -> SessionHarness:
+    return SessionHarness(offline)
 
 
-def test_send_order__given_again_later__is_sent_again(desk: Desk) -> None:
+def test_send_order__given_again_later__is_sent_again(harness: SessionHarness) -> None:
     for nonce in (0, 1):
-        desk.nonce = nonce
-        desk.session.send_repeatable(desk.call(), "fund")
-    assert len(set(desk.journal.sent)) == 2
+        harness.nonce = nonce
+        harness.session.send_repeatable(harness.call(), "fund")
+    assert len(set(harness.journal.sent)) == 2
 
 
-def test_send_order__repeated_after_a_kill__is_waited_for(desk: Desk) -> None:
-    call = desk.call()
+def test_send_order__repeated_after_a_kill__is_waited_for(harness: SessionHarness) -> None:
+    call = harness.call()
     # Killed after it was sent; by now it is mined, so the account's nonce has moved on.
-    desk.journal.on_its_way["fund:begun"] = call.intent("fund:begun", "fund")
-    desk.nonce = 1
-    assert desk.session.send_repeatable(call, "fund").key == "fund:begun"
-    assert desk.journal.sent == []
+    harness.journal.on_its_way["fund:begun"] = call.intent("fund:begun", "fund")
+    harness.nonce = 1
+    assert harness.session.send_repeatable(call, "fund").key == "fund:begun"
+    assert harness.journal.sent == []
 
 
-def test_send__orders_about_purchases_alike_in_64_bits__are_both_sent(desk: Desk) -> None:
+def test_send__orders_about_purchases_alike_in_64_bits__are_both_sent(
+    harness: SessionHarness,
+) -> None:
     """A buyer chooses salts until the ids of two purchases begin alike."""
     alike = [SimpleNamespace(purchase_id=b"\xab" * 8 + bytes([number]) * 24) for number in range(2)]
     keys = [batch_key("deliver:1", [purchase]) for purchase in alike]  # type: ignore[list-item]
     for key in keys:
-        desk.session.send(desk.call(), key, "deliver 1 part")
-    assert desk.journal.sent == keys
+        harness.session.send(harness.call(), key, "deliver 1 part")
+    assert harness.journal.sent == keys
 
 
-def test_send_order__something_else_is_on_its_way__is_sent(desk: Desk) -> None:
-    other = desk.call(b"other")
-    desk.journal.on_its_way["x"] = other.intent("x", "fund")
-    desk.session.send_repeatable(desk.call(), "fund")
-    assert len(desk.journal.sent) == 1
+def test_send_order__something_else_is_on_its_way__is_sent(harness: SessionHarness) -> None:
+    other = harness.call(b"other")
+    harness.journal.on_its_way["x"] = other.intent("x", "fund")
+    harness.session.send_repeatable(harness.call(), "fund")
+    assert len(harness.journal.sent) == 1
 
 
-def test_send__done_under_its_key__is_not_sent_again(desk: Desk) -> None:
-    first = desk.session.send(desk.call(), "buy:1", "buy")
-    assert desk.session.send(desk.call(b"another proof"), "buy:1", "buy") is first
-    desk.journal.on_its_way["buy:2"] = desk.call().intent("buy:2", "buy")
-    assert desk.session.send(desk.call(), "buy:2", "buy").key == "buy:2"
-    assert desk.journal.sent == ["buy:1"]
+def test_send__done_under_its_key__is_not_sent_again(harness: SessionHarness) -> None:
+    first = harness.session.send(harness.call(), "buy:1", "buy")
+    assert harness.session.send(harness.call(b"another proof"), "buy:1", "buy") is first
+    harness.journal.on_its_way["buy:2"] = harness.call().intent("buy:2", "buy")
+    assert harness.session.send(harness.call(), "buy:2", "buy").key == "buy:2"
+    assert harness.journal.sent == ["buy:1"]
 
 
-def test_send__refused_before__is_sent_again(desk: Desk) -> None:
-    desk.journal.done["buy:1"] = SimpleNamespace(succeeded=False)
-    assert desk.session.send(desk.call(), "buy:1", "buy").succeeded
+def test_send__refused_before__is_sent_again(harness: SessionHarness) -> None:
+    harness.journal.done["buy:1"] = SimpleNamespace(succeeded=False)
+    assert harness.session.send(harness.call(), "buy:1", "buy").succeeded
 
 
 # -------------------------------------------------------------------- allowances
@@ -142,13 +144,15 @@ def test_send__refused_before__is_sent_again(desk: Desk) -> None:
 class Allowances:
     """A token whose `approve` a test lets refuse."""
 
-    def __init__(self, desk: Desk, allowed: int, *, only_from_zero: bool = False) -> None:
-        self.desk = desk
+    def __init__(
+        self, harness: SessionHarness, allowed: int, *, only_from_zero: bool = False
+    ) -> None:
+        self.harness = harness
         self.allowed = allowed
         self.only_from_zero = only_from_zero
         self.functions = self
-        desk.session.token = lambda address: self  # type: ignore[assignment, method-assign, return-value]
-        desk.session.send_repeatable = self.take  # type: ignore[assignment, method-assign]
+        harness.session.token = lambda address: self  # type: ignore[assignment, method-assign, return-value]
+        harness.session.send_repeatable = self.take  # type: ignore[assignment, method-assign]
 
     def allowance(self, owner: str, spender: str) -> Any:
         return SimpleNamespace(call=lambda: self.allowed)
@@ -160,55 +164,57 @@ class Allowances:
         if self.only_from_zero and self.allowed and amount:
             raise RevertedError("not from there")
         self.allowed = amount
-        self.desk.journal.sent.append(purpose)
+        self.harness.journal.sent.append(purpose)
 
 
-def test_allow__enough_or_nothing_to_take__sends_nothing(desk: Desk) -> None:
-    token = Allowances(desk, 7)
-    desk.session.allow(DOLLAR.address, address(1), 7)
+def test_allow__enough_or_nothing_to_take__sends_nothing(harness: SessionHarness) -> None:
+    token = Allowances(harness, 7)
+    harness.session.allow(DOLLAR.address, address(1), 7)
     token.allowed = 0
-    desk.session.allow(DOLLAR.address, address(1), 0)
-    assert desk.journal.sent == []
+    harness.session.allow(DOLLAR.address, address(1), 0)
+    assert harness.journal.sent == []
 
 
-def test_allow__too_little__approves_what_is_needed(desk: Desk) -> None:
-    token = Allowances(desk, 6)
-    desk.session.allow(DOLLAR.address, address(1), 7_000_000)
+def test_allow__too_little__approves_what_is_needed(harness: SessionHarness) -> None:
+    token = Allowances(harness, 6)
+    harness.session.allow(DOLLAR.address, address(1), 7_000_000)
     assert token.allowed == 7_000_000
-    assert desk.journal.sent == ["allow 7 TUSD to be taken"]
+    assert harness.journal.sent == ["allow 7 TUSD to be taken"]
 
 
-def test_allow__token_takes_it_only_from_zero__ends_the_old_one_first(desk: Desk) -> None:
-    token = Allowances(desk, 6, only_from_zero=True)
-    desk.session.allow(DOLLAR.address, address(1), 7)
+def test_allow__token_takes_it_only_from_zero__ends_the_old_one_first(
+    harness: SessionHarness,
+) -> None:
+    token = Allowances(harness, 6, only_from_zero=True)
+    harness.session.allow(DOLLAR.address, address(1), 7)
     assert token.allowed == 7
-    assert len(desk.journal.sent) == 2
+    assert len(harness.journal.sent) == 2
 
 
 def test_allow__token_refuses_anyhow__is_its_refusal(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: SessionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = Allowances(desk, 0)
+    token = Allowances(harness, 0)
 
     def refuse(amount: int, purpose: str) -> None:
         raise RevertedError("frozen")
 
-    monkeypatch.setattr(desk.session, "send_repeatable", refuse)
+    monkeypatch.setattr(harness.session, "send_repeatable", refuse)
     with pytest.raises(RevertedError, match="frozen"):
-        desk.session.allow(DOLLAR.address, address(1), 7)
+        harness.session.allow(DOLLAR.address, address(1), 7)
     assert token.allowed == 0
 
 
 # ------------------------------------------------------------------------- turns
 
 
-def test_alone__threads__take_turns(paper: Paper) -> None:
+def test_alone__threads__take_turns(offline: OfflineMarket) -> None:
     inside, most = 0, 0
 
     def work() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with paper.session.exclusive("buy"):
+            with offline.session.exclusive("buy"):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -221,25 +227,25 @@ def test_alone__threads__take_turns(paper: Paper) -> None:
     assert most == 1
 
 
-def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
+def test_alone__another_process_is_killed__gives_way(offline: OfflineMarket) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
         "from truthmark.config import Settings\n"
         "from truthmark.market.session import Session\n"
-        "from tests.utils.paper_market import PROFILE\n"
+        "from tests.utils.offline_market import PROFILE\n"
         "s = Session(Settings(home=Path(sys.argv[1])))\n"
         "s.__dict__['profile'] = PROFILE\n"
         "with s.exclusive('buy'):\n"
         "    print('in', flush=True)\n"
         "    time.sleep(60)\n"
     )
-    home = str(paper.session.home)
+    home = str(offline.session.home)
     child = subprocess.Popen([sys.executable, "-c", code, home], stdout=subprocess.PIPE, text=True)
     entered = threading.Event()
 
     def enter() -> None:
-        with paper.session.exclusive("buy"):
+        with offline.session.exclusive("buy"):
             entered.set()
 
     try:
@@ -248,7 +254,7 @@ def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.2)
-        with paper.session.exclusive("something else"):
+        with offline.session.exclusive("something else"):
             pass
     finally:
         child.kill()
@@ -257,12 +263,12 @@ def test_alone__another_process_is_killed__gives_way(paper: Paper) -> None:
     thread.join()
 
 
-def test_alone__home_cannot_be_written__says_so(paper: Paper) -> None:
-    paper.session.home.mkdir(parents=True, exist_ok=True)
-    (paper.session.home / "locks").write_text("a file")
+def test_alone__home_cannot_be_written__says_so(offline: OfflineMarket) -> None:
+    offline.session.home.mkdir(parents=True, exist_ok=True)
+    (offline.session.home / "locks").write_text("a file")
     with (
         pytest.raises(ConfigError, match="give rights to the home folder"),
-        paper.session.exclusive("buy"),
+        offline.session.exclusive("buy"),
     ):
         raise AssertionError("it went on without the lock")
 
@@ -398,18 +404,18 @@ def separator(name: str, version: str, chain_id: int, token: str) -> bytes:
     )
 
 
-def permit(paper: Paper, token: PermitToken) -> Any:
-    paper.session._signer = OWNER
-    paper.session.__dict__["signer"] = OWNER
-    paper.chain.time = lambda: 5_000
-    return sign_permit(paper.session, token, address(0xC1), 123)  # type: ignore[arg-type]
+def permit(offline: OfflineMarket, token: PermitToken) -> Any:
+    offline.session._signer = OWNER
+    offline.session.__dict__["signer"] = OWNER
+    offline.chain.time = lambda: 5_000
+    return sign_permit(offline.session, token, address(0xC1), 123)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_sign_permit__token_with_permits__is_signed_for_it_alone(
-    paper: Paper, version: str
+    offline: OfflineMarket, version: str
 ) -> None:
-    deadline, v, r, s = permit(paper, PermitToken(version=version))
+    deadline, v, r, s = permit(offline, PermitToken(version=version))
     assert deadline == 5_000 + PERMIT_SECONDS
     message = encode_typed_data(
         {
@@ -450,23 +456,27 @@ def test_sign_permit__token_with_permits__is_signed_for_it_alone(
     ],
 )
 def test_sign_permit__domain_that_is_not_understood__signs_nothing(
-    paper: Paper, token: PermitToken
+    offline: OfflineMarket, token: PermitToken
 ) -> None:
-    assert permit(paper, token) is None
+    assert permit(offline, token) is None
 
 
 @pytest.mark.parametrize("function", ["name", "DOMAIN_SEPARATOR", "nonces"])
-def test_sign_permit__token_without_permits__signs_nothing(paper: Paper, function: str) -> None:
+def test_sign_permit__token_without_permits__signs_nothing(
+    offline: OfflineMarket, function: str
+) -> None:
     token = PermitToken()
     token.answers[function] = ChainError("no such function")
-    assert permit(paper, token) is None
+    assert permit(offline, token) is None
 
 
-def test_sign_permit__chain_is_away__does_not_take_it_for_a_token_without(paper: Paper) -> None:
+def test_sign_permit__chain_is_away__does_not_take_it_for_a_token_without(
+    offline: OfflineMarket,
+) -> None:
     token = PermitToken()
     token.answers["name"] = ChainUnavailableError("gone")
     with pytest.raises(ChainUnavailableError):
-        permit(paper, token)
+        permit(offline, token)
 
 
 # ------------------------------------------------------------------------ packing

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.utils.drafts import scalar
-from tests.utils.paper_market import DOLLAR, address
+from tests.utils.offline_market import DOLLAR, address
 from truthmark.cid import raw_cid
 from truthmark.codec import Manifest
 from truthmark.config import Windows

@@ -130,11 +130,11 @@ def test_replicas__some_hold_it__each_by_name(
 def test_read_block__all_fail__most_hopeful_kind_and_all_reasons(far: MemoryStore) -> None:
     cid = raw_cid(bytes(32))
     gone = Failing(StorageUnavailableError("gone: does not answer; start it"))
-    liar = Failing(BlockMismatchError("liar: other bytes; use another"))
+    lying_store = Failing(BlockMismatchError("lying store: other bytes; use another"))
     with pytest.raises(StorageUnavailableError, match=r"no block.*other bytes.*does not answer"):
-        MultiStore([far, liar, gone]).read_block(cid)
+        MultiStore([far, lying_store, gone]).read_block(cid)
     with pytest.raises(BlockMismatchError):
-        MultiStore([far, liar]).read_block(cid)
+        MultiStore([far, lying_store]).read_block(cid)
     with pytest.raises(BlockNotFoundError):
         MultiStore([far, MemoryStore()]).read_block(cid)
 

@@ -22,7 +22,7 @@ from truthmark.testing.network import Devnet
 CUSTODIANS = ("custodian1", "custodian2", "custodian3")
 
 
-class World:
+class DemoNetwork:
     """Everything that runs, and its end.
 
     Args:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A market on paper: an index whose events a test writes itself, and no chain."""
+"""A market on offline: an index whose events a test writes itself, and no chain."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ def make_terms(number: int, **changes: Any) -> Terms:
     return Terms(**(values | changes))
 
 
-class Paper:
+class OfflineMarket:
     """The index, a catalogue over it, and a session that has it.
 
     Attributes:

@@ -5,7 +5,7 @@
 # pragma nonreentrancy off
 """
 @title Second Door
-@custom:contract-name SecondDoor
+@custom:contract-name ProxyToken
 @license AGPL-3.0-only
 @author The Truthmark authors
 @notice The second address of a token with two addresses and one set of balances, as some old
@@ -27,7 +27,7 @@ allowance: public(HashMap[address, HashMap[address, uint256]])
 @deploy
 def __init__(first_: address):
     """
-    @notice Open a second door.
+    @notice Open a second way to the same balances.
     @param first_ The token, which must let this contract in.
     """
     FIRST = IFirstDoor(first_)
