@@ -36,6 +36,7 @@ class ScriptedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # head and body in one packet
             disable_nagle_algorithm = True
 
             def answer(self) -> None:
