@@ -151,7 +151,7 @@ class Dataset:
         why_not: Why it cannot be bought now.
         listed_price: Also where it cannot be bought now.
         delivery: How long the key may take.
-        inspection: How long a buyer may complain.
+        inspection: How long a buyer may dispute.
         bond: What the seller put up, if anything.
         gate: Who admits buyers, if anybody.
         custody: The newest first.
@@ -238,12 +238,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class WrongKey:
-    """A key that was proven wrong on this machine, and what a complaint costs and brings.
+    """A key that was proven wrong on this machine, and what a dispute costs and brings.
 
     Attributes:
         cost: For gas; empty where nobody says it.
         brings: What comes back and what of the bond comes on top.
-        until: When complaints end; empty where the sale is refundable without one.
+        until: When disputes end; empty where the sale is refundable without one.
         is_late: Whether that has passed.
     """
 

@@ -27,8 +27,8 @@ from tests.utils.drafts import (
     Place,
     Purchase,
     address_of_role,
-    complain_arguments,
     deliver_arguments,
+    dispute_arguments,
     draft_evidence,
     draft_listing,
     draft_purchase,
@@ -288,9 +288,9 @@ def measure_listing(bench: Bench) -> None:
     paused = bench.registry.send("set_version_paused", terms, True, sender=bench.seller)
     bench.row("pause a version", paused)
     bench.registry.send("set_version_paused", terms, False, sender=bench.seller)
-    bench.registry.send("fund", terms, 10**6, sender=bench.stranger)
-    fund = bench.registry.send("fund", terms, 10**6, sender=bench.stranger)
-    bench.row("fund a keeping pot", fund)
+    bench.registry.send("top_up", terms, 10**6, sender=bench.stranger)
+    topped_up = bench.registry.send("top_up", terms, 10**6, sender=bench.stranger)
+    bench.row("top up a keeping balance", topped_up)
 
     bench.travel(listing.custody.end - bench.now - listing.custody.term_seconds // 3 + 1)
     votes = []
@@ -309,7 +309,7 @@ def measure_listing(bench: Bench) -> None:
     bench.travel(2 * 7 * 86_400)
     release = bench.registry.send("release", *listing.keeping, sender=bench.stranger)
     bench.row("release of four custodians", release)
-    bench.row("wind up", bench.registry.send("wind_up", terms, sender=bench.stranger))
+    bench.row("close a version", bench.registry.send("close_version", terms, sender=bench.stranger))
 
 
 def measure_buying(bench: Bench) -> None:
@@ -410,8 +410,8 @@ def measure_delivering(bench: Bench) -> None:
     bench.row("withdraw", entry)
 
 
-def measure_complaining(bench: Bench) -> None:
-    """Complain about one shard of a thousand."""
+def measure_disputing(bench: Bench) -> None:
+    """Dispute one shard of a thousand."""
     content = make_content(7, 1_000, frozenset({999}))
     rows = (("the first", 2, 4, None), ("", 2, 4, 160_000), ("", 1, 1, None), ("", 8, 15, None))
     for note, threshold, n, floor in rows:
@@ -420,12 +420,12 @@ def measure_complaining(bench: Bench) -> None:
         for index in range(1, threshold + 1):
             bench.deliver(index, [purchase])
         parts = {j: make_part(purchase, j) for j in range(1, threshold + 1)}
-        arguments = complain_arguments(purchase, draft_evidence(purchase, parts, 999))
-        gas = bench.market.send("complain_derivation", *arguments, sender=bench.stranger)
-        name = f"complain, t = {threshold}, 1,000 shards"
+        arguments = dispute_arguments(purchase, draft_evidence(purchase, parts, 999))
+        gas = bench.market.send("dispute_key", *arguments, sender=bench.stranger)
+        name = f"dispute, t = {threshold}, 1,000 shards"
         bench.row(f"{name}, {note}" if note else name, gas, floor)
         if note:
-            bench.row("refund of a delivered purchase, version dead", bench.refund([purchase]))
+            bench.row("refund of a delivered purchase, version revoked", bench.refund([purchase]))
 
 
 def measure_staking(bench: Bench) -> None:
@@ -444,7 +444,7 @@ PARTS: tuple[Callable[[Bench], None], ...] = (
     measure_listing,
     measure_buying,
     measure_delivering,
-    measure_complaining,
+    measure_disputing,
     measure_staking,
 )
 

@@ -12,7 +12,7 @@
 @custom:security There is no owner here. A part counts only with a proof that it is the committed
         share of the key, made for this purchase; so nobody can dispute a delivery, and what
         is missing at the deadline sends the money back.
-@custom:kill The registry's `pause` stops `buy`; deliver, settle, confirm, refund, complain and
+@custom:kill The registry's `pause` stops `buy`; deliver, settle, confirm, refund, dispute and
         withdraw cannot be stopped.
 """
 
@@ -75,7 +75,7 @@ def __init__(registry_: IDatasetRegistry, proofs_: IDeliveryProofs, treasury_: a
     """
     @notice Fix the other contracts for good.
     @param registry_ The dataset registry; it must name this contract as its market.
-    @param proofs_ The contract that decides complaints.
+    @param proofs_ The contract that decides disputes.
     @param treasury_ Who gets the protocol fees.
     """
     assert registry_.address != empty(address), "market: registry is zero"
@@ -167,7 +167,7 @@ def confirm(
 ):
     """
     @notice Settle before the inspection window ends.
-    @dev Only the buyer. It ends the right to complain, so no client calls it by itself.
+    @dev Only the buyer. It ends the right to dispute, so no client calls it by itself.
     @param terms The version's terms.
     @param custody The purchase's custody.
     @param custodians Their addresses, ascending.
@@ -178,7 +178,7 @@ def confirm(
 
 
 @external
-def complain_derivation(
+def dispute_key(
     terms: IDatasetRegistry.Terms,
     custody: IDatasetRegistry.Custody,
     receipt: IDatasetMarket.Receipt,
@@ -186,7 +186,8 @@ def complain_derivation(
 ):
     """
     @notice Prove that the delivered key does not open a shard that the seller committed to.
-    @dev Anyone who holds the buyer's secret; the reward goes to the buyer of the receipt. Kills the
+    @dev Anyone who holds the buyer's secret; the reward goes to the buyer of the receipt. Revokes
+         the
          version: every purchase that is not settled can then be refunded. Publishes the key.
     @param terms The version's terms.
     @param custody The purchase's custody.
@@ -200,14 +201,14 @@ def complain_derivation(
     assert state.status == t.PURCHASE_DELIVERED, "market: not delivered"
     assert block.timestamp <= state.deadline, "market: inspection is over"
     key: ICurve.Point = staticcall PROOFS.wrong_key(terms, receipt.base, state.parts, evidence)
-    log IDatasetMarket.Complained(
+    log IDatasetMarket.KeyDisputed(
         purchase_id=purchase_id,
         terms_id=custody.terms_id,
         shard=evidence.shard.index,
         key_point=key,
     )
     # Reverts where the version has ended already, so a bond is paid once.
-    extcall REGISTRY.kill(terms, custody, receipt.buyer)
+    extcall REGISTRY.revoke(terms, custody, receipt.buyer)
 
 
 # --------------------------------------------------------------- delivering
@@ -257,7 +258,7 @@ def deliver(
             delivery.proof,
         ), "market: wrong proof"
         state.delivered |= bit
-        # So that a complaint brings the parts and not their proofs. 192 bits, as pairs of parts
+        # So that a dispute brings the parts and not their proofs. 192 bits, as pairs of parts
         # with one hash could be looked for: a part follows from keys that buyer and custodians
         # choose.
         state.parts = (
@@ -311,7 +312,7 @@ def refund(
     @notice Credit the buyers of purchases that were not delivered in time, or whose version is
             dead.
     @dev Anyone. Skips purchases that are not ready. A late delivery closes the custody to
-         buyers and fines each custodian who was obliged and silent; a dead version
+         buyers and fines each custodian who was obliged and silent; a revoked version
          is the seller's fault and fines nobody.
     @param terms The version's terms.
     @param custody The purchases' custody.
@@ -325,14 +326,14 @@ def refund(
     version_word, custody_word, is_paused = staticcall REGISTRY.standing(
         custody.terms_id, custody_id
     )
-    is_dead: bool = version_word & t.MASK_8 == t.VERSION_DEAD
+    is_revoked: bool = version_word & t.MASK_8 == t.VERSION_REVOKED
     keepers: IDatasetRegistry.CustodyState = t._unpack_custody(custody_word)
     silent: uint256 = 0
     is_late: bool = False
     for receipt: IDatasetMarket.Receipt in receipts:
         purchase_id: bytes32 = self._id(custody_id, receipt)
         state: IDatasetMarket.PurchaseState = self._unpack(self._purchases[purchase_id])
-        if state.status == t.PURCHASE_PAID and not is_dead:
+        if state.status == t.PURCHASE_PAID and not is_revoked:
             if block.timestamp <= state.deadline:
                 continue
             is_late = True
@@ -341,7 +342,7 @@ def refund(
             if state.deadline + terms.inspection_seconds <= keepers.previous_end:
                 obliged |= keepers.previous_active
             silent |= obliged & ~state.delivered
-        elif not is_dead or (
+        elif not is_revoked or (
             state.status != t.PURCHASE_PAID and state.status != t.PURCHASE_DELIVERED
         ):
             continue
@@ -351,7 +352,7 @@ def refund(
         ledger._credit(terms.token, receipt.buyer, amount)
         log IDatasetMarket.Refunded(purchase_id=purchase_id, buyer=receipt.buyer, amount=amount)
     if is_late:
-        extcall REGISTRY.close(custody, silent)
+        extcall REGISTRY.close_custody(custody, silent)
 
 
 # -------------------------------------------------------------------- views
@@ -472,7 +473,7 @@ def _settle(
     # The custody itself is checked through the purchase's id, which contains its hash.
     assert custody.terms_id == t._terms_id(terms), "market: other terms"
     assert custody.custodians == t._custodians_hash(custodians), "market: other custodians"
-    assert not self._is_dead(custody.terms_id), "market: version is dead"
+    assert not self._is_revoked(custody.terms_id), "market: version is revoked"
     to_payee: uint256 = 0
     to_treasury: uint256 = 0
     # How many parts each custodian delivered.
@@ -503,12 +504,12 @@ def _settle(
 
 @internal
 @view
-def _is_dead(terms_id: bytes32) -> bool:
+def _is_revoked(terms_id: bytes32) -> bool:
     version_word: uint256 = 0
     custody_word: uint256 = 0
     is_paused: bool = False
     version_word, custody_word, is_paused = staticcall REGISTRY.standing(terms_id, empty(bytes32))
-    return version_word & t.MASK_8 == t.VERSION_DEAD
+    return version_word & t.MASK_8 == t.VERSION_REVOKED
 
 
 @internal

@@ -31,7 +31,7 @@ from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
-from truthmark.market.buyer import Buyer, WrongKeyComplaint
+from truthmark.market.buyer import Buyer, WrongKeyDispute
 from truthmark.market.catalogue import Epoch, Version
 from truthmark.market.custodian import Custodian, Seat, seats
 from truthmark.market.drafts.custody import DIRECT
@@ -358,13 +358,13 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     try:
         buyer.receive(copied, buyer.wait(purchase), bytes_folder)
         raise AssertionError("a wrong key was taken for the right one")
-    except WrongKeyComplaint as complaint:
-        transcript.refused("selling bytes that one's key does not open", str(complaint))
-        receipts = buyer.complain(complaint)
+    except WrongKeyDispute as dispute:
+        transcript.refused("selling bytes that one's key does not open", str(dispute))
+        receipts = buyer.dispute(dispute)
     now = wealth(victim, dollar.address, victim.address)
     assert now - had == 5 * 10**6  # the price, and half the bond
     transcript.verified(
-        f"one complaint ({receipts[0].gas_used:,} gas) brought the price and half the bond back",
+        f"one dispute ({receipts[0].gas_used:,} gas) brought the price and half the bond back",
         "the contract",
     )
 
@@ -534,7 +534,7 @@ def _retire(transcript: Transcript, network: DemoNetwork) -> None:
             Seller(seller).retire(version)
         network.warp(max(v.terms.delivery_seconds + v.terms.inspection_seconds for v in mine) + 5)
         for version in mine:
-            Seller(seller).wind_up(version)
+            Seller(seller).close(version)
         bonds = sum(version.terms.bond for version in mine)
         shown = seller.profile.format_amount(bonds, mine[0].terms.token)
         transcript.verified(

@@ -73,7 +73,7 @@ def _open(purchase: Purchase) -> None:
             st.session_state[held] = services.open_purchase(purchase.key, progress)
     opened = st.session_state.get(held)
     if isinstance(opened, WrongKey):
-        _complaint(purchase, opened)
+        _dispute(purchase, opened)
     elif isinstance(opened, Opened):
         _contents(purchase, opened)
 
@@ -98,35 +98,35 @@ def _contents(purchase: Purchase, opened: Opened) -> None:
             )
 
 
-def _complaint(purchase: Purchase, wrong: WrongKey) -> None:
+def _dispute(purchase: Purchase, wrong: WrongKey) -> None:
     st.error("This key does not open the data that the seller promised.", icon=":material/error:")
     if wrong.is_late:
-        st.markdown(f"Complaints ended at {wrong.until}; nothing can be done about this purchase.")
+        st.markdown(f"Disputes ended at {wrong.until}; nothing can be done about this purchase.")
         return
     cost = f"about **{literal(wrong.cost)}** for gas" if wrong.cost else "gas"
     st.markdown(
-        f"A complaint proves that to the contract. It costs {cost} and "
+        f"A dispute proves that to the contract. It costs {cost} and "
         f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
         f"the listing for everybody."
     )
-    st.fragment(_time_to_complain, run_every=TICK_SECONDS)(purchase, wrong)
+    st.fragment(_time_to_dispute, run_every=TICK_SECONDS)(purchase, wrong)
     if (
         st.button(
-            "Complain",
-            key=f"purchase_complain_{purchase.key}",
+            "Dispute",
+            key=f"purchase_dispute_{purchase.key}",
             type="primary",
             icon=":material/report:",
         )
         and unlock_first()
     ):
         with shown(services.TruthmarkError), st.spinner("Proving it to the contract"):
-            brought = services.complain(purchase.key)
+            brought = services.dispute(purchase.key)
             del st.session_state[f"purchase_opened_{purchase.key}"]
-            st.session_state["purchase_news"] = f"The complaint was right: {brought} came to you."
+            st.session_state["purchase_news"] = f"The dispute was right: {brought} came to you."
             st.rerun()
 
 
-def _time_to_complain(purchase: Purchase, wrong: WrongKey) -> None:
+def _time_to_dispute(purchase: Purchase, wrong: WrongKey) -> None:
     now = services.wrong_key(purchase.key) or wrong
     if now.is_late:
         st.session_state[f"purchase_opened_{purchase.key}"] = now

@@ -19,8 +19,8 @@ from app.services.accounts import (
 )
 from app.services.browsing import search, tokens
 from app.services.buying import (
-    complain,
     credits,
+    dispute,
     forget_price,
     may_be_paid_already,
     open_purchase,
@@ -59,12 +59,12 @@ __all__ = [
     "back_up",
     "choose_account",
     "choose_role",
-    "complain",
     "credits",
     "custody_of",
     "dataset",
     "deal_again",
     "discard",
+    "dispute",
     "forget_price",
     "is_local",
     "list_packed",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paying, waiting for the key, opening, complaining, taking money back."""
+"""Paying, waiting for the key, opening, disputing, taking money back."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from truthmark.errors import (
     ConfigError,
     MarketError,
 )
-from truthmark.market.buyer import Buyer, Quote, WrongKeyComplaint
+from truthmark.market.buyer import Buyer, Quote, WrongKeyDispute
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.records import (
@@ -44,7 +44,7 @@ from truthmark.types import Progress
 
 FIRST_ROWS: Final = 20
 _MAX_FILES: Final = 50
-_QUOTE, _COMPLAINT = (f"services.{name}" for name in ("quote", "complaint"))
+_QUOTE, _DISPUTE = (f"services.{name}" for name in ("quote", "dispute"))
 _DOUBT: Final = "paid_before"
 
 
@@ -157,9 +157,9 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
     folder = buyer.fetch(version, progress)
     try:
         opened = buyer.receive(version, purchase, folder)
-    except WrongKeyComplaint as complaint:
-        st.session_state[_COMPLAINT] = (key, complaint)
-        return _wrong_key(session, complaint)
+    except WrongKeyDispute as dispute:
+        st.session_state[_DISPUTE] = (key, dispute)
+        return _wrong_key(session, dispute)
     with open_container(opened.folder, cek=opened.cek) as container:
         tables = [_first_rows(container, file) for file in container.tables[:MAX_TABLES]]
         files = [file for file in container.files if not file.is_table]
@@ -199,7 +199,7 @@ def save_purchase(key: str, folder: str, progress: Progress) -> str:
         return str(container.extract(target, progress=progress))
 
 
-def complain(key: str) -> str:
+def dispute(key: str) -> str:
     """Prove on the chain that the key of a purchase is wrong; return what came back.
 
     Raises:
@@ -207,15 +207,15 @@ def complain(key: str) -> str:
         TruthmarkError: The market refuses, or the account is locked.
     """
     session = my_session()
-    held = st.session_state.get(_COMPLAINT)
+    held = st.session_state.get(_DISPUTE)
     if held is None or held[0] != key:
         raise MarketError("the key has to be checked first; open the purchase again")
-    complaint: WrongKeyComplaint = held[1]
-    Buyer(session).complain(complaint)
-    token = complaint.opened.version.terms.token
+    dispute: WrongKeyDispute = held[1]
+    Buyer(session).dispute(dispute)
+    token = dispute.opened.version.terms.token
     Settlement(session).withdraw(token, session.address)
-    st.session_state.pop(_COMPLAINT)
-    return _brings(session, complaint)
+    st.session_state.pop(_DISPUTE)
+    return _brings(session, dispute)
 
 
 def take_back(key: str) -> str:
@@ -275,7 +275,7 @@ def _is_refundable(session: Session, purchase: Purchase) -> bool:
         return True
     version = version_of(session, purchase.terms_id)
     is_open = purchase.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
-    return is_open and version.status is VersionStatus.DEAD
+    return is_open and version.status is VersionStatus.REVOKED
 
 
 def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
@@ -323,40 +323,40 @@ def _note(session: Session, purchase: Purchase, version: Version, can_refund: bo
         return "Your money was given back."
     if purchase.status is PurchaseStatus.SETTLED:
         return "Finished: the seller is paid, and the data is yours to open."
-    if version.status is VersionStatus.DEAD:
+    if version.status is VersionStatus.REVOKED:
         return "The key of this data set was proven wrong: take your money back."
     if can_refund:
         return "The key did not come in time: take your money back."
     if purchase.status is PurchaseStatus.PAID:
         return f"The key comes until {until}, or you can take your money back."
     if now > purchase.deadline:
-        return "The contract has verified the key. The time for complaints is over."
+        return "The contract has verified the key. The time for disputes is over."
     return (
         "The contract has verified the key. The seller is paid later; should the key not open the "
-        f"data, you can complain until {until}."
+        f"data, you can dispute until {until}."
     )
 
 
 def wrong_key(key: str) -> views.WrongKey | None:
     """Return what `open_purchase` found to be wrong, with the time that is left now."""
     session = my_synced_session()
-    held = st.session_state.get(_COMPLAINT)
+    held = st.session_state.get(_DISPUTE)
     return _wrong_key(session, held[1]) if held is not None and held[0] == key else None
 
 
-def _wrong_key(session: Session, complaint: WrongKeyComplaint) -> views.WrongKey:
-    opened, now = complaint.opened, chain_now(session)
-    cost = Buyer(session).complaint_cost(complaint)
+def _wrong_key(session: Session, dispute: WrongKeyDispute) -> views.WrongKey:
+    opened, now = dispute.opened, chain_now(session)
+    cost = Buyer(session).dispute_cost(dispute)
     return views.WrongKey(
         cost="" if cost is None else session.profile.format_native(cost),
-        brings=_brings(session, complaint),
+        brings=_brings(session, dispute),
         until=format_time(opened.purchase.deadline, now),
         is_late=now > opened.purchase.deadline,
     )
 
 
-def _brings(session: Session, complaint: WrongKeyComplaint) -> str:
-    opened = complaint.opened
+def _brings(session: Session, dispute: WrongKeyDispute) -> str:
+    opened = dispute.opened
     token = opened.version.terms.token
-    reward = session.profile.format_amount(complaint.reward, token)
+    reward = session.profile.format_amount(dispute.reward, token)
     return f"{_paid(session, opened.purchase)} and {reward} of the seller's bond"

@@ -37,7 +37,7 @@ _STATUS: Final = {
     VersionStatus.PAUSED: "paused by the seller",
     VersionStatus.RETIRED: "no longer sold",
     VersionStatus.CLOSED: "no longer sold",
-    VersionStatus.DEAD: "its key was proven wrong: do not buy it",
+    VersionStatus.REVOKED: "its key was proven wrong: do not buy it",
 }
 
 

@@ -19,7 +19,7 @@ from truthmark.market.session import Session
 _CONTRACTS: Final = {
     "registry": ("Registry", "terms, versions, prices, bonds, custody"),
     "market": ("Market", "purchases, deliveries, buyers' money"),
-    "proofs": ("Proofs", "decides complaints about wrong keys"),
+    "proofs": ("Proofs", "decides disputes about wrong keys"),
     "staking": ("Staking", "what custodians have at stake"),
     "token": ("Stake token", "what is staked"),
 }

@@ -34,8 +34,8 @@ _VERSION_EVENTS: Final = (
     "VersionRepriced",
     "VersionPaused",
     "VersionRetired",
-    "VersionKilled",
-    "VersionWoundUp",
+    "VersionRevoked",
+    "VersionClosed",
 )
 
 

@@ -52,7 +52,7 @@ def sell_options() -> views.SellOptions:
             (
                 name,
                 f"{name}: the key comes within {duration(preset.delivery)}, then "
-                f"{duration(preset.inspection)} to complain",
+                f"{duration(preset.inspection)} to dispute",
             )
             for name, preset in session.profile.windows.items()
         ),

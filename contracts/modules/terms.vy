@@ -23,7 +23,7 @@ VERSION_OPEN: constant(uint256) = 1
 VERSION_PAUSED: constant(uint256) = 2
 VERSION_RETIRED: constant(uint256) = 3
 VERSION_CLOSED: constant(uint256) = 4
-VERSION_DEAD: constant(uint256) = 5
+VERSION_REVOKED: constant(uint256) = 5
 
 # Status of an epoch of custody; 0 is an epoch that does not exist.
 CUSTODY_OPENED: constant(uint256) = 1

@@ -205,7 +205,7 @@ def test_withdraw__refunded_by_somebody_else__is_paid_out(start: Start, market: 
 
 
 @pytest.mark.chain
-def test_complain__wrong_key__price_and_half_the_bond_come_back(start: Start, market: AppMarket):
+def test_dispute__wrong_key__price_and_half_the_bond_come_back(start: Start, market: AppMarket):
     copied = market.copy(market.versions["cancer"], price="3 TUSD", bond="10 TUSD")
     had = held(market, "buyer2")
     at = again(start("dataset", role="buyer2", dataset=copied.ref))
@@ -218,7 +218,7 @@ def test_complain__wrong_key__price_and_half_the_bond_come_back(start: Start, ma
     assert "This key does not open the data that the seller promised." in text
     assert "brings back 3 TUSD and 5 TUSD of the seller's bond" in text
     assert "ETH" in text  # what it costs
-    click(at, "Complain")
+    click(at, "Dispute")
     assert "3 TUSD and 5 TUSD of the seller's bond came to you." in page(at)
     assert held(market, "buyer2") == had + 5_000_000
     at = again(start("dataset", role="buyer2", dataset=copied.ref))

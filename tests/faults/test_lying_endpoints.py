@@ -295,13 +295,13 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
     assert again.epoch.custody_id == dealt.epoch.custody_id
 
 
-def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
+def test_top_up__refusal_invented__is_not_paid_again_on_one_endpoints_word(
     harness: MarketHarness, sale: Sale, lying_endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = harness.net.session("seller", rpc=(lying_endpoint.url,))
     seller = Seller(session)
     session.catalogue.sync()
-    pot = seller.pot(sale.version)
+    keeping_balance = seller.keeping_balance(sale.version)
 
     def refused(request: dict[str, Any], answer: dict[str, Any]) -> None:
         if request["method"] == "eth_getTransactionReceipt" and answer.get("result"):
@@ -310,7 +310,7 @@ def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
     session.allow(harness.token, session.chain.registry.address, 10**9)
     lying_endpoint.changes.append(refused)
     with pytest.raises(RevertedError):
-        seller.fund(sale.version, 10**6)
+        seller.top_up(sale.version, 10**6)
     session.close()
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
     with (
@@ -318,11 +318,11 @@ def test_fund__refusal_invented__is_not_paid_again_on_one_endpoints_word(
         pytest.raises(ConfigError, match=r"only one chain endpoint says so.*add another"),
     ):
         alone.catalogue.sync()
-        Seller(alone).fund(sale.version, 10**6)
+        Seller(alone).top_up(sale.version, 10**6)
     with (
         harness.net.session("seller", rpc=(lying_endpoint.url, *harness.net.profile.rpc)) as both,
         pytest.raises(EndpointsDisagreeError),
     ):
         both.catalogue.sync()
-        Seller(both).fund(sale.version, 10**6)
-    assert seller.pot(sale.version) == pot + 10**6
+        Seller(both).top_up(sale.version, 10**6)
+    assert seller.keeping_balance(sale.version) == keeping_balance + 10**6

@@ -157,7 +157,7 @@ def try_part(rng: random.Random, store: MemoryStore, cid: CID, data: bytes, fold
 
 
 def try_index(rng: random.Random, origin: LocalStore, cid: CID) -> None:
-    """The index is made anew, or at worst complained about; the bytes are never wrong."""
+    """The index is made anew, or at worst disputed; the bytes are never wrong."""
     path = origin.root / "index.sqlite"
     whole = path.read_bytes()
     try:

@@ -22,8 +22,8 @@ from tests.utils.drafts import (
     TERM,
     Listing,
     Purchase,
-    complain_arguments,
     deliver_arguments,
+    dispute_arguments,
     draft_evidence,
     draft_listing,
     draft_purchase,
@@ -152,21 +152,17 @@ def test_sale__wrong_part__refused(protocol: Protocol, now: Any) -> None:
         )
 
 
-def test_complaint__wrong_key__version_dead_and_bond_shared(protocol: Protocol, now: Any) -> None:
+def test_dispute__wrong_key__version_revoked_and_bond_shared(protocol: Protocol, now: Any) -> None:
     listing = list_it(protocol, now, wrong=frozenset({1}))
     purchase = buy_it(protocol, listing)
     parts = {index: deliver_it(protocol, purchase, index) for index in (3, 1)}
     owed = protocol.credits(protocol.buyer, protocol.registry)
     with ape.reverts("proofs: key opens the shard"):
         evidence = draft_evidence(purchase, parts, 0)
-        protocol.market.complain_derivation(
-            *complain_arguments(purchase, evidence), sender=protocol.buyer
-        )
+        protocol.market.dispute_key(*dispute_arguments(purchase, evidence), sender=protocol.buyer)
     evidence = draft_evidence(purchase, parts, 1)
-    protocol.market.complain_derivation(
-        *complain_arguments(purchase, evidence), sender=protocol.stranger
-    )
-    assert protocol.registry.versions(listing.terms_id).status == VersionStatus.DEAD
+    protocol.market.dispute_key(*dispute_arguments(purchase, evidence), sender=protocol.stranger)
+    assert protocol.registry.versions(listing.terms_id).status == VersionStatus.REVOKED
     assert protocol.credits(protocol.buyer, protocol.registry) == owed + BOND // 2
     before = protocol.credits(protocol.buyer)
     protocol.market.refund(

@@ -129,9 +129,9 @@ def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
     table = pd.read_parquet(next((tmp_path / "data").glob("*.parquet")))
     pd.testing.assert_frame_equal(table, frame)
     assert held(buyer) == buyers - 25_000_000
-    assert address(buyer) in buyer("show", ref).ok().out  # may still complain
+    assert address(buyer) in buyer("show", ref).ok().out  # may still dispute
 
-    seller("settle", ref).refused(8, "may complain until")
+    seller("settle", ref).refused(8, "may dispute until")
     net.warp(7_300)
     assert "25 TUSD" in seller("settle", ref).ok().out
     seller("settle", ref).refused(8, "nothing to settle")
@@ -160,7 +160,7 @@ def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(
     assert "waits for it" in stands()
     assert f"`truthmark deliver {ref}`, before" in seller("sales", ref).ok().out
     seller("deliver", ref).ok()
-    assert "truthmark complain" in stands()
+    assert "truthmark dispute" in stands()
     # A full disk, or a folder that is lost later, costs nothing.
     for place in (tmp_path / "one", tmp_path / "two"):
         buyer("get", ref, "--to", place).ok()
@@ -435,18 +435,18 @@ def copied(net: Devnet, seller: Person, sold: Lister, tmp_path: Path) -> str:
     return listed.ok().out.strip()
 
 
-def test_get__key_is_wrong__says_what_a_complaint_brings_and_sends_it_on_a_yes(
+def test_get__key_is_wrong__says_what_a_dispute_brings_and_sends_it_on_a_yes(
     net: Devnet, buyer: Person, copied: str, tmp_path: Path
 ) -> None:
     before = held(buyer)
     buyer("buy", copied, *PLENTY).ok()
     Person(net.home("copycat"))("deliver").ok()
-    shown = buyer("get", copied, tmp_path / "d", stdin="n\n").refused(8, "truthmark complain")
+    shown = buyer("get", copied, tmp_path / "d", stdin="n\n").refused(8, "truthmark dispute")
     assert "5 TUSD and 4 TUSD of the seller's bond" in shown.err
     assert "ETH for gas" in shown.err
-    buyer("complain", copied, stdin="y\n").refused(8, "was proven wrong")
+    buyer("dispute", copied, stdin="y\n").refused(8, "was proven wrong")
     assert held(buyer) == before + 4_000_000
-    buyer("buy", copied, *PLENTY).refused(8, "dead")
+    buyer("buy", copied, *PLENTY).refused(8, "revoked")
     assert "do not buy" in buyer("show", copied).ok().out
     assert not (tmp_path / "d").exists()
 
@@ -472,14 +472,14 @@ def test_get__key_proven_wrong_while_waiting__brings_the_money_back(
     buyer("buy", copied, *PLENTY).ok()
     Person(net.home("copycat"))("deliver").ok()
     other("buy", copied, *PLENTY).ok()
-    buyer("complain", copied, "--yes").refused(8, "was proven wrong")
+    buyer("dispute", copied, "--yes").refused(8, "was proven wrong")
     shown = other("get", copied, tmp_path / "d", stdin="y\n").refused(8, "paid back")
     assert "somebody proved" in shown.err
     assert held(other) == before
 
 
 @pytest.mark.parametrize("how", ["random bytes", "no table"])
-def test_complain__right_key_opens_nothing_readable__says_that_no_contract_sees_it(
+def test_dispute__right_key_opens_nothing_readable__says_that_no_contract_sees_it(
     net: Devnet, buyer: Person, tmp_path: Path, how: str
 ) -> None:
     from tests.utils.containers import Draft, Part, forge
@@ -504,27 +504,27 @@ def test_complain__right_key_opens_nothing_readable__says_that_no_contract_sees_
     seller("deliver", ref).ok()
     before = held(buyer)
     evidence = tmp_path / "evidence.json"
-    shown = buyer("complain", ref, "--evidence", evidence, "--yes").refused(8, "cannot be read")
+    shown = buyer("dispute", ref, "--evidence", evidence, "--yes").refused(8, "cannot be read")
     assert "is the one that the seller committed to" in shown.err
     assert "no contract sees that" in shown.err
     assert evidence.exists() == (how == "random bytes")
     assert held(buyer) == before
     if evidence.exists():
         assert json.loads(evidence.read_text())["shard"] == len(parts) - 1
-        buyer("complain", ref, "--evidence", evidence).refused(3, "exists; name a new file")
+        buyer("dispute", ref, "--evidence", evidence).refused(3, "exists; name a new file")
     else:
         assert "have to show the key" in shown.err
     buyer("get", ref, tmp_path / "got", *PLENTY).refused(4, "error")
     assert not (tmp_path / "got").exists()
 
 
-def test_complain__key_is_right__is_refused(seller: Person, buyer: Person, sold: Lister) -> None:
+def test_dispute__key_is_right__is_refused(seller: Person, buyer: Person, sold: Lister) -> None:
     ref = sold(price="1 TUSD")
-    buyer("complain", ref).refused(8, "not bought")
+    buyer("dispute", ref).refused(8, "not bought")
     buyer("buy", ref, *PLENTY).ok()
-    buyer("complain", ref).refused(8, "has not come yet")
+    buyer("dispute", ref).refused(8, "has not come yet")
     seller("deliver", ref).ok()
-    buyer("complain", ref, "--yes").refused(8, "nothing to complain about")
+    buyer("dispute", ref, "--yes").refused(8, "nothing to dispute")
 
 
 # ------------------------------------------------------------------------- selling
@@ -704,19 +704,19 @@ def test_reprice_pause_resume_retire__by_the_seller__take_effect(
     seller("pause", ref).ok()
     buyer("buy", ref, *PLENTY).refused(8, "paused")
     seller("resume", ref).ok()
-    assert "paid into" in seller("fund", ref, "2 TUSD").ok().out
-    assert "paid into" in buyer("fund", ref, "1 TUSD", stdin="y\n").ok().out
-    buyer("fund", ref, "1 TUSD", stdin="n\n").refused(8, "nothing was paid")
-    seller("wind-up", ref).refused(8, "truthmark retire")
+    assert "paid into" in seller("top-up", ref, "2 TUSD").ok().out
+    assert "paid into" in buyer("top-up", ref, "1 TUSD", stdin="y\n").ok().out
+    buyer("top-up", ref, "1 TUSD", stdin="n\n").refused(8, "nothing was paid")
+    seller("close", ref).refused(8, "truthmark retire")
     seller("retire", ref, stdin="n\n").refused(8, "nothing was changed")
     seller("retire", ref, "--yes").ok()
-    seller("wind-up", ref).refused(8, "come back after")
+    seller("close", ref).refused(8, "come back after")
     seller("withdraw").ok()
     before = held(seller)
     net.warp(3 * 3_600 + 60)
-    done = seller("wind-up", ref).ok().out
-    assert "the bond of 9 TUSD and 3 TUSD from the pot for custodians credited to" in done
-    seller("wind-up", ref).refused(8, "wound up before")
+    done = seller("close", ref).ok().out
+    assert "the bond of 9 TUSD and 3 TUSD from the keeping balance credited to" in done
+    seller("close", ref).refused(8, "closed before")
     seller("withdraw").ok()
     assert held(seller) == before + 12_000_000
     buyer("buy", ref, *PLENTY).refused(8, "nothing is sold")
@@ -728,15 +728,15 @@ def test_retire__no_bond__promises_none_and_nothing_can_be_changed_later(
     packed = tmp_path / "packed"
     ref = sold("--packed", packed)
     assert seller("retire", ref, "--yes").ok().out == f"{ref} is retired\n"
-    seller("wind-up", ref).refused(8, "has no bond, and its pot for custodians is empty")
+    seller("close", ref).refused(8, "has no bond, and its keeping balance is empty")
     for command in (
         ("retire",),
         ("resume",),
         ("pause",),
-        ("fund", "1 TUSD"),
+        ("top-up", "1 TUSD"),
         ("reprice", "1 TUSD"),
     ):
-        yes = ("--yes",) if command[0] in ("retire", "fund") else ()
+        yes = ("--yes",) if command[0] in ("retire", "top-up") else ()
         seller(command[0], ref, *command[1:], *yes).refused(8, f"{ref} was retired; nothing can")
     seller("renew", ref, "--custodians", "direct").refused(8, f"{ref} was retired")
     again = ("--custodians", "direct", "--windows", "small", "--price", "25 TUSD", "--yes")
@@ -1015,14 +1015,14 @@ PLACES = [
     ("buy", "X", *PLENTY),
     ("buy", "KEPT", "--yes", "--max-price", "X"),
     ("get", "X", "OUT", *PLENTY),
-    ("complain", "X"),
+    ("dispute", "X"),
     ("refund", "X"),
     ("sales", "X"),
     ("deliver", "X"),
     ("settle", "X"),
     ("reprice", "X", "1 TUSD"),
     ("reprice", "KEPT", "X"),
-    ("fund", "KEPT", "X", "--yes"),
+    ("top-up", "KEPT", "X", "--yes"),
     ("voucher", "KEPT", "X", "--price", "1 TUSD"),
     ("voucher", "KEPT", "seller", "--price", "X"),
     ("search", "--max-price", "X"),
@@ -1124,7 +1124,7 @@ def credit(net: Devnet, tmp_path: Path) -> Creditor:
             version = list_in(session, token, folder, bond=1_000, payee=payee)
             Seller(session).retire(version)
             net.warp(121)
-            Seller(session).wind_up(version)
+            Seller(session).close(version)
         return token.address
 
     return credit

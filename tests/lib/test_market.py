@@ -54,7 +54,7 @@ from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
 from truthmark.keys.words import word
 from truthmark.market import buyer as buyer_module
-from truthmark.market.buyer import Buyer, WrongKeyComplaint, new_nonce
+from truthmark.market.buyer import Buyer, WrongKeyDispute, new_nonce
 from truthmark.market.catalogue import Purchase, Version
 from truthmark.market.custodian import Custodian, Seat
 from truthmark.market.drafts.custody import DIRECT, CustodyOffer
@@ -968,13 +968,13 @@ def copied(harness: MarketHarness, sale: Sale) -> Sale:
     return Sale(version, listed.epoch)
 
 
-def complaint_of(buyer: Buyer, copied: Sale) -> WrongKeyComplaint:
-    with pytest.raises(WrongKeyComplaint, match="does not open shard") as caught:
+def dispute_of(buyer: Buyer, copied: Sale) -> WrongKeyDispute:
+    with pytest.raises(WrongKeyDispute, match="does not open shard") as caught:
         truthmark.load(copied.version.ref, session=buyer.session)
     return caught.value
 
 
-def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
+def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     harness: MarketHarness, copied: Sale
 ) -> None:
     first, second, third = (Buyer(harness.session(role)) for role in BUYERS)
@@ -983,25 +983,25 @@ def test_complain__key_is_wrong__brings_the_money_and_half_the_bond(
         buy(buyer, copied)
     deliver(harness, copied, "copycat")
     waiting = buy(third, copied)
-    complaint = complaint_of(first, copied)
-    assert complaint.reward == 4_000_000
-    assert "cek" not in repr(complaint.opened)
-    late = complaint_of(second, copied)
-    first.complain(complaint)
+    dispute = dispute_of(first, copied)
+    assert dispute.reward == 4_000_000
+    assert "cek" not in repr(dispute.opened)
+    late = dispute_of(second, copied)
+    first.dispute(dispute)
     # The others only have to take their money.
-    second.complain(late)
+    second.dispute(late)
     with pytest.raises(DeliveryError, match="somebody proved that this key is wrong"):
         third.wait(waiting)
     Settlement(third.session).refund([waiting])
     after = [wealth(b.session, harness.token) for b in (first, second, third)]
     assert [a - b for a, b in zip(after, before, strict=True)] == [4_000_000, 0, 0]
     first.session.catalogue.sync()
-    dead = first.session.catalogue.version(copied.version.ref)
-    assert dead.status is VersionStatus.DEAD
+    revoked = first.session.catalogue.version(copied.version.ref)
+    assert revoked.status is VersionStatus.REVOKED
     with pytest.raises(NotForSaleError, match="proven wrong; do not buy it"):
         truthmark.buy(copied.version.ref, max_price=PLENTY, session=first.session)
     # Again, as after a kill: nothing more is paid.
-    first.complain(complaint)
+    first.dispute(dispute)
     assert wealth(first.session, harness.token) == after[0]
 
 
@@ -1037,39 +1037,43 @@ def test_receive__market_noted_other_parts__accuses_nobody(
     monkeypatch.setattr(chain, "agreed_call", lambda call, block: state)
     with pytest.raises(kind, match="use another endpoint") as caught:
         truthmark.load(copied.version.ref, session=buyer.session)
-    assert not isinstance(caught.value, WrongKeyComplaint)
+    assert not isinstance(caught.value, WrongKeyDispute)
     monkeypatch.undo()
-    assert complaint_of(buyer, copied).reward == 4_000_000
+    assert dispute_of(buyer, copied).reward == 4_000_000
 
 
-def test_complain__inspection_is_over__is_the_contracts_refusal(
+def test_dispute__inspection_is_over__is_the_contracts_refusal(
     harness: MarketHarness, copied: Sale, buyer: Buyer
 ) -> None:
     purchase = buy(buyer, copied)
     deliver(harness, copied, "copycat")
-    complaint = complaint_of(buyer, copied)
+    dispute = dispute_of(buyer, copied)
     harness.warp_to(harness.purchase(purchase).deadline + 1)
     with pytest.raises(RevertedError, match="inspection is over"):
-        buyer.complain(complaint)
+        buyer.dispute(dispute)
 
 
 # ---------------------------------------------------------------------- managing
 
 
-def test_retire__after_both_windows__bond_and_pot_come_back(harness: MarketHarness) -> None:
+def test_retire__after_both_windows__bond_and_keeping_balance_come_back(
+    harness: MarketHarness,
+) -> None:
     sale = harness.sell([], bond="3 TUSD")
     session = harness.session("seller")
     seller = Seller(session)
     before = wealth(session, harness.token)
-    seller.fund(sale.version, 1_000_000)
-    seller.fund(sale.version, 1_000_000)
-    assert session.chain.registry.functions.pots(sale.version.terms_id).call() == 2_000_000
+    seller.top_up(sale.version, 1_000_000)
+    seller.top_up(sale.version, 1_000_000)
+    assert (
+        session.chain.registry.functions.keeping_balances(sale.version.terms_id).call() == 2_000_000
+    )
     seller.retire(sale.version)
     with pytest.raises(RevertedError):
-        seller.wind_up(sale.version)
+        seller.close(sale.version)
     harness.warp_to(harness.now() + DELIVERY + INSPECTION + 1)
     # Anyone may.
-    Seller(harness.session("stranger")).wind_up(sale.version)
+    Seller(harness.session("stranger")).close(sale.version)
     assert wealth(session, harness.token) == before + 3_000_000
     assert session.catalogue.version(sale.version.ref).status is VersionStatus.RETIRED
     session.catalogue.sync()
@@ -1089,22 +1093,22 @@ def test_manage__somebody_else__is_told_whose_it_is(
     assert sent_by(stranger.session) == before
 
 
-def test_fund__killed_after_it_was_mined__is_not_paid_again(
+def test_top_up__killed_after_it_was_mined__is_not_paid_again(
     harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = harness.session("seller")
-    pots = session.chain.registry.functions.pots(sale.version.terms_id)
+    keeping_balances = session.chain.registry.functions.keeping_balances(sale.version.terms_id)
     # So that the order itself is all that is sent, even if it were sent twice.
     session.allow(harness.token, session.chain.registry.address, 14)
     with monkeypatch.context() as patch:
         patch.setattr(session.journal, "wait", dies_once_mined(session))
         with pytest.raises(Killed):
-            Seller(session).fund(sale.version, 7)
-    assert pots.call() == 7
-    Seller(session).fund(sale.version, 7)
-    assert pots.call() == 7
-    Seller(session).fund(sale.version, 7)
-    assert pots.call() == 14
+            Seller(session).top_up(sale.version, 7)
+    assert keeping_balances.call() == 7
+    Seller(session).top_up(sale.version, 7)
+    assert keeping_balances.call() == 7
+    Seller(session).top_up(sale.version, 7)
+    assert keeping_balances.call() == 14
 
 
 def test_quote__chain_is_gone__is_one_line(harness: MarketHarness, sale: Sale) -> None:

@@ -31,14 +31,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_readme__every_block_in_order__works(folder: Path) -> None:
     script = script_of((ROOT / "README.md").read_text())
     output, errors = folder / "output", folder / "errors"
-    with output.open("wb") as told, errors.open("wb") as complained:
+    with output.open("wb") as told, errors.open("wb") as disputed:
         shell = subprocess.Popen(
             ["bash", "-c", script],
             cwd=folder,
             env=plain_environment(),
             stdin=subprocess.DEVNULL,
             stdout=told,
-            stderr=complained,
+            stderr=disputed,
             start_new_session=True,
         )
         try:
@@ -47,11 +47,11 @@ def test_readme__every_block_in_order__works(folder: Path) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
             shell.wait()
-    said, complaints = output.read_text(), errors.read_text()
-    assert code == 0, f"{said[-2000:]}\n{complaints[-2000:]}"
+    said, disputes = output.read_text(), errors.read_text()
+    assert code == 0, f"{said[-2000:]}\n{disputes[-2000:]}"
     # What a newcomer lists last completes at once, and all that is shown can be bought.
-    assert complaints.count("for sale as ") == 2
-    assert "no sign of life" not in complaints
+    assert disputes.count("for sale as ") == 2
+    assert "no sign of life" not in disputes
     bought = pd.concat(map(pd.read_parquet, sorted((folder / "bought").rglob("*.parquet"))))
     sold = pd.read_csv(folder / "datasets" / "sp_amt" / "answer.csv")
     pd.testing.assert_frame_equal(bought.reset_index(drop=True), sold)

@@ -91,7 +91,7 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         assert buyer.fetch(sale.version) == folder  # from where it came
 
 
-def test_stored__own_listing__is_needed_until_it_is_wound_up(
+def test_stored__own_listing__is_needed_until_it_is_closed(
     harness: MarketHarness, rested: None
 ) -> None:
     sale = harness.sell([])

@@ -39,7 +39,7 @@ class Version:
     epochs: int = 0
     stopped_at: int = 0
     is_superseded: bool = False
-    pot: int = 0
+    keeping_balance: int = 0
 
     @property
     def windows(self) -> int:
@@ -51,9 +51,9 @@ class Version:
 
     @property
     def held(self) -> int:
-        """What the registry holds for it: the pot, and the bond while it can be lost."""
+        """What the registry holds for it: keeping balance, and the bond while it can be lost."""
         bonded = self.status in (*RUNNING, VersionStatus.RETIRED)
-        return self.pot + (self.bond if bonded else 0)
+        return self.keeping_balance + (self.bond if bonded else 0)
 
 
 @dataclass
@@ -162,7 +162,7 @@ class MarketLedger:
     def free_after(self, custody: Custody, j: int) -> int:
         """Return after which second custodian j's time for fines is over; -1 where it is."""
         version = self.versions[custody.version]
-        if version.status == VersionStatus.DEAD:
+        if version.status == VersionStatus.REVOKED:
             return -1
         if j in custody.active:
             end = custody.end
@@ -241,29 +241,29 @@ class MarketLedger:
         version.status, version.stopped_at = VersionStatus.RETIRED, self.now
         return True
 
-    def fund(self, version_id: Id, amount: int) -> bool:
+    def top_up(self, version_id: Id, amount: int) -> bool:
         version = self.versions.get(version_id)
         if version is None or not version.is_running or amount >= LIMIT:
             return False
         if amount and not self.pays[version.token]:
             return False
         self._pay_in("registry", version.token, amount)
-        version.pot += amount
+        version.keeping_balance += amount
         return True
 
-    def wind_up(self, version_id: Id) -> bool:
+    def close_version(self, version_id: Id) -> bool:
         version = self.versions.get(version_id)
         if version is None:
             return False
-        amount = version.pot
+        amount = version.keeping_balance
         if version.status == VersionStatus.RETIRED:
             if not self.now > version.stopped_at + version.windows:
                 return False
             version.status = VersionStatus.CLOSED
             amount += version.bond
-        elif version.status not in (VersionStatus.CLOSED, VersionStatus.DEAD):
+        elif version.status not in (VersionStatus.CLOSED, VersionStatus.REVOKED):
             return False
-        version.pot = 0
+        version.keeping_balance = 0
         self._credit("registry", version.token, version.payee, amount)
         return True
 
@@ -321,7 +321,7 @@ class MarketLedger:
             custody.released.add(j)
             self._unlock(custody_id, custody, j)
             if j in custody.fined:
-                version.pot += custody.keeping_fee
+                version.keeping_balance += custody.keeping_fee
             else:
                 keeper = custody.custodians[j - 1]
                 self._credit("registry", version.token, keeper, custody.keeping_fee)
@@ -432,7 +432,7 @@ class MarketLedger:
         return True
 
     def settle(self, version_id: Id, custody_id: Id, purchase_ids: Sequence[Id]) -> bool:
-        if self.versions[version_id].status == VersionStatus.DEAD:
+        if self.versions[version_id].status == VersionStatus.REVOKED:
             return False
         for purchase_id in purchase_ids:
             it = self.purchases.get(purchase_id)
@@ -446,7 +446,7 @@ class MarketLedger:
         it = self.purchases.get(purchase_id)
         if it is None or it.buyer != sender or it.status != PurchaseStatus.DELIVERED:
             return False
-        if self._version_of(it).status == VersionStatus.DEAD:
+        if self._version_of(it).status == VersionStatus.REVOKED:
             return False
         self._settle(it)
         return True
@@ -460,7 +460,7 @@ class MarketLedger:
             it = self.purchases.get(purchase_id)
             if it is None or it.custody != custody_id:
                 continue
-            if version.status == VersionStatus.DEAD:
+            if version.status == VersionStatus.REVOKED:
                 if it.status not in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
                     continue
             elif it.status != PurchaseStatus.PAID or not self.now > it.deadline:
@@ -478,14 +478,14 @@ class MarketLedger:
             self._close(custody_id, custody, silent)
         return True
 
-    def complain(self, purchase_id: Id, is_true: bool) -> bool:
+    def dispute(self, purchase_id: Id, is_true: bool) -> bool:
         it = self.purchases.get(purchase_id)
         if it is None or it.status != PurchaseStatus.DELIVERED or self.now > it.deadline:
             return False
         version = self._version_of(it)
-        if version.status in (VersionStatus.DEAD, VersionStatus.CLOSED) or not is_true:
+        if version.status in (VersionStatus.REVOKED, VersionStatus.CLOSED) or not is_true:
             return False
-        version.status = VersionStatus.DEAD
+        version.status = VersionStatus.REVOKED
         reward = version.bond // 2
         self._credit("registry", version.token, it.buyer, reward)
         self._credit("registry", version.token, BURN, version.bond - reward)
@@ -545,16 +545,16 @@ class MarketLedger:
 
     def _hold_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
         cost = len(stayers) * custody.keeping_fee
-        if cost > version.pot:
+        if cost > version.keeping_balance:
             return False
-        version.pot -= cost
+        version.keeping_balance -= cost
         return True
 
     def _pay_owed_term(self, version: Version, custody: Custody) -> None:
         custody.previous_end, custody.previous_active = 0, set()
         for j in custody.active:
             if j in custody.fined:
-                version.pot += custody.keeping_fee
+                version.keeping_balance += custody.keeping_fee
             else:
                 keeper = custody.custodians[j - 1]
                 self._credit("registry", version.token, keeper, custody.keeping_fee)

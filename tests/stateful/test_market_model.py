@@ -168,7 +168,7 @@ class MarketMachine(RuleBasedStateMachine):
         self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False)
         self.accept_all(0)
         self.buy(0, 0, 0, True, True, True, False, False)
-        self.fund(0, 20)
+        self.top_up(0, 20)
 
     @rule(
         seller=st.integers(0, 1),
@@ -309,20 +309,20 @@ class MarketMachine(RuleBasedStateMachine):
         self.call(is_allowed, self.w.registry.retire, listing.terms.astuple(), sender=sender)
 
     @rule(pick=picks, fees=st.sampled_from([0, 1, 4, 20]))
-    def fund(self, pick: int, fees: int) -> None:
+    def top_up(self, pick: int, fees: int) -> None:
         listing = self.version(pick, VersionStatus.OPEN)
         amount = fees * KEEPING_FEE
-        is_allowed = self.ledger.fund(listing.terms_id, amount)
+        is_allowed = self.ledger.top_up(listing.terms_id, amount)
         terms = listing.terms.astuple()
-        self.call(is_allowed, self.w.registry.fund, terms, amount, sender=self.w.stranger)
+        self.call(is_allowed, self.w.registry.top_up, terms, amount, sender=self.w.stranger)
 
     @rule(pick=picks)
-    def wind_up(self, pick: int) -> None:
-        ended = (VersionStatus.RETIRED, VersionStatus.CLOSED, VersionStatus.DEAD)
+    def close_version(self, pick: int) -> None:
+        ended = (VersionStatus.RETIRED, VersionStatus.CLOSED, VersionStatus.REVOKED)
         listing = self.version(pick, *ended)
-        is_allowed = self.ledger.wind_up(listing.terms_id)
+        is_allowed = self.ledger.close_version(listing.terms_id)
         terms = listing.terms.astuple()
-        self.call(is_allowed, self.w.registry.wind_up, terms, sender=self.w.stranger)
+        self.call(is_allowed, self.w.registry.close_version, terms, sender=self.w.stranger)
 
     # ------------------------------------------------------------- custody
 
@@ -381,7 +381,7 @@ class MarketMachine(RuleBasedStateMachine):
                 is_allowed = self.ledger.extend(listing.custody_id, j, sender)
                 self.call(is_allowed, self.w.registry.extend, *listing.keeping, j, sender=sender)
 
-    @rule(pick=picks, door=st.sampled_from(["close", "kill"]))
+    @rule(pick=picks, door=st.sampled_from(["close_custody", "revoke"]))
     def inner_doors(self, pick: int, door: str) -> None:
         listing = self.epoch(pick)
         registry = self.w.registry
@@ -514,7 +514,7 @@ class MarketMachine(RuleBasedStateMachine):
         arguments = deliver_arguments(listing, j, parts)
         self.call(is_allowed, w.market.deliver, *arguments, sender=w.stranger)
 
-    @rule(pick=picks, last=st.integers(0, 4), end=st.sampled_from(["wait", "complain", "no"]))
+    @rule(pick=picks, last=st.integers(0, 4), end=st.sampled_from(["wait", "dispute", "no"]))
     def sell(self, pick: int, last: int, end: str) -> None:
         """Buy, deliver, and perhaps go on to the end: what chance alone would seldom do."""
         count = len(self.orders)
@@ -531,8 +531,8 @@ class MarketMachine(RuleBasedStateMachine):
         if end == "wait":
             self.travel_to(self.now + INSPECTION + 1)
             self.settle(0)
-        elif end == "complain":
-            self.complain(0, 0, False)
+        elif end == "dispute":
+            self.dispute(0, 0, False)
 
     @precondition(lambda self: self.orders)
     @rule(pick=picks)
@@ -570,7 +570,7 @@ class MarketMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.orders)
     @rule(pick=picks, shard=st.sampled_from([0, 0, 0, 1]), spoiled=rarely)
-    def complain(self, pick: int, shard: int, spoiled: bool) -> None:
+    def dispute(self, pick: int, shard: int, spoiled: bool) -> None:
         purchase = self.order(pick, PurchaseStatus.DELIVERED)
         state = self.ledger.purchases[purchase.id]
         t = purchase.listing.custody.threshold
@@ -579,12 +579,12 @@ class MarketMachine(RuleBasedStateMachine):
         if spoiled:
             evidence.secret += 1
         is_true = shard == 0 and not self.kind[purchase.listing.terms_id] and not spoiled
-        is_allowed = self.ledger.complain(purchase.id, is_true)
+        is_allowed = self.ledger.dispute(purchase.id, is_true)
         if is_allowed:
-            self.w.complain(purchase, evidence)
+            self.w.dispute(purchase, evidence)
         else:
             with pytest.raises(boa.BoaError):
-                self.w.complain(purchase, evidence)
+                self.w.dispute(purchase, evidence)
 
     # --------------------------------------------------------- money, owner
 
@@ -630,21 +630,21 @@ class MarketMachine(RuleBasedStateMachine):
 
     @rule(pick=picks, place=st.sampled_from(["registry", "market"]), when=flags)
     def call_back(self, pick: int, place: str, when: bool) -> None:
-        """Pay into a pot with a token that takes an entry out of either contract meanwhile."""
+        """Top up by a token that takes an entry out of either contract meanwhile."""
         hostile = str(self.hostile.address)
-        pots = [it for it in self.listings if it.terms.token == hostile]
-        if not pots:
+        keeping_balances = [it for it in self.listings if it.terms.token == hostile]
+        if not keeping_balances:
             return
-        listing = pots[pick % len(pots)]
+        listing = keeping_balances[pick % len(keeping_balances)]
         account = self.accounts[pick % len(self.accounts)]
         contract = getattr(self.w, place)
         data = contract.withdraw.prepare_calldata(self.hostile, account, 0)
         self.set_mode(Mode.HOOK_AFTER if when else Mode.HOOK_BEFORE)
         self.hostile.set_hook(contract, data, 1)
         amount = 4 * KEEPING_FEE
-        is_allowed = self.ledger.fund(listing.terms_id, amount)
+        is_allowed = self.ledger.top_up(listing.terms_id, amount)
         terms = listing.terms.astuple()
-        self.call(is_allowed, self.w.registry.fund, terms, amount, sender=self.w.stranger)
+        self.call(is_allowed, self.w.registry.top_up, terms, amount, sender=self.w.stranger)
         if is_allowed:
             # The registry is locked; the market is not, and pays what it owes.
             can = place == "market" and account != BURN
@@ -717,7 +717,7 @@ class MarketMachine(RuleBasedStateMachine):
                 (it.stopped_at, 40),
                 (it.is_superseded, 8),
             )
-            assert self.read("registry", slot["pots"], version_id) == it.pot
+            assert self.read("registry", slot["keeping_balances"], version_id) == it.keeping_balance
         for custody_id, c in ledger.custodies.items():
             found = self.read("registry", slot["_custodies"], custody_id)
             assert found == pack(
@@ -797,7 +797,7 @@ class MarketMachine(RuleBasedStateMachine):
         assert w.stake_token.balanceOf(w.staking) == ledger.staking.burned
 
     def everything_ends(self) -> None:
-        """Do what anybody may: deliver nothing more, refund, settle, retire, release, wind up."""
+        """Do what anybody may: deliver nothing more, refund, settle, retire, release, close."""
         w, ledger = self.w, self.ledger
         self.travel_to(self.now + DELIVERY + 1)
         for purchase in self.orders:
@@ -809,7 +809,7 @@ class MarketMachine(RuleBasedStateMachine):
             if ledger.purchases[purchase.id].status != PurchaseStatus.DELIVERED:
                 continue
             listing = purchase.listing
-            if ledger.versions[listing.terms_id].status == VersionStatus.DEAD:
+            if ledger.versions[listing.terms_id].status == VersionStatus.REVOKED:
                 ledger.refund(listing.custody_id, [purchase.id])
                 w.refund(purchase)
             else:
@@ -825,8 +825,8 @@ class MarketMachine(RuleBasedStateMachine):
                 assert ledger.release(listing.custody_id)
                 w.release(listing)
         for listing in self.listings:
-            assert ledger.wind_up(listing.terms_id)
-            w.wind_up(listing)
+            assert ledger.close_version(listing.terms_id)
+            w.close_version(listing)
         for token in self.tokens:
             for place in ("registry", "market"):
                 entries = ledger.entries[place].items()
@@ -883,7 +883,7 @@ def deployed() -> Any:
         MarketMachine.layout = {
             name: getattr(contract._storage, name).slot
             for contract, names in (
-                (world.registry, ("_versions", "_custodies", "pots", "listing_count")),
+                (world.registry, ("_versions", "_custodies", "keeping_balances", "listing_count")),
                 (world.market, ("_purchases", "purchase_count")),
             )
             for name in names

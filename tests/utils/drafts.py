@@ -400,7 +400,7 @@ def deliver_arguments(
     return tuple((arguments | overrides).values())
 
 
-# ---------------------------------------------------------------- complaint
+# ---------------------------------------------------------------- dispute
 
 
 @dataclass(slots=True)
@@ -452,8 +452,8 @@ def evidence_of(steps: Derivation, index: int, shard: Shard, path: list[bytes]) 
     )
 
 
-def complain_arguments(purchase: Purchase, evidence: Evidence) -> tuple[Any, ...]:
-    """Return what `complain_derivation` takes."""
+def dispute_arguments(purchase: Purchase, evidence: Evidence) -> tuple[Any, ...]:
+    """Return what `dispute_key` takes."""
     listing = purchase.listing
     return (
         listing.terms.astuple(),

@@ -23,8 +23,8 @@ from tests.utils.drafts import (
     Place,
     Purchase,
     address_of_role,
-    complain_arguments,
     deliver_arguments,
+    dispute_arguments,
     draft_evidence,
     draft_listing,
     draft_purchase,
@@ -143,11 +143,13 @@ class World:
 
     def close(self, listing: Listing, silent: int, sender: str | None = None) -> None:
         """Close a custody as the market does, fining the custodians of a map."""
-        self.registry.close(listing.custody.astuple(), silent, sender=sender or self.market.address)
+        self.registry.close_custody(
+            listing.custody.astuple(), silent, sender=sender or self.market.address
+        )
 
-    def kill(self, listing: Listing, sender: str | None = None) -> None:
-        """Kill a version as the market does, for the buyer."""
-        self.registry.kill(
+    def revoke(self, listing: Listing, sender: str | None = None) -> None:
+        """Revoke a version as the market does, for the buyer."""
+        self.registry.revoke(
             listing.terms.astuple(),
             listing.custody.astuple(),
             self.buyer,
@@ -157,11 +159,11 @@ class World:
     def retire(self, listing: Listing) -> None:
         self.registry.retire(listing.terms.astuple(), sender=listing.terms.seller)
 
-    def wind_up(self, listing: Listing) -> None:
-        self.registry.wind_up(listing.terms.astuple(), sender=self.stranger)
+    def close_version(self, listing: Listing) -> None:
+        self.registry.close_version(listing.terms.astuple(), sender=self.stranger)
 
-    def fund(self, listing: Listing, amount: int, sender: str | None = None) -> None:
-        self.registry.fund(listing.terms.astuple(), amount, sender=sender or self.stranger)
+    def top_up(self, listing: Listing, amount: int, sender: str | None = None) -> None:
+        self.registry.top_up(listing.terms.astuple(), amount, sender=sender or self.stranger)
 
     # ------------------------------------------------------------- selling
 
@@ -249,16 +251,16 @@ class World:
     def draft_evidence(
         self, purchase: Purchase, indices: Sequence[int] | None = None, shard: int = 0
     ) -> Evidence:
-        """Write a complaint about a shard from the parts of some custodians, the first t."""
+        """Write a dispute about a shard from the parts of some custodians, the first t."""
         indices = indices or range(1, purchase.listing.custody.threshold + 1)
         return draft_evidence(purchase, {j: self.part(purchase, j) for j in indices}, shard)
 
-    def complain(
+    def dispute(
         self, purchase: Purchase, evidence: Evidence | None = None, sender: str | None = None
     ) -> None:
         evidence = evidence or self.draft_evidence(purchase)
-        self.market.complain_derivation(
-            *complain_arguments(purchase, evidence), sender=sender or self.stranger
+        self.market.dispute_key(
+            *dispute_arguments(purchase, evidence), sender=sender or self.stranger
         )
 
     # ------------------------------------------------------------- figures

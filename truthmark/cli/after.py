@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark refund` and `truthmark complain`: when a sale goes wrong."""
+"""`truthmark refund` and `truthmark dispute`: when a sale goes wrong."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from truthmark.errors import ConfigError, DeliveryError, MarketError
 
 if TYPE_CHECKING:
     from truthmark.codec import Unreadable
-    from truthmark.market.buyer import Buyer, Opened, WrongKeyComplaint
+    from truthmark.market.buyer import Buyer, Opened, WrongKeyDispute
     from truthmark.market.catalogue import Purchase, Version
     from truthmark.market.session import Session
 
@@ -78,7 +78,7 @@ def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
 )
 @yes_option
 @click.pass_obj
-def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> None:
+def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> None:
     """Say what is wrong with DATASET, and prove that its key is.
 
     Tries to open and to read all of it first. If the key is another one than the seller committed
@@ -86,7 +86,7 @@ def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> No
     first. If the right key opens nothing, or nothing that can be read, no contract sees it.
     """
     from truthmark.codec import find_unreadable
-    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+    from truthmark.market.buyer import Buyer, WrongKeyDispute
     from truthmark.market.records import PurchaseStatus
 
     with state.session(signs=True) as session:
@@ -103,14 +103,14 @@ def complain(state: State, dataset: str, evidence: Path | None, yes: bool) -> No
             folder = buyer.fetch(version, progress)
         try:
             opened = buyer.receive(version, purchase, folder)
-        except WrongKeyComplaint as complaint:
-            settle_complaint(session, buyer, complaint, yes=yes)
+        except WrongKeyDispute as dispute:
+            settle_dispute(session, buyer, dispute, yes=yes)
         with progress_bar("opening") as progress:
             found = find_unreadable(folder, opened.cek, progress=progress)
         if found is None:
             raise MarketError(
                 f"the key of {version.ref} opens every part, and all of it can be read; there is "
-                "nothing to complain about"
+                "nothing to dispute"
             )
         _tell_unreadable(session, opened, found, evidence)
 
@@ -133,7 +133,7 @@ def _tell_unreadable(
     if found.shard is None:
         info("to show it to others you would have to show the key; ask somebody who bought it too")
     elif evidence is None:
-        info(f"`truthmark complain {ref} --evidence FILE` writes down what shows it to everybody")
+        info(f"`truthmark dispute {ref} --evidence FILE` writes down what shows it to everybody")
     else:
         index = read_index(opened.folder, read_manifest(opened.folder))
         profile, market = session.profile, session.chain.market.address
@@ -146,8 +146,8 @@ def _tell_unreadable(
     raise DeliveryError(f"{ref} is paid for and cannot be read; warn others of seller {seller}")
 
 
-def settle_complaint(
-    session: "Session", buyer: "Buyer", complaint: "WrongKeyComplaint", *, yes: bool
+def settle_dispute(
+    session: "Session", buyer: "Buyer", dispute: "WrongKeyDispute", *, yes: bool
 ) -> NoReturn:
     """Offer to prove that a key is wrong, and do so on a yes.
 
@@ -156,41 +156,41 @@ def settle_complaint(
     """
     from truthmark.market.records import VersionStatus
 
-    version, purchase = complaint.opened.version, complaint.opened.purchase
+    version, purchase = dispute.opened.version, dispute.opened.purchase
     show, token = session.profile.format_amount, version.terms.token
     status, _ = session.catalogue.status(version)
-    if status is VersionStatus.DEAD:
+    if status is VersionStatus.REVOKED:
         ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
         take_money_back(session, version, purchase, ended, yes=yes)
     now = session.chain.time()
     if now > purchase.deadline:
         raise DeliveryError(
-            f"the key of {version.ref} is wrong, but complaints ended at "
+            f"the key of {version.ref} is wrong, but disputes ended at "
             f"{format_time(purchase.deadline, now)}; nothing can be done about this purchase"
-        ) from complaint
+        ) from dispute
     info(
-        f"the key of {version.ref} is wrong: it does not open part {complaint.wrong.i} that the "
+        f"the key of {version.ref} is wrong: it does not open part {dispute.wrong.i} that the "
         "seller committed to; the contract decides that, and pays you back"
     )
-    cost = buyer.complaint_cost(complaint)
+    cost = buyer.dispute_cost(dispute)
     about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
     info(
-        f"a complaint costs {about}gas; "
+        f"a dispute costs {about}gas; "
         f"it brings back your {show(paid(session, purchase), token)} and "
-        f"{show(complaint.reward, token)} of the seller's bond"
+        f"{show(dispute.reward, token)} of the seller's bond"
     )
     info("it also makes the wrong key public and ends the listing for everybody")
-    if not ask("complain?", yes=yes):
+    if not ask("dispute?", yes=yes):
         raise DeliveryError(
-            f"the key of {version.ref} is wrong; `truthmark complain {version.ref}` counts until "
+            f"the key of {version.ref} is wrong; `truthmark dispute {version.ref}` counts until "
             f"{format_time(purchase.deadline, now)}"
-        ) from complaint
-    buyer.complain(complaint)
+        ) from dispute
+    buyer.dispute(dispute)
     _pay_out(session, token)
     raise DeliveryError(
         f"the key of {version.ref} was proven wrong; your {show(paid(session, purchase), token)} "
-        f"and {show(complaint.reward, token)} of the seller's bond were paid to {session.address}"
-    ) from complaint
+        f"and {show(dispute.reward, token)} of the seller's bond were paid to {session.address}"
+    ) from dispute
 
 
 def take_money_back(
@@ -235,7 +235,7 @@ def is_refundable(session: "Session", purchase: "Purchase", now: int) -> bool:
         return False
     if overdue([purchase], now):
         return True
-    return _version_of(session, purchase).status is VersionStatus.DEAD
+    return _version_of(session, purchase).status is VersionStatus.REVOKED
 
 
 def _pay_back(session: "Session", due: "list[Purchase]") -> None:

@@ -191,7 +191,7 @@ def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
 def show(state: State, dataset: str, as_json: bool) -> None:
     """Show all about DATASET.
 
-    What it holds, how it is sold, who keeps its key, who may complain, and how this is known.
+    What it holds, how it is sold, who keeps its key, who may dispute, and how this is known.
     """
     with state.session() as session:
         version = find_version(session, dataset)
@@ -305,7 +305,7 @@ _STATUS = {
     "PAUSED": "paused",
     "RETIRED": "sold no more",
     "CLOSED": "sold no more",
-    "DEAD": "its key was proven wrong: do not buy",
+    "REVOKED": "its key was proven wrong: do not buy",
 }
 
 
@@ -383,7 +383,7 @@ def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
             until = format_time(purchase.deadline, now)
-            echo(f"  {purchase.receipt.buyer} may complain until {until}")
+            echo(f"  {purchase.receipt.buyer} may dispute until {until}")
 
 
 def _show_evidence(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from truthmark.cli.after import settle_complaint, take_money_back
+from truthmark.cli.after import settle_dispute, take_money_back
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.command import State, command, find_version, json_option, yes_option
 from truthmark.cli.dataset import files_json, format_option
@@ -151,7 +151,7 @@ def get(
     twice, unless you say --again, which pays each time. What was bought before is opened in another
     FOLDER at no cost.
     """
-    from truthmark.market.buyer import Buyer, WrongKeyComplaint
+    from truthmark.market.buyer import Buyer, WrongKeyDispute
 
     if folder is not None and elsewhere is not None:
         raise click.UsageError("name one folder, as FOLDER or with --to")
@@ -176,9 +176,9 @@ def get(
             )
             purchase = _wait(session, buyer, purchase)
             opened = buyer.receive(version, purchase, ciphertext)
-        except WrongKeyComplaint as complaint:
-            settle_complaint(session, buyer, complaint, yes=yes)
-            raise AssertionError("settle_complaint raises") from complaint
+        except WrongKeyDispute as dispute:
+            settle_dispute(session, buyer, dispute, yes=yes)
+            raise AssertionError("settle_dispute raises") from dispute
         except DeliveryError as error:
             paid = buyer.find_purchase(version)
             if paid is None:

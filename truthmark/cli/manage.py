@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a seller does with a listing later: price, pause, end, pot."""
+"""What a seller does with a listing later: price, pause, end, keeping balance."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,18 +68,20 @@ def retire(state: State, dataset: str, yes: bool) -> None:
             raise MarketError("nothing was changed")
         seller.retire(version)
         done, wait = f"{version.ref} is retired", _both_windows(version)
-        if back := _left(session, version.terms.token, version.terms.bond, seller.pot(version)):
-            done += f"; `truthmark wind-up {version.ref}` gives back {back} after {duration(wait)}"
+        if back := _left(
+            session, version.terms.token, version.terms.bond, seller.keeping_balance(version)
+        ):
+            done += f"; `truthmark close {version.ref}` gives back {back} after {duration(wait)}"
         echo(done)
 
 
-@command("wind-up")
+@command("close")
 @click.argument("dataset", type=DATASET)
 @click.pass_obj
-def wind_up(state: State, dataset: str) -> None:
+def close(state: State, dataset: str) -> None:
     """Take the bond back after the end of DATASET.
 
-    Also gives back what is left in the pot for custodians. Says how much it is; it is an error if
+    Also gives back what is left in the keeping balance. Says how much it is; it is an error if
     there is nothing.
     """
     from truthmark.market.records import VersionStatus
@@ -92,10 +94,10 @@ def wind_up(state: State, dataset: str) -> None:
                 f"{version.ref} is still {version.status.name.lower()}; "
                 f"`truthmark retire {version.ref}` comes first"
             )
-        bond, pot = version.terms.bond, seller.pot(version)
+        bond, keeping_balance = version.terms.bond, seller.keeping_balance(version)
         if version.status is not VersionStatus.RETIRED:
             bond = 0  # it was credited before, or lost
-        back = _left(session, version.terms.token, bond, pot)
+        back = _left(session, version.terms.token, bond, keeping_balance)
         if not back:
             raise MarketError(f"there is nothing to take back: {_why_nothing(version)}")
         if version.status is VersionStatus.RETIRED:
@@ -104,10 +106,10 @@ def wind_up(state: State, dataset: str) -> None:
             now = session.chain.time()
             if now <= stopped + wait:
                 raise MarketError(
-                    f"buyers may still complain about {version.ref}; come back after "
+                    f"buyers may still dispute {version.ref}; come back after "
                     f"{format_time(stopped + wait, now)}"
                 )
-        seller.wind_up(version)
+        seller.close(version)
         echo(f"{version.ref}: {back} credited to {version.terms.payee}")
         info("`truthmark withdraw` pays it out")
 
@@ -117,10 +119,10 @@ def wind_up(state: State, dataset: str) -> None:
 @click.argument("amount", type=Amount(zero='write how much to pay, such as "1 TUSD"'))
 @yes_option
 @click.pass_obj
-def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
+def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
     """Pay custodians of DATASET for staying longer.
 
-    AMOUNT goes into a pot; what is left in it at the end is the seller's.
+    AMOUNT goes into its keeping balance; what is left of it at the end is the seller's.
     """
     from truthmark.market.surface import read_amount
 
@@ -128,7 +130,7 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
         version, seller = find_version(session, dataset), _seller(session)
         units = read_amount(session, amount, version.terms.token)
         seller.require_running(version)
-        seller.require_funds(version.terms.token, units, "for the pot")
+        seller.require_funds(version.terms.token, units, "for the keeping balance")
         shown = session.profile.format_amount(units, version.terms.token)
         if version.terms.seller.lower() != session.address.lower() and not ask(
             f"{version.ref} is not yours: what is left of your {shown} goes to its seller in the "
@@ -136,31 +138,31 @@ def fund(state: State, dataset: str, amount: str, yes: bool) -> None:
             yes=yes,
         ):
             raise MarketError("nothing was paid")
-        seller.fund(version, units)
-        echo(f"{shown} paid into the pot of {version.ref}")
+        seller.top_up(version, units)
+        echo(f"{shown} paid into the keeping balance of {version.ref}")
 
 
 def _both_windows(version: "Version") -> int:
-    """Return for how many seconds buyers may still complain after the last purchase."""
+    """Return for how many seconds buyers may still dispute after the last purchase."""
     return version.terms.delivery_seconds + version.terms.inspection_seconds
 
 
-def _left(session: "Session", token: str, bond: int, pot: int) -> str:
+def _left(session: "Session", token: str, bond: int, keeping_balance: int) -> str:
     """Return the text of what comes back of a version; empty if that is nothing."""
     show = partial(session.profile.format_amount, token_address=token)
     parts = [f"the bond of {show(bond)}"] if bond else []
-    parts += [f"{show(pot)} from the pot for custodians"] if pot else []
+    parts += [f"{show(keeping_balance)} from the keeping balance"] if keeping_balance else []
     return " and ".join(parts)
 
 
 def _why_nothing(version: "Version") -> str:
     from truthmark.market.records import VersionStatus
 
-    if version.status is VersionStatus.DEAD:
+    if version.status is VersionStatus.REVOKED:
         return f"the key of {version.ref} was proven wrong, which loses the bond"
     if version.status is VersionStatus.CLOSED:
-        return f"{version.ref} was wound up before; `truthmark withdraw` pays out what is credited"
-    return f"{version.ref} has no bond, and its pot for custodians is empty"
+        return f"{version.ref} was closed before; `truthmark withdraw` pays out what is credited"
+    return f"{version.ref} has no bond, and its keeping balance is empty"
 
 
 def _seller(session: "Session") -> "Seller":

@@ -104,9 +104,9 @@ def _status(
     if purchase.status is PurchaseStatus.SETTLED:
         return "yours: the key came, the seller was paid", opens
     if now <= purchase.deadline:
-        complain = f"if it does not open, `truthmark complain {version.ref}` counts until then"
+        dispute = f"if it does not open, `truthmark dispute {version.ref}` counts until then"
         return (
             f"the key came; you may check it until {until}",
-            f"{opens}; {complain}" if opens else None,
+            f"{opens}; {dispute}" if opens else None,
         )
     return "yours: the key came, and the time to check it is over", opens

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _STATUS = {
     "PAID": "to deliver until",
-    "DELIVERED": "may complain until",
+    "DELIVERED": "may dispute until",
     "SETTLED": "settled",
     "REFUNDED": "refunded",
 }
@@ -330,7 +330,7 @@ def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
     if checking:
         first = min(p.deadline for p in checking)
         return (
-            f"nothing can be settled yet: a buyer may complain until "
+            f"nothing can be settled yet: a buyer may dispute until "
             f"{format_time(first, session.chain.time())}"
         )
     return "there is nothing to settle"
@@ -345,7 +345,7 @@ def _settle_due(
     done = []
     for version in versions:
         # The purchases of a version whose key was proven wrong can only be refunded.
-        if version.status is VersionStatus.DEAD:
+        if version.status is VersionStatus.REVOKED:
             continue
         due = inspected(session.catalogue.purchases(terms_id=version.terms_id), now)
         if due:

@@ -320,7 +320,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
     type=DURATION,
     default="1h",
     show_default=True,
-    help="Least time to complain that a listing must grant.",
+    help="Least time to dispute that a listing must grant.",
 )
 @click.option("--max-lock", type=AMOUNT, help="Stake for one custody.  [default: 100 TMK]")
 @click.option(

@@ -113,7 +113,7 @@ class Opener:
         if sha256(key) != self.index.key_hash(i):
             raise WrongKeyError(
                 f"shard {i}: the key does not give the key hash that was committed to; "
-                "check the key, and complain if it was delivered to you"
+                "check the key, and dispute it if it was delivered to you"
             )
         return key
 

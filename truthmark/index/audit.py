@@ -19,7 +19,7 @@ from truthmark.index.engine import Connection
 from truthmark.index.sql import Sql, all_of, is_one_of, quoted
 
 # As the contracts number them.
-_OPEN, _PAUSED, _RETIRED, _CLOSED_VERSION, _DEAD = 1, 2, 3, 4, 5
+_OPEN, _PAUSED, _RETIRED, _CLOSED_VERSION, _REVOKED = 1, 2, 3, 4, 5
 _OPENED, _LIVE, _CLOSED, _LAPSED = 1, 2, 3, 4
 _PAID, _DELIVERED, _SETTLED, _REFUNDED = 1, 2, 3, 4
 
@@ -30,8 +30,8 @@ _COUNTED = (
     ("market", "Purchased", "purchase_id", "purchase_count", "purchase"),
 )
 _OF_VERSION = (
-    *("VersionListed", "VersionRepriced", "VersionPaused", "VersionRetired", "VersionKilled"),
-    *("VersionWoundUp", "CustodyOpened"),
+    *("VersionListed", "VersionRepriced", "VersionPaused", "VersionRetired", "VersionRevoked"),
+    *("VersionClosed", "CustodyOpened"),
 )
 _OF_CUSTODY = (
     *("CustodyOpened", "CustodyAccepted", "CustodyLapsed", "CustodyExtended", "CustodyClosed"),
@@ -185,7 +185,7 @@ class _Audit:
         ids = self._touched(connection, "registry", _OF_VERSION, "terms_id")
         if ids == set():
             return []
-        listed, repriced, paused, retired, killed, wound_up, opened = (
+        listed, repriced, paused, retired, revoked, closed, opened = (
             self._rows(connection, "registry", event, "terms_id", ids) for event in _OF_VERSION
         )
         table = self._index.table("registry", "VersionListed")
@@ -196,9 +196,9 @@ class _Audit:
         for key, (row, *_) in listed.items():
             status = _PAUSED if paused[key] and paused[key][-1]["is_paused"] else _OPEN
             status = _RETIRED if retired[key] else status
-            status = _CLOSED_VERSION if wound_up[key] and status == _RETIRED else status
+            status = _CLOSED_VERSION if closed[key] and status == _RETIRED else status
             expected = {
-                "status": _DEAD if killed[key] else status,
+                "status": _REVOKED if revoked[key] else status,
                 "price": (repriced[key][-1] if repriced[key] else row)["price"],
                 "listing_id": row["listing_id"],
                 "version": row["version"],

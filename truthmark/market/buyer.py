@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a buyer does: fetch, verify, buy, receive the key, open, complain, take the money back."""
+"""What a buyer does: fetch, verify, buy, receive the key, open, dispute, take the money back."""
 
 import contextlib
 import secrets
@@ -50,9 +50,9 @@ NO_PERMIT = (0, 0, bytes(32), bytes(32))
 NO_VOUCHER = (0, 0, bytes(32), b"")
 NO_ADMISSION = (0, b"")
 
-_COMPLAINT_GAS = 200_000
-_COMPLAINT_GAS_PART = 50_000
-"""Units of gas for a complaint with refund and withdrawals, and for each part of the key in it."""
+_DISPUTE_GAS = 200_000
+_DISPUTE_GAS_PART = 50_000
+"""Units of gas for a dispute with refund and withdrawals, and for each part of the key in it."""
 
 Say = Callable[[str], None]
 """Told what happens, a line at a time."""
@@ -92,17 +92,17 @@ class Opened:
     cek: bytes = field(repr=False)
 
 
-class WrongKeyComplaint(DeliveryError):
+class WrongKeyDispute(DeliveryError):
     """The delivered key does not open a shard that the seller committed to.
 
     Attributes:
         opened: The purchase, with the key that is wrong.
         wrong: The shard that shows it.
-        reward: What the complaint brings the buyer beside his money, in the token's smallest unit.
+        reward: What the dispute brings the buyer beside his money, in the token's smallest unit.
     """
 
     def __init__(self, opened: Opened, wrong: "WrongKey", reward: int, text: str) -> None:
-        """Hold all that `Buyer.complain` needs."""
+        """Hold all that `Buyer.dispute` needs."""
         super().__init__(text)
         self.opened = opened
         self.wrong = wrong
@@ -524,7 +524,7 @@ class Buyer:
                 return purchase
             if purchase.status is PurchaseStatus.REFUNDED:
                 raise DeliveryError("this purchase was refunded; buy again")
-            if self._is_dead(purchase):
+            if self._is_revoked(purchase):
                 raise DeliveryError(
                     "somebody proved that this key is wrong; take your money back with "
                     "`truthmark refund`"
@@ -536,15 +536,15 @@ class Buyer:
                 )
             time.sleep(pause)
 
-    def _is_dead(self, purchase: Purchase) -> bool:
+    def _is_revoked(self, purchase: Purchase) -> bool:
         version = self.session.catalogue.version(f"0x{purchase.terms_id.hex()}")
-        return version.status is VersionStatus.DEAD
+        return version.status is VersionStatus.REVOKED
 
     def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
         """Combine the delivered parts and check that the key opens every shard.
 
         Raises:
-            WrongKeyComplaint: It does not; `complain` with it.
+            WrongKeyDispute: It does not; `dispute` with it.
             ProofError: An endpoint lies about a delivery.
             EndpointsDisagreeError: It does not, and the chain knows of other parts.
             DeliveryError: It does not, and came so lately that it may yet be undone.
@@ -564,12 +564,12 @@ class Buyer:
             session.catalogue.require_parts_recorded(purchase, parts)
             reward = version.terms.bond // 2
             shown = session.profile.format_amount(reward, version.terms.token)
-            raise WrongKeyComplaint(
+            raise WrongKeyDispute(
                 opened,
                 wrong,
                 reward,
                 f"the key of {version.ref} does not open shard {wrong.i}: the seller committed "
-                f"to another one; complain to get your money back and {shown}",
+                f"to another one; dispute to get your money back and {shown}",
             )
         return opened
 
@@ -626,43 +626,43 @@ class Buyer:
             session.vault.put_purchase_key(found)
         return found
 
-    # ------------------------------------------------------------- complaining
+    # ------------------------------------------------------------- disputing
 
-    def complaint_cost(self, complaint: WrongKeyComplaint) -> int | None:
-        """Return about what a complaint costs for gas, in wei; None where no endpoint says it."""
+    def dispute_cost(self, dispute: WrongKeyDispute) -> int | None:
+        """Return about what a dispute costs for gas, in wei; None where no endpoint says it."""
         from truthmark.chain.rpc import hex_int
 
         try:
             price = self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1)
         except ChainError:
             return None
-        parts = complaint.opened.epoch.custody.threshold
-        return (_COMPLAINT_GAS + parts * _COMPLAINT_GAS_PART) * price
+        parts = dispute.opened.epoch.custody.threshold
+        return (_DISPUTE_GAS + parts * _DISPUTE_GAS_PART) * price
 
-    def complain(self, complaint: WrongKeyComplaint) -> "list[TransactionReceipt]":
+    def dispute(self, dispute: WrongKeyDispute) -> "list[TransactionReceipt]":
         """Prove on the chain that the key is wrong, and take the purchase's money back.
 
         Makes the version's key public, and ends the version for everybody.
         """
-        session, opened = self.session, complaint.opened
+        session, opened = self.session, dispute.opened
         epoch, purchase = opened.epoch, opened.purchase
-        if session.catalogue.status(opened.version)[0] is VersionStatus.DEAD:
+        if session.catalogue.status(opened.version)[0] is VersionStatus.REVOKED:
             return Settlement(session).refund([purchase])  # somebody was faster
         evidence = draft_evidence(
             self._parts(purchase, epoch),
             self._own_key(opened.version, purchase).secret,
             opened.version.terms,
-            complaint.wrong,
+            dispute.wrong,
         )
         sent = session.send(
-            session.chain.market.functions.complain_derivation(
+            session.chain.market.functions.dispute_key(
                 opened.version.terms.astuple(),
                 epoch.custody.astuple(),
                 purchase.receipt.astuple(),
                 evidence,
             ),
-            f"complain:{purchase.purchase_id.hex()}",
-            f"complain about {opened.version.ref}",
+            f"dispute:{purchase.purchase_id.hex()}",
+            f"dispute {opened.version.ref}",
         )
         session.catalogue.sync()
         return [sent, *Settlement(session).refund([purchase])]
@@ -698,7 +698,7 @@ class Buyer:
         folder = self.fetch(version, on_fetch)
         self.say("fetched and verified against the chain")
         if purchase is None:
-            if version.status is VersionStatus.DEAD:
+            if version.status is VersionStatus.REVOKED:
                 raise NotForSaleError(f"the key of {version.ref} was proven wrong; do not buy it")
             quote = self.quote(
                 version, voucher=options.get("voucher", NO_VOUCHER), max_total=max_total

@@ -141,8 +141,8 @@ def _status(index: EventIndex) -> str:
     """Return how later events left version `v`; docs/protocol.md says which end it for good."""
     retired = _happened(index, "VersionRetired")
     return (
-        f"CASE WHEN {_happened(index, 'VersionKilled')} THEN {int(VersionStatus.DEAD)} "
-        f"WHEN {retired} AND {_happened(index, 'VersionWoundUp')} "
+        f"CASE WHEN {_happened(index, 'VersionRevoked')} THEN {int(VersionStatus.REVOKED)} "
+        f"WHEN {retired} AND {_happened(index, 'VersionClosed')} "
         f"THEN {int(VersionStatus.CLOSED)} "
         f"WHEN {retired} THEN {int(VersionStatus.RETIRED)} "
         f"WHEN coalesce({_last(index, 'VersionPaused', 'is_paused')}, FALSE) "

@@ -28,7 +28,7 @@ class VersionStatus(IntEnum):
     PAUSED = 2
     RETIRED = 3
     CLOSED = 4
-    DEAD = 5
+    REVOKED = 5
 
 
 class CustodyStatus(IntEnum):

@@ -475,19 +475,19 @@ class Seller:
         )
 
     def retire(self, version: Version) -> "TransactionReceipt":
-        """Stop sales for good; bond and pot come back by `wind_up` after both windows."""
+        """Stop sales for good; bond and keeping balance come back by `close` after both windows."""
         return self._manage(version, "retire", purpose=f"retire {version.ref}")
 
-    def wind_up(self, version: Version) -> "TransactionReceipt":
-        """Credit bond and pot of an ended version to its payee.
+    def close(self, version: Version) -> "TransactionReceipt":
+        """Credit bond and keeping balance of an ended version to its payee.
 
-        It may be done again, where a late custody has paid into the pot.
+        It may be done again, where a late custody has paid into the keeping balance.
         """
-        return self._manage(version, "wind_up", purpose=f"wind up {version.ref}")
+        return self._manage(version, "close_version", purpose=f"close {version.ref}")
 
-    def pot(self, version: Version) -> int:
-        """Return what is in the pot for custodians, in the sale token's smallest unit."""
-        return int(self.session.chain.registry.functions.pots(version.terms_id).call())
+    def keeping_balance(self, version: Version) -> int:
+        """Return what is in the keeping balance, in the sale token's smallest unit."""
+        return int(self.session.chain.registry.functions.keeping_balances(version.terms_id).call())
 
     def require_running(self, version: Version) -> None:
         """Refuse a version that has ended.
@@ -496,7 +496,7 @@ class Seller:
             NotForSaleError: It was retired, or its key was proven wrong.
         """
         status, _ = self.session.catalogue.status(version)
-        if status is VersionStatus.DEAD:
+        if status is VersionStatus.REVOKED:
             raise NotForSaleError(
                 f"the key of {version.ref} was proven wrong; nothing can be changed any more, "
                 "pack the data into another folder and list that to sell it"
@@ -507,25 +507,27 @@ class Seller:
                 "another folder and list that to sell it again"
             )
 
-    def fund(self, version: Version, amount: int) -> "TransactionReceipt":
-        """Pay into the pot from which custodians are paid for staying another term."""
+    def top_up(self, version: Version, amount: int) -> "TransactionReceipt":
+        """Pay into the keeping balance from which custodians are paid for staying another term."""
         self.require_running(version)
         registry = self.session.chain.registry
         self.session.allow(version.terms.token, registry.address, amount)
-        return self._manage(version, "fund", amount, purpose=f"fund the keeping of {version.ref}")
+        return self._manage(
+            version, "top_up", amount, purpose=f"top up the keeping balance of {version.ref}"
+        )
 
     def _manage(
         self, version: Version, function: str, *args: object, purpose: str
     ) -> "TransactionReceipt":
         session = self.session
-        if function not in ("fund", "wind_up"):  # which anybody may do
+        if function not in ("top_up", "close_version"):  # which anybody may do
             if version.terms.seller.lower() != session.address.lower():
                 raise ConfigError(
                     f"{version.ref} is sold by {version.terms.seller}; use that account"
                 )
             self.require_running(version)
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
-        receipt = session.send_repeatable(call, purpose, pays=function == "fund")
+        receipt = session.send_repeatable(call, purpose, pays=function == "top_up")
         session.catalogue.sync()
         return receipt
 

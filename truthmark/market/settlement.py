@@ -50,7 +50,7 @@ def releasable(
         return []
     windows = version.terms.delivery_seconds + version.terms.inspection_seconds
     stops = [stop for stop in (state.stopped_at, version_stopped_at) if stop]
-    if version.status is VersionStatus.DEAD or any(now > stop + 2 * windows for stop in stops):
+    if version.status is VersionStatus.REVOKED or any(now > stop + 2 * windows for stop in stops):
         return sorted(accepted)
     # After the end of an obligation there is as much time again to fine who was silent.
     if now <= state.end + windows:
@@ -105,7 +105,7 @@ class Settlement:
         return self._send_all(self.plan_settle, purchases)
 
     def refund(self, purchases: Sequence[Purchase]) -> "list[TransactionReceipt]":
-        """Refund purchases that were not delivered in time, or whose version is dead."""
+        """Refund purchases that were not delivered in time, or whose version is revoked."""
         return self._send_all(self.plan_refund, purchases)
 
     def credits(self, token: str, account: str) -> dict[str, int]:

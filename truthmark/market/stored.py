@@ -217,7 +217,7 @@ class _Finder:
         bought = [p for p in purchases if p.receipt.buyer.lower() in self._accounts]
         is_open = any(p.status in _UNFINISHED for p in purchases)
         is_running = status in (VersionStatus.OPEN, VersionStatus.PAUSED)
-        obligations = status is not VersionStatus.DEAD and any(map(_is_unreleased, states))
+        obligations = status is not VersionStatus.REVOKED and any(map(_is_unreleased, states))
         if is_mine and (is_running or obligations or is_open):
             return "listing", "you sell it" if is_running else "sales or custodies run on", True
         if in_custody and (obligations or is_open):
@@ -226,7 +226,7 @@ class _Finder:
         if any(p.status in _UNFINISHED for p in bought):
             return "bought", "the purchase is not settled yet", True
         if any(p.status is PurchaseStatus.SETTLED for p in bought):
-            return "bought", "bought, and the time to complain is over", False
+            return "bought", "bought, and the time to dispute is over", False
         if is_mine:
             return "listing", "you sell it no more, and no custody needs it", False
         if in_custody:

@@ -215,11 +215,13 @@ class CustodianRole:
         self._tell_changes(held)
         if not held.is_accepted:
             return self._maybe_accept(held, offer, waiting)
-        is_dead = held.version.status is VersionStatus.DEAD
-        if held.state.status in (CustodyStatus.LIVE, CustodyStatus.CLOSED) and not is_dead:
+        is_revoked = held.version.status is VersionStatus.REVOKED
+        if held.state.status in (CustodyStatus.LIVE, CustodyStatus.CLOSED) and not is_revoked:
             self._sell(held)
         if held.is_released:
-            if is_dead or not any(held.seat.index in p.delivered for p in held.purchases.values()):
+            if is_revoked or not any(
+                held.seat.index in p.delivered for p in held.purchases.values()
+            ):
                 self._stop_tracking(held)
             return False
         if held.state.status is CustodyStatus.LIVE:
@@ -386,7 +388,7 @@ class CustodianRole:
 
     def _due(self, held: Held) -> list[Purchase]:
         """Return the purchases whose part is ours to post now, if they are certain."""
-        if held.is_released or held.version.status is VersionStatus.DEAD:
+        if held.is_released or held.version.status is VersionStatus.REVOKED:
             return []
         seat, state, now = held.seat, held.state, self.view.block.timestamp
         window, margin = held.version.terms.delivery_seconds, self.policy.margin_seconds
@@ -439,7 +441,7 @@ class CustodianRole:
             or not self.view.is_actor
             or not still_suits(offer, version.terms, seat.epoch.custody)
             or not wants_extension(
-                self.policy, version, seat.epoch, state, seat.index, now, held.pot
+                self.policy, version, seat.epoch, state, seat.index, now, held.keeping_balance
             )
         ):
             return

@@ -160,7 +160,7 @@ def wants_extension(
     state: EpochState,
     index: int,
     now: int,
-    pot: int,
+    keeping_balance: int,
 ) -> bool:
     """Whether a custodian should call `extend` now, by the rules of docs/protocol.md.
 
@@ -171,7 +171,7 @@ def wants_extension(
         state: How it stands; LIVE.
         index: The custodian's number.
         now: Chain time.
-        pot: What can be spent on keeping fees, in the sale token's smallest unit.
+        keeping_balance: What can be spent on keeping fees, in the sale token's smallest unit.
     """
     custody = epoch.custody
     if not policy.extends or version.status not in (VersionStatus.OPEN, VersionStatus.PAUSED):
@@ -182,12 +182,12 @@ def wants_extension(
             and now + policy.margin_seconds < state.end
             and state.end + custody.term_seconds <= custody.last_end
             and index not in bits(state.votes)
-            and pot >= (2 * custody.threshold - 1) * custody.keeping_fee
+            and keeping_balance >= (2 * custody.threshold - 1) * custody.keeping_fee
         )
     return (
         index in bits(state.previous_active)
         and now + policy.margin_seconds < state.previous_end
-        and pot >= custody.keeping_fee
+        and keeping_balance >= custody.keeping_fee
     )
 
 

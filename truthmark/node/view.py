@@ -38,7 +38,7 @@ class Held:
         version: What is kept; its status is the chain's at the last look.
         state: How the custody stood at the last look.
         version_stopped_at: When the version was retired, 0 if it was not.
-        pot: What can be spent on further terms, in the sale token's smallest unit.
+        keeping_balance: What can be spent on further terms, in the sale token's smallest unit.
         purchases: Those that are neither settled nor refunded, by id.
         was_accepted: Whether the index has seen the validator accept.
     """
@@ -47,7 +47,7 @@ class Held:
     version: Version
     state: EpochState
     version_stopped_at: int = 0
-    pot: int = 0
+    keeping_balance: int = 0
     purchases: dict[bytes, Purchase] = field(default_factory=dict)
     was_accepted: bool = False
 
@@ -214,18 +214,18 @@ class View:
             for call in (
                 registry.custodies(held.seat.epoch.custody_id),
                 registry.versions(held.version.terms_id),
-                registry.pots(held.version.terms_id),
+                registry.keeping_balances(held.version.terms_id),
             )
         ]
         gas = chain.balance(self.session.address, at)
         answers = chain.batch(own + calls, block=at)
         self.block, self.gas = block, gas
         self.free_stake, self.is_actor = answers[:2]
-        for held, state, version, pot in zip(
+        for held, state, version, keeping_balance in zip(
             custodies, answers[2::3], answers[3::3], answers[4::3], strict=True
         ):
             held.state = EpochState(CustodyStatus(state[0]), *state[1:])
-            held.pot, held.version_stopped_at = pot, version.stopped_at
+            held.keeping_balance, held.version_stopped_at = keeping_balance, version.stopped_at
             held.version = replace(held.version, status=VersionStatus(version[0]))
 
 

@@ -86,9 +86,9 @@ def late(w: World, purchase: Purchase) -> None:
     boa.env.timestamp = max(w.now, w.purchase(purchase)[2] + 1)
 
 
-def extensible(w: World, pot: int = 100 * KEEPING_FEE, **overrides: Any) -> Listing:
+def extensible(w: World, keeping_balance: int = 100 * KEEPING_FEE, **overrides: Any) -> Listing:
     listing = w.create_listing(**overrides)
-    w.fund(listing, pot)
+    w.top_up(listing, keeping_balance)
     boa.env.timestamp = listing.custody.end - TERM // 3
     return listing
 
@@ -116,10 +116,10 @@ def test_01__deliver_and_refund_around_the_deadline__are_never_both_possible(
 
 
 @pytest.mark.parametrize("moment", [0, 1])
-def test_02__complain_and_settle_around_the_deadline__are_never_both_possible(
+def test_02__dispute_and_settle_around_the_deadline__are_never_both_possible(
     world: World, moment: int
 ) -> None:
-    """`complain_derivation` takes now <= deadline, `settle` now > deadline."""
+    """`dispute_key` takes now <= deadline, `settle` now > deadline."""
     purchase = world.bought_and_delivered(world.create_listing(content=BAD))
     boa.env.timestamp = world.purchase(purchase)[2] + moment
     with boa.env.anchor():
@@ -129,15 +129,15 @@ def test_02__complain_and_settle_around_the_deadline__are_never_both_possible(
         )
     if moment:
         with reverts(world.market, "market: inspection is over"):
-            world.complain(purchase)
+            world.dispute(purchase)
     else:
-        world.complain(purchase)
+        world.dispute(purchase)
 
 
-def test_03__wind_up_before_the_last_complaint__keeps_the_bond_until_it_is_over(
+def test_03__close_version_before_the_last_dispute__keeps_the_bond_until_it_is_over(
     world: World,
 ) -> None:
-    """`wind_up` waits for now > stopped_at + T + I, the last second of the latest complaint."""
+    """`close_version` waits for now > stopped_at + T + I, the last second of the latest dispute."""
     listing = world.create_listing(content=BAD)
     purchase = world.buy(listing)
     world.retire(listing)
@@ -145,10 +145,10 @@ def test_03__wind_up_before_the_last_complaint__keeps_the_bond_until_it_is_over(
     world.deliver(purchase, 1, 2)
     boa.env.timestamp += INSPECTION
     with reverts(world.registry, "registry: too early"):
-        world.wind_up(listing)
-    world.complain(purchase)
+        world.close_version(listing)
+    world.dispute(purchase)
     assert world.entry(world.registry, world.buyer) == BOND // 2
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.entry(world.registry, world.payee) == 0
 
 
@@ -308,31 +308,33 @@ def test_11__extension_outside_the_last_third__is_refused(
         world.extend(listing, 1)
 
 
-def test_12__pot_a_unit_short__refuses_the_last_vote_and_keeps_the_others(world: World) -> None:
-    """`_hold_term` asserts cost <= pot before anything is written."""
+def test_12__keeping_balance_a_unit_short__refuses_the_last_vote_and_keeps_the_others(
+    world: World,
+) -> None:
+    """`_hold_term` asserts cost <= keeping balance before anything is written."""
     listing = extensible(world, 3 * KEEPING_FEE - 1)
     world.extend(listing, 1, 2)
-    with reverts(world.registry, "registry: pot is short"):
+    with reverts(world.registry, "registry: keeping balance short"):
         world.extend(listing, 3)
     assert world.custody(listing)["votes"] == 0b0011
-    world.fund(listing, 1)
+    world.top_up(listing, 1)
     world.extend(listing, 3)
     assert world.custody(listing)["active"] == 0b0111
 
 
-def test_13__two_custodies_of_one_version_race_for_the_pot__the_first_is_paid(
+def test_13__two_custodies_of_one_version_race_for_the_keeping_balance__the_first_is_paid(
     world: World,
 ) -> None:
-    """One pot a version, spent only by an assertion that it suffices: never below zero."""
+    """One balance a version, spent only by an assertion that it suffices: never below zero."""
     listing = world.create_listing()
     second = world.accept_all(world.open_custody(world.next_custody(listing, 3)))
-    world.fund(listing, 5 * KEEPING_FEE)
+    world.top_up(listing, 5 * KEEPING_FEE)
     boa.env.timestamp = listing.custody.end - 1
     world.extend(listing, 1, 2, 3)
     world.extend(second, 1, 2)
-    with reverts(world.registry, "registry: pot is short"):
+    with reverts(world.registry, "registry: keeping balance short"):
         world.extend(second, 3)
-    assert world.registry.pots(listing.terms_id) == 2 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 2 * KEEPING_FEE
 
 
 def test_14__votes_pending_when_custody_closes__extend_nothing(world: World) -> None:
@@ -362,7 +364,7 @@ def test_15__accept_and_lapse_around_accept_until__are_never_both_possible(world
     assert world.locked(listing.custodians[0]) == 0
 
 
-@pytest.mark.parametrize("how", ["retired", "dead"])
+@pytest.mark.parametrize("how", ["retired", "revoked"])
 def test_16__accept_after_the_version_ended__is_refused_and_lapse_frees_stake(
     world: World, how: str
 ) -> None:
@@ -373,7 +375,7 @@ def test_16__accept_after_the_version_ended__is_refused_and_lapse_frees_stake(
     if how == "retired":
         world.retire(listing)
     else:
-        world.complain(world.bought_and_delivered(listing))
+        world.dispute(world.bought_and_delivered(listing))
     with reverts(world.registry, "registry: version has ended"):
         world.accept(waiting, 2)
     world.release(waiting)
@@ -383,12 +385,12 @@ def test_16__accept_after_the_version_ended__is_refused_and_lapse_frees_stake(
 
 
 def test_17__strangers_at_the_inner_doors__are_refused(world: World) -> None:
-    """`close` and `kill`: only the market. `lock`, `release`, `slash`: only a slasher."""
+    """`close` and `revoke`: only the market. `lock`, `release`, `slash`: only a slasher."""
     listing = world.create_listing()
     obligation = obligation_id(listing.custody_id, 1)
     for call in (
         lambda sender: world.close(listing, 15, sender),
-        lambda sender: world.kill(listing, sender),
+        lambda sender: world.revoke(listing, sender),
     ):
         for role in (world.owner, world.seller, world.stranger, world.registry.address):
             with reverts(world.registry, "registry: not the market"):
@@ -449,31 +451,31 @@ def test_20__penalty_collected_by_a_puppet_buyer__is_burned(world: World) -> Non
     assert world.entry(world.staking, puppet, world.stake_token) == 0
 
 
-def test_21__seller_complains_about_himself_first__loses_half_the_bond(world: World) -> None:
-    """`kill` burns bond - floor(bond / 2)."""
+def test_21__seller_disputes_about_himself_first__loses_half_the_bond(world: World) -> None:
+    """`revoke` burns bond - floor(bond / 2)."""
     listing = world.create_listing(content=BAD)
     world.deal(world.token, world.payee)
     purchase = world.bought_and_delivered(listing, buyer=world.payee)
-    world.complain(purchase)
+    world.dispute(purchase)
     world.refund(purchase)
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.earned(world.payee) == COST + BOND // 2
     assert world.entry(world.registry, ZERO) == BOND - BOND // 2
 
 
-def test_22__copied_complaint_or_delivery__pays_those_it_is_about(world: World) -> None:
+def test_22__copied_dispute_or_delivery__pays_those_it_is_about(world: World) -> None:
     """Rewards go to the receipt's buyer, fees to custodian j, nothing to msg.sender."""
     listing = world.create_listing(content=BAD)
     purchase = world.buy(listing)
     for index in (1, 2):
         arguments = deliver_arguments(listing, index, [world.part(purchase, index)])
         world.market.deliver(*arguments, sender=world.other_buyer)
-    world.complain(purchase, sender=world.other_buyer)
+    world.dispute(purchase, sender=world.other_buyer)
     assert world.earned(world.other_buyer) == 0
     assert world.entry(world.registry, world.buyer) == BOND // 2
 
 
-# ---------------------------------------------------------------- complaints
+# ---------------------------------------------------------------- disputes
 
 
 def test_23__honest_seller__cannot_be_framed(world: World) -> None:
@@ -485,21 +487,21 @@ def test_23__honest_seller__cannot_be_framed(world: World) -> None:
     for shard in range(3):
         good = world.draft_evidence(purchase, shard=shard)
         with reverts(world.market, "proofs: key opens the shard"):
-            world.complain(purchase, good)
+            world.dispute(purchase, good)
     for field in ("parts", "secret", "buyer_key", "buyer_slope", "blinding", "key_slope"):
         mixed = replace(evidence, **{field: getattr(foreign, field)})
         with pytest.raises(boa.BoaError):
-            world.complain(purchase, mixed)
+            world.dispute(purchase, mixed)
     own = replace(foreign, parts=evidence.parts)
     with reverts(world.market, "proofs: not the buyer's secret"):
-        world.complain(purchase, own)
+        world.dispute(purchase, own)
     # Padding of the tree, an index out of the list, a longer path.
     for shard in ([3, *evidence.shard[1:]], [7, *evidence.shard[1:]]):
         with reverts(world.market, "proofs: shard not committed"):
-            world.complain(purchase, replace(evidence, shard=shard))
+            world.dispute(purchase, replace(evidence, shard=shard))
     padding = [3, bytes(32), bytes(32), bytes(32), listing.content.tree.path(2)]
     with reverts(world.market, "proofs: shard not committed"):
-        world.complain(purchase, replace(evidence, shard=padding))
+        world.dispute(purchase, replace(evidence, shard=padding))
     assert world.version(listing)["status"] == VersionStatus.OPEN
 
 
@@ -784,7 +786,7 @@ def test_39__invented_custody_of_a_real_version__has_no_word(world: World) -> No
 def test_40__non_canonical_calldata__names_the_same_custody_or_fails(world: World) -> None:
     """Ids hash the decoded values: dirty high bytes of an address are refused by the decoder."""
     listing = world.create_listing()
-    data = world.registry.wind_up.prepare_calldata(listing.terms.astuple())
+    data = world.registry.close_version.prepare_calldata(listing.terms.astuple())
     dirty = bytearray(data)
     dirty[4] = 1  # above the 20 bytes of `seller`
     assert not call_succeeds(world, bytes(dirty))
@@ -820,16 +822,16 @@ def test_42__others_dataset_key__cannot_be_listed(world: World) -> None:
 
 
 def test_43__copycat_with_a_key_of_his_own__is_disproved_by_his_first_buyer(world: World) -> None:
-    """He cannot open what he did not encrypt: `complain_derivation` kills his version."""
+    """He cannot open what he did not encrypt: `dispute_key` revokes his version."""
     original = make_content(1)
     own = make_content(2)
     copy = replace(own, shards=original.shards, tree=original.tree)
     world.deal(world.token, world.stranger)
     listing = world.create_listing(seller=world.stranger, payee=world.stranger, content=copy)
     purchase = world.bought_and_delivered(listing)
-    world.complain(purchase)
+    world.dispute(purchase)
     world.refund(purchase)
-    assert world.version(listing)["status"] == VersionStatus.DEAD
+    assert world.version(listing)["status"] == VersionStatus.REVOKED
     assert world.earned(world.buyer) == COST + BOND // 2
     assert world.earned(world.stranger) == 0
 
@@ -1054,7 +1056,7 @@ def test_50__permit_that_does_nothing__buys_nothing_without_allowance(
     "mode", [Mode.FEE_FROM_RECEIVER, Mode.TRUE_BUT_STAYS, Mode.SENDS_MORE, Mode.HUGE_BALANCE]
 )
 def test_51__fee_taking_or_lying_token__never_enters_the_ledger(world: World, mode: Mode) -> None:
-    """`_pull` compares the balance before and after with the amount, at list, open, fund, buy."""
+    """`_pull` compares the balance before and after with the amount, at list, open, top up, buy."""
     token = world.hostile_token()
     listing = world.create_listing(token=str(token.address))
     further = world.next_custody(listing)
@@ -1066,7 +1068,7 @@ def test_51__fee_taking_or_lying_token__never_enters_the_ledger(world: World, mo
     with reverts(world.registry, "ledger: short transfer"):
         world.open_custody(further)
     with reverts(world.registry, "ledger: short transfer"):
-        world.fund(listing, 1_000)
+        world.top_up(listing, 1_000)
     with reverts(world.market, "ledger: short transfer"):
         world.buy(listing)
 
@@ -1075,11 +1077,11 @@ def test_52__dead_sale_token__blocks_nothing_but_its_own_withdrawal(world: World
     """Only `_pull` and `withdraw` call a token; everything else is an entry in the ledger."""
     token = world.hostile_token()
     listing = world.create_listing(token=str(token.address), content=BAD)
-    world.fund(listing, 100 * KEEPING_FEE)
-    silent, confirmed, settled, complained = (world.buy(listing) for _ in range(4))
+    world.top_up(listing, 100 * KEEPING_FEE)
+    silent, confirmed, settled, disputed = (world.buy(listing) for _ in range(4))
     token.set_mode(Mode.PAUSED)
-    world.deliver([confirmed, settled, complained], 1)
-    world.deliver([confirmed, settled, complained], 2)
+    world.deliver([confirmed, settled, disputed], 1)
+    world.deliver([confirmed, settled, disputed], 2)
     world.confirm(confirmed)
     with at(world.purchase(settled)[2] + 1):
         world.settle(settled)
@@ -1087,14 +1089,14 @@ def test_52__dead_sale_token__blocks_nothing_but_its_own_withdrawal(world: World
         world.retire(listing)
         boa.env.timestamp = listing.custody.end + WINDOWS
         world.release(listing)
-        world.wind_up(listing)
+        world.close_version(listing)
         assert world.version(listing)["status"] == VersionStatus.CLOSED
     with at(listing.custody.end - 1):
         world.extend(listing, 1, 2, 3)
-    world.complain(complained)
-    world.refund(complained, silent)
+    world.dispute(disputed)
+    world.refund(disputed, silent)
     world.release(listing)
-    world.wind_up(listing)
+    world.close_version(listing)
     with reverts(world.market, "hostile: paused"):
         world.market.withdraw(token, world.buyer, 0)
     token.set_mode(Mode(0))
@@ -1154,23 +1156,23 @@ def test_54__withdrawing_for_others__only_pays_them(world: World) -> None:
 def test_55__owner_raises_the_fee_and_pauses__running_sales_keep_theirs(world: World) -> None:
     """`fee_bps` is a term; a pause stops `list_version`, `open_custody` and `buy` alone."""
     listing = world.create_listing(content=BAD)
-    silent, settled, complained = (world.buy(listing) for _ in range(3))
+    silent, settled, disputed = (world.buy(listing) for _ in range(3))
     world.registry.set_fee_bps(250, sender=world.owner)
     world.registry.pause(sender=world.owner)
-    world.deliver([settled, complained], 1)
-    world.deliver([settled, complained], 2)
+    world.deliver([settled, disputed], 1)
+    world.deliver([settled, disputed], 2)
     with at(world.purchase(settled)[2] + 1):
         world.settle(settled)
         assert world.entry(world.market, world.treasury) == PRICE * 200 // 10_000
         world.refund(silent)
         assert world.entry(world.market, world.buyer) == COST
-    world.complain(complained)
-    world.refund(silent, settled, complained)
+    world.dispute(disputed)
+    world.refund(silent, settled, disputed)
     assert world.entry(world.market, world.buyer) == 3 * COST
 
 
-def test_56__wind_up_again_and_again__pays_each_amount_once(world: World) -> None:
-    """RETIRED -> CLOSED happens once; the pot is emptied each time; DEAD pays no bond."""
+def test_56__close_version_again_and_again__pays_each_amount_once(world: World) -> None:
+    """RETIRED -> CLOSED happens once; the balance is emptied each time; REVOKED pays no bond."""
     listing = world.create_listing()
     purchase = world.buy(listing)
     late(world, purchase)
@@ -1178,44 +1180,44 @@ def test_56__wind_up_again_and_again__pays_each_amount_once(world: World) -> Non
     world.retire(listing)
     boa.env.timestamp += 2 * WINDOWS + 1
     for _ in range(3):
-        world.wind_up(listing)
+        world.close_version(listing)
     assert world.entry(world.registry, world.payee) == BOND
-    world.release(listing)  # all four were fined: their keeping fees go to the pot
+    world.release(listing)  # all four were fined: their keeping fees go to the keeping balance
     for _ in range(3):
-        world.wind_up(listing)
+        world.close_version(listing)
     assert world.entry(world.registry, world.payee) == BOND + 4 * KEEPING_FEE
-    dead = world.create_listing(content=BAD)
-    world.complain(world.bought_and_delivered(dead))
+    revoked = world.create_listing(content=BAD)
+    world.dispute(world.bought_and_delivered(revoked))
     for _ in range(3):
-        world.wind_up(dead)
+        world.close_version(revoked)
     assert world.entry(world.registry, world.payee) == BOND + 4 * KEEPING_FEE
 
 
-def test_57__retired_then_killed_then_wound_up__spends_the_bond_once(world: World) -> None:
-    """`kill` takes OPEN, PAUSED or RETIRED; `wind_up` pays a bond to RETIRED alone."""
+def test_57__retired_then_revoked_then_wound_up__spends_the_bond_once(world: World) -> None:
+    """`revoke` takes OPEN, PAUSED or RETIRED; `close_version` pays a bond to RETIRED alone."""
     listing = world.create_listing(content=BAD)
     purchase = world.bought_and_delivered(listing)
     world.retire(listing)
-    world.complain(purchase)
+    world.dispute(purchase)
     boa.env.timestamp += WINDOWS + 1
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.entry(world.registry, world.payee) == 0
     assert world.entry(world.registry, world.buyer) + world.entry(world.registry, ZERO) == BOND
 
 
-def test_58__dead_version__refunds_all_and_fines_nobody(world: World) -> None:
-    """DEAD is looked at first: no settlement, no fine, whatever is late or delivered since."""
+def test_58__revoked_version__refunds_all_and_fines_nobody(world: World) -> None:
+    """REVOKED is looked at first: no settlement, no fine, whatever is late or delivered since."""
     listing = world.create_listing(content=BAD)
-    complained, waiting, overdue = (world.buy(listing) for _ in range(3))
-    world.deliver(complained, 1, 2)
-    world.complain(complained)
+    disputed, waiting, overdue = (world.buy(listing) for _ in range(3))
+    world.deliver(disputed, 1, 2)
+    world.dispute(disputed)
     world.deliver(waiting, 1, 2)
     assert status(world, waiting) == PurchaseStatus.DELIVERED
     late(world, waiting)
     for call in (world.settle, world.confirm):
-        with reverts(world.market, "market: version is dead"):
+        with reverts(world.market, "market: version is revoked"):
             call(waiting)
-    world.refund(complained, waiting, overdue)
+    world.refund(disputed, waiting, overdue)
     assert world.entry(world.market, world.buyer) == 3 * COST
     assert world.custody(listing)["fined"] == 0
     assert burned(world) == 0
@@ -1317,7 +1319,7 @@ def test_63__further_version_of_somebody_elses_listing__is_refused(
         world.list_version(world.draft_listing(content=make_content(2)), previous)
 
 
-def test_64__early_confirm__ends_only_the_buyers_own_right_to_complain(world: World) -> None:
+def test_64__early_confirm__ends_only_the_buyers_own_right_to_dispute(world: World) -> None:
     """`confirm` wants the receipt's buyer; a settled purchase is not DELIVERED."""
     listing = world.create_listing(content=BAD)
     hasty, careful = (
@@ -1327,8 +1329,8 @@ def test_64__early_confirm__ends_only_the_buyers_own_right_to_complain(world: Wo
         world.confirm(careful, sender=world.seller)
     world.confirm(hasty)
     with reverts(world.market, "market: not delivered"):
-        world.complain(hasty)
-    world.complain(careful)
+        world.dispute(hasty)
+    world.dispute(careful)
     world.refund(hasty, careful)
     assert world.entry(world.market, world.buyer) == 0
     assert world.entry(world.market, world.other_buyer) == COST
@@ -1353,7 +1355,7 @@ def test_64__extension_by_too_few__has_no_effect(world: World) -> None:
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
-    assert world.registry.pots(listing.terms_id) == 100 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 100 * KEEPING_FEE
 
 
 # ---------------------------------------- what worked on an earlier design
@@ -1388,7 +1390,7 @@ def test_a2__lapsed_custody__pays_once_and_never_the_custodians(world: World) ->
     assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
 
-@pytest.mark.parametrize("how", ["retired", "dead"])
+@pytest.mark.parametrize("how", ["retired", "revoked"])
 def test_a3__joining_after_the_version_ended__is_refused(world: World, how: str) -> None:
     """`extend` wants a running version, for votes and for joining."""
     listing = extensible(world, content=BAD)
@@ -1397,7 +1399,7 @@ def test_a3__joining_after_the_version_ended__is_refused(world: World, how: str)
     if how == "retired":
         world.retire(listing)
     else:
-        world.complain(purchase)
+        world.dispute(purchase)
     with reverts(world.registry, "registry: version has ended"):
         world.extend(listing, 4)
 
@@ -1431,15 +1433,15 @@ def test_a6__token_with_an_absurd_balance__cannot_lock_stake_by_overflow(world: 
     token.set_mode(Mode.LYING_BALANCE)  # money that exists in `balanceOf` alone
     token.approve(world.registry, 2**256 - 1, sender=world.stranger)
     with reverts(world.registry, "registry: amount too large"):
-        world.fund(listing, 2**256 - 1)
+        world.top_up(listing, 2**256 - 1)
     for _ in range(8):
-        world.fund(listing, 2**128 - 1)
+        world.top_up(listing, 2**128 - 1)
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
     world.retire(listing)
     boa.env.timestamp += WINDOWS + 1
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.entry(world.registry, world.payee, token) == 8 * (2**128 - 1) + BOND
 
 
@@ -1488,7 +1490,7 @@ def test_a8__foreign_terms_with_a_custody__are_refused_everywhere(world: World) 
         (world.market, lambda: world.settle(forged)),
         (world.market, lambda: world.confirm(forged)),
         (world.market, lambda: world.refund(forged)),
-        (world.market, lambda: world.complain(forged, evidence)),
+        (world.market, lambda: world.dispute(forged, evidence)),
     ):
         name = "registry" if contract is world.registry else "market"
         with reverts(contract, f"{name}: other terms"):
@@ -1522,12 +1524,12 @@ def test_a15__joiner__takes_over_what_is_not_delivered_and_is_fined_for_it(world
 
 
 def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> None:
-    """`close` and `kill` take preimages: token, bond, lock, penalty, obligations are the
+    """`close_custody` and `revoke` take preimages: token, bond, lock, penalty, obligations are the
     registry's."""
     market = world.market.address
     listing = world.create_listing()
     other = world.create_listing(manifest=word_of("other"), bond=7 * BOND)
-    world.fund(other, 100 * KEEPING_FEE)
+    world.top_up(other, 100 * KEEPING_FEE)
     held = world.token.balanceOf(world.registry)
     for forged in (
         replace(listing, terms=replace(listing.terms, bond=8 * BOND)),
@@ -1537,7 +1539,7 @@ def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> No
         world.draft_listing(bond=held, manifest=word_of("invented")),
     ):
         with boa.reverts():
-            world.kill(forged)
+            world.revoke(forged)
     with reverts(world.registry, "registry: custody not live"):
         world.close(replace(listing, custody=replace(listing.custody, penalty=LOCK)), 0b1111)
     with reverts(world.registry, "registry: not obliged"):
@@ -1545,14 +1547,14 @@ def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> No
     # The worst: each penalty once, and the bond of a version whose key was never wrong.
     for _ in range(2):
         world.close(listing, 0b1111)
-    world.kill(listing)
+    world.revoke(listing)
     with reverts(world.registry, "registry: version has ended"):
-        world.kill(listing)
+        world.revoke(listing)
     assert burned(world) == 4 * PENALTY
     assert world.entry(world.registry, world.buyer) == BOND // 2
     assert world.entry(world.registry, ZERO) == BOND - BOND // 2
     assert world.entry(world.registry, market) == 0
-    assert world.registry.pots(other.terms_id) == 100 * KEEPING_FEE
+    assert world.registry.keeping_balances(other.terms_id) == 100 * KEEPING_FEE
     assert world.custody(other)["fined"] == 0
 
 

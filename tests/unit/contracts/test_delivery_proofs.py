@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract that decides complaints, by itself: Python against Vyper on random complaints."""
+"""The contract that decides disputes, by itself: Python against Vyper on random disputes."""
 
 from dataclasses import replace
 from random import Random
@@ -77,7 +77,7 @@ def test_shard_key_hash__random_shards__agrees_with_the_codec(world: World, coun
         assert bytes(found) == expected
 
 
-def complaint(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], bool]:
+def dispute(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], bool]:
     """Return terms, evidence, the parts' hash, the parts, and whether the shard is wrong."""
     t = random.randint(1, 8)
     secret, y = random.randrange(1, N), random.randrange(1, N)
@@ -121,10 +121,10 @@ def terms_of(w: World, content: Any) -> Any:
 
 
 @pytest.mark.parametrize("count", FEW)
-def test_wrong_key__random_complaints__follow_from_the_numbers(world: World, count: int) -> None:
-    random = Random(f"complaints {count}")
+def test_wrong_key__random_disputes__follow_from_the_numbers(world: World, count: int) -> None:
+    random = Random(f"disputes {count}")
     for _ in range(count):
-        content, evidence, noted, base, is_wrong = complaint(random)
+        content, evidence, noted, base, is_wrong = dispute(random)
         arguments = (terms_of(world, content), tuple(base[0]), noted, evidence.astuple())
         if is_wrong:
             key = world.proofs.wrong_key(*arguments)
@@ -136,9 +136,9 @@ def test_wrong_key__random_complaints__follow_from_the_numbers(world: World, cou
 
 @pytest.mark.parametrize("count", FEW)
 def test_wrong_key__one_number_changed__is_refused(world: World, count: int) -> None:
-    random = Random(f"spoiled complaints {count}")
+    random = Random(f"spoiled disputes {count}")
     for _ in range(count):
-        content, evidence, noted, base, _ = complaint(random)
+        content, evidence, noted, base, _ = dispute(random)
         terms = terms_of(world, content)
         spoil(random, evidence)
         with pytest.raises(boa.BoaError):
@@ -196,7 +196,7 @@ def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
 
 
 def test_wrong_key__key_at_infinity__is_a_key_like_any_other(world: World) -> None:
-    # Parts whose sum is y*PK give infinity; its hash opens nothing, so the complaint holds.
+    # Parts whose sum is y*PK give infinity; its hash opens nothing, so the dispute holds.
     content = make_content(5, 3, frozenset({0}))
     y = scalar("y")
     base, _ = purchase_base(content.key, multiply(y))

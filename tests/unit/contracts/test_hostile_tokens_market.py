@@ -21,8 +21,8 @@ from tests.utils.drafts import (
     WINDOWS,
     Listing,
     Purchase,
-    complain_arguments,
     deliver_arguments,
+    dispute_arguments,
     make_content,
     word_of,
 )
@@ -75,7 +75,7 @@ def prepare(world: World) -> HostileSale:
     token = world.hostile_token()
     here = str(token.address)
     listing = world.create_listing(token=here, content=BAD)
-    world.fund(listing, 20 * KEEPING_FEE)
+    world.top_up(listing, 20 * KEEPING_FEE)
     # Entries in both ledgers: of the seller in the registry, of the treasury in the market.
     lapsed = world.open_custody(world.next_custody(listing, accept_until=START))
     boa.env.timestamp += 1
@@ -123,9 +123,9 @@ def open_custody(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     )
 
 
-def fund(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
+def top_up(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     terms = s.listing.terms.astuple()
-    return s.w.registry, lambda: s.w.registry.fund(terms, 1_000, sender=s.w.stranger, gas=GAS)
+    return s.w.registry, lambda: s.w.registry.top_up(terms, 1_000, sender=s.w.stranger, gas=GAS)
 
 
 def buy(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
@@ -139,7 +139,7 @@ def buy_by_permit(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     return s.w.market, lambda: s.w.market.buy(*arguments, sender=s.w.buyer, gas=GAS)
 
 
-ENTRIES = (list_version, open_custody, fund, buy, buy_by_permit)
+ENTRIES = (list_version, open_custody, top_up, buy, buy_by_permit)
 
 
 def books(s: HostileSale) -> dict[str, Any]:
@@ -155,7 +155,9 @@ def books(s: HostileSale) -> dict[str, Any]:
     for account in accounts:
         found[f"coins of {account}"] = int(s.token.balanceOf(account))
     for listing in (s.listing, s.ended):
-        found[f"pot {listing.terms_id!r}"] = int(w.registry.pots(listing.terms_id))
+        found[f"keeping balance {listing.terms_id!r}"] = int(
+            w.registry.keeping_balances(listing.terms_id)
+        )
         found[f"version {listing.terms_id!r}"] = w.version(listing)
     for listing in (s.listing, s.lapsing, s.ended):
         found[f"custody {listing.custody_id!r}"] = w.custody(listing)
@@ -183,7 +185,7 @@ def test_entry__hostile_token__comes_in_exactly_or_not_at_all(
         expected = {
             list_version: BOND + 4 * KEEPING_FEE,
             open_custody: 4 * KEEPING_FEE,
-            fund: 1_000,
+            top_up: 1_000,
             buy: hostile_sale.waiting.cost,
             buy_by_permit: hostile_sale.waiting.cost,
         }
@@ -227,10 +229,10 @@ def refund(s: HostileSale) -> None:
     assert s.w.purchase(s.waiting)[0] == 4
 
 
-def complain(s: HostileSale) -> None:
+def dispute(s: HostileSale) -> None:
     evidence = s.w.draft_evidence(s.delivered)
-    arguments = complain_arguments(s.delivered, evidence)
-    s.w.market.complain_derivation(*arguments, gas=GAS)
+    arguments = dispute_arguments(s.delivered, evidence)
+    s.w.market.dispute_key(*arguments, gas=GAS)
     assert s.w.entry(s.w.registry, s.w.buyer, s.token) == BOND // 2
 
 
@@ -239,7 +241,7 @@ def extend(s: HostileSale) -> None:
     for index in (1, 2, 3):
         sender = s.listing.custodians[index - 1]
         s.w.registry.extend(*s.listing.keeping, index, sender=sender, gas=GAS)
-    assert s.w.registry.pots(s.listing.terms_id) == 17 * KEEPING_FEE
+    assert s.w.registry.keeping_balances(s.listing.terms_id) == 17 * KEEPING_FEE
     at_the_end(s)
     s.w.registry.release(*s.listing.keeping, gas=GAS)
     assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
@@ -251,14 +253,14 @@ def release(s: HostileSale) -> None:
     assert s.w.entry(s.w.registry, s.listing.custodians[0], s.token) == KEEPING_FEE
 
 
-def retire_and_wind_up(s: HostileSale) -> None:
+def retire_and_close_version(s: HostileSale) -> None:
     s.w.retire(s.listing)
     at_the_end(s)
-    s.w.registry.wind_up(s.listing.terms.astuple(), gas=GAS)
+    s.w.registry.close_version(s.listing.terms.astuple(), gas=GAS)
     assert s.w.entry(s.w.registry, s.w.payee, s.token) == BOND + 20 * KEEPING_FEE
 
 
-INNER = (deliver, settle, confirm, refund, complain, extend, release, retire_and_wind_up)
+INNER = (deliver, settle, confirm, refund, dispute, extend, release, retire_and_close_version)
 
 
 @pytest.mark.parametrize("action", INNER, ids=lambda it: it.__name__)
@@ -284,7 +286,7 @@ def test_withdraw__hostile_token__hurts_its_own_users_only(
     hostile_sale: HostileSale, kind: Kind, place: str
 ) -> None:
     w, token = hostile_sale.w, hostile_sale.token
-    complain(hostile_sale)
+    dispute(hostile_sale)
     refund(hostile_sale)
     other = w.create_listing(manifest=word_of("in good coins"))
     w.confirm(w.bought_and_delivered(other))
@@ -350,9 +352,9 @@ def receipts(*purchases: Purchase) -> list[Any]:
 
 
 INNER_CALLS = (
-    Inner("registry", "fund", lambda s: (s.listing.terms.astuple(), 5)),
+    Inner("registry", "top_up", lambda s: (s.listing.terms.astuple(), 5)),
     Inner("registry", "release", lambda s: s.lapsing.keeping, 1_002),
-    Inner("registry", "wind_up", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
+    Inner("registry", "close_version", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
     Inner("registry", "withdraw", lambda s: (s.here, s.w.seller, 0)),
     Inner("registry", "versions", lambda s: (s.listing.terms_id,)),
     Inner("registry", "standing", lambda s: (s.listing.terms_id, s.listing.custody_id)),
@@ -379,8 +381,8 @@ INNER_CALLS = (
     ),
     Inner(
         "market",
-        "complain_derivation",
-        lambda s: complain_arguments(s.delivered, s.w.draft_evidence(s.delivered)),
+        "dispute_key",
+        lambda s: dispute_arguments(s.delivered, s.w.draft_evidence(s.delivered)),
         asks_registry=True,
     ),
     Inner("market", "withdraw", lambda s: (s.here, s.w.payee, 0)),
@@ -397,7 +399,7 @@ def withdraw_from_market(s: HostileSale) -> tuple[Any, Callable[[], Any]]:
     return s.w.market, lambda: s.w.market.withdraw(s.token, s.w.treasury, 0, gas=GAS)
 
 
-OUTER = (list_version, open_custody, fund, buy, withdraw_from_registry, withdraw_from_market)
+OUTER = (list_version, open_custody, top_up, buy, withdraw_from_registry, withdraw_from_market)
 
 
 @pytest.mark.parametrize("mode", [Mode.HOOK_BEFORE, Mode.HOOK_AFTER], ids=["before", "after"])

@@ -480,12 +480,12 @@ def test_refund__after_a_voucher__pays_back_what_was_paid(world: World) -> None:
     assert money(world) == 5 + 2 * FEE
 
 
-# --------------------------------------------------------------- complaining
+# --------------------------------------------------------------- disputing
 
 
 @pytest.mark.parametrize("shard", [0, 1, 4], ids=["fresh", "wrapped", "the last"])
 @pytest.mark.parametrize("threshold", [1, 2, 3])
-def test_complain__wrong_key__kills_the_version_and_pays_the_buyer(
+def test_dispute__wrong_key__revokes_the_version_and_pays_the_buyer(
     world: World, threshold: int, shard: int
 ) -> None:
     content = make_content(5, 5, frozenset({shard}))
@@ -494,10 +494,10 @@ def test_complain__wrong_key__kills_the_version_and_pays_the_buyer(
     order = range(5, 5 - threshold, -1)
     world.deliver(purchase, *order)
     evidence = world.draft_evidence(purchase, list(order), shard)
-    world.complain(purchase, evidence)
+    world.dispute(purchase, evidence)
     assert events(world.market) == [
         (
-            "Complained",
+            "KeyDisputed",
             {
                 "purchase_id": purchase.id,
                 "terms_id": listing.terms_id,
@@ -506,7 +506,7 @@ def test_complain__wrong_key__kills_the_version_and_pays_the_buyer(
             },
         )
     ]
-    assert world.version(listing)["status"] == VersionStatus.DEAD
+    assert world.version(listing)["status"] == VersionStatus.REVOKED
     assert world.entry(world.registry, world.buyer) == BOND // 2
     assert world.entry(world.registry, ZERO) == BOND - BOND // 2
     assert world.purchase(purchase)[0] == PurchaseStatus.DELIVERED
@@ -515,16 +515,16 @@ def test_complain__wrong_key__kills_the_version_and_pays_the_buyer(
     assert world.custody(listing)["fined"] == 0
 
 
-def test_complain__then_everybody__is_refunded_and_nobody_fined(world: World) -> None:
+def test_dispute__then_everybody__is_refunded_and_nobody_fined(world: World) -> None:
     listing = world.create_listing(content=make_content(5, 3, frozenset({0})))
-    complained = world.bought_and_delivered(listing)
+    disputed = world.bought_and_delivered(listing)
     waiting = world.buy(listing, world.other_buyer)
     settled_before = world.bought_and_delivered(listing)
     world.confirm(settled_before)
     delivered = world.bought_and_delivered(listing, buyer=world.other_buyer)
-    world.complain(complained)
+    world.dispute(disputed)
     boa.env.timestamp += 10_000
-    world.refund(complained, waiting, settled_before, delivered)
+    world.refund(disputed, waiting, settled_before, delivered)
     assert world.entry(world.market, world.buyer) == COST
     assert world.entry(world.market, world.other_buyer) == 2 * COST
     assert world.purchase(settled_before)[0] == PurchaseStatus.SETTLED
@@ -535,12 +535,12 @@ def test_complain__then_everybody__is_refunded_and_nobody_fined(world: World) ->
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
 
 
-def test_complain__retired_version__is_heard_until_the_inspection_ends(world: World) -> None:
+def test_dispute__retired_version__is_heard_until_the_inspection_ends(world: World) -> None:
     listing = world.create_listing(content=make_content(5, 3, frozenset({0})))
     purchase = world.bought_and_delivered(listing)
     world.retire(listing)
-    world.complain(purchase)
-    assert world.version(listing)["status"] == VersionStatus.DEAD
+    world.dispute(purchase)
+    assert world.version(listing)["status"] == VersionStatus.REVOKED
 
 
 # -------------------------------------------------------------------- views

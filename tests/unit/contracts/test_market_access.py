@@ -84,24 +84,24 @@ def retire(w: World) -> Send:
     return lambda sender: w.registry.retire(terms, sender=sender)
 
 
-@function("registry", "fund", may=ANYONE)
-def fund(w: World) -> Send:
+@function("registry", "top_up", may=ANYONE)
+def top_up(w: World) -> Send:
     terms = w.create_listing().terms.astuple()
 
     def send(sender: str) -> None:
         w.token.mint(sender, 5)
         w.token.approve(w.registry, 5, sender=sender)
-        w.registry.fund(terms, 5, sender=sender)
+        w.registry.top_up(terms, 5, sender=sender)
 
     return send
 
 
-@function("registry", "wind_up", may=ANYONE)
-def wind_up(w: World) -> Send:
+@function("registry", "close_version", may=ANYONE)
+def close_version(w: World) -> Send:
     listing = w.create_listing()
     w.retire(listing)
     boa.env.timestamp += WINDOWS + 1
-    return lambda sender: w.registry.wind_up(listing.terms.astuple(), sender=sender)
+    return lambda sender: w.registry.close_version(listing.terms.astuple(), sender=sender)
 
 
 @function("registry", "release", may=ANYONE)
@@ -124,16 +124,16 @@ def extend(w: World) -> Send:
     return lambda sender: w.registry.extend(*listing.keeping, 1, sender=sender)
 
 
-@function("registry", "close", may=MARKET, reason="registry: not the market")
+@function("registry", "close_custody", may=MARKET, reason="registry: not the market")
 def close(w: World) -> Send:
     listing = w.create_listing()
     return lambda sender: w.close(listing, 1, sender)
 
 
-@function("registry", "kill", may=MARKET, reason="registry: not the market")
-def kill(w: World) -> Send:
+@function("registry", "revoke", may=MARKET, reason="registry: not the market")
+def revoke(w: World) -> Send:
     listing = w.create_listing()
-    return lambda sender: w.kill(listing, sender)
+    return lambda sender: w.revoke(listing, sender)
 
 
 @function("registry", "fix_market", may=OWNER, reason="ownable: caller is not the owner")
@@ -223,11 +223,11 @@ def refund(w: World) -> Send:
     return lambda sender: w.market.refund(*arguments, sender=sender)
 
 
-@function("market", "complain_derivation", may=ANYONE)
-def complain(w: World) -> Send:
+@function("market", "dispute_key", may=ANYONE)
+def dispute(w: World) -> Send:
     listing = w.create_listing(content=make_content(5, 3, frozenset({0})))
     purchase = w.bought_and_delivered(listing)
-    return lambda sender: w.complain(purchase, sender=sender)
+    return lambda sender: w.dispute(purchase, sender=sender)
 
 
 @function("market", "withdraw", may=ANYONE)
@@ -277,15 +277,15 @@ OPEN = {
     "reprice": (reprice, "seller"),
     "set_version_paused": (set_version_paused, "seller"),
     "retire": (retire, "seller"),
-    "fund": (fund, "stranger"),
-    "wind_up": (wind_up, "stranger"),
+    "top_up": (top_up, "stranger"),
+    "close_version": (close_version, "stranger"),
     "release": (release, "stranger"),
     "extend": (extend, "custodian"),
     "deliver": (deliver, "stranger"),
     "settle": (settle, "stranger"),
     "confirm": (confirm, "buyer"),
     "refund": (refund, "stranger"),
-    "complain_derivation": (complain, "stranger"),
+    "dispute_key": (dispute, "stranger"),
     "withdraw": (withdraw_from_the_market, "stranger"),
     "withdraw from the registry": (withdraw_from_the_registry, "stranger"),
 }
@@ -331,7 +331,7 @@ def test_pause__whole_life_of_a_sale__goes_on(world: World) -> None:
     world.retire(listing)
     boa.env.timestamp += 2 * WINDOWS + 1
     world.release(listing)
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.version(listing)["status"] == VersionStatus.CLOSED
     for contract in (world.registry, world.market):
         for account in (world.payee, world.treasury, *listing.custodians):

@@ -103,7 +103,7 @@ def release_at_the_end(w: World) -> tuple[int, Act]:
 @deadline(before=False, exactly=False, after=True)
 def release_of_a_leaver_at_the_previous_end(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
-    w.fund(listing, 10**9)
+    w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
     return listing.custody.end + WINDOWS, released(w, listing, 4)
@@ -112,7 +112,7 @@ def release_of_a_leaver_at_the_previous_end(w: World) -> tuple[int, Act]:
 @deadline(before=False, exactly=False, after=True)
 def release_pays_an_extended_term(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
-    w.fund(listing, 10**9)
+    w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
 
@@ -126,7 +126,7 @@ def release_pays_an_extended_term(w: World) -> tuple[int, Act]:
 @deadline(before=False, exactly=False, after=True)
 def release_of_who_stayed_at_the_new_end(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
-    w.fund(listing, 10**9)
+    w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
     return listing.custody.end + TERM + WINDOWS, released(w, listing, 3)
@@ -173,7 +173,7 @@ def extend_before_the_end(w: World) -> tuple[int, Act]:
 @deadline(before=True, exactly=False, after=False)
 def join_before_the_previous_end(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
-    w.fund(listing, 10**9)
+    w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
 
@@ -185,12 +185,12 @@ def join_before_the_previous_end(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def wind_up_of_a_retired_version(w: World) -> tuple[int, Act]:
+def close_version_of_a_retired_version(w: World) -> tuple[int, Act]:
     listing = w.create_listing()
     w.retire(listing)
 
     def act() -> bool:
-        w.wind_up(listing)
+        w.close_version(listing)
         return bool(w.version(listing)["status"] == VersionStatus.CLOSED)
 
     return w.now + WINDOWS, act
@@ -262,13 +262,13 @@ def settle(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def complain(w: World) -> tuple[int, Act]:
+def dispute(w: World) -> tuple[int, Act]:
     listing = w.create_listing(content=make_content(5, 3, frozenset({0})))
     purchase = w.bought_and_delivered(listing)
 
     def act() -> bool:
-        w.complain(purchase)
-        return bool(w.version(listing)["status"] == VersionStatus.DEAD)
+        w.dispute(purchase)
+        return bool(w.version(listing)["status"] == VersionStatus.REVOKED)
 
     return w.purchase(purchase)[2], act
 
@@ -288,7 +288,7 @@ def confirm_has_no_deadline(w: World) -> tuple[int, Act]:
 def leaver_obliged_for_a_purchase(w: World) -> tuple[int, Act]:
     """A leaver is fined for what was bought to be over by the previous end, and for no more."""
     listing = w.create_listing()
-    w.fund(listing, 10**9)
+    w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - TERM // 3
     w.extend(listing, 1, 2, 3)
     # deadline + I = previous_end for a purchase of this second.
@@ -327,10 +327,10 @@ def test_accept_until__a_week_ahead_and_a_second_more__is_the_limit(world: World
     world.list_version(listing)
 
 
-def test_pot__exactly_enough__extends(world: World) -> None:
+def test_keeping_balance__exactly_enough__extends(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 3 * KEEPING_FEE)
+    world.top_up(listing, 3 * KEEPING_FEE)
     boa.env.timestamp = listing.custody.end - 1
     world.extend(listing, 1, 2, 3)
     assert world.custody(listing)["active"] == 0b0111
-    assert world.registry.pots(listing.terms_id) == 0
+    assert world.registry.keeping_balances(listing.terms_id) == 0

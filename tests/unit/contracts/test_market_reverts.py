@@ -328,10 +328,10 @@ def settle_to_other_custodians(w: World) -> Call:
     return lambda: w.settle(purchase)
 
 
-@refused("market: version is dead")
-def settle_when_dead(w: World) -> Call:
+@refused("market: version is revoked")
+def settle_when_revoked(w: World) -> Call:
     purchase = delivered(w)
-    w.complain(purchase)
+    w.dispute(purchase)
     boa.env.timestamp = w.purchase(purchase)[2] + 1
     return lambda: w.settle(purchase)
 
@@ -373,10 +373,10 @@ def confirm_to_other_custodians(w: World) -> Call:
     return lambda: w.confirm(purchase)
 
 
-@refused("market: version is dead")
-def confirm_when_dead(w: World) -> Call:
+@refused("market: version is revoked")
+def confirm_when_revoked(w: World) -> Call:
     purchase = delivered(w)
-    w.complain(purchase)
+    w.dispute(purchase)
     return lambda: w.confirm(purchase)
 
 
@@ -389,149 +389,149 @@ def refund_with_another_token(w: World) -> Call:
     return lambda: w.refund(other)
 
 
-# ------------------------------------------------------------------ complain
+# ------------------------------------------------------------------ dispute
 
 
-def complain_with(w: World, change: Callable[[Evidence, Purchase], None]) -> Call:
+def dispute_with(w: World, change: Callable[[Evidence, Purchase], None]) -> Call:
     purchase = delivered(w)
     evidence = w.draft_evidence(purchase)
     change(evidence, purchase)
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("market: other terms")
-def complain_with_another_root(w: World) -> Call:
+def dispute_with_another_root(w: World) -> Call:
     purchase = delivered(w)
     evidence = w.draft_evidence(purchase)
     terms = replace(purchase.listing.terms, root=word_of("root"))
     other = replace(purchase, listing=replace(purchase.listing, terms=terms))
-    return lambda: w.complain(other, evidence)
+    return lambda: w.dispute(other, evidence)
 
 
 @refused("market: not delivered")
-def complain_before_delivery(w: World) -> Call:
+def dispute_before_delivery(w: World) -> Call:
     purchase = w.buy(w.create_listing())
     evidence = w.draft_evidence(purchase)
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("market: not delivered")
-def complain_after_confirming(w: World) -> Call:
+def dispute_after_confirming(w: World) -> Call:
     purchase = delivered(w)
     w.confirm(purchase)
     evidence = w.draft_evidence(purchase)
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("market: inspection is over")
-def complain_too_late(w: World) -> Call:
+def dispute_too_late(w: World) -> Call:
     purchase = ready(w)
     evidence = w.draft_evidence(purchase)
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("registry: version has ended")
-def complain_twice(w: World) -> Call:
+def dispute_twice(w: World) -> Call:
     purchase = delivered(w)
-    w.complain(purchase)
-    return lambda: w.complain(purchase)
+    w.dispute(purchase)
+    return lambda: w.dispute(purchase)
 
 
 @refused("proofs: not what was delivered")
-def complain_with_a_part_of_another_purchase(w: World) -> Call:
+def dispute_with_a_part_of_another_purchase(w: World) -> Call:
     purchase = delivered(w)
     other = w.bought_and_delivered(purchase.listing)
     foreign = w.draft_evidence(other)
     evidence = w.draft_evidence(purchase)
     evidence.parts = foreign.parts
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("proofs: not what was delivered")
-def complain_with_too_few_parts(w: World) -> Call:
-    return complain_with(w, lambda evidence, _: evidence.parts.pop())
+def dispute_with_too_few_parts(w: World) -> Call:
+    return dispute_with(w, lambda evidence, _: evidence.parts.pop())
 
 
 @refused("proofs: not what was delivered")
-def complain_with_no_parts(w: World) -> Call:
-    return complain_with(w, lambda evidence, _: evidence.parts.clear())
+def dispute_with_no_parts(w: World) -> Call:
+    return dispute_with(w, lambda evidence, _: evidence.parts.clear())
 
 
 @refused("proofs: not what was delivered")
-def complain_with_the_parts_in_another_order(w: World) -> Call:
-    return complain_with(w, lambda evidence, _: evidence.parts.reverse())
+def dispute_with_the_parts_in_another_order(w: World) -> Call:
+    return dispute_with(w, lambda evidence, _: evidence.parts.reverse())
 
 
 @refused("proofs: not what was delivered")
-def complain_with_one_part_twice(w: World) -> Call:
-    return complain_with(w, lambda evidence, _: evidence.parts.append(evidence.parts[0]))
+def dispute_with_one_part_twice(w: World) -> Call:
+    return dispute_with(w, lambda evidence, _: evidence.parts.append(evidence.parts[0]))
 
 
 @refused("proofs: not what was delivered")
-def complain_with_another_index(w: World) -> Call:
+def dispute_with_another_index(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.parts[1][0] = 3
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: not what was delivered")
-def complain_with_a_part_that_was_not_counted(w: World) -> Call:
+def dispute_with_a_part_that_was_not_counted(w: World) -> Call:
     purchase = delivered(w)
     evidence = w.draft_evidence(purchase, [1, 3])
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("proofs: wrong weight")
-def complain_with_a_wrong_weight(w: World) -> Call:
+def dispute_with_a_wrong_weight(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.parts[0][2] = (evidence.parts[0][2] + 1) % N
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: wrong weight")
-def complain_with_a_weight_above_n(w: World) -> Call:
+def dispute_with_a_weight_above_n(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.parts[0][2] += N  # 2 + N still fits a word
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: wrong multiple")
-def complain_with_a_wrong_multiple(w: World) -> Call:
+def dispute_with_a_wrong_multiple(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.parts[1][3] = negate(evidence.parts[1][3])
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("curve: wrong slope")
-def complain_with_a_wrong_slope_of_the_parts(w: World) -> Call:
+def dispute_with_a_wrong_slope_of_the_parts(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.parts[1][4] ^= 1
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: wrong buyer key")
-def complain_with_another_secret(w: World) -> Call:
+def dispute_with_another_secret(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.secret += 1
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("curve: wrong slope")
-def complain_with_a_wrong_slope_of_the_buyer_key(w: World) -> Call:
+def dispute_with_a_wrong_slope_of_the_buyer_key(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.buyer_slope ^= 1
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: not the buyer's secret")
-def complain_with_the_secret_of_another_purchase(w: World) -> Call:
+def dispute_with_the_secret_of_another_purchase(w: World) -> Call:
     def change(evidence: Evidence, purchase: Purchase) -> None:
         content = purchase.listing.content
         evidence.secret = scalar("another secret")
@@ -539,23 +539,23 @@ def complain_with_the_secret_of_another_purchase(w: World) -> Call:
         evidence.buyer_slope = slope(content.base, evidence.buyer_key)
         evidence.blinding = multiply(evidence.secret, content.key)
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("proofs: wrong blinding")
-def complain_with_a_wrong_blinding(w: World) -> Call:
+def dispute_with_a_wrong_blinding(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.blinding = add(evidence.blinding, G)
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 @refused("curve: wrong slope")
-def complain_with_a_wrong_slope_of_the_key(w: World) -> Call:
+def dispute_with_a_wrong_slope_of_the_key(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.key_slope ^= 1
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 for place, spoil in {
@@ -571,28 +571,28 @@ for place, spoil in {
 }.items():
 
     @refused("proofs: shard not committed")
-    def complain_about_something_not_committed(
+    def dispute_about_something_not_committed(
         w: World, spoil: Callable[[Any], Any] = spoil, place: str = place
     ) -> Call:
         def change(evidence: Evidence, _: Purchase) -> None:
             evidence.shard = spoil(evidence.shard)
 
-        return complain_with(w, change)
+        return dispute_with(w, change)
 
 
 @refused("proofs: key opens the shard")
-def complain_about_a_good_shard(w: World) -> Call:
+def dispute_about_a_good_shard(w: World) -> Call:
     purchase = delivered(w)
     evidence = w.draft_evidence(purchase, shard=1)
-    return lambda: w.complain(purchase, evidence)
+    return lambda: w.dispute(purchase, evidence)
 
 
 @refused("")
-def complain_about_an_index_beyond_32_bits(w: World) -> Call:
+def dispute_about_an_index_beyond_32_bits(w: World) -> Call:
     def change(evidence: Evidence, _: Purchase) -> None:
         evidence.shard[0] = 2**32
 
-    return complain_with(w, change)
+    return dispute_with(w, change)
 
 
 # ---------------------------------------------------------------- withdraw

@@ -458,7 +458,9 @@ def test_release__direct_mode__frees_without_staking(world: World) -> None:
     assert world.entry(world.registry, world.seller) == 0
 
 
-def test_release__fined_custodian__leaves_his_keeping_fee_in_the_pot(world: World) -> None:
+def test_release__fined_custodian__leaves_his_keeping_fee_in_the_keeping_balance(
+    world: World,
+) -> None:
     listing = world.create_listing()
     purchase = world.buy(listing)
     world.deliver(purchase, 2)
@@ -473,7 +475,7 @@ def test_release__fined_custodian__leaves_his_keeping_fee_in_the_pot(world: Worl
         0,
         0,
     ]
-    assert world.registry.pots(listing.terms_id) == 3 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 3 * KEEPING_FEE
     assert world.entry(world.registry, listing.custodians[1]) == KEEPING_FEE
     assert [world.locked(it) for it in listing.custodians] == [0] * 4
 
@@ -482,7 +484,7 @@ def test_release__fined_custodian__leaves_his_keeping_fee_in_the_pot(world: Worl
 
 
 def extension_opens(w: World, listing: Listing) -> None:
-    w.fund(listing, 100 * KEEPING_FEE)
+    w.top_up(listing, 100 * KEEPING_FEE)
     boa.env.timestamp = listing.custody.end - listing.custody.term_seconds // 3
 
 
@@ -503,7 +505,7 @@ def test_extend__votes__take_effect_with_the_third(world: World) -> None:
         )
     ]
     assert world.custody(listing) == live(listing) | {"votes": 0b1001}
-    assert world.registry.pots(listing.terms_id) == 100 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 100 * KEEPING_FEE
     world.extend(listing, 2, sender=world.operators[listing.custodians[1]])
     assert events(world.registry) == [
         (
@@ -522,7 +524,7 @@ def test_extend__votes__take_effect_with_the_third(world: World) -> None:
         "end": end + TERM,
         "previous_end": end,
     }
-    assert world.registry.pots(listing.terms_id) == 97 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 97 * KEEPING_FEE
     # The running term is not over, so nobody has earned its fee yet.
     assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
@@ -533,7 +535,7 @@ def test_extend__fourth_after_it_took_effect__joins(world: World) -> None:
     world.extend(listing, 1, 2, 3, 4)
     state = world.custody(listing)
     assert (state["active"], state["votes"]) == (0b1111, 0)
-    assert world.registry.pots(listing.terms_id) == 96 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == 96 * KEEPING_FEE
     assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
 
@@ -566,11 +568,13 @@ def test_release__extended_term_over__pays_who_stayed_and_frees_who_left(world: 
     assert events(world.registry) == []
 
 
-def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_pot(world: World) -> None:
+def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_keeping_balance(
+    world: World,
+) -> None:
     listing = world.create_listing()
     extension_opens(world, listing)
     world.extend(listing, 1, 2, 3)
-    pot = world.registry.pots(listing.terms_id)
+    keeping_balance = world.registry.keeping_balances(listing.terms_id)
     world.close(listing, 0b1001)
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
@@ -581,7 +585,7 @@ def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_pot(world: 
     boa.env.timestamp = listing.custody.end + 3 * TERM
     world.release(listing)
     # Custodian 1 stayed and had two held, custodian 4 left and had one.
-    assert world.registry.pots(listing.terms_id) == pot + 3 * KEEPING_FEE
+    assert world.registry.keeping_balances(listing.terms_id) == keeping_balance + 3 * KEEPING_FEE
     assert [world.entry(world.registry, it) for it in listing.custodians] == [
         0,
         2 * KEEPING_FEE,
@@ -590,11 +594,11 @@ def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_pot(world: 
     ]
 
 
-def test_release__dead_in_an_extended_term__pays_both_fees_at_once(world: World) -> None:
+def test_release__revoked_in_an_extended_term__pays_both_fees_at_once(world: World) -> None:
     listing = world.create_listing()
     extension_opens(world, listing)
     world.extend(listing, 1, 2, 3)
-    world.kill(listing)
+    world.revoke(listing)
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
     assert [world.entry(world.registry, it) for it in listing.custodians] == [
@@ -623,7 +627,7 @@ def test_extend__first_vote_of_the_next_term__pays_the_one_before(world: World) 
 
 def test_extend__three_terms__pay_each_a_fee_a_term(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * KEEPING_FEE)
+    world.top_up(listing, 100 * KEEPING_FEE)
     for _ in range(3):
         boa.env.timestamp = world.custody(listing)["end"] - 1
         world.extend(listing, 1, 2, 3, 4)
@@ -671,52 +675,52 @@ def test_retire__running_version__stops_for_good(world: World, is_paused: bool) 
 
 
 @pytest.mark.parametrize("amount", [0, 5, 2**128 - 1])
-def test_fund__anyone__adds_to_the_pot(world: World, amount: int) -> None:
+def test_top_up__anyone__adds_to_the_keeping_balance(world: World, amount: int) -> None:
     world.token.mint(world.stranger, 2**128)
     world.token.approve(world.registry, 2**128, sender=world.stranger)
     listing = world.create_listing()
     before = purse(world, world.registry.address)
-    world.fund(listing, amount)
+    world.top_up(listing, amount)
     assert events(world.registry) == [
         (
-            "PotFunded",
-            {"terms_id": listing.terms_id, "funder": world.stranger, "amount": amount},
+            "KeepingToppedUp",
+            {"terms_id": listing.terms_id, "payer": world.stranger, "amount": amount},
         )
     ]
-    assert world.registry.pots(listing.terms_id) == amount
+    assert world.registry.keeping_balances(listing.terms_id) == amount
     assert purse(world, world.registry.address) == before + amount
 
 
-def test_wind_up__retired_long_ago__credits_bond_and_pot(world: World) -> None:
+def test_close_version__retired_long_ago__credits_bond_and_keeping_balance(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 77)
+    world.top_up(listing, 77)
     world.retire(listing)
     before = world.version(listing)
     boa.env.timestamp += WINDOWS + 1
-    world.wind_up(listing)
+    world.close_version(listing)
     assert events(world.registry) == [
         (
-            "VersionWoundUp",
+            "VersionClosed",
             {"terms_id": listing.terms_id, "payee": world.payee, "amount": BOND + 77},
         )
     ]
     assert world.version(listing) == before | {"status": VersionStatus.CLOSED}
     assert world.entry(world.registry, world.payee) == BOND + 77
-    assert world.registry.pots(listing.terms_id) == 0
+    assert world.registry.keeping_balances(listing.terms_id) == 0
 
 
-def test_wind_up__again__credits_only_what_came_later(world: World) -> None:
+def test_close_version__again__credits_only_what_came_later(world: World) -> None:
     listing = world.create_listing()
     purchase = world.buy(listing)
     boa.env.timestamp += listing.terms.delivery_seconds + 1
     world.refund(purchase)
     world.retire(listing)
     boa.env.timestamp += 2 * WINDOWS + 1
-    world.wind_up(listing)
+    world.close_version(listing)
     world.release(listing)
-    world.wind_up(listing)
+    world.close_version(listing)
     assert events(world.registry)[0][1]["amount"] == 4 * KEEPING_FEE
-    world.wind_up(listing)
+    world.close_version(listing)
     assert events(world.registry)[0][1]["amount"] == 0
     assert world.entry(world.registry, world.payee) == BOND + 4 * KEEPING_FEE
 
@@ -765,33 +769,33 @@ def test_close__nothing_to_take__calls_no_staking(world: World, n: int) -> None:
 
 
 @pytest.mark.parametrize("bond", [0, 1, BOND, 2**128 - 1])
-def test_kill__running_version__halves_the_bond(world: World, bond: int) -> None:
+def test_revoke__running_version__halves_the_bond(world: World, bond: int) -> None:
     world.token.mint(world.seller, 2**128)
     world.token.approve(world.registry, 2**129, sender=world.seller)
     listing = world.create_listing(bond=bond)
-    world.kill(listing)
+    world.revoke(listing)
     assert events(world.registry) == [
         (
-            "VersionKilled",
+            "VersionRevoked",
             {
                 "terms_id": listing.terms_id,
-                "complainant": world.buyer,
+                "buyer": world.buyer,
                 "reward": bond // 2,
                 "burned": bond - bond // 2,
             },
         )
     ]
-    assert world.version(listing)["status"] == VersionStatus.DEAD
+    assert world.version(listing)["status"] == VersionStatus.REVOKED
     assert world.entry(world.registry, world.buyer) == bond // 2
     assert world.entry(world.registry, ZERO) == bond - bond // 2
 
 
-def test_kill__dead_version__ends_all_obligations_at_once(world: World) -> None:
+def test_revoke__revoked_version__ends_all_obligations_at_once(world: World) -> None:
     listing = world.create_listing()
-    world.kill(listing)
+    world.revoke(listing)
     world.release(listing)
     assert world.custody(listing)["released"] == 0b1111
-    world.wind_up(listing)
+    world.close_version(listing)
     assert world.entry(world.registry, world.payee) == 0
 
 
@@ -803,7 +807,7 @@ def test_views__unknown_ids__are_empty(world: World) -> None:
     assert set(world.version(listing).values()) == {0}
     assert world.custody(listing) == NO_CUSTODY
     assert plain(world.registry.standing(listing.terms_id, listing.custody_id)) == [0, 0, False]
-    assert world.registry.pots(listing.terms_id) == 0
+    assert world.registry.keeping_balances(listing.terms_id) == 0
 
 
 def test_standing__paused__tells_words_and_pause(world: World) -> None:

@@ -221,7 +221,7 @@ def list_the_same_terms_after_they_ended(w: World) -> Call:
     listing = w.create_listing()
     w.retire(listing)
     boa.env.timestamp += WINDOWS + 1
-    w.wind_up(listing)
+    w.close_version(listing)
     arguments = w.draft_listing().list_arguments()
     return lambda: w.registry.list_version(*arguments, sender=w.seller)
 
@@ -402,9 +402,9 @@ def extend_by(w: World, listing: Listing, index: int, sender: str | None = None)
     return lambda: w.registry.extend(*listing.keeping, index, sender=sender)
 
 
-def extensible(w: World, pot: int = 100 * KEEPING_FEE) -> Listing:
+def extensible(w: World, keeping_balance: int = 100 * KEEPING_FEE) -> Listing:
     listing = w.create_listing()
-    w.fund(listing, pot)
+    w.top_up(listing, keeping_balance)
     boa.env.timestamp = listing.custody.end - 1
     return listing
 
@@ -482,15 +482,15 @@ def extend_past_the_last_end(w: World) -> Call:
     return extend_by(w, listing, 1)
 
 
-@refused("registry: pot is short")
-def extend_with_a_pot_one_unit_short(w: World) -> Call:
+@refused("registry: keeping balance short")
+def extend_with_a_keeping_balance_one_unit_short(w: World) -> Call:
     listing = extensible(w, 3 * KEEPING_FEE - 1)
     w.extend(listing, 1, 2)
     return extend_by(w, listing, 3)
 
 
-@refused("registry: pot is short")
-def join_with_a_pot_one_unit_short(w: World) -> Call:
+@refused("registry: keeping balance short")
+def join_with_a_keeping_balance_one_unit_short(w: World) -> Call:
     listing = extensible(w, 4 * KEEPING_FEE - 1)
     w.extend(listing, 1, 2, 3)
     return extend_by(w, listing, 4)
@@ -590,9 +590,9 @@ def retire_twice(w: World) -> Call:
 
 
 @refused("registry: version has ended")
-def fund_a_retired_version(w: World) -> Call:
+def top_up_a_retired_version(w: World) -> Call:
     listing = ended(w)
-    return lambda: w.fund(listing, 1)
+    return lambda: w.top_up(listing, 1)
 
 
 @refused("registry: version has ended")
@@ -602,74 +602,74 @@ def open_custody_of_a_retired_version(w: World) -> Call:
 
 
 @refused("registry: amount too large")
-def fund_beyond_128_bits(w: World) -> Call:
+def top_up_beyond_128_bits(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.fund(listing, 2**128)
+    return lambda: w.top_up(listing, 2**128)
 
 
 @refused("registry: too early")
-def wind_up_too_early(w: World) -> Call:
+def close_version_too_early(w: World) -> Call:
     listing = ended(w)
     boa.env.timestamp += WINDOWS
-    return lambda: w.wind_up(listing)
+    return lambda: w.close_version(listing)
 
 
 @refused("registry: not ended")
-def wind_up_a_running_version(w: World) -> Call:
+def close_version_a_running_version(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.wind_up(listing)
+    return lambda: w.close_version(listing)
 
 
 @refused("registry: not ended")
-def wind_up_an_unknown_version(w: World) -> Call:
+def close_version_an_unknown_version(w: World) -> Call:
     listing = w.draft_listing()
-    return lambda: w.wind_up(listing)
+    return lambda: w.close_version(listing)
 
 
 # ------------------------------------------------------------------ market
 
 
 @refused("registry: version has ended")
-def kill_a_closed_version(w: World) -> Call:
+def revoke_a_closed_version(w: World) -> Call:
     listing = ended(w)
     boa.env.timestamp += WINDOWS + 1
-    w.wind_up(listing)
-    return kill(w, listing)
+    w.close_version(listing)
+    return revoke(w, listing)
 
 
 @refused("registry: version has ended")
-def kill_twice(w: World) -> Call:
+def revoke_twice(w: World) -> Call:
     listing = w.create_listing()
-    kill(w, listing)()
-    return kill(w, listing)
+    revoke(w, listing)()
+    return revoke(w, listing)
 
 
-def kill(w: World, listing: Listing) -> Call:
-    return lambda: w.kill(listing)
+def revoke(w: World, listing: Listing) -> Call:
+    return lambda: w.revoke(listing)
 
 
 @refused("registry: other terms")
-def kill_with_a_custody_of_other_terms(w: World) -> Call:
+def revoke_with_a_custody_of_other_terms(w: World) -> Call:
     listing, other = w.create_listing(), w.create_listing(3, manifest=word_of("other"))
-    return lambda: w.kill(replace(listing, custody=other.custody))
+    return lambda: w.revoke(replace(listing, custody=other.custody))
 
 
 @refused("registry: custody not live")
-def kill_over_a_custody_that_sells_nothing(w: World) -> Call:
+def revoke_over_a_custody_that_sells_nothing(w: World) -> Call:
     listing = opened(w)
-    return lambda: w.kill(listing)
+    return lambda: w.revoke(listing)
 
 
 @refused("registry: custody not live")
-def kill_an_invented_version(w: World) -> Call:
+def revoke_an_invented_version(w: World) -> Call:
     invented = w.draft_listing(bond=2**127)
-    return lambda: w.kill(invented)
+    return lambda: w.revoke(invented)
 
 
 @refused("registry: other terms")
-def kill_for_a_larger_bond(w: World) -> Call:
+def revoke_for_a_larger_bond(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.kill(replace(listing, terms=replace(listing.terms, bond=2**127)))
+    return lambda: w.revoke(replace(listing, terms=replace(listing.terms, bond=2**127)))
 
 
 @refused("registry: custody not live")
@@ -693,10 +693,10 @@ def close_a_lapsed_custody(w: World) -> Call:
     return lambda: w.close(listing, 0)
 
 
-@refused("registry: version is dead")
-def close_a_custody_of_a_dead_version(w: World) -> Call:
+@refused("registry: version is revoked")
+def close_a_custody_of_a_revoked_version(w: World) -> Call:
     listing = w.create_listing()
-    w.kill(listing)
+    w.revoke(listing)
     return lambda: w.close(listing, 0)
 
 
@@ -716,9 +716,9 @@ def close_against_one_who_left_long_ago(w: World) -> Call:
 
 
 @refused("registry: not the market")
-def kill_by_a_stranger(w: World) -> Call:
+def revoke_by_a_stranger(w: World) -> Call:
     listing = w.create_listing()
-    return lambda: w.kill(listing, w.stranger)
+    return lambda: w.revoke(listing, w.stranger)
 
 
 @refused("registry: not the market")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key point from deliveries, and the witnesses that the complaint's contract follows."""
+"""The key point from deliveries, and the witnesses that the dispute's contract follows."""
 
 from pathlib import Path
 

@@ -41,11 +41,11 @@ ENDINGS = {
     VersionStatus.RETIRED: [("VersionRetired", {})],
     VersionStatus.CLOSED: [
         ("VersionRetired", {}),
-        ("VersionWoundUp", {"payee": address(1), "amount": 0}),
+        ("VersionClosed", {"payee": address(1), "amount": 0}),
     ],
-    VersionStatus.DEAD: [
-        ("VersionKilled", {"complainant": address(1), "reward": 0, "burned": 0}),
-        ("VersionWoundUp", {"payee": address(1), "amount": 0}),
+    VersionStatus.REVOKED: [
+        ("VersionRevoked", {"buyer": address(1), "reward": 0, "burned": 0}),
+        ("VersionClosed", {"payee": address(1), "amount": 0}),
     ],
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Orders, and deliveries checked and combined; the one complaint."""
+"""Orders, and deliveries checked and combined; the one dispute."""
 
 import hashlib
 import json
@@ -230,7 +230,7 @@ def test_content_key__parts_that_cancel_out__say_so() -> None:
         content_key({}, secret, SALE.terms)
 
 
-# --------------------------------------------------------------------- complaint
+# --------------------------------------------------------------------- dispute
 
 
 @pytest.mark.parametrize(("n", "t"), [(1, 1), (4, 2), (5, 3)])
@@ -284,15 +284,15 @@ def test_draft_evidence__no_parts__is_refused() -> None:
 
 
 @pytest.mark.parametrize(("says", "expected"), [("0x2", 2 * 300_000), (None, None), ("two", None)])
-def test_complaint_cost__whatever_the_endpoint_says__is_a_figure_or_none(
+def test_dispute_cost__whatever_the_endpoint_says__is_a_figure_or_none(
     says: Any, expected: int | None
 ) -> None:
-    complaint: Any = SimpleNamespace(
+    dispute: Any = SimpleNamespace(
         opened=SimpleNamespace(epoch=SimpleNamespace(custody=SALE.custody))
     )
     with serve(results(eth_gasPrice=says)) as server:
         session: Any = SimpleNamespace(chain=SimpleNamespace(rpc=RpcClient([server.url])))
-        assert Buyer(session).complaint_cost(complaint) == expected
+        assert Buyer(session).dispute_cost(dispute) == expected
 
 
 def test_doctor__gas_price_is_no_number__is_an_error_of_the_endpoint() -> None:

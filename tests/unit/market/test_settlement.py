@@ -121,11 +121,11 @@ def test_releasable__custody_closed_by_a_refund__after_both_windows_twice(world:
     assert around(world, listing, world.now + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
 
 
-def test_releasable__dead_version__at_once(world: World) -> None:
+def test_releasable__revoked_version__at_once(world: World) -> None:
     content = drafts.make_content(count=3, wrong=frozenset({1}))
     listing = world.create_listing(content=content)
     bought = world.bought_and_delivered(listing)
-    world.complain(bought, world.draft_evidence(bought, shard=1))
+    world.dispute(bought, world.draft_evidence(bought, shard=1))
     assert freed(world, listing) == [1, 2, 3, 4]
     world.release(listing)
     assert freed(world, listing) == []
@@ -144,7 +144,7 @@ def test_releasable__closed_and_then_retired__whichever_ends_first(world: World)
 
 def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * listing.custody.keeping_fee)
+    world.top_up(listing, 100 * listing.custody.keeping_fee)
     end, term = listing.custody.end, listing.custody.term_seconds
     boa.env.timestamp = end - 1
     world.extend(listing, 1, 2, 4)

@@ -33,9 +33,15 @@ def epoch_of(listing: Listing) -> Epoch:
 
 
 def node_says(w: World, listing: Listing, index: int) -> bool:
-    pot = w.registry.pots(listing.terms_id)
+    keeping_balance = w.registry.keeping_balances(listing.terms_id)
     return state_of(w, listing).status is CustodyStatus.LIVE and wants_extension(
-        POLICY, version_of(w, listing), epoch_of(listing), state_of(w, listing), index, w.now, pot
+        POLICY,
+        version_of(w, listing),
+        epoch_of(listing),
+        state_of(w, listing),
+        index,
+        w.now,
+        keeping_balance,
     )
 
 
@@ -60,7 +66,7 @@ def moments(*times: int) -> list[int]:
 
 def test_wants_extension__every_deadline__is_what_the_contract_allows(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * listing.custody.keeping_fee)
+    world.top_up(listing, 100 * listing.custody.keeping_fee)
     end, third = listing.custody.end, listing.custody.term_seconds // 3
     seen = []
     for moment in moments(end - third, end):
@@ -75,7 +81,7 @@ def test_wants_extension__some_have_called__is_what_the_contract_allows(
     world: World, voters: tuple[int, ...]
 ) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * listing.custody.keeping_fee)
+    world.top_up(listing, 100 * listing.custody.keeping_fee)
     end, term = listing.custody.end, listing.custody.term_seconds
     boa.env.timestamp = end - term // 3
     world.extend(listing, *voters)
@@ -87,7 +93,7 @@ def test_wants_extension__some_have_called__is_what_the_contract_allows(
 
 def test_wants_extension__last_term__is_what_the_contract_allows(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * listing.custody.keeping_fee)
+    world.top_up(listing, 100 * listing.custody.keeping_fee)
     end, term = listing.custody.end, listing.custody.term_seconds
     while end + term <= listing.custody.last_end:
         boa.env.timestamp = end - 1
@@ -98,26 +104,28 @@ def test_wants_extension__last_term__is_what_the_contract_allows(world: World) -
     assert agree(world, listing) == [False] * 4
 
 
-def test_wants_extension__pot_one_short__is_what_the_contract_allows(world: World) -> None:
+def test_wants_extension__keeping_balance_one_short__is_what_the_contract_allows(
+    world: World,
+) -> None:
     listing = world.create_listing()
     fee = listing.custody.keeping_fee
-    world.fund(listing, 3 * fee - 1)
+    world.top_up(listing, 3 * fee - 1)
     boa.env.timestamp = listing.custody.end - 1
     # The contract takes votes that cannot take effect; the node saves the gas.
     assert [node_says(world, listing, j) for j in range(1, 5)] == [False] * 4
     world.extend(listing, 1, 2)
     assert not contract_says(world, listing, 3)
-    world.fund(listing, 1)
+    world.top_up(listing, 1)
     assert agree(world, listing) == [False, False, True, True]
     world.extend(listing, 3)
     assert agree(world, listing) == [False] * 4
-    world.fund(listing, fee)
+    world.top_up(listing, fee)
     assert agree(world, listing) == [False, False, False, True]
 
 
 def test_wants_extension__retired__is_what_the_contract_allows(world: World) -> None:
     listing = world.create_listing()
-    world.fund(listing, 100 * listing.custody.keeping_fee)
+    world.top_up(listing, 100 * listing.custody.keeping_fee)
     boa.env.timestamp = listing.custody.end - 1
     world.retire(listing)
     assert agree(world, listing) == [False] * 4
@@ -157,7 +165,7 @@ def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) 
     assert same_freed(world, listing, end + windows + 1) == [1, 2, 3, 4]
 
     with boa.env.anchor():
-        world.fund(listing, 100 * listing.custody.keeping_fee)
+        world.top_up(listing, 100 * listing.custody.keeping_fee)
         boa.env.timestamp = end - 1
         world.extend(listing, 1, 2, 3)
         for moment in moments(end, end + windows, end + term, end + term + windows):

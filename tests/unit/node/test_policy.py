@@ -140,7 +140,7 @@ def test_refusal__everything_just_suits__none() -> None:
         ("the seller's bond is too small", {"policy": Policy(min_bonds=((TOKEN, 501),))}),
         ("the version has ended", {"status": VersionStatus.RETIRED}),
         ("the version has ended", {"status": VersionStatus.CLOSED}),
-        ("the version has ended", {"status": VersionStatus.DEAD}),
+        ("the version has ended", {"status": VersionStatus.REVOKED}),
         ("too late to accept", {"now": CUSTODY.accept_until - 29}),
         (
             "stake would stand locked too long before the custody is complete",
@@ -193,12 +193,12 @@ def test_confirmations_for__cheap_purchases__may_wait_less() -> None:
 def wants(
     state: EpochState = LIVE,
     now: int = CUSTODY.end - 100,
-    pot: int = 15,
+    keeping_balance: int = 15,
     index: int = 1,
     **policy: Any,
 ) -> bool:
     chosen = Policy(**{"margin_seconds": 10, **policy})
-    return wants_extension(chosen, VERSION, epoch(), state, index, now, pot)
+    return wants_extension(chosen, VERSION, epoch(), state, index, now, keeping_balance)
 
 
 def test_wants_extension__in_the_last_third__votes_once() -> None:
@@ -214,8 +214,8 @@ def test_wants_extension__close_to_the_end__posts_nothing() -> None:
     assert not wants(now=CUSTODY.end - 10)
 
 
-def test_wants_extension__pot_is_short_or_last_term__no() -> None:
-    assert not wants(pot=14)
+def test_wants_extension__keeping_balance_is_short_or_last_term__no() -> None:
+    assert not wants(keeping_balance=14)
     last = replace(LIVE, end=CUSTODY.last_end)
     assert not wants(last, now=CUSTODY.last_end - 100)
     assert wants(replace(LIVE, end=CUSTODY.last_end - 9_000), now=CUSTODY.last_end - 9_100)
@@ -223,7 +223,7 @@ def test_wants_extension__pot_is_short_or_last_term__no() -> None:
 
 def test_wants_extension__told_not_to_or_version_over__no() -> None:
     assert not wants(extends=False)
-    for status in (VersionStatus.RETIRED, VersionStatus.DEAD, VersionStatus.CLOSED):
+    for status in (VersionStatus.RETIRED, VersionStatus.REVOKED, VersionStatus.CLOSED):
         version = replace(VERSION, status=status)
         assert not wants_extension(Policy(), version, epoch(), LIVE, 1, CUSTODY.end - 100, 15)
 
@@ -232,9 +232,9 @@ def test_wants_extension__others_went_on__joins_before_the_old_end() -> None:
     left_out = replace(
         LIVE, active=14, previous_active=15, previous_end=CUSTODY.end, end=CUSTODY.end + 9_000
     )
-    assert wants(left_out, now=CUSTODY.end - 100, pot=5)
+    assert wants(left_out, now=CUSTODY.end - 100, keeping_balance=5)
     assert not wants(left_out, now=CUSTODY.end - 10)
-    assert not wants(left_out, pot=4)
+    assert not wants(left_out, keeping_balance=4)
     assert not wants(replace(left_out, previous_active=14))
     assert not wants(left_out, index=2, now=CUSTODY.end - 100)  # is in, and the window is far
 

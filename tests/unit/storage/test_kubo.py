@@ -40,7 +40,7 @@ def says(value: object, status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-def complains(message: str) -> Reply:
+def disputes(message: str) -> Reply:
     return says({"Message": message, "Code": 0, "Type": "error"}, status=500)
 
 
@@ -100,7 +100,7 @@ def test_read_block__more_than_two_mib__cut_off() -> None:
 )
 def test_read_block__daemon_lacks_it__not_found(message: str) -> None:
     with (
-        ScriptedServer(lambda _: complains(message)) as server,
+        ScriptedServer(lambda _: disputes(message)) as server,
         store_at(server) as store,
         pytest.raises(BlockNotFoundError, match=str(CID_)),
     ):
@@ -167,10 +167,10 @@ def test_pin__error_in_the_stream__raised() -> None:
 
 
 def test_unpin__not_pinned__harmless_but_other_errors_raised() -> None:
-    with ScriptedServer(lambda _: complains("not pinned or pinned indirectly")) as server:
+    with ScriptedServer(lambda _: disputes("not pinned or pinned indirectly")) as server:
         store_at(server).unpin(CID_)
     with (
-        ScriptedServer(lambda _: complains("disk on fire")) as server,
+        ScriptedServer(lambda _: disputes("disk on fire")) as server,
         pytest.raises(StorageError, match="disk on fire"),
     ):
         store_at(server).unpin(CID_)

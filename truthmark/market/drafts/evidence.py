@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one complaint: a delivered key that does not open what the seller committed to.
+"""The one dispute: a delivered key that does not open what the seller committed to.
 
 And what can be shown to people where no contract sees it. Pure functions: nothing here reads or
 writes a chain, a file or a storage.
@@ -19,7 +19,7 @@ from truthmark.types import Point
 def draft_evidence(
     parts: Mapping[int, Point], secret: int, terms: Terms, wrong: WrongKey
 ) -> tuple[Any, ...]:
-    """Write the contracts' `struct Evidence` of a complaint.
+    """Write the contracts' `struct Evidence` of a dispute.
 
     It contains the buyer's secret of this one purchase: sending it makes the version's key public,
     which harms nobody but the seller, who committed to another one.
