@@ -11,10 +11,11 @@ The stable surface, described in docs/python.md; everything else may change betw
 Importing this package costs nothing; names are loaded when they are first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+# As `typing` has it, which is not imported: this runs before the command line listens for Ctrl-C.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from truthmark import testing
     from truthmark.market.session import connect
     from truthmark.market.surface import buy, list_dataset, load, pack, preview, search, watch
@@ -40,7 +41,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    import importlib
+
     if name == "testing":
         return importlib.import_module("truthmark.testing")
     if name not in _HOMES:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark get`, killed at random moments: bought once, and the same files in the end."""
+"""`get` and `list`, killed or interrupted at random moments: once paid, and the same in the end."""
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
+from truthmark.cli.main import INTERRUPTED
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
@@ -18,6 +20,7 @@ from truthmark.testing.network import Devnet
 pytestmark = pytest.mark.chain
 
 KILLS = 4  # for each buyer
+INTERRUPTS = 2  # of each command
 PRICE = 25_000_000
 NUMBERS = range(50_000)
 FRAME = pd.DataFrame({"x": NUMBERS, "text": [f"row {i * 7919 % 50_000}" for i in NUMBERS]})
@@ -85,3 +88,51 @@ def test_get__killed_again_and_again__buys_once_and_gives_the_same(
     shown = person("show", ref, "--json").ok().json["purchases"]
     assert len([p for p in shown if p["buyer"] == address]) == 1
     assert token.functions.balanceOf(address).call() == before - PRICE
+
+
+def interrupt_at_random(person: Person, chance: random.Random, *command: object) -> None:
+    """Interrupt a command again and again; each time it ends in a line at most."""
+    for _ in range(INTERRUPTS):
+        process = person.start(*command)
+        try:
+            out, err = process.communicate(timeout=chance.uniform(0.3, 3.0))
+        except TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        else:
+            assert process.returncode == 0, err
+            return
+        if process.returncode == 0:  # it was done when it heard of it
+            return
+        assert (process.returncode, out) == (INTERRUPTED, "")
+        assert "Traceback" not in err
+        if err:  # else it was still loading
+            assert err.splitlines()[-1] == "stopped; run the same command again to go on"
+
+
+def test_get__interrupted_again_and_again__buys_once_and_gives_the_same(
+    net: Devnet, ref: str, tmp_path: Path
+) -> None:
+    person = Person(net.home("stranger"))
+    command = ("get", ref, tmp_path / "data", "--yes", "--max-price", "25 TUSD")
+    interrupt_at_random(person, random.Random("get"), *command)
+    person.run(*command).ok()
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "data" / "rows.parquet"), FRAME)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert len(person("purchases", "--json").ok().json) == 1
+
+
+def test_list__interrupted_again_and_again__lists_once_under_a_key_in_the_backup(
+    net: Devnet, tmp_path: Path
+) -> None:
+    person = Person(net.home("stranger"))
+    FRAME.to_parquet(tmp_path / "odd.parquet")
+    command = ("list", tmp_path / "odd.parquet", "--price", "4 TUSD", "--custodians", "direct")
+    command += ("--licence", "MIT", "--backup", tmp_path / "b", "--yes")
+    interrupt_at_random(person, random.Random("list"), *command)
+    listed = person.run(*command).ok().out.strip()
+    assert [sale["dataset"] for sale in person("sales", "--json").ok().json] == [listed]
+    assert [path.name for path in (person.home / "packed").iterdir()] == ["odd"]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".parquet"] == ["b"]
+    checks = {c["name"]: c for c in person("doctor", "--json").json}
+    assert checks["backup"]["result"] == "ok"

@@ -55,6 +55,18 @@ main()
     assert done.stderr.strip().count("\n") == 0
 
 
+def test_start__before_it_listens__loads_nothing_else() -> None:
+    # Python itself takes a moment to start; nothing of ours may add to it.
+    program = (
+        "import sys; before = set(sys.modules); import truthmark.cli.start;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["truthmark", "truthmark.cli", "truthmark.cli.start"]
+
+
 def test_main__interrupts_are_ignored_by_the_starter__stays_so() -> None:
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import truthmark.cli.start;"

@@ -2,31 +2,35 @@
 """Where the `truthmark` script begins.
 
 Nothing is begun while modules are loaded, so Ctrl-C just ends the process then: as an exception it
-would leave a traceback from wherever the loading was. Therefore nothing else is imported up here.
+would leave a traceback from wherever the loading was. So nothing is imported up here that has
+to be loaded first: `_signal` is what `signal` adds enumerations to, and `os` is there already.
 """
 
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 _INTERRUPTED = 130  # what shells give to a program that Ctrl-C ended
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _leave(number: int, frame: "FrameType | None") -> "NoReturn":
     os._exit(_INTERRUPTED)
 
 
 def _listen() -> None:
     """End at once on Ctrl-C, unless whoever started this has it ignored."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _leave)
+    if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _leave)
 
 
 _listen()
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run the command line."""
     from truthmark.cli.main import main as run
 
