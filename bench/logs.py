@@ -22,7 +22,8 @@ from web3.providers.base import BaseProvider
 
 from bench.report import Report
 from truthmark.chain.abi import Event, Parameter, load_artifact
-from truthmark.config import ChainProfile, ContractInfo, to_checksum_address
+from truthmark.config.profile import ChainProfile, ContractInfo
+from truthmark.config.units import to_checksum_address
 from truthmark.index.database import EventIndex, StoredBlock
 from truthmark.index.decode import LogDecoder
 from truthmark.index.schema import build_schema

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from truthmark.config import load_settings, profile_names
+from truthmark.config.profile import profile_names
+from truthmark.config.settings import load_settings
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.testing.network import Devnet
 

@@ -28,7 +28,7 @@ from scripts._demo.network import CUSTODIANS, DemoNetwork
 from scripts._demo.report import Report, Row, Transcript
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
-from truthmark.config import write_atomically
+from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.buyer import Buyer, WrongKeyDispute

@@ -28,7 +28,7 @@ from truthmark.chain.deployment import check as check_deployment
 from truthmark.chain.deployment import deploy as run_plan
 from truthmark.chain.journal import Journal
 from truthmark.chain.plan import PROTOCOL
-from truthmark.config import ChainProfile, TokenInfo
+from truthmark.config.profile import ChainProfile, TokenInfo
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.hashing import keccak256
 

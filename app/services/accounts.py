@@ -8,7 +8,8 @@ import streamlit as st
 
 from app import views
 from app.services.reading import is_local, shared_reader
-from truthmark.config import format_units, load_settings
+from truthmark.config.settings import load_settings
+from truthmark.config.units import format_units
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import Wallet
 from truthmark.market.session import Session, is_devnet, known_passphrase, open_session

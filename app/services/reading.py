@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.services.texts import counts_of
 from truthmark.cli.output import clean
-from truthmark.config import load_settings
+from truthmark.config.settings import load_settings
 from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,

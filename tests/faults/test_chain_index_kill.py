@@ -13,7 +13,7 @@ import pytest
 from tests.utils.indexing import content, rebuild, trade
 from tests.utils.token_chain import token_chain
 from truthmark.chain.connection import connect_chain
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.index import follower as follower_module
 from truthmark.index.database import EventIndex

@@ -11,7 +11,7 @@ from ape.types import ContractType
 
 from scripts.deploy import deploy_here
 from tests.utils.drafts import FEE_BPS, Place
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.testing.network import load_test_artifact
 
 OPTIONS: dict[str, Any] = {

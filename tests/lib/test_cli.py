@@ -422,7 +422,7 @@ def test_doctor__home_that_cannot_be_written__is_told_with_all_checks(
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("truthmark.config.write_atomically", refuse)
+    monkeypatch.setattr("truthmark.config.files.write_atomically", refuse)
     shown = on_devnet("doctor", "--json")
     checks = {check["name"]: check for check in shown.json}
     assert list(checks) == CHECKS

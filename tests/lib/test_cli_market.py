@@ -19,7 +19,8 @@ from tests.utils.cli import Person
 from tests.utils.token_chain import compile_vyper
 from truthmark.chain.transactions import Intent
 from truthmark.cli.main import BUG, INTERRUPTED
-from truthmark.config import TokenInfo, Windows, to_checksum_address
+from truthmark.config.profile import TokenInfo, Windows
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Version
 from truthmark.market.drafts.custody import DIRECT as IN_PERSON

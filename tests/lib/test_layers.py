@@ -96,7 +96,7 @@ def test_import__what_search_show_and_balance_need__is_little(tmp_path):
     loaded = loaded_by(
         "import truthmark.cli.browse, truthmark.cli.money, truthmark.cli.dataset\n"
         "import truthmark.market.surface, truthmark.market.settlement, truthmark.index.follower\n"
-        "from truthmark.config import ChainProfile\n"
+        "from truthmark.config.profile import ChainProfile\n"
         "from truthmark.index.database import EventIndex\n"
         f"EventIndex(ChainProfile('none', 1), 'sqlite:///{tmp_path}/index.sqlite').tip()"
     )

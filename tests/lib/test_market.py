@@ -35,7 +35,7 @@ from truthmark.cli import buy as cli_buy
 from truthmark.cli.main import cli
 from truthmark.codec import read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
-from truthmark.config import Windows
+from truthmark.config.profile import Windows
 from truthmark.errors import (
     ChainError,
     ConfigError,

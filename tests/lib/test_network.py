@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import truthmark
-from truthmark.config import DEVNET_PASSPHRASE, Settings, load_settings
+from truthmark.config.settings import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import ROLES, Devnet, role_key

@@ -15,7 +15,8 @@ import pytest
 
 import truthmark
 from truthmark.codec import open_container, read_manifest
-from truthmark.config import ChainProfile, TokenInfo, parse_duration
+from truthmark.config.profile import ChainProfile, TokenInfo
+from truthmark.config.units import parse_duration
 from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
 from truthmark.market.seller_secret import seller_cek

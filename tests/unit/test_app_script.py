@@ -15,7 +15,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("PROFILE", "HOME", "RPC", "STORAGE", "ACCOUNT"):
         monkeypatch.delenv(f"TRUTHMARK_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("truthmark.config.Path.home", lambda: tmp_path)
+    monkeypatch.setattr("truthmark.config.settings.Path.home", lambda: tmp_path)
     return tmp_path
 
 

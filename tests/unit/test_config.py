@@ -7,20 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truthmark.config import (
+from truthmark.config.files import write_atomically
+from truthmark.config.profile import (
     STANDARD_WINDOWS,
     ChainProfile,
     ContractInfo,
     TokenInfo,
-    format_units,
     home_folder,
     load_profile,
-    load_settings,
-    parse_units,
     profile_names,
-    to_checksum_address,
-    write_atomically,
 )
+from truthmark.config.settings import load_settings
+from truthmark.config.units import format_units, parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 
 USDC = TokenInfo("USDC", "0x1c7D4B196Cb0C7B01d743Fbc6116a902379C7238", 6)

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from truthmark.config import ChainProfile, ContractInfo, Settings, TokenInfo, to_checksum_address
+from truthmark.config.profile import ChainProfile, ContractInfo, TokenInfo
+from truthmark.config.settings import Settings
+from truthmark.config.units import to_checksum_address
 from truthmark.index.database import EventIndex, StoredBlock
 from truthmark.index.schema import to_column
 from truthmark.market.catalogue import Catalogue

@@ -20,7 +20,7 @@ from truthmark.chain import journal as journal_module
 from truthmark.chain.connection import connect_chain
 from truthmark.chain.journal import Journal
 from truthmark.chain.journal_store import JournalStore
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import ChainError
 
 POINTS: dict[str, tuple[Any, str, bool]] = {

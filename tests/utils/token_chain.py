@@ -14,7 +14,8 @@ from truthmark.chain.abi import Artifact
 from truthmark.chain.connection import Chain, connect_chain, with_genesis
 from truthmark.chain.deployment import DeploymentRecord, JournalDeployer, Param, Plan, Step, deploy
 from truthmark.chain.journal import Journal
-from truthmark.config import ChainProfile, to_checksum_address
+from truthmark.config.profile import ChainProfile
+from truthmark.config.units import to_checksum_address
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 
 Account.enable_unaudited_hdwallet_features()

@@ -18,7 +18,7 @@ from importlib import resources
 from typing import Any
 
 from truthmark.chain.abi_decoding import DecodingError, decode
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError, MalformedReplyError
 from truthmark.hashing import keccak256
 

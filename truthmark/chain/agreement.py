@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from truthmark.chain.rpc import Request
-from truthmark.config import DEVNET_CHAIN_ID
+from truthmark.config.profile import DEVNET_CHAIN_ID
 from truthmark.errors import (
     ChainUnavailableError,
     EndpointsDisagreeError,

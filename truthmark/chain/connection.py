@@ -11,7 +11,7 @@ from truthmark.chain.agreement import agreed
 from truthmark.chain.contracts import BlockId, Call, Contract, block_param
 from truthmark.chain.http import Endpoint
 from truthmark.chain.rpc import RpcClient, hex_bytes, hex_int
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import (
     ChainMismatchError,
     ConfigError,

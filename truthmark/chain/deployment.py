@@ -35,7 +35,8 @@ from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.chain.connection import Chain
 from truthmark.chain.journal import Journal
 from truthmark.chain.transactions import Intent, TransactionReceipt
-from truthmark.config import ChainProfile, ContractInfo, write_atomically
+from truthmark.config.files import write_atomically
+from truthmark.config.profile import ChainProfile, ContractInfo
 from truthmark.errors import ChainMismatchError, ConfigError, RevertedError
 from truthmark.hashing import keccak256
 

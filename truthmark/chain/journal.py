@@ -46,7 +46,7 @@ from truthmark.chain.journal_store import (
 )
 from truthmark.chain.rpc import hex_int
 from truthmark.chain.transactions import Intent, TransactionReceipt
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,

@@ -22,7 +22,7 @@ _MAX_ENTRIES = 1_000_000
 
 def write_backup(state: "State", home: Path, file: Path) -> int:
     """Write a backup of the vault, remember what is in it, and return how many secrets."""
-    from truthmark.config import write_atomically
+    from truthmark.config.files import write_atomically
     from truthmark.keys.vault import Vault
 
     vault = Vault(home / "vault")

@@ -99,7 +99,7 @@ def _settings(session: "Session") -> Iterator[Check]:
 
 
 def _home(session: "Session") -> Iterator[Check]:
-    from truthmark.config import write_atomically
+    from truthmark.config.files import write_atomically
 
     probe = session.home / ".doctor"
     try:

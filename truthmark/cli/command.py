@@ -13,7 +13,8 @@ import click
 from truthmark.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from truthmark.config import ChainProfile, Settings
+    from truthmark.config.profile import ChainProfile
+    from truthmark.config.settings import Settings
     from truthmark.market.catalogue import Version
     from truthmark.market.session import Session
 
@@ -24,12 +25,12 @@ class State:
 
     home: Path | None = None
     given: dict[str, Any] = field(default_factory=dict)
-    """settings by name, as `truthmark.config.load_settings` takes them"""
+    """settings by name, as `truthmark.config.settings.load_settings` takes them"""
 
     @property
     def settings(self) -> "Settings":
         """The settings, with those from the command line."""
-        from truthmark.config import load_settings
+        from truthmark.config.settings import load_settings
 
         return load_settings(self.home, **self.given)
 
@@ -222,7 +223,7 @@ def resolve_address(session: "Session", text: str) -> str:
     Raises:
         ConfigError: It is neither.
     """
-    from truthmark.config import to_checksum_address
+    from truthmark.config.units import to_checksum_address
 
     for account in session.wallet.accounts():
         if account.alias == text:

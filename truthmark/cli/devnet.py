@@ -155,7 +155,7 @@ def fund(
     ACCOUNT is an address, an account of this home, or a role such as buyer. FOLDER is that of the
     home folder in use if left out; `devnet` if that is no network's.
     """
-    from truthmark.config import parse_units
+    from truthmark.config.units import parse_units
 
     net = _find(state, folder)
     profile = net.profile

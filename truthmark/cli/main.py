@@ -147,7 +147,7 @@ class Root(Group):
 
 def _how_to_start(state: State) -> str | None:
     """Return what starts the chain again, if it is one of this machine's."""
-    from truthmark.config import DEVNET_CHAIN_ID
+    from truthmark.config.profile import DEVNET_CHAIN_ID
 
     try:
         settings = state.settings

@@ -207,7 +207,7 @@ def _read_wanted(session: "Session", text: str, token: str | None) -> tuple[str,
 
 def _read_token(session: "Session", text: str) -> str:
     """Return the address of a token of the profile, or the one that is written."""
-    from truthmark.config import to_checksum_address
+    from truthmark.config.units import to_checksum_address
 
     if text.lower().startswith("0x"):
         return to_checksum_address(text)

@@ -113,7 +113,7 @@ def write_out(
     The new folder is recorded before it gets its final name. So a command that is repeated after a
     kill can tell what it wrote itself from what somebody else has put there.
     """
-    from truthmark.config import write_atomically
+    from truthmark.config.files import write_atomically
 
     # Symbolic links on the way are the user's.
     folder = folder.parent.resolve() / folder.name

@@ -133,7 +133,7 @@ class Packing:
 
     def pack(self, previous: "Version | None", *, yes: bool) -> Path:
         """Pack the source, and remember what it was."""
-        from truthmark.config import write_atomically
+        from truthmark.config.files import write_atomically
         from truthmark.market.buyer import Buyer
 
         session, folder = self._session, self._chosen or self._folder(previous)

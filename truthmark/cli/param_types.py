@@ -13,7 +13,7 @@ from truthmark.cli.command import State
 from truthmark.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from truthmark.config import ChainProfile
+    from truthmark.config.profile import ChainProfile
 
 
 class Duration(click.ParamType):
@@ -25,7 +25,7 @@ class Duration(click.ParamType):
         """Return the seconds."""
         if isinstance(value, int):
             return value
-        from truthmark.config import parse_duration
+        from truthmark.config.units import parse_duration
 
         try:
             return parse_duration(str(value))
@@ -118,7 +118,7 @@ class Token(click.ParamType):
         Raises:
             ConfigError: It is neither.
         """
-        from truthmark.config import to_checksum_address
+        from truthmark.config.units import to_checksum_address
 
         text = str(value)
         if text.lower().startswith("0x"):
@@ -157,7 +157,7 @@ def known_account(state: State, text: str, also: Sequence[str] = ()) -> str | No
     Raises:
         ConfigError: It is neither.
     """
-    from truthmark.config import to_checksum_address
+    from truthmark.config.units import to_checksum_address
     from truthmark.keys.accounts import Wallet
 
     known = {a.alias: a.address for a in Wallet(state.settings.keystore).accounts()}

@@ -282,7 +282,7 @@ def renew(
     until their time ends. Asks before it pays. If it is interrupted while custodians accept, run
     it again: it goes on waiting, and nothing is paid twice.
     """
-    from truthmark.config import Windows
+    from truthmark.config.profile import Windows
     from truthmark.market.buyer import Buyer
     from truthmark.market.redealing import fees_due, take_fees_back
     from truthmark.market.seller import Seller, is_dealt

@@ -35,7 +35,8 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
     Writes --profile, --account, --rpc and --storage into config.toml of the home folder; what is
     not given stays as it was.
     """
-    from truthmark.config import home_folder, load_settings
+    from truthmark.config.profile import home_folder
+    from truthmark.config.settings import load_settings
 
     home = (state.home or home_folder()).expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,7 +54,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
         profile = _read_profile(profile_file)
         profile.save(home / "profiles")
         chosen.setdefault("profile", profile.name)
-    from truthmark.config import load_profile, profile_names
+    from truthmark.config.profile import load_profile, profile_names
 
     settings = load_settings(home, **chosen)
     known = profile_names(home)
@@ -92,7 +93,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
 
 def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
     """Put settings into a home's config.toml, and leave the others there alone."""
-    from truthmark.config import write_atomically
+    from truthmark.config.files import write_atomically
 
     path = home / "config.toml"
     try:
@@ -125,7 +126,7 @@ def _toml_line(name: str, value: object) -> bytes:
 
 
 def _read_profile(path: Path) -> Any:
-    from truthmark.config import ChainProfile
+    from truthmark.config.profile import ChainProfile
 
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.index.decode import Logs
 from truthmark.index.engine import Connection, open_database

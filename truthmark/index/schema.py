@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from truthmark.chain.abi import Event, Parameter, is_dynamic, load_artifact
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.hashing import keccak256
 from truthmark.index.sql import Column, Kind, Table, from_database, to_sqlite
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError, KeysError, PassphraseError
 from truthmark.keys.curve import N
 from truthmark.keys.files import read_limited

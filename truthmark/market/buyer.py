@@ -203,7 +203,7 @@ class Buyer:
             MAX_CARD_SIZE,
         )
         from truthmark.codec.shard_index import check_index_size
-        from truthmark.config import write_atomically
+        from truthmark.config.files import write_atomically
 
         manifest = self._manifest_of(version)
         folder = self.session.home / "datasets" / version.terms_id.hex()

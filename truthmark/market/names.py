@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from truthmark.config import ChainProfile
+    from truthmark.config.profile import ChainProfile
 
 NUMBERS = re.compile(r"([0-9]{1,18})(?:@([0-9]{1,18}))?")
 TERMS_ID = re.compile(r"0x[0-9a-fA-F]{64}")

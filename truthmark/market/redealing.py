@@ -7,7 +7,7 @@ two dealings never count at once. Its keeping fees come back first and pay for t
 
 from typing import TYPE_CHECKING
 
-from truthmark.config import Windows
+from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Epoch, Version

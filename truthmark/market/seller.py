@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truthmark.cid import raw_cid
-from truthmark.config import TokenInfo, Windows
+from truthmark.config.profile import TokenInfo, Windows
 from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher

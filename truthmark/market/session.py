@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from truthmark.config import (
-    DEVNET_CHAIN_ID,
-    DEVNET_PASSPHRASE,
-    ChainProfile,
-    Settings,
-    load_settings,
-)
+from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile
+from truthmark.config.settings import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError, RevertedError
 from truthmark.hashing import keccak256
 from truthmark.keys.accounts import Wallet, private_key_from
@@ -450,7 +445,7 @@ def connect(
         ask_passphrase: Asked when an account's keystore file has to be opened; if not given,
             `TRUTHMARK_PASSPHRASE` is taken, and on a devnet its well-known passphrase.
         signer: The account, if it is not the one that the settings name.
-        settings: Any of `truthmark.config.Settings`, such as `profile="devnet"`.
+        settings: Any of `truthmark.config.settings.Settings`, such as `profile="devnet"`.
 
     Raises:
         ConfigError: There is no such home folder, or a setting is unknown or cannot be used.

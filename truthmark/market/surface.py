@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.config import TokenInfo, Windows, parse_duration
+from truthmark.config.profile import TokenInfo, Windows
+from truthmark.config.units import parse_duration
 from truthmark.errors import (
     CodecError,
     ConfigError,

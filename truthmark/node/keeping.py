@@ -14,7 +14,7 @@ from truthmark.cid import CID, raw_cid
 from truthmark.codec import Manifest, check_index, container_cid
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.shard_index import ShardIndex, check_index_size
-from truthmark.config import write_atomically
+from truthmark.config.files import write_atomically
 from truthmark.errors import IntegrityError, KeysError
 from truthmark.market.catalogue import Version
 from truthmark.market.custodian import Custodian, Seat

@@ -15,7 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from truthmark.config import ChainProfile, parse_units, to_checksum_address
+from truthmark.config.profile import ChainProfile
+from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.node.daemon import NodeSettings
 from truthmark.node.policy import Policy

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import NodeError
 from truthmark.market.catalogue import START, EpochState, Purchase, Version
 from truthmark.market.custodian import Seat, seats

@@ -30,7 +30,7 @@ from typing import Self
 import httpx
 from platformdirs import user_cache_path
 
-from truthmark.config import write_atomically
+from truthmark.config.files import write_atomically
 from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.hashing import sha256
 

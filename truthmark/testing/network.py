@@ -11,16 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from truthmark.config import (
+from truthmark.config.files import write_atomically
+from truthmark.config.profile import (
     DEMO_WINDOWS,
     DEVNET_CHAIN_ID,
-    DEVNET_PASSPHRASE,
     STANDARD_WINDOWS,
     ChainProfile,
     TokenInfo,
-    load_settings,
-    write_atomically,
 )
+from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 from truthmark.testing.custodians import (
@@ -315,7 +314,7 @@ class Devnet:
 
         Args:
             role: One of `ROLES`.
-            settings: Any of `truthmark.config.Settings`.
+            settings: Any of `truthmark.config.settings.Settings`.
         """
         from truthmark.market.session import Session
 

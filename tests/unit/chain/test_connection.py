@@ -8,7 +8,7 @@ import pytest
 from tests.utils.rpc_server import Answer, Proxy, results, serve
 from tests.utils.token_chain import SUPPLY, account, bare_profile, recipient
 from truthmark.chain.connection import Block, Chain, connect_chain
-from truthmark.config import ContractInfo
+from truthmark.config.profile import ContractInfo
 from truthmark.errors import (
     ChainMismatchError,
     ChainUnavailableError,

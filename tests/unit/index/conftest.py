@@ -7,7 +7,7 @@ import pytest
 
 from tests.utils.token_chain import deploy_token
 from truthmark.chain.connection import Chain, connect_chain
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
 

@@ -9,7 +9,7 @@ import pytest
 from eth_abi.abi import encode
 
 from truthmark.chain.abi import Event, Parameter
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import MalformedReplyError
 from truthmark.hashing import keccak256
 from truthmark.index.decode import FEW, LogDecoder

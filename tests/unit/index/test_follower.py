@@ -13,7 +13,7 @@ from tests.utils.indexing import HUGE, content, rebuild, trade
 from tests.utils.rpc_server import Proxy, serve
 from tests.utils.token_chain import EARLIER, account, deploy_token, recipient
 from truthmark.chain.connection import Chain, connect_chain
-from truthmark.config import ChainProfile
+from truthmark.config.profile import ChainProfile
 from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, NodeError
 from truthmark.index import database as database_module
 from truthmark.index import follower as follower_module

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truthmark.chain.abi import Parameter, load_artifact
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.hashing import keccak256
 from truthmark.market.records import (
     Custody,

@@ -16,7 +16,8 @@ from eth_account.messages import encode_typed_data
 from tests.utils.drafts import private_key, scalar
 from tests.utils.offline_market import CHAIN_ID, DOLLAR, OfflineMarket, address
 from truthmark.codec import open_container, read_manifest
-from truthmark.config import ChainProfile, Settings, load_settings
+from truthmark.config.profile import ChainProfile
+from truthmark.config.settings import Settings, load_settings
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
@@ -231,7 +232,7 @@ def test_alone__another_process_is_killed__gives_way(offline: OfflineMarket) -> 
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from truthmark.config import Settings\n"
+        "from truthmark.config.settings import Settings\n"
         "from truthmark.market.session import Session\n"
         "from tests.utils.offline_market import PROFILE\n"
         "s = Session(Settings(home=Path(sys.argv[1])))\n"

@@ -12,7 +12,7 @@ from tests.utils.drafts import scalar
 from tests.utils.offline_market import DOLLAR, address
 from truthmark.cid import raw_cid
 from truthmark.codec import Manifest
-from truthmark.config import Windows
+from truthmark.config.profile import Windows
 from truthmark.errors import KeysError, MarketError
 from truthmark.hashing import keccak256, sha256
 from truthmark.keys.curve import base_of, multiply

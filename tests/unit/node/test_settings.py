@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from truthmark.config import ChainProfile, TokenInfo
+from truthmark.config.profile import ChainProfile, TokenInfo
 from truthmark.errors import ConfigError
 from truthmark.node.settings import load_node_settings
 

@@ -5,7 +5,7 @@ Pure functions: nothing here reads or writes a chain, a file or a storage.
 """
 
 from truthmark.codec.manifest import Manifest
-from truthmark.config import Windows
+from truthmark.config.profile import Windows
 from truthmark.errors import MarketError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import base_of, multiply

@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Typed settings, chain profiles and amounts of tokens.
-
-Settings say who and where I am (`config.toml` in the home folder, environment variables
-`TRUTHMARK_*` above it); a chain profile says what is true of one network for everybody
-(contracts, tokens, confirmations). Nothing here talks to anything.
-"""
+"""Chain profiles: what is true of one network for everybody (contracts, tokens, confirmations)."""
 
 import json
-import math
 import os
 import re
-import tempfile
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +13,9 @@ from typing import Any, Literal, Self
 
 from platformdirs import user_data_path
 
+from truthmark.config.files import write_atomically
+from truthmark.config.units import format_units, parse_units, to_checksum_address
 from truthmark.errors import ConfigError, did_you_mean
-from truthmark.hashing import keccak256
 
 BlockHashes = Literal["proposer", "sequencer", "local"]
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
@@ -31,36 +24,10 @@ BlockHashes = Literal["proposer", "sequencer", "local"]
 DEVNET_CHAIN_ID = 31337
 """Of local development chains."""
 
-DEVNET_PASSPHRASE = "devnet"  # noqa: S105
-"""Of all keystore files of a devnet, whose keys everybody knows anyway."""
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_DURATION = re.compile(r"([0-9]{1,12})\s*(s|min|m|h|d|)")
-_SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
-_LONGEST = 100 * 365 * 86_400
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-def to_checksum_address(address: str) -> str:
-    """Return an address with the capitals of ERC-55.
-
-    Raises:
-        ConfigError: It is not an address, or its capitals are those of another one.
-    """
-    if not _ADDRESS.fullmatch(address):
-        raise ConfigError(f"{address!r} is not an address; write 0x and 40 hexadecimal digits")
-    digits = address[2:].lower()
-    marks = keccak256(digits.encode()).hex()
-    cased = "".join(
-        digit.upper() if int(mark, 16) >= 8 else digit
-        for digit, mark in zip(digits, marks, strict=False)
-    )
-    if address[2:] not in (cased, digits, digits.upper()):
-        raise ConfigError(f"{address} is mistyped: its capitals do not fit; copy it again")
-    return "0x" + cased
 
 
 @dataclass(frozen=True)
@@ -104,6 +71,7 @@ STANDARD_WINDOWS: Mapping[str, Windows] = MappingProxyType(
         "careful": Windows(delivery=86_400, inspection=86_400, acceptance=86_400),
     }
 )
+
 DEMO_WINDOWS = Windows(delivery=20, inspection=20, acceptance=60)
 """For development chains only, where a custodian is never far away."""
 
@@ -272,195 +240,11 @@ class ChainProfile:
         return path
 
 
-def parse_units(number: str, decimals: int) -> int:
-    """Turn a decimal number into base units, exactly.
-
-    Raises:
-        ConfigError: It has more places than the token, or does not fit 256 bits.
-    """
-    whole, _, places = number.partition(".")
-    if len(whole) > 78:
-        raise ConfigError("this number is more than any token can hold; write a smaller one")
-    if len(places.rstrip("0")) > decimals:
-        shorter = f"{whole}.{places[:decimals]}" if decimals else whole
-        raise ConfigError(
-            f"{number[:100]} has more than the token's {decimals} decimal places; write "
-            f"{shorter} or another number"
-        )
-    units = int(whole + places[:decimals].ljust(decimals, "0"))
-    if units >= 2**256:
-        raise ConfigError(f"{number} is more than any token can hold; write a smaller one")
-    return units
-
-
-def format_units(units: int, decimals: int) -> str:
-    """Turn base units into the shortest decimal number that says the same."""
-    sign = "-" if units < 0 else ""
-    whole, rest = divmod(abs(units), 10**decimals)
-    places = str(rest).rjust(decimals, "0").rstrip("0") if rest else ""
-    return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What one person or machine has chosen; see `load_settings`.
-
-    Attributes:
-        home: Folder of everything kept: profiles, keystore, journal, index, blocks.
-        profile: Name of the chain profile in use.
-        rpc: Endpoints to use instead of the profile's.
-        storage: Storages in the order they are asked, such as "local" or a Kubo address.
-        account: Name or address of the keystore file that signs.
-        keystore: Folder of keystore files; name `~/.ape/accounts` here to share Ape's.
-        confirmations: Instead of the profile's.
-        index_url: Of SQLite or PostgreSQL; a SQLite file in the home folder if not given.
-        rpc_timeout: Seconds to wait for one answer of an endpoint.
-        max_gas_price_gwei: Never offer more for a unit of gas, whatever an endpoint advises.
-        named: Which of these were chosen, and not left at their defaults.
-    """
-
-    home: Path
-    profile: str = "devnet"
-    rpc: tuple[str, ...] = ()
-    storage: tuple[str, ...] = ("local",)
-    account: str | None = None
-    keystore: Path = Path("accounts")
-    confirmations: int | None = None
-    index_url: str | None = None
-    rpc_timeout: float = 20.0
-    max_gas_price_gwei: float = 200.0
-    named: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Place a relative keystore folder in the home folder."""
-        object.__setattr__(self, "home", self.home.expanduser())
-        object.__setattr__(self, "keystore", self.home / self.keystore.expanduser())
-
-    @property
-    def profiles_folder(self) -> Path:
-        """Folder of the profiles that are mine."""
-        return self.home / "profiles"
-
-    def chain_profile(self) -> ChainProfile:
-        """Return the chosen profile, with these settings' endpoints and confirmations.
-
-        Raises:
-            ConfigError: There is no such profile, or its file cannot be used.
-        """
-        profile = load_profile(self.profile, self.home)
-        if self.rpc:
-            profile = replace(profile, rpc=self.rpc)
-        if self.confirmations is not None:
-            profile = replace(profile, confirmations=self.confirmations)
-        return profile
-
-
 def home_folder() -> Path:
     """Return `TRUTHMARK_HOME`, or this system's place for a user's data."""
     if named := os.environ.get("TRUTHMARK_HOME"):
         return Path(named).expanduser()
     return user_data_path("truthmark")
-
-
-def parse_duration(text: object) -> int:
-    """Return the seconds of a duration that is written as `90d`, `12h`, `30min`, `20s` or `3600`.
-
-    Raises:
-        ConfigError: It is none, or longer than a hundred years.
-    """
-    match = _DURATION.fullmatch(text.strip().lower()) if isinstance(text, str) else None
-    if not match:
-        raise ConfigError(f"{text!r} is no duration; write 90d, 12h, 30min or 3600")
-    seconds = int(match[1]) * _SECONDS[match[2]]
-    if not 0 < seconds <= _LONGEST:
-        raise ConfigError(f"{text!r} is out of range; write 1s to 36500d")
-    return seconds
-
-
-def load_settings(home: Path | None = None, **overrides: object) -> Settings:
-    """Read the settings: arguments, then `TRUTHMARK_*`, then `config.toml`, then defaults.
-
-    Args:
-        home: The home folder; `home_folder()` if not given.
-        overrides: Settings by name; None means not given.
-
-    Raises:
-        ConfigError: A setting is unknown or cannot be used.
-    """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    unknown = set(given) - set(_READERS)
-    if unknown:
-        raise ConfigError(f"there is no setting {min(unknown)!r}")
-    folder = (home or home_folder()).expanduser().absolute()
-    file = folder / "config.toml"
-    kept = _read_toml(file)
-    if unknown := set(kept) - set(_READERS):
-        hint = did_you_mean(min(unknown), _READERS)
-        raise ConfigError(f"setting {min(unknown)}: there is none of that name in {file}{hint}")
-    named = {name: os.environ.get(f"TRUTHMARK_{name.upper()}") for name in _READERS}
-    chosen = {**kept, **{k: v for k, v in named.items() if v is not None}, **given}
-    values: dict[str, Any] = {}
-    for name, value in chosen.items():
-        kind, read = _READERS[name]
-        try:
-            values[name] = read(value)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"setting {name}: {value!r} is not {kind}; correct {file} or "
-                f"TRUTHMARK_{name.upper()}"
-            ) from error
-    return Settings(home=folder, named=frozenset(values), **values)
-
-
-def _read_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _read_path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_read_text(value))
-
-
-def _read_texts(value: object) -> tuple[str, ...]:
-    """Environment variables list several, separated by commas."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if not isinstance(value, (list, tuple)):
-        raise TypeError
-    return tuple(map(_read_text, value))
-
-
-def _read_whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError
-    return int(value)
-
-
-def _read_number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-# Each setting with what it is and what reads it. Done by hand: loading pydantic would take a fifth
-# of a short command's time.
-_READERS: Mapping[str, tuple[str, Callable[[object], Any]]] = MappingProxyType(
-    {
-        "profile": ("a text", _read_text),
-        "rpc": ("a list of addresses", _read_texts),
-        "storage": ("a list of storages", _read_texts),
-        "account": ("a text", _read_text),
-        "keystore": ("a folder", _read_path),
-        "confirmations": ("a whole number", _read_whole),
-        "index_url": ("a text", _read_text),
-        "rpc_timeout": ("a number", _read_number),
-        "max_gas_price_gwei": ("a number", _read_number),
-    }
-)
 
 
 def load_profile(name: str, home: Path | None = None) -> ChainProfile:
@@ -502,25 +286,6 @@ def profile_names(home: Path | None = None) -> list[str]:
     return sorted({name.removesuffix(".json") for name in names if name.endswith(".json")})
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by one with these bytes; a crash leaves the old file or the new one."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _contract(entry: Mapping[str, Any]) -> ContractInfo:
     code_hash = str(entry["code_hash"]).lower()
     if not _HASH.fullmatch(code_hash):
@@ -539,12 +304,3 @@ def _token(entry: Mapping[str, Any]) -> TokenInfo:
         address=to_checksum_address(entry["address"]),
         decimals=int(entry["decimals"]),
     )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
