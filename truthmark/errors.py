@@ -163,3 +163,9 @@ class BoughtBeforeError(MarketError):
 
 class DeliveryError(MarketError):
     """The key was not delivered, or what was delivered does not open the data."""
+
+
+class BountyError(TruthmarkError):
+    """A bounty cannot go on, or its papers do not fit."""
+
+    exit_code = 9

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people sign about bounties: EIP-712 messages in the domain of the board."""
+
+from truthmark.bounty.reference import BountyRef
+from truthmark.keys.typed import TypedData, typed_data
+from truthmark.keys.words import address_bytes, word
+
+
+def join(ref: BountyRef, terms_hash: bytes, *, signer: str, payee: str, seats: int) -> TypedData:
+    """Return a labeler's word to the relay that they want seats.
+
+    Args:
+        ref: The bounty.
+        terms_hash: Of its terms, 32 bytes.
+        signer: Who will label and sign.
+        payee: Who is to be paid.
+        seats: How many they take at most.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    address_bytes(signer)
+    address_bytes(payee)
+    return _message(
+        "Join",
+        [
+            ("bounty_id", "uint256"),
+            ("terms_hash", "bytes32"),
+            ("signer", "address"),
+            ("payee", "address"),
+            ("seats", "uint256"),
+        ],
+        [ref.bounty_id, terms_hash, signer, payee, seats],
+        ref,
+    )
+
+
+def commit(
+    ref: BountyRef, terms_hash: bytes, seed: bytes, *, worker: int, seats: int, commitment: bytes
+) -> TypedData:
+    """Return what a worker signs about their labels, once and for good.
+
+    Args:
+        ref: The bounty.
+        terms_hash: Of its terms, 32 bytes.
+        seed: The bounty's, 32 bytes.
+        worker: The row of the roster.
+        seats: How many seats of the run are committed.
+        commitment: 32 bytes.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return _message(
+        "Commit",
+        [
+            ("bounty_id", "uint256"),
+            ("terms_hash", "bytes32"),
+            ("seed", "bytes32"),
+            ("worker", "uint256"),
+            ("seats", "uint256"),
+            ("commitment", "bytes32"),
+        ],
+        [ref.bounty_id, terms_hash, seed, worker, seats, commitment],
+        ref,
+    )
+
+
+def acknowledged(ref: BountyRef, terms_hash: bytes, *, worker: int, commitment: bytes) -> TypedData:
+    """Return the receiver's word that it has the file of a commitment.
+
+    Args:
+        ref: The bounty.
+        terms_hash: Of its terms, 32 bytes.
+        worker: The row of the roster.
+        commitment: What the file belongs to, 32 bytes.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return _message(
+        "Acknowledged",
+        [
+            ("bounty_id", "uint256"),
+            ("terms_hash", "bytes32"),
+            ("worker", "uint256"),
+            ("commitment", "bytes32"),
+        ],
+        [ref.bounty_id, terms_hash, worker, commitment],
+        ref,
+    )
+
+
+def _message(
+    primary: str,
+    fields: list[tuple[str, str]],
+    values: list[int | bytes | str],
+    ref: BountyRef,
+) -> TypedData:
+    message = {}
+    for (name, _), value in zip(fields, values, strict=True):
+        packed = word(value)  # refuses what does not fit
+        message[name] = "0x" + packed.hex() if isinstance(value, bytes) else value
+    return typed_data(primary, fields, message, chain_id=ref.chain_id, market=ref.board)
