@@ -95,7 +95,7 @@ class Price:
     """What a purchase costs now."""
 
     price: str
-    keepers: str
+    custodians_text: str
     """who keeps the key"""
     fee: str | None
     """of each custodian"""

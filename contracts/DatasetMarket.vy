@@ -323,11 +323,9 @@ def refund(
     version_word: uint256 = 0
     custody_word: uint256 = 0
     is_paused: bool = False
-    version_word, custody_word, is_paused = staticcall REGISTRY.standing(
-        custody.terms_id, custody_id
-    )
+    version_word, custody_word, is_paused = staticcall REGISTRY.status(custody.terms_id, custody_id)
     is_revoked: bool = version_word & t.MASK_8 == t.VERSION_REVOKED
-    keepers: IDatasetRegistry.CustodyState = t._unpack_custody(custody_word)
+    custody_state: IDatasetRegistry.CustodyState = t._unpack_custody(custody_word)
     silent: uint256 = 0
     is_late: bool = False
     for receipt: IDatasetMarket.Receipt in receipts:
@@ -337,10 +335,10 @@ def refund(
             if block.timestamp <= state.deadline:
                 continue
             is_late = True
-            obliged: uint256 = keepers.active
+            obliged: uint256 = custody_state.active
             # Who left at the end of a term owed what was bought to be over by then.
-            if state.deadline + terms.inspection_seconds <= keepers.previous_end:
-                obliged |= keepers.previous_active
+            if state.deadline + terms.inspection_seconds <= custody_state.previous_end:
+                obliged |= custody_state.previous_active
             silent |= obliged & ~state.delivered
         elif not is_revoked or (
             state.status != t.PURCHASE_PAID and state.status != t.PURCHASE_DELIVERED
@@ -397,7 +395,7 @@ def _price(
     version_word: uint256 = 0
     custody_word: uint256 = 0
     is_paused: bool = False
-    version_word, custody_word, is_paused = staticcall REGISTRY.standing(terms_id, custody_id)
+    version_word, custody_word, is_paused = staticcall REGISTRY.status(terms_id, custody_id)
     assert not is_paused, "market: entries are paused"
     assert version_word & t.MASK_8 == t.VERSION_OPEN, "market: version not for sale"
     assert custody.terms_id == terms_id, "market: other terms"
@@ -508,7 +506,7 @@ def _is_revoked(terms_id: bytes32) -> bool:
     version_word: uint256 = 0
     custody_word: uint256 = 0
     is_paused: bool = False
-    version_word, custody_word, is_paused = staticcall REGISTRY.standing(terms_id, empty(bytes32))
+    version_word, custody_word, is_paused = staticcall REGISTRY.status(terms_id, empty(bytes32))
     return version_word & t.MASK_8 == t.VERSION_REVOKED
 
 

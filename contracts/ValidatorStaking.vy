@@ -198,7 +198,7 @@ def set_available(validator: address, is_available: bool):
 
 
 @external
-def publish_offer(validator: address, offer: IValidatorStaking.CustodyOffer):
+def publish_offer(validator: address, offer: IValidatorStaking.ValidatorOffer):
     """
     @notice Say which custody this validator's node accepts by itself; the latest offer counts.
     @dev Only the validator's owner or operator. An announcement: nothing on chain depends on it.

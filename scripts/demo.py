@@ -33,7 +33,7 @@ from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.buyer import Buyer, WrongKeyDispute
 from truthmark.market.catalogue import Epoch, Version
-from truthmark.market.custodian import Custodian, Seat, seats
+from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
@@ -293,7 +293,7 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
         transcript.refused("listing the dataset's key without knowing its secret", str(error))
     node = network.net.session(CUSTODIANS[0], storage=network.storage(CUSTODIANS[0]))
     node.catalogue.sync()
-    seat = seats([epoch], node.address)[0]
+    slot = custody_slots([epoch], node.address)[0]
     from truthmark.cid import raw_cid
 
     bundle = node.storage.read_block(raw_cid(epoch.custody.sealed_shares))
@@ -305,7 +305,7 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
             stolen,
             custody,
             epoch.share_keys,
-            seat.index,
+            slot.index,
             chain_id=node.profile.chain_id,
             registry=node.chain.registry.address,
         )
@@ -351,9 +351,9 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     bytes_folder = buyer.fetch(copied)
     purchase = buyer.buy(buyer.quote(copied), max_total=3 * 10**6)
     copycat.catalogue.sync()
-    seat = Seat(listed.epoch, 1)
+    slot = CustodySlot(listed.epoch, 1)
     Custodian(copycat).deliver(
-        copied, seat, copycat.catalogue.purchases(custody_id=listed.epoch.custody_id)
+        copied, slot, copycat.catalogue.purchases(custody_id=listed.epoch.custody_id)
     )
     try:
         buyer.receive(copied, buyer.wait(purchase), bytes_folder)
@@ -381,16 +381,16 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     purchase = buyer.buy(quote, max_total=quote.total)
     dishonest = network.net.session(CUSTODIANS[0])
     dishonest.catalogue.sync()
-    seat = seats([quote.epoch], dishonest.address)[0]
-    share_key = quote.epoch.share_keys[seat.index - 1]
-    share = dishonest.vault.find_share(quote.epoch.custody_id, seat.index, share_key)
+    slot = custody_slots([quote.epoch], dishonest.address)[0]
+    share_key = quote.epoch.share_keys[slot.index - 1]
+    share = dishonest.vault.find_share(quote.epoch.custody_id, slot.index, share_key)
     assert share is not None  # its node accepted
     receipt_digest, base, _, proof = draft_delivery(
         share,
         purchase.receipt,
         quote.epoch.custody,
         quote.epoch.share_keys,
-        seat.index,
+        slot.index,
         chain_id=dishonest.profile.chain_id,
         market=dishonest.chain.market.address,
     )
@@ -401,7 +401,7 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     try:
         dishonest.chain.market.functions.deliver(
             quote.epoch.custody_id,
-            seat.index,
+            slot.index,
             tuple(share_key),
             quote.epoch.custody.threshold,
             version.terms.inspection_seconds,

@@ -88,10 +88,10 @@ def _figures(dataset: Dataset) -> None:
 
 def _custody(dataset: Dataset) -> None:
     st.subheader("Who keeps the key")
-    st.fragment(_keepers, run_every=TICK_SECONDS)(dataset)
+    st.fragment(_custodians, run_every=TICK_SECONDS)(dataset)
 
 
-def _keepers(dataset: Dataset) -> None:
+def _custodians(dataset: Dataset) -> None:
     """Draw who keeps the key, again and again: the time left is told from chain time."""
     custodies = services.custody_of(dataset.ref)
     told = [(custody.headline, custody.is_good) for custody in dataset.custody]
@@ -184,7 +184,7 @@ def _fees(dataset: Dataset, prepared: Price | None) -> None:
     _line("**You pay**", f"**{literal(price.total)}**")
     if price.protocol_fee:
         st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
-    st.markdown(f"The key is kept by **{literal(price.keepers)}**.")
+    st.markdown(f"The key is kept by **{literal(price.custodians_text)}**.")
     if price.warning:
         st.warning(literal(price.warning), icon=":material/person_off:")
 

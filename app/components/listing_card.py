@@ -18,7 +18,7 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
                 st.caption(literal(listing.summary))
         with st.container(horizontal=True, gap="xsmall"):
             st.badge(literal(listing.licence), icon=":material/gavel:", color="gray")
-            st.badge(listing.custody, icon=_keepers_icon(listing), color=_keepers_color(listing))
+            st.badge(listing.custody, icon=_custody_icon(listing), color=_custody_color(listing))
             if listing.bond:
                 st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")
         st.caption(" · ".join(_holds(listing)))
@@ -35,13 +35,13 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
             )
 
 
-def _keepers_icon(listing: Listing) -> str:
+def _custody_icon(listing: Listing) -> str:
     if not listing.is_kept:
         return ":material/block:"
     return ":material/person:" if listing.is_direct else ":material/group:"
 
 
-def _keepers_color(listing: Listing) -> Literal["orange", "gray", "green"]:
+def _custody_color(listing: Listing) -> Literal["orange", "gray", "green"]:
     if not listing.is_kept:
         return "orange"
     return "gray" if listing.is_direct else "green"

@@ -140,7 +140,7 @@ def price_of(session: Session, quote: Quote) -> views.Price:
     protocol = quote.price * quote.version.terms.fee_bps // BPS
     return views.Price(
         price=show(quote.price, token),
-        keepers=custody.keepers,
+        custodians_text=custody.custodians_text,
         fee=show(custody.fee, token) if custody.fee else None,
         custodians=custody.threshold,
         fees=show(quote.total - quote.price, token),
@@ -171,7 +171,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
         headline = f"Waiting for {plural(missing, 'custodian')} to accept"
         details.append(f"until {format_time(custody.accept_until, now)}")
     elif not is_good:
-        headline = "Ended: nothing can be bought from these keepers"
+        headline = "Ended: nothing can be bought from these custodians"
     elif custody.is_direct:
         headline = "The seller keeps the key"
         details.append(f"until {format_time(state.end, now)}")

@@ -23,7 +23,7 @@ from truthmark.index import follower as follower_module
 from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Purchase
-from truthmark.market.drafts.custody import CustodyOffer
+from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.market.session import Session
@@ -260,7 +260,7 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
 ) -> None:
     seller = harness.session("seller")
     validators = seller.catalogue.validators()
-    offer = CustodyOffer(
+    offer = CustodyRequest(
         threshold=1,
         fee=10**5,
         keeping_fee=10**6,

@@ -48,16 +48,16 @@ from truthmark.errors import (
     ProofError,
     RevertedError,
 )
+from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import N, multiply, random_scalar
 from truthmark.keys.files import write_new
 from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
-from truthmark.keys.words import word
 from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer, WrongKeyDispute, new_nonce
 from truthmark.market.catalogue import Purchase, Version
-from truthmark.market.custodian import Custodian, Seat
-from truthmark.market.drafts.custody import DIRECT, CustodyOffer
+from truthmark.market.custodian import Custodian, CustodySlot
+from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.permits import sign_permit
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
@@ -101,7 +101,7 @@ def deliver(harness: MarketHarness, sale: Sale, role: str = "seller") -> None:
         for p in session.catalogue.purchases(terms_id=sale.version.terms_id)
         if p.status is PurchaseStatus.PAID
     ]
-    Custodian(session).deliver(sale.version, Seat(sale.epoch, 1), waiting)
+    Custodian(session).deliver(sale.version, CustodySlot(sale.epoch, 1), waiting)
 
 
 def buy(buyer: Buyer, sale: Sale, **options: Any) -> Purchase:
@@ -142,7 +142,7 @@ def delivering(harness: MarketHarness, sale: Sale) -> Iterator[None]:
                     if p.status is PurchaseStatus.PAID
                 ]
                 if waiting:
-                    Custodian(session).deliver(sale.version, Seat(sale.epoch, 1), waiting)
+                    Custodian(session).deliver(sale.version, CustodySlot(sale.epoch, 1), waiting)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -502,7 +502,7 @@ def test_quote__several_custodies__is_of_the_cheapest(
 
 
 @pytest.mark.parametrize(
-    ("changes", "keepers"),
+    ("changes", "custodians"),
     [
         ({}, "the seller alone, who must be there to deliver"),
         ({"lock": 1, "count": 3, "threshold": 2}, "2 of 3 custodians"),
@@ -513,7 +513,7 @@ def test_agree__whoever_keeps_the_key__is_in_the_question(
     buyer: Buyer,
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, int],
-    keepers: str,
+    custodians: str,
 ) -> None:
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
@@ -522,15 +522,15 @@ def test_agree__whoever_keeps_the_key__is_in_the_question(
     asked: list[str] = []
     monkeypatch.setattr(cli_buy, "ask", lambda question, yes: asked.append(question))
     cli_buy._agree(buyer.session, quote, yes=False)
-    assert asked == [f"the key is kept by {keepers}; pay 25 TUSD?"]
+    assert asked == [f"the key is kept by {custodians}; pay 25 TUSD?"]
 
 
 def test_buy_command__json__says_who_keeps_the_key(harness: MarketHarness, sale: Sale) -> None:
     order = ["buy", sale.version.ref, "--json", "--yes", "--max-price", PLENTY]
     home = {"TRUTHMARK_HOME": str(harness.net.home("buyer"))}
     done = CliRunner(mix_stderr=False, env=home).invoke(cli, order, catch_exceptions=False)
-    keepers = json.loads(done.stdout)["keepers"]
-    assert keepers == "the seller alone, who must be there to deliver"
+    custodians = json.loads(done.stdout)["custodians"]
+    assert custodians == "the seller alone, who must be there to deliver"
 
 
 def test_open_custody__killed_and_repeated__is_dealt_once(
@@ -568,11 +568,11 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
     validators = [
         v for v in seller.session.catalogue.validators() if v.address == validator.validator
     ]
-    offer = CustodyOffer(
+    offer = CustodyRequest(
         threshold=1, fee=0, keeping_fee=10**6, lock=10**20, penalty=1, term_seconds=TERM, terms=2
     )
 
-    def renew(offer: CustodyOffer) -> Any:
+    def renew(offer: CustodyRequest) -> Any:
         return seller.open_custody(
             sale.version, offer=offer, validators=validators, acceptance_seconds=600
         )
@@ -583,9 +583,9 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
     again = renew(offer)
     assert (again.epoch, again.receipts) == (dealt.epoch, ())
     # Nor when all have accepted meanwhile.
-    seat = Seat(dealt.epoch, 1)
+    slot = CustodySlot(dealt.epoch, 1)
     validator.session.send_repeatable(
-        *Custodian(validator.session).plan_accept(sale.version, seat)[::2]
+        *Custodian(validator.session).plan_accept(sale.version, slot)[::2]
     )
     assert seller.is_live(dealt.epoch)
     assert renew(offer).epoch == dealt.epoch
@@ -1185,7 +1185,7 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarne
         term_seconds=86_400,
     )
     assert choice.validators == (validator,)
-    assert choice.offer == CustodyOffer(
+    assert choice.offer == CustodyRequest(
         threshold=1,
         fee=0,
         keeping_fee=0,

@@ -29,7 +29,7 @@ from tests.utils.nodes import (
     run_rounds,
 )
 from truthmark.market.catalogue import Purchase, Version
-from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
 from truthmark.market.seller import Seller
@@ -74,7 +74,7 @@ def by_turn(
 ) -> list[ManualNode]:
     """Sort nodes by the order in which they are to deliver."""
     order = turn_order(bought.purchase_id, harness.state(sale).active)
-    return sorted(nodes, key=lambda node: order.index(harness.seat(sale, node).index))
+    return sorted(nodes, key=lambda node: order.index(harness.slot(sale, node).index))
 
 
 def is_delivered(harness: MarketHarness, bought: Purchase) -> bool:
@@ -383,7 +383,7 @@ def test_node__incomplete_custody__lapses_and_frees_the_locks(
     locks = harness.session("seller").chain.staking.functions
     registry = harness.session("seller").chain.registry.address
     for node in two:
-        obligation = obligation_id(sale.epoch.custody_id, harness.seat(sale, node).index)
+        obligation = obligation_id(sale.epoch.custody_id, harness.slot(sale, node).index)
         assert locks.obligation(registry, obligation).call().amount == 0
     repeat_rounds(2, *two)
     assert [k.notifier.kinds(sale)[-1] for k in two] == ["released", "released"]
@@ -419,7 +419,7 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         harness.warp_to(end - TERM // 3)
         run_rounds(lambda: harness.state(sale).end == end + TERM, first)
         state = harness.state(sale)
-        assert bits(state.active) == [harness.seat(sale, first).index]
+        assert bits(state.active) == [harness.slot(sale, first).index]
         run_rounds(lambda: len(bits(harness.state(sale).active)) == 2, joiner, leaver)
         repeat_rounds(2, *nodes)
         assert [k.acted("extend") for k in nodes] == [1, 1, 0]
@@ -430,7 +430,7 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         # was time to fine silence.
         harness.warp_to(end + DELIVERY + INSPECTION + 100)
         run_rounds(
-            lambda: bits(harness.state(sale).released) == [harness.seat(sale, leaver).index], leaver
+            lambda: bits(harness.state(sale).released) == [harness.slot(sale, leaver).index], leaver
         )
         bought = harness.buy(sale)
         run_rounds(lambda: is_delivered(harness, bought), first, joiner, leaver)
@@ -454,7 +454,7 @@ def test_node__overdue_purchase__is_refunded_before_anybody_joins(harness: Marke
         bought = harness.buy(sale)
         # The voter alone is awake, and for once he does not deliver.
         voter.session.send(
-            *Custodian(voter.session).plan_extend(sale.version, harness.seat(sale, voter), end)
+            *Custodian(voter.session).plan_extend(sale.version, harness.slot(sale, voter), end)
         )
         harness.warp_to(bought.deadline + 1)
         run_rounds(lambda: is_(harness, bought, PurchaseStatus.REFUNDED), joiner)
@@ -606,7 +606,7 @@ def test_node__direct_mode__is_none_of_its_business(
     assert all(k.role.view._held.get(sale.epoch.custody_id) is None for k in nodes)
     assert not is_delivered(harness, bought)
     seller = Custodian(harness.session("seller"))
-    seller.deliver(sale.version, Seat(sale.epoch, 1), [bought])
+    seller.deliver(sale.version, CustodySlot(sale.epoch, 1), [bought])
     assert is_delivered(harness, bought)
 
 

@@ -10,7 +10,7 @@ from tests.utils.cli import Person
 from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
-from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.market.stored import Stored, find_stored, free, local_store
@@ -72,7 +72,9 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         assert (bought.kind, bought.is_needed) == ("bought", True)
         seller = harness.session("seller")
         seller.catalogue.sync()
-        Custodian(seller).deliver(sale.version, Seat(sale.epoch, 1), [harness.purchase(purchase)])
+        Custodian(seller).deliver(
+            sale.version, CustodySlot(sale.epoch, 1), [harness.purchase(purchase)]
+        )
         bought = of(harness, "buyer", ref, **store)
         assert bought is not None
         assert bought.is_needed

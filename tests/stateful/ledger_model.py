@@ -323,8 +323,8 @@ class MarketLedger:
             if j in custody.fined:
                 version.keeping_balance += custody.keeping_fee
             else:
-                keeper = custody.custodians[j - 1]
-                self._credit("registry", version.token, keeper, custody.keeping_fee)
+                custodian = custody.custodians[j - 1]
+                self._credit("registry", version.token, custodian, custody.keeping_fee)
         return True
 
     def extend(self, custody_id: Id, j: int, sender: str) -> bool:
@@ -556,8 +556,8 @@ class MarketLedger:
             if j in custody.fined:
                 version.keeping_balance += custody.keeping_fee
             else:
-                keeper = custody.custodians[j - 1]
-                self._credit("registry", version.token, keeper, custody.keeping_fee)
+                custodian = custody.custodians[j - 1]
+                self._credit("registry", version.token, custodian, custody.keeping_fee)
 
     def _settle(self, purchase: Purchase) -> None:
         custody = self.custodies[purchase.custody]

@@ -39,8 +39,8 @@ from tests.utils.market import TICKET, UNBONDING, World, deploy_world
 from tests.utils.staking_ledger import StakingLedger
 from tests.utils.tokens import WELL_BEHAVED, Mode, deploy_hostile_token
 from truthmark.hashing import keccak256
+from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import G, add
-from truthmark.keys.words import word
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 
 GAS = 16_000_000
@@ -329,7 +329,7 @@ class MarketMachine(RuleBasedStateMachine):
     @rule(pick=picks, j=st.integers(0, 6), who=st.sampled_from(["owner", "operator", "other"]))
     def accept(self, pick: int, j: int, who: str) -> None:
         listing = self.epoch(pick, CustodyStatus.OPENED)
-        sender = self.keeper(listing, j, who)
+        sender = self.custodian(listing, j, who)
         is_allowed = self.ledger.accept(listing.custody_id, j, sender)
         self.call(is_allowed, self.w.registry.accept, *listing.accepting, j, sender=sender)
 
@@ -348,11 +348,11 @@ class MarketMachine(RuleBasedStateMachine):
             is_allowed = self.ledger.accept(listing.custody_id, j, sender)
             self.call(is_allowed, self.w.registry.accept, *listing.accepting, j, sender=sender)
 
-    def keeper(self, listing: Listing, j: int, who: str) -> str:
+    def custodian(self, listing: Listing, j: int, who: str) -> str:
         if not 1 <= j <= listing.custody.count or who == "other":
             return self.w.custodians[(j + 1) % len(self.w.custodians)]
-        keeper = listing.custodians[j - 1]
-        return self.w.operators.get(keeper, keeper) if who == "operator" else keeper
+        custodian = listing.custodians[j - 1]
+        return self.w.operators.get(custodian, custodian) if who == "operator" else custodian
 
     @rule(pick=picks)
     def release(self, pick: int) -> None:
@@ -363,7 +363,7 @@ class MarketMachine(RuleBasedStateMachine):
     @rule(pick=picks, j=st.integers(0, 6), who=st.sampled_from(["owner", "operator", "other"]))
     def extend(self, pick: int, j: int, who: str) -> None:
         listing = self.epoch(pick, CustodyStatus.LIVE)
-        sender = self.keeper(listing, j, who)
+        sender = self.custodian(listing, j, who)
         is_allowed = self.ledger.extend(listing.custody_id, j, sender)
         self.call(is_allowed, self.w.registry.extend, *listing.keeping, j, sender=sender)
 

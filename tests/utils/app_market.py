@@ -15,7 +15,7 @@ from truthmark.keys.curve import random_scalar
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Purchase, Version
-from truthmark.market.custodian import Custodian, Seat, seats
+from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
@@ -114,16 +114,18 @@ class AppMarket:
             key = next(iter(_encryption_keys(session).values()))
             custodian = Custodian(session)
             for version in versions:
-                for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
-                    custodian.take_share(version, seat, key)
-                    session.send(*custodian.plan_accept(version, seat))
+                for slot in custody_slots(
+                    session.catalogue.epochs(version.terms_id), session.address
+                ):
+                    custodian.take_share(version, slot, key)
+                    session.send(*custodian.plan_accept(version, slot))
 
     def deliver(self, version: Version, *roles: str) -> None:
         """Let some of those who keep the key, or the seller, deliver whatever is waiting."""
         for role in roles or ("seller",):
             session = self.session(role)
-            for seat in seats(session.catalogue.epochs(version.terms_id), session.address):
-                Custodian(session).deliver(version, seat, _waiting(session, seat))
+            for slot in custody_slots(session.catalogue.epochs(version.terms_id), session.address):
+                Custodian(session).deliver(version, slot, _waiting(session, slot))
 
     def copy(self, version: Version, price: str, bond: str) -> Version:
         """List the bytes of a version under a key that does not open them."""
@@ -168,11 +170,11 @@ class AppMarket:
         return module.build
 
 
-def _waiting(session: Session, seat: Seat) -> list[Purchase]:
+def _waiting(session: Session, slot: CustodySlot) -> list[Purchase]:
     return [
         purchase
-        for purchase in session.catalogue.purchases(custody_id=seat.epoch.custody_id)
-        if seat.index not in purchase.delivered
+        for purchase in session.catalogue.purchases(custody_id=slot.epoch.custody_id)
+        if slot.index not in purchase.delivered
     ]
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from truthmark.keys import curve
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import N, P
 from truthmark.keys.proofs import DeliveryStatement, Proof
-from truthmark.keys.words import hash_words
 from truthmark.types import Point
 
 MARKET = "0x" + "4d" * 20

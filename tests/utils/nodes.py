@@ -16,7 +16,7 @@ import truthmark
 from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
-from truthmark.market.custodian import Seat, seats
+from truthmark.market.custodian import CustodySlot, custody_slots
 from truthmark.market.records import CustodyStatus, VersionStatus
 from truthmark.market.seller import Seller
 from truthmark.market.session import Session, Signer
@@ -205,8 +205,8 @@ class MarketHarness:
     def is_live(self, sale: Sale) -> bool:
         return self.state(sale).status is CustodyStatus.LIVE
 
-    def seat(self, sale: Sale, node: ManualNode) -> Seat:
-        return seats([sale.epoch], node.validator)[0]
+    def slot(self, sale: Sale, node: ManualNode) -> CustodySlot:
+        return custody_slots([sale.epoch], node.validator)[0]
 
     def locked(self, validator: str) -> int:
         staking = self.session("seller").chain.staking.functions

@@ -110,7 +110,7 @@ def buy(
             echo_json(
                 {
                     **purchase_json(session, version, purchase),
-                    "keepers": _keepers(session, purchase),
+                    "custodians": _custodians(session, purchase),
                 }
             )
             return
@@ -262,7 +262,7 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
                 "folder": str(folder),
                 "purchase": "0x" + purchase.purchase_id.hex(),
                 "paid": amount_json(session, cost, version.terms.token),
-                "keepers": _keepers(session, purchase),
+                "custodians": _custodians(session, purchase),
                 "files": files,
             }
         )
@@ -304,7 +304,9 @@ def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
         )
     if custody.is_direct:
         _warn_of_silence(session, version)
-    return ask(f"the key is kept by {custody.keepers}; pay {show(quote.total, token)}?", yes=yes)
+    return ask(
+        f"the key is kept by {custody.custodians_text}; pay {show(quote.total, token)}?", yes=yes
+    )
 
 
 def _warn_of_silence(session: "Session", version: "Version") -> None:
@@ -320,6 +322,6 @@ def _warn_of_silence(session: "Session", version: "Version") -> None:
         )
 
 
-def _keepers(session: "Session", purchase: "Purchase") -> str:
+def _custodians(session: "Session", purchase: "Purchase") -> str:
     """Return in words who keeps the key of a purchase."""
-    return session.catalogue.epoch(purchase.custody_id).custody.keepers
+    return session.catalogue.epoch(purchase.custody_id).custody.custodians_text

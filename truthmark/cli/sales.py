@@ -107,7 +107,7 @@ def _show(
             ("buyers", "can buy it now" if quote else f"cannot buy it now: {why_not}"),
             (
                 "custody",
-                f"{'you alone' if custody.is_direct else custody.keepers}, until "
+                f"{'you alone' if custody.is_direct else custody.custodians_text}, until "
                 f"{format_time(custody.end, now)}"
                 if custody is not None and is_open
                 else None,
@@ -253,7 +253,7 @@ def _surviving(what: str, said: dict[str, str]) -> Iterator[None]:
 
 def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
     """Deliver what can be delivered; returns how many were, and how many must wait."""
-    from truthmark.market.custodian import Custodian, Seat
+    from truthmark.market.custodian import Custodian, CustodySlot
     from truthmark.market.records import PurchaseStatus
 
     margin = _MARGIN_BLOCKS * session.profile.block_time
@@ -277,7 +277,7 @@ def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
         ]
         waiting += len(in_time) - len(due)
         if due:
-            Custodian(session).deliver(version, Seat(epoch, 1), due)
+            Custodian(session).deliver(version, CustodySlot(epoch, 1), due)
             for purchase in due:
                 echo(f"{version.ref}: delivered to {purchase.receipt.buyer}")
             done += len(due)

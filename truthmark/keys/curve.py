@@ -16,7 +16,7 @@ from coincurve import PrivateKey, PublicKey
 
 from truthmark.errors import KeysError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import word
+from truthmark.keys.abi_hash import word
 from truthmark.types import Point
 
 P: Final = 2**256 - 2**32 - 977

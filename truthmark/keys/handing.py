@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from truthmark.errors import KeysError
+from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import is_valid
 from truthmark.keys.files import read_limited, save_record
-from truthmark.keys.words import word
 from truthmark.types import Point
 
 FORMAT = "truthmark/key/1"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from truthmark.errors import KeysError, ProofError
+from truthmark.keys.abi_hash import Word, hash_words, tag, word
 from truthmark.keys.curve import (
     N,
     address_of,
@@ -22,7 +23,6 @@ from truthmark.keys.curve import (
     slope,
     subtract,
 )
-from truthmark.keys.words import Word, hash_words, tag, word
 from truthmark.types import Point
 
 DATASET_KEY_TAG = tag("truthmark/dataset-key/1")

@@ -16,10 +16,10 @@ from typing import Any
 
 from truthmark.errors import KeysError, UnrepeatableSignatureError
 from truthmark.hashing import keccak256
+from truthmark.keys.abi_hash import address_bytes, hash_words, word
 from truthmark.keys.curve import N, is_valid, multiply, random_scalar
 from truthmark.keys.files import read_limited, save_record
 from truthmark.keys.typed import TypedData, signer_of, typed_data
-from truthmark.keys.words import address_bytes, hash_words, word
 from truthmark.types import Point
 
 NOTICE = (

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from truthmark.errors import KeysError, MalformedError
+from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, is_valid, multiply
 from truthmark.keys.sharing import MAX_CUSTODIANS
-from truthmark.keys.words import address_bytes, word
 from truthmark.types import Point
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)

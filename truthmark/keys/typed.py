@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.errors import KeysError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import address_bytes, word
+from truthmark.keys.abi_hash import address_bytes, word
 
 if TYPE_CHECKING:
     from eth_account.messages import SignableMessage

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from truthmark.errors import KeysError, PassphraseError
+from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, multiply, require_valid
 from truthmark.keys.files import make_private_folder, read_limited, write_new
 from truthmark.keys.purchase import PurchaseKey
 from truthmark.keys.sealing import encryption_public_key
-from truthmark.keys.words import address_bytes, word
 from truthmark.types import Point
 
 Record = dict[str, Any]

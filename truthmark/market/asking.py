@@ -22,7 +22,7 @@ import httpcore
 from truthmark.chain.http import DeadlineBackend
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence, signer_of
-from truthmark.market.catalogue import Offer
+from truthmark.market.catalogue import ValidatorOffer
 
 PATH = "/alive"
 MAX_URL_BYTES = 128
@@ -80,13 +80,13 @@ def check_address(url: str) -> str:
     return url.rstrip("/")
 
 
-def who_is_asked(offers: Sequence[Offer]) -> list[Offer]:
+def who_is_asked(offers: Sequence[ValidatorOffer]) -> list[ValidatorOffer]:
     """Return those of the offers whose nodes are asked: the first 64 that name an address."""
     return [offer for offer in offers if offer.url][:_MAX_ASKED]
 
 
 def ask_all(
-    offers: Sequence[Offer],
+    offers: Sequence[ValidatorOffer],
     *,
     chain_id: int,
     staking: str,
@@ -108,7 +108,7 @@ def ask_all(
     found: set[str] = set()
     lock = threading.Lock()
 
-    def work(offer: Offer) -> None:
+    def work(offer: ValidatorOffer) -> None:
         if is_there(
             offer,
             chain_id=chain_id,
@@ -132,7 +132,7 @@ def ask_all(
 
 
 def is_there(
-    offer: Offer,
+    offer: ValidatorOffer,
     *,
     chain_id: int,
     staking: str,

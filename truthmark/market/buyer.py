@@ -126,7 +126,7 @@ def _why_nobody(
         if state.status in (CustodyStatus.OPENED, CustodyStatus.LAPSED):
             why = f"only {accepted} of {custody.count} custodians accepted its key in time"
         elif state.outlasts(version.terms, now + BUYING_SECONDS):
-            why = "what its keepers were given is not what the seller committed to"
+            why = "what its custodians were given is not what the seller committed to"
         elif state.status is CustodyStatus.LIVE and now <= state.end:
             why = "its key is kept for less time than delivering and checking may take"
         elif state.status is CustodyStatus.CLOSED:

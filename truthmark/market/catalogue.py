@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is for sale and what was bought, read from the index of event logs.
 
-Whatever depends on the moment (may this be bought now?) is asked of the chain by `standing`.
+Whatever depends on the moment (may this be bought now?) is asked of the chain by `status`.
 """
 
 import logging
@@ -139,7 +139,7 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ValidatorOffer:
     """The custody that a validator's node accepts by itself; times in seconds."""
 
     validator: Validator
@@ -533,7 +533,7 @@ class Catalogue:
         ]
         return [bytes(row["encryption_key"]) for row in sorted(rows, key=_place)]
 
-    def offers(self, validator: str | None = None) -> list[Offer]:
+    def offers(self, validator: str | None = None) -> list[ValidatorOffer]:
         """Return the newest offers, of all validators or one; withdrawn ones are left out."""
         latest = {
             row["validator"]: row["offer"]
@@ -549,7 +549,7 @@ class Catalogue:
         for address, state, free in zip(wanted, answers[::2], answers[1::2], strict=True):
             offer = latest[address]
             found.append(
-                Offer(
+                ValidatorOffer(
                     validator=known[address],
                     fees={f.token: (f.fee_per_sale, f.keeping_fee) for f in offer.fees},
                     max_bytes=offer.max_bytes,

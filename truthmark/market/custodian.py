@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class CustodySlot:
     """A custodian's place in an epoch of custody."""
 
     epoch: Epoch
@@ -35,11 +35,11 @@ class Seat:
     """the custodian's number, from 1"""
 
 
-def seats(epochs: Iterable[Epoch], address: str) -> list[Seat]:
+def custody_slots(epochs: Iterable[Epoch], address: str) -> list[CustodySlot]:
     """Return the places that an address has in epochs of custody."""
     wanted = address.lower()
     return [
-        Seat(epoch, epoch.custodians.index(custodian) + 1)
+        CustodySlot(epoch, epoch.custodians.index(custodian) + 1)
         for epoch in epochs
         for custodian in epoch.custodians
         if custodian.lower() == wanted
@@ -47,7 +47,12 @@ def seats(epochs: Iterable[Epoch], address: str) -> list[Seat]:
 
 
 def is_due(
-    purchase: Purchase, seat: Seat, state: EpochState, now: int, delivery_seconds: int, margin: int
+    purchase: Purchase,
+    slot: CustodySlot,
+    state: EpochState,
+    now: int,
+    delivery_seconds: int,
+    margin: int,
 ) -> bool:
     """Whether a custodian should deliver a purchase now.
 
@@ -57,7 +62,7 @@ def is_due(
 
     Args:
         purchase: The purchase.
-        seat: The custodian.
+        slot: The custodian.
         state: How the epoch stands.
         now: Chain time.
         delivery_seconds: The terms' delivery window.
@@ -65,7 +70,7 @@ def is_due(
     """
     if (
         purchase.status is not PurchaseStatus.PAID
-        or seat.index in purchase.delivered
+        or slot.index in purchase.delivered
         or now + margin > purchase.deadline
     ):
         return False
@@ -73,10 +78,10 @@ def is_due(
     if purchase.deadline <= state.previous_end:
         obliged |= state.previous_active
     order = turn_order(purchase.purchase_id, obliged)
-    if seat.index not in order:
+    if slot.index not in order:
         return False
-    threshold = seat.epoch.custody.threshold
-    place = order.index(seat.index)
+    threshold = slot.epoch.custody.threshold
+    place = order.index(slot.index)
     if place < threshold:
         return True
     spare = len(order) - threshold
@@ -96,14 +101,14 @@ class Custodian:
         """Use a session."""
         self.session = session
 
-    def take_share(self, version: Version, seat: Seat, encryption_key: bytes) -> int:
+    def take_share(self, version: Version, slot: CustodySlot, encryption_key: bytes) -> int:
         """Fetch, open and check the share of a custody, and keep it in the vault.
 
         Raises:
             KeysError: The dealing or the share is wrong; do not accept.
             StorageError: The sealed shares cannot be fetched.
         """
-        session, epoch = self.session, seat.epoch
+        session, epoch = self.session, slot.epoch
         check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
         bundle = session.storage.read_block(raw_cid(epoch.custody.sealed_shares))
         if len(bundle) > MAX_BUNDLE_BYTES:
@@ -114,52 +119,52 @@ class Custodian:
             version.terms,
             epoch.custody,
             epoch.share_keys,
-            seat.index,
+            slot.index,
             chain_id=session.profile.chain_id,
             registry=session.chain.registry.address,
         )
-        session.vault.put_share(share, epoch.custody_id, seat.index)
+        session.vault.put_share(share, epoch.custody_id, slot.index)
         return share
 
-    def plan_accept(self, version: Version, seat: Seat) -> PlannedCall:
+    def plan_accept(self, version: Version, slot: CustodySlot) -> PlannedCall:
         """Plan to accept a custody whose share is in the vault; locks stake."""
-        epoch = seat.epoch
+        epoch = slot.epoch
         return PlannedCall(
             self.session.chain.registry.functions.accept(
                 epoch.custody.astuple(),
                 list(epoch.custodians),
                 [tuple(key) for key in epoch.share_keys],
-                seat.index,
+                slot.index,
             ),
-            f"accept:{epoch.custody_id.hex()}:{seat.index}",
+            f"accept:{epoch.custody_id.hex()}:{slot.index}",
             f"accept custody of {version.ref}",
         )
 
-    def plan_extend(self, version: Version, seat: Seat, end: int) -> PlannedCall:
+    def plan_extend(self, version: Version, slot: CustodySlot, end: int) -> PlannedCall:
         """Plan to stay for another term after `end`, the end of the running one."""
-        epoch = seat.epoch
+        epoch = slot.epoch
         return PlannedCall(
             self.session.chain.registry.functions.extend(
                 version.terms.astuple(),
                 epoch.custody.astuple(),
                 list(epoch.custodians),
-                seat.index,
+                slot.index,
             ),
-            f"extend:{epoch.custody_id.hex()}:{seat.index}:{end}",
+            f"extend:{epoch.custody_id.hex()}:{slot.index}:{end}",
             f"extend custody of {version.ref}",
         )
 
-    def share(self, version: Version, seat: Seat) -> int:
-        """Return the share of a seat: from the vault, or in direct mode the seller's secret.
+    def share(self, version: Version, slot: CustodySlot) -> int:
+        """Return the share of a slot: from the vault, or in direct mode the seller's secret.
 
         Raises:
             KeysError: The vault does not have it.
         """
-        custody = seat.epoch.custody
+        custody = slot.epoch.custody
         if custody.is_direct:
             return self.session.vault.seller_secret(version.terms.public_key)
-        share_key = seat.epoch.share_keys[seat.index - 1]
-        share = self.session.vault.find_share(seat.epoch.custody_id, seat.index, share_key)
+        share_key = slot.epoch.share_keys[slot.index - 1]
+        share = self.session.vault.find_share(slot.epoch.custody_id, slot.index, share_key)
         if share is None:
             raise KeysError(
                 f"the vault has no share for custody of {version.ref}; restore a backup, or let "
@@ -168,7 +173,7 @@ class Custodian:
         return share
 
     def plan_deliver(
-        self, version: Version, seat: Seat, purchases: Sequence[Purchase]
+        self, version: Version, slot: CustodySlot, purchases: Sequence[Purchase]
     ) -> list[PlannedCall]:
         """Plan the delivery of this custodian's part of the key for purchases of one epoch.
 
@@ -177,15 +182,15 @@ class Custodian:
         Raises:
             KeysError: The share is missing.
         """
-        session, epoch = self.session, seat.epoch
-        share = self.share(version, seat)
+        session, epoch = self.session, slot.epoch
+        share = self.share(version, slot)
         orders = []
         for start in range(0, len(purchases), MAX_BATCH):
             batch = purchases[start : start + MAX_BATCH]
             call = session.chain.market.functions.deliver(
                 epoch.custody_id,
-                seat.index,
-                tuple(epoch.share_keys[seat.index - 1]),
+                slot.index,
+                tuple(epoch.share_keys[slot.index - 1]),
                 epoch.custody.threshold,
                 version.terms.inspection_seconds,
                 [
@@ -194,7 +199,7 @@ class Custodian:
                         p.receipt,
                         epoch.custody,
                         epoch.share_keys,
-                        seat.index,
+                        slot.index,
                         chain_id=session.profile.chain_id,
                         market=session.chain.market.address,
                     )
@@ -207,7 +212,7 @@ class Custodian:
             orders.append(
                 PlannedCall(
                     call,
-                    batch_key(f"deliver:{seat.index}", batch),
+                    batch_key(f"deliver:{slot.index}", batch),
                     f"deliver {parts}",
                     not_after=min(p.deadline for p in batch),
                 )
@@ -215,7 +220,7 @@ class Custodian:
         return orders
 
     def deliver(
-        self, version: Version, seat: Seat, purchases: Sequence[Purchase]
+        self, version: Version, slot: CustodySlot, purchases: Sequence[Purchase]
     ) -> "list[TransactionReceipt]":
         """Deliver this custodian's part of the key for purchases of one epoch, and wait.
 
@@ -224,7 +229,7 @@ class Custodian:
             ChainError: The market refuses, or is not reached.
         """
         session = self.session
-        orders = self.plan_deliver(version, seat, purchases)
+        orders = self.plan_deliver(version, slot, purchases)
         receipts = [session.send(*order) for order in orders]
         session.catalogue.sync()
         return receipts

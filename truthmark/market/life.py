@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
-from truthmark.market.catalogue import Offer, Version
+from truthmark.market.catalogue import ValidatorOffer, Version
 from truthmark.market.session import is_devnet
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Signs:
 
 
 def find_signs(
-    session: "Session", offers: Sequence[Offer], *, patience: float = PATIENCE_SECONDS
+    session: "Session", offers: Sequence[ValidatorOffer], *, patience: float = PATIENCE_SECONDS
 ) -> dict[str, Signs]:
     """Return what is known of validators, by address; `sync` the catalogue before.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.errors import ChainError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import hash_words
+from truthmark.keys.abi_hash import hash_words
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Contract

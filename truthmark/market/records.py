@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from truthmark.keys.words import hash_words
+from truthmark.keys.abi_hash import hash_words
 from truthmark.types import Point
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Custody(Record):
         return self.lock == 0
 
     @property
-    def keepers(self) -> str:
+    def custodians_text(self) -> str:
         """Who keeps the key, in words for buyers."""
         if self.is_direct:
             return "the seller alone, who must be there to deliver"

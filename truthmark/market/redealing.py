@@ -11,7 +11,7 @@ from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Epoch, Version
-from truthmark.market.drafts.custody import CustodyOffer
+from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
 from truthmark.market.settlement import Settlement
@@ -118,7 +118,7 @@ def deal_again(
     choice = seller.choose_custodians(
         terms.token,
         windows,
-        CustodyOffer.of(custody),
+        CustodyRequest.of(custody),
         None,
         Buyer(session).manifest(terms.manifest).size,
         most=custody.count,

@@ -12,8 +12,8 @@ from truthmark.config.profile import TokenInfo, Windows
 from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
-from truthmark.market.catalogue import Epoch, Offer, Version
-from truthmark.market.drafts.custody import CustodyOffer, Dealing, Validator, deal_custody
+from truthmark.market.catalogue import Epoch, ValidatorOffer, Version
+from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
 from truthmark.market.drafts.terms import draft_terms, prove_terms
 from truthmark.market.life import find_signs
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
@@ -40,7 +40,7 @@ class CustodyChoice:
     """
 
     validators: tuple[Validator, ...]
-    offer: CustodyOffer
+    offer: CustodyRequest
     silent: tuple[str, ...] = ()
 
 
@@ -97,7 +97,7 @@ class Seller:
         self,
         terms_token: str,
         windows: Windows,
-        offer: CustodyOffer,
+        offer: CustodyRequest,
         count: int | None,
         size: int,
         *,
@@ -124,7 +124,7 @@ class Seller:
         """
         token = terms_token.lower()
         unwanted = {address.lower() for address in (*without, self.session.address)}
-        fitting: list[tuple[int, int, Offer]] = []
+        fitting: list[tuple[int, int, ValidatorOffer]] = []
         for found in self.session.catalogue.offers():
             fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
             if (
@@ -158,7 +158,7 @@ class Seller:
         chosen = fitting[:count]
         fee = max(total - keeping for total, keeping, _ in chosen)
         keeping_fee = max(keeping for _, keeping, _ in chosen)
-        asked = CustodyOffer(
+        asked = CustodyRequest(
             threshold=offer.threshold,
             fee=max(offer.fee, fee),
             keeping_fee=max(offer.keeping_fee, keeping_fee),
@@ -178,7 +178,7 @@ class Seller:
         price: int,
         token: TokenInfo,
         windows: Windows,
-        offer: CustodyOffer,
+        offer: CustodyRequest,
         validators: Sequence[Validator] = (),
         bond: int = 0,
         gate: str = ZERO_ADDRESS,
@@ -323,7 +323,7 @@ class Seller:
         self,
         version: Version,
         *,
-        offer: CustodyOffer,
+        offer: CustodyRequest,
         validators: Sequence[Validator],
         acceptance_seconds: int,
     ) -> Listed:
@@ -376,7 +376,7 @@ class Seller:
         terms: Terms,
         secret: int,
         validators: Sequence[Validator],
-        offer: CustodyOffer,
+        offer: CustodyRequest,
         epoch: int,
         acceptance_seconds: int,
     ) -> Dealing:
@@ -572,13 +572,13 @@ def _is_fresh(epoch: Epoch, status: int, now: int) -> bool:
     return is_open and now <= epoch.custody.accept_until
 
 
-def is_dealt(epoch: Epoch, validators: Sequence[Validator], offer: CustodyOffer) -> bool:
+def is_dealt(epoch: Epoch, validators: Sequence[Validator], offer: CustodyRequest) -> bool:
     """Whether these validators have just this offer in an epoch."""
     addresses = {validator.address for validator in validators}
-    return set(epoch.custodians) == addresses and CustodyOffer.of(epoch.custody) == offer
+    return set(epoch.custodians) == addresses and CustodyRequest.of(epoch.custody) == offer
 
 
-def _fits(found: Offer, windows: Windows, offer: CustodyOffer, size: int) -> bool:
+def _fits(found: ValidatorOffer, windows: Windows, offer: CustodyRequest, size: int) -> bool:
     return (
         found.is_available
         and found.free_stake >= offer.lock

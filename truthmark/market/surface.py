@@ -26,7 +26,7 @@ from truthmark.errors import (
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Epoch, Version
-from truthmark.market.drafts.custody import DIRECT, CustodyOffer
+from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.life import find_signs
 from truthmark.market.names import local_name
 from truthmark.market.records import ZERO_ADDRESS
@@ -402,7 +402,7 @@ def choose_custody(
         return CustodyChoice((), DIRECT)
     stake = session.profile.contracts["token"].address
     locked = read_amount(session, lock or "100 TMK", stake)
-    offer = CustodyOffer(
+    offer = CustodyRequest(
         threshold=threshold,
         fee=read_amount(session, fee, token.address),
         keeping_fee=read_amount(session, keeping_fee, token.address),
@@ -414,7 +414,7 @@ def choose_custody(
     known = {v.address.lower(): v for v in session.catalogue.validators()}
     if custodians is None or isinstance(custodians, int):
         if fresh and custodians in (None, len(fresh.custodians)):
-            dealt = CustodyOffer.of(fresh.custody)
+            dealt = CustodyRequest.of(fresh.custody)
             if dealt.satisfies(offer):
                 return CustodyChoice(tuple(known[a.lower()] for a in fresh.custodians), dealt)
         return Seller(session).choose_custodians(

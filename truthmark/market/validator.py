@@ -9,7 +9,7 @@ from truthmark.errors import ConfigError
 from truthmark.keys.encryption import derive_encryption_key
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.market.asking import check_address
-from truthmark.market.custodian import seats
+from truthmark.market.custodian import custody_slots
 from truthmark.market.records import CustodyStatus, bits, obligation_id
 
 if TYPE_CHECKING:
@@ -81,31 +81,31 @@ class ValidatorOwner:
         """Return the custodies that lock the validator's stake; `sync` the catalogue before."""
         session = self.session
         chain, catalogue = session.chain, session.catalogue
-        mine = seats(catalogue.epochs(), self.validator)
+        mine = custody_slots(catalogue.epochs(), self.validator)
         locks = chain.batch(
             [
                 chain.staking.functions.obligation(
-                    chain.registry.address, obligation_id(seat.epoch.custody_id, seat.index)
+                    chain.registry.address, obligation_id(slot.epoch.custody_id, slot.index)
                 )
-                for seat in mine
+                for slot in mine
             ]
         )
         kept = [(s, lock.amount) for s, lock in zip(mine, locks, strict=True) if lock.amount]
-        wanted = [seat.epoch.custody.terms_id for seat, _ in kept]
+        wanted = [slot.epoch.custody.terms_id for slot, _ in kept]
         versions = {v.terms_id: v for v in catalogue.versions(terms_ids=wanted)}
-        states = catalogue.states([seat.epoch for seat, _ in kept])
+        states = catalogue.states([slot.epoch for slot, _ in kept])
         return [
             Obligation(
-                custody_id=seat.epoch.custody_id,
-                ref=versions[seat.epoch.custody.terms_id].ref,
-                index=seat.index,
+                custody_id=slot.epoch.custody_id,
+                ref=versions[slot.epoch.custody.terms_id].ref,
+                index=slot.index,
                 locked=amount,
                 status=state.status,
-                is_active=seat.index in bits(state.active),
-                end=state.end if seat.index in bits(state.active) else state.previous_end,
-                fined=seat.index in bits(state.fined),
+                is_active=slot.index in bits(state.active),
+                end=state.end if slot.index in bits(state.active) else state.previous_end,
+                fined=slot.index in bits(state.fined),
             )
-            for (seat, amount), state in zip(kept, states, strict=True)
+            for (slot, amount), state in zip(kept, states, strict=True)
         ]
 
     def missing(self) -> int:

@@ -24,14 +24,14 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import Offer, Purchase
+from truthmark.market.catalogue import Purchase, ValidatorOffer
 from truthmark.market.custodian import Custodian, is_due
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
 from truthmark.node.job_pool import Job, JobPool
-from truthmark.node.keeping import Kept, fetch_manifest, take_share
+from truthmark.node.keeping import PinnedSet, fetch_manifest, take_share
 from truthmark.node.policy import (
     Policy,
     place_in_line,
@@ -42,7 +42,7 @@ from truthmark.node.policy import (
     wants_extension,
 )
 from truthmark.node.status import Metrics, Notifier
-from truthmark.node.view import Held, View
+from truthmark.node.view import CustodyView, View
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
@@ -91,7 +91,7 @@ class CustodianRole:
         # Shares are small and needed at once, bytes may take hours: they must not wait for these.
         self._shares = JobPool(2, "shares")
         self._bytes = JobPool(2, "bytes")
-        self._kept = Kept(session.home / "node" / "kept")
+        self._pinned = PinnedSet(session.home / "node" / "kept")
         self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
         self._told_errors: dict[str, Exception] = {}
         self._refusals: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class CustodianRole:
         self._pending: set[str] = set()
         """keys of what is sent and not confirmed; in a dry run, of what was said"""
         self._refused: dict[bytes, str] = {}
-        self._seen: dict[bytes, Held] = {}
+        self._seen: dict[bytes, CustodyView] = {}
         self._leaving: dict[bytes, bytes] = {}
         """custodies whose bytes are to be dropped, and their versions"""
         self._certain: set[bytes] = set()
@@ -138,7 +138,7 @@ class CustodianRole:
             for held in custodies
             if held.state.status is CustodyStatus.OPENED and held.is_accepted
         )
-        offer: Offer | None = None
+        offer: ValidatorOffer | None = None
         if any(
             not held.is_accepted or held.state.status is CustodyStatus.LIVE for held in custodies
         ):
@@ -180,7 +180,7 @@ class CustodianRole:
         self.metrics.free_stake.set(view.free_stake)
         self.metrics.purchases.set(
             sum(
-                p.status is PurchaseStatus.PAID and held.seat.index not in p.delivered
+                p.status is PurchaseStatus.PAID and held.slot.index not in p.delivered
                 for held in view.custodies
                 if held.is_accepted
                 for p in held.purchases.values()
@@ -208,7 +208,9 @@ class CustodianRole:
 
     # -------------------------------------------------------------- one custody
 
-    def _process(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
+    def _process(
+        self, held: CustodyView, offer: ValidatorOffer | None, waiting: Counter[str]
+    ) -> bool:
         """Do what one custody needs, and tell whether we answer for it."""
         if self._is_outdated(held):
             return False
@@ -220,7 +222,7 @@ class CustodianRole:
             self._sell(held)
         if held.is_released:
             if is_revoked or not any(
-                held.seat.index in p.delivered for p in held.purchases.values()
+                held.slot.index in p.delivered for p in held.purchases.values()
             ):
                 self._stop_tracking(held)
             return False
@@ -230,7 +232,7 @@ class CustodianRole:
         self._keep(held)
         return True
 
-    def _is_outdated(self, held: Held) -> bool:
+    def _is_outdated(self, held: CustodyView) -> bool:
         """Whether what the chain says of a custody is worth nothing; tells the operator once.
 
         Letting go of an obligation cannot be undone and costs stake, so it never follows from such
@@ -248,22 +250,22 @@ class CustodianRole:
         self.notifier.notify("problem", text, about=matter)
         return True
 
-    def _tell_changes(self, held: Held) -> None:
+    def _tell_changes(self, held: CustodyView) -> None:
         """Tell the operator what has happened to a custody since the last round."""
         now = held.state
-        before = self._seen.get(held.seat.epoch.custody_id)
-        self._seen[held.seat.epoch.custody_id] = Held(held.seat, held.version, now)
-        fined = held.seat.index in bits(now.fined)
+        before = self._seen.get(held.slot.epoch.custody_id)
+        self._seen[held.slot.epoch.custody_id] = CustodyView(held.slot, held.version, now)
+        fined = held.slot.index in bits(now.fined)
         if fined and not held.is_released:
             self.notifier.notify("fined", f"{_title(held)}: silent about a purchase")
         if before is None:
             return
-        if fined and held.seat.index not in bits(before.state.fined):
+        if fined and held.slot.index not in bits(before.state.fined):
             self._count_missed(held)  # somebody else refunded before we saw it
         if held.is_accepted and not before.is_accepted:
-            self.notifier.notify("accepted", f"{_title(held)} as custodian {held.seat.index}")
-        was_obliged = held.seat.index in bits(before.state.active)
-        is_obliged = held.seat.index in bits(now.active)
+            self.notifier.notify("accepted", f"{_title(held)} as custodian {held.slot.index}")
+        was_obliged = held.slot.index in bits(before.state.active)
+        is_obliged = held.slot.index in bits(now.active)
         was_live = before.state.status is CustodyStatus.LIVE
         if was_live and is_obliged and (now.end > before.state.end or not was_obliged):
             self.notifier.notify("extended", f"{_title(held)} until {now.end}")
@@ -274,9 +276,11 @@ class CustodianRole:
         if held.is_released and not before.is_released:
             self.notifier.notify("released", f"{_title(held)}; its stake is free")
 
-    def _maybe_accept(self, held: Held, offer: Offer | None, waiting: Counter[str]) -> bool:
+    def _maybe_accept(
+        self, held: CustodyView, offer: ValidatorOffer | None, waiting: Counter[str]
+    ) -> bool:
         """Accept a custody that suits the offer; checked and pinned first."""
-        view, version, epoch = self.view, held.version, held.seat.epoch
+        view, version, epoch = self.view, held.version, held.slot.epoch
         now = view.block.timestamp
         if held.state.status in _ENDED or now > epoch.custody.accept_until:
             self._stop_tracking(held)
@@ -317,17 +321,17 @@ class CustodianRole:
         has_share, has_bytes = self._has_share(held), self._has_bytes(held, manifest)
         if not has_share or not has_bytes:
             return False
-        self._submit("accept", self._custodian.plan_accept(version, held.seat))
+        self._submit("accept", self._custodian.plan_accept(version, held.slot))
         return False
 
-    def _sell(self, held: Held) -> None:
+    def _sell(self, held: CustodyView) -> None:
         """Deliver what is due, refund what is overdue, settle what was inspected."""
-        now, index = self.view.block.timestamp, held.seat.index
-        version, seat, state = held.version, held.seat, held.state
+        now, index = self.view.block.timestamp, held.slot.index
+        version, slot, state = held.version, held.slot, held.state
         purchases = list(held.purchases.values())
         due = [p for p in self._due(held) if p.purchase_id in self._certain]
         if due and self._has_share(held):
-            self._submit_all("deliver", self._custodian.plan_deliver(version, seat, due))
+            self._submit_all("deliver", self._custodian.plan_deliver(version, slot, due))
 
         late = overdue(purchases, now)
         for purchase in late:
@@ -335,7 +339,7 @@ class CustodianRole:
         # Those obliged answer for it, in turn: it closes the custody, and the buyer is repaid.
         mine = self._in_turn(late, "refund", bits(state.active), held)
         if mine:
-            self._submit_all("refund", self._upkeep.plan_refund(version, seat.epoch, mine))
+            self._submit_all("refund", self._upkeep.plan_refund(version, slot.epoch, mine))
 
         ready = [p for p in inspected(purchases, now) if index in p.delivered]
         if len(ready) < MAX_BATCH:
@@ -344,10 +348,14 @@ class CustodianRole:
                 return
         mine = self._in_turn(ready, "settle", None, held)
         if mine:
-            self._submit_all("settle", self._upkeep.plan_settle(version, seat.epoch, mine))
+            self._submit_all("settle", self._upkeep.plan_settle(version, slot.epoch, mine))
 
     def _in_turn(
-        self, purchases: Sequence[Purchase], kind: str, members: Sequence[int] | None, held: Held
+        self,
+        purchases: Sequence[Purchase],
+        kind: str,
+        members: Sequence[int] | None,
+        held: CustodyView,
     ) -> list[Purchase]:
         """Return the purchases for which it is our turn to do what anyone could.
 
@@ -360,46 +368,46 @@ class CustodianRole:
         found = []
         for purchase in purchases:
             line = sorted(purchase.delivered) if members is None else members
-            place = place_in_line(purchase.purchase_id, line, held.seat.index)
+            place = place_in_line(purchase.purchase_id, line, held.slot.index)
             if short_id(purchase) not in busy and (
                 place == 0 or now > purchase.deadline + waits + place * margin
             ):
                 found.append(purchase)
         return found
 
-    def _note_missed(self, held: Held, purchase: Purchase) -> None:
-        if held.seat.index in purchase.delivered or not held.is_obliged(purchase):
+    def _note_missed(self, held: CustodyView, purchase: Purchase) -> None:
+        if held.slot.index in purchase.delivered or not held.is_obliged(purchase):
             return
         name = purchase.purchase_id.hex()
         if not self.notifier.is_open("missed", name):
             self.metrics.missed.inc()
-            self._missed.add(held.seat.epoch.custody_id)
+            self._missed.add(held.slot.epoch.custody_id)
         self.notifier.notify(
             "missed",
             f"purchase {_short(purchase)} of {held.version.ref} was not delivered",
             about=name,
         )
 
-    def _count_missed(self, held: Held) -> None:
+    def _count_missed(self, held: CustodyView) -> None:
         """Count what a fine stands for, unless the purchase itself was counted."""
-        if held.seat.epoch.custody_id not in self._missed:
-            self._missed.add(held.seat.epoch.custody_id)
+        if held.slot.epoch.custody_id not in self._missed:
+            self._missed.add(held.slot.epoch.custody_id)
             self.metrics.missed.inc()
 
-    def _due(self, held: Held) -> list[Purchase]:
+    def _due(self, held: CustodyView) -> list[Purchase]:
         """Return the purchases whose part is ours to post now, if they are certain."""
         if held.is_released or held.version.status is VersionStatus.REVOKED:
             return []
-        seat, state, now = held.seat, held.state, self.view.block.timestamp
+        slot, state, now = held.slot, held.state, self.view.block.timestamp
         window, margin = held.version.terms.delivery_seconds, self.policy.margin_seconds
-        busy = named_purchases(f"deliver:{seat.index}", self._pending)
+        busy = named_purchases(f"deliver:{slot.index}", self._pending)
         return [
             p
             for p in held.purchases.values()
-            if short_id(p) not in busy and is_due(p, seat, state, now, window, margin)
+            if short_id(p) not in busy and is_due(p, slot, state, now, window, margin)
         ]
 
-    def _find_certain(self, custodies: Iterable[Held]) -> set[bytes]:
+    def _find_certain(self, custodies: Iterable[CustodyView]) -> set[bytes]:
         """Return the ids of due purchases that are deep enough, and paid on a second word too.
 
         The catalogue leaves out purchases whose ids are not those of their buyers' keys, so an
@@ -432,58 +440,58 @@ class CustodianRole:
                 )
         return certain
 
-    def _extend(self, held: Held, offer: Offer | None) -> None:
+    def _extend(self, held: CustodyView, offer: ValidatorOffer | None) -> None:
         """Stay for another term where that is wanted and safe."""
-        version, seat, state = held.version, held.seat, held.state
+        version, slot, state = held.version, held.slot, held.state
         now = self.view.block.timestamp
         if (
             self.view.gas < self.policy.gas_reserve
             or not self.view.is_actor
-            or not still_suits(offer, version.terms, seat.epoch.custody)
+            or not still_suits(offer, version.terms, slot.epoch.custody)
             or not wants_extension(
-                self.policy, version, seat.epoch, state, seat.index, now, held.keeping_balance
+                self.policy, version, slot.epoch, state, slot.index, now, held.keeping_balance
             )
         ):
             return
-        if seat.index not in bits(state.active):
+        if slot.index not in bits(state.active):
             # Who joins answers for the unfinished purchases, too: deliver or refund them first.
             soon = now + 2 * self.policy.margin_seconds
             inherited = [
                 p
                 for p in held.purchases.values()
-                if p.status is PurchaseStatus.PAID and seat.index not in p.delivered
+                if p.status is PurchaseStatus.PAID and slot.index not in p.delivered
             ]
             overdue_now = overdue(inherited, now)
             if overdue_now:
                 busy = named_purchases("refund", self._pending)
                 left = [p for p in overdue_now if short_id(p) not in busy]
                 if left:
-                    orders = self._upkeep.plan_refund(version, seat.epoch, left)
+                    orders = self._upkeep.plan_refund(version, slot.epoch, left)
                     self._submit_all("refund", orders)
                 return
             if any(p.deadline <= soon for p in inherited):
                 return
-        self._submit("extend", self._custodian.plan_extend(version, seat, state.end))
+        self._submit("extend", self._custodian.plan_extend(version, slot, state.end))
 
-    def _release(self, held: Held) -> None:
+    def _release(self, held: CustodyView) -> None:
         """Free stakes whose obligation has ended, ours among them, in turn."""
-        epoch, now = held.seat.epoch, self.view.block.timestamp
+        epoch, now = held.slot.epoch, self.view.block.timestamp
         stopped_at = held.version_stopped_at
         free = releasable(held.version, epoch, held.state, now, version_stopped_at=stopped_at)
-        if held.seat.index not in free:
+        if held.slot.index not in free:
             return
         # Everybody's wait differs by a margin; since when it was due does not matter much.
         margin = self.policy.margin_seconds
-        place = place_in_line(epoch.custody_id, free, held.seat.index)
+        place = place_in_line(epoch.custody_id, free, held.slot.index)
         early = releasable(
             held.version, epoch, held.state, now - place * margin, version_stopped_at=stopped_at
         )
-        if held.seat.index in early:
+        if held.slot.index in early:
             self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
 
     # ------------------------------------------------------------ keys and bytes
 
-    def _keep(self, held: Held) -> None:
+    def _keep(self, held: CustodyView) -> None:
         """See to it that what we promised to keep is kept, also after a disk was lost."""
         if self.dry_run:
             return
@@ -492,7 +500,7 @@ class CustodianRole:
         if manifest is not None:
             self._has_bytes(held, manifest)
 
-    def _manifest(self, held: Held) -> "Manifest | None":
+    def _manifest(self, held: CustodyView) -> "Manifest | None":
         """Return a version's manifest once it was fetched."""
         storage, version = self.session.storage, held.version
         # One at a time for each seller, here and with shares: what one of them does not give out
@@ -504,25 +512,25 @@ class CustodianRole:
         )
         return cast("Manifest", job.result) if self._is_done(job, held, "manifest") else None
 
-    def _has_bytes(self, held: Held, manifest: "Manifest") -> bool:
+    def _has_bytes(self, held: CustodyView, manifest: "Manifest") -> bool:
         storage, terms = self.session.storage, held.version.terms_id
-        work = partial(self._kept.keep, storage, terms, manifest, self._bytes.check)
+        work = partial(self._pinned.keep, storage, terms, manifest, self._bytes.check)
         job = self._bytes.ask(("bytes", terms), work, group=held.version.terms.seller)
         return self._is_done(job, held, "bytes")
 
-    def _has_share(self, held: Held) -> bool:
-        session, version, seat = self.session, held.version, held.seat
-        custody_id, share_key = seat.epoch.custody_id, seat.epoch.share_keys[seat.index - 1]
-        if session.vault.find_share(custody_id, seat.index, share_key) is not None:
+    def _has_share(self, held: CustodyView) -> bool:
+        session, version, slot = self.session, held.version, held.slot
+        custody_id, share_key = slot.epoch.custody_id, slot.epoch.share_keys[slot.index - 1]
+        if session.vault.find_share(custody_id, slot.index, share_key) is not None:
             return True
-        work = partial(take_share, session, version, seat, self._encryption_keys)
+        work = partial(take_share, session, version, slot, self._encryption_keys)
         job = self._shares.ask(("share", custody_id), work, group=version.terms.seller)
         if job.is_done:  # and gone from the disk since
             self._shares.forget(("share", custody_id))
             return False
         return self._is_done(job, held, "share")
 
-    def _is_done(self, job: "Job[object]", held: Held, what: str) -> bool:
+    def _is_done(self, job: "Job[object]", held: CustodyView, what: str) -> bool:
         """Whether a job is done; tells the operator where it fails."""
         matter = f"{what} {_name(held)}"
         if job.is_done:
@@ -563,10 +571,10 @@ class CustodianRole:
                 )
         return self._keys[1]
 
-    def _stop_tracking(self, held: Held) -> None:
+    def _stop_tracking(self, held: CustodyView) -> None:
         """Look at a custody no more, and drop its bytes unless another one needs them."""
         self.view.forget(held)
-        custody_id, terms_id = held.seat.epoch.custody_id, held.version.terms_id
+        custody_id, terms_id = held.slot.epoch.custody_id, held.version.terms_id
         self._refused.pop(custody_id, None)
         self._seen.pop(custody_id, None)
         if not self.dry_run:
@@ -580,7 +588,7 @@ class CustodianRole:
             name = "drop", custody_id
             if terms_id not in needed:
                 self._bytes.forget(("bytes", terms_id))
-                work = partial(self._kept.drop, self.session.storage, terms_id)
+                work = partial(self._pinned.drop, self.session.storage, terms_id)
                 if not self._bytes.ask(name, work).is_done:
                     continue
             self._bytes.forget(name)
@@ -639,25 +647,25 @@ class CustodianRole:
         log.info("%s", text)
 
 
-def _urgency(held: Held) -> tuple[bool, float]:
+def _urgency(held: CustodyView) -> tuple[bool, float]:
     """Sort obligations before what may become one, and the nearest delivery first."""
     waiting = [
         p.deadline
         for p in held.purchases.values()
-        if p.status is PurchaseStatus.PAID and held.seat.index not in p.delivered
+        if p.status is PurchaseStatus.PAID and held.slot.index not in p.delivered
     ]
     return not held.is_accepted, min(waiting, default=math.inf)
 
 
-def _name(held: Held) -> str:
-    return f"0x{held.seat.epoch.custody_id.hex()[:16]}"
+def _name(held: CustodyView) -> str:
+    return f"0x{held.slot.epoch.custody_id.hex()[:16]}"
 
 
 def _short(purchase: Purchase) -> str:
     return f"0x{purchase.purchase_id.hex()[:16]}"
 
 
-def _title(held: Held) -> str:
+def _title(held: CustodyView) -> str:
     return f"custody {_name(held)} of {held.version.ref}"
 
 

@@ -17,7 +17,7 @@ from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config.files import write_atomically
 from truthmark.errors import IntegrityError, KeysError
 from truthmark.market.catalogue import Version
-from truthmark.market.custodian import Custodian, Seat
+from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.terms import licence_hash
 from truthmark.types import Progress
 
@@ -48,7 +48,7 @@ def fetch_manifest(storage: "Storage", version: Version) -> Manifest:
     return manifest
 
 
-class Kept:
+class PinnedSet:
     """The bytes that this node keeps, and which pins are its own.
 
     A storage may be shared with others, such as a seller on the same machine, whose pins are not
@@ -123,28 +123,28 @@ class Kept:
 
 
 def take_share(
-    session: "Session", version: Version, seat: Seat, keys: Callable[[], Sequence[bytes]]
+    session: "Session", version: Version, slot: CustodySlot, keys: Callable[[], Sequence[bytes]]
 ) -> None:
     """Make sure that the vault has the share, opening it from the sealed ones if need be.
 
     Args:
         session: Whose vault and storage are used.
         version: The custody's version.
-        seat: The seat in it.
+        slot: The slot in it.
         keys: Gives the validator's encryption keys, the likeliest first.
 
     Raises:
         KeysError: The dealing or the share is wrong, or sealed to none of these keys.
         StorageError: The sealed shares cannot be fetched.
     """
-    epoch = seat.epoch
-    share_key = epoch.share_keys[seat.index - 1]
-    if session.vault.find_share(epoch.custody_id, seat.index, share_key) is not None:
+    epoch = slot.epoch
+    share_key = epoch.share_keys[slot.index - 1]
+    if session.vault.find_share(epoch.custody_id, slot.index, share_key) is not None:
         return
     failure = KeysError("the validator has registered no encryption key of this operator")
     for private_key in keys():
         try:
-            Custodian(session).take_share(version, seat, private_key)
+            Custodian(session).take_share(version, slot, private_key)
             return
         except KeysError as error:
             failure = error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from truthmark.hashing import keccak256
-from truthmark.market.catalogue import Epoch, EpochState, Offer, Version
+from truthmark.market.catalogue import Epoch, EpochState, ValidatorOffer, Version
 from truthmark.market.records import Custody, Terms, VersionStatus, bits
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def version_bytes(manifest: "Manifest") -> int:
 
 def refusal(
     policy: Policy,
-    offer: Offer | None,
+    offer: ValidatorOffer | None,
     version: Version,
     epoch: Epoch,
     *,
@@ -136,7 +136,7 @@ def refusal(
     return None
 
 
-def still_suits(offer: Offer | None, terms: Terms, custody: Custody) -> bool:
+def still_suits(offer: ValidatorOffer | None, terms: Terms, custody: Custody) -> bool:
     """Whether a running custody is worth another term to its validator.
 
     A withdrawn offer only keeps new custodies away; who wants to leave switches `available` off.
@@ -208,7 +208,7 @@ def settle_wait(policy: Policy, terms: Terms) -> int:
     return min(policy.settle_seconds, terms.inspection_seconds // 8)
 
 
-def _asked(offer: Offer, terms: Terms) -> tuple[int, int] | None:
+def _asked(offer: ValidatorOffer, terms: Terms) -> tuple[int, int] | None:
     """Return fee per sale and keeping fee that an offer asks in the terms' token."""
     fees = {token.lower(): amounts for token, amounts in offer.fees.items()}
     return fees.get(terms.token.lower())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import NodeError
 from truthmark.market.catalogue import START, EpochState, Purchase, Version
-from truthmark.market.custodian import Seat, seats
+from truthmark.market.custodian import CustodySlot, custody_slots
 from truthmark.market.records import (
     CustodyStatus,
     PurchaseStatus,
@@ -30,11 +30,11 @@ _OPEN = (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
 
 
 @dataclass(slots=True)
-class Held:
-    """A custody in which the validator has a seat.
+class CustodyView:
+    """A custody in which the validator has a slot.
 
     Attributes:
-        seat: The seat.
+        slot: The slot.
         version: What is kept; its status is the chain's at the last look.
         state: How the custody stood at the last look.
         version_stopped_at: When the version was retired, 0 if it was not.
@@ -43,7 +43,7 @@ class Held:
         was_accepted: Whether the index has seen the validator accept.
     """
 
-    seat: Seat
+    slot: CustodySlot
     version: Version
     state: EpochState
     version_stopped_at: int = 0
@@ -63,20 +63,20 @@ class Held:
     @property
     def is_accepted(self) -> bool:
         """Whether the validator has accepted."""
-        return self.seat.index in bits(self.state.accepted)
+        return self.slot.index in bits(self.state.accepted)
 
     @property
     def is_released(self) -> bool:
         """Whether the validator's stake is free again."""
-        return self.seat.index in bits(self.state.released)
+        return self.slot.index in bits(self.state.released)
 
     def is_obliged(self, purchase: Purchase) -> bool:
         """Whether silence about a purchase is the validator's fault, by docs/protocol.md."""
-        if self.seat.index in bits(self.state.active):
+        if self.slot.index in bits(self.state.active):
             return True
         until = purchase.deadline + self.version.terms.inspection_seconds
         return (
-            self.seat.index in bits(self.state.previous_active) and until <= self.state.previous_end
+            self.slot.index in bits(self.state.previous_active) and until <= self.state.previous_end
         )
 
 
@@ -108,10 +108,10 @@ class View:
         self._tip_hash: bytes | None = None
         self._versions: dict[bytes, Version] = {}
         self._terms_of: dict[Point, set[bytes]] = {}
-        self._held: dict[bytes, Held] = {}
+        self._held: dict[bytes, CustodyView] = {}
 
     @property
-    def custodies(self) -> Sequence[Held]:
+    def custodies(self) -> Sequence[CustodyView]:
         """The custodies that are not over, and those that ended since the last look."""
         return list(self._held.values())
 
@@ -147,19 +147,19 @@ class View:
         self.tip, self._tip_hash = tip.number, tip.hash
         self._ask_chain()
 
-    def forget(self, held: Held) -> None:
+    def forget(self, held: CustodyView) -> None:
         """Leave a custody that is over out of later looks."""
-        self._held.pop(held.seat.epoch.custody_id, None)
+        self._held.pop(held.slot.epoch.custody_id, None)
 
     def _read_events(self, after: tuple[int, int], tip: int) -> None:
         catalogue = self.session.catalogue
         for version in catalogue.versions(after=after):
             self._versions[version.terms_id] = version
             self._terms_of.setdefault(version.terms.public_key, set()).add(version.terms_id)
-        for seat in seats(catalogue.epochs(after=after), self.validator):
-            of = self._versions.get(seat.epoch.custody.terms_id)
+        for slot in custody_slots(catalogue.epochs(after=after), self.validator):
+            of = self._versions.get(slot.epoch.custody.terms_id)
             if of is not None:  # else an endpoint has kept it from us, or made the custody up
-                self._held.setdefault(seat.epoch.custody_id, Held(seat, of, _UNKNOWN))
+                self._held.setdefault(slot.epoch.custody_id, CustodyView(slot, of, _UNKNOWN))
         index = catalogue.follower.index
         accepted = {
             bytes(row.args["custody_id"])
@@ -212,7 +212,7 @@ class View:
             call
             for held in custodies
             for call in (
-                registry.custodies(held.seat.epoch.custody_id),
+                registry.custodies(held.slot.epoch.custody_id),
                 registry.versions(held.version.terms_id),
                 registry.keeping_balances(held.version.terms_id),
             )

@@ -22,10 +22,10 @@ from tests.utils.market import World, deployed_world, world
 from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
 from truthmark.codec.tree import Tree
 from truthmark.hashing import keccak256, sha256
+from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import INFINITY, N, base_of, multiply, total
 from truthmark.keys.delivery import derive_key, purchase_base
 from truthmark.keys.sharing import lagrange
-from truthmark.keys.words import word
 from truthmark.types import Point
 
 __all__ = ["deployed_world", "world"]

@@ -357,7 +357,7 @@ INNER_CALLS = (
     Inner("registry", "close_version", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
     Inner("registry", "withdraw", lambda s: (s.here, s.w.seller, 0)),
     Inner("registry", "versions", lambda s: (s.listing.terms_id,)),
-    Inner("registry", "standing", lambda s: (s.listing.terms_id, s.listing.custody_id)),
+    Inner("registry", "status", lambda s: (s.listing.terms_id, s.listing.custody_id)),
     Inner("registry", "balances", lambda s: (s.here, s.w.buyer)),
     Inner(
         "market",

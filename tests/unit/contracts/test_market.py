@@ -26,9 +26,9 @@ from tests.utils.drafts import (
 from tests.utils.market import INITIAL_BALANCE, ZERO, World, deployed_world, world
 from truthmark.hashing import keccak256
 from truthmark.keys import typed
+from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import multiply
 from truthmark.keys.delivery import combine_key
-from truthmark.keys.words import word
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 
 __all__ = ["deployed_world", "world"]

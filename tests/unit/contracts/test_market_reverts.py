@@ -656,7 +656,7 @@ GULLIBLE = """
 # pragma version 0.4.3
 @external
 @view
-def standing(terms_id: bytes32, custody_id: bytes32) -> (uint256, uint256, bool):
+def status(terms_id: bytes32, custody_id: bytes32) -> (uint256, uint256, bool):
     # An open version for nothing, a live custody that never ends.
     return 1, 2 | ((2**40 - 1) << 104), False
 """

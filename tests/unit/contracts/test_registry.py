@@ -806,14 +806,14 @@ def test_views__unknown_ids__are_empty(world: World) -> None:
     listing = world.draft_listing()
     assert set(world.version(listing).values()) == {0}
     assert world.custody(listing) == NO_CUSTODY
-    assert plain(world.registry.standing(listing.terms_id, listing.custody_id)) == [0, 0, False]
+    assert plain(world.registry.status(listing.terms_id, listing.custody_id)) == [0, 0, False]
     assert world.registry.keeping_balances(listing.terms_id) == 0
 
 
-def test_standing__paused__tells_words_and_pause(world: World) -> None:
+def test_status__paused__tells_words_and_pause(world: World) -> None:
     listing = world.create_listing()
     world.registry.pause(sender=world.owner)
-    version, custody, is_paused = world.registry.standing(listing.terms_id, listing.custody_id)
+    version, custody, is_paused = world.registry.status(listing.terms_id, listing.custody_id)
     assert version & 0xFF == VersionStatus.OPEN
     assert version >> 8 & 2**128 - 1 == PRICE
     assert custody & 0xFF == CustodyStatus.LIVE

@@ -18,6 +18,7 @@ from tests.utils.forgery import (
     wrong_y,
 )
 from truthmark.keys import curve
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import INFINITY, G, N, P
 from truthmark.keys.proofs import (
     DeliveryStatement,
@@ -29,7 +30,6 @@ from truthmark.keys.proofs import (
     verify_delivery,
     verify_knowledge,
 )
-from truthmark.keys.words import hash_words
 from truthmark.types import Point
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"

@@ -17,9 +17,9 @@ from tests.utils.forgery import (
 )
 from truthmark.errors import KeysError, ProofError
 from truthmark.keys import curve, proofs
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import INFINITY, N
 from truthmark.keys.proofs import DeliveryStatement, KnowledgeProof
-from truthmark.keys.words import hash_words
 from truthmark.types import Point
 
 SELLER = "0x" + "5e" * 20

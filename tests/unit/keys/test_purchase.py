@@ -10,9 +10,9 @@ from eth_utils import keccak
 
 from truthmark.errors import KeysError, UnrepeatableSignatureError
 from truthmark.keys import curve, purchase, typed
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import N
 from truthmark.keys.purchase import PurchaseKey
-from truthmark.keys.words import hash_words
 
 MARKET = "0x" + "4d" * 20
 BUYER = Account.from_key(b"\xb0" * 32)

@@ -16,7 +16,7 @@ import pytest
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence
 from truthmark.market.asking import PATH, ask_all, check_address, is_public, is_there, read_small
-from truthmark.market.catalogue import Offer
+from truthmark.market.catalogue import ValidatorOffer
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.session import Signer
 from truthmark.node.presence import ANSWERS_PER_SECOND, Presence
@@ -30,8 +30,8 @@ NOW = 1_800_000_000
 PLACE: dict[str, Any] = {"chain_id": 31337, "staking": STAKING, "now": NOW, "allow_private": True}
 
 
-def offer(url: str, operator: Signer = OPERATOR) -> Offer:
-    return Offer(
+def offer(url: str, operator: Signer = OPERATOR) -> ValidatorOffer:
+    return ValidatorOffer(
         validator=Validator(OWNER.address, bytes(32)),
         fees={},
         max_bytes=1,

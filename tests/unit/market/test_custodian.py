@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a custodian is to deliver, and where his seats are."""
+"""When a custodian is to deliver, and where their slots are."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.utils.drafts import Place, draft_listing, draft_purchase
 from tests.utils.offline_market import DOLLAR, address
 from truthmark.market.catalogue import Epoch, EpochState, Purchase
-from truthmark.market.custodian import Seat, is_due, seats
+from truthmark.market.custodian import CustodySlot, custody_slots, is_due
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.planned_call import batch_key, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus
@@ -52,7 +52,7 @@ def state(active: int = ALL, previous: int = 0, previous_end: int = 0) -> EpochS
 
 
 def due(p: Purchase, index: int, now: int, s: EpochState | None = None) -> bool:
-    return is_due(p, Seat(EPOCH, index), s or state(), now, WINDOW, MARGIN)
+    return is_due(p, CustodySlot(EPOCH, index), s or state(), now, WINDOW, MARGIN)
 
 
 def due_at(p: Purchase, index: int, s: EpochState | None = None) -> int | None:
@@ -136,8 +136,8 @@ def test_is_due__any_purchase_and_moment__t_are_due_unless_it_is_too_late(
 
 def test_seats__address_in_any_capitals__finds_its_numbers() -> None:
     third = address(3)
-    assert seats([EPOCH, EPOCH], third.lower()) == [Seat(EPOCH, 3)] * 2
-    assert seats([EPOCH], address(77)) == []
+    assert custody_slots([EPOCH, EPOCH], third.lower()) == [CustodySlot(EPOCH, 3)] * 2
+    assert custody_slots([EPOCH], address(77)) == []
 
 
 def test_batch_key__several_purchases__are_read_back() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.utils.offline_market import BIRTH, OfflineMarket, address, kept, make_custody
-from truthmark.market.catalogue import Offer
+from truthmark.market.catalogue import ValidatorOffer
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.life import (
     RECENT_SECONDS,
@@ -20,8 +20,8 @@ from truthmark.market.life import (
 KEEPER, OTHER = address(0xAB1), address(0xAB2)
 
 
-def offer(validator: str) -> Offer:
-    return Offer(Validator(validator, bytes(32)), {}, 1, 1, 1, 1, 1, True, 1)
+def offer(validator: str) -> ValidatorOffer:
+    return ValidatorOffer(Validator(validator, bytes(32)), {}, 1, 1, 1, 1, 1, True, 1)
 
 
 def at(offline: OfflineMarket, now: int) -> None:

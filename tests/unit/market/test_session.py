@@ -28,10 +28,10 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.hashing import keccak256
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.accounts import Wallet
 from truthmark.keys.curve import multiply
 from truthmark.keys.vault import Vault
-from truthmark.keys.words import hash_words
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
 from truthmark.market.planned_call import batch_key
 from truthmark.market.seller_secret import pack_dataset, secret_cek, seller_cek

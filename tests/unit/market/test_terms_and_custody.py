@@ -22,7 +22,7 @@ from truthmark.market.drafts.custody import (
     DIRECT,
     MAX_TIME,
     ZERO_32,
-    CustodyOffer,
+    CustodyRequest,
     Dealing,
     Validator,
     deal_custody,
@@ -37,7 +37,7 @@ WINDOWS = Windows(delivery=600, inspection=700, acceptance=1_000)
 CID = raw_cid(sha256(b"any"))
 MANIFEST = Manifest(4096, 3, b"\x07" * 32, CID, CID, 9, CID, 9, KEY, "CC-BY-4.0")
 PLACE: dict[str, Any] = {"chain_id": 5, "registry": address(0xC0)}
-OFFER = CustodyOffer(
+OFFER = CustodyRequest(
     threshold=2, fee=7, keeping_fee=8, lock=9, penalty=3, term_seconds=9_000, terms=4
 )
 KEYS = {address(n): new_encryption_key() for n in (9, 3, 6, 1)}
@@ -58,7 +58,7 @@ def draft(**changes: Any) -> Terms:
 
 
 def deal(
-    validators: list[Validator], offer: CustodyOffer, terms: Terms | None = None, **changes: Any
+    validators: list[Validator], offer: CustodyRequest, terms: Terms | None = None, **changes: Any
 ) -> Dealing:
     arguments: dict[str, Any] = {"epoch": 0, "now": 10_000, "acceptance_seconds": 1_000, **PLACE}
     return deal_custody(terms or draft(), SECRET, validators, offer, **(arguments | changes))
@@ -187,8 +187,8 @@ def test_dealing_arguments__for_the_contract__are_tuples_and_lists() -> None:
 @pytest.mark.parametrize("changes", [{}, {"terms": 1}, {"term_seconds": 10**9, "terms": 9}])
 def test_offer_of__dealt_custody__is_what_was_offered(changes: dict[str, int]) -> None:
     offer = replace(OFFER, **changes)
-    assert CustodyOffer.of(deal(VALIDATORS, offer).custody) == offer
-    assert CustodyOffer.of(deal([], DIRECT).custody) == DIRECT
+    assert CustodyRequest.of(deal(VALIDATORS, offer).custody) == offer
+    assert CustodyRequest.of(deal([], DIRECT).custody) == DIRECT
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from truthmark.keys.curve import multiply
-from truthmark.market.catalogue import Epoch, EpochState, Offer, Purchase, Version
-from truthmark.market.custodian import Seat, is_due
+from truthmark.market.catalogue import Epoch, EpochState, Purchase, ValidatorOffer, Version
+from truthmark.market.custodian import CustodySlot, is_due
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.drafts.order import Delivered
@@ -70,7 +70,7 @@ CUSTODY = Custody(
     last_end=NOW + 27_600,
     sealed_shares=bytes(32),
 )
-OFFER = Offer(
+OFFER = ValidatorOffer(
     validator=Validator("0x" + "02" * 20, bytes(32)),
     fees={TOKEN.upper().replace("X", "x"): (10, 5)},
     max_bytes=1_000,
@@ -92,7 +92,7 @@ def epoch(**changes: Any) -> Epoch:
 
 def judge(
     policy: Policy | None = None,
-    offer: Offer | None = OFFER,
+    offer: ValidatorOffer | None = OFFER,
     *,
     terms: dict[str, Any] | None = None,
     custody: dict[str, Any] | None = None,
@@ -273,7 +273,7 @@ def purchase(number: int, delivered: tuple[int, ...] = (), **changes: Any) -> Pu
 
 
 def due(bought: Purchase, index: int, now: int, state: EpochState = LIVE) -> bool:
-    return is_due(bought, Seat(epoch(), index), state, now, 1_000, 100)
+    return is_due(bought, CustodySlot(epoch(), index), state, now, 1_000, 100)
 
 
 def test_is_due__turns__first_two_at_once_others_step_in() -> None:

@@ -25,7 +25,7 @@ ZERO_32 = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class CustodyOffer:
+class CustodyRequest:
     """What a seller asks of custodians, and what he pays.
 
     Attributes:
@@ -59,7 +59,7 @@ class CustodyOffer:
             terms=1 + (custody.last_end - custody.end) // custody.term_seconds,
         )
 
-    def satisfies(self, asked: "CustodyOffer") -> bool:
+    def satisfies(self, asked: "CustodyRequest") -> bool:
         """Whether this is what is asked; fees may be higher."""
         return (
             self.fee >= asked.fee
@@ -68,7 +68,7 @@ class CustodyOffer:
         )
 
 
-DIRECT = CustodyOffer(
+DIRECT = CustodyRequest(
     threshold=1, fee=0, keeping_fee=0, lock=0, penalty=0, term_seconds=365 * 86_400
 )
 """Direct mode: the seller alone keeps the key and delivers with a process of their own."""
@@ -103,7 +103,7 @@ def deal_custody(
     terms: Terms,
     secret: int,
     validators: Sequence[Validator],
-    offer: CustodyOffer,
+    offer: CustodyRequest,
     *,
     epoch: int,
     now: int,
@@ -128,10 +128,10 @@ def deal_custody(
         KeysError: t of n cannot share a key, or a validator's encryption key is unusable.
     """
     if validators:
-        keepers = sorted(validators, key=lambda v: int(v.address, 16))
+        members = sorted(validators, key=lambda v: int(v.address, 16))
     else:
-        keepers = [Validator(terms.seller, ZERO_32)]
-    custodians = tuple(v.address for v in keepers)
+        members = [Validator(terms.seller, ZERO_32)]
+    custodians = tuple(v.address for v in members)
     shares = deal(secret, offer.threshold, len(custodians))
     share_keys = tuple(map(multiply, shares))
     bundle = b""
@@ -140,7 +140,7 @@ def deal_custody(
             [
                 seal_share(
                     share,
-                    keeper.encryption_key,
+                    member.encryption_key,
                     ShareContext(
                         chain_id=chain_id,
                         registry=registry,
@@ -150,7 +150,7 @@ def deal_custody(
                         custodian=index,
                     ),
                 )
-                for index, (share, keeper) in enumerate(zip(shares, keepers, strict=True), 1)
+                for index, (share, member) in enumerate(zip(shares, members, strict=True), 1)
             ]
         )
     accept_until = now + acceptance_seconds

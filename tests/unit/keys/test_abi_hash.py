@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truthmark.errors import KeysError
-from truthmark.keys.words import address_bytes, hash_words, tag, word
+from truthmark.keys.abi_hash import address_bytes, hash_words, tag, word
 from truthmark.types import Point
 
 uints = st.integers(0, 2**256 - 1)
