@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.sealing import POINT_BYTES, SealedRun, run_from_body
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.keys.words import address_bytes, hash_words, tag
 from truthmark.types import Point

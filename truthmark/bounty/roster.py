@@ -13,7 +13,7 @@ import numpy as np
 
 from truthmark.bounty.evidence import CHUNK, RosterChunk, hash_of_heads
 from truthmark.bounty.terms import MAX_WORKERS, NO_ACCOUNT, Terms
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
 from truthmark.keys.words import address_bytes

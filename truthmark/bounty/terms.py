@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self
 
-from truthmark.config import to_checksum_address
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.keys.curve import is_valid
 from truthmark.keys.words import address_bytes, hash_words
