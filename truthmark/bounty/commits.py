@@ -8,7 +8,7 @@ from typing import Final, Self
 from truthmark.bounty.evidence import CHUNK, CommitsChunk, hash_of_heads
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import word
+from truthmark.keys.abi_hash import word
 
 ROW_BYTES: Final = 35
 

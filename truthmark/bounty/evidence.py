@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 
 from truthmark.hashing import keccak256
-from truthmark.keys.words import word
+from truthmark.keys.abi_hash import word
 
 CHUNK: int = 32
 """Rows, or gold items, that are hashed together."""

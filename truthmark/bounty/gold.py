@@ -14,7 +14,7 @@ import numpy as np
 
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import word
+from truthmark.keys.abi_hash import word
 from truthmark.labels.scoring import Ints, Numbers, why_malformed
 
 ENTRY_BYTES: Final = 4

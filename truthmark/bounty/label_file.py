@@ -23,7 +23,7 @@ from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.sealing import POINT_BYTES, SealedRun, run_from_body
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
-from truthmark.keys.words import address_bytes, hash_words, tag
+from truthmark.keys.abi_hash import address_bytes, hash_words, tag
 from truthmark.types import Point
 
 MAX_BYTES: Final = 1 << 20

@@ -2,8 +2,8 @@
 """What people sign about bounties: EIP-712 messages in the domain of the board."""
 
 from truthmark.bounty.reference import BountyRef
+from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.typed import TypedData, typed_data
-from truthmark.keys.words import address_bytes, word
 
 
 def join(ref: BountyRef, terms_hash: bytes, *, signer: str, payee: str, seats: int) -> TypedData:

@@ -29,9 +29,9 @@ from truthmark.bounty.terms import Terms
 from truthmark.codec.tree import verify as verify_path
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
+from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, multiply
 from truthmark.keys.typed import signer_of
-from truthmark.keys.words import address_bytes, word
 from truthmark.labels.permutation import places_of, round_key
 from truthmark.labels.scoring import ABSENT, LEAST_HELD, ONE, SKIP
 from truthmark.types import Point

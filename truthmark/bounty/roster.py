@@ -16,7 +16,7 @@ from truthmark.bounty.terms import MAX_WORKERS, NO_ACCOUNT, Terms
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import address_bytes
+from truthmark.keys.abi_hash import address_bytes
 from truthmark.labels.scoring import NOBODY, Ints
 
 ROW_BYTES: Final = 41

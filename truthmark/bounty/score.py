@@ -16,7 +16,7 @@ from truthmark.bounty.sealing import Codes
 from truthmark.bounty.terms import Terms
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
-from truthmark.keys.words import word
+from truthmark.keys.abi_hash import word
 from truthmark.labels.scoring import ABSENT, NOBODY, SKIP, Ints, Mask, Verdict, judge, millionths
 
 NOT_DELIVERED: Final = 2**22

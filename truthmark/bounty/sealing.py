@@ -18,8 +18,8 @@ from truthmark.bounty.reference import BountyRef
 from truthmark.codec.tree import Tree
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
+from truthmark.keys.abi_hash import hash_words, word
 from truthmark.keys.curve import INFINITY, lift_x, multiply, negate
-from truthmark.keys.words import hash_words, word
 from truthmark.types import Point
 
 Codes = npt.NDArray[np.uint8]

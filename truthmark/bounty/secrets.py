@@ -13,9 +13,9 @@ from typing import Final
 
 from truthmark.bounty.reference import BountyRef
 from truthmark.errors import BountyError
+from truthmark.keys.abi_hash import address_bytes, hash_words, tag, word
 from truthmark.keys.curve import N, is_valid, multiply
 from truthmark.keys.vault import Vault
-from truthmark.keys.words import address_bytes, hash_words, tag, word
 from truthmark.types import Point
 
 KIND: Final = "bounty-secret"

@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
+from truthmark.keys.abi_hash import address_bytes, hash_words
 from truthmark.keys.curve import is_valid
-from truthmark.keys.words import address_bytes, hash_words
 from truthmark.labels.permutation import MAX_ITEMS
 from truthmark.labels.scoring import MAX_CLASSES, MAX_GOLD, least_gold
 from truthmark.types import Point
