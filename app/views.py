@@ -75,7 +75,7 @@ class Table:
     columns: tuple[tuple[str, str], ...] = ()
     """names and types"""
     rows: int | None = None
-    sample: tuple[dict[str, Any], ...] = ()
+    example_rows: tuple[dict[str, Any], ...] = ()
     note: str = ""
     """why there are no rows, where they cannot be shown"""
 

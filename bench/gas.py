@@ -292,7 +292,7 @@ def measure_listing(bench: Bench) -> None:
     topped_up = bench.registry.send("top_up", terms, 10**6, sender=bench.stranger)
     bench.row("top up a keeping balance", topped_up)
 
-    bench.travel(listing.custody.end - bench.now - listing.custody.term_seconds // 3 + 1)
+    bench.travel(listing.custody.end - bench.now - listing.custody.period_seconds // 3 + 1)
     votes = []
     for index in (1, 2, 3):
         sender = listing.custodians[index - 1]

@@ -336,7 +336,7 @@ def refund(
                 continue
             is_late = True
             obliged: uint256 = custody_state.active
-            # Who left at the end of a term owed what was bought to be over by then.
+            # Who left at the end of a period owed what was bought to be over by then.
             if state.deadline + terms.inspection_seconds <= custody_state.previous_end:
                 obliged |= custody_state.previous_active
             silent |= obliged & ~state.delivered

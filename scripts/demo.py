@@ -181,7 +181,7 @@ def _sell(
         lock="100 TMK",
         penalty="10 TMK",
         bond="20 TUSD",
-        term="1d",
+        period="1d",
         session=seller,
     )
     epoch = seller.catalogue.epochs(version.terms_id)[0]
@@ -511,7 +511,7 @@ def _renew(seller: Session, version: Version) -> None:
     windows = seller.profile.windows["demo"]
     size = Buyer(seller).manifest(version.terms.manifest).size
     choice = choose_custody(
-        seller, token, windows, size, custodians=None, threshold=2, term_seconds=30 * 86_400
+        seller, token, windows, size, custodians=None, threshold=2, period_seconds=30 * 86_400
     )
     listed = Seller(seller).open_custody(
         version,

@@ -466,7 +466,7 @@ def files_table(entries, compression=None):
 
 
 def make_card(title, splits):
-    """Return a card without counts, tables and samples."""
+    """Return a card without counts, tables and examples."""
     return {
         "description": "",
         "extra": {},

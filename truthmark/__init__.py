@@ -4,8 +4,8 @@
 The stable surface, described in docs/python.md; everything else may change between releases:
 
 * `connect` opens a session with a market.
-* `search`, `preview`, `buy`, `load` are for buyers, `pack`, `list_dataset` for sellers.
-* `watch` follows what happens.
+* `search`, `preview`, `get`, `load` are for buyers, `pack`, `list_dataset` for sellers.
+* `follow` yields what happens.
 * `testing.devnet` is a whole local network to try it on.
 
 Importing this package costs nothing; names are loaded when they are first used.
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
     from truthmark import testing
     from truthmark.market.session import connect
-    from truthmark.market.surface import buy, list_dataset, load, pack, preview, search, watch
+    from truthmark.market.surface import follow, get, list_dataset, load, pack, preview, search
 
 __all__ = [
-    "buy",
     "connect",
+    "follow",
+    "get",
     "list_dataset",
     "load",
     "pack",
     "preview",
     "search",
     "testing",
-    "watch",
 ]
 
 _HOMES = {
     "connect": "truthmark.market.session",
     **dict.fromkeys(
-        ("buy", "list_dataset", "load", "pack", "preview", "search", "watch"),
+        ("get", "list_dataset", "load", "pack", "preview", "search", "follow"),
         "truthmark.market.surface",
     ),
 }

@@ -58,7 +58,7 @@ def _card(dataset: Dataset) -> None:
     if dataset.description:
         st.text(dataset.description)
     _figures(dataset)
-    if any(table.sample for table in dataset.tables):
+    if any(table.example_rows for table in dataset.tables):
         st.subheader("First rows")
         samples_of(dataset.tables)
     if any(table.columns for table in dataset.tables):

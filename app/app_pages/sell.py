@@ -66,8 +66,8 @@ def _choose() -> None:
             placeholder="LicenseRef-my-terms",
             max_chars=256,
         )
-        samples = st.slider(
-            "First rows to give away", 0, 100, 0, key="sell_samples", help="Of each table."
+        examples = st.slider(
+            "First rows to give away", 0, 100, 0, key="sell_examples", help="Of each table."
         )
         show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
         show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
@@ -93,7 +93,7 @@ def _choose() -> None:
             title=title,
             description=description,
             licence=other if licence == OTHER else licence,
-            samples=samples,
+            examples=examples,
             show_columns=show_columns,
             show_counts=show_counts,
             raw=raw,
@@ -118,7 +118,7 @@ def _review(packed: Packed) -> None:
             st.badge(literal(packed.licence), icon=":material/gavel:", color="gray")
             st.badge(f"{packed.size} encrypted", icon=":material/lock:", color="gray")
         counts(packed.counts)
-        if any(table.sample for table in packed.tables):
+        if any(table.example_rows for table in packed.tables):
             st.caption("first rows")
             samples_of(packed.tables)
         if any(table.columns for table in packed.tables):
@@ -279,7 +279,7 @@ def _acceptance(ref: str, was_waiting: bool) -> None:
         st.success(f"For sale as no. {ref}.", icon=":material/check_circle:")
     if state.is_direct:
         st.markdown("Keep this running; what is not handed over in time is paid back:")
-        st.code("truthmark deliver --watch", language=None)
+        st.code("truthmark deliver --follow", language=None)
 
 
 show()

@@ -22,9 +22,9 @@ def columns_of(tables: Iterable[Table]) -> None:
 def samples_of(tables: Iterable[Table]) -> None:
     """Draw the first rows of tables."""
     for table in tables:
-        if table.sample:
+        if table.example_rows:
             _name(table)
-            st.dataframe(pd.DataFrame(list(table.sample)), hide_index=True)
+            st.dataframe(pd.DataFrame(list(table.example_rows)), hide_index=True)
         elif table.note:
             _name(table)
             st.caption(literal(table.note))

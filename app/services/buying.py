@@ -175,7 +175,7 @@ def _first_rows(container: Container, file: File) -> views.Table:
     table = container.to_table(file.path, rows=rows).slice(0, FIRST_ROWS)
     shown = views.Table(name=clean(file.path, 200), rows=file.rows)
     try:
-        return replace(shown, sample=rows_of(table.to_pylist()))
+        return replace(shown, example_rows=rows_of(table.to_pylist()))
     except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
         # Arrow holds times, time zones and texts that Python has no value for.
         return replace(shown, note="its rows cannot be shown here; save it to use it elsewhere")

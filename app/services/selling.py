@@ -85,7 +85,7 @@ def pack(
     title: str,
     description: str,
     licence: str,
-    samples: int,
+    examples: int,
     show_columns: bool,
     show_counts: bool,
     raw: bool = False,
@@ -100,7 +100,7 @@ def pack(
         title: For everybody to see.
         description: For everybody to see.
         licence: An SPDX expression, or `LicenseRef-` and a name.
-        samples: First rows of each table for everybody to see.
+        examples: First rows of each table for everybody to see.
         show_columns: Whether everybody sees names and types of columns.
         show_counts: Whether everybody sees how many rows and files there are.
         raw: Whether tables are taken as files like all others.
@@ -129,7 +129,7 @@ def pack(
         raw=raw,
         follow_links=follow_links,
         hidden=hidden,
-        card=CardPolicy(schema=show_columns, counts=show_counts, samples=samples),
+        card=CardPolicy(schema=show_columns, counts=show_counts, examples=examples),
         progress=progress,
     )
     return _packed(session, packed.folder, len(packed.skipped), packed.notes)
@@ -229,7 +229,7 @@ def list_packed(
         custodians=custodians,
         threshold=threshold,
         windows=windows,
-        term=f"{days}d",
+        period=f"{days}d",
         accept_within=f"{min(session.profile.windows[windows].acceptance, AGAIN_SECONDS)}s"
         if deals_again
         else None,

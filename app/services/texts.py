@@ -61,19 +61,19 @@ def counts_of(card: dict[str, Any]) -> tuple[views.Count, ...]:
 
 def tables_of(card: dict[str, Any]) -> tuple[views.Table, ...]:
     """Return the first rows that a card shows."""
-    samples = card.get("samples")
-    samples = samples if isinstance(samples, list) else []
+    examples = card.get("examples")
+    examples = examples if isinstance(examples, list) else []
     described = _dicts(card.get("tables"))[:MAX_TABLES]
     tables = []
-    for i in range(min(max(len(described), len(samples)), MAX_TABLES)):
+    for i in range(min(max(len(described), len(examples)), MAX_TABLES)):
         entry = described[i] if i < len(described) else {}
         columns = tuple(
             (clean(c.get("name"), 120), clean(c.get("type"), 120))
             for c in _dicts(entry.get("columns"))[:_MAX_COLUMNS]
         )
         order = [name for name, _ in columns]
-        sample = rows_of(samples[i] if i < len(samples) else [], order)
-        tables.append(views.Table(clean(entry.get("split") or "", 80), columns, sample=sample))
+        rows = rows_of(examples[i] if i < len(examples) else [], order)
+        tables.append(views.Table(clean(entry.get("split") or "", 80), columns, example_rows=rows))
     return tuple(tables)
 
 

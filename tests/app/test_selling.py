@@ -15,11 +15,11 @@ from truthmark.market.records import CustodyStatus
 KEY = "sell_way"
 
 
-def describe(at, path: Path, title: str, samples: int = 2):
+def describe(at, path: Path, title: str, examples: int = 2):
     at.text_input(key="sell_path").input(str(path))
     at.text_input(key="sell_title").input(title)
     at.text_area(key="sell_description").input("Two columns.\n\nNothing else.")
-    at.slider(key="sell_samples").set_value(samples)
+    at.slider(key="sell_examples").set_value(examples)
     return click(at, "Check")
 
 
@@ -61,7 +61,7 @@ def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
     at.selectbox(key="sell_windows").select("demo")
     click(at, "List it")
     assert "For sale as no. " in page(at)
-    assert "truthmark deliver --watch" in page(at)
+    assert "truthmark deliver --follow" in page(at)
     services.reading._sync.clear()
     at = start("market")
     at.text_input(key="market_text").input("prices of towns").run()
@@ -72,7 +72,7 @@ def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
 
 @pytest.mark.chain
 def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, source, tmp_path):
-    at = describe(start("sell", role="buyer3"), source, "Kept by others", samples=0)
+    at = describe(start("sell", role="buyer3"), source, "Kept by others", examples=0)
     assert len(at.dataframe) == 1  # columns, and no rows
     back_up(at, tmp_path / "keys.tmkb")
     at.selectbox(key=KEY).select_index(0)
@@ -85,14 +85,14 @@ def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, sourc
     market.accept(market.session("buyer3").catalogue.version(listed))
     at.run()
     assert f"For sale as no. {listed}." in page(at)
-    assert "deliver --watch" not in page(at)
+    assert "deliver --follow" not in page(at)
 
 
 @pytest.mark.chain
 def test_sell__nobody_accepts__key_goes_to_others_as_agreed(
     start: Start, market: AppMarket, source: Path, tmp_path: Path
 ):
-    at = describe(start("sell", role="buyer2"), source, "Passed on", samples=0)
+    at = describe(start("sell", role="buyer2"), source, "Passed on", examples=0)
     back_up(at, tmp_path / "keys.tmkb")
     at.selectbox(key=KEY).select_index(0)
     assert at.checkbox(key="sell_deals_again").value

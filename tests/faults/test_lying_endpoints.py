@@ -266,8 +266,8 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
         keeping_fee=10**6,
         lock=10**20,
         penalty=10**19,
-        term_seconds=86_400,
-        terms=3,
+        period_seconds=86_400,
+        max_periods=3,
     )
     sale = harness.sell([])
     dealt = Seller(seller).open_custody(

@@ -22,7 +22,7 @@ from tests.utils.nodes import (
     DELIVERY,
     FEE,
     INSPECTION,
-    TERM,
+    PERIOD,
     ManualNode,
     MarketHarness,
     Sale,
@@ -604,8 +604,8 @@ def test_node__killed_again_and_again__everything_happens_once(
     survive(lambda: all_are(PurchaseStatus.DELIVERED), each)
     harness.warp_to(max(harness.purchase(b).deadline for b in bought) + 601)
     survive(lambda: all_are(PurchaseStatus.SETTLED), each)
-    harness.warp_to(sale.epoch.custody.end - TERM // 3)
-    survive(lambda: harness.state(sale).end == sale.epoch.custody.end + TERM, each)
+    harness.warp_to(sale.epoch.custody.end - PERIOD // 3)
+    survive(lambda: harness.state(sale).end == sale.epoch.custody.end + PERIOD, each)
     harness.retire_all()
     harness.warp_to(harness.now() + 2 * (DELIVERY + INSPECTION) + 1_200)
     survive(lambda: harness.state(sale).released == 1, each)

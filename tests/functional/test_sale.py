@@ -18,8 +18,8 @@ from tests.utils.drafts import (
     KEEPING_FEE,
     LOCK,
     PENALTY,
+    PERIOD,
     PRICE,
-    TERM,
     Listing,
     Purchase,
     deliver_arguments,
@@ -185,7 +185,7 @@ def test_release__after_the_term__stake_free_and_keeping_paid(protocol: Protocol
     listing = list_it(protocol, now)
     assert [protocol.staking.free(c) for c in protocol.custodians] == [f - LOCK for f in free]
     owed = protocol.credits(protocol.custodians[0], protocol.registry)
-    pass_time(listing.custody.end - now() + TERM)
+    pass_time(listing.custody.end - now() + PERIOD)
     protocol.registry.release(*listing.keeping, sender=protocol.stranger)
     assert [protocol.staking.free(c) for c in protocol.custodians] == free
     assert protocol.credits(protocol.custodians[0], protocol.registry) == owed + KEEPING_FEE

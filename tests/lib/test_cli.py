@@ -572,14 +572,14 @@ def test_dataset__pack_inspect_verify_open__gives_the_rows_back(
 ) -> None:
     packed, opened = tmp_path / "packed", tmp_path / "opened"
     shown = on_devnet(
-        *("dataset", "pack", source, packed, "--licence", "CC-BY-4.0", "--samples", 2, "--json"),
+        *("dataset", "pack", source, packed, "--licence", "CC-BY-4.0", "--examples", 2, "--json"),
         "--yes",
     ).ok()
     assert shown.json["parts"] >= 1
     inspected = on_devnet("dataset", "inspect", packed, "--json").ok().json
     assert inspected["card"]["title"] == "points"
     assert inspected["licence"] == "CC-BY-4.0"
-    assert len(inspected["card"]["samples"][0]) == 2
+    assert len(inspected["card"]["examples"][0]) == 2
     assert on_devnet("dataset", "verify", packed, "--json").ok().json["holds"] is True
     done = on_devnet("dataset", "open", packed, opened, "--format", "original", "--json").ok()
     assert done.json["files"][0]["rows"] == 500
@@ -737,7 +737,7 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
-        sales._watch(session, None)
+        sales._follow(session, None)
     steps = [("deliver", "1@1"), ("settle", "1@1"), ("deliver", "2@1"), ("settle", "2@1")]
     assert done == 6 * steps
     said = capsys.readouterr().err.splitlines()[1:]
@@ -762,7 +762,7 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
-        sales._watch(session, None)
+        sales._follow(session, None)
     assert looked == [1]
     assert capsys.readouterr().err.splitlines()[1:] == ["x; going on"]
 

@@ -45,7 +45,7 @@ def ref(net: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *("list", folder / "rows.parquet", "--price", "25 TUSD", "--custodians", "direct"),
         *("--licence", "MIT", "--backup", folder / "backup", "--yes"),
     )
-    delivering = seller.start("deliver", "--watch")
+    delivering = seller.start("deliver", "--follow")
     try:
         yield listed.ok().out.strip()
     finally:

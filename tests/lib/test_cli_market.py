@@ -148,7 +148,7 @@ def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
 def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(
     seller: Person, buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
 ) -> None:
-    ref = sold("--samples", "2", price="2 TUSD")
+    ref = sold("--examples", "2", price="2 TUSD")
 
     def stands(key: str = "next") -> Any:
         (entry,) = buyer("purchases", ref, "--json").ok().json
@@ -269,7 +269,7 @@ def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
     seller: Person, buyer: Person, sold: Lister, net: Devnet, tmp_path: Path
 ) -> None:
     ref = sold(price="3 TUSD")
-    watching = seller.start("deliver", ref, "--watch")
+    watching = seller.start("deliver", ref, "--follow")
     try:
         done = buyer.run("get", ref, tmp_path / "data", "--yes", "--max-price", "3 TUSD")
         assert done.ok().out.strip() == str(tmp_path / "data")
@@ -1256,7 +1256,7 @@ def dear(net: Devnet) -> Iterator[str]:
         owner.publish_offer(
             {token.address: (100_000, keeping)},
             max_bytes=1 << 30,
-            max_term_seconds=400 * 86_400,
+            max_period_seconds=400 * 86_400,
             min_delivery_seconds=60,
             min_inspection_seconds=60,
             max_lock=150 * 10**18,

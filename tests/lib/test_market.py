@@ -23,7 +23,7 @@ from tests.utils.market_buyer import POINTS, SLOW, start_buyer
 from tests.utils.nodes import (
     DELIVERY,
     INSPECTION,
-    TERM,
+    PERIOD,
     ManualNode,
     MarketHarness,
     Sale,
@@ -162,7 +162,7 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
     session, token = buyer.session, sale.version.terms.token
     before, paid = wealth(session, token), wealth(harness.session("seller"), token)
     with delivering(harness, sale):
-        opened = truthmark.buy(sale.version.ref, max_price="25 TUSD", session=session)
+        opened = truthmark.get(sale.version.ref, max_price="25 TUSD", session=session)
     assert opened.purchase.status is PurchaseStatus.DELIVERED
     assert "cek" not in repr(opened)
     with truthmark.load(sale.version.ref, session=session) as data:
@@ -457,9 +457,9 @@ def test_buy__more_than_allowed__pays_nothing(
 ) -> None:
     before = sent_by(buyer.session)
     with pytest.raises(PriceError, match=r"costs 25 TUSD, more than 24\.999999 TUSD"):
-        truthmark.buy(sale.version.ref, max_price="24.999999 TUSD", session=buyer.session)
+        truthmark.get(sale.version.ref, max_price="24.999999 TUSD", session=buyer.session)
     with pytest.raises(PriceError, match="write the amount in TUSD"):
-        truthmark.buy(sale.version.ref, max_price="25 TEUR", session=buyer.session)
+        truthmark.get(sale.version.ref, max_price="25 TEUR", session=buyer.session)
     assert sent_by(buyer.session) == before
     assert bought(harness, sale) == []
 
@@ -569,7 +569,13 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
         v for v in seller.session.catalogue.validators() if v.address == validator.validator
     ]
     offer = CustodyRequest(
-        threshold=1, fee=0, keeping_fee=10**6, lock=10**20, penalty=1, term_seconds=TERM, terms=2
+        threshold=1,
+        fee=0,
+        keeping_fee=10**6,
+        lock=10**20,
+        penalty=1,
+        period_seconds=PERIOD,
+        max_periods=2,
     )
 
     def renew(offer: CustodyRequest) -> Any:
@@ -614,7 +620,7 @@ def test_buy__voucher__costs_what_it_says_once(
     gift = voucher_for(harness, sale, account, 0, expiry)
     before = held(buyer.session, harness.token)
     with delivering(harness, sale):
-        opened = truthmark.buy(
+        opened = truthmark.get(
             sale.version.ref, max_price="0 TUSD", voucher=gift, session=buyer.session
         )
     assert opened.purchase.receipt.price == 0
@@ -801,7 +807,7 @@ def test_buy__reorganisation_takes_it_back__is_bought_once(
     # As somebody would who repeats his command.
     deliver_later = delivering(harness, sale)
     with deliver_later:
-        opened = truthmark.buy(sale.version.ref, max_price=PLENTY, session=buyer.session)
+        opened = truthmark.get(sale.version.ref, max_price=PLENTY, session=buyer.session)
     assert opened.purchase.purchase_id == purchase.purchase_id
     assert len(bought(harness, sale)) == 1
     assert wealth(buyer.session, harness.token) == before - PRICE
@@ -999,7 +1005,7 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     revoked = first.session.catalogue.version(copied.version.ref)
     assert revoked.status is VersionStatus.REVOKED
     with pytest.raises(NotForSaleError, match="proven wrong; do not buy it"):
-        truthmark.buy(copied.version.ref, max_price=PLENTY, session=first.session)
+        truthmark.get(copied.version.ref, max_price=PLENTY, session=first.session)
     # Again, as after a kill: nothing more is paid.
     first.dispute(dispute)
     assert wealth(first.session, harness.token) == after[0]
@@ -1124,7 +1130,7 @@ def test_quote__chain_is_gone__is_one_line(harness: MarketHarness, sale: Sale) -
 def test_watch__events__are_yielded_from_the_call_on(
     harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    events = truthmark.watch(session=harness.session("stranger"), poll=0.01)
+    events = truthmark.follow(session=harness.session("stranger"), poll=0.01)
     purchase = buy(buyer, sale)
     deliver(harness, sale)
     seen = []
@@ -1140,7 +1146,7 @@ def test_watch__events__are_yielded_from_the_call_on(
 def test_watch__reorganisation__yields_what_stands_in_its_place(
     harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    events = truthmark.watch(session=harness.session("stranger"), poll=0.01)
+    events = truthmark.follow(session=harness.session("stranger"), poll=0.01)
     buy(buyer, sale)
     purchased = (e for e in events if e.event == "Purchased")
     harness.net.chain.rpc("anvil_mine", hex(2))
@@ -1161,7 +1167,7 @@ def test_watch__no_session_given__closes_its_own(
     closed: list[bool] = []
     monkeypatch.setattr(own, "close", lambda: closed.append(True))
     monkeypatch.setattr(surface, "connect", lambda: own)
-    events = truthmark.watch(poll=0.01)
+    events = truthmark.follow(poll=0.01)
     Seller(harness.session("seller")).reprice(sale.version, 3)
     assert next(events).event == "VersionRepriced"
     assert not closed
@@ -1182,7 +1188,7 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarne
         1,
         custodians=[validator.address.lower()],
         threshold=1,
-        term_seconds=86_400,
+        period_seconds=86_400,
     )
     assert choice.validators == (validator,)
     assert choice.offer == CustodyRequest(
@@ -1191,8 +1197,8 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarne
         keeping_fee=0,
         lock=100 * 10**18,
         penalty=10 * 10**18,
-        term_seconds=86_400,
-        terms=4,
+        period_seconds=86_400,
+        max_periods=4,
     )
 
 
@@ -1250,7 +1256,7 @@ def test_validator__keys_operator_and_offer__are_changed(harness: MarketHarness)
     owner.publish_offer(
         {},
         max_bytes=0,
-        max_term_seconds=0,
+        max_period_seconds=0,
         min_delivery_seconds=0,
         min_inspection_seconds=0,
         max_lock=0,

@@ -20,7 +20,7 @@ from tests.utils.nodes import (
     INSPECTION,
     LOCK,
     PENALTY,
-    TERM,
+    PERIOD,
     ManualNode,
     MarketHarness,
     Sale,
@@ -188,7 +188,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
         ("the fees are below the offer", {"fee": "0.099999 TUSD"}),
         ("the sale token is not in the offer", {"price": "25 TEUR", "fee": "1 TEUR"}),
         ("the lock is above the offer", {"lock": "101 TMK"}),
-        ("the term is longer than the offer", {"term": "243h"}),
+        ("the period is longer than the offer", {"period": "243h"}),
     ],
 )
 def test_node__unsuitable_custody__is_refused_without_fetching_anything(
@@ -415,9 +415,9 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         repeat_rounds(2, *nodes)
         assert [k.acted("extend") for k in nodes] == [0, 0, 0]
 
-        # With t = 1 one call is enough; the other joins while the old term still runs.
-        harness.warp_to(end - TERM // 3)
-        run_rounds(lambda: harness.state(sale).end == end + TERM, first)
+        # With t = 1 one call is enough; the other joins while the old period still runs.
+        harness.warp_to(end - PERIOD // 3)
+        run_rounds(lambda: harness.state(sale).end == end + PERIOD, first)
         state = harness.state(sale)
         assert bits(state.active) == [harness.slot(sale, first).index]
         run_rounds(lambda: len(bits(harness.state(sale).active)) == 2, joiner, leaver)
@@ -435,10 +435,10 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         bought = harness.buy(sale)
         run_rounds(lambda: is_delivered(harness, bought), first, joiner, leaver)
         assert leaver.acted("deliver") == 0
-        # Over: everybody is free at the end of the last term that they stayed for.
-        harness.warp_to(end + TERM - TERM // 3)
-        run_rounds(lambda: harness.state(sale).end == end + 2 * TERM, first, joiner)
-        harness.warp_to(end + 2 * TERM + DELIVERY + INSPECTION + 200)
+        # Over: everybody is free at the end of the last period that they stayed for.
+        harness.warp_to(end + PERIOD - PERIOD // 3)
+        run_rounds(lambda: harness.state(sale).end == end + 2 * PERIOD, first, joiner)
+        harness.warp_to(end + 2 * PERIOD + DELIVERY + INSPECTION + 200)
         run_rounds(lambda: len(bits(harness.state(sale).released)) == 3, first, joiner)
         repeat_rounds(2, first, joiner)
         assert first.role.view._held.get(sale.epoch.custody_id) is None
@@ -450,7 +450,7 @@ def test_node__overdue_purchase__is_refunded_before_anybody_joins(harness: Marke
         nodes = [voter, joiner, silent]
         sale = live_sale(harness, nodes, threshold=1)
         end = sale.epoch.custody.end
-        harness.warp_to(end - TERM // 3)
+        harness.warp_to(end - PERIOD // 3)
         bought = harness.buy(sale)
         # The voter alone is awake, and for once he does not deliver.
         voter.session.send(
@@ -469,7 +469,7 @@ def test_node__away__does_not_extend(harness: MarketHarness) -> None:
         sale = live_sale(harness, [node], threshold=1)
         owner = ValidatorOwner(harness.session("custodian1"))
         owner.set_available(False)
-        harness.warp_to(sale.epoch.custody.end - TERM // 3)
+        harness.warp_to(sale.epoch.custody.end - PERIOD // 3)
         repeat_rounds(3, node)
         assert harness.state(sale).votes == 0 and harness.state(sale).end == sale.epoch.custody.end
         owner.set_available(True)
@@ -639,7 +639,7 @@ def test_stake__from_registering_to_leaving__by_commands(harness: MarketHarness)
     catalogue.sync()
     found = catalogue.offers(harness.address(role))[0]
     assert found.fees == {harness.token: (FEE, 0)}
-    assert (found.max_bytes, found.max_term_seconds) == (2**30, 100 * 86_400)
+    assert (found.max_bytes, found.max_period_seconds) == (2**30, 100 * 86_400)
     assert (found.max_lock, found.free_stake, found.is_available) == (150 * 10**18, 3 * LOCK, True)
 
     command(harness, role, "stake", "available", "off")

@@ -38,7 +38,7 @@ def choose(harness: MarketHarness, count: int | None):
         1,
         custodians=count,
         threshold=1,
-        term_seconds=86_400,
+        period_seconds=86_400,
     )
 
 

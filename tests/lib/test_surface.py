@@ -25,7 +25,7 @@ from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
-    *("buy", "connect", "list_dataset", "load", "pack", "preview", "search", "testing", "watch"),
+    *("connect", "follow", "get", "list_dataset", "load", "pack", "preview", "search", "testing"),
 ]
 
 
@@ -118,9 +118,9 @@ def test_connect__endpoint_where_nothing_listens__is_refused(tmp_path: Path) -> 
     [
         lambda ref, session: truthmark.preview(ref, session=session),
         lambda ref, session: truthmark.load(ref, session=session),
-        lambda ref, session: truthmark.buy(ref, max_price="1 TUSD", session=session),
+        lambda ref, session: truthmark.get(ref, max_price="1 TUSD", session=session),
     ],
-    ids=["preview", "load", "buy"],
+    ids=["preview", "load", "get"],
 )
 def test_names_of_data_sets__not_a_text__are_told_how_to_be_written(
     call: Callable[..., object], ref: object
@@ -148,13 +148,15 @@ def test_arguments__of_another_type__say_what_to_write(
 @pytest.mark.parametrize("custodians", ["3", True, "0x" + "ab" * 20])
 def test_choose_custody__neither_number_nor_list__says_what_to_write(custodians: Any) -> None:
     with pytest.raises(ConfigError, match="write how many, such as 3, or a list"):
-        surface.choose_custody(_session(), Any, Any, 0, custodians=custodians, term_seconds=86_400)
+        surface.choose_custody(
+            _session(), Any, Any, 0, custodians=custodians, period_seconds=86_400
+        )
 
 
-@pytest.mark.parametrize("term", [90, "90 days", "0d", "-1d", None])
-def test_list_dataset__term_that_is_no_duration__says_what_to_write(term: Any) -> None:
+@pytest.mark.parametrize("period", [90, "90 days", "0d", "-1d", None])
+def test_list_dataset__period_that_is_no_duration__says_what_to_write(period: Any) -> None:
     with pytest.raises(ConfigError, match=r"90d|36500d"):
-        parse_duration(term)
+        parse_duration(period)
 
 
 def test_hit__shown__reads_well() -> None:
@@ -170,10 +172,10 @@ def test_hit__shown__reads_well() -> None:
     [
         lambda amount, session: truthmark.search(max_price=amount, session=session),
         lambda amount, session: truthmark.list_dataset("x", price=amount, session=session),
-        lambda amount, session: truthmark.buy("1", max_price=amount, session=session),
+        lambda amount, session: truthmark.get("1", max_price=amount, session=session),
         lambda amount, session: truthmark.load("1", max_price=amount, session=session),
     ],
-    ids=["search", "list_dataset", "buy", "load"],
+    ids=["search", "list_dataset", "get", "load"],
 )
 def test_amounts__not_a_text__are_told_how_to_be_written(
     monkeypatch: pytest.MonkeyPatch, call: Callable[..., object], amount: object

@@ -67,7 +67,7 @@ class Custody:
     keeping_fee: int
     lock: int
     penalty: int
-    term: int
+    period: int
     accept_until: int
     end: int
     last_end: int
@@ -89,7 +89,7 @@ class Custody:
     def held(self) -> int:
         """Keeping fees: n while OPENED, none once LAPSED, one for each not released once LIVE.
 
-        And a second one for each who stayed, while the term that was extended is owed.
+        And a second one for each who stayed, while the period that was extended is owed.
         """
         if self.status == CustodyStatus.OPENED:
             return self.count * self.keeping_fee
@@ -344,9 +344,9 @@ class MarketLedger:
                 return False
             custody.active = custody.active | {j}
             return True
-        if not custody.end - custody.term // 3 <= self.now < custody.end:
+        if not custody.end - custody.period // 3 <= self.now < custody.end:
             return False
-        if custody.end + custody.term > custody.last_end or j in custody.votes:
+        if custody.end + custody.period > custody.last_end or j in custody.votes:
             return False
         votes = custody.votes | {j}
         takes_effect = len(votes) == 2 * custody.threshold - 1
@@ -358,7 +358,7 @@ class MarketLedger:
         if takes_effect:
             custody.previous_active, custody.previous_end = custody.active, custody.end
             custody.active, votes = votes, set()
-            custody.end += custody.term
+            custody.end += custody.period
         custody.votes = votes
         return True
 

@@ -25,7 +25,7 @@ from tests.utils.drafts import (
     FEE_BPS,
     INSPECTION,
     KEEPING_FEE,
-    TERM,
+    PERIOD,
     WINDOWS,
     Listing,
     Purchase,
@@ -217,8 +217,8 @@ class MarketMachine(RuleBasedStateMachine):
             gate=w.gate if gated else BURN,
             manifest=word_of("manifest", 0 if again else len(self.listings) + 1),
             accept_until=self.now + 1_000,
-            end=self.now + 1_000 + [TERM, WINDOWS][free == 1],
-            last_end=self.now + 1_000 + 3 * TERM,
+            end=self.now + 1_000 + [PERIOD, WINDOWS][free == 1],
+            last_end=self.now + 1_000 + 3 * PERIOD,
             fee_bps=self.ledger.fee_bps if not again else FEE_BPS,
         )
         sender = self.seller_of(listing, is_stranger)
@@ -260,7 +260,7 @@ class MarketMachine(RuleBasedStateMachine):
             keeping_fee=it.keeping_fee,
             lock=it.lock,
             penalty=it.penalty,
-            term=it.term_seconds,
+            period=it.period_seconds,
             accept_until=it.accept_until,
             end=it.end,
             last_end=it.last_end,
@@ -367,9 +367,9 @@ class MarketMachine(RuleBasedStateMachine):
         is_allowed = self.ledger.extend(listing.custody_id, j, sender)
         self.call(is_allowed, self.w.registry.extend, *listing.keeping, j, sender=sender)
 
-    @rule(pick=picks, leaver=st.integers(0, 5), shift=st.sampled_from([0, 1, TERM // 3]))
+    @rule(pick=picks, leaver=st.integers(0, 5), shift=st.sampled_from([0, 1, PERIOD // 3]))
     def extend_together(self, pick: int, leaver: int, shift: int) -> None:
-        """Go to the last third of a custody's term, and let all but one stay."""
+        """Go to the last third of a custody's period, and let all but one stay."""
         listing = self.epoch(pick, CustodyStatus.LIVE)
         end = self.ledger.custodies[listing.custody_id].end
         if not self.now <= end - 1 - shift:
@@ -669,7 +669,7 @@ class MarketMachine(RuleBasedStateMachine):
         boa.env.timestamp = moment
         self.ledger.now = self.ledger.staking.now = moment
 
-    @rule(seconds=st.sampled_from([1, 12, 100, DELIVERY, INSPECTION, WINDOWS, TERM]))
+    @rule(seconds=st.sampled_from([1, 12, 100, DELIVERY, INSPECTION, WINDOWS, PERIOD]))
     def wait(self, seconds: int) -> None:
         self.travel_to(self.now + seconds)
 
@@ -682,7 +682,7 @@ class MarketMachine(RuleBasedStateMachine):
                 moments |= {version.stopped_at + k * version.windows for k in (1, 2)}
         for custody in self.ledger.custodies.values():
             moments |= {custody.accept_until, custody.end, custody.previous_end}
-            moments |= {custody.end - WINDOWS, custody.end - custody.term // 3}
+            moments |= {custody.end - WINDOWS, custody.end - custody.period // 3}
             moments |= {custody.end + WINDOWS, custody.previous_end + WINDOWS}
             if custody.stopped_at:
                 moments.add(custody.stopped_at + 2 * WINDOWS)

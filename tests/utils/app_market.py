@@ -70,7 +70,7 @@ class AppMarket:
         price: str,
         description: str = "",
         licence: str = "CC-BY-4.0",
-        samples: int = 0,
+        examples: int = 0,
         custodians: int = 0,
         role: str = "seller",
         **terms: Any,
@@ -86,9 +86,9 @@ class AppMarket:
             title=title,
             description=description,
             licence=licence,
-            card=CardPolicy(samples=samples),
+            card=CardPolicy(examples=examples),
         )
-        options = {"windows": "demo", "term": "30d", **terms}
+        options = {"windows": "demo", "period": "30d", **terms}
         return list_dataset(folder, price=price, custodians=custodians, session=seller, **options)
 
     def sell_hostile(self, text: str, number: int) -> Version:
@@ -100,7 +100,7 @@ class AppMarket:
                 description=f"{text}\n\n{text * 40}",
                 price="1 TUSD",
                 licence="LicenseRef-<b>**bold**</b>:smile:",
-                samples=2,
+                examples=2,
             )
 
     def register_custodians(self) -> None:
@@ -205,7 +205,7 @@ def fill(market: AppMarket) -> dict[str, Version]:
             description="Sepals and petals of 150 flowers of three species.",
             price="2.5 TUSD",
             licence="CC0-1.0",
-            samples=5,
+            examples=5,
         ),
         "cancer": market.sell(
             market.table("breast_cancer"),
@@ -241,7 +241,7 @@ def fill(market: AppMarket) -> dict[str, Version]:
             price="9.5 TUSD",
             licence="Apache-2.0",
             bond="15 TUSD",
-            samples=8,
+            examples=8,
             **kept,
         ),
         "reviews": market.sell(
@@ -251,7 +251,7 @@ def fill(market: AppMarket) -> dict[str, Version]:
             price="25 TUSD",
             licence="Apache-2.0",
             bond="50 TUSD",
-            samples=10,
+            examples=10,
             windows="careful",
             **kept,
         ),

@@ -49,7 +49,7 @@ PENALTY = 300
 DELIVERY = 600
 INSPECTION = 700
 WINDOWS = DELIVERY + INSPECTION
-TERM = 9_000
+PERIOD = 9_000
 ACCEPTANCE = 1_000
 
 
@@ -264,7 +264,7 @@ def draft_listing(
         shares = deal_shares(dealing, content.secret, threshold, len(custodians))
     if share_keys is None:
         share_keys = tuple(map(multiply, shares))
-    end = now + ACCEPTANCE + TERM
+    end = now + ACCEPTANCE + PERIOD
     custody = Custody(
         terms_id=terms.terms_id,
         epoch=epoch,
@@ -276,10 +276,10 @@ def draft_listing(
         keeping_fee=0 if is_direct else KEEPING_FEE,
         lock=0 if is_direct else LOCK,
         penalty=0 if is_direct else PENALTY,
-        term_seconds=TERM,
+        period_seconds=PERIOD,
         accept_until=now + ACCEPTANCE,
         end=end,
-        last_end=end + 3 * TERM,
+        last_end=end + 3 * PERIOD,
         sealed_shares=word_of("sealed"),
     )
     custody = replace(custody, **_of(Custody, overrides))

@@ -51,14 +51,14 @@ def start_buyer(net: Devnet, role: str, ref: str, max_price: str, point: str = "
 
 
 def _buy(folder: Path, role: str, ref: str, max_price: str, point: str) -> None:
-    from truthmark.market.surface import buy
+    from truthmark.market.surface import get
 
     with Devnet.open(folder).session(role) as session:
         if point == SLOW:
             _hesitate()
         elif point:
             _kill_at(*POINTS[point])
-        buy(ref, max_price=max_price, session=session)
+        get(ref, max_price=max_price, session=session)
 
 
 def _kill_at(owner: Any, name: str, after: bool) -> None:

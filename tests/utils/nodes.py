@@ -32,7 +32,7 @@ LOCK = 100 * 10**18
 PENALTY = 10 * 10**18
 DELIVERY = 3_600
 INSPECTION = 7_200
-TERM = 86_400
+PERIOD = 86_400
 STEPS_SECONDS = 30.0
 _numbers = itertools.count(1)
 
@@ -145,7 +145,7 @@ class MarketHarness:
     def publish_offer(self, role: str, fee: int = FEE, keeping_fee: int = 0, **more: Any) -> None:
         terms = {
             "max_bytes": 10**8,
-            "max_term_seconds": 10 * TERM,
+            "max_period_seconds": 10 * PERIOD,
             "min_delivery_seconds": 60,
             "min_inspection_seconds": 60,
             "max_lock": 10**20,
@@ -171,8 +171,8 @@ class MarketHarness:
             "fee": "0.1 TUSD",
             "lock": "100 TMK",
             "windows": "small",
-            "term": "1d",
-            "terms": 3,
+            "period": "1d",
+            "max_periods": 3,
         }
         version = truthmark.list_dataset(folder, session=seller, **(given | options))
         sale = Sale(version, seller.catalogue.epochs(version.terms_id)[0], role)

@@ -161,7 +161,7 @@ def make_custody(terms: Terms, epoch: int = 0, **changes: Any) -> Custody:
         "keeping_fee": 0,
         "lock": 0,
         "penalty": 0,
-        "term_seconds": 3_600,
+        "period_seconds": 3_600,
         "accept_until": BIRTH,
         "end": 2**39,
         "last_end": 2**39,

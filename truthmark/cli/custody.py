@@ -49,7 +49,7 @@ def custody_options(function: _F) -> _F:
             ),
             click.option("--fee", type=AMOUNT, help="For each delivery to a buyer, at the least."),
             click.option(
-                "--keeping-fee", type=AMOUNT, help="For each custodian and term, at the least."
+                "--keeping-fee", type=AMOUNT, help="For each custodian and period, at the least."
             ),
             click.option(
                 "--max-keeping",
@@ -72,19 +72,19 @@ def custody_options(function: _F) -> _F:
                 "conditions, at most twice.",
             ),
             click.option(
-                "--term",
-                "term_seconds",
+                "--period",
+                "period_seconds",
                 type=DURATION,
                 default="90d",
                 show_default=True,
-                help="How long they stay.",
+                help="How long one period of custody is.",
             ),
             click.option(
-                "--terms",
+                "--max-periods",
                 type=click.IntRange(1, 1_000),
                 default=4,
                 show_default=True,
-                help="How often they may, at most.",
+                help="How many periods they may stay, at most.",
             ),
         )
     ):
@@ -96,7 +96,7 @@ def custody_arguments(session: "Session", options: dict[str, Any]) -> dict[str, 
     """Take the options of `custody_options` out, as `choose_custody` takes them."""
     text = options.pop("custodians").strip()
     count = options.pop("count")
-    names = ("threshold", "fee", "keeping_fee", "lock", "penalty", "term_seconds", "terms")
+    names = ("threshold", "fee", "keeping_fee", "lock", "penalty", "period_seconds", "max_periods")
     arguments = {name: options.pop(name) for name in names}
     custodians: int | Sequence[str] | None
     if text == "auto":
@@ -178,7 +178,7 @@ def agree(
         return True
     if count:
         info(
-            f"{plural(count, 'custodian')} for {duration(offer.term_seconds)}: you pay "
+            f"{plural(count, 'custodian')} for {duration(offer.period_seconds)}: you pay "
             f"{show(keeping)} at once for keeping the key"
         )
         info(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")

@@ -35,7 +35,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _MAX_SAMPLES = 100
 _MAX_CELL = 40
-"""Characters of a sample's value that are shown."""
+"""Characters of an example's value that are shown."""
 
 format_option = click.option(
     "--format",
@@ -53,7 +53,7 @@ def pack_options(function: _F) -> _F:
             click.option("--title", help="Public; the name of the source if left out."),
             click.option("--description", default="", help="Public."),
             click.option(
-                "--samples",
+                "--examples",
                 type=click.IntRange(0, 100),
                 default=0,
                 show_default=True,
@@ -179,7 +179,7 @@ def pack_source(
             card=CardPolicy(
                 schema=not options["hide_schema"],
                 counts=not options["hide_counts"],
-                samples=options["samples"],
+                examples=options["examples"],
             ),
             raw=options["raw"],
             follow_links=options["follow_links"],
@@ -239,8 +239,8 @@ def card_lines(card: dict[str, Any], width: int) -> list[str]:
         if value
         for line in layout.wrap(value, width, f"{name}: ", "  ")
     ]
-    samples = card.get("samples")
-    for number, rows in enumerate(samples if isinstance(samples, list) else ()):
+    examples = card.get("examples")
+    for number, rows in enumerate(examples if isinstance(examples, list) else ()):
         found = _entries(rows)[:_MAX_SAMPLES]
         if found:
             of = tables[number] if number < len(tables) else {}
@@ -249,7 +249,7 @@ def card_lines(card: dict[str, Any], width: int) -> list[str]:
 
 
 def _sample_lines(rows: list[dict[str, Any]], table: dict[str, Any], width: int) -> Iterator[str]:
-    """Lay sample rows out in the order of the table's columns."""
+    """Lay example rows out in the order of the table's columns."""
     known = [str(column.get("name")) for column in _entries(table.get("columns"))]
     # A card is anybody's: what it shows of other columns comes behind.
     others = [name for row in rows for name in row if name not in known]
@@ -261,7 +261,7 @@ def _sample_lines(rows: list[dict[str, Any]], table: dict[str, Any], width: int)
 
 
 def _shown(value: Any) -> str:
-    """Return a sample's value as people read it; what is missing is empty."""
+    """Return an example's value as people read it; what is missing is empty."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -48,7 +48,9 @@ def node() -> None:
     help="Nothing is posted so close to a deadline.  [default: 5 blocks]",
 )
 @click.option("--gas-reserve", metavar="ETH", help="No new obligation below it.  [default: 0.01]")
-@click.option("--extend/--no-extend", default=None, help="Stay for further terms.  [default: yes]")
+@click.option(
+    "--extend/--no-extend", default=None, help="Stay for further periods.  [default: yes]"
+)
 @click.option(
     "--max-acceptance",
     type=DURATION,

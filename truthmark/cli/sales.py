@@ -164,7 +164,7 @@ def _todo(
         also = ", if custodians do not accept in time" if waits else ""
         lines.append(f"`truthmark renew {version.ref}` gives the key to custodians again{also}")
     if running and not waiting and epochs and epochs[-1].custody.is_direct:
-        lines.append("keep `truthmark deliver --watch` running, as you deliver yourself")
+        lines.append("keep `truthmark deliver --follow` running, as you deliver yourself")
     return lines
 
 
@@ -188,34 +188,34 @@ def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
 
 @command()
 @click.argument("dataset", type=DATASET, required=False)
-@click.option("--watch", is_flag=True, help="Go on for ever: deliver and settle what comes.")
+@click.option("--follow", is_flag=True, help="Go on for ever: deliver and settle what comes.")
 @click.pass_obj
-def deliver(state: State, dataset: str | None, watch: bool) -> None:
+def deliver(state: State, dataset: str | None, follow: bool) -> None:
     """Deliver what was bought from you in direct mode.
 
-    Of all you sell, or of DATASET. With --watch also settles each sale once its buyer could check
+    Of all you sell, or of DATASET. With --follow also settles each sale once its buyer could check
     it. Where custodians keep the key there is nothing to do: they deliver.
     """
     with state.session(signs=True) as session:
         session.journal.resume()
         session.catalogue.sync()
         versions = _own_versions(session, dataset)
-        if not watch:
+        if not follow:
             counts = [_deliver_due(session, version) for version in versions]
             if waiting := sum(left for _, left in counts):
                 info(
                     f"{plural(waiting, 'sale')} not confirmed enough yet; run it again, or use "
-                    "--watch"
+                    "--follow"
                 )
             elif not any(done for done, _ in counts):
                 info("there is nothing to deliver")
             return
-        _watch(session, dataset)
+        _follow(session, dataset)
 
 
-def _watch(session: "Session", dataset: str | None) -> None:
+def _follow(session: "Session", dataset: str | None) -> None:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
-    info("watching for sales; Ctrl-C stops it, and nothing is lost")
+    info("waiting for sales; Ctrl-C stops it, and nothing is lost")
     pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
     said: dict[str, str] = {}
     while True:

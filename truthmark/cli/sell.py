@@ -110,7 +110,7 @@ def list_dataset(
     SOURCE is a file or folder of data, which is packed first, or a folder that was packed.
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
-    it and deliver by `truthmark deliver --watch`. Shows what keeping costs, and asks before it
+    it and deliver by `truthmark deliver --follow`. Shows what keeping costs, and asks before it
     pays. Waits until it can be bought. If it is interrupted, the same command goes on, as long as
     SOURCE is what it was.
     """
@@ -243,7 +243,7 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
     )
     if epoch.custody.is_direct:
         info(
-            "keep `truthmark deliver --watch` running: what is not delivered within "
+            "keep `truthmark deliver --follow` running: what is not delivered within "
             f"{duration(terms.delivery_seconds)} is refunded"
         )
     else:

@@ -302,11 +302,15 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
     "keeping_fees",
     multiple=True,
     type=AMOUNT,
-    help="For each term, in a token that --fee names too.",
+    help="For each period, in a token that --fee names too.",
 )
 @click.option("--max-size", type=Size(), default="10GiB", show_default=True, help="Of a version.")
 @click.option(
-    "--max-term", type=DURATION, default="100d", show_default=True, help="How long you stay."
+    "--max-period",
+    type=DURATION,
+    default="100d",
+    show_default=True,
+    help="The longest period that you take.",
 )
 @click.option(
     "--min-delivery",
@@ -339,7 +343,7 @@ def offer(
     fees: Sequence[str],
     keeping_fees: Sequence[str],
     max_size: int,
-    max_term: int,
+    max_period: int,
     min_delivery: int,
     min_inspection: int,
     max_lock: str | None,
@@ -372,7 +376,7 @@ def offer(
         receipt = _owner(session, validator).publish_offer(
             asked,
             max_bytes=max_size,
-            max_term_seconds=max_term,
+            max_period_seconds=max_period,
             min_delivery_seconds=min_delivery,
             min_inspection_seconds=min_inspection,
             max_lock=_stake_amount(session, max_lock or f"100 {_symbol(session)}"),
@@ -397,7 +401,7 @@ def offer(
 @json_option
 @click.pass_obj
 def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
-    """Take new obligations and further terms (on), or none (off).
+    """Take new obligations and further periods (on), or none (off).
 
     Running ones go on.
     """

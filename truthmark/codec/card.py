@@ -29,14 +29,14 @@ class CardPolicy:
     Attributes:
         schema: names and types of the columns of tables.
         counts: how many files, rows and bytes each split has.
-        samples: how many first rows of each table, at most 100. Zero by default: samples are
+        examples: how many first rows of each table, at most 100. Zero by default: examples are
             given away.
         extra: more fields of the seller's own, any JSON object.
     """
 
     schema: bool = True
     counts: bool = True
-    samples: int = 0
+    examples: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -47,7 +47,7 @@ class TableFacts:
     split: str | None
     schema: "pa.Schema"
     rows: int
-    samples: list[dict[str, Any]]
+    examples: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ def make_card(
         card["tables"] = [
             {"split": table.split, "columns": _columns(table.schema)} for table in tables
         ]
-    if policy.samples:
-        card["samples"] = [table.samples for table in tables]
+    if policy.examples:
+        card["examples"] = [table.examples for table in tables]
     data = to_canonical_json(card, "card")
     if len(data) > MAX_CARD_SIZE:
-        raise LimitError(f"card: {len(data)} bytes, at most {MAX_CARD_SIZE}; show fewer samples")
+        raise LimitError(f"card: {len(data)} bytes, at most {MAX_CARD_SIZE}; show fewer examples")
     return data
 
 
@@ -118,7 +118,7 @@ def read_card(data: bytes) -> dict[str, Any]:
     return card
 
 
-def sample_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
+def example_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
     """Return the first `count` rows as short JSON values.
 
     Raises:
@@ -131,7 +131,7 @@ def sample_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
     except (pa.ArrowException, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())[:160]
         raise CodecError(
-            f"card: a row cannot be shown as a sample ({reason}); pack without samples"
+            f"card: a row cannot be shown as an example ({reason}); pack without examples"
         ) from error
     return [{str(key): _cell(value) for key, value in row.items()} for row in rows]
 

@@ -18,9 +18,9 @@ from truthmark.codec.card import (
     CardPolicy,
     FileFacts,
     TableFacts,
+    example_rows,
     make_card,
     read_card,
-    sample_rows,
 )
 from truthmark.codec.derive import check_cek
 from truthmark.codec.durable import new_folder, write_file
@@ -142,7 +142,7 @@ def pack(
         licence: SPDX expression or `LicenseRef-` name; written as SPDX spells it.
         title: public, one line.
         description: public.
-        card: what else becomes public; by default schema and counts, no samples.
+        card: what else becomes public; by default schema and counts, no examples.
         provenance: public, goes into the manifest.
         shard_size: power of two from 4 KiB to 1 MiB; by default fitted to the data.
         raw: pack table files byte for byte, instead of as tables.
@@ -384,11 +384,11 @@ class _Packer:
         rows = RowQueue(table.batches(), table.schema, table.path)
         first_row = self._first_row
         facts = TableFacts(table.split, table.schema, 0, [])
-        rows.fill(max(self._policy.samples, PROBE_ROWS))
+        rows.fill(max(self._policy.examples, PROBE_ROWS))
         self._note_formats(table, rows.peek(min(PROBE_ROWS, rows.available)))
-        if self._policy.samples:
-            facts.samples = sample_rows(
-                rows.peek(min(self._policy.samples, rows.available)), self._policy.samples
+        if self._policy.examples:
+            facts.examples = example_rows(
+                rows.peek(min(self._policy.examples, rows.available)), self._policy.examples
             )
         writer = _TableWriter(self, rows, table.path)
         olds = self._older.segments(table) if self._older is not None else []

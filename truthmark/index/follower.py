@@ -80,7 +80,7 @@ class Follower:
 
         follower = Follower(chain, default_index_url(chain.profile, folder))
         follower.sync()
-        for update in follower.watch():
+        for update in follower.follow():
             print(update.tip.number)
 
     Attributes:
@@ -173,7 +173,7 @@ class Follower:
             "the chain changes faster than it can be read; try again, or use another endpoint"
         )
 
-    def watch(
+    def follow(
         self,
         poll: float | None = None,
         stop: threading.Event | None = None,

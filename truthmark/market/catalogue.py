@@ -144,9 +144,9 @@ class ValidatorOffer:
 
     validator: Validator
     fees: Mapping[str, tuple[int, int]]
-    """by token's address: fee per sale and keeping fee per term, in its smallest unit"""
+    """by token's address: fee per sale and keeping fee per period, in its smallest unit"""
     max_bytes: int
-    max_term_seconds: int
+    max_period_seconds: int
     min_delivery_seconds: int
     min_inspection_seconds: int
     max_lock: int
@@ -553,7 +553,7 @@ class Catalogue:
                     validator=known[address],
                     fees={f.token: (f.fee_per_sale, f.keeping_fee) for f in offer.fees},
                     max_bytes=offer.max_bytes,
-                    max_term_seconds=offer.max_term_seconds,
+                    max_period_seconds=offer.max_period_seconds,
                     min_delivery_seconds=offer.min_delivery_seconds,
                     min_inspection_seconds=offer.min_inspection_seconds,
                     max_lock=offer.max_lock,

@@ -141,7 +141,7 @@ class Custodian:
         )
 
     def plan_extend(self, version: Version, slot: CustodySlot, end: int) -> PlannedCall:
-        """Plan to stay for another term after `end`, the end of the running one."""
+        """Plan to stay for another period after `end`, the end of the running one."""
         epoch = slot.epoch
         return PlannedCall(
             self.session.chain.registry.functions.extend(

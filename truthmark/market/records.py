@@ -119,7 +119,7 @@ class Custody(Record):
     keeping_fee: int
     lock: int
     penalty: int
-    term_seconds: int
+    period_seconds: int
     accept_until: int
     end: int
     last_end: int

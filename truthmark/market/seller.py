@@ -150,7 +150,7 @@ class Seller:
                 f"{'shows' if living == 1 else 'show'} life)"
             )
             raise NotForSaleError(
-                f"{few}; take fewer, lower the lock, shorten the term, widen the windows, or "
+                f"{few}; take fewer, lower the lock, shorten the period, widen the windows, or "
                 "deliver yourself (--custodians direct)",
                 page=f"{few}; take fewer, fewer days or longer time limits, or keep the key "
                 "yourself",
@@ -164,8 +164,8 @@ class Seller:
             keeping_fee=max(offer.keeping_fee, keeping_fee),
             lock=offer.lock,
             penalty=offer.penalty,
-            term_seconds=offer.term_seconds,
-            terms=offer.terms,
+            period_seconds=offer.period_seconds,
+            max_periods=offer.max_periods,
         )
         validators = tuple(entry[2].validator for entry in chosen)
         silent = tuple(v.address for v in validators if not signs[v.address].shows_life)
@@ -508,7 +508,7 @@ class Seller:
             )
 
     def top_up(self, version: Version, amount: int) -> "TransactionReceipt":
-        """Pay into the keeping balance from which custodians are paid for staying another term."""
+        """Pay into the keeping balance, which pays custodians for staying another period."""
         self.require_running(version)
         registry = self.session.chain.registry
         self.session.allow(version.terms.token, registry.address, amount)
@@ -584,7 +584,7 @@ def _fits(found: ValidatorOffer, windows: Windows, offer: CustodyRequest, size: 
         and found.free_stake >= offer.lock
         and found.max_lock >= offer.lock
         and found.max_bytes >= size
-        and found.max_term_seconds >= offer.term_seconds
+        and found.max_period_seconds >= offer.period_seconds
         and found.min_delivery_seconds <= windows.delivery
         and found.min_inspection_seconds <= windows.inspection
     )

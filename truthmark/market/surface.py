@@ -199,7 +199,7 @@ def _open_cards(session: Session) -> Cards:
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
-    """Return the public card of a version: title, licence, schema, counts, samples.
+    """Return the public card of a version: title, licence, schema, counts, examples.
 
     Args:
         ref: Such as `17@2`.
@@ -244,8 +244,8 @@ def list_dataset(
     max_keeping: str | None = None,
     lock: str | None = None,
     penalty: str | None = None,
-    term: str = "90d",
-    terms: int = 4,
+    period: str = "90d",
+    max_periods: int = 4,
     windows: str = "careful",
     accept_within: str | None = None,
     bond: str | None = None,
@@ -272,8 +272,8 @@ def list_dataset(
             as "3 USDC"; nothing if not given.
         lock: Stake that each custodian risks, such as "100 TMK".
         penalty: What silence costs a custodian; a tenth of `lock` if not given.
-        term: Length of a term of custody, such as "90d" or "12h".
-        terms: How many terms the custodians may stay at most.
+        period: Length of a period of custody, such as "90d" or "12h".
+        max_periods: How many periods the custodians may stay at most.
         windows: Preset of delivery, inspection and acceptance windows of the chain's profile.
         accept_within: How long custodians have to accept, such as "10min"; as the preset has it if
             not given.
@@ -311,8 +311,8 @@ def list_dataset(
             fee=fee,
             lock=lock,
             penalty=penalty,
-            term_seconds=parse_duration(term),
-            terms=terms,
+            period_seconds=parse_duration(period),
+            max_periods=max_periods,
         )
         chosen, offer = choice.validators, choice.offer
         if choice.silent:
@@ -366,8 +366,8 @@ def choose_custody(
     keeping_fee: str | None = None,
     lock: str | None = None,
     penalty: str | None = None,
-    term_seconds: int,
-    terms: int = 4,
+    period_seconds: int,
+    max_periods: int = 4,
     fresh: Epoch | None = None,
     without: Collection[str] = (),
 ) -> CustodyChoice:
@@ -381,11 +381,11 @@ def choose_custody(
         custodians: As for `list_dataset`, like the other arguments; None: as many as show life.
         threshold: How many of them make the key.
         fee: Per sale, at the least.
-        keeping_fee: Per custodian and term, at the least.
+        keeping_fee: Per custodian and period, at the least.
         lock: Stake at risk.
         penalty: What silence costs; a tenth of `lock` if not given.
-        term_seconds: Length of a term.
-        terms: How many terms at most.
+        period_seconds: Length of a period.
+        max_periods: How many periods at most.
         fresh: A custody that was dealt a moment ago (`Seller.fresh_custody`); where it is what is
             asked its custodians are chosen again, though their stake is locked for it by now.
         without: Addresses of validators that are not to be chosen.
@@ -408,8 +408,8 @@ def choose_custody(
         keeping_fee=read_amount(session, keeping_fee, token.address),
         lock=locked,
         penalty=read_amount(session, penalty, stake) if penalty else locked // 10,
-        term_seconds=term_seconds,
-        terms=terms,
+        period_seconds=period_seconds,
+        max_periods=max_periods,
     )
     known = {v.address.lower(): v for v in session.catalogue.validators()}
     if custodians is None or isinstance(custodians, int):
@@ -432,7 +432,7 @@ def choose_custody(
     return CustodyChoice(named, offer, tuple(silent))
 
 
-def buy(
+def get(
     ref: str,
     *,
     max_price: str,
@@ -502,7 +502,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
         if purchase is not None:
             opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
         elif max_price is not None:
-            opened = buy(version.ref, max_price=max_price, session=here)
+            opened = get(version.ref, max_price=max_price, session=here)
         else:
             raise MarketError(
                 f"{version.ref} was not bought by this account; say how much it may cost with "
@@ -511,7 +511,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
         return open_container(opened.folder, cek=opened.cek)
 
 
-def watch(*, session: Session | None = None, poll: float | None = None) -> "Iterator[EventRow]":
+def follow(*, session: Session | None = None, poll: float | None = None) -> "Iterator[EventRow]":
     """Yield the market's events as they happen, beginning with the next one.
 
     Where a reorganisation takes events back, those that stand in their place are yielded.
@@ -534,7 +534,7 @@ def _events(
     with stack:
         follower = session.catalogue.follower
         index = follower.index
-        for update in follower.watch(poll):
+        for update in follower.follow(poll):
             if update.rolled_back_to is not None:
                 number = min(number, update.rolled_back_to)
             rows = [

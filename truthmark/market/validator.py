@@ -203,7 +203,7 @@ class ValidatorOwner:
         fees: Mapping[str, tuple[int, int]],
         *,
         max_bytes: int,
-        max_term_seconds: int,
+        max_period_seconds: int,
         min_delivery_seconds: int,
         min_inspection_seconds: int,
         max_lock: int,
@@ -212,9 +212,9 @@ class ValidatorOwner:
         """Say which custody the node accepts by itself; no fees withdraw the offer.
 
         Args:
-            fees: By token's address, fee per sale and keeping fee per term, in smallest units.
+            fees: By token's address, fee per sale and keeping fee per period, in smallest units.
             max_bytes: Of one version.
-            max_term_seconds: Of one term.
+            max_period_seconds: Of one period.
             min_delivery_seconds: Shortest delivery window.
             min_inspection_seconds: Shortest inspection window.
             max_lock: Stake to lock for one custody, in the stake token's smallest unit.
@@ -230,7 +230,7 @@ class ValidatorOwner:
         offer = (
             [(token, *amounts) for token, amounts in fees.items()],
             max_bytes,
-            max_term_seconds,
+            max_period_seconds,
             min_delivery_seconds,
             min_inspection_seconds,
             max_lock,

@@ -441,7 +441,7 @@ class CustodianRole:
         return certain
 
     def _extend(self, held: CustodyView, offer: ValidatorOffer | None) -> None:
-        """Stay for another term where that is wanted and safe."""
+        """Stay for another period where that is wanted and safe."""
         version, slot, state = held.version, held.slot, held.state
         now = self.view.block.timestamp
         if (

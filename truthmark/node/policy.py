@@ -31,7 +31,7 @@ class Policy:
             by a reorganisation. The chain profile's number where nothing is said.
         margin_seconds: Nothing is posted so close to a deadline; also how long each custodian
             leaves to the one before him where any of them could act.
-        extends: Whether to stay for another term where the seller allows it.
+        extends: Whether to stay for another period where the seller allows it.
         gas_reserve: Wei below which no new obligation is taken.
         settle_seconds: How long settlements wait for others to share a transaction with, at
             most; never longer than an eighth of the inspection window.
@@ -109,8 +109,8 @@ def refusal(
         return "the lock is above the offer"
     if custody.lock > offer.free_stake:
         return "not enough free stake"
-    if max(custody.term_seconds, custody.end - custody.accept_until) > offer.max_term_seconds:
-        return "the term is longer than the offer"
+    if max(custody.period_seconds, custody.end - custody.accept_until) > offer.max_period_seconds:
+        return "the period is longer than the offer"
     if (
         terms.delivery_seconds < offer.min_delivery_seconds
         or terms.inspection_seconds < offer.min_inspection_seconds
@@ -137,7 +137,7 @@ def refusal(
 
 
 def still_suits(offer: ValidatorOffer | None, terms: Terms, custody: Custody) -> bool:
-    """Whether a running custody is worth another term to its validator.
+    """Whether a running custody is worth another period to its validator.
 
     A withdrawn offer only keeps new custodies away; who wants to leave switches `available` off.
     """
@@ -149,7 +149,7 @@ def still_suits(offer: ValidatorOffer | None, terms: Terms, custody: Custody) ->
         and fees is not None
         and custody.fee >= fees[0]
         and custody.keeping_fee >= fees[1]
-        and custody.term_seconds <= offer.max_term_seconds
+        and custody.period_seconds <= offer.max_period_seconds
     )
 
 
@@ -178,9 +178,9 @@ def wants_extension(
         return False
     if index in bits(state.active):
         return (
-            state.end - custody.term_seconds // 3 <= now
+            state.end - custody.period_seconds // 3 <= now
             and now + policy.margin_seconds < state.end
-            and state.end + custody.term_seconds <= custody.last_end
+            and state.end + custody.period_seconds <= custody.last_end
             and index not in bits(state.votes)
             and keeping_balance >= (2 * custody.threshold - 1) * custody.keeping_fee
         )

@@ -39,7 +39,7 @@ class NodeConfig(BaseSettings):
         blocks_host: Where the block server listens.
         notify: URL to which messages to the operator are posted.
         gas_reserve: In the chain's own currency; below it no new obligation is taken.
-        extend: Whether to stay for another term.
+        extend: Whether to stay for another period.
         max_acceptance: Seconds that stake may stand locked before a custody is complete.
         max_waiting: Custodies of one seller that may be incomplete at once.
         min_bond: What sellers must have at stake, such as "10 USDC", one for each token.

@@ -38,7 +38,7 @@ class CustodyView:
         version: What is kept; its status is the chain's at the last look.
         state: How the custody stood at the last look.
         version_stopped_at: When the version was retired, 0 if it was not.
-        keeping_balance: What can be spent on further terms, in the sale token's smallest unit.
+        keeping_balance: What can be spent on further periods, in the sale token's smallest unit.
         purchases: Those that are neither settled nor refunded, by id.
         was_accepted: Whether the index has seen the validator accept.
     """

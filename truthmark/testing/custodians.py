@@ -116,7 +116,7 @@ def register_custodian(net: "Devnet", role: str, url: str = "") -> None:
         owner.publish_offer(
             {token.address: (fee, 0)},
             max_bytes=1 << 34,
-            max_term_seconds=400 * 86_400,
+            max_period_seconds=400 * 86_400,
             min_delivery_seconds=10,
             min_inspection_seconds=10,
             max_lock=lock,

@@ -94,8 +94,8 @@ def test_pack__extension_type__is_noted(tmp_path: Path) -> None:
 
 def test_pack__sample_that_cannot_be_shown__is_refused(tmp_path: Path) -> None:
     table = pa.table({"x": pa.array([1 << 60], pa.timestamp("s"))})
-    with pytest.raises(CodecError, match="pack without samples"):
-        pack(table, tmp_path / "packed", card=CardPolicy(samples=1))
+    with pytest.raises(CodecError, match="pack without examples"):
+        pack(table, tmp_path / "packed", card=CardPolicy(examples=1))
 
 
 @pytest.mark.parametrize("table", UNHELD.values(), ids=UNHELD.keys())

@@ -567,7 +567,7 @@ def test_pack__file_that_shrinks_meanwhile__is_refused(
 def test_card__default__shows_no_rows_and_no_paths(tmp_path: Path) -> None:
     packed, _ = pack(image_folder(tmp_path / "in"), tmp_path / "packed", title="T")
     text = (tmp_path / "packed" / "card.json").read_text()
-    assert "images/" not in text and "metadata" not in text and "samples" not in packed.card
+    assert "images/" not in text and "metadata" not in text and "examples" not in packed.card
     counts = {count["split"]: count for count in packed.card["counts"]}
     assert counts["train"]["files"] == 40 and counts["train"]["rows"] == 40
     assert counts[None]["files"] == 1
@@ -582,9 +582,9 @@ def test_card__nothing_wanted__shows_nothing(tmp_path: Path) -> None:
 
 
 def test_card__samples__are_short_json(tmp_path: Path) -> None:
-    packed, _ = pack(many_types(), tmp_path / "packed", card=CardPolicy(samples=3))
-    assert len(packed.card["samples"][0]) == 3
-    assert packed.card["samples"][0][1]["struct"] == {"a": 1, "b": {"c": ["1"]}}
+    packed, _ = pack(many_types(), tmp_path / "packed", card=CardPolicy(examples=3))
+    assert len(packed.card["examples"][0]) == 3
+    assert packed.card["examples"][0][1]["struct"] == {"a": 1, "b": {"c": ["1"]}}
 
 
 def test_read_bytes__of_a_table__is_refused(tall: tuple[pa.Table, Any]) -> None:

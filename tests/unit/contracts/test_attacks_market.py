@@ -21,8 +21,8 @@ from tests.utils.drafts import (
     KEEPING_FEE,
     LOCK,
     PENALTY,
+    PERIOD,
     PRICE,
-    TERM,
     WINDOWS,
     Listing,
     Purchase,
@@ -89,7 +89,7 @@ def late(w: World, purchase: Purchase) -> None:
 def extensible(w: World, keeping_balance: int = 100 * KEEPING_FEE, **overrides: Any) -> Listing:
     listing = w.create_listing(**overrides)
     w.top_up(listing, keeping_balance)
-    boa.env.timestamp = listing.custody.end - TERM // 3
+    boa.env.timestamp = listing.custody.end - PERIOD // 3
     return listing
 
 
@@ -212,7 +212,7 @@ def test_05__leaving_silently__does_not_escape_the_fine(
     world.refund(purchase)
     assert world.custody(listing)["fined"] >> 3 == 1 - moment
     # Nothing that was held for the silent is theirs, once they are fined.
-    boa.env.timestamp += 10 * TERM
+    boa.env.timestamp += 10 * PERIOD
     world.release(listing)
     assert world.entry(world.registry, custodian) == moment * KEEPING_FEE
     assert world.staking.validator(custodian).stake == 2 * TICKET - (1 - moment) * PENALTY
@@ -244,17 +244,17 @@ def test_07__leaver_framed_by_a_purchase_that_outlasts_him__is_not_fined(world: 
 
 
 def test_08__second_extension_over_a_leaver_obliged__cannot_be_in_time(world: World) -> None:
-    """Votes open two thirds of a term after `previous_end`: the time for fines is over then."""
+    """Votes open two thirds of a period after `previous_end`: the time for fines is over then."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
     for moment in (world.now, listing.custody.end):
         boa.env.timestamp = moment
         with reverts(world.registry, "registry: too early"):
             world.extend(listing, 1)
-    boa.env.timestamp = listing.custody.end + TERM - TERM // 3
+    boa.env.timestamp = listing.custody.end + PERIOD - PERIOD // 3
     assert world.now > listing.custody.end + 2 * WINDOWS - 1
     world.extend(listing, 1, 2, 3)
-    assert world.custody(listing)["previous_end"] == listing.custody.end + TERM
+    assert world.custody(listing)["previous_end"] == listing.custody.end + PERIOD
 
 
 def test_09__old_leaver_after_a_second_extension__gets_exactly_one_keeping_fee(
@@ -263,7 +263,7 @@ def test_09__old_leaver_after_a_second_extension__gets_exactly_one_keeping_fee(
     """`_ended` frees whoever is in neither map; `released` is kept for good."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
-    boa.env.timestamp = listing.custody.end + TERM - 1
+    boa.env.timestamp = listing.custody.end + PERIOD - 1
     world.extend(listing, 1, 2, 3)
     for _ in range(2):
         world.release(listing)
@@ -289,8 +289,8 @@ def test_10__release_twice__pays_once(world: World) -> None:
 @pytest.mark.parametrize(
     ("before_end", "reason"),
     [
-        (TERM // 3 + 1, "registry: too early"),
-        (TERM // 3, None),
+        (PERIOD // 3 + 1, "registry: too early"),
+        (PERIOD // 3, None),
         (1, None),
         (0, "registry: too late"),
     ],
@@ -298,7 +298,7 @@ def test_10__release_twice__pays_once(world: World) -> None:
 def test_11__extension_outside_the_last_third__is_refused(
     world: World, before_end: int, reason: str | None
 ) -> None:
-    """end - floor(term/3) <= now < end."""
+    """end - floor(period/3) <= now < end."""
     listing = extensible(world)
     boa.env.timestamp = listing.custody.end - before_end
     if reason is None:
@@ -1409,9 +1409,9 @@ def test_a4__votes_of_an_old_term__do_not_count_in_the_next(world: World) -> Non
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
     assert world.custody(listing)["votes"] == 0
-    boa.env.timestamp = listing.custody.end + TERM - 1
+    boa.env.timestamp = listing.custody.end + PERIOD - 1
     world.extend(listing, 1, 2)
-    assert world.custody(listing)["end"] == listing.custody.end + TERM
+    assert world.custody(listing)["end"] == listing.custody.end + PERIOD
     with reverts(world.registry, "registry: extended already"):
         world.extend(listing, 1)
 
@@ -1463,14 +1463,14 @@ def test_a7__counters_at_their_widths__stop_instead_of_overflowing(world: World)
     # The latest end there is: its custody extends up to it and no further.
     last = world.draft_listing(
         manifest=word_of("late"),
-        term_seconds=2**40 - 1,
+        period_seconds=2**40 - 1,
         end=2**40 - 1,
         last_end=2**40 - 1,
     )
     world.accept_all(world.list_version(last))
     assert world.custody(last)["end"] == 2**40 - 1
     boa.env.timestamp = 2**40 - 2
-    with reverts(world.registry, "registry: last term"):
+    with reverts(world.registry, "registry: last period"):
         world.extend(last, 1)
 
 

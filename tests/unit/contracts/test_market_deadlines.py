@@ -11,7 +11,7 @@ from tests.utils.contracts import at, reverts
 from tests.utils.drafts import (
     INSPECTION,
     KEEPING_FEE,
-    TERM,
+    PERIOD,
     WINDOWS,
     Listing,
     Purchase,
@@ -129,7 +129,7 @@ def release_of_who_stayed_at_the_new_end(w: World) -> tuple[int, Act]:
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
     w.extend(listing, 1, 2, 3)
-    return listing.custody.end + TERM + WINDOWS, released(w, listing, 3)
+    return listing.custody.end + PERIOD + WINDOWS, released(w, listing, 3)
 
 
 @deadline(before=False, exactly=False, after=True)
@@ -156,7 +156,7 @@ def extend_from_the_last_third(w: World) -> tuple[int, Act]:
         w.extend(listing, 1)
         return bool(w.custody(listing)["votes"] == 1)
 
-    return listing.custody.end - TERM // 3, act
+    return listing.custody.end - PERIOD // 3, act
 
 
 @deadline(before=True, exactly=False, after=False)
@@ -289,7 +289,7 @@ def leaver_obliged_for_a_purchase(w: World) -> tuple[int, Act]:
     """A leaver is fined for what was bought to be over by the previous end, and for no more."""
     listing = w.create_listing()
     w.top_up(listing, 10**9)
-    boa.env.timestamp = listing.custody.end - TERM // 3
+    boa.env.timestamp = listing.custody.end - PERIOD // 3
     w.extend(listing, 1, 2, 3)
     # deadline + I = previous_end for a purchase of this second.
     moment = listing.custody.end - WINDOWS

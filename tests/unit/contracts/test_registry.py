@@ -14,8 +14,8 @@ from tests.utils.drafts import (
     KEEPING_FEE,
     LOCK,
     PENALTY,
+    PERIOD,
     PRICE,
-    TERM,
     WINDOWS,
     Listing,
     make_content,
@@ -252,8 +252,8 @@ def test_list_version__further_version__continues_the_listing(world: World) -> N
         {"accept_until": START},
         {"accept_until": START + 7 * 86_400, "end": START + 8 * 86_400, "last_end": 2**40 - 1},
         {"accept_until": START, "end": START + WINDOWS},
-        {"term_seconds": 3 * WINDOWS},
-        {"term_seconds": 2**40 - 1},
+        {"period_seconds": 3 * WINDOWS},
+        {"period_seconds": 2**40 - 1},
         {"last_end": START + 10_000},
     ],
     ids=str,
@@ -270,7 +270,7 @@ def test_list_version__windows_at_their_longest__are_taken(world: World) -> None
     listing = world.draft_listing(
         delivery_seconds=MAX_WINDOW,
         inspection_seconds=MAX_WINDOW,
-        term_seconds=6 * MAX_WINDOW,
+        period_seconds=6 * MAX_WINDOW,
         end=START + 3 * MAX_WINDOW,
         last_end=START + 4 * MAX_WINDOW,
     )
@@ -443,11 +443,11 @@ def test_release__nobody_to_release__does_nothing(world: World) -> None:
 def test_extend__direct_mode__needs_nothing_of_staking(world: World) -> None:
     listing = world.create_listing(0)
     world.staking.pause(sender=world.owner)
-    boa.env.timestamp = listing.custody.end - TERM // 3
+    boa.env.timestamp = listing.custody.end - PERIOD // 3
     with reverts(world.registry, "registry: not the custodian"):
         world.registry.extend(*listing.keeping, 1, sender=world.stranger)
     world.registry.extend(*listing.keeping, 1, sender=world.seller)
-    assert world.custody(listing)["end"] == listing.custody.end + TERM
+    assert world.custody(listing)["end"] == listing.custody.end + PERIOD
 
 
 def test_release__direct_mode__frees_without_staking(world: World) -> None:
@@ -485,7 +485,7 @@ def test_release__fined_custodian__leaves_his_keeping_fee_in_the_keeping_balance
 
 def extension_opens(w: World, listing: Listing) -> None:
     w.top_up(listing, 100 * KEEPING_FEE)
-    boa.env.timestamp = listing.custody.end - listing.custody.term_seconds // 3
+    boa.env.timestamp = listing.custody.end - listing.custody.period_seconds // 3
 
 
 def test_extend__votes__take_effect_with_the_third(world: World) -> None:
@@ -513,7 +513,7 @@ def test_extend__votes__take_effect_with_the_third(world: World) -> None:
             {
                 "custody_id": listing.custody_id,
                 "custodian": listing.custodians[1],
-                "end": end + TERM,
+                "end": end + PERIOD,
                 "active": 0b1011,
             },
         )
@@ -521,11 +521,11 @@ def test_extend__votes__take_effect_with_the_third(world: World) -> None:
     assert world.custody(listing) == live(listing) | {
         "active": 0b1011,
         "previous_active": 0b1111,
-        "end": end + TERM,
+        "end": end + PERIOD,
         "previous_end": end,
     }
     assert world.registry.keeping_balances(listing.terms_id) == 97 * KEEPING_FEE
-    # The running term is not over, so nobody has earned its fee yet.
+    # The running period is not over, so nobody has earned its fee yet.
     assert [world.entry(world.registry, it) for it in listing.custodians] == [0] * 4
 
 
@@ -559,7 +559,7 @@ def test_release__extended_term_over__pays_who_stayed_and_frees_who_left(world: 
     assert world.custody(listing) == live(listing) | {
         "active": 0b0111,
         "released": 0b1000,
-        "end": listing.custody.end + TERM,
+        "end": listing.custody.end + PERIOD,
     }
     assert [world.entry(world.registry, it) for it in listing.custodians] == [KEEPING_FEE] * 4
     assert world.locked(listing.custodians[3]) == 0
@@ -582,7 +582,7 @@ def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_keeping_bal
         "TermPaid",
         {"custody_id": listing.custody_id, "custodians": 0b0110},
     )
-    boa.env.timestamp = listing.custody.end + 3 * TERM
+    boa.env.timestamp = listing.custody.end + 3 * PERIOD
     world.release(listing)
     # Custodian 1 stayed and had two held, custodian 4 left and had one.
     assert world.registry.keeping_balances(listing.terms_id) == keeping_balance + 3 * KEEPING_FEE
@@ -611,7 +611,7 @@ def test_extend__first_vote_of_the_next_term__pays_the_one_before(world: World) 
     listing = world.create_listing()
     extension_opens(world, listing)
     world.extend(listing, 1, 2, 3)
-    boa.env.timestamp = listing.custody.end + TERM - TERM // 3
+    boa.env.timestamp = listing.custody.end + PERIOD - PERIOD // 3
     world.extend(listing, 1)
     assert events(world.registry)[0] == (
         "TermPaid",

@@ -12,7 +12,7 @@ from tests.utils.contracts import reasons, reverts
 from tests.utils.drafts import (
     KEEPING_FEE,
     LOCK,
-    TERM,
+    PERIOD,
     WINDOWS,
     Listing,
     deal_shares,
@@ -134,11 +134,11 @@ listing_with("registry: fee too large", keeping_fee=2**128)
 listing_with("registry: penalty above lock", penalty=LOCK + 1)
 listing_with("registry: bad acceptance window", accept_until=START - 1)
 listing_with("registry: bad acceptance window", accept_until=START + 7 * 86_400 + 1)
-listing_with("registry: bad term", end=START + 1_000 + WINDOWS - 1)
-listing_with("registry: bad term", last_end=START + 1_000 + TERM - 1)
-listing_with("registry: bad term", last_end=2**40)
-listing_with("registry: bad term", term_seconds=3 * WINDOWS - 1)
-listing_with("registry: bad term", term_seconds=2**40)
+listing_with("registry: bad period", end=START + 1_000 + WINDOWS - 1)
+listing_with("registry: bad period", last_end=START + 1_000 + PERIOD - 1)
+listing_with("registry: bad period", last_end=2**40)
+listing_with("registry: bad period", period_seconds=3 * WINDOWS - 1)
+listing_with("registry: bad period", period_seconds=2**40)
 listing_with("registry: lock is zero", lock=0, penalty=0)
 listing_with("registry: lock is zero", n=1, threshold=1, lock=0, penalty=0)
 listing_with("registry: keeping fee to oneself", n=0, keeping_fee=1)
@@ -471,13 +471,13 @@ def extend_at_the_end(w: World) -> Call:
 @refused("registry: too early")
 def extend_before_the_last_third(w: World) -> Call:
     listing = extensible(w)
-    boa.env.timestamp = listing.custody.end - TERM // 3 - 1
+    boa.env.timestamp = listing.custody.end - PERIOD // 3 - 1
     return extend_by(w, listing, 1)
 
 
-@refused("registry: last term")
+@refused("registry: last period")
 def extend_past_the_last_end(w: World) -> Call:
-    listing = w.create_listing(last_end=START + 1_000 + 2 * TERM - 1)
+    listing = w.create_listing(last_end=START + 1_000 + 2 * PERIOD - 1)
     boa.env.timestamp = listing.custody.end - 1
     return extend_by(w, listing, 1)
 
@@ -508,7 +508,7 @@ def join_at_the_old_end(w: World) -> Call:
 def join_after_leaving_two_terms_ago(w: World) -> Call:
     listing = extensible(w)
     w.extend(listing, 1, 2, 3)
-    boa.env.timestamp = listing.custody.end + TERM - 1
+    boa.env.timestamp = listing.custody.end + PERIOD - 1
     w.extend(listing, 1, 2, 3)
     return extend_by(w, listing, 4)
 

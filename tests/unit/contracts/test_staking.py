@@ -162,7 +162,7 @@ def test_publish_offer__owner_or_operator__announces_every_field(
                         for token, sale, keeping in fees
                     ],
                     "max_bytes": 2**40,
-                    "max_term_seconds": 90 * 86_400,
+                    "max_period_seconds": 90 * 86_400,
                     "min_delivery_seconds": 3_600,
                     "min_inspection_seconds": 7_200,
                     "max_lock": 55,

@@ -243,7 +243,7 @@ def test_watch__blocks_come_and_the_chain_goes__yields_and_goes_on(
     stop = threading.Event()
     problems: list[ChainError] = []
     chain.rpc._attempts = 1
-    updates = Follower(chain, url).watch(0.01, stop, problems.append)
+    updates = Follower(chain, url).follow(0.01, stop, problems.append)
     assert next(updates).tip.number == chain.height()
     process.rpc("evm_mine")
     assert next(updates).tip.number == chain.height()

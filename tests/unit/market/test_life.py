@@ -37,7 +37,7 @@ def log_offer(offline: OfflineMarket, validator: str) -> int:
     struct = {
         "fees": [],
         "max_bytes": 0,
-        "max_term_seconds": 0,
+        "max_period_seconds": 0,
         "min_delivery_seconds": 0,
         "min_inspection_seconds": 0,
         "max_lock": 0,

@@ -145,13 +145,13 @@ def test_releasable__closed_and_then_retired__whichever_ends_first(world: World)
 def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(world: World) -> None:
     listing = world.create_listing()
     world.top_up(listing, 100 * listing.custody.keeping_fee)
-    end, term = listing.custody.end, listing.custody.term_seconds
+    end, period = listing.custody.end, listing.custody.period_seconds
     boa.env.timestamp = end - 1
     world.extend(listing, 1, 2, 4)
     assert around(world, listing, end + drafts.WINDOWS) == [[], [], [3]]
     world.release(listing)
     assert freed(world, listing) == []
-    assert around(world, listing, end + term + drafts.WINDOWS) == [[], [], [1, 2, 4]]
+    assert around(world, listing, end + period + drafts.WINDOWS) == [[], [], [1, 2, 4]]
 
 
 def test_releasable__lapsed_before_all_accepted__those_who_did(world: World) -> None:

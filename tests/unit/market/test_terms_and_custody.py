@@ -38,7 +38,7 @@ CID = raw_cid(sha256(b"any"))
 MANIFEST = Manifest(4096, 3, b"\x07" * 32, CID, CID, 9, CID, 9, KEY, "CC-BY-4.0")
 PLACE: dict[str, Any] = {"chain_id": 5, "registry": address(0xC0)}
 OFFER = CustodyRequest(
-    threshold=2, fee=7, keeping_fee=8, lock=9, penalty=3, term_seconds=9_000, terms=4
+    threshold=2, fee=7, keeping_fee=8, lock=9, penalty=3, period_seconds=9_000, max_periods=4
 )
 KEYS = {address(n): new_encryption_key() for n in (9, 3, 6, 1)}
 VALIDATORS = [Validator(a, encryption_public_key(key)) for a, key in KEYS.items()]
@@ -165,11 +165,11 @@ def test_deal_custody__unusable_key__names_the_custodian() -> None:
 def test_deal_custody__ends__follow_from_acceptance_and_terms() -> None:
     custody = deal(VALIDATORS, OFFER).custody
     assert (custody.accept_until, custody.end) == (11_000, 20_000)
-    assert (custody.last_end, custody.term_seconds) == (20_000 + 3 * 9_000, 9_000)
-    short = deal(VALIDATORS, replace(OFFER, term_seconds=10)).custody
+    assert (custody.last_end, custody.period_seconds) == (20_000 + 3 * 9_000, 9_000)
+    short = deal(VALIDATORS, replace(OFFER, period_seconds=10)).custody
     # Both windows fit in front of the end, or nothing could be sold.
     assert short.end == 11_000 + 600 + 700
-    long = deal(VALIDATORS, replace(OFFER, term_seconds=2**38, terms=9)).custody
+    long = deal(VALIDATORS, replace(OFFER, period_seconds=2**38, max_periods=9)).custody
     assert long.last_end == MAX_TIME
 
 
@@ -184,7 +184,9 @@ def test_dealing_arguments__for_the_contract__are_tuples_and_lists() -> None:
 # ------------------------------------------------------------------- offers of custody
 
 
-@pytest.mark.parametrize("changes", [{}, {"terms": 1}, {"term_seconds": 10**9, "terms": 9}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"max_periods": 1}, {"period_seconds": 10**9, "max_periods": 9}]
+)
 def test_offer_of__dealt_custody__is_what_was_offered(changes: dict[str, int]) -> None:
     offer = replace(OFFER, **changes)
     assert CustodyRequest.of(deal(VALIDATORS, offer).custody) == offer
@@ -202,8 +204,8 @@ def test_offer_of__dealt_custody__is_what_was_offered(changes: dict[str, int]) -
         ({"threshold": 1}, False),
         ({"lock": 8}, False),
         ({"penalty": 4}, False),
-        ({"term_seconds": 8_999}, False),
-        ({"terms": 3}, False),
+        ({"period_seconds": 8_999}, False),
+        ({"max_periods": 3}, False),
     ],
 )
 def test_offer_grants__what_is_asked__but_may_pay_more(

@@ -67,7 +67,7 @@ def moments(*times: int) -> list[int]:
 def test_wants_extension__every_deadline__is_what_the_contract_allows(world: World) -> None:
     listing = world.create_listing()
     world.top_up(listing, 100 * listing.custody.keeping_fee)
-    end, third = listing.custody.end, listing.custody.term_seconds // 3
+    end, third = listing.custody.end, listing.custody.period_seconds // 3
     seen = []
     for moment in moments(end - third, end):
         with boa.env.anchor():
@@ -82,10 +82,10 @@ def test_wants_extension__some_have_called__is_what_the_contract_allows(
 ) -> None:
     listing = world.create_listing()
     world.top_up(listing, 100 * listing.custody.keeping_fee)
-    end, term = listing.custody.end, listing.custody.term_seconds
-    boa.env.timestamp = end - term // 3
+    end, period = listing.custody.end, listing.custody.period_seconds
+    boa.env.timestamp = end - period // 3
     world.extend(listing, *voters)
-    for moment in moments(end - term // 3 + 1, end, end + term - term // 3, end + term):
+    for moment in moments(end - period // 3 + 1, end, end + period - period // 3, end + period):
         with boa.env.anchor():
             boa.env.timestamp = moment
             agree(world, listing)
@@ -94,12 +94,12 @@ def test_wants_extension__some_have_called__is_what_the_contract_allows(
 def test_wants_extension__last_term__is_what_the_contract_allows(world: World) -> None:
     listing = world.create_listing()
     world.top_up(listing, 100 * listing.custody.keeping_fee)
-    end, term = listing.custody.end, listing.custody.term_seconds
-    while end + term <= listing.custody.last_end:
+    end, period = listing.custody.end, listing.custody.period_seconds
+    while end + period <= listing.custody.last_end:
         boa.env.timestamp = end - 1
         assert agree(world, listing) == [True] * 4
         world.extend(listing, 1, 2, 3, 4)
-        end += term
+        end += period
     boa.env.timestamp = end - 1
     assert agree(world, listing) == [False] * 4
 
@@ -159,7 +159,7 @@ def same_freed(w: World, listing: Listing, moment: int) -> list[int]:
 def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) -> None:
     listing = world.create_listing()
     windows = listing.terms.delivery_seconds + listing.terms.inspection_seconds
-    end, term = listing.custody.end, listing.custody.term_seconds
+    end, period = listing.custody.end, listing.custody.period_seconds
     for moment in moments(world.now + 1, end, end + windows):
         same_freed(world, listing, moment)
     assert same_freed(world, listing, end + windows + 1) == [1, 2, 3, 4]
@@ -168,7 +168,7 @@ def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) 
         world.top_up(listing, 100 * listing.custody.keeping_fee)
         boa.env.timestamp = end - 1
         world.extend(listing, 1, 2, 3)
-        for moment in moments(end, end + windows, end + term, end + term + windows):
+        for moment in moments(end, end + windows, end + period, end + period + windows):
             same_freed(world, listing, moment)
         assert same_freed(world, listing, end + windows + 1) == [4]
 

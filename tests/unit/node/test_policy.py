@@ -64,7 +64,7 @@ CUSTODY = Custody(
     keeping_fee=5,
     lock=100,
     penalty=10,
-    term_seconds=9_000,
+    period_seconds=9_000,
     accept_until=NOW + 600,
     end=NOW + 9_600,
     last_end=NOW + 27_600,
@@ -74,7 +74,7 @@ OFFER = ValidatorOffer(
     validator=Validator("0x" + "02" * 20, bytes(32)),
     fees={TOKEN.upper().replace("X", "x"): (10, 5)},
     max_bytes=1_000,
-    max_term_seconds=9_000,
+    max_period_seconds=9_000,
     min_delivery_seconds=1_000,
     min_inspection_seconds=1_000,
     max_lock=100,
@@ -128,8 +128,8 @@ def test_refusal__everything_just_suits__none() -> None:
         ("the fees are below the offer", {"custody": {"keeping_fee": 4}}),
         ("the lock is above the offer", {"custody": {"lock": 101}}),
         ("not enough free stake", {"offer": replace(OFFER, free_stake=99)}),
-        ("the term is longer than the offer", {"custody": {"term_seconds": 9_001}}),
-        ("the term is longer than the offer", {"custody": {"end": NOW + 9_601}}),
+        ("the period is longer than the offer", {"custody": {"period_seconds": 9_001}}),
+        ("the period is longer than the offer", {"custody": {"end": NOW + 9_601}}),
         ("the windows are shorter than the offer", {"terms": {"delivery_seconds": 999}}),
         ("the windows are shorter than the offer", {"terms": {"inspection_seconds": 999}}),
         (
@@ -247,7 +247,7 @@ def test_still_suits__dearer_offer_or_away__no() -> None:
         {"fees": {TOKEN: (11, 5)}},
         {"fees": {TOKEN: (10, 6)}},
         {"fees": {OTHER_TOKEN: (0, 0)}},
-        {"max_term_seconds": 8_999},
+        {"max_period_seconds": 8_999},
     ):
         assert not still_suits(replace(OFFER, **changes), TERMS, CUSTODY)
 

@@ -31,11 +31,11 @@ class CustodyRequest:
     Attributes:
         threshold: t, how many parts make the key.
         fee: per sale, to each custodian who delivered, in the sale token's smallest unit.
-        keeping_fee: per custodian and term, in the sale token's smallest unit.
+        keeping_fee: per custodian and period, in the sale token's smallest unit.
         lock: stake that each custodian locks, in the stake token's smallest unit.
         penalty: what silence costs a custodian, at most `lock`.
-        term_seconds: length of a term.
-        terms: how many terms the custodians may stay at most.
+        period_seconds: length of a period.
+        max_periods: How many periods the custodians may stay at most.
     """
 
     threshold: int
@@ -43,8 +43,8 @@ class CustodyRequest:
     keeping_fee: int
     lock: int
     penalty: int
-    term_seconds: int
-    terms: int = 1
+    period_seconds: int
+    max_periods: int = 1
 
     @classmethod
     def of(cls, custody: Custody) -> Self:
@@ -55,8 +55,8 @@ class CustodyRequest:
             keeping_fee=custody.keeping_fee,
             lock=custody.lock,
             penalty=custody.penalty,
-            term_seconds=custody.term_seconds,
-            terms=1 + (custody.last_end - custody.end) // custody.term_seconds,
+            period_seconds=custody.period_seconds,
+            max_periods=1 + (custody.last_end - custody.end) // custody.period_seconds,
         )
 
     def satisfies(self, asked: "CustodyRequest") -> bool:
@@ -69,7 +69,7 @@ class CustodyRequest:
 
 
 DIRECT = CustodyRequest(
-    threshold=1, fee=0, keeping_fee=0, lock=0, penalty=0, term_seconds=365 * 86_400
+    threshold=1, fee=0, keeping_fee=0, lock=0, penalty=0, period_seconds=365 * 86_400
 )
 """Direct mode: the seller alone keeps the key and delivers with a process of their own."""
 
@@ -154,7 +154,9 @@ def deal_custody(
             ]
         )
     accept_until = now + acceptance_seconds
-    end = accept_until + max(offer.term_seconds, terms.delivery_seconds + terms.inspection_seconds)
+    end = accept_until + max(
+        offer.period_seconds, terms.delivery_seconds + terms.inspection_seconds
+    )
     custody = Custody(
         terms_id=terms.terms_id,
         epoch=epoch,
@@ -166,10 +168,10 @@ def deal_custody(
         keeping_fee=offer.keeping_fee,
         lock=offer.lock,
         penalty=offer.penalty,
-        term_seconds=offer.term_seconds,
+        period_seconds=offer.period_seconds,
         accept_until=accept_until,
         end=end,
-        last_end=min(MAX_TIME, end + (offer.terms - 1) * offer.term_seconds),
+        last_end=min(MAX_TIME, end + (offer.max_periods - 1) * offer.period_seconds),
         sealed_shares=sha256(bundle) if bundle else ZERO_32,
     )
     return Dealing(custody, custodians, share_keys, bundle)
