@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a crowd's answers and the gold labels to one Parquet table, a row an answer.
+"""The recipe of the crowd sets: answers and gold labels become one Parquet table, a row an answer.
+
+`python datasets/crowd.py NAME TARGET` for a set that is shipped, and
+`python datasets/crowd.py NAME SOURCE TARGET` for one whose files you have in the folder SOURCE.
 
 Columns: `item` and `worker` (text), `label` (what this worker answered) and `truth` (the gold
 label; null where an item has none), both as indices into the classes, whose names travel in the
@@ -8,21 +11,36 @@ schema. Rows keep the order of answer.csv.
 
 import argparse
 import csv
+import sys
 from collections import Counter, defaultdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entries import RecipeError, check_file, huggingface_metadata, read_entry, run, written_whole
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from entries import (  # noqa: E402
+    RecipeError,
+    check_file,
+    huggingface_metadata,
+    read_entry,
+    run,
+    written_whole,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RecipeError", "build", "majority_vote_accuracy", "read_table", "run_command_line"]
+__all__ = ["RecipeError", "build", "majority_vote_accuracy", "read_table"]
 
 
-def read_table(name: str, source: Path) -> "pa.Table":
-    """Return the table of crowd set `name` from answer.csv and truth.csv in folder `source`.
+def read_table(name: str, source: Path | None = None) -> "pa.Table":
+    """Return the table of crowd set `name` from answer.csv and truth.csv in a folder.
+
+    Args:
+        name: As in the catalogue.
+        source: The folder; the set's own for None, if it is shipped.
 
     Raises:
         RecipeError: A file is missing or differs from its checksum in the catalogue.
@@ -30,6 +48,7 @@ def read_table(name: str, source: Path) -> "pa.Table":
     import pyarrow as pa
 
     entry = read_entry(name)
+    source = source or HERE / name
     for file_name, file in entry["files"].items():
         check_file(source / file_name, file["sha256"])
     index = {label["code"]: position for position, label in enumerate(entry["classes"])}
@@ -65,8 +84,8 @@ def majority_vote_accuracy(table: "pa.Table") -> Fraction:
     return credit / len(truth)
 
 
-def build(name: str, source: Path, target: Path) -> "pa.Table":
-    """Write crowd set `name`, read from folder `source`, to the Parquet file `target`.
+def build(name: str, target: Path, source: Path | None = None) -> "pa.Table":
+    """Write crowd set `name`, read as by `read_table`, to the Parquet file `target`.
 
     Raises:
         RecipeError: The input is not the catalogue's, or `target` exists.
@@ -79,18 +98,20 @@ def build(name: str, source: Path, target: Path) -> "pa.Table":
     return table
 
 
-def run_command_line(folder: Path) -> int:
-    """Run the recipe in `folder`, a data set's, for the command line; return the exit code."""
-    entry = read_entry(folder.name)
-    parser = argparse.ArgumentParser(description=f"{entry['title']}: write the table to TARGET.")
-    if not entry["shipped"]:
-        parser.add_argument("source", type=Path, help="folder with answer.csv and truth.csv")
+def _main() -> int:
+    parser = argparse.ArgumentParser(description="Write the table of a crowd set.")
+    parser.add_argument("name", help="of the set, as in catalogue.json")
+    parser.add_argument(
+        "source", type=Path, nargs="?", help="folder with answer.csv and truth.csv, if not shipped"
+    )
     parser.add_argument("target", type=Path, help="the Parquet file to write")
     arguments = parser.parse_args()
-    source = folder if entry["shipped"] else arguments.source
 
     def recipe() -> str:
-        table = build(folder.name, source, arguments.target)
+        entry = read_entry(arguments.name)
+        if "workers" not in entry:
+            raise RecipeError(f"{arguments.name} is no crowd set: run {entry['recipe']}")
+        table = build(arguments.name, arguments.target, arguments.source)
         percent = float(majority_vote_accuracy(table) * 100)
         return (
             f"{arguments.target}: {table.num_rows:,} answers, {len(entry['classes'])} classes; "
@@ -114,3 +135,7 @@ def _metadata(entry: dict[str, Any]) -> dict[str, str]:
         "license": entry["license"],
         "source": f"{entry['source']['name']}, {entry['source']['url']}; changed: see the card",
     }
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -13,8 +13,9 @@ cannot happen is tried. The closing report is also written to build/demo/report.
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -134,9 +135,9 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
 
 def _sources(folder: Path) -> dict[str, tuple[Path, str]]:
     """Build the three data sets from the catalogue's recipes."""
-    _recipe("digits")(folder / "digits")
+    _recipe("digits/recipe.py").build(folder / "digits")
     crowd = folder / "sp_amt.parquet"
-    _recipe("sp_amt")(crowd)
+    _recipe("crowd.py").build("sp_amt", crowd)
     return {
         "images": (folder / "digits" / "images", "Handwritten digits, images"),
         "table": (folder / "digits" / "table", "Handwritten digits, table"),
@@ -144,19 +145,14 @@ def _sources(folder: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-def _recipe(name: str) -> Callable[[Path], Any]:
-    """Return the `build` function of a recipe; datasets/ is no package."""
-    path = ROOT / "datasets" / name / "recipe.py"
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+def _recipe(script: str) -> ModuleType:
+    """Return a recipe as a module; datasets/ is no package."""
+    path = ROOT / "datasets" / script
+    spec = importlib.util.spec_from_file_location("recipe", path)
     assert spec is not None and spec.loader is not None  # the file is there
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
-    build: Callable[[Path], Any] = module.build
-    return build
+    spec.loader.exec_module(module)
+    return module
 
 
 def _sell(

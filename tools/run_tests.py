@@ -99,8 +99,8 @@ def main() -> int:
 
 def _build_kubo() -> None:
     """Build Kubo now, if it must be: within a test its minutes would run into the time limit."""
+    from tests.utils.kubo_daemon import kubo_binary
     from truthmark.errors import ConfigError
-    from truthmark.testing.kubo import kubo_binary
 
     def show(done: int, total: int) -> None:
         if done % 100 == 0 or done == total:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.utils.fault_proxy import Fault, FaultProxy, heal_after
+from tests.utils.kubo_daemon import KuboProcess
 from truthmark.cid import CID
 from truthmark.errors import StorageError, TruthmarkError
 from truthmark.storage import LocalStore, MultiStore, Storage
 from truthmark.storage.gateway import GatewayStore
 from truthmark.storage.kubo import KuboStore
 from truthmark.storage.serve import GatewayServer
-from truthmark.testing.kubo import KuboProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'strict' parameter is no longer")
 

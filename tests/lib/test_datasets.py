@@ -55,12 +55,12 @@ def source_of(name: str) -> Path:
 
 def build_crowd(name: str, target: Path) -> pa.Table:
     source = source_of(name)
-    build = load_recipe(name).build
-    return build(target) if ENTRIES[name]["shipped"] else build(source, target)
+    return load_recipe(name).build(name, target, None if ENTRIES[name]["shipped"] else source)
 
 
 def run_recipe(name: str, *arguments: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, CATALOGUE / ENTRIES[name]["recipe"], *arguments]
+    named = [name] if name in CROWD else []
+    command = [sys.executable, CATALOGUE / ENTRIES[name]["recipe"], *named, *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
@@ -93,7 +93,7 @@ def test_catalogue__folders__one_entry_each_with_card_and_recipe() -> None:
     folders = {path.name for path in CATALOGUE.glob("[!._]*") if path.is_dir()}
     assert folders == set(ENTRIES)
     for name, entry in ENTRIES.items():
-        assert entry["recipe"] == f"{name}/recipe.py"
+        assert entry["recipe"] == ("crowd.py" if name in CROWD else f"{name}/recipe.py")
         assert (CATALOGUE / entry["recipe"]).is_file()
         assert (CATALOGUE / name / "README.md").is_file()
     assert not list(CATALOGUE.rglob("__init__.py"))
@@ -103,7 +103,8 @@ def test_catalogue__folders__one_entry_each_with_card_and_recipe() -> None:
 def test_catalogue__files_in_a_folder__are_those_listed(name: str) -> None:
     present = {path.name for path in (CATALOGUE / name).iterdir()} - {"__pycache__"}
     shipped = {*ENTRIES[name]["files"], "NOTICE"} if ENTRIES[name]["shipped"] else set()
-    assert present == {"README.md", "recipe.py", *shipped}
+    own = set() if name in CROWD else {"recipe.py"}
+    assert present == {"README.md", *own, *shipped}
 
 
 @pytest.mark.parametrize("name", CROWD)
@@ -195,7 +196,7 @@ def test_crowd_majority_vote__given_files__is_the_baseline_of_the_catalogue(
     name: str, tmp_path: Path
 ) -> None:
     table = build_crowd(name, tmp_path / "table.parquet")
-    accuracy = load_recipe(name).crowd.majority_vote_accuracy(table)
+    accuracy = load_recipe(name).majority_vote_accuracy(table)
     assert round(float(accuracy * 100), 2) == ENTRIES[name]["majority_vote_percent"]
     assert accuracy == _majority_vote(table.to_pandas())
 
@@ -211,7 +212,7 @@ def test_crowd_majority_vote__ties__are_split() -> None:
     )
     # a: one of two leaders, b: right, c: wrong, d: no truth.
     expected = (Fraction(1, 2) + 1 + 0) / 3
-    assert load_recipe("sp_amt").crowd.majority_vote_accuracy(table) == expected
+    assert load_recipe("sp_amt").majority_vote_accuracy(table) == expected
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -243,20 +244,20 @@ def test_crowd_build__file_changed_by_one_byte__is_refused(file_name: str, tmp_p
     recipe = load_recipe("sp_amt")
     source, target = tmp_path / "source", tmp_path / "out" / "table.parquet"
     shutil.copytree(CATALOGUE / "sp_amt", source)
-    recipe.crowd.build("sp_amt", source, target)
+    recipe.build("sp_amt", target, source)
     target.unlink()
     data = bytearray((source / file_name).read_bytes())
     data[-2] ^= 1
     (source / file_name).write_bytes(data)
-    with pytest.raises(recipe.crowd.RecipeError, match=rf"{file_name} has SHA-256 .* get the file"):
-        recipe.crowd.build("sp_amt", source, target)
+    with pytest.raises(recipe.RecipeError, match=rf"{file_name} has SHA-256 .* get the file"):
+        recipe.build("sp_amt", target, source)
     assert not list(target.parent.iterdir())
 
 
 def test_crowd_build__folder_without_the_files__is_refused(tmp_path: Path) -> None:
     recipe = load_recipe("ms")
-    with pytest.raises(recipe.crowd.RecipeError, match="is not there: name the folder"):
-        recipe.build(tmp_path, tmp_path / "table.parquet")
+    with pytest.raises(recipe.RecipeError, match="is not there: name the folder"):
+        recipe.build("ms", tmp_path / "table.parquet", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -264,8 +265,8 @@ def test_crowd_build__target_exists__is_left_alone(tmp_path: Path) -> None:
     recipe = load_recipe("sp_amt")
     target = tmp_path / "table.parquet"
     target.write_text("mine")
-    with pytest.raises(recipe.crowd.RecipeError, match="already there"):
-        recipe.build(target)
+    with pytest.raises(recipe.RecipeError, match="already there"):
+        recipe.build("sp_amt", target)
     assert target.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -280,7 +281,7 @@ def test_crowd_build__writing_fails__leaves_nothing(
     recipe = load_recipe("sp_amt")
     monkeypatch.setattr(pq, "write_table", fill_the_disk)
     with pytest.raises(OSError, match="no space left"):
-        recipe.build(tmp_path / "table.parquet")
+        recipe.build("sp_amt", tmp_path / "table.parquet")
     assert not list(tmp_path.iterdir())
 
 
@@ -386,6 +387,13 @@ def test_script__recipe_given_a_folder__runs(tmp_path: Path) -> None:
     done = run_recipe("cf", source_of("cf"), Path("cf.parquet"), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert pq.read_metadata(tmp_path / "cf.parquet").num_rows == ENTRIES["cf"]["rows"]
+
+
+def test_script__no_crowd_set__names_the_recipe_to_run(tmp_path: Path) -> None:
+    command = [sys.executable, CATALOGUE / "crowd.py", "digits", "x.parquet"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: digits is no crowd set: run digits/recipe.py\n"
 
 
 def test_script__wrong_input__says_so_in_one_line(tmp_path: Path) -> None:

@@ -758,13 +758,13 @@ def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(harness: MarketHa
     token, session = harness.token, harness.session("buyer2")
     before = wealth(session, token)
     for point, sale in sales.items():
-        known = len(session.vault.purchase_keys())
+        known = len(session.vault.names("purchase-key"))
         with delivering(harness, sale):
             process = start_buyer(harness.net, "buyer2", sale.version.ref, PLENTY, point)
             process.join(120)
             assert process.exitcode == -9, point
             # Whatever may yet be paid for has its key on the disk.
-            kept = len(session.vault.purchase_keys())
+            kept = len(session.vault.names("purchase-key"))
             assert kept - known == (point not in ("after fetching", "before the key is kept")), (
                 point
             )
@@ -859,7 +859,7 @@ def test_load__home_lost__the_wallet_alone_opens_it_again(
     with other_machine(harness, "buyer", "elsewhere") as session:
         with truthmark.load(sale.version.ref, session=session) as data:
             assert len(data.to_pandas()) == 100
-        assert len(session.vault.purchase_keys()) == 1
+        assert len(session.vault.names("purchase-key")) == 1
     assert len(bought(harness, sale)) == 1
 
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Kubo daemons: two that exchange blocks, one that dies, and what it says of itself."""
+"""Real Kubo daemons: two that exchange blocks, one that dies, one that reads our archives."""
 
 import random
 from pathlib import Path
 
 import pytest
 
+from tests.utils.kubo_daemon import KuboProcess, start_kubo
 from truthmark.cid import EMPTY_CID, cid_of_file
 from truthmark.errors import BlockNotFoundError, StorageUnavailableError
-from truthmark.storage import LocalStore, MultiStore
+from truthmark.storage import LocalStore, export_car
 from truthmark.storage.gateway import GatewayStore
 from truthmark.storage.kubo import KuboStore
-from truthmark.testing.kubo import KuboProcess, start_kubo
 
 pytestmark = [
     pytest.mark.kubo,
@@ -67,25 +67,16 @@ def test_pin__nobody_has_it__given_up_in_time(kubo: KuboProcess, tmp_path: Path)
         store.pin(cid)
 
 
-def test_publish__only_local_has_it__kubo_gets_it(kubo: KuboProcess, tmp_path: Path) -> None:
+def test_export_car__the_ipfs_program__imports_it(kubo: KuboProcess, tmp_path: Path) -> None:
+    data = random.Random(12).randbytes(500_000)
     local = LocalStore(tmp_path / "store")
-    with KuboStore(kubo.api, timeout=5) as daemon, MultiStore([local, daemon]) as joined:
-        cid = joined.put(random.Random(12).randbytes(500_000), chunk=4096)
-        assert not daemon.has(cid)
-        joined.publish(cid)
+    cid = local.put(data, chunk=4096)
+    export_car(local, cid, tmp_path / "file.car")
+    kubo.run("dag", "import", "--pin-roots", str(tmp_path / "file.car"))
+    with KuboStore(kubo.api, timeout=5) as daemon:
+        assert daemon.has(cid)
         assert cid in daemon.pins()
-        assert [replica.stat.complete for replica in joined.replicas(cid)] == [True, True]
-
-
-def test_info_connect__two_daemons__peers(kubo_pair: tuple[KuboProcess, KuboProcess]) -> None:
-    first, second = kubo_pair
-    with KuboStore(first.api) as store:
-        store.connect(second.swarm_addresses()[0])
-        info = store.info()
-    assert info.peer_id == first.peer_id
-    assert info.peers == 1
-    assert int(info.version.split(".")[1]) >= 40
-    assert 0 < info.repo_size < info.repo_limit
+        assert daemon.read_range(cid, 0, len(data)) == data
 
 
 def test_daemon__killed_and_started_again__keeps_what_was_pinned(

@@ -151,23 +151,22 @@ class AppMarket:
         """Return a crowd-labelled table of the catalogue as a Parquet file."""
         path = self.sources / f"{name}.parquet"
         if not path.exists():
-            self._recipe(name)(path)
+            self._recipe("crowd.py").build(name, path)
         return path
 
     def digits(self) -> Path:
         """Return the handwritten digits as an image folder."""
         folder = self.sources / "digits"
         if not folder.exists():
-            self._recipe("digits")(folder)
+            self._recipe("digits/recipe.py").build(folder)
         return folder / "images"
 
-    def _recipe(self, name: str) -> Any:
-        path = ROOT / "datasets" / name / "recipe.py"
-        spec = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+    def _recipe(self, script: str) -> Any:
+        spec = importlib.util.spec_from_file_location("recipe", ROOT / "datasets" / script)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.build
+        return module
 
 
 def _waiting(session: Session, slot: CustodySlot) -> list[Purchase]:

@@ -44,7 +44,7 @@ def pack(source: Any, target: Path, **options: Any) -> tuple[packer.Packed, byte
 def reopened(source: Any, folder: Path, **options: Any) -> Any:
     """Pack, verify, and return the open container."""
     packed, cek = pack(source, folder / "packed", **options)
-    assert verify(folder / "packed", digest=packed.manifest_digest, root=packed.root).holds
+    assert verify(folder / "packed", digest=packed.manifest.digest, root=packed.root).holds
     return open_container(folder / "packed", cek=cek)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from truthmark.cid import CID, DAG_PB, raw_cid
 from truthmark.errors import BlockNotFoundError
-from truthmark.storage.block_storage import BlockStorage
+from truthmark.storage.block_storage import Storage
 
 FILE = b"\x08\x02"  # UnixFS Data.Type = File
 
@@ -48,7 +48,7 @@ def leaf_cid(data: bytes) -> CID:
     return raw_cid(hashlib.sha256(data).digest())
 
 
-class MemoryStore(BlockStorage):
+class MemoryStore(Storage):
     """Blocks in a dictionary; `asked` counts what was read, `fail_after` makes it break."""
 
     name = "memory"
@@ -64,7 +64,7 @@ class MemoryStore(BlockStorage):
         self.held[cid] = data
         return cid
 
-    def take(self, source: BlockStorage, cid: CID) -> CID:
+    def take(self, source: Storage, cid: CID) -> CID:
         """Copy the tree `cid` from another storage."""
         self.held.update(source.blocks(cid))
         return cid

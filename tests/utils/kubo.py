@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.utils.kubo_daemon import KuboProcess, kubo_binary, start_kubo
 from truthmark.errors import ConfigError
-from truthmark.testing.kubo import KuboProcess, kubo_binary, start_kubo
 
 
 @pytest.fixture(scope="session")

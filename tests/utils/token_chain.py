@@ -44,7 +44,7 @@ def compile_vyper(name: str, source: str) -> Artifact:
 
 
 def bare_profile(*urls: str, **changes: Any) -> ChainProfile:
-    values = {"confirmations": 1, "block_time": 0.2, "block_hashes": "local", **changes}
+    values = {"confirmations": 1, "block_time": 0.2, **changes}
     return ChainProfile("test", 31337, urls, **values)
 
 

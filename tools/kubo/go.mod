@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The pinned IPFS daemon. Built by truthmark/testing/kubo.py; go.sum fixes every source byte.
+// The pinned IPFS daemon. Built by tests/utils/kubo_daemon.py; go.sum fixes every source byte.
 module truthmark/tools/kubo
 
 go 1.26.5

@@ -86,11 +86,6 @@ class Packed:
         return f"<Packed {self.folder}: {self.manifest.size:,} bytes in {self.count} shards>"
 
     @property
-    def manifest_digest(self) -> bytes:
-        """SHA-256 of the manifest, as it stands on chain."""
-        return self.manifest.digest
-
-    @property
     def root(self) -> bytes:
         """Root of the tree over all shards."""
         return self.manifest.root

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from platformdirs import user_data_path
 
@@ -17,7 +17,6 @@ from truthmark.config.files import write_atomically
 from truthmark.config.units import format_units, parse_units, to_checksum_address
 from truthmark.errors import ConfigError, did_you_mean
 
-BlockHashes = Literal["proposer", "sequencer", "local"]
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
 `sequencer`, a single operator at will; `local`, whoever runs the development chain."""
 
@@ -89,7 +88,6 @@ class ChainProfile:
         tokens: Those that may be written by symbol.
         confirmations: Blocks, its own included, after which a transaction counts as final.
         block_time: Seconds between blocks, for pauses between questions only.
-        block_hashes: Who could bend a block's hash.
         windows: Presets for listings, by name.
         native_symbol: Of what gas is paid in, which has 18 decimals.
     """
@@ -101,7 +99,6 @@ class ChainProfile:
     tokens: tuple[TokenInfo, ...] = ()
     confirmations: int = 12
     block_time: float = 12.0
-    block_hashes: BlockHashes = "proposer"
     windows: Mapping[str, Windows] = field(default_factory=lambda: dict(STANDARD_WINDOWS))
     native_symbol: str = "ETH"
     genesis: str | None = None

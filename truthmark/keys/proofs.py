@@ -102,22 +102,6 @@ def prove_dataset_key(
     )
 
 
-def verify_dataset_key(
-    dataset_key: Point,
-    proof: KnowledgeProof,
-    *,
-    chain_id: int,
-    registry: str,
-    seller: str,
-    terms_id: bytes,
-) -> bool:
-    """Whether `proof` shows that `seller` knows the secret of `dataset_key`, for these terms."""
-    context = dataset_key_context(
-        chain_id=chain_id, registry=registry, seller=seller, terms_id=terms_id
-    )
-    return verify_knowledge(dataset_key, context, proof)
-
-
 def prove_buyer_key(
     secret: int, *, chain_id: int, market: str, custody_id: bytes, buyer: str, salt: bytes
 ) -> KnowledgeProof:
@@ -128,23 +112,6 @@ def prove_buyer_key(
             chain_id=chain_id, market=market, custody_id=custody_id, buyer=buyer, salt=salt
         ),
     )
-
-
-def verify_buyer_key(
-    buyer_key: Point,
-    proof: KnowledgeProof,
-    *,
-    chain_id: int,
-    market: str,
-    custody_id: bytes,
-    buyer: str,
-    salt: bytes,
-) -> bool:
-    """Whether `proof` shows that `buyer` knows the logarithm of `buyer_key`, for this purchase."""
-    context = buyer_key_context(
-        chain_id=chain_id, market=market, custody_id=custody_id, buyer=buyer, salt=salt
-    )
-    return verify_knowledge(buyer_key, context, proof)
 
 
 def prove_knowledge(secret: int, context: bytes) -> KnowledgeProof:
@@ -165,14 +132,6 @@ def prove_knowledge(secret: int, context: bytes) -> KnowledgeProof:
         response = (nonce + challenge * secret) % N
         if challenge != 0:
             return KnowledgeProof(challenge, response)
-
-
-def verify_knowledge(point: Point, context: bytes, proof: KnowledgeProof) -> bool:
-    """Whether `proof` shows that its author knows the logarithm of `point`, as a contract would."""
-    if not is_valid(point) or not _are_scalars(proof.challenge, proof.response):
-        return False
-    commitment = subtract(multiply(proof.response), multiply(proof.challenge, point))
-    return proof.challenge == _knowledge_challenge(context, point, commitment)
 
 
 def prove_delivery(statement: DeliveryStatement, share: int) -> tuple[Point, Proof]:
@@ -247,15 +206,6 @@ def complete_proof(
     return Proof(
         challenge, response, scaled_base, scaled_part, slope(scaled_base, negate(scaled_part))
     )
-
-
-def verify_delivery(statement: DeliveryStatement, part: Point, proof: Proof) -> bool:
-    """Whether a contract takes this delivery: the proof holds and the witnesses are right."""
-    try:
-        expected = complete_proof(statement, part, proof.challenge, proof.response)
-    except ProofError:
-        return False
-    return proof == expected
 
 
 def _are_scalars(challenge: int, response: int) -> bool:

@@ -95,11 +95,6 @@ def new_salt() -> bytes:
     return secrets.token_bytes(32)
 
 
-def receipt_digest(buyer: str, price: int, salt: bytes) -> bytes:
-    """Return the hash that stands for buyer, price paid and salt, 32 bytes."""
-    return hash_words(buyer, price, salt)
-
-
 def purchase_id(custody_id: bytes, base: Point, receipt_digest: bytes) -> bytes:
     """Return the id of the purchase with U = `base` in a custody, 32 bytes."""
     return hash_words(custody_id, base, receipt_digest)

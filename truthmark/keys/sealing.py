@@ -57,11 +57,6 @@ class ShareContext:
         )
 
 
-def new_encryption_key() -> bytes:
-    """Return a fresh X25519 private key, 32 bytes."""
-    return X25519PrivateKey.generate().private_bytes_raw()
-
-
 def encryption_public_key(private_key: bytes) -> bytes:
     """Return the 32 bytes that a validator registers.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where secrets are kept: sellers' secrets, purchase keys, custodians' shares, encryption keys.
+"""Where secrets are kept: sellers' secrets, purchase keys, custodians' shares.
 
 One file an entry, written once, fsynced, and never replaced; so a kill at any moment leaves every
 entry that `put` returned from, whole, and nobody loses a secret to a later one. Whoever sends
@@ -25,7 +25,6 @@ from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, multiply, require_valid
 from truthmark.keys.files import make_private_folder, read_limited, write_new
 from truthmark.keys.purchase import PurchaseKey
-from truthmark.keys.sealing import encryption_public_key
 from truthmark.types import Point
 
 Record = dict[str, Any]
@@ -178,17 +177,6 @@ class Vault:
         record = self.find("purchase-key", _purchase_name(chain_id, market, salt))
         return None if record is None else PurchaseKey.from_record(record)
 
-    def purchase_keys(self) -> list[PurchaseKey]:
-        """Return the keys of all purchases.
-
-        Raises:
-            KeysError: An entry is damaged.
-        """
-        return [
-            PurchaseKey.from_record(self.get("purchase-key", name))
-            for name in self.names("purchase-key")
-        ]
-
     def put_share(self, share: int, custody_id: bytes, custodian: int) -> None:
         """Keep a custodian's share; before custody is accepted.
 
@@ -212,28 +200,6 @@ class Vault:
         """
         record = self.find("share", _share_name(custody_id, custodian))
         return None if record is None else _checked_scalar(record, share_key, "share")
-
-    def put_encryption_key(self, private_key: bytes) -> bytes:
-        """Keep an X25519 private key; returns the public one, to register.
-
-        Raises:
-            KeysError: It is no such key, or it cannot be kept.
-        """
-        public_key = encryption_public_key(private_key)
-        self.put("encryption-key", public_key.hex(), {"secret": private_key.hex()})
-        return public_key
-
-    def encryption_key(self, public_key: bytes) -> bytes:
-        """Return the private key of a registered X25519 key.
-
-        Raises:
-            KeysError: The vault does not have it, or the entry is damaged.
-        """
-        record = self.get("encryption-key", public_key.hex())
-        private_key = _bytes32(record)
-        if encryption_public_key(private_key) != public_key:
-            raise KeysError("the vault's encryption key is damaged; restore a backup")
-        return private_key
 
     def mark_repeatable(self, account: str) -> None:
         """Remember that a wallet answered twice alike (see `purchase.derive_key`).

@@ -174,11 +174,6 @@ def share_keys_hash(share_keys: Sequence[Point]) -> bytes:
     return hash_words(0x20, len(share_keys), *share_keys)
 
 
-def acceptance_hash(share_key: Point, threshold: int, inspection_seconds: int) -> bytes:
-    """Return what the registry stores when a custodian accepts."""
-    return hash_words(share_key, threshold, inspection_seconds)
-
-
 def parts_hash(parts: Mapping[int, Point]) -> int:
     """Return the 192 bits that the market stores of delivered parts.
 

@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every storage can do, and the checks that none of them may skip.
-
-A storage answers with bytes from somewhere else. Whatever it says, a block counts only once its
-SHA-256 is that of the CID, and a file only within the limits of this module.
-"""
+"""What every storage can do."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 from truthmark.cid import CID, DEFAULT_CHUNK_SIZE, EMPTY_CID
-from truthmark.errors import BlockMismatchError, ConfigError, LimitError, StorageError
-from truthmark.hashing import sha256
+from truthmark.errors import ConfigError, StorageError
+from truthmark.storage.dag import leaf_bytes, parse_node, visit, walk
+from truthmark.storage.fetch import fetch_file, read_ahead
+from truthmark.storage.limits import MAX_FILE, check_block
 from truthmark.types import Progress
-
-MAX_BLOCK: Final = 1 << 21
-"""Bytes of the largest block that is taken; also the largest that Kubo nodes exchange."""
-
-MAX_FILE: Final = 1 << 42
-"""Bytes of the largest file that is read where the caller states no smaller limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,121 +40,20 @@ class Stat:
         return self.local_blocks == self.blocks
 
 
-@runtime_checkable
-class Storage(Protocol):
+class Storage(ABC):
     """Content-addressed files: local folder, Kubo node, gateways, or several of them.
+
+    Everything follows from being able to read a block: files, ranges, trees, limits.
 
     Every method raises `StorageUnavailableError` where the storage does not answer,
     `BlockNotFoundError` where it lacks a block, `BlockMismatchError` where it sends other bytes,
     and `LimitError` or `MalformedError` where a tree breaks the limits or the format.
+
+    Attributes:
+        name: How messages call it.
+        writable: Whether `put`, `put_block`, `pin` and `unpin` work.
+        workers: How many blocks are worth asking for at once.
     """
-
-    name: str
-    """How messages call it."""
-    writable: bool
-    """Whether `put`, `put_block`, `pin` and `unpin` work."""
-    workers: int
-    """How many blocks are worth asking for at once."""
-
-    def put(
-        self,
-        source: Path | bytes,
-        *,
-        chunk: int = DEFAULT_CHUNK_SIZE,
-        pin: bool = True,
-        progress: Progress | None = None,
-    ) -> CID:
-        """Store a file in chunks of `chunk` bytes and return its CID, the same everywhere."""
-        ...
-
-    def get(
-        self,
-        cid: CID,
-        dest: Path,
-        *,
-        progress: Progress | None = None,
-        resume: bool = True,
-        max_size: int = MAX_FILE,
-    ) -> None:
-        """Write the file to `dest`, which appears only when every block was checked."""
-        ...
-
-    def read_block(self, cid: CID) -> bytes:
-        """Return one block, checked."""
-        ...
-
-    def put_block(self, cid: CID, data: bytes) -> None:
-        """Store one block, unpinned."""
-        ...
-
-    def has_block(self, cid: CID) -> bool:
-        """Return whether this storage holds the block itself, without asking others."""
-        ...
-
-    def read_range(self, cid: CID, offset: int, length: int) -> bytes:
-        """Return bytes of a file, fetching only the blocks that hold them."""
-        ...
-
-    def blocks(self, cid: CID) -> Iterator[tuple[CID, bytes]]:
-        """Yield every distinct block of the tree once, parents before children."""
-        ...
-
-    def pin(self, cid: CID, *, progress: Progress | None = None) -> None:
-        """Keep the whole file from now on, fetching what is missing."""
-        ...
-
-    def unpin(self, cid: CID) -> None:
-        """Stop keeping it; harmless if it is not pinned."""
-        ...
-
-    def pins(self) -> list[CID]:
-        """Return the roots that are kept, in the order of their texts."""
-        ...
-
-    def has(self, cid: CID) -> bool:
-        """Return whether this storage holds every block of the tree itself."""
-        ...
-
-    def stat(self, cid: CID) -> Stat:
-        """Return size, blocks and pin state of a file."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections and files; the storage cannot be used afterwards."""
-        ...
-
-
-def check_block(cid: CID, data: bytes, source: str) -> bytes:
-    """Return `data` if it is the block of `cid`.
-
-    Raises:
-        LimitError: it is larger than any block may be.
-        BlockMismatchError: its SHA-256 is another.
-    """
-    if len(data) > MAX_BLOCK:
-        raise LimitError(
-            f"{source}: block {cid} is over {MAX_BLOCK} bytes; do not use this source for it"
-        )
-    if sha256(data) != cid.digest:
-        raise BlockMismatchError(
-            f"{source}: sent other bytes than those of block {cid}; use another source"
-        )
-    return data
-
-
-def check_chunk(chunk: int) -> int:
-    """Return `chunk` if blocks of so many bytes can be stored and exchanged.
-
-    Raises:
-        ConfigError: they cannot.
-    """
-    if not 1 <= chunk <= MAX_BLOCK:
-        raise ConfigError(f"storage: chunk of {chunk} bytes; use 1 to {MAX_BLOCK}")
-    return chunk
-
-
-class BlockStorage(ABC):
-    """Everything that follows from being able to read a block: files, ranges, trees, limits."""
 
     name: str
     writable: bool = False
@@ -188,7 +79,7 @@ class BlockStorage(ABC):
         pin: bool = True,
         progress: Progress | None = None,
     ) -> CID:
-        """Store a file and return its CID."""
+        """Store a file in chunks of `chunk` bytes and return its CID, the same everywhere."""
         raise self._read_only()
 
     def put_block(self, cid: CID, data: bytes) -> None:
@@ -200,7 +91,7 @@ class BlockStorage(ABC):
         raise self._read_only()
 
     def unpin(self, cid: CID) -> None:
-        """Stop keeping it; harmless if it is not pinned."""
+        """Stop keeping the file; harmless if it is not pinned."""
         raise self._read_only()
 
     def _read_only(self) -> StorageError:
@@ -226,20 +117,18 @@ class BlockStorage(ABC):
         resume: bool = True,
         max_size: int = MAX_FILE,
     ) -> None:
-        """Write the file to `dest`; see `truthmark.storage.fetch.fetch_file`."""
-        from truthmark.storage.fetch import fetch_file
+        """Write the file to `dest`, which appears only when every block was checked.
 
+        See `truthmark.storage.fetch.fetch_file`.
+        """
         fetch_file(self, cid, dest, progress=progress, resume=resume, max_size=max_size)
 
     def read_range(self, cid: CID, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset`, fewer at the end of the file.
+        """Return `length` bytes from `offset`, fewer at the end; fetch only what holds them.
 
         Raises:
             ConfigError: a negative offset or length.
         """
-        from truthmark.storage.dag import leaf_bytes, walk
-        from truthmark.storage.fetch import read_ahead
-
         if offset < 0 or length < 0:
             raise ConfigError(f"storage: no bytes {offset}+{length}; use positive numbers")
         leaves = walk(self.read_block, cid, start=offset, stop=offset + length).leaves
@@ -251,8 +140,6 @@ class BlockStorage(ABC):
 
     def blocks(self, cid: CID) -> Iterator[tuple[CID, bytes]]:
         """Yield every distinct block of the tree once, parents before children."""
-        from truthmark.storage.dag import visit
-        from truthmark.storage.fetch import read_ahead
 
         def read(found: tuple[CID, bytes | None]) -> bytes:
             return self.read_block(found[0]) if found[1] is None else found[1]
@@ -268,7 +155,6 @@ class BlockStorage(ABC):
 
     def has(self, cid: CID) -> bool:
         """Return whether this storage holds every block of the tree itself."""
-        from truthmark.storage.dag import visit
 
         def read_held(wanted: CID) -> bytes:
             if not self.has_block(wanted):
@@ -285,8 +171,6 @@ class BlockStorage(ABC):
 
     def stat(self, cid: CID) -> Stat:
         """Return size, blocks and pin state of a file."""
-        from truthmark.storage.dag import parse_node, visit
-
         seen: set[CID] = set()
         held = size = 0
         for block_cid, node in visit(self.read_block, cid):

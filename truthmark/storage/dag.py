@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from truthmark.cid import CID, MAX_LINKS, RAW
 from truthmark.errors import LimitError, MalformedError
-from truthmark.storage.block_storage import MAX_BLOCK, MAX_FILE
+from truthmark.storage.limits import MAX_BLOCK, MAX_FILE
 
 MAX_DEPTH: Final = 8
 """Levels of inner nodes; four hold 4 TiB in blocks of 4 KiB."""

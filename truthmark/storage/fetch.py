@@ -22,8 +22,8 @@ from typing import Final, Protocol, TypeVar
 from truthmark.cid import CID, RAW
 from truthmark.errors import MalformedError, StorageError
 from truthmark.hashing import sha256
-from truthmark.storage.block_storage import MAX_BLOCK, MAX_FILE, check_block
 from truthmark.storage.dag import Leaf, Walk, leaf_bytes, walk
+from truthmark.storage.limits import MAX_BLOCK, MAX_FILE, check_block
 from truthmark.types import Progress
 
 _T = TypeVar("_T")

@@ -23,7 +23,8 @@ from truthmark.errors import (
     LimitError,
     StorageUnavailableError,
 )
-from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, check_block
+from truthmark.storage.block_storage import Storage
+from truthmark.storage.limits import MAX_BLOCK, check_block
 
 _ROUNDS: Final = 4
 _PAUSE_SECONDS: Final = 0.5  # after the first round; doubled each time
@@ -36,7 +37,7 @@ _HEADERS: Final = {"Accept": "application/vnd.ipld.raw", "Accept-Encoding": "ide
 _T = TypeVar("_T")
 
 
-class GatewayStore(BlockStorage):
+class GatewayStore(Storage):
     """Reads from HTTP gateways.
 
     Usage example::

@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
@@ -29,8 +28,9 @@ from truthmark.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, Stat, check_block, check_chunk
+from truthmark.storage.block_storage import Stat, Storage
 from truthmark.storage.dag import parse_node, visit
+from truthmark.storage.limits import MAX_BLOCK, check_block, check_chunk
 from truthmark.types import Progress
 
 _MAX_ANSWER: Final = 1 << 26
@@ -44,26 +44,7 @@ _SLOWEST: Final = 1 << 20
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class KuboInfo:
-    """What a daemon says of itself.
-
-    Attributes:
-        version: e.g. `0.43.0`.
-        peer_id: its libp2p identity.
-        peers: how many nodes it is connected to.
-        repo_size: bytes it holds.
-        repo_limit: bytes it is configured to hold.
-    """
-
-    version: str
-    peer_id: str
-    peers: int
-    repo_size: int
-    repo_limit: int
-
-
-class KuboStore(BlockStorage):
+class KuboStore(Storage):
     """Files at a Kubo daemon.
 
     Usage example::
@@ -272,33 +253,6 @@ class KuboStore(BlockStorage):
             if block == cid:
                 size = len(self.read_block(cid)) if node is None else parse_node(node).size
         return size, len(seen)
-
-    # ------------------------------------------------------------------ the daemon
-
-    def connect(self, address: str) -> None:
-        """Connect the daemon to the node at a multiaddress that ends in `/p2p/<peer id>`."""
-        self._retry(lambda: self._post("/swarm/connect", address))
-
-    def info(self) -> KuboInfo:
-        """Return what the daemon says of itself.
-
-        Raises:
-            StorageUnavailableError: there is no daemon, or something else answers.
-        """
-        version = _json(self._retry(lambda: self._post("/version")))
-        identity = _json(self._retry(lambda: self._post("/id")))
-        peers = _json(self._retry(lambda: self._post("/swarm/peers")))
-        repo = _json(self._retry(lambda: self._post("/repo/stat")))
-        try:
-            return KuboInfo(
-                str(version["Version"]),
-                str(identity["ID"]),
-                len(peers.get("Peers") or ()),
-                int(repo["RepoSize"]),
-                int(repo["StorageMax"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._unavailable("what answers there is no Kubo daemon") from error
 
     def close(self) -> None:
         """Close the connections."""

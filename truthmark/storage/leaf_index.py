@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
 
-from truthmark.storage.block_storage import MAX_BLOCK, MAX_FILE
+from truthmark.storage.limits import MAX_BLOCK, MAX_FILE
 
 _T = TypeVar("_T")
 

@@ -39,10 +39,11 @@ from truthmark.errors import (
     StorageError,
 )
 from truthmark.hashing import sha256
-from truthmark.storage.block_storage import MAX_BLOCK, BlockStorage, check_block, check_chunk
+from truthmark.storage.block_storage import Storage
 from truthmark.storage.dag import visit, walk
 from truthmark.storage.fetch import BlockSource, fetch_file, is_whole, sync_folder
 from truthmark.storage.leaf_index import IndexRow, LeafIndex
+from truthmark.storage.limits import MAX_BLOCK, check_block, check_chunk
 from truthmark.types import Progress
 
 _LINK_FROM: Final = 1 << 20
@@ -51,7 +52,7 @@ _LINK_FROM: Final = 1 << 20
 _FICLONE: Final = 0x40049409  # linux/fs.h
 
 
-class LocalStore(BlockStorage):
+class LocalStore(Storage):
     """Files and blocks in a folder.
 
     Usage example::

@@ -4,7 +4,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +15,10 @@ from truthmark.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from truthmark.storage.block_storage import MAX_FILE, BlockStorage, Stat, Storage
+from truthmark.storage.block_storage import Storage
 from truthmark.storage.dag import walk
 from truthmark.storage.fetch import fetch_file
+from truthmark.storage.limits import MAX_FILE
 from truthmark.storage.local import LocalStore
 from truthmark.types import Progress
 
@@ -26,22 +26,7 @@ _SLOW_SECONDS: Final = 1.0
 _REST_FACTOR: Final = 10.0  # so that at most a tenth of the time is spent in vain
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Whether one storage holds a file.
-
-    Attributes:
-        name: of the storage.
-        stat: what it knows of the file; None if it could not say.
-        reason: why it could not, else empty.
-    """
-
-    name: str
-    stat: Stat | None
-    reason: str
-
-
-class MultiStore(BlockStorage):
+class MultiStore(Storage):
     """Reads from the first storage that has a block, writes to the first that can be written.
 
     What had to be read elsewhere is kept in the local store, if there is one, until its `gc`.
@@ -133,16 +118,6 @@ class MultiStore(BlockStorage):
         roots = {cid for store in self.stores if store.writable for cid in store.pins()}
         return sorted(roots, key=str)
 
-    def replicas(self, cid: CID) -> list[Replica]:
-        """Return what each storage knows of a file."""
-        found = []
-        for store in self.stores:
-            try:
-                found.append(Replica(store.name, store.stat(cid), ""))
-            except StorageError as error:
-                found.append(Replica(store.name, None, str(error)))
-        return found
-
     # ------------------------------------------------------------------ writing
 
     def put(
@@ -164,12 +139,6 @@ class MultiStore(BlockStorage):
         """Keep the file in the first storage that can be written, reading from all."""
         replicate(_Uncached(self), self._first(), cid, progress=progress)
 
-    def publish(self, cid: CID, *, progress: Progress | None = None) -> None:
-        """Keep the file in every storage that can be written."""
-        for store in self.stores:
-            if store.writable:
-                replicate(_Uncached(self), store, cid, progress=progress)
-
     def unpin(self, cid: CID) -> None:
         """Stop keeping it anywhere."""
         for store in self.stores:
@@ -188,7 +157,7 @@ class MultiStore(BlockStorage):
         raise self._read_only()
 
 
-class _Uncached(BlockStorage):
+class _Uncached(Storage):
     """The blocks of a `MultiStore` without its cache: whole files are kept as files."""
 
     def __init__(self, multi: MultiStore) -> None:

@@ -42,7 +42,7 @@ def test_verify__untouched__holds(processes: int, packed: Any) -> None:
     seen: list[tuple[int, int]] = []
     report = verify(
         packed[0].folder,
-        digest=packed[0].manifest_digest,
+        digest=packed[0].manifest.digest,
         root=packed[0].root,
         processes=processes,
         progress=lambda *step: seen.append(step),
@@ -68,7 +68,7 @@ def test_verify__small_file_changed__is_refused(name: str, packed: Any) -> None:
     for offset in range(0, path.stat().st_size, 97):
         flip(path, offset)
         with pytest.raises(CodecError):
-            verify(packed[0].folder, digest=packed[0].manifest_digest)
+            verify(packed[0].folder, digest=packed[0].manifest.digest)
         flip(path, offset)
     assert verify(packed[0].folder).holds
 

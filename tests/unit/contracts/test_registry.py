@@ -32,10 +32,10 @@ from tests.utils.market import (
     world,
 )
 from tests.utils.tokens import deployer
+from truthmark.keys.abi_hash import hash_words
 from truthmark.market.records import (
     CustodyStatus,
     VersionStatus,
-    acceptance_hash,
     obligation_id,
 )
 
@@ -205,7 +205,7 @@ def test_list_version__direct_mode__is_live_at_once_and_locks_nothing(world: Wor
         "is_live": True,
     }
     assert world.custody(listing) == live(listing)
-    assert bytes(world.registry.acceptances(listing.custody_id, 1)) == acceptance_hash(
+    assert bytes(world.registry.acceptances(listing.custody_id, 1)) == hash_words(
         listing.share_keys[0], 1, listing.terms.inspection_seconds
     )
     assert purse(world, world.registry.address) == BOND
@@ -348,7 +348,7 @@ def test_accept__owner_or_operator__locks_stake(world: World, by_operator: bool)
         )
     ]
     assert world.custody(listing) == opened(listing) | {"accepted": 0b10}
-    assert bytes(world.registry.acceptances(listing.custody_id, 2)) == acceptance_hash(
+    assert bytes(world.registry.acceptances(listing.custody_id, 2)) == hash_words(
         listing.share_keys[1], 2, listing.terms.inspection_seconds
     )
     assert bytes(world.registry.acceptances(listing.custody_id, 1)) == bytes(32)

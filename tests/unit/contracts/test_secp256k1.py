@@ -17,6 +17,7 @@ from tests.utils.forgery import (
     mutate_delivery,
     wrong_y,
 )
+from tests.utils.proof_checks import verify_delivery, verify_knowledge
 from truthmark.keys import curve
 from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import INFINITY, G, N, P
@@ -27,8 +28,6 @@ from truthmark.keys.proofs import (
     complete_proof,
     prove_delivery,
     prove_knowledge,
-    verify_delivery,
-    verify_knowledge,
 )
 from truthmark.types import Point
 

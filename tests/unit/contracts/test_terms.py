@@ -9,13 +9,13 @@ import pytest
 
 from tests.utils.contracts import plain
 from tests.utils.tokens import deployer
+from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.curve import G, multiply
 from truthmark.keys.purchase import purchase_id
 from truthmark.market.records import (
     Custody,
     Receipt,
     Terms,
-    acceptance_hash,
     bits,
     custodians_hash,
     obligation_id,
@@ -132,7 +132,7 @@ def test_acceptance_and_obligation__random_values__agree(harness: Any, count: in
     for _ in range(count):
         key, threshold, seconds = point(random), number(random), number(random)
         found = harness.acceptance(tuple(key), threshold, seconds)
-        assert bytes(found) == acceptance_hash(key, threshold, seconds)
+        assert bytes(found) == hash_words(key, threshold, seconds)
         custody_id, index = random.randbytes(32), number(random)
         assert bytes(harness.obligation(custody_id, index)) == obligation_id(custody_id, index)
 

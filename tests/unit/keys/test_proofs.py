@@ -15,6 +15,12 @@ from tests.utils.forgery import (
     forge_without_commitment,
     mutate_delivery,
 )
+from tests.utils.proof_checks import (
+    verify_buyer_key,
+    verify_dataset_key,
+    verify_delivery,
+    verify_knowledge,
+)
 from truthmark.errors import KeysError, ProofError
 from truthmark.keys import curve, proofs
 from truthmark.keys.abi_hash import hash_words
@@ -55,15 +61,15 @@ def delivery():
 @given(scalars)
 def test_prove_dataset_key__any_secret__verifies(secret):
     proof = proofs.prove_dataset_key(secret, **SELLER_CONTEXT)
-    assert proofs.verify_dataset_key(curve.multiply(secret), proof, **SELLER_CONTEXT)
-    assert not proofs.verify_dataset_key(curve.multiply(secret + 1), proof, **SELLER_CONTEXT)
+    assert verify_dataset_key(curve.multiply(secret), proof, **SELLER_CONTEXT)
+    assert not verify_dataset_key(curve.multiply(secret + 1), proof, **SELLER_CONTEXT)
 
 
 @given(scalars)
 def test_prove_buyer_key__any_secret__verifies(secret):
     proof = proofs.prove_buyer_key(secret, **BUYER_CONTEXT)
-    assert proofs.verify_buyer_key(curve.multiply(secret), proof, **BUYER_CONTEXT)
-    assert not proofs.verify_buyer_key(curve.multiply(secret + 1), proof, **BUYER_CONTEXT)
+    assert verify_buyer_key(curve.multiply(secret), proof, **BUYER_CONTEXT)
+    assert not verify_buyer_key(curve.multiply(secret + 1), proof, **BUYER_CONTEXT)
 
 
 OTHER = {
@@ -82,14 +88,14 @@ OTHER = {
 def test_verify_dataset_key__other_context__is_refused(name):
     proof = proofs.prove_dataset_key(7, **SELLER_CONTEXT)
     changed = {**SELLER_CONTEXT, name: OTHER[name]}
-    assert not proofs.verify_dataset_key(curve.multiply(7), proof, **changed)
+    assert not verify_dataset_key(curve.multiply(7), proof, **changed)
 
 
 @pytest.mark.parametrize("name", BUYER_CONTEXT)
 def test_verify_buyer_key__other_context__is_refused(name):
     proof = proofs.prove_buyer_key(7, **BUYER_CONTEXT)
     changed = {**BUYER_CONTEXT, name: OTHER[name]}
-    assert not proofs.verify_buyer_key(curve.multiply(7), proof, **changed)
+    assert not verify_buyer_key(curve.multiply(7), proof, **changed)
 
 
 def test_verify_knowledge__key_made_from_others_points__cannot_be_proven():
@@ -99,8 +105,8 @@ def test_verify_knowledge__key_made_from_others_points__cannot_be_proven():
     x = 1234
     shifted = curve.subtract(curve.multiply(x), base)
     proof = proofs.prove_knowledge(x, bytes(32))
-    assert proofs.verify_knowledge(curve.multiply(x), bytes(32), proof)
-    assert not proofs.verify_knowledge(shifted, bytes(32), proof)
+    assert verify_knowledge(curve.multiply(x), bytes(32), proof)
+    assert not verify_knowledge(shifted, bytes(32), proof)
 
 
 def test_verify_knowledge__challenge_without_the_key__is_refused():
@@ -113,7 +119,7 @@ def test_verify_knowledge__challenge_without_the_key__is_refused():
         pow(challenge, -1, N), curve.subtract(curve.multiply(response), commitment)
     )
     assert curve.subtract(curve.multiply(response), curve.multiply(challenge, fitted)) == commitment
-    assert not proofs.verify_knowledge(fitted, context, KnowledgeProof(challenge, response))
+    assert not verify_knowledge(fitted, context, KnowledgeProof(challenge, response))
 
 
 @pytest.mark.parametrize("secret", [0, N, 2 * N])
@@ -134,7 +140,7 @@ def test_prove_delivery__any_statement__verifies(share, blinding, custodian, pur
     )
     part, proof = proofs.prove_delivery(statement, share)
     assert part == curve.multiply(share * blinding % N)
-    assert proofs.verify_delivery(statement, part, proof)
+    assert verify_delivery(statement, part, proof)
     assert proof == proofs.complete_proof(statement, part, proof.challenge, proof.response)
 
 
@@ -193,7 +199,7 @@ def test_prove_delivery__nonce_that_contracts_refuse__is_drawn_again(delivery, m
     part, proof = proofs.prove_delivery(statement, share)
     assert len(calls) == 2
     assert proof.response != 0
-    assert proofs.verify_delivery(statement, part, proof)
+    assert verify_delivery(statement, part, proof)
 
 
 def test_verify_delivery__thousands_of_mutations__are_refused():
@@ -210,10 +216,10 @@ def test_verify_delivery__thousands_of_mutations__are_refused():
             base=curve.multiply(random.randrange(1, N)),
         )
         deliveries.append((statement, *proofs.prove_delivery(statement, share)))
-        assert proofs.verify_delivery(*deliveries[-1])
+        assert verify_delivery(*deliveries[-1])
     for _ in range(3_000):
         kind, *mutated = mutate_delivery(random, deliveries)
-        assert not proofs.verify_delivery(*mutated), kind
+        assert not verify_delivery(*mutated), kind
 
 
 @pytest.mark.parametrize("how", ["wrong y", "no commitment", "scaled_base", "scaled_part"])

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from truthmark.errors import KeysError, PassphraseError
-from truthmark.keys import curve, sealing
+from truthmark.keys import curve
 from truthmark.keys.curve import N
 from truthmark.keys.purchase import PurchaseKey
 from truthmark.keys.vault import Vault
@@ -38,7 +38,6 @@ def fill(vault: Vault) -> None:
     vault.put_seller_secret(7, title="digits")
     vault.put_purchase_key(purchase_key())
     vault.put_share(9, b"c" * 32, 2)
-    vault.put_encryption_key(b"k" * 32)
     vault.mark_repeatable(BUYER)
 
 
@@ -139,7 +138,7 @@ def test_purchase_key__kept__comes_back_by_chain_market_and_salt(vault):
     assert vault.find_purchase_key(5, MARKET, b"s" * 32) == key
     assert vault.find_purchase_key(6, MARKET, b"s" * 32) is None
     assert vault.find_purchase_key(5, BUYER, b"s" * 32) is None
-    assert vault.purchase_keys() == [key, other]
+    assert vault.find_purchase_key(5, MARKET, b"t" * 32) == other
     with pytest.raises(KeysError, match="old one was kept"):
         vault.put_purchase_key(purchase_key(secret=7))
 
@@ -156,18 +155,6 @@ def test_share__kept__comes_back_where_it_fits_the_share_key(vault):
             vault.put_share(share, b"e" * 32, 1)
 
 
-def test_encryption_key__kept__comes_back_by_its_public_key(vault):
-    private = sealing.new_encryption_key()
-    public = vault.put_encryption_key(private)
-    assert public == sealing.encryption_public_key(private)
-    assert vault.encryption_key(public) == private
-    path = vault.folder / "encryption-key" / f"{public.hex()}.json"
-    for damaged in ('{"secret": "' + "11" * 32 + '"}', '{"secret": 5}', "{}"):
-        path.write_text(damaged)
-        with pytest.raises(KeysError):
-            vault.encryption_key(public)
-
-
 def test_is_repeatable__marked__is_remembered_in_any_case_of_letters(vault):
     assert not vault.is_repeatable(BUYER)
     vault.mark_repeatable(BUYER)
@@ -182,14 +169,14 @@ def test_is_repeatable__marked__is_remembered_in_any_case_of_letters(vault):
 def test_backup__filled_vault__restores_into_an_empty_one(vault, tmp_path):
     fill(vault)
     path = tmp_path / "backup"
-    assert vault.backup(path, "words", **LITTLE) == 5
+    assert vault.backup(path, "words", **LITTLE) == 4
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     other = Vault(tmp_path / "other")
-    assert other.restore(path, "words") == 5
+    assert other.restore(path, "words") == 4
     assert contents(other) == contents(vault)
     assert other.seller_secret(curve.multiply(7)) == 7
     # And again, into what is there already.
-    assert other.restore(path, "words") == 5
+    assert other.restore(path, "words") == 4
     assert contents(other) == contents(vault)
 
 

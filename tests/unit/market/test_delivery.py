@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What custodians and buyers check of a dealing, and whose turn it is."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -18,14 +19,14 @@ from tests.utils.drafts import (
     scalar,
 )
 from tests.utils.offline_market import DOLLAR, address
+from tests.utils.proof_checks import verify_delivery
 from truthmark.errors import KeysError, MalformedError
 from truthmark.hashing import keccak256, sha256
 from truthmark.keys.curve import multiply
-from truthmark.keys.proofs import Proof, verify_delivery
+from truthmark.keys.proofs import Proof
 from truthmark.keys.sealing import (
     ShareContext,
     encryption_public_key,
-    new_encryption_key,
     seal_share,
     write_bundle,
 )
@@ -41,7 +42,7 @@ from truthmark.types import Point
 
 PLACE = Place(5, address(0xC0), address(0xC1))
 WHERE = {"chain_id": 5, "registry": address(0xC0)}
-KEYS = [new_encryption_key() for _ in range(4)]
+KEYS = [os.urandom(32) for _ in range(4)]
 
 
 def listing(**changes: Any) -> Listing:

@@ -25,6 +25,7 @@ from tests.utils.drafts import (
 )
 from tests.utils.drafts import draft_evidence as plain_evidence
 from tests.utils.offline_market import DOLLAR, address
+from tests.utils.proof_checks import verify_buyer_key
 from tests.utils.rpc_server import results, serve
 from truthmark.chain.rpc import RpcClient
 from truthmark.cid import raw_cid
@@ -35,7 +36,6 @@ from truthmark.codec.tree import verify as verify_path
 from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, ProofError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, multiply, negate
-from truthmark.keys.proofs import verify_buyer_key
 from truthmark.keys.purchase import PurchaseKey
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Version

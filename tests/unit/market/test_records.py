@@ -16,7 +16,6 @@ from truthmark.market.records import (
     Custody,
     Receipt,
     Terms,
-    acceptance_hash,
     bits,
     custodians_hash,
     obligation_id,
@@ -95,14 +94,6 @@ def test_custodians_hash__any_list__is_that_of_an_encoded_array(custodians: list
 @given(st.lists(points, max_size=16))
 def test_share_keys_hash__any_list__is_that_of_an_encoded_array(keys: list[Point]) -> None:
     assert share_keys_hash(keys) == keccak256(encode(["(uint256,uint256)[]"], [keys]))
-
-
-@given(points, st.integers(1, 16), st.integers(0, 2**32))
-def test_acceptance_hash__any_values__is_that_of_the_words(
-    key: Point, threshold: int, inspection: int
-) -> None:
-    expected = encode(["uint256"] * 4, [key.x, key.y, threshold, inspection])
-    assert acceptance_hash(key, threshold, inspection) == keccak256(expected)
 
 
 @given(hashes, st.integers(1, 16))

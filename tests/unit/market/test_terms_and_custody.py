@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Terms and dealings as a seller writes them."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,14 @@ from hypothesis import strategies as st
 
 from tests.utils.drafts import scalar
 from tests.utils.offline_market import DOLLAR, address
+from tests.utils.proof_checks import verify_dataset_key
 from truthmark.cid import raw_cid
 from truthmark.codec import Manifest
 from truthmark.config.profile import Windows
 from truthmark.errors import KeysError, MarketError
 from truthmark.hashing import keccak256, sha256
 from truthmark.keys.curve import base_of, multiply
-from truthmark.keys.proofs import verify_dataset_key
-from truthmark.keys.sealing import encryption_public_key, new_encryption_key
+from truthmark.keys.sealing import encryption_public_key
 from truthmark.market.drafts.custody import (
     DIRECT,
     MAX_TIME,
@@ -40,7 +41,7 @@ PLACE: dict[str, Any] = {"chain_id": 5, "registry": address(0xC0)}
 OFFER = CustodyRequest(
     threshold=2, fee=7, keeping_fee=8, lock=9, penalty=3, period_seconds=9_000, max_periods=4
 )
-KEYS = {address(n): new_encryption_key() for n in (9, 3, 6, 1)}
+KEYS = {address(n): os.urandom(32) for n in (9, 3, 6, 1)}
 VALIDATORS = [Validator(a, encryption_public_key(key)) for a, key in KEYS.items()]
 
 

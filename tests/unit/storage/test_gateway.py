@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.utils.cars import blocks_of
 from tests.utils.dags import leaf_cid
 from tests.utils.http_server import Reply, Request, ScriptedServer
 from truthmark.cid import EMPTY_CID
@@ -18,7 +19,7 @@ from truthmark.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from truthmark.storage import LocalStore, gateway, import_car, open_storage
+from truthmark.storage import LocalStore, gateway, open_storage
 from truthmark.storage.gateway import GatewayStore, _seconds
 from truthmark.storage.serve import GatewayServer
 
@@ -210,9 +211,7 @@ def test_gateway_server__raw_and_car__served_with_what_the_specification_wants(
     assert head.headers["Content-Length"] == str(len(by_query.content))
     assert by_query.headers["Etag"] == f'"{cid}.raw"'
     assert by_query.headers["X-Content-Type-Options"] == "nosniff"
-    (tmp_path / "file.car").write_bytes(car.content)
-    other = LocalStore(tmp_path / "other")
-    assert import_car(tmp_path / "file.car", other) == [cid]
+    assert blocks_of(car.content, cid) == list(local.blocks(cid))
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_kubo_store__no_multiaddress__refused(addr: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7", b'{"Hash":', b"\xff\xfe"])
-@pytest.mark.parametrize("call", ["info", "pins", "put"])
+@pytest.mark.parametrize("call", ["pins", "put"])
 def test_any__answer_is_no_kubo_answer__said_so(call: str, body: bytes) -> None:
     with ScriptedServer(lambda _: Reply(body=body)) as server, store_at(server, 0.2) as store:
         with pytest.raises(StorageError) as refused:

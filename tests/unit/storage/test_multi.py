@@ -108,25 +108,6 @@ def test_put__none_writes__refused(far: MemoryStore) -> None:
         MultiStore([far]).put(b"data")
 
 
-def test_publish__two_that_write__both_keep(tmp_path: Path, far: MemoryStore, cid: CID) -> None:
-    first, second = LocalStore(tmp_path / "a"), LocalStore(tmp_path / "b")
-    MultiStore([first, second, far]).publish(cid)
-    assert first.pins() == second.pins() == [cid]
-
-
-def test_replicas__some_hold_it__each_by_name(
-    local: LocalStore, far: MemoryStore, cid: CID
-) -> None:
-    joined = MultiStore([local, far])
-    before = joined.replicas(cid)
-    assert (before[0].stat, before[1].stat.complete) == (None, True)
-    assert "no block" in before[0].reason
-    joined.pin(cid)
-    after = joined.replicas(cid)
-    assert after[0].stat is not None
-    assert (after[0].name, after[0].stat.complete, after[0].stat.pinned) == (local.name, True, True)
-
-
 def test_read_block__all_fail__most_hopeful_kind_and_all_reasons(far: MemoryStore) -> None:
     cid = raw_cid(bytes(32))
     gone = Failing(StorageUnavailableError("gone: does not answer; start it"))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Kubo daemons on loopback, for tests, demos and devnets.
+"""Real Kubo daemons on loopback.
 
 The binary is taken from `TRUTHMARK_KUBO`, from the `PATH`, from the user's cache, or built once
-from the clone's `tools/kubo/go.mod`, where version and every source byte are pinned. An installed
-wheel carries no `go.mod` on purpose: a library should not compile a Go program by itself.
+from `tools/kubo/go.mod`, where version and every source byte are pinned.
 """
 
 import atexit
@@ -28,12 +27,7 @@ PACKAGE: Final = "github.com/ipfs/kubo/cmd/ipfs"
 PROFILES: Final = "test,unixfs-v1-2025"
 OLDEST: Final = (0, 40)  # the first release with the profile unixfs-v1-2025
 START_SECONDS: Final = 60.0
-
-
-def module_dir() -> Path | None:
-    """Return the folder of the clone that pins Kubo, or None outside a clone."""
-    folder = Path(__file__).resolve().parents[2] / "tools" / "kubo"
-    return folder if (folder / "go.sum").is_file() else None
+SOURCE: Final = Path(__file__).resolve().parents[2] / "tools" / "kubo"
 
 
 def kubo_binary(*, build: bool = True, progress: Progress | None = None) -> Path:
@@ -54,19 +48,12 @@ def kubo_binary(*, build: bool = True, progress: Progress | None = None) -> Path
     found = shutil.which("ipfs")
     if found and _version(Path(found)) >= OLDEST:
         return Path(found)
-    source = module_dir()
-    if source is None:
-        raise ConfigError(
-            "kubo: no ipfs 0.40 or newer on the PATH; install Kubo or set TRUTHMARK_KUBO"
-        )
-    target = _cache_dir(source) / "ipfs"
+    target = _cache_dir() / "ipfs"
     if target.is_file():
         return target
     if not build:
-        raise ConfigError(
-            "kubo: not built yet; run `python -m truthmark.testing.kubo` or set TRUTHMARK_KUBO"
-        )
-    _build(source, target, progress)
+        raise ConfigError("kubo: not built yet; run `tools/kubo/build` or set TRUTHMARK_KUBO")
+    _build(target, progress)
     return target
 
 
@@ -77,7 +64,6 @@ class KuboProcess:
         repo: its IPFS_PATH.
         api: multiaddress of its RPC API, e.g. `/ip4/127.0.0.1/tcp/5001`.
         gateway: URL of its HTTP gateway, e.g. `http://127.0.0.1:8080`.
-        peer_id: its libp2p identity.
     """
 
     def __init__(self, binary: Path, repo: Path, process: "subprocess.Popen[bytes]") -> None:
@@ -87,17 +73,11 @@ class KuboProcess:
         self.process = process
         self.api = ""
         self.gateway = ""
-        self.peer_id = str(json.loads((repo / "config").read_text())["Identity"]["PeerID"])
 
     @property
     def url(self) -> str:
         """What `truthmark.storage.open_storage` takes for this daemon."""
         return f"kubo:{self.api}"
-
-    @property
-    def gateway_url(self) -> str:
-        """What `truthmark.storage.open_storage` takes for this daemon's gateway."""
-        return f"gateway:{self.gateway}"
 
     def swarm_addresses(self) -> list[str]:
         """Return the addresses at which other nodes reach this one."""
@@ -254,16 +234,16 @@ def _version(binary: Path) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else (0,)
 
 
-def _cache_dir(source: Path) -> Path:
+def _cache_dir() -> Path:
     import platformdirs
 
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
-        digest.update((source / name).read_bytes())
+        digest.update((SOURCE / name).read_bytes())
     return Path(platformdirs.user_cache_dir("truthmark")) / "kubo" / digest.hexdigest()[:16]
 
 
-def _build(source: Path, target: Path, progress: Progress | None) -> None:
+def _build(target: Path, progress: Progress | None) -> None:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         raise ConfigError(
@@ -277,7 +257,7 @@ def _build(source: Path, target: Path, progress: Progress | None) -> None:
         if progress is not None:
             listed = subprocess.run(
                 [go, "list", "-deps", PACKAGE],
-                cwd=source,
+                cwd=SOURCE,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -287,7 +267,7 @@ def _build(source: Path, target: Path, progress: Progress | None) -> None:
         command = [go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags=-s -w"]
         process = subprocess.Popen(
             [*command, "-o", str(temporary), PACKAGE],
-            cwd=source,
+            cwd=SOURCE,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -301,7 +281,7 @@ def _build(source: Path, target: Path, progress: Progress | None) -> None:
                 if progress is not None and total:
                     progress(min(done, total), total)
             if process.wait():
-                raise ConfigError(f"kubo: building it failed: {last}; see {source / 'go.mod'}")
+                raise ConfigError(f"kubo: building it failed: {last}; see {SOURCE / 'go.mod'}")
             temporary.replace(target)
             if progress is not None and total:
                 progress(total, total)
