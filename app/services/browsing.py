@@ -6,9 +6,9 @@ from decimal import Decimal
 from app import views
 from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_versions, shared_reader
 from app.services.texts import PAGE_SIZE
-from truthmark.cli.output import size
 from truthmark.market.catalogue import Epoch, EpochState, Version
 from truthmark.market.session import Session
+from truthmark.text import format_size
 
 
 def tokens() -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _listing(
         price=show(version.price, terms.token),
         rows=card.rows,
         files=card.files,
-        size=size(card.bytes),
+        size=format_size(card.bytes),
         bond=show(terms.bond, terms.token) if terms.bond else None,
         custody=text,
         is_kept=is_kept,

@@ -20,7 +20,6 @@ from app.services.reading import (
 )
 from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of
 from app.views import Mark
-from truthmark.cli.output import clean, format_time, size
 from truthmark.codec import (
     Container,
     File,
@@ -40,6 +39,7 @@ from truthmark.market.records import (
 )
 from truthmark.market.session import Session
 from truthmark.market.settlement import Settlement, overdue
+from truthmark.text import clean, format_size, format_time
 from truthmark.types import Progress
 
 FIRST_ROWS: Final = 20
@@ -165,7 +165,7 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
         files = [file for file in container.files if not file.is_table]
         return views.Opened(
             tables=tuple(tables),
-            files=tuple((clean(f.path, 200), size(f.size or 0)) for f in files[:_MAX_FILES]),
+            files=tuple((clean(f.path, 200), format_size(f.size or 0)) for f in files[:_MAX_FILES]),
             file_count=len(files),
         )
 

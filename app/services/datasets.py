@@ -9,7 +9,6 @@ import streamlit as st
 from app import views
 from app.services.reading import chain_now, find_version, listed_versions, shared_reader
 from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
-from truthmark.cli.output import clean, duration, format_time, plural, size
 from truthmark.codec import (
     Manifest,
 )
@@ -31,6 +30,7 @@ from truthmark.market.records import (
 )
 from truthmark.market.session import Session
 from truthmark.market.surface import dataset_uri
+from truthmark.text import clean, format_duration, format_size, format_time, plural
 
 _STATUS: Final = {
     VersionStatus.OPEN: "",
@@ -77,7 +77,7 @@ def dataset(ref: str) -> views.Dataset:
         description=paragraphs_of(card["description"]),
         licence=clean(card["licence"], 256) or "unknown",
         status=_STATUS[version.status],
-        size=size(manifest.size) if manifest else "unknown",
+        size=format_size(manifest.size) if manifest else "unknown",
         seller=terms.seller,
         listed=day_of(version.listed_at),
         problem=problem,
@@ -86,8 +86,8 @@ def dataset(ref: str) -> views.Dataset:
         price=price_of(session, quote) if quote else None,
         why_not=why_not,
         listed_price=show(version.price, terms.token),
-        delivery=duration(terms.delivery_seconds),
-        inspection=duration(terms.inspection_seconds),
+        delivery=format_duration(terms.delivery_seconds),
+        inspection=format_duration(terms.inspection_seconds),
         bond=show(terms.bond, terms.token) if terms.bond else None,
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
         custody=_custodies(session, version),
@@ -157,7 +157,8 @@ def _silence(session: Session, quote: Quote) -> str:
     seen = format_time(seller_seen_at(session, quote.version))
     return (
         f"The seller must hand the key over, and was last seen on the chain {seen}. If it does not "
-        f"come within {duration(quote.version.terms.delivery_seconds)}, you take your money back."
+        f"come within {format_duration(quote.version.terms.delivery_seconds)}, you take your money "
+        "back."
     )
 
 

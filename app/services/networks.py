@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from app import views
 from app.services.reading import listed_versions, shared_reader
 from app.services.texts import percent_of, said_of
-from truthmark.cli.output import clean, duration, format_time, plural
 from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.buyer import Buyer
 from truthmark.market.session import Session
+from truthmark.text import clean, format_duration, format_time, plural
 
 _CONTRACTS: Final = {
     "registry": ("Registry", "terms, versions, prices, bonds, custody"),
@@ -67,7 +67,7 @@ def _health(session: Session, lag: int, chain_time: int) -> Iterable[views.Healt
     side = "ahead of" if ahead > 0 else "behind"
     text = "as this machine's"
     if not is_close:
-        text = f"{duration(ahead)} {side} this machine's; deadlines go by the chain's"
+        text = f"{format_duration(ahead)} {side} this machine's; deadlines go by the chain's"
     yield views.Health("Chain time", is_close, text)
 
 
@@ -98,8 +98,8 @@ def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
     stake = profile.contracts["token"].address
     return (
         ("Protocol fee", f"{percent_of(fee)} of the price, at most {percent_of(most)}"),
-        ("Windows of a sale", f"from {duration(low)} to {duration(high)}"),
+        ("Windows of a sale", f"from {format_duration(low)} to {format_duration(high)}"),
         ("One ticket of stake", profile.format_amount(ticket, stake)),
-        ("Stake comes back after", duration(unbonding)),
+        ("Stake comes back after", format_duration(unbonding)),
         ("Counts as final after", plural(profile.confirmations, "block")),
     )

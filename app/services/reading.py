@@ -12,7 +12,6 @@ from typing import Final
 import streamlit as st
 
 from app.services.texts import counts_of
-from truthmark.cli.output import clean
 from truthmark.config.settings import load_settings
 from truthmark.errors import (
     NotForSaleError,
@@ -21,6 +20,7 @@ from truthmark.errors import (
 from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Version
 from truthmark.market.session import Session, open_session
+from truthmark.text import clean
 
 _SUMMARY: Final = 160
 _SEARCHED: Final = 4_000  # characters of a description

@@ -16,9 +16,6 @@ from app.services.accounts import my_session, my_synced_session
 from app.services.browsing import tokens
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
-from truthmark.cli.backups import is_covered, write_backup
-from truthmark.cli.command import State
-from truthmark.cli.output import clean, duration, format_time, size
 from truthmark.codec import (
     CardPolicy,
     Manifest,
@@ -29,6 +26,7 @@ from truthmark.errors import (
     ConfigError,
     NotForSaleError,
 )
+from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing
 from truthmark.market.life import find_signs
 from truthmark.market.records import (
@@ -39,6 +37,7 @@ from truthmark.market.seller import Seller
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
+from truthmark.text import clean, format_duration, format_size, format_time
 from truthmark.types import Progress
 
 
@@ -51,8 +50,8 @@ def sell_options() -> views.SellOptions:
         windows=tuple(
             (
                 name,
-                f"{name}: the key comes within {duration(preset.delivery)}, then "
-                f"{duration(preset.inspection)} to dispute",
+                f"{name}: the key comes within {format_duration(preset.delivery)}, then "
+                f"{format_duration(preset.inspection)} to dispute",
             )
             for name, preset in session.profile.windows.items()
         ),
@@ -150,7 +149,7 @@ def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) 
         title=clean(card["title"], 200),
         description=paragraphs_of(card["description"]),
         licence=clean(card["licence"], 256),
-        size=size(manifest.size),
+        size=format_size(manifest.size),
         counts=counts_of(card),
         tables=tables_of(card),
         skipped=skipped,
@@ -161,17 +160,6 @@ def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) 
 
 def _secret_name(manifest: Manifest) -> str:
     return f"{manifest.public_key.x:064x}"
-
-
-class _TypedPassphrase(State):
-    """What `write_backup` asks for, typed into a page."""
-
-    def __init__(self, home: Path, typed: str) -> None:
-        super().__init__(home)
-        self.typed = typed
-
-    def new_passphrase(self, what: str) -> str:
-        return self.typed
 
 
 def back_up(file: str, passphrase: str) -> int:
@@ -185,7 +173,7 @@ def back_up(file: str, passphrase: str) -> int:
         raise ConfigError("a backup needs a file and a passphrase; choose both")
     session = my_session()
     target = Path(file.strip()).expanduser().absolute()
-    return write_backup(_TypedPassphrase(session.home, passphrase), session.home, target)
+    return write_backup(session.home, target, lambda _: passphrase)
 
 
 def list_packed(

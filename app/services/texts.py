@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import views
-from truthmark.cli.output import clean, format_time
 from truthmark.market.records import (
     BPS,
 )
+from truthmark.text import clean, format_time
 
 PAGE_SIZE: Final = 12
 MAX_TABLES: Final = 10

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.app.conftest import ROOT
 from tests.app.serving import serve
 from tests.utils.app_market import HOSTILE, AppMarket
-from truthmark.cli.output import clean
+from truthmark.text import clean
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 

@@ -33,6 +33,7 @@ from truthmark.errors import (
     StorageError,
     TruthmarkError,
 )
+from truthmark.text import clean, format_duration, format_time
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0x" + "11" * 32
@@ -220,7 +221,7 @@ def test_main__amount_that_is_none__is_told_what_to_write_before_connecting(
 
 
 def test_main__nothing_to_pay__is_told_before_connecting(on_devnet: Person) -> None:
-    on_devnet("fund", "1", "0 TUSD").refused(3, "0 TUSD is nothing")
+    on_devnet("top-up", "1", "0 TUSD").refused(3, "0 TUSD is nothing")
     on_devnet("reprice", "1", "-5 TUSD").refused(USAGE, "amounts cannot be below 0")
     on_devnet("list", ".", "--price", "0 TUSD", "--lock", "0 TUSD").refused(3, "is nothing")
 
@@ -644,7 +645,7 @@ def test_dataset__folder_that_is_none__is_refused(on_devnet: Person, tmp_path: P
     ],
 )
 def test_clean__somebody_elses_text__cannot_act_on_the_terminal(text: str, shown: str) -> None:
-    assert output.clean(text) == shown
+    assert clean(text) == shown
 
 
 def test_echo_json__somebody_elses_text__is_escaped_where_it_could_act_on_the_terminal(
@@ -666,13 +667,13 @@ def test_echo_json__somebody_elses_text__is_escaped_where_it_could_act_on_the_te
     [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (90_061, "1 d 1 h"), (-120, "2 min")],
 )
 def test_duration__seconds__are_two_units_at_most(seconds: int, shown: str) -> None:
-    assert output.duration(seconds) == shown
+    assert format_duration(seconds) == shown
 
 
 def test_format_time__beyond_all_calendars__is_never() -> None:
-    assert output.format_time(0) == "1970-01-01 00:00:00 UTC"
-    assert output.format_time(60, 0) == "1970-01-01 00:01:00 UTC (in 1 min)"
-    assert output.format_time(2**60) == "never"
+    assert format_time(0) == "1970-01-01 00:00:00 UTC"
+    assert format_time(60, 0) == "1970-01-01 00:01:00 UTC (in 1 min)"
+    assert format_time(2**60) == "never"
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,15 @@ from truthmark.codec.refusals import no_table
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
-# What the app has no page for, but for the modules of the command line that it uses.
+# What the app has no page for.
 OTHERS = ("cli", "node", "testing")
-CLI = [("cli", "backups.py"), ("cli", "base.py"), ("cli", "output.py")]
 STAKING = "truthmark.market.validator"
 
 
 def modules() -> list[str]:
     paths = [p.relative_to(ROOT) for p in sorted((ROOT / "truthmark").rglob("*.py"))]
     paths += [p.relative_to(ROOT) for p in sorted((ROOT / "app").rglob("*.py"))]
-    kept = [p for p in paths if p.parts[1] not in OTHERS or p.parts[1:] in CLI]
+    kept = [p for p in paths if p.parts[1] not in OTHERS]
     names = [".".join(p.with_suffix("").parts).removesuffix(".__init__") for p in kept]
     return [name for name in names if name != STAKING]
 

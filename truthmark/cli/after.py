@@ -9,9 +9,10 @@ import click
 
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, find_version, json_option, yes_option
-from truthmark.cli.output import ask, echo, echo_json, format_time, info, progress_bar
+from truthmark.cli.output import ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import ConfigError, DeliveryError, MarketError
+from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.codec import Unreadable

@@ -7,22 +7,10 @@ import click
 
 from truthmark.cli.command import State, command, find_version, json_option, resolve_address
 from truthmark.cli.dataset import card_lines
-from truthmark.cli.output import (
-    amount_json,
-    clean,
-    duration,
-    echo,
-    echo_json,
-    format_time,
-    info,
-    plural,
-    print_fields,
-    size,
-    table,
-    width,
-)
+from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
+from truthmark.text import clean, format_duration, format_size, format_time, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,7 +151,8 @@ def _size(session: "Session", version: "Version") -> int | None:
 def _holds(rows: int | None, count: int | None) -> str:
     """Return rows and size in words, as far as they are known."""
     return ", ".join(
-        ([plural(rows, "row")] if rows else []) + ([size(count)] if count is not None else [])
+        ([plural(rows, "row")] if rows else [])
+        + ([format_size(count)] if count is not None else [])
     )
 
 
@@ -296,7 +285,7 @@ def _show_card(
         for line in card_lines(card, width() - 2):
             click.echo(f"  {line}")
     if manifest is not None:
-        echo(f"  size: {size(manifest.size)}, encrypted")
+        echo(f"  size: {format_size(manifest.size)}, encrypted")
     echo(f"  seller: {version.terms.seller}, listed {format_time(version.listed_at)}")
 
 
@@ -313,10 +302,11 @@ def _show_terms(session: "Session", version: "Version") -> None:
     terms, show = version.terms, session.profile.format_amount
     echo("\nterms")
     echo(f"  price: {show(version.price, terms.token)}")
-    echo(f"  the key comes within {duration(terms.delivery_seconds)}, or your money comes back")
+    delivery = format_duration(terms.delivery_seconds)
+    echo(f"  the key comes within {delivery}, or your money comes back")
     echo(
-        f"  after that you have {duration(terms.inspection_seconds)} to check it: if the key is "
-        "wrong, you prove that with one transaction and all open sales are refunded"
+        f"  after that you have {format_duration(terms.inspection_seconds)} to check it: if the "
+        "key is wrong, you prove that with one transaction and all open sales are refunded"
     )
     if terms.bond:
         echo(

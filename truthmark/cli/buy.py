@@ -12,21 +12,11 @@ from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.command import State, command, find_version, json_option, yes_option
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
-from truthmark.cli.output import (
-    amount_json,
-    ask,
-    clean,
-    duration,
-    echo,
-    echo_json,
-    format_time,
-    info,
-    plural,
-    progress_bar,
-)
+from truthmark.cli.output import amount_json, ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
+from truthmark.text import clean, format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.market.buyer import Buyer, Opened, Quote
@@ -317,7 +307,7 @@ def _warn_of_silence(session: "Session", version: "Version") -> None:
         info(
             f"beware: {version.terms.seller} must deliver it and was last seen on the chain "
             f"{format_time(seller_seen_at(session, version))}; if the key does not come within "
-            f"{duration(version.terms.delivery_seconds)}, your money comes back by "
+            f"{format_duration(version.terms.delivery_seconds)}, your money comes back by "
             "`truthmark refund`, less gas"
         )
 

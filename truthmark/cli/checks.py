@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from truthmark.cli.backups import uncovered
-from truthmark.cli.output import duration, plural
 from truthmark.errors import ConfigError, TruthmarkError
+from truthmark.keys.backups import uncovered
+from truthmark.text import format_duration, plural
 
 if TYPE_CHECKING:
     from truthmark.cli.command import State
@@ -193,7 +193,8 @@ def _clock(session: "Session") -> Iterator[Check]:
     yield Check(
         "clock",
         "note",
-        f"chain time is {duration(ahead)} {'ahead of' if ahead > 0 else 'behind'} this machine's",
+        f"chain time is {format_duration(ahead)} {'ahead of' if ahead > 0 else 'behind'} this "
+        "machine's",
         "deadlines go by chain time; look whether the chain goes on, and at this machine's clock",
     )
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from truthmark.cli.command import resolve_address
-from truthmark.cli.output import ask, duration, format_time, info, plural
+from truthmark.cli.output import ask, info
 from truthmark.cli.param_types import AMOUNT, DURATION, Amount
 from truthmark.errors import ConfigError, NotForSaleError, PriceError
+from truthmark.text import format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Epoch, Version
@@ -178,7 +179,7 @@ def agree(
         return True
     if count:
         info(
-            f"{plural(count, 'custodian')} for {duration(offer.period_seconds)}: you pay "
+            f"{plural(count, 'custodian')} for {format_duration(offer.period_seconds)}: you pay "
             f"{show(keeping)} at once for keeping the key"
         )
         info(f"each buyer pays {show(offer.fee)} more for each of {offer.threshold} of them")

@@ -11,20 +11,10 @@ import click
 
 from truthmark.cli import layout
 from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import (
-    ask,
-    clean,
-    echo,
-    echo_json,
-    info,
-    plural,
-    print_fields,
-    progress_bar,
-    size,
-    width,
-)
+from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
 from truthmark.cli.param_types import Choice
 from truthmark.errors import ConfigError, KeysError, MarketError
+from truthmark.text import clean, format_size, plural
 
 if TYPE_CHECKING:
     from truthmark.codec import Container, Manifest, Packed
@@ -163,7 +153,7 @@ def pack_source(
         info("this becomes public, for ever and for everybody:")
         for line in card_lines(card, width(of_errors=True) - 2):
             click.echo(f"  {line}", err=True)
-        click.echo(f"  size: {size(manifest.size)}, encrypted", err=True)
+        click.echo(f"  size: {format_size(manifest.size)}, encrypted", err=True)
         if not ask("write it?", yes=False):
             raise MarketError("nothing was written")
 
@@ -290,7 +280,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(line)
     print_fields(
         [
-            ("size:", f"{size(manifest.size)} in {manifest.count} parts"),
+            ("size:", f"{format_size(manifest.size)} in {manifest.count} parts"),
             ("container:", manifest.container),
             ("manifest:", manifest.cid),
         ]

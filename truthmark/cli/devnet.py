@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from truthmark.cli.command import State, group, json_option
-from truthmark.cli.output import echo, echo_json, format_time, info, print_fields, progress_bar
+from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar
 from truthmark.cli.param_types import DURATION
 from truthmark.errors import ConfigError
+from truthmark.text import format_time
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _DEFAULT = Path("devnet")

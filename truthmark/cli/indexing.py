@@ -6,17 +6,9 @@ from pathlib import Path
 import click
 
 from truthmark.cli.command import State, group, json_option
-from truthmark.cli.output import (
-    echo,
-    echo_json,
-    format_time,
-    info,
-    plural,
-    print_fields,
-    progress_bar,
-    table,
-)
+from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar, table
 from truthmark.errors import ConfigError
+from truthmark.text import format_time, plural
 
 
 @group()

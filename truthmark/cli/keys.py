@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from truthmark.cli.command import State, find_version, group, json_option
-from truthmark.cli.output import echo, echo_json, format_time, info, progress_bar
+from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import MarketError
+from truthmark.text import format_time
 
 
 @group()

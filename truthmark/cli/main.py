@@ -18,8 +18,9 @@ import click
 
 from truthmark.cli import interrupts
 from truthmark.cli.command import Group, State
-from truthmark.cli.output import begin, echo_error, one_line
+from truthmark.cli.output import begin, echo_error
 from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
+from truthmark.text import one_line
 
 USAGE = 2
 BUG = 70

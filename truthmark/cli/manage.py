@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.command import State, command, find_version, yes_option
-from truthmark.cli.output import ask, duration, echo, format_time, info
+from truthmark.cli.output import ask, echo, info
 from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
+from truthmark.text import format_duration, format_time
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
@@ -71,7 +72,9 @@ def retire(state: State, dataset: str, yes: bool) -> None:
         if back := _left(
             session, version.terms.token, version.terms.bond, seller.keeping_balance(version)
         ):
-            done += f"; `truthmark close {version.ref}` gives back {back} after {duration(wait)}"
+            done += (
+                f"; `truthmark close {version.ref}` gives back {back} after {format_duration(wait)}"
+            )
         echo(done)
 
 

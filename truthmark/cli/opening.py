@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.cli.output import size as format_size
 from truthmark.errors import ConfigError
+from truthmark.text import format_size
 from truthmark.types import Progress
 
 _MAX_PLACES = 20

@@ -9,9 +9,10 @@ from truthmark.cli.after import is_refundable, paid
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.opening import opened_places
-from truthmark.cli.output import amount_json, echo, echo_json, format_time, info, print_fields
+from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
+from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version

@@ -12,19 +12,11 @@ import click
 from truthmark.cli.browse import can_be_bought, dataset_json, purchase_json
 from truthmark.cli.command import State, command, find_version, json_option
 from truthmark.cli.dataset import is_packed
-from truthmark.cli.output import (
-    amount_json,
-    echo,
-    echo_json,
-    format_time,
-    info,
-    plural,
-    print_fields,
-    table,
-)
+from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.errors import MarketError, TruthmarkError
+from truthmark.text import format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Epoch, Purchase, Version

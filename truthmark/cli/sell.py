@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.backups import check_place, is_covered, place_for, write_backup
 from truthmark.cli.browse import dataset_json
 from truthmark.cli.command import (
     State,
@@ -27,19 +26,12 @@ from truthmark.cli.custody import (
     wait_or_deal_again,
 )
 from truthmark.cli.dataset import is_packed, pack_options, require_licence
-from truthmark.cli.output import (
-    ask_text,
-    duration,
-    echo,
-    echo_json,
-    format_time,
-    info,
-    plural,
-    progress_bar,
-)
+from truthmark.cli.output import ask_text, echo, echo_json, info, progress_bar
 from truthmark.cli.pack_options import Packing
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
 from truthmark.errors import ConfigError, MarketError
+from truthmark.keys.backups import check_place, is_covered, place_for, write_backup
+from truthmark.text import format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
@@ -224,7 +216,7 @@ def _insist_on_backup(
         return
     if place != backup:
         info(f"{backup} is a backup without this key and is left alone; the new one is {place}")
-    count = write_backup(state, session.home, place)
+    count = write_backup(session.home, place, state.new_passphrase)
     info(f"{plural(count, 'secret')} saved in {place}; keep it off this machine")
 
 
@@ -244,7 +236,7 @@ def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool)
     if epoch.custody.is_direct:
         info(
             "keep `truthmark deliver --follow` running: what is not delivered within "
-            f"{duration(terms.delivery_seconds)} is refunded"
+            f"{format_duration(terms.delivery_seconds)} is refunded"
         )
     else:
         info(

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
-from truthmark.cli.output import (
-    amount_json,
-    ask,
-    echo,
-    echo_json,
-    format_time,
-    info,
-    print_fields,
-    table,
-)
+from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
+from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt

@@ -4,8 +4,9 @@
 import click
 
 from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import ask, echo, echo_json, info, plural, size, table
+from truthmark.cli.output import ask, echo, echo_json, info, table
 from truthmark.errors import MarketError
+from truthmark.text import format_size, plural
 
 
 @group()
@@ -44,7 +45,11 @@ def list_stored(state: State, as_json: bool) -> None:
         return
     table(
         [
-            (entry.name, size(entry.size), entry.why + ("" if entry.is_needed else "; not needed"))
+            (
+                entry.name,
+                format_size(entry.size),
+                entry.why + ("" if entry.is_needed else "; not needed"),
+            )
             for entry in found
         ],
         ("data set", "size", "why"),
@@ -77,7 +82,7 @@ def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> N
         freed = 0
         if chosen and not as_json:
             table(
-                [(entry.name, size(entry.size), entry.why) for entry in chosen],
+                [(entry.name, format_size(entry.size), entry.why) for entry in chosen],
                 ("data set", "size", "why"),
             )
         if chosen and not dry_run:
@@ -92,4 +97,4 @@ def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> N
     elif dry_run:
         info("nothing was freed; without --dry-run it is")
     else:
-        echo(f"{size(freed)} freed")
+        echo(f"{format_size(freed)} freed")

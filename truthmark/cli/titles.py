@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from truthmark.cli.output import clean
+from truthmark.text import clean
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthmark.cli.command import State, command, find_version, resolve_address
-from truthmark.cli.output import amount_json, format_time, info
+from truthmark.cli.output import amount_json, info
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
+from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version

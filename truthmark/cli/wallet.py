@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.command import State, ask_hidden, group, json_option
-from truthmark.cli.output import echo, echo_json, info, plural, table
+from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.errors import ConfigError, KeysError, PassphraseError
+from truthmark.text import plural
 
 if TYPE_CHECKING:
     from truthmark.keys.accounts import Account, Wallet
@@ -155,10 +156,10 @@ def backup(state: State, file: Path) -> None:
     Without the keys of what you sell nobody can deliver it any more. The account's own file is not
     in it: copy that too.
     """
-    from truthmark.cli.backups import write_backup
+    from truthmark.keys.backups import write_backup
 
     settings = state.settings
-    count = write_backup(state, settings.home, file)
+    count = write_backup(settings.home, file, state.new_passphrase)
     info(f"{plural(count, 'secret')} saved in {file}; keep it off this machine")
     info("keep its passphrase elsewhere: without it the backup is worth nothing")
     info(f"the accounts themselves are in {settings.keystore}; copy these files too")

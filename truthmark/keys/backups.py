@@ -4,15 +4,14 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    from truthmark.cli.command import State
-    from truthmark.keys.vault import Vault
+from truthmark.keys.vault import Vault
 
 _RECORD = "backups.json"
 _FILES = "backup-files.json"
@@ -20,19 +19,26 @@ _FILES = "backup-files.json"
 _MAX_ENTRIES = 1_000_000
 
 
-def write_backup(state: "State", home: Path, file: Path) -> int:
-    """Write a backup of the vault, remember what is in it, and return how many secrets."""
-    from truthmark.config.files import write_atomically
-    from truthmark.keys.vault import Vault
+def write_backup(home: Path, file: Path, new_passphrase: Callable[[str], str]) -> int:
+    """Write a backup of the vault, remember what is in it, and return how many secrets.
 
+    Args:
+        home: Whose vault.
+        file: A name that is free.
+        new_passphrase: Asked for what closes it, told what it is for; last, so that nobody types
+            for nothing.
+
+    Raises:
+        ConfigError: There is nothing to back up, or the file exists.
+        KeysError: The vault cannot be read.
+    """
     vault = Vault(home / "vault")
     entries = [f"{kind}/{name}" for kind, name in vault.entries()]
     if not entries:
         raise ConfigError("there is nothing secret here yet; make a backup after `dataset pack`")
     if file.exists():
-        # Before anybody types a passphrase.
         raise ConfigError(f"{file} exists and is left alone; choose another name")
-    written = vault.backup(file, state.new_passphrase(f"backup {file}"))
+    written = vault.backup(file, new_passphrase(f"backup {file}"))
     covered = sorted({*_covered(home), *entries})
     write_atomically(home / _RECORD, json.dumps(covered).encode())
     files = {**_files(home), str(file.absolute()): {"digest": _digest(file), "holds": entries}}
@@ -84,7 +90,7 @@ def is_covered(home: Path, kind: str, name: str) -> bool:
     return f"{kind}/{name}" in _covered(home)
 
 
-def uncovered(home: Path, vault: "Vault") -> list[str]:
+def uncovered(home: Path, vault: Vault) -> list[str]:
     """Return the secrets that a seller could not replace and that are in no backup."""
     covered = _covered(home)
     return [name for name in vault.names("seller-secret") if f"seller-secret/{name}" not in covered]
