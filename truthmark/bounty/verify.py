@@ -129,7 +129,7 @@ def labels_of(result: Result, opened: dict[int, OpenedRun]) -> Weighted | None:
     """Return the labels of items by `goldw-v2`; None where codes are hashes.
 
     What the gold says of itself comes from the opened labels, not from the score, which may lie.
-    Without gold nobody has a weight, and no item a label: aggregate `votes_of` by another method.
+    Without gold all begin with the same weight, and only who disagrees with the others has less.
 
     Args:
         result: The bounty.
