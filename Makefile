@@ -70,7 +70,7 @@ app: setup  ## the Streamlit app, on loopback; DEVNET=1 starts a local network f
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py
 
-lock: setup  ## make the lock files anew (needs uv on PATH)
+lock: setup  ## rewrite the lock files (needs uv on PATH)
 	@command -v uv >/dev/null || { echo 'error: this needs uv; run `pip install uv`' >&2; exit 1; }
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock

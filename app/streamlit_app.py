@@ -2,7 +2,7 @@
 """The app's server: `make app`, or `streamlit run app/streamlit_app.py`.
 
 With `TRUTHMARK_APP_LOCAL=1`, which `make app` sets, it acts with the accounts of this machine and
-must be reachable from nowhere else. Without, it shows what is public and holds nobody's keys.
+must be reachable from nowhere else. Without, it shows what is public and holds no user's keys.
 """
 
 from pathlib import Path

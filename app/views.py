@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pages show: plain values that `app.services` made of what the library knows.
 
-All texts in them are cleaned and of limited length, whoever wrote them; none is Markdown.
+All texts in them are cleaned and of limited length, no matter who wrote them; none is Markdown.
 """
 
 from dataclasses import dataclass, field

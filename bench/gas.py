@@ -210,7 +210,7 @@ class Bench:
 
 
 def deploy(chain: AnvilProcess) -> Bench:
-    """Deploy everything, and give everybody what he needs."""
+    """Deploy everything, and give every account what it needs."""
     role = address_of_role
     owner = role("owner")
     dollar = load_test_artifact("TestToken")
@@ -320,7 +320,7 @@ def measure_buying(bench: Bench) -> None:
     by_allowance = bench.market.send("buy", *purchase.arguments(), sender=bench.buyer)
     bench.row(BUY, by_allowance, 115_000)
     expiry = bench.now + 10**6
-    # The permit sets the allowance anew, as it does for who never gave one.
+    # The permit sets the allowance again, as it does for who never gave one.
     bench.token.send("approve", bench.market.address, 0, sender=bench.buyer)
     permit = sign_permit(
         bench.token.address,

@@ -85,7 +85,7 @@ def speed_page() -> str:
     page = """# Speed
 
 What `make bench` measured last, on two cores. Every figure stands beside a peer or a limit that was
-measured in the same run: machines differ, ratios less so. Each benchmark writes its part anew.
+measured in the same run: machines differ, ratios less so. Each benchmark writes its part again.
 """
     for name in SPEED:
         source = (ROOT / "bench" / f"{name}.py").read_text("utf-8")

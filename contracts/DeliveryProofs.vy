@@ -68,7 +68,7 @@ def _key_point(
     evidence: IDeliveryProofs.Evidence,
 ) -> ICurve.Point:
     # K = sum of weight_j*D_j - y*PK, every term checked. A seller can deal so that terms coincide
-    # or cancel; the additions handle it, or he could make a dispute impossible.
+    # or cancel; the additions handle it, or they could make a dispute impossible.
     # The parts are those that the market verified and noted: t of t custodians, 1 <= j <= 16.
     noted: uint256 = 0
     for entry: IDeliveryProofs.WeightedPart in evidence.parts:

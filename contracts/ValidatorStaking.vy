@@ -214,7 +214,7 @@ def publish_offer(validator: address, offer: IValidatorStaking.ValidatorOffer):
 def stake(count: uint256) -> DynArray[uint256, MAX_BATCH]:
     """
     @notice Pay for tickets.
-    @dev Only a validator's owner, for himself, once the slashers are fixed: before, the owner of
+    @dev Only a validator's owner, for themselves, once the slashers are fixed: before, the owner of
          this contract could still name one that burns what it finds here.
     @param count How many.
     @return Their ids.
@@ -333,7 +333,7 @@ def withdraw_tickets(ticket_ids: DynArray[uint256, MAX_BATCH]) -> uint256:
 def lock(validator: address, actor: address, obligation: bytes32, amount: uint256):
     """
     @notice Lock stake for an obligation that the validator has just taken on.
-    @dev Only a slasher, which answers for `actor` being whoever called it.
+    @dev Only a slasher, which answers for `actor` being the account that called it.
     @param validator Whose stake.
     @param actor Who took the obligation on: the validator's owner or operator.
     @param obligation The slasher's own name for the obligation.

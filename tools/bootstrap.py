@@ -79,7 +79,7 @@ class Step:
     ) -> None:
         self.title, self.action = title, action
         self.result, self.stamp = VENV / "bin" / result, VENV / "stamps" / name
-        # A venv holds its own path: one that was moved is made anew.
+        # A venv holds its own path: one that was moved is made again.
         digest = hashlib.sha256(str(ROOT).encode())
         for file in inputs:
             digest.update(file.read_bytes())

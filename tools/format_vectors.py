@@ -623,7 +623,7 @@ def main(arguments):
     if arguments[:1] == ["--check"]:
         page = Path(arguments[1]).read_text()
         if found not in page:
-            raise SystemExit(f"{arguments[1]} does not hold these vectors; paste them anew")
+            raise SystemExit(f"{arguments[1]} does not hold these vectors; paste them again")
     elif arguments[:1] == ["--write"]:
         one.write(Path(arguments[1], "first"))
         two.write(Path(arguments[1], "second"))

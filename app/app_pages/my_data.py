@@ -15,7 +15,7 @@ def show() -> None:
     """Draw the account's purchases with their steps and actions."""
     page_head("My data")
     if not services.is_local():
-        st.info("This server holds nobody's keys. On your own machine this opens what you bought:")
+        st.info("This server holds no user's keys. On your own machine this opens what you bought:")
         st.code("truthmark get 17 ./data", language=None)
         return
     if services.account() is None:

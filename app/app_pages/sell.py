@@ -25,7 +25,7 @@ def show() -> None:
     """Draw the step that the seller is at."""
     page_head("Sell")
     if not services.is_local():
-        st.info("This server holds nobody's keys. On your own machine this puts data up for sale:")
+        st.info("This server holds no user's keys. On your own machine this puts data up for sale:")
         st.code('truthmark list ./data --price "25 USDC" --licence CC-BY-4.0', language=None)
         return
     if not unlock_first():
@@ -75,7 +75,7 @@ def _choose() -> None:
             raw = st.checkbox(
                 "Pack table files byte for byte, like any other file",
                 key="sell_raw",
-                help="Nobody can then see their columns or first rows before buying.",
+                help="Buyers cannot see their columns or first rows before buying.",
             )
             links = st.checkbox("Take what links in a folder point to", key="sell_links")
             hidden = st.checkbox("Take hidden files of a folder, too", key="sell_hidden")
@@ -166,7 +166,7 @@ def _offer(packed: Packed) -> None:
             help="Comes back when you stop selling; lost if your key turns out to be wrong.",
         )
         deals_again = st.checkbox(
-            "If somebody does not accept within 10 minutes, give the key to others, for no more",
+            "If a custodian does not accept within 10 minutes, give the key to others, for no more",
             True,
             key="sell_deals_again",
             help="At most twice, while this page is open. What was paid for keeping comes back "

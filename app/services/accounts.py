@@ -131,7 +131,7 @@ def my_session() -> Session:
         ConfigError: This is not the visitor's own machine.
     """
     if not is_local():
-        raise ConfigError("this server holds nobody's keys; run the app on your own machine")
+        raise ConfigError("this server holds no user's keys; run the app on your own machine")
     home = load_settings().home
     if name := role():
         home = home.parent / name

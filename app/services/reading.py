@@ -182,7 +182,7 @@ def chain_now(session: Session) -> int:
 
 
 def listed_versions(session: Session) -> tuple[Version, ...]:
-    """Return every version, the newest listing first; they are read anew when one has changed."""
+    """Return every version, the newest listing first; they are read again when one has changed."""
     index = session.catalogue.follower.index
     with index.read() as connection:
         tops = (

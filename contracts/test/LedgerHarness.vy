@@ -26,7 +26,7 @@ exports: (
 @external
 def pull(token: address, from_: address, amount: uint256):
     """
-    @notice Take tokens in and credit them to whoever gave them.
+    @notice Take tokens in and credit them to the account that gave them.
     @param token The ERC-20.
     @param from_ Who gives.
     @param amount How much.

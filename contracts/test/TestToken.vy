@@ -64,7 +64,7 @@ def __init__(name_: String[25], symbol_: String[5], decimals_: uint8):
 def mint(account: address, amount: uint256):
     """
     @notice Create tokens, as a faucet does.
-    @dev Anybody, as much as he likes.
+    @dev Anyone, as much as they like.
     @param account Who gets them.
     @param amount How much, in the token's smallest unit.
     """

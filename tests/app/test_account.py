@@ -11,7 +11,7 @@ from tests.utils.app_market import AppMarket
 
 
 def visit(**query: str) -> AppTest:
-    """Open the app at an address, as whoever the environment says."""
+    """Open the app at an address, as the account that the environment names."""
     at = AppTest.from_file(MAIN, default_timeout=SECONDS)
     at.query_params.update(query)
     at.run()

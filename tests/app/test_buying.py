@@ -177,7 +177,7 @@ def test_refund__key_did_not_come__money_is_back(start: Start, market: AppMarket
     assert "4 TUSD came back." in page(at)
     assert steps(at)[:2] == [("Paid", "green"), ("Refunded", "green")]
     assert held(market, "buyer2") == had
-    # Who failed once sells nothing more before the seller deals the key anew.
+    # Who failed once sells nothing more before the seller deals the key again.
     at = again(start("dataset", role="buyer2", dataset=late.ref))
     assert not has_button(at, "Buy")
     assert f"{late.ref} is not for sale now: those who kept its key failed or left" in page(at)
@@ -240,7 +240,7 @@ def test_buy__hosted_app__offers_the_command_and_holds_no_key(start: Start, mark
         at = start(name, is_local=False)
         assert not at.button
         assert not at.text_input
-        assert "This server holds nobody's keys." in page(at)
+        assert "This server holds no user's keys." in page(at)
 
 
 @pytest.mark.chain

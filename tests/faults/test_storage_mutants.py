@@ -131,7 +131,7 @@ def try_part(rng: random.Random, store: MemoryStore, cid: CID, data: bytes, fold
 
 
 def try_index(rng: random.Random, origin: LocalStore, cid: CID) -> None:
-    """The index is made anew, or at worst disputed; the bytes are never wrong."""
+    """The index is made again, or at worst disputed; the bytes are never wrong."""
     path = origin.root / "index.sqlite"
     whole = path.read_bytes()
     try:
@@ -180,7 +180,7 @@ def try_kubo(rng: random.Random, stack: ExitStack) -> None:
 
 
 class RawServer:
-    """Sends the same bytes to whoever connects."""
+    """Sends the same bytes to every client."""
 
     def __init__(self) -> None:
         self.answer = b""

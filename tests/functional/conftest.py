@@ -117,5 +117,5 @@ def _test_abi() -> Any:
 
 @pytest.fixture
 def now() -> Any:
-    """Chain time, asked anew at each call."""
+    """Chain time, asked again at each call."""
     return lambda: int(chain.blocks.head.timestamp)

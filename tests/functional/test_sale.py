@@ -100,7 +100,7 @@ def test_sale__delivered_by_two_of_three__everybody_is_paid(protocol: Protocol, 
     gained = {a: protocol.credits(a) - owed[a] for a in owed}
     assert gained == {
         protocol.seller: PRICE - fee,
-        protocol.owner: fee,  # he is the treasury here
+        protocol.owner: fee,  # which is the treasury here
         first: FEE,
         second: 0,
         third: FEE,

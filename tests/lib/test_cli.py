@@ -815,7 +815,7 @@ def test_renew__nobody_accepts__names_all_after_a_while(
 
 
 if __name__ == "__main__":
-    # Writes the reference part of docs/cli.md anew.
+    # Writes the reference part of docs/cli.md again.
     page = ROOT / "docs" / "cli.md"
     head = page.read_text(encoding="utf-8").partition("## Reference\n")[0]
     page.write_text(head + "## Reference\n\n" + "\n".join(map(reference, COMMANDS)), "utf-8")

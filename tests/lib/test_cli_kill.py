@@ -75,7 +75,7 @@ def test_get__killed_again_and_again__buys_once_and_gives_the_same(
             process.communicate()
             kills += 1
             continue
-        # It was faster than we: the next has to open the data anew, and we must be faster.
+        # It was faster than we: the next has to open the data again, and we must be faster.
         assert process.returncode == 0
         longest = time.monotonic() - began
         target = tmp_path / str(int(target.name) + 1)

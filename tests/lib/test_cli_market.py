@@ -350,12 +350,12 @@ def test_get__not_for_sale_or_too_dear__is_said_before_the_download(
     seller: Person, buyer: Person, sold: Lister, tmp_path: Path
 ) -> None:
     ref = sold(price="7 TUSD")
-    dear = buyer("get", ref, tmp_path / "data", "--yes", "--max-price", "6 TUSD").refused(
+    expensive = buyer("get", ref, tmp_path / "data", "--yes", "--max-price", "6 TUSD").refused(
         8, "costs"
     )
     seller("pause", ref).ok()
     paused = buyer("get", ref, tmp_path / "data", *PLENTY).refused(8, "pause")
-    for done in (dear, paused):
+    for done in (expensive, paused):
         assert "fetch" not in done.err
 
 
@@ -416,7 +416,7 @@ def test_renew__after_a_refund__sells_again(
 
 @pytest.fixture
 def copied(net: Devnet, seller: Person, sold: Lister, tmp_path: Path) -> str:
-    """Name a listing of a copycat: somebody else's container under a key of his own."""
+    """Name a listing of a copycat: another seller's container under a key of their own."""
     from truthmark.codec import read_manifest
     from truthmark.keys.curve import random_scalar
 
@@ -1063,7 +1063,7 @@ def test_arguments__malformed__are_one_clean_line(
 
 # ------------------------------------------------------------- tokens that nobody knows
 
-# Whoever is paid in it pays for what it does, or gets nothing if it is broken.
+# Anyone who is paid in it pays for what it does, or gets nothing if it is broken.
 STRANGE = """
 # pragma version 0.4.3
 balanceOf: public(HashMap[address, uint256])
@@ -1246,7 +1246,7 @@ def test_stake__not_registered__says_to_register_first(net: Devnet, seller: Pers
 
 
 @pytest.fixture
-def dear(net: Devnet) -> Iterator[str]:
+def expensive(net: Devnet) -> Iterator[str]:
     """Name a validator who asks 5 TUSD for keeping; the only one for locks of 150 TMK."""
     with net.session("custodian4") as session:
         owner = ValidatorOwner(session)
@@ -1266,7 +1266,7 @@ def dear(net: Devnet) -> Iterator[str]:
 
 def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     seller: Person,
-    dear: str,
+    expensive: str,
     net: Devnet,
     frame: pd.DataFrame,
     tmp_path: Path,
@@ -1311,7 +1311,7 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     assert "5 TUSD came back" in renewed.err
     assert held(seller) == before - 8_000_000
     with net.session("custodian4") as session:
-        # By now he would not be chosen: all his stake is locked elsewhere, and he asks more.
+        # By now it would not be chosen: all its stake is locked elsewhere, and it asks more.
         ValidatorOwner(session).set_available(False)
     assert "dealt before; nothing was sent" in seller("renew", ref, *asked, "--yes").ok().err
     assert held(seller) == before - 8_000_000

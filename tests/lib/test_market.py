@@ -83,7 +83,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]
 
 @pytest.fixture
 def sale(harness: MarketHarness) -> Sale:
-    """A fresh data set, whose seller keeps the key himself."""
+    """A fresh data set, whose seller keeps the key."""
     return harness.sell([])
 
 
@@ -129,7 +129,7 @@ def bought(harness: MarketHarness, sale: Sale) -> list[Any]:
 
 @contextlib.contextmanager
 def delivering(harness: MarketHarness, sale: Sale) -> Iterator[None]:
-    """Let a seller deliver in the background, from a session of his own."""
+    """Let a seller deliver in the background, from a session of their own."""
     stop = threading.Event()
 
     def work() -> None:
@@ -201,7 +201,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
             buyer.quote(sale.version)
         run_rounds(lambda: harness.is_live(sale), *nodes)
         assert Seller(harness.session("seller")).is_live(sale.epoch)
-        # A seller who keeps the key as well, for no fee, does not lead buyers to himself...
+        # A seller who keeps the key as well, for no fee, does not lead buyers to themselves...
         Seller(harness.session("seller")).open_custody(
             sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
         )
@@ -493,8 +493,8 @@ def test_quote__several_custodies__is_of_the_cheapest(
     harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     seller = Seller(harness.session("seller"))
-    dear = replace(DIRECT, fee=7)
-    seller.open_custody(sale.version, offer=dear, validators=[], acceptance_seconds=60)
+    expensive = replace(DIRECT, fee=7)
+    seller.open_custody(sale.version, offer=expensive, validators=[], acceptance_seconds=60)
     buyer.session.catalogue.sync()
     quote = buyer.quote(sale.version)
     assert (quote.epoch.custody.epoch, quote.total) == (0, PRICE)
@@ -753,7 +753,7 @@ def test_buy__many_processes_at_once__pays_once_and_all_open_it(
 
 
 def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(harness: MarketHarness) -> None:
-    """Kill a buyer at every point in turn, then let him finish: once with each."""
+    """Kill a buyer at every point in turn, then let them finish: once with each."""
     sales = {point: harness.sell([]) for point in POINTS}
     token, session = harness.token, harness.session("buyer2")
     before = wealth(session, token)
@@ -804,7 +804,7 @@ def test_buy__reorganisation_takes_it_back__is_bought_once(
     rpc("anvil_rollback", depth)
     rpc("anvil_mine", hex(depth + 1))
     assert harness.events("market", "Purchased", purchase_id=purchase.purchase_id) == []
-    # As somebody would who repeats his command.
+    # As users do who repeat their command.
     deliver_later = delivering(harness, sale)
     with deliver_later:
         opened = truthmark.get(sale.version.ref, max_price=PLENTY, session=buyer.session)
@@ -996,7 +996,7 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     first.dispute(dispute)
     # The others only have to take their money.
     second.dispute(late)
-    with pytest.raises(DeliveryError, match="somebody proved that this key is wrong"):
+    with pytest.raises(DeliveryError, match="another buyer proved that this key is wrong"):
         third.wait(waiting)
     Settlement(third.session).refund([waiting])
     after = [wealth(b.session, harness.token) for b in (first, second, third)]

@@ -165,7 +165,7 @@ def test_start_custodians__two__are_nodes_with_stake_until_stopped(net: Devnet) 
             session.catalogue.sync()
             offered = {offer.validator.address for offer in session.catalogue.offers()}
         assert offered == {role_address(node.role) for node in nodes}
-        # Whoever opens the folder later finds and can end them, knowing only their numbers.
+        # Anyone who opens the folder later finds and can end them, knowing only their numbers.
         found = Devnet.open(net.folder)
         assert [node.pid for node in found.custodians] == [node.pid for node in nodes]
         assert all(node.is_running() for node in found.custodians)

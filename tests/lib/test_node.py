@@ -144,7 +144,7 @@ def test_node__one_is_silent__the_next_in_turn_replaces_him_in_time(
     harness.warp_to(bought.deadline - DELIVERY + (DELIVERY - 60) // 2)
     run_rounds(lambda: is_delivered(harness, bought), second, third)
     assert third.acted("deliver") == 1
-    # The silent one was not needed, so it costs him nothing but the fee.
+    # The silent one was not needed, so it costs them nothing but the fee.
     repeat_rounds(2, silent)
     assert silent.acted("deliver") == 0
     assert harness.state(sale).fined == 0
@@ -167,7 +167,7 @@ def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
     assert sorted(k.acted("refund") for k in nodes) == [0, 0, 1]
     assert staking.balances(token, "0x" + "00" * 20).call() - burned == 3 * PENALTY
     assert harness.state(sale).status is CustodyStatus.CLOSED
-    # The buyer has all his money back.
+    # The buyer has all their money back.
     assert harness.credits(harness.address("buyer")) == 25 * 10**6 + 2 * FEE
     assert any("missed" in node.notifier.kinds(sale) for node in nodes)  # who refunded
     for node in nodes:
@@ -452,7 +452,7 @@ def test_node__overdue_purchase__is_refunded_before_anybody_joins(harness: Marke
         end = sale.epoch.custody.end
         harness.warp_to(end - PERIOD // 3)
         bought = harness.buy(sale)
-        # The voter alone is awake, and for once he does not deliver.
+        # The voter alone is awake, and for once does not deliver.
         voter.session.send(
             *Custodian(voter.session).plan_extend(sale.version, harness.slot(sale, voter), end)
         )
@@ -512,7 +512,7 @@ def test_node__operator_is_not_the_owner__acts_and_the_owner_earns(harness: Mark
         assert node.notifier.kinds().count("operator") == 1
         assert harness.state(refused).accepted == 0
     with ManualNode(harness.net, "copycat", validator=owner.validator) as successor:
-        # Without a key of his own he cannot open the shares, and says what to do.
+        # Without a key of its own it cannot open the shares, and says what to do.
         run_rounds(lambda: "refused" in successor.notifier.kinds(), successor)
         assert harness.state(refused).accepted == 0
         owner.rotate_encryption_key(Signer(role_key("copycat")))

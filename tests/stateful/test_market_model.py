@@ -783,7 +783,7 @@ class MarketMachine(RuleBasedStateMachine):
         self.entries_agree_and_all_are_solvent()
         for role in self.accounts:
             if role != BURN:
-                with boa.env.anchor():  # nobody else has left before him
+                with boa.env.anchor():  # none has left before them
                     self.gets_out(role)
         for role in self.accounts:
             if role != BURN:

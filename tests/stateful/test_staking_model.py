@@ -293,7 +293,7 @@ class StakingMachine(RuleBasedStateMachine):
 
     @rule(who=anybody, person=people, obligation=obligations, picks=picks)
     def speak_for_others(self, who: int, person: int, obligation: bytes, picks: list[int]) -> None:
-        """Whoever it is, he does not pass for a slasher, a validator or the admin."""
+        """No account passes for a slasher, a validator or the admin."""
         caller, validator = self.anybody[who], self.people[person]
         if caller not in self.slashers:
             self.call(NOT_SLASHER, "lock", validator, validator, obligation, 1, sender=caller)
@@ -433,7 +433,7 @@ class StakingMachine(RuleBasedStateMachine):
 
     def everybody_gets_out(self) -> None:
         """The slashers' obligations end; then each person alone, under pause, empties what is
-        his."""
+        theirs."""
         self.token.set_mode(WELL_BEHAVED)
         if not self.contract.paused():
             self.contract.pause(sender=self.harness.admin)
@@ -441,7 +441,7 @@ class StakingMachine(RuleBasedStateMachine):
             self.contract.release(obligation, sender=slasher)
             self.ledger.release(slasher, obligation)
         for person in self.people:
-            with boa.env.anchor():  # nobody else has left before him
+            with boa.env.anchor():  # none has left before them
                 self.gets_out(person)
         for person in self.people:
             self.gets_out(person)

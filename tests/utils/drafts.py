@@ -156,7 +156,7 @@ class Listing:
         return self.price + self.custody.threshold * self.custody.fee
 
     def proof(self, **overrides: Any) -> tuple[int, int]:
-        """Return the seller's proof that he knows the dataset key."""
+        """Return the seller's proof of knowing the dataset key."""
         context: dict[str, Any] = {
             "chain_id": self.place.chain_id,
             "registry": self.place.registry,

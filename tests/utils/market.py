@@ -313,7 +313,7 @@ def named(listing: Listing, bitmap: int) -> list[str]:
 
 
 def deploy_world(token: Any = None) -> World:
-    """Deploy everything over `token`, or over a test dollar, and give everybody what he needs."""
+    """Deploy everything over `token`, or over a test dollar; give each account what it needs."""
     boa.env.timestamp = START
     token = token or deploy_test_token()
     stake_token = deploy_test_token("Stake", "STK", 18)

@@ -44,7 +44,7 @@ _processes.set_forkserver_preload(
 
 
 def start_buyer(net: Devnet, role: str, ref: str, max_price: str, point: str = "") -> BaseProcess:
-    """Start a buyer, who kills himself at a point if one is named, or is `SLOW` to pay."""
+    """Start a buyer, who is killed at a point if one is named, or is `SLOW` to pay."""
     process = _processes.Process(target=_buy, args=(net.folder, role, ref, max_price, point))
     process.start()
     return process

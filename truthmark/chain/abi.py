@@ -243,7 +243,9 @@ class Artifact:
         try:
             return cls._read(name, data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"artifact {name} is damaged ({error!r}); compile it anew") from error
+            raise ConfigError(
+                f"artifact {name} is damaged ({error!r}); compile it again"
+            ) from error
 
     @classmethod
     def _read(cls, name: str, data: Mapping[str, Any]) -> "Artifact":

@@ -259,7 +259,7 @@ def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
 def with_genesis(profile: ChainProfile) -> ChainProfile:
     """Return a profile with the hash of block 0 as its endpoints have it.
 
-    For whoever deploys to a chain; all others have it from the profile.
+    For deployers to a chain; all others have it from the profile.
 
     Raises:
         EndpointsDisagreeError: They have different ones.
@@ -286,10 +286,10 @@ def _require_place(chain: Chain, endpoint: Endpoint) -> None:
     if _block_hash(replies[0]) != chain.genesis:
         raise ChainMismatchError(
             f"endpoint {endpoint.shown} has another block 0 than profile {profile.name} says; if "
-            "its local chain was started anew take its profile with `truthmark init --devnet "
+            "its local chain was started again take its profile with `truthmark init --devnet "
             "FOLDER`, else use another endpoint",
             page=f"endpoint {endpoint.shown} has another block 0 than profile "
-            f"{profile.name} says; if its local chain was started anew set this machine up again "
+            f"{profile.name} says; if its local chain was started again set this machine up again "
             "by `truthmark init`, else use another endpoint",
         )
     for (role, info), code in zip(infos, map(hex_bytes, replies[1:]), strict=False):

@@ -424,7 +424,7 @@ def _begin(
     if record.parameters != _plain(dict(parameters)):
         raise ConfigError(
             f"deployment record {path} was made with other parameters; "
-            "use those, or name another file to deploy anew"
+            "use those, or name another file to deploy again"
         )
     return replace(record, parameters=parameters)
 
@@ -448,12 +448,12 @@ def _check_recorded(step: Step, artifact: Artifact, entry: StepRecord, deployer:
     if entry.creation_hash != "0x" + keccak256(artifact.bytecode).hex():
         raise ChainMismatchError(
             f"{step.name} was deployed from other code than {artifact.name} is now; "
-            "check out that release, or name another record file to deploy anew"
+            "check out that release, or name another record file to deploy again"
         )
     if "0x" + keccak256(deployer.code(entry.address)).hex() != entry.code_hash:
         raise ChainMismatchError(
             f"{step.name} is not at {entry.address} any more; "
-            "name another record file to deploy anew"
+            "name another record file to deploy again"
         )
 
 

@@ -10,7 +10,7 @@ The rules, each of which holds if the process is killed between any two lines:
   most one transaction of an intent can ever be on one chain.
 * What it concludes for good does not follow from one endpoint's word where there are two: that a
   transaction counts or was refused is not believed while another endpoint says otherwise, and it is
-  bound to another nonce, or tried anew, only when two agree that the old one cannot count any more.
+  bound to another nonce, or tried again, only when two agree that the old one cannot count.
 * What comes too late (`Intent.not_after`) is not sent any more; if it was on its way, an empty
   transaction with the same nonce takes its place, or it the empty one's.
 * Until it is confirmed, the same bytes are broadcast again and again; a reorganisation that drops
@@ -142,7 +142,7 @@ class Journal:
         self._signer = signer
         self._max_gas_price = max_gas_price
         self._timeout = timeout
-        # The first block's hash tells a local chain that was started anew from the one before:
+        # The first block's hash tells a local chain that was started again from the one before:
         # what took effect there has not taken effect here. It is the profile's, not an endpoint's.
         place = f"{chain.profile.chain_id}-{chain.genesis.hex()[:16]}"
         self._path = folder / place / f"{self.address}.sqlite"
@@ -155,7 +155,7 @@ class Journal:
         """Send an intent and return its receipt once it is confirmed.
 
         One that was sent before is not sent again: its receipt is returned, or waited for. One
-        that failed before (refused, before or after it was sent) is tried anew.
+        that failed before (refused, before or after it was sent) is tried again.
 
         Raises:
             RevertedError: The contract refuses; the message is its reason.
@@ -668,7 +668,7 @@ class Journal:
                     f"({entry.intent.purpose or entry.intent.key}); run the command again",
                 )
                 return
-            log.warning("nonce %d was used by another program; binding anew", nonce)
+            log.warning("nonce %d was used by another program; binding again", nonce)
             store.unbind(entry.intent.key)
 
     def _is_others(self, entry: Entry, nonce: int, number: int) -> bool:

@@ -49,7 +49,7 @@ PROTOCOL = Plan(
             (Ref("registry"), Ref("proofs"), Param("treasury")),
             calls=(
                 Invoke("fix_market", (Ref("market"),), target="registry"),
-                # The owner accepts with a call of his own; until then the deployer may pause.
+                # The owner accepts with a call of their own; until then the deployer may pause.
                 Invoke("transfer_ownership", (Param("owner"),), target="registry"),
                 Invoke("transfer_ownership", (Param("owner"),), target="staking"),
             ),

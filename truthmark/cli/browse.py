@@ -311,7 +311,7 @@ def _show_terms(session: "Session", version: "Version") -> None:
     if terms.bond:
         echo(
             f"  the seller put up {show(terms.bond, terms.token)}; a wrong key loses it, and half "
-            "goes to whoever proves it"
+            "goes to the buyer who proves it"
         )
     else:
         echo("  the seller put up no bond")

@@ -71,7 +71,7 @@ class State:
         """Return the passphrase that opens something.
 
         Raises:
-            ConfigError: There is nobody to ask.
+            ConfigError: There is no terminal to ask.
         """
         return self._known_passphrase() or ask_hidden(f"passphrase of {what}")
 
@@ -79,7 +79,7 @@ class State:
         """Return a passphrase to close something with; a person types it twice.
 
         Raises:
-            ConfigError: There is nobody to ask, or it was typed differently.
+            ConfigError: There is no terminal to ask, or it was typed differently.
         """
         if known := self._known_passphrase():
             return known
@@ -98,7 +98,7 @@ def ask_hidden(prompt: str) -> str:
     """Ask for a passphrase at the terminal.
 
     Raises:
-        ConfigError: There is nobody to ask.
+        ConfigError: There is no terminal to ask.
     """
     if not sys.stdin.isatty():
         raise ConfigError(f"the {prompt} is needed; set TRUTHMARK_PASSPHRASE, or use a terminal")

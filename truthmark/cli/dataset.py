@@ -317,7 +317,7 @@ def verify(folder: Path, as_json: bool) -> None:
     "--key",
     "key_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Of somebody who bought it: what `truthmark keys export` wrote.",
+    help="Of a buyer: what `truthmark keys export` wrote.",
 )
 @json_option
 @click.pass_obj

@@ -47,7 +47,7 @@ def rebuild(state: State, as_json: bool) -> None:
         if as_json:
             echo_json({"block": result.tip.number, "events": result.logs})
             return
-        echo(f"built anew up to block {result.tip.number}; {plural(result.logs, 'event')}")
+        echo(f"built again up to block {result.tip.number}; {plural(result.logs, 'event')}")
 
 
 @index.command()

@@ -25,8 +25,8 @@ def keys() -> None:
 def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None:
     """Write the key of DATASET, which you bought, into the new FILE.
 
-    Prints it if FILE is left out. Whoever has it can open DATASET, and nothing else: no key of your
-    account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other languages
+    Prints it if FILE is left out. Anyone who has it can open DATASET, and nothing else: no key of
+    your account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other languages
     (docs/format.md tells how). The licence says to whom you may give it.
     """
     from truthmark.keys.handing import HandedKey
@@ -54,5 +54,5 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
         echo_json({**key.to_record(), "file": None if file is None else str(file)})
     else:
         echo(str(file))
-    info(f"whoever has this key can open {version.ref}: keep it as carefully as the data")
+    info(f"anyone who has this key can open {version.ref}: keep it as carefully as the data")
     info(f"the encrypted data, which anybody may have, is in {folder}")

@@ -164,7 +164,7 @@ def _held(session: "Session", tokens: list[str], address: str) -> dict[str, int]
         if token in known:
             held[token] = balance_of.call()
             continue
-        # Anybody can list in a token of his own, which need not even be a contract.
+        # Anyone can list in a token of their own, which need not even be a contract.
         try:
             (units,) = session.chain.try_batch([balance_of])
         except ChainError as error:

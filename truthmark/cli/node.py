@@ -68,7 +68,7 @@ def node() -> None:
     "--confirmations",
     multiple=True,
     metavar="PRICE=BLOCKS",
-    help='How long to wait for dear purchases, as "1000 TUSD=30".',
+    help='How long to wait for expensive purchases, as "1000 TUSD=30".',
 )
 @click.option(
     "--settle-wait",

@@ -90,7 +90,7 @@ def ask(question: str, *, yes: bool) -> bool:
     """Ask for a yes; `yes` says it was given on the command line.
 
     Raises:
-        ConfigError: There is nobody to answer.
+        ConfigError: There is no terminal to answer.
         KeyboardInterrupt: There was a Ctrl-C before.
     """
     interrupts.check()
@@ -106,10 +106,10 @@ def ask_text(question: str, instead: str) -> str:
 
     Args:
         question: What is asked.
-        instead: What to write on the command line where there is nobody to answer.
+        instead: What to write on the command line where there is no terminal to answer.
 
     Raises:
-        ConfigError: There is nobody to answer.
+        ConfigError: There is no terminal to answer.
     """
     _prompt(f"{question}:")
     return _answer(instead)
@@ -126,7 +126,7 @@ def _answer(instead: str = "--yes") -> str:
     if not sys.stdin.isatty():
         click.echo(err=True)  # a terminal shows the end of the line itself
     if not line:
-        raise ConfigError(f"there is nobody to answer; add {instead}")
+        raise ConfigError(f"there is no terminal to answer; add {instead}")
     return line.strip()
 
 

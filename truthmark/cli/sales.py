@@ -283,8 +283,8 @@ def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
 def settle(state: State, dataset: str | None, as_json: bool) -> None:
     """Settle sales that buyers could check.
 
-    The money becomes the seller's. Of all you sell, or of DATASET, which may be anybody's. Then
-    `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.
+    The money becomes the seller's. Of all you sell, or of DATASET, which may be another seller's.
+    Then `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.
     """
     with state.session() as session:
         session.journal.resume()

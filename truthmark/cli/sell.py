@@ -268,7 +268,7 @@ def renew(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Give the key of DATASET to custodians anew.
+    """Give the key of DATASET to custodians again.
 
     For a listing whose custodians failed, left, or stay no longer. Those who have it now go on
     until their time ends. Asks before it pays. If it is interrupted while custodians accept, run

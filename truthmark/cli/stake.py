@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark stake`: what a validator's owner does, and some of it his operator."""
+"""`truthmark stake`: what a validator's owner does, and some of it their operator."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

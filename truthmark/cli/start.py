@@ -22,7 +22,7 @@ def _leave(number: int, frame: "FrameType | None") -> "NoReturn":
 
 
 def _listen() -> None:
-    """End at once on Ctrl-C, unless whoever started this has it ignored."""
+    """End at once on Ctrl-C, unless the program that started this has it ignored."""
     if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
         _signal.signal(_signal.SIGINT, _leave)
 

@@ -63,7 +63,7 @@ def list_stored(state: State, as_json: bool) -> None:
     "--bought",
     is_flag=True,
     help="Also the ciphertext of what you bought and could check; opening it again means fetching "
-    "it again, while anybody keeps it.",
+    "it again, while a storage keeps it.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be freed.")
 @yes_option

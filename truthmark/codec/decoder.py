@@ -210,7 +210,7 @@ def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
         memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
     finally:
         os.close(descriptor)
-    # Whoever sent the bytes had the child in their hands: what it hands back is checked as it
+    # Anyone who sent the bytes had the child in their hands: what it hands back is checked as it
     # is seen here, and before any array of it is touched.
     if memory.find(child.EXTENSION, 0, _schema_size(memory)) >= 0:
         raise MalformedError(f"{what}: comes back with an extension type; get it again")

@@ -22,7 +22,7 @@ class Layout:
 
     Attributes:
         splits: the split of each file that is in one, by its path.
-        kept: why a table file is packed as a file; written anew it would no longer be what
+        kept: why a table file is packed as a file; written again it would no longer be what
             something else in the folder says about it.
     """
 

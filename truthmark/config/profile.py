@@ -18,7 +18,7 @@ from truthmark.config.units import format_units, parse_units, to_checksum_addres
 from truthmark.errors import ConfigError, did_you_mean
 
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
-`sequencer`, a single operator at will; `local`, whoever runs the development chain."""
+`sequencer`, a single operator at will; `local`, the owner of the development chain."""
 
 DEVNET_CHAIN_ID = 31337
 """Of local development chains."""
@@ -147,7 +147,7 @@ class ChainProfile:
         except ConfigError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"this is not a chain profile: {error!r}; write it anew") from error
+            raise ConfigError(f"this is not a chain profile: {error!r}; write it again") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` takes; `json.dumps` takes it too."""
@@ -269,7 +269,7 @@ def load_profile(name: str, home: Path | None = None) -> ChainProfile:
     try:
         data = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read chain profile {source}: {error}; write it anew") from error
+        raise ConfigError(f"cannot read chain profile {source}: {error}; write it again") from error
     return ChainProfile.from_dict({**data, "name": name} if isinstance(data, dict) else {})
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The index on disk: event tables, and how far they have come.
 
-Several processes may follow the chain into one index, and others may read: whoever adds to it
+Several processes may follow the chain into one index, and others may read: anyone who adds to it
 says in the same transaction what it adds to, and does nothing if somebody else was faster.
 """
 
@@ -390,7 +390,7 @@ class EventIndex:
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
             raise ConfigError(
                 f"cannot use the index ({reason}); check disk space and rights, then build it "
-                "anew with `truthmark index rebuild`"
+                "again with `truthmark index rebuild`"
             ) from error
 
 

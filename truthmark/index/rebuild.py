@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds an index anew from the chain; the old one serves until the new one is whole."""
+"""Builds an index from scratch from the chain; the old one serves until the new one is whole."""
 
 import sqlite3
 from pathlib import Path
@@ -15,7 +15,7 @@ from truthmark.types import Progress
 def rebuild(chain: Chain, url: str, folder: Path, progress: Progress | None = None) -> SyncResult:
     """Read everything from the chain again, and put it in the place of what the index holds.
 
-    It is read into a file beside, and taken over in one transaction: whoever reads meanwhile sees
+    It is read into a file beside, and taken over in one transaction: those who read meanwhile see
     the old index, and one that is killed leaves it as it was. A damaged file is replaced.
 
     Args:

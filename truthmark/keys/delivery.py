@@ -64,7 +64,7 @@ class Derivation:
     """K step by step: the fields of the contracts' `struct Evidence`, save the shard, and K."""
 
     secret: int = field(repr=False)
-    """y; whoever knows it and the deliveries can open the data"""
+    """y; anyone who knows it and the deliveries can open the data"""
     buyer_key: Point
     """Y = y * G"""
     buyer_slope: int

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A validator's encryption keys, which follow from its operator's key.
 
-A node that lost its disk derives them anew, finds by the registered public keys which ones it
+A node that lost its disk derives them again, finds by the registered public keys which ones it
 used, and opens its shares again; the operator's key is the only thing to back up.
 """
 

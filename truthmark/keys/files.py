@@ -70,7 +70,7 @@ def write_new(path: Path, data: bytes) -> None:
             _create(path, data)
         finally:
             temporary.unlink()
-            # Also where the file was there: its writer may have died before he came to this.
+            # Also where the file was there: its writer may have died before it came to this.
             _sync_folder(path.parent)
     except FileExistsError:
         raise

@@ -83,7 +83,7 @@ def read_keystore(path: Path) -> Keystore:
     if not isinstance(found, dict) or not isinstance(found.get("crypto"), dict):
         raise KeysError(f"{path} is no keystore file; name another, or move it away")
     if found.get("version") != 3:
-        raise KeysError(f"{path} is a keystore of another version than 3; export the key anew")
+        raise KeysError(f"{path} is a keystore of another version than 3; export the key again")
     try:
         _check(found["crypto"])
         address = _address(found.get("address"))

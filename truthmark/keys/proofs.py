@@ -81,7 +81,7 @@ class DeliveryStatement:
 
 
 def dataset_key_context(*, chain_id: int, registry: str, seller: str, terms_id: bytes) -> bytes:
-    """Return the context in which a seller proves his dataset key."""
+    """Return the context in which a seller proves their dataset key."""
     return hash_words(DATASET_KEY_TAG, chain_id, registry, seller, terms_id)
 
 
@@ -105,7 +105,7 @@ def prove_dataset_key(
 def prove_buyer_key(
     secret: int, *, chain_id: int, market: str, custody_id: bytes, buyer: str, salt: bytes
 ) -> KnowledgeProof:
-    """Prove that the buyer knows the y of Y = y * G, so he cannot make it from others' points."""
+    """Prove that the buyer knows the y of Y = y * G, so they cannot make it from others' points."""
     return prove_knowledge(
         secret,
         buyer_key_context(
@@ -138,7 +138,7 @@ def prove_delivery(statement: DeliveryStatement, share: int) -> tuple[Point, Pro
     """Make the part of the key that one purchase gets from one custodian, and prove it.
 
     Args:
-        statement: The purchase, the custodian and his share key, as the chain has them.
+        statement: The purchase, the custodian and their share key, as the chain has them.
         share: s_j, the custodian's share.
 
     Returns:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The secret y of a purchase: from a wallet's signature, or random with a recovery file.
 
-A buyer who lost his disk can open what he bought with his wallet alone: `buy` emits the salt, the
-wallet signs the same words again, and y follows. That needs a wallet whose signatures repeat
+Buyers who lost their disk can open what they bought with their wallet alone: `buy` emits the salt,
+the wallet signs the same words again, and y follows. That needs a wallet whose signatures repeat
 (RFC 6979), so the first time we ask twice. Where the two differ, or are not the account's own
 (contract, multi-party and some hardware wallets), y is random and a recovery file holds it.
 """

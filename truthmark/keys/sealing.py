@@ -3,7 +3,7 @@
 
 HPKE is RFC 9180 in base mode with X25519, HKDF-SHA256 and AES-256-GCM. The info string names what
 a share belongs to, so a bundle opens only under the chain, registry, seller, dataset key, epoch
-and index it was sealed for; nobody can list it as his own.
+and index it was sealed for; no other seller can list it as theirs.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 """Where secrets are kept: sellers' secrets, purchase keys, custodians' shares.
 
 One file an entry, written once, fsynced, and never replaced; so a kill at any moment leaves every
-entry that `put` returned from, whole, and nobody loses a secret to a later one. Whoever sends
+entry that `put` returned from, whole, and nobody loses a secret to a later one. Anyone who sends
 something that depends on a secret puts the secret here first.
 
 Entries are plain JSON behind the owner's file permissions (mode 0600 in a folder of 0700), as a

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`goldw-v2`: labels weighted by gold and by agreement, in integers alone.
 
-Whoever has the same answers and the same gold gets the same labels, margins and weights, to the
+Anyone who has the same answers and the same gold gets the same labels, margins and weights, to the
 last digit. The rule, with LN of `integers`, C classes, and 2 and 4 as what a newcomer starts with:
 
 * Weight by gold: max(0, LN(c·(C-1) + 4) - LN(x + 2)), with c right and x wrong on scored gold.

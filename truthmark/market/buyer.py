@@ -98,7 +98,7 @@ class WrongKeyDispute(DeliveryError):
     Attributes:
         opened: The purchase, with the key that is wrong.
         wrong: The shard that shows it.
-        reward: What the dispute brings the buyer beside his money, in the token's smallest unit.
+        reward: What the dispute brings the buyer beside their money, in the token's smallest unit.
     """
 
     def __init__(self, opened: Opened, wrong: "WrongKey", reward: int, text: str) -> None:
@@ -526,7 +526,7 @@ class Buyer:
                 raise DeliveryError("this purchase was refunded; buy again")
             if self._is_revoked(purchase):
                 raise DeliveryError(
-                    "somebody proved that this key is wrong; take your money back with "
+                    "another buyer proved that this key is wrong; take your money back with "
                     "`truthmark refund`"
                 )
             if session.chain.time() > purchase.deadline:

@@ -151,5 +151,5 @@ class Cards:
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(
                 f"cannot use {self._path} ({error}); check disk space and rights, or remove it: "
-                "it is built anew"
+                "it is built again"
             ) from error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a custodian does: take a share over, accept, deliver, extend.
 
-A seller in direct mode is the only custodian of his own version; he delivers by the same code.
+A seller in direct mode is the only custodian of their own version, and delivers by the same code.
 """
 
 from collections.abc import Iterable, Sequence
@@ -208,7 +208,7 @@ class Custodian:
             )
             parts = "1 part" if len(batch) == 1 else f"{len(batch)} parts"
             # A part that comes late earns nothing, yet everybody can read it in the transaction,
-            # and the buyer has his money back.
+            # and the buyer has their money back.
             orders.append(
                 PlannedCall(
                     call,

@@ -13,7 +13,7 @@ MAX_BATCH = 20
 
 _SHORT = 40
 """Hex digits of a purchase's id in a name. Two purchases of one name would be one order, and the
-second never served; a buyer, who tries salts as he likes, finds them in 64 bits, not in 160."""
+second never served; a buyer, who tries salts at will, finds them in 64 bits, not in 160."""
 
 
 class PlannedCall(NamedTuple):

@@ -110,7 +110,7 @@ def deal_again(
     if missing is None:
         raise NotForSaleError(
             f"the key of {version.ref} is not to be dealt again: its custodians accepted, or still "
-            "may; `truthmark renew` deals it anew"
+            "may; `truthmark renew` deals it again"
         )
     take_fees_back(session, version)
     seller = Seller(session)

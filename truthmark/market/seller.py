@@ -327,7 +327,7 @@ class Seller:
         validators: Sequence[Validator],
         acceptance_seconds: int,
     ) -> Listed:
-        """Deal a version's key anew, to the same or other custodians.
+        """Deal a version's key again, to the same or other custodians.
 
         If just this was dealt a moment ago, nothing is sent and what stands is returned: keeping
         fees are paid once, however often the command is repeated while custodians accept.
@@ -346,7 +346,7 @@ class Seller:
             session.catalogue.sync()
             epochs = session.catalogue.epochs(version.terms_id)
             for key in begun:
-                # Whoever repeats a command that was killed means the same epoch.
+                # Anyone who repeats a command that was killed means the same epoch.
                 sent = session.journal.result(key)
                 if sent is not None and sent.succeeded:
                     return Listed(version.terms, epochs[-1], (sent,))
@@ -401,7 +401,7 @@ class Seller:
     def fresh_custody(self, version: Version) -> Epoch | None:
         """Return the version's newest custody while its time to be accepted runs, else None.
 
-        In direct mode there is none: nobody has to accept, and dealing anew costs no fee.
+        In direct mode there is none: nobody has to accept, and dealing again costs no fee.
         """
         session = self.session
         for epoch in session.catalogue.epochs(version.terms_id)[-1:]:

@@ -329,7 +329,7 @@ class Session:
     ) -> "TransactionReceipt":
         """Send a call that may be given again later, and wait until it counts.
 
-        Whoever repeats a command that was killed means the same order: what it sent is waited for.
+        Repeating a command that was killed means the same order: what it sent is waited for.
 
         Args:
             call: What to call.

@@ -136,7 +136,7 @@ class _Finder:
         self._kept = {p.name for p in (self._home / "node" / "kept").glob("[0-9a-f]*")}
         session.catalogue.sync()
         self._all = {v.terms_id: v for v in session.catalogue.versions()}
-        # Of each file in the store, the versions that have it, whoever sells them.
+        # Of each file in the store, the versions that have it, no matter who sells them.
         self.users: dict[CID, set[str]] = {}
 
     def look(self) -> list[Stored]:

@@ -350,7 +350,7 @@ def list_dataset(
 
 
 def _wait_until_live(session: Session, version: Version) -> None:
-    # What was listed before may have been dealt anew since.
+    # What was listed before may have been dealt again since.
     Seller(session).wait_until_live(session.catalogue.epochs(version.terms_id)[-1])
 
 
@@ -577,7 +577,7 @@ def find_version(session: Session, ref: object) -> Version:
 
 
 def parse_amount(session: Session, text: object) -> tuple[TokenInfo, int]:
-    """Read an amount; whoever gives a bare number, as Python invites to, is told how to write it.
+    """Read an amount; a bare number, as Python invites to, is refused with how to write it.
 
     Raises:
         ConfigError: It is not an amount in a token of the profile.

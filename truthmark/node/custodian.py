@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role `custodian`: accept by the offer, pin, deliver by turn, extend, leave.
 
-Everything is decided anew in each round from the chain. What is sent goes through the journal and
+Everything is decided again in each round from the chain. What is sent goes through the journal and
 is not waited for: rounds stay short, so that no custody makes another one's delivery late. The disk
 only saves work: a node that lost it derives its keys, opens its shares again and fetches what it
 has to keep.
@@ -359,7 +359,7 @@ class CustodianRole:
     ) -> list[Purchase]:
         """Return the purchases for which it is our turn to do what anyone could.
 
-        The first in line acts at once, each other one when all before him let a margin pass.
+        The first in line acts at once, each other one when all before it let a margin pass.
         `members` None: those who delivered.
         """
         now, margin = self.view.block.timestamp, self.policy.margin_seconds

@@ -187,7 +187,7 @@ class Node:
         health.sent = role.pending
         health.problem, health.round_at = "", time.monotonic()
         if is_first:
-            # Beside the rounds: whoever answers for that address may take their time.
+            # Beside the rounds: the server at that address may take its time.
             threading.Thread(target=self._ask_oneself, args=(notifier,), daemon=True).start()
 
     def _ask_oneself(self, notifier: Notifier) -> None:

@@ -135,7 +135,7 @@ class JobPool:
             self._start_thread()
 
     def forget(self, name: Hashable) -> None:
-        """Do a job anew when it is next asked for."""
+        """Do a job again when it is next asked for."""
         with self._lock:
             job = self._jobs.get(name)
             if job is not None and not job.is_running:

@@ -30,7 +30,7 @@ class Policy:
             posted: sale token, price from which on, blocks. What is posted cannot be taken back
             by a reorganisation. The chain profile's number where nothing is said.
         margin_seconds: Nothing is posted so close to a deadline; also how long each custodian
-            leaves to the one before him where any of them could act.
+            leaves to the one before them where any of them could act.
         extends: Whether to stay for another period where the seller allows it.
         gas_reserve: Wei below which no new obligation is taken.
         settle_seconds: How long settlements wait for others to share a transaction with, at
@@ -131,7 +131,7 @@ def refusal(
     if waiting >= policy.max_waiting_per_seller:
         return "too many custodies of this seller wait to be complete"
     if is_listed_elsewhere:
-        # Whoever lists a key again may be selling what somebody else's custodians hand out.
+        # Anyone who lists a key again may be selling what somebody else's custodians hand out.
         return "this dataset key is listed elsewhere"
     return None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from truthmark.market.session import Signer
 
 ANSWERS_PER_SECOND = 20
-"""Signing takes a few milliseconds; whoever asks more often must not make deliveries late."""
+"""Signing takes a few milliseconds; anyone who asks more often must not make deliveries late."""
 
 
 class Presence:

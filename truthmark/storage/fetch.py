@@ -305,7 +305,7 @@ def _locked_part(dest: Path, *, wait: bool) -> Iterator[int]:
                 raise StorageError(
                     f"{dest}: another process is fetching it; wait or choose another target"
                 ) from error
-            # Whoever held the lock before may have renamed the file to its final place.
+            # Anyone who held the lock before may have renamed the file to its final place.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), path.stat()):
                     yield handle

@@ -101,7 +101,7 @@ class KuboStore(Storage):
         check_chunk(chunk)
 
         def add() -> tuple[CID, Any]:
-            # Opened anew: an upload that was left behind may still be reading the old one.
+            # Opened again: an upload that was left behind may still be reading the old one.
             with closing(_open_source(source)) as stream:
                 size = stream.seek(0, io.SEEK_END)
                 stream.seek(0)
@@ -448,7 +448,7 @@ def _within(
 ) -> _T:
     """Return what `action` returns, or fail after `seconds` and leave it behind.
 
-    Socket timeouts start anew with every byte that arrives; a thread is the only way to bound
+    Socket timeouts start again with every byte that arrives; a thread is the only way to bound
     the whole of a call into a client that blocks.
     """
     outcome: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()

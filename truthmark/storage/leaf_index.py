@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where in which stored file a leaf's bytes stand.
 
-Nothing is known only here: a lost or damaged index is made anew from the files and their nodes.
+Nothing is known only here: a lost or damaged index is made again from the files and their nodes.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ IndexRow = tuple[bytes, int, int]
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
-# Full, locked, unreadable: making the index anew would not help.
+# Full, locked, unreadable: making the index again would not help.
 _NOT_DAMAGE: Final = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -45,7 +45,7 @@ class LeafIndex:
     def __init__(
         self, path: Path, whole_files: Callable[[], Iterator[tuple[str, Iterable[IndexRow]]]]
     ) -> None:
-        """Use the index at `path`; `whole_files` yields what it has to hold when made anew."""
+        """Use the index at `path`; `whole_files` yields what it has to hold when made again."""
         self._path = path
         self._whole_files = whole_files
 
@@ -112,7 +112,7 @@ class LeafIndex:
         return db
 
     def _discard(self, damaged: int | None) -> None:
-        """Remove the damaged index, unless another process has made it anew already."""
+        """Remove the damaged index, unless another process has made it again already."""
         with self._path.with_name("index.lock").open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if damaged is None or self._inode() == damaged:

@@ -4,7 +4,7 @@
     <root>/files/<cid>       a whole file; its leaves are slices of it
     <root>/blocks/<xx>/<cid> loose blocks: inner nodes, small files, single blocks that were read
     <root>/pins/<cid>        empty; what `gc` keeps
-    <root>/index.sqlite      leaf -> file and place; made anew from the rest if lost
+    <root>/index.sqlite      leaf -> file and place; made again from the rest if lost
     <root>/tmp, <root>/lock
 
 A container is not cut into blocks on disk: `put` gives the store a name of its own for the same

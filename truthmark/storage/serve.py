@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small trustless gateway: serves the blocks that a storage holds, so that others can fetch.
 
-Whoever keeps a file in a local store can serve it without running Kubo. It answers
+Anyone who keeps a file in a local store can serve it without running Kubo. It answers
 `GET` and `HEAD /ipfs/<cid>?format=raw` and `?format=car` (or the `Accept` headers of the trustless
 gateway specification), never fetches for strangers, and takes nothing from them but a CID.
-Whoever opens it may add pages of JSON of their own.
+Anyone who opens it may add pages of JSON of their own.
 """
 
 import threading

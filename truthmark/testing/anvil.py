@@ -125,7 +125,7 @@ def fetch_anvil() -> Path:
 class AnvilProcess:
     """A running anvil.
 
-    It can be made anew from a recorded `url`, `pid` and `log`, so that one process starts a chain
+    It can be made again from a recorded `url`, `pid` and `log`, so that one process starts a chain
     and another stops it.
 
     Usage example::

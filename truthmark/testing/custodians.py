@@ -155,7 +155,7 @@ def start_custodian(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in the terminal is for whoever started it to turn into a clean stop.
+            # Ctrl-C in the terminal is for the program that started it to turn into a clean stop.
             start_new_session=True,
         )
     deadline = time.monotonic() + _START_SECONDS

@@ -445,7 +445,7 @@ def _deploy(
         if is_resumed:
             raise ConfigError(
                 f"the chain in {folder} is not the one that the market was deployed on; restore "
-                "its chain.state, or delete the folder to start anew"
+                "its chain.state, or delete the folder to start again"
             )
         # The chain's state is gone, so what was deployed on it is gone too.
         record_file.unlink()

@@ -105,7 +105,7 @@ def test_pack__rows_moved__inherits_every_segment_whose_rows_are_equal(
         assert new.to_table().equals(new_table)
         runs = old.index.table_segments
         if shape is not lists:  # there, no column tells rows apart cheaply: places count
-            # Segments that the change touches are sealed anew, all others are taken over.
+            # Segments that the change touches are sealed again, all others are taken over.
             low = 0 if change is in_front else 3000
             high = {inserted: 3001, in_front: 0, taken_out: 9000, both: 9000}[change]
             kept = [run for run in runs if run.first_row + run.rows <= low or run.first_row >= high]

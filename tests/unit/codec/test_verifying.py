@@ -183,7 +183,7 @@ def test_find_unreadable__random_bytes_under_right_key_hashes__names_the_shard_a
     assert found is not None and found.shard == i
     assert found.key is not None and sha256(found.key) == forged.index.key_hash(i)
     assert found.key not in str(found).encode() and found.key.hex() not in repr(found)
-    # Whoever is shown that key sees it fail, and learns no other.
+    # Anyone who is shown that key sees it fail, and learns no other.
     with pytest.raises(InvalidTag):
         AESGCM(found.key).decrypt(bytes(12), forged.shards[i], None)
 

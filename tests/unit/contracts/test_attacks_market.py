@@ -260,7 +260,7 @@ def test_08__second_extension_over_a_leaver_obliged__cannot_be_in_time(world: Wo
 def test_09__old_leaver_after_a_second_extension__gets_exactly_one_keeping_fee(
     world: World,
 ) -> None:
-    """`_ended` frees whoever is in neither map; `released` is kept for good."""
+    """`_ended` frees a custodian who is in neither map; `released` is kept for good."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
     boa.env.timestamp = listing.custody.end + PERIOD - 1
@@ -439,7 +439,7 @@ def test_19__refund_after_everybody_was_released__pays_and_takes_nothing(world: 
 
 
 def test_20__penalty_collected_by_a_puppet_buyer__is_burned(world: World) -> None:
-    """`slash` burns: a custodian who buys from himself and stays silent gains nothing."""
+    """`slash` burns: a custodian who buys from themselves and stays silent gains nothing."""
     listing = world.create_listing()
     puppet = listing.custodians[0]
     world.deal(world.token, puppet)
@@ -719,7 +719,7 @@ def test_35__victim_named_as_custodian__has_no_obligation_without_his_call(world
 def test_36__hostile_validator_with_the_victims_address_as_operator__binds_nobody_else(
     world: World,
 ) -> None:
-    """Calls name the validator; an operator acts for it and its stake, never for his own."""
+    """Calls name the validator; an operator acts for it and its stake, never for their own."""
     victim = world.custodians[0]
     attacker = world.stranger
     register(world, attacker, victim, tickets=2)
@@ -822,7 +822,7 @@ def test_42__others_dataset_key__cannot_be_listed(world: World) -> None:
 
 
 def test_43__copycat_with_a_key_of_his_own__is_disproved_by_his_first_buyer(world: World) -> None:
-    """He cannot open what he did not encrypt: `dispute_key` revokes his version."""
+    """They cannot open what they did not encrypt: `dispute_key` revokes their version."""
     original = make_content(1)
     own = make_content(2)
     copy = replace(own, shards=original.shards, tree=original.tree)
@@ -1513,7 +1513,7 @@ def test_a14__released_leaver__delivers_no_more(world: World) -> None:
 
 
 def test_a15__joiner__takes_over_what_is_not_delivered_and_is_fined_for_it(world: World) -> None:
-    """Who joins is in `active`: written down, so his node refunds what is overdue first."""
+    """Who joins is in `active`: written down, so their node refunds what is overdue first."""
     listing = extensible(world)
     world.extend(listing, 1, 2, 3)
     purchase = world.buy(listing)

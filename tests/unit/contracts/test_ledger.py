@@ -157,7 +157,7 @@ def test_withdraw__token_moves_less_than_the_entry_at_once__pays_in_parts(
 def test_withdraw__seen_from_the_tokens_hook__is_out_of_the_entry_already(
     ledger: Any, token: Any, payer: str, mode: Mode, amount: int
 ) -> None:
-    """The entry goes down before the call; the lock does not show it to whoever only reads."""
+    """The entry goes down before the call; the lock does not show it to a caller who only reads."""
     ledger.pull(token, payer, 100)
     token.set_mode(mode)
     token.set_hook(ledger, ledger.peek.prepare_calldata(token, payer), 1)

@@ -489,7 +489,7 @@ def test_tickets__any_page__holds_the_places_that_exist(
 
 
 def test_is_actor__unregistered_account__is_nobody(harness: StakingHarness) -> None:
-    """The zero operator of whoever is not registered must not match the zero address."""
+    """The zero operator of an account that is not registered must not match the zero address."""
     for account in (ZERO, harness.stranger):
         assert not harness.contract.is_actor(harness.stranger, account)
         assert not harness.contract.is_actor(ZERO, account)

@@ -153,7 +153,7 @@ def test_is_eligible__many_changes__finds_each_stretch(staked: StakingHarness) -
 
 
 def test_is_eligible__after_the_seed_is_known__nothing_changes_it(staked: StakingHarness) -> None:
-    """Attack: a validator who does not like a draw acts once he can compute it."""
+    """Attack: a validator who does not like a draw acts once they can compute it."""
     contract = staked.contract
     contract.register(staked.operator, b"\x01" * 32, sender=staked.stranger)
     contract.set_available(staked.stranger, False, sender=staked.stranger)

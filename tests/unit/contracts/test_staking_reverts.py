@@ -277,7 +277,7 @@ ACCESS: dict[str, tuple[Callable[[StakingHarness], tuple[Any, ...]], set[str], s
 
 @pytest.fixture
 def ready(staked: StakingHarness, request: pytest.FixtureRequest) -> StakingHarness:
-    """Bring about a state in which every function works for whoever may call it."""
+    """Bring about a state in which every function works for all who may call it."""
     contract = staked.contract
     staked.token.mint(staked.validator, 1_000)
     staked.token.approve(contract, 1_000, sender=staked.validator)

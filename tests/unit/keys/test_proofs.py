@@ -99,7 +99,7 @@ def test_verify_buyer_key__other_context__is_refused(name):
 
 
 def test_verify_knowledge__key_made_from_others_points__cannot_be_proven():
-    # Y = X - B for a known X would make U a point of the buyer's choice; he lacks its logarithm.
+    # Y = X - B for a known X would make U a point of the buyer's choice; they lack its logarithm.
     # A proof for X says nothing about Y, whatever the base.
     base, _ = curve.base_of(curve.multiply(7))
     x = 1234

@@ -153,10 +153,10 @@ def test_random_key__new_file__holds_the_key_when_it_returns(tmp_path):
 
 def test_random_key__file_cannot_be_written__gives_no_key(tmp_path):
     path = tmp_path / "recovery.json"
-    path.write_text("something dear")
+    path.write_text("something precious")
     with pytest.raises(KeysError, match="left alone"):
         purchase.random_key(path, **where())
-    assert path.read_text() == "something dear"
+    assert path.read_text() == "something precious"
     with pytest.raises(KeysError, match="cannot be"):
         purchase.random_key(path / "below a file", **where())
 

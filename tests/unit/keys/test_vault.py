@@ -207,10 +207,10 @@ def test_backup__twice__uses_another_salt_and_nonce(vault, tmp_path):
 
 def test_backup__file_exists__leaves_it_alone(vault, tmp_path):
     fill(vault)
-    (tmp_path / "backup").write_text("something dear")
+    (tmp_path / "backup").write_text("something precious")
     with pytest.raises(KeysError, match="left alone"):
         vault.backup(tmp_path / "backup", "words", **LITTLE)
-    assert (tmp_path / "backup").read_text() == "something dear"
+    assert (tmp_path / "backup").read_text() == "something precious"
 
 
 @pytest.mark.parametrize("options", [{"log_work": 9}, {"log_work": 21}])

@@ -104,7 +104,7 @@ def test_is_due__leaver_until_his_end__is_obliged() -> None:
     assert due(p, leaver, BOUGHT_AT, within)
     after = state(rest, ALL, previous_end=p.deadline - 1)
     assert due_at(p, leaver, after) is None
-    # The turns go on without him.
+    # The turns go on without them.
     assert [due(p, j, BOUGHT_AT, after) for j in turn_order(p.purchase_id, rest)][:3] == [
         True,
         True,

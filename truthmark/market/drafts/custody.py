@@ -26,7 +26,7 @@ ZERO_32 = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class CustodyRequest:
-    """What a seller asks of custodians, and what he pays.
+    """What a seller asks of custodians, and what they pay for it.
 
     Attributes:
         threshold: t, how many parts make the key.

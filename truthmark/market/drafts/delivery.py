@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a custodian checks before he accepts, and the parts of the key that he delivers.
+"""What custodians check before they accept, and the parts of the key that they deliver.
 
 Pure functions: nothing here reads or writes a chain, a file or a storage.
 """
@@ -87,7 +87,7 @@ def receive_share(
 def turn_order(purchase_id: bytes, active: int) -> list[int]:
     """Return the custodians in the order in which they are to deliver a purchase.
 
-    The first t deliver; each of the others steps in when one before him is late. The order is
+    The first t deliver; each of the others steps in when one before them is late. The order is
     that of keccak256(purchase_id ‖ j), so it is fair over purchases and the same for all.
 
     Args:
