@@ -26,8 +26,8 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     """Write the key of DATASET, which you bought, into the new FILE.
 
     Prints it if FILE is left out. Anyone who has it can open DATASET, and nothing else: no key of
-    your account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other languages
-    (docs/format.md tells how). The licence says to whom you may give it.
+    your account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other
+    languages (docs/format.md tells how). The licence says to whom you may give it.
     """
     from truthmark.keys.handing import HandedKey
     from truthmark.market.buyer import Buyer

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asking a validator's node whether it is there, at the address in its offer.
 
-The address is a stranger's text, and every seller who lists data asks it. So nothing but one small GET
-goes there: over HTTP or HTTPS, without credentials, proxies or redirects, within a few seconds, for a
-few bytes, and outside of development chains never to this machine or its own network.
+The address is a stranger's text, and every seller who lists data asks it. So nothing but one small
+GET goes there: over HTTP or HTTPS, without credentials, proxies or redirects, within a few seconds,
+for a few bytes, and outside of development chains never to this machine or its own network.
 """
 
 import ipaddress
