@@ -33,16 +33,16 @@ from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.buyer import Buyer, WrongKeyDispute
-from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session
 from truthmark.market.settlement import Settlement
 from truthmark.market.surface import choose_custody
+from truthmark.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
@@ -180,7 +180,7 @@ def _sell(
         period="1d",
         session=seller,
     )
-    epoch = seller.catalogue.epochs(version.terms_id)[0]
+    epoch = Catalogue.of(seller).epochs(version.terms_id)[0]
     with transcript.progress_bar("custodians accept") as advance:
         Seller(seller).wait_until_live(
             epoch, lambda accepted: advance(len(accepted), epoch.custody.count)
@@ -237,8 +237,8 @@ def _settle(transcript: Transcript, network: DemoNetwork, versions: list[Version
         network.warp(max(v.terms.inspection_seconds for v in versions) + 5)
         deadline = time.monotonic() + 60
         while True:
-            stranger.catalogue.sync()
-            purchases = stranger.catalogue.purchases()
+            Catalogue.of(stranger).sync()
+            purchases = Catalogue.of(stranger).purchases()
             if all(p.status is PurchaseStatus.SETTLED for p in purchases):
                 break
             if time.monotonic() > deadline:
@@ -266,8 +266,8 @@ def _what_cannot_happen(
 
 def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
     copycat = network.net.session("copycat", storage=network.storage("copycat"))
-    copycat.catalogue.sync()
-    epoch = copycat.catalogue.epochs(version.terms_id)[0]
+    Catalogue.of(copycat).sync()
+    epoch = Catalogue.of(copycat).epochs(version.terms_id)[0]
     stolen = _retold(version, copycat.address)
     # The copycat does not know the secret; the proof that is needed is made with another one.
     proof, counter = prove_terms(
@@ -288,7 +288,7 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
     except RevertedError as error:
         transcript.refused("listing the dataset's key without knowing its secret", str(error))
     node = network.net.session(CUSTODIANS[0], storage=network.storage(CUSTODIANS[0]))
-    node.catalogue.sync()
+    Catalogue.of(node).sync()
     slot = custody_slots([epoch], node.address)[0]
     from truthmark.cid import raw_cid
 
@@ -313,7 +313,7 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
 def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
     """List the same container and index under another key, and let the first buyer disprove it."""
     copycat = network.net.session("copycat", storage=network.storage("copycat"))
-    copycat.catalogue.sync()
+    Catalogue.of(copycat).sync()
     original = Buyer(copycat).fetch(version)
     from truthmark.keys.curve import random_scalar
 
@@ -335,21 +335,21 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
         offer=DIRECT,
         bond=10 * 10**6,
     )
-    copied = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+    copied = Catalogue.of(copycat).version(f"0x{listed.terms.terms_id.hex()}")
     transcript.info(f"the copy is for sale as [bold]{copied.ref}[/] at 3 TUSD, bond 10 TUSD")
     victim = network.net.session(
         "buyer2",
         storage=(*network.storage("buyer2"), f"local:{network.net.home('copycat') / 'store'}"),
     )
-    victim.catalogue.sync()
+    Catalogue.of(victim).sync()
     had = wealth(victim, dollar.address, victim.address)
     buyer = Buyer(victim)
     bytes_folder = buyer.fetch(copied)
     purchase = buyer.buy(buyer.quote(copied), max_total=3 * 10**6)
-    copycat.catalogue.sync()
+    Catalogue.of(copycat).sync()
     slot = CustodySlot(listed.epoch, 1)
     Custodian(copycat).deliver(
-        copied, slot, copycat.catalogue.purchases(custody_id=listed.epoch.custody_id)
+        copied, slot, Catalogue.of(copycat).purchases(custody_id=listed.epoch.custody_id)
     )
     try:
         buyer.receive(copied, buyer.wait(purchase), bytes_folder)
@@ -368,7 +368,7 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
 def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> None:
     """Stop the custodians, try a wrong part, and let the refund come."""
     buyer_session = network.net.session("buyer3", storage=network.storage("buyer3"))
-    buyer_session.catalogue.sync()
+    Catalogue.of(buyer_session).sync()
     buyer = Buyer(buyer_session)
     network.net.stop_custodians()
     dollar = version.terms.token
@@ -376,7 +376,7 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     quote = buyer.quote(version)
     purchase = buyer.buy(quote, max_total=quote.total)
     dishonest = network.net.session(CUSTODIANS[0])
-    dishonest.catalogue.sync()
+    Catalogue.of(dishonest).sync()
     slot = custody_slots([quote.epoch], dishonest.address)[0]
     share_key = quote.epoch.share_keys[slot.index - 1]
     share = dishonest.vault.find_share(quote.epoch.custody_id, slot.index, share_key)
@@ -408,10 +408,10 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
         transcript.refused("a custodian posts a wrong part of the key", str(error))
     network.warp(version.terms.delivery_seconds + 5)
     stranger = network.net.session("stranger")
-    stranger.catalogue.sync()
+    Catalogue.of(stranger).sync()
     burned_before = _burned(stranger)
     receipts = Settlement(stranger).refund(
-        stranger.catalogue.purchases(purchase_id=purchase.purchase_id)
+        Catalogue.of(stranger).purchases(purchase_id=purchase.purchase_id)
     )
     transcript.gas("refund with three fines", receipts[0].gas_used)
     burned = _burned(stranger) - burned_before
@@ -432,7 +432,7 @@ def _update(transcript: Transcript, network: DemoNetwork, version: Version, sour
     with transcript.section("The seller returns with an update"):
         network.bring_seller_back()
         seller = network.open_seller()
-        seller.catalogue.sync()
+        Catalogue.of(seller).sync()
         table = parquet.read_table(source)
         more = pa.concat_tables([table, table.slice(table.num_rows - 200)])
         grown = network.folder / "sources" / "grown" / source.name
@@ -458,7 +458,7 @@ def _update(transcript: Transcript, network: DemoNetwork, version: Version, sour
                 f"gateway:{network.seller_blocks.url}",
             ),
         )
-        buyer.catalogue.sync()
+        Catalogue.of(buyer).sync()
         new = Buyer(buyer).missing_bytes(second)
         Buyer(buyer).fetch(second)
         transcript.verified(
@@ -480,13 +480,13 @@ def _open_again(transcript: Transcript, network: DemoNetwork) -> None:
         # What people list in the app is in the buyer's store, as all that it writes.
         network.start_custodians(f"local:{network.net.home('buyer') / 'store'}")
         with network.open_seller() as seller:
-            seller.catalogue.sync()
-            mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
+            Catalogue.of(seller).sync()
+            mine = [v for v in Catalogue.of(seller).versions() if v.terms.seller == seller.address]
             for version in mine:
                 if not _is_kept(seller, version):
                     _renew(seller, version)
-            seller.catalogue.sync()
-            if left := {v.terms_id for v in mine} - seller.catalogue.buyable(
+            Catalogue.of(seller).sync()
+            if left := {v.terms_id for v in mine} - Catalogue.of(seller).buyable(
                 [v.terms_id for v in mine]
             ):
                 raise RuntimeError(f"{len(left)} listings cannot be bought after all")
@@ -524,8 +524,8 @@ def _renew(seller: Session, version: Version) -> None:
 def _retire(transcript: Transcript, network: DemoNetwork) -> None:
     """End the seller's versions; after both windows anybody may credit the bonds."""
     with network.open_seller() as seller:
-        seller.catalogue.sync()
-        mine = [v for v in seller.catalogue.versions() if v.terms.seller == seller.address]
+        Catalogue.of(seller).sync()
+        mine = [v for v in Catalogue.of(seller).versions() if v.terms.seller == seller.address]
         for version in mine:
             Seller(seller).retire(version)
         network.warp(max(v.terms.delivery_seconds + v.terms.inspection_seconds for v in mine) + 5)
@@ -547,7 +547,7 @@ def _pay_out(
     dollar: str,
     first_block: int,
 ) -> None:
-    observer.catalogue.sync()
+    Catalogue.of(observer).sync()
     for role, address in who.items():
         if Settlement(observer).credits(dollar, address):
             Settlement(observer).withdraw(dollar, address)
@@ -601,7 +601,7 @@ def _encryption_keys(session: Session) -> dict[bytes, bytes]:
 
     return find_encryption_keys(
         session.signer.sign_typed,
-        session.catalogue.encryption_keys(session.address),
+        Catalogue.of(session).encryption_keys(session.address),
         chain_id=session.profile.chain_id,
         market=session.chain.market.address,
         validator=session.address,

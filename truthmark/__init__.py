@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from truthmark import testing
-    from truthmark.market.session import connect
     from truthmark.market.surface import follow, get, list_dataset, load, pack, preview, search
+    from truthmark.session import connect
 
 __all__ = [
     "connect",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "connect": "truthmark.market.session",
+    "connect": "truthmark.session",
     **dict.fromkeys(
         ("get", "list_dataset", "load", "pack", "preview", "search", "follow"),
         "truthmark.market.surface",

@@ -12,7 +12,8 @@ from truthmark.config.settings import load_settings
 from truthmark.config.units import format_units
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import Wallet
-from truthmark.market.session import Session, is_devnet, known_passphrase, open_session
+from truthmark.market.catalogue import Catalogue
+from truthmark.session import Session, is_devnet, known_passphrase, open_session
 from truthmark.testing.network import ROLES
 
 _SESSION, _ROLE, _ACCOUNT, _TYPED = (
@@ -166,5 +167,5 @@ def _is_locked(session: Session) -> bool:
 def my_synced_session() -> Session:
     """Return the visitor's session, as far as the chain is now."""
     session = my_session()
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     return session

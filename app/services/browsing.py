@@ -6,8 +6,8 @@ from decimal import Decimal
 from app import views
 from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_versions, shared_reader
 from app.services.texts import PAGE_SIZE
-from truthmark.market.catalogue import Epoch, EpochState, Version
-from truthmark.market.session import Session
+from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Version
+from truthmark.session import Session
 from truthmark.text import format_size
 
 
@@ -45,7 +45,7 @@ def search(
     limit = None
     if wanted is not None and max_price is not None:
         _, limit = session.profile.parse_amount(f"{max_price:f} {wanted.symbol}")
-    offered = set(session.catalogue.offered())
+    offered = set(Catalogue.of(session).offered())
     candidates = [v for v in listed_versions(session) if v.terms_id in offered]
     cards = reader.cards.read(candidates, PATIENCE_SECONDS)
     words = text.lower().split()
@@ -108,8 +108,8 @@ def _listing(
 
 def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool, bool]]:
     """Return who keeps each key now, whether anybody does, and whether it is the seller."""
-    epochs = [list(reversed(session.catalogue.epochs(v.terms_id))) for v in versions]
-    states = iter(session.catalogue.states([epoch for each in epochs for epoch in each]))
+    epochs = [list(reversed(Catalogue.of(session).epochs(v.terms_id))) for v in versions]
+    states = iter(Catalogue.of(session).states([epoch for each in epochs for epoch in each]))
     now = chain_now(session)
     return [
         _keeping(version, [(epoch, next(states)) for epoch in each], now)

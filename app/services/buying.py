@@ -31,14 +31,14 @@ from truthmark.errors import (
     MarketError,
 )
 from truthmark.market.buyer import Buyer, Quote, WrongKeyDispute
-from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.records import (
     PurchaseStatus,
     VersionStatus,
 )
-from truthmark.market.session import Session
 from truthmark.market.settlement import Settlement, overdue
+from truthmark.session import Session
 from truthmark.text import clean, format_size, format_time
 from truthmark.types import Progress
 
@@ -57,7 +57,7 @@ def prepare(ref: str, progress: Progress) -> views.Price:
         TruthmarkError: It cannot be fetched, or is not what the seller committed to.
     """
     session = my_session()
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     version = find_version(session, ref)
     buyer = Buyer(session)
     buyer.fetch(version, progress)
@@ -121,7 +121,7 @@ def purchase_of(ref: str) -> views.Purchase | None:
     """Return the account's newest purchase of a version, refunded ones too, if there is any."""
     session = my_synced_session()
     version = find_version(session, ref)
-    found = session.catalogue.purchases(buyer=session.address, terms_id=version.terms_id)
+    found = Catalogue.of(session).purchases(buyer=session.address, terms_id=version.terms_id)
     return _purchase(session, found[-1]) if found else None
 
 
@@ -138,7 +138,7 @@ def purchase_by_key(key: str) -> views.Purchase:
 def purchases(page: int = 1) -> tuple[tuple[views.Purchase, ...], int]:
     """Return a page of the account's purchases, the newest first, and how many pages there are."""
     session = my_synced_session()
-    found = session.catalogue.purchases(buyer=session.address)[::-1]
+    found = Catalogue.of(session).purchases(buyer=session.address)[::-1]
     pages = max(1, -(-len(found) // PAGE_SIZE))
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return tuple(_purchase(session, purchase) for purchase in shown), pages
@@ -257,15 +257,15 @@ def withdraw() -> None:
 
 
 def _find_purchase(session: Session, key: str) -> Purchase:
-    session.catalogue.sync()
-    found = session.catalogue.purchases(purchase_id=bytes.fromhex(key))
+    Catalogue.of(session).sync()
+    found = Catalogue.of(session).purchases(purchase_id=bytes.fromhex(key))
     if not found:
         raise MarketError("the purchase is not on the chain any more; reload the page")
     return found[0]
 
 
 def _paid(session: Session, purchase: Purchase) -> str:
-    custody = session.catalogue.epoch(purchase.custody_id).custody
+    custody = Catalogue.of(session).epoch(purchase.custody_id).custody
     token = version_of(session, purchase.terms_id).terms.token
     return session.profile.format_amount(purchase_cost(purchase.receipt.price, custody), token)
 
@@ -280,7 +280,7 @@ def _is_refundable(session: Session, purchase: Purchase) -> bool:
 
 def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
     version = version_of(session, purchase.terms_id)
-    threshold = session.catalogue.epoch(purchase.custody_id).custody.threshold
+    threshold = Catalogue.of(session).epoch(purchase.custody_id).custody.threshold
     card = shared_reader().cards.read([version], PATIENCE_SECONDS).get(version.terms_id)
     can_refund = _is_refundable(session, purchase)
     has_key = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)

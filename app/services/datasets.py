@@ -18,7 +18,7 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.buyer import Buyer, Quote
-from truthmark.market.catalogue import Epoch, EpochState, Version
+from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Version
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.records import (
@@ -28,8 +28,8 @@ from truthmark.market.records import (
     VersionStatus,
     bits,
 )
-from truthmark.market.session import Session
 from truthmark.market.surface import dataset_uri
+from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
 
 _STATUS: Final = {
@@ -67,9 +67,9 @@ def dataset(ref: str) -> views.Dataset:
         manifest, card = _public_part(profile.name, version.terms_id, session, version)
     except (TruthmarkError, OSError, ValueError) as error:
         problem = said_of(error)
-    epochs = session.catalogue.epochs(version.terms_id)
+    epochs = Catalogue.of(session).epochs(version.terms_id)
     siblings = [v for v in listed_versions(session) if v.listing_id == version.listing_id]
-    buyable = session.catalogue.buyable([v.terms_id for v in siblings])
+    buyable = Catalogue.of(session).buyable([v.terms_id for v in siblings])
     quote, why_not = _try_quote(session, version)
     return views.Dataset(
         ref=version.ref,
@@ -118,8 +118,8 @@ def custody_of(ref: str) -> tuple[views.Custody, ...]:
 
 
 def _custodies(session: Session, version: Version) -> tuple[views.Custody, ...]:
-    epochs = session.catalogue.epochs(version.terms_id)
-    states = session.catalogue.states(epochs)
+    epochs = Catalogue.of(session).epochs(version.terms_id)
+    states = Catalogue.of(session).states(epochs)
     return tuple(
         _custody(session, version, epoch, state)
         for epoch, state in reversed(list(zip(epochs, states, strict=True)))
@@ -197,7 +197,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
 
 
 def _sold(session: Session, version: Version) -> int:
-    index = session.catalogue.follower.index
+    index = Catalogue.of(session).follower.index
     query = f"SELECT count(*) FROM {index.table('market', 'Purchased')} WHERE terms_id = ?"  # noqa: S608
     with index.read() as connection:
         return int(connection.scalar(query, (version.terms_id,)))

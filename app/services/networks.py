@@ -13,7 +13,8 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.buyer import Buyer
-from truthmark.market.session import Session
+from truthmark.market.catalogue import Catalogue
+from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 
 _CONTRACTS: Final = {
@@ -30,8 +31,8 @@ def network() -> views.Network:
     session = shared_reader().session
     profile, chain = session.profile, session.chain
     head = chain.block()
-    tip = session.catalogue.follower.index.tip()
-    counts = session.catalogue.follower.index.counts()
+    tip = Catalogue.of(session).follower.index.tip()
+    counts = Catalogue.of(session).follower.index.counts()
     return views.Network(
         name=profile.name,
         chain_id=profile.chain_id,

@@ -18,8 +18,8 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.buyer import Buyer
-from truthmark.market.catalogue import Version
-from truthmark.market.session import Session, open_session
+from truthmark.market.catalogue import Catalogue, Version
+from truthmark.session import Session, open_session
 from truthmark.text import clean
 
 _SUMMARY: Final = 160
@@ -172,18 +172,18 @@ def _open_reader(key: str) -> _Reader:
 
 @st.cache_resource(ttl=_SYNC_SECONDS, max_entries=4, show_spinner=False)
 def _sync(key: str, _session: Session) -> float:
-    _session.catalogue.sync()
+    Catalogue.of(_session).sync()
     return time.monotonic()
 
 
 def chain_now(session: Session) -> int:
     """Return chain time as far as the index knows it."""
-    return session.catalogue.follower.index.tip().timestamp
+    return Catalogue.of(session).follower.index.tip().timestamp
 
 
 def listed_versions(session: Session) -> tuple[Version, ...]:
     """Return every version, the newest listing first; they are read again when one has changed."""
-    index = session.catalogue.follower.index
+    index = Catalogue.of(session).follower.index
     with index.read() as connection:
         tops = (
             connection.scalar(f"SELECT max(block_number) FROM {index.table('registry', event)}")  # noqa: S608
@@ -197,7 +197,7 @@ def listed_versions(session: Session) -> tuple[Version, ...]:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _read_versions(place: str, mark: bytes, _session: Session) -> tuple[Version, ...]:
-    return tuple(_session.catalogue.versions())
+    return tuple(Catalogue.of(_session).versions())
 
 
 def find_version(session: Session, ref: str) -> Version:

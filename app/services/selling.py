@@ -28,6 +28,7 @@ from truthmark.errors import (
 )
 from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.life import find_signs
 from truthmark.market.records import (
     bits,
@@ -35,8 +36,8 @@ from truthmark.market.records import (
 from truthmark.market.redealing import AGAIN_SECONDS, MOST_AGAIN, find_lapsed
 from truthmark.market.seller import Seller
 from truthmark.market.seller_secret import pack_dataset
-from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
+from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time
 from truthmark.types import Progress
 
@@ -63,7 +64,7 @@ def sell_options() -> views.SellOptions:
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
 def _offering(place: str, _session: Session) -> tuple[int, int]:
     """Return how many validators offer custody, and how many of them show life."""
-    offers = [offer for offer in _session.catalogue.offers() if offer.is_available]
+    offers = [offer for offer in Catalogue.of(_session).offers() if offer.is_available]
     signs = find_signs(_session, offers)
     return len(offers), sum(sign.shows_life for sign in signs.values())
 
@@ -236,13 +237,13 @@ def acceptance(ref: str) -> views.Acceptance:
     """
     session = my_synced_session()
     version = find_version(session, ref)
-    epoch = session.catalogue.epochs(version.terms_id)[-1]
+    epoch = Catalogue.of(session).epochs(version.terms_id)[-1]
     problem, is_live = "", False
     try:
         is_live = Seller(session).is_live(epoch)
     except NotForSaleError as error:
         problem = said_of(error)
-    accepted = bits(session.catalogue.states([epoch])[0].accepted)
+    accepted = bits(Catalogue.of(session).states([epoch])[0].accepted)
     lapsed = {e.custody_id for e, _ in find_lapsed(session, version)}
     return views.Acceptance(
         len(accepted),
@@ -252,7 +253,7 @@ def acceptance(ref: str) -> views.Acceptance:
         problem,
         missing=tuple(a for j, a in enumerate(epoch.custodians, 1) if j not in accepted),
         until=format_time(
-            epoch.custody.accept_until, session.catalogue.follower.index.tip().timestamp
+            epoch.custody.accept_until, Catalogue.of(session).follower.index.tip().timestamp
         ),
         can_deal_again=epoch.custody_id in lapsed and epoch.custody.epoch < MOST_AGAIN,
     )
@@ -266,4 +267,4 @@ def deal_again(ref: str) -> None:
     """
     session = my_synced_session()
     version = find_version(session, ref)
-    redealing.deal_again(session, version, session.catalogue.epochs(version.terms_id)[-1])
+    redealing.deal_again(session, version, Catalogue.of(session).epochs(version.terms_id)[-1])

@@ -4,8 +4,8 @@
 from collections import defaultdict
 from typing import Any
 
-from truthmark.market.session import Session
 from truthmark.market.settlement import Settlement
+from truthmark.session import Session
 from truthmark.testing.network import ROLES, Devnet
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from truthmark.market.session import Session
+from truthmark.session import Session
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
 from truthmark.testing.custodians import CustodianProcess

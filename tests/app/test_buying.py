@@ -14,7 +14,7 @@ from tests.app.conftest import MAIN, SECONDS, Start
 from tests.app.screen import button, click, has_button, page, shown, texts
 from tests.utils.app_market import AppMarket
 from truthmark.keys.accounts import Wallet
-from truthmark.market.catalogue import Version
+from truthmark.market.catalogue import Catalogue, Version
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.testing.network import role_key
@@ -30,7 +30,7 @@ def held(market: AppMarket, role: str, symbol: str = "TUSD") -> int:
 
 def newest_purchase(market: AppMarket, role: str, version: Version) -> str:
     session = market.session(role)
-    found = session.catalogue.purchases(buyer=session.address, terms_id=version.terms_id)
+    found = Catalogue.of(session).purchases(buyer=session.address, terms_id=version.terms_id)
     return found[-1].purchase_id.hex()
 
 
@@ -194,7 +194,7 @@ def test_withdraw__refunded_by_somebody_else__is_paid_out(start: Start, market: 
     click(at, "Pay 4 TUSD")
     market.net.warp(21)
     stranger = market.session("stranger")
-    Settlement(stranger).refund(stranger.catalogue.purchases(terms_id=late.terms_id))
+    Settlement(stranger).refund(Catalogue.of(stranger).purchases(terms_id=late.terms_id))
     assert held(market, "buyer2") == had - 4_000_000
     at = start("my_data", role="buyer2")
     assert "The contracts hold 4 TUSD for you." in page(at)

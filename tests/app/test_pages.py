@@ -14,6 +14,7 @@ from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
 from tests.app.screen import page, texts
 from tests.utils.app_market import HOSTILE, AppMarket
 from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import clean
 
 PROOFS = "How is this known"
@@ -129,7 +130,7 @@ def test_hostile_texts__on_every_page__are_shown_as_they_are(
 def test_hostile_card__not_json_of_a_card__is_hidden_and_said(start: Start, market: AppMarket):
     ref = market.sell_hostile("unreadable", 99).ref
     seller = market.session("seller")
-    version = seller.catalogue.version(ref)
+    version = Catalogue.of(seller).version(ref)
     manifest = Buyer(seller).manifest(version.terms.manifest)
     for path in (market.net.folder / "store").rglob(f"*{str(manifest.card)[-12:]}*"):
         path.unlink()

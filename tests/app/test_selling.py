@@ -10,6 +10,7 @@ from app import services
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page
 from tests.utils.app_market import AppMarket
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import CustodyStatus
 
 KEY = "sell_way"
@@ -82,7 +83,7 @@ def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, sourc
     click(at, "List it")
     assert "For sale" not in page(at)
     listed = at.session_state["sell_listed"]
-    market.accept(market.session("buyer3").catalogue.version(listed))
+    market.accept(Catalogue.of(market.session("buyer3")).version(listed))
     at.run()
     assert f"For sale as no. {listed}." in page(at)
     assert "deliver --follow" not in page(at)
@@ -99,8 +100,8 @@ def test_sell__nobody_accepts__key_goes_to_others_as_agreed(
     at.number_input(key="sell_days").set_value(30)
     click(at, "List it")
     session = market.session("buyer2")
-    version = session.catalogue.version(at.session_state["sell_listed"])
-    first = session.catalogue.epochs(version.terms_id)[0]
+    version = Catalogue.of(session).version(at.session_state["sell_listed"])
+    first = Catalogue.of(session).epochs(version.terms_id)[0]
     now = session.chain.time()
     assert first.custody.accept_until - now <= 600  # and not the day of its time limits
     assert "Not yet: " + first.custodians[0] in page(at)
@@ -109,9 +110,9 @@ def test_sell__nobody_accepts__key_goes_to_others_as_agreed(
     # All three did not accept, and there are no others: that is said, and nothing is lost.
     at.run()
     assert "0 of 3 custodians offer this" in page(at)
-    session.catalogue.sync()
-    assert len(session.catalogue.epochs(version.terms_id)) == 1
-    assert session.catalogue.states([first])[0].status is CustodyStatus.LAPSED
+    Catalogue.of(session).sync()
+    assert len(Catalogue.of(session).epochs(version.terms_id)) == 1
+    assert Catalogue.of(session).states([first])[0].status is CustodyStatus.LAPSED
 
 
 @pytest.mark.chain

@@ -22,11 +22,11 @@ from truthmark.errors import (
 from truthmark.index import follower as follower_module
 from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer
-from truthmark.market.catalogue import Purchase
+from truthmark.market.catalogue import Catalogue, Purchase
 from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session
+from truthmark.session import Session
 
 pytestmark = pytest.mark.chain
 
@@ -90,7 +90,7 @@ def session_of(home: Path, *rpc: str) -> Session:
 
 
 def pay(session: Session, sale: Sale, **options: Any) -> Purchase:
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     buyer = Buyer(session)
     return buyer.buy(buyer.quote(sale.version), max_total=10**9, **options)
 
@@ -156,7 +156,7 @@ def test_buy__refund_invented__is_not_paid_again_without_a_word(
         lying_endpoint.changes.append(invent_refund(session, first))
         shutil.rmtree(here / "index")
     with session_of(here, lying_endpoint.url, honest) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         assert Buyer(session).find_purchase(sale.version) is None  # the lie is in the index
         with pytest.raises(BoughtBeforeError, match="money did not come back"):
             pay(session, sale)
@@ -197,7 +197,7 @@ def test_buy__purchase_hidden__is_known_from_the_journal_or_another_endpoint(
     lying_endpoint.changes.append(hide)
     for folder in (here, elsewhere):
         with session_of(folder, lying_endpoint.url, honest) as session:
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
             assert Buyer(session).find_purchase(sale.version) is None
             with pytest.raises(BoughtBeforeError, match="money did not come back"):
                 pay(session, sale)
@@ -259,7 +259,7 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
     harness: MarketHarness, lying_endpoint: Any
 ) -> None:
     seller = harness.session("seller")
-    validators = seller.catalogue.validators()
+    validators = Catalogue.of(seller).validators()
     offer = CustodyRequest(
         threshold=1,
         fee=10**5,
@@ -300,7 +300,7 @@ def test_top_up__refusal_invented__is_not_paid_again_on_one_endpoints_word(
 ) -> None:
     session = harness.net.session("seller", rpc=(lying_endpoint.url,))
     seller = Seller(session)
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     keeping_balance = seller.keeping_balance(sale.version)
 
     def refused(request: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -317,12 +317,12 @@ def test_top_up__refusal_invented__is_not_paid_again_on_one_endpoints_word(
         harness.net.session("seller", rpc=(lying_endpoint.url,)) as alone,
         pytest.raises(ConfigError, match=r"only one chain endpoint says so.*add another"),
     ):
-        alone.catalogue.sync()
+        Catalogue.of(alone).sync()
         Seller(alone).top_up(sale.version, 10**6)
     with (
         harness.net.session("seller", rpc=(lying_endpoint.url, *harness.net.profile.rpc)) as both,
         pytest.raises(EndpointsDisagreeError),
     ):
-        both.catalogue.sync()
+        Catalogue.of(both).sync()
         Seller(both).top_up(sale.version, 10**6)
     assert seller.keeping_balance(sale.version) == keeping_balance + 10**6

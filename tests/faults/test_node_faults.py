@@ -37,11 +37,11 @@ from truthmark.chain.contracts import Call
 from truthmark.errors import ChainError
 from truthmark.index import follower as follower_module
 from truthmark.keys.curve import multiply
-from truthmark.market.catalogue import Purchase
+from truthmark.market.catalogue import Catalogue, Purchase
 from truthmark.market.records import PurchaseStatus
-from truthmark.market.session import Session
 from truthmark.node.daemon import Node, NodeSettings
 from truthmark.node.policy import Policy
+from truthmark.session import Session
 from truthmark.testing.network import role_key
 
 pytestmark = pytest.mark.chain
@@ -402,7 +402,7 @@ def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
     ):
         repeat_rounds(5, node)
         assert node.role.view._held[sale.epoch.custody_id].purchases == {}
-        rows = node.session.catalogue.follower.index.events(
+        rows = Catalogue.of(node.session).follower.index.events(
             "market", "Purchased", purchase_id=bought.purchase_id
         )
         assert tuple(rows[0].args["base"]) == tuple(multiply(77))  # the lie was told

@@ -734,7 +734,7 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
     monkeypatch.setattr(sales.time, "sleep", sleep)
     session: Any = SimpleNamespace(
         profile=SimpleNamespace(block_time=1.0),
-        catalogue=SimpleNamespace(sync=lambda: None),
+        part=lambda *_: SimpleNamespace(sync=lambda: None),
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
@@ -759,7 +759,7 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
     monkeypatch.setattr(sales.time, "sleep", lambda _: None)
     session: Any = SimpleNamespace(
         profile=SimpleNamespace(block_time=1.0),
-        catalogue=SimpleNamespace(sync=sync),
+        part=lambda *_: SimpleNamespace(sync=sync),
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
@@ -778,7 +778,9 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
         profile=SimpleNamespace(block_time=1.0),
-        catalogue=SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=next(accepted))]),
+        part=lambda *_: SimpleNamespace(
+            states=lambda _: [SimpleNamespace(accepted=next(accepted))]
+        ),
     )
     opened = SimpleNamespace(count=3, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB", "0xC"))
@@ -805,7 +807,7 @@ def test_renew__nobody_accepts__names_all_after_a_while(
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
         profile=SimpleNamespace(block_time=1.0),
-        catalogue=SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
+        part=lambda *_: SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
     )
     opened = SimpleNamespace(count=2, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB"))

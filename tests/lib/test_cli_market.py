@@ -22,11 +22,11 @@ from truthmark.cli.main import BUG, INTERRUPTED
 from truthmark.config.profile import TokenInfo, Windows
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError
-from truthmark.market.catalogue import Version
+from truthmark.market.catalogue import Catalogue, Version
 from truthmark.market.drafts.custody import DIRECT as IN_PERSON
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session
 from truthmark.market.validator import ValidatorOwner
+from truthmark.session import Session
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import ROLES, Devnet, role_key
 
@@ -1103,7 +1103,7 @@ def list_in(session: Session, token: TokenInfo, folder: Path, **options: Any) ->
         offer=IN_PERSON,
         **options,
     )
-    return session.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+    return Catalogue.of(session).version(f"0x{listed.terms.terms_id.hex()}")
 
 
 Creditor = Callable[..., str]

@@ -55,15 +55,15 @@ from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
 from truthmark.market import buyer as buyer_module
 from truthmark.market.buyer import Buyer, WrongKeyDispute, new_nonce
-from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.permits import sign_permit
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session, Signer
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
+from truthmark.session import Session, Signer
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
 from truthmark.testing.network import role_key
@@ -95,17 +95,17 @@ def buyer(harness: MarketHarness) -> Buyer:
 def deliver(harness: MarketHarness, sale: Sale, role: str = "seller") -> None:
     """Let the seller deliver what was bought."""
     session = harness.session(role)
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     waiting = [
         p
-        for p in session.catalogue.purchases(terms_id=sale.version.terms_id)
+        for p in Catalogue.of(session).purchases(terms_id=sale.version.terms_id)
         if p.status is PurchaseStatus.PAID
     ]
     Custodian(session).deliver(sale.version, CustodySlot(sale.epoch, 1), waiting)
 
 
 def buy(buyer: Buyer, sale: Sale, **options: Any) -> Purchase:
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version, voucher=options.get("voucher", buyer_module.NO_VOUCHER))
     return buyer.buy(quote, max_total=10**9, **options)
 
@@ -135,10 +135,10 @@ def delivering(harness: MarketHarness, sale: Sale) -> Iterator[None]:
     def work() -> None:
         with harness.net.session("seller") as session:
             while not stop.wait(0.05):
-                session.catalogue.sync()
+                Catalogue.of(session).sync()
                 waiting = [
                     p
-                    for p in session.catalogue.purchases(terms_id=sale.version.terms_id)
+                    for p in Catalogue.of(session).purchases(terms_id=sale.version.terms_id)
                     if p.status is PurchaseStatus.PAID
                 ]
                 if waiting:
@@ -173,9 +173,9 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
 
     harness.net.warp(INSPECTION + 1)
     seller = harness.session("seller")
-    seller.catalogue.sync()
+    Catalogue.of(seller).sync()
     settlement = Settlement(seller)
-    settlement.settle(seller.catalogue.purchases(terms_id=sale.version.terms_id))
+    settlement.settle(Catalogue.of(seller).purchases(terms_id=sale.version.terms_id))
     settlement.withdraw(token, seller.address)
     assert settlement.credits(token, seller.address) == {}
     assert held(seller, token) == paid + PRICE
@@ -197,7 +197,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         assert sale.epoch.custody.fee == 3 * 10**5
         assert not Seller(harness.session("seller")).is_live(sale.epoch)
         with pytest.raises(NotForSaleError, match="not for sale yet: 0 of 3 custodians have acc"):
-            buyer.session.catalogue.sync()
+            Catalogue.of(buyer.session).sync()
             buyer.quote(sale.version)
         run_rounds(lambda: harness.is_live(sale), *nodes)
         assert Seller(harness.session("seller")).is_live(sale.epoch)
@@ -205,7 +205,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
         Seller(harness.session("seller")).open_custody(
             sale.version, offer=DIRECT, validators=[], acceptance_seconds=60
         )
-        buyer.session.catalogue.sync()
+        Catalogue.of(buyer.session).sync()
         assert buyer.quote(sale.version).epoch == sale.epoch
         # ...except those who pay no fees.
         cheap = buyer.quote(sale.version, max_total=PRICE)
@@ -277,7 +277,7 @@ def list_it(harness: MarketHarness, folder: Path, **options: Any) -> Version:
 
 
 def listed_with(harness: MarketHarness, folder: Path) -> list[Version]:
-    catalogue = harness.session("seller").catalogue
+    catalogue = Catalogue.of(harness.session("seller"))
     catalogue.sync()
     return catalogue.with_key(read_manifest(folder).public_key)
 
@@ -387,7 +387,7 @@ def test_list_dataset__update__takes_over_what_is_unchanged(
     home = harness.net.folder / "store-of-an-owner-of-the-older-one"
     storage = (f"local:{home}", f"gateway:{server.url}")
     with contextlib.closing(server), harness.net.session("buyer", storage=storage) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         away = Buyer(session)
         assert away.missing_bytes(older) == read_manifest(first).size
         away.fetch(older)
@@ -396,9 +396,9 @@ def test_list_dataset__update__takes_over_what_is_unchanged(
         assert away.missing_bytes(newer) == fresh * made.manifest.shard_size
         away.fetch(newer)
         assert away.missing_bytes(newer) == 0
-    buyer.session.catalogue.sync()
-    assert buyer.session.catalogue.version(str(older.listing_id)) == newer
-    offered = buyer.session.catalogue.offered()
+    Catalogue.of(buyer.session).sync()
+    assert Catalogue.of(buyer.session).version(str(older.listing_id)) == newer
+    offered = Catalogue.of(buyer.session).offered()
     assert newer.terms_id in offered
     assert older.terms_id not in offered
 
@@ -409,7 +409,7 @@ def test_list_dataset__update__takes_over_what_is_unchanged(
 def test_buy__repriced_after_the_quote__is_refused_and_nothing_paid(
     harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     Seller(harness.session("seller")).reprice(sale.version, PRICE + 1)
     before = sent_by(buyer.session)
@@ -422,7 +422,7 @@ def test_buy__repriced_after_the_quote__is_refused_and_nothing_paid(
 def test_buy__repriced_just_before_the_transaction__is_the_contracts_refusal(
     harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     original = buyer._pay
 
@@ -440,7 +440,7 @@ def test_buy__paused_or_retired__is_not_for_sale(
     harness: MarketHarness, sale: Sale, buyer: Buyer
 ) -> None:
     seller = Seller(harness.session("seller"))
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     seller.set_paused(sale.version, True)
     with pytest.raises(NotForSaleError, match="is paused"):
@@ -495,10 +495,10 @@ def test_quote__several_custodies__is_of_the_cheapest(
     seller = Seller(harness.session("seller"))
     expensive = replace(DIRECT, fee=7)
     seller.open_custody(sale.version, offer=expensive, validators=[], acceptance_seconds=60)
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     assert (quote.epoch.custody.epoch, quote.total) == (0, PRICE)
-    assert len(buyer.session.catalogue.epochs(sale.version.terms_id)) == 2
+    assert len(Catalogue.of(buyer.session).epochs(sale.version.terms_id)) == 2
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_agree__whoever_keeps_the_key__is_in_the_question(
     changes: dict[str, int],
     custodians: str,
 ) -> None:
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     custody = replace(quote.epoch.custody, **changes)
     quote = replace(quote, epoch=replace(quote.epoch, custody=custody))
@@ -548,8 +548,8 @@ def test_open_custody__killed_and_repeated__is_dealt_once(
         with pytest.raises(Killed):
             renew()
     again = renew()
-    seller.session.catalogue.sync()
-    epochs = seller.session.catalogue.epochs(sale.version.terms_id)
+    Catalogue.of(seller.session).sync()
+    epochs = Catalogue.of(seller.session).epochs(sale.version.terms_id)
     assert [epoch.custody.epoch for epoch in epochs] == [0, 1]
     assert again.epoch == epochs[1]
     assert renew().epoch.custody.epoch == 2
@@ -564,9 +564,9 @@ def test_open_custody__repeated_while_custodians_accept__is_dealt_and_paid_once(
     )
     validator.register()
     validator.stake(20)
-    seller.session.catalogue.sync()
+    Catalogue.of(seller.session).sync()
     validators = [
-        v for v in seller.session.catalogue.validators() if v.address == validator.validator
+        v for v in Catalogue.of(seller.session).validators() if v.address == validator.validator
     ]
     offer = CustodyRequest(
         threshold=1,
@@ -729,7 +729,7 @@ def test_buy__permit_used_up_by_another__goes_by_the_allowance(
 
 
 def test_buy__twice__pays_once(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
-    buyer.session.catalogue.sync()
+    Catalogue.of(buyer.session).sync()
     quote = buyer.quote(sale.version)
     first = buyer.buy(quote, max_total=10**9)
     assert buyer.buy(quote, max_total=10**9) == first
@@ -954,7 +954,7 @@ def test_wait__nothing_delivered__is_refunded_and_can_be_bought_again(
 def copied(harness: MarketHarness, sale: Sale) -> Sale:
     """The bytes of a sale under a key of a copycat's own, with a bond."""
     with harness.net.session("copycat") as copycat:
-        copycat.catalogue.sync()
+        Catalogue.of(copycat).sync()
         original = Buyer(copycat).fetch(sale.version)
         public_key = copycat.vault.put_seller_secret(random_scalar())
         folder = harness.net.folder / f"copied-{sale.version.listing_id}"
@@ -970,7 +970,7 @@ def copied(harness: MarketHarness, sale: Sale) -> Sale:
             offer=DIRECT,
             bond=8_000_001,
         )
-        version = copycat.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+        version = Catalogue.of(copycat).version(f"0x{listed.terms.terms_id.hex()}")
     return Sale(version, listed.epoch)
 
 
@@ -1001,8 +1001,8 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     Settlement(third.session).refund([waiting])
     after = [wealth(b.session, harness.token) for b in (first, second, third)]
     assert [a - b for a, b in zip(after, before, strict=True)] == [4_000_000, 0, 0]
-    first.session.catalogue.sync()
-    revoked = first.session.catalogue.version(copied.version.ref)
+    Catalogue.of(first.session).sync()
+    revoked = Catalogue.of(first.session).version(copied.version.ref)
     assert revoked.status is VersionStatus.REVOKED
     with pytest.raises(NotForSaleError, match="proven wrong; do not buy it"):
         truthmark.get(copied.version.ref, max_price=PLENTY, session=first.session)
@@ -1081,9 +1081,9 @@ def test_retire__after_both_windows__bond_and_keeping_balance_come_back(
     # Anyone may.
     Seller(harness.session("stranger")).close(sale.version)
     assert wealth(session, harness.token) == before + 3_000_000
-    assert session.catalogue.version(sale.version.ref).status is VersionStatus.RETIRED
-    session.catalogue.sync()
-    assert session.catalogue.version(sale.version.ref).status is VersionStatus.CLOSED
+    assert Catalogue.of(session).version(sale.version.ref).status is VersionStatus.RETIRED
+    Catalogue.of(session).sync()
+    assert Catalogue.of(session).version(sale.version.ref).status is VersionStatus.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -1179,8 +1179,8 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarne
     from truthmark.market.surface import choose_custody
 
     session = harness.session("seller")
-    session.catalogue.sync()
-    validator = next(iter(session.catalogue.validators()))
+    Catalogue.of(session).sync()
+    validator = next(iter(Catalogue.of(session).validators()))
     choice = choose_custody(
         session,
         session.profile.token("TUSD"),
@@ -1217,7 +1217,7 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(
         owner.register(operator.address)
     key = owner.next_encryption_key(operator)
     owner.register(operator.address, key)
-    assert session.catalogue.encryption_keys(owner.validator) == [key]
+    assert Catalogue.of(session).encryption_keys(owner.validator) == [key]
     owner.stake(3)
     assert [ticket.unbonding_until for ticket in owner.tickets()] == [0, 0, 0]
     owner.stake(1)
@@ -1240,7 +1240,7 @@ def test_validator__from_registration_to_the_last_ticket__is_read_back(
 def test_validator__keys_operator_and_offer__are_changed(harness: MarketHarness) -> None:
     session = harness.session("custodian4")
     owner = ValidatorOwner(session)
-    catalogue = session.catalogue
+    catalogue = Catalogue.of(session)
     owner.set_operator(session.address)
     owner.rotate_encryption_key()
     newest = catalogue.encryption_keys(owner.validator)[-1]
@@ -1271,7 +1271,7 @@ def test_validator__silent__is_fined_and_pays_it_back(harness: MarketHarness, bu
     with ManualNode(harness.net, "custodian4") as node:
         sale = harness.sell([node], threshold=1)
         run_rounds(lambda: harness.is_live(sale), node)
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     (obligation,) = owner.obligations()
     assert (obligation.ref, obligation.index, obligation.locked) == (sale.version.ref, 1, TICKET)
     assert (obligation.is_active, obligation.fined, obligation.end) == (
@@ -1284,7 +1284,7 @@ def test_validator__silent__is_fined_and_pays_it_back(harness: MarketHarness, bu
     harness.warp_to(purchase.deadline + 1)
     Settlement(buyer.session).refund([purchase])
     assert owner.missing() == TICKET // 10
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     (fined,) = owner.obligations()
     assert fined.fined
     owner.top_up(TICKET // 10)

@@ -10,6 +10,7 @@ import pytest
 import truthmark
 from truthmark.config.settings import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Catalogue
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import ROLES, Devnet, role_key
 
@@ -148,7 +149,7 @@ def test_start__chain_is_another_one__is_refused_and_nothing_forgotten(tmp_path:
 
 
 def role_address(role: str) -> str:
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
     return Signer(role_key(role)).address
 
@@ -162,8 +163,8 @@ def test_start_custodians__two__are_nodes_with_stake_until_stopped(net: Devnet) 
             with urllib.request.urlopen(f"{node.status_url}/metrics", timeout=10) as reply:
                 assert b"truthmark_" in reply.read()
         with net.session("stranger") as session:
-            session.catalogue.sync()
-            offered = {offer.validator.address for offer in session.catalogue.offers()}
+            Catalogue.of(session).sync()
+            offered = {offer.validator.address for offer in Catalogue.of(session).offers()}
         assert offered == {role_address(node.role) for node in nodes}
         # Anyone who opens the folder later finds and can end them, knowing only their numbers.
         found = Devnet.open(net.folder)

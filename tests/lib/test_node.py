@@ -28,15 +28,15 @@ from tests.utils.nodes import (
     repeat_rounds,
     run_rounds,
 )
-from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
 from truthmark.market.seller import Seller
-from truthmark.market.session import Signer
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
 from truthmark.node.policy import Policy
+from truthmark.session import Signer
 from truthmark.testing.network import role_key
 
 pytestmark = pytest.mark.chain
@@ -635,7 +635,7 @@ def test_stake__from_registering_to_leaving__by_commands(harness: MarketHarness)
     command(harness, role, "stake", "add", "3", "--yes")
     offer = ["--fee", "0.1 TUSD", "--max-size", "1GiB", "--max-lock", "150 TMK"]
     command(harness, role, "stake", "offer", *offer, "--keeping-fee", "0 TUSD")
-    catalogue = harness.session(role).catalogue
+    catalogue = Catalogue.of(harness.session(role))
     catalogue.sync()
     found = catalogue.offers(harness.address(role))[0]
     assert found.fees == {harness.token: (FEE, 0)}
@@ -708,11 +708,11 @@ def test_stake__operator_on_another_machine__registers_what_it_printed(
     command(harness, "stranger", "stake", "offer", "--fee", "0.1 TUSD", "--validator", validator)
     with ManualNode(harness.net, "stranger", validator=validator) as node:
         sale = live_sale(harness, [node], threshold=1)
-        before = harness.session("seller").catalogue.encryption_keys(validator)
+        before = Catalogue.of(harness.session("seller")).encryption_keys(validator)
         key = command(harness, "stranger", "stake", "key", "--validator", validator).strip()
         command(harness, owner, "stake", "rotate-key", *both, key)
-        harness.session("seller").catalogue.sync()
-        assert harness.session("seller").catalogue.encryption_keys(validator) == [
+        Catalogue.of(harness.session("seller")).sync()
+        assert Catalogue.of(harness.session("seller")).encryption_keys(validator) == [
             *before,
             bytes.fromhex(key[2:]),
         ]

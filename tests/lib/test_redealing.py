@@ -8,6 +8,7 @@ import pytest
 
 from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import NotForSaleError, PriceError
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import CustodyStatus
 from truthmark.market.redealing import AGAIN_SECONDS, deal_again, find_lapsed, take_fees_back
 from truthmark.market.settlement import Settlement
@@ -30,7 +31,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]
 
 def choose(harness: MarketHarness, count: int | None):
     session = harness.session("seller")
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     return choose_custody(
         session,
         session.profile.token("TUSD"),

@@ -10,6 +10,7 @@ from tests.utils.cli import Person
 from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
@@ -49,7 +50,7 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
     store = own_store(harness, "buyer")
     with harness.net.session("buyer", **store) as session:
         buyer = Buyer(session)
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         folder = buyer.fetch(sale.version)
         entry = of(harness, "buyer", ref, **store)
         assert entry is not None
@@ -71,7 +72,7 @@ def test_stored__fetched_bought_settled__is_kept_until_nothing_needs_it(
         assert bought is not None
         assert (bought.kind, bought.is_needed) == ("bought", True)
         seller = harness.session("seller")
-        seller.catalogue.sync()
+        Catalogue.of(seller).sync()
         Custodian(seller).deliver(
             sale.version, CustodySlot(sale.epoch, 1), [harness.purchase(purchase)]
         )
@@ -107,7 +108,7 @@ def test_stored__own_listing__is_needed_until_it_is_closed(
     assert still is not None
     assert still.is_needed  # the seller's own custody is not released
     harness.net.warp(30_000)
-    seller.catalogue.sync()
+    Catalogue.of(seller).sync()
     order = Settlement(seller).plan_release(sale.version, sale.epoch, [1])
     seller.send(order.call, order.key, order.purpose)
     over = of(harness, "seller", ref)
@@ -128,7 +129,7 @@ def test_free__store_is_shared__leaves_what_others_pinned(
 ) -> None:
     sale = harness.sell([])
     with harness.net.session("buyer2") as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         folder = Buyer(session).fetch(sale.version)
         store = local_store(session)
         assert store is not None
@@ -151,7 +152,7 @@ def test_free__store_is_shared__leaves_what_others_pinned(
 def test_free__needed_by_now__stays(harness: MarketHarness, rested: None) -> None:
     sale = harness.sell([])
     with harness.net.session("buyer3", **own_store(harness, "buyer3")) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         buyer = Buyer(session)
         folder = buyer.fetch(sale.version)
         found = [e for e in find_stored(session) if e.name == sale.version.ref]

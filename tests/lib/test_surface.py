@@ -20,7 +20,7 @@ from truthmark.config.units import parse_duration
 from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
 from truthmark.market.seller_secret import seller_cek
-from truthmark.market.session import open_session
+from truthmark.session import open_session
 from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,7 +201,7 @@ def test_wait__until_custodians_accept__asks_about_the_newest_custody(
 
     monkeypatch.setattr(surface.Seller, "is_live", is_live)
     monkeypatch.setattr(surface.time, "sleep", lambda seconds: None)
-    session = _session(catalogue=SimpleNamespace(epochs=lambda terms_id: ["old", "new"]))
+    session = _session(part=lambda *_: SimpleNamespace(epochs=lambda terms_id: ["old", "new"]))
     version: Any = SimpleNamespace(terms_id=bytes(32))
     if is_accepted:
         surface._wait_until_live(session, version)

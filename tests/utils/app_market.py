@@ -14,11 +14,11 @@ from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.buyer import Buyer
-from truthmark.market.catalogue import Purchase, Version
+from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.seller_secret import pack_dataset
-from truthmark.market.session import Session
 from truthmark.market.surface import list_dataset
+from truthmark.session import Session
 from truthmark.testing.custodians import register_custodian
 from truthmark.testing.network import Devnet
 
@@ -59,7 +59,7 @@ class AppMarket:
         """Return a role's session, its index in step with the chain."""
         if role not in self._sessions:
             self._sessions[role] = self.net.session(role)
-        self._sessions[role].catalogue.sync()
+        Catalogue.of(self._sessions[role]).sync()
         return self._sessions[role]
 
     def sell(
@@ -115,7 +115,7 @@ class AppMarket:
             custodian = Custodian(session)
             for version in versions:
                 for slot in custody_slots(
-                    session.catalogue.epochs(version.terms_id), session.address
+                    Catalogue.of(session).epochs(version.terms_id), session.address
                 ):
                     custodian.take_share(version, slot, key)
                     session.send(*custodian.plan_accept(version, slot))
@@ -124,7 +124,9 @@ class AppMarket:
         """Let some of those who keep the key, or the seller, deliver whatever is waiting."""
         for role in roles or ("seller",):
             session = self.session(role)
-            for slot in custody_slots(session.catalogue.epochs(version.terms_id), session.address):
+            for slot in custody_slots(
+                Catalogue.of(session).epochs(version.terms_id), session.address
+            ):
                 Custodian(session).deliver(version, slot, _waiting(session, slot))
 
     def copy(self, version: Version, price: str, bond: str) -> Version:
@@ -172,7 +174,7 @@ class AppMarket:
 def _waiting(session: Session, slot: CustodySlot) -> list[Purchase]:
     return [
         purchase
-        for purchase in session.catalogue.purchases(custody_id=slot.epoch.custody_id)
+        for purchase in Catalogue.of(session).purchases(custody_id=slot.epoch.custody_id)
         if slot.index not in purchase.delivered
     ]
 
@@ -180,7 +182,7 @@ def _waiting(session: Session, slot: CustodySlot) -> list[Purchase]:
 def _encryption_keys(session: Session) -> dict[bytes, bytes]:
     return find_encryption_keys(
         session.signer.sign_typed,
-        session.catalogue.encryption_keys(session.address),
+        Catalogue.of(session).encryption_keys(session.address),
         chain_id=session.profile.chain_id,
         market=session.chain.market.address,
         validator=session.address,

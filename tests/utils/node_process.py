@@ -6,9 +6,9 @@ import multiprocessing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from truthmark.market.session import connect
 from truthmark.node.daemon import Node, NodeSettings
 from truthmark.node.policy import Policy
+from truthmark.session import connect
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])

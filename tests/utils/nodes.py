@@ -15,15 +15,15 @@ import pytest
 import truthmark
 from truthmark.errors import ConfigError
 from truthmark.market.buyer import Buyer
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
 from truthmark.market.custodian import CustodySlot, custody_slots
 from truthmark.market.records import CustodyStatus, VersionStatus
 from truthmark.market.seller import Seller
-from truthmark.market.session import Session, Signer
 from truthmark.market.validator import ValidatorOwner
 from truthmark.node.custodian import CustodianRole
 from truthmark.node.policy import Policy
 from truthmark.node.status import Metrics, Notifier
+from truthmark.session import Session, Signer
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
@@ -175,7 +175,7 @@ class MarketHarness:
             "max_periods": 3,
         }
         version = truthmark.list_dataset(folder, session=seller, **(given | options))
-        sale = Sale(version, seller.catalogue.epochs(version.terms_id)[0], role)
+        sale = Sale(version, Catalogue.of(seller).epochs(version.terms_id)[0], role)
         self.sales.append(sale)
         return sale
 
@@ -183,24 +183,24 @@ class MarketHarness:
         """End everything that is for sale, so that the next test's nodes are left alone by it."""
         for sale in self.sales:
             seller = self.session(sale.seller)
-            if seller.catalogue.status(sale.version)[0] is VersionStatus.OPEN:
+            if Catalogue.of(seller).status(sale.version)[0] is VersionStatus.OPEN:
                 Seller(seller).retire(sale.version)
         self.sales.clear()
 
     def buy(self, sale: Sale, role: str = "buyer") -> Purchase:
         """Pay, without waiting for the key."""
         buyer = Buyer(self.session(role))
-        buyer.session.catalogue.sync()
+        Catalogue.of(buyer.session).sync()
         return buyer.buy(buyer.quote(sale.version), max_total=10**9)
 
     def purchase(self, bought: Purchase) -> Purchase:
         """Look at a purchase as it is now."""
-        catalogue = self.session("seller").catalogue
+        catalogue = Catalogue.of(self.session("seller"))
         catalogue.sync()
         return catalogue.purchases(purchase_id=bought.purchase_id)[0]
 
     def state(self, sale: Sale) -> EpochState:
-        return self.session("seller").catalogue.states([sale.epoch])[0]
+        return Catalogue.of(self.session("seller")).states([sale.epoch])[0]
 
     def is_live(self, sale: Sale) -> bool:
         return self.state(sale).status is CustodyStatus.LIVE
@@ -226,7 +226,7 @@ class MarketHarness:
             self.net.warp(left)
 
     def events(self, role: str, event: str, **equal: Any) -> list[Any]:
-        catalogue = self.session("seller").catalogue
+        catalogue = Catalogue.of(self.session("seller"))
         catalogue.sync()
         return catalogue.follower.index.events(role, event, **equal)
 

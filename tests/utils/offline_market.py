@@ -14,7 +14,7 @@ from truthmark.index.database import EventIndex, StoredBlock
 from truthmark.index.schema import to_column
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import Custody, Terms
-from truthmark.market.session import Session
+from truthmark.session import Session
 from truthmark.types import Point
 
 ARTIFACTS = {
@@ -79,13 +79,13 @@ class OfflineMarket:
         self.chain = SimpleNamespace(profile=PROFILE)
         self.syncs = 0
         follower = SimpleNamespace(index=self.index, sync=self._sync)
-        self.catalogue = Catalogue(self.chain, follower)  # type: ignore[arg-type]
         self.session = Session(Settings(home=folder / "home"))
         self.session.__dict__ |= {
             "profile": PROFILE,
             "chain": self.chain,
-            "catalogue": self.catalogue,
+            "follower": follower,
         }
+        self.catalogue = Catalogue.of(self.session)
         self._blocks = itertools.count(1)
 
     def _sync(self) -> None:

@@ -12,13 +12,14 @@ from truthmark.cli.command import State, command, find_version, json_option, yes
 from truthmark.cli.output import ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import ConfigError, DeliveryError, MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.codec import Unreadable
     from truthmark.market.buyer import Buyer, Opened, WrongKeyDispute
     from truthmark.market.catalogue import Purchase, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 @command()
@@ -33,9 +34,9 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     """
     with state.session(signs=True) as session:
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         terms_id = find_version(session, dataset).terms_id if dataset is not None else None
-        mine = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
+        mine = Catalogue.of(session).purchases(buyer=session.address, terms_id=terms_id)
         due = _refundable(session, mine)
         nothing = "" if due else _why_nothing(session, mine)
         if nothing and dataset is not None:
@@ -45,7 +46,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
             done = [
                 refreshed
                 for purchase in due
-                for refreshed in session.catalogue.purchases(purchase_id=purchase.purchase_id)
+                for refreshed in Catalogue.of(session).purchases(purchase_id=purchase.purchase_id)
             ]
             echo_json([purchase_json(session, _version_of(session, p), p) for p in done])
             return
@@ -159,7 +160,7 @@ def settle_dispute(
 
     version, purchase = dispute.opened.version, dispute.opened.purchase
     show, token = session.profile.format_amount, version.terms.token
-    status, _ = session.catalogue.status(version)
+    status, _ = Catalogue.of(session).status(version)
     if status is VersionStatus.REVOKED:
         ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
         take_money_back(session, version, purchase, ended, yes=yes)
@@ -258,9 +259,9 @@ def paid(session: "Session", purchase: "Purchase") -> int:
     """Return what a purchase cost, with the custodians' fees."""
     from truthmark.market.drafts.order import purchase_cost
 
-    custody = session.catalogue.epoch(purchase.custody_id).custody
+    custody = Catalogue.of(session).epoch(purchase.custody_id).custody
     return purchase_cost(purchase.receipt.price, custody)
 
 
 def _version_of(session: "Session", purchase: "Purchase") -> "Version":
-    return session.catalogue.version(f"0x{purchase.terms_id.hex()}")
+    return Catalogue.of(session).version(f"0x{purchase.terms_id.hex()}")

@@ -10,6 +10,7 @@ from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import clean, format_duration, format_size, format_time, plural
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.market.buyer import Quote
     from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _NOBODY = "0x" + "00" * 20
 
@@ -59,11 +60,11 @@ def search(
         )
         if hits:
             try:
-                session.catalogue.require_unpaused()
+                Catalogue.of(session).require_unpaused()
             except NotForSaleError as error:
                 info(str(error))
         ids = [hit.version.terms_id for hit in hits]
-        sold, mine = session.catalogue.sold(ids), own_purchases(session)
+        sold, mine = Catalogue.of(session).sold(ids), own_purchases(session)
         sizes = {hit.version.terms_id: _size(session, hit.version) for hit in hits}
         if as_json:
             echo_json(
@@ -118,7 +119,7 @@ def own_purchases(session: "Session") -> "dict[bytes, Purchase]":
         return {}
     return {
         p.terms_id: p
-        for p in session.catalogue.purchases(buyer=address)
+        for p in Catalogue.of(session).purchases(buyer=address)
         if p.status is not PurchaseStatus.REFUNDED
     }
 
@@ -186,9 +187,9 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         version = find_version(session, dataset)
         now = session.chain.time()
         manifest, card, problem = _read_public(session, version)
-        epochs = session.catalogue.epochs(version.terms_id)
-        states = session.catalogue.states(epochs)
-        purchases = session.catalogue.purchases(terms_id=version.terms_id)
+        epochs = Catalogue.of(session).epochs(version.terms_id)
+        states = Catalogue.of(session).states(epochs)
+        purchases = Catalogue.of(session).purchases(terms_id=version.terms_id)
         mine = own_purchases(session).get(version.terms_id)
         quote, why_not = can_be_bought(session, version)
         if as_json:

@@ -16,12 +16,13 @@ from truthmark.cli.output import amount_json, ask, echo, echo_json, info, progre
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import clean, format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.market.buyer import Buyer, Opened, Quote
     from truthmark.market.catalogue import Purchase, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -314,4 +315,4 @@ def _warn_of_silence(session: "Session", version: "Version") -> None:
 
 def _custodians(session: "Session", purchase: "Purchase") -> str:
     """Return in words who keeps the key of a purchase."""
-    return session.catalogue.epoch(purchase.custody_id).custody.custodians_text
+    return Catalogue.of(session).epoch(purchase.custody_id).custody.custodians_text

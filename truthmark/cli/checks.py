@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.keys.backups import uncovered
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_duration, plural
 
 if TYPE_CHECKING:
     from truthmark.cli.command import State
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _BUG = 70
 """Of errors that nobody foresaw, as the root says it."""
@@ -220,8 +221,8 @@ def _gas(session: "Session") -> Iterator[Check]:
 
 
 def _index(session: "Session") -> Iterator[Check]:
-    session.catalogue.sync()
-    tip = session.catalogue.follower.index.tip()
+    Catalogue.of(session).sync()
+    tip = Catalogue.of(session).follower.index.tip()
     yield Check("index", "ok", f"up to block {tip.number}")
 
 

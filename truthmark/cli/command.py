@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from truthmark.config.profile import ChainProfile
     from truthmark.config.settings import Settings
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 @dataclass
@@ -50,7 +50,7 @@ class State:
             KeysError: There is no such account here.
         """
         from truthmark.cli.output import info
-        from truthmark.market.session import open_session
+        from truthmark.session import open_session
 
         session = open_session(self.home, ask_passphrase=self.passphrase, say=info, **self.given)
         if signs:
@@ -60,7 +60,7 @@ class State:
     @property
     def is_devnet(self) -> bool:
         """Whether the profile is a development chain's, whose keys protect nothing."""
-        from truthmark.market.session import is_devnet
+        from truthmark.session import is_devnet
 
         try:
             return is_devnet(self.settings)
@@ -89,7 +89,7 @@ class State:
         return first
 
     def _known_passphrase(self) -> str | None:
-        from truthmark.market.session import known_passphrase
+        from truthmark.session import known_passphrase
 
         return known_passphrase(self.settings)
 

@@ -17,7 +17,7 @@ from truthmark.text import format_duration, format_time, plural
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Epoch, Version
     from truthmark.market.seller import CustodyChoice
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _QUIET_SECONDS = 20.0
 """Before those are named who have not accepted, where nobody has."""

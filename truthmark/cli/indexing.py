@@ -8,6 +8,7 @@ import click
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar, table
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time, plural
 
 
@@ -23,7 +24,7 @@ def sync(state: State, as_json: bool) -> None:
     """Bring the index up to the chain's newest block."""
     with state.session() as session:
         with progress_bar("reading the chain", "blocks") as progress:
-            result = session.catalogue.follower.sync(progress=progress)
+            result = Catalogue.of(session).follower.sync(progress=progress)
         if as_json:
             echo_json({"block": result.tip.number, "events": result.logs})
             return
@@ -56,7 +57,7 @@ def rebuild(state: State, as_json: bool) -> None:
 def status(state: State, as_json: bool) -> None:
     """Show how far the index is and what it holds."""
     with state.session() as session:
-        kept = session.catalogue.follower.index
+        kept = Catalogue.of(session).follower.index
         tip, head, counts = kept.tip(), session.chain.height(), kept.counts()
         where = kept.url
         if as_json:
@@ -95,8 +96,8 @@ def export(state: State, folder: Path, as_json: bool) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} exists already; choose another folder or remove it")
     with state.session() as session:
-        session.catalogue.sync()
-        kept = session.catalogue.follower.index
+        Catalogue.of(session).sync()
+        kept = Catalogue.of(session).follower.index
         export_parquet(kept, folder)
         counts = kept.counts()
         if as_json:

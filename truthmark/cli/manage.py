@@ -15,7 +15,7 @@ from truthmark.text import format_duration, format_time
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
     from truthmark.market.seller import Seller
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 @command()

@@ -14,9 +14,10 @@ from truthmark.errors import (
     ConfigError,
     TransactionPendingError,
 )
+from truthmark.market.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _NAMED = 3
 """How many addresses stand in one line; anybody can list in ever new tokens."""
@@ -144,15 +145,15 @@ def _tokens(session: "Session", address: str) -> tuple[list[str], list[str]]:
 
     The first are the profile's, and those in which the account itself has sold or bought.
     """
-    session.catalogue.sync()
-    bought = {p.terms_id for p in session.catalogue.purchases(buyer=address)}
+    Catalogue.of(session).sync()
+    bought = {p.terms_id for p in Catalogue.of(session).purchases(buyer=address)}
     versions = [
-        *session.catalogue.versions(seller=address),
-        *(session.catalogue.versions(terms_ids=list(bought)) if bought else ()),
+        *Catalogue.of(session).versions(seller=address),
+        *(Catalogue.of(session).versions(terms_ids=list(bought)) if bought else ()),
     ]
     own = [token.address for token in session.profile.tokens]
     own += sorted({v.terms.token for v in versions} - set(own))
-    return own, [token for token in session.catalogue.tokens() if token not in own]
+    return own, [token for token in Catalogue.of(session).tokens() if token not in own]
 
 
 def _held(session: "Session", tokens: list[str], address: str) -> dict[str, int]:

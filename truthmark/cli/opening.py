@@ -18,7 +18,7 @@ _MAX_PLACES = 20
 if TYPE_CHECKING:
     from truthmark.codec import Container
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _MIXED: Final = "parquet, some tables arrow"
 

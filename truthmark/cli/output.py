@@ -17,7 +17,7 @@ from truthmark.text import INVISIBLE, clean, one_line
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _LEAST_WIDTH = 40
 

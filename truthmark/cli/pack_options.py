@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from truthmark.cli.dataset import is_packed, pack_source
 from truthmark.cli.output import info, progress_bar
 from truthmark.errors import CodecError, ConfigError
+from truthmark.market.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 class Packing:
@@ -102,7 +103,7 @@ class Packing:
 
         with contextlib.suppress(CodecError, OSError):
             digest = read_manifest(folder).digest
-            for version in self._session.catalogue.versions():
+            for version in Catalogue.of(self._session).versions():
                 if version.terms.manifest == digest:
                     return version
         return None

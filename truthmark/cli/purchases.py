@@ -12,11 +12,12 @@ from truthmark.cli.opening import opened_places
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Purchase, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 @command()
@@ -30,22 +31,23 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
     where it was opened.
     """
     with state.session(signs=True) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         terms_id = None if dataset is None else find_version(session, dataset).terms_id
-        bought = session.catalogue.purchases(buyer=session.address, terms_id=terms_id)
+        bought = Catalogue.of(session).purchases(buyer=session.address, terms_id=terms_id)
         ids = list({p.terms_id for p in bought})
-        versions = {v.terms_id: v for v in session.catalogue.versions(terms_ids=ids)} if ids else {}
+        found = Catalogue.of(session).versions(terms_ids=ids) if ids else []
+        versions = {version.terms_id: version for version in found}
         names = titles(session, list(versions.values()))
         now = session.chain.time()
         # The newest first: that is what people come for.
-        found = [(versions[p.terms_id], p) for p in reversed(bought) if p.terms_id in versions]
+        pairs = [(versions[p.terms_id], p) for p in reversed(bought) if p.terms_id in versions]
         if as_json:
-            echo_json([_as_json(session, v, p, names, now) for v, p in found])
+            echo_json([_as_json(session, v, p, names, now) for v, p in pairs])
             return
-        if not found:
+        if not pairs:
             what = "nothing" if dataset is None else f"{dataset} not"
             info(f"{session.address} has bought {what}; `truthmark search` shows what is for sale")
-        for version, purchase in found:
+        for version, purchase in pairs:
             _show(session, version, purchase, names.get(version.terms_id), now)
 
 

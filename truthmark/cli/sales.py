@@ -16,11 +16,12 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, print_field
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.errors import MarketError, TruthmarkError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Epoch, Purchase, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _STATUS = {
     "PAID": "to deliver until",
@@ -37,12 +38,12 @@ _STATUS = {
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you sell, and how each sale stands."""
     with state.session(signs=True) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         versions = _own_versions(session, dataset)
         now = session.chain.time()
-        found = [(v, session.catalogue.purchases(terms_id=v.terms_id)) for v in versions]
+        found = [(v, Catalogue.of(session).purchases(terms_id=v.terms_id)) for v in versions]
         if as_json:
-            buyable = session.catalogue.buyable([v.terms_id for v in versions])
+            buyable = Catalogue.of(session).buyable([v.terms_id for v in versions])
             echo_json(
                 [
                     {
@@ -89,7 +90,7 @@ def _show(
 ) -> None:
     show, token = session.profile.format_amount, version.terms.token
     quote, why_not = can_be_bought(session, version)
-    epochs = session.catalogue.epochs(version.terms_id)
+    epochs = Catalogue.of(session).epochs(version.terms_id)
     custody = epochs[-1].custody if epochs else None
     echo(f"{version.ref}: {title or '(its card is not to be had)'}")
     is_open, earned = version.status.name in _RUNNING, income(version, purchases)
@@ -190,7 +191,7 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
     """
     with state.session(signs=True) as session:
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         versions = _own_versions(session, dataset)
         if not follow:
             counts = [_deliver_due(session, version) for version in versions]
@@ -214,7 +215,7 @@ def _follow(session: "Session", dataset: str | None) -> None:
         versions: list[Version] = []
         now = 0
         with _surviving("", said):
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
             now = session.chain.time()
             versions = _own_versions(session, dataset)
         for version in versions:
@@ -251,8 +252,8 @@ def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
     margin = _MARGIN_BLOCKS * session.profile.block_time
     functions = session.chain.market.functions
     done = waiting = 0
-    for epoch in session.catalogue.epochs(version.terms_id):
-        found = session.catalogue.purchases(custody_id=epoch.custody_id)
+    for epoch in Catalogue.of(session).epochs(version.terms_id):
+        found = Catalogue.of(session).purchases(custody_id=epoch.custody_id)
         paid = [p for p in found if p.status is PurchaseStatus.PAID]
         if not epoch.custody.is_direct or not paid:
             continue
@@ -288,7 +289,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
     """
     with state.session() as session:
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         versions = (
             [find_version(session, dataset)]
             if dataset is not None
@@ -303,7 +304,9 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
                 [
                     purchase_json(session, version, refreshed)
                     for version, purchase in done
-                    for refreshed in session.catalogue.purchases(purchase_id=purchase.purchase_id)
+                    for refreshed in Catalogue.of(session).purchases(
+                        purchase_id=purchase.purchase_id
+                    )
                 ]
             )
             return
@@ -316,7 +319,7 @@ def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
     checking = [
         p
         for v in versions
-        for p in session.catalogue.purchases(terms_id=v.terms_id)
+        for p in Catalogue.of(session).purchases(terms_id=v.terms_id)
         if p.status is PurchaseStatus.DELIVERED
     ]
     if checking:
@@ -339,7 +342,7 @@ def _settle_due(
         # The purchases of a version whose key was proven wrong can only be refunded.
         if version.status is VersionStatus.REVOKED:
             continue
-        due = inspected(session.catalogue.purchases(terms_id=version.terms_id), now)
+        due = inspected(Catalogue.of(session).purchases(terms_id=version.terms_id), now)
         if due:
             Settlement(session).settle(due)
         for purchase in due:
@@ -358,7 +361,7 @@ def _own_versions(session: "Session", dataset: str | None) -> "list[Version]":
     """
     address = session.address.lower()
     if dataset is None:
-        return session.catalogue.versions(seller=session.address)
+        return Catalogue.of(session).versions(seller=session.address)
     version = find_version(session, dataset)
     if version.terms.seller.lower() != address:
         raise MarketError(f"{version.ref} is sold by {version.terms.seller}; use that account")

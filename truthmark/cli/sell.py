@@ -31,12 +31,13 @@ from truthmark.cli.pack_options import Packing
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
 from truthmark.errors import ConfigError, MarketError
 from truthmark.keys.backups import check_place, is_covered, place_for, write_backup
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.market.catalogue import Epoch, Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 _RENEW_SECONDS = 3_600
@@ -131,9 +132,11 @@ def list_dataset(
         }
         # What an earlier run sent comes first: where it was listed, nothing is paid any more.
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         siblings = (
-            session.catalogue.siblings(find_version(session, update)) if update is not None else []
+            Catalogue.of(session).siblings(find_version(session, update))
+            if update is not None
+            else []
         )
         seller = Seller(session)
         pay = partial(agree, session, token.address, limit=limit, bond=secured, yes=yes)
@@ -141,7 +144,7 @@ def list_dataset(
         folder = source if is_packed(source) else work.find(siblings)
         if folder is None:
             # What would be refused later is refused before a large source is packed for nothing.
-            session.catalogue.require_unpaused()
+            Catalogue.of(session).require_unpaused()
             pay(choose_custody(session, token, times, 0, **custody), is_asked=False)
             _check_backup(session, backup, yes=yes)
             folder = work.pack(siblings[0] if siblings else None, yes=yes)
@@ -165,7 +168,7 @@ def list_dataset(
         else:
             with progress_bar("storing") as progress:
                 seller.publish(folder, progress)
-        version = session.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+        version = Catalogue.of(session).version(f"0x{listed.terms.terms_id.hex()}")
         if not listed.receipts:
             seller.require_running(version)
             info("it was listed before; nothing was sent")
@@ -295,7 +298,7 @@ def renew(
         seller = Seller(session)
         fresh = seller.fresh_custody(version)
         if not fresh:
-            session.catalogue.require_unpaused()
+            Catalogue.of(session).require_unpaused()
         choice = choose_custody(session, token, windows, size, **custody, fresh=fresh)
         validators, offer = choice.validators, choice.offer
         if not (fresh and is_dealt(fresh, validators, offer)) and not agree(

@@ -10,12 +10,13 @@ from truthmark.cli.command import State, group, json_option, resolve_address, ye
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.market.session import Session, Signer
     from truthmark.market.validator import ValidatorOwner
+    from truthmark.session import Session, Signer
 
 _HEX_KEY = 64
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -147,7 +148,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
     """
     with state.session(signs=True) as session:
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         owner = _owner(session)
         standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
         if len(standing) < tickets:
@@ -170,7 +171,7 @@ def withdraw(state: State, as_json: bool) -> None:
 
     with state.session(signs=True) as session:
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         owner, now = _owner(session), session.chain.time()
         ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
         for start in range(0, len(ripe), 32):
@@ -214,7 +215,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 def obligations(state: State, validator: str | None, as_json: bool) -> None:
     """Show stake, tickets, and the custodies that lock it."""
     with state.session(signs=True) as session:
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         owner = _owner(session, validator)
         staking = session.chain.staking.functions
         info = staking.validator(owner.validator).call()
@@ -419,7 +420,7 @@ def _owner(session: "Session", validator: str | None = None) -> "ValidatorOwner"
 def _operator(state: State, session: "Session", text: str | None) -> "Signer | str | None":
     """Return the operator's account with its key, where it is in the keystore."""
     from truthmark.keys.accounts import private_key_from
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
     if text is None:
         return None

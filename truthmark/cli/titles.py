@@ -9,7 +9,7 @@ from truthmark.text import clean
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _PATIENCE = 3.0
 """Seconds to wait for cards that were not read before; a title is not worth more."""

@@ -15,7 +15,7 @@ from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _OUT = click.option(
     "--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file."

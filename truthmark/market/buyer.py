@@ -23,7 +23,14 @@ from truthmark.errors import (
 )
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
-from truthmark.market.catalogue import BUYING_SECONDS, Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import (
+    BUYING_SECONDS,
+    Catalogue,
+    Epoch,
+    EpochState,
+    Purchase,
+    Version,
+)
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.drafts.evidence import draft_evidence
 from truthmark.market.drafts.order import (
@@ -44,7 +51,7 @@ from truthmark.types import Point, Progress
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest, WrongKey
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 NO_PERMIT = (0, 0, bytes(32), bytes(32))
 NO_VOUCHER = (0, 0, bytes(32), b"")
@@ -277,14 +284,14 @@ class Buyer:
             EndpointsDisagreeError: This name stands for something else.
         """
         session = self.session
-        status, listed = session.catalogue.status(version)
+        status, listed = Catalogue.of(session).status(version)
         require_open(version, status)
-        session.catalogue.require_unpaused()
-        session.catalogue.require_agreed(version)
+        Catalogue.of(session).require_unpaused()
+        Catalogue.of(session).require_agreed(version)
         price = voucher[0] if voucher[1] else listed
         now = session.chain.time()
-        epochs = session.catalogue.epochs(version.terms_id)
-        states = session.catalogue.states(epochs)
+        epochs = Catalogue.of(session).epochs(version.terms_id)
+        states = Catalogue.of(session).states(epochs)
         candidates = []
         for epoch, state in zip(epochs, states, strict=True):
             if state.outlasts(version.terms, now + BUYING_SECONDS):
@@ -328,7 +335,7 @@ class Buyer:
         """Return the account's newest purchase of a version that was not refunded, if any."""
         found = [
             p
-            for p in self.session.catalogue.purchases(
+            for p in Catalogue.of(self.session).purchases(
                 buyer=self.session.address, terms_id=version.terms_id
             )
             if p.status is not PurchaseStatus.REFUNDED
@@ -356,7 +363,7 @@ class Buyer:
             ChainError: Too few endpoints answer, or they say different things.
         """
         self.session.journal.resume()
-        self.session.catalogue.sync()
+        Catalogue.of(self.session).sync()
         purchase = self.find_purchase(version)
         if purchase is None:
             require_unpaid(self.session, version)
@@ -435,7 +442,7 @@ class Buyer:
     def _require_unchanged(self, quote: Quote, voucher: Sequence[Any]) -> None:
         """Refuse what is not for sale any more as it was quoted; the market would, too."""
         version, session = quote.version, self.session
-        status, listed = session.catalogue.status(version)
+        status, listed = Catalogue.of(session).status(version)
         require_open(version, status)
         if not voucher[1] and listed != quote.price:
             show, token = session.profile.format_amount, version.terms.token
@@ -481,17 +488,17 @@ class Buyer:
             f"buy {quote.version.ref}",
             nonce=nonce,
         )
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         return self._purchase(purchase_id)
 
     def _purchase(self, purchase_id: bytes) -> Purchase:
         session = self.session
-        found = session.catalogue.purchases(purchase_id=purchase_id)
+        found = Catalogue.of(session).purchases(purchase_id=purchase_id)
         if not found:
             # A reorganisation may have taken it off the chain; what this home sent goes out again.
             session.journal.resume()
-            session.catalogue.sync()
-            found = session.catalogue.purchases(purchase_id=purchase_id)
+            Catalogue.of(session).sync()
+            found = Catalogue.of(session).purchases(purchase_id=purchase_id)
         if not found:
             raise MarketError("the purchase is not on the chain any more; run the command again")
         return found[0]
@@ -512,11 +519,11 @@ class Buyer:
             DeliveryError: The window has passed, or the money came back already.
         """
         session = self.session
-        session.catalogue.sync()
-        needed = session.catalogue.epoch(purchase.custody_id).custody.threshold
+        Catalogue.of(session).sync()
+        needed = Catalogue.of(session).epoch(purchase.custody_id).custody.threshold
         pause = min(max(session.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
         while True:
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
             purchase = self._purchase(purchase.purchase_id)
             if progress is not None:
                 progress(min(len(purchase.delivered), needed), needed)
@@ -537,7 +544,7 @@ class Buyer:
             time.sleep(pause)
 
     def _is_revoked(self, purchase: Purchase) -> bool:
-        version = self.session.catalogue.version(f"0x{purchase.terms_id.hex()}")
+        version = Catalogue.of(self.session).version(f"0x{purchase.terms_id.hex()}")
         return version.status is VersionStatus.REVOKED
 
     def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
@@ -553,7 +560,7 @@ class Buyer:
         from truthmark.codec import find_wrong_key, read_index, read_manifest
 
         session = self.session
-        epoch = session.catalogue.epoch(purchase.custody_id)
+        epoch = Catalogue.of(session).epoch(purchase.custody_id)
         key = self._own_key(version, purchase)
         parts = self._parts(purchase, epoch)
         cek = content_key(parts, key.secret, version.terms)
@@ -561,7 +568,7 @@ class Buyer:
         wrong = find_wrong_key(read_index(folder, read_manifest(folder)), cek)
         if wrong is not None:
             # A key that opens everything needs no witness; one that does not accuses the seller.
-            session.catalogue.require_parts_recorded(purchase, parts)
+            Catalogue.of(session).require_parts_recorded(purchase, parts)
             reward = version.terms.bond // 2
             shown = session.profile.format_amount(reward, version.terms.token)
             raise WrongKeyDispute(
@@ -580,7 +587,7 @@ class Buyer:
             DeliveryError: It was not delivered.
             KeysError: The purchase's own key is nowhere.
         """
-        epoch = self.session.catalogue.epoch(purchase.custody_id)
+        epoch = Catalogue.of(self.session).epoch(purchase.custody_id)
         secret = self._own_key(version, purchase).secret
         return key_point(self._parts(purchase, epoch), secret, version.terms)
 
@@ -646,7 +653,7 @@ class Buyer:
         """
         session, opened = self.session, dispute.opened
         epoch, purchase = opened.epoch, opened.purchase
-        if session.catalogue.status(opened.version)[0] is VersionStatus.REVOKED:
+        if Catalogue.of(session).status(opened.version)[0] is VersionStatus.REVOKED:
             return Settlement(session).refund([purchase])  # somebody was faster
         evidence = draft_evidence(
             self._parts(purchase, epoch),
@@ -664,7 +671,7 @@ class Buyer:
             f"dispute:{purchase.purchase_id.hex()}",
             f"dispute {opened.version.ref}",
         )
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         return [sent, *Settlement(session).refund([purchase])]
 
     # ------------------------------------------------------------- all at once

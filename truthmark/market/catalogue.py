@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
@@ -38,6 +38,7 @@ from truthmark.types import Point
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.index.follower import Follower
+    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +171,11 @@ class Catalogue:
         """Read from an index."""
         self.chain = chain
         self.follower = follower
+
+    @classmethod
+    def of(cls, session: "Session") -> Self:
+        """Return the one of a session; `sync` it before use."""
+        return session.part(cls, lambda: cls(session.chain, session.follower))
 
     def sync(self) -> None:
         """Bring the index up to the chain's newest block.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from truthmark.cid import raw_cid
 from truthmark.errors import KeysError
 from truthmark.keys.sealing import MAX_BUNDLE_BYTES
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
 from truthmark.market.drafts.delivery import (
     check_custody,
     draft_delivery,
@@ -23,7 +23,7 @@ from truthmark.market.records import PurchaseStatus
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,5 +231,5 @@ class Custodian:
         session = self.session
         orders = self.plan_deliver(version, slot, purchases)
         receipts = [session.send(*order) for order in orders]
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         return receipts

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
-from truthmark.market.catalogue import ValidatorOffer, Version
-from truthmark.market.session import is_devnet
+from truthmark.market.catalogue import Catalogue, ValidatorOffer, Version
+from truthmark.session import is_devnet
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 RECENT_SECONDS = 86_400
 
@@ -91,7 +91,7 @@ def seller_seen_at(session: "Session", version: Version) -> int:
     Listing, repricing, dealing the key, and delivering what they keep; `sync` the catalogue
     before.
     """
-    index, catalogue = session.catalogue.follower.index, session.catalogue
+    index, catalogue = Catalogue.of(session).follower.index, Catalogue.of(session)
     mine = catalogue.versions(seller=version.terms.seller)
     seen = max((v.listed_at for v in mine), default=version.listed_at)
     listed = index.table("registry", "VersionListed")
@@ -125,7 +125,7 @@ def is_seller_silent(session: "Session", version: Version) -> bool:
 
 def _seen(session: "Session", since: int) -> tuple[set[str], set[str]]:
     """Return the validators whose nodes acted since a time, and those who published an offer."""
-    index = session.catalogue.follower.index
+    index = Catalogue.of(session).follower.index
     with index.read() as connection:
         first = connection.scalar("SELECT min(number) FROM blocks WHERE timestamp >= ?", (since,))
     if first is None:

@@ -19,6 +19,7 @@ from truthmark.errors import (
     MalformedReplyError,
     NodeError,
 )
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import PurchaseStatus, Terms
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from truthmark.chain.contracts import Log
     from truthmark.chain.http import Endpoint
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 MAX_QUESTIONS = 500
 """How many ranges of blocks another endpoint is asked for, whatever it takes at once."""
@@ -44,7 +45,7 @@ def require_unpaid(session: "Session", version: "Version") -> None:
     voided = _journalled(session, version)
     indexed = {
         purchase.purchase_id
-        for purchase in session.catalogue.purchases(
+        for purchase in Catalogue.of(session).purchases(
             buyer=session.address, terms_id=version.terms_id
         )
     }

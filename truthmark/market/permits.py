@@ -9,7 +9,7 @@ from truthmark.keys.abi_hash import hash_words
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Contract
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 PERMIT_SECONDS = 3_600
 _DOMAIN_TYPE = keccak256(

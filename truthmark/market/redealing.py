@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
 from truthmark.market.buyer import Buyer
-from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
 from truthmark.market.settlement import Settlement
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 AGAIN_SECONDS = 600
 """How long each dealing waits, where it was agreed to deal again."""
@@ -32,10 +32,10 @@ def find_lapsed(session: "Session", version: Version) -> list[tuple[Epoch, list[
     Returns:
         Each with the addresses of those who did not accept; those whose fees came back too.
     """
-    epochs = session.catalogue.epochs(version.terms_id)
+    epochs = Catalogue.of(session).epochs(version.terms_id)
     now = session.chain.time()
     found = []
-    for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+    for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True):
         is_late = state.status is CustodyStatus.OPENED and now > epoch.custody.accept_until
         if is_late or state.status is CustodyStatus.LAPSED:
             accepted = bits(state.accepted)
@@ -49,7 +49,7 @@ def fees_due(session: "Session", version: Version) -> int:
     epochs = [epoch for epoch, _ in find_lapsed(session, version)]
     return sum(
         epoch.custody.count * epoch.custody.keeping_fee
-        for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True)
+        for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True)
         if state.status is CustodyStatus.OPENED
     )
 
@@ -63,7 +63,7 @@ def take_fees_back(session: "Session", version: Version) -> int:
     settlement = Settlement(session)
     epochs = [epoch for epoch, _ in find_lapsed(session, version)]
     fees = 0
-    for epoch, state in zip(epochs, session.catalogue.states(epochs), strict=True):
+    for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True):
         if state.status is not CustodyStatus.OPENED:
             continue
         order = settlement.plan_release(version, epoch, bits(state.accepted))
@@ -71,14 +71,14 @@ def take_fees_back(session: "Session", version: Version) -> int:
             session.send(order.call, order.key, order.purpose)
         except RevertedError:
             # Anybody may do this; somebody was faster.
-            if session.catalogue.states([epoch])[0].status is not CustodyStatus.LAPSED:
+            if Catalogue.of(session).states([epoch])[0].status is not CustodyStatus.LAPSED:
                 raise
         fees += epoch.custody.count * epoch.custody.keeping_fee
     if fees:
         before = session.held(version.terms.token)
         settlement.withdraw(version.terms.token, session.address)
         fees = session.held(version.terms.token) - before
-    session.catalogue.sync()
+    Catalogue.of(session).sync()
     return fees
 
 

@@ -12,7 +12,7 @@ from truthmark.config.profile import TokenInfo, Windows
 from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
-from truthmark.market.catalogue import Epoch, ValidatorOffer, Version
+from truthmark.market.catalogue import Catalogue, Epoch, ValidatorOffer, Version
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
 from truthmark.market.drafts.terms import draft_terms, prove_terms
 from truthmark.market.life import find_signs
@@ -22,7 +22,7 @@ from truthmark.types import Progress
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 USUAL_COUNT = 4
@@ -125,7 +125,7 @@ class Seller:
         token = terms_token.lower()
         unwanted = {address.lower() for address in (*without, self.session.address)}
         fitting: list[tuple[int, int, ValidatorOffer]] = []
-        for found in self.session.catalogue.offers():
+        for found in Catalogue.of(self.session).offers():
             fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
             if (
                 fees is not None
@@ -214,10 +214,10 @@ class Seller:
         terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
         with session.exclusive(f"list-{terms.public_key.x:064x}"):
             session.journal.resume()
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
             if epochs := self._listed_epochs(terms):
                 return Listed(terms, epochs[0], ())
-            session.catalogue.require_unpaused()
+            Catalogue.of(session).require_unpaused()
             dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
             proof, counter = prove_terms(
                 terms, secret, chain_id=session.profile.chain_id, registry=registry.address
@@ -232,7 +232,7 @@ class Seller:
                 f"list:{dealing.custody.custody_id.hex()}",
                 "list a dataset",
             )
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
         return Listed(terms, _epoch(dealing), (receipt,))
 
     def find_listed(
@@ -257,7 +257,7 @@ class Seller:
         secret = session.vault.seller_secret(manifest.public_key)
         terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
         session.journal.resume()
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         epochs = self._listed_epochs(terms)
         return Listed(terms, epochs[-1], ()) if epochs else None
 
@@ -286,7 +286,7 @@ class Seller:
 
     def _listed_epochs(self, terms: Terms) -> list[Epoch]:
         """Return the epochs of terms that were listed before, or none if their key was not."""
-        catalogue = self.session.catalogue
+        catalogue = Catalogue.of(self.session)
         if epochs := catalogue.epochs(terms.terms_id):
             return epochs
         for other in catalogue.with_key(terms.public_key):
@@ -343,8 +343,8 @@ class Seller:
         with session.exclusive(f"custody-{version.terms_id.hex()}"):
             begun = [i.key for i in session.journal.pending() if i.key.startswith(name)]
             session.journal.resume()
-            session.catalogue.sync()
-            epochs = session.catalogue.epochs(version.terms_id)
+            Catalogue.of(session).sync()
+            epochs = Catalogue.of(session).epochs(version.terms_id)
             for key in begun:
                 # Anyone who repeats a command that was killed means the same epoch.
                 sent = session.journal.result(key)
@@ -354,7 +354,7 @@ class Seller:
             if fresh is not None and is_dealt(fresh, validators, offer):
                 return Listed(version.terms, fresh, ())
             self.require_running(version)
-            session.catalogue.require_unpaused()
+            Catalogue.of(session).require_unpaused()
             dealing = self._deal(
                 version.terms, secret, validators, offer, len(epochs), acceptance_seconds
             )
@@ -368,7 +368,7 @@ class Seller:
                 f"{name}:{dealing.custody.custody_id.hex()}",
                 f"deal the key of {version.ref}",
             )
-            session.catalogue.sync()
+            Catalogue.of(session).sync()
         return Listed(version.terms, _epoch(dealing), (receipt,))
 
     def _deal(
@@ -404,10 +404,10 @@ class Seller:
         In direct mode there is none: nobody has to accept, and dealing again costs no fee.
         """
         session = self.session
-        for epoch in session.catalogue.epochs(version.terms_id)[-1:]:
+        for epoch in Catalogue.of(session).epochs(version.terms_id)[-1:]:
             if epoch.custody.is_direct:
                 return None
-            status = int(session.catalogue.states([epoch])[0].status)
+            status = int(Catalogue.of(session).states([epoch])[0].status)
             if not _is_fresh(epoch, status, session.chain.time()):
                 # Keeping fees would be paid once more; a block that two endpoints have must say so.
                 final = session.chain.final_block()
@@ -424,7 +424,7 @@ class Seller:
         Raises:
             NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
         """
-        state = self.session.catalogue.states([epoch])[0]
+        state = Catalogue.of(self.session).states([epoch])[0]
         if state.status in (CustodyStatus.CLOSED, CustodyStatus.LAPSED) or (
             state.status is CustodyStatus.OPENED
             and self.session.chain.time() > epoch.custody.accept_until
@@ -454,7 +454,7 @@ class Seller:
         Raises:
             NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
         """
-        catalogue = self.session.catalogue
+        catalogue = Catalogue.of(self.session)
         pause = min(max(self.session.profile.block_time / 2, 0.2), 5.0)
         while not self.is_live(epoch):
             if on_look is not None:
@@ -495,7 +495,7 @@ class Seller:
         Raises:
             NotForSaleError: It was retired, or its key was proven wrong.
         """
-        status, _ = self.session.catalogue.status(version)
+        status, _ = Catalogue.of(self.session).status(version)
         if status is VersionStatus.REVOKED:
             raise NotForSaleError(
                 f"the key of {version.ref} was proven wrong; nothing can be changed any more, "
@@ -528,7 +528,7 @@ class Seller:
             self.require_running(version)
         call = getattr(session.chain.registry.functions, function)(version.terms.astuple(), *args)
         receipt = session.send_repeatable(call, purpose, pays=function == "top_up")
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         return receipt
 
     def write_voucher(

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from truthmark.errors import MarketError
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import (
     CustodyStatus,
@@ -17,7 +17,7 @@ from truthmark.market.records import (
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 
 def overdue(purchases: Iterable[Purchase], now: int) -> list[Purchase]:
@@ -169,7 +169,7 @@ class Settlement:
         plan: Callable[[Version, Epoch, Sequence[Purchase]], list[PlannedCall]],
         purchases: Sequence[Purchase],
     ) -> "list[TransactionReceipt]":
-        session, catalogue = self.session, self.session.catalogue
+        session, catalogue = self.session, Catalogue.of(self.session)
         receipts = []
         for custody_id, group in groupby(
             sorted(purchases, key=lambda p: p.custody_id), key=lambda p: p.custody_id

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import CID, raw_cid
 from truthmark.errors import CodecError, ConfigError, StorageError
-from truthmark.market.catalogue import EpochState, Version
+from truthmark.market.catalogue import Catalogue, EpochState, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.storage import LocalStore, MultiStore
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 RESTING_SECONDS = 86_400
 """What was touched since may be in use."""
@@ -134,8 +134,8 @@ class _Finder:
         with contextlib.suppress(ConfigError):
             self._accounts.add(str(session.address).lower())
         self._kept = {p.name for p in (self._home / "node" / "kept").glob("[0-9a-f]*")}
-        session.catalogue.sync()
-        self._all = {v.terms_id: v for v in session.catalogue.versions()}
+        Catalogue.of(session).sync()
+        self._all = {v.terms_id: v for v in Catalogue.of(session).versions()}
         # Of each file in the store, the versions that have it, no matter who sells them.
         self.users: dict[CID, set[str]] = {}
 
@@ -203,7 +203,7 @@ class _Finder:
 
     def _judge(self, version: Version) -> tuple[str, str, bool]:
         """Return kind, reason, and whether it is needed."""
-        catalogue = self._session.catalogue
+        catalogue = Catalogue.of(self._session)
         purchases = catalogue.purchases(terms_id=version.terms_id)
         epochs = catalogue.epochs(version.terms_id)
         states = catalogue.states(epochs)
@@ -250,7 +250,7 @@ class _Finder:
         parts = [manifest.container, manifest.index, manifest.card, manifest.cid]
         parts += [
             raw_cid(epoch.custody.sealed_shares)
-            for epoch in self._session.catalogue.epochs(version.terms_id)
+            for epoch in Catalogue.of(self._session).epochs(version.terms_id)
             if not epoch.custody.is_direct
         ]
         return tuple(cid for cid in parts if cid in self._pins or self._paths(cid))

@@ -25,14 +25,14 @@ from truthmark.errors import (
 )
 from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
-from truthmark.market.catalogue import Epoch, Version
+from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.life import find_signs
 from truthmark.market.names import local_name
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import CustodyChoice, Seller
 from truthmark.market.seller_secret import pack_dataset
-from truthmark.market.session import Session, connect, open_session
+from truthmark.session import Session, connect, open_session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def search(
             if wanted is not None and wanted != asked:
                 raise ConfigError(f"{max_price} is not in {wanted.symbol}; name one token only")
             wanted = asked
-        catalogue = here.catalogue
+        catalogue = Catalogue.of(here)
         catalogue.sync()
         offered = catalogue.offered(
             seller=seller,
@@ -300,7 +300,7 @@ def list_dataset(
                 f"{profile.name} has no windows {windows!r}; choose one of "
                 f"{', '.join(profile.windows)}"
             )
-        here.catalogue.sync()
+        Catalogue.of(here).sync()
         choice = choose_custody(
             here,
             token,
@@ -340,10 +340,10 @@ def list_dataset(
             bond=read_amount(here, bond, token.address),
             gate=gate,
             payee=payee,
-            previous=here.catalogue.siblings(find_version(here, update))[0] if update else None,
+            previous=Catalogue.of(here).siblings(find_version(here, update))[0] if update else None,
             progress=progress,
         )
-        version = here.catalogue.version(f"0x{listed.terms.terms_id.hex()}")
+        version = Catalogue.of(here).version(f"0x{listed.terms.terms_id.hex()}")
         if wait:
             _wait_until_live(here, version)
         return version
@@ -351,7 +351,7 @@ def list_dataset(
 
 def _wait_until_live(session: Session, version: Version) -> None:
     # What was listed before may have been dealt again since.
-    Seller(session).wait_until_live(session.catalogue.epochs(version.terms_id)[-1])
+    Seller(session).wait_until_live(Catalogue.of(session).epochs(version.terms_id)[-1])
 
 
 def choose_custody(
@@ -411,7 +411,7 @@ def choose_custody(
         period_seconds=period_seconds,
         max_periods=max_periods,
     )
-    known = {v.address.lower(): v for v in session.catalogue.validators()}
+    known = {v.address.lower(): v for v in Catalogue.of(session).validators()}
     if custodians is None or isinstance(custodians, int):
         if fresh and custodians in (None, len(fresh.custodians)):
             dealt = CustodyRequest.of(fresh.custody)
@@ -425,7 +425,7 @@ def choose_custody(
         raise ConfigError(f"{missing[0]} is no validator here; choose another one")
     named = tuple(known[address.lower()] for address in custodians)
     addresses = {validator.address for validator in named}
-    offers = [o for o in session.catalogue.offers() if o.validator.address in addresses]
+    offers = [o for o in Catalogue.of(session).offers() if o.validator.address in addresses]
     signs = find_signs(session, offers)
     # Without an offer no node accepts anything, however much it does.
     silent = (v.address for v in named if not (v.address in signs and signs[v.address].shows_life))
@@ -523,8 +523,8 @@ def follow(*, session: Session | None = None, poll: float | None = None) -> "Ite
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(_session(session))
         # Now, and not when the first event is asked for.
-        here.catalogue.sync()
-        number = here.catalogue.follower.index.tip().number
+        Catalogue.of(here).sync()
+        number = Catalogue.of(here).follower.index.tip().number
         return _events(here, number, poll, stack.pop_all())
 
 
@@ -532,7 +532,7 @@ def _events(
     session: Session, number: int, poll: float | None, stack: contextlib.ExitStack
 ) -> "Iterator[EventRow]":
     with stack:
-        follower = session.catalogue.follower
+        follower = Catalogue.of(session).follower
         index = follower.index
         for update in follower.follow(poll):
             if update.rolled_back_to is not None:
@@ -572,8 +572,8 @@ def _session(session: Session | None) -> Iterator[Session]:
 def find_version(session: Session, ref: object) -> Version:
     """Return the version that a name means; a URI must be of the session's market."""
     name = local_name(ref, session.profile)
-    session.catalogue.sync()
-    return session.catalogue.version(name)
+    Catalogue.of(session).sync()
+    return Catalogue.of(session).version(name)
 
 
 def parse_amount(session: Session, text: object) -> tuple[TokenInfo, int]:

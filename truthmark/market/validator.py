@@ -9,13 +9,14 @@ from truthmark.errors import ConfigError
 from truthmark.keys.encryption import derive_encryption_key
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.market.asking import check_address
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import custody_slots
 from truthmark.market.records import CustodyStatus, bits, obligation_id
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.market.session import Session, Signer
+    from truthmark.session import Session, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class ValidatorOwner:
 
     def tickets(self) -> list[Ticket]:
         """Return the validator's tickets, the oldest first; `sync` the catalogue before."""
-        index = self.session.catalogue.follower.index
+        index = Catalogue.of(self.session).follower.index
         moments = sorted(
             (row.block_number, row.log_index, row.event, row.args)
             for event in ("TicketsStaked", "UnbondingRequested", "TicketsWithdrawn")
@@ -80,7 +81,7 @@ class ValidatorOwner:
     def obligations(self) -> list[Obligation]:
         """Return the custodies that lock the validator's stake; `sync` the catalogue before."""
         session = self.session
-        chain, catalogue = session.chain, session.catalogue
+        chain, catalogue = session.chain, Catalogue.of(session)
         mine = custody_slots(catalogue.epochs(), self.validator)
         locks = chain.batch(
             [
@@ -125,13 +126,13 @@ class ValidatorOwner:
             operator: Whose node opens shares; the session's account if not given.
         """
         session = self.session
-        session.catalogue.sync()
+        Catalogue.of(session).sync()
         private_key = derive_encryption_key(
             (operator or session.signer).sign_typed,
             chain_id=session.profile.chain_id,
             market=session.chain.market.address,
             validator=self.validator,
-            number=len(session.catalogue.encryption_keys(self.validator)),
+            number=len(Catalogue.of(session).encryption_keys(self.validator)),
         )
         return encryption_public_key(private_key)
 
@@ -304,5 +305,5 @@ class ValidatorOwner:
 
     def _send(self, call: "Call", purpose: str, *, pays: bool = False) -> "TransactionReceipt":
         receipt = self.session.send_repeatable(call, purpose, pays=pays)
-        self.session.catalogue.sync()
+        Catalogue.of(self.session).sync()
         return receipt

@@ -24,7 +24,7 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import Purchase, ValidatorOffer
+from truthmark.market.catalogue import Catalogue, Purchase, ValidatorOffer
 from truthmark.market.custodian import Custodian, is_due
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
@@ -46,7 +46,7 @@ from truthmark.node.view import CustodyView, View
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class CustodianRole:
         if any(
             not held.is_accepted or held.state.status is CustodyStatus.LIVE for held in custodies
         ):
-            offer = next(iter(self.session.catalogue.offers(view.validator)), None)
+            offer = next(iter(Catalogue.of(self.session).offers(view.validator)), None)
         obliged = 0
         for held in custodies:
             try:
@@ -551,7 +551,7 @@ class CustodianRole:
     def _encryption_keys(self) -> list[bytes]:
         """Return the private keys of all keys that the validator has registered, newest first."""
         session = self.session
-        registered = tuple(session.catalogue.encryption_keys(self.view.validator))
+        registered = tuple(Catalogue.of(session).encryption_keys(self.view.validator))
         if self._keys[0] != registered:
             found = find_encryption_keys(
                 session.signer.sign_typed,

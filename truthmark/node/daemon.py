@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from truthmark.errors import ChainError, ConfigError, TruthmarkError
 from truthmark.market.asking import PATH as PRESENCE_PATH
 from truthmark.market.asking import is_there
-from truthmark.market.session import is_devnet
+from truthmark.market.catalogue import Catalogue
 from truthmark.node.custodian import CustodianRole
 from truthmark.node.policy import Policy
 from truthmark.node.presence import Presence
 from truthmark.node.server import StatusServer
 from truthmark.node.status import Health, Metrics, Notifier
+from truthmark.session import is_devnet
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Node:
                 "with `truthmark stake register`, or name the validator with --validator"
             )
         # What threads share is opened before there are any.
-        _ = session.signer, session.storage, session.vault, session.catalogue
+        _ = session.signer, session.storage, session.vault, Catalogue.of(session)
         notifier = Notifier(settings.notify_url)
         role = CustodianRole(
             session,
@@ -195,7 +196,7 @@ class Node:
         session = self.session
         validator = self.settings.validator or session.address
         try:
-            offer = next(iter(session.catalogue.offers(validator)), None)
+            offer = next(iter(Catalogue.of(session).offers(validator)), None)
         except TruthmarkError as error:
             log.info("the offer cannot be read now: %s", error)
             return

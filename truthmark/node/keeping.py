@@ -22,7 +22,7 @@ from truthmark.market.drafts.terms import licence_hash
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Session
+    from truthmark.session import Session
     from truthmark.storage import Storage
 
 

@@ -17,7 +17,7 @@ from truthmark.keys.typed import presence
 from truthmark.node.status import Health
 
 if TYPE_CHECKING:
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
 ANSWERS_PER_SECOND = 20
 """Signing takes a few milliseconds; anyone who asks more often must not make deliveries late."""

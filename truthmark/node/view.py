@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import NodeError
-from truthmark.market.catalogue import START, EpochState, Purchase, Version
+from truthmark.market.catalogue import START, Catalogue, EpochState, Purchase, Version
 from truthmark.market.custodian import CustodySlot, custody_slots
 from truthmark.market.records import (
     CustodyStatus,
@@ -24,7 +24,7 @@ from truthmark.types import Point
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 _OPEN = (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
 
@@ -134,7 +134,7 @@ class View:
             self._look()
 
     def _look(self) -> None:
-        catalogue = self.session.catalogue
+        catalogue = Catalogue.of(self.session)
         catalogue.sync()
         index = catalogue.follower.index
         known = index.stored_blocks(self.tip + 1, 1)
@@ -152,7 +152,7 @@ class View:
         self._held.pop(held.slot.epoch.custody_id, None)
 
     def _read_events(self, after: tuple[int, int], tip: int) -> None:
-        catalogue = self.session.catalogue
+        catalogue = Catalogue.of(self.session)
         for version in catalogue.versions(after=after):
             self._versions[version.terms_id] = version
             self._terms_of.setdefault(version.terms.public_key, set()).add(version.terms_id)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from truthmark.testing.network import Devnet
@@ -78,8 +79,8 @@ class CustodianProcess:
 def find_port(net: "Devnet", role: str) -> int:
     """Return where a role's node may serve blocks: where its offer says, if that is free."""
     with net.session(role) as session:
-        session.catalogue.sync()
-        offers = session.catalogue.offers(session.address)
+        Catalogue.of(session).sync()
+        offers = Catalogue.of(session).offers(session.address)
     before = urlsplit(offers[0].url).port if offers and offers[0].url else None
     for port in (before, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -109,8 +110,8 @@ def register_custodian(net: "Devnet", role: str, url: str = "") -> None:
         if not session.chain.staking.functions.is_actor(session.address, session.address).call():
             owner.register()
             owner.stake(_TICKETS)
-        session.catalogue.sync()
-        if any(offer.url == url for offer in session.catalogue.offers(session.address)):
+        Catalogue.of(session).sync()
+        if any(offer.url == url for offer in Catalogue.of(session).offers(session.address)):
             return
         lock = session.profile.parse_amount("100 TMK")[1]
         owner.publish_offer(

@@ -21,6 +21,7 @@ from truthmark.config.profile import (
 )
 from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
 from truthmark.errors import ConfigError
+from truthmark.market.catalogue import Catalogue
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 from truthmark.testing.custodians import (
     CustodianProcess,
@@ -32,7 +33,7 @@ from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.market.catalogue import Version
-    from truthmark.market.session import Session
+    from truthmark.session import Session
 
 ROLES = (
     "owner",
@@ -244,8 +245,8 @@ class Devnet:
         from truthmark.market.seller import Seller
 
         with self.session("stranger") as session:
-            session.catalogue.sync()
-            Seller(session).wait_until_live(session.catalogue.epochs(version.terms_id)[-1])
+            Catalogue.of(session).sync()
+            Seller(session).wait_until_live(Catalogue.of(session).epochs(version.terms_id)[-1])
 
     def stop(self) -> None:
         """Stop nodes and chain; its state stays in the folder for the next `start`."""
@@ -316,7 +317,7 @@ class Devnet:
             role: One of `ROLES`.
             settings: Any of `truthmark.config.settings.Settings`.
         """
-        from truthmark.market.session import Session
+        from truthmark.session import Session
 
         return Session(
             load_settings(self.home(role), **settings), ask_passphrase=lambda _: DEVNET_PASSPHRASE
@@ -360,7 +361,7 @@ def role_address(role: str) -> str:
     Raises:
         ConfigError: There is no such role.
     """
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
     return Signer(role_key(role)).address
 
@@ -407,7 +408,7 @@ def _deploy(
     from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
     from truthmark.chain.journal import Journal
     from truthmark.chain.plan import PROTOCOL
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
     base = ChainProfile(
         name="devnet",
@@ -473,7 +474,7 @@ def _deploy(
 def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:
     """Give every role stake tokens and test money, once."""
     from truthmark.chain.abi import load_artifact
-    from truthmark.market.session import Signer
+    from truthmark.session import Signer
 
     token = chain.at(profile.contracts["token"].address, load_artifact("ProtocolToken"), "token")
     test_token = load_test_artifact("TestToken")

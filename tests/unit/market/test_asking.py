@@ -18,9 +18,9 @@ from truthmark.keys.typed import presence
 from truthmark.market.asking import PATH, ask_all, check_address, is_public, is_there, read_small
 from truthmark.market.catalogue import ValidatorOffer
 from truthmark.market.drafts.custody import Validator
-from truthmark.market.session import Signer
 from truthmark.node.presence import ANSWERS_PER_SECOND, Presence
 from truthmark.node.status import Health
+from truthmark.session import Signer
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
 

@@ -35,7 +35,7 @@ from truthmark.keys.vault import Vault
 from truthmark.market.permits import PERMIT_SECONDS, sign_permit
 from truthmark.market.planned_call import batch_key
 from truthmark.market.seller_secret import pack_dataset, secret_cek, seller_cek
-from truthmark.market.session import Session, Signer, known_passphrase, open_session
+from truthmark.session import Session, Signer, known_passphrase, open_session
 
 OWNER = Signer(private_key("owner"))
 
@@ -233,7 +233,7 @@ def test_alone__another_process_is_killed__gives_way(offline: OfflineMarket) -> 
         "import sys, time\n"
         "from pathlib import Path\n"
         "from truthmark.config.settings import Settings\n"
-        "from truthmark.market.session import Session\n"
+        "from truthmark.session import Session\n"
         "from tests.utils.offline_market import PROFILE\n"
         "s = Session(Settings(home=Path(sys.argv[1])))\n"
         "s.__dict__['profile'] = PROFILE\n"

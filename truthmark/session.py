@@ -9,10 +9,11 @@ import shlex
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from truthmark.chain.contracts import Call, Contract
     from truthmark.chain.journal import Journal
     from truthmark.chain.transactions import TransactionReceipt
+    from truthmark.index.follower import Follower
     from truthmark.keys.accounts import Account
-    from truthmark.market.catalogue import Catalogue
     from truthmark.storage.block_storage import Storage
 
 log = logging.getLogger(__name__)
+
+_P = TypeVar("_P")
 
 _PROBE_BYTES = 16 * 1024
 _LEAST_BYTES = 4 * 1024 * 1024
@@ -114,6 +117,8 @@ class Session:
         self.settings = settings
         self._ask_passphrase = ask_passphrase
         self._signer = signer
+        self._parts: dict[type, object] = {}
+        self._making = threading.RLock()
 
     def __repr__(self) -> str:
         """Show whose session with what it is."""
@@ -163,12 +168,23 @@ class Session:
         return self.settings.index_url or default_index_url(self.profile, self.index_folder)
 
     @cached_property
-    def catalogue(self) -> "Catalogue":
-        """What is for sale and was bought; `sync` it before use."""
+    def follower(self) -> "Follower":
+        """Keeps the index of the chain's logs."""
         from truthmark.index.follower import Follower
-        from truthmark.market.catalogue import Catalogue
 
-        return Catalogue(self.chain, Follower(self.chain, self.index_url))
+        return Follower(self.chain, self.index_url)
+
+    def part(self, kind: type[_P], make: Callable[[], _P]) -> _P:
+        """Return this session's one of something that is built on it, such as its catalogue.
+
+        Args:
+            kind: What it is.
+            make: Makes it when it is first asked for.
+        """
+        with self._making:
+            if kind not in self._parts:
+                self._parts[kind] = make()
+            return cast(_P, self._parts[kind])
 
     @cached_property
     def index_folder(self) -> Path:
@@ -402,8 +418,8 @@ class Session:
         """Close what was opened."""
         if "storage" in self.__dict__:
             self.storage.close()
-        if "catalogue" in self.__dict__:
-            self.catalogue.follower.index.close()
+        if "follower" in self.__dict__:
+            self.follower.index.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
