@@ -186,7 +186,13 @@ def _fees(dataset: Dataset, prepared: Price | None) -> None:
         st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
     st.markdown(f"The key is kept by **{literal(price.custodians_text)}**.")
     if price.warning:
-        st.warning(literal(price.warning), icon=":material/person_off:")
+        st.fragment(_silence, run_every=TICK_SECONDS)(dataset.ref)
+
+
+def _silence(ref: str) -> None:
+    """Warn of a seller who seems to be gone, for as long as they do."""
+    if warning := services.silence_of(ref):
+        st.warning(literal(warning), icon=":material/person_off:")
 
 
 def _line(name: str, amount: str) -> None:

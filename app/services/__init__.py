@@ -35,7 +35,7 @@ from app.services.buying import (
     withdraw,
     wrong_key,
 )
-from app.services.datasets import custody_of, dataset
+from app.services.datasets import custody_of, dataset, silence_of
 from app.services.networks import network
 from app.services.reading import is_local
 from app.services.selling import (
@@ -85,6 +85,7 @@ __all__ = [
     "save_purchase",
     "search",
     "sell_options",
+    "silence_of",
     "take_back",
     "tokens",
     "unlock",

@@ -146,19 +146,28 @@ def price_of(session: Session, quote: Quote) -> views.Price:
         fees=show(quote.total - quote.price, token),
         total=show(quote.total, token),
         protocol_fee=show(protocol, token) if protocol else None,
-        warning=_silence(session, quote),
+        warning=_silence(session, quote.version) if custody.is_direct else "",
     )
 
 
-def _silence(session: Session, quote: Quote) -> str:
-    """Return what to say of a seller who has to deliver and seems to be gone."""
-    if not quote.epoch.custody.is_direct or not is_seller_silent(session, quote.version):
+def silence_of(ref: str) -> str:
+    """Return what to say now of a seller who keeps the key and seems to be gone.
+
+    Raises:
+        NotForSaleError: There is none of this name.
+        ChainError: The chain cannot be read.
+    """
+    session = shared_reader().session
+    return _silence(session, find_version(session, ref))
+
+
+def _silence(session: Session, version: Version) -> str:
+    if not is_seller_silent(session, version):
         return ""
-    seen = format_time(seller_seen_at(session, quote.version))
+    seen = format_time(seller_seen_at(session, version), chain_now(session))
     return (
         f"The seller must hand the key over, and was last seen on the chain {seen}. If it does not "
-        f"come within {format_duration(quote.version.terms.delivery_seconds)}, you take your money "
-        "back."
+        f"come within {format_duration(version.terms.delivery_seconds)}, you take your money back."
     )
 
 

@@ -159,3 +159,4 @@ def test_buy__seller_was_not_seen_for_a_day__is_warned_of(start: Start, market: 
     services.reading._sync.clear()
     text = page(start("dataset", role="buyer", dataset=ref))
     assert "The seller must hand the key over, and was last seen on the chain" in text
+    assert "ago)" in text  # by chain time, each time that it is drawn

@@ -24,7 +24,7 @@ from truthmark.testing.anvil import anvil_binary
 def follow(profile: ChainProfile, url: str, ready: Event) -> None:
     follower = Follower(connect_chain(profile), url)
     ready.set()  # opening alone takes longer than what follows, on a busy machine
-    follower._range = 1  # many small steps: many places to be killed at
+    follower._range.size = 1  # many small steps: many places to be killed at
     follower_module.MAX_RANGE = 2
     follower.sync()
 

@@ -193,7 +193,7 @@ def test_sync__endpoint_never_tells_of_an_event__nothing_is_kept_and_another_one
     cut: Cut = lambda logs: [log for log in logs if log["topics"][0] != shown]  # noqa: E731
     with serve(Cutting(chain, cut, is_thorough=True)) as server:
         profile = replace(chain.profile, rpc=(server.url,))
-        with pytest.raises(ChainUnavailableError, match=r"leave out .*add another endpoint"):
+        with pytest.raises(ChainUnavailableError, match=r"leave out .*add an endpoint"):
             Follower(connect_chain(profile), url).sync()
         assert sum(EventIndex(profile, url).counts().values()) == 0
         # Beside one that tells all of it, it does no harm, whichever is asked first.

@@ -21,9 +21,13 @@ from truthmark.errors import (
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
 
-ADD_IN_SETTINGS = 'add another with `rpc = ["https://…", "https://…"]` in config.toml'
-ADD_AN_ENDPOINT = f"{ADD_IN_SETTINGS} or --rpc"
+ADD_AN_ENDPOINT = "add another with `truthmark init --rpc URL,URL`, which names all, or with --rpc"
 """What to do where there is one endpoint only."""
+ADD_ON_PAGE = (
+    "add another by `truthmark init --rpc URL,URL` in a terminal, which names all, and start the "
+    "app again"
+)
+"""The same, for the app."""
 
 
 def can_be_sure(chain: "Chain") -> bool:

@@ -241,7 +241,7 @@ def connect_chain(profile: ChainProfile, *, timeout: float = 20.0) -> Chain:
     if not profile.rpc:
         raise ConfigError(
             f"chain profile {profile.name} names no endpoint; "
-            'put `rpc = ["https://…"]` into config.toml or set TRUTHMARK_RPC'
+            "name one with `truthmark init --rpc URL` or set TRUTHMARK_RPC"
         )
     chain: Chain
     rpc = RpcClient(

@@ -121,7 +121,7 @@ class Endpoint:
         if reply.status in _BUSY:
             raise BusyError(
                 f"chain endpoint {self.shown} is busy (HTTP status {reply.status}); try again "
-                "later, or add another endpoint to `rpc` in config.toml",
+                "later, or add an endpoint with `truthmark init --rpc URL,URL`",
                 _retry_after(reply),
                 data,
             )

@@ -30,7 +30,7 @@ from typing import Any, Protocol
 
 from truthmark.chain.agreement import (
     ADD_AN_ENDPOINT,
-    ADD_IN_SETTINGS,
+    ADD_ON_PAGE,
     agreed,
     can_be_sure,
     is_contradicted,
@@ -279,7 +279,7 @@ class Journal:
                 f"{entries[-1].intent.purpose or 'this'} was refused before, but only one chain "
                 "endpoint says so, and it could be paid twice"
             )
-            raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_IN_SETTINGS}")
+            raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_ON_PAGE}")
         for entry in entries:
             self._require_refused(entry)
 
@@ -660,7 +660,7 @@ class Journal:
                     f"{entry.intent.purpose or entry.intent.key}: another program used its nonce, "
                     "but only one chain endpoint says so"
                 )
-                raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_IN_SETTINGS}")
+                raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_ON_PAGE}")
             if entry.intent.nonce is not None:
                 store.refuse(
                     entry.intent.key,

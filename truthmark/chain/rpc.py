@@ -180,9 +180,7 @@ class RpcClient:
             ConfigError: There is no endpoint, or one that is not of HTTP.
         """
         if not urls:
-            raise ConfigError(
-                'no chain endpoint is set; put `rpc = ["https://…"]` into config.toml'
-            )
+            raise ConfigError("no chain endpoint is set; name one with `truthmark init --rpc URL`")
         self.endpoints = tuple(Endpoint(url, timeout) for url in urls)
         self._chain_id = chain_id
         self._verify = verify
@@ -616,7 +614,7 @@ def _says(endpoint: Endpoint, refusal: Refusal) -> str:
 def _is_busy(endpoint: Endpoint, refusal: Refusal) -> str:
     return (
         f"chain endpoint {endpoint.shown} is busy: {_words(refusal)}; try again later, or add "
-        "another endpoint to `rpc` in config.toml"
+        "an endpoint with `truthmark init --rpc URL,URL`"
     )
 
 

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.codec.storage_types import parts_of
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -42,10 +43,17 @@ def to_frame(table: "pa.Table") -> "pd.DataFrame":
     import pandas as pd
     import pyarrow as pa
 
-    frame: pd.DataFrame = table.to_pandas()
+    plain = table
+    for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        kind = _plain_type(field.type)
+        if _is_in_views(kind):  # which pyarrow casts wrongly; it is filled in below
+            plain = plain.set_column(place, field.with_type(pa.null()), pa.nulls(len(table)))
+        elif kind != field.type:
+            plain = plain.set_column(place, field.with_type(kind), column.cast(kind))
+    frame: pd.DataFrame = plain.to_pandas()
     nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
     for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
-        if not _would_round(column):
+        if not _is_in_views(_plain_type(field.type)) and not _would_round(column):
             continue
         if len(frame.columns) != table.num_columns:  # an index took columns away
             names = [str(name) for name in frame.columns]
@@ -76,6 +84,48 @@ def readable_schema(schema: "pa.Schema") -> "pa.Schema":
         kept = {key: text for key, text in schema.metadata.items() if key != b"pandas"}
         return schema.with_metadata(kept)
     return schema
+
+
+def _plain_type(kind: "pa.DataType", *, is_inside: bool = False) -> "pa.DataType":
+    """Return a type with plain texts and bytes for views of them in lists, as pandas takes them.
+
+    Not below views of lists, which pyarrow casts wrongly.
+    """
+    import pyarrow as pa
+
+    if is_inside and kind == pa.string_view():
+        return pa.large_string()  # whose offsets hold whatever the views do
+    if is_inside and kind == pa.binary_view():
+        return pa.large_binary()
+    if isinstance(kind, pa.StructType):
+        return pa.struct(
+            [part.with_type(_plain_type(part.type, is_inside=True)) for part in kind.fields]
+        )
+    if isinstance(kind, pa.MapType):
+        key = kind.key_field.with_type(_plain_type(kind.key_type, is_inside=True))
+        item = kind.item_field.with_type(_plain_type(kind.item_type, is_inside=True))
+        return pa.map_(key, item, kind.keys_sorted)
+    if isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
+        item = kind.value_field.with_type(_plain_type(kind.value_type, is_inside=True))
+        if isinstance(kind, pa.FixedSizeListType):
+            return pa.list_(item, kind.list_size)
+        return pa.list_(item) if isinstance(kind, pa.ListType) else pa.large_list(item)
+    return kind
+
+
+def _is_in_views(kind: "pa.DataType") -> bool:
+    """Tell whether there are views of texts or bytes inside of views of lists."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.ListViewType | pa.LargeListViewType):
+        return _holds_views(kind)
+    return any(map(_is_in_views, parts_of(kind)))
+
+
+def _holds_views(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return kind in (pa.string_view(), pa.binary_view()) or any(map(_holds_views, parts_of(kind)))
 
 
 def _would_round(column: "pa.ChunkedArray | pa.Array") -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def holds_type(kind: "pa.DataType", classes: "type | tuple[type, ...]") -> bool:
     """Tell whether a type, or one at any depth below it, is of one of these classes."""
-    return isinstance(kind, classes) or any(holds_type(part, classes) for part in _parts(kind))
+    return isinstance(kind, classes) or any(holds_type(part, classes) for part in parts_of(kind))
 
 
 def has_extension(kind: "pa.DataType") -> bool:
@@ -31,7 +31,7 @@ def is_stacked(kind: "pa.DataType") -> bool:
     """
     import pyarrow as pa
 
-    below = _parts(kind)
+    below = parts_of(kind)
     if isinstance(kind, pa.BaseExtensionType) and isinstance(below[0], pa.BaseExtensionType):
         return True
     if isinstance(kind, pa.DictionaryType):
@@ -61,7 +61,8 @@ def rebuilt(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _parts(kind: "pa.DataType") -> "list[pa.DataType]":
+def parts_of(kind: "pa.DataType") -> "list[pa.DataType]":
+    """Return the types that a type is made of; none for plain ones."""
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):

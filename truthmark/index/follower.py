@@ -29,6 +29,7 @@ from typing import Any
 
 from truthmark.chain.connection import Block, Chain
 from truthmark.chain.http import BusyError, Endpoint
+from truthmark.chain.ranges import BlockRange
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
@@ -49,8 +50,6 @@ NEAR_BLOCKS = 128
 
 MAX_RANGE = 100_000
 _FIRST_RANGE = 2_000
-_FEW_LOGS = 5_000  # an answer with fewer lets the next range be twice as long
-_STEPS_AFTER_REFUSAL = 10  # a range that was refused is not tried again at once
 _MAX_CONFLICTS = 50  # steps in a row that the chain may make void
 _CAREFUL_BLOCKS = 10_000  # so many, at most, are read header by header where logs are missing
 _CAREFUL_RANGE = 64  # blocks at once where there are more
@@ -112,8 +111,7 @@ class Follower:
             [_bloom(bytes.fromhex(address[2:])) for address in addresses],
             [_bloom(topic) for topic in topics],
         )
-        self._range = _FIRST_RANGE
-        self._steps_before_growth = 0
+        self._range = BlockRange(_FIRST_RANGE, MAX_RANGE)
         self._careful = False
         self._has_audited = False
         # Nobody minds how much an endpoint of one's own is asked.
@@ -242,7 +240,7 @@ class Follower:
         if way is None:
             raise ChainUnavailableError(
                 f"the chain's endpoints leave out {gap}; what they told is not kept, so add "
-                "another endpoint to `rpc` in config.toml and run it again"
+                "an endpoint with `truthmark init --rpc URL,URL` and run it again"
             )
         log.warning("an endpoint leaves out %s; reading again from block %d", gap, number + 1)
         if len(self.chain.rpc.endpoints) > 1:
@@ -290,7 +288,7 @@ class Follower:
         first = tip.number + 1
         near = max(NEAR_BLOCKS, _LOCAL_BLOCKS) if self._is_local else NEAR_BLOCKS
         settled = head - (_CAREFUL_BLOCKS if self._careful else near)
-        size = min(self._range, _CAREFUL_RANGE) if self._careful else self._range
+        size = min(self._range.size, _CAREFUL_RANGE) if self._careful else self._range.size
         last = min(first + size - 1, target)
         try:
             if first > settled:
@@ -306,9 +304,8 @@ class Follower:
             return 0
 
     def _shorten(self, first: int, last: int, why: str) -> None:
-        self._range = max((last - first + 1) // 2, 1)
-        self._steps_before_growth = _STEPS_AFTER_REFUSAL
-        log.info("%s; asking for %d blocks at once", why, self._range)
+        self._range.shorten(first, last)
+        log.info("%s; asking for %d blocks at once", why, self._range.size)
 
     def _step_far(self, tip: Tip, first: int, last: int) -> int | None:
         begin, end = self.chain.blocks([first, last])
@@ -400,10 +397,7 @@ class Follower:
     ) -> int | None:
         if not self.index.append(tip, logs, blocks, new):
             return None
-        if logs.count < _FEW_LOGS and new.number - tip.number >= self._range:
-            self._steps_before_growth -= 1
-            if self._steps_before_growth < 0:
-                self._range = min(self._range * 2, MAX_RANGE)
+        self._range.note(new.number - tip.number, logs.count)
         return logs.count
 
     def _logs(self, first: int, last: int, endpoint: Endpoint | None = None) -> Logs:

@@ -10,8 +10,9 @@ knows, such as those of the same account on another machine.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from truthmark.chain.agreement import ADD_AN_ENDPOINT, ADD_IN_SETTINGS, agreed, can_be_sure
+from truthmark.chain.agreement import ADD_AN_ENDPOINT, ADD_ON_PAGE, agreed, can_be_sure
 from truthmark.chain.contracts import block_param
+from truthmark.chain.ranges import BlockRange
 from truthmark.chain.rpc import hex_int
 from truthmark.errors import (
     BoughtBeforeError,
@@ -58,7 +59,7 @@ def require_unpaid(session: "Session", version: "Version") -> None:
             )
             raise BoughtBeforeError(
                 f"{bought}; {ADD_AN_ENDPOINT}, or pay once more with --again",
-                page=f"{bought}; {ADD_IN_SETTINGS}, or agree to pay once more",
+                page=f"{bought}; {ADD_ON_PAGE}, or agree to pay once more",
             )
         return
     final = chain.final_block()
@@ -86,8 +87,10 @@ def _bought(version: "Version", purchase_id: bytes, status: int) -> BoughtBefore
         "is wrong,"
     )
     return BoughtBeforeError(
-        f"{bought} use another with --rpc and remove the index, or pay once more with --again",
-        page=f"{bought} set another in config.toml and remove the index, or agree to pay once more",
+        f"{bought} use others with --rpc and run `truthmark index rebuild`, or pay once more with "
+        "--again",
+        page=f"{bought} so replace it by `truthmark init --rpc URL,URL` and run `truthmark index "
+        "rebuild` in a terminal, or agree to pay once more",
     )
 
 
@@ -152,7 +155,7 @@ def _elsewhere(session: "Session", version: "Version", final: "Block") -> set[by
     )
     raise BoughtBeforeError(
         f"{doubt}; use another with --rpc, or pay with --again",
-        page=f"{doubt}; set another in config.toml, or agree to pay once more",
+        page=f"{doubt}; {ADD_ON_PAGE}, or agree to pay once more",
     )
 
 
@@ -174,12 +177,12 @@ def _bought_at(session: "Session", endpoint: "Endpoint") -> "list[Log]":
         ],
     }
     head = hex_int(chain.rpc.call("eth_blockNumber", endpoint=endpoint))
-    first, size = chain.profile.contracts["market"].block, head + 1
+    first, span = chain.profile.contracts["market"].block, BlockRange(head + 1, head + 1)
     found: list[Log] = []
     for _ in range(MAX_QUESTIONS):
         if first > head:
             return found
-        last = min(first + size - 1, head)
+        last = min(first + span.size - 1, head)
         limits = {"fromBlock": hex(first), "toBlock": hex(last)}
         try:
             logs = chain.rpc.batch(
@@ -188,12 +191,14 @@ def _bought_at(session: "Session", endpoint: "Endpoint") -> "list[Log]":
         except (ChainUnavailableError, NodeError):
             if first == last:
                 raise
-            size = (last - first + 1) // 2  # too many blocks at once, however it says so
+            span.shorten(first, last)
             continue
         if not isinstance(logs, list):
             raise MalformedReplyError("a chain endpoint gives no logs; try another one")
         found += chain.market.logs(logs)
+        span.note(last - first + 1, len(logs))
         first = last + 1
     raise ChainUnavailableError(
-        f"chain endpoint {endpoint.shown} takes {size} blocks at once, too few to ask it for all"
+        f"chain endpoint {endpoint.shown} takes {span.size} blocks at once, too few to ask it for "
+        "all"
     )

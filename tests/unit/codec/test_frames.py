@@ -120,3 +120,39 @@ def test_to_frame__index_of_pandas__stays_the_index() -> None:
     plain = table.replace_schema_metadata(None)
     pd.testing.assert_frame_equal(to_frame(table), source)
     assert to_frame(plain)["x"].tolist() == [BIG, pd.NA]
+
+
+VIEW, BYTES_VIEW = pa.string_view(), pa.binary_view()
+LONG = "a text that is not stored inline"
+
+
+def _plain(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (VIEW, [LONG, None]),
+        (pa.list_(VIEW), [[LONG, None], None, []]),
+        (pa.large_list(BYTES_VIEW), [[b"x", None], None]),
+        (pa.list_(VIEW, 2), [["a", None], None]),
+        (pa.struct([("a", VIEW), ("b", pa.list_(VIEW))]), [{"a": LONG, "b": [LONG]}, None]),
+        (pa.list_(pa.struct([("a", VIEW)])), [[{"a": LONG}], None]),
+        (pa.map_(pa.string(), pa.list_(VIEW)), [[("k", [LONG])], None]),
+        (pa.list_view(VIEW), [[LONG, None], None]),
+        (pa.list_(pa.list_view(VIEW)), [[[LONG], None], None]),
+        (pa.struct([("a", pa.large_list_view(BYTES_VIEW))]), [{"a": [b"x"]}, None]),
+    ],
+    ids=str,
+)
+def test_to_frame__views_of_texts_inside_of_others__are_kept(
+    kind: pa.DataType, values: list[Any]
+) -> None:
+    table = pa.table({"x": pa.array(values, kind), "n": pa.array(range(len(values)))})
+    frame = to_frame(table)
+    assert [_plain(value) for value in frame["x"]] == values
+    assert frame["n"].tolist() == list(range(len(values)))
