@@ -32,12 +32,13 @@ from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
-from truthmark.market.buyer import Buyer, WrongKeyDispute
 from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
+from truthmark.market.fetch import Fetcher
+from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
@@ -314,7 +315,7 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     """List the same container and index under another key, and let the first buyer disprove it."""
     copycat = network.net.session("copycat", storage=network.storage("copycat"))
     Catalogue.of(copycat).sync()
-    original = Buyer(copycat).fetch(version)
+    original = Fetcher(copycat).fetch(version)
     from truthmark.keys.curve import random_scalar
 
     secret = random_scalar()
@@ -459,8 +460,8 @@ def _update(transcript: Transcript, network: DemoNetwork, version: Version, sour
             ),
         )
         Catalogue.of(buyer).sync()
-        new = Buyer(buyer).missing_bytes(second)
-        Buyer(buyer).fetch(second)
+        new = Fetcher(buyer).missing_bytes(second)
+        Fetcher(buyer).fetch(second)
         transcript.verified(
             f"{second.ref} takes over {made.inherited} of {made.count} shards; of "
             f"{made.manifest.size:,} bytes the buyer downloaded {new:,}",
@@ -505,7 +506,7 @@ def _renew(seller: Session, version: Version) -> None:
     """Deal a key for a month, and wait until all have accepted."""
     token = seller.profile.token(version.terms.token)
     windows = seller.profile.windows["demo"]
-    size = Buyer(seller).manifest(version.terms.manifest).size
+    size = Fetcher(seller).manifest(version.terms.manifest).size
     choice = choose_custody(
         seller, token, windows, size, custodians=None, threshold=2, period_seconds=30 * 86_400
     )

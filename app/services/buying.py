@@ -30,9 +30,10 @@ from truthmark.errors import (
     ConfigError,
     MarketError,
 )
-from truthmark.market.buyer import Buyer, Quote, WrongKeyDispute
 from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.drafts.order import purchase_cost
+from truthmark.market.purchase import Buyer, WrongKeyDispute
+from truthmark.market.quote import Quote
 from truthmark.market.records import (
     PurchaseStatus,
     VersionStatus,

@@ -17,10 +17,11 @@ from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,
 )
-from truthmark.market.buyer import Buyer, Quote
 from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Version
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.life import is_seller_silent, seller_seen_at
+from truthmark.market.purchase import Buyer
+from truthmark.market.quote import Quote
 from truthmark.market.records import (
     BPS,
     ZERO_ADDRESS,

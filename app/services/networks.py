@@ -12,8 +12,8 @@ from app.services.texts import percent_of, said_of
 from truthmark.errors import (
     TruthmarkError,
 )
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.fetch import Fetcher
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 
@@ -76,7 +76,7 @@ def _storage_health(session: Session) -> views.Health:
     newest = listed_versions(session)[:1]
     try:
         for version in newest:
-            Buyer(session).manifest(version.terms.manifest)
+            Fetcher(session).manifest(version.terms.manifest)
     except (TruthmarkError, OSError) as error:
         return views.Health("Storage", False, said_of(error))
     text = "reads what was listed last" if newest else "nothing was listed yet"

@@ -17,8 +17,8 @@ from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,
 )
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue, Version
+from truthmark.market.purchase import Buyer
 from truthmark.session import Session, open_session
 from truthmark.text import clean
 

@@ -13,8 +13,8 @@ from app.components.text import literal
 from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
 from tests.app.screen import page, texts
 from tests.utils.app_market import HOSTILE, AppMarket
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.purchase import Buyer
 from truthmark.text import clean
 
 PROOFS = "How is this known"

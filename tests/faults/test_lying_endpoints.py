@@ -20,10 +20,10 @@ from truthmark.errors import (
     RevertedError,
 )
 from truthmark.index import follower as follower_module
-from truthmark.market import buyer as buyer_module
-from truthmark.market.buyer import Buyer
+from truthmark.market import purchase as purchase_module
 from truthmark.market.catalogue import Catalogue, Purchase
 from truthmark.market.drafts.custody import CustodyRequest
+from truthmark.market.purchase import Buyer
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.session import Session
@@ -225,7 +225,7 @@ def test_buy__another_machine_pays_at_the_same_time__only_one_is_mined(
                 pay(two, sale)
             return original(self, *args)
 
-        monkeypatch.setattr(buyer_module.Buyer, "_pay", overtaken)
+        monkeypatch.setattr(purchase_module.Buyer, "_pay", overtaken)
         with pytest.raises(truthmark.errors.ChainError, match=r"another transaction of .* before"):
             pay(one, sale)
         assert pay(one, sale).purchase_id == pay(two, sale).purchase_id

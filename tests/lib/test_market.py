@@ -53,12 +53,12 @@ from truthmark.keys.curve import N, multiply, random_scalar
 from truthmark.keys.files import write_new
 from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
-from truthmark.market import buyer as buyer_module
-from truthmark.market.buyer import Buyer, WrongKeyDispute, new_nonce
+from truthmark.market import purchase as purchase_module
 from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.permits import sign_permit
+from truthmark.market.purchase import Buyer, WrongKeyDispute, new_nonce
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
@@ -106,7 +106,7 @@ def deliver(harness: MarketHarness, sale: Sale, role: str = "seller") -> None:
 
 def buy(buyer: Buyer, sale: Sale, **options: Any) -> Purchase:
     Catalogue.of(buyer.session).sync()
-    quote = buyer.quote(sale.version, voucher=options.get("voucher", buyer_module.NO_VOUCHER))
+    quote = buyer.quote(sale.version, voucher=options.get("voucher", purchase_module.NO_VOUCHER))
     return buyer.buy(quote, max_total=10**9, **options)
 
 
@@ -691,7 +691,7 @@ def test_buy__token_without_permits__is_allowed_first(
     harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     revoke(buyer.session, harness.token)
-    monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: None)
+    monkeypatch.setattr(purchase_module, "sign_permit", lambda *_: None)
     before = sent_by(buyer.session)
     buy(buyer, sale)
     assert sent_by(buyer.session) == before + 2
@@ -701,7 +701,7 @@ def test_buy__allowance_is_there__signs_no_permit(
     harness: MarketHarness, sale: Sale, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buyer.session.allow(harness.token, buyer.session.chain.market.address, PRICE)
-    monkeypatch.setattr(buyer_module, "sign_permit", lambda *_: pytest.fail("it was asked for"))
+    monkeypatch.setattr(purchase_module, "sign_permit", lambda *_: pytest.fail("it was asked for"))
     assert buy(buyer, sale).status is PurchaseStatus.PAID
 
 
@@ -721,7 +721,7 @@ def test_buy__permit_used_up_by_another__goes_by_the_allowance(
         stranger.send_repeatable(call, "use somebody's permit up")
         return signed
 
-    monkeypatch.setattr(buyer_module, "sign_permit", overtaken)
+    monkeypatch.setattr(purchase_module, "sign_permit", overtaken)
     assert buy(buyer, sale).status is PurchaseStatus.PAID
 
 

@@ -9,9 +9,9 @@ import truthmark.market.stored as stored_module
 from tests.utils.cli import Person
 from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import ConfigError
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
+from truthmark.market.purchase import Buyer
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.market.stored import Stored, find_stored, free, local_store

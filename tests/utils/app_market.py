@@ -13,9 +13,9 @@ from truthmark.codec import CardPolicy, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue, Purchase, Version
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
+from truthmark.market.purchase import Buyer
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.surface import list_dataset
 from truthmark.session import Session

@@ -13,8 +13,8 @@ from typing import Any
 from truthmark.chain.journal import Journal
 from truthmark.chain.journal_store import JournalStore
 from truthmark.keys.vault import Vault
-from truthmark.market import buyer as buyer_module
-from truthmark.market.buyer import Buyer
+from truthmark.market import purchase as purchase_module
+from truthmark.market.purchase import Buyer
 from truthmark.testing.network import Devnet
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
@@ -28,7 +28,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "after the receipt is kept": (JournalStore, "finish", True),
     "before waiting": (Buyer, "wait", False),
     "after waiting": (Buyer, "wait", True),
-    "before the key is combined": (buyer_module, "content_key", False),
+    "before the key is combined": (purchase_module, "content_key", False),
 }
 
 SLOW = "slow to pay"

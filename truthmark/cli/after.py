@@ -17,8 +17,8 @@ from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.codec import Unreadable
-    from truthmark.market.buyer import Buyer, Opened, WrongKeyDispute
     from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
     from truthmark.session import Session
 
 
@@ -88,7 +88,7 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
     first. If the right key opens nothing, or nothing that can be read, no contract sees it.
     """
     from truthmark.codec import find_unreadable
-    from truthmark.market.buyer import Buyer, WrongKeyDispute
+    from truthmark.market.purchase import Buyer, WrongKeyDispute
     from truthmark.market.records import PurchaseStatus
 
     with state.session(signs=True) as session:

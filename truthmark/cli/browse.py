@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from truthmark.codec import Manifest
-    from truthmark.market.buyer import Quote
     from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+    from truthmark.market.quote import Quote
     from truthmark.session import Session
 
 _NOBODY = "0x" + "00" * 20
@@ -141,10 +141,10 @@ def _total(card: "Mapping[str, Any]", what: str) -> int | None:
 
 def _size(session: "Session", version: "Version") -> int | None:
     """Return how many bytes there are to fetch; None where the manifest is not to be had."""
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.fetch import Fetcher
 
     try:
-        return Buyer(session).manifest(version.terms.manifest).size
+        return Fetcher(session).manifest(version.terms.manifest).size
     except (StorageError, CodecError):
         return None
 
@@ -227,7 +227,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
 
 def can_be_bought(session: "Session", version: "Version") -> "tuple[Quote | None, str | None]":
     """Return what a purchase would cost now; or None and why there can be none."""
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.purchase import Buyer
 
     try:
         return Buyer(session).quote(version), None
@@ -263,7 +263,7 @@ def _read_public(
     session: "Session", version: "Version"
 ) -> tuple["Manifest | None", dict[str, Any] | None, str | None]:
     """Return manifest and card, or what is wrong with them."""
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.purchase import Buyer
 
     buyer = Buyer(session)
     try:

@@ -20,8 +20,9 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.text import clean, format_duration, format_time, plural
 
 if TYPE_CHECKING:
-    from truthmark.market.buyer import Buyer, Opened, Quote
     from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.purchase import Buyer, Opened
+    from truthmark.market.quote import Quote
     from truthmark.session import Session
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -56,12 +57,12 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 
     Every byte must be the one that the seller committed to. Free, and needs no account.
     """
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.fetch import Fetcher
 
     with state.session() as session:
         version = find_version(session, dataset)
         with progress_bar("fetching") as progress:
-            folder = Buyer(session).fetch(version, progress)
+            folder = Fetcher(session).fetch(version, progress)
         if as_json:
             echo_json({**dataset_json(session, version), "folder": str(folder)})
             return
@@ -88,7 +89,7 @@ def buy(
     `truthmark get` then waits for the key and opens it. What you bought before is not bought
     again, unless you say --again, which pays each time.
     """
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.purchase import Buyer
 
     with state.session(signs=True) as session:
         version = find_version(session, dataset)
@@ -142,7 +143,7 @@ def get(
     twice, unless you say --again, which pays each time. What was bought before is opened in another
     FOLDER at no cost.
     """
-    from truthmark.market.buyer import Buyer, WrongKeyDispute
+    from truthmark.market.purchase import Buyer, WrongKeyDispute
 
     if folder is not None and elsewhere is not None:
         raise click.UsageError("name one folder, as FOLDER or with --to")

@@ -30,7 +30,7 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     languages (docs/format.md tells how). The licence says to whom you may give it.
     """
     from truthmark.keys.handing import HandedKey
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.purchase import Buyer
     from truthmark.market.records import PurchaseStatus
 
     with state.session(signs=True) as session:

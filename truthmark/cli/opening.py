@@ -71,9 +71,9 @@ def require_room(session: "Session", version: "Version", folder: Path) -> None:
         StorageError: No storage has the manifest.
     """
     from truthmark.codec.limits import DATA_NAME
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.fetch import Fetcher
 
-    needed = Buyer(session).manifest(version.terms.manifest).size
+    needed = Fetcher(session).manifest(version.terms.manifest).size
     fetched = session.home / "datasets" / version.terms_id.hex() / DATA_NAME
     here = fetched.stat().st_blocks * 512 if fetched.is_file() else 0
     wanted = [(_above(fetched), max(needed - here, 0)), (_above(folder.absolute()), needed)]

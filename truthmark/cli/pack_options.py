@@ -135,13 +135,13 @@ class Packing:
     def pack(self, previous: "Version | None", *, yes: bool) -> Path:
         """Pack the source, and remember what it was."""
         from truthmark.config.files import write_atomically
-        from truthmark.market.buyer import Buyer
+        from truthmark.market.fetch import Fetcher
 
         session, folder = self._session, self._chosen or self._folder(previous)
         older = None
         if previous is not None:
             with progress_bar("fetching the version before") as progress:
-                older = Buyer(session).fetch(previous, progress)
+                older = Fetcher(session).fetch(previous, progress)
         # Before it is read: what changes meanwhile is not what was packed.
         description = self._describe(previous)
         record = self._record(folder)

@@ -278,7 +278,7 @@ def renew(
     it again: it goes on waiting, and nothing is paid twice.
     """
     from truthmark.config.profile import Windows
-    from truthmark.market.buyer import Buyer
+    from truthmark.market.fetch import Fetcher
     from truthmark.market.redealing import fees_due, take_fees_back
     from truthmark.market.seller import Seller, is_dealt
     from truthmark.market.surface import choose_custody
@@ -294,7 +294,7 @@ def renew(
             version.terms.inspection_seconds,
             acceptance_seconds(accept_within, _RENEW_SECONDS, deals_again=deal_again),
         )
-        size = Buyer(session).manifest(version.terms.manifest).size
+        size = Fetcher(session).manifest(version.terms.manifest).size
         seller = Seller(session)
         fresh = seller.fresh_custody(version)
         if not fresh:

@@ -42,7 +42,7 @@ def voucher(
 
     Give the voucher to the buyer: `truthmark buy --voucher FILE`.
     """
-    from truthmark.market.buyer import new_nonce
+    from truthmark.market.purchase import new_nonce
     from truthmark.market.seller import Seller
     from truthmark.market.surface import read_amount
 
@@ -148,7 +148,7 @@ def read_voucher(
     Raises:
         MarketError: It is of something or somebody else.
     """
-    from truthmark.market.buyer import NO_VOUCHER
+    from truthmark.market.quote import NO_VOUCHER
 
     if file is None:
         return NO_VOUCHER
@@ -167,7 +167,7 @@ def read_admission(session: "Session", version: "Version", file: Path | None) ->
     Raises:
         MarketError: It is of something or somebody else.
     """
-    from truthmark.market.buyer import NO_ADMISSION
+    from truthmark.market.purchase import NO_ADMISSION
 
     if file is None:
         return NO_ADMISSION

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.drafts.custody import CustodyRequest
+from truthmark.market.fetch import Fetcher
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
 from truthmark.market.settlement import Settlement
@@ -120,7 +120,7 @@ def deal_again(
         windows,
         CustodyRequest.of(custody),
         None,
-        Buyer(session).manifest(terms.manifest).size,
+        Fetcher(session).manifest(terms.manifest).size,
         most=custody.count,
         without=missing,
     )

@@ -23,12 +23,14 @@ from truthmark.errors import (
     PriceError,
     StorageError,
 )
-from truthmark.market.buyer import NO_ADMISSION, NO_VOUCHER, Buyer, Opened
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue, Epoch, Version
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
+from truthmark.market.fetch import Fetcher
 from truthmark.market.life import find_signs
 from truthmark.market.names import local_name
+from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened
+from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller import CustodyChoice, Seller
 from truthmark.market.seller_secret import pack_dataset
@@ -195,7 +197,7 @@ def read_cards(
 
 
 def _open_cards(session: Session) -> Cards:
-    return Cards(session.index_folder / "cards.sqlite", Buyer(session).preview)
+    return Cards(session.index_folder / "cards.sqlite", Fetcher(session).preview)
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
@@ -211,7 +213,7 @@ def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
         CodecError: Its card is not the one that the seller committed to.
     """
     with _session(session) as here:
-        return Buyer(here).preview(find_version(here, ref))
+        return Fetcher(here).preview(find_version(here, ref))
 
 
 def pack(

@@ -37,7 +37,6 @@ from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, Proo
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, multiply, negate
 from truthmark.keys.purchase import PurchaseKey
-from truthmark.market.buyer import Buyer
 from truthmark.market.catalogue import Version
 from truthmark.market.drafts.evidence import draft_evidence, show_unreadable
 from truthmark.market.drafts.order import (
@@ -47,6 +46,7 @@ from truthmark.market.drafts.order import (
     purchase_cost,
     verified_parts,
 )
+from truthmark.market.purchase import Buyer
 from truthmark.market.records import VersionStatus, parts_hash
 from truthmark.types import Point
 

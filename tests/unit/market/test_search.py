@@ -17,8 +17,8 @@ from truthmark.codec import Manifest, pack, read_manifest
 from truthmark.errors import ConfigError
 from truthmark.hashing import sha256
 from truthmark.keys.curve import multiply
-from truthmark.market.buyer import Buyer
 from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.fetch import Fetcher
 from truthmark.market.records import Terms
 from truthmark.storage import LocalStore
 
@@ -172,11 +172,11 @@ def test_search__again__reads_no_card_a_second_time(
     card_market.sell()
     card_market.sell()
     assert len(card_market.search()) == 2
-    monkeypatch.setattr(Buyer, "preview", _refuse)
+    monkeypatch.setattr(Fetcher, "preview", _refuse)
     assert len(card_market.search("digits")) == 2
 
 
-def _refuse(self: Buyer, version: object) -> dict[str, Any]:
+def _refuse(self: Fetcher, version: object) -> dict[str, Any]:
     raise AssertionError("it was read before")
 
 

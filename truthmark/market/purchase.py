@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a buyer does: fetch, verify, buy, receive the key, open, dispute, take the money back."""
+"""What a buyer does: pay, receive the key, open, dispute, take the money back."""
 
-import contextlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -9,13 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.cid import raw_cid
 from truthmark.errors import (
     ChainError,
     DeliveryError,
-    IntegrityError,
     KeysError,
-    LimitError,
     MarketError,
     NotForSaleError,
     PriceError,
@@ -24,37 +20,33 @@ from truthmark.errors import (
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
 from truthmark.market.catalogue import (
-    BUYING_SECONDS,
     Catalogue,
     Epoch,
-    EpochState,
     Purchase,
     Version,
 )
-from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.drafts.evidence import draft_evidence
 from truthmark.market.drafts.order import (
     content_key,
     draft_order,
     key_point,
-    purchase_cost,
     verified_parts,
 )
-from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.fetch import Fetcher
 from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit
-from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
+from truthmark.market.quote import NO_VOUCHER, Quote, Quoter
+from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.seller import require_open
 from truthmark.market.settlement import Settlement
 from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.codec import Manifest, WrongKey
+    from truthmark.codec import WrongKey
     from truthmark.session import Session
 
 NO_PERMIT = (0, 0, bytes(32), bytes(32))
-NO_VOUCHER = (0, 0, bytes(32), b"")
 NO_ADMISSION = (0, b"")
 
 _DISPUTE_GAS = 200_000
@@ -63,28 +55,6 @@ _DISPUTE_GAS_PART = 50_000
 
 Say = Callable[[str], None]
 """Told what happens, a line at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a purchase would cost now, and from which custody."""
-
-    version: Version
-    epoch: Epoch
-    state: EpochState
-    price: int
-    """the listed one, or the voucher's"""
-    total: int
-    """with the custodians' fees"""
-
-    def rank(self, max_total: int | None) -> tuple[bool, bool, int, int]:
-        """Return what is smallest for the quote to take.
-
-        Custodians deliver also when the seller is gone, so they go before a cheaper seller; but
-        whatever costs too much comes last.
-        """
-        is_over_budget = max_total is not None and self.total > max_total
-        return is_over_budget, self.epoch.custody.is_direct, self.total, -self.state.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +86,7 @@ class WrongKeyDispute(DeliveryError):
         self.reward = reward
 
 
-def _why_nobody(
-    version: Version, epochs: Sequence[Epoch], states: Sequence[EpochState], now: int
-) -> str:
-    for epoch, state in zip(epochs, states, strict=True):
-        custody = epoch.custody
-        if state.is_awaited(custody, now):
-            return (
-                f"{version.ref} is not for sale yet: {len(bits(state.accepted))} of "
-                f"{custody.count} custodians have accepted; try again later"
-            )
-    why = "no custody of it was ever opened"
-    if epochs:
-        custody, state = epochs[-1].custody, states[-1]
-        accepted = len(bits(state.accepted))
-        if state.status in (CustodyStatus.OPENED, CustodyStatus.LAPSED):
-            why = f"only {accepted} of {custody.count} custodians accepted its key in time"
-        elif state.outlasts(version.terms, now + BUYING_SECONDS):
-            why = "what its custodians were given is not what the seller committed to"
-        elif state.status is CustodyStatus.LIVE and now <= state.end:
-            why = "its key is kept for less time than delivering and checking may take"
-        elif state.status is CustodyStatus.CLOSED:
-            why = "those who kept its key failed or left"
-        else:
-            why = "the time for which its key was kept is over"
-    return f"{version.ref} is not for sale now: {why}; ask the seller to renew it"
-
-
-class Buyer:
+class Buyer(Fetcher, Quoter):
     """A buyer's side of a session; the session's account is the buyer.
 
     Args:
@@ -153,183 +96,10 @@ class Buyer:
 
     def __init__(self, session: "Session", say: Say | None = None) -> None:
         """Use a session."""
-        self.session = session
+        super().__init__(session)
         self.say = say or (lambda text: None)
 
-    # --------------------------------------------------------------- fetching
-
-    def manifest(self, terms_manifest: bytes) -> "Manifest":
-        """Fetch a manifest by its digest.
-
-        Raises:
-            StorageError: No storage has it.
-            MalformedError: The seller committed to something that is no manifest.
-        """
-        from truthmark.codec import Manifest
-
-        return Manifest.from_bytes(self.session.storage.read_block(raw_cid(terms_manifest)))
-
-    def preview(self, version: Version) -> dict[str, Any]:
-        """Return a version's public card; no wallet is needed.
-
-        Raises:
-            StorageError: No storage has it.
-            CodecError: It is not what the seller committed to.
-        """
-        from truthmark.codec import read_card
-        from truthmark.codec.limits import MAX_CARD_SIZE
-
-        manifest = self._manifest_of(version)
-        if manifest.card_size > MAX_CARD_SIZE:
-            raise LimitError(f"the card of {version.ref} is too large to be read")
-        card = self.session.storage.read_range(manifest.card, 0, manifest.card_size)
-        return read_card(card)
-
-    def fetch(self, version: Version, progress: Progress | None = None) -> Path:
-        """Download a version and verify it against the chain; needs no wallet and costs nothing.
-
-        Goes on where it was interrupted; what was checked is not fetched again.
-
-        Args:
-            version: What to fetch.
-            progress: Called with bytes of the container there and in all.
-
-        Returns:
-            A folder with container, index, manifest and card.
-
-        Raises:
-            StorageError: A block is nowhere to be had.
-            CodecError: What the seller committed to contradicts itself.
-        """
-        from truthmark.codec import verify
-        from truthmark.codec.limits import (
-            CARD_NAME,
-            DATA_NAME,
-            INDEX_NAME,
-            MANIFEST_NAME,
-            MAX_CARD_SIZE,
-        )
-        from truthmark.codec.shard_index import check_index_size
-        from truthmark.config.files import write_atomically
-
-        manifest = self._manifest_of(version)
-        folder = self.session.home / "datasets" / version.terms_id.hex()
-        folder.mkdir(parents=True, exist_ok=True)
-        storage = self.session.storage
-        check_index_size(manifest.index_size, manifest.count)
-        with self.session.exclusive(f"fetch-{version.terms_id.hex()}"):
-            storage.get(manifest.index, folder / INDEX_NAME, max_size=manifest.index_size)
-            storage.get(manifest.card, folder / CARD_NAME, max_size=MAX_CARD_SIZE)
-            storage.get(
-                manifest.container, folder / DATA_NAME, progress=progress, max_size=manifest.size
-            )
-            write_atomically(folder / MANIFEST_NAME, manifest.to_bytes())
-            verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
-        return folder
-
-    def missing_bytes(self, version: Version) -> int:
-        """Return how many bytes of a version's container are not on this machine yet.
-
-        Raises:
-            StorageError: No storage has the index.
-            CodecError: What the seller committed to contradicts itself.
-        """
-        from truthmark.codec import ShardIndex, check_index
-        from truthmark.codec.shard_index import check_index_size
-
-        storage, manifest = self.session.storage, self._manifest_of(version)
-        check_index_size(manifest.index_size, manifest.count)
-        data = storage.read_range(manifest.index, 0, manifest.index_size)
-        index = ShardIndex.from_bytes(data, manifest.count)
-        check_index(index, manifest)
-        shards = (raw_cid(index.sha256(i)) for i in range(manifest.count))
-        return manifest.shard_size * sum(not storage.has_block(cid) for cid in shards)
-
-    def _manifest_of(self, version: Version) -> "Manifest":
-        manifest = self.manifest(version.terms.manifest)
-        terms = version.terms
-        if (
-            manifest.root != terms.root
-            or manifest.count != terms.shard_count
-            or manifest.public_key != terms.public_key
-            or licence_hash(manifest.licence) != terms.licence
-        ):
-            raise IntegrityError(
-                f"the manifest of {version.ref} contradicts its terms; do not buy it"
-            )
-        return manifest
-
     # ----------------------------------------------------------------- buying
-
-    def quote(
-        self,
-        version: Version,
-        *,
-        voucher: Sequence[Any] = NO_VOUCHER,
-        max_total: int | None = None,
-    ) -> Quote:
-        """Find a custody to buy from, and what a purchase costs now.
-
-        Of the custodies that outlast both windows and whose dealing is right, one with custodians
-        is taken before the seller alone, then the cheapest, among equals the one that lasts
-        longest.
-
-        Args:
-            version: What to buy.
-            voucher: A `struct Voucher` that the seller signed.
-            max_total: The most to pay, fees included; what costs more is taken only where all do.
-
-        Raises:
-            NotForSaleError: Nothing can be bought now.
-            EndpointsDisagreeError: This name stands for something else.
-        """
-        session = self.session
-        status, listed = Catalogue.of(session).status(version)
-        require_open(version, status)
-        Catalogue.of(session).require_unpaused()
-        Catalogue.of(session).require_agreed(version)
-        price = voucher[0] if voucher[1] else listed
-        now = session.chain.time()
-        epochs = Catalogue.of(session).epochs(version.terms_id)
-        states = Catalogue.of(session).states(epochs)
-        candidates = []
-        for epoch, state in zip(epochs, states, strict=True):
-            if state.outlasts(version.terms, now + BUYING_SECONDS):
-                with contextlib.suppress(KeysError):
-                    check_custody(version.terms, epoch.custody, epoch.custodians, epoch.share_keys)
-                    total = purchase_cost(price, epoch.custody)
-                    candidates.append(Quote(version, epoch, state, price, total))
-        if not candidates:
-            raise NotForSaleError(_why_nobody(version, epochs, states, now))
-        return min(candidates, key=lambda quote: quote.rank(max_total))
-
-    def require_affordable(self, quote: Quote, max_total: int | None) -> None:
-        """Refuse what costs more than may be paid, or than the account has.
-
-        Raises:
-            PriceError: It does.
-        """
-        if max_total is not None:
-            self._require_within(quote, max_total)
-        session, token = self.session, quote.version.terms.token
-        held = session.held(token)
-        if held < quote.total:
-            show = session.profile.format_amount
-            raise PriceError(
-                f"{quote.version.ref} costs {show(quote.total, token)}; {session.address} has "
-                f"{show(held, token)}, which is not enough; send it more"
-            )
-
-    def _require_within(self, quote: Quote, max_total: int) -> None:
-        if quote.total > max_total:
-            show, token = self.session.profile.format_amount, quote.version.terms.token
-            costs = (
-                f"{quote.version.ref} costs {show(quote.total, token)}, more than "
-                f"{show(max_total, token)}"
-            )
-            raise PriceError(
-                f"{costs}; raise --max-price", page=f"{costs}; ask for the price again"
-            )
 
     def find_purchase(self, version: Version) -> Purchase | None:
         """Return the account's newest purchase of a version that was not refunded, if any."""
