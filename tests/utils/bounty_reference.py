@@ -187,7 +187,11 @@ def millionths(
     if verdict["half"]:
         return 0
     weights, classes = verdict["weights"], verdict["classes"]
-    mine = {g: e for g, e in given.items() if verdict["kept"][g] and weights[answers[g]]}
+    mine = {
+        g: e
+        for g, e in given.items()
+        if weights[answers[g]] and (verdict["kept"][g] or e == ABSENT)
+    }
     if len(mine) < 4:
         return ONE // 2
     right = sum(weights[answers[g]] for g, e in mine.items() if e == answers[g])

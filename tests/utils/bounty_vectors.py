@@ -175,6 +175,7 @@ def make_bounty(rng: random.Random, **fixed: Any) -> dict[str, Any]:
         "runs": (6, 6),
         "skill": 0.9,
         "lie": 0,
+        "whole": 0.8,
     } | fixed
     classes, items = bounty["classes"], bounty["items"]
     chosen = sorted(rng.sample(range(items), bounty.pop("gold_count")))
@@ -185,6 +186,7 @@ def make_bounty(rng: random.Random, **fixed: Any) -> dict[str, Any]:
     size = ref.per_round(items, bounty["batch"])
     runs, skill = bounty.pop("runs"), bounty.pop("skill")
     del bounty["lie"]
+    whole = bounty.pop("whole")
     roster: list[dict[str, Any]] = []
     start = 0
     while start < size * bounty["rounds"]:
@@ -207,7 +209,7 @@ def make_bounty(rng: random.Random, **fixed: Any) -> dict[str, Any]:
     for row in roster:
         away = row["signer"] == "0x" + "00" * 20 or rng.random() < 0.1
         committed = (
-            0 if away else row["seats"] if rng.random() < 0.8 else rng.randint(1, row["seats"])
+            0 if away else row["seats"] if rng.random() < whole else rng.randint(1, row["seats"])
         )
         bounty["committed"].append(committed)
         mark = rng.choice([ref.NOT_DELIVERED, ref.UNREADABLE]) if rng.random() < 0.1 else 0
@@ -241,6 +243,7 @@ def bounties() -> list[dict[str, Any]]:
         {"rounds": 5, "items": 131, "batch": 5, "runs": (3, 9), "classes": 4, "gold_count": 70},
         {"skill": 0.3},
         {"lie": 1},
+        {"rounds": 2, "whole": 0.1, "gold_count": 30},
         {"rounds": 9, "items": 40, "batch": 1, "runs": (20, 40), "gold_count": 12},
     ):
         bounty = make_bounty(rng, **fixed)

@@ -161,7 +161,8 @@ def check_line(
     ):
         offset = place // terms.batch - first
         weight = verdict.weights[answer]
-        if not 0 <= offset < row.seats or not verdict.kept[g // 256] >> g % 256 & 1 or not weight:
+        is_kept = verdict.kept[g // 256] >> g % 256 & 1
+        if not 0 <= offset < row.seats or not weight or not (is_kept or entry == ABSENT):
             continue
         held += 1
         if entry != ABSENT:

@@ -170,14 +170,31 @@ def millionths(
         raise ConfigError("the full price is paid at 2 or 3 quarters of the way; choose one")
     if verdict.half:
         return np.zeros(workers, np.int64)
-    worth = np.where(verdict.kept, verdict.weights[gold], 0)
-    rows, columns = np.nonzero((held_by != NOBODY) & (worth > 0)[:, None])
+    worth = verdict.weights[gold]
+    rows, columns = np.nonzero(_is_held(verdict, given, gold, held_by))
     who, entry = held_by[rows, columns], given[rows, columns]
     held = np.bincount(who, minlength=workers)
     is_right, is_answer = entry == gold[rows], entry != ABSENT
     right = _sums(who[is_right], worth[rows[is_right]], workers)
     answered = _sums(who[is_answer], worth[rows[is_answer]], workers)
     return np.where(held < LEAST_HELD, ONE // 2, _line(right, answered, verdict.classes, full))
+
+
+def held_gold(
+    verdict: Verdict, entries: Numbers, answers: Numbers, holders: Numbers, workers: int
+) -> Ints:
+    """Return how many gold items of each worker's whole run could have scored them.
+
+    Args:
+        verdict: What `judge` found.
+        entries: A row a gold item, a column a round.
+        answers: Gold's class of each item.
+        holders: Of the same shape: as for `millionths`.
+        workers: How many there are.
+    """
+    given, gold = _checked(entries, answers, len(verdict.weights))
+    held_by = np.asarray(holders, np.int64)
+    return np.bincount(held_by[_is_held(verdict, given, gold, held_by)], minlength=workers)
 
 
 def pay(price: int, items: int, earned: int) -> int:
@@ -189,6 +206,14 @@ def pay(price: int, items: int, earned: int) -> int:
         earned: Millionths of the price.
     """
     return price * items * earned // ONE
+
+
+def _is_held(verdict: Verdict, given: Ints, gold: Ints, held_by: Ints) -> Mask:
+    # What a worker left unanswered is held, whether it counts or not: where all rounds must answer
+    # for an item to count, who commits a prefix alone would else have no gold to be scored on.
+    could_score = verdict.kept[:, None] | (given == ABSENT)
+    held: Mask = (held_by != NOBODY) & could_score & (verdict.weights[gold] > 0)[:, None]
+    return held
 
 
 def _line(right: Ints, answered: Ints, classes: int, full: int) -> Ints:

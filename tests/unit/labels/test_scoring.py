@@ -125,6 +125,25 @@ def test_judge_and_millionths__random_input__agree_with_the_plain_form_in_every_
     assert min(lines.values()) > 30, lines
 
 
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_millionths__a_prefix_of_the_run__never_leads_to_the_half(rounds: int) -> None:
+    # Worker 0 holds all gold of round 0 and answers two of twenty. Where all rounds must answer,
+    # what they leave out counts for nobody, yet it could have scored them.
+    answers = np.arange(20) % 2
+    entries = np.repeat(answers[:, None], rounds, 1)
+    entries[2:, 0] = ABSENT
+    holders = np.repeat(np.arange(rounds)[None], 20, 0)
+    verdict = judge(entries, answers, 2)
+    assert verdict.kept.sum() == 2 and not verdict.half
+    earned = millionths(verdict, entries, answers, holders, workers=rounds, full=3)
+    assert earned.tolist() == [444_444] + [500_000] * (rounds - 1)
+    held = scoring.held_gold(verdict, entries, answers, holders, rounds)
+    assert held.tolist() == [20] + [2] * (rounds - 1)
+    entries[:2, 0] = 1 - answers[:2]
+    earned = millionths(verdict, entries, answers, holders, workers=rounds, full=3)
+    assert earned[0] == 0
+
+
 def test_millionths__the_most_gold_and_classes__stays_exact() -> None:
     # 2,048 gold items of two classes among 254, held by one worker: the largest sums there are.
     answers = np.array([0] * 1024 + [253] * 1024)
