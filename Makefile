@@ -74,6 +74,7 @@ lock: setup  ## rewrite the lock files (needs uv on PATH)
 	@command -v uv >/dev/null || { echo 'error: this needs uv; run `pip install uv`' >&2; exit 1; }
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
+	$(LOCK) tools/peers.in -o tools/peers.lock
 	$(LOCK) pyproject.toml tools/neighbours.in -o tools/neighbours.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
 

@@ -5,10 +5,11 @@ What is locked is installed as it stands, without a resolver, and then checked t
 resolver asks the index for more than the lock names (the newest of what one package wants as an
 extra of another), and so works on the day of the lock only.
 
-Every target of the Makefile runs this first; `vyper-lint` as argument makes the linters' own
-environment too. Each step leaves a stamp that holds the hash of what
-it was made from; a step whose stamp still fits is skipped, so that a second run only reads four
-small files. An interrupted step has no stamp and runs again, on what it had already fetched.
+Every target of the Makefile runs this first; `vyper-lint` or `peers` as argument makes the
+environment of the linters, or of what bench compares with, too. Each step leaves a stamp that
+holds the hash of what it was made from; a step whose stamp still fits is skipped, so that a second
+run only reads four small files. An interrupted step has no stamp and runs again, on what it had
+already fetched.
 
 Needs nothing but the standard library, and runs (to find a newer one) on any Python from 3.7 up.
 """
@@ -34,6 +35,9 @@ LOCK = ROOT / "requirements.lock"
 # Vyper's formatter and linter want another click than Ape does, so they live by themselves.
 LINT_VENV = VENV / "vyper-lint"
 LINT_LOCK = ROOT / "tools" / "vyper-lint.lock"
+# crowd-kit needs an older scikit-learn.
+PEERS_VENV = VENV / "peers"
+PEERS_LOCK = ROOT / "tools" / "peers.lock"
 PIN = ROOT / "truthmark" / "testing" / "node"
 LOG = ROOT / "build" / "bootstrap.log"
 # Ape's pins (numpy 1.26, web3 7) have no wheels for a newer one; the library has no such limit.
@@ -53,7 +57,7 @@ def main() -> int:
     LOG.parent.mkdir(exist_ok=True)
     try:
         with _alone():
-            steps = _steps() + (_lint_steps() if "vyper-lint" in sys.argv[1:] else [])
+            steps = _steps() + [step for name, step in _extra_steps() if name in sys.argv[1:]]
             for number, step in enumerate(steps, 1):
                 if not step.is_done():
                     step.run(f"[{number}/{len(steps)}]")
@@ -109,15 +113,26 @@ def _steps() -> list[Step]:
     ]
 
 
-def _lint_steps() -> list[Step]:
-    python = str(LINT_VENV.relative_to(VENV) / "bin" / "python")
+def _extra_steps() -> list[tuple[str, Step]]:
+    """Return the environments beside the project's own, by the argument that asks for each."""
+    title = "install Vyper's formatter and linter"
+    return [
+        ("vyper-lint", _environment("vyper-lint", title, LINT_VENV, LINT_LOCK)),
+        (
+            "peers",
+            _environment("peers", "install what labels are compared with", PEERS_VENV, PEERS_LOCK),
+        ),
+    ]
+
+
+def _environment(name: str, title: str, venv: Path, lock: Path) -> Step:
+    python = str(venv.relative_to(VENV) / "bin" / "python")
 
     def make(progress: Progress) -> None:
-        _run([str(PYTHON), "-m", "venv", "--clear", str(LINT_VENV)], _advise_venv)
-        install_lock(LINT_VENV / "bin" / "python", LINT_LOCK, progress)
+        _run([str(PYTHON), "-m", "venv", "--clear", str(venv)], _advise_venv)
+        install_lock(venv / "bin" / "python", lock, progress)
 
-    title = "install Vyper's formatter and linter"
-    return [Step("vyper-lint", title, [LINT_LOCK], f"../{python}", make)]
+    return Step(name, title, [lock], f"../{python}", make)
 
 
 def _make_venv(progress: Progress) -> None:

@@ -127,6 +127,7 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "VENV", venv)
     monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
     monkeypatch.setattr(bootstrap, "LINT_VENV", venv / "vyper-lint")
+    monkeypatch.setattr(bootstrap, "PEERS_VENV", venv / "peers")
     monkeypatch.setattr(bootstrap, "LOCK", locks["packages"])
     monkeypatch.setattr(bootstrap, "LINT_LOCK", locks["vyper-lint"])
     monkeypatch.setattr(bootstrap, "LOG", tmp_path / "log")
@@ -137,9 +138,9 @@ def places(tmp_path, monkeypatch):
 
 def install_locked(name):
     """Run the set-up's own steps up to the one that installs a lock; return its Python."""
-    (venv, packages, *_), (lint,) = bootstrap._steps(), bootstrap._lint_steps()
+    venv, packages, *_ = bootstrap._steps()
     venv.run("[1/2]")
-    {"packages": packages, "vyper-lint": lint}[name].run("[2/2]")
+    {"packages": packages, **dict(bootstrap._extra_steps())}[name].run("[2/2]")
     folder = bootstrap.VENV if name == "packages" else bootstrap.LINT_VENV
     return folder / "bin" / "python"
 

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers as people have them, in a table, made arrays that kernels walk item by item.
+
+A table has the columns `task` (or `item`, the same by another name), `worker` and `label`. Ids and
+labels may be of any kind that can be hashed and sorted. A `label` that is a Categorical names all
+classes and their order, also those that nobody chose; else the classes are those in the answers.
+"""
+
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from truthmark.errors import ConfigError
+from truthmark.labels.goldw import NONE, Votes
+from truthmark.labels.integers import Ints
+
+Codes = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+_COLUMNS = "name the columns task, worker, label"
+
+
+class LabelsWarning(UserWarning):
+    """Something in the answers is unusual, and was taken as it stands."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers by item: those of item i are `starts[i]` to `starts[i + 1]`.
+
+    Attributes:
+        tasks: ids of the items, sorted; the index is named as the column was.
+        people: ids of the workers, sorted.
+        classes: the classes, sorted or in the order of the Categorical.
+        starts: place of each item's first answer, and the end.
+        workers: who gave each answer, as a place in `people`.
+        labels: what it says, as a place in `classes`.
+        repeats: how many answers are by somebody who had answered the item before.
+    """
+
+    tasks: "pd.Index[Any]"
+    people: "pd.Index[Any]"
+    classes: "pd.Index[Any]"
+    starts: Ints
+    workers: Codes
+    labels: Codes
+    repeats: int = 0
+
+    @classmethod
+    def of(cls, data: pd.DataFrame) -> "Answers":
+        """Read a table.
+
+        Somebody's second answer to an item counts like any other, as crowd-kit counts it; that
+        there are such is warned of, by a LabelsWarning.
+
+        Raises:
+            ConfigError: A column is missing, a value is, there are no answers, or numba is.
+        """
+        from truthmark.labels.kernels import group
+
+        task = task_column(data)
+        for name in ("worker", "label"):
+            if name not in data.columns:
+                raise ConfigError(f"the answers have no column {name!r}; {_COLUMNS}")
+        if not len(data):
+            raise ConfigError("there are no answers; give a row an answer")
+        tasks, items = encode(data[task], task)
+        people, workers = encode(data["worker"], "worker")
+        classes, labels = encode(data["label"], "label")
+        starts, workers, labels, repeats, row = group(
+            items, workers, labels, len(tasks), len(people)
+        )
+        if repeats:
+            where = f"{people[workers[row]]!r} on {tasks[_item_of(starts, row)]!r}"
+            warnings.warn(
+                f"{repeats} answers are by workers who had answered the task before, such as "
+                f"{where}; each counts: drop those that should not",
+                LabelsWarning,
+                stacklevel=3,
+            )
+        return cls(tasks, people, classes, starts, workers, labels, repeats)
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return len(self.tasks)
+
+    @property
+    def n_workers(self) -> int:
+        """How many workers there are."""
+        return len(self.people)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    @cached_property
+    def items(self) -> Codes:
+        """The item of each answer."""
+        return np.repeat(np.arange(self.n_items, dtype=np.int32), np.diff(self.starts))
+
+    @cached_property
+    def per_worker(self) -> Ints:
+        """How many answers each worker gave."""
+        return np.bincount(self.workers, minlength=self.n_workers)
+
+    @property
+    def votes(self) -> Votes:
+        """The same as arrays without names."""
+        return Votes(
+            self.items,
+            self.workers,
+            self.labels,
+            self.n_items,
+            self.n_workers,
+            self.n_classes,
+        )
+
+    def require_two_classes(self, method: str) -> None:
+        """Refuse answers that are all alike, where a method has no meaning for them.
+
+        Raises:
+            ConfigError: There is one class.
+        """
+        if self.n_classes < 2:
+            raise ConfigError(
+                f"all answers are {self.classes[0]!r}, and {method} needs two classes; "
+                "use majority, or name all classes"
+            )
+
+    def gold(self, known: "pd.Series[Any] | None") -> Codes:
+        """Return the class of each item by gold, NONE where there is none.
+
+        Args:
+            known: The right label by task.
+
+        Raises:
+            ConfigError: A task is there twice, has no answers, or its label is no class.
+        """
+        codes = np.full(self.n_items, NONE, np.int32)
+        if known is None:
+            return codes
+        check_gold(known)
+        places = self.tasks.get_indexer(known.index)
+        if (places < 0).any():
+            task = known.index[int(np.flatnonzero(places < 0)[0])]
+            count = int((places < 0).sum())
+            raise ConfigError(
+                f"{_tasks(count)} of the gold {'has' if count == 1 else 'have'} no answers, such "
+                f"as {task!r}; leave them out, or write ids alike in both"
+            )
+        labels = self.classes.get_indexer(pd.Index(known.to_numpy()))
+        if (labels < 0).any():
+            row = int(np.flatnonzero(labels < 0)[0])
+            raise ConfigError(
+                f"gold of {known.index[row]!r} says {known.iloc[row]!r}, which nobody answered; "
+                "correct it, or name all classes"
+            )
+        codes[places] = labels
+        return codes
+
+    def by_task(self, values: Any, name: str) -> "pd.Series[Any]":
+        """Return a value for each task as a series."""
+        return pd.Series(values, index=self.tasks, name=name)
+
+    def by_worker(self, values: Any, name: str) -> "pd.Series[Any]":
+        """Return a value for each worker as a series."""
+        return pd.Series(values, index=self.people, name=name)
+
+    def labelled(self, codes: Any) -> "pd.Series[Any]":
+        """Return each task's label, from its class's place."""
+        return self.by_task(self.classes.take(codes), "agg_label")
+
+    def probabilities(self, values: Floats) -> pd.DataFrame:
+        """Return a value for each task and class as a frame."""
+        columns = self.classes.rename("label")
+        return pd.DataFrame(values, index=self.tasks, columns=columns, copy=False)
+
+
+def task_column(data: pd.DataFrame) -> str:
+    """Return the name of the column of tasks: `task`, or `item`.
+
+    Raises:
+        ConfigError: There is none, or both, or this is no table.
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise ConfigError(f"answers are a pandas DataFrame, not {type(data).__name__}; {_COLUMNS}")
+    named = [name for name in ("task", "item") if name in data.columns]
+    if len(named) != 1:
+        wrong = "both columns 'task' and 'item'" if named else "no column 'task' (or 'item')"
+        raise ConfigError(f"the answers have {wrong}; {_COLUMNS}")
+    if data.columns.duplicated().any():
+        twice = data.columns[data.columns.duplicated()][0]
+        raise ConfigError(f"the answers have two columns {twice!r}; {_COLUMNS}")
+    return named[0]
+
+
+def check_gold(known: "pd.Series[Any]") -> None:
+    """Refuse gold that says nothing, or two things.
+
+    Raises:
+        ConfigError: It is no series by task, a value is missing, or a task is there twice.
+    """
+    if not isinstance(known, pd.Series):
+        raise ConfigError(
+            f"gold is a pandas Series of labels by task, not {type(known).__name__}; "
+            "use frame.set_index('task')['label']"
+        )
+    if known.isna().any() or known.index.isna().any():
+        raise ConfigError("gold has a missing value; leave that row out")
+    if known.index.has_duplicates:
+        twice = known.index[known.index.duplicated()][0]
+        raise ConfigError(f"gold names {twice!r} twice; leave one of the rows")
+
+
+def encode(column: "pd.Series[Any]", name: Hashable) -> tuple["pd.Index[Any]", Codes]:
+    """Return the sorted values of a column, and the place of each row's among them.
+
+    Raises:
+        ConfigError: A value is missing, or values cannot be sorted.
+    """
+    if column.isna().any():
+        row = int(np.flatnonzero(column.isna())[0])
+        raise ConfigError(f"row {row} has no {name}; fill it in, or leave the row out")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = column.cat.categories
+        codes = column.cat.codes.to_numpy().astype(np.int32)
+        if name != "label":
+            used, codes = np.unique(codes, return_inverse=True)
+            return categories[used].rename(str(name)), codes.astype(np.int32)
+        return pd.Index(categories, name=str(name)), codes
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        dense = _encode_dense(column.to_numpy())
+        if dense is not None:
+            return pd.Index(dense[0], name=str(name)), dense[1]
+    try:
+        places, values = pd.factorize(column, sort=True)
+    except TypeError as error:
+        raise ConfigError(
+            f"the column {name!r} mixes kinds of values that cannot be sorted; make them text"
+        ) from error
+    return pd.Index(values, name=str(name)), places.astype(np.int32)
+
+
+def _encode_dense(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Codes] | None:
+    """Encode whole numbers that lie close together by a table of all between; else None."""
+    least, most = int(values.min()), int(values.max())
+    if most - least > 4 * len(values) + 1_000:
+        return None
+    offset = values - values.dtype.type(least)
+    is_there = np.zeros(most - least + 1, np.bool_)
+    is_there[offset] = True
+    places = np.cumsum(is_there, dtype=np.int32) - np.int32(1)
+    found = np.flatnonzero(is_there).astype(values.dtype) + values.dtype.type(least)
+    return found, places[offset]
+
+
+def _item_of(starts: Ints, row: int) -> int:
+    return int(np.searchsorted(starts, row, side="right")) - 1
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'' if count == 1 else 's'}"
