@@ -101,7 +101,7 @@ def _choose(right: pd.DataFrame) -> str:
     names = list(right.columns)
     best = names[0]
     for name in names[1:]:
-        gain = right[name].astype(float) - right[best].astype(float)
+        gain = right[name].to_numpy(np.int64) - right[best].to_numpy(np.int64)
         if gain.sum() > _SURE * max(1.0, float(np.sqrt(len(gain)) * gain.std(ddof=1))):
             best = name
     return best
