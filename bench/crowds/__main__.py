@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replays real crowds through the pay rule: `python -m bench.crowds [--write] [SET ...]`.
+
+Every set in ../shared/data (or in the folder that TRUTHMARK_CROWDS names) is dealt into bounties of
+2, 3 and 5 rounds: answer k of an item in a seeded shuffle is round k, and rounds that nobody
+answered are absent. Pay and labels are those of `truthmark.labels`, on arrays.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING, Attack, ring
+from bench.crowds.data import DATA, Crowd, all_crowds, replay
+from bench.crowds.measure import Pays, accuracies, pays
+from bench.report import Figure, write
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "bounties-crowds.md"
+ROUNDS = (2, 3, 5)
+MOST = 0.5
+"""Of mean honest pay, what attackers who know nothing may earn."""
+
+HEAD = """# Bounties on real crowds
+
+What `python -m bench.crowds --write` printed last. Sets of real answers are dealt into bounties:
+answer k of an item in a seeded shuffle is round k, rounds that nobody answered are absent. Each
+cell is the mean of {draws} draws. Gold is drawn evenly by class: a tenth of the items whose truth is
+known or, up to half of them, as much as the typical worker needs to hold what the smallest run must
+be expected to hold.
+
+Pay is a part of the full price, over labels, of accounts that held enough gold to be scored. The
+share of labels in other accounts, who get half the price whoever they are, is *unscored*: bounties
+have none or few of those, as their terms make runs long enough. Draws that end HALF count for HALF
+alone. In every draw the requester pays the full price of what was committed: what a worker is not
+paid is burned, so bad gold saves nothing.
+"""
+
+
+def main() -> int:
+    """Print the tables; return 1 where attackers earn more than they may."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write docs/bounties-crowds.md too")
+    parser.add_argument("--draws", type=int, default=10, help="of each cell")
+    parser.add_argument("sets", nargs="*", help="their names; all unless given")
+    options = parser.parse_args()
+    crowds = all_crowds(options.sets)
+    if not crowds:
+        print(f"there are no such sets in {DATA}; name their folder in TRUTHMARK_CROWDS")
+        return 2
+    page = HEAD.format(draws=options.draws)
+    print(page)
+    figures: list[Figure] = []
+    for part in (
+        lambda: _crowds(crowds, options.draws),
+        lambda: _attackers(crowds, options.draws, figures),
+        lambda: _able(crowds, options.draws),
+        lambda: _hostile(crowds, options.draws),
+        lambda: _accuracy(crowds, options.draws),
+    ):
+        text = part()
+        print(text, flush=True)
+        page += "\n" + text
+    if options.write:
+        PAGE.write_text(page, "utf-8")
+        write("crowds", figures)
+    return 0 if all(figure.holds is not False for figure in figures) else 1
+
+
+def _crowds(crowds: Sequence[Crowd], draws: int) -> str:
+    def cells(crowd: Crowd, rounds: int) -> list[str]:
+        clean = pays(crowd, rounds, None, draws)
+        gold = len(replay(crowd, rounds, np.random.default_rng([0, rounds])).gold)
+        recalls = " ".join(f"{rate:.2f}" for rate in crowd.recalls())
+        return [
+            str(crowd.n_classes),
+            recalls,
+            "yes" if crowd.is_able else "no",
+            str(gold),
+            f"{clean.honest:.2f}",
+            f"{clean.unscored:.2f}",
+            f"{clean.half:.2f}",
+        ]
+
+    return _table(
+        "Crowds without attackers",
+        "*Able*: the median labeler is right in ≥ .75 of each class (two classes), or twice chance"
+        " (more).",
+        ["classes", "median right, by class", "able", "gold", "honest pay", "unscored", "HALF"],
+        crowds,
+        cells,
+    )
+
+
+def _attackers(crowds: Sequence[Crowd], draws: int, figures: list[Figure]) -> str:
+    def cells(crowd: Crowd, rounds: int) -> list[str]:
+        found = {name: pays(crowd, rounds, attack, draws) for name, attack in KNOW_NOTHING.items()}
+        worst = max((pay.ratio for pay in found.values() if pay.ratio == pay.ratio), default=0.0)
+        half = max(pay.half for pay in found.values())
+        figures.append(
+            Figure(
+                f"{crowd.name}, {rounds} rounds: best of attackers who know nothing",
+                round(worst, 4),
+                "of honest pay",
+                MOST if crowd.is_able else None,
+                holds=worst <= MOST if crowd.is_able else None,
+            )
+        )
+        return [
+            "yes" if crowd.is_able else "no",
+            *(_ratio(pay) for pay in found.values()),
+            f"{worst:.2f}",
+            f"{half:.2f}",
+        ]
+
+    return _table(
+        "Attackers who know nothing",
+        f"What they earn for one of honest pay with the same gold. On able crowds: {MOST} at most."
+        + _explained(KNOW_NOTHING),
+        ["able", *KNOW_NOTHING, "most", "HALF at most"],
+        crowds,
+        cells,
+    )
+
+
+def _able(crowds: Sequence[Crowd], draws: int) -> str:
+    def cells(crowd: Crowd, rounds: int) -> list[str]:
+        return [_ratio(pays(crowd, rounds, attack, draws)) for attack in KNOW_SOMETHING.values()]
+
+    return _table(
+        "Accounts that know something",
+        "What they earn for one of honest pay." + _explained(KNOW_SOMETHING),
+        list(KNOW_SOMETHING),
+        crowds,
+        cells,
+    )
+
+
+def _hostile(crowds: Sequence[Crowd], draws: int) -> str:
+    def cells(crowd: Crowd, rounds: int) -> list[str]:
+        found = [pays(crowd, rounds, attack, draws) for attack in (None, *HOSTILE.values())]
+        return [f"{_number(pay.honest)} ({pay.half:.1f})" for pay in found]
+
+    return _table(
+        "Bad gold and empty seats",
+        "What the honest earn, and in brackets the share of draws that end HALF, where they get"
+        " half the price." + _explained(HOSTILE),
+        ["clean", *HOSTILE],
+        crowds,
+        cells,
+    )
+
+
+def _accuracy(crowds: Sequence[Crowd], draws: int) -> str:
+    attacks: dict[str, Attack | None] = {"clean": None, "ring 30 %": ring(0.3)}
+    names = list(accuracies(crowds[0], ROUNDS[0], None, 1))
+
+    def cells(crowd: Crowd, rounds: int) -> list[str]:
+        return [
+            f"{100 * value:.1f}"
+            for attack in attacks.values()
+            for value in accuracies(crowd, rounds, attack, draws).values()
+        ]
+
+    return _table(
+        "Labels",
+        "Items that are no gold and were labeled right, in per cent, ties split.",
+        [f"{name}, {kind}" for kind in attacks for name in names],
+        crowds,
+        cells,
+    )
+
+
+def _table(
+    title: str,
+    text: str,
+    columns: Sequence[str],
+    crowds: Sequence[Crowd],
+    cells: Callable[[Crowd, int], list[str]],
+) -> str:
+    lines = [f"## {title}", "", text, ""]
+    lines.append(f"| crowd | K | {' | '.join(columns)} |")
+    lines.append("| -- " * (len(columns) + 2) + "|")
+    for crowd in crowds:
+        for rounds in ROUNDS:
+            lines.append(f"| {crowd.name} | {rounds} | {' | '.join(cells(crowd, rounds))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _explained(attacks: Mapping[str, Attack]) -> str:
+    return "\n" + "".join(f"\n- *{name}*: {attack.__doc__}" for name, attack in attacks.items())
+
+
+def _ratio(pay: Pays) -> str:
+    return _number(pay.ratio)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value == value else "–"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
