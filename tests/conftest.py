@@ -10,9 +10,17 @@ import pytest
 from tests.utils.anvil import anvil, anvil_process
 from tests.utils.kubo import kubo, kubo_pair
 from tests.utils.parts import PartsPlugin
+from tests.utils.postgres import postgres_database, postgres_url
 from tests.utils.require import RequirePlugin
 
-__all__ = ["anvil", "anvil_process", "kubo", "kubo_pair"]
+__all__ = [
+    "anvil",
+    "anvil_process",
+    "kubo",
+    "kubo_pair",
+    "postgres_database",
+    "postgres_url",
+]
 
 # xdist sets it in its workers, where commands would break their lines by it.
 os.environ.pop("COLUMNS", None)

@@ -55,6 +55,15 @@ def truth(chain: Chain) -> Content:
     return content(follower.index)
 
 
+def test_sync__market_on_postgresql__holds_what_sqlite_holds(
+    chain: Chain, truth: Content, postgres_url: str
+) -> None:
+    follower = Follower(chain, postgres_url)
+    follower.sync()
+    assert content(follower.index) == truth
+    follower.index.close()
+
+
 @pytest.fixture(params=["remote", "local"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether the only endpoint is on this machine, so that it is asked for every header."""

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ FOLDERS = ("truthmark", "app", "scripts", "bench", "tests", "tools")
 RESERVED = {
     "web3": {"truthmark/chain", "tests", "bench"},
     "sqlalchemy": {"truthmark/index", "tests"},
+    "psycopg": set(),
     "ipfshttpclient": {"truthmark/storage"},
     "streamlit": {"app", "tests/app"},
     "ape": {"scripts", "tests"},
@@ -28,6 +30,7 @@ RESERVED = {
 HEAVY = {"web3", "pyarrow", "pandas", "sqlalchemy", "numpy", "cryptography", "eth_account", "httpx"}
 
 
+@cache  # eight tests ask about the same files
 def imports(source: str) -> set[str]:
     """Return every module that a source imports, wherever in it."""
     names = set()

@@ -100,7 +100,7 @@ class EventIndex:
 
         Args:
             profile: Whose contracts.
-            url: As SQLAlchemy writes it, of SQLite or PostgreSQL.
+            url: Such as `sqlite:////folder/index.db` or `postgresql://user@host/database`.
 
         Raises:
             ConfigError: The URL cannot be used, or the index is of other contracts.

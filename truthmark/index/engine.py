@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to the index's database: SQLite by the standard library, PostgreSQL by SQLAlchemy.
 
-Both take the same SQL (see `truthmark.index.sql`). SQLAlchemy, which finds PostgreSQL's driver and
-keeps its connections, is loaded for a URL of PostgreSQL only.
+Both take the same SQL (see `truthmark.index.sql`). SQLAlchemy, which keeps PostgreSQL's
+connections, comes with the extra `postgres` and is loaded for a URL of PostgreSQL only.
 """
 
 import contextlib
@@ -92,6 +92,11 @@ def open_database(url: str) -> Database:
         ConfigError: The URL cannot be used.
     """
     if not url.startswith("sqlite"):
+        if not url.startswith("postgresql"):
+            raise ConfigError(
+                f"index_url is not a database URL of SQLite or PostgreSQL ({url!r}); write it "
+                "like sqlite:////folder/index.db or postgresql://user@host/database"
+            )
         return _PostgresDatabase(url)
     return _SqliteDatabase(url)
 
@@ -189,8 +194,13 @@ class _SqliteConnection(Connection):
 
 class _PostgresDatabase(Database):
     def __init__(self, url: str) -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
+        try:
+            from sqlalchemy.exc import SQLAlchemyError
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "an index in PostgreSQL needs packages that are not installed; "
+                "pip install 'truthmark[postgres]'"
+            ) from error
         self.error = SQLAlchemyError
         self._engine = _make_engine(url)
         self.url = self._engine.url.render_as_string(hide_password=True)
@@ -220,9 +230,9 @@ class _PostgresConnection(Connection):
 
     def parts(self, query: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
         result = self._connection.exec_driver_sql(
-            _for_driver(query), (), execution_options={"yield_per": size}
+            _for_driver(query), (), execution_options={"stream_results": True}
         )
-        for rows in result.partitions():
+        for rows in result.partitions(size):
             yield [tuple(row) for row in rows]
 
     def insert(self, table: Table, columns: Sequence[Sequence[Any]]) -> None:
@@ -258,15 +268,17 @@ def _make_engine(url: str) -> "Engine":
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     try:
-        engine = sa.create_engine(sa.make_url(url))
+        made = sa.make_url(url)
+        if made.drivername == "postgresql":  # else SQLAlchemy takes a driver that we do not bring
+            made = made.set(drivername="postgresql+psycopg")
+        return sa.create_engine(made)
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
-            f"index_url is not a database URL ({error}); write it like sqlite:////folder/index.db"
+            f"index_url is not a database URL ({error}); write it like "
+            "postgresql://user@host/database"
         ) from error
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the index's database needs a driver that is not installed; pip install {error.name}"
+            f"the index's database needs {error.name}, which is not installed; "
+            "pip install 'truthmark[postgres]'"
         ) from error
-    if engine.dialect.name != "postgresql":
-        raise ConfigError("the index can be kept in SQLite or PostgreSQL; correct index_url")
-    return engine

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +9,6 @@ from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
-
-# Where a PostgreSQL is at hand, its URL has every test of the follower run on it too.
-POSTGRES = os.environ.get("TRUTHMARK_TEST_POSTGRES")
 
 
 @pytest.fixture
@@ -35,16 +31,9 @@ def chain(profile: ChainProfile) -> Chain:
     return connect_chain(profile)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'index.sqlite'}"
-    assert POSTGRES is not None
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(POSTGRES)
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    return POSTGRES
+    """Where an index is kept: each test that asks for it runs on both databases."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'index.sqlite'}"

@@ -272,7 +272,10 @@ def test_sync__profile_without_contracts__has_nothing_to_do(chain: Chain, url: s
     ("bad", "reason"),
     [
         ("no url", "not a database URL"),
-        ("mysql://x/y", "driver|SQLite or PostgreSQL"),
+        ("mysql://x/y", "SQLite or PostgreSQL"),
+        ("postgresql+nothing://x/y", "not a database URL"),
+        ("postgresql+psycopg2://x/y", "needs psycopg2, which is not installed"),
+        ("postgresql://", "cannot use the index|not a database URL"),
         ("sqlite:/x.db", "not a database URL"),
         ("sqlite:////tmp/x.db?timeout=3", "has options"),
         ("sqlite:////proc/nowhere/x.db", "cannot use the index|No such file"),
