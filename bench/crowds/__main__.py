@@ -27,9 +27,9 @@ HEAD = """# Bounties on real crowds
 
 What `python -m bench.crowds --write` printed last. Sets of real answers are dealt into bounties:
 answer k of an item in a seeded shuffle is round k, rounds that nobody answered are absent. Each
-cell is the mean of {draws} draws. Gold is drawn evenly by class: a tenth of the items whose truth is
-known or, up to half of them, as much as the typical worker needs to hold what the smallest run must
-be expected to hold.
+cell is the mean of {draws} draws. Gold is drawn evenly by class: a tenth of the items whose truth
+is known or, up to half of them, as much as the typical worker needs to hold what the smallest run
+must be expected to hold.
 
 Pay is a part of the full price, over labels, of accounts that held enough gold to be scored. The
 share of labels in other accounts, who get half the price whoever they are, is *unscored*: bounties
