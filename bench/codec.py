@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.report import Report
 from truthmark import cid, codec
+from truthmark.codec import extract
 from truthmark.types import Point
 
 MIB = 1 << 20
@@ -115,7 +116,7 @@ def measure_bytes(report: Report, folder: Path) -> None:
 
     def unpack(processes: int) -> None:
         with codec.open_container(folder / "packed", cek=cek) as container:
-            container.extract(folder / "out", processes=processes)
+            extract(container, folder / "out", processes=processes)
 
     def removal(name: str) -> Callable[[], object]:
         return lambda: fresh(folder / name)
@@ -370,7 +371,7 @@ def run_step() -> None:
         codec.pack(source, folder / "packed", cek=cek, public_key=POINT, licence="CC0-1.0")
     else:
         with codec.open_container(folder / "packed", cek=cek) as container:
-            container.extract(folder / "out", "arrow")
+            extract(container, folder / "out", "arrow")
     me = psutil.Process()
     print(sum(_high_water(process.pid) for process in (me, *me.children())) / 1024)
 

@@ -21,7 +21,8 @@ from web3 import Web3
 from web3.providers.base import BaseProvider
 
 from bench.report import Report
-from truthmark.chain.abi import Event, Parameter, load_artifact
+from truthmark.chain.abi import Event, load_artifact
+from truthmark.chain.parameters import Parameter
 from truthmark.config.profile import ChainProfile, ContractInfo
 from truthmark.config.units import to_checksum_address
 from truthmark.index.database import EventIndex, StoredBlock

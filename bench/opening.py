@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.codec import pack
 from bench.report import Report
 from truthmark import codec
+from truthmark.codec import extract
 
 ROUNDS = 3
 
@@ -62,7 +63,7 @@ def measure(report: Report, folder: Path, source: Path, count: int) -> None:
 
     def open_all() -> None:
         with codec.open_container(packed, cek=cek) as container:
-            container.extract(opened)
+            extract(container, opened)
 
     opening, unpacking = best(folder, open_all, untar)
     packing, archiving = best(folder, lambda: pack(source, again), tar)

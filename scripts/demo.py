@@ -32,11 +32,12 @@ from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
-from truthmark.market.catalogue import Catalogue, Epoch, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
+from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus

@@ -6,7 +6,8 @@ from decimal import Decimal
 from app import views
 from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_versions, shared_reader
 from app.services.texts import PAGE_SIZE
-from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.session import Session
 from truthmark.text import format_size
 

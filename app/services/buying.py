@@ -23,6 +23,7 @@ from app.views import Mark
 from truthmark.codec import (
     Container,
     File,
+    extract,
     open_container,
 )
 from truthmark.errors import (
@@ -30,8 +31,9 @@ from truthmark.errors import (
     ConfigError,
     MarketError,
 )
-from truthmark.market.catalogue import Catalogue, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.order import purchase_cost
+from truthmark.market.entries import Purchase, Version
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.quote import Quote
 from truthmark.market.records import (
@@ -197,7 +199,7 @@ def save_purchase(key: str, folder: str, progress: Progress) -> str:
     opened = buyer.receive(version, purchase, buyer.fetch(version))
     target = Path(folder.strip()).expanduser().absolute()
     with open_container(opened.folder, cek=opened.cek) as container:
-        return str(container.extract(target, progress=progress))
+        return str(extract(container, target, progress=progress))
 
 
 def dispute(key: str) -> str:

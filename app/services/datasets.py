@@ -17,8 +17,9 @@ from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,
 )
-from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
+from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote

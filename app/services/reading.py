@@ -17,7 +17,8 @@ from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,
 )
-from truthmark.market.catalogue import Catalogue, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
 from truthmark.market.purchase import Buyer
 from truthmark.session import Session, open_session
 from truthmark.text import clean

@@ -14,7 +14,8 @@ from tests.app.conftest import MAIN, SECONDS, Start
 from tests.app.screen import button, click, has_button, page, shown, texts
 from tests.utils.app_market import AppMarket
 from truthmark.keys.accounts import Wallet
-from truthmark.market.catalogue import Catalogue, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.testing.network import role_key

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.utils.containers import MemoryShards, P, S, pack
-from truthmark.codec import open_container
+from truthmark.codec import extract, open_container
 from truthmark.codec.container import Container
 from truthmark.errors import CodecError, IntegrityError, WrongKeyError
 
@@ -138,5 +138,5 @@ def test_extract__one_bad_shard__leaves_nothing(
     source = MemoryShards(put(bad, lambda s: bytes(S))(list(shards)))
     opened: Any = open_container((container.index, source), cek=cek, manifest=container.manifest)
     with pytest.raises(CodecError, match=f"shard {bad}"):
-        opened.extract(tmp_path / "out", processes=processes)
+        extract(opened, tmp_path / "out", processes=processes)
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ from tests.utils.containers import (
     stream_of,
 )
 from truthmark.cid import cid_of_stream
-from truthmark.codec import Limits, files_table, open_container, read_card
+from truthmark.codec import Limits, extract, files_table, open_container, read_card
 from truthmark.codec.files_table import Entry
 from truthmark.codec.shard_index import ShardIndex, schema
 from truthmark.errors import CodecError
@@ -43,7 +43,7 @@ def run(forged: Forged, folder: Path) -> None:
     with open_container(folder / "in", cek=forged.cek) as container:
         for table in container.tables:
             container.to_table(table.path).to_pylist()
-        container.extract(folder / "out")
+        extract(container, folder / "out")
 
 
 def check_refused(forged: Forged, folder: Path) -> CodecError:
@@ -441,7 +441,7 @@ def test_open__pickle_in_the_schema__is_never_run(name: str, tmp_path: Path) -> 
     with open_container(tmp_path / "in", cek=forged.cek) as container:
         assert container.to_table()["x"].to_pylist() == [b"a"]
         assert list(container.to_pandas()["x"]) == [b"a"]
-        container.extract(tmp_path / "out", "arrow")
+        extract(container, tmp_path / "out", "arrow")
     assert not Path("/tmp/unpickled").exists()
 
 

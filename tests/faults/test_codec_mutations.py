@@ -24,7 +24,7 @@ import pyarrow as pa
 import pytest
 
 from tests.utils.containers import Draft, Forged, MemoryShards, decoder_peaks, stream_of
-from truthmark.codec import files_table, open_container, read_card
+from truthmark.codec import extract, files_table, open_container, read_card
 from truthmark.codec.container import check_index
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.shard_index import ShardIndex
@@ -158,7 +158,7 @@ class Campaign:
                     container.read_bytes(file.path)
             form = self.chance.choice(("arrow", "parquet"))
             target = self.folder / "out"
-            container.extract(target, form)
+            extract(container, target, form)
             assert target.is_dir()
             shutil.rmtree(target)
 

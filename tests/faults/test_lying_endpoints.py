@@ -21,8 +21,9 @@ from truthmark.errors import (
 )
 from truthmark.index import follower as follower_module
 from truthmark.market import purchase as purchase_module
-from truthmark.market.catalogue import Catalogue, Purchase
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest
+from truthmark.market.entries import Purchase
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 from truthmark.market.seller import Seller

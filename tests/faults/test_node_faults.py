@@ -37,7 +37,8 @@ from truthmark.chain.contracts import Call
 from truthmark.errors import ChainError
 from truthmark.index import follower as follower_module
 from truthmark.keys.curve import multiply
-from truthmark.market.catalogue import Catalogue, Purchase
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus
 from truthmark.node.daemon import Node, NodeSettings
 from truthmark.node.policy import Policy

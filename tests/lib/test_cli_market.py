@@ -22,8 +22,9 @@ from truthmark.cli.main import BUG, INTERRUPTED
 from truthmark.config.profile import TokenInfo, Windows
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError
-from truthmark.market.catalogue import Catalogue, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import DIRECT as IN_PERSON
+from truthmark.market.entries import Version
 from truthmark.market.seller import Seller
 from truthmark.market.validator import ValidatorOwner
 from truthmark.session import Session

@@ -54,9 +54,10 @@ from truthmark.keys.files import write_new
 from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
 from truthmark.market import purchase as purchase_module
-from truthmark.market.catalogue import Catalogue, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
+from truthmark.market.entries import Purchase, Version
 from truthmark.market.permits import sign_permit
 from truthmark.market.purchase import Buyer, WrongKeyDispute, new_nonce
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash

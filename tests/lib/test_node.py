@@ -28,9 +28,10 @@ from tests.utils.nodes import (
     repeat_rounds,
     run_rounds,
 )
-from truthmark.market.catalogue import Catalogue, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.delivery import turn_order
+from truthmark.market.entries import Purchase, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement

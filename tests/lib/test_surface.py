@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import truthmark
-from truthmark.codec import open_container, read_manifest
+from truthmark.codec import extract, open_container, read_manifest
 from truthmark.config.profile import ChainProfile, TokenInfo
 from truthmark.config.units import parse_duration
 from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
@@ -80,7 +80,7 @@ def test_paths__as_text__are_taken(tmp_path: Path) -> None:
         cek = seller_cek(session.vault, read_manifest(packed).public_key)
     assert made.folder == Path(packed)
     with open_container(packed, cek=cek) as data:
-        folder = data.extract(str(tmp_path / "files"), format="parquet")
+        folder = extract(data, str(tmp_path / "files"), format="parquet")
     assert folder == tmp_path / "files"
     assert [path.suffix for path in folder.iterdir() if path.name != "README.md"] == [".parquet"]
 

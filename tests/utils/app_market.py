@@ -13,8 +13,9 @@ from truthmark.codec import CardPolicy, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import Catalogue, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
+from truthmark.market.entries import Purchase, Version
 from truthmark.market.purchase import Buyer
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.market.surface import list_dataset
@@ -105,7 +106,7 @@ class AppMarket:
 
     def register_custodians(self) -> None:
         for role in CUSTODIANS:
-            register_custodian(self.net, role)
+            register_custodian(self.session(role))
 
     def accept(self, *versions: Version) -> None:
         """Let every custodian take its share of each version over."""

@@ -14,8 +14,9 @@ import pytest
 
 import truthmark
 from truthmark.errors import ConfigError
-from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import CustodySlot, custody_slots
+from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import CustodyStatus, VersionStatus
 from truthmark.market.seller import Seller

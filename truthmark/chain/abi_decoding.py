@@ -7,17 +7,16 @@ variable length one behind the other. So no answer decodes to more than it is lo
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from truthmark.chain.abi import Parameter
+from truthmark.chain.parameters import Parameter
 
 
 class DecodingError(ValueError):
     """The bytes do not encode values of these types."""
 
 
-def decode(parameters: "Sequence[Parameter]", data: bytes) -> list[Any]:
+def decode(parameters: Sequence[Parameter], data: bytes) -> list[Any]:
     """Decode values; what follows them is ignored.
 
     Returns:
@@ -30,7 +29,7 @@ def decode(parameters: "Sequence[Parameter]", data: bytes) -> list[Any]:
     return _sequence(parameters, data, 0)[0]
 
 
-def _sequence(parameters: "Sequence[Parameter]", data: bytes, base: int) -> tuple[list[Any], int]:
+def _sequence(parameters: Sequence[Parameter], data: bytes, base: int) -> tuple[list[Any], int]:
     """Decode values whose heads begin at `base`; return them and where the last one ends."""
     at, end = base, base + sum(map(_head_size, parameters))
     values = []
@@ -46,7 +45,7 @@ def _sequence(parameters: "Sequence[Parameter]", data: bytes, base: int) -> tupl
     return values, end
 
 
-def _value(parameter: "Parameter", data: bytes, at: int) -> tuple[Any, int]:
+def _value(parameter: Parameter, data: bytes, at: int) -> tuple[Any, int]:
     """Decode one value that begins at `at`; return it and where it ends."""
     if (entry := _entry(parameter)) is not None:
         item, count = entry
@@ -93,7 +92,7 @@ def _word(data: bytes, at: int) -> bytes:
 
 
 @cache
-def _entry(parameter: "Parameter") -> "tuple[Parameter, int | None] | None":
+def _entry(parameter: Parameter) -> "tuple[Parameter, int | None] | None":
     """Return what an array holds, and how many where that is fixed; None for other types."""
     item = parameter.item
     if item is None:
@@ -103,7 +102,7 @@ def _entry(parameter: "Parameter") -> "tuple[Parameter, int | None] | None":
 
 
 @cache
-def _is_moving(parameter: "Parameter") -> bool:
+def _is_moving(parameter: Parameter) -> bool:
     """Whether a value's place is told by an offset, because its length varies."""
     if (entry := _entry(parameter)) is not None:
         return entry[1] is None or _is_moving(entry[0])
@@ -111,7 +110,7 @@ def _is_moving(parameter: "Parameter") -> bool:
 
 
 @cache
-def _head_size(parameter: "Parameter") -> int:
+def _head_size(parameter: Parameter) -> int:
     if _is_moving(parameter):
         return 32
     if (entry := _entry(parameter)) is not None:

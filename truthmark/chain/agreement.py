@@ -6,9 +6,9 @@ another place; where the profile names only one, only a local development chain 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from truthmark.chain.rpc import Request
+from truthmark.chain.rpc import Request, RpcClient
 from truthmark.config.profile import DEVNET_CHAIN_ID
 from truthmark.errors import (
     ChainUnavailableError,
@@ -17,9 +17,6 @@ from truthmark.errors import (
     NodeError,
     RevertedError,
 )
-
-if TYPE_CHECKING:
-    from truthmark.chain.connection import Chain
 
 ADD_AN_ENDPOINT = "add another with `truthmark init --rpc URL,URL`, which names all, or with --rpc"
 """What to do where there is one endpoint only."""
@@ -30,24 +27,24 @@ ADD_ON_PAGE = (
 """The same, for the app."""
 
 
-def can_be_sure(chain: "Chain") -> bool:
+def can_be_sure(rpc: RpcClient, chain_id: int) -> bool:
     """Whether what `agreed` returns may be relied on where money is at stake.
 
     That takes endpoints in two places, or a development chain on this machine.
     """
-    is_local = all(endpoint.is_local for endpoint in chain.rpc.endpoints)
-    return _needed(chain) == 2 or (is_local and chain.profile.chain_id == DEVNET_CHAIN_ID)
+    is_local = all(endpoint.is_local for endpoint in rpc.endpoints)
+    return _needed(rpc) == 2 or (is_local and chain_id == DEVNET_CHAIN_ID)
 
 
 def agreed(
-    chain: "Chain",
+    rpc: RpcClient,
     requests: Sequence[Request],
     key: Callable[[list[Any]], Any] = lambda replies: replies,
 ) -> list[Any]:
     """Ask endpoints in two places the same, or the only one there is.
 
     Args:
-        chain: Whose endpoints are asked.
+        rpc: Whose endpoints are asked.
         requests: Methods with their parameters.
         key: What of the results must be alike.
 
@@ -59,14 +56,14 @@ def agreed(
         ChainUnavailableError: Fewer answer than are needed.
         RevertedError: A contract refuses.
     """
-    needed = _needed(chain)
+    needed = _needed(rpc)
     answers: dict[object, list[Any]] = {}
     failure: Exception | None = None
-    for endpoint in chain.rpc.endpoints:
+    for endpoint in rpc.endpoints:
         if endpoint.place in answers:
             continue
         try:
-            answers[endpoint.place] = chain.rpc.batch(requests, endpoint=endpoint)
+            answers[endpoint.place] = rpc.batch(requests, endpoint=endpoint)
         except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
             failure = error
         if len(answers) == needed:
@@ -85,23 +82,23 @@ def agreed(
 
 
 def is_contradicted(
-    chain: "Chain", request: Request, key: Callable[[Any], Any], answer: Any
+    rpc: RpcClient, request: Request, key: Callable[[Any], Any], answer: Any
 ) -> bool:
     """Whether an endpoint says otherwise than another that gave this answer.
 
     One that does not answer contradicts nobody.
     """
-    if _needed(chain) < 2:
+    if _needed(rpc) < 2:
         return False
     method, params = request
-    for endpoint in chain.rpc.endpoints:
+    for endpoint in rpc.endpoints:
         try:
-            if key(chain.rpc.call(method, *params, endpoint=endpoint)) != answer:
+            if key(rpc.call(method, *params, endpoint=endpoint)) != answer:
                 return True
         except (ChainUnavailableError, MalformedReplyError, NodeError, RevertedError):
             continue
     return False
 
 
-def _needed(chain: "Chain") -> int:
-    return min(2, len({endpoint.place for endpoint in chain.rpc.endpoints}))
+def _needed(rpc: RpcClient) -> int:
+    return min(2, len({endpoint.place for endpoint in rpc.endpoints}))

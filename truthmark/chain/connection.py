@@ -82,7 +82,7 @@ class Chain:
         self.profile = profile
         self.rpc = rpc
         self.contracts = {
-            role: Contract(self, role, info.address, load_artifact(info.artifact))
+            role: Contract(self.rpc, role, info.address, load_artifact(info.artifact))
             for role, info in profile.contracts.items()
         }
 
@@ -96,7 +96,7 @@ class Chain:
 
     def at(self, address: str, artifact: Artifact, role: str = "") -> Contract:
         """Return a contract that the profile does not name, such as a listing's token."""
-        return Contract(self, role or artifact.name, address, artifact)
+        return Contract(self.rpc, role or artifact.name, address, artifact)
 
     def block(self, block: BlockId = "latest") -> Block:
         """Return a block's header.
@@ -195,7 +195,9 @@ class Chain:
         """
         depth = self.profile.confirmations if confirmations is None else confirmations
         number = max(0, self.height() - max(depth, 1) + 1)
-        reply = agreed(self, [_block_request(number)], key=lambda replies: _block_hash(replies[0]))
+        reply = agreed(
+            self.rpc, [_block_request(number)], key=lambda replies: _block_hash(replies[0])
+        )
         return Block.from_rpc(reply[0])
 
     def agreed_call(self, call: Call, block: Block) -> Any:
@@ -206,7 +208,7 @@ class Chain:
             RevertedError: The contract refuses.
             ChainUnavailableError: Fewer answer than are needed.
         """
-        return call.decode(agreed(self, [call.request(block=block.hash)])[0])
+        return call.decode(agreed(self.rpc, [call.request(block=block.hash)])[0])
 
     @cached_property
     def web3(self) -> "Web3":
@@ -266,7 +268,7 @@ def with_genesis(profile: ChainProfile) -> ChainProfile:
         ChainUnavailableError: No endpoint answers.
     """
     chain = Chain(profile, RpcClient(profile.rpc, chain_id=profile.chain_id))
-    first = agreed(chain, [_block_request(0)], key=lambda replies: _block_hash(replies[0]))[0]
+    first = agreed(chain.rpc, [_block_request(0)], key=lambda replies: _block_hash(replies[0]))[0]
     return replace(profile, genesis="0x" + _block_hash(first).hex())
 
 

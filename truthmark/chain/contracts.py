@@ -3,14 +3,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from truthmark.chain.abi import Artifact, Function
-from truthmark.chain.rpc import Request, hex_bytes, hex_int
+from truthmark.chain.rpc import Request, RpcClient, hex_bytes, hex_int
 from truthmark.chain.transactions import Intent
-
-if TYPE_CHECKING:
-    from truthmark.chain.connection import Chain
 
 BlockId = int | str | bytes
 """A number, a tag such as "latest", or a hash (then the block must be of the chosen branch)."""
@@ -61,7 +58,7 @@ class Call:
             ChainError: The chain cannot be read.
         """
         request = self.request(block=block, sender=sender, value=value)
-        return self.contract.chain.rpc.parsed(*request, self.decode)
+        return self.contract.rpc.parsed(*request, self.decode)
 
     def request(
         self, *, block: BlockId = "latest", sender: str | None = None, value: int = 0
@@ -156,15 +153,15 @@ class Contract:
         journal.send(chain.market.functions.withdraw(token, me, 0).intent("withdraw:1"))
 
     Attributes:
-        chain: Where it is.
+        rpc: Where it is.
         role: Its name in the profile, such as "market".
         address: With ERC-55 capitals.
         artifact: What was compiled.
         functions: Its functions as attributes.
     """
 
-    def __init__(self, chain: "Chain", role: str, address: str, artifact: Artifact) -> None:
-        self.chain = chain
+    def __init__(self, rpc: RpcClient, role: str, address: str, artifact: Artifact) -> None:
+        self.rpc = rpc
         self.role = role
         self.address = address
         self.artifact = artifact

@@ -274,7 +274,7 @@ class Journal:
                 for entry in store.in_state(State.FAILED)
                 if entry.receipt is not None and (entry.intent.to, entry.intent.data) == (to, data)
             ]
-        if entries and not can_be_sure(self.chain):
+        if entries and not can_be_sure(self.chain.rpc, self.chain.profile.chain_id):
             doubt = (
                 f"{entries[-1].intent.purpose or 'this'} was refused before, but only one chain "
                 "endpoint says so, and it could be paid twice"
@@ -288,7 +288,7 @@ class Journal:
         if entry.receipt is None:
             return  # nothing is bound to a nonce
         replies = agreed(
-            self.chain,
+            self.chain.rpc,
             [
                 ("eth_getTransactionReceipt", (entry.receipt.tx_hash,)),
                 ("eth_getBlockByNumber", (hex(entry.receipt.block_number), False)),
@@ -562,7 +562,7 @@ class Journal:
         if block is None or "0x" + block.hash.hex() != receipt.block_hash:
             return  # taken off the chain since
         question = "eth_getTransactionReceipt", (receipt.tx_hash,)
-        if is_contradicted(self.chain, question, _outcome, _outcome_of(receipt)):
+        if is_contradicted(self.chain.rpc, question, _outcome, _outcome_of(receipt)):
             raise EndpointsDisagreeError(
                 "two chain endpoints say different things about it; if it stays so replace one"
             )
@@ -654,7 +654,7 @@ class Journal:
             else:
                 low = middle + 1
         if self._is_others(entry, nonce, low):
-            if not can_be_sure(self.chain):
+            if not can_be_sure(self.chain.rpc, self.chain.profile.chain_id):
                 # Else one that lies has it sent once more, under another nonce.
                 doubt = (
                     f"{entry.intent.purpose or entry.intent.key}: another program used its nonce, "
@@ -674,13 +674,13 @@ class Journal:
     def _is_others(self, entry: Entry, nonce: int, number: int) -> bool:
         """Whether endpoints agree that a block uses a nonce up by none of an entry's attempts."""
         replies = agreed(
-            self.chain,
+            self.chain.rpc,
             [("eth_getBlockByNumber", (hex(number), False))],
             key=lambda replies: (_hash_of(replies[0]), _transactions(replies[0])),
         )
         block = Block.from_rpc(replies[0])
         counts = agreed(
-            self.chain,
+            self.chain.rpc,
             [
                 ("eth_getTransactionCount", (self.address, block_param(hash_)))
                 for hash_ in (block.parent_hash, block.hash)

@@ -17,7 +17,7 @@ from truthmark.text import format_time
 
 if TYPE_CHECKING:
     from truthmark.codec import Unreadable
-    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.entries import Purchase, Version
     from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
     from truthmark.session import Session
 
@@ -139,7 +139,9 @@ def _tell_unreadable(
     else:
         index = read_index(opened.folder, read_manifest(opened.folder))
         profile, market = session.profile, session.chain.market.address
-        shown = show_unreadable(opened.version, market, profile.chain_id, index, found)
+        shown = show_unreadable(
+            opened.version.ref, opened.version.terms, market, profile.chain_id, index, found
+        )
         try:
             write_new(evidence, json.dumps(shown, indent=2).encode() + b"\n")
         except FileExistsError as error:

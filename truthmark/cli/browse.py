@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from truthmark.codec import Manifest
-    from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
+    from truthmark.market.entries import Epoch, EpochState, Purchase, Version
     from truthmark.market.quote import Quote
     from truthmark.session import Session
 

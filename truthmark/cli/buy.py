@@ -20,7 +20,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.text import clean, format_duration, format_time, plural
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.entries import Purchase, Version
     from truthmark.market.purchase import Buyer, Opened
     from truthmark.market.quote import Quote
     from truthmark.session import Session

@@ -15,7 +15,7 @@ from truthmark.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from truthmark.config.profile import ChainProfile
     from truthmark.config.settings import Settings
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 

@@ -15,7 +15,7 @@ from truthmark.errors import ConfigError, NotForSaleError, PriceError
 from truthmark.text import format_duration, format_time, plural
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Epoch, Version
+    from truthmark.market.entries import Epoch, Version
     from truthmark.market.seller import CustodyChoice
     from truthmark.session import Session
 

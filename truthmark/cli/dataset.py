@@ -13,6 +13,7 @@ from truthmark.cli import layout
 from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
 from truthmark.cli.param_types import Choice
+from truthmark.codec import extract
 from truthmark.errors import ConfigError, KeysError, MarketError
 from truthmark.text import clean, format_size, plural
 
@@ -349,7 +350,7 @@ def open_packed(
         progress_bar("opening") as progress,
     ):
         notes: list[str] = []
-        container.extract(target, kind, progress=progress, note=notes.append)
+        extract(container, target, kind, progress=progress, note=notes.append)
         shown = files_json(container)
     for line in notes:
         info(clean(line, 400))

@@ -13,7 +13,7 @@ from truthmark.errors import MarketError
 from truthmark.text import format_duration, format_time
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.market.seller import Seller
     from truthmark.session import Session
 

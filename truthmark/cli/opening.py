@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.codec import extract
 from truthmark.errors import ConfigError
 from truthmark.text import format_size
 from truthmark.types import Progress
@@ -17,7 +18,7 @@ _MAX_PLACES = 20
 
 if TYPE_CHECKING:
     from truthmark.codec import Container
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 _MIXED: Final = "parquet, some tables arrow"
@@ -121,7 +122,7 @@ def write_out(
     if made.exists():
         shutil.rmtree(made)
     notes: list[str] = []
-    container.extract(made, kind, progress=progress, note=notes.append)
+    extract(container, made, kind, progress=progress, note=notes.append)
     written = kind or (_MIXED if notes else "parquet")
     places = [
         {"path": os.fsencode(path).hex(), "identity": known}

@@ -18,7 +18,7 @@ from truthmark.market.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 

@@ -16,7 +16,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Purchase, Version
+    from truthmark.market.entries import Purchase, Version
     from truthmark.session import Session
 
 

@@ -20,7 +20,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time, plural
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Epoch, Purchase, Version
+    from truthmark.market.entries import Epoch, Purchase, Version
     from truthmark.session import Session
 
 _STATUS = {

@@ -36,7 +36,7 @@ from truthmark.text import format_duration, format_time, plural
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.market.catalogue import Epoch, Version
+    from truthmark.market.entries import Epoch, Version
     from truthmark.session import Session
 
 

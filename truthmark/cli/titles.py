@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from truthmark.text import clean
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 _PATIENCE = 3.0

@@ -14,7 +14,7 @@ from truthmark.errors import ConfigError, MarketError
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 _OUT = click.option(

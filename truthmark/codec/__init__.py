@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         read_manifest,
     )
     from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
+    from truthmark.codec.extract import extract
     from truthmark.codec.judging import Unreadable, find_unreadable
     from truthmark.codec.limits import Limits
     from truthmark.codec.manifest import Manifest
@@ -45,6 +46,7 @@ _MODULES = {
         "read_manifest",
     ),
     "derive": ("cek_from_point", "shard_key", "shard_leaf"),
+    "extract": ("extract",),
     "shard_index": ("ShardIndex",),
     "judging": ("Unreadable", "find_unreadable"),
     "limits": ("Limits",),
@@ -73,6 +75,7 @@ __all__ = [
     "cek_from_point",
     "check_index",
     "container_cid",
+    "extract",
     "find_unreadable",
     "find_wrong_key",
     "open_container",

@@ -4,7 +4,7 @@
 import io
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -33,7 +33,6 @@ from truthmark.codec.reading import read_limited
 from truthmark.codec.shard_index import Segment, ShardIndex, check_index_size
 from truthmark.codec.shards import FileShards, Opener, ShardSource
 from truthmark.errors import CodecError, ConfigError, IntegrityError, LimitError, MalformedError
-from truthmark.types import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,22 +270,6 @@ class Container:
             offset += len(part)
         return b"".join(parts)
 
-    def extract(
-        self,
-        target: Path | str,
-        format: Format | None = None,
-        *,
-        processes: int = 1,
-        progress: Progress | None = None,
-        note: Callable[[str], None] | None = None,
-    ) -> Path:
-        """Write everything into the new folder `target`; see `truthmark.codec.extract`."""
-        from truthmark.codec.extract import extract
-
-        return extract(
-            self, Path(target), format, processes=processes, progress=progress, note=note
-        )
-
     @property
     def stream_first(self) -> int:
         """Number of the first shard of the byte stream."""
@@ -384,8 +367,8 @@ class Container:
         if not self.tables:
             raise ConfigError(
                 f"there is no table in it, but {len(self.files)} files such as "
-                f"{self.files[0].path!r}; write them to a folder with extract, or read one with "
-                "read_bytes"
+                f"{self.files[0].path!r}; write them to a folder with "
+                "`truthmark.codec.extract`, or read one with read_bytes"
                 if self.files
                 else "there is nothing in it"
             )

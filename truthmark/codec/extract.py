@@ -42,8 +42,8 @@ _ORIGINALS: Final = {
 
 def extract(
     container: "Container",
-    target: Path,
-    format: "Format | None",
+    target: Path | str,
+    format: "Format | None" = None,
     *,
     processes: int = 1,
     progress: Progress | None = None,
@@ -72,6 +72,7 @@ def extract(
         CodecError: the format that was asked for cannot hold a table, a shard does not check, or
             the disk refuses; nothing is left at `target`.
     """
+    target = Path(target)
     if format not in (None, *_FORMATS):
         raise ConfigError(f"format {format!r}: choose one of {', '.join(_FORMATS)}")
     names = _output_names(container.files, format or "parquet")

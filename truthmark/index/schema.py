@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from truthmark.chain.abi import Event, Parameter, is_dynamic, load_artifact
+from truthmark.chain.abi import Event, is_dynamic, load_artifact
+from truthmark.chain.parameters import Parameter
 from truthmark.config.profile import ChainProfile
 from truthmark.hashing import keccak256
 from truthmark.index.sql import Column, Kind, Table, from_database, to_sqlite

@@ -22,7 +22,7 @@ import httpcore
 from truthmark.chain.http import DeadlineBackend
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence, signer_of
-from truthmark.market.catalogue import ValidatorOffer
+from truthmark.market.entries import ValidatorOffer
 
 PATH = "/alive"
 MAX_URL_BYTES = 128

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from truthmark.errors import CodecError, ConfigError, StorageError
-from truthmark.market.catalogue import Version
+from truthmark.market.entries import Version
 
 RETRY_SECONDS = 600
 """Before a card that was nowhere to be had is looked for again."""

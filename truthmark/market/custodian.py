@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from truthmark.cid import raw_cid
 from truthmark.errors import KeysError
 from truthmark.keys.sealing import MAX_BUNDLE_BYTES
-from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import (
     check_custody,
     draft_delivery,
     receive_share,
     turn_order,
 )
+from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import PurchaseStatus
 

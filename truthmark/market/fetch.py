@@ -9,10 +9,8 @@ from truthmark.errors import (
     IntegrityError,
     LimitError,
 )
-from truthmark.market.catalogue import (
-    Version,
-)
 from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.entries import Version
 from truthmark.types import Progress
 
 if TYPE_CHECKING:

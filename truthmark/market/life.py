@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
-from truthmark.market.catalogue import Catalogue, ValidatorOffer, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import ValidatorOffer, Version
 from truthmark.session import is_devnet
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from truthmark.chain.connection import Block
     from truthmark.chain.contracts import Log
     from truthmark.chain.http import Endpoint
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 MAX_QUESTIONS = 500
@@ -51,7 +51,7 @@ def require_unpaid(session: "Session", version: "Version") -> None:
         )
     }
     known = sorted(indexed | voided.keys())
-    if not can_be_sure(chain):
+    if not can_be_sure(chain.rpc, chain.profile.chain_id):
         if known:
             bought = (
                 f"{version.ref} was bought by this account before, and only one chain endpoint "
@@ -117,7 +117,7 @@ def _ask(session: "Session", known: Sequence[bytes], final: "Block") -> tuple[in
     """Return how many nonces the account has used, and how its purchases stand."""
     calls = [session.chain.market.functions.purchases(purchase_id) for purchase_id in known]
     count, *replies = agreed(
-        session.chain,
+        session.chain.rpc,
         [
             ("eth_getTransactionCount", (session.address, block_param(final.hash))),
             *(call.request(block=final.hash) for call in calls),
@@ -140,7 +140,7 @@ def _elsewhere(session: "Session", version: "Version", final: "Block") -> set[by
     if not others:
         return set()
     count = ("eth_getTransactionCount", (session.address, block_param(final.hash)))
-    if hex_int(agreed(chain, [count])[0]) <= session.journal.mined():
+    if hex_int(agreed(chain.rpc, [count])[0]) <= session.journal.mined():
         return set()
     failure: Exception | None = None
     for endpoint in others:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
-    from truthmark.market.catalogue import Purchase
+    from truthmark.market.entries import Purchase
 
 MAX_BATCH = 20
 """Purchases in one transaction."""

@@ -19,12 +19,7 @@ from truthmark.errors import (
 )
 from truthmark.keys.delivery import purchase_base
 from truthmark.keys.purchase import PurchaseKey, derive_key, new_salt, random_key
-from truthmark.market.catalogue import (
-    Catalogue,
-    Epoch,
-    Purchase,
-    Version,
-)
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.evidence import draft_evidence
 from truthmark.market.drafts.order import (
     content_key,
@@ -32,6 +27,7 @@ from truthmark.market.drafts.order import (
     key_point,
     verified_parts,
 )
+from truthmark.market.entries import Epoch, Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit

@@ -11,17 +11,12 @@ from truthmark.errors import (
     NotForSaleError,
     PriceError,
 )
-from truthmark.market.catalogue import (
-    BUYING_SECONDS,
-    Catalogue,
-    Epoch,
-    EpochState,
-    Version,
-)
+from truthmark.market.catalogue import BUYING_SECONDS, Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.drafts.order import (
     purchase_cost,
 )
+from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import require_open
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
-from truthmark.market.catalogue import Catalogue, Epoch, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest
+from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller

@@ -12,9 +12,10 @@ from truthmark.config.profile import TokenInfo, Windows
 from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
-from truthmark.market.catalogue import Catalogue, Epoch, ValidatorOffer, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
 from truthmark.market.drafts.terms import draft_terms, prove_terms
+from truthmark.market.entries import Epoch, ValidatorOffer, Version
 from truthmark.market.life import find_signs
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress

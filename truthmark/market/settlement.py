@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from truthmark.errors import MarketError
-from truthmark.market.catalogue import Catalogue, Epoch, EpochState, Purchase, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
 from truthmark.market.records import (
     CustodyStatus,

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import CID, raw_cid
 from truthmark.errors import CodecError, ConfigError, StorageError
-from truthmark.market.catalogue import Catalogue, EpochState, Version
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import EpochState, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.storage import LocalStore, MultiStore
 

@@ -24,8 +24,9 @@ from truthmark.errors import (
     StorageError,
 )
 from truthmark.market.cards import Cards
-from truthmark.market.catalogue import Catalogue, Epoch, Version
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
+from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.life import find_signs
 from truthmark.market.names import local_name

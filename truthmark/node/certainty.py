@@ -13,7 +13,7 @@ from truthmark.market.records import PurchaseStatus
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
-    from truthmark.market.catalogue import Purchase
+    from truthmark.market.entries import Purchase
 
 
 def find_paid(

@@ -24,8 +24,9 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import Catalogue, Purchase, ValidatorOffer
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, is_due
+from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable

@@ -16,9 +16,9 @@ from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config.files import write_atomically
 from truthmark.errors import IntegrityError, KeysError
-from truthmark.market.catalogue import Version
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.entries import Version
 from truthmark.types import Progress
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from truthmark.hashing import keccak256
-from truthmark.market.catalogue import Epoch, EpochState, ValidatorOffer, Version
+from truthmark.market.entries import Epoch, EpochState, ValidatorOffer, Version
 from truthmark.market.records import Custody, Terms, VersionStatus, bits
 
 if TYPE_CHECKING:

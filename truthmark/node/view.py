@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import NodeError
-from truthmark.market.catalogue import START, Catalogue, EpochState, Purchase, Version
+from truthmark.market.catalogue import START, Catalogue
 from truthmark.market.custodian import CustodySlot, custody_slots
+from truthmark.market.entries import EpochState, Purchase, Version
 from truthmark.market.records import (
     CustodyStatus,
     PurchaseStatus,

@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
-
-if TYPE_CHECKING:
-    from truthmark.testing.network import Devnet
+from truthmark.session import Session
 
 FEE: Final = "0.1 TUSD"
 """What each asks for a sale."""
@@ -76,11 +74,10 @@ class CustodianProcess:
             time.sleep(0.05)
 
 
-def find_port(net: "Devnet", role: str) -> int:
+def find_port(session: Session) -> int:
     """Return where a role's node may serve blocks: where its offer says, if that is free."""
-    with net.session(role) as session:
-        Catalogue.of(session).sync()
-        offers = Catalogue.of(session).offers(session.address)
+    Catalogue.of(session).sync()
+    offers = Catalogue.of(session).offers(session.address)
     before = urlsplit(offers[0].url).port if offers and offers[0].url else None
     for port in (before, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -91,12 +88,11 @@ def find_port(net: "Devnet", role: str) -> int:
     raise ConfigError("no port is free on this machine; end some programs")
 
 
-def register_custodian(net: "Devnet", role: str, url: str = "") -> None:
+def register_custodian(session: Session, url: str = "") -> None:
     """Let a role stake and publish an offer in the network's test dollar, unless it has.
 
     Args:
-        net: The network.
-        role: A custodian's.
+        session: A custodian's.
         url: Where its node will answer.
 
     Raises:
@@ -104,42 +100,40 @@ def register_custodian(net: "Devnet", role: str, url: str = "") -> None:
     """
     from truthmark.market.validator import ValidatorOwner
 
-    with net.session(role) as session:
-        token, fee = session.profile.parse_amount(FEE)
-        owner = ValidatorOwner(session)
-        if not session.chain.staking.functions.is_actor(session.address, session.address).call():
-            owner.register()
-            owner.stake(_TICKETS)
-        Catalogue.of(session).sync()
-        if any(offer.url == url for offer in Catalogue.of(session).offers(session.address)):
-            return
-        lock = session.profile.parse_amount("100 TMK")[1]
-        owner.publish_offer(
-            {token.address: (fee, 0)},
-            max_bytes=1 << 34,
-            max_period_seconds=400 * 86_400,
-            min_delivery_seconds=10,
-            min_inspection_seconds=10,
-            max_lock=lock,
-            url=url,
-        )
+    token, fee = session.profile.parse_amount(FEE)
+    owner = ValidatorOwner(session)
+    if not session.chain.staking.functions.is_actor(session.address, session.address).call():
+        owner.register()
+        owner.stake(_TICKETS)
+    Catalogue.of(session).sync()
+    if any(offer.url == url for offer in Catalogue.of(session).offers(session.address)):
+        return
+    lock = session.profile.parse_amount("100 TMK")[1]
+    owner.publish_offer(
+        {token.address: (fee, 0)},
+        max_bytes=1 << 34,
+        max_period_seconds=400 * 86_400,
+        min_delivery_seconds=10,
+        min_inspection_seconds=10,
+        max_lock=lock,
+        url=url,
+    )
 
 
 def start_custodian(
-    net: "Devnet", role: str, *, port: int, storage: Sequence[str] = ()
+    role: str, home: Path, *, port: int, storage: Sequence[str] = ()
 ) -> CustodianProcess:
     """Start a role's node and return once it is up.
 
     Args:
-        net: The network.
-        role: Registered before.
+        role: Of the devnet, registered before.
+        home: Its home folder.
         port: Where it serves blocks.
         storage: What its node keeps blocks in and reads from, instead of the home's settings.
 
     Raises:
         ConfigError: It did not start.
     """
-    home = net.home(role)
     log = home / "node.log"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
     environment["TRUTHMARK_HOME"] = str(home)

@@ -32,7 +32,7 @@ from truthmark.testing.custodians import (
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.market.catalogue import Version
+    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 ROLES = (
@@ -218,10 +218,11 @@ class Devnet:
         if not 0 <= count <= len(roles):
             raise ConfigError(f"a devnet has 0 to {len(roles)} custodians, not {count}")
         for role in roles[:count]:
-            port = find_port(self, role)
-            register_custodian(self, role, f"http://127.0.0.1:{port}")
+            with self.session(role) as session:
+                port = find_port(session)
+                register_custodian(session, f"http://127.0.0.1:{port}")
             own = (f"local:{self.home(role) / 'store'}", *storage) if storage else ()
-            self.custodians.append(start_custodian(self, role, port=port, storage=own))
+            self.custodians.append(start_custodian(role, self.home(role), port=port, storage=own))
             self._save()
         if count and not detach:
             atexit.register(self.stop_custodians)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.utils.token_chain import compile_vyper
-from truthmark.chain.abi import Artifact, Parameter, decode_values, encode_values, load_artifact
+from truthmark.chain.abi import Artifact, decode_values, encode_values, load_artifact
 from truthmark.chain.abi_decoding import decode
+from truthmark.chain.parameters import Parameter
 from truthmark.errors import ConfigError, MalformedReplyError
 from truthmark.types import Point
 

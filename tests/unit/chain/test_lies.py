@@ -126,9 +126,9 @@ def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
     chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = connect_chain(replace(chain.profile, rpc=(lying_endpoint.url,)))
-    assert can_be_sure(alone)
+    assert can_be_sure(alone.rpc, alone.profile.chain_id)
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
-    assert not can_be_sure(alone)
+    assert not can_be_sure(alone.rpc, alone.profile.chain_id)
     lying_endpoint.lies["eth_getTransactionReceipt"] = lambda *_: None
     lying_endpoint.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
     with pytest.raises(ConfigError, match=r"only one chain endpoint says so; add another with"):
@@ -182,4 +182,4 @@ def test_agreed__same_place_named_twice__is_one_voice(chain: Chain) -> None:
     url = chain.profile.rpc[0]
     twice = connect_chain(replace(chain.profile, rpc=(url, url + "/")))
     assert twice.rpc.others() == []
-    assert agreed(twice, [("eth_chainId", ())]) == ["0x7a69"]
+    assert agreed(twice.rpc, [("eth_chainId", ())]) == ["0x7a69"]

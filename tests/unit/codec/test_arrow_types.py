@@ -14,7 +14,7 @@ import pytest
 
 from tests.utils import arrow_cases
 from tests.utils.containers import Draft, pack
-from truthmark.codec import Container, decoder, open_container
+from truthmark.codec import Container, decoder, extract, open_container
 from truthmark.errors import CodecError, MalformedError
 
 OPAQUE = {
@@ -99,7 +99,7 @@ def test_open__stranger_claims_an_extension_type__shows_no_foreign_memory(
     table = claiming(kind, rows)
     with opened(table, tmp_path / "packed") as container:
         assert container.to_table()["score"].equals(table["score"])
-        container.extract(tmp_path / "out", "arrow")
+        extract(container, tmp_path / "out", "arrow")
     with pa.ipc.open_file(tmp_path / "out" / "data.arrow") as file:
         again = file.read_all()
     assert again["score"].equals(table["score"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.unit.codec.test_csv_quotes import SWALLOWING
 from tests.utils.containers import pack
-from truthmark.codec import open_container
+from truthmark.codec import extract, open_container
 from truthmark.codec import tables as reading
 from truthmark.codec.extract import _writer
 from truthmark.errors import CodecError
@@ -268,5 +268,5 @@ def test_pack__csv_extracted_as_original__is_the_same_text(tmp_path: Path) -> No
     (tmp_path / "x.csv").write_text(content)
     _, cek = pack(tmp_path / "x.csv", tmp_path / "packed")
     with open_container(tmp_path / "packed", cek=cek) as container:
-        container.extract(tmp_path / "out", "original")
+        extract(container, tmp_path / "out", "original")
     assert (tmp_path / "out" / "x.csv").read_text() == content

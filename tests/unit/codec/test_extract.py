@@ -14,14 +14,14 @@ import pytest
 
 from tests.unit.codec.test_round_trips import TABLE, image_folder, many_types, write_csv
 from tests.utils.containers import pack
-from truthmark.codec import open_container
+from truthmark.codec import extract, open_container
 from truthmark.errors import CodecError, ConfigError
 
 
 def extracted(source: Any, folder: Path, format: Any = "parquet", **options: Any) -> Path:
     _, cek = pack(source, folder / "packed", **options)
     with open_container(folder / "packed", cek=cek) as container:
-        return container.extract(folder / "out", format)
+        return extract(container, folder / "out", format)
 
 
 def test_extract__parquet__is_read_by_everybody(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_extract__original_json_lines__has_the_numbers_that_were_packed(tmp_path
     (tmp_path / "x.jsonl").write_text("".join(f'{{"x":{value},"n":[1]}}\n' for value in values))
     _, cek = pack(tmp_path / "x.jsonl", tmp_path / "packed")
     with open_container(tmp_path / "packed", cek=cek) as container:
-        container.extract(tmp_path / "out", "original")
+        extract(container, tmp_path / "out", "original")
     lines = (tmp_path / "out" / "x.jsonl").read_text().splitlines()
     said = [json.loads(line, parse_float=Decimal, parse_int=Decimal)["x"] for line in lines]
     assert said == [None if value == "null" else Decimal(value) for value in values]
@@ -188,8 +188,11 @@ def test_extract__progress__ends_at_its_total(processes: int, tmp_path: Path) ->
     _, cek = pack(image_folder(tmp_path / "in"), tmp_path / "packed")
     seen: list[tuple[int, int]] = []
     with open_container(tmp_path / "packed", cek=cek) as container:
-        container.extract(
-            tmp_path / "out", processes=processes, progress=lambda *step: seen.append(step)
+        extract(
+            container,
+            tmp_path / "out",
+            processes=processes,
+            progress=lambda *step: seen.append(step),
         )
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

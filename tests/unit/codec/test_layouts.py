@@ -14,7 +14,7 @@ import pyarrow.dataset
 import pytest
 
 from tests.utils.containers import pack
-from truthmark.codec import open_container
+from truthmark.codec import extract, open_container
 
 Content = Mapping[str, Any]
 
@@ -192,7 +192,7 @@ def opened(source: Any, folder: Path, format: Any = "parquet", **options: Any) -
     _, cek = pack(source, folder / "packed", **options)
     with open_container(folder / "packed", cek=cek) as container:
         # The same name: `datasets` calls what it caches after it.
-        return container.extract(folder / "out" / "folder", format)
+        return extract(container, folder / "out" / "folder", format)
 
 
 def outcome(read: Callable[[Path], Any], folder: Path) -> Any:
@@ -376,7 +376,7 @@ def test_pack__tables_that_others_describe__stay_the_files_they_are(
     assert any("packed as files" in note for note in packed.notes)
     with open_container(tmp_path / "packed", cek=cek) as container:
         assert not container.tables
-        out = container.extract(tmp_path / "out")
+        out = extract(container, tmp_path / "out")
     for path in KEPT[name]:
         assert (out / path).read_bytes() == (source / path).read_bytes()
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.utils import arrow_cases
 from tests.utils.containers import pack
-from truthmark.codec import CardPolicy, open_container
+from truthmark.codec import CardPolicy, extract, open_container
 from truthmark.codec.parquet import CannotHoldError, parquet_problem, write_parquet
 from truthmark.errors import CodecError
 
@@ -41,7 +41,7 @@ def extracted(source: Any, folder: Path, format: Any = None) -> tuple[Path, list
     _, cek = pack(source, folder / "packed")
     notes: list[str] = []
     with open_container(folder / "packed", cek=cek) as container:
-        container.extract(folder / "out", format, note=notes.append)
+        extract(container, folder / "out", format, note=notes.append)
     return folder / "out", notes
 
 
@@ -114,7 +114,7 @@ def test_extract__nobody_listens__is_a_warning(tmp_path: Path) -> None:
         open_container(tmp_path / "packed", cek=cek) as container,
         pytest.warns(UserWarning, match="data.arrow: is in Arrow"),
     ):
-        container.extract(tmp_path / "out")
+        extract(container, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

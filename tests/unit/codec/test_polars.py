@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.utils.containers import pack, reopened
+from truthmark.codec import extract
 from truthmark.errors import CodecError, ConfigError
 
 FRAME = pl.DataFrame(
@@ -36,7 +37,7 @@ def test_pack__polars__comes_back_equal(tmp_path: Path) -> None:
         back = pl.from_arrow(container.to_table())
         assert isinstance(back, pl.DataFrame)
         assert back.cast(FRAME.schema).equals(FRAME)  # type: ignore[arg-type]
-        folder = container.extract(tmp_path / "out", format="parquet")
+        folder = extract(container, tmp_path / "out", format="parquet")
     assert pl.read_parquet(folder / "data.parquet").to_dicts() == FRAME.to_dicts()
 
 

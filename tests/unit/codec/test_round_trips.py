@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 from tests.utils.containers import P, S, pack, reopened
-from truthmark.codec import CardPolicy, open_container, packer
+from truthmark.codec import CardPolicy, extract, open_container, packer
 from truthmark.codec import estimate as estimating
 from truthmark.codec import tables as reading
 from truthmark.errors import CodecError, ConfigError, LimitError, MalformedError
@@ -207,7 +207,7 @@ def test_pack__bytes_around_shard_boundaries__come_back(size: int, tmp_path: Pat
     with reopened(tmp_path / "x", tmp_path, shard_size=S) as container:
         assert container.read_bytes("x") == data
         assert container.manifest.count == 1 + -(-size // P)
-        container.extract(tmp_path / "out")
+        extract(container, tmp_path / "out")
     assert (tmp_path / "out" / "x").read_bytes() == data
 
 
@@ -226,7 +226,7 @@ def test_pack__many_files__come_back(
     for i, size in enumerate(sizes):
         (folder / "in" / f"{i}").write_bytes(bytes([i + 1]) * size)
     with reopened(folder / "in", folder, shard_size=S, processes=processes) as container:
-        container.extract(folder / "out", processes=processes)
+        extract(container, folder / "out", processes=processes)
         for i, size in enumerate(sizes):
             assert (folder / "out" / f"{i}").read_bytes() == bytes([i + 1]) * size
             assert container.read_bytes(f"{i}", 1, size - 1) == bytes([i + 1]) * max(size - 2, 0)
@@ -279,7 +279,7 @@ def test_pack__every_arrow_type__reads_back_equal(tmp_path: Path) -> None:
         assert got.schema.equals(table.schema, check_metadata=True)
         assert got.drop_columns("nan").equals(table.drop_columns("nan"))
         assert np.isnan(got["nan"].to_numpy()).all()
-        container.extract(tmp_path / "arrow", "arrow")
+        extract(container, tmp_path / "arrow", "arrow")
         with pa.ipc.open_file(tmp_path / "arrow" / "data.arrow") as file:
             assert file.read_all().schema.equals(table.schema, check_metadata=True)
 

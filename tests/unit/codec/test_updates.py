@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.utils.containers import P, S, pack
-from truthmark.codec import Previous, find_wrong_key, open_container, verify
+from truthmark.codec import Previous, extract, find_wrong_key, open_container, verify
 from truthmark.codec.derive import NO_WRAP
 from truthmark.errors import ConfigError, WrongKeyError
 
@@ -153,7 +153,7 @@ def test_pack__file_added__keeps_the_old_stream_in_front(tmp_path: Path) -> None
     with open_container(tmp_path / "v2", cek=cek) as new:
         assert {name: new.read_bytes(name) for name in more} == more
         assert new.file("aa").offset == 4 * P
-        new.extract(tmp_path / "out")
+        extract(new, tmp_path / "out")
     assert {name: (tmp_path / "out" / name).read_bytes() for name in more} == more
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-from truthmark.chain.abi import Event, Parameter
+from truthmark.chain.abi import Event
+from truthmark.chain.parameters import Parameter
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import MalformedReplyError
 from truthmark.hashing import keccak256

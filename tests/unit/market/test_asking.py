@@ -16,8 +16,8 @@ import pytest
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence
 from truthmark.market.asking import PATH, ask_all, check_address, is_public, is_there, read_small
-from truthmark.market.catalogue import ValidatorOffer
 from truthmark.market.drafts.custody import Validator
+from truthmark.market.entries import ValidatorOffer
 from truthmark.node.presence import ANSWERS_PER_SECOND, Presence
 from truthmark.node.status import Health
 from truthmark.session import Signer

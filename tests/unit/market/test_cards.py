@@ -13,7 +13,7 @@ from tests.utils.offline_market import OfflineMarket
 from truthmark.errors import BlockNotFoundError, ConfigError, MalformedError
 from truthmark.market import cards as cards_module
 from truthmark.market.cards import Cards
-from truthmark.market.catalogue import Version
+from truthmark.market.entries import Version
 
 LATER = 3_600.0
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.utils.drafts import Place, draft_listing, draft_purchase
 from tests.utils.offline_market import DOLLAR, address
-from truthmark.market.catalogue import Epoch, EpochState, Purchase
 from truthmark.market.custodian import CustodySlot, custody_slots, is_due
 from truthmark.market.drafts.delivery import turn_order
+from truthmark.market.entries import Epoch, EpochState, Purchase
 from truthmark.market.planned_call import batch_key, named_purchases, short_id
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.utils.offline_market import BIRTH, OfflineMarket, address, kept, make_custody
-from truthmark.market.catalogue import ValidatorOffer
 from truthmark.market.drafts.custody import Validator
+from truthmark.market.entries import ValidatorOffer
 from truthmark.market.life import (
     RECENT_SECONDS,
     Signs,

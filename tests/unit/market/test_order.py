@@ -37,7 +37,6 @@ from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, Proo
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, multiply, negate
 from truthmark.keys.purchase import PurchaseKey
-from truthmark.market.catalogue import Version
 from truthmark.market.drafts.evidence import draft_evidence, show_unreadable
 from truthmark.market.drafts.order import (
     Delivered,
@@ -46,6 +45,7 @@ from truthmark.market.drafts.order import (
     purchase_cost,
     verified_parts,
 )
+from truthmark.market.entries import Version
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import VersionStatus, parts_hash
 from truthmark.types import Point
@@ -256,7 +256,9 @@ def test_show_unreadable__shard_of_random_bytes__is_checked_by_anybody() -> None
     version = Version(7, 2, terms, terms.terms_id, 0, VersionStatus.OPEN, 0)
     key = fresh_key(forged.cek, 1)
     found = Unreadable("shard 1: does not open", 1, key)
-    told = json.loads(json.dumps(show_unreadable(version, MARKET, 5, forged.index, found)))
+    told = json.loads(
+        json.dumps(show_unreadable(version.ref, version.terms, MARKET, 5, forged.index, found))
+    )
 
     def raw(name: str) -> bytes:
         return bytes.fromhex(told[name][2:])

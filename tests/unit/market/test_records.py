@@ -9,7 +9,8 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truthmark.chain.abi import Parameter, load_artifact
+from truthmark.chain.abi import load_artifact
+from truthmark.chain.parameters import Parameter
 from truthmark.config.units import to_checksum_address
 from truthmark.hashing import keccak256
 from truthmark.market.records import (

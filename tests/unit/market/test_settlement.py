@@ -10,8 +10,8 @@ import pytest
 from tests.utils import drafts
 from tests.utils.drafts import Listing
 from tests.utils.market import World, deployed_world, world
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, Version
 from truthmark.market.drafts.order import Delivered
+from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 from truthmark.market.settlement import inspected, overdue, releasable
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.utils.drafts import Listing
 from tests.utils.market import World, deployed_world, world
-from truthmark.market.catalogue import Epoch, EpochState, Version
+from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import CustodyStatus, VersionStatus
 from truthmark.market.settlement import releasable
 from truthmark.node.policy import Policy, wants_extension

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from truthmark.keys.curve import multiply
-from truthmark.market.catalogue import Epoch, EpochState, Purchase, ValidatorOffer, Version
 from truthmark.market.custodian import CustodySlot, is_due
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.drafts.order import Delivered
+from truthmark.market.entries import Epoch, EpochState, Purchase, ValidatorOffer, Version
 from truthmark.market.records import (
     ZERO_ADDRESS,
     Custody,

@@ -11,7 +11,6 @@ from typing import Any
 from truthmark.cid import raw_cid
 from truthmark.codec import ShardIndex, Unreadable, WrongKey
 from truthmark.keys.delivery import derive_key
-from truthmark.market.catalogue import Version
 from truthmark.market.records import Terms
 from truthmark.types import Point
 
@@ -55,14 +54,15 @@ def draft_evidence(
 
 
 def show_unreadable(
-    version: Version, market: str, chain_id: int, index: ShardIndex, found: Unreadable
+    ref: str, terms: Terms, market: str, chain_id: int, index: ShardIndex, found: Unreadable
 ) -> dict[str, Any]:
     """Write down what shows everybody that a shard does not open with the committed key.
 
     It contains the key of that one shard, which opens nothing and gives away no other.
 
     Args:
-        version: What was bought.
+        ref: Name of the version that was bought.
+        terms: The version's.
         market: The market's address.
         chain_id: Its chain.
         index: The version's.
@@ -72,12 +72,12 @@ def show_unreadable(
         A JSON object, with the steps by which it is checked.
     """
     assert found.shard is not None and found.key is not None
-    i, terms = found.shard, version.terms
+    i = found.shard
     return {
         "chain_id": chain_id,
         "market": market,
-        "dataset": version.ref,
-        "terms_id": f"0x{version.terms_id.hex()}",
+        "dataset": ref,
+        "terms_id": f"0x{terms.terms_id.hex()}",
         "seller": terms.seller,
         "root": f"0x{terms.root.hex()}",
         "shards": terms.shard_count,
