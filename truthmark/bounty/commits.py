@@ -115,7 +115,8 @@ class Commits:
         if worker not in self._places:
             raise BountyError(f"worker {worker} committed nothing")
         call, row = self._places[worker]
-        chunk = row // CHUNK
-        return CommitsChunk(
-            call, self.heads(call), chunk, row % CHUNK, chunks_of(self.calls[call])[chunk]
-        )
+        return self.chunk(call, row // CHUNK, row % CHUNK)
+
+    def chunk(self, call: int, chunk: int, row: int = 0) -> CommitsChunk:
+        """Return a chunk of a call, with one of its rows named."""
+        return CommitsChunk(call, self.heads(call), chunk, row, chunks_of(self.calls[call])[chunk])

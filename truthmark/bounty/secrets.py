@@ -13,7 +13,7 @@ from typing import Final
 
 from truthmark.bounty.reference import BountyRef
 from truthmark.errors import BountyError
-from truthmark.keys.abi_hash import address_bytes, hash_words, tag, word
+from truthmark.keys.abi_hash import hash_words, tag, word
 from truthmark.keys.curve import N, is_valid, multiply
 from truthmark.keys.vault import Vault
 from truthmark.types import Point
@@ -104,11 +104,6 @@ def find_secrets(vault: Vault, key: Point) -> RequesterSecrets:
     if found.key != key:
         raise BountyError("the vault's bounty secret does not give its key; restore a backup")
     return found
-
-
-def signing_record(ref: BountyRef) -> str:
-    """Return the vault's name for what was signed for a bounty."""
-    return f"{ref.chain_id}-{address_bytes(ref.board).hex()}-{ref.bounty_id}"
 
 
 def _name(key: Point) -> str:

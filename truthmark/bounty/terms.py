@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
@@ -44,6 +44,19 @@ _MONEY: Final = (
     "post_worker_fee",
     "post_seat_fee",
 )
+
+
+class Deadlines(NamedTuple):
+    """Until when, chain time; each is the last second in time."""
+
+    label: int
+    """the relay posts commits"""
+    commit: int
+    """workers override"""
+    post: int
+    """sealed labels are posted, which begins after `commit`"""
+    score: int
+    """the requester scores, which begins after `post`"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +168,17 @@ class Terms:
         return self.seats * (seat + seat * self.fee_bps // BPS + self.post_seat_fee) + workers * (
             self.relay_fee + self.tip + self.post_call_fee + self.post_worker_fee
         )
+
+    def deadlines(self, mark: int) -> Deadlines:
+        """Return the deadlines of a bounty whose seed was fixed at `mark`, chain time."""
+        label = mark + self.label_seconds
+        commit = label + self.grace_seconds
+        post = commit + self.release_seconds
+        return Deadlines(label, commit, post, post + self.score_seconds)
+
+    def post_fee(self, seats: int) -> int:
+        """Return what posting one worker's sealed labels alone brings."""
+        return self.post_call_fee + self.post_worker_fee + seats * self.post_seat_fee
 
     def to_struct(self) -> dict[str, int | bytes]:
         """Return the fields as the contracts take them: accounts as numbers.
