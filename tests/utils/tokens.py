@@ -8,12 +8,9 @@ that moves value go through this one table.
 
 import enum
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import boa
-
-from tests.utils.contracts import CONTRACTS
+from tests.utils.compiled import deployer
 
 
 class Mode(enum.IntFlag):
@@ -89,19 +86,6 @@ KINDS = (
 
 
 WELL_BEHAVED = Mode(0)
-
-
-@lru_cache
-def deployer(name: str) -> Any:
-    """Compile a contract once a session.
-
-    Args:
-        name: Its path under contracts/ without the ending, for example `test/TestToken`.
-
-    Returns:
-        A titanoboa deployer: `.deploy(...)` and `.at(address)`.
-    """
-    return boa.load_partial(str(CONTRACTS / f"{name}.vy"))
 
 
 def deploy_test_token(name: str = "Test Dollar", symbol: str = "TUSD", decimals: int = 6) -> Any:

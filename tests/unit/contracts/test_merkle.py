@@ -2,7 +2,6 @@
 """`contracts/modules/merkle.vy` against `truthmark.codec.tree`, and against its own definition."""
 
 import hashlib
-from pathlib import Path
 from random import Random
 
 import boa
@@ -10,9 +9,8 @@ import pytest
 from boa.contracts.vyper.vyper_contract import VyperContract
 from eth_utils import keccak
 
+from tests.utils.compiled import deployer
 from truthmark.codec.tree import Tree, verify
-
-CONTRACTS = Path(__file__).parents[3] / "contracts"
 
 CASES = pytest.mark.parametrize(
     "count",
@@ -22,7 +20,7 @@ CASES = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def harness() -> VyperContract:
-    return boa.load(str(CONTRACTS / "test" / "MerkleHarness.vy"))
+    return deployer("test/MerkleHarness").deploy()
 
 
 def node(left: bytes, right: bytes) -> bytes:

@@ -2,13 +2,13 @@
 """`contracts/modules/secp256k1.vy` against `truthmark.keys`, case by case, and what it refuses."""
 
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import boa
 import pytest
 from boa.contracts.vyper.vyper_contract import VyperContract
 
+from tests.utils.compiled import deployer
 from tests.utils.forgery import (
     MARKET,
     forge_with_free_witness,
@@ -30,8 +30,6 @@ from truthmark.keys.proofs import (
     prove_knowledge,
 )
 from truthmark.types import Point
-
-CONTRACTS = Path(__file__).parents[3] / "contracts"
 
 # How many random cases; the long campaign has twenty times as many.
 CASES = pytest.mark.parametrize(
@@ -71,7 +69,7 @@ VECTORS = [
 
 @pytest.fixture(scope="module")
 def harness() -> VyperContract:
-    return boa.load(str(CONTRACTS / "test" / "CurveHarness.vy"))
+    return deployer("test/CurveHarness").deploy()
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key point from deliveries, and the witnesses that the dispute's contract follows."""
 
-from pathlib import Path
-
-import boa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.utils.compiled import deployer
 from truthmark.errors import KeysError
 from truthmark.keys import curve, sharing
 from truthmark.keys.curve import INFINITY, G, N
 from truthmark.keys.delivery import combine_key, derive_key, purchase_base
 from truthmark.keys.proofs import DeliveryStatement, complete_proof, prove_delivery
 from truthmark.types import Point
-
-CONTRACTS = Path(__file__).parents[3] / "contracts"
 
 RECORDS = [(t, n) for n in range(1, 17) for t in range(1, (n + 1) // 2 + 1)]
 scalars = st.integers(1, N - 1)
@@ -100,7 +96,7 @@ def test_purchase_base__degenerate_buyer_key__is_refused():
 
 @pytest.fixture(scope="module")
 def harness():
-    return boa.load(str(CONTRACTS / "test" / "CurveHarness.vy"))
+    return deployer("test/CurveHarness").deploy()
 
 
 def follow(harness, derivation, dataset_key: Point, base: Point) -> Point:

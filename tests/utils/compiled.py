@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contracts for titanoboa, compiled once for all processes that run the same sources.
+
+titanoboa's own cache analyses a contract and all its modules at every load, to find out whether
+they have changed, and has each process that finds nothing compile for itself.
+"""
+
+import fcntl
+import gc
+import hashlib
+import pickle
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boa
+from boa.contracts.vyper.vyper_contract import VyperDeployer
+
+from tests.utils.contracts import CONTRACTS
+
+ROOT = CONTRACTS.parent
+FOLDER = ROOT / "build" / "compiled"
+
+
+@cache
+def deployer(name: str) -> Any:
+    """Compile a contract, unless somebody has.
+
+    Args:
+        name: Its path under contracts/ without the ending, for example `test/TestToken`.
+
+    Returns:
+        A titanoboa deployer: `.deploy(...)` and `.at(address)`.
+    """
+    source = str(CONTRACTS / f"{name}.vy")
+    path = _folder() / f"{name.replace('/', '-')}.pickle"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            found = boa.load_partial(source)
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_bytes(pickle.dumps(found.compiler_data))
+            unfinished.rename(path)
+            return found
+    # Millions of objects, none of them garbage: not to be searched while they come, nor ever again.
+    gc.disable()
+    try:
+        data = pickle.loads(path.read_bytes())
+    finally:
+        gc.enable()
+    gc.freeze()
+    return VyperDeployer(data, filename=source)
+
+
+@cache
+def _folder() -> Path:
+    """Return the folder of these very sources and tools; those of others are removed."""
+    digest = hashlib.sha256(sys.version.encode() + (ROOT / "requirements.lock").read_bytes())
+    for path in sorted(CONTRACTS.rglob("*.vy*")):
+        text = path.read_bytes()
+        digest.update(f"{path} {len(text)}\0".encode() + text)
+    folder = FOLDER / digest.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in FOLDER.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
