@@ -111,6 +111,9 @@ def verify(
     if record.score is not None and not problems:
         known = Knowledge(opened)
         problems += [f"the score lies: {lie.says}" for lie in find_lies(record, known)]
+        is_half, status = record.score.is_half, record.status
+        if status in (Status.SETTLED, Status.HALF) and is_half != (status is Status.HALF):
+            problems.append(f"the bounty is said to be {status.name}; its gold says otherwise")
     warnings = [*_warnings(result, opened)]
     paid: list[Payment] = []
     if record.status.has_ended and not problems:
@@ -219,6 +222,8 @@ def _record_problems(record: Record, anchors: Anchors | None) -> Iterator[str]:
 
 def _gold_problems(result: Result) -> Iterator[str]:
     terms, score = result.record.terms, result.record.score
+    if score is not None and len(score.lines) != len(result.record.roster):
+        yield "the score has not one line for each row of the roster"
     if terms.is_team:
         return
     gold = result.known_gold()
@@ -231,8 +236,6 @@ def _gold_problems(result: Result) -> Iterator[str]:
         gold.require_sound(items=terms.items, classes=terms.classes)
     except BountyError as error:
         yield f"the gold is malformed: {error}"
-    if score is not None and len(score.lines) != len(result.record.roster):
-        yield "the score has not one line for each row of the roster"
 
 
 def _warnings(result: Result, opened: dict[int, OpenedRun]) -> Iterator[str]:

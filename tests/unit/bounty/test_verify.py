@@ -139,6 +139,7 @@ def tampered(result: Result) -> dict[str, tuple[Result, str]]:
             replace(result, record=replace(record, score=replace(score, lines=score.lines[:-1]))),
             "not one line",
         ),
+        "half": (replace(result, record=replace(record, status=Status.HALF)), "says otherwise"),
         "seed": (replace(result, record=replace(record, seed=b"\1" * 32)), "seed"),
         "status": (replace(result, record=replace(record, status=Status.FLAT)), "status"),
         "terms": (
@@ -272,3 +273,27 @@ def test_from_json__what_is_no_result__is_refused(spoil: Callable[[Any], Any]) -
         Result.from_json(json.dumps(value).encode())
     with pytest.raises(BountyError):
         Result.from_json(b"\xff")
+
+
+def test_verify__doubled_signer_and_malformed_gold__are_told() -> None:
+    _, result = finished(random.Random(4), Status.FLAT)
+    record, gold = result.record, result.gold
+    assert gold is not None
+    doubled = "0x" + "77" * 20
+    rows = [row if row.is_gap else replace(row, signer=doubled) for row in record.roster.rows]
+    found = verify(replace(result, record=replace(record, roster=Roster([rows]))))
+    assert any("more than once" in warning for warning in found.warnings)
+    one = Gold(gold.items, np.zeros_like(gold.answers))
+    terms = replace(record.terms, gold_commitment=one.commitment(b"\5" * 32))
+    found = verify(replace(result, record=replace(record, terms=terms), gold=one))
+    assert any("malformed" in problem for problem in found.problems)
+    short = Roster([[replace(row, payee="0x" + "00" * 20) for row in record.roster.rows]])
+    found = verify(replace(result, record=replace(record, roster=short)))
+    assert any("pay nobody" in problem for problem in found.problems)
+    # Labels of somebody who committed nothing.
+    stray = next(w for w in range(len(record.roster)) if not record.committed[w])
+    run = next(iter(result.runs.values()))
+    found = verify(replace(result, runs={**result.runs, stray: run}, shared=result.shared))
+    assert any("not those committed" in problem for problem in found.problems)
+    # A posting relay may bring nothing, and a posted bounty no runs.
+    assert verify(replace(result, runs={}, shared={})).labels is None
