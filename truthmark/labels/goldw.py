@@ -135,7 +135,7 @@ def goldw(
     return Weighted(labels, top - second, sums, weights)
 
 
-def worker_weights(votes: Votes, gold: Ints, has_gold: Mask) -> Ints:
+def worker_weights(votes: Votes, gold: AnyInts, has_gold: Mask) -> Ints:
     """Return the weight of each worker, in thousandths of a nat.
 
     Args:
@@ -148,7 +148,7 @@ def worker_weights(votes: Votes, gold: Ints, has_gold: Mask) -> Ints:
     compared = ~has_gold[votes.items] & (votes.labels < votes.n_classes)
     weights = by_gold
     for _ in range(_PASSES):
-        agrees, is_said = _others(votes, weights)
+        agrees, is_said = others_agree(votes, weights)
         by_agreement, count = _weights(votes, compared & is_said, agrees)
         weights = np.where(count >= _LEAST_COMPARED, np.minimum(by_gold, by_agreement), by_gold)
     return weights
@@ -171,7 +171,7 @@ def _sum_weights(votes: Votes, weights: Ints) -> Ints:
     return sums
 
 
-def _others(votes: Votes, weights: Ints) -> tuple[Mask, Mask]:
+def others_agree(votes: Votes, weights: Ints) -> tuple[Mask, Mask]:
     """Tell of each answer whether the others' heaviest class is the same, and if they have one.
 
     Taking an answer away lowers its own class alone. So the heaviest class stays where it was,
