@@ -71,6 +71,7 @@ TOPICS: dict[str, dict[str, tuple[str, str]]] = {
         "stake": ("node", "stake"),
         "node": ("node", "node"),
     },
+    "Label": {"labels": ("labels", "labels")},
     "Try and look into": {
         "devnet": ("devnet", "devnet"),
         "index": ("indexing", "index"),

@@ -56,7 +56,8 @@ def _apart(totals: Floats, level: str) -> Floats:
     if level == "nominal":
         return np.ones((len(totals),) * 2) - np.eye(len(totals))
     middle = np.cumsum(totals) - totals / 2
-    return np.square(np.subtract.outer(middle, middle), dtype=np.float64)
+    apart: Floats = np.square(np.subtract.outer(middle, middle), dtype=np.float64)
+    return apart
 
 
 def _require_order(labels: "pd.Series[Any]") -> None:

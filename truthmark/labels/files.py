@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers, gold and predictions in CSV files. Ids and labels are text, and stay as they are."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from truthmark.errors import MalformedError
+
+Duplicates = Literal["refuse", "all", "first", "last"]
+
+_TASK = ("task", "item")
+_TRUTH = ("label", "truth")
+
+
+def read_answers(
+    path: Path | str,
+    *,
+    duplicates: Duplicates = "refuse",
+    classes: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read answers: columns `task` (or `item`), `worker`, `label`, and others that do not matter.
+
+    Args:
+        path: A CSV file with a header, in UTF-8.
+        duplicates: What becomes of somebody's second answer to a task: `refuse` the file, let
+            `all` count, or the `first` or the `last` alone.
+        classes: All classes in their order; those in the file, sorted, unless given.
+
+    Raises:
+        MalformedError: The file is no such table, a value is missing or no class, or somebody
+            answered a task twice.
+    """
+    frame = _read(path, (_TASK, ("worker",), ("label",)))
+    task = frame.columns[0]
+    twice = frame.duplicated([task, "worker"])
+    if twice.any() and duplicates == "refuse":
+        line = frame.index[int(twice.to_numpy().nonzero()[0][0])]
+        raise MalformedError(
+            f"{path}: {frame['worker'][line]!r} answered {frame[task][line]!r} twice (line {line}; "
+            f"{int(twice.sum())} such rows); say by --duplicates which count"
+        )
+    if duplicates in ("first", "last"):
+        frame = frame.drop_duplicates([task, "worker"], keep=duplicates)
+    if classes is not None:
+        known = frame["label"].isin(classes)
+        if not known.all():
+            line = frame.index[int((~known).to_numpy().nonzero()[0][0])]
+            raise MalformedError(
+                f"{path}: line {line} says {frame['label'][line]!r}, which is none of the classes"
+            )
+        frame["label"] = pd.Categorical(frame["label"], categories=list(classes))
+    return frame.reset_index(drop=True)
+
+
+def read_gold(path: Path | str) -> "pd.Series[Any]":
+    """Read gold: columns `task` (or `item`) and `label` (or `truth`).
+
+    Raises:
+        MalformedError: The file is no such table, a value is missing, or a task is there twice.
+    """
+    frame = _read(path, (_TASK, _TRUTH))
+    task, label = frame.columns
+    twice = frame.duplicated(task)
+    if twice.any():
+        line = frame.index[int(twice.to_numpy().nonzero()[0][0])]
+        raise MalformedError(f"{path}: line {line} names {frame[task][line]!r} again; leave it out")
+    return frame.set_index(task)[label]
+
+
+def read_predictions(path: Path | str) -> pd.DataFrame:
+    """Read a model's predictions: a column `task` (or `item`), and one for each class.
+
+    Raises:
+        MalformedError: The file is no such table, or a value is no number.
+    """
+    frame = _read(path, (_TASK,), all_columns=True)
+    task = next(name for name in _TASK if name in frame.columns)
+    numbers = frame.drop(columns=task)
+    for name in numbers.columns:
+        for line, text in numbers[name].items():
+            if not _is_number(text):
+                raise MalformedError(f"{path}: line {line}: {text!r} is no probability of {name!r}")
+    return numbers.astype(float).set_axis(frame[task].to_numpy(), axis=0).rename_axis(task)
+
+
+def _read(
+    path: Path | str, wanted: Sequence[Sequence[str]], *, all_columns: bool = False
+) -> pd.DataFrame:
+    """Read columns as text; rows are indexed by their line. A column may have one of some names."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, None)
+            if header is None:
+                raise MalformedError(f"{path} is empty; its first line names the columns")
+            names = [_one_of(path, header, options) for options in wanted]
+            if len(set(header)) < len(header):
+                twice = next(name for name in header if header.count(name) > 1)
+                raise MalformedError(f"{path} has two columns {twice!r}; rename one")
+            chosen = list(range(len(header))) if all_columns else [header.index(n) for n in names]
+            rows, lines = [], []
+            for row in reader:
+                if not row:
+                    continue  # an empty line holds nothing
+                if len(row) != len(header):
+                    raise MalformedError(
+                        f"{path}: line {reader.line_num} has {len(row)} values, and the first "
+                        f"line {len(header)}; mend it"
+                    )
+                picked = [row[place] for place in chosen]
+                if not all(picked):
+                    name = header[chosen[picked.index("")]]
+                    raise MalformedError(
+                        f"{path}: line {reader.line_num} has no {name}; fill it in, or leave it out"
+                    )
+                rows.append(picked)
+                lines.append(reader.line_num)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{path} is not in UTF-8; convert it") from error
+    except csv.Error as error:
+        raise MalformedError(f"{path} is no CSV file: {error}; mend or write it again") from error
+    if not rows:
+        raise MalformedError(f"{path} has no rows; there is nothing to work on")
+    columns = [header[place] for place in chosen]
+    return pd.DataFrame(rows, columns=columns, index=lines, dtype=object)
+
+
+def _one_of(path: Path | str, header: list[str], options: Sequence[str]) -> str:
+    found = [name for name in options if name in header]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MalformedError(f"{path} has the columns {' and '.join(found)}; leave one out")
+    there = ", ".join(header)[:100]
+    raise MalformedError(f"{path} has no column {' or '.join(options)}, but: {there}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
