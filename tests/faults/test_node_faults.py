@@ -40,8 +40,9 @@ from truthmark.keys.curve import multiply
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus
-from truthmark.node.daemon import Node, NodeSettings
+from truthmark.node.daemon import Node
 from truthmark.node.policy import Policy
+from truthmark.node.settings import NodeSettings
 from truthmark.session import Session
 from truthmark.testing.network import role_key
 
@@ -426,9 +427,7 @@ def running(session: Session, **settings: Any) -> Iterator[tuple[Node, str]]:
         urls.append(str(status))
         ready.set()
 
-    node = Node(
-        session, NodeSettings(status_port=0, poll_seconds=0.05, **settings), on_ready=on_ready
-    )
+    node = Node(session, NodeSettings(status_port=0, poll=0.05, **settings), on_ready=on_ready)
     thread = threading.Thread(target=node.run)
     thread.start()
     try:

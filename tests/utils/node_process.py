@@ -6,8 +6,8 @@ import multiprocessing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from truthmark.node.daemon import Node, NodeSettings
-from truthmark.node.policy import Policy
+from truthmark.node.daemon import Node
+from truthmark.node.settings import NodeSettings
 from truthmark.session import connect
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -20,7 +20,7 @@ def run_node(home: Path) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         with connect(home, ask_passphrase=lambda _: "devnet") as session:
-            settings = NodeSettings(policy=Policy(margin_seconds=60), poll_seconds=0.02)
+            settings = NodeSettings(margin=60, poll=0.02)
             Node(session, settings).run()
     except BaseException:
         logging.exception("the node ended by itself")

@@ -92,7 +92,7 @@ class ManualNode:
         )
 
     def round(self) -> None:
-        self.role.round()
+        self.role.tick()
 
     def acted(self, kind: str) -> float:
         """Return how many transactions of a kind it sent."""

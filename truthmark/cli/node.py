@@ -26,10 +26,9 @@ def node() -> None:
 @click.option(
     "--as",
     "roles",
-    default="custodian",
-    show_default=True,
+    multiple=True,
     type=Choice(["custodian"]),
-    help="What the node does.",
+    help="What the node does.  [default: custodian]",
 )
 @click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
 @click.option("--dry-run", is_flag=True, default=None, help="Decide and log, but send nothing.")
@@ -80,7 +79,7 @@ def node() -> None:
 def run(
     state: State,
     /,
-    roles: str,
+    roles: Sequence[str],
     validator: str | None,
     log_json: bool,
     **given: bool | float | str | Sequence[str] | None,
@@ -102,10 +101,13 @@ def run(
     with state.session() as session:
         if validator is not None:
             validator = resolve_address(session, validator)
-        settings = load_node_settings(session.home, session.profile, validator=validator, **given)
+        settings = load_node_settings(
+            session.home, session.profile, roles=roles, validator=validator, **given
+        )
 
         def ready(status: str | None, blocks: str | None) -> None:
-            info(f"custodian {settings.validator or session.address} runs")
+            who = settings.validator or session.address
+            info(f"{' and '.join(settings.roles)} {who} runs")
             if status is not None:
                 info(f"status: {status}/health and {status}/metrics")
             if blocks is not None:

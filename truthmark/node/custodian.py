@@ -10,7 +10,7 @@ has to keep.
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -46,6 +46,7 @@ from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import CustodyView, View
 
 if TYPE_CHECKING:
+    from truthmark.chain.connection import Block
     from truthmark.codec import Manifest
     from truthmark.session import Session
 
@@ -61,6 +62,9 @@ _ENDED = (CustodyStatus.CLOSED, CustodyStatus.LAPSED)
 class CustodianRole:
     """A validator's custodies.
 
+    Attributes:
+        name: Of the role.
+
     Args:
         session: Its account is the validator's operator (or owner).
         validator: The validator's address.
@@ -69,6 +73,8 @@ class CustodianRole:
         notifier: Tells the operator.
         dry_run: Decide and log, but keep and send nothing.
     """
+
+    name = "custodian"
 
     def __init__(
         self,
@@ -105,19 +111,19 @@ class CustodianRole:
         """custodies whose bytes are to be dropped, and their versions"""
         self._certain: set[bytes] = set()
         """ids of purchases whose part is due in this round and may be posted"""
+        self._obliged = 0
 
     def close(self) -> None:
         """End the work beside the rounds."""
         self._shares.close()
         self._bytes.close()
 
-    @property
-    def pending(self) -> int:
-        """How many transactions are not confirmed yet."""
-        return len(self._pending)
+    def health(self) -> Mapping[str, int]:
+        """Return how many custodies it answers for, and transactions that are not confirmed yet."""
+        return {"custodies": self._obliged, "sent": len(self._pending)}
 
-    def round(self) -> int:
-        """Look at everything once, do what is due, and return how many custodies it answers for.
+    def tick(self) -> "Block":
+        """Look at everything once, do what is due, and return the block that was looked at.
 
         Trouble with one custody does not keep the others waiting: it is logged and met again in
         the next round.
@@ -147,8 +153,7 @@ class CustodianRole:
         obliged = 0
         for held in custodies:
             try:
-                if self._process(held, offer, waiting):
-                    obliged += 1
+                obliged += self._process(held, offer, waiting)
                 self.notifier.resolve("problem", _name(held))
             except GasError as error:
                 self._problem("gas", f"{_title(held)}: {error}")
@@ -161,9 +166,10 @@ class CustodianRole:
                 self.metrics.problems.labels("custody").inc()
                 text = f"{_title(held)}: {_reason(error)}"
                 self.notifier.notify("problem", text, about=_name(held))
+        self._obliged = obliged
         self.metrics.custodies.set(obliged)
         self.metrics.sent.set(len(self._pending))
-        return obliged
+        return view.block
 
     def _resume(self) -> None:
         """Bring along what was sent before, by this process or one that was killed."""
@@ -176,7 +182,6 @@ class CustodianRole:
 
     def _update_metrics(self) -> None:
         view, account = self.view, self.session.address
-        self.metrics.block.set(view.block.number)
         self.metrics.gas.set(view.gas)
         self.metrics.free_stake.set(view.free_stake)
         self.metrics.purchases.set(

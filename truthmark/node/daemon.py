@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon: rounds until it is told to stop."""
+"""The daemon: rounds of its roles until it is told to stop."""
 
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from truthmark.errors import ChainError, ConfigError, TruthmarkError
+from truthmark.errors import ChainError, TruthmarkError
 from truthmark.market.asking import PATH as PRESENCE_PATH
 from truthmark.market.asking import is_there
 from truthmark.market.catalogue import Catalogue
-from truthmark.node.custodian import CustodianRole
-from truthmark.node.policy import Policy
 from truthmark.node.presence import Presence
+from truthmark.node.role import Role
+from truthmark.node.roles import open_role
 from truthmark.node.server import StatusServer
+from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Health, Metrics, Notifier
 from truthmark.session import is_devnet
 
@@ -31,36 +31,11 @@ STOP_SECONDS = 10.0
 """What a round in progress gets to end by itself; being cut off does no harm, either."""
 
 
-@dataclass(frozen=True)
-class NodeSettings:
-    """How a node runs.
-
-    Attributes:
-        validator: The validator's address; the account's own if None.
-        policy: Its limits.
-        poll_seconds: Between rounds; from the chain's block time if None.
-        status_port: Of `/health` and `/metrics`; 0 takes a free one, None opens none.
-        blocks_port: Where kept blocks are served to buyers; 0 takes a free one, None serves none.
-        blocks_host: Where the block server listens; others reach it where this is not loopback.
-        notify_url: Where messages to the operator are posted.
-        dry_run: Decide and log, but send nothing.
-    """
-
-    validator: str | None = None
-    policy: Policy = field(default_factory=Policy)
-    poll_seconds: float | None = None
-    status_port: int | None = None
-    blocks_port: int | None = None
-    blocks_host: str = "127.0.0.1"
-    notify_url: str | None = None
-    dry_run: bool = False
-
-
 class Node:
-    """A validator's daemon with the role `custodian`.
+    """A daemon with one or several roles.
 
     Args:
-        session: Its account is the validator's operator or owner.
+        session: Its account acts; for a custodian it is the validator's operator or owner.
         settings: How it runs.
         on_ready: Called once, when everything is up, with the URLs of status and blocks.
     """
@@ -102,39 +77,29 @@ class Node:
         Whatever was on its way when the node was killed is finished first.
 
         Raises:
-            ConfigError: The account does not act for the validator, or a port is taken.
+            ConfigError: The account may not have a role, or a port is taken.
             ChainError: The chain cannot be read at the start, or is not the profile's.
             KeysError: The account's key cannot be read.
         """
         session, settings = self.session, self.settings
-        validator = settings.validator or session.address
-        if not session.chain.staking.functions.is_actor(validator, session.address).call():
-            raise ConfigError(
-                f"{session.address} neither owns nor operates validator {validator}; register "
-                "with `truthmark stake register`, or name the validator with --validator"
-            )
         # What threads share is opened before there are any.
         _ = session.signer, session.storage, session.vault, Catalogue.of(session)
-        notifier = Notifier(settings.notify_url)
-        role = CustodianRole(
-            session,
-            validator,
-            settings.policy,
-            metrics=self.metrics,
-            notifier=notifier,
-            dry_run=settings.dry_run,
-        )
-        pause = settings.poll_seconds
+        notifier = Notifier(settings.notify)
+        pause = settings.poll
         if pause is None:
             pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
         with ExitStack() as closing:
-            closing.callback(role.close)
+            roles = []
+            for name in settings.roles:
+                role = open_role(name, session, settings, self.metrics, notifier)
+                closing.callback(role.close)
+                roles.append(role)
             status_url, blocks_url = self._serve(closing)
-            log.info("validator %s, account %s", validator, session.address)
+            log.info("%s, account %s", ", ".join(settings.roles), session.address)
             if self._on_ready is not None:
                 self._on_ready(status_url, blocks_url)
             while not self._stop.is_set():
-                self._round(role, notifier)
+                self._round(roles, notifier)
                 self._stop.wait(pause)
             self.health.problem = "stopped"
         log.info("stopped")
@@ -167,27 +132,32 @@ class Node:
             blocks_url = blocks.url
         return status_url, blocks_url
 
-    def _round(self, role: CustodianRole, notifier: Notifier) -> None:
-        health = self.health
-        try:
-            health.custodies = role.round()
-        except Exception as error:  # an outage, a full disk, a fault of ours: the next round comes
-            is_outage = isinstance(error, ChainError)
-            if not isinstance(error, TruthmarkError):
-                log.exception("this should not happen; please report it")
-            health.problem = str(error) or type(error).__name__
-            self.metrics.problems.labels("outage" if is_outage else "round").inc()
-            notifier.notify("outage", health.problem, about="outage")
+    def _round(self, roles: Sequence[Role], notifier: Notifier) -> None:
+        health, failed = self.health, ""
+        for role in roles:
+            try:
+                block = role.tick()
+            except Exception as error:  # an outage, a full disk, a fault of ours: a round follows
+                is_outage = isinstance(error, ChainError)
+                if not isinstance(error, TruthmarkError):
+                    log.exception("this should not happen; please report it")
+                failed = failed or str(error) or type(error).__name__
+                self.metrics.problems.labels("outage" if is_outage else "round").inc()
+                continue
+            health.roles[role.name] = role.health()
+            health.block, health.chain_time = block.number, block.timestamp
+            self.metrics.block.set(block.number)
+        if failed:
+            health.problem = failed
+            notifier.notify("outage", failed, about="outage")
             return
         if notifier.is_open("outage", "outage"):
             notifier.resolve("outage", "outage")
-            notifier.notify("back", f"working again at block {role.view.block.number}", about="")
+            notifier.notify("back", f"working again at block {health.block}", about="")
             notifier.resolve("back", "")
         is_first = health.round_at is None
-        health.block, health.chain_time = role.view.block.number, role.view.block.timestamp
-        health.sent = role.pending
         health.problem, health.round_at = "", time.monotonic()
-        if is_first:
+        if is_first and "custodian" in self.settings.roles:
             # Beside the rounds: the server at that address may take its time.
             threading.Thread(target=self._ask_oneself, args=(notifier,), daemon=True).start()
 

@@ -4,7 +4,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError, field_validator
 from pydantic_settings import (
@@ -18,8 +18,10 @@ from pydantic_settings import (
 from truthmark.config.profile import ChainProfile
 from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
-from truthmark.node.daemon import NodeSettings
 from truthmark.node.policy import Policy
+
+RoleName = Literal["custodian"]
+"""What a node can do."""
 
 FILE_NAME = "node.toml"
 MARGIN_BLOCKS = 5
@@ -27,10 +29,11 @@ _LEAST_MARGIN = 3
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
-class NodeConfig(BaseSettings):
+class NodeSettings(BaseSettings):
     """What an operator may choose; see `truthmark node run --help` and docs/node.md.
 
     Attributes:
+        roles: What the node does.
         validator: The validator's address; the account's own if not given.
         poll: Seconds between rounds; half of the chain's block time if not given.
         margin: Nothing is posted so close to a deadline, in seconds; five blocks if not given.
@@ -50,6 +53,7 @@ class NodeConfig(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRUTHMARK_NODE_", extra="forbid", frozen=True)
 
+    roles: Annotated[tuple[RoleName, ...], NoDecode] = ("custodian",)
     validator: str | None = None
     poll: float | None = None
     margin: int | None = None
@@ -66,7 +70,12 @@ class NodeConfig(BaseSettings):
     settle_wait: int = Policy.settle_seconds
     dry_run: bool = False
 
-    @field_validator("min_bond", "confirmations", mode="before")
+    @field_validator("validator")
+    @classmethod
+    def _check(cls, value: str | None) -> str | None:
+        return None if value is None else to_checksum_address(value)
+
+    @field_validator("roles", "min_bond", "confirmations", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Let environment variables list several, separated by commas."""
@@ -85,7 +94,7 @@ class NodeConfig(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put arguments above the environment, and the environment above the file."""
         given = dict(init_settings())
-        file = given.pop("_file")
+        file = given.pop("_file", {})
         return (
             InitSettingsSource(settings_cls, init_kwargs=given),
             env_settings,
@@ -98,7 +107,7 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
 
     Args:
         home: The home folder, where `node.toml` may be.
-        profile: The chain's, for tokens and block time.
+        profile: The chain's, for tokens.
         given: Settings by name, from the command line; None means not given.
 
     Raises:
@@ -107,40 +116,46 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     path = home / FILE_NAME
     said = {name: value for name, value in given.items() if value not in (None, ())}
     try:
-        config = NodeConfig(_file=_read(path), **said)  # type: ignore[call-arg]
+        settings = NodeSettings(_file=_read(path), **said)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "settings"
+        name = str(first["loc"][0]) if first["loc"] else "settings"
         raise ConfigError(
             f"node setting {name}: {first['msg'].lower()}; correct {path} or "
             f"TRUTHMARK_NODE_{name.upper()}"
         ) from error
-    margin = config.margin
+    _require(settings.margin is None or settings.margin > 0, "margin", "it must be above 0")
+    _require(settings.poll is None or settings.poll > 0, "poll", "it must be above 0")
+    _require(settings.max_waiting > 0, "max_waiting", "it must be above 0")
+    _require(
+        min(settings.max_acceptance, settings.settle_wait) >= 0, "settle_wait", "it is negative"
+    )
+    custodian_policy(settings, profile)  # amounts are checked with the rest
+    return settings
+
+
+def custodian_policy(settings: NodeSettings, profile: ChainProfile) -> Policy:
+    """Return the limits of a custodian.
+
+    Args:
+        settings: The operator's.
+        profile: The chain's, for tokens and block time.
+
+    Raises:
+        ConfigError: An amount cannot be understood.
+    """
+    margin = settings.margin
     if margin is None:
         margin = max(_LEAST_MARGIN, round(MARGIN_BLOCKS * profile.block_time))
-    _require(margin > 0, "margin", "it must be above 0")
-    _require(config.poll is None or config.poll > 0, "poll", "it must be above 0")
-    _require(config.max_waiting > 0, "max_waiting", "it must be above 0")
-    _require(min(config.max_acceptance, config.settle_wait) >= 0, "settle_wait", "it is negative")
-    validator = config.validator
-    return NodeSettings(
-        validator=None if validator is None else to_checksum_address(validator),
-        policy=Policy(
-            max_acceptance_seconds=config.max_acceptance,
-            max_waiting_per_seller=config.max_waiting,
-            min_bonds=tuple(_bond(profile, text) for text in config.min_bond),
-            confirmations=tuple(_confirmations(profile, text) for text in config.confirmations),
-            margin_seconds=margin,
-            extends=config.extend,
-            gas_reserve=_native(config.gas_reserve),
-            settle_seconds=config.settle_wait,
-        ),
-        poll_seconds=config.poll,
-        status_port=config.status_port,
-        blocks_port=config.blocks_port,
-        blocks_host=config.blocks_host,
-        notify_url=config.notify,
-        dry_run=config.dry_run,
+    return Policy(
+        max_acceptance_seconds=settings.max_acceptance,
+        max_waiting_per_seller=settings.max_waiting,
+        min_bonds=tuple(_bond(profile, text) for text in settings.min_bond),
+        confirmations=tuple(_confirmations(profile, text) for text in settings.confirmations),
+        margin_seconds=margin,
+        extends=settings.extend,
+        gas_reserve=_native(settings.gas_reserve),
+        settle_seconds=settings.settle_wait,
     )
 
 

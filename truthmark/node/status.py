@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -27,16 +28,14 @@ class Health:
         problem: Why the last round failed; empty if it did not.
         block: Newest block seen.
         chain_time: Its timestamp.
-        custodies: That the node answers for.
-        sent: Transactions that are not confirmed yet.
+        roles: What each role says of itself, by its name.
         round_at: End of the last good round, by `time.monotonic`; None before the first.
     """
 
     problem: str = "starting"
     block: int = 0
     chain_time: int = 0
-    custodies: int = 0
-    sent: int = 0
+    roles: dict[str, Mapping[str, int]] = field(default_factory=dict)
     round_at: float | None = None
 
     @property
@@ -55,8 +54,7 @@ class Health:
             "problem": self.problem,
             "block": self.block,
             "chain_time": self.chain_time,
-            "custodies": self.custodies,
-            "sent": self.sent,
+            "roles": {name: dict(figures) for name, figures in self.roles.items()},
         }
 
 

@@ -31,7 +31,8 @@ def get(url: str) -> httpx.Response:
 
 def test_health__good_round__is_200_with_figures(served: tuple[Health, Metrics, str]) -> None:
     health, _, url = served
-    health.problem, health.round_at, health.block, health.custodies = "", time.monotonic(), 7, 2
+    health.problem, health.round_at, health.block = "", time.monotonic(), 7
+    health.roles["custodian"] = {"custodies": 2, "sent": 0}
     answer = get(f"{url}/health")
     assert answer.status_code == 200
     assert answer.json() == {
@@ -39,8 +40,7 @@ def test_health__good_round__is_200_with_figures(served: tuple[Health, Metrics, 
         "problem": "",
         "block": 7,
         "chain_time": 0,
-        "custodies": 2,
-        "sent": 0,
+        "roles": {"custodian": {"custodies": 2, "sent": 0}},
     }
 
 

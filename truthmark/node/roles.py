@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roles that a node can have, by name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from truthmark.errors import ConfigError
+from truthmark.node.custodian import CustodianRole
+from truthmark.node.role import Role
+from truthmark.node.settings import NodeSettings, RoleName, custodian_policy
+from truthmark.node.status import Metrics, Notifier
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+
+def open_role(
+    name: RoleName, session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+) -> Role:
+    """Make a role; nothing is done before its first round.
+
+    Raises:
+        ConfigError: The account may not have it.
+        ChainError: The chain cannot be read.
+    """
+    return _ROLES[name](session, settings, metrics, notifier)
+
+
+def _open_custodian(
+    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+) -> Role:
+    validator = settings.validator or session.address
+    if not session.chain.staking.functions.is_actor(validator, session.address).call():
+        raise ConfigError(
+            f"{session.address} neither owns nor operates validator {validator}; register "
+            "with `truthmark stake register`, or name the validator with --validator"
+        )
+    return CustodianRole(
+        session,
+        validator,
+        custodian_policy(settings, session.profile),
+        metrics=metrics,
+        notifier=notifier,
+        dry_run=settings.dry_run,
+    )
+
+
+_ROLES: Mapping[RoleName, Callable[["Session", NodeSettings, Metrics, Notifier], Role]] = (
+    MappingProxyType({"custodian": _open_custodian})
+)
