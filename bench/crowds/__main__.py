@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING, Attack, ring
 from bench.crowds.data import DATA, Crowd, all_crowds, replay
-from bench.crowds.measure import Pays, accuracies, pays
+from bench.crowds.measure import METHODS, Pays, accuracies, pays
 from bench.report import Figure, write
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "bounties-crowds.md"
@@ -155,18 +155,19 @@ def _hostile(crowds: Sequence[Crowd], draws: int) -> str:
 
 def _accuracy(crowds: Sequence[Crowd], draws: int) -> str:
     attacks: dict[str, Attack | None] = {"clean": None, "ring 30 %": ring(0.3)}
-    names = list(accuracies(crowds[0], ROUNDS[0], None, 1))
+    names = [*METHODS, "goldw"]
 
     def cells(crowd: Crowd, rounds: int) -> list[str]:
         return [
             f"{100 * value:.1f}"
             for attack in attacks.values()
-            for value in accuracies(crowd, rounds, attack, draws).values()
+            for value in accuracies(crowd, rounds, attack, -(-draws // 2)).values()
         ]
 
     return _table(
         "Labels",
-        "Items that are no gold and were labeled right, in per cent, ties split.",
+        "Items that are no gold and were labeled right, in per cent, ties split; of half the draws."
+        " `goldw` is how a bounty labels; the others know no gold, and rings sway them.",
         [f"{name}, {kind}" for kind in attacks for name in names],
         crowds,
         cells,

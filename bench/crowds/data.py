@@ -68,7 +68,11 @@ class Crowd:
 def load(folder: Path) -> Crowd:
     """Read a set; items are numbered by their first answer, classes in the order of their names."""
     with (folder / "answer.csv").open(newline="", encoding="utf-8") as file:
-        rows = [(row["item"], row["worker"], row["label"]) for row in csv.DictReader(file)]
+        # A bounty's account is in one round, so it never says two things of an item.
+        said: dict[tuple[str, str], str] = {}
+        for row in csv.DictReader(file):
+            said.setdefault((row["item"], row["worker"]), row["label"])
+        rows = [(*key, label) for key, label in said.items()]
     with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
         known = {row["item"]: row["truth"] for row in csv.DictReader(file)}
     classes = {c: n for n, c in enumerate(sorted({r[2] for r in rows} | set(known.values())))}

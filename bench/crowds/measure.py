@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a draw pays whom, and how good its labels are."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from bench.crowds.attacks import Attack
 from bench.crowds.data import Crowd, Draw, Ints, replay
-from truthmark.labels.goldw import NONE, goldw
+from truthmark.labels.base import Aggregator
+from truthmark.labels.bwa import BWA
+from truthmark.labels.dawid_skene import DawidSkene, OneCoinDawidSkene
+from truthmark.labels.goldw import NONE, Votes, goldw
 from truthmark.labels.scoring import (
     ABSENT,
     LEAST_HELD,
@@ -19,9 +24,18 @@ from truthmark.labels.scoring import (
     judge,
     millionths,
 )
+from truthmark.labels.voting import MajorityVote
 
 FULL = 3
 """Quarters of the way at which the full price is paid."""
+
+METHODS: dict[str, Callable[[], Aggregator]] = {
+    "majority": MajorityVote,
+    "dawid-skene": DawidSkene,
+    "one-coin": OneCoinDawidSkene,
+    "bwa": BWA,
+}
+"""What labels without gold; rings sway all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,37 +122,41 @@ def pays(crowd: Crowd, rounds: int, attack: Attack | None, draws: int) -> Pays:
 
 def accuracies(crowd: Crowd, rounds: int, attack: Attack | None, draws: int) -> dict[str, float]:
     """Return how often each method labels items right that are no gold, ties split."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {name: [] for name in (*METHODS, "goldw")}
     for seed in range(draws):
         rng = np.random.default_rng([seed, rounds])
         draw = replay(crowd, rounds, rng)
         if attack is not None:
             attack(draw, rng)
-        for name, sums in _sums(draw).items():
-            found.setdefault(name, []).append(_accuracy(draw, sums))
+        votes = draw.votes()
+        data = pd.DataFrame({"task": votes.items, "worker": votes.workers, "label": votes.labels})
+        for name, method in METHODS.items():
+            probas = method().fit_predict_proba(data)
+            found[name].append(_accuracy(draw, probas.to_numpy(), probas.index, probas.columns))
+        sums = _goldw(draw, votes)
+        answered = np.unique(votes.items)
+        found["goldw"].append(_accuracy(draw, sums[answered], answered, np.arange(crowd.n_classes)))
     return {name: _mean(values) for name, values in found.items()}
 
 
-def _sums(draw: Draw) -> dict[str, Ints]:
-    """Return by method what speaks for each class of each item."""
-    votes, gold, classes = draw.votes(), draw.gold, draw.crowd.n_classes
+def _goldw(draw: Draw, votes: Votes) -> Ints:
+    """Return the sums of weights by which a bounty labels its items."""
+    gold = draw.gold
     known = np.full(len(draw.labels), NONE)
     known[gold.items] = gold.answers
-    verdict = judge(draw.labels[gold.items], gold.answers, classes)
+    verdict = judge(draw.labels[gold.items], gold.answers, draw.crowd.n_classes)
     scored, excluded = np.zeros((2, len(known)), bool)
     scored[gold.items], excluded[gold.items] = verdict.kept, verdict.excluded
-    plain = np.zeros((len(known), classes), np.int64)
-    np.add.at(plain, (votes.items, votes.labels), 1)
-    weighted = goldw(votes, known, scored=scored, excluded=excluded)
-    return {"majority": plain, "goldw": weighted.sums}
+    return goldw(votes, known, scored=scored, excluded=excluded).sums
 
 
-def _accuracy(draw: Draw, sums: Ints) -> float:
+def _accuracy(draw: Draw, values: npt.NDArray[Any], items: Any, classes: Any) -> float:
     truth = draw.crowd.truth.copy()
     truth[draw.gold.items] = NONE
-    asked = np.flatnonzero((truth != NONE) & (sums.max(1) > 0))
-    best = sums[asked] == sums[asked].max(1)[:, None]
-    return float((best[np.arange(len(asked)), truth[asked]] / best.sum(1)).mean())
+    asked = truth[items] != NONE
+    best = np.isclose(values[asked], values[asked].max(1)[:, None], rtol=0, atol=1e-9)
+    right = best & (np.asarray(classes)[None] == truth[items][asked][:, None])
+    return float((right.sum(1) / best.sum(1)).mean())
 
 
 def _mean(values: Iterable[float]) -> float:

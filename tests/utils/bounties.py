@@ -10,12 +10,11 @@ import numpy as np
 
 from tests.utils import bounty_reference as ref
 from tests.utils import bounty_vectors
-from truthmark.bounty import messages, proofs
+from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.gold import Gold
-from truthmark.bounty.lies import Knowledge, Lie
+from truthmark.bounty.lies import Knowledge, require_proven
 from truthmark.bounty.payouts import Status
-from truthmark.bounty.proofs import ProofKind
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Roster, Row
@@ -170,20 +169,5 @@ def make_case(rng: random.Random, *, overrides: bool = True, **fixed: Any) -> Ca
     return Case(plain, record, runs, secrets)
 
 
-def prove(record: Record, lie: Lie) -> None:
-    """Check a lie's evidence as the contract does, against what the board says."""
-    evidence = dict(lie.evidence)
-    roster, commits = evidence.get("roster"), evidence.get("commits")
-    context = record.context(
-        evidence["worker"], roster.call if roster else 0, commits.call if commits else 0
-    )
-    terms = record.terms
-    match lie.kind:
-        case ProofKind.ANSWER:
-            proofs.check_answer(terms, context, **evidence)
-        case ProofKind.LINE:
-            proofs.check_line(terms, context, **evidence)
-        case ProofKind.DELIVERED:
-            proofs.check_delivered(record.ref, terms, context, **evidence)
-        case ProofKind.READABLE:
-            proofs.check_readable(record.ref, terms, context, **evidence)
+prove = require_proven
+"""Checks a lie's evidence as the contract does, against what the board says."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from truthmark.bounty import proofs
 from truthmark.bounty.evidence import CommitsChunk, Opening
 from truthmark.bounty.proofs import ProofKind
 from truthmark.bounty.record import Record
@@ -76,6 +77,28 @@ def find_lies(record: Record, known: Knowledge) -> Iterator[Lie]:
     yield from _entries(record, score, known)
     if not score.is_half:
         yield from _lines(record, score)
+
+
+def require_proven(record: Record, lie: Lie) -> None:
+    """Check a lie's evidence as the contract will.
+
+    Raises:
+        NotProvenError: It proves nothing.
+    """
+    evidence = dict(lie.evidence)
+    roster, commits = evidence.get("roster"), evidence.get("commits")
+    context = record.context(
+        evidence["worker"], roster.call if roster else 0, commits.call if commits else 0
+    )
+    match lie.kind:
+        case ProofKind.ANSWER:
+            proofs.check_answer(record.terms, context, **evidence)
+        case ProofKind.LINE:
+            proofs.check_line(record.terms, context, **evidence)
+        case ProofKind.DELIVERED:
+            proofs.check_delivered(record.ref, record.terms, context, **evidence)
+        case ProofKind.READABLE:
+            proofs.check_readable(record.ref, record.terms, context, **evidence)
 
 
 def _marks(record: Record, score: Score, known: Knowledge) -> Iterator[Lie]:

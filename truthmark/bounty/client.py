@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contracts of bounties, called: each method makes one transaction of what the rest computes.
+
+Under one key of the journal at most one transaction takes effect, so a command that was killed can
+be given again. What a contract would refuse is refused here first, in words.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from truthmark.bounty import reader
+from truthmark.bounty.commits import Commit, chunks_of
+from truthmark.bounty.evidence import CHUNK
+from truthmark.bounty.lies import Lie, require_proven
+from truthmark.bounty.payouts import Status, chunks_to_pay
+from truthmark.bounty.posting import Override, Posting
+from truthmark.bounty.proofs import ProofKind
+from truthmark.bounty.record import Record
+from truthmark.bounty.result import Result
+from truthmark.bounty.roster import Row
+from truthmark.bounty.score import Score
+from truthmark.bounty.terms import Terms
+from truthmark.bounty.verify import Finding, verify
+from truthmark.errors import BountyError
+from truthmark.hashing import keccak256
+
+if TYPE_CHECKING:
+    from truthmark.chain.contracts import Call, Contract
+    from truthmark.chain.transactions import TransactionReceipt
+    from truthmark.session import Session
+
+MAX_ROWS = 1024
+"""Rows of a roster, or of commits, in one call."""
+
+_PROVE = {
+    ProofKind.ANSWER: "prove_answer",
+    ProofKind.LINE: "prove_line",
+    ProofKind.DELIVERED: "prove_delivered",
+    ProofKind.READABLE: "prove_readable",
+}
+
+
+class BountyClient:
+    """What an account does about bounties.
+
+    Args:
+        session: Whose profile has the contracts of bounties.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        """Take a session; nothing is read yet."""
+        self.session = session
+
+    @property
+    def board(self) -> "Contract":
+        """State and money."""
+        contract: Contract = getattr(self.session.chain, reader.BOARD)
+        return contract
+
+    @property
+    def intake(self) -> "Contract":
+        """Rosters, scores, payouts."""
+        contract: Contract = getattr(self.session.chain, reader.INTAKE)
+        return contract
+
+    @property
+    def proofs(self) -> "Contract":
+        """Overrides, sealed labels, proofs."""
+        contract: Contract = getattr(self.session.chain, reader.PROOFS)
+        return contract
+
+    # ----------------------------------------------------------------- reading
+
+    def read(self, bounty_id: int) -> Record:
+        """Return what the chain says of a bounty, held against what the board keeps.
+
+        Raises:
+            BountyError: It cannot be read as the board holds it: do not label.
+            ChainError: The chain cannot be read.
+        """
+        follower = self.session.follower
+        follower.sync()
+        record = reader.read_record(self.session.chain, follower.index, bounty_id)
+        reader.require_anchored(record, reader.read_anchors(self.session.chain, record))
+        return record
+
+    def mark(self, bounty_id: int) -> int:
+        """Return when the bounty's status began, chain time."""
+        return int(self.board.functions.state(bounty_id).call().mark)
+
+    def verify(self, result: Result) -> Finding:
+        """Check a result against the chain.
+
+        Raises:
+            ChainError: The chain cannot be read.
+        """
+        return verify(result, reader.read_anchors(self.session.chain, result.record))
+
+    # --------------------------------------------------------------- requester
+
+    def create(self, terms: Terms) -> int:
+        """Pay pot and bond in; returns the bounty's number.
+
+        The secrets that the terms depend on must be in the vault.
+
+        Raises:
+            BountyError: The board would refuse the terms.
+            ChainError: It was not created.
+        """
+        terms.require_sound()
+        self.session.allow(terms.token, self.board.address, terms.pot + terms.bond)
+        call = self.board.functions.create(terms.to_struct())
+        receipt = self._send(call, f"create:{terms.hash.hex()}", "create a bounty")
+        for log in self.board.logs(receipt.logs):
+            if log.event == "BountyCreated":
+                return int(log.args["bounty_id"])
+        raise BountyError("the board did not say which bounty it created; look for it again")
+
+    def score(self, record: Record, score: Score) -> None:
+        """Post the score.
+
+        Raises:
+            BountyError: The gold is not what was committed to.
+            ChainError: It was not posted.
+        """
+        terms = record.terms
+        if not terms.is_team:
+            score.gold.require_sound(items=terms.items, classes=terms.classes)
+            if score.gold.commitment(score.salt) != terms.gold_commitment:
+                raise BountyError("this gold is not what the terms commit to; find the right one")
+        self._send(
+            self.intake.functions.score(
+                record.ref.bounty_id,
+                terms.to_struct(),
+                score.salt,
+                score.gold.pack(),
+                score.entry_chunks(),
+                score.pack_lines(),
+            ),
+            f"{record.ref.bounty_id}:score:{score.hash.hex()}",
+            f"score bounty {record.ref.bounty_id}",
+        )
+
+    def cite(self, bounty_id: int, terms: Terms, seller: str) -> None:
+        """Name who may sell data that owe this bounty's labelers royalties.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self.session.send_repeatable(
+            self.board.functions.cite(bounty_id, terms.to_struct(), seller),
+            f"let {seller} cite bounty {bounty_id}",
+        )
+
+    # ------------------------------------------------------------------- relay
+
+    def enroll(self, bounty_id: int, terms: Terms, rows: Sequence[Row], *, closes: bool) -> None:
+        """Add rows to the roster.
+
+        Raises:
+            BountyError: There are too many for one call.
+            ChainError: It was refused.
+        """
+        chunks = [b"".join(row.pack() for row in part) for part in _parts(rows)]
+        self._send(
+            self.intake.functions.enroll(bounty_id, terms.to_struct(), chunks, closes),
+            f"{bounty_id}:enroll:{keccak256(b''.join(chunks)).hex()}:{int(closes)}",
+            f"enroll {len(rows)} rows in bounty {bounty_id}",
+        )
+
+    def commit(self, bounty_id: int, terms: Terms, rows: Sequence[Commit]) -> None:
+        """Post workers' commits.
+
+        Raises:
+            BountyError: There are too many for one call.
+            ChainError: It was refused.
+        """
+        _parts(rows)
+        chunks = chunks_of(rows)
+        self._send(
+            self.board.functions.commit(bounty_id, terms.to_struct(), chunks),
+            f"{bounty_id}:commit:{keccak256(b''.join(chunks)).hex()}",
+            f"post {len(rows)} commits of bounty {bounty_id}",
+        )
+
+    # ---------------------------------------------------------------- labelers
+
+    def override(self, record: Record, override: Override) -> None:
+        """Put a signed commit in the place of what the relay posted or left out.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self._send(
+            self._about(record, "override_commit", _fields(override)),
+            f"{record.ref.bounty_id}:override:{override.commitment.hex()}",
+            f"override the commit of worker {override.worker}",
+        )
+
+    def post_sealed(self, record: Record, posting: Posting) -> None:
+        """Put one worker's sealed labels on chain.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self._send(
+            self._about(record, "post_sealed_one", _fields(posting)),
+            f"{record.ref.bounty_id}:post:{posting.worker}",
+            f"post the sealed labels of worker {posting.worker}",
+        )
+
+    def prove(self, record: Record, lie: Lie) -> None:
+        """Prove a lie of the score, which ends the bounty in favour of its workers.
+
+        Raises:
+            NotProvenError: The evidence proves nothing; nothing was sent.
+            ChainError: It was refused: somebody else may have been faster.
+        """
+        require_proven(record, lie)
+        self._send(
+            self._about(record, _PROVE[lie.kind], dict(lie.evidence)),
+            f"{record.ref.bounty_id}:prove:{int(lie.kind)}:{lie.worker}",
+            f"prove: {lie.says}",
+        )
+
+    # ------------------------------------------------------------------ anyone
+
+    def close_joining(self, bounty_id: int, terms: Terms) -> None:
+        """End joining when its time is over.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self.session.send_repeatable(
+            self.board.functions.close_joining(bounty_id, terms.to_struct()),
+            f"end joining of bounty {bounty_id}",
+        )
+
+    def fix_seed(self, bounty_id: int) -> None:
+        """Make the seed, with which labeling begins.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self.session.send_repeatable(
+            self.board.functions.fix_seed(bounty_id), f"draw the seed of bounty {bounty_id}"
+        )
+
+    def end(self, bounty_id: int, terms: Terms) -> None:
+        """End a bounty whose last deadline is over.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self.session.send_repeatable(
+            self.board.functions.end_bounty(bounty_id, terms.to_struct()),
+            f"end bounty {bounty_id}",
+        )
+
+    def payout(self, record: Record) -> None:
+        """Credit all workers, in as few calls as that takes; who is paid is passed over.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        shows_lines = record.status in (
+            Status.SCORED,
+            Status.SCORED_HALF,
+            Status.SETTLED,
+            Status.HALF,
+        )
+        score = record.require_score() if shows_lines else None
+        for call, rows in enumerate(record.roster.calls):
+            for chunk in range(0, -(-len(rows) // CHUNK), 16):
+                evidence = chunks_to_pay(record.roster, call, chunk, score)
+                first = evidence.first_worker
+                if not record.committed[first : first + 16 * CHUNK].any():
+                    continue
+                self._send(
+                    self.intake.functions.payout(
+                        record.ref.bounty_id, record.terms.to_struct(), evidence
+                    ),
+                    f"{record.ref.bounty_id}:payout:{call}:{chunk}",
+                    f"pay the workers of bounty {record.ref.bounty_id}",
+                )
+
+    def withdraw(self, token: str, account: str) -> None:
+        """Pay an account what the board owes it, and only to it.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self.session.send_repeatable(
+            self.board.functions.withdraw(token, account, 0), f"withdraw for {account}"
+        )
+
+    # ---------------------------------------------------------------- internals
+
+    def _about(self, record: Record, name: str, evidence: dict[str, Any]) -> "Call":
+        function = getattr(self.proofs.functions, name)
+        call: Call = function(record.ref.bounty_id, record.terms.to_struct(), **evidence)
+        return call
+
+    def _send(self, call: "Call", key: str, purpose: str) -> "TransactionReceipt":
+        return self.session.send(call, f"bounty:{key}", purpose)
+
+
+def _fields(evidence: Override | Posting) -> dict[str, Any]:
+    return {name: getattr(evidence, name) for name in evidence.__slots__}
+
+
+def _parts(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    if not 0 < len(rows) <= MAX_ROWS:
+        raise BountyError(f"one call takes 1 to {MAX_ROWS} rows; make several calls")
+    return [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]

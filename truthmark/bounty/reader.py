@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a bounty from the chain: its events from the index, rosters and commits from calldata.
+
+Rosters and commits are in no event, for that would cost more than all else. What is read is held
+against what the board keeps, so nobody, endpoint or relay, can show another bounty.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from truthmark.bounty.commits import Commit, Commits
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.record import Record
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.roster import Roster
+from truthmark.bounty.score import Score
+from truthmark.bounty.terms import Terms
+from truthmark.bounty.verify import Anchors
+from truthmark.chain.rpc import hex_bytes
+from truthmark.errors import BountyError, MalformedReplyError
+
+if TYPE_CHECKING:
+    from truthmark.chain.connection import Chain
+    from truthmark.chain.contracts import Contract
+    from truthmark.index.database import EventIndex, EventRow
+
+BOARD, INTAKE, PROOFS = "bounty_board", "bounty_intake", "bounty_proofs"
+"""The contracts' roles in the profile."""
+
+
+def read_record(chain: "Chain", index: "EventIndex", bounty_id: int) -> Record:
+    """Return all that the chain says of a bounty.
+
+    Args:
+        chain: Whose profile has the contracts of bounties.
+        index: Of that chain, as far as it has come.
+        bounty_id: The bounty's number.
+
+    Raises:
+        BountyError: There is no such bounty, or a call cannot be read from the chain: then do not
+            label for it.
+        ChainError: The chain cannot be read.
+    """
+
+    def events(role: str, event: str) -> "list[EventRow]":
+        return index.events(role, event, bounty_id=bounty_id)
+
+    board = getattr(chain, BOARD)
+    created = events(BOARD, "BountyCreated")
+    if not created:
+        raise BountyError(f"there is no bounty {bounty_id}; look for its number again")
+    terms = Terms.from_struct(created[0].args["terms"]._asdict())
+    roster = [
+        _chunks(chain, row, getattr(chain, INTAKE), "enroll", bounty_id)
+        for row in events(BOARD, "Enrolled")
+    ]
+    commits = [
+        _chunks(chain, row, board, "commit", bounty_id) for row in events(BOARD, "Committed")
+    ]
+    overrides = [
+        Commit(row.args["worker"], row.args["seats"], row.args["commitment"])
+        for row in events(BOARD, "CommitOverridden")
+    ]
+    seeds = events(BOARD, "SeedFixed")
+    return Record(
+        ref=BountyRef(chain.profile.chain_id, board.address, bounty_id),
+        terms=terms,
+        seed=seeds[-1].args["seed"] if seeds else bytes(32),
+        roster=Roster.from_chunks(roster),
+        commits=Commits.from_chunks(commits, overrides),
+        posted=frozenset(row.args["worker"] for row in events(PROOFS, "SealedPosted")),
+        status=Status(board.functions.state(bounty_id).call().status),
+        score=_score(terms, events(INTAKE, "ScoreGold"), events(INTAKE, "ScoreEntries")),
+    )
+
+
+def read_anchors(chain: "Chain", record: Record) -> Anchors:
+    """Return what the board holds of a bounty, to hold a record against.
+
+    Raises:
+        ChainError: The chain cannot be read.
+    """
+    bounty_id, workers = record.ref.bounty_id, len(record.roster)
+    board = getattr(chain, BOARD).functions
+    state = board.state(bounty_id).call()
+    count = max(workers, state.roster_calls, state.commit_calls, 1)
+    contexts = chain.batch([board.context(bounty_id, n, n, n) for n in range(count)])
+    return Anchors(
+        terms_hash=contexts[0].terms_hash,
+        # Until the seed is fixed, its block stands there.
+        seed=contexts[0].seed if state.status >= Status.LABEL else bytes(32),
+        status=Status(state.status),
+        roster=tuple(context.roster for context in contexts[: state.roster_calls]),
+        commits=tuple(context.commits for context in contexts[: state.commit_calls]),
+        overrides={
+            worker: context.override
+            for worker, context in enumerate(contexts[:workers])
+            if context.override != bytes(32)
+        },
+        committed=tuple(context.committed for context in contexts[:workers]),
+        score=contexts[0].score,
+    )
+
+
+def require_anchored(record: Record, anchors: Anchors) -> None:
+    """Refuse a record that is not what the board holds.
+
+    Raises:
+        BountyError: Something differs; the message says what.
+    """
+    mine = Anchors.of(record)
+    for name in Anchors.__slots__:
+        if getattr(mine, name) != getattr(anchors, name):
+            raise BountyError(
+                f"the {name.replace('_', ' ')} of bounty {record.ref.bounty_id} cannot be read"
+                " from the chain as the board holds it; ask another endpoint, or do not label"
+            )
+
+
+def _score(terms: Terms, gold: "list[EventRow]", entries: "list[EventRow]") -> Score | None:
+    if not gold:
+        return None
+    posted = gold[-1].args
+    return Score.from_posted(
+        terms=terms,
+        salt=posted["salt"],
+        gold=posted["gold"],
+        entries=[row.args["entries"] for row in entries],
+        lines=posted["lines"],
+    )
+
+
+def _chunks(
+    chain: "Chain", row: "EventRow", contract: "Contract", name: str, bounty_id: int
+) -> list[bytes]:
+    """Return the chunks that the transaction of an event brought to a contract."""
+    reply: Any = chain.rpc.call("eth_getTransactionByHash", row.tx_hash)
+    if not isinstance(reply, dict):
+        raise MalformedReplyError(
+            f"an endpoint does not have transaction {row.tx_hash}; try another"
+        )
+    (function,) = contract.artifact.functions[name]
+    data = hex_bytes(reply.get("input"))
+    is_direct = str(reply.get("to")).lower() == contract.address.lower()
+    if is_direct and data[:4] == function.selector:
+        arguments = function.decode_arguments(data)
+        if arguments[0] == bounty_id:
+            return [bytes(chunk) for chunk in arguments[2]]
+    raise BountyError(
+        f"{name} of bounty {bounty_id} came by an inner call, which nobody can read; do not label"
+    )
