@@ -29,13 +29,12 @@ PYTEST = (
     *("pytest", "-p", "no:ape_test", "--quiet", "--durations=15"),
     *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
 )
-# Long ones first, so that short ones fill up what is left.
 UNTRACED = (
     *("tests/stateful", "tests/unit/contracts", "tests/lib/test_storage_*.py"),
     *("tests/faults/test_storage_*.py", "tests/lib/test_wheel.py", "tests/lib/test_readme.py"),
-    *("tests/lib/test_*_page.py", "tests/lib/test_notebook.py", "tests/unit/test_*.py"),
+    *("tests/lib/test_*_page.py", "tests/lib/test_notebook.py"),
+    *("tests/unit/test_plugins.py", "tests/unit/test_bootstrap.py", "tests/unit/test_artifacts.py"),
 )
-TRACED = ("tests/lib", "tests/faults", "tests/app", "tests/fork", "tests/unit")
 
 
 @dataclass
@@ -125,19 +124,36 @@ def _run_ape(totals: Totals) -> None:
     totals.add(*_run("ape", ["ape", "test", "tests/functional", "--quiet"]))
 
 
+def untraced() -> list[Path]:
+    """Return what runs without a tracer: files and folders, long ones first."""
+    return [path for pattern in UNTRACED for path in sorted(ROOT.glob(pattern))]
+
+
+def traced() -> list[Path]:
+    """Return the files that run with a tracer: short ones last, to fill up what is left."""
+    others = set(untraced())
+    return sorted(
+        (
+            path
+            for path in (ROOT / "tests").rglob("test_*.py")
+            if path.relative_to(ROOT / "tests").parts[0] != "functional"
+            and others.isdisjoint([path, *path.parents])
+        ),
+        key=lambda path: (path.relative_to(ROOT).parts[1] == "unit", path),
+    )
+
+
 def _run_untraced() -> tuple[Path, int]:
-    places = [str(path) for pattern in UNTRACED for path in sorted(ROOT.glob(pattern))]
-    return _run("untraced", [*PYTEST, *places])
+    return _run("untraced", [*PYTEST, *map(str, untraced())])
 
 
 def _run_traced() -> tuple[Path, int]:
-    others = [f"--ignore-glob={ROOT / pattern}" for pattern in UNTRACED]
     # Coverage starts by itself in each Python that finds this in its environment.
     more = {
         "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
         "COVERAGE_FILE": str(COVERAGE),
     }
-    return _run("traced", [*PYTEST, *TRACED, *others], more)
+    return _run("traced", [*PYTEST, *map(str, traced())], more)
 
 
 def _run(
