@@ -321,6 +321,10 @@ def _names(chain: Chain) -> list[tuple[Call, object]]:
         found.append((contracts["registry"].functions.market(), contracts["market"].address))
     if "staking" in contracts and "registry" in contracts:
         found.append((contracts["staking"].functions.slashers(), [contracts["registry"].address]))
+    for part in ("intake", "proofs"):
+        if "bounty_board" in contracts and f"bounty_{part}" in contracts:
+            call = getattr(contracts["bounty_board"].functions, part)()
+            found.append((call, contracts[f"bounty_{part}"].address))
     return found
 
 

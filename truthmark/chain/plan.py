@@ -60,5 +60,35 @@ PROTOCOL = Plan(
                 Expect("market", Ref("market"), target="registry"),
             ),
         ),
+        Step(
+            "bounty_board",
+            "BountyBoard",
+            (Param("deployer"), Param("treasury")),
+            checks=(Expect("TREASURY", Param("treasury")),),
+        ),
+        Step(
+            "bounty_intake",
+            "BountyIntake",
+            (Ref("bounty_board"),),
+            checks=(Expect("BOARD", Ref("bounty_board")),),
+        ),
+        Step(
+            "bounty_proofs",
+            "BountyProofs",
+            (Ref("bounty_board"),),
+            calls=(
+                Invoke(
+                    "fix_parts",
+                    (Ref("bounty_intake"), Ref("bounty_proofs")),
+                    target="bounty_board",
+                ),
+                Invoke("transfer_ownership", (Param("owner"),), target="bounty_board"),
+            ),
+            checks=(
+                Expect("BOARD", Ref("bounty_board")),
+                Expect("intake", Ref("bounty_intake"), target="bounty_board"),
+                Expect("proofs", Ref("bounty_proofs"), target="bounty_board"),
+            ),
+        ),
     ),
 )
