@@ -305,6 +305,23 @@ def seal(
     }
 
 
+def label_secret(
+    private_key: bytes, chain_id: int, board: str, bounty: int, seed: bytes, worker: int
+) -> int:
+    words = [private_key, word(chain_id), word(board), word(bounty), seed, word(worker)]
+    tag = keccak(b"truthmark/label-secret/1")
+    return 1 + int.from_bytes(keccak(tag, *words), "big") % (ORDER - 1)
+
+
+def label_file(
+    chain_id: int, board: str, bounty: int, worker: int, seats: int, sealed: dict[str, Any]
+) -> bytes:
+    where = u(chain_id, 8) + bytes.fromhex(board[2:]) + u(bounty, 8) + u(worker, 2) + u(seats, 1)
+    x, y = sealed["E"]
+    labels = sealed["sealed"]
+    return b"TMKL\1" + where + sealed["root"] + word(x) + u(y & 1, 1) + u(len(labels), 4) + labels
+
+
 # ---------------------------------------------------------------------- bytes
 
 

@@ -303,6 +303,24 @@ def seals() -> list[dict[str, Any]]:
     return cases
 
 
+def files() -> dict[str, Any]:
+    private_key = ref.keccak(b"labeler")
+    secret = ref.label_secret(private_key, CHAIN_ID, BOARD, 7, SEED, 300)
+    sealed = ref.seal(
+        e=secret,
+        key=ref.multiply(EXAMPLE_SECRET),
+        chain_id=CHAIN_ID,
+        board=BOARD,
+        bounty=7,
+        worker=300,
+        batch=3,
+        classes=2,
+        codes=[0, 1, 2, 1, 1, 0],
+    )
+    file = ref.label_file(CHAIN_ID, BOARD, 7, 300, 2, sealed)
+    return {"private_key": private_key, "seed": SEED, "e": secret, "seats": 2, "file": file}
+
+
 def messages() -> dict[str, Any]:
     terms, signer, payee = ref.keccak(b"terms"), "0x" + "51" * 20, "0x" + "9a" * 20
     commitment = ref.keccak(b"commitment")
@@ -389,6 +407,7 @@ def make() -> dict[str, Any]:
                 "pays": pays(),
                 "bounties": bounties(),
                 "seals": seals(),
+                "files": files(),
                 "rosters": rosters(),
                 "messages": messages(),
             }

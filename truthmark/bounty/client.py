@@ -71,17 +71,28 @@ class BountyClient:
 
     # ----------------------------------------------------------------- reading
 
-    def read(self, bounty_id: int) -> Record:
+    def read(self, bounty_id: int, *, final: bool = False) -> Record:
         """Return what the chain says of a bounty, held against what the board keeps.
+
+        Args:
+            bounty_id: The bounty's number.
+            final: Only what has the profile's confirmations, so that nothing that is handed out
+                because of it can turn out not to be on chain.
 
         Raises:
             BountyError: It cannot be read as the board holds it: do not label.
             ChainError: The chain cannot be read.
         """
-        follower = self.session.follower
+        chain, follower = self.session.chain, self.session.follower
         follower.sync()
-        record = reader.read_record(self.session.chain, follower.index, bounty_id)
-        reader.require_anchored(record, reader.read_anchors(self.session.chain, record))
+        tip = follower.index.tip()
+        block = chain.block(tip.hash or "latest")
+        if final:
+            confirmed = chain.final_block()
+            block = confirmed if confirmed.number < block.number else block
+        record = reader.read_record(chain, follower.index, bounty_id, block)
+        anchors = reader.read_anchors(chain, record, block.hash)
+        reader.require_anchored(record, anchors)
         return record
 
     def mark(self, bounty_id: int) -> int:

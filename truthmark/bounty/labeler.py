@@ -19,9 +19,10 @@ from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
-from truthmark.bounty.sealing import Codes, SealedRun, seal
+from truthmark.bounty.sealing import HASH_BYTES, Codes, SealedRun, seal
 from truthmark.bounty.secrets import labeler_secret
 from truthmark.errors import BountyError
+from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, sign, signer_of
 from truthmark.keys.vault import Record as VaultRecord
@@ -151,6 +152,27 @@ def codes_of(place: Place, answers: dict[int, int], classes: int, batch: int) ->
     if not whole:
         raise BountyError(f"no seat is complete; answer the first {batch} items to commit")
     return np.array(codes[:whole], np.uint8)
+
+
+def hashes_of(place: Place, annotations: dict[int, bytes], batch: int) -> Codes:
+    """Return the codes of the seats that are annotated, where a code is a hash (team mode).
+
+    Args:
+        place: The labeler's.
+        annotations: By item, the bytes that go to the receiver beside.
+        batch: B.
+
+    Raises:
+        BountyError: No seat is complete.
+    """
+    items = place.items.tolist()
+    missing = next((n for n, i in enumerate(items) if i != NO_ITEM and i not in annotations), None)
+    whole = (len(items) if missing is None else missing) // batch * batch
+    if not whole:
+        raise BountyError(f"no seat is complete; annotate the first {batch} items to commit")
+    blank = bytes(HASH_BYTES)
+    codes = [blank if i == NO_ITEM else keccak256(annotations[i]) for i in items[:whole]]
+    return np.frombuffer(b"".join(codes), np.uint8).reshape(-1, HASH_BYTES)
 
 
 def sign_once(

@@ -19,48 +19,50 @@ from truthmark.chain.rpc import hex_bytes
 from truthmark.errors import BountyError, MalformedReplyError
 
 if TYPE_CHECKING:
-    from truthmark.chain.connection import Chain
-    from truthmark.chain.contracts import Contract
+    from truthmark.chain.connection import Block, Chain
+    from truthmark.chain.contracts import BlockId, Contract
     from truthmark.index.database import EventIndex, EventRow
 
 BOARD, INTAKE, PROOFS = "bounty_board", "bounty_intake", "bounty_proofs"
 """The contracts' roles in the profile."""
 
 
-def read_record(chain: "Chain", index: "EventIndex", bounty_id: int) -> Record:
+def read_record(
+    chain: "Chain", index: "EventIndex", bounty_id: int, block: "Block | None" = None
+) -> Record:
     """Return all that the chain says of a bounty.
 
     Args:
         chain: Whose profile has the contracts of bounties.
-        index: Of that chain, as far as it has come.
+        index: Of that chain.
         bounty_id: The bounty's number.
+        block: At which; the last that the index has, if not given.
 
     Raises:
         BountyError: There is no such bounty, or a call cannot be read from the chain: then do not
             label for it.
         ChainError: The chain cannot be read.
     """
+    until = None if block is None else block.number
 
     def events(role: str, event: str) -> "list[EventRow]":
-        return index.events(role, event, bounty_id=bounty_id)
+        return index.events(role, event, until_block=until, bounty_id=bounty_id)
 
-    board = getattr(chain, BOARD)
+    board, intake = getattr(chain, BOARD), getattr(chain, INTAKE)
     created = events(BOARD, "BountyCreated")
     if not created:
         raise BountyError(f"there is no bounty {bounty_id}; look for its number again")
     terms = Terms.from_struct(created[0].args["terms"]._asdict())
-    roster = [
-        _chunks(chain, row, getattr(chain, INTAKE), "enroll", bounty_id)
-        for row in events(BOARD, "Enrolled")
-    ]
-    commits = [
-        _chunks(chain, row, board, "commit", bounty_id) for row in events(BOARD, "Committed")
-    ]
+    enrolled, committed = events(BOARD, "Enrolled"), events(BOARD, "Committed")
+    brought = _inputs(chain, [*enrolled, *committed])
+    roster = [_chunks(reply, intake, "enroll", bounty_id) for reply in brought[: len(enrolled)]]
+    commits = [_chunks(reply, board, "commit", bounty_id) for reply in brought[len(enrolled) :]]
     overrides = [
         Commit(row.args["worker"], row.args["seats"], row.args["commitment"])
         for row in events(BOARD, "CommitOverridden")
     ]
     seeds = events(BOARD, "SeedFixed")
+    at = (block.hash if block is not None else index.tip().hash) or "latest"
     return Record(
         ref=BountyRef(chain.profile.chain_id, board.address, bounty_id),
         terms=terms,
@@ -68,22 +70,28 @@ def read_record(chain: "Chain", index: "EventIndex", bounty_id: int) -> Record:
         roster=Roster.from_chunks(roster),
         commits=Commits.from_chunks(commits, overrides),
         posted=frozenset(row.args["worker"] for row in events(PROOFS, "SealedPosted")),
-        status=Status(board.functions.state(bounty_id).call().status),
+        status=Status(board.functions.state(bounty_id).call(block=at).status),
         score=_score(terms, events(INTAKE, "ScoreGold"), events(INTAKE, "ScoreEntries")),
     )
 
 
-def read_anchors(chain: "Chain", record: Record) -> Anchors:
+def read_anchors(chain: "Chain", record: Record, block: "BlockId" = "latest") -> Anchors:
     """Return what the board holds of a bounty, to hold a record against.
+
+    Args:
+        chain: Whose profile has the contracts of bounties.
+        record: The bounty.
+        block: At which.
 
     Raises:
         ChainError: The chain cannot be read.
     """
     bounty_id, workers = record.ref.bounty_id, len(record.roster)
     board = getattr(chain, BOARD).functions
-    state = board.state(bounty_id).call()
+    state = board.state(bounty_id).call(block=block)
     count = max(workers, state.roster_calls, state.commit_calls, 1)
-    contexts = chain.batch([board.context(bounty_id, n, n, n) for n in range(count)])
+    calls = [board.context(bounty_id, n, n, n) for n in range(count)]
+    contexts = chain.batch(calls, block=block)
     return Anchors(
         terms_hash=contexts[0].terms_hash,
         # Until the seed is fixed, its block stands there.
@@ -129,15 +137,18 @@ def _score(terms: Terms, gold: "list[EventRow]", entries: "list[EventRow]") -> S
     )
 
 
-def _chunks(
-    chain: "Chain", row: "EventRow", contract: "Contract", name: str, bounty_id: int
-) -> list[bytes]:
-    """Return the chunks that the transaction of an event brought to a contract."""
-    reply: Any = chain.rpc.call("eth_getTransactionByHash", row.tx_hash)
+def _inputs(chain: "Chain", rows: "list[EventRow]") -> list[Any]:
+    """Return the transactions of events."""
+    hashes = list(dict.fromkeys(row.tx_hash for row in rows))
+    replies = chain.rpc.batch([("eth_getTransactionByHash", (tx_hash,)) for tx_hash in hashes])
+    found = dict(zip(hashes, replies, strict=True))
+    return [found[row.tx_hash] for row in rows]
+
+
+def _chunks(reply: Any, contract: "Contract", name: str, bounty_id: int) -> list[bytes]:
+    """Return the chunks that a transaction brought to a contract."""
     if not isinstance(reply, dict):
-        raise MalformedReplyError(
-            f"an endpoint does not have transaction {row.tx_hash}; try another"
-        )
+        raise MalformedReplyError("an endpoint does not have a transaction; try another endpoint")
     (function,) = contract.artifact.functions[name]
     data = hex_bytes(reply.get("input"))
     is_direct = str(reply.get("to")).lower() == contract.address.lower()

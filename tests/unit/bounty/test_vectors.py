@@ -17,12 +17,15 @@ from truthmark.bounty.assignment import Assignment
 from truthmark.bounty.commits import Commits, parse_commits
 from truthmark.bounty.evidence import hash_of_heads
 from truthmark.bounty.gold import Gold
+from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status, payments
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Roster, Row
 from truthmark.bounty.score import make_score, seats_of_gold
 from truthmark.bounty.sealing import Codes, OpenedRun, Scheme, open_with_key, seal
+from truthmark.bounty.secrets import labeler_secret
 from truthmark.errors import BountyError
+from truthmark.keys.curve import multiply
 from truthmark.keys.typed import digest
 from truthmark.types import Point
 
@@ -93,6 +96,18 @@ def test_seal__vectors__agree(case: dict[str, Any]) -> None:
         open_with_key(scheme, run, number(VECTORS["secret"]), case["seats"]),
     ):
         assert (opened.codes == codes).all()
+
+
+def test_files__vectors__agree() -> None:
+    case = VECTORS["files"]
+    bounty = BountyRef(VECTORS["chain_id"], VECTORS["board"], 7)
+    secret = labeler_secret(data(case["private_key"]), bounty, data(case["seed"]), 300)
+    assert secret == number(case["e"])
+    codes = np.array([0, 1, 2, 1, 1, 0], np.uint8)
+    key = multiply(number(VECTORS["secret"]))
+    run = seal(Scheme(bounty, 300, 3, 2), secret=secret, key=key, codes=codes)
+    file = LabelFile(bounty, 300, case["seats"], run)
+    assert file.to_bytes() == data(case["file"])
 
 
 def test_rosters__vectors__agree() -> None:
