@@ -10,7 +10,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
         --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test assure bench gas lint format app artifacts lock clean
+.PHONY: help setup demo test assure bench gas lint format app artifacts docs lock clean
 .PHONY: lint-python lint-types lint-text lint-vyper lint-tree
 
 help:  ## list the targets
@@ -70,11 +70,17 @@ app: setup  ## the Streamlit app, on loopback; DEVNET=1 starts a local network f
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py
 
+docs: setup  ## build the documents as a site, in build/site
+	@$(BOOTSTRAP) docs
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
+	@echo 'build/site/index.html'
+
 lock: setup  ## rewrite the lock files (needs uv on PATH)
 	@command -v uv >/dev/null || { echo 'error: this needs uv; run `pip install uv`' >&2; exit 1; }
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
 	$(LOCK) tools/peers.in -o tools/peers.lock
+	$(LOCK) tools/docs.in -o tools/docs.lock
 	$(LOCK) pyproject.toml tools/neighbours.in -o tools/neighbours.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
 

@@ -5,8 +5,8 @@ What is locked is installed as it stands, without a resolver, and then checked t
 resolver asks the index for more than the lock names (the newest of what one package wants as an
 extra of another), and so works on the day of the lock only.
 
-Every target of the Makefile runs this first; `vyper-lint` or `peers` as argument makes the
-environment of the linters, or of what bench compares with, too. Each step leaves a stamp that
+Every target of the Makefile runs this first; an argument of `EXTRAS` makes one more environment,
+beside the project's own. Each step leaves a stamp that
 holds the hash of what it was made from; a step whose stamp still fits is skipped, so that a second
 run only reads four small files. An interrupted step has no stamp and runs again, on what it had
 already fetched.
@@ -32,12 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
-# Vyper's formatter and linter want another click than Ape does, so they live by themselves.
-LINT_VENV = VENV / "vyper-lint"
-LINT_LOCK = ROOT / "tools" / "vyper-lint.lock"
-# crowd-kit needs an older scikit-learn.
-PEERS_VENV = VENV / "peers"
-PEERS_LOCK = ROOT / "tools" / "peers.lock"
+LOCKS = ROOT / "tools"
+# Each lives by itself, in .venv/<name> by tools/<name>.lock: Vyper's formatter and linter want
+# another click than Ape does, crowd-kit an older scikit-learn, and few build the documents.
+EXTRAS = {
+    "vyper-lint": "install Vyper's formatter and linter",
+    "peers": "install what labels are compared with",
+    "docs": "install what builds the documents (170 MB)",
+}
 PIN = ROOT / "truthmark" / "testing" / "node"
 LOG = ROOT / "build" / "bootstrap.log"
 # Ape's pins (numpy 1.26, web3 7) have no wheels for a newer one; the library has no such limit.
@@ -57,7 +59,7 @@ def main() -> int:
     LOG.parent.mkdir(exist_ok=True)
     try:
         with _alone():
-            steps = _steps() + [step for name, step in _extra_steps() if name in sys.argv[1:]]
+            steps = _steps() + [_extra_step(name) for name in EXTRAS if name in sys.argv[1:]]
             for number, step in enumerate(steps, 1):
                 if not step.is_done():
                     step.run(f"[{number}/{len(steps)}]")
@@ -113,26 +115,14 @@ def _steps() -> list[Step]:
     ]
 
 
-def _extra_steps() -> list[tuple[str, Step]]:
-    """Return the environments beside the project's own, by the argument that asks for each."""
-    title = "install Vyper's formatter and linter"
-    return [
-        ("vyper-lint", _environment("vyper-lint", title, LINT_VENV, LINT_LOCK)),
-        (
-            "peers",
-            _environment("peers", "install what labels are compared with", PEERS_VENV, PEERS_LOCK),
-        ),
-    ]
-
-
-def _environment(name: str, title: str, venv: Path, lock: Path) -> Step:
-    python = str(venv.relative_to(VENV) / "bin" / "python")
+def _extra_step(name: str) -> Step:
+    venv, lock = VENV / name, LOCKS / f"{name}.lock"
 
     def make(progress: Progress) -> None:
         _run([str(PYTHON), "-m", "venv", "--clear", str(venv)], _advise_venv)
         install_lock(venv / "bin" / "python", lock, progress)
 
-    return Step(name, title, [lock], f"../{python}", make)
+    return Step(name, EXTRAS[name], [lock], f"../{name}/bin/python", make)
 
 
 def _make_venv(progress: Progress) -> None:

@@ -122,14 +122,13 @@ def index(tmp_path, monkeypatch):
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Move all that the set-up writes into a folder; return its lock files."""
-    locks = {"packages": tmp_path / "requirements.lock", "vyper-lint": tmp_path / "lint.lock"}
+    names = {"packages": "requirements.lock", "vyper-lint": "vyper-lint.lock"}
+    locks = {name: tmp_path / file for name, file in names.items()}
     venv = tmp_path / "venv"
     monkeypatch.setattr(bootstrap, "VENV", venv)
     monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
-    monkeypatch.setattr(bootstrap, "LINT_VENV", venv / "vyper-lint")
-    monkeypatch.setattr(bootstrap, "PEERS_VENV", venv / "peers")
     monkeypatch.setattr(bootstrap, "LOCK", locks["packages"])
-    monkeypatch.setattr(bootstrap, "LINT_LOCK", locks["vyper-lint"])
+    monkeypatch.setattr(bootstrap, "LOCKS", tmp_path)
     monkeypatch.setattr(bootstrap, "LOG", tmp_path / "log")
     for lock in locks.values():
         lock.write_text("")
@@ -140,9 +139,11 @@ def install_locked(name):
     """Run the set-up's own steps up to the one that installs a lock; return its Python."""
     venv, packages, *_ = bootstrap._steps()
     venv.run("[1/2]")
-    {"packages": packages, **dict(bootstrap._extra_steps())}[name].run("[2/2]")
-    folder = bootstrap.VENV if name == "packages" else bootstrap.LINT_VENV
-    return folder / "bin" / "python"
+    if name == "packages":
+        packages.run("[2/2]")
+        return bootstrap.VENV / "bin" / "python"
+    bootstrap._extra_step(name).run("[2/2]")
+    return bootstrap.VENV / name / "bin" / "python"
 
 
 @pytest.mark.parametrize("name", ["packages", "vyper-lint"])

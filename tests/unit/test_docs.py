@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents hang together: each page is found, each link leads somewhere, no error lacks.
+
+What `make docs` builds strictly is held here without what it needs.
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import truthmark
+from truthmark import errors
+from truthmark.errors import TruthmarkError
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+_FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2", re.M | re.S)
+_LINK = re.compile(r"\[[^][]*\]\(([^)\s]+)\)", re.S)
+
+
+def in_navigation(entry: object) -> set[str]:
+    """Return all pages of a part of the navigation."""
+    if isinstance(entry, str):
+        return {entry}
+    parts = entry.values() if isinstance(entry, dict) else entry
+    assert isinstance(parts, list) or hasattr(parts, "__iter__")
+    return {page for part in parts for page in in_navigation(part)}
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as Python-Markdown names them."""
+    text = _FENCE.sub("", page.read_text())
+    names = set()
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        plain = re.sub(r"[`*]|\]\([^)]*\)|\[", "", heading)
+        names.add(re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower()))
+    return names
+
+
+def test_navigation__pages__are_all_there_is() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert in_navigation(settings["nav"]) == pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links__of_a_page__lead_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", _FENCE.sub("", page.read_text()))
+    for link in _LINK.findall(text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{link} leads nowhere"
+        if page.is_relative_to(DOCS):
+            assert target.is_relative_to(DOCS), f"{link} leads out of what `make docs` builds"
+        if anchor:
+            assert anchor in anchors(target), f"{link}: there is no such heading"
+
+
+def test_errors_page__classes__are_those_of_the_library() -> None:
+    classes = [
+        kind
+        for kind in vars(errors).values()
+        if inspect.isclass(kind) and issubclass(kind, TruthmarkError)
+    ]
+    lines = []
+    for kind in sorted(classes, key=lambda kind: inspect.getsourcelines(kind)[1]):
+        depth = sum(issubclass(parent, TruthmarkError) for parent in kind.__mro__) - 2
+        means = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
+        lines.append(
+            f"| {'· ' * depth if depth > 0 else ''}`{kind.__name__}` | {kind.exit_code} | {means} |"
+        )
+    shown = [line for line in (DOCS / "errors.md").read_text().splitlines() if "`" in line]
+    assert [line for line in shown if line.startswith("| ")] == lines
+
+
+def test_reference__stable_names__are_all_there() -> None:
+    text = (DOCS / "api.md").read_text()
+    shown = set(re.findall(r"^::: truthmark\.(\w+)", text, re.M))
+    assert shown == set(truthmark.__all__)
+
+
+def test_reference__packages__have_a_page_each() -> None:
+    packages = {path.parent.name for path in (ROOT / "truthmark").glob("*/__init__.py")}
+    # What people run rather than import, and what only tries things out.
+    pages = {path.stem for path in (DOCS / "api").glob("*.md")}
+    assert pages == packages - {"cli", "testing"}
