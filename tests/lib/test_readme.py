@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.utils.pages import plain_environment, run_script, script_of, stop_network
+from tests.utils.pages import plain_environment, script_of, stop_network
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,10 +75,3 @@ def test_task_pages__sell_then_buy_then_keep_keys__work(folder: Path) -> None:
     assert said.count("for sale as ") == 2
     assert "no sign of life" not in said
     check_bought(folder)
-
-
-def test_label_page__every_block_in_order__works(folder: Path) -> None:
-    done = run_script(script_of((ROOT / "docs" / "label.md").read_text()), folder)
-    assert done.returncode == 0, done.stderr[-2000:]
-    scores = dict(re.findall(r"^(majority|goldw): (.+)$", done.stdout, re.M))
-    assert float(scores["majority"]) < float(scores["goldw"])
