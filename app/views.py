@@ -153,7 +153,7 @@ class Dataset:
         delivery: How long the key may take.
         inspection: How long a buyer may dispute.
         bond: What the seller put up, if anything.
-        gate: Who admits buyers, if anybody.
+        gate: Who admits buyers, if anyone.
         custody: The newest first.
         versions: Of the listing, the newest first.
         sold: How often.

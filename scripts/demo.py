@@ -225,7 +225,7 @@ def _buy(transcript: Transcript, network: DemoNetwork, name: str, version: Versi
 
 
 def _frame(folder: Path) -> pd.DataFrame:
-    """Read what was written, as anybody would: labels of images, or the table's rows."""
+    """Read what was written, as anyone would: labels of images, or the table's rows."""
     tables = sorted(folder.rglob("*.parquet"))
     if tables:
         return pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True)
@@ -524,7 +524,7 @@ def _renew(seller: Session, version: Version) -> None:
 
 
 def _retire(transcript: Transcript, network: DemoNetwork) -> None:
-    """End the seller's versions; after both windows anybody may credit the bonds."""
+    """End the seller's versions; after both windows anyone may credit the bonds."""
     with network.open_seller() as seller:
         Catalogue.of(seller).sync()
         mine = [v for v in Catalogue.of(seller).versions() if v.terms.seller == seller.address]

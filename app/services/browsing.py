@@ -108,7 +108,7 @@ def _listing(
 
 
 def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool, bool]]:
-    """Return who keeps each key now, whether anybody does, and whether it is the seller."""
+    """Return who keeps each key now, whether anyone does, and whether it is the seller."""
     epochs = [list(reversed(Catalogue.of(session).epochs(v.terms_id))) for v in versions]
     states = iter(Catalogue.of(session).states([epoch for each in epochs for epoch in each]))
     now = chain_now(session)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """A block's header, as far as anybody here needs it.
+    """A block's header, as far as anyone here needs it.
 
     Attributes:
         number: Height.

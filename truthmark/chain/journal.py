@@ -16,7 +16,7 @@ The rules, each of which holds if the process is killed between any two lines:
 * Until it is confirmed, the same bytes are broadcast again and again; a reorganisation that drops
   it is only one more reason to. So at least one gets there.
 
-Deciding when a transaction is stuck goes by blocks, not by anybody's clock.
+Deciding when a transaction is stuck goes by blocks, not by anyone's clock.
 """
 
 import contextlib

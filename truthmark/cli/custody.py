@@ -212,7 +212,7 @@ def wait_until_live(session: "Session", version: "Version", epoch: "Epoch") -> N
 
     def tell(accepted: list[int]) -> None:
         nonlocal told
-        # At first it is too early to name anybody.
+        # At first it is too early to name anyone.
         is_soon = not accepted and time.monotonic() - begun < _QUIET_SECONDS
         if len(accepted) not in (told, count) and not is_soon:
             left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]

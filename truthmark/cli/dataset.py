@@ -242,7 +242,7 @@ def card_lines(card: dict[str, Any], width: int) -> list[str]:
 def _sample_lines(rows: list[dict[str, Any]], table: dict[str, Any], width: int) -> Iterator[str]:
     """Lay example rows out in the order of the table's columns."""
     known = [str(column.get("name")) for column in _entries(table.get("columns"))]
-    # A card is anybody's: what it shows of other columns comes behind.
+    # A card is anyone's: what it shows of other columns comes behind.
     others = [name for row in rows for name in row if name not in known]
     names = [n for n in dict.fromkeys([*known, *others]) if any(n in row for row in rows)]
     cells = [[clean(_shown(row.get(name)), _MAX_CELL) for name in names] for row in rows]

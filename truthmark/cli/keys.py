@@ -55,4 +55,4 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     else:
         echo(str(file))
     info(f"anyone who has this key can open {version.ref}: keep it as carefully as the data")
-    info(f"the encrypted data, which anybody may have, is in {folder}")
+    info(f"the encrypted data, which anyone may have, is in {folder}")

@@ -166,7 +166,7 @@ def _how_to_start(state: State) -> str | None:
 
 def _report(error: BaseException, *, as_json: bool) -> int:
     """Say what went wrong, in words or as JSON but never both, and return the exit code."""
-    # click turns a closed pipe into the code 1 before anybody else sees it.
+    # click turns a closed pipe into the code 1 before anyone else sees it.
     if isinstance(error, SystemExit) and error.code == 1 and _leave_closed_pipes():
         return CLOSED_PIPE
     if isinstance(error, SystemExit):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from truthmark.session import Session
 
 _NAMED = 3
-"""How many addresses stand in one line; anybody can list in ever new tokens."""
+"""How many addresses stand in one line; anyone can list in ever new tokens."""
 _WHERE = {"registry": "listings", "market": "sales", "staking": "stake"}
 
 
@@ -95,7 +95,7 @@ def withdraw(
 ) -> None:
     """Pay out all that the market owes the account.
 
-    In the profile's tokens, and those in which the account itself has sold or bought. Anybody can
+    In the profile's tokens, and those in which the account itself has sold or bought. Anyone can
     credit it with others, whose code may cost gas for nothing; name one with --token to have it.
     """
     from truthmark.market.settlement import Settlement

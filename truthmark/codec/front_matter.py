@@ -130,7 +130,7 @@ def _compose(readme: str) -> tuple[int, Any]:
 
 
 def _is_deep(text: str) -> bool:
-    """Whether brackets stand in brackets, or lists in lists, deeper than anybody writes them.
+    """Whether brackets stand in brackets, or lists in lists, deeper than anyone writes them.
 
     The parser would take time that grows with the square of the depth.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shamir sharing of a version's secret among custodians, and what anybody can check of it.
+"""Shamir sharing of a version's secret among custodians, and what anyone can check of it.
 
 The secret is f(0) of a polynomial of degree t - 1; custodian j, counted from 1, holds f(j), and
 everybody knows P_j = f(j) * G. (A. Shamir, "How to share a secret", 1979; public share keys as in

@@ -55,7 +55,7 @@ def check_address(url: str) -> str:
         url: Such as `https://node.example:8080`.
 
     Raises:
-        ConfigError: It is not one that anybody would ask.
+        ConfigError: It is not one that anyone would ask.
     """
     try:
         parts = urllib.parse.urlsplit(url)

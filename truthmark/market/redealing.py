@@ -71,7 +71,7 @@ def take_fees_back(session: "Session", version: Version) -> int:
         try:
             session.send(order.call, order.key, order.purpose)
         except RevertedError:
-            # Anybody may do this; somebody was faster.
+            # Anyone may do this; somebody was faster.
             if Catalogue.of(session).states([epoch])[0].status is not CustodyStatus.LAPSED:
                 raise
         fees += epoch.custody.count * epoch.custody.keeping_fee

@@ -521,7 +521,7 @@ class Seller:
         self, version: Version, function: str, *args: object, purpose: str
     ) -> "TransactionReceipt":
         session = self.session
-        if function not in ("top_up", "close_version"):  # which anybody may do
+        if function not in ("top_up", "close_version"):  # which anyone may do
             if version.terms.seller.lower() != session.address.lower():
                 raise ConfigError(
                     f"{version.ref} is sold by {version.terms.seller}; use that account"

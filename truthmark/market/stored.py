@@ -165,7 +165,7 @@ class _Finder:
     def _pinned(self, store: LocalStore, pins: set[CID]) -> Iterable[Stored]:
         """Yield what others who share the store pinned: of versions, and of nothing that is listed.
 
-        Each in one line: their blocks by name would say nothing to anybody.
+        Each in one line: their blocks by name would say nothing to anyone.
         """
         of_versions = {pin for pin in pins if pin in self.users}
         for pinned in (of_versions, pins - of_versions):

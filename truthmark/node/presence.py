@@ -2,7 +2,7 @@
 """A node's signed answer to those who ask whether it is there, at `/alive` of its block server.
 
 Sellers ask before they give a share of their key to a validator. The answer is typed data of a kind
-of its own, bound to the asker's challenge, so it is worth nothing to anybody else: it is no
+of its own, bound to the asker's challenge, so it is worth nothing to anyone else: it is no
 transaction, no permit, and no signature from which a key is derived.
 """
 
