@@ -7,6 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from app import views
+from app.services.markdown import plain
 from app.services.reading import chain_now, find_version, listed_versions, shared_reader
 from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
 from truthmark.codec import (
@@ -76,7 +77,7 @@ def dataset(ref: str) -> views.Dataset:
     return views.Dataset(
         ref=version.ref,
         title=clean(card["title"], 200) or "Untitled",
-        description=paragraphs_of(card["description"]),
+        description=paragraphs_of(plain(card["description"])),
         licence=clean(card["licence"], 256) or "unknown",
         status=_STATUS[version.status],
         size=format_size(manifest.size) if manifest else "unknown",

@@ -14,6 +14,7 @@ import streamlit as st
 from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.browsing import tokens
+from app.services.markdown import plain
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.codec import (
@@ -148,7 +149,7 @@ def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) 
     return views.Packed(
         folder=str(folder),
         title=clean(card["title"], 200),
-        description=paragraphs_of(card["description"]),
+        description=paragraphs_of(plain(card["description"])),
         licence=clean(card["licence"], 256),
         size=format_size(manifest.size),
         counts=counts_of(card),

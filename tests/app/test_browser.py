@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from app.services.markdown import plain
 from tests.app.conftest import ROOT
 from tests.app.serving import serve
 from tests.utils.app_market import HOSTILE, AppMarket
@@ -151,7 +152,7 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     settle(page)
     description = _read(page.get_by_test_id("stText"))
     for text in HOSTILE:
-        assert _seen(text) in description
+        assert _seen(plain(text)) in description
     assert _markup(page) == []
     assert "owned" not in page.title()
     shoot(page, "hostile_dataset")
