@@ -33,17 +33,18 @@ from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.choosing import CustodyWish
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
+from truthmark.market.flows import listing
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
-from truthmark.market.surface import choose_custody
 from truthmark.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,8 +185,11 @@ def _sell(
     )
     epoch = Catalogue.of(seller).epochs(version.terms_id)[0]
     with transcript.progress_bar("custodians accept") as advance:
-        Seller(seller).wait_until_live(
-            epoch, lambda accepted: advance(len(accepted), epoch.custody.count)
+        listing.wait_until_live(
+            seller,
+            version,
+            epoch,
+            on_look=lambda accepted: advance(len(accepted), epoch.custody.count),
         )
     transcript.info(
         f"{title}: {made.manifest.size:,} bytes in {made.count} shards, for sale as "
@@ -505,19 +509,14 @@ def _is_kept(seller: Session, version: Version) -> bool:
 
 def _renew(seller: Session, version: Version) -> None:
     """Deal a key for a month, and wait until all have accepted."""
-    token = seller.profile.token(version.terms.token)
-    windows = seller.profile.windows["demo"]
-    size = Fetcher(seller).manifest(version.terms.manifest).size
-    choice = choose_custody(
-        seller, token, windows, size, custodians=None, threshold=2, period_seconds=30 * 86_400
-    )
-    listed = Seller(seller).open_custody(
+    listing.renew(
+        seller,
         version,
-        offer=choice.offer,
-        validators=choice.validators,
-        acceptance_seconds=windows.acceptance,
+        CustodyWish(custodians=None, period_seconds=30 * 86_400),
+        agree=lambda costs: True,
+        unattended=True,
+        acceptance_seconds=seller.profile.windows["demo"].acceptance,
     )
-    Seller(seller).wait_until_live(listed.epoch)
 
 
 # ------------------------------------------------------------------- closing

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paying, waiting for the key, opening, disputing, taking money back."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -32,15 +33,15 @@ from truthmark.errors import (
     MarketError,
 )
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.entries import Purchase, Version
+from truthmark.market.flows import purchasing
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.quote import Quote
 from truthmark.market.records import (
     PurchaseStatus,
     VersionStatus,
 )
-from truthmark.market.settlement import Settlement, overdue
+from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.text import clean, format_size, format_time
 from truthmark.types import Progress
@@ -59,20 +60,9 @@ def prepare(ref: str, progress: Progress) -> views.Price:
         PriceError: The account has not enough.
         TruthmarkError: It cannot be fetched, or is not what the seller committed to.
     """
-    session = my_session()
-    Catalogue.of(session).sync()
+    session = my_synced_session()
     version = find_version(session, ref)
-    buyer = Buyer(session)
-    buyer.fetch(version, progress)
-    quote = buyer.quote(version)
-    token = version.terms.token
-    held = session.held(token)
-    if held < quote.total:
-        shown = session.profile.format_amount
-        raise MarketError(
-            f"this costs {shown(quote.total, token)} and the account has {shown(held, token)}; "
-            "send it more"
-        )
+    _, quote = purchasing.prepare(session, version, bar=lambda what, unit: nullcontext(progress))
     st.session_state[_QUOTE] = (session.address, version.ref, quote)
     return price_of(session, quote)
 
@@ -156,10 +146,9 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
     session = my_session()
     purchase = _find_purchase(session, key)
     version = version_of(session, purchase.terms_id)
-    buyer = Buyer(session)
-    folder = buyer.fetch(version, progress)
+    folder = purchasing.fetch(session, version, bar=lambda what, unit: nullcontext(progress))
     try:
-        opened = buyer.receive(version, purchase, folder)
+        opened = Buyer(session).receive(version, purchase, folder)
     except WrongKeyDispute as dispute:
         st.session_state[_DISPUTE] = (key, dispute)
         return _wrong_key(session, dispute)
@@ -195,8 +184,7 @@ def save_purchase(key: str, folder: str, progress: Progress) -> str:
     session = my_session()
     purchase = _find_purchase(session, key)
     version = version_of(session, purchase.terms_id)
-    buyer = Buyer(session)
-    opened = buyer.receive(version, purchase, buyer.fetch(version))
+    opened = Buyer(session).receive(version, purchase, purchasing.fetch(session, version))
     target = Path(folder.strip()).expanduser().absolute()
     with open_container(opened.folder, cek=opened.cek) as container:
         return str(extract(container, target, progress=progress))
@@ -214,9 +202,7 @@ def dispute(key: str) -> str:
     if held is None or held[0] != key:
         raise MarketError("the key has to be checked first; open the purchase again")
     dispute: WrongKeyDispute = held[1]
-    Buyer(session).dispute(dispute)
-    token = dispute.opened.version.terms.token
-    Settlement(session).withdraw(token, session.address)
+    purchasing.dispute(session, dispute)
     st.session_state.pop(_DISPUTE)
     return _brings(session, dispute)
 
@@ -229,11 +215,9 @@ def take_back(key: str) -> str:
     """
     session = my_session()
     purchase = _find_purchase(session, key)
-    token = version_of(session, purchase.terms_id).terms.token
-    if not _is_refundable(session, purchase):
+    if not purchasing.refundable(session, [purchase], chain_now(session)):
         raise MarketError("this purchase cannot be refunded now; reload the page")
-    Settlement(session).refund([purchase])
-    Settlement(session).withdraw(token, session.address)
+    purchasing.refund(session, [purchase])
     return _paid(session, purchase)
 
 
@@ -268,24 +252,15 @@ def _find_purchase(session: Session, key: str) -> Purchase:
 
 
 def _paid(session: Session, purchase: Purchase) -> str:
-    custody = Catalogue.of(session).epoch(purchase.custody_id).custody
     token = version_of(session, purchase.terms_id).terms.token
-    return session.profile.format_amount(purchase_cost(purchase.receipt.price, custody), token)
-
-
-def _is_refundable(session: Session, purchase: Purchase) -> bool:
-    if overdue([purchase], chain_now(session)):
-        return True
-    version = version_of(session, purchase.terms_id)
-    is_open = purchase.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
-    return is_open and version.status is VersionStatus.REVOKED
+    return session.profile.format_amount(purchasing.paid(session, purchase), token)
 
 
 def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
     version = version_of(session, purchase.terms_id)
     threshold = Catalogue.of(session).epoch(purchase.custody_id).custody.threshold
     card = shared_reader().cards.read([version], PATIENCE_SECONDS).get(version.terms_id)
-    can_refund = _is_refundable(session, purchase)
+    can_refund = bool(purchasing.refundable(session, [purchase], chain_now(session)))
     has_key = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
     return views.Purchase(
         key=purchase.purchase_id.hex(),

@@ -30,14 +30,16 @@ from truthmark.errors import (
 from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.choosing import CustodyWish
+from truthmark.market.flows import listing
+from truthmark.market.flows.source import SaleSource
 from truthmark.market.life import find_signs
 from truthmark.market.records import (
     bits,
 )
-from truthmark.market.redealing import AGAIN_SECONDS, MOST_AGAIN, find_lapsed
+from truthmark.market.redealing import MOST_AGAIN, find_lapsed
 from truthmark.market.seller import Seller
 from truthmark.market.seller_secret import pack_dataset
-from truthmark.market.surface import list_dataset
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time
 from truthmark.types import Progress
@@ -156,12 +158,12 @@ def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) 
         tables=tables_of(card),
         skipped=skipped,
         notes=tuple(clean(note, 400) for note in notes),
-        needs_backup=not is_covered(session.home, "seller-secret", _secret_name(manifest)),
+        needs_backup=not _has_backup(session, manifest),
     )
 
 
-def _secret_name(manifest: Manifest) -> str:
-    return f"{manifest.public_key.x:064x}"
+def _has_backup(session: Session, manifest: Manifest) -> bool:
+    return is_covered(session.home, "seller-secret", f"{manifest.public_key.x:064x}")
 
 
 def back_up(file: str, passphrase: str) -> int:
@@ -210,22 +212,30 @@ def list_packed(
             or the account is locked.
     """
     session = my_session()
-    folder = Path(packed.folder)
-    if not is_covered(session.home, "seller-secret", _secret_name(read_manifest(folder))):
-        raise ConfigError("without a backup you could lose what you sell; make the backup first")
-    version = list_dataset(
-        folder,
-        price=f"{price:f} {token}",
-        custodians=custodians,
-        threshold=threshold,
-        windows=windows,
-        period=f"{days}d",
-        accept_within=f"{min(session.profile.windows[windows].acceptance, AGAIN_SECONDS)}s"
-        if deals_again
-        else None,
-        bond=f"{bond:f} {token}" if bond else None,
-        session=session,
-        progress=progress,
+
+    def secure(manifest: Manifest | None) -> None:
+        if manifest is not None and not _has_backup(session, manifest):
+            raise ConfigError(
+                "without a backup you could lose what you sell; make the backup first"
+            )
+
+    version, _ = listing.list_dataset(
+        session,
+        SaleSource(session, Path(packed.folder)),
+        listing.Ask(
+            price=f"{price:f} {token}",
+            custody=CustodyWish(
+                custodians=custodians, threshold=threshold, period_seconds=days * 86_400
+            ),
+            unattended=True,
+            windows=windows,
+            deals_again=deals_again,
+            bond=f"{bond:f} {token}" if bond else None,
+        ),
+        agree=lambda costs: True,
+        secure=secure,
+        bar=lambda what, unit: contextlib.nullcontext(progress),
+        waits=False,
     )
     return version.ref
 

@@ -18,8 +18,9 @@ import pytest
 
 from tests.utils.cli import PROGRAM, Person
 from tests.utils.keystores import FOUNDRY
-from truthmark.cli import custody, output, sales
+from truthmark.cli import output, sales
 from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, TOPICS, USAGE, cli
+from truthmark.cli.output import info
 from truthmark.cli.param_types import DURATION
 from truthmark.errors import (
     ChainUnavailableError,
@@ -33,6 +34,7 @@ from truthmark.errors import (
     StorageError,
     TruthmarkError,
 )
+from truthmark.market.flows import listing
 from truthmark.text import clean, format_duration, format_time
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -733,7 +735,7 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
     )
     monkeypatch.setattr(sales.time, "sleep", sleep)
     session: Any = SimpleNamespace(
-        profile=SimpleNamespace(block_time=1.0),
+        profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(sync=lambda: None),
         chain=SimpleNamespace(time=lambda: 0),
     )
@@ -758,7 +760,7 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
     monkeypatch.setattr(sales, "_own_versions", lambda *_: looked.append(1) or [])
     monkeypatch.setattr(sales.time, "sleep", lambda _: None)
     session: Any = SimpleNamespace(
-        profile=SimpleNamespace(block_time=1.0),
+        profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(sync=sync),
         chain=SimpleNamespace(time=lambda: 0),
     )
@@ -772,12 +774,12 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     accepted = iter([0, 0, 0b010, 0b010, 0b110])
-    monkeypatch.setattr("truthmark.market.seller.time.sleep", lambda _: None)
+    monkeypatch.setattr("truthmark.market.flows.listing.time.sleep", lambda _: None)
     looks = iter([False] * 6)
     monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
-        profile=SimpleNamespace(block_time=1.0),
+        profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(
             states=lambda _: [SimpleNamespace(accepted=next(accepted))]
         ),
@@ -785,7 +787,7 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     opened = SimpleNamespace(count=3, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB", "0xC"))
     version: Any = SimpleNamespace(ref="3@1")
-    custody.wait_until_live(session, version, epoch)
+    listing.wait_until_live(session, version, epoch, info)
     begun, *told, ended = capsys.readouterr().err.splitlines()
     assert begun.startswith("waiting for 3 custodians to accept, which may take until 1970-01-12")
     assert "(in 1 h); Ctrl-C stops only the waiting, and `truthmark show 3@1` tells" in begun
@@ -800,18 +802,18 @@ def test_renew__nobody_accepts__names_all_after_a_while(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter(range(0, 600, 10))
-    monkeypatch.setattr("truthmark.market.seller.time.sleep", lambda _: None)
-    monkeypatch.setattr(custody.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("truthmark.market.flows.listing.time.sleep", lambda _: None)
+    monkeypatch.setattr(listing.time, "monotonic", lambda: float(next(clock)))
     looks = iter([False] * 8)
     monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
-        profile=SimpleNamespace(block_time=1.0),
+        profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
     )
     opened = SimpleNamespace(count=2, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB"))
-    custody.wait_until_live(session, SimpleNamespace(ref="3@1"), epoch)  # type: ignore[arg-type]
+    listing.wait_until_live(session, SimpleNamespace(ref="3@1"), epoch, info)  # type: ignore[arg-type]
     _, told, _ = capsys.readouterr().err.splitlines()
     assert told == "0 of 2 have accepted; not yet: 0xA, 0xB"
 

@@ -1279,7 +1279,7 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
     options = ("--price", "25 TUSD", "--bond", "3 TUSD", *asked)
     first = ("--packed", packed, "--licence", "MIT", "--backup", tmp_path / "b")
     # Nobody is there to accept: as if it was interrupted while it waits.
-    monkeypatch.setattr("truthmark.cli.custody.wait_until_live", lambda *_: None)
+    monkeypatch.setattr("truthmark.market.flows.listing.wait_until_live", lambda *_: None)
     before = held(seller)
 
     seller("list", source, *options, *first, "--yes").refused(8, '--max-keeping "5 TUSD"')

@@ -55,9 +55,11 @@ from truthmark.keys.purchase import read_recovery
 from truthmark.keys.typed import TypedData, admission
 from truthmark.market import purchase as purchase_module
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.choosing import CustodyWish, choose_custody
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.entries import Purchase, Version
+from truthmark.market.flows import purchasing
 from truthmark.market.permits import sign_permit
 from truthmark.market.purchase import Buyer, WrongKeyDispute, new_nonce
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
@@ -223,7 +225,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
     seller = harness.session("seller")
     harness.publish_offer(names[0], keeping_fee=10**6)
     before = sent_by(seller)
-    with pytest.raises(PriceError, match="3 custodians ask 3 TUSD at once for keeping"):
+    with pytest.raises(PriceError, match="keeping costs 3 TUSD at once with 3 custodians"):
         harness.sell([], custodians=3)
     assert sent_by(seller) == before
     kept = harness.sell([], custodians=3, max_keeping="3 TUSD")
@@ -485,7 +487,11 @@ def test_load__price_said__buys(harness: MarketHarness, sale: Sale, buyer: Buyer
 def test_get__not_agreed__pays_nothing(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
     asked = []
     with pytest.raises(MarketError, match="nothing was bought"):
-        buyer.get(sale.version, max_total=10**9, agree=lambda quote: asked.append(quote))  # type: ignore[arg-type, return-value]
+        purchasing.get(
+            buyer.session,
+            sale.version,
+            agree=lambda quote: asked.append(quote),  # type: ignore[func-returns-value]
+        )
     assert [quote.total for quote in asked] == [PRICE]
     assert bought(harness, sale) == []
 
@@ -1177,8 +1183,6 @@ def test_watch__no_session_given__closes_its_own(
 
 
 def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarness) -> None:
-    from truthmark.market.surface import choose_custody
-
     session = harness.session("seller")
     Catalogue.of(session).sync()
     validator = next(iter(Catalogue.of(session).validators()))
@@ -1187,9 +1191,7 @@ def test_offer__asked_of_custodians__has_a_tenth_as_penalty(harness: MarketHarne
         session.profile.token("TUSD"),
         Windows(DELIVERY, INSPECTION, 60),
         1,
-        custodians=[validator.address.lower()],
-        threshold=1,
-        period_seconds=86_400,
+        CustodyWish(custodians=[validator.address.lower()], threshold=1, period_seconds=86_400),
     )
     assert choice.validators == (validator,)
     assert choice.offer == CustodyRequest(

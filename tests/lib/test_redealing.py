@@ -9,10 +9,10 @@ import pytest
 from tests.utils.nodes import ManualNode, MarketHarness, open_harness, run_rounds
 from truthmark.errors import NotForSaleError, PriceError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.choosing import CustodyWish, choose_custody
 from truthmark.market.records import CustodyStatus
 from truthmark.market.redealing import AGAIN_SECONDS, deal_again, find_lapsed, take_fees_back
 from truthmark.market.settlement import Settlement
-from truthmark.market.surface import choose_custody
 
 pytestmark = pytest.mark.chain
 
@@ -37,9 +37,7 @@ def choose(harness: MarketHarness, count: int | None):
         session.profile.token("TUSD"),
         session.profile.windows["small"],
         1,
-        custodians=count,
-        threshold=1,
-        period_seconds=86_400,
+        CustodyWish(custodians=count, threshold=1, period_seconds=86_400),
     )
 
 

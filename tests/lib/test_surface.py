@@ -19,6 +19,8 @@ from truthmark.config.profile import ChainProfile, TokenInfo
 from truthmark.config.units import parse_duration
 from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
+from truthmark.market.choosing import CustodyWish, choose_custody
+from truthmark.market.flows import listing
 from truthmark.market.seller_secret import seller_cek
 from truthmark.session import open_session
 from truthmark.testing.network import Devnet
@@ -92,7 +94,11 @@ def test_devnet__folder_as_text__is_taken(tmp_path: Path) -> None:
 
 def _session(**parts: Any) -> Any:
     profile = ChainProfile("paper", 31337, tokens=(TokenInfo("TUSD", "0x" + "d0" * 20, 6),))
-    return SimpleNamespace(profile=profile, **parts)
+    chain: Any = SimpleNamespace(profile=profile)
+    follower: Any = None
+    return SimpleNamespace(
+        **{"profile": profile, "part": lambda kind, make: kind(chain, follower), **parts}
+    )
 
 
 def test_connect__home_that_is_not_there__is_refused(tmp_path: Path) -> None:
@@ -145,12 +151,10 @@ def test_arguments__of_another_type__say_what_to_write(
         call(_session(vault=None))
 
 
-@pytest.mark.parametrize("custodians", ["3", True, "0x" + "ab" * 20])
+@pytest.mark.parametrize("custodians", ["3", True, -1, "0x" + "ab" * 20])
 def test_choose_custody__neither_number_nor_list__says_what_to_write(custodians: Any) -> None:
     with pytest.raises(ConfigError, match="write how many, such as 3, or a list"):
-        surface.choose_custody(
-            _session(), Any, Any, 0, custodians=custodians, period_seconds=86_400
-        )
+        choose_custody(_session(), Any, Any, 0, CustodyWish(custodians=custodians))
 
 
 @pytest.mark.parametrize("period", [90, "90 days", "0d", "-1d", None])
@@ -181,34 +185,55 @@ def test_amounts__not_a_text__are_told_how_to_be_written(
     monkeypatch: pytest.MonkeyPatch, call: Callable[..., object], amount: object
 ) -> None:
     version = SimpleNamespace(ref="1@1", terms=SimpleNamespace(token="0x" + "d0" * 20))
-    monkeypatch.setattr(surface, "find_version", lambda session, ref: version)
+    monkeypatch.setattr(surface.Catalogue, "find", lambda self, ref: version)
     monkeypatch.setattr(surface.Buyer, "find_purchase", lambda self, version: None)
     with pytest.raises(ConfigError, match=r'is not an amount; write .* "25 USDC"'):
         call(amount, _session())
 
 
 @pytest.mark.parametrize("is_accepted", [True, False])
-def test_wait__until_custodians_accept__asks_about_the_newest_custody(
+def test_wait_until_live__accepted_or_lapsed__asks_until_then(
     monkeypatch: pytest.MonkeyPatch, is_accepted: bool
 ) -> None:
-    asked: list[str] = []
+    asked: list[Any] = []
 
-    def is_live(self: object, epoch: str) -> bool:
+    def is_live(self: object, epoch: Any) -> bool:
         asked.append(epoch)
         if len(asked) == 3 and not is_accepted:
             raise NotForSaleError("not all custodians accepted in time")
         return len(asked) == 3
 
-    monkeypatch.setattr(surface.Seller, "is_live", is_live)
-    monkeypatch.setattr(surface.time, "sleep", lambda seconds: None)
-    session = _session(part=lambda *_: SimpleNamespace(epochs=lambda terms_id: ["old", "new"]))
-    version: Any = SimpleNamespace(terms_id=bytes(32))
+    monkeypatch.setattr(listing.Seller, "is_live", is_live)
+    monkeypatch.setattr(listing.time, "sleep", lambda seconds: None)
+    session = _session(
+        chain=SimpleNamespace(time=lambda: 0),
+        part=lambda *_: SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
+    )
+    version: Any = SimpleNamespace(ref="1@1")
+    custody = SimpleNamespace(count=1, accept_until=60)
+    epoch: Any = SimpleNamespace(custody=custody, custodians=("0xA",))
     if is_accepted:
-        surface._wait_until_live(session, version)
+        listing.wait_until_live(session, version, epoch)
     else:
         with pytest.raises(NotForSaleError):
-            surface._wait_until_live(session, version)
-    assert asked == ["new"] * 3
+            listing.wait_until_live(session, version, epoch)
+    assert asked == [epoch] * 3
+
+
+def test_find_listed__dealt_again_since__is_with_the_newest_custody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing.Seller, "_draft", lambda self, *_: "terms")
+    monkeypatch.setattr(listing.Seller, "_listed_epochs", lambda self, terms: ["old", "new"])
+    session = _session(
+        vault=SimpleNamespace(seller_secret=lambda key: 7),
+        journal=SimpleNamespace(resume=lambda: None),
+        part=lambda *_: SimpleNamespace(sync=lambda: None),
+    )
+    manifest: Any = SimpleNamespace(public_key=None)
+    found = listing.Seller(session).find_listed(manifest, token=Any, windows=Any)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.epoch == "new"
 
 
 def test_testing__of_the_package__is_a_module_that_starts_networks() -> None:

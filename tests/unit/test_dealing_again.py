@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often the command line deals a key again, and when it does not."""
+"""How often a listing deals a key again, and when it does not."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from truthmark.cli import custody
+from truthmark.cli.output import info
 from truthmark.errors import NotForSaleError
 from truthmark.market import redealing
+from truthmark.market.flows import listing
 
 
 class Market:
@@ -18,14 +19,14 @@ class Market:
         self.dealt: list[int] = []
         self.live = live
         self.ends: set[int] = set()
-        monkeypatch.setattr(custody, "wait_until_live", self._wait)
+        monkeypatch.setattr(listing, "wait_until_live", self._wait)
         monkeypatch.setattr(redealing, "deal_again", self._deal)
         monkeypatch.setattr(redealing, "find_lapsed", self._lapsed)
 
     def epoch(self, number: int) -> Any:
         return SimpleNamespace(custody=SimpleNamespace(epoch=number), custody_id=bytes([number]))
 
-    def _wait(self, session: Any, version: Any, epoch: Any) -> None:
+    def _wait(self, session: Any, version: Any, epoch: Any, say: Any) -> None:
         if epoch.custody.epoch != self.live:
             raise NotForSaleError("not all custodians accepted in time; renew it")
 
@@ -38,7 +39,7 @@ class Market:
 
 
 def wait(market: Market, number: int, **options: Any) -> Any:
-    return custody.wait_or_deal_again(None, None, market.epoch(number), **options)  # type: ignore[arg-type]
+    return listing.wait_or_deal_again(None, None, market.epoch(number), say=info, **options)  # type: ignore[arg-type]
 
 
 def test_wait_or_deal_again__others_accept__is_the_custody_of_theirs(
@@ -87,7 +88,7 @@ def test_wait_or_deal_again__not_agreed_or_not_lapsed__deals_nothing(
         (7_200, 86_400, True, 7_200),
     ],
 )
-def test_acceptance_seconds__dealing_again__is_ten_minutes(
+def test_acceptance_within__dealing_again__is_ten_minutes(
     given: int | None, preset: int, deals_again: bool, expected: int
 ) -> None:
-    assert custody.acceptance_seconds(given, preset, deals_again=deals_again) == expected
+    assert listing.acceptance_within(given, preset, deals_again=deals_again) == expected

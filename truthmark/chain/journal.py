@@ -146,7 +146,7 @@ class Journal:
         # what took effect there has not taken effect here. It is the profile's, not an endpoint's.
         place = f"{chain.profile.chain_id}-{chain.genesis.hex()[:16]}"
         self._path = folder / place / f"{self.address}.sqlite"
-        self._poll = min(max(chain.profile.block_time / 4, 0.05), 2.0)
+        self._poll = chain.profile.poll_seconds
         self._broadcast_at: dict[str, float] = {}
         self._gap_since: tuple[int, float] | None = None
         self._last_problem = ""

@@ -3,23 +3,25 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
+from truthmark import codec
 from truthmark.cli.browse import purchase_json
-from truthmark.cli.command import State, command, find_version, json_option, yes_option
+from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import ConfigError, DeliveryError, MarketError
+from truthmark.keys.files import write_new
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.drafts.evidence import show_unreadable
+from truthmark.market.entries import Purchase, Version
+from truthmark.market.flows import purchasing
+from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
+from truthmark.market.records import PurchaseStatus, VersionStatus
+from truthmark.session import Session
 from truthmark.text import format_time
-
-if TYPE_CHECKING:
-    from truthmark.codec import Unreadable
-    from truthmark.market.entries import Purchase, Version
-    from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
-    from truthmark.session import Session
 
 
 @command()
@@ -34,33 +36,32 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     """
     with state.session(signs=True) as session:
         session.journal.resume()
-        Catalogue.of(session).sync()
-        terms_id = find_version(session, dataset).terms_id if dataset is not None else None
-        mine = Catalogue.of(session).purchases(buyer=session.address, terms_id=terms_id)
-        due = _refundable(session, mine)
+        catalogue = Catalogue.of(session)
+        catalogue.sync()
+        terms_id = Catalogue.of(session).find(dataset).terms_id if dataset is not None else None
+        mine = catalogue.purchases(buyer=session.address, terms_id=terms_id)
+        due = purchasing.refundable(session, mine, session.chain.time())
         nothing = "" if due else _why_nothing(session, mine)
         if nothing and dataset is not None:
             raise MarketError(nothing)
-        _pay_back(session, due)
+        purchasing.refund(session, due)
         if as_json:
             done = [
                 refreshed
                 for purchase in due
-                for refreshed in Catalogue.of(session).purchases(purchase_id=purchase.purchase_id)
+                for refreshed in catalogue.purchases(purchase_id=purchase.purchase_id)
             ]
-            echo_json([purchase_json(session, _version_of(session, p), p) for p in done])
+            echo_json([purchase_json(session, catalogue.with_terms(p.terms_id), p) for p in done])
             return
         for purchase in due:
-            version = _version_of(session, purchase)
-            shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
+            version = catalogue.with_terms(purchase.terms_id)
+            shown = _paid_text(session, version, purchase)
             echo(f"{version.ref}: {shown} came back")
         if nothing:
             info(nothing)
 
 
-def _why_nothing(session: "Session", mine: "list[Purchase]") -> str:
-    from truthmark.market.records import PurchaseStatus
-
+def _why_nothing(session: Session, mine: list[Purchase]) -> str:
     waiting = [p for p in mine if p.status is PurchaseStatus.PAID]
     if waiting:
         first = min(waiting, key=lambda p: p.deadline)
@@ -87,13 +88,9 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
     to, the contract decides: you get your money back and half of the bond; what that costs is said
     first. If the right key opens nothing, or nothing that can be read, no contract sees it.
     """
-    from truthmark.codec import find_unreadable
-    from truthmark.market.purchase import Buyer, WrongKeyDispute
-    from truthmark.market.records import PurchaseStatus
-
     with state.session(signs=True) as session:
         session.journal.resume()
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:
@@ -106,9 +103,9 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
         try:
             opened = buyer.receive(version, purchase, folder)
         except WrongKeyDispute as dispute:
-            settle_dispute(session, buyer, dispute, yes=yes)
+            settle_dispute(session, dispute, yes=yes)
         with progress_bar("opening") as progress:
-            found = find_unreadable(folder, opened.cek, progress=progress)
+            found = codec.find_unreadable(folder, opened.cek, progress=progress)
         if found is None:
             raise MarketError(
                 f"the key of {version.ref} opens every part, and all of it can be read; there is "
@@ -118,17 +115,13 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
 
 
 def _tell_unreadable(
-    session: "Session", opened: "Opened", found: "Unreadable", evidence: Path | None
+    session: Session, opened: Opened, found: codec.Unreadable, evidence: Path | None
 ) -> NoReturn:
     """Say what can be done about data that cannot be read, and what cannot.
 
     Raises:
         DeliveryError: Always, as there is no data.
     """
-    from truthmark.codec import read_index, read_manifest
-    from truthmark.keys.files import write_new
-    from truthmark.market.drafts.evidence import show_unreadable
-
     ref, seller = opened.version.ref, opened.version.terms.seller
     info(f"the key of {ref} is the one that the seller committed to, but {found.text}")
     info("no contract sees that: it compares hashes of keys, so nothing brings the money back")
@@ -137,7 +130,7 @@ def _tell_unreadable(
     elif evidence is None:
         info(f"`truthmark dispute {ref} --evidence FILE` writes down what shows it to everybody")
     else:
-        index = read_index(opened.folder, read_manifest(opened.folder))
+        index = codec.read_index(opened.folder, codec.read_manifest(opened.folder))
         profile, market = session.profile, session.chain.market.address
         shown = show_unreadable(
             opened.version.ref, opened.version.terms, market, profile.chain_id, index, found
@@ -150,18 +143,17 @@ def _tell_unreadable(
     raise DeliveryError(f"{ref} is paid for and cannot be read; warn others of seller {seller}")
 
 
-def settle_dispute(
-    session: "Session", buyer: "Buyer", dispute: "WrongKeyDispute", *, yes: bool
-) -> NoReturn:
+def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> NoReturn:
     """Offer to prove that a key is wrong, and do so on a yes.
 
     Raises:
         DeliveryError: Always, as there is no data; says where the money is.
     """
-    from truthmark.market.records import VersionStatus
-
     version, purchase = dispute.opened.version, dispute.opened.purchase
-    show, token = session.profile.format_amount, version.terms.token
+    back = (
+        f"{_paid_text(session, version, purchase)} and "
+        f"{session.profile.format_amount(dispute.reward, version.terms.token)} of the seller's bond"
+    )
     status, _ = Catalogue.of(session).status(version)
     if status is VersionStatus.REVOKED:
         ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
@@ -176,31 +168,25 @@ def settle_dispute(
         f"the key of {version.ref} is wrong: it does not open part {dispute.wrong.i} that the "
         "seller committed to; the contract decides that, and pays you back"
     )
-    cost = buyer.dispute_cost(dispute)
+    cost = Buyer(session).dispute_cost(dispute)
     about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
-    info(
-        f"a dispute costs {about}gas; "
-        f"it brings back your {show(paid(session, purchase), token)} and "
-        f"{show(dispute.reward, token)} of the seller's bond"
-    )
+    info(f"a dispute costs {about}gas; it brings back your {back}")
     info("it also makes the wrong key public and ends the listing for everybody")
     if not ask("dispute?", yes=yes):
         raise DeliveryError(
             f"the key of {version.ref} is wrong; `truthmark dispute {version.ref}` counts until "
             f"{format_time(purchase.deadline, now)}"
         ) from dispute
-    buyer.dispute(dispute)
-    _pay_out(session, token)
+    purchasing.dispute(session, dispute)
     raise DeliveryError(
-        f"the key of {version.ref} was proven wrong; your {show(paid(session, purchase), token)} "
-        f"and {show(dispute.reward, token)} of the seller's bond were paid to {session.address}"
+        f"the key of {version.ref} was proven wrong; your {back} were paid to {session.address}"
     ) from dispute
 
 
 def take_money_back(
-    session: "Session",
-    version: "Version",
-    purchase: "Purchase",
+    session: Session,
+    version: Version,
+    purchase: Purchase,
     error: DeliveryError,
     *,
     yes: bool,
@@ -210,60 +196,21 @@ def take_money_back(
     Raises:
         DeliveryError: Always, as there is no data; says where the money is.
     """
-    if not _refundable(session, [purchase]):
+    if not purchasing.refundable(session, [purchase], session.chain.time()):
         raise error
-    shown = session.profile.format_amount(paid(session, purchase), version.terms.token)
+    shown = _paid_text(session, version, purchase)
     info(str(error))
     if not ask(f"take your {shown} back now?", yes=yes):
         raise DeliveryError(
             f"{version.ref} was not delivered; `truthmark refund {version.ref}` brings your money "
             "back"
         ) from error
-    _pay_back(session, [purchase])
+    purchasing.refund(session, [purchase])
     raise DeliveryError(
         f"{version.ref} was not delivered; your {shown} were paid back to {session.address}"
     ) from error
 
 
-def _refundable(session: "Session", purchases: "list[Purchase]") -> "list[Purchase]":
-    now = session.chain.time()
-    return [p for p in purchases if is_refundable(session, p, now)]
-
-
-def is_refundable(session: "Session", purchase: "Purchase", now: int) -> bool:
-    """Whether the money of a purchase can be taken back: the key came too late, or was wrong."""
-    from truthmark.market.records import PurchaseStatus, VersionStatus
-    from truthmark.market.settlement import overdue
-
-    if purchase.status not in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED):
-        return False
-    if overdue([purchase], now):
-        return True
-    return _version_of(session, purchase).status is VersionStatus.REVOKED
-
-
-def _pay_back(session: "Session", due: "list[Purchase]") -> None:
-    from truthmark.market.settlement import Settlement
-
-    if due:
-        Settlement(session).refund(due)
-    for token in {_version_of(session, p).terms.token for p in due}:
-        _pay_out(session, token)
-
-
-def _pay_out(session: "Session", token: str) -> None:
-    from truthmark.market.settlement import Settlement
-
-    Settlement(session).withdraw(token, session.address)
-
-
-def paid(session: "Session", purchase: "Purchase") -> int:
-    """Return what a purchase cost, with the custodians' fees."""
-    from truthmark.market.drafts.order import purchase_cost
-
-    custody = Catalogue.of(session).epoch(purchase.custody_id).custody
-    return purchase_cost(purchase.receipt.price, custody)
-
-
-def _version_of(session: "Session", purchase: "Purchase") -> "Version":
-    return Catalogue.of(session).version(f"0x{purchase.terms_id.hex()}")
+def _paid_text(session: Session, version: Version, purchase: Purchase) -> str:
+    """Return what a purchase cost, for people."""
+    return session.profile.format_amount(purchasing.paid(session, purchase), version.terms.token)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.command import State, command, find_version, json_option, resolve_address
+from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
@@ -184,7 +184,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
     What it holds, how it is sold, who keeps its key, who may dispute, and how this is known.
     """
     with state.session() as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         now = session.chain.time()
         manifest, card, problem = _read_public(session, version)
         epochs = Catalogue.of(session).epochs(version.terms_id)

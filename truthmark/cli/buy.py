@@ -2,28 +2,32 @@
 """`truthmark fetch`, `buy` and `get`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from truthmark import codec
 from truthmark.cli.after import settle_dispute, take_money_back
 from truthmark.cli.browse import dataset_json, purchase_json
-from truthmark.cli.command import State, command, find_version, json_option, yes_option
+from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
-from truthmark.errors import CodecError, ConfigError, DeliveryError, MarketError
+from truthmark.errors import CodecError, DeliveryError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Purchase, Version
+from truthmark.market.fetch import Fetcher
+from truthmark.market.flows import purchasing
+from truthmark.market.life import is_seller_silent, seller_seen_at
+from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
+from truthmark.market.quote import Quote
+from truthmark.market.records import PurchaseStatus
+from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Purchase, Version
-    from truthmark.market.purchase import Buyer, Opened
-    from truthmark.market.quote import Quote
-    from truthmark.session import Session
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -57,10 +61,8 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 
     Every byte must be the one that the seller committed to. Free, and needs no account.
     """
-    from truthmark.market.fetch import Fetcher
-
     with state.session() as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         with progress_bar("fetching") as progress:
             folder = Fetcher(session).fetch(version, progress)
         if as_json:
@@ -89,15 +91,10 @@ def buy(
     `truthmark get` then waits for the key and opens it. What you bought before is not bought
     again, unless you say --again, which pays each time.
     """
-    from truthmark.market.purchase import Buyer
-
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
-        buyer = Buyer(session, info)
-        limit = _limit(buyer, version, max_price, yes=yes, again=again)
-        _, purchase = _fetch_and_pay(
-            session, buyer, version, limit, voucher, admission, yes=yes, again=again
-        )
+        version = Catalogue.of(session).find(dataset)
+        options = _flow_options(session, version, max_price, voucher, admission, again, yes)
+        _, purchase = purchasing.buy(session, version, **options)
         if as_json:
             echo_json(
                 {
@@ -143,15 +140,13 @@ def get(
     twice, unless you say --again, which pays each time. What was bought before is opened in another
     FOLDER at no cost.
     """
-    from truthmark.market.purchase import Buyer, WrongKeyDispute
-
     if folder is not None and elsewhere is not None:
         raise click.UsageError("name one folder, as FOLDER or with --to")
     folder = folder or elsewhere
     if folder is None:
         raise click.UsageError("say where to open it: the name of a new FOLDER")
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         if is_opened(session, version, folder, kind):
             info(f"{version.ref} is in {folder} already")
             if as_json:
@@ -160,23 +155,16 @@ def get(
         # Before anything is paid for.
         require_free(folder)
         require_room(session, version, folder)
-        buyer = Buyer(session, info)
-        limit = _limit(buyer, version, max_price, yes=yes, again=again)
+        options = _flow_options(session, version, max_price, voucher, admission, again, yes)
         try:
-            ciphertext, purchase = _fetch_and_pay(
-                session, buyer, version, limit, voucher, admission, yes=yes, again=again
-            )
-            purchase = _wait(session, buyer, purchase)
-            opened = buyer.receive(version, purchase, ciphertext)
+            opened = purchasing.get(session, version, **options)
         except WrongKeyDispute as dispute:
-            settle_dispute(session, buyer, dispute, yes=yes)
-            raise AssertionError("settle_dispute raises") from dispute
+            settle_dispute(session, dispute, yes=yes)
         except DeliveryError as error:
-            paid = buyer.find_purchase(version)
+            paid = Buyer(session).find_purchase(version)
             if paid is None:
                 raise
             take_money_back(session, version, paid, error, yes=yes)
-            raise AssertionError("take_money_back raises") from error
         try:
             _write(session, opened, folder, kind, as_json=as_json)
         except (CodecError, OSError):
@@ -185,63 +173,12 @@ def get(
             raise
 
 
-def _fetch_and_pay(
-    session: "Session",
-    buyer: "Buyer",
-    version: "Version",
-    limit: int | None,
-    voucher: Path | None,
-    admission: Path | None,
-    *,
-    yes: bool,
-    again: bool,
-) -> "tuple[Path, Purchase]":
-    purchase = None if again else buyer.find_earlier(version)
-    note = read_voucher(session, version, voucher)
-    if purchase is None:  # what stands in the way is better said before a long download
-        quote = buyer.quote(version, voucher=note, max_total=limit)
-        buyer.require_affordable(quote, limit)
-    with progress_bar("fetching") as on_fetch:
-        folder = buyer.fetch(version, on_fetch)
-    info("fetched; every byte is the one that the seller committed to")
-    if purchase is not None:
-        info("it was bought before; nothing is paid again")
-        return folder, purchase
-    quote = buyer.quote(version, voucher=note, max_total=limit)
-    buyer.require_affordable(quote, limit)
-    if not _agree(session, quote, yes=yes):
-        raise MarketError("nothing was bought")
-    purchase = buyer.buy(
-        quote,
-        max_total=quote.total if limit is None else limit,
-        voucher=note,
-        admission=read_admission(session, version, admission),
-        again=again,
-    )
-    info("paid; the money goes to the seller only after the key came and you could check it")
-    return folder, purchase
-
-
-def _wait(session: "Session", buyer: "Buyer", purchase: "Purchase") -> "Purchase":
-    from truthmark.market.records import PurchaseStatus
-
-    if purchase.status is PurchaseStatus.PAID:
-        until = format_time(purchase.deadline, session.chain.time())
-        info(f"waiting for the key, which comes until {until}; you may stop this and go on later")
-    with progress_bar("parts of the key", "parts") as on_parts:
-        return buyer.wait(purchase, on_parts)
-
-
-def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_json: bool) -> None:
+def _write(session: Session, opened: Opened, folder: Path, kind: Any, *, as_json: bool) -> None:
     """Decrypt into the folder and tell what is there."""
-    from truthmark.codec import open_container
-    from truthmark.market.drafts.order import purchase_cost
-    from truthmark.market.records import PurchaseStatus
-
     version, purchase = opened.version, opened.purchase
-    cost = purchase_cost(purchase.receipt.price, opened.epoch.custody)
+    cost = purchasing.paid(session, purchase)
     info("the key is verified and opens every part")
-    with open_container(opened.folder, cek=opened.cek) as container:
+    with codec.open_container(opened.folder, cek=opened.cek) as container:
         with progress_bar("opening") as progress:
             notes = write_out(session, version, container, folder, kind, progress)
         files = files_json(container)
@@ -267,24 +204,29 @@ def _write(session: "Session", opened: "Opened", folder: Path, kind: Any, *, as_
         info(f"the seller is paid after {format_time(purchase.deadline)}")
 
 
-def _limit(
-    buyer: "Buyer", version: "Version", max_price: str | None, *, yes: bool, again: bool
-) -> int | None:
-    """Return the most that may be paid, if it was said; with `yes` it must be.
+def _flow_options(
+    session: Session,
+    version: Version,
+    max_price: str | None,
+    voucher: Path | None,
+    admission: Path | None,
+    again: bool,
+    yes: bool,
+) -> dict[str, Any]:
+    """Return the options of `_pay_options` as `purchasing.buy` takes them."""
+    return {
+        "agree": partial(_agree, session, yes=yes),
+        "max_price": max_price,
+        "unattended": yes,
+        "voucher": read_voucher(session, version, voucher),
+        "admission": read_admission(session, version, admission),
+        "again": again,
+        "say": info,
+        "bar": progress_bar,
+    }
 
-    Raises:
-        ConfigError: It was not said, or is in another token.
-    """
-    from truthmark.market.surface import read_amount
 
-    if max_price is not None:
-        return read_amount(buyer.session, max_price, version.terms.token)
-    if yes and (again or buyer.find_purchase(version) is None):
-        raise ConfigError('with --yes say how much it may cost, such as --max-price "25 TUSD"')
-    return None
-
-
-def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
+def _agree(session: Session, quote: Quote, *, yes: bool) -> bool:
     """Show what it costs, and ask."""
     version, custody = quote.version, quote.epoch.custody
     show, token = session.profile.format_amount, version.terms.token
@@ -301,10 +243,8 @@ def _agree(session: "Session", quote: "Quote", *, yes: bool) -> bool:
     )
 
 
-def _warn_of_silence(session: "Session", version: "Version") -> None:
+def _warn_of_silence(session: Session, version: Version) -> None:
     """Say that a seller who has to deliver seems to be gone, before they are paid."""
-    from truthmark.market.life import is_seller_silent, seller_seen_at
-
     if is_seller_silent(session, version):
         info(
             f"beware: {version.terms.seller} must deliver it and was last seen on the chain "
@@ -314,6 +254,6 @@ def _warn_of_silence(session: "Session", version: "Version") -> None:
         )
 
 
-def _custodians(session: "Session", purchase: "Purchase") -> str:
+def _custodians(session: Session, purchase: Purchase) -> str:
     """Return in words who keeps the key of a purchase."""
     return Catalogue.of(session).epoch(purchase.custody_id).custody.custodians_text

@@ -15,7 +15,6 @@ from truthmark.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from truthmark.config.profile import ChainProfile
     from truthmark.config.settings import Settings
-    from truthmark.market.entries import Version
     from truthmark.session import Session
 
 
@@ -208,13 +207,6 @@ def group() -> Callable[[Callable[..., Any]], Group]:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-
-
-def find_version(session: "Session", ref: str) -> "Version":
-    """Sync, and return the version that `17`, `17@2` or a truthmark:// address names."""
-    from truthmark.market.surface import find_version as find
-
-    return find(session, ref)
 
 
 def resolve_address(session: "Session", text: str) -> str:

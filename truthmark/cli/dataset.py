@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from truthmark import codec
 from truthmark.cli import layout
 from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
 from truthmark.cli.param_types import Choice
-from truthmark.codec import extract
+from truthmark.codec.limits import is_packed
 from truthmark.errors import ConfigError, KeysError, MarketError
 from truthmark.text import clean, format_size, plural
 
@@ -350,7 +351,7 @@ def open_packed(
         progress_bar("opening") as progress,
     ):
         notes: list[str] = []
-        extract(container, target, kind, progress=progress, note=notes.append)
+        codec.extract(container, target, kind, progress=progress, note=notes.append)
         shown = files_json(container)
     for line in notes:
         info(clean(line, 400))
@@ -371,14 +372,6 @@ def require_packed(folder: Path) -> Path:
             f"{folder} is not a packed folder; make one with `truthmark dataset pack`"
         )
     return folder
-
-
-def is_packed(folder: Path) -> bool:
-    """Whether a folder is what `pack` makes."""
-    return all(
-        (folder / name).is_file()
-        for name in ("data.tmk", "index.arrow", "manifest.json", "card.json")
-    )
 
 
 def manifest_json(manifest: "Manifest") -> dict[str, Any]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from truthmark.cli.command import State, find_version, group, json_option
+from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 
@@ -34,7 +35,7 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     from truthmark.market.records import PurchaseStatus
 
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:

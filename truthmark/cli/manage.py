@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from truthmark.cli.command import State, command, find_version, yes_option
+from truthmark.cli.command import State, command, yes_option
 from truthmark.cli.output import ask, echo, info
 from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def reprice(state: State, dataset: str, price: str) -> None:
     """Set the PRICE of DATASET for later buyers, such as "30 TUSD"."""
-    from truthmark.market.surface import read_amount
-
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
-        amount = read_amount(session, price, version.terms.token)
+        version = Catalogue.of(session).find(dataset)
+        amount = session.profile.read_amount(price, version.terms.token)
         _seller(session).reprice(version, amount)
         shown = session.profile.format_amount(amount, version.terms.token)
         echo(f"{version.ref} costs {shown} now")
@@ -40,7 +39,7 @@ def reprice(state: State, dataset: str, price: str) -> None:
 def pause(state: State, dataset: str) -> None:
     """Stop selling DATASET for a while."""
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         _seller(session).set_paused(version, True)
         echo(f"{version.ref} is paused; `truthmark resume {version.ref}` sells it again")
 
@@ -51,7 +50,7 @@ def pause(state: State, dataset: str) -> None:
 def resume(state: State, dataset: str) -> None:
     """Sell a paused DATASET again."""
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         _seller(session).set_paused(version, False)
         echo(f"{version.ref} is for sale again")
 
@@ -63,7 +62,7 @@ def resume(state: State, dataset: str) -> None:
 def retire(state: State, dataset: str, yes: bool) -> None:
     """Stop selling DATASET for good; what was sold is still delivered."""
     with state.session(signs=True) as session:
-        version, seller = find_version(session, dataset), _seller(session)
+        version, seller = Catalogue.of(session).find(dataset), _seller(session)
         seller.require_running(version)
         if not ask(f"stop selling {version.ref} for good?", yes=yes):
             raise MarketError("nothing was changed")
@@ -91,7 +90,7 @@ def close(state: State, dataset: str) -> None:
 
     with state.session(signs=True) as session:
         session.journal.resume()
-        version, seller = find_version(session, dataset), _seller(session)
+        version, seller = Catalogue.of(session).find(dataset), _seller(session)
         if version.status in (VersionStatus.OPEN, VersionStatus.PAUSED):
             raise MarketError(
                 f"{version.ref} is still {version.status.name.lower()}; "
@@ -127,11 +126,9 @@ def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
 
     AMOUNT goes into its keeping balance; what is left of it at the end is the seller's.
     """
-    from truthmark.market.surface import read_amount
-
     with state.session(signs=True) as session:
-        version, seller = find_version(session, dataset), _seller(session)
-        units = read_amount(session, amount, version.terms.token)
+        version, seller = Catalogue.of(session).find(dataset), _seller(session)
+        units = session.profile.read_amount(amount, version.terms.token)
         seller.require_running(version)
         seller.require_funds(version.terms.token, units, "for the keeping balance")
         shown = session.profile.format_amount(units, version.terms.token)

@@ -200,10 +200,8 @@ def _read_wanted(session: "Session", text: str, token: str | None) -> tuple[str,
         if token is None or token in listed:
             raise ConfigError(f'{text} of what? Write it like "25 USDC", or name the --token')
         return token, int(text)  # as `balance` shows what is owed in a token of a stranger
-    from truthmark.market.surface import read_amount
-
     token = token or session.profile.parse_amount(text)[0].address
-    return token, read_amount(session, text, token)
+    return token, session.profile.read_amount(text, token)
 
 
 def _read_token(session: "Session", text: str) -> str:

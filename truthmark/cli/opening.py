@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.codec import extract
+from truthmark import codec
 from truthmark.errors import ConfigError
 from truthmark.text import format_size
 from truthmark.types import Progress
@@ -122,7 +122,7 @@ def write_out(
     if made.exists():
         shutil.rmtree(made)
     notes: list[str] = []
-    extract(container, made, kind, progress=progress, note=notes.append)
+    codec.extract(container, made, kind, progress=progress, note=notes.append)
     written = kind or (_MIXED if notes else "parquet")
     places = [
         {"path": os.fsencode(path).hex(), "identity": known}

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.after import is_refundable, paid
 from truthmark.cli.browse import purchase_json
-from truthmark.cli.command import State, command, find_version, json_option
+from truthmark.cli.command import State, command, json_option
 from truthmark.cli.opening import opened_places
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.flows.purchasing import paid, refundable
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
     """
     with state.session(signs=True) as session:
         Catalogue.of(session).sync()
-        terms_id = None if dataset is None else find_version(session, dataset).terms_id
+        terms_id = None if dataset is None else Catalogue.of(session).find(dataset).terms_id
         bought = Catalogue.of(session).purchases(buyer=session.address, terms_id=terms_id)
         ids = list({p.terms_id for p in bought})
         found = Catalogue.of(session).versions(terms_ids=ids) if ids else []
@@ -97,7 +97,7 @@ def _status(
     until = format_time(purchase.deadline, now)
     if purchase.status is PurchaseStatus.REFUNDED:
         return "refunded: your money came back", None
-    if is_refundable(session, purchase, now):
+    if refundable(session, [purchase], now):
         if purchase.status is PurchaseStatus.PAID and now > purchase.deadline:
             return f"the key did not come until {until}", refund
         return "the key was proven wrong", refund

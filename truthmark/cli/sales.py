@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from truthmark.cli.browse import can_be_bought, dataset_json, purchase_json
-from truthmark.cli.command import State, command, find_version, json_option
-from truthmark.cli.dataset import is_packed
+from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
+from truthmark.codec.limits import is_packed
 from truthmark.errors import MarketError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time, plural
@@ -209,7 +209,6 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
 def _follow(session: "Session", dataset: str | None) -> None:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
     info("waiting for sales; Ctrl-C stops it, and nothing is lost")
-    pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
     said: dict[str, str] = {}
     while True:
         versions: list[Version] = []
@@ -223,7 +222,7 @@ def _follow(session: "Session", dataset: str | None) -> None:
                 _deliver_due(session, version)
             with _surviving(f"{version.ref} is not settled: ", said):
                 _settle_due(session, [version], now)
-        time.sleep(pause)
+        time.sleep(session.profile.poll_seconds)
 
 
 @contextlib.contextmanager
@@ -291,7 +290,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
         session.journal.resume()
         Catalogue.of(session).sync()
         versions = (
-            [find_version(session, dataset)]
+            [Catalogue.of(session).find(dataset)]
             if dataset is not None
             else _own_versions(session, None)
         )
@@ -362,7 +361,7 @@ def _own_versions(session: "Session", dataset: str | None) -> "list[Version]":
     address = session.address.lower()
     if dataset is None:
         return Catalogue.of(session).versions(seller=session.address)
-    version = find_version(session, dataset)
+    version = Catalogue.of(session).find(dataset)
     if version.terms.seller.lower() != address:
         raise MarketError(f"{version.ref} is sold by {version.terms.seller}; use that account")
     return [version]

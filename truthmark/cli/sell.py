@@ -1,47 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark list` and `truthmark renew`: put a data set up for sale, and keep it there."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from truthmark import codec
 from truthmark.cli.browse import dataset_json
 from truthmark.cli.command import (
     State,
     command,
-    find_version,
     json_option,
     resolve_address,
     yes_option,
 )
-from truthmark.cli.custody import (
-    acceptance_seconds,
-    agree,
-    custody_arguments,
-    custody_options,
-    keeping_limit,
-    wait_or_deal_again,
-)
-from truthmark.cli.dataset import is_packed, pack_options, require_licence
+from truthmark.cli.custody import agree, custody_options, custody_wish
+from truthmark.cli.dataset import pack_options, pack_source, require_licence
 from truthmark.cli.output import ask_text, echo, echo_json, info, progress_bar
-from truthmark.cli.pack_options import Packing
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
-from truthmark.errors import ConfigError, MarketError
+from truthmark.codec.limits import is_packed
+from truthmark.errors import ConfigError
 from truthmark.keys.backups import check_place, is_covered, place_for, write_backup
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Epoch, Version
+from truthmark.market.flows import listing
+from truthmark.market.flows.source import SaleSource
+from truthmark.market.records import ZERO_ADDRESS
+from truthmark.session import Session
 from truthmark.text import format_duration, format_time, plural
-
-if TYPE_CHECKING:
-    from truthmark.codec import Manifest
-    from truthmark.market.entries import Epoch, Version
-    from truthmark.session import Session
-
-
-_RENEW_SECONDS = 3_600
-"""What `renew` grants custodians to accept."""
 
 
 @command("list")
@@ -107,78 +95,60 @@ def list_dataset(
     pays. Waits until it can be bought. If it is interrupted, the same command goes on, as long as
     SOURCE is what it was.
     """
-    from truthmark.codec import read_manifest
-    from truthmark.market.records import ZERO_ADDRESS
-    from truthmark.market.seller import Seller
-    from truthmark.market.surface import choose_custody, folder_size, read_amount
-
     with state.session(signs=True) as session:
-        profile = session.profile
-        token, amount = profile.parse_amount(price)
+        work = SaleSource(
+            session,
+            source,
+            packed,
+            options,
+            pack=partial(pack_source, vault=session.vault, options=options, yes=yes),
+            say=info,
+            bar=progress_bar,
+        )
+        wish = custody_wish(session, options)
         if not is_packed(source):
             require_licence(options["licence"])
-        custody = custody_arguments(session, options)
-        times = profile.windows[windows]
-        acceptance = acceptance_seconds(accept_within, times.acceptance, deals_again=deal_again)
-        times = replace(times, acceptance=acceptance)
-        secured = read_amount(session, bond, token.address)
-        limit = keeping_limit(session, max_keeping, token.address, yes=yes)
-        common: dict[str, Any] = {
-            "token": token,
-            "windows": times,
-            "bond": secured,
-            "gate": resolve_address(session, gate) if gate is not None else ZERO_ADDRESS,
-            "payee": resolve_address(session, payee) if payee is not None else None,
-        }
-        # What an earlier run sent comes first: where it was listed, nothing is paid any more.
-        session.journal.resume()
-        Catalogue.of(session).sync()
-        siblings = (
-            Catalogue.of(session).siblings(find_version(session, update))
-            if update is not None
-            else []
+        ask = listing.Ask(
+            price=price,
+            custody=wish,
+            max_keeping=max_keeping,
+            unattended=yes,
+            windows=windows,
+            acceptance_seconds=accept_within,
+            deals_again=deal_again,
+            bond=bond,
+            gate=resolve_address(session, gate) if gate is not None else ZERO_ADDRESS,
+            payee=resolve_address(session, payee) if payee is not None else None,
+            update=update,
         )
-        seller = Seller(session)
-        pay = partial(agree, session, token.address, limit=limit, bond=secured, yes=yes)
-        work = Packing(session, source, packed, options)
-        folder = source if is_packed(source) else work.find(siblings)
-        if folder is None:
-            # What would be refused later is refused before a large source is packed for nothing.
-            Catalogue.of(session).require_unpaused()
-            pay(choose_custody(session, token, times, 0, **custody), is_asked=False)
-            _check_backup(session, backup, yes=yes)
-            folder = work.pack(siblings[0] if siblings else None, yes=yes)
-        manifest = read_manifest(folder)
-        _insist_on_backup(state, session, manifest, backup, yes=yes)
-        listed = seller.find_listed(manifest, **common)
-        if listed is None:
-            choice = choose_custody(session, token, times, folder_size(folder), **custody)
-            if not pay(choice):
-                raise MarketError("nothing was listed")
-            with progress_bar("storing") as progress:
-                listed = seller.list_dataset(
-                    folder,
-                    price=amount,
-                    offer=choice.offer,
-                    validators=choice.validators,
-                    previous=siblings[0] if siblings else None,
-                    progress=progress,
-                    **common,
-                )
-        else:
-            with progress_bar("storing") as progress:
-                seller.publish(folder, progress)
-        version = Catalogue.of(session).version(f"0x{listed.terms.terms_id.hex()}")
-        if not listed.receipts:
-            seller.require_running(version)
-            info("it was listed before; nothing was sent")
-        epoch = wait_or_deal_again(
-            session, version, listed.epoch, is_agreed=deal_again, max_keeping=limit
+        version, epoch = listing.list_dataset(
+            session,
+            work,
+            ask,
+            agree=partial(agree, session, yes=yes),
+            secure=partial(_secure, state, session, backup, yes=yes),
+            say=info,
+            bar=progress_bar,
         )
         _tell(session, version, epoch, as_json)
 
 
-def _check_backup(session: "Session", backup: Path | None, *, yes: bool) -> None:
+def _secure(
+    state: State,
+    session: Session,
+    backup: Path | None,
+    manifest: codec.Manifest | None,
+    *,
+    yes: bool,
+) -> None:
+    """Make sure that the key is in a backup, as `listing.Secure` says."""
+    if manifest is None:
+        _check_backup(session, backup, yes=yes)
+    else:
+        _insist_on_backup(state, session, manifest, backup, yes=yes)
+
+
+def _check_backup(session: Session, backup: Path | None, *, yes: bool) -> None:
     """Refuse before packing what `_insist_on_backup` would refuse after it.
 
     Raises:
@@ -193,7 +163,7 @@ def _check_backup(session: "Session", backup: Path | None, *, yes: bool) -> None
 
 
 def _insist_on_backup(
-    state: State, session: "Session", manifest: "Manifest", backup: Path | None, *, yes: bool
+    state: State, session: Session, manifest: codec.Manifest, backup: Path | None, *, yes: bool
 ) -> None:
     """Make sure that the key of what is listed is in a backup.
 
@@ -223,7 +193,7 @@ def _insist_on_backup(
     info(f"{plural(count, 'secret')} saved in {place}; keep it off this machine")
 
 
-def _tell(session: "Session", version: "Version", epoch: "Epoch", as_json: bool) -> None:
+def _tell(session: Session, version: Version, epoch: Epoch, as_json: bool) -> None:
     """Say what is for sale now and what is left to do."""
     if as_json:
         echo_json(dataset_json(session, version))
@@ -277,56 +247,18 @@ def renew(
     until their time ends. Asks before it pays. If it is interrupted while custodians accept, run
     it again: it goes on waiting, and nothing is paid twice.
     """
-    from truthmark.config.profile import Windows
-    from truthmark.market.fetch import Fetcher
-    from truthmark.market.redealing import fees_due, take_fees_back
-    from truthmark.market.seller import Seller, is_dealt
-    from truthmark.market.surface import choose_custody
-
     with state.session(signs=True) as session:
-        custody = custody_arguments(session, options)
-        version = find_version(session, dataset)
-        limit = keeping_limit(session, max_keeping, version.terms.token, yes=yes)
-        # `choose_custody` takes a token to know its address and symbol, which a seller's has.
-        token = session.profile.token(version.terms.token)
-        windows = Windows(
-            version.terms.delivery_seconds,
-            version.terms.inspection_seconds,
-            acceptance_seconds(accept_within, _RENEW_SECONDS, deals_again=deal_again),
-        )
-        size = Fetcher(session).manifest(version.terms.manifest).size
-        seller = Seller(session)
-        fresh = seller.fresh_custody(version)
-        if not fresh:
-            Catalogue.of(session).require_unpaused()
-        choice = choose_custody(session, token, windows, size, **custody, fresh=fresh)
-        validators, offer = choice.validators, choice.offer
-        if not (fresh and is_dealt(fresh, validators, offer)) and not agree(
-            session,
-            token.address,
-            choice,
-            limit=limit,
-            credit=fees_due(session, version),
-            yes=yes,
-        ):
-            raise MarketError("nothing was changed")
-        if returned := take_fees_back(session, version):
-            shown = session.profile.format_amount(returned, token.address)
-            info(f"{shown} came back: what was paid to custodians who did not accept")
-        opened = seller.open_custody(
-            version,
-            offer=offer,
-            validators=validators,
-            acceptance_seconds=windows.acceptance,
-        )
-        if not opened.receipts:
-            info("the key was dealt before; nothing was sent (--custodians names others)")
-        epoch = wait_or_deal_again(
+        wish = custody_wish(session, options)
+        version = Catalogue.of(session).find(dataset)
+        epoch = listing.renew(
             session,
             version,
-            opened.epoch,
-            is_agreed=deal_again,
-            max_keeping=limit,
-            first=opened.epoch.custody.epoch,
+            wish,
+            agree=partial(agree, session, yes=yes),
+            max_keeping=max_keeping,
+            unattended=yes,
+            acceptance_seconds=accept_within,
+            deals_again=deal_again,
+            say=info,
         )
         _tell(session, version, epoch, as_json)

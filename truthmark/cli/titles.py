@@ -3,21 +3,17 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from truthmark.market.cards import Cards
+from truthmark.market.entries import Version
+from truthmark.session import Session
 from truthmark.text import clean
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Version
-    from truthmark.session import Session
 
 _PATIENCE = 3.0
 """Seconds to wait for cards that were not read before; a title is not worth more."""
 
 
-def titles(session: "Session", versions: "Sequence[Version]") -> dict[bytes, str]:
+def titles(session: Session, versions: Sequence[Version]) -> dict[bytes, str]:
     """Return titles by terms, safe to show; those that are not to be had are left out."""
-    from truthmark.market.surface import read_cards
-
-    cards = read_cards(session, versions, time.monotonic() + _PATIENCE)
+    cards = Cards.of(session).read(versions, time.monotonic() + _PATIENCE)
     return {terms_id: clean(card["title"], 100) for terms_id, card in cards.items()}

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthmark.cli.command import State, command, find_version, resolve_address
+from truthmark.cli.command import State, command, resolve_address
 from truthmark.cli.output import amount_json, info
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
@@ -44,14 +45,13 @@ def voucher(
     """
     from truthmark.market.purchase import new_nonce
     from truthmark.market.seller import Seller
-    from truthmark.market.surface import read_amount
 
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         if version.terms.seller.lower() != session.address.lower():
             raise ConfigError(f"{version.ref} is sold by {version.terms.seller}; use that account")
         account = resolve_address(session, buyer)
-        amount = read_amount(session, price, version.terms.token)
+        amount = session.profile.read_amount(price, version.terms.token)
         if amount > version.price:
             listed = session.profile.format_amount(version.price, version.terms.token)
             raise ConfigError(f"{version.ref} costs {listed}; a voucher's price is at most that")
@@ -88,7 +88,7 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
     from truthmark.market.records import ZERO_ADDRESS
 
     with state.session(signs=True) as session:
-        version = find_version(session, dataset)
+        version = Catalogue.of(session).find(dataset)
         if version.terms.gate == ZERO_ADDRESS:
             raise MarketError(f"{version.ref} has no gate: everybody may buy it as it is")
         if version.terms.gate.lower() != session.address.lower():

@@ -2,6 +2,7 @@
 """Sizes of the format, and what a reader grants to bytes from outside."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 MIN_SHARD_SIZE: Final = 4 << 10
@@ -22,6 +23,12 @@ DATA_NAME: Final = "data.tmk"
 INDEX_NAME: Final = "index.arrow"
 MANIFEST_NAME: Final = "manifest.json"
 CARD_NAME: Final = "card.json"
+
+
+def is_packed(folder: Path) -> bool:
+    """Whether a folder is what `pack` makes."""
+    names = (DATA_NAME, INDEX_NAME, MANIFEST_NAME, CARD_NAME)
+    return all((folder / name).is_file() for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from platformdirs import user_data_path
 
 from truthmark.config.files import write_atomically
 from truthmark.config.units import format_units, parse_units, to_checksum_address
-from truthmark.errors import ConfigError, did_you_mean
+from truthmark.errors import ConfigError, PriceError, did_you_mean
 
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
 `sequencer`, a single operator at will; `local`, the owner of the development chain."""
@@ -181,19 +181,41 @@ class ChainProfile:
             f"{', '.join(symbols) or 'none'}){hint}"
         )
 
-    def parse_amount(self, text: str) -> tuple[TokenInfo, int]:
+    @property
+    def poll_seconds(self) -> float:
+        """How long to wait between two looks at the chain."""
+        return min(max(self.block_time / 4, 0.05), 4.0)
+
+    def parse_amount(self, text: object) -> tuple[TokenInfo, int]:
         """Read an amount such as "25 USDC" and return the token and the amount in base units.
 
         Raises:
             ConfigError: The text is not an amount, the token is unknown, or the amount is
                 finer or larger than the token can express.
         """
+        if not isinstance(text, str):  # a bare number, as Python invites to
+            raise ConfigError(f'{text!r} is not an amount; write a text with its token: "25 USDC"')
         match = _AMOUNT.fullmatch(text)
         if not match:
             raise ConfigError(f"{text!r} is not an amount; {self._how_to_write(text)}")
         token = self.token(match[2])
         units = parse_units(match[1], token.decimals)
         return token, units
+
+    def read_amount(self, text: str | None, token: str) -> int:
+        """Read an amount that must be in a certain token, in its base units; None is 0.
+
+        Raises:
+            ConfigError: It is not an amount.
+            PriceError: It is in another token.
+        """
+        if text is None:
+            return 0
+        found, amount = self.parse_amount(text)
+        if found.address.lower() != token.lower():
+            wanted = self.token(token).symbol
+            raise PriceError(f"{text} is in another token; write the amount in {wanted}")
+        return amount
 
     def _how_to_write(self, text: str) -> str:
         """Return what to write instead of something that is not an amount."""

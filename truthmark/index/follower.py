@@ -186,7 +186,7 @@ class Follower:
             stop: Set it to end the iteration.
             on_problem: Called with each outage.
         """
-        pause = min(max(self.chain.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
+        pause = self.chain.profile.poll_seconds if poll is None else poll
         stop = stop or threading.Event()
         seen: Tip | None = None
         while not stop.is_set():

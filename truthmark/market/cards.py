@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from truthmark.errors import CodecError, ConfigError, StorageError
 from truthmark.market.entries import Version
+from truthmark.market.fetch import Fetcher
+from truthmark.session import Session
 
 RETRY_SECONDS = 600
 """Before a card that was nowhere to be had is looked for again."""
@@ -65,6 +67,26 @@ class Cards:
         """Name the file; nothing is read yet."""
         self._path = path
         self._preview = preview
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """Return those that a session keeps."""
+        return cls(session.index_folder / "cards.sqlite", Fetcher(session).preview)
+
+    def read(self, versions: Sequence[Version], deadline: float) -> dict[bytes, dict[str, Any]]:
+        """Return the cards of versions, by terms; those that are not to be had are left out.
+
+        Args:
+            versions: Of which.
+            deadline: Moment of the monotonic clock at which to go on without the rest.
+        """
+        if not versions:
+            return {}
+        known = self.known([version.terms_id for version in versions])
+        if missing := [version for version in versions if version.terms_id not in known]:
+            known |= self.fetch(missing, deadline)
+        found = {terms_id: card.content for terms_id, card in known.items() if card is not None}
+        return {terms_id: content for terms_id, content in found.items() if content is not None}
 
     def known(self, terms_ids: Sequence[bytes]) -> dict[bytes, Card | None]:
         """Return the cards that were read before; None for those that cannot be had now."""

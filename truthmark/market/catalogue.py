@@ -22,7 +22,7 @@ from truthmark.market.drafts.custody import Validator
 from truthmark.market.drafts.order import Delivered
 from truthmark.market.entries import Epoch, EpochState, Purchase, ValidatorOffer, Version
 from truthmark.market.listings import VersionFilter, find_terms_ids, find_tokens, find_versions
-from truthmark.market.names import NUMBERS, TERMS_ID
+from truthmark.market.names import NUMBERS, TERMS_ID, local_name
 from truthmark.market.records import (
     Custody,
     CustodyStatus,
@@ -183,6 +183,25 @@ class Catalogue:
         if not found:
             raise NotForSaleError(f"there is no dataset {ref} here; `truthmark search` lists them")
         return found[0]
+
+    def find(self, ref: object) -> Version:
+        """Bring the index up to date, and return the version that a name or URI means.
+
+        Raises:
+            ConfigError: It is no name, or of another market.
+            NotForSaleError: There is no such version.
+        """
+        name = local_name(ref, self.chain.profile)
+        self.sync()
+        return self.version(name)
+
+    def with_terms(self, terms_id: bytes) -> Version:
+        """Return the version of these terms, such as a purchase's.
+
+        Raises:
+            NotForSaleError: There is none.
+        """
+        return self.version(f"0x{terms_id.hex()}")
 
     def siblings(self, version: Version) -> list[Version]:
         """Return all versions of a version's listing, the newest first."""

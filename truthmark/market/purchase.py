@@ -13,7 +13,6 @@ from truthmark.errors import (
     DeliveryError,
     KeysError,
     MarketError,
-    NotForSaleError,
     PriceError,
     UnrepeatableSignatureError,
 )
@@ -287,7 +286,7 @@ class Buyer(Fetcher, Quoter):
         session = self.session
         Catalogue.of(session).sync()
         needed = Catalogue.of(session).epoch(purchase.custody_id).custody.threshold
-        pause = min(max(session.profile.block_time / 3, 0.1), 4.0) if poll is None else poll
+        pause = session.profile.poll_seconds if poll is None else poll
         while True:
             Catalogue.of(session).sync()
             purchase = self._purchase(purchase.purchase_id)
@@ -310,7 +309,7 @@ class Buyer(Fetcher, Quoter):
             time.sleep(pause)
 
     def _is_revoked(self, purchase: Purchase) -> bool:
-        version = Catalogue.of(self.session).version(f"0x{purchase.terms_id.hex()}")
+        version = Catalogue.of(self.session).with_terms(purchase.terms_id)
         return version.status is VersionStatus.REVOKED
 
     def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
@@ -439,48 +438,6 @@ class Buyer(Fetcher, Quoter):
         )
         Catalogue.of(session).sync()
         return [sent, *Settlement(session).refund([purchase])]
-
-    # ------------------------------------------------------------- all at once
-
-    def get(
-        self,
-        version: Version,
-        *,
-        max_total: int,
-        agree: Callable[[Quote], bool],
-        on_fetch: Progress | None = None,
-        on_parts: Progress | None = None,
-        again: bool = False,
-        **options: Any,
-    ) -> Opened:
-        """Fetch, verify, buy, wait and receive; repeating it goes on where it stopped.
-
-        Args:
-            version: What to get.
-            max_total: The most to pay, fees included.
-            agree: Asked before anything is paid.
-            on_fetch: Called with bytes fetched and in all.
-            on_parts: Called with parts delivered and needed.
-            again: Pay also where it was bought before; each such call pays.
-            options: As `buy` takes them.
-
-        Raises:
-            MarketError: It cannot be bought, or was not delivered in time.
-        """
-        purchase = None if again else self.find_earlier(version)
-        folder = self.fetch(version, on_fetch)
-        self.say("fetched and verified against the chain")
-        if purchase is None:
-            if version.status is VersionStatus.REVOKED:
-                raise NotForSaleError(f"the key of {version.ref} was proven wrong; do not buy it")
-            quote = self.quote(
-                version, voucher=options.get("voucher", NO_VOUCHER), max_total=max_total
-            )
-            if not agree(quote):
-                raise MarketError("nothing was bought")
-            purchase = self.buy(quote, max_total=max_total, again=again, **options)
-            self.say(f"paid; purchase 0x{purchase.purchase_id.hex()}")
-        return self.receive(version, self.wait(purchase, on_parts), folder)
 
 
 def new_nonce() -> bytes:

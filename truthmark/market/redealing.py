@@ -5,11 +5,13 @@ Only a custody whose time to be accepted is over is dealt again: nobody can acce
 two dealings never count at once. Its keeping fees come back first and pay for the next one.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.choosing import choose_by_offers
 from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
@@ -114,9 +116,9 @@ def deal_again(
             "may; `truthmark renew` deals it again"
         )
     take_fees_back(session, version)
-    seller = Seller(session)
     windows = Windows(terms.delivery_seconds, terms.inspection_seconds, AGAIN_SECONDS)
-    choice = seller.choose_custodians(
+    choice = choose_by_offers(
+        session,
         terms.token,
         windows,
         CustodyRequest.of(custody),
@@ -125,16 +127,15 @@ def deal_again(
         most=custody.count,
         without=missing,
     )
-    keeping = len(choice.validators) * choice.offer.keeping_fee
     agreed = custody.count * custody.keeping_fee if max_keeping is None else max_keeping
-    if keeping > agreed or choice.offer.fee > custody.fee:
-        show = session.profile.format_amount
+    if choice.keeping > agreed or choice.offer.fee > custody.fee:
+        show = partial(session.profile.format_amount, token_address=terms.token)
         raise PriceError(
             f"others would keep the key of {version.ref} only for more than was agreed "
-            f"({show(keeping, terms.token)} at once and {show(choice.offer.fee, terms.token)} for "
-            "each delivery); `truthmark renew` deals it to them"
+            f"({show(choice.keeping)} at once and {show(choice.offer.fee)} for each "
+            "delivery); `truthmark renew` deals it to them"
         )
-    return seller.open_custody(
+    return Seller(session).open_custody(
         version,
         offer=choice.offer,
         validators=choice.validators,

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a seller does: publish, list, deal custody, reprice, retire."""
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,7 @@ from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
 from truthmark.market.drafts.terms import draft_terms, prove_terms
-from truthmark.market.entries import Epoch, ValidatorOffer, Version
-from truthmark.market.life import find_signs
+from truthmark.market.entries import Epoch, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress
 
@@ -24,25 +22,6 @@ if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest
     from truthmark.session import Session
-
-
-USUAL_COUNT = 4
-"""How many custodians are chosen where nobody says how many, and as many show life."""
-
-
-@dataclass(frozen=True, slots=True)
-class CustodyChoice:
-    """Who is to keep a key, and for what.
-
-    Attributes:
-        validators: Who; none in direct mode.
-        offer: What they are offered.
-        silent: Addresses of those who show no sign of life: they may never accept.
-    """
-
-    validators: tuple[Validator, ...]
-    offer: CustodyRequest
-    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,84 +73,6 @@ class Seller:
 
     # ---------------------------------------------------------------- listing
 
-    def choose_custodians(
-        self,
-        terms_token: str,
-        windows: Windows,
-        offer: CustodyRequest,
-        count: int | None,
-        size: int,
-        *,
-        most: int = USUAL_COUNT,
-        without: Collection[str] = (),
-    ) -> CustodyChoice:
-        """Choose validators whose published offers fit, and what they ask.
-
-        Those who show life come first, by price; then those whose offer is of the last day, then
-        the others.
-
-        Args:
-            terms_token: The sale token.
-            windows: Of the terms.
-            offer: What is asked; its fees are lower bounds of what will be paid.
-            count: How many custodians (n); None: as many as show life, up to `most`, and no fewer
-                than the threshold needs.
-            size: Bytes that each is to keep.
-            most: How many at most, where `count` leaves it open.
-            without: Addresses of validators that are not wanted.
-
-        Raises:
-            NotForSaleError: There are not as many.
-        """
-        token = terms_token.lower()
-        unwanted = {address.lower() for address in (*without, self.session.address)}
-        fitting: list[tuple[int, int, ValidatorOffer]] = []
-        for found in Catalogue.of(self.session).offers():
-            fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
-            if (
-                fees is not None
-                and found.validator.address.lower() not in unwanted
-                and _fits(found, windows, offer, size)
-            ):
-                fitting.append((fees[0] + fees[1], fees[1], found))
-        signs = find_signs(self.session, [entry[2] for entry in fitting])
-        fitting.sort(
-            key=lambda entry: (
-                signs[entry[2].validator.address].rank,
-                entry[0],
-                int(entry[2].validator.address, 16),
-            )
-        )
-        living = sum(sign.shows_life for sign in signs.values())
-        if count is None:
-            count = max(min(living, most), 2 * offer.threshold - 1)
-        if len(fitting) < count:
-            few = (
-                f"{len(fitting)} of {count} custodians offer this ({living} of them "
-                f"{'shows' if living == 1 else 'show'} life)"
-            )
-            raise NotForSaleError(
-                f"{few}; take fewer, lower the lock, shorten the period, widen the windows, or "
-                "deliver yourself (--custodians direct)",
-                page=f"{few}; take fewer, fewer days or longer time limits, or keep the key "
-                "yourself",
-            )
-        chosen = fitting[:count]
-        fee = max(total - keeping for total, keeping, _ in chosen)
-        keeping_fee = max(keeping for _, keeping, _ in chosen)
-        asked = CustodyRequest(
-            threshold=offer.threshold,
-            fee=max(offer.fee, fee),
-            keeping_fee=max(offer.keeping_fee, keeping_fee),
-            lock=offer.lock,
-            penalty=offer.penalty,
-            period_seconds=offer.period_seconds,
-            max_periods=offer.max_periods,
-        )
-        validators = tuple(entry[2].validator for entry in chosen)
-        silent = tuple(v.address for v in validators if not signs[v.address].shows_life)
-        return CustodyChoice(validators, asked, silent)
-
     def list_dataset(
         self,
         folder: Path,
@@ -217,7 +118,7 @@ class Seller:
             session.journal.resume()
             Catalogue.of(session).sync()
             if epochs := self._listed_epochs(terms):
-                return Listed(terms, epochs[0], ())
+                return Listed(terms, epochs[-1], ())
             Catalogue.of(session).require_unpaused()
             dealing = self._deal(terms, secret, validators, offer, 0, windows.acceptance)
             proof, counter = prove_terms(
@@ -443,25 +344,6 @@ class Seller:
             )
         return state.status is CustodyStatus.LIVE
 
-    def wait_until_live(
-        self, epoch: Epoch, on_look: Callable[[list[int]], object] | None = None
-    ) -> None:
-        """Wait until all custodians have accepted; in direct mode that is at once.
-
-        Args:
-            epoch: What they accept.
-            on_look: Called at each look with the numbers of those who have.
-
-        Raises:
-            NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
-        """
-        catalogue = Catalogue.of(self.session)
-        pause = min(max(self.session.profile.block_time / 2, 0.2), 5.0)
-        while not self.is_live(epoch):
-            if on_look is not None:
-                on_look(bits(catalogue.states([epoch])[0].accepted))
-            time.sleep(pause)
-
     # --------------------------------------------------------------- managing
 
     def reprice(self, version: Version, price: int) -> "TransactionReceipt":
@@ -577,18 +459,6 @@ def is_dealt(epoch: Epoch, validators: Sequence[Validator], offer: CustodyReques
     """Whether these validators have just this offer in an epoch."""
     addresses = {validator.address for validator in validators}
     return set(epoch.custodians) == addresses and CustodyRequest.of(epoch.custody) == offer
-
-
-def _fits(found: ValidatorOffer, windows: Windows, offer: CustodyRequest, size: int) -> bool:
-    return (
-        found.is_available
-        and found.free_stake >= offer.lock
-        and found.max_lock >= offer.lock
-        and found.max_bytes >= size
-        and found.max_period_seconds >= offer.period_seconds
-        and found.min_delivery_seconds <= windows.delivery
-        and found.min_inspection_seconds <= windows.inspection
-    )
 
 
 def _epoch(dealing: Dealing) -> Epoch:

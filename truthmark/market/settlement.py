@@ -176,7 +176,7 @@ class Settlement:
             sorted(purchases, key=lambda p: p.custody_id), key=lambda p: p.custody_id
         ):
             epoch = catalogue.epoch(custody_id)
-            version = catalogue.version(f"0x{epoch.custody.terms_id.hex()}")
+            version = catalogue.with_terms(epoch.custody.terms_id)
             # Not once for ever: what was skipped because it was too early comes again.
             receipts += [
                 session.send_repeatable(order.call, order.purpose)

@@ -9,31 +9,30 @@ Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with th
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthmark.config.profile import TokenInfo, Windows
+from truthmark import codec
+from truthmark.config.profile import TokenInfo
 from truthmark.config.units import parse_duration
 from truthmark.errors import (
     CodecError,
     ConfigError,
     MarketError,
-    PriceError,
     StorageError,
 )
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.drafts.custody import DIRECT, CustodyRequest
-from truthmark.market.entries import Epoch, Version
+from truthmark.market.choosing import CustodyWish
+from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
-from truthmark.market.life import find_signs
-from truthmark.market.names import local_name
+from truthmark.market.flows import listing, purchasing
+from truthmark.market.flows.source import SaleSource
 from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened
 from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS
-from truthmark.market.seller import CustodyChoice, Seller
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.session import Session, connect, open_session
 from truthmark.types import Progress
@@ -138,7 +137,7 @@ def search(
         highest: int | None = None
         wanted: TokenInfo | None = here.profile.token(token) if token else None
         if max_price is not None:
-            asked, highest = parse_amount(here, max_price)
+            asked, highest = here.profile.parse_amount(max_price)
             if wanted is not None and wanted != asked:
                 raise ConfigError(f"{max_price} is not in {wanted.symbol}; name one token only")
             wanted = asked
@@ -150,8 +149,7 @@ def search(
             max_price=highest,
             older_than=older_than,
         )
-        buyer = Buyer(here)
-        cards = _open_cards(here)
+        cards = Cards.of(here)
         deadline = time.monotonic() + patience
         words = text.lower().split()
         hits = Hits()
@@ -173,32 +171,8 @@ def search(
                 content = fitting[version.terms_id].content
                 with contextlib.suppress(StorageError, CodecError):
                     shown = here.profile.format_amount(version.price, version.terms.token)
-                    hits.append(Hit(version, content or buyer.preview(version), shown))
+                    hits.append(Hit(version, content or Fetcher(here).preview(version), shown))
         return hits
-
-
-def read_cards(
-    session: Session, versions: Sequence[Version], deadline: float
-) -> dict[bytes, dict[str, Any]]:
-    """Return the public cards of versions, by terms; those that are not to be had are left out.
-
-    Args:
-        session: Where to look.
-        versions: Of which.
-        deadline: Moment of the monotonic clock at which to go on without the rest.
-    """
-    if not versions:
-        return {}
-    cards = _open_cards(session)
-    known = cards.known([version.terms_id for version in versions])
-    if missing := [version for version in versions if version.terms_id not in known]:
-        known |= cards.fetch(missing, deadline)
-    found = {terms_id: card.content for terms_id, card in known.items() if card is not None}
-    return {terms_id: content for terms_id, content in found.items() if content is not None}
-
-
-def _open_cards(session: Session) -> Cards:
-    return Cards(session.index_folder / "cards.sqlite", Fetcher(session).preview)
 
 
 def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
@@ -214,7 +188,7 @@ def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
         CodecError: Its card is not the one that the seller committed to.
     """
     with _session(session) as here:
-        return Fetcher(here).preview(find_version(here, ref))
+        return Fetcher(here).preview(Catalogue.of(here).find(ref))
 
 
 def pack(
@@ -295,144 +269,46 @@ def list_dataset(
         ChainError: The registry refuses.
     """
     packed = _folder(folder)
+    wish = CustodyWish(
+        custodians=custodians,
+        threshold=threshold,
+        fee=fee,
+        lock=lock,
+        penalty=penalty,
+        period_seconds=parse_duration(period),
+        max_periods=max_periods,
+    )
+    ask = listing.Ask(
+        price=price,
+        custody=wish,
+        max_keeping=max_keeping,
+        unattended=True,
+        windows=windows,
+        acceptance_seconds=None if accept_within is None else parse_duration(accept_within),
+        bond=bond,
+        gate=gate,
+        payee=payee,
+        update=update,
+    )
     with _session(session) as here:
-        profile = here.profile
-        token, amount = parse_amount(here, price)
-        if windows not in profile.windows:
-            raise ConfigError(
-                f"{profile.name} has no windows {windows!r}; choose one of "
-                f"{', '.join(profile.windows)}"
-            )
-        Catalogue.of(here).sync()
-        choice = choose_custody(
+        version, _ = listing.list_dataset(
             here,
-            token,
-            profile.windows[windows],
-            folder_size(packed),
-            custodians=custodians,
-            threshold=threshold,
-            fee=fee,
-            lock=lock,
-            penalty=penalty,
-            period_seconds=parse_duration(period),
-            max_periods=max_periods,
+            SaleSource(here, packed),
+            ask,
+            agree=_log_silent,
+            bar=lambda what, unit: contextlib.nullcontext(progress),
+            waits=wait,
         )
-        chosen, offer = choice.validators, choice.offer
-        if choice.silent:
-            log.warning(
-                "no sign of life for a day: %s; they may accept late, or never",
-                ", ".join(choice.silent),
-            )
-        times = profile.windows[windows]
-        if accept_within is not None:
-            times = replace(times, acceptance=parse_duration(accept_within))
-        keeping = len(chosen) * offer.keeping_fee
-        if keeping > read_amount(here, max_keeping, token.address):
-            shown = profile.format_amount(keeping, token.address)
-            raise PriceError(
-                f"{len(chosen)} custodians ask {shown} at once for keeping; allow it with "
-                f'max_keeping="{shown}", or choose others'
-            )
-        listed = Seller(here).list_dataset(
-            packed,
-            price=amount,
-            token=token,
-            windows=times,
-            offer=offer,
-            validators=chosen,
-            bond=read_amount(here, bond, token.address),
-            gate=gate,
-            payee=payee,
-            previous=Catalogue.of(here).siblings(find_version(here, update))[0] if update else None,
-            progress=progress,
-        )
-        version = Catalogue.of(here).version(f"0x{listed.terms.terms_id.hex()}")
-        if wait:
-            _wait_until_live(here, version)
         return version
 
 
-def _wait_until_live(session: Session, version: Version) -> None:
-    # What was listed before may have been dealt again since.
-    Seller(session).wait_until_live(Catalogue.of(session).epochs(version.terms_id)[-1])
-
-
-def choose_custody(
-    session: Session,
-    token: TokenInfo,
-    windows: Windows,
-    size: int,
-    *,
-    custodians: int | Sequence[str] | None,
-    threshold: int = 2,
-    fee: str | None = None,
-    keeping_fee: str | None = None,
-    lock: str | None = None,
-    penalty: str | None = None,
-    period_seconds: int,
-    max_periods: int = 4,
-    fresh: Epoch | None = None,
-    without: Collection[str] = (),
-) -> CustodyChoice:
-    """Return who is to keep a version's key and what they are offered.
-
-    Args:
-        session: Who sells; its catalogue must be in sync.
-        token: The sale token.
-        windows: Of the terms.
-        size: Bytes that each custodian is to keep.
-        custodians: As for `list_dataset`, like the other arguments; None: as many as show life.
-        threshold: How many of them make the key.
-        fee: Per sale, at the least.
-        keeping_fee: Per custodian and period, at the least.
-        lock: Stake at risk.
-        penalty: What silence costs; a tenth of `lock` if not given.
-        period_seconds: Length of a period.
-        max_periods: How many periods at most.
-        fresh: A custody that was dealt a moment ago (`Seller.fresh_custody`); where it is what is
-            asked its custodians are chosen again, though their stake is locked for it by now.
-        without: Addresses of validators that are not to be chosen.
-
-    Raises:
-        ConfigError: An amount cannot be understood, or an address is no validator's.
-        NotForSaleError: There are not enough custodians.
-    """
-    if isinstance(custodians, (str, bool)):
-        raise ConfigError(
-            f"custodians {custodians!r}: write how many, such as 3, or a list of their addresses"
+def _log_silent(costs: listing.Costs) -> bool:
+    if costs.choice.silent:
+        log.warning(
+            "no sign of life for a day: %s; they may accept late, or never",
+            ", ".join(costs.choice.silent),
         )
-    if custodians is not None and not custodians:
-        return CustodyChoice((), DIRECT)
-    stake = session.profile.contracts["token"].address
-    locked = read_amount(session, lock or "100 TMK", stake)
-    offer = CustodyRequest(
-        threshold=threshold,
-        fee=read_amount(session, fee, token.address),
-        keeping_fee=read_amount(session, keeping_fee, token.address),
-        lock=locked,
-        penalty=read_amount(session, penalty, stake) if penalty else locked // 10,
-        period_seconds=period_seconds,
-        max_periods=max_periods,
-    )
-    known = {v.address.lower(): v for v in Catalogue.of(session).validators()}
-    if custodians is None or isinstance(custodians, int):
-        if fresh and custodians in (None, len(fresh.custodians)):
-            dealt = CustodyRequest.of(fresh.custody)
-            if dealt.satisfies(offer):
-                return CustodyChoice(tuple(known[a.lower()] for a in fresh.custodians), dealt)
-        return Seller(session).choose_custodians(
-            token.address, windows, offer, custodians, size, without=without
-        )
-    missing = [address for address in custodians if address.lower() not in known]
-    if missing:
-        raise ConfigError(f"{missing[0]} is no validator here; choose another one")
-    named = tuple(known[address.lower()] for address in custodians)
-    addresses = {validator.address for validator in named}
-    offers = [o for o in Catalogue.of(session).offers() if o.validator.address in addresses]
-    signs = find_signs(session, offers)
-    # Without an offer no node accepts anything, however much it does.
-    silent = (v.address for v in named if not (v.address in signs and signs[v.address].shows_life))
-    return CustodyChoice(named, offer, tuple(silent))
+    return True
 
 
 def get(
@@ -465,16 +341,18 @@ def get(
         DeliveryError: It was not delivered in time, or the key is wrong.
     """
     with _session(session) as here:
-        version = find_version(here, ref)
-        return Buyer(here).get(
-            version,
-            max_total=read_amount(here, max_price, version.terms.token),
+        return purchasing.get(
+            here,
+            Catalogue.of(here).find(ref),
             agree=lambda quote: True,
-            on_fetch=on_fetch,
-            on_parts=on_parts,
+            max_price=max_price,
+            unattended=True,
             voucher=voucher,
             admission=admission,
             again=again,
+            bar=lambda what, unit: contextlib.nullcontext(
+                on_parts if unit == "parts" else on_fetch
+            ),
         )
 
 
@@ -496,14 +374,12 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
 
         >>> truthmark.load("17@2").to_pandas()  # doctest: +SKIP
     """
-    from truthmark.codec import open_container
-
     with _session(session) as here:
-        version = find_version(here, ref)
-        buyer = Buyer(here)
-        purchase = buyer.find_purchase(version)
+        version = Catalogue.of(here).find(ref)
+        purchase = Buyer(here).find_purchase(version)
         if purchase is not None:
-            opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
+            folder = purchasing.fetch(here, version)
+            opened = purchasing.receive(here, version, purchase, folder)
         elif max_price is not None:
             opened = get(version.ref, max_price=max_price, session=here)
         else:
@@ -511,7 +387,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
                 f"{version.ref} was not bought by this account; say how much it may cost with "
                 "max_price"
             )
-        return open_container(opened.folder, cek=opened.cek)
+        return codec.open_container(opened.folder, cek=opened.cek)
 
 
 def follow(*, session: Session | None = None, poll: float | None = None) -> "Iterator[EventRow]":
@@ -551,11 +427,6 @@ def _events(
             yield from sorted(rows, key=lambda r: (r.block_number, r.log_index))
 
 
-def folder_size(folder: Path) -> int:
-    """Return how many bytes a packed version takes in a storage."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-
-
 def _folder(value: object) -> Path:
     if isinstance(value, (str, Path)):
         return Path(value)
@@ -570,32 +441,3 @@ def _session(session: Session | None) -> Iterator[Session]:
     else:
         with connect() as own:
             yield own
-
-
-def find_version(session: Session, ref: object) -> Version:
-    """Return the version that a name means; a URI must be of the session's market."""
-    name = local_name(ref, session.profile)
-    Catalogue.of(session).sync()
-    return Catalogue.of(session).version(name)
-
-
-def parse_amount(session: Session, text: object) -> tuple[TokenInfo, int]:
-    """Read an amount; a bare number, as Python invites to, is refused with how to write it.
-
-    Raises:
-        ConfigError: It is not an amount in a token of the profile.
-    """
-    if not isinstance(text, str):
-        raise ConfigError(f'{text!r} is not an amount; write a text with its token: "25 USDC"')
-    return session.profile.parse_amount(text)
-
-
-def read_amount(session: Session, text: str | None, token: str) -> int:
-    """Read an amount that must be in a certain token."""
-    if text is None:
-        return 0
-    found, amount = parse_amount(session, text)
-    if found.address.lower() != token.lower():
-        wanted = session.profile.token(token).symbol
-        raise PriceError(f"{text} is in another token; write the amount in {wanted}")
-    return amount

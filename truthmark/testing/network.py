@@ -243,11 +243,12 @@ class Devnet:
         Raises:
             NotForSaleError: They did not.
         """
-        from truthmark.market.seller import Seller
+        from truthmark.market.flows import listing
 
         with self.session("stranger") as session:
             Catalogue.of(session).sync()
-            Seller(session).wait_until_live(Catalogue.of(session).epochs(version.terms_id)[-1])
+            newest = Catalogue.of(session).epochs(version.terms_id)[-1]
+            listing.wait_until_live(session, version, newest)
 
     def stop(self) -> None:
         """Stop nodes and chain; its state stays in the folder for the next `start`."""

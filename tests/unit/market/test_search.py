@@ -17,6 +17,7 @@ from truthmark.codec import Manifest, pack, read_manifest
 from truthmark.errors import ConfigError
 from truthmark.hashing import sha256
 from truthmark.keys.curve import multiply
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.terms import licence_hash
 from truthmark.market.fetch import Fetcher
 from truthmark.market.records import Terms
@@ -281,17 +282,19 @@ def test_search__title_is_markup__is_data_like_any_other(card_market: CardMarket
 def test_dataset_uri__of_a_version__is_found_by_it_and_not_elsewhere(
     card_market: CardMarket,
 ) -> None:
-    from truthmark.market.surface import dataset_uri, find_version
+    from truthmark.market.surface import dataset_uri
+
+    find = Catalogue.of(card_market.session).find
 
     card_market.sell()
     market = card_market.session.profile.contracts["market"].address
     card_market.offline.chain.market = type("Market", (), {"address": market})()
     uri = dataset_uri(card_market.session, card_market.offline.catalogue.version("1"))
     assert uri == f"truthmark://31337/{market}/1@1"
-    assert find_version(card_market.session, uri).ref == "1@1"
-    assert find_version(card_market.session, uri.lower().removesuffix("@1")).ref == "1@1"
+    assert find(uri).ref == "1@1"
+    assert find(uri.lower().removesuffix("@1")).ref == "1@1"
     for elsewhere in (uri.replace("31337", "1"), uri.replace(market, address(0xCA))):
         with pytest.raises(ConfigError, match="not on the market of profile paper"):
-            find_version(card_market.session, elsewhere)
+            find(elsewhere)
     with pytest.raises(ConfigError, match="names no dataset"):
-        find_version(card_market.session, "truthmark://31337/1")
+        find("truthmark://31337/1")
