@@ -597,7 +597,7 @@ def test_dataset_pack__asked__shows_what_becomes_public_and_takes_no_for_an_answ
     shown = on_devnet(*arguments, stdin="n\n").refused(8, "nothing was written")
     assert "columns: x (int64), name (" in shown.err
     assert not packed.exists()
-    on_devnet(*arguments).refused(3, "nobody to answer")
+    on_devnet(*arguments).refused(3, "no terminal to answer")
     assert not packed.exists()
     on_devnet(*arguments, stdin="y\n").ok()
     assert packed.is_dir()
