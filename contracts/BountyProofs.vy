@@ -584,10 +584,9 @@ def _millionths(
     key: uint256 = permutation._key(context.seed, round_)
     width: uint256 = permutation._width(terms.items)
     items: uint256 = terms.items
-    # The places of the run, and of what was committed of it.
+    # The places of the run, committed or not.
     first: uint256 = (start - round_ * per_round) * terms.batch
     whole: uint256 = run * terms.batch
-    end: uint256 = context.committed * terms.batch
     scored: uint256 = 0
     right: uint256 = 0
     answered: uint256 = 0
@@ -607,16 +606,18 @@ def _millionths(
             if place >= whole:
                 continue
             weight: uint256 = verdict.weights[pair & b.MASK_8]
-            if (kept >> g) & 1 == 0 or weight == 0:
-                continue
-            scored = unsafe_add(scored, 1)
-            if place >= end:
+            if weight == 0:
                 continue
             entry: uint256 = convert(
                 slice(entries[i], unsafe_add(unsafe_mul(g, terms.rounds), round_), 1), uint256
             )
             if entry == scoring.ABSENT:
+                # Left unanswered: it could have scored them, also where it does not count for that.
+                scored = unsafe_add(scored, 1)
                 continue
+            if (kept >> g) & 1 == 0:
+                continue
+            scored = unsafe_add(scored, 1)
             answered = unsafe_add(answered, weight)
             if entry == pair & b.MASK_8:
                 right = unsafe_add(right, weight)

@@ -175,6 +175,28 @@ def test_score__random_bytes__come_to_the_plain_verdict_and_lines(bounties: Boun
                     b.prove_line(worker)
 
 
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_prove_line__prefixes_of_runs__are_scored_on_what_was_left_unanswered_too(
+    bounties: BountyHarness, rounds: int
+) -> None:
+    # Where all rounds must answer, an item that one leaves out counts for nobody. Who committed a
+    # seat or two would else hold no gold, and get half the price for guesses.
+    b = bounties.start(
+        3,
+        rounds=rounds,
+        items=64,
+        min_run=8,
+        skill=0.6,
+        seats=lambda worker: 2 if worker % 3 == 0 else 8,
+    ).post_score()
+    assert b.status == SCORED
+    prefixes = [w for w in b.lives() if b.paper.committed(w) == 2]
+    assert prefixes and all(b.score.line_values[w] != ref.ONE // 2 for w in prefixes)
+    for worker in b.lives():
+        with boa.reverts("proofs: the line is true"):
+            b.prove_line(worker)
+
+
 # --------------------------------------------------------- calls and what they keep
 
 
