@@ -220,8 +220,15 @@ def deploy(chain: AnvilProcess) -> Bench:
         chain, load_artifact("ValidatorStaking"), stake_token.address, TICKET, UNBONDING, owner
     )
     proofs = Contract(chain, load_artifact("DeliveryProofs"))
+    checks = Contract(chain, load_artifact("ListingChecks"))
     registry = Contract(
-        chain, load_artifact("DatasetRegistry"), owner, staking.address, 60, 7 * 86_400
+        chain,
+        load_artifact("DatasetRegistry"),
+        owner,
+        staking.address,
+        checks.address,
+        60,
+        7 * 86_400,
     )
     market = Contract(
         chain, load_artifact("DatasetMarket"), registry.address, proofs.address, role("treasury")
@@ -299,11 +306,13 @@ def measure_listing(bench: Bench) -> None:
         votes.append(bench.registry.send("extend", *listing.keeping, index, sender=sender))
     bench.row("extend, a vote", votes[1])
     bench.row("extend, the vote that takes effect", votes[2])
-    joining = bench.registry.send("extend", *listing.keeping, 4, sender=listing.custodians[3])
+    joining = bench.registry.send(
+        "join_extension", *listing.keeping[1:], 4, sender=listing.custodians[3]
+    )
     bench.row("extend, joining", joining)
 
-    lapsed = bench.registry.send("release", *drafted.keeping, sender=bench.stranger)
-    bench.row("release of a custody that lapsed", lapsed)
+    lapsed = bench.registry.send("lapse", *drafted.keeping, sender=bench.stranger)
+    bench.row("give up a custody that lapsed", lapsed)
     retire = bench.registry.send("retire", terms, sender=bench.seller)
     bench.row("retire", retire)
     bench.travel(2 * 7 * 86_400)

@@ -22,6 +22,7 @@ from .interfaces import IDeliveryProofs
 implements: IDeliveryProofs
 
 from .modules import merkle
+from .modules import records
 from .modules import secp256k1
 
 # ------------------------------------------------------------------- anyone
@@ -72,7 +73,7 @@ def _key_point(
     # The parts are those that the market verified and noted: t of t custodians, 1 <= j <= 16.
     noted: uint256 = 0
     for entry: IDeliveryProofs.WeightedPart in evidence.parts:
-        noted = convert(keccak256(abi_encode(noted, entry.index, entry.part)), uint256) >> 64
+        noted = records._with_part(noted, entry.index, entry.part)
     assert noted == parts_hash, "proofs: not what was delivered"
 
     total: ICurve.Point = empty(ICurve.Point)

@@ -21,6 +21,7 @@ _CONTRACTS: Final = {
     "registry": ("Registry", "terms, versions, prices, bonds, custody"),
     "market": ("Market", "purchases, deliveries, buyers' money"),
     "proofs": ("Proofs", "decides disputes about wrong keys"),
+    "checks": ("Listing checks", "what may be listed"),
     "staking": ("Staking", "what custodians have at stake"),
     "token": ("Stake token", "what is staked"),
 }

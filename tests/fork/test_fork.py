@@ -66,7 +66,7 @@ def test_deploy__fork__done_checked_recorded_and_skipped(
     assert done.returncode == 0, done.stderr
     made = json.loads(profile.read_text())
     assert made["chain_id"] == CHAIN_ID
-    assert set(made["contracts"]) == {"token", "staking", "proofs", "registry", "market"}
+    assert set(made["contracts"]) == {"token", "staking", "proofs", "checks", "registry", "market"}
     # Behind the upstream's own blocks: it is a fork, not a chain of its own.
     assert all(entry["block"] > BLOCKS for entry in made["contracts"].values())
     steps = json.loads(record.read_text())["steps"]
@@ -78,7 +78,7 @@ def test_plan__no_network__says_what_would_happen(upstream: AnvilProcess) -> Non
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("deploy")] == [
-        "token", "staking", "proofs", "registry", "market",
+        "token", "staking", "proofs", "checks", "registry", "market",
     ]  # fmt: skip
 
 

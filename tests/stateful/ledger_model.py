@@ -314,7 +314,7 @@ class MarketLedger:
             self.now > custody.previous_end + version.windows
             or all(self.now > self.free_after(custody, j) for j in everybody)
         ):
-            self._pay_owed_term(version, custody)
+            self._pay_owed_period(version, custody)
         for j in range(1, custody.count + 1):
             if j in custody.released or not self.now > self.free_after(custody, j):
                 continue
@@ -340,7 +340,7 @@ class MarketLedger:
             return False
         if j not in custody.active:
             joins = j in custody.previous_active and self.now < custody.previous_end
-            if not joins or not self._hold_term(version, custody, {j}):
+            if not joins or not self._hold_period(version, custody, {j}):
                 return False
             custody.active = custody.active | {j}
             return True
@@ -350,11 +350,11 @@ class MarketLedger:
             return False
         votes = custody.votes | {j}
         takes_effect = len(votes) == 2 * custody.threshold - 1
-        if takes_effect and not self._hold_term(version, custody, votes):
+        if takes_effect and not self._hold_period(version, custody, votes):
             return False
         if custody.previous_end:
             assert self.now > custody.previous_end + 2 * version.windows - 1
-            self._pay_owed_term(version, custody)
+            self._pay_owed_period(version, custody)
         if takes_effect:
             custody.previous_active, custody.previous_end = custody.active, custody.end
             custody.active, votes = votes, set()
@@ -543,14 +543,14 @@ class MarketLedger:
         if custody.lock:
             self.staking.release(self.registry, self.obligation(custody_id, j))
 
-    def _hold_term(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
+    def _hold_period(self, version: Version, custody: Custody, stayers: set[int]) -> bool:
         cost = len(stayers) * custody.keeping_fee
         if cost > version.keeping_balance:
             return False
         version.keeping_balance -= cost
         return True
 
-    def _pay_owed_term(self, version: Version, custody: Custody) -> None:
+    def _pay_owed_period(self, version: Version, custody: Custody) -> None:
         custody.previous_end, custody.previous_active = 0, set()
         for j in custody.active:
             if j in custody.fined:

@@ -357,15 +357,18 @@ class MarketMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def release(self, pick: int) -> None:
         listing = self.epoch(pick, CustodyStatus.LIVE, CustodyStatus.CLOSED)
+        is_open = self.ledger.custodies[listing.custody_id].status == CustodyStatus.OPENED
+        function = self.w.registry.lapse if is_open else self.w.registry.release
         is_allowed = self.ledger.release(listing.custody_id)
-        self.call(is_allowed, self.w.registry.release, *listing.keeping, sender=self.w.stranger)
+        self.call(is_allowed, function, *listing.keeping, sender=self.w.stranger)
 
     @rule(pick=picks, j=st.integers(0, 6), who=st.sampled_from(["owner", "operator", "other"]))
     def extend(self, pick: int, j: int, who: str) -> None:
         listing = self.epoch(pick, CustodyStatus.LIVE)
         sender = self.custodian(listing, j, who)
+        staying = self.w.staying(listing, j)
         is_allowed = self.ledger.extend(listing.custody_id, j, sender)
-        self.call(is_allowed, self.w.registry.extend, *listing.keeping, j, sender=sender)
+        self.call(is_allowed, *staying, sender=sender)
 
     @rule(pick=picks, leaver=st.integers(0, 5), shift=st.sampled_from([0, 1, PERIOD // 3]))
     def extend_together(self, pick: int, leaver: int, shift: int) -> None:
@@ -378,8 +381,9 @@ class MarketMachine(RuleBasedStateMachine):
         for j in range(1, listing.custody.count + 1):
             if j != leaver:
                 sender = listing.custodians[j - 1]
+                staying = self.w.staying(listing, j)
                 is_allowed = self.ledger.extend(listing.custody_id, j, sender)
-                self.call(is_allowed, self.w.registry.extend, *listing.keeping, j, sender=sender)
+                self.call(is_allowed, *staying, sender=sender)
 
     @rule(pick=picks, door=st.sampled_from(["close_custody", "revoke"]))
     def inner_doors(self, pick: int, door: str) -> None:

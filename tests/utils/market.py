@@ -32,7 +32,7 @@ from tests.utils.drafts import (
 )
 from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
 from truthmark.hashing import keccak256
-from truthmark.market.records import Terms, bits
+from truthmark.market.records import CustodyStatus, Terms, bits
 
 __all__ = ["deployed_world", "world"]
 
@@ -55,6 +55,7 @@ class World:
     staking: Any
     registry: Any
     proofs: Any
+    checks: Any
     market: Any
     owner: str
     treasury: str
@@ -134,12 +135,22 @@ class World:
 
     def extend(self, listing: Listing, *indices: int, sender: str | None = None) -> None:
         for index in indices:
-            self.registry.extend(
-                *listing.keeping, index, sender=sender or listing.custodians[index - 1]
-            )
+            staying, *arguments = self.staying(listing, index)
+            staying(*arguments, sender=sender or listing.custodians[index - 1])
 
     def release(self, listing: Listing, sender: str | None = None) -> None:
-        self.registry.release(*listing.keeping, sender=sender or self.stranger)
+        """Free what can be freed; a custody that was not complete in time lapses."""
+        is_open = self.custody(listing)["status"] == CustodyStatus.OPENED
+        function = self.registry.lapse if is_open else self.registry.release
+        function(*listing.keeping, sender=sender or self.stranger)
+
+    def staying(self, listing: Listing, index: int) -> tuple[Any, ...]:
+        """Return the function by which a custodian stays for another period, and its arguments."""
+        state = self.custody(listing)
+        left = state["previous_active"] & ~state["active"]
+        if 1 <= index <= listing.custody.count and left & 1 << index - 1:
+            return self.registry.join_extension, *listing.keeping[1:], index
+        return self.registry.extend, *listing.keeping, index
 
     def close(self, listing: Listing, silent: int, sender: str | None = None) -> None:
         """Close a custody as the market does, fining the custodians of a map."""
@@ -326,7 +337,8 @@ def deploy_world(token: Any = None) -> World:
     owner = roles["owner"]
     staking = deployer("ValidatorStaking").deploy(stake_token, TICKET, UNBONDING, owner)
     proofs = deployer("DeliveryProofs").deploy()
-    registry = deployer("DatasetRegistry").deploy(owner, staking, MIN_WINDOW, MAX_WINDOW)
+    checks = deployer("ListingChecks").deploy()
+    registry = deployer("DatasetRegistry").deploy(owner, staking, checks, MIN_WINDOW, MAX_WINDOW)
     market = deployer("DatasetMarket").deploy(registry, proofs, roles["treasury"])
     registry.fix_market(market, sender=owner)
     registry.set_fee_bps(FEE_BPS, sender=owner)
@@ -340,6 +352,7 @@ def deploy_world(token: Any = None) -> World:
         staking=staking,
         registry=registry,
         proofs=proofs,
+        checks=checks,
         market=market,
         **roles,
         custodians=tuple(custodians),

@@ -101,4 +101,4 @@ def _message(
     for (name, _), value in zip(fields, values, strict=True):
         packed = word(value)  # refuses what does not fit
         message[name] = "0x" + packed.hex() if isinstance(value, bytes) else value
-    return typed_data(primary, fields, message, chain_id=ref.chain_id, market=ref.board)
+    return typed_data(primary, fields, message, chain_id=ref.chain_id, contract=ref.board)

@@ -10,6 +10,7 @@ from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.chain.agreement import agreed
 from truthmark.chain.contracts import BlockId, Call, Contract, block_param
 from truthmark.chain.http import Endpoint
+from truthmark.chain.roles import SLASHERS
 from truthmark.chain.rpc import RpcClient, hex_bytes, hex_int
 from truthmark.config.profile import ChainProfile
 from truthmark.errors import (
@@ -319,8 +320,9 @@ def _names(chain: Chain) -> list[tuple[Call, object]]:
     found: list[tuple[Call, object]] = []
     if "registry" in contracts and "market" in contracts:
         found.append((contracts["registry"].functions.market(), contracts["market"].address))
-    if "staking" in contracts and "registry" in contracts:
-        found.append((contracts["staking"].functions.slashers(), [contracts["registry"].address]))
+    slashers = [contracts[role].address for role in SLASHERS if role in contracts]
+    if "staking" in contracts and slashers:
+        found.append((contracts["staking"].functions.slashers(), slashers))
     for part in ("intake", "proofs"):
         if "bounty_board" in contracts and f"bounty_{part}" in contracts:
             call = getattr(contracts["bounty_board"].functions, part)()

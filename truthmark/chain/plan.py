@@ -2,6 +2,7 @@
 """What a deployment of Truthmark consists of, in order (docs/deploy.md)."""
 
 from truthmark.chain.deployment import Expect, Invoke, Param, Plan, Ref, Step
+from truthmark.chain.roles import SLASHERS
 
 SUPPLY = 10**9 * 10**18
 """Of the stake token, in its smallest unit."""
@@ -32,15 +33,20 @@ PROTOCOL = Plan(
             ),
         ),
         Step("proofs", "DeliveryProofs"),
+        Step("checks", "ListingChecks"),
         Step(
             "registry",
             "DatasetRegistry",
-            (Param("deployer"), Ref("staking"), Param("min_window"), Param("max_window")),
-            # Staking and registry name each other; what is deployed first is told afterwards, once.
-            calls=(Invoke("fix_slashers", ([Ref("registry")],), target="staking"),),
+            (
+                Param("deployer"),
+                Ref("staking"),
+                Ref("checks"),
+                Param("min_window"),
+                Param("max_window"),
+            ),
             checks=(
                 Expect("STAKING", Ref("staking")),
-                Expect("slashers", [Ref("registry")], target="staking"),
+                Expect("CHECKS", Ref("checks")),
             ),
         ),
         Step(
@@ -48,6 +54,8 @@ PROTOCOL = Plan(
             "DatasetMarket",
             (Ref("registry"), Ref("proofs"), Param("treasury")),
             calls=(
+                # They name each other; what is deployed first is told afterwards, once.
+                Invoke("fix_slashers", ([Ref(role) for role in SLASHERS],), target="staking"),
                 Invoke("fix_market", (Ref("market"),), target="registry"),
                 # The owner accepts with a call of their own; until then the deployer may pause.
                 Invoke("transfer_ownership", (Param("owner"),), target="registry"),
@@ -58,6 +66,7 @@ PROTOCOL = Plan(
                 Expect("PROOFS", Ref("proofs")),
                 Expect("TREASURY", Param("treasury")),
                 Expect("market", Ref("market"), target="registry"),
+                Expect("slashers", [Ref(role) for role in SLASHERS], target="staking"),
             ),
         ),
         Step(

@@ -44,7 +44,7 @@ def derive_encryption_key(
         [("notice", "string"), ("validator", "address"), ("number", "uint256")],
         {"notice": NOTICE, "validator": validator, "number": number},
         chain_id=chain_id,
-        market=market,
+        contract=market,
     )
     return sha256(_PREFIX + sign(message)[:64])
 

@@ -112,7 +112,7 @@ def opening_message(*, chain_id: int, market: str, account: str, salt: bytes) ->
         [("notice", "string"), ("account", "address"), ("salt", "bytes32")],
         {"notice": NOTICE, "account": account, "salt": "0x" + word(salt).hex()},
         chain_id=chain_id,
-        market=market,
+        contract=market,
     )
 
 

@@ -33,7 +33,7 @@ def typed_data(
     message: Mapping[str, Any],
     *,
     chain_id: int,
-    market: str,
+    contract: str,
 ) -> TypedData:
     """Return a message of Truthmark's domain.
 
@@ -41,13 +41,13 @@ def typed_data(
         primary: The name of the struct.
         fields: Name and type of each of its fields, in order.
         message: The values; bytes as hex with `0x`.
-        chain_id: The chain of the market.
-        market: The contract that checks the signature.
+        chain_id: The chain of the contract.
+        contract: What checks the signature, or what the message is about.
 
     Raises:
-        KeysError: `market` is no address.
+        KeysError: `contract` is no address.
     """
-    address_bytes(market)
+    address_bytes(contract)
     return {
         "types": {
             "EIP712Domain": _DOMAIN_TYPE,
@@ -58,7 +58,7 @@ def typed_data(
             "name": "Truthmark",
             "version": "1",
             "chainId": chain_id,
-            "verifyingContract": market,
+            "verifyingContract": contract,
         },
         "message": dict(message),
     }
@@ -105,7 +105,7 @@ def voucher(
             "nonce": _hex32(nonce),
         },
         chain_id=chain_id,
-        market=market,
+        contract=market,
     )
 
 
@@ -133,7 +133,7 @@ def admission(
             "expiry": _uint(expiry),
         },
         chain_id=chain_id,
-        market=market,
+        contract=market,
     )
 
 
@@ -161,7 +161,7 @@ def presence(
             "time": _uint(time),
         },
         chain_id=chain_id,
-        market=staking,
+        contract=staking,
     )
 
 

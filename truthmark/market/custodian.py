@@ -155,6 +155,17 @@ class Custodian:
             f"extend custody of {version.ref}",
         )
 
+    def plan_join(self, version: Version, slot: CustodySlot, end: int) -> PlannedCall:
+        """Plan to stay for the period until `end`, by which enough others have extended."""
+        epoch = slot.epoch
+        return PlannedCall(
+            self.session.chain.registry.functions.join_extension(
+                epoch.custody.astuple(), list(epoch.custodians), slot.index
+            ),
+            f"join:{epoch.custody_id.hex()}:{slot.index}:{end}",
+            f"join the extension of {version.ref}",
+        )
+
     def share(self, version: Version, slot: CustodySlot) -> int:
         """Return the share of a slot: from the vault, or in direct mode the seller's secret.
 

@@ -69,7 +69,7 @@ def take_fees_back(session: "Session", version: Version) -> int:
     for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True):
         if state.status is not CustodyStatus.OPENED:
             continue
-        order = settlement.plan_release(version, epoch, bits(state.accepted))
+        order = settlement.plan_lapse(version, epoch)
         try:
             session.send(order.call, order.key, order.purpose)
         except RevertedError:

@@ -34,7 +34,7 @@ def inspected(purchases: Iterable[Purchase], now: int) -> list[Purchase]:
 def releasable(
     version: Version, epoch: Epoch, state: EpochState, now: int, *, version_stopped_at: int
 ) -> list[int]:
-    """Return the custodians that `release` would free now, as docs/protocol.md says.
+    """Return the custodians that `release`, or `lapse`, would free now, as docs/protocol.md says.
 
     Args:
         version: The epoch's version, as the chain has it now.
@@ -85,21 +85,20 @@ class Settlement:
         """Plan to refund purchases of one epoch that were not delivered in time."""
         return self._plan("refund", (version.terms.astuple(), epoch.custody.astuple()), purchases)
 
+    def plan_lapse(self, version: Version, epoch: Epoch) -> PlannedCall:
+        """Plan to give an epoch up that was not complete in time."""
+        return self._plan_end("lapse", version, epoch, f"lapse:{epoch.custody_id.hex()}")
+
     def plan_release(self, version: Version, epoch: Epoch, indices: Sequence[int]) -> PlannedCall:
-        """Plan to free custodians' stake, and to credit their keeping fees.
+        """Plan to free the stake of custodians of a complete epoch, and credit their keeping fees.
 
         Args:
             version: The epoch's version.
             epoch: The epoch.
             indices: Who is free to go, as `releasable` says.
         """
-        return PlannedCall(
-            self.session.chain.registry.functions.release(
-                version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
-            ),
-            f"release:{epoch.custody_id.hex()}:{','.join(map(str, indices))}",
-            f"release custodians of {version.ref}",
-        )
+        key = f"release:{epoch.custody_id.hex()}:{','.join(map(str, indices))}"
+        return self._plan_end("release", version, epoch, key)
 
     def settle(self, purchases: Sequence[Purchase]) -> "list[TransactionReceipt]":
         """Settle purchases whose inspection is over; those that are not are skipped."""
@@ -112,11 +111,15 @@ class Settlement:
     def credits(self, token: str, account: str) -> dict[str, int]:
         """Return what each contract's ledger holds for an account, by the contract's role."""
         chain = self.session.chain
-        roles = ("registry", "market", "staking")
+        ledgers = {
+            role: contract
+            for role, contract in chain.contracts.items()
+            if "balances" in contract.artifact.functions
+        }
         amounts = chain.batch(
-            [getattr(chain, role).functions.balances(token, account) for role in roles]
+            [ledger.functions.balances(token, account) for ledger in ledgers.values()]
         )
-        return {role: amount for role, amount in zip(roles, amounts, strict=True) if amount}
+        return {role: amount for role, amount in zip(ledgers, amounts, strict=True) if amount}
 
     def withdraw(self, token: str, account: str, amount: int = 0) -> "list[TransactionReceipt]":
         """Pay an account what the ledgers hold for it in one token.
@@ -147,6 +150,15 @@ class Settlement:
             receipts.append(session.send_repeatable(call, f"withdraw {show(part, token)}"))
             left -= part
         return receipts
+
+    def _plan_end(self, function: str, version: Version, epoch: Epoch, key: str) -> PlannedCall:
+        return PlannedCall(
+            getattr(self.session.chain.registry.functions, function)(
+                version.terms.astuple(), epoch.custody.astuple(), list(epoch.custodians)
+            ),
+            key,
+            f"release custodians of {version.ref}",
+        )
 
     def _plan(
         self, function: str, head: tuple[object, ...], purchases: Sequence[Purchase]

@@ -459,7 +459,9 @@ class CustodianRole:
             )
         ):
             return
+        plan = self._custodian.plan_extend
         if slot.index not in bits(state.active):
+            plan = self._custodian.plan_join
             # Who joins answers for the unfinished purchases, too: deliver or refund them first.
             soon = now + 2 * self.policy.margin_seconds
             inherited = [
@@ -477,7 +479,7 @@ class CustodianRole:
                 return
             if any(p.deadline <= soon for p in inherited):
                 return
-        self._submit("extend", self._custodian.plan_extend(version, slot, state.end))
+        self._submit("extend", plan(version, slot, state.end))
 
     def _release(self, held: CustodyView) -> None:
         """Free stakes whose obligation has ended, ours among them, in turn."""
@@ -493,7 +495,10 @@ class CustodianRole:
             held.version, epoch, held.state, now - place * margin, version_stopped_at=stopped_at
         )
         if held.slot.index in early:
-            self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
+            if held.state.status is CustodyStatus.OPENED:
+                self._submit("release", self._upkeep.plan_lapse(held.version, epoch))
+            else:
+                self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
 
     # ------------------------------------------------------------ keys and bytes
 

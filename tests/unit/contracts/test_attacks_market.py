@@ -311,7 +311,7 @@ def test_11__extension_outside_the_last_third__is_refused(
 def test_12__keeping_balance_a_unit_short__refuses_the_last_vote_and_keeps_the_others(
     world: World,
 ) -> None:
-    """`_hold_term` asserts cost <= keeping balance before anything is written."""
+    """`_hold_period` asserts cost <= keeping balance before anything is written."""
     listing = extensible(world, 3 * KEEPING_FEE - 1)
     world.extend(listing, 1, 2)
     with reverts(world.registry, "registry: keeping balance short"):
@@ -622,11 +622,11 @@ def test_29__chosen_base_or_odd_y__is_refused(world: World) -> None:
     content = make_content()
     for base in (multiply(77), negate(content.base), content.key, Point(0, 0)):
         listing = world.draft_listing(base=base)
-        with reverts(world.registry, "registry: wrong base"):
+        with reverts(world.registry, "listing: wrong base"):
             world.list_version(listing)
     for counter in range(6):
         if counter != content.counter:
-            with reverts(world.registry, "registry: wrong base"):
+            with reverts(world.registry, "listing: wrong base"):
                 world.list_version(world.draft_listing(), counter=counter)
 
 
@@ -697,7 +697,7 @@ def test_34__silence_of_all_others__costs_the_honest_one_nothing(world: World) -
     world.refund(purchase)
     assert world.custody(listing)["fined"] == 0b1101
     assert world.locked(listing.custodians[1]) == LOCK
-    with reverts(world.registry, "registry: bad threshold"):
+    with reverts(world.registry, "listing: bad threshold"):
         world.list_version(world.draft_listing(2, threshold=2, manifest=word_of("2 of 2")))
 
 
@@ -814,10 +814,10 @@ def test_42__others_dataset_key__cannot_be_listed(world: World) -> None:
     theirs = world.create_listing()
     copy = world.draft_listing(seller=world.stranger, payee=world.stranger)
     for proof in (theirs.proof(), (0, 0), (1, 1)):
-        with reverts(world.registry, "registry: key not proven"):
+        with reverts(world.registry, "listing: key not proven"):
             world.list_version(copy, proof=proof)
     other_terms = world.draft_listing(bond=0)
-    with reverts(world.registry, "registry: key not proven"):
+    with reverts(world.registry, "listing: key not proven"):
         world.list_version(other_terms, proof=theirs.proof())
 
 
@@ -870,7 +870,7 @@ def test_45__unusable_share_keys__are_refused_or_never_sell(world: World) -> Non
     large = next(q for x in range(N, N + 100) if (q := lift_x(x)) is not None)
     for bad in (Point(0, 0), Point(keys[0].x, keys[0].y ^ 2), large, Point(keys[0].x, 2**256 - 1)):
         listing = world.draft_listing(share_keys=(*keys[:3], bad))
-        with reverts(world.registry, "registry: bad share key"):
+        with reverts(world.registry, "listing: bad share key"):
             world.list_version(listing)
         with pytest.raises(ProofError):
             check_dealing(content.key, listing.share_keys, 2)
@@ -1291,7 +1291,7 @@ def test_62__same_purchase_in_another_market__proofs_do_not_carry_over(world: Wo
     with reverts(world.market, "market: buyer key not proven"):
         world.send(twin)
     other = world.draft_listing(manifest=word_of("elsewhere"))
-    with reverts(world.registry, "registry: key not proven"):
+    with reverts(world.registry, "listing: key not proven"):
         world.list_version(other, proof=other.proof(registry=world.market.address))
 
 
@@ -1561,7 +1561,7 @@ def test_a16__faulty_market__reaches_no_more_than_was_agreed(world: World) -> No
 def test_a15__market_named_after_a_listing__is_impossible(world: World) -> None:
     """Nothing is listed before the market is named, and it is named once."""
     registry = deployer("DatasetRegistry").deploy(
-        world.owner, world.staking, MIN_WINDOW, MAX_WINDOW
+        world.owner, world.staking, world.checks, MIN_WINDOW, MAX_WINDOW
     )
     place = replace(world.place, registry=str(registry.address))
     listing = replace(world.draft_listing(fee_bps=0), place=place)

@@ -353,7 +353,7 @@ def receipts(*purchases: Purchase) -> list[Any]:
 
 INNER_CALLS = (
     Inner("registry", "top_up", lambda s: (s.listing.terms.astuple(), 5)),
-    Inner("registry", "release", lambda s: s.lapsing.keeping, 1_002),
+    Inner("registry", "lapse", lambda s: s.lapsing.keeping, 1_002),
     Inner("registry", "close_version", lambda s: (s.ended.terms.astuple(),), WINDOWS + 2),
     Inner("registry", "withdraw", lambda s: (s.here, s.w.seller, 0)),
     Inner("registry", "versions", lambda s: (s.listing.terms_id,)),

@@ -111,6 +111,13 @@ def release(w: World) -> Send:
     return lambda sender: w.registry.release(*listing.keeping, sender=sender)
 
 
+@function("registry", "lapse", may=ANYONE)
+def lapse(w: World) -> Send:
+    listing = w.list_version(w.draft_listing())
+    boa.env.timestamp = listing.custody.accept_until + 1
+    return lambda sender: w.registry.lapse(*listing.keeping, sender=sender)
+
+
 @function("registry", "accept", may=CUSTODIAN, reason="staking: not owner or operator")
 def accept(w: World) -> Send:
     listing = w.list_version(w.draft_listing())
@@ -122,6 +129,15 @@ def extend(w: World) -> Send:
     listing = w.create_listing()
     boa.env.timestamp = listing.custody.end - 1
     return lambda sender: w.registry.extend(*listing.keeping, 1, sender=sender)
+
+
+@function("registry", "join_extension", may=CUSTODIAN, reason="registry: not the custodian")
+def join_extension(w: World) -> Send:
+    listing = w.create_listing()
+    w.top_up(listing, 10**9)
+    boa.env.timestamp = listing.custody.end - 1
+    w.extend(listing, 2, 3, 4)
+    return lambda sender: w.registry.join_extension(*listing.keeping[1:], 1, sender=sender)
 
 
 @function("registry", "close_custody", may=MARKET, reason="registry: not the market")
@@ -138,7 +154,7 @@ def revoke(w: World) -> Send:
 
 @function("registry", "fix_market", may=OWNER, reason="ownable: caller is not the owner")
 def fix_market(w: World) -> Send:
-    w.registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, 1, 2)
+    w.registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, w.checks, 1, 2)
     return lambda sender: w.registry.fix_market(w.market, sender=sender)
 
 
@@ -279,8 +295,10 @@ OPEN = {
     "retire": (retire, "seller"),
     "top_up": (top_up, "stranger"),
     "close_version": (close_version, "stranger"),
+    "lapse": (lapse, "stranger"),
     "release": (release, "stranger"),
     "extend": (extend, "custodian"),
+    "join_extension": (join_extension, "custodian"),
     "deliver": (deliver, "stranger"),
     "settle": (settle, "stranger"),
     "confirm": (confirm, "buyer"),

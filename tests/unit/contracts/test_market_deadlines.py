@@ -322,7 +322,7 @@ def test_accept_until__a_week_ahead_and_a_second_more__is_the_limit(world: World
     week = 7 * 86_400
     times = {"accept_until": START + week, "end": START + 2 * week, "last_end": START + 2 * week}
     listing = world.draft_listing(**times)
-    with at(START - 1), reverts(world.registry, "registry: bad acceptance window"):
+    with at(START - 1), reverts(world.registry, "listing: bad acceptance window"):
         world.list_version(listing)
     world.list_version(listing)
 

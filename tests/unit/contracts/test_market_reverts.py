@@ -713,8 +713,8 @@ def test_reasons__of_the_sources__are_all_hit_by_name() -> None:
 
 
 def test_reasons__of_modules_that_the_market_uses__are_named_here_or_in_their_own_tests() -> None:
-    # signatures, terms and merkle answer with booleans; the curve's words are the additions'.
-    for module in ("signatures", "terms", "merkle"):
+    # signatures, records and merkle answer with booleans; the curve's words are the additions'.
+    for module in ("signatures", "records", "merkle"):
         assert reasons(f"modules/{module}.vy") == set()
     assert reasons("modules/secp256k1.vy") == {
         "curve: equal x",

@@ -93,8 +93,9 @@ def purse(w: World, account: str) -> int:
 def test_init__within_bounds__keeps_what_it_was_given(world: World) -> None:
     registry = world.registry
     assert registry.STAKING() == world.staking.address
+    assert registry.CHECKS() == world.checks.address
     assert (registry.MIN_WINDOW(), registry.MAX_WINDOW()) == (MIN_WINDOW, MAX_WINDOW)
-    assert (registry.MAX_FEE_BPS(), registry.MAX_ACCEPT_SECONDS()) == (250, 7 * 86_400)
+    assert (registry.MAX_FEE_BPS(), world.checks.MAX_ACCEPT_SECONDS()) == (250, 7 * 86_400)
     assert registry.owner() == world.owner
     assert registry.pending_owner() == ZERO
     assert not registry.paused()
@@ -104,12 +105,12 @@ def test_init__within_bounds__keeps_what_it_was_given(world: World) -> None:
 
 @pytest.mark.parametrize("bounds", [(1, 1), (60, 365 * 86_400)])
 def test_init__bounds_at_their_limits__are_accepted(world: World, bounds: tuple[int, int]) -> None:
-    registry = deployer("DatasetRegistry").deploy(world.owner, world.staking, *bounds)
+    registry = deployer("DatasetRegistry").deploy(world.owner, world.staking, world.checks, *bounds)
     assert (registry.MIN_WINDOW(), registry.MAX_WINDOW()) == bounds
 
 
 def test_fix_market__once__holds_for_good(world: World) -> None:
-    registry = deployer("DatasetRegistry").deploy(world.owner, world.staking, 1, 2)
+    registry = deployer("DatasetRegistry").deploy(world.owner, world.staking, world.checks, 1, 2)
     assert registry.market() == ZERO
     registry.fix_market(world.market, sender=world.owner)
     assert events(registry) == [("MarketFixed", {"market": world.market.address})]
@@ -546,7 +547,7 @@ def test_release__extended_term_over__pays_who_stayed_and_frees_who_left(world: 
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert events(world.registry) == [
-        ("TermPaid", {"custody_id": listing.custody_id, "custodians": 0b0111}),
+        ("PeriodPaid", {"custody_id": listing.custody_id, "custodians": 0b0111}),
         (
             "CustodianReleased",
             {
@@ -579,7 +580,7 @@ def test_release__fined_in_an_extended_term__leaves_both_fees_in_the_keeping_bal
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     world.release(listing)
     assert events(world.registry)[0] == (
-        "TermPaid",
+        "PeriodPaid",
         {"custody_id": listing.custody_id, "custodians": 0b0110},
     )
     boa.env.timestamp = listing.custody.end + 3 * PERIOD
@@ -614,7 +615,7 @@ def test_extend__first_vote_of_the_next_term__pays_the_one_before(world: World) 
     boa.env.timestamp = listing.custody.end + PERIOD - PERIOD // 3
     world.extend(listing, 1)
     assert events(world.registry)[0] == (
-        "TermPaid",
+        "PeriodPaid",
         {"custody_id": listing.custody_id, "custodians": 0b0111},
     )
     state = world.custody(listing)

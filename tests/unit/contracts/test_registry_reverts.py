@@ -86,29 +86,29 @@ def wrong_point(kind: str) -> Point:
 
 POINTS = ("infinity", "off the curve", "x from N", "y above P")
 
-listing_with("registry: payee or token is zero", payee=ZERO)
-listing_with("registry: payee or token is zero", token=ZERO)
-listing_with("registry: nothing to sell", manifest=bytes(32))
-listing_with("registry: nothing to sell", root=bytes(32))
-listing_with("registry: bad shard count", shard_count=0)
-listing_with("registry: bad shard count", shard_count=2**32)
-listing_with("registry: no bounties yet", royalty_bps=1)
-listing_with("registry: no bounties yet", bounty=1)
+listing_with("listing: payee or token is zero", payee=ZERO)
+listing_with("listing: payee or token is zero", token=ZERO)
+listing_with("listing: nothing to sell", manifest=bytes(32))
+listing_with("listing: nothing to sell", root=bytes(32))
+listing_with("listing: bad shard count", shard_count=0)
+listing_with("listing: bad shard count", shard_count=2**32)
+listing_with("listing: no bounties yet", royalty_bps=1)
+listing_with("listing: no bounties yet", bounty=1)
 listing_with("registry: other protocol fee", fee_bps=201)
 listing_with("registry: other protocol fee", fee_bps=0)
-listing_with("registry: bond too large", bond=2**128)
-listing_with("registry: price too large", price=2**128)
-listing_with("registry: window out of bounds", delivery_seconds=MIN_WINDOW - 1)
-listing_with("registry: window out of bounds", inspection_seconds=MIN_WINDOW - 1)
-listing_with("registry: window out of bounds", delivery_seconds=MAX_WINDOW + 1)
-listing_with("registry: window out of bounds", inspection_seconds=MAX_WINDOW + 1)
-listing_with("registry: wrong base", base=multiply(1234))
-listing_with("registry: wrong base", base=negate(make_content().base))
+listing_with("listing: bond too large", bond=2**128)
+listing_with("listing: price too large", price=2**128)
+listing_with("listing: window out of bounds", delivery_seconds=MIN_WINDOW - 1)
+listing_with("listing: window out of bounds", inspection_seconds=MIN_WINDOW - 1)
+listing_with("listing: window out of bounds", delivery_seconds=MAX_WINDOW + 1)
+listing_with("listing: window out of bounds", inspection_seconds=MAX_WINDOW + 1)
+listing_with("listing: wrong base", base=multiply(1234))
+listing_with("listing: wrong base", base=negate(make_content().base))
 for kind in POINTS:
-    listing_with("registry: key not proven", public_key=wrong_point(kind))
-    listing_with("registry: wrong base", base=wrong_point(kind))
+    listing_with("listing: key not proven", public_key=wrong_point(kind))
+    listing_with("listing: wrong base", base=wrong_point(kind))
     listing_with(
-        "registry: bad share key",
+        "listing: bad share key",
         share_keys=(
             *map(multiply, deal_shares(0, make_content().secret, 2, 4)[:3]),
             wrong_point(kind),
@@ -117,47 +117,45 @@ for kind in POINTS:
 listing_with("registry: other terms", terms_id=word_of("other terms"))
 listing_with("registry: wrong epoch", epoch=1)
 listing_with("registry: wrong epoch", epoch=2**256 - 1)
-listing_with("registry: wrong count", count=3)
-listing_with("registry: wrong count", count=5)
-listing_with("registry: bad threshold", threshold=3)
-listing_with("registry: bad threshold", n=2, threshold=2)
+listing_with("listing: wrong count", count=3)
+listing_with("listing: wrong count", count=5)
+listing_with("listing: bad threshold", threshold=3)
+listing_with("listing: bad threshold", n=2, threshold=2)
 listing_sent_with(
-    "registry: bad threshold",
+    "listing: bad threshold",
     custody=lambda w, it: replace(it.custody, threshold=0).astuple(),
 )
 listing_sent_with(
-    "registry: bad threshold",
+    "listing: bad threshold",
     custody=lambda w, it: replace(it.custody, threshold=2**255).astuple(),
 )
-listing_with("registry: fee too large", fee=2**128)
-listing_with("registry: fee too large", keeping_fee=2**128)
-listing_with("registry: penalty above lock", penalty=LOCK + 1)
-listing_with("registry: bad acceptance window", accept_until=START - 1)
-listing_with("registry: bad acceptance window", accept_until=START + 7 * 86_400 + 1)
-listing_with("registry: bad period", end=START + 1_000 + WINDOWS - 1)
-listing_with("registry: bad period", last_end=START + 1_000 + PERIOD - 1)
-listing_with("registry: bad period", last_end=2**40)
-listing_with("registry: bad period", period_seconds=3 * WINDOWS - 1)
-listing_with("registry: bad period", period_seconds=2**40)
-listing_with("registry: lock is zero", lock=0, penalty=0)
-listing_with("registry: lock is zero", n=1, threshold=1, lock=0, penalty=0)
-listing_with("registry: keeping fee to oneself", n=0, keeping_fee=1)
-listing_sent_with("registry: other custodians", custodians=lambda w, it: list(w.custodians[1:]))
-listing_sent_with("registry: other custodians", custodians=[])
+listing_with("listing: fee too large", fee=2**128)
+listing_with("listing: fee too large", keeping_fee=2**128)
+listing_with("listing: penalty above lock", penalty=LOCK + 1)
+listing_with("listing: bad acceptance window", accept_until=START - 1)
+listing_with("listing: bad acceptance window", accept_until=START + 7 * 86_400 + 1)
+listing_with("listing: bad period", end=START + 1_000 + WINDOWS - 1)
+listing_with("listing: bad period", last_end=START + 1_000 + PERIOD - 1)
+listing_with("listing: bad period", last_end=2**40)
+listing_with("listing: bad period", period_seconds=3 * WINDOWS - 1)
+listing_with("listing: bad period", period_seconds=2**40)
+listing_with("listing: lock is zero", lock=0, penalty=0)
+listing_with("listing: lock is zero", n=1, threshold=1, lock=0, penalty=0)
+listing_with("listing: keeping fee to oneself", n=0, keeping_fee=1)
+listing_sent_with("listing: other custodians", custodians=lambda w, it: list(w.custodians[1:]))
+listing_sent_with("listing: other custodians", custodians=[])
+listing_sent_with("listing: other share keys", share_keys=lambda w, it: tuples(it.share_keys)[::-1])
 listing_sent_with(
-    "registry: other share keys", share_keys=lambda w, it: tuples(it.share_keys)[::-1]
-)
-listing_sent_with(
-    "registry: wrong count",
+    "listing: wrong count",
     share_keys=lambda w, it: tuples(it.share_keys[:3]),
     custody=lambda w, it: replace(
         it.custody, share_keys=share_keys_hash(it.share_keys[:3])
     ).astuple(),
 )
-listing_sent_with("registry: wrong base", counter=lambda w, it: it.content.counter ^ 1)
-listing_sent_with("registry: key not proven", proof=(0, 0))
+listing_sent_with("listing: wrong base", counter=lambda w, it: it.content.counter ^ 1)
+listing_sent_with("listing: key not proven", proof=(0, 0))
 listing_sent_with(
-    "registry: key not proven", proof=lambda w, it: (it.proof()[0], (it.proof()[1] + 1) % N)
+    "listing: key not proven", proof=lambda w, it: (it.proof()[0], (it.proof()[1] + 1) % N)
 )
 
 
@@ -169,25 +167,25 @@ def other_context(**context: Any) -> Any:
     return proof
 
 
-listing_sent_with("registry: key not proven", proof=other_context(chain_id=2))
+listing_sent_with("listing: key not proven", proof=other_context(chain_id=2))
 listing_sent_with(
-    "registry: key not proven", proof=other_context(registry=lambda w: w.market.address)
+    "listing: key not proven", proof=other_context(registry=lambda w: w.market.address)
 )
-listing_sent_with("registry: key not proven", proof=other_context(seller=lambda w: w.stranger))
-listing_sent_with("registry: key not proven", proof=other_context(terms_id=word_of("other")))
+listing_sent_with("listing: key not proven", proof=other_context(seller=lambda w: w.stranger))
+listing_sent_with("listing: key not proven", proof=other_context(terms_id=word_of("other")))
 
 
-@refused("registry: custodians not ascending")
+@refused("listing: custodians not ascending")
 def list_two_custodians_the_wrong_way_round(w: World) -> Call:
     return list_with_custodians(w, (*w.custodians[:2][::-1], *w.custodians[2:4]))
 
 
-@refused("registry: custodians not ascending")
+@refused("listing: custodians not ascending")
 def list_one_custodian_twice(w: World) -> Call:
     return list_with_custodians(w, (w.custodians[0], w.custodians[0], *w.custodians[1:3]))
 
 
-@refused("registry: custodians not ascending")
+@refused("listing: custodians not ascending")
 def list_the_zero_address_as_custodian(w: World) -> Call:
     return list_with_custodians(w, (ZERO, *w.custodians[:3]))
 
@@ -199,7 +197,9 @@ def list_with_custodians(w: World, custodians: tuple[str, ...]) -> Call:
 
 @refused("registry: no market yet")
 def list_before_the_market_is_named(w: World) -> tuple[Any, Call]:
-    registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, MIN_WINDOW, MAX_WINDOW)
+    registry = deployer("DatasetRegistry").deploy(
+        w.owner, w.staking, w.checks, MIN_WINDOW, MAX_WINDOW
+    )
     arguments = w.draft_listing(fee_bps=0).list_arguments()
     return registry, lambda: registry.list_version(*arguments, sender=w.seller)
 
@@ -399,7 +399,8 @@ def accept_while_away(w: World) -> Call:
 
 def extend_by(w: World, listing: Listing, index: int, sender: str | None = None) -> Call:
     sender = sender or listing.custodians[(index - 1) % listing.custody.count]
-    return lambda: w.registry.extend(*listing.keeping, index, sender=sender)
+    staying, *arguments = w.staying(listing, index)
+    return lambda: staying(*arguments, sender=sender)
 
 
 def extensible(w: World, keeping_balance: int = 100 * KEEPING_FEE) -> Listing:
@@ -513,7 +514,111 @@ def join_after_leaving_two_terms_ago(w: World) -> Call:
     return extend_by(w, listing, 4)
 
 
-# ----------------------------------------------------------------- release
+def join_by(w: World, listing: Listing, index: int, sender: str | None = None) -> Call:
+    sender = sender or listing.custodians[(index - 1) % listing.custody.count]
+    return lambda: w.registry.join_extension(*listing.keeping[1:], index, sender=sender)
+
+
+def extended(w: World) -> Listing:
+    """Extend by all but custodian 4."""
+    listing = extensible(w)
+    w.extend(listing, 1, 2, 3)
+    return listing
+
+
+@refused("registry: is staying")
+def join_twice(w: World) -> Call:
+    listing = extended(w)
+    w.extend(listing, 4)
+    return join_by(w, listing, 4)
+
+
+@refused("registry: is staying")
+def join_before_the_others_have_extended(w: World) -> Call:
+    return join_by(w, extensible(w), 4)
+
+
+@refused("registry: has left")
+def join_an_extension_after_leaving(w: World) -> Call:
+    listing = extended(w)
+    boa.env.timestamp = listing.custody.end + PERIOD - 1
+    w.extend(listing, 1, 2, 3)
+    return join_by(w, listing, 4)
+
+
+@refused("registry: other custodians")
+def join_with_other_custodians(w: World) -> Call:
+    return join_by(w, replace(extended(w), custodians=w.custodians[1:]), 4)
+
+
+@refused("registry: no such custodian")
+def join_as_custodian_zero(w: World) -> Call:
+    return join_by(w, extended(w), 0)
+
+
+@refused("registry: no such custodian")
+def join_as_custodian_after_the_last(w: World) -> Call:
+    return join_by(w, extended(w), 5)
+
+
+@refused("registry: not the custodian")
+def join_for_another(w: World) -> Call:
+    return join_by(w, extended(w), 4, w.custodians[0])
+
+
+@refused("registry: version has ended")
+def join_in_a_retired_version(w: World) -> Call:
+    listing = extended(w)
+    w.retire(listing)
+    return join_by(w, listing, 4)
+
+
+@refused("registry: custody not live")
+def join_a_closed_custody(w: World) -> Call:
+    listing = extended(w)
+    w.close(listing, 0)
+    return join_by(w, listing, 4)
+
+
+# ------------------------------------------------------- lapse and release
+
+
+@refused("registry: not waiting")
+def lapse_a_live_custody(w: World) -> Call:
+    listing = w.create_listing()
+    boa.env.timestamp = listing.custody.accept_until + 1
+    return lambda: w.registry.lapse(*listing.keeping)
+
+
+@refused("registry: not waiting")
+def lapse_twice(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    w.registry.lapse(*listing.keeping)
+    return lambda: w.registry.lapse(*listing.keeping)
+
+
+@refused("registry: other terms")
+def lapse_with_other_terms(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    other = replace(listing, terms=replace(listing.terms, token=w.stake_token.address))
+    return lambda: w.registry.lapse(*other.keeping)
+
+
+@refused("registry: other custodians")
+def lapse_to_other_custodians(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    other = replace(listing, custodians=w.custodians[1:])
+    return lambda: w.registry.lapse(*other.keeping)
+
+
+@refused("registry: custody not live")
+def release_a_waiting_custody(w: World) -> Call:
+    listing = opened(w)
+    boa.env.timestamp = listing.custody.accept_until + 1
+    return lambda: w.registry.release(*listing.keeping)
 
 
 @refused("registry: too early")
@@ -752,7 +857,7 @@ def fix_a_key_that_delegates_its_code_as_the_market(w: World) -> tuple[Any, Call
 
 
 def fix(w: World, market: str) -> tuple[Any, Call]:
-    registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, 1, 2)
+    registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, w.checks, 1, 2)
     return registry, lambda: registry.fix_market(market, sender=w.owner)
 
 
@@ -777,13 +882,14 @@ def test_registry__call_that_it_refuses__says_why(world: World, reason: str, set
     [
         ("registry: owner is zero", {0: ZERO}),
         ("registry: staking is zero", {1: ZERO}),
-        ("registry: bad window bounds", {2: 0}),
-        ("registry: bad window bounds", {2: 61, 3: 60}),
-        ("registry: bad window bounds", {3: 365 * 86_400 + 1}),
+        ("registry: checks is zero", {2: ZERO}),
+        ("registry: bad window bounds", {3: 0}),
+        ("registry: bad window bounds", {3: 61, 4: 60}),
+        ("registry: bad window bounds", {4: 365 * 86_400 + 1}),
     ],
 )
 def test_init__out_of_bounds__is_refused(world: World, reason: str, change: dict[int, Any]) -> None:
-    arguments = [world.owner, world.staking, 60, 120]
+    arguments = [world.owner, world.staking, world.checks, 60, 120]
     for place, value in change.items():
         arguments[place] = value
     with boa.reverts(reason):
@@ -794,7 +900,10 @@ def test_reasons__of_the_source__are_all_hit_by_name() -> None:
     of_constructor = {
         "registry: owner is zero",
         "registry: staking is zero",
+        "registry: checks is zero",
         "registry: bad window bounds",
     }
-    own = {reason for reason in refused.reasons if reason.startswith("registry: ")}
-    assert own | of_constructor == reasons("DatasetRegistry.vy")
+    of_registry = {reason for reason in refused.reasons if reason.startswith("registry: ")}
+    assert of_registry | of_constructor == reasons("DatasetRegistry.vy")
+    of_checks = {reason for reason in refused.reasons if reason.startswith("listing: ")}
+    assert of_checks == reasons("ListingChecks.vy")

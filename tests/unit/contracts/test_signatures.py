@@ -20,7 +20,7 @@ GAS = 3_000_000
 
 @pytest.fixture(scope="module")
 def harness() -> Any:
-    return deployer("test/TermsHarness").deploy()
+    return deployer("test/RecordsHarness").deploy()
 
 
 def sign(digest: bytes = DIGEST, role: str = "signer") -> bytes:

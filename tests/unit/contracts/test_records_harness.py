@@ -5,6 +5,7 @@ from dataclasses import fields
 from random import Random
 from typing import Any
 
+import boa
 import pytest
 
 from tests.utils.contracts import plain
@@ -50,9 +51,13 @@ CUSTODY = {
 }
 
 
+PURCHASE = {"status": 8, "delivered": 16, "deadline": 40, "parts": 192}
+LAYOUTS = {"version": VERSION, "custody": CUSTODY, "purchase": PURCHASE}
+
+
 @pytest.fixture(scope="module")
 def harness() -> Any:
-    return deployer("test/TermsHarness").deploy()
+    return deployer("test/RecordsHarness").deploy()
 
 
 def number(random: Random) -> int:
@@ -157,20 +162,40 @@ def random_state(random: Random, layout: dict[str, int]) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.parametrize("layout", [VERSION, CUSTODY], ids=["version", "custody"])
+@pytest.mark.parametrize("kind", LAYOUTS)
 @pytest.mark.parametrize("count", CASES)
 def test_words__random_states__pack_as_documented_and_back(
-    harness: Any, layout: dict[str, int], count: int
+    harness: Any, kind: str, count: int
 ) -> None:
+    layout = LAYOUTS[kind]
     assert sum(layout.values()) == 256
     random = Random(f"words {count}")
-    kind = "version" if layout is VERSION else "custody"
     pack_there, unpack_there = (getattr(harness, f"{verb}_{kind}") for verb in ("pack", "unpack"))
     for _ in range(count):
         state = random_state(random, layout)
         word = pack_there(tuple(state.values()))
         assert word == pack(layout, state)
         assert plain(unpack_there(word)) == state
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (kind, field)
+        for kind, layout in LAYOUTS.items()
+        for field in layout
+        if field != "is_superseded"  # a bool
+    ],
+)
+def test_words__field_too_wide__is_refused(harness: Any, kind: str, field: str) -> None:
+    layout = LAYOUTS[kind]
+    state: dict[str, Any] = dict.fromkeys(layout, 0)
+    if kind == "version":
+        state["is_superseded"] = False
+    pack_there = getattr(harness, f"pack_{kind}")
+    pack_there(tuple((state | {field: (1 << layout[field]) - 1}).values()))
+    with boa.reverts():
+        pack_there(tuple((state | {field: 1 << layout[field]}).values()))
 
 
 def test_count__every_map_of_two_halves__is_the_number_of_bits(harness: Any) -> None:
