@@ -389,7 +389,7 @@ class MarketMachine(RuleBasedStateMachine):
     def inner_doors(self, pick: int, door: str) -> None:
         listing = self.epoch(pick)
         registry = self.w.registry
-        if door == "close":
+        if door == "close_custody":
             arguments: tuple[Any, ...] = (listing.custody.astuple(), 1)
         else:
             arguments = (listing.terms.astuple(), listing.custody.astuple(), self.w.stranger)
