@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 from bench.report import Report
 
 MIB = 1 << 20
-MOST_PACKAGES = 62
-MOST_MIB = 360
+MOST_PACKAGES = 61
+MOST_MIB = 340
 """What `make test` keeps the installation under; raising them needs a reason in the commit."""
 
 
