@@ -36,6 +36,11 @@ share of labels in other accounts, who get half the price whoever they are, is *
 have none or few of those, as their terms make runs long enough. Draws that end HALF count for HALF
 alone. In every draw the requester pays the full price of what was committed: what a worker is not
 paid is burned, so bad gold saves nothing.
+
+Where the floor is close: a made-up crowd, everyone right in .76 of each of two classes, and a ring
+with 40 % of the labels, which answers alike and so excludes gold on which two of it are wrong. At
+two rounds the ring earns .53 of honest pay, at three .37, at five .42. Two rounds are for crowds
+that are better than that, or for people one knows.
 """
 
 
