@@ -90,3 +90,13 @@ def test_reference__packages__have_a_page_each() -> None:
     # What people run rather than import, and what only tries things out.
     pages = {path.stem for path in (DOCS / "api").glob("*.md")}
     assert pages == packages - {"cli", "testing"}
+
+
+def test_architecture__modules_of_a_sale_and_a_bounty__are_there() -> None:
+    page = (DOCS / "architecture.md").read_text()
+    walks = page[page.index("## One sale") : page.index("## To add")]
+    for line in walks.splitlines():
+        # What comes later says "will be" before it is named.
+        for name in re.findall(r"`([a-z]+/[a-z_/]+)`", line.partition("will be")[0]):
+            place = ROOT / "truthmark" / name
+            assert place.is_dir() or place.with_suffix(".py").is_file(), name
