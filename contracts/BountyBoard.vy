@@ -529,7 +529,7 @@ def pay(
          its time has come.
     @param bounty_id The bounty.
     @param terms Its terms.
-    @param rows Payee, missing labels, run, worker, line: the intake packs them with `_pay_row`.
+    @param rows Payee, missing labels, run, worker, line: 160, 8, 8, 16 and 24 bits.
     @param has_lines Whether the lines are the score's.
     @param sender Who called the intake; gets the tips.
     """
@@ -542,6 +542,12 @@ def pay(
     share: uint256 = 0
     if is_flat:
         share = self._bond_left(terms, state.status) // state.seats
+    # What lines do not decide: in HALF, and in a team, whose lines say nothing but marks.
+    fixed: uint256 = 0
+    if state.status == b.HALF:
+        fixed = scoring.HALF
+    elif terms.gold_count == 0:
+        fixed = scoring.ONE
     token: address = convert(terms.token, address)
     index: uint256 = NO_WORD
     word: uint256 = 0
@@ -573,7 +579,16 @@ def pay(
         price: uint256 = unsafe_mul(labels, terms.price)
         amount: uint256 = price
         if not is_flat:
-            amount = self._accepted(state.status, terms.gold_count, row & b.MASK_24, price)
+            line: uint256 = row & b.MASK_24
+            if b._is_mark(line):
+                amount = 0
+            else:
+                # A line above the full price that is no mark is a lie; where nobody proves it, it
+                # must not serve to pay less.
+                amount = unsafe_div(
+                    unsafe_mul(price, fixed if fixed != 0 else min(line, scoring.ONE)),
+                    scoring.ONE,
+                )
         burned = unsafe_add(burned, unsafe_sub(price, amount))
         back = unsafe_add(back, unsafe_mul(missing, terms.price))
         amount = unsafe_add(amount, unsafe_mul(held, share))
@@ -819,23 +834,6 @@ def _seat_fee(terms: IBountyBoard.Terms) -> uint256:
 @view
 def _bond_left(terms: IBountyBoard.Terms, status: uint256) -> uint256:
     return terms.bond - (terms.reward if status == b.PROVEN else 0)
-
-
-@internal
-@view
-def _accepted(status: uint256, gold_count: uint256, line: uint256, price: uint256) -> uint256:
-    # What a score grants of a price, in SETTLED and HALF. A line above the full price that is no mark is a
-    # lie; where nobody proves it, it must not serve to pay less.
-    if b._is_mark(line):
-        return 0
-    millionths: uint256 = min(line, scoring.ONE)
-    if status == b.HALF:
-        millionths = scoring.HALF
-    elif gold_count == 0:
-        # A team's lines say nothing but marks.
-        millionths = scoring.ONE
-    # price < 2^128
-    return unsafe_div(unsafe_mul(price, millionths), scoring.ONE)
 
 
 @internal

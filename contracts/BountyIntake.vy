@@ -34,13 +34,10 @@ MAX_MONEY: constant(uint256) = 2**128
 MAX_WINDOW: constant(uint256) = 2**23
 # Labels of a run where a label is 32 bytes, so that one transaction can show all of them.
 MAX_CODES: constant(uint256) = 256
+MASK_32: constant(uint256) = 2**32 - 1
+
 # What a gate may use of the relay's gas.
 GATE_GAS: constant(uint256) = 100_000
-
-# Behind the last chunk of gold: a chunk has 128 bytes.
-TAIL: constant(Bytes[128]) = (
-    x"0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-)
 
 # --------------------------------------------------------------- immutables
 
@@ -136,15 +133,90 @@ def score(
     @param entries A byte for each round of each gold item, 32 items a chunk.
     @param lines A u24 a row of the roster: millionths, or a mark.
     """
+    # In one piece: what is handed to another function is copied, and memory for all bounds of gold and
+    # entries would cost more than the arithmetic.
     assert len(lines) % 3 == 0, "intake: bad lines"
-    assert len(gold) == 4 * terms.gold_count, "intake: other gold"
-    assert len(entries) == (terms.gold_count + 31) // 32, "intake: bad entries"
-    verdict: IBountyIntake.Verdict = empty(IBountyIntake.Verdict)
+    gold_count: uint256 = terms.gold_count
+    assert len(gold) == 4 * gold_count, "intake: other gold"
+    assert len(entries) == (gold_count + 31) // 32, "intake: bad entries"
+    assert (
+        gold_count == 0 or keccak256(concat(salt, gold)) == terms.gold_commitment
+    ), "intake: other gold"
+    rounds: uint256 = terms.rounds
+    ones: uint256 = scoring._ones(rounds)
+    mask: uint256 = ones * 255
+    tallies: DynArray[uint256, 254] = []
+    for _: uint256 in range(terms.classes, bound=254):
+        tallies.append(0)
+    kept: uint256[8] = empty(uint256[8])
+    # The hash of each chunk, so that one entry can be shown with few bytes.
     heads: DynArray[bytes32, 64] = []
-    if terms.gold_count != 0:
-        assert keccak256(concat(salt, gold)) == terms.gold_commitment, "intake: other gold"
-        verdict, heads = self._judge(bounty_id, terms, gold, entries)
+    counted: uint256 = 0
+    excluded: uint256 = 0
+    # The least item that may come next.
+    next: uint256 = 0
+    g: uint256 = 0
+    for rows: Bytes[288] in entries:
+        count: uint256 = min(32, gold_count - g)
+        assert len(rows) == count * rounds, "intake: bad entries"
+        log IBountyIntake.ScoreEntries(bounty_id=bounty_id, entries=rows)
+        padded: Bytes[320] = concat(b.ZEROS, rows)
+        # The word that ends with the entries of an item; at most 288.
+        at: uint256 = rounds
+        # The chunk's gold, eight items a word, filled up with zeros. Terms have at least ten gold items, so that
+        # the last eight can be read where a chunk ends.
+        words: uint256[4] = empty(uint256[4])
+        bits: uint256 = 0
+        for w: uint256 in range(4):
+            first: uint256 = g + 8 * w
+            if first + 8 <= gold_count:
+                words[w] = convert(extract32(gold, 4 * first), uint256)
+            elif first < gold_count:
+                words[w] = convert(extract32(gold, 4 * gold_count - 32), uint256) << (
+                    32 * (first + 8 - gold_count)
+                )
+        for _: uint256 in range(count, bound=32):
+            pair: uint256 = (
+                words[(g >> 3) & 3] >> unsafe_sub(224, unsafe_mul(32, g & 7))
+            ) & MASK_32
+            row: uint256 = convert(extract32(padded, at), uint256) & mask
+            at = unsafe_add(at, rounds)
+            item: uint256 = pair >> 8
+            right: uint256 = pair & b.MASK_8
+            assert (
+                item >= next and item < terms.items and right < terms.classes
+            ), "intake: malformed gold"
+            next = unsafe_add(item, 1)
+            tally: uint256 = unsafe_add(tallies[right], scoring.COMMITTED)
+            found: uint256 = scoring._judge(row, right, terms.classes, rounds, ones)
+            if found != scoring.TOO_FEW:
+                counted = unsafe_add(counted, 1)
+                if found == scoring.KEPT:
+                    bits |= 1 << (g & 31)
+                    tally = unsafe_add(tally, 1)
+                else:
+                    excluded = unsafe_add(excluded, 1)
+            tallies[right] = tally
+            g = unsafe_add(g, 1)
+        # Eight chunks of 32 bits a word; g is where the next chunk begins, or below.
+        kept[unsafe_sub(g, 1) >> 8] |= bits << (unsafe_sub(g, 1) & 224)
+        heads.append(
+            keccak256(
+                concat(
+                    convert(words[0], bytes32),
+                    convert(words[1], bytes32),
+                    convert(words[2], bytes32),
+                    convert(words[3], bytes32),
+                    rows,
+                )
+            )
+        )
     log IBountyIntake.ScoreGold(bounty_id=bounty_id, salt=salt, gold=gold, lines=lines)
+    verdict: IBountyIntake.Verdict = empty(IBountyIntake.Verdict)
+    if gold_count != 0:
+        assert scoring._is_balanced(tallies, gold_count), "intake: malformed gold"
+        verdict = scoring._weigh(tallies, counted, excluded)
+        verdict.kept = kept
     judged: bytes32 = keccak256(
         concat(keccak256(abi_encode(verdict)), keccak256(abi_encode(heads)))
     )
@@ -255,14 +327,48 @@ def payout(bounty_id: uint256, terms: IBountyBoard.Terms, evidence: IBountyIntak
     @param evidence The chunks, and the lines where the score stands.
     """
     context: IBountyBoard.Context = staticcall BOARD.context(bounty_id, 0, evidence.call, 0)
-    # The board checks the terms.
-    extcall BOARD.pay(
-        bounty_id,
-        terms,
-        self._rows(terms, context, evidence),
-        len(evidence.lines) != 0,
-        msg.sender,
-    )
+    assert keccak256(abi_encode(evidence.heads)) == context.roster, "intake: other roster"
+    has_lines: bool = len(evidence.lines) != 0
+    if has_lines:
+        assert (
+            keccak256(concat(evidence.judged, keccak256(evidence.lines))) == context.score
+        ), "intake: other lines"
+    # The board checks the terms; with others nothing here comes to effect.
+    per_round: uint256 = b._per_round(terms.items, terms.batch)
+    # What the last seat of a round lacks.
+    short: uint256 = per_round * terms.batch - terms.items
+    rows: DynArray[uint256, 512] = []
+    worker: uint256 = evidence.first_worker
+    seat: uint256 = evidence.first_seat
+    for i: uint256 in range(len(evidence.rows), bound=16):
+        assert (
+            b._roster_head(worker, seat, evidence.rows[i]) == evidence.heads[evidence.chunk + i]
+        ), "intake: other roster"
+        padded: Bytes[1344] = concat(b.ZEROS, evidence.rows[i])
+        # The word that ends with a row.
+        at: uint256 = b.ROSTER_ROW
+        for _: uint256 in range(unsafe_div(len(evidence.rows[i]), b.ROSTER_ROW), bound=32):
+            row: uint256 = convert(extract32(padded, at), uint256)
+            at = unsafe_add(at, b.ROSTER_ROW)
+            run: uint256 = row & b.MASK_8
+            line: uint256 = 0
+            if has_lines:
+                # The board saw to it that there is a line for each row.
+                line = convert(slice(evidence.lines, unsafe_mul(worker, 3), 3), uint256)
+            seat = unsafe_add(seat, run)
+            missing: uint256 = 0
+            if short != 0 and seat % per_round == 0:
+                missing = short
+            # As the board reads it: 160, 8, 8, 16 and 24 bits.
+            rows.append(
+                (((row >> 8) & b.MASK_160) << 56)
+                | (missing << 48)
+                | (run << 40)
+                | (worker << 24)
+                | line
+            )
+            worker = unsafe_add(worker, 1)
+    extcall BOARD.pay(bounty_id, terms, rows, has_lines, msg.sender)
 
 
 # ---------------------------------------------------------- internals: terms
@@ -316,114 +422,3 @@ def _check_gold(terms: IBountyBoard.Terms, per_round: uint256, seats: uint256):
 @pure
 def _check_classes(classes: uint256):
     assert 2 <= classes and classes <= scoring.MAX_CLASSES, "intake: bad classes"
-
-
-# ---------------------------------------------------------- internals: score
-
-
-@internal
-def _judge(
-    bounty_id: uint256,
-    terms: IBountyBoard.Terms,
-    gold: Bytes[8192],
-    entries: DynArray[Bytes[288], 64],
-) -> (IBountyIntake.Verdict, DynArray[bytes32, 64]):
-    # What follows from gold and entries, and the hash of each chunk of both, so that one entry can be
-    # shown with few bytes. The chunks are logged.
-    padded_gold: Bytes[8352] = concat(b.ZEROS, gold, TAIL)
-    rounds: uint256 = terms.rounds
-    ones: uint256 = scoring._ones(rounds)
-    mask: uint256 = ones * 255
-    tallies: DynArray[uint256, 254] = []
-    for _: uint256 in range(terms.classes, bound=254):
-        tallies.append(0)
-    kept: uint256[8] = empty(uint256[8])
-    heads: DynArray[bytes32, 64] = []
-    counted: uint256 = 0
-    excluded: uint256 = 0
-    # The least item that may come next.
-    next: uint256 = 0
-    g: uint256 = 0
-    for rows: Bytes[288] in entries:
-        count: uint256 = min(32, terms.gold_count - g)
-        assert len(rows) == count * rounds, "intake: bad entries"
-        heads.append(keccak256(concat(slice(padded_gold, 4 * g + 32, 128), rows)))
-        log IBountyIntake.ScoreEntries(bounty_id=bounty_id, entries=rows)
-        padded: Bytes[320] = concat(b.ZEROS, rows)
-        at: uint256 = rounds
-        for _: uint256 in range(count, bound=32):
-            # The words that end with a gold item, and with its entries; g < 2,048, at <= 288.
-            pair: uint256 = convert(
-                extract32(padded_gold, unsafe_add(unsafe_mul(g, 4), 4)), uint256
-            )
-            row: uint256 = convert(extract32(padded, at), uint256) & mask
-            at = unsafe_add(at, rounds)
-            item: uint256 = (pair >> 8) & b.MASK_24
-            right: uint256 = pair & b.MASK_8
-            assert (
-                item >= next and item < terms.items and right < terms.classes
-            ), "intake: malformed gold"
-            next = unsafe_add(item, 1)
-            tally: uint256 = unsafe_add(tallies[right], scoring.COMMITTED)
-            found: uint256 = scoring._judge(row, right, terms.classes, rounds, ones)
-            if found != scoring.TOO_FEW:
-                counted = unsafe_add(counted, 1)
-                if found == scoring.KEPT:
-                    kept[g >> 8] |= 1 << (g & 255)
-                    tally = unsafe_add(tally, 1)
-                else:
-                    excluded = unsafe_add(excluded, 1)
-            tallies[right] = tally
-            g = unsafe_add(g, 1)
-    assert scoring._is_balanced(tallies, terms.gold_count), "intake: malformed gold"
-    verdict: IBountyIntake.Verdict = scoring._weigh(tallies, counted, excluded)
-    verdict.kept = kept
-    return verdict, heads
-
-
-# -------------------------------------------------------- internals: payouts
-
-
-@internal
-@view
-def _rows(
-    terms: IBountyBoard.Terms, context: IBountyBoard.Context, evidence: IBountyIntake.PayEvidence
-) -> DynArray[uint256, 512]:
-    # What evidence says of each row, for the board.
-    assert keccak256(abi_encode(evidence.heads)) == context.roster, "intake: other roster"
-    has_lines: bool = len(evidence.lines) != 0
-    if has_lines:
-        assert (
-            keccak256(concat(evidence.judged, keccak256(evidence.lines))) == context.score
-        ), "intake: other lines"
-    lines: Bytes[6176] = concat(b.ZEROS, evidence.lines)
-    per_round: uint256 = b._per_round(terms.items, terms.batch)
-    # What the last seat of a round lacks.
-    short: uint256 = per_round * terms.batch - terms.items
-    rows: DynArray[uint256, 512] = []
-    worker: uint256 = evidence.first_worker
-    seat: uint256 = evidence.first_seat
-    for i: uint256 in range(len(evidence.rows), bound=16):
-        assert (
-            b._roster_head(worker, seat, evidence.rows[i]) == evidence.heads[evidence.chunk + i]
-        ), "intake: other roster"
-        padded: Bytes[1344] = concat(b.ZEROS, evidence.rows[i])
-        at: uint256 = b.ROSTER_ROW
-        for _: uint256 in range(unsafe_div(len(evidence.rows[i]), b.ROSTER_ROW), bound=32):
-            row: uint256 = convert(extract32(padded, at), uint256)
-            at = unsafe_add(at, b.ROSTER_ROW)
-            run: uint256 = row & b.MASK_8
-            line: uint256 = 0
-            if has_lines:
-                # A line for each row: the board saw to it. The word that ends with it.
-                line = (
-                    convert(extract32(lines, unsafe_add(unsafe_mul(worker, 3), 3)), uint256)
-                    & b.MASK_24
-                )
-            seat = unsafe_add(seat, run)
-            missing: uint256 = 0
-            if short != 0 and seat % per_round == 0:
-                missing = short
-            rows.append(b._pay_row((row >> 8) & b.MASK_160, missing, run, worker, line))
-            worker = unsafe_add(worker, 1)
-    return rows

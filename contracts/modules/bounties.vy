@@ -150,12 +150,3 @@ def _roster_head(first_worker: uint256, first_seat: uint256, rows: Bytes[1312]) 
             rows,
         )
     )
-
-
-@internal
-@pure
-def _pay_row(
-    payee: uint256, missing: uint256, run: uint256, worker: uint256, line: uint256
-) -> uint256:
-    # What a payout names to the board: 160, 8, 8, 16, 24 bits.
-    return (payee << 56) | (missing << 48) | (run << 40) | (worker << 24) | line
