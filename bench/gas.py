@@ -502,7 +502,16 @@ Unless a row says otherwise there are four custodians, two of which must deliver
 accounts are known to the ledger already, as they are for everybody but the first. Ocean Protocol's
 figures are of its contracts doing the same: publishing, and buying a token and ordering with it.
 
-{page_table(figures)}"""
+{page_table(figures)}
+## Bounties
+
+Measured by `python -m bench.gas_bounties`. A worker has 500 labels in ten seats of fifty; there are
+five rounds and two classes (in a team of one, one round and no gold), and 20, 200 and 2,000 gold
+items for 10, 100 and 1,000 workers; at 1,000 the relay posts quarters. Requester, relay, payer and
+treasury are known to the ledger. Human Protocol's figures are of its contracts doing the same for
+as many workers.
+
+{page_table(read("gas_bounties"))}"""
 
 
 def main(arguments: Sequence[str]) -> int:
