@@ -325,6 +325,7 @@ def commit(bounty_id: uint256, terms: IBountyBoard.Terms, chunks: DynArray[Bytes
             fresh = unsafe_add(fresh, 1)
         # So there are at most as many calls as workers.
 
+
     assert fresh != 0, "board: nothing new"
     self.worker_words[bounty_id][index] = word
     self.commits[bounty_id][state.commit_calls] = keccak256(abi_encode(heads))
@@ -418,6 +419,7 @@ def set_posted(
             fresh += 1
             seats += self._byte(bounty_id, worker) & b.MASK_SEATS
         # So there are at most as many calls as workers, and the pot has a fee for each.
+
 
     assert fresh != 0, "board: posted already"
     state.posted += fresh

@@ -128,6 +128,7 @@ def _weigh(
             total = unsafe_add(total, held)
         # If no item counts, no class scores.
 
+
     verdict.is_half = 10 * excluded > 3 * counted or verdict.classes < 2
     if not verdict.is_half:
         for tally: uint256 in tallies:
