@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,7 +61,7 @@ def _server() -> Iterator[str]:
     if named := os.environ.get("TRUTHMARK_POSTGRES"):
         yield named
         return
-    programs = _programs()
+    package = _package()
     folder = Path(tempfile.mkdtemp(prefix="truthmark-postgres-"))
     # Whoever is not root runs it as they are.
     as_whom: dict[str, Any] = {}
@@ -68,7 +69,11 @@ def _server() -> Iterator[str]:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         as_whom = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    data = folder / "data"
+        # `nobody` may not be let into the folder where this clone lies.
+        libraries = package.with_name("pgserver.libs")  # which programs find beside the package
+        shutil.copytree(libraries, folder / libraries.name)
+        package = shutil.copytree(package, folder / package.name)
+    data, programs = folder / "data", package / "pginstall" / "bin"
     try:
         init = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         _run([programs / "initdb", "-D", data, *init, "--no-locale"], cwd=folder, **as_whom)
@@ -87,26 +92,23 @@ def _server() -> Iterator[str]:
             _wait(url, process, folder / "log")
             yield url
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # waits for nobody who is still connected
             process.wait(30)
     finally:
         shutil.rmtree(folder)
 
 
-def _programs() -> Path:
-    """Return the folder of `initdb` and `postgres`."""
+def _package() -> Path:
+    """Return the folder of `pgserver`."""
     found = importlib.util.find_spec("pgserver")
     if found is None or not found.submodule_search_locations:
         pytest.skip("PostgreSQL: pgserver has none for this machine; set TRUTHMARK_POSTGRES")
-    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
+    return Path(found.submodule_search_locations[0])
 
 
 def _run(command: list[Any], **options: Any) -> None:
     try:
         subprocess.run(command, capture_output=True, check=True, text=True, **options)
-    except PermissionError:
-        # Such as a clone in /root, which `nobody` cannot read.
-        pytest.skip("PostgreSQL: `nobody` cannot read this clone; set TRUTHMARK_POSTGRES")
     except subprocess.CalledProcessError as error:
         raise AssertionError(f"initdb failed: {error.stderr}") from error
 
