@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pay and labels of crowds, real ones where they are to be had, against the plain form."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from bench.crowds.measure import accuracies, pay_of, pays
 from tests.utils import bounty_reference as ref
 from truthmark.labels.scoring import ABSENT, NOBODY, judge, millionths
 
-SETS = sorted(path.parent for path in DATA.glob("*/answer.csv"))
+SETS = {path.parent.name: path.parent for path in sorted(DATA.glob("*/answer.csv"))}
 ATTACKS = {"clean": None} | KNOW_NOTHING | KNOW_SOMETHING | HOSTILE
 
 
@@ -51,26 +49,18 @@ def agree(draw: Draw) -> None:
         assert earned[worker] == ref.millionths(alone, of_mine, given, 3)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("name", [*SETS, "made up"])
 @pytest.mark.parametrize("rounds", [2, 3, 5])
-def test_lines__real_crowds_and_attackers__agree_with_the_plain_form(
-    folder: Path, rounds: int
-) -> None:
-    crowd = load(folder)
+def test_lines__crowds_and_attackers__agree_with_the_plain_form(name: str, rounds: int) -> None:
+    crowd = load(SETS[name]) if name in SETS else made_up()
     rng = np.random.default_rng(rounds)
     agree(replay(crowd, rounds, rng))
     names = sorted(ATTACKS)
-    for name in (names[int(rng.integers(len(names)))], "prefix"):
-        draw, attack = replay(crowd, rounds, rng), ATTACKS[name]
+    for chosen in (names[int(rng.integers(len(names)))], "prefix"):
+        draw, attack = replay(crowd, rounds, rng), ATTACKS[chosen]
         if attack is not None:
             attack(draw, rng)
         agree(draw)
-
-
-def test_sets__beside_the_repository__are_there() -> None:
-    if not DATA.exists():
-        pytest.skip(f"no real crowds in {DATA}; name their folder in TRUTHMARK_CROWDS")
-    assert SETS
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
