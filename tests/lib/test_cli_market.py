@@ -255,7 +255,7 @@ def test_list__same_name_of_other_data__is_packed_beside_and_sold_too(
     frame.head(6).to_parquet(folder / "twice.parquet")
     shown = seller(*command, "--backup", folder / "c").ok()
     assert f"{packed}/twice-2 holds {folder}/twice.parquet as it was before it cha" in shown.err
-    assert f"add --update {refs[1].partition('@')[0]}" in shown.err
+    assert f"list it as an update of {refs[1].partition('@')[0]}" in shown.err
     refs.append(shown.out.strip())
     assert seller(*command).ok().out.strip() == refs[-1]
     # The same file with other texts is something else, too; what is else is said.

@@ -237,7 +237,7 @@ def renew(
         acceptance_seconds=windows.acceptance,
     )
     if not opened.receipts:
-        say("the key was dealt before; nothing was sent (--custodians names others)")
+        say("the key was dealt before; nothing was sent; name other custodians to deal it to them")
     return wait_or_deal_again(
         session,
         version,

@@ -114,7 +114,10 @@ def buy(
         say("it was bought before; nothing is paid again")
         return folder, earlier
     if limit is None and unattended:
-        raise ConfigError('with --yes say how much it may cost, such as --max-price "25 TUSD"')
+        raise ConfigError(
+            'with --yes say how much it may cost, such as --max-price "25 TUSD"',
+            page='say how much it may cost, such as "25 TUSD"',
+        )
     folder, quote = prepare(session, version, limit=limit, voucher=voucher, say=say, bar=bar)
     if not agree(quote):
         raise MarketError("nothing was bought")

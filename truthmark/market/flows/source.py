@@ -88,9 +88,11 @@ class SaleSource:
                 return self._going_on(folder)
             other = folder
         if other is not None and self._chosen is None:
+            packed = f"{other} is packed already, maybe of other data or with other options; "
             raise ConfigError(
-                f"{other} is packed already, maybe of other data or with other options; go on "
-                f"with `truthmark list {other} …`, or give another place with --packed"
+                f"{packed}go on with `truthmark list {other} …`, or give another place with "
+                "--packed",
+                page=f"{packed}list that folder, or choose another place",
             )
         if other is not None:
             self._tell_beside(other, previous)
@@ -111,8 +113,8 @@ class SaleSource:
             number = listed.ref.partition("@")[0]
             self._say(
                 f"it becomes a data set of its own, with a key of its own, and {listed.ref} stays "
-                f"as it is; to make it the next version of {number}, stop here (Ctrl-C) and add "
-                f"--update {number}"
+                f"as it is; to make it the next version of {number}, stop here (Ctrl-C) and "
+                f"list it as an update of {number}"
             )
 
     def _listed_as(self, folder: Path) -> Version | None:
