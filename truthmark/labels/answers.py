@@ -254,7 +254,7 @@ def _encode_dense(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Codes] | 
     least, most = int(values.min()), int(values.max())
     if most - least > 4 * len(values) + 1_000:
         return None
-    offset = values - values.dtype.type(least)
+    offset = values - values.dtype.type(least) if least else values
     is_there = np.zeros(most - least + 1, np.bool_)
     is_there[offset] = True
     places = np.cumsum(is_there, dtype=np.int32) - np.int32(1)

@@ -71,10 +71,16 @@ class Aggregator:
         if not hasattr(self, name):
             raise ConfigError(f"this {type(self).__name__} was not fitted; call fit(answers) first")
 
-    def _keep(self, answers: Answers, values: Floats) -> None:
-        """Keep what is thought of each class, and the likeliest; the first of equals."""
+    def _keep(self, answers: Answers, values: Floats, best: Any = None) -> None:
+        """Keep what is thought of each class, and the likeliest; the first of equals.
+
+        Args:
+            answers: The answers.
+            values: What is thought, (N, C).
+            best: Places of the likeliest, where that is known.
+        """
         self.probas_ = answers.probabilities(values)
-        self.labels_ = answers.labelled(values.argmax(1))
+        self.labels_ = answers.labelled(values.argmax(1) if best is None else best)
 
 
 def normalise(sums: Floats) -> Floats:

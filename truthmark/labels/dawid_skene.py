@@ -11,9 +11,9 @@ import pandas as pd
 
 from truthmark.errors import ConfigError
 from truthmark.labels.answers import Answers, Floats
-from truthmark.labels.base import Aggregator, normalise, ones
+from truthmark.labels.base import Aggregator, ones
 from truthmark.labels.goldw import NONE
-from truthmark.labels.kernels import EPSILON, spread, sweep, sweep_coin, tally
+from truthmark.labels.kernels import EPSILON, spread, sweep, sweep_coin, vote
 
 
 class DawidSkene(Aggregator):
@@ -197,14 +197,10 @@ class OneCoinDawidSkene(Aggregator):
 
 def start(answers: Answers, gold: Any) -> Floats:
     """Return each item's shares of votes; items with gold are what that says."""
-    sums = tally(
-        answers.starts,
-        answers.workers,
-        answers.labels,
-        ones(answers.n_workers),
-        answers.n_classes,
-    )
-    posterior = normalise(sums)
+    posterior: Floats = vote(
+        *(answers.starts, answers.workers, answers.labels),
+        *(ones(answers.n_workers), answers.n_classes),
+    )[0]
     known = np.flatnonzero(gold != NONE)
     posterior[known] = 0.0
     posterior[known, gold[known]] = 1.0

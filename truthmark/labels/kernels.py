@@ -71,14 +71,36 @@ def tally(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
+def vote(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyped-def]
+    """Return each class's share of an item's weights (N, C), and the first of the largest (N,)."""
+    n_items = len(starts) - 1
+    shares = np.zeros((n_items, n_classes))
+    best = np.zeros(n_items, np.int32)
+    for i in range(n_items):
+        row = shares[i]
+        for j in range(starts[i], starts[i + 1]):
+            row[labels[j]] += weights[workers[j]]
+        total = 0.0
+        for c in range(n_classes):
+            total += row[c]
+        for c in range(n_classes):
+            row[c] = row[c] / total if total != 0.0 else 1.0 / n_classes
+            if row[c] > row[best[i]]:
+                best[i] = c
+    return shares, best
+
+
+@njit(cache=True)
 def agreed(starts, workers, labels, best, n_workers):  # type: ignore[no-untyped-def]
-    """Return how many answers of each worker are the item's class in `best`, (W,)."""
+    """Return how often the answers of each worker are the item's class in `best`, (W,)."""
     right = np.zeros(n_workers)
+    total = np.zeros(n_workers)
     for i in range(len(starts) - 1):
         for j in range(starts[i], starts[i + 1]):
+            total[workers[j]] += 1.0
             if labels[j] == best[i]:
                 right[workers[j]] += 1.0
-    return right
+    return right / total
 
 
 @njit(cache=True)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from truthmark.errors import ConfigError
 from truthmark.labels.answers import Answers, Floats
-from truthmark.labels.base import Aggregator, normalise, ones
-from truthmark.labels.kernels import agreed, tally
+from truthmark.labels.base import Aggregator, ones
+from truthmark.labels.kernels import agreed, vote
 
 MissingSkill = Literal["error", "ignore", "value"]
 
@@ -52,8 +52,7 @@ class MajorityVote(Aggregator):
         weights = ones(answers.n_workers)
         if skills is not None:
             weights = self._weights(answers, skills)
-        _vote(self, answers, weights)
-        best = self.probas_.to_numpy().argmax(1)
+        best = _vote(self, answers, weights)
         self.skills_ = answers.by_worker(_accuracy(answers, best), "skill")
         return self
 
@@ -129,8 +128,7 @@ class Wawa(_Weighted):
     """Workers' votes weigh by how often they agree with the majority."""
 
     def _skills(self, answers: Answers) -> Floats:
-        best = _votes(answers, ones(answers.n_workers)).argmax(1)
-        return _accuracy(answers, best)
+        return _accuracy(answers, _votes(answers, ones(answers.n_workers))[1])
 
 
 class ZeroBasedSkill(_Weighted):
@@ -164,32 +162,31 @@ class ZeroBasedSkill(_Weighted):
         for step in range(1, self.n_iter + 1):
             if step % self.lr_steps_to_reduce == 0:
                 rate *= self.lr_reduce_factor
-            best = normalise(_votes(answers, skills)).argmax(1)
+            _, best = _votes(answers, skills)
             skills = skills + rate * (_accuracy(answers, best) - skills)
         return skills
 
 
-def _votes(answers: Answers, weights: Floats) -> Floats:
-    sums: Floats = tally(
-        answers.starts, answers.workers, answers.labels, weights, answers.n_classes
-    )
-    return sums
+def _votes(answers: Answers, weights: Floats) -> tuple[Floats, Any]:
+    """Return each class's share of an item's weights, and the place of the largest."""
+    shares, best = vote(answers.starts, answers.workers, answers.labels, weights, answers.n_classes)
+    return shares, best
 
 
-def _vote(method: Aggregator, answers: Answers, weights: Floats) -> None:
-    method._keep(answers, normalise(_votes(answers, weights)))
+def _vote(method: Aggregator, answers: Answers, weights: Floats) -> Any:
+    shares, best = _votes(answers, weights)
+    method._keep(answers, shares, best)
+    return best
 
 
 def _accuracy(answers: Answers, best: Any) -> Floats:
     """Return how often each worker's answers are the best class; the same answer twice is one."""
-    starts, workers, labels = answers.starts, answers.workers, answers.labels
-    total = answers.per_worker
+    workers, labels = answers.workers, answers.labels
     if answers.repeats:
         said = pd.DataFrame({"i": answers.items, "w": workers, "l": labels})
         once = ~said.duplicated().to_numpy()
         best_of = best[answers.items[once]]
         right = np.bincount(workers[once], labels[once] == best_of, minlength=answers.n_workers)
         return right / np.bincount(workers[once], minlength=answers.n_workers)
-    right = agreed(starts, workers, labels, best, answers.n_workers)
-    accuracy: Floats = right / total
+    accuracy: Floats = agreed(answers.starts, workers, labels, best, answers.n_workers)
     return accuracy
