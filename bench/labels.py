@@ -35,7 +35,7 @@ RUN = ROOT / "bench" / "label_run.py"
 RACES: tuple[tuple[str, int, int, dict[str, Any], float], ...] = (
     ("MajorityVote", 1_000_000, 4, {}, 30),
     ("DawidSkene", 1_000_000, 4, {"n_iter": 5, "tol": -1.0}, 10),
-    ("OneCoinDawidSkene", 100_000, 4, {"n_iter": 3, "tol": -1.0}, 60),
+    ("OneCoinDawidSkene", 100_000, 4, {"n_iter": 10, "tol": -1.0}, 60),
     ("GLAD", 20_000, 4, {"n_iter": 2}, 100),
     ("MACE", 20_000, 4, {"n_iter": 10, "n_restarts": 1}, 30),
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
-SPEED = ("codec", "opening", "logs", "bounties", "search", "cli", "install")
+SPEED = ("codec", "opening", "logs", "bounties", "search", "cli", "install", "labels")
 """The benchmarks that docs/speed.md shows, in this order."""
 
 _HEAD = ("what", "measured", "promised", "compared with", "holds")

@@ -95,7 +95,8 @@ def labels() -> None:
 @click.option(
     "--method",
     type=click.Choice(_METHODS),
-    help="How; goldw with --gold, else majority, unless given.",
+    metavar="NAME",
+    help=f"{', '.join(_METHODS)}; goldw with --gold, else majority, unless given.",
 )
 @gold_option
 @drop_option

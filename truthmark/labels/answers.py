@@ -251,15 +251,13 @@ def encode(column: "pd.Series[Any]", name: Hashable) -> tuple["pd.Index[Any]", C
 
 def _encode_dense(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Codes] | None:
     """Encode whole numbers that lie close together by a table of all between; else None."""
+    from truthmark.labels.kernels import place
+
     least, most = int(values.min()), int(values.max())
-    if most - least > 4 * len(values) + 1_000:
+    if most - least > 4 * len(values) + 1_000 or most > np.iinfo(np.int64).max:
         return None
-    offset = values - values.dtype.type(least) if least else values
-    is_there = np.zeros(most - least + 1, np.bool_)
-    is_there[offset] = True
-    places = np.cumsum(is_there, dtype=np.int32) - np.int32(1)
-    found = np.flatnonzero(is_there).astype(values.dtype) + values.dtype.type(least)
-    return found, places[offset]
+    found, codes = place(values.astype(np.int64, copy=False), least, most)
+    return found.astype(values.dtype, copy=False), codes
 
 
 def _item_of(starts: Ints, row: int) -> int:

@@ -17,15 +17,15 @@ from truthmark.labels.gold_weighted import GoldWeighted
 
 CANDIDATES: dict[str, Callable[[], Aggregator]] = {
     "ebcc": EBCC,
-    "goldw": GoldWeighted,
-    "bwa": BWA,
     "one-coin": OneCoinDawidSkene,
+    "bwa": BWA,
+    "goldw": GoldWeighted,
     "ibcc": IBCC,
 }
 """What is chosen among; of equals, the first."""
 
 LEAST_GOLD = 10
-"""With less gold nothing can be told, and the first candidate that no ring sways is used."""
+"""With less gold nothing can be told, and the candidate that rings sway least is used."""
 
 _STEADY = "goldw"
 _SURE = 1.0

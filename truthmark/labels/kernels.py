@@ -25,6 +25,31 @@ _SATURATED = 30.0
 
 
 @njit(cache=True)
+def place(values, least, most):  # type: ignore[no-untyped-def]
+    """Return which whole numbers there are (ascending), and the place of each value among them.
+
+    Args:
+        values: (n,) int64.
+        least: The least of them.
+        most: The largest; a table of all between is made.
+    """
+    codes = np.empty(len(values), np.int32)
+    places = np.zeros(most - least + 1, np.int32)
+    for j in range(len(values)):
+        places[values[j] - least] = 1
+    found = np.empty(places.sum(), np.int64)
+    count = 0
+    for k in range(len(places)):
+        if places[k]:
+            found[count] = least + k
+            places[k] = count
+            count += 1
+    for j in range(len(values)):
+        codes[j] = places[values[j] - least]
+    return found, codes
+
+
+@njit(cache=True)
 def group(items, workers, labels, n_items, n_workers):  # type: ignore[no-untyped-def]
     """Bring answers into the order of their items, each item's as they came.
 
@@ -34,18 +59,22 @@ def group(items, workers, labels, n_items, n_workers):  # type: ignore[no-untype
     """
     n = len(items)
     starts = np.zeros(n_items + 1, np.int64)
+    is_sorted = True
     for j in range(n):
         starts[items[j] + 1] += 1
+        is_sorted = is_sorted and (j == 0 or items[j - 1] <= items[j])
     for i in range(n_items):
         starts[i + 1] += starts[i]
-    ends = starts[:-1].copy()
-    by_item = np.empty(n, np.int32)
-    said = np.empty(n, np.int32)
-    for j in range(n):
-        place = ends[items[j]]
-        ends[items[j]] += 1
-        by_item[place] = workers[j]
-        said[place] = labels[j]
+    by_item, said = workers, labels
+    if not is_sorted:
+        ends = starts[:-1].copy()
+        by_item = np.empty(n, np.int32)
+        said = np.empty(n, np.int32)
+        for j in range(n):
+            end = ends[items[j]]
+            ends[items[j]] += 1
+            by_item[end] = workers[j]
+            said[end] = labels[j]
     repeats = 0
     first = -1
     last = np.full(n_workers, -1, np.int64)
@@ -72,35 +101,35 @@ def tally(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyp
 
 @njit(cache=True)
 def vote(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyped-def]
-    """Return each class's share of an item's weights (N, C), and the first of the largest (N,)."""
+    """Let workers vote, by their weights (W,).
+
+    Returns:
+        Each class's share of an item's weights, (N, C); the first of the largest, (N,); how often
+        the answers of each worker are that class, (W,).
+    """
     n_items = len(starts) - 1
     shares = np.zeros((n_items, n_classes))
-    best = np.zeros(n_items, np.int32)
+    best = np.empty(n_items, np.int32)
+    right = np.zeros(len(weights))
+    total = np.zeros(len(weights))
     for i in range(n_items):
         row = shares[i]
         for j in range(starts[i], starts[i + 1]):
             row[labels[j]] += weights[workers[j]]
-        total = 0.0
+        whole = 0.0
         for c in range(n_classes):
-            total += row[c]
+            whole += row[c]
+        top = 0
         for c in range(n_classes):
-            row[c] = row[c] / total if total != 0.0 else 1.0 / n_classes
-            if row[c] > row[best[i]]:
-                best[i] = c
-    return shares, best
-
-
-@njit(cache=True)
-def agreed(starts, workers, labels, best, n_workers):  # type: ignore[no-untyped-def]
-    """Return how often the answers of each worker are the item's class in `best`, (W,)."""
-    right = np.zeros(n_workers)
-    total = np.zeros(n_workers)
-    for i in range(len(starts) - 1):
+            row[c] = row[c] / whole if whole != 0.0 else 1.0 / n_classes
+            if row[c] > row[top]:
+                top = c
+        best[i] = top
         for j in range(starts[i], starts[i + 1]):
             total[workers[j]] += 1.0
-            if labels[j] == best[i]:
+            if labels[j] == top:
                 right[workers[j]] += 1.0
-    return right / total
+    return shares, best, right / total
 
 
 @njit(cache=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from truthmark.errors import ConfigError
 from truthmark.labels.answers import Answers, Floats
 from truthmark.labels.base import Aggregator, ones
-from truthmark.labels.kernels import agreed, vote
+from truthmark.labels.kernels import vote
 
 MissingSkill = Literal["error", "ignore", "value"]
 
@@ -52,8 +52,7 @@ class MajorityVote(Aggregator):
         weights = ones(answers.n_workers)
         if skills is not None:
             weights = self._weights(answers, skills)
-        best = _vote(self, answers, weights)
-        self.skills_ = answers.by_worker(_accuracy(answers, best), "skill")
+        self.skills_ = answers.by_worker(_vote(self, answers, weights), "skill")
         return self
 
     def _weights(self, answers: Answers, skills: "pd.Series[Any]") -> Floats:
@@ -128,7 +127,7 @@ class Wawa(_Weighted):
     """Workers' votes weigh by how often they agree with the majority."""
 
     def _skills(self, answers: Answers) -> Floats:
-        return _accuracy(answers, _votes(answers, ones(answers.n_workers))[1])
+        return _votes(answers, ones(answers.n_workers))[2]
 
 
 class ZeroBasedSkill(_Weighted):
@@ -162,31 +161,26 @@ class ZeroBasedSkill(_Weighted):
         for step in range(1, self.n_iter + 1):
             if step % self.lr_steps_to_reduce == 0:
                 rate *= self.lr_reduce_factor
-            _, best = _votes(answers, skills)
-            skills = skills + rate * (_accuracy(answers, best) - skills)
+            skills = skills + rate * (_votes(answers, skills)[2] - skills)
         return skills
 
 
-def _votes(answers: Answers, weights: Floats) -> tuple[Floats, Any]:
-    """Return each class's share of an item's weights, and the place of the largest."""
-    shares, best = vote(answers.starts, answers.workers, answers.labels, weights, answers.n_classes)
-    return shares, best
-
-
-def _vote(method: Aggregator, answers: Answers, weights: Floats) -> Any:
-    shares, best = _votes(answers, weights)
-    method._keep(answers, shares, best)
-    return best
-
-
-def _accuracy(answers: Answers, best: Any) -> Floats:
-    """Return how often each worker's answers are the best class; the same answer twice is one."""
-    workers, labels = answers.workers, answers.labels
+def _votes(answers: Answers, weights: Floats) -> tuple[Floats, Any, Floats]:
+    """Return shares of an item's weights, the place of the largest, how often workers agree."""
+    starts, workers, labels = answers.starts, answers.workers, answers.labels
+    shares, best, accuracy = vote(starts, workers, labels, weights, answers.n_classes)
     if answers.repeats:
+        # As in crowd-kit, the same answer twice is one here.
         said = pd.DataFrame({"i": answers.items, "w": workers, "l": labels})
         once = ~said.duplicated().to_numpy()
-        best_of = best[answers.items[once]]
-        right = np.bincount(workers[once], labels[once] == best_of, minlength=answers.n_workers)
-        return right / np.bincount(workers[once], minlength=answers.n_workers)
-    accuracy: Floats = agreed(answers.starts, workers, labels, best, answers.n_workers)
+        is_best = labels[once] == best[answers.items[once]]
+        right = np.bincount(workers[once], is_best, minlength=answers.n_workers)
+        accuracy = right / np.bincount(workers[once], minlength=answers.n_workers)
+    return shares, best, accuracy
+
+
+def _vote(method: Aggregator, answers: Answers, weights: Floats) -> Floats:
+    """Label the tasks by votes; return how often workers agree with that."""
+    shares, best, accuracy = _votes(answers, weights)
+    method._keep(answers, shares, best)
     return accuracy

@@ -21,6 +21,7 @@ from truthmark.labels.methods import METHODS, aggregate
 CROWD, TRUTH = make_crowd()
 GOLD = TRUTH.iloc[:20]
 REST = TRUTH.iloc[20:]
+SMALL = make_crowd(15, 6, 2, 3)
 UNIFORM = pd.DataFrame(1 / 3, index=TRUTH.index, columns=list("abc"))
 
 
@@ -59,15 +60,24 @@ def test_fit__any_method__labels_every_task_and_mostly_rightly(name: str) -> Non
         assert accuracy(model.labels_.loc[GOLD.index], GOLD) == 1.0
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "auto"])
 def test_fit__compiled_or_not__finds_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernels are plain Python as well; so they are covered, and compiled rightly."""
-    compiled = fit(name)
+    data = SMALL[0].assign(task=SMALL[0].task.str[1:].astype(int))
+    gold = SMALL[1].iloc[:4].set_axis(range(4))
+    model = pd.DataFrame(0.5, index=data.task.unique(), columns=["a", "b"])
+
+    def run() -> Any:
+        given = gold if METHODS[name].takes_gold else None
+        predictions = model if name == "crowdlab" else None
+        return aggregate(name, data.iloc[::-1], given, predictions=predictions)
+
+    compiled = run()
     for module in [m for n, m in sys.modules.items() if n.startswith("truthmark.labels.")]:
         for attribute, value in list(vars(module).items()):
             if hasattr(value, "py_func"):
                 monkeypatch.setattr(module, attribute, value.py_func)
-    plain = fit(name)
+    plain = run()
     assert plain.labels_.equals(compiled.labels_)
     assert plain.probas_.to_numpy() == pytest.approx(compiled.probas_.to_numpy(), abs=1e-6)
 
