@@ -33,6 +33,7 @@ bench: setup  ## every table of speed, each figure a ratio against a peer in the
 
 gas: setup  ## every table of gas, from receipts
 	@$(PY) -m bench.gas
+	@$(PY) -m bench.gas_bounties
 
 lint: lint-python lint-types lint-text lint-vyper lint-tree  ## formatting, types, layers, spelling, licences, artifacts
 

@@ -551,6 +551,7 @@ def pay(
     elif terms.gold_count == 0:
         fixed = scoring.ONE
     token: address = convert(terms.token, address)
+    seat_price: uint256 = terms.price * terms.batch
     index: uint256 = NO_WORD
     word: uint256 = 0
     workers: uint256 = 0
@@ -572,17 +573,18 @@ def pay(
         word |= b.PAID << low
         held &= b.MASK_SEATS
         # Money is below 2^128 and all of it came in with the pot: nothing wraps.
-        labels: uint256 = unsafe_mul(held, terms.batch)
-        missing: uint256 = 0
-        if held == (row >> 40) & b.MASK_8:
-            # The last seat of a round may be short: what it lacks was never labeled.
-            missing = (row >> 48) & b.MASK_8
-        labels = unsafe_sub(labels, missing)
-        price: uint256 = unsafe_mul(labels, terms.price)
+        price: uint256 = unsafe_mul(held, seat_price)
+        missing: uint256 = (row >> 48) & b.MASK_8
+        if missing != 0 and held == (row >> 40) & b.MASK_8:
+            # The last seat of a round is short: what it lacks was never labeled.
+            missing = unsafe_mul(missing, terms.price)
+            price = unsafe_sub(price, missing)
+            back = unsafe_add(back, missing)
         amount: uint256 = price
         if not is_flat:
             line: uint256 = row & b.MASK_24
-            if b._is_mark(line):
+            # As `b._is_mark`, written out.
+            if line == b.NOT_DELIVERED or line == b.UNREADABLE:
                 amount = 0
             else:
                 # A line above the full price that is no mark is a lie; where nobody proves it, it
@@ -592,7 +594,6 @@ def pay(
                     scoring.ONE,
                 )
         burned = unsafe_add(burned, unsafe_sub(price, amount))
-        back = unsafe_add(back, unsafe_mul(missing, terms.price))
         amount = unsafe_add(amount, unsafe_mul(held, share))
         paid = unsafe_add(paid, amount)
         ledger._credit(token, convert(row >> 56, address), amount)
@@ -657,14 +658,14 @@ def context(
 
 @external
 @view
-def next_row(bounty_id: uint256) -> (bytes32, uint256, uint256):
+def next_row(bounty_id: uint256) -> (uint256, uint256):
     """
     @notice Read where a roster continues.
     @param bounty_id The bounty.
-    @return The hash of its terms, the number of rows, the number of seats given out.
+    @return The number of rows, the number of seats given out.
     """
     state: IBountyBoard.State = b._unpack(self._states[bounty_id])
-    return self.terms_hashes[bounty_id], state.workers, state.position
+    return state.workers, state.position
 
 
 # -------------------------------------------------------------------- admin

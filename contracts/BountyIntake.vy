@@ -249,12 +249,10 @@ def enroll(
     @param chunks Signer, payee and seats (u8) each, 32 rows a chunk at most; no signer: a gap.
     @param closes Whether joining ends with these.
     """
-    terms_hash: bytes32 = empty(bytes32)
     first: uint256 = 0
     position: uint256 = 0
-    terms_hash, first, position = staticcall BOARD.next_row(bounty_id)
-    # Before anything is computed from them.
-    assert keccak256(abi_encode(terms)) == terms_hash, "intake: other terms"
+    first, position = staticcall BOARD.next_row(bounty_id)
+    # The board checks the terms; with others nothing here comes to effect.
     per_round: uint256 = b._per_round(terms.items, terms.batch)
     worker: uint256 = first
     seats: uint256 = 0
@@ -345,16 +343,23 @@ def payout(bounty_id: uint256, terms: IBountyBoard.Terms, evidence: IBountyIntak
             b._roster_head(worker, seat, evidence.rows[i]) == evidence.heads[evidence.chunk + i]
         ), "intake: other roster"
         padded: Bytes[1344] = concat(b.ZEROS, evidence.rows[i])
+        count: uint256 = unsafe_div(len(evidence.rows[i]), b.ROSTER_ROW)
+        # The lines of this chunk, at the end of a word each. The board saw to it that there is one
+        # for each row.
+        lines: Bytes[6176] = b""
+        if has_lines:
+            lines = concat(b.ZEROS, slice(evidence.lines, 3 * worker, 3 * count))
+        line_at: uint256 = 3
         # The word that ends with a row.
         at: uint256 = b.ROSTER_ROW
-        for _: uint256 in range(unsafe_div(len(evidence.rows[i]), b.ROSTER_ROW), bound=32):
+        for _: uint256 in range(count, bound=32):
             row: uint256 = convert(extract32(padded, at), uint256)
             at = unsafe_add(at, b.ROSTER_ROW)
             run: uint256 = row & b.MASK_8
             line: uint256 = 0
             if has_lines:
-                # The board saw to it that there is a line for each row.
-                line = convert(slice(evidence.lines, unsafe_mul(worker, 3), 3), uint256)
+                line = convert(extract32(lines, line_at), uint256) & b.MASK_24
+                line_at = unsafe_add(line_at, 3)
             seat = unsafe_add(seat, run)
             missing: uint256 = 0
             if short != 0 and seat % per_round == 0:

@@ -573,6 +573,8 @@ class BountyMachine(RuleBasedStateMachine):
 
 
 def run(examples: int) -> None:
+    # Before the first run: what is deployed within one is undone with it.
+    deployed()
     hypothesis.stateful.run_state_machine_as_test(  # type: ignore[no-untyped-call]
         BountyMachine,
         settings=hypothesis.settings(

@@ -261,7 +261,7 @@ def enroll_an_empty_chunk(h: BountyHarness) -> Call:
     return lambda: h.intake.enroll(*b.head, [b""], False, sender=h.relay)
 
 
-@refused("intake: other terms")
+@refused("board: other terms")
 def enroll_under_other_terms(h: BountyHarness) -> Call:
     b = h.start(to="open")
     terms = b.terms._replace(max_run=60)
