@@ -15,8 +15,8 @@ from markdown_it.token import Token
 def plain(text: str) -> str:
     r"""Return what Markdown says, without its marks; links and pictures with their addresses.
 
-    >>> plain("# Reviews\n\n* **10,000** of [films](https://example.org)")
-    'Reviews\n\n- 10,000 of films (https://example.org)'
+    >>> plain("# Reviews\n\n* **10,000** of [films](films.md)")
+    'Reviews\n\n- 10,000 of films (films.md)'
     """
     lines = list(_lines(_parser().parse(text)))
     return "\n".join(lines).strip("\n")

@@ -234,7 +234,7 @@ def test_buy__hosted_app__offers_the_command_and_holds_no_key(start: Start, mark
     assert f"truthmark get {wine.ref} ./data" in page(at)
     assert not at.button
     assert not at.selectbox
-    with pytest.raises(services.TruthmarkError, match="holds nobody's keys"):
+    with pytest.raises(services.TruthmarkError, match="holds no user's keys"):
         services.pay(wine.ref)
     assert services.account() is None
     for name in ("my_data", "sell"):
