@@ -22,7 +22,6 @@ from truthmark.errors import ConfigError, RevertedError
 from truthmark.hashing import keccak256
 from truthmark.keys.accounts import Wallet, private_key_from
 from truthmark.keys.typed import TypedData, sign
-from truthmark.keys.vault import Vault
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.index.follower import Follower
     from truthmark.keys.accounts import Account
+    from truthmark.keys.vault import Vault
     from truthmark.storage.block_storage import Storage
 
 log = logging.getLogger(__name__)
@@ -151,8 +151,10 @@ class Session:
         return open_storage(self.settings.storage, home=self.home)
 
     @cached_property
-    def vault(self) -> Vault:
+    def vault(self) -> "Vault":
         """Where secrets are kept."""
+        from truthmark.keys.vault import Vault
+
         return Vault(self.home / "vault")
 
     @cached_property

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -19,7 +20,8 @@ import pytest
 from tests.utils.cli import PROGRAM, Person
 from tests.utils.keystores import FOUNDRY
 from truthmark.cli import output, sales
-from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, TOPICS, USAGE, cli
+from truthmark.cli.commands import TOPICS
+from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, USAGE, cli
 from truthmark.cli.output import info
 from truthmark.cli.param_types import DURATION
 from truthmark.errors import (
@@ -119,6 +121,31 @@ def test_help__first_line_of_a_command__is_not_cut() -> None:
     for names in TOPICS.values():
         for name in names:
             assert re.search(rf"^  {name} ", shown, re.M), name
+
+
+def test_help__line_of_the_table__is_what_the_command_says() -> None:
+    context = click.Context(cli)
+    for names in TOPICS.values():
+        for name, entry in names.items():
+            command = cli.get_command(context, name)
+            assert command is not None
+            assert command.get_short_help_str(200) == entry.help, name
+
+
+def test_help__of_all__loads_no_command() -> None:
+    code = (
+        "import contextlib, sys\n"
+        "from truthmark.cli.main import cli\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    cli.main(['--help'])\n"
+        "print(sorted(m for m in sys.modules if m.startswith('truthmark.')), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Put data up for sale." in done.stdout
+    modules = {entry.module for names in TOPICS.values() for entry in names.values()}
+    loaded = set(re.findall(r"'truthmark\.(?:cli\.)?(\w+)", done.stderr))
+    assert "main" in loaded
+    assert loaded.isdisjoint(modules | {"market", "chain", "codec", "storage"})
 
 
 def test_help__words__are_those_of_the_reader() -> None:

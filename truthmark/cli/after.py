@@ -34,8 +34,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     Or that were proven wrong. Of all your purchases, or those of DATASET. Pays it out to you as
     well. If DATASET is named it is an error if nothing can be refunded.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         catalogue = Catalogue.of(session)
         catalogue.sync()
         terms_id = Catalogue.of(session).find(dataset).terms_id if dataset is not None else None
@@ -88,8 +87,7 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
     to, the contract decides: you get your money back and half of the bond; what that costs is said
     first. If the right key opens nothing, or nothing that can be read, no contract sees it.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)
         buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
@@ -115,7 +113,7 @@ def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> Non
 
 
 def _tell_unreadable(
-    session: Session, opened: Opened, found: codec.Unreadable, evidence: Path | None
+    session: Session, opened: Opened, found: "codec.Unreadable", evidence: Path | None
 ) -> NoReturn:
     """Say what can be done about data that cannot be read, and what cannot.
 

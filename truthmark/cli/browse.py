@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark search` and `truthmark show`: look before you buy."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from truthmark import codec
 from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.drafts.delivery import check_custody
+from truthmark.market.entries import Epoch, EpochState, Purchase, Version
+from truthmark.market.fetch import Fetcher
+from truthmark.market.purchase import Buyer
+from truthmark.market.quote import Quote
+from truthmark.market.records import PurchaseStatus, bits
+from truthmark.market.surface import dataset_uri
+from truthmark.market.surface import search as find
+from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from truthmark.codec import Manifest
-    from truthmark.market.entries import Epoch, EpochState, Purchase, Version
-    from truthmark.market.quote import Quote
-    from truthmark.session import Session
 
 _NOBODY = "0x" + "00" * 20
 
@@ -47,8 +50,6 @@ def search(
 
     All WORDS must be in its title or description.
     """
-    from truthmark.market.surface import search as find
-
     with state.session() as session:
         hits = find(
             " ".join(words),
@@ -107,13 +108,11 @@ def search(
             info("there are more; raise --limit")
 
 
-def own_purchases(session: "Session") -> "dict[bytes, Purchase]":
+def own_purchases(session: Session) -> dict[bytes, Purchase]:
     """Return the purchases of the account in use by terms, without those that were refunded.
 
     Nobody is asked for a passphrase: where the address is not known there are none.
     """
-    from truthmark.market.records import PurchaseStatus
-
     address = session.known_address
     if address is None:
         return {}
@@ -124,14 +123,14 @@ def own_purchases(session: "Session") -> "dict[bytes, Purchase]":
     }
 
 
-def _relation(session: "Session", version: "Version", mine: "Mapping[bytes, Purchase]") -> str:
+def _relation(session: Session, version: Version, mine: Mapping[bytes, Purchase]) -> str:
     """Return in a word what a version is to the account in use."""
     if version.terms_id in mine:
         return "bought"
     return "sell it" if version.terms.seller == session.known_address else ""
 
 
-def _total(card: "Mapping[str, Any]", what: str) -> int | None:
+def _total(card: Mapping[str, Any], what: str) -> int | None:
     """Return how many rows or bytes a card says there are; None where it does not say it."""
     counts = card.get("counts")
     numbers = [entry.get(what) for entry in counts] if isinstance(counts, list) else []
@@ -139,10 +138,8 @@ def _total(card: "Mapping[str, Any]", what: str) -> int | None:
     return sum(known) if known and len(known) == len(numbers) else None
 
 
-def _size(session: "Session", version: "Version") -> int | None:
+def _size(session: Session, version: Version) -> int | None:
     """Return how many bytes there are to fetch; None where the manifest is not to be had."""
-    from truthmark.market.fetch import Fetcher
-
     try:
         return Fetcher(session).manifest(version.terms.manifest).size
     except (StorageError, CodecError):
@@ -157,10 +154,8 @@ def _holds(rows: int | None, count: int | None) -> str:
     )
 
 
-def dataset_json(session: "Session", version: "Version") -> dict[str, Any]:
+def dataset_json(session: Session, version: Version) -> dict[str, Any]:
     """Return what identifies a version and what it costs, as JSON values."""
-    from truthmark.market.surface import dataset_uri
-
     return {
         "dataset": version.ref,
         "listing": version.listing_id,
@@ -225,27 +220,23 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         _show_evidence(session, version, manifest, epochs)
 
 
-def can_be_bought(session: "Session", version: "Version") -> "tuple[Quote | None, str | None]":
+def can_be_bought(session: Session, version: Version) -> tuple[Quote | None, str | None]:
     """Return what a purchase would cost now; or None and why there can be none."""
-    from truthmark.market.purchase import Buyer
-
     try:
         return Buyer(session).quote(version), None
     except MarketError as error:
         return None, str(error)
 
 
-def _count_sold(purchases: "list[Purchase]") -> int:
-    from truthmark.market.records import PurchaseStatus
-
+def _count_sold(purchases: list[Purchase]) -> int:
     return sum(p.status is not PurchaseStatus.REFUNDED for p in purchases)
 
 
 def _show_status(
-    session: "Session",
-    version: "Version",
-    mine: "Purchase | None",
-    quote: "Quote | None",
+    session: Session,
+    version: Version,
+    mine: Purchase | None,
+    quote: Quote | None,
     why_not: str | None,
 ) -> None:
     if mine is not None:
@@ -260,11 +251,9 @@ def _show_status(
 
 
 def _read_public(
-    session: "Session", version: "Version"
-) -> tuple["Manifest | None", dict[str, Any] | None, str | None]:
+    session: Session, version: Version
+) -> "tuple[codec.Manifest | None, dict[str, Any] | None, str | None]":
     """Return manifest and card, or what is wrong with them."""
-    from truthmark.market.purchase import Buyer
-
     buyer = Buyer(session)
     try:
         card = buyer.preview(version)
@@ -274,9 +263,9 @@ def _read_public(
 
 
 def _show_card(
-    session: "Session",
-    version: "Version",
-    manifest: "Manifest | None",
+    session: Session,
+    version: Version,
+    manifest: "codec.Manifest | None",
     card: dict[str, Any] | None,
     problem: str | None,
 ) -> None:
@@ -299,7 +288,7 @@ _STATUS = {
 }
 
 
-def _show_terms(session: "Session", version: "Version") -> None:
+def _show_terms(session: Session, version: Version) -> None:
     terms, show = version.terms, session.profile.format_amount
     echo("\nterms")
     echo(f"  price: {show(version.price, terms.token)}")
@@ -328,15 +317,12 @@ def _show_terms(session: "Session", version: "Version") -> None:
 
 
 def _show_custody(
-    session: "Session",
-    version: "Version",
-    epochs: "list[Epoch]",
-    states: "list[EpochState]",
+    session: Session,
+    version: Version,
+    epochs: list[Epoch],
+    states: list[EpochState],
     now: int,
 ) -> None:
-    from truthmark.market.drafts.delivery import check_custody
-    from truthmark.market.records import bits
-
     show = session.profile.format_amount
     echo("\nwho keeps the key")
     for epoch, state in zip(epochs, states, strict=True):
@@ -369,7 +355,7 @@ def _show_custody(
             echo(f"    do not buy from these: {clean(error)}")
 
 
-def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -> None:
+def _show_purchases(session: Session, purchases: list[Purchase], now: int) -> None:
     echo(f"\nsold {plural(len(purchases), 'time')}")
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
@@ -378,10 +364,10 @@ def _show_purchases(session: "Session", purchases: "list[Purchase]", now: int) -
 
 
 def _show_evidence(
-    session: "Session",
-    version: "Version",
-    manifest: "Manifest | None",
-    epochs: "list[Epoch]",
+    session: Session,
+    version: Version,
+    manifest: "codec.Manifest | None",
+    epochs: list[Epoch],
 ) -> None:
     terms = version.terms
     echo("\nhow is this known")
@@ -407,7 +393,7 @@ def _show_evidence(
     )
 
 
-def _terms_json(session: "Session", version: "Version") -> dict[str, Any]:
+def _terms_json(session: Session, version: Version) -> dict[str, Any]:
     terms = version.terms
     return {
         "payee": terms.payee,
@@ -422,9 +408,7 @@ def _terms_json(session: "Session", version: "Version") -> dict[str, Any]:
     }
 
 
-def _epoch_json(session: "Session", epoch: "Epoch", state: "EpochState") -> dict[str, Any]:
-    from truthmark.market.records import bits
-
+def _epoch_json(session: Session, epoch: Epoch, state: EpochState) -> dict[str, Any]:
     custody = epoch.custody
     return {
         "custody_id": "0x" + epoch.custody_id.hex(),
@@ -441,7 +425,7 @@ def _epoch_json(session: "Session", epoch: "Epoch", state: "EpochState") -> dict
     }
 
 
-def purchase_json(session: "Session", version: "Version", purchase: "Purchase") -> dict[str, Any]:
+def purchase_json(session: Session, version: Version, purchase: Purchase) -> dict[str, Any]:
     """Return a purchase as JSON values."""
     return {
         "purchase": "0x" + purchase.purchase_id.hex(),

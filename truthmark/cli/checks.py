@@ -4,17 +4,20 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
+from truthmark.chain.connection import connect_chain
+from truthmark.chain.rpc import hex_int
+from truthmark.cid import raw_cid
+from truthmark.cli.command import State
+from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, TruthmarkError
+from truthmark.hashing import sha256
+from truthmark.keys.accounts import SOURCES
 from truthmark.keys.backups import uncovered
 from truthmark.market.catalogue import Catalogue
+from truthmark.session import Session
 from truthmark.text import format_duration, plural
-
-if TYPE_CHECKING:
-    from truthmark.cli.command import State
-    from truthmark.session import Session
 
 _BUG = 70
 """Of errors that nobody foresaw, as the root says it."""
@@ -42,7 +45,7 @@ class Check:
     exit_code: int = 0
 
 
-def run_checks(state: "State") -> list[Check]:
+def run_checks(state: State) -> list[Check]:
     """Run all checks, each by itself; those that need what failed say so."""
     steps: tuple[tuple[str, Callable[[Session], Iterator[Check]], str], ...] = (
         ("settings", _settings, ""),
@@ -94,14 +97,12 @@ def _failure(name: str, error: Exception) -> Check:
     return Check(name, "FAIL", f"{type(error).__name__}: {error}", "please report this", _BUG)
 
 
-def _settings(session: "Session") -> Iterator[Check]:
+def _settings(session: Session) -> Iterator[Check]:
     profile = session.profile
     yield Check("settings", "ok", f"{session.home}, profile {profile.name}")
 
 
-def _home(session: "Session") -> Iterator[Check]:
-    from truthmark.config.files import write_atomically
-
+def _home(session: Session) -> Iterator[Check]:
     probe = session.home / ".doctor"
     try:
         write_atomically(probe, bytes(4_096))
@@ -114,7 +115,7 @@ def _home(session: "Session") -> Iterator[Check]:
     yield Check("home", "ok", "can be written")
 
 
-def _account(session: "Session") -> Iterator[Check]:
+def _account(session: Session) -> Iterator[Check]:
     source = session.settings.account
     if source is None:
         raise ConfigError("no account is chosen; make one with `truthmark wallet new NAME`")
@@ -132,7 +133,7 @@ def _account(session: "Session") -> Iterator[Check]:
         session.wallet.account(source)
 
 
-def _backup(session: "Session") -> Iterator[Check]:
+def _backup(session: Session) -> Iterator[Check]:
     missing = uncovered(session.home, session.vault)
     if missing:
         yield Check(
@@ -145,10 +146,7 @@ def _backup(session: "Session") -> Iterator[Check]:
         yield Check("backup", "ok", "no key of what you packed is without one")
 
 
-def _storage(session: "Session") -> Iterator[Check]:
-    from truthmark.cid import raw_cid
-    from truthmark.hashing import sha256
-
+def _storage(session: Session) -> Iterator[Check]:
     storage = session.storage
     if not storage.writable:
         yield Check(
@@ -165,18 +163,14 @@ def _storage(session: "Session") -> Iterator[Check]:
     yield Check("storage", "ok", f"{storage.name} writes and reads")
 
 
-def _chain(session: "Session") -> Iterator[Check]:
-    from dataclasses import replace
-
-    from truthmark.chain.connection import connect_chain
-
+def _chain(session: Session) -> Iterator[Check]:
     # Without contracts: whether they are there is another check.
     bare = replace(session.profile, contracts={})
     height = connect_chain(bare, timeout=session.settings.rpc_timeout).height()
     yield Check("chain", "ok", f"chain {session.profile.chain_id} at block {height}")
 
 
-def _contracts(session: "Session") -> Iterator[Check]:
+def _contracts(session: Session) -> Iterator[Check]:
     roles = ", ".join(session.profile.contracts)
     if not roles:
         raise ConfigError(
@@ -186,7 +180,7 @@ def _contracts(session: "Session") -> Iterator[Check]:
     yield Check("contracts", "ok", f"{roles}: the code is what the profile says")
 
 
-def _clock(session: "Session") -> Iterator[Check]:
+def _clock(session: Session) -> Iterator[Check]:
     ahead = session.chain.time() - int(time.time())
     if abs(ahead) <= max(_CLOCK_SECONDS, 5 * session.profile.block_time):
         yield Check("clock", "ok", "this machine and the chain agree")
@@ -200,9 +194,7 @@ def _clock(session: "Session") -> Iterator[Check]:
     )
 
 
-def _gas(session: "Session") -> Iterator[Check]:
-    from truthmark.chain.rpc import hex_int
-
+def _gas(session: Session) -> Iterator[Check]:
     if session.settings.account is None:
         return
     held = session.chain.balance(session.address)
@@ -220,15 +212,13 @@ def _gas(session: "Session") -> Iterator[Check]:
         yield Check("gas", "ok", show(held))
 
 
-def _index(session: "Session") -> Iterator[Check]:
+def _index(session: Session) -> Iterator[Check]:
     Catalogue.of(session).sync()
     tip = Catalogue.of(session).follower.index.tip()
     yield Check("index", "ok", f"up to block {tip.number}")
 
 
-def _transactions(session: "Session") -> Iterator[Check]:
-    from truthmark.keys.accounts import SOURCES
-
+def _transactions(session: Session) -> Iterator[Check]:
     if session.settings.account is None:
         return
     try:

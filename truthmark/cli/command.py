@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all commands share: common options, the session, passphrases."""
 
+import contextlib
+import getpass
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from truthmark.cli.output import info
+from truthmark.config.profile import ChainProfile
+from truthmark.config.settings import Settings, load_settings
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError, did_you_mean
-
-if TYPE_CHECKING:
-    from truthmark.config.profile import ChainProfile
-    from truthmark.config.settings import Settings
-    from truthmark.session import Session
+from truthmark.session import Session, is_devnet, known_passphrase, open_session
 
 
 @dataclass
@@ -27,40 +30,41 @@ class State:
     """settings by name, as `truthmark.config.settings.load_settings` takes them"""
 
     @property
-    def settings(self) -> "Settings":
+    def settings(self) -> Settings:
         """The settings, with those from the command line."""
-        from truthmark.config.settings import load_settings
-
         return load_settings(self.home, **self.given)
 
     @cached_property
-    def profile(self) -> "ChainProfile":
+    def profile(self) -> ChainProfile:
         """The chain profile in use."""
         return self.settings.chain_profile()
 
-    def session(self, *, signs: bool = False) -> "Session":
-        """Open a session; a context manager.
+    @contextlib.contextmanager
+    def session(self, *, signs: bool = False, sends: bool = False) -> Iterator[Session]:
+        """Open a session, and close it at the end.
 
         Args:
             signs: Whether an account is needed; that there is one is checked before connecting.
+            sends: Whether what depends on earlier transactions is sent. Those of a command that
+                was killed are waited for first, or it could be done twice.
 
         Raises:
             ConfigError: No account is chosen.
             KeysError: There is no such account here.
+            ChainError: An earlier transaction is not confirmed.
         """
-        from truthmark.cli.output import info
-        from truthmark.session import open_session
-
-        session = open_session(self.home, ask_passphrase=self.passphrase, say=info, **self.given)
-        if signs:
-            session.require_account()
-        return session
+        with open_session(
+            self.home, ask_passphrase=self.passphrase, say=info, **self.given
+        ) as session:
+            if signs or sends:
+                session.require_account()
+            if sends:
+                session.journal.resume()
+            yield session
 
     @property
     def is_devnet(self) -> bool:
         """Whether the profile is a development chain's, whose keys protect nothing."""
-        from truthmark.session import is_devnet
-
         try:
             return is_devnet(self.settings)
         except ConfigError:
@@ -88,8 +92,6 @@ class State:
         return first
 
     def _known_passphrase(self) -> str | None:
-        from truthmark.session import known_passphrase
-
         return known_passphrase(self.settings)
 
 
@@ -101,9 +103,7 @@ def ask_hidden(prompt: str) -> str:
     """
     if not sys.stdin.isatty():
         raise ConfigError(f"the {prompt} is needed; set TRUTHMARK_PASSPHRASE, or use a terminal")
-    from getpass import getpass
-
-    return getpass(f"{prompt}: ")
+    return getpass.getpass(f"{prompt}: ")
 
 
 def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -115,8 +115,6 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         state.home = value
     elif parameter.name == "debug":
         if value:
-            import logging
-
             logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     else:
         state.given[parameter.name] = value
@@ -209,14 +207,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
-def resolve_address(session: "Session", text: str) -> str:
+def resolve_address(session: Session, text: str) -> str:
     """Return the address that is written, or that of one of the own accounts.
 
     Raises:
         ConfigError: It is neither.
     """
-    from truthmark.config.units import to_checksum_address
-
     for account in session.wallet.accounts():
         if account.alias == text:
             return session.address_of(account)

@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -16,11 +16,10 @@ from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progr
 from truthmark.cli.param_types import Choice
 from truthmark.codec.limits import is_packed
 from truthmark.errors import ConfigError, KeysError, MarketError
+from truthmark.keys.handing import read_handed_key
+from truthmark.keys.vault import Vault
+from truthmark.market.seller_secret import pack_dataset, seller_cek
 from truthmark.text import clean, format_size, plural
-
-if TYPE_CHECKING:
-    from truthmark.codec import Container, Manifest, Packed
-    from truthmark.keys.vault import Vault
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -104,8 +103,6 @@ def pack(
     its structure. Shows what becomes public before it writes anything. The key is kept in this
     home: make a backup with `truthmark wallet backup`.
     """
-    from truthmark.keys.vault import Vault
-
     vault = Vault(state.settings.home / "vault")
     packed = pack_source(source, folder, vault, options, yes=yes, previous=previous, purge=purge)
     if as_json:
@@ -117,14 +114,14 @@ def pack(
 def pack_source(
     source: Path,
     folder: Path,
-    vault: "Vault",
+    vault: Vault,
     options: dict[str, Any],
     *,
     yes: bool,
     previous: Path | None = None,
     purge: bool = False,
-    note: "Callable[[Manifest], None] | None" = None,
-) -> "Packed":
+    note: "Callable[[codec.Manifest], None] | None" = None,
+) -> "codec.Packed":
     """Pack a source after its public part was agreed to.
 
     Args:
@@ -142,13 +139,10 @@ def pack_source(
         CodecError: The source cannot be packed.
         MarketError: It was not agreed to; nothing was written.
     """
-    from truthmark.codec import CardPolicy
-    from truthmark.market.seller_secret import pack_dataset
-
     require_licence(options["licence"])
     shown = contextlib.ExitStack()
 
-    def review(card: dict[str, Any], manifest: "Manifest") -> None:
+    def review(card: dict[str, Any], manifest: "codec.Manifest") -> None:
         shown.close()  # a bar would run over the question
         if yes:
             return
@@ -168,7 +162,7 @@ def pack_source(
             licence=options["licence"],
             title=source.stem if options["title"] is None else options["title"],
             description=options["description"],
-            card=CardPolicy(
+            card=codec.CardPolicy(
                 schema=not options["hide_schema"],
                 counts=not options["hide_counts"],
                 examples=options["examples"],
@@ -271,10 +265,8 @@ def _entries(value: object) -> list[dict[str, Any]]:
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
     """Show what everybody can see of a packed FOLDER."""
-    from truthmark.codec import read_card, read_manifest
-
-    manifest = read_manifest(require_packed(folder))
-    card = read_card((folder / "card.json").read_bytes())
+    manifest = codec.read_manifest(require_packed(folder))
+    card = codec.read_card((folder / "card.json").read_bytes())
     if as_json:
         echo_json({**manifest_json(manifest), "card": card})
         return
@@ -294,10 +286,8 @@ def inspect(folder: Path, as_json: bool) -> None:
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Check every byte of a packed FOLDER; needs no key."""
-    from truthmark.codec import verify as check
-
     with progress_bar("checking") as progress:
-        report = check(require_packed(folder), progress=progress)
+        report = codec.verify(require_packed(folder), progress=progress)
     if as_json:
         echo_json(
             {
@@ -330,12 +320,7 @@ def open_packed(
 
     It is one of your own, or --key opens it. What you bought is opened by `truthmark get`.
     """
-    from truthmark.codec import cek_from_point, open_container, read_manifest
-    from truthmark.keys.handing import read_handed_key
-    from truthmark.keys.vault import Vault
-    from truthmark.market.seller_secret import seller_cek
-
-    manifest = read_manifest(require_packed(folder))
+    manifest = codec.read_manifest(require_packed(folder))
     if key_file is None:
         cek = seller_cek(Vault(state.settings.home / "vault"), manifest.public_key)
     else:
@@ -345,9 +330,9 @@ def open_packed(
                 f"{key_file} is the key of another data set ({clean(key.dataset)}); ask for that "
                 f"of the one in {folder}"
             )
-        cek = cek_from_point(key.key_point)
+        cek = codec.cek_from_point(key.key_point)
     with (
-        open_container(folder, cek=cek) as container,
+        codec.open_container(folder, cek=cek) as container,
         progress_bar("opening") as progress,
     ):
         notes: list[str] = []
@@ -374,7 +359,7 @@ def require_packed(folder: Path) -> Path:
     return folder
 
 
-def manifest_json(manifest: "Manifest") -> dict[str, Any]:
+def manifest_json(manifest: "codec.Manifest") -> dict[str, Any]:
     """Return the facts of a manifest as JSON values."""
     return {
         "manifest": str(manifest.cid),
@@ -387,7 +372,7 @@ def manifest_json(manifest: "Manifest") -> dict[str, Any]:
     }
 
 
-def files_json(container: "Container") -> list[dict[str, Any]]:
+def files_json(container: "codec.Container") -> list[dict[str, Any]]:
     """Return what an open container holds as JSON values."""
     return [
         {

@@ -10,7 +10,8 @@ import click
 
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar
-from truthmark.cli.param_types import DURATION
+from truthmark.cli.param_types import DURATION, known_account
+from truthmark.config.units import parse_units
 from truthmark.errors import ConfigError
 from truthmark.text import format_time
 
@@ -49,6 +50,7 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
     FOLDER is `devnet` if left out. The network goes on running by itself. Each role has a home
     folder with a funded account; its passphrase is `devnet`.
     """
+    # Not for a help: a network is made of everything there is.
     from truthmark.testing.network import ROLES, Devnet
 
     folder = folder.expanduser().absolute()
@@ -156,8 +158,6 @@ def fund(
     ACCOUNT is an address, an account of this home, or a role such as buyer. FOLDER is that of the
     home folder in use if left out; `devnet` if that is no network's.
     """
-    from truthmark.config.units import parse_units
-
     net = _find(state, folder)
     profile = net.profile
     address = _address(state, account)
@@ -184,7 +184,6 @@ def fund(
 
 
 def _address(state: State, account: str) -> str:
-    from truthmark.cli.param_types import known_account
     from truthmark.testing.network import ROLES, role_address
 
     found = known_account(state, account, also=ROLES)

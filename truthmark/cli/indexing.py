@@ -8,6 +8,8 @@ import click
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar, table
 from truthmark.errors import ConfigError
+from truthmark.index.export import export_parquet
+from truthmark.index.rebuild import rebuild as rebuild_index
 from truthmark.market.catalogue import Catalogue
 from truthmark.text import format_time, plural
 
@@ -40,8 +42,6 @@ def rebuild(state: State, as_json: bool) -> None:
     The old tables serve until the new ones are whole. Needed where they are damaged; what an
     endpoint left out is noticed and read again by itself.
     """
-    from truthmark.index.rebuild import rebuild as rebuild_index
-
     with state.session() as session, session.exclusive("index-rebuild"):
         with progress_bar("reading the chain", "blocks") as progress:
             result = rebuild_index(session.chain, session.index_url, session.index_folder, progress)
@@ -91,8 +91,6 @@ def export(state: State, folder: Path, as_json: bool) -> None:
 
     Each is a Parquet file. Amounts are decimal text, as no number of Parquet holds 256 bits.
     """
-    from truthmark.index.export import export_parquet
-
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} exists already; choose another folder or remove it")
     with state.session() as session:

@@ -9,7 +9,10 @@ from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
 from truthmark.errors import MarketError
+from truthmark.keys.handing import HandedKey
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.purchase import Buyer
+from truthmark.market.records import PurchaseStatus
 from truthmark.text import format_time
 
 
@@ -30,10 +33,6 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     your account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other
     languages (docs/format.md tells how). The licence says to whom you may give it.
     """
-    from truthmark.keys.handing import HandedKey
-    from truthmark.market.purchase import Buyer
-    from truthmark.market.records import PurchaseStatus
-
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
         buyer = Buyer(session, info)

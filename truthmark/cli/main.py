@@ -18,7 +18,9 @@ import click
 
 from truthmark.cli import interrupts
 from truthmark.cli.command import Group, State
+from truthmark.cli.commands import TOPICS
 from truthmark.cli.output import begin, echo_error
+from truthmark.config.profile import DEVNET_CHAIN_ID
 from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
 from truthmark.text import one_line
 
@@ -31,54 +33,7 @@ CLOSED_PIPE = 141
 """What shells give to a program whose output nobody reads any more, as of `| head`."""
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
-# By topic: each command with the module and the name of its function.
-TOPICS: dict[str, dict[str, tuple[str, str]]] = {
-    "Set up": {
-        "init": ("setup", "init"),
-        "doctor": ("setup", "doctor"),
-        "wallet": ("wallet", "wallet"),
-        "balance": ("money", "balance"),
-        "withdraw": ("money", "withdraw"),
-    },
-    "Pack": {"dataset": ("dataset", "dataset")},
-    "Sell": {
-        "list": ("sell", "list_dataset"),
-        "reprice": ("manage", "reprice"),
-        "pause": ("manage", "pause"),
-        "resume": ("manage", "resume"),
-        "retire": ("manage", "retire"),
-        "close": ("manage", "close"),
-        "top-up": ("manage", "top_up"),
-        "renew": ("sell", "renew"),
-        "voucher": ("vouchers", "voucher"),
-        "admit": ("vouchers", "admit"),
-        "sales": ("sales", "sales"),
-        "deliver": ("sales", "deliver"),
-        "settle": ("sales", "settle"),
-    },
-    "Buy": {
-        "search": ("browse", "search"),
-        "show": ("browse", "show"),
-        "fetch": ("buy", "fetch"),
-        "buy": ("buy", "buy"),
-        "get": ("buy", "get"),
-        "purchases": ("purchases", "purchases"),
-        "keys": ("keys", "keys"),
-        "refund": ("after", "refund"),
-        "dispute": ("after", "dispute"),
-    },
-    "Keep keys for others": {
-        "stake": ("node", "stake"),
-        "node": ("node", "node"),
-    },
-    "Label": {"labels": ("labels", "labels")},
-    "Try and look into": {
-        "devnet": ("devnet", "devnet"),
-        "index": ("indexing", "index"),
-        "storage": ("storage", "storage"),
-    },
-}
-_HOMES = {name: home for commands in TOPICS.values() for name, home in commands.items()}
+_ENTRIES = {name: entry for names in TOPICS.values() for name, entry in names.items()}
 
 
 class Root(Group):
@@ -86,28 +41,25 @@ class Root(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return list(_HOMES)
+        return list(_ENTRIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command."""
-        if cmd_name not in _HOMES:
+        if cmd_name not in _ENTRIES:
             return None
-        module, name = _HOMES[cmd_name]
-        loaded = getattr(importlib.import_module(f"truthmark.cli.{module}"), name)
+        entry = _ENTRIES[cmd_name]
+        loaded = getattr(importlib.import_module(f"truthmark.cli.{entry.module}"), entry.function)
         assert isinstance(loaded, click.Command)  # the table above names commands
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by topic."""
-        width = max(map(len, _HOMES))
+        width = max(map(len, _ENTRIES))
         for topic, names in TOPICS.items():
             with formatter.section(topic):
-                rows = []
-                for name in names:
-                    command = self.get_command(ctx, name)
-                    assert command is not None  # it is in the table
-                    rows.append((name.ljust(width), command.get_short_help_str(80)))
-                formatter.write_dl(rows)
+                formatter.write_dl(
+                    [(name.ljust(width), entry.help) for name, entry in names.items()]
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; where a local chain does not answer, say how to start it."""
@@ -149,8 +101,6 @@ class Root(Group):
 
 def _how_to_start(state: State) -> str | None:
     """Return what starts the chain again, if it is one of this machine's."""
-    from truthmark.config.profile import DEVNET_CHAIN_ID
-
     try:
         settings = state.settings
         profile = settings.chain_profile()

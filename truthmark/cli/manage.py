@@ -2,7 +2,6 @@
 """What a seller does with a listing later: price, pause, end, keeping balance."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +10,11 @@ from truthmark.cli.output import ask, echo, info
 from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
+from truthmark.market.records import VersionStatus
+from truthmark.market.seller import Seller
+from truthmark.session import Session
 from truthmark.text import format_duration, format_time
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Version
-    from truthmark.market.seller import Seller
-    from truthmark.session import Session
 
 
 @command()
@@ -86,10 +84,7 @@ def close(state: State, dataset: str) -> None:
     Also gives back what is left in the keeping balance. Says how much it is; it is an error if
     there is nothing.
     """
-    from truthmark.market.records import VersionStatus
-
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         version, seller = Catalogue.of(session).find(dataset), _seller(session)
         if version.status in (VersionStatus.OPEN, VersionStatus.PAUSED):
             raise MarketError(
@@ -142,12 +137,12 @@ def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
         echo(f"{shown} paid into the keeping balance of {version.ref}")
 
 
-def _both_windows(version: "Version") -> int:
+def _both_windows(version: Version) -> int:
     """Return for how many seconds buyers may still dispute after the last purchase."""
     return version.terms.delivery_seconds + version.terms.inspection_seconds
 
 
-def _left(session: "Session", token: str, bond: int, keeping_balance: int) -> str:
+def _left(session: Session, token: str, bond: int, keeping_balance: int) -> str:
     """Return the text of what comes back of a version; empty if that is nothing."""
     show = partial(session.profile.format_amount, token_address=token)
     parts = [f"the bond of {show(bond)}"] if bond else []
@@ -155,9 +150,7 @@ def _left(session: "Session", token: str, bond: int, keeping_balance: int) -> st
     return " and ".join(parts)
 
 
-def _why_nothing(version: "Version") -> str:
-    from truthmark.market.records import VersionStatus
-
+def _why_nothing(version: Version) -> str:
     if version.status is VersionStatus.REVOKED:
         return f"the key of {version.ref} was proven wrong, which loses the bond"
     if version.status is VersionStatus.CLOSED:
@@ -165,7 +158,5 @@ def _why_nothing(version: "Version") -> str:
     return f"{version.ref} has no bond, and its keeping balance is empty"
 
 
-def _seller(session: "Session") -> "Seller":
-    from truthmark.market.seller import Seller
-
+def _seller(session: Session) -> Seller:
     return Seller(session)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark balance` and `truthmark withdraw`."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import ACCOUNT, TOKEN, UNITS
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
     ChainError,
     ChainUnavailableError,
@@ -15,9 +14,8 @@ from truthmark.errors import (
     TransactionPendingError,
 )
 from truthmark.market.catalogue import Catalogue
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.market.settlement import Settlement
+from truthmark.session import Session
 
 _NAMED = 3
 """How many addresses stand in one line; anyone can list in ever new tokens."""
@@ -33,8 +31,6 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 
     ACCOUNT is an address or the name of an account; the one that signs if left out.
     """
-    from truthmark.market.settlement import Settlement
-
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
         gas = session.chain.balance(address)
@@ -98,8 +94,6 @@ def withdraw(
     In the profile's tokens, and those in which the account itself has sold or bought. Anyone can
     credit it with others, whose code may cost gas for nothing; name one with --token to have it.
     """
-    from truthmark.market.settlement import Settlement
-
     with state.session() as session:
         address = resolve_address(session, account) if account is not None else session.address
         session.journal.resume()
@@ -140,7 +134,7 @@ def withdraw(
             info(f"nothing is owed to {address}")
 
 
-def _tokens(session: "Session", address: str) -> tuple[list[str], list[str]]:
+def _tokens(session: Session, address: str) -> tuple[list[str], list[str]]:
     """Return the tokens that an account has to do with, and all others in which is listed.
 
     The first are the profile's, and those in which the account itself has sold or bought.
@@ -156,7 +150,7 @@ def _tokens(session: "Session", address: str) -> tuple[list[str], list[str]]:
     return own, [token for token in Catalogue.of(session).tokens() if token not in own]
 
 
-def _held(session: "Session", tokens: list[str], address: str) -> dict[str, int]:
+def _held(session: Session, tokens: list[str], address: str) -> dict[str, int]:
     """Return what an account has of each token; those that cannot be read are left out."""
     known = {token.address for token in session.profile.tokens}
     held, unread = {}, []
@@ -193,7 +187,7 @@ def _some(tokens: list[str]) -> str:
     return ", ".join(tokens[:_NAMED]) + more
 
 
-def _read_wanted(session: "Session", text: str, token: str | None) -> tuple[str, int]:
+def _read_wanted(session: Session, text: str, token: str | None) -> tuple[str, int]:
     """Return the token's address and the units of an amount to take out, more than none."""
     listed = {known.address for known in session.profile.tokens}
     if text.isdecimal():
@@ -204,10 +198,8 @@ def _read_wanted(session: "Session", text: str, token: str | None) -> tuple[str,
     return token, session.profile.read_amount(text, token)
 
 
-def _read_token(session: "Session", text: str) -> str:
+def _read_token(session: Session, text: str) -> str:
     """Return the address of a token of the profile, or the one that is written."""
-    from truthmark.config.units import to_checksum_address
-
     if text.lower().startswith("0x"):
         return to_checksum_address(text)
     return session.profile.token(text).address

@@ -93,6 +93,7 @@ def run(
     """
     if importlib.util.find_spec("prometheus_client") is None:
         raise ConfigError("the node needs more packages; pip install 'truthmark[node]'")
+    # `truthmark stake`, which stands here too, needs no daemon.
     from truthmark.node.daemon import Node
     from truthmark.node.logs import set_up_logs
     from truthmark.node.settings import load_node_settings

@@ -7,24 +7,24 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from truthmark import codec
+from truthmark.codec.limits import DATA_NAME
+from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError
+from truthmark.market.entries import Version
+from truthmark.market.fetch import Fetcher
+from truthmark.session import Session
 from truthmark.text import format_size
 from truthmark.types import Progress
 
 _MAX_PLACES = 20
 
-if TYPE_CHECKING:
-    from truthmark.codec import Container
-    from truthmark.market.entries import Version
-    from truthmark.session import Session
-
 _MIXED: Final = "parquet, some tables arrow"
 
 
-def is_opened(session: "Session", version: "Version", folder: Path, kind: str | None) -> bool:
+def is_opened(session: Session, version: Version, folder: Path, kind: str | None) -> bool:
     """Whether `write_out` has put this version there, in this format, and nobody changed it."""
     try:
         places = [known for _, known in _places(session, version)]
@@ -34,7 +34,7 @@ def is_opened(session: "Session", version: "Version", folder: Path, kind: str | 
         return False
 
 
-def opened_places(session: "Session", version: "Version") -> list[Path]:
+def opened_places(session: Session, version: Version) -> list[Path]:
     """Return the folders into which this version was opened and in which it still is."""
     found = []
     for path, known in _places(session, version):
@@ -62,7 +62,7 @@ def require_free(folder: Path) -> None:
         ) from error
 
 
-def require_room(session: "Session", version: "Version", folder: Path) -> None:
+def require_room(session: Session, version: Version, folder: Path) -> None:
     """Refuse a folder where, or a home in which, there is no room for a version.
 
     How much it takes as files is known only when it is open; what is encrypted is about as large.
@@ -71,9 +71,6 @@ def require_room(session: "Session", version: "Version", folder: Path) -> None:
         ConfigError: There is less room than that.
         StorageError: No storage has the manifest.
     """
-    from truthmark.codec.limits import DATA_NAME
-    from truthmark.market.fetch import Fetcher
-
     needed = Fetcher(session).manifest(version.terms.manifest).size
     fetched = session.home / "datasets" / version.terms_id.hex() / DATA_NAME
     here = fetched.stat().st_blocks * 512 if fetched.is_file() else 0
@@ -100,9 +97,9 @@ def _is_empty(folder: Path) -> bool:
 
 
 def write_out(
-    session: "Session",
-    version: "Version",
-    container: "Container",
+    session: Session,
+    version: Version,
+    container: "codec.Container",
     folder: Path,
     kind: Any,
     progress: Progress | None,
@@ -114,8 +111,6 @@ def write_out(
     The new folder is recorded before it gets its final name. So a command that is repeated after a
     kill can tell what it wrote itself from what somebody else has put there.
     """
-    from truthmark.config.files import write_atomically
-
     # Symbolic links on the way are the user's.
     folder = folder.parent.resolve() / folder.name
     made = folder.with_name(f".{folder.name}.opened")
@@ -148,7 +143,7 @@ def _identity(folder: Path, kind: str) -> dict[str, Any]:
     }
 
 
-def _places(session: "Session", version: "Version") -> list[tuple[Path | None, dict[str, Any]]]:
+def _places(session: Session, version: Version) -> list[tuple[Path | None, dict[str, Any]]]:
     """Return what was noted of earlier openings; before 0.7 the path was not."""
     try:
         noted = json.loads(_record(session, version).read_text(encoding="utf-8"))
@@ -162,5 +157,5 @@ def _places(session: "Session", version: "Version") -> list[tuple[Path | None, d
         return []
 
 
-def _record(session: "Session", version: "Version") -> Path:
+def _record(session: Session, version: Version) -> Path:
     return session.home / "opened" / f"{version.terms_id.hex()}.json"

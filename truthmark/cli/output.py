@@ -7,17 +7,15 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from truthmark.cli import interrupts, layout
 from truthmark.errors import ConfigError
+from truthmark.session import Session
 from truthmark.text import INVISIBLE, clean, one_line
 from truthmark.types import Progress
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _LEAST_WIDTH = 40
 
@@ -155,6 +153,7 @@ def progress_bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    # Loaded only where there is a terminal to draw on.
     from rich import progress as rich
     from rich.console import Console
 
@@ -170,7 +169,7 @@ def progress_bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def amount_json(session: "Session", units: int, token: str) -> dict[str, Any]:
+def amount_json(session: Session, units: int, token: str) -> dict[str, Any]:
     """Return an amount as JSON values; units as text, as they may not fit a float."""
     symbol = next(
         (t.symbol for t in session.profile.tokens if t.address.lower() == token.lower()), None

@@ -5,15 +5,16 @@ What depends on the chain is checked by the commands; these look at the chain pr
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from truthmark.cli.command import State
+from truthmark.config.profile import ChainProfile
+from truthmark.config.units import parse_duration, to_checksum_address
 from truthmark.errors import ConfigError, did_you_mean
-
-if TYPE_CHECKING:
-    from truthmark.config.profile import ChainProfile
+from truthmark.keys.accounts import Wallet
+from truthmark.market.names import local_name
 
 
 class Duration(click.ParamType):
@@ -25,8 +26,6 @@ class Duration(click.ParamType):
         """Return the seconds."""
         if isinstance(value, int):
             return value
-        from truthmark.config.units import parse_duration
-
         try:
             return parse_duration(str(value))
         except ConfigError as error:
@@ -101,8 +100,6 @@ class DatasetName(click.ParamType):
         Raises:
             ConfigError: It is no such name, or that of another market.
         """
-        from truthmark.market.names import local_name
-
         local_name(str(value), _profile(ctx))
         return str(value)
 
@@ -118,8 +115,6 @@ class Token(click.ParamType):
         Raises:
             ConfigError: It is neither.
         """
-        from truthmark.config.units import to_checksum_address
-
         text = str(value)
         if text.lower().startswith("0x"):
             to_checksum_address(text)
@@ -157,9 +152,6 @@ def known_account(state: State, text: str, also: Sequence[str] = ()) -> str | No
     Raises:
         ConfigError: It is neither.
     """
-    from truthmark.config.units import to_checksum_address
-    from truthmark.keys.accounts import Wallet
-
     known = {a.alias: a.address for a in Wallet(state.settings.keystore).accounts()}
     if text in known:
         return known[text]
@@ -196,7 +188,7 @@ def _state(ctx: click.Context | None) -> State:
     return ctx.ensure_object(State)
 
 
-def _profile(ctx: click.Context | None) -> "ChainProfile":
+def _profile(ctx: click.Context | None) -> ChainProfile:
     return _state(ctx).profile
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark purchases`: what was bought, how each purchase stands, and what to do next."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,12 +12,11 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, print_field
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows.purchasing import paid, refundable
+from truthmark.market.records import PurchaseStatus
+from truthmark.session import Session
 from truthmark.text import format_time
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Purchase, Version
-    from truthmark.session import Session
 
 
 @command()
@@ -52,10 +51,10 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
 
 
 def _as_json(
-    session: "Session",
-    version: "Version",
-    purchase: "Purchase",
-    names: "dict[bytes, str]",
+    session: Session,
+    version: Version,
+    purchase: Purchase,
+    names: dict[bytes, str],
     now: int,
 ) -> dict[str, Any]:
     _, todo = _status(session, version, purchase, now)
@@ -69,7 +68,7 @@ def _as_json(
 
 
 def _show(
-    session: "Session", version: "Version", purchase: "Purchase", title: str | None, now: int
+    session: Session, version: Version, purchase: Purchase, title: str | None, now: int
 ) -> None:
     how, todo = _status(session, version, purchase, now)
     echo(f"{version.ref}: {title or '(its card is not to be had)'}")
@@ -86,11 +85,9 @@ def _show(
 
 
 def _status(
-    session: "Session", version: "Version", purchase: "Purchase", now: int
+    session: Session, version: Version, purchase: Purchase, now: int
 ) -> tuple[str, str | None]:
     """Return in words how a purchase stands, and what to do next."""
-    from truthmark.market.records import PurchaseStatus
-
     get = f"`truthmark get {version.ref} FOLDER`"
     refund = f"`truthmark refund {version.ref}` brings your money back"
     is_opened = bool(opened_places(session, version))

@@ -5,7 +5,6 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +16,12 @@ from truthmark.cli.titles import titles
 from truthmark.codec.limits import is_packed
 from truthmark.errors import MarketError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.custodian import Custodian, CustodySlot
+from truthmark.market.entries import Epoch, Purchase, Version
+from truthmark.market.records import BPS, PurchaseStatus, VersionStatus
+from truthmark.market.settlement import Settlement, inspected
+from truthmark.session import Session
 from truthmark.text import format_time, plural
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Epoch, Purchase, Version
-    from truthmark.session import Session
 
 _STATUS = {
     "PAID": "to deliver until",
@@ -66,7 +66,7 @@ def sales(state: State, dataset: str | None, as_json: bool) -> None:
             _show(session, version, purchases, names.get(version.terms_id), now)
 
 
-def _tell_of_nothing(session: "Session") -> None:
+def _tell_of_nothing(session: Session) -> None:
     """Say what somebody who sells nothing may do; what was packed already may be listed."""
     packed = session.home / "packed"
     folders = (
@@ -82,9 +82,9 @@ def _tell_of_nothing(session: "Session") -> None:
 
 
 def _show(
-    session: "Session",
-    version: "Version",
-    purchases: "Sequence[Purchase]",
+    session: Session,
+    version: Version,
+    purchases: Sequence[Purchase],
     title: str | None,
     now: int,
 ) -> None:
@@ -127,16 +127,13 @@ def _show(
 
 
 def _todo(
-    version: "Version",
-    purchases: "Sequence[Purchase]",
-    epochs: "Sequence[Epoch]",
+    version: Version,
+    purchases: Sequence[Purchase],
+    epochs: Sequence[Epoch],
     is_stuck: bool,
     now: int,
 ) -> list[str]:
     """Return what the seller of a version should do, the most urgent first."""
-    from truthmark.market.records import PurchaseStatus
-    from truthmark.market.settlement import inspected
-
     direct = {e.custody_id for e in epochs if e.custody.is_direct}
     waiting = [
         p
@@ -168,10 +165,8 @@ _MARGIN_BLOCKS = 5
 """Nothing is delivered so close to its deadline."""
 
 
-def income(version: "Version", purchases: "Sequence[Purchase]") -> int:
+def income(version: Version, purchases: Sequence[Purchase]) -> int:
     """Return what settled purchases brought the payee, less the protocol's fee."""
-    from truthmark.market.records import BPS, PurchaseStatus
-
     return sum(
         p.receipt.price - p.receipt.price * version.terms.fee_bps // BPS
         for p in purchases
@@ -189,8 +184,7 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
     Of all you sell, or of DATASET. With --follow also settles each sale once its buyer could check
     it. Where custodians keep the key there is nothing to do: they deliver.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         Catalogue.of(session).sync()
         versions = _own_versions(session, dataset)
         if not follow:
@@ -206,7 +200,7 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
         _follow(session, dataset)
 
 
-def _follow(session: "Session", dataset: str | None) -> None:
+def _follow(session: Session, dataset: str | None) -> None:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
     info("waiting for sales; Ctrl-C stops it, and nothing is lost")
     said: dict[str, str] = {}
@@ -243,11 +237,8 @@ def _surviving(what: str, said: dict[str, str]) -> Iterator[None]:
         said.pop(what, None)
 
 
-def _deliver_due(session: "Session", version: "Version") -> tuple[int, int]:
+def _deliver_due(session: Session, version: Version) -> tuple[int, int]:
     """Deliver what can be delivered; returns how many were, and how many must wait."""
-    from truthmark.market.custodian import Custodian, CustodySlot
-    from truthmark.market.records import PurchaseStatus
-
     margin = _MARGIN_BLOCKS * session.profile.block_time
     functions = session.chain.market.functions
     done = waiting = 0
@@ -286,8 +277,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
     The money becomes the seller's. Of all you sell, or of DATASET, which may be another seller's.
     Then `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.
     """
-    with state.session() as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         Catalogue.of(session).sync()
         versions = (
             [Catalogue.of(session).find(dataset)]
@@ -312,9 +302,7 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
         info(nothing or "`truthmark withdraw` pays it out")
 
 
-def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
-    from truthmark.market.records import PurchaseStatus
-
+def _why_nothing(session: Session, versions: Sequence[Version]) -> str:
     checking = [
         p
         for v in versions
@@ -331,11 +319,8 @@ def _why_nothing(session: "Session", versions: "Sequence[Version]") -> str:
 
 
 def _settle_due(
-    session: "Session", versions: "Sequence[Version]", now: int, *, quiet: bool = False
-) -> "list[tuple[Version, Purchase]]":
-    from truthmark.market.records import VersionStatus
-    from truthmark.market.settlement import Settlement, inspected
-
+    session: Session, versions: Sequence[Version], now: int, *, quiet: bool = False
+) -> list[tuple[Version, Purchase]]:
     done = []
     for version in versions:
         # The purchases of a version whose key was proven wrong can only be refunded.
@@ -352,7 +337,7 @@ def _settle_due(
     return done
 
 
-def _own_versions(session: "Session", dataset: str | None) -> "list[Version]":
+def _own_versions(session: Session, dataset: str | None) -> list[Version]:
     """Return the versions that this account sells; of one listing if named.
 
     Raises:

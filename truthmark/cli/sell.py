@@ -137,7 +137,7 @@ def _secure(
     state: State,
     session: Session,
     backup: Path | None,
-    manifest: codec.Manifest | None,
+    manifest: "codec.Manifest | None",
     *,
     yes: bool,
 ) -> None:
@@ -163,7 +163,7 @@ def _check_backup(session: Session, backup: Path | None, *, yes: bool) -> None:
 
 
 def _insist_on_backup(
-    state: State, session: Session, manifest: codec.Manifest, backup: Path | None, *, yes: bool
+    state: State, session: Session, manifest: "codec.Manifest", backup: Path | None, *, yes: bool
 ) -> None:
     """Make sure that the key of what is listed is in a backup.
 

@@ -12,6 +12,9 @@ import click
 from truthmark.cli import layout
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, width
+from truthmark.config.files import write_atomically
+from truthmark.config.profile import ChainProfile, home_folder, load_profile, profile_names
+from truthmark.config.settings import load_settings
 from truthmark.errors import ConfigError
 
 
@@ -35,15 +38,13 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
     Writes --profile, --account, --rpc and --storage into config.toml of the home folder; what is
     not given stays as it was.
     """
-    from truthmark.config.profile import home_folder
-    from truthmark.config.settings import load_settings
-
     home = (state.home or home_folder()).expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     chosen: dict[str, Any] = dict(state.given)
     if net_folder is not None and profile_file is not None:
         raise click.UsageError("give --devnet or --profile-file, not both")
     if net_folder is not None:
+        # No other setting up needs what networks are made of.
         from truthmark.testing.network import Devnet
 
         net = Devnet.open(net_folder)
@@ -54,8 +55,6 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
         profile = _read_profile(profile_file)
         profile.save(home / "profiles")
         chosen.setdefault("profile", profile.name)
-    from truthmark.config.profile import load_profile, profile_names
-
     settings = load_settings(home, **chosen)
     known = profile_names(home)
     is_named = "profile" in settings.named
@@ -93,8 +92,6 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
 
 def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
     """Put settings into a home's config.toml, and leave the others there alone."""
-    from truthmark.config.files import write_atomically
-
     path = home / "config.toml"
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -126,8 +123,6 @@ def _toml_line(name: str, value: object) -> bytes:
 
 
 def _read_profile(path: Path) -> Any:
-    from truthmark.config.profile import ChainProfile
-
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -144,6 +139,7 @@ def doctor(state: State, as_json: bool) -> None:
     Looks at settings, account, backups, storage, chain, contracts, clock, gas and index. Says what
     to do about whatever is not well. Exits with the code of the first failure.
     """
+    # What is checked needs nearly everything; `init` and `wallet` need none of it.
     from truthmark.cli.checks import run_checks
 
     checks = run_checks(state)

@@ -2,21 +2,22 @@
 """`truthmark stake`: what a validator's owner does, and some of it their operator."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from truthmark.chain.transactions import TransactionReceipt
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
+from truthmark.keys.accounts import private_key_from
+from truthmark.market.asking import check_address
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.settlement import Settlement
+from truthmark.market.validator import ValidatorOwner
+from truthmark.session import Session, Signer
 from truthmark.text import format_time
-
-if TYPE_CHECKING:
-    from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.market.validator import ValidatorOwner
-    from truthmark.session import Session, Signer
 
 _HEX_KEY = 64
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -66,8 +67,7 @@ def stake() -> None:
 @click.pass_obj
 def register(state: State, operator: str | None, encryption_key: str | None, as_json: bool) -> None:
     """Register the account as a validator."""
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         receipt = _owner(session).register(
             _operator(state, session, operator), _parse_key(encryption_key)
         )
@@ -98,8 +98,7 @@ def rotate_key(
 
     Older shares stay readable.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         receipt = _owner(session).rotate_encryption_key(
             _operator(state, session, operator), _parse_key(encryption_key)
         )
@@ -115,8 +114,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 
     Its node opens new shares after `stake rotate-key --operator ACCOUNT`.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         address = resolve_address(session, account)
         _done(session, _owner(session).set_operator(address), f"{address} operates now", as_json)
 
@@ -128,8 +126,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 @click.pass_obj
 def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
     """Pay for so many TICKETS of stake."""
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         each = session.chain.staking.functions.TICKET().call()
         total = _show(session, tickets * each)
         if not ask(f"stake {total} ({tickets} x {_show(session, each)})?", yes=yes):
@@ -146,8 +143,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
 
     Only what no obligation locks can leave.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         Catalogue.of(session).sync()
         owner = _owner(session)
         standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
@@ -167,10 +163,7 @@ def withdraw(state: State, as_json: bool) -> None:
 
     What staking owes the account besides is paid with them.
     """
-    from truthmark.market.settlement import Settlement
-
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         Catalogue.of(session).sync()
         owner, now = _owner(session), session.chain.time()
         ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
@@ -197,8 +190,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 
     Until then the tickets are not covered.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         owner = _owner(session)
         missing = owner.missing()
         units = missing if amount is None else min(missing, _stake_amount(session, amount))
@@ -349,14 +341,11 @@ def offer(
 
     The newest offer counts. Name a --fee for each token in which you want to be paid.
     """
-    from truthmark.market.asking import check_address
-
     if is_withdrawn == bool(fees):
         raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
     if url:
         url = check_address(url)
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         asked: dict[str, tuple[int, int]] = {}
         for text in fees:
             token, units = session.profile.parse_amount(text)
@@ -398,8 +387,7 @@ def available(state: State, choice: str, validator: str | None, as_json: bool) -
 
     Running ones go on.
     """
-    with state.session(signs=True) as session:
-        session.journal.resume()
+    with state.session(sends=True) as session:
         receipt = _owner(session, validator).set_available(choice == "on")
         text = (
             "new obligations are taken"
@@ -409,19 +397,14 @@ def available(state: State, choice: str, validator: str | None, as_json: bool) -
         _done(session, receipt, text, as_json)
 
 
-def _owner(session: "Session", validator: str | None = None) -> "ValidatorOwner":
-    from truthmark.market.validator import ValidatorOwner
-
+def _owner(session: Session, validator: str | None = None) -> ValidatorOwner:
     return ValidatorOwner(
         session, None if validator is None else resolve_address(session, validator)
     )
 
 
-def _operator(state: State, session: "Session", text: str | None) -> "Signer | str | None":
+def _operator(state: State, session: Session, text: str | None) -> Signer | str | None:
     """Return the operator's account with its key, where it is in the keystore."""
-    from truthmark.keys.accounts import private_key_from
-    from truthmark.session import Signer
-
     if text is None:
         return None
     address = resolve_address(session, text)
@@ -444,26 +427,26 @@ def _parse_key(text: str | None) -> bytes | None:
     return key
 
 
-def _token(session: "Session") -> str:
+def _token(session: Session) -> str:
     return session.profile.contracts["token"].address
 
 
-def _symbol(session: "Session") -> str:
+def _symbol(session: Session) -> str:
     return session.profile.token(_token(session)).symbol
 
 
-def _show(session: "Session", units: int) -> str:
+def _show(session: Session, units: int) -> str:
     return session.profile.format_amount(units, _token(session))
 
 
-def _stake_amount(session: "Session", text: str) -> int:
+def _stake_amount(session: Session, text: str) -> int:
     token, units = session.profile.parse_amount(text)
     if token.address.lower() != _token(session).lower():
         raise ConfigError(f"{text} is not of the stake token; write it in {_symbol(session)}")
     return units
 
 
-def _done(session: "Session", receipt: "TransactionReceipt", text: str, as_json: bool) -> None:
+def _done(session: Session, receipt: TransactionReceipt, text: str, as_json: bool) -> None:
     if as_json:
         echo_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
         return

@@ -6,6 +6,7 @@ import click
 from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, table
 from truthmark.errors import MarketError
+from truthmark.market.stored import find_stored, free
 from truthmark.text import format_size, plural
 
 
@@ -22,8 +23,6 @@ def list_stored(state: State, as_json: bool) -> None:
 
     In the home folder and in the local store; what a Kubo or a gateway holds is not seen.
     """
-    from truthmark.market.stored import find_stored
-
     with state.session() as session:
         found = find_stored(session)
     if as_json:
@@ -75,8 +74,6 @@ def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> N
     Never what you sell, what a custody or an unsettled purchase may still ask for, or what was
     touched within a day. Opened folders are left alone. Asks first.
     """
-    from truthmark.market.stored import find_stored, free
-
     with state.session() as session:
         chosen = [entry for entry in find_stored(session) if entry.is_freed(bought=bought)]
         freed = 0

@@ -3,7 +3,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,12 +11,15 @@ from truthmark.cli.command import State, command, resolve_address
 from truthmark.cli.output import amount_json, info
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
 from truthmark.errors import ConfigError, MarketError
+from truthmark.keys.typed import admission
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
+from truthmark.market.purchase import NO_ADMISSION, new_nonce
+from truthmark.market.quote import NO_VOUCHER
+from truthmark.market.records import ZERO_ADDRESS
+from truthmark.market.seller import Seller
+from truthmark.session import Session
 from truthmark.text import format_time
-
-if TYPE_CHECKING:
-    from truthmark.market.entries import Version
-    from truthmark.session import Session
 
 _OUT = click.option(
     "--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file."
@@ -43,9 +46,6 @@ def voucher(
 
     Give the voucher to the buyer: `truthmark buy --voucher FILE`.
     """
-    from truthmark.market.purchase import new_nonce
-    from truthmark.market.seller import Seller
-
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
         if version.terms.seller.lower() != session.address.lower():
@@ -84,9 +84,6 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
 
     Give the pass to the buyer: `truthmark buy --admission FILE`.
     """
-    from truthmark.keys.typed import admission
-    from truthmark.market.records import ZERO_ADDRESS
-
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
         if version.terms.gate == ZERO_ADDRESS:
@@ -117,7 +114,7 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
         info(f"counts for {account} alone, until {format_time(expiry)}")
 
 
-def _head(session: "Session", version: "Version", account: str) -> dict[str, Any]:
+def _head(session: Session, version: Version, account: str) -> dict[str, Any]:
     return {
         "chain_id": session.profile.chain_id,
         "market": session.chain.market.address,
@@ -141,15 +138,13 @@ def _write(value: dict[str, Any], target: Path | None) -> None:
 
 
 def read_voucher(
-    session: "Session", version: "Version", file: Path | None
+    session: Session, version: Version, file: Path | None
 ) -> tuple[int, int, bytes, bytes]:
     """Read a voucher for a version, as `Buyer.buy` takes it; none without a file.
 
     Raises:
         MarketError: It is of something or somebody else.
     """
-    from truthmark.market.quote import NO_VOUCHER
-
     if file is None:
         return NO_VOUCHER
     data = _read(session, version, file, "voucher")
@@ -161,14 +156,12 @@ def read_voucher(
         raise MarketError(f"{file} is damaged; ask for the voucher again") from error
 
 
-def read_admission(session: "Session", version: "Version", file: Path | None) -> tuple[int, bytes]:
+def read_admission(session: Session, version: Version, file: Path | None) -> tuple[int, bytes]:
     """Read an admission to a version, as `Buyer.buy` takes it; none without a file.
 
     Raises:
         MarketError: It is of something or somebody else.
     """
-    from truthmark.market.purchase import NO_ADMISSION
-
     if file is None:
         return NO_ADMISSION
     data = _read(session, version, file, "admission")
@@ -178,7 +171,7 @@ def read_admission(session: "Session", version: "Version", file: Path | None) ->
         raise MarketError(f"{file} is damaged; ask for the admission again") from error
 
 
-def _read(session: "Session", version: "Version", file: Path, kind: str) -> dict[str, Any]:
+def _read(session: Session, version: Version, file: Path, kind: str) -> dict[str, Any]:
     """Read a file that `voucher` or `admit` wrote, if it is for this account and version."""
     try:
         with file.open("rb") as opened:

@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark wallet`: accounts, and the backup of everything secret."""
 
+import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from truthmark.cli.command import State, ask_hidden, group, json_option
 from truthmark.cli.output import echo, echo_json, info, table
+from truthmark.cli.setup import write_settings
 from truthmark.errors import ConfigError, KeysError, PassphraseError
+from truthmark.keys.accounts import (
+    SCRYPT_WORK,
+    SOURCES,
+    Account,
+    Wallet,
+    parse_private_key,
+    private_key_from,
+)
+from truthmark.keys.backups import write_backup
+from truthmark.keys.keystore import Keystore, read_keystore
+from truthmark.keys.purchase import read_recovery
+from truthmark.keys.vault import Vault
 from truthmark.text import plural
-
-if TYPE_CHECKING:
-    from truthmark.keys.accounts import Account, Wallet
-    from truthmark.keys.keystore import Keystore
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -54,22 +63,16 @@ def import_key(state: State, name: str, source: str | None, as_json: bool) -> No
     A keystore file (version 3, of geth, Foundry, MetaMask, Ape …) keeps its passphrase, which is
     asked for. A key is never written on a command line.
     """
-    from truthmark.keys.accounts import SOURCES, parse_private_key, private_key_from
-
     kept = _wallet(state)
     if source is None:
         if not sys.stdin.isatty():
             raise ConfigError(
                 "say where the key is with --from FILE, env:NAME, stdin or keyring:NAME"
             )
-        from getpass import getpass
-
-        key = parse_private_key(getpass("private key (not shown): "))
+        key = parse_private_key(getpass.getpass("private key (not shown): "))
     elif source == "stdin" or source.startswith(("env:", "keyring:")):
         key = private_key_from(source, kept, state.passphrase)
     elif Path(source).expanduser().is_file():
-        from truthmark.keys.keystore import read_keystore
-
         key, passphrase = _open_keystore(state, read_keystore(Path(source).expanduser()))
         _made(state, kept.add(name, key, passphrase), as_json)
         return
@@ -82,7 +85,7 @@ def import_key(state: State, name: str, source: str | None, as_json: bool) -> No
     _made(state, kept.add(name, key, state.new_passphrase(f"account {name}")), as_json)
 
 
-def _open_keystore(state: State, keystore: "Keystore") -> tuple[bytes, str]:
+def _open_keystore(state: State, keystore: Keystore) -> tuple[bytes, str]:
     """Return the key of a keystore file and the passphrase that opened it."""
     what = f"keystore file {keystore.path}"
     passphrase = state.passphrase(what)
@@ -156,8 +159,6 @@ def backup(state: State, file: Path) -> None:
     Without the keys of what you sell nobody can deliver it any more. The account's own file is not
     in it: copy that too.
     """
-    from truthmark.keys.backups import write_backup
-
     settings = state.settings
     count = write_backup(settings.home, file, state.new_passphrase)
     info(f"{plural(count, 'secret')} saved in {file}; keep it off this machine")
@@ -170,9 +171,6 @@ def backup(state: State, file: Path) -> None:
 @click.pass_obj
 def restore(state: State, file: Path) -> None:
     """Take the secrets of a backup or recovery file into this home."""
-    from truthmark.keys.purchase import read_recovery
-    from truthmark.keys.vault import Vault
-
     vault = Vault(state.settings.home / "vault")
     try:
         is_recovery = file.read_bytes()[:1] == b"{"
@@ -188,22 +186,18 @@ def restore(state: State, file: Path) -> None:
     info(f"{plural(count, 'secret')} restored")
 
 
-def _is_chosen(account: "Account", chosen: str | None) -> bool:
+def _is_chosen(account: Account, chosen: str | None) -> bool:
     return chosen is not None and chosen in (account.alias, account.address)
 
 
-def _wallet(state: State) -> "Wallet":
-    from truthmark.keys.accounts import SCRYPT_WORK, Wallet
-
+def _wallet(state: State) -> Wallet:
     # On a development chain everybody knows the keys, so nothing is gained by slow files.
     return Wallet(state.settings.keystore, work=2 if state.is_devnet else SCRYPT_WORK)
 
 
-def _made(state: State, account: "Account", as_json: bool) -> None:
+def _made(state: State, account: Account, as_json: bool) -> None:
     """Choose the account if none is chosen yet, and tell."""
     assert account.address is not None  # files that we write say it
-    from truthmark.cli.setup import write_settings
-
     is_chosen = state.settings.account is None
     if is_chosen:
         write_settings(state.settings.home, {"account": account.alias})

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
-from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import ValidatorOffer, Version
 from truthmark.session import is_devnet
@@ -53,17 +52,20 @@ class Signs:
 
 
 def find_signs(
-    session: "Session", offers: Sequence[ValidatorOffer], *, patience: float = PATIENCE_SECONDS
+    session: "Session", offers: Sequence[ValidatorOffer], *, patience: float | None = None
 ) -> dict[str, Signs]:
     """Return what is known of validators, by address; `sync` the catalogue before.
 
     Args:
         session: Whose chain and index are read.
         offers: The validators' offers.
-        patience: Seconds to wait for the answers of their nodes.
+        patience: Seconds to wait for the answers of their nodes; four if not given.
     """
     if not offers:
         return {}
+    # Who asks nobody does not wait until an HTTP client is loaded.
+    from truthmark.market.asking import PATIENCE_SECONDS, ask_all, who_is_asked
+
     chain, now = session.chain, session.chain.time()
     answering = ask_all(
         offers,
@@ -71,7 +73,7 @@ def find_signs(
         staking=chain.staking.address,
         now=now,
         allow_private=is_devnet(session.settings),
-        patience=patience,
+        patience=PATIENCE_SECONDS if patience is None else patience,
     )
     silent = {o.validator.address for o in who_is_asked(offers)} - answering
     acting, offering = _seen(session, now - RECENT_SECONDS)

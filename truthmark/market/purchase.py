@@ -28,7 +28,6 @@ from truthmark.market.drafts.order import (
 )
 from truthmark.market.entries import Epoch, Purchase, Version
 from truthmark.market.fetch import Fetcher
-from truthmark.market.paid import require_unpaid
 from truthmark.market.permits import sign_permit
 from truthmark.market.quote import NO_VOUCHER, Quote, Quoter
 from truthmark.market.records import PurchaseStatus, VersionStatus
@@ -127,6 +126,9 @@ class Buyer(Fetcher, Quoter):
             BoughtBeforeError: It was bought before, and it is not sure that the money came back.
             ChainError: Too few endpoints answer, or they say different things.
         """
+        # With it comes all that asks endpoints, which who only looks at a quote does not need.
+        from truthmark.market.paid import require_unpaid
+
         self.session.journal.resume()
         Catalogue.of(self.session).sync()
         purchase = self.find_purchase(version)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from truthmark.codec import Manifest, Packed, Previous, cek_from_point, pack, read_manifest
+from truthmark import codec
 from truthmark.errors import KeysError
 from truthmark.keys.curve import base_of, multiply, random_scalar
 from truthmark.keys.vault import Vault
@@ -17,9 +17,9 @@ def pack_dataset(
     target: Path,
     vault: Vault,
     *,
-    note: Callable[[Manifest], None] | None = None,
+    note: Callable[["codec.Manifest"], None] | None = None,
     **options: Any,
-) -> Packed:
+) -> "codec.Packed":
     """Pack a source under a fresh secret, which the vault keeps.
 
     What fails leaves nothing: neither a folder nor a secret of nothing.
@@ -40,18 +40,18 @@ def pack_dataset(
     previous = options.pop("previous", None)
     if previous is not None:
         folder = Path(previous)
-        older = read_manifest(folder).public_key
-        options["previous"] = Previous(folder, secret_cek(vault.seller_secret(older), older))
+        older = codec.read_manifest(folder).public_key
+        options["previous"] = codec.Previous(folder, secret_cek(vault.seller_secret(older), older))
     vault.require_writable()  # not only after hours of packing
     secret = random_scalar()
     public_key = multiply(secret)
 
-    def commit(manifest: Manifest) -> None:
+    def commit(manifest: "codec.Manifest") -> None:
         vault.put_seller_secret(secret)
         if note is not None:
             note(manifest)
 
-    return pack(
+    return codec.pack(
         source,
         target,
         cek=secret_cek(secret, public_key),
@@ -79,4 +79,4 @@ def secret_cek(secret: int, public_key: Point) -> bytes:
     if multiply(secret) != public_key:
         raise KeysError("this secret is of another version; take the one it was packed with")
     base, _ = base_of(public_key)
-    return cek_from_point(multiply(secret, base))
+    return codec.cek_from_point(multiply(secret, base))

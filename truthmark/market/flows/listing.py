@@ -53,7 +53,7 @@ class Costs:
 Agree = Callable[[Costs], bool]
 """Asked before anything is paid or given to custodians; a no, or what it raises, ends the flow."""
 
-Secure = Callable[[codec.Manifest | None], None]
+Secure = Callable[["codec.Manifest | None"], None]
 """Makes sure that the key is in a backup, or raises; given None before it is packed, it refuses
 what it would refuse afterwards."""
 

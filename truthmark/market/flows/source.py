@@ -22,7 +22,7 @@ from truthmark.market.fetch import Fetcher
 from truthmark.market.flows.callbacks import Bar, Say, no_bar, quiet
 from truthmark.session import Session
 
-Pack = Callable[..., codec.Packed]
+Pack = Callable[..., "codec.Packed"]
 """Packs `(source, folder, previous=..., note=...)`, as `pack_dataset` does."""
 
 
@@ -162,7 +162,7 @@ class SaleSource:
         description = self._describe(previous)
         record = self._record(folder)
 
-        def note(manifest: codec.Manifest) -> None:
+        def note(manifest: "codec.Manifest") -> None:
             # Before the folder is there: a kill in between must not leave one that nobody knows.
             record.parent.mkdir(parents=True, exist_ok=True)
             content = {**description, "manifest": str(manifest.cid)}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All commands by topic: where each is, and its help in a line.
+
+So `truthmark --help` loads none of them. A test holds each line against the command's docstring.
+"""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a command is: a module of this package and the name of its function."""
+
+    module: str
+    function: str
+    help: str
+
+
+TOPICS: dict[str, dict[str, Entry]] = {
+    "Set up": {
+        "init": Entry("setup", "init", "Choose a network and keep the choice."),
+        "doctor": Entry("setup", "doctor", "Check that everything works, and say what to do."),
+        "wallet": Entry("wallet", "wallet", "Accounts, and backups of all secrets."),
+        "balance": Entry("money", "balance", "Show what ACCOUNT has, and what the market owes it."),
+        "withdraw": Entry("money", "withdraw", "Pay out all that the market owes the account."),
+    },
+    "Pack": {
+        "dataset": Entry(
+            "dataset", "dataset", "Pack and open data on this machine, without a chain."
+        ),
+    },
+    "Sell": {
+        "list": Entry("sell", "list_dataset", "Put data up for sale."),
+        "reprice": Entry(
+            "manage", "reprice", 'Set the PRICE of DATASET for later buyers, such as "30 TUSD".'
+        ),
+        "pause": Entry("manage", "pause", "Stop selling DATASET for a while."),
+        "resume": Entry("manage", "resume", "Sell a paused DATASET again."),
+        "retire": Entry(
+            "manage", "retire", "Stop selling DATASET for good; what was sold is still delivered."
+        ),
+        "close": Entry("manage", "close", "Take the bond back after the end of DATASET."),
+        "top-up": Entry("manage", "top_up", "Pay custodians of DATASET for staying longer."),
+        "renew": Entry("sell", "renew", "Give the key of DATASET to custodians again."),
+        "voucher": Entry("vouchers", "voucher", "Offer DATASET to BUYER at a special price, once."),
+        "admit": Entry(
+            "vouchers", "admit", "Admit the account BUYER to DATASET, whose gate you are."
+        ),
+        "sales": Entry("sales", "sales", "Show what you sell, and how each sale stands."),
+        "deliver": Entry("sales", "deliver", "Deliver what was bought from you in direct mode."),
+        "settle": Entry("sales", "settle", "Settle sales that buyers could check."),
+    },
+    "Buy": {
+        "search": Entry("browse", "search", "Find what is for sale."),
+        "show": Entry("browse", "show", "Show all about DATASET."),
+        "fetch": Entry("buy", "fetch", "Download DATASET, encrypted, and check it."),
+        "buy": Entry("buy", "buy", "Fetch, check and pay for DATASET."),
+        "get": Entry("buy", "get", "Buy DATASET and open it in the new FOLDER."),
+        "purchases": Entry("purchases", "purchases", "Show what you bought, and what to do next."),
+        "keys": Entry("keys", "keys", "Keys of what you bought, for other readers."),
+        "refund": Entry("after", "refund", "Take money back for keys that did not come."),
+        "dispute": Entry(
+            "after", "dispute", "Say what is wrong with DATASET, and prove that its key is."
+        ),
+    },
+    "Keep keys for others": {
+        "stake": Entry(
+            "node", "stake", "Stake, register and offer: what a validator's owner does."
+        ),
+        "node": Entry(
+            "node",
+            "node",
+            "The daemon that keeps shares and bytes for sellers, and delivers to buyers.",
+        ),
+    },
+    "Label": {
+        "labels": Entry(
+            "labels", "labels", "Make one label of many people's, and see how good they are."
+        ),
+    },
+    "Try and look into": {
+        "devnet": Entry("devnet", "devnet", "A network on this machine, to try everything."),
+        "index": Entry("indexing", "index", "All events of the market as tables."),
+        "storage": Entry("storage", "storage", "What data sets take on this disk, and freeing it."),
+    },
+}
