@@ -209,7 +209,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
 
 
 def _sold(session: Session, version: Version) -> int:
-    index = Catalogue.of(session).follower.index
+    index = Catalogue.of(session).index
     query = f"SELECT count(*) FROM {index.table('market', 'Purchased')} WHERE terms_id = ?"  # noqa: S608
     with index.read() as connection:
         return int(connection.scalar(query, (version.terms_id,)))

@@ -32,8 +32,8 @@ def network() -> views.Network:
     session = shared_reader().session
     profile, chain = session.profile, session.chain
     head = chain.block()
-    tip = Catalogue.of(session).follower.index.tip()
-    counts = Catalogue.of(session).follower.index.counts()
+    tip = Catalogue.of(session).index.tip()
+    counts = Catalogue.of(session).index.counts()
     return views.Network(
         name=profile.name,
         chain_id=profile.chain_id,

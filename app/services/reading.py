@@ -179,12 +179,12 @@ def _sync(key: str, _session: Session) -> float:
 
 def chain_now(session: Session) -> int:
     """Return chain time as far as the index knows it."""
-    return Catalogue.of(session).follower.index.tip().timestamp
+    return Catalogue.of(session).index.tip().timestamp
 
 
 def listed_versions(session: Session) -> tuple[Version, ...]:
     """Return every version, the newest listing first; they are read again when one has changed."""
-    index = Catalogue.of(session).follower.index
+    index = Catalogue.of(session).index
     with index.read() as connection:
         tops = (
             connection.scalar(f"SELECT max(block_number) FROM {index.table('registry', event)}")  # noqa: S608

@@ -263,9 +263,7 @@ def acceptance(ref: str) -> views.Acceptance:
         epoch.custody.is_direct,
         problem,
         missing=tuple(a for j, a in enumerate(epoch.custodians, 1) if j not in accepted),
-        until=format_time(
-            epoch.custody.accept_until, Catalogue.of(session).follower.index.tip().timestamp
-        ),
+        until=format_time(epoch.custody.accept_until, Catalogue.of(session).index.tip().timestamp),
         can_deal_again=epoch.custody_id in lapsed and epoch.custody.epoch < MOST_AGAIN,
     )
 

@@ -175,7 +175,7 @@ def campaign(seed: int, count: int) -> None:
     # Thousands of small folders: what a disk would have kept is not the question here.
     with (
         tempfile.TemporaryDirectory() as name,
-        mock.patch("truthmark.codec.durable.sync"),
+        mock.patch("truthmark.codec.durable.sync_path"),
     ):
         made = Campaign(seed, Path(name))
         made.run(count)

@@ -620,7 +620,7 @@ def test_list__interrupted_as_the_packed_folder_appears__goes_on(
     source, packed = tmp_path / "odd.parquet", tmp_path / "packed"
     frame.to_parquet(source)
     command = ("list", source, "--packed", packed, "--price", "4 TUSD", *DIRECT)
-    synced = durable.sync
+    synced = durable.sync_path
 
     def stop(path: Path) -> None:
         if path == tmp_path:  # what is done last, when the folder has its name
@@ -628,7 +628,7 @@ def test_list__interrupted_as_the_packed_folder_appears__goes_on(
             raise KeyboardInterrupt
         synced(path)
 
-    monkeypatch.setattr(durable, "sync", stop)
+    monkeypatch.setattr(durable, "sync_path", stop)
     stopped = seller(*command, "--backup", tmp_path / "b")
     assert (stopped.code, packed.exists()) == (INTERRUPTED, True)
     again = seller(*command, "--backup", tmp_path / "b").ok()

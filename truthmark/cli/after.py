@@ -36,8 +36,7 @@ def refund(state: State, dataset: str | None, as_json: bool) -> None:
     """
     with state.session(sends=True) as session:
         catalogue = Catalogue.of(session)
-        catalogue.sync()
-        terms_id = Catalogue.of(session).find(dataset).terms_id if dataset is not None else None
+        terms_id = catalogue.find(dataset).terms_id if dataset is not None else None
         mine = catalogue.purchases(buyer=session.address, terms_id=terms_id)
         due = purchasing.refundable(session, mine, session.chain.time())
         nothing = "" if due else _why_nothing(session, mine)

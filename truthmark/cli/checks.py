@@ -214,7 +214,7 @@ def _gas(session: Session) -> Iterator[Check]:
 
 def _index(session: Session) -> Iterator[Check]:
     Catalogue.of(session).sync()
-    tip = Catalogue.of(session).follower.index.tip()
+    tip = Catalogue.of(session).index.tip()
     yield Check("index", "ok", f"up to block {tip.number}")
 
 

@@ -139,7 +139,6 @@ def _tokens(session: Session, address: str) -> tuple[list[str], list[str]]:
 
     The first are the profile's, and those in which the account itself has sold or bought.
     """
-    Catalogue.of(session).sync()
     bought = {p.terms_id for p in Catalogue.of(session).purchases(buyer=address)}
     versions = [
         *Catalogue.of(session).versions(seller=address),

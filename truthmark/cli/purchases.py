@@ -30,7 +30,6 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
     where it was opened.
     """
     with state.session(signs=True) as session:
-        Catalogue.of(session).sync()
         terms_id = None if dataset is None else Catalogue.of(session).find(dataset).terms_id
         bought = Catalogue.of(session).purchases(buyer=session.address, terms_id=terms_id)
         ids = list({p.terms_id for p in bought})

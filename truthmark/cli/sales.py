@@ -38,7 +38,6 @@ _STATUS = {
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you sell, and how each sale stands."""
     with state.session(signs=True) as session:
-        Catalogue.of(session).sync()
         versions = _own_versions(session, dataset)
         now = session.chain.time()
         found = [(v, Catalogue.of(session).purchases(terms_id=v.terms_id)) for v in versions]
@@ -185,7 +184,6 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
     it. Where custodians keep the key there is nothing to do: they deliver.
     """
     with state.session(sends=True) as session:
-        Catalogue.of(session).sync()
         versions = _own_versions(session, dataset)
         if not follow:
             counts = [_deliver_due(session, version) for version in versions]
@@ -278,7 +276,6 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
     Then `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.
     """
     with state.session(sends=True) as session:
-        Catalogue.of(session).sync()
         versions = (
             [Catalogue.of(session).find(dataset)]
             if dataset is not None

@@ -13,7 +13,6 @@ from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import private_key_from
 from truthmark.market.asking import check_address
-from truthmark.market.catalogue import Catalogue
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
 from truthmark.session import Session, Signer
@@ -144,7 +143,6 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
     Only what no obligation locks can leave.
     """
     with state.session(sends=True) as session:
-        Catalogue.of(session).sync()
         owner = _owner(session)
         standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
         if len(standing) < tickets:
@@ -164,7 +162,6 @@ def withdraw(state: State, as_json: bool) -> None:
     What staking owes the account besides is paid with them.
     """
     with state.session(sends=True) as session:
-        Catalogue.of(session).sync()
         owner, now = _owner(session), session.chain.time()
         ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
         for start in range(0, len(ripe), 32):
@@ -207,7 +204,6 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 def obligations(state: State, validator: str | None, as_json: bool) -> None:
     """Show stake, tickets, and the custodies that lock it."""
     with state.session(signs=True) as session:
-        Catalogue.of(session).sync()
         owner = _owner(session, validator)
         staking = session.chain.staking.functions
         info = staking.validator(owner.validator).call()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from truthmark.codec import barrier
+from truthmark.config.files import sync_path
 from truthmark.errors import CodecError, ConfigError
 
 MANY_FILES: Final = 64
@@ -52,7 +53,7 @@ def new_folder(target: Path, finished: Callable[[], None] | None = None) -> Iter
             if finished is not None:
                 finished()
             folder.rename(target)
-            sync(target.parent)
+            sync_path(target.parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -74,17 +75,8 @@ def sync_tree(folder: Path, descriptor: int) -> None:
         return
     for parent, names in folders.items():
         for name in names:
-            sync(parent / name)
-        sync(parent)
-
-
-def sync(path: Path) -> None:
-    """Fsync one file or folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_path(parent / name)
+        sync_path(parent)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from truthmark.config.files import sync_path
 from truthmark.errors import KeysError
 
 TEMPORARY_SUFFIX = ".partial"
@@ -27,7 +28,7 @@ def make_private_folder(folder: Path) -> None:
     try:
         for part in reversed(missing):
             part.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(part.parent)
+            sync_path(part.parent)
     except OSError as error:
         raise KeysError(
             f"{folder} cannot be created ({error.strerror}); choose a folder of your own"
@@ -71,7 +72,7 @@ def write_new(path: Path, data: bytes) -> None:
         finally:
             temporary.unlink()
             # Also where the file was there: its writer may have died before it came to this.
-            _sync_folder(path.parent)
+            sync_path(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -110,12 +111,3 @@ def read_limited(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise KeysError(f"{path} is larger than {limit} bytes; it is another kind of file")
     return data
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the entries of a folder survive a power cut, the new one among them."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

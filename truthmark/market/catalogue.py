@@ -36,6 +36,7 @@ from truthmark.types import Point
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
+    from truthmark.index.database import EventIndex
     from truthmark.index.follower import Follower
     from truthmark.session import Session
 
@@ -62,10 +63,11 @@ class Catalogue:
         """Read from an index."""
         self.chain = chain
         self.follower = follower
+        self._was_synced = False
 
     @classmethod
     def of(cls, session: "Session") -> Self:
-        """Return the one of a session; `sync` it before use."""
+        """Return the one of a session; its first read brings the index up to date."""
         return session.part(cls, lambda: cls(session.chain, session.follower))
 
     def sync(self) -> None:
@@ -75,6 +77,20 @@ class Catalogue:
             ChainError: The chain cannot be read.
         """
         self.follower.sync()
+        self._was_synced = True
+
+    @property
+    def index(self) -> "EventIndex":
+        """The index, up to date with the chain's head at least once.
+
+        Later only `sync` and `find` look again, so that what one flow reads fits together.
+
+        Raises:
+            ChainError: The chain cannot be read.
+        """
+        if not self._was_synced:
+            self.sync()
+        return self.follower.index
 
     # ---------------------------------------------------------------- versions
 
@@ -126,7 +142,7 @@ class Catalogue:
             is_offered=True,
             buyable_at=self._buying_time(),
         )
-        return find_terms_ids(self.follower.index, wanted)
+        return find_terms_ids(self.index, wanted)
 
     def buyable(self, terms_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of these versions can be bought now, older ones of a listing too.
@@ -136,7 +152,7 @@ class Catalogue:
         kept = VersionFilter(terms_ids=terms_ids, buyable_at=self._buying_time())
         return {
             bytes(row["terms_id"])
-            for row in find_versions(self.follower.index, kept)
+            for row in find_versions(self.index, kept)
             if row["status"] is VersionStatus.OPEN
         }
 
@@ -146,7 +162,7 @@ class Catalogue:
         Args:
             terms_ids: Which versions.
         """
-        index = self.follower.index
+        index = self.index
         wanted = is_one_of("terms_id", terms_ids)
         query = (
             f"SELECT terms_id, count(*) FROM {index.table('market', 'Purchased')} "  # noqa: S608
@@ -159,11 +175,11 @@ class Catalogue:
 
     def _buying_time(self) -> int:
         """Return the chain time of a purchase that is made now, by the index."""
-        return self.follower.index.tip().timestamp + BUYING_SECONDS
+        return self.index.tip().timestamp + BUYING_SECONDS
 
     def tokens(self) -> list[str]:
         """Return the addresses of all tokens in which anything was ever listed."""
-        return find_tokens(self.follower.index)
+        return find_tokens(self.index)
 
     def version(self, ref: str) -> Version:
         """Return the version that `ref` names: `17` (its newest), `17@2`, or a terms id in hex.
@@ -226,7 +242,7 @@ class Catalogue:
                 status=row["status"],
                 listed_at=row["listed_at"],
             )
-            for row in find_versions(self.follower.index, wanted)
+            for row in find_versions(self.index, wanted)
         ]
         return [v for v in found if _holds(v.terms.terms_id == v.terms_id, "version")]
 
@@ -427,7 +443,7 @@ class Catalogue:
         given = [Sql(f"{name} = ?", (v,)) for name, v in wanted.items() if v is not None]
         if not given:
             return None
-        table, where = self.follower.index.table("market", "Purchased"), all_of(given)
+        table, where = self.index.table("market", "Purchased"), all_of(given)
         return Sql(f"SELECT purchase_id FROM {table}{where.text}", where.values)  # noqa: S608
 
     # -------------------------------------------------------------- validators
@@ -495,7 +511,7 @@ class Catalogue:
                 "log_index": row.log_index,
                 "timestamp": row.timestamp,
             }
-            for row in self.follower.index.events(role, event, after=after, **wanted)
+            for row in self.index.events(role, event, after=after, **wanted)
         ]
 
 

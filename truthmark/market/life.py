@@ -94,7 +94,7 @@ def seller_seen_at(session: "Session", version: Version) -> int:
     Listing, repricing, dealing the key, and delivering what they keep; `sync` the catalogue
     before.
     """
-    index, catalogue = Catalogue.of(session).follower.index, Catalogue.of(session)
+    index, catalogue = Catalogue.of(session).index, Catalogue.of(session)
     mine = catalogue.versions(seller=version.terms.seller)
     seen = max((v.listed_at for v in mine), default=version.listed_at)
     listed = index.table("registry", "VersionListed")
@@ -128,7 +128,7 @@ def is_seller_silent(session: "Session", version: Version) -> bool:
 
 def _seen(session: "Session", since: int) -> tuple[set[str], set[str]]:
     """Return the validators whose nodes acted since a time, and those who published an offer."""
-    index = Catalogue.of(session).follower.index
+    index = Catalogue.of(session).index
     with index.read() as connection:
         first = connection.scalar("SELECT min(number) FROM blocks WHERE timestamp >= ?", (since,))
     if first is None:

@@ -403,7 +403,7 @@ def follow(*, session: Session | None = None, poll: float | None = None) -> "Ite
         here = stack.enter_context(_session(session))
         # Now, and not when the first event is asked for.
         Catalogue.of(here).sync()
-        number = Catalogue.of(here).follower.index.tip().number
+        number = Catalogue.of(here).index.tip().number
         return _events(here, number, poll, stack.pop_all())
 
 

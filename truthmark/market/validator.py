@@ -63,7 +63,7 @@ class ValidatorOwner:
 
     def tickets(self) -> list[Ticket]:
         """Return the validator's tickets, the oldest first; `sync` the catalogue before."""
-        index = Catalogue.of(self.session).follower.index
+        index = Catalogue.of(self.session).index
         moments = sorted(
             (row.block_number, row.log_index, row.event, row.args)
             for event in ("TicketsStaked", "UnbondingRequested", "TicketsWithdrawn")

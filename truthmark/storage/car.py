@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from truthmark.cid import CID
+from truthmark.config.files import sync_path
 from truthmark.errors import StorageError
 from truthmark.storage.block_storage import Storage
 from truthmark.storage.dag import walk
-from truthmark.storage.fetch import sync_folder
 from truthmark.types import Progress
 
 _CID_SIZE: Final = 36
@@ -66,7 +66,7 @@ def export_car(store: Storage, cid: CID, dest: Path, *, progress: Progress | Non
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(dest)
-        sync_folder(dest.parent)
+        sync_path(dest.parent)
     except StorageError:
         raise
     except OSError as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from truthmark.cid import CID, RAW
+from truthmark.config.files import sync_path
 from truthmark.errors import MalformedError, StorageError
 from truthmark.hashing import sha256
 from truthmark.storage.dag import Leaf, Walk, leaf_bytes, walk
@@ -94,7 +95,7 @@ def fetch_file(
                 _fill(source, (leaf for leaf in leaves if not part.holds(leaf)), part)
                 os.fsync(handle)
                 _part_path(dest).replace(dest)
-                sync_folder(dest.parent)
+                sync_path(dest.parent)
         # Only now: until `dest` stands, the next attempt must find the nodes.
         _nodes_path(dest).unlink(missing_ok=True)
 
@@ -149,15 +150,6 @@ def read_ahead(
             for item, future in pending:
                 if future.done() and not future.cancelled() and future.exception() is None:
                     on_left(item, future.result())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _fill(source: BlockSource, leaves: Iterator[Leaf], part: "_PartFile") -> None:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Final
 
 from truthmark.cid import CID, DEFAULT_CHUNK_SIZE, RAW, build_dag
+from truthmark.config.files import sync_path
 from truthmark.errors import (
     BlockMismatchError,
     BlockNotFoundError,
@@ -41,7 +42,7 @@ from truthmark.errors import (
 from truthmark.hashing import sha256
 from truthmark.storage.block_storage import Storage
 from truthmark.storage.dag import visit, walk
-from truthmark.storage.fetch import BlockSource, fetch_file, is_whole, sync_folder
+from truthmark.storage.fetch import BlockSource, fetch_file, is_whole
 from truthmark.storage.leaf_index import IndexRow, LeafIndex
 from truthmark.storage.limits import MAX_BLOCK, check_block, check_chunk
 from truthmark.types import Progress
@@ -126,7 +127,7 @@ class LocalStore(Storage):
     def _install(self, cid: CID, path: Path) -> None:
         """Make the whole, synced temporary file `path` the one that holds `cid`."""
         path.replace(self._file_path(cid))
-        sync_folder(self.root / "files")
+        sync_path(self.root / "files")
         self._index.add(str(cid), lambda: self._index_rows(cid))
 
     def put_block(self, cid: CID, data: bytes) -> None:
@@ -155,7 +156,7 @@ class LocalStore(Storage):
                 return False
             if not is_whole(temporary, walk(self.read_block, cid)):
                 return False
-            _sync(temporary)
+            sync_path(temporary)
             self._install(cid, temporary)
         return True
 
@@ -190,7 +191,7 @@ class LocalStore(Storage):
         """Stop keeping it; harmless if it is not pinned. `gc` frees the space."""
         with self._errors(), self._lock():
             (self.root / "pins" / str(cid)).unlink(missing_ok=True)
-            sync_folder(self.root / "pins")
+            sync_path(self.root / "pins")
 
     def gc(self, *, older_than: float = 0.0) -> int:
         """Remove what no pin needs, also unfinished fetches; return the bytes freed.
@@ -350,17 +351,17 @@ class LocalStore(Storage):
             with self._temporary() as temporary:
                 temporary.write_bytes(data)
                 if sync:
-                    _sync(temporary)
+                    sync_path(temporary)
                 path.parent.mkdir(exist_ok=True)
                 temporary.replace(path)
         elif sync:
-            _sync(path)  # it may have come as a cache entry
+            sync_path(path)  # it may have come as a cache entry
         if sync:
-            sync_folder(path.parent)
+            sync_path(path.parent)
 
     def _write_pin(self, cid: CID) -> None:
         (self.root / "pins" / str(cid)).touch()
-        sync_folder(self.root / "pins")
+        sync_path(self.root / "pins")
 
     def _index_rows(self, root: CID) -> Iterator[IndexRow]:
         for leaf in walk(self.read_block, root).leaves:
@@ -482,11 +483,6 @@ def _read_slice(path: Path, start: int, length: int | None) -> bytes | None:
             return os.pread(stream.fileno(), MAX_BLOCK + 1 if length is None else length, start)
     except FileNotFoundError:
         return None
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb", buffering=0) as stream:
-        os.fsync(stream.fileno())
 
 
 def _remove(path: Path) -> int:
