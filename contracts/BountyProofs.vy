@@ -680,7 +680,9 @@ def _root(
     for s: uint256 in range(seats, 1 << top, bound=64):
         roots[s] = nothing
     return keccak256(
-        concat(0x03, convert(convert(seats << depth, uint32), bytes4), self._fold(roots, top, 1 << top))
+        concat(
+            0x03, convert(convert(seats << depth, uint32), bytes4), self._fold(roots, top, 1 << top)
+        )
     )
 
 
