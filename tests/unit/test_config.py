@@ -19,7 +19,7 @@ from truthmark.config.profile import (
 )
 from truthmark.config.settings import load_settings
 from truthmark.config.units import format_units, parse_units, to_checksum_address
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, PriceError
 
 USDC = TokenInfo("USDC", "0x1c7D4B196Cb0C7B01d743Fbc6116a902379C7238", 6)
 OTHER = TokenInfo("TMK", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", 18)
@@ -268,3 +268,19 @@ def test_write_atomically__fails_in_the_middle__old_file_stays(
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("block_time", "seconds"), [(12.0, 3.0), (0.01, 0.05), (60.0, 4.0)])
+def test_poll_seconds__of_a_chain__is_a_quarter_of_a_block_within_reason(
+    block_time: float, seconds: float
+) -> None:
+    assert ChainProfile("paper", 1, block_time=block_time).poll_seconds == seconds
+
+
+def test_read_amount__of_a_token__is_in_its_units_or_refused() -> None:
+    token = PROFILE.tokens[0]
+    assert PROFILE.read_amount(f"2 {token.symbol}", token.address.lower()) == 2 * 10**token.decimals
+    assert PROFILE.read_amount(None, token.address) == 0
+    other = PROFILE.tokens[1]
+    with pytest.raises(PriceError, match=f"write the amount in {token.symbol}"):
+        PROFILE.read_amount(f"2 {other.symbol}", token.address)
