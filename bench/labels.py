@@ -111,7 +111,8 @@ def race(report: Report) -> None:
                     at_most=MEMORY,
                 )
             differ = sum(a != b for a, b in zip(own["labels"], peer["labels"], strict=True))
-            if own["labels"]:
+            # crowd-kit's MACE mixes two orders of workers and classes (see truthmark.labels.mace).
+            if own["labels"] and name != "MACE":
                 report.add(f"{what}: labels that differ", differ, "labels", at_most=0)
         np.savez(path, **make(*LARGE))
         options = {"n_iter": 5, "tol": -1.0}
