@@ -140,7 +140,8 @@ def _entries(record: Record, score: Score, known: Knowledge) -> Iterator[Lie]:
     present = expected_presence(seats, record.committed, score.lines)
     claimed = score.entries
     truth = np.where(present, claimed, ABSENT)
-    truth[present & (claimed == ABSENT)] = SKIP
+    is_answer = (claimed < terms.classes) | (claimed == SKIP)
+    truth[present & ~is_answer] = SKIP
     places = seats.offsets * terms.batch + seats.indices
     for worker, opened in known.opened.items():
         mine = present & (seats.holders == worker)
@@ -149,7 +150,7 @@ def _entries(record: Record, score: Score, known: Knowledge) -> Iterator[Lie]:
     for g, k in np.argwhere(truth != claimed).tolist():
         worker = int(seats.holders[g, k])
         opening = Opening()
-        if present[g, k] and claimed[g, k] != ABSENT:
+        if present[g, k] and is_answer[g, k]:
             opening = known.opened[worker].opening(
                 int(seats.offsets[g, k]), int(seats.indices[g, k])
             )

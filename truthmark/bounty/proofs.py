@@ -73,7 +73,7 @@ def check_answer(
         judged: The chunk of the score.
         roster: The chunk with the worker's row.
         commits: The chunk with the worker's commit.
-        opening: The label; not read where the entry is ABSENT or must be.
+        opening: The label; not read where the entry is no answer, or must be ABSENT.
 
     Raises:
         NotProvenError: The entry is true, or the evidence is not the bounty's.
@@ -96,7 +96,8 @@ def check_answer(
         _require(start <= seat < start + row.seats, "another worker holds the seat")
         line = _line(judged.lines, worker)
         if seat - start < context.committed and line not in MARKS:
-            if claimed == ABSENT:
+            if claimed >= terms.classes and claimed != SKIP:
+                # Denied, or no answer at all: whatever they said, it was something else.
                 truth = SKIP
             else:
                 _check_commitment(context, commits, worker, opening.root, opening.seal)
