@@ -98,6 +98,7 @@ def main() -> int:
 
 def _build_kubo() -> None:
     """Build Kubo now, if it must be: within a test its minutes would run into the time limit."""
+    sys.path.insert(0, str(ROOT))  # some installed packages bring a `tests` of their own
     from tests.utils.kubo_daemon import kubo_binary
     from truthmark.errors import ConfigError
 
