@@ -443,8 +443,10 @@ def require_open(version: Version, status: VersionStatus) -> None:
     """Refuse a version that sells nothing now.
 
     Raises:
-        NotForSaleError: It is paused or has ended.
+        NotForSaleError: It is paused, has ended, or its key was proven wrong.
     """
+    if status is VersionStatus.REVOKED:
+        raise NotForSaleError(f"{version.ref} is revoked: its key was proven wrong; do not buy it")
     if status is not VersionStatus.OPEN:
         raise NotForSaleError(f"{version.ref} is {status.name.lower()}; nothing is sold there now")
 
