@@ -30,7 +30,7 @@ PYTEST = (
     *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
 )
 UNTRACED = (
-    *("tests/stateful", "tests/unit/contracts", "tests/lib/test_storage_*.py"),
+    *("tests/stateful", "tests/fork", "tests/unit/contracts", "tests/lib/test_storage_*.py"),
     *("tests/faults/test_storage_*.py", "tests/lib/test_wheel.py", "tests/lib/test_readme.py"),
     *("tests/lib/test_*_page.py", "tests/lib/test_notebook.py"),
     *("tests/unit/test_plugins.py", "tests/unit/test_bootstrap.py", "tests/unit/test_artifacts.py"),

@@ -18,6 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 11_155_111
 NETWORK = "ethereum:sepolia-fork:foundry"
 BLOCKS = 40
+STEPS = [
+    *("token", "staking", "proofs", "checks", "registry", "market"),
+    *("bounty_board", "bounty_intake", "bounty_proofs"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def test_deploy__fork__done_checked_recorded_and_skipped(
     assert done.returncode == 0, done.stderr
     made = json.loads(profile.read_text())
     assert made["chain_id"] == CHAIN_ID
-    assert set(made["contracts"]) == {"token", "staking", "proofs", "checks", "registry", "market"}
+    assert set(made["contracts"]) == set(STEPS)
     # Behind the upstream's own blocks: it is a fork, not a chain of its own.
     assert all(entry["block"] > BLOCKS for entry in made["contracts"].values())
     steps = json.loads(record.read_text())["steps"]
@@ -77,9 +81,7 @@ def test_plan__no_network__says_what_would_happen(upstream: AnvilProcess) -> Non
     done = run(upstream, "run", "deploy", "plan")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split()[1] for line in lines if line.startswith("deploy")] == [
-        "token", "staking", "proofs", "checks", "registry", "market",
-    ]  # fmt: skip
+    assert [line.split()[1] for line in lines if line.startswith("deploy")] == STEPS
 
 
 def test_check__nothing_recorded__one_line(upstream: AnvilProcess, tmp_path: Path) -> None:

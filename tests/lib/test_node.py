@@ -30,6 +30,7 @@ from tests.utils.nodes import (
 )
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
+from truthmark.market.drafts import custody
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, bits, obligation_id
@@ -296,11 +297,9 @@ def test_node__seller_whose_manifests_nobody_has__keeps_no_other_seller_waiting(
 def test_node__wrong_share__is_refused_and_told(
     harness: MarketHarness, nodes: list[ManualNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import truthmark.market.selling as selling
-
     # A seller who seals something else than what the share keys say.
-    true_seal = selling.seal_share
-    monkeypatch.setattr(selling, "seal_share", lambda share, *rest: true_seal(share + 1, *rest))
+    true_seal = custody.seal_share
+    monkeypatch.setattr(custody, "seal_share", lambda share, *rest: true_seal(share + 1, *rest))
     sale = harness.sell([nodes[0]], threshold=1)
     run_rounds(lambda: "refused" in nodes[0].notifier.kinds(), nodes[0])
     assert harness.state(sale).accepted == 0

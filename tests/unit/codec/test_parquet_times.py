@@ -111,5 +111,5 @@ def test_open_table__page_that_differs_from_its_checksum__is_refused(tmp_path: P
     value = numbers[50].to_bytes(8, "little")
     assert data.count(value) == 1
     path.write_bytes(data.replace(value, bytes(8)))
-    with pytest.raises(CodecError, match="repair it, or pack it as it is"):
+    with pytest.raises(CodecError, match="repair it, or pack it byte for byte"):
         read(path)
