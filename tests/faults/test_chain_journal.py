@@ -89,7 +89,7 @@ def test_journal__kills_faults_and_reorganisations__exactly_that_many_effects(
                 while time.monotonic() < end:
                     with subprocess.Popen([*command, "0", str(count)]) as child:
                         if kills < KILLS:
-                            time.sleep(chooser.uniform(0.5, 5))
+                            time.sleep(chooser.uniform(0.4, 1.6))  # all are sent within some 15
                             child.send_signal(signal.SIGKILL)
                         while child.poll() is None and time.monotonic() < end:
                             time.sleep(0.1)
