@@ -98,12 +98,12 @@ class Transcript:
     def verified(self, what: str, by: str) -> None:
         """Say what was checked, and by whom."""
         self.report.verified.append({"what": what, "by": by})
-        self.say(f"[green]✓[/] {what}  [dim]({by})[/]")
+        self.info(f"[green]✓[/] {what}  [dim]({by})[/]")
 
     def refused(self, what: str, reason: str) -> None:
         """Say what could not be done, and what was answered."""
         self.report.refused.append({"what": what, "reason": reason})
-        self.say(f"[green]✓ refused:[/] {what}  [dim]({reason})[/]")
+        self.info(f"[green]✓ refused:[/] {what}  [dim]({reason})[/]")
 
     def gas(self, name: str, used: int) -> None:
         """Note a transaction's gas."""
