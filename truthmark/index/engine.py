@@ -165,6 +165,8 @@ class _SqliteDatabase(Database):
             raw.execute("PRAGMA busy_timeout = 60000")
             raw.execute("PRAGMA journal_mode = WAL")  # readers go on while somebody writes
             raw.execute("PRAGMA synchronous = NORMAL")  # what is lost is fetched again
+            # Pages of indexes change again and again: they go into the file less often (16 MiB).
+            raw.execute("PRAGMA wal_autocheckpoint = 4096")
             raw.execute("PRAGMA cache_size = -65536")  # KiB: indexes of hashes grow everywhere
         except BaseException:
             raw.close()
