@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pa.set_cpu_count(1)
     report = Report("codec")
-    with tempfile.TemporaryDirectory() as name, mock.patch("truthmark.codec.durable.sync"):
+    with tempfile.TemporaryDirectory() as name, mock.patch("truthmark.codec.durable.sync_path"):
         folder = Path(name)
         measure_bytes(report, folder)
         measure_table(report, folder)
