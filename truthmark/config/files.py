@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and settings that are read."""
 
 import os
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
+
+from truthmark.errors import ConfigError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -28,3 +32,17 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a file of settings says; nothing where there is none.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error

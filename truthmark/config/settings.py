@@ -6,13 +6,13 @@ From `config.toml` in the home folder, with environment variables `TRUTHMARK_*` 
 
 import math
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from truthmark.config.files import read_toml
 from truthmark.config.profile import ChainProfile, home_folder, load_profile
 from truthmark.errors import ConfigError, did_you_mean
 
@@ -90,7 +90,7 @@ def load_settings(home: Path | None = None, **overrides: object) -> Settings:
         raise ConfigError(f"there is no setting {min(unknown)!r}")
     folder = (home or home_folder()).expanduser().absolute()
     file = folder / "config.toml"
-    kept = _read_toml(file)
+    kept = read_toml(file)
     if unknown := set(kept) - set(_READERS):
         hint = did_you_mean(min(unknown), _READERS)
         raise ConfigError(f"setting {min(unknown)}: there is none of that name in {file}{hint}")
@@ -158,12 +158,3 @@ _READERS: Mapping[str, tuple[str, Callable[[object], Any]]] = MappingProxyType(
         "max_gas_price_gwei": ("a number", _read_number),
     }
 )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error

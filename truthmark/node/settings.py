@@ -2,7 +2,6 @@
 """A node's settings: the command line, then `TRUTHMARK_NODE_*`, then `node.toml`, then defaults."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from truthmark.config.files import read_toml
 from truthmark.config.profile import ChainProfile
 from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
@@ -116,7 +116,7 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     path = home / FILE_NAME
     said = {name: value for name, value in given.items() if value not in (None, ())}
     try:
-        settings = NodeSettings(_file=_read(path), **said)  # type: ignore[call-arg]
+        settings = NodeSettings(_file=read_toml(path), **said)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
@@ -184,12 +184,3 @@ def _native(text: str) -> int:
     if not _NUMBER.fullmatch(text.strip()):
         raise ConfigError(f"node setting gas_reserve: {text!r} is no amount; write it like 0.01")
     return parse_units(text.strip(), 18)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
