@@ -9,7 +9,7 @@ from truthmark.errors import (
     IntegrityError,
     LimitError,
 )
-from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.drafts.terms import contradicts
 from truthmark.market.entries import Version
 from truthmark.types import Progress
 
@@ -118,13 +118,7 @@ class Fetcher:
 
     def _manifest_of(self, version: Version) -> "Manifest":
         manifest = self.manifest(version.terms.manifest)
-        terms = version.terms
-        if (
-            manifest.root != terms.root
-            or manifest.count != terms.shard_count
-            or manifest.public_key != terms.public_key
-            or licence_hash(manifest.licence) != terms.licence
-        ):
+        if contradicts(manifest, version.terms):
             raise IntegrityError(
                 f"the manifest of {version.ref} contradicts its terms; do not buy it"
             )

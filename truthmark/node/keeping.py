@@ -17,7 +17,7 @@ from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config.files import write_atomically
 from truthmark.errors import IntegrityError, KeysError
 from truthmark.market.custodian import Custodian, CustodySlot
-from truthmark.market.drafts.terms import licence_hash
+from truthmark.market.drafts.terms import contradicts
 from truthmark.market.entries import Version
 from truthmark.types import Progress
 
@@ -34,13 +34,7 @@ def fetch_manifest(storage: "Storage", version: Version) -> Manifest:
         CodecError: It is no manifest, or contradicts the terms.
     """
     manifest = Manifest.from_bytes(storage.read_block(raw_cid(version.terms.manifest)))
-    terms = version.terms
-    if (
-        manifest.root != terms.root
-        or manifest.count != terms.shard_count
-        or manifest.public_key != terms.public_key
-        or licence_hash(manifest.licence) != terms.licence
-    ):
+    if contradicts(manifest, version.terms):
         raise IntegrityError(f"the manifest of {version.ref} contradicts its terms; do not keep it")
     check_index_size(manifest.index_size, manifest.count)
     if manifest.card_size > MAX_CARD_SIZE:

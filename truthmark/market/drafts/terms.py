@@ -18,6 +18,16 @@ def licence_hash(licence: str) -> bytes:
     return keccak256(licence.encode())
 
 
+def contradicts(manifest: Manifest, terms: Terms) -> bool:
+    """Whether a manifest is not the one that terms were written of."""
+    return (
+        manifest.root != terms.root
+        or manifest.count != terms.shard_count
+        or manifest.public_key != terms.public_key
+        or licence_hash(manifest.licence) != terms.licence
+    )
+
+
 def draft_terms(
     manifest: Manifest,
     secret: int,
