@@ -5,8 +5,9 @@ No network and no chain. The format is described in `docs/format.md`. Names are 
 they are first used: importing this package costs nothing.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from truthmark.lazy import lazy_names
 
 if TYPE_CHECKING:
     from truthmark.codec.card import CardPolicy, read_card
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         read_manifest,
     )
     from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
-    from truthmark.codec.extract import extract
+    from truthmark.codec.extraction import extract
     from truthmark.codec.judging import Unreadable, find_unreadable
     from truthmark.codec.limits import Limits
     from truthmark.codec.manifest import Manifest
@@ -46,7 +47,7 @@ _MODULES = {
         "read_manifest",
     ),
     "derive": ("cek_from_point", "shard_key", "shard_leaf"),
-    "extract": ("extract",),
+    "extraction": ("extract",),
     "shard_index": ("ShardIndex",),
     "judging": ("Unreadable", "find_unreadable"),
     "limits": ("Limits",),
@@ -56,7 +57,6 @@ _MODULES = {
     "shards": ("FileShards", "ShardSource"),
     "verifying": ("VerifyReport", "WrongKey", "container_cid", "find_wrong_key", "verify"),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CardPolicy",
@@ -89,9 +89,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(globals(), _MODULES)

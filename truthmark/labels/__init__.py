@@ -5,8 +5,9 @@ Described in docs/labels.md. No chain and no storage. Names are imported when th
 importing this package costs nothing, and `goldw`, scoring and permutation need no extra.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from truthmark.lazy import lazy_names
 
 if TYPE_CHECKING:
     from truthmark.labels.accounts import better_on_gold, coinciding_errors
@@ -64,7 +65,6 @@ _MODULES = {
     "methods": ("METHODS",),
     "voting": ("MajorityVote", "Wawa", "ZeroBasedSkill"),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "BWA",
@@ -103,13 +103,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"truthmark.labels.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(globals(), _MODULES)

@@ -17,7 +17,7 @@ from tests.unit.codec.test_csv_quotes import SWALLOWING
 from tests.utils.containers import pack
 from truthmark.codec import extract, open_container
 from truthmark.codec import tables as reading
-from truthmark.codec.extract import _writer
+from truthmark.codec.extraction import _writer
 from truthmark.errors import CodecError
 
 INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()

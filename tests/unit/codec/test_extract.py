@@ -92,7 +92,7 @@ def test_extract__json_lines_of_many_types__are_json(tmp_path: Path) -> None:
     pack_source = {"x": table}
     _, cek = pack(pack_source, tmp_path / "packed")
     with open_container(tmp_path / "packed", cek=cek) as container:
-        from truthmark.codec.extract import _writer
+        from truthmark.codec.extraction import _writer
 
         with _writer(tmp_path / "x.jsonl", "json", table.schema) as write:
             for batch in container.iter_batches():
@@ -118,7 +118,7 @@ def test_extract__csv_of_nested_columns__says_what_to_do(tmp_path: Path) -> None
     table = pa.table({"x": [[1]]})
     _, cek = pack({"a": table}, tmp_path / "packed")
     with open_container(tmp_path / "packed", cek=cek) as container:
-        from truthmark.codec.extract import _write_table
+        from truthmark.codec.extraction import _write_table
 
         with pytest.raises(CodecError, match="extract as arrow"):
             _write_table(container, container.tables[0], tmp_path / "x.csv", "csv", 1)
