@@ -19,6 +19,7 @@ from boa.contracts.base_evm_contract import BoaError
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.stateful.running import run_machine
 from tests.utils import bounty_reference as ref
 from tests.utils.bounty_board import (
     DRAWN,
@@ -575,15 +576,7 @@ class BountyMachine(RuleBasedStateMachine):
 def run(examples: int) -> None:
     # Before the first run: what is deployed within one is undone with it.
     deployed()
-    hypothesis.stateful.run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        BountyMachine,
-        settings=hypothesis.settings(
-            max_examples=examples,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        ),
-    )
+    run_machine(BountyMachine, examples, suppress_health_check=list(hypothesis.HealthCheck))
 
 
 @pytest.mark.timeout(600)

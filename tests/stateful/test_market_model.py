@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.stateful.ledger_model import BURN, Custody, MarketLedger, Version
+from tests.stateful.running import run_machine
 from tests.utils.drafts import (
     BOND,
     DELIVERY,
@@ -899,15 +900,7 @@ def deployed() -> Any:
 
 
 def run(examples: int) -> None:
-    hypothesis.stateful.run_state_machine_as_test(
-        MarketMachine,
-        settings=hypothesis.settings(
-            max_examples=examples,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        ),
-    )
+    run_machine(MarketMachine, examples, suppress_health_check=list(hypothesis.HealthCheck))
 
 
 @pytest.mark.timeout(600)

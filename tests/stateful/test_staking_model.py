@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import boa
-import hypothesis
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.stateful.running import run_machine
 from tests.utils.contracts import reverts
 from tests.utils.staking import KEY, TICKET, UNBONDING, ZERO, StakingHarness, deploy_harness
 from tests.utils.staking_ledger import NOT_ACTOR, NOT_REGISTERED, StakingLedger
@@ -483,10 +483,7 @@ def deployed() -> Any:
 
 
 def run(examples: int) -> None:
-    hypothesis.stateful.run_state_machine_as_test(
-        StakingMachine,
-        settings=hypothesis.settings(max_examples=examples, stateful_step_count=50, deadline=None),
-    )
+    run_machine(StakingMachine, examples)
 
 
 def test_staking__any_calls_in_any_order__agree_with_the_ledger() -> None:
