@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all methods of aggregation share: how they are called, and what they leave behind."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from truthmark.errors import ConfigError
 from truthmark.labels.answers import Answers, Floats
 
 
-class Aggregator:
+class Aggregator(ABC):
     """A method that makes one label of many an item.
 
     Methods are called as crowd-kit's are, and leave the same attributes:
@@ -24,9 +25,9 @@ class Aggregator:
     labels_: "pd.Series[Any]"
     probas_: pd.DataFrame
 
+    @abstractmethod
     def fit(self, data: pd.DataFrame, *args: Any, **kwargs: Any) -> Self:
         """Learn from answers, with columns `task` (or `item`), `worker`, `label`."""
-        raise NotImplementedError
 
     def fit_predict(self, data: pd.DataFrame, *args: Any, **kwargs: Any) -> "pd.Series[Any]":
         """Learn from answers, and return the label of each task; takes what `fit` takes."""

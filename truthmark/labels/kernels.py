@@ -25,6 +25,20 @@ _SATURATED = 30.0
 
 
 @njit(cache=True)
+def _normalise_logs(row):  # type: ignore[no-untyped-def]
+    """Turn logs of weights (C,) into shares, in place."""
+    most = row[0]
+    for c in range(1, len(row)):
+        most = max(most, row[c])
+    total = 0.0
+    for c in range(len(row)):
+        row[c] = math.exp(row[c] - most)
+        total += row[c]
+    for c in range(len(row)):
+        row[c] /= total
+
+
+@njit(cache=True)
 def place(values, least, most):  # type: ignore[no-untyped-def]
     """Return which whole numbers there are (ascending), and the place of each value among them.
 
@@ -247,15 +261,7 @@ def sweep_coin(  # type: ignore[no-untyped-def]
             for c in range(n_classes):
                 row[c] = 1.0 if c == gold[i] else 0.0
         else:
-            most = row[0]
-            for c in range(1, n_classes):
-                most = max(most, row[c])
-            total = 0.0
-            for c in range(n_classes):
-                row[c] = math.exp(row[c] - most)
-                total += row[c]
-            for c in range(n_classes):
-                row[c] /= total
+            _normalise_logs(row)
         for c in range(n_classes):
             mass[c] += row[c]
             weighed[c] += row[c] * (starts[i + 1] - starts[i])
@@ -279,15 +285,7 @@ def glad_posterior(starts, workers, labels, alphas, betas, prior, posterior):  #
         for j in range(starts[i], starts[i + 1]):
             # log σ - log (1 - σ) is the logit itself.
             row[labels[j]] += alphas[workers[j]] * ease + others
-        most = row[0]
-        for c in range(1, n_classes):
-            most = max(most, row[c])
-        total = 0.0
-        for c in range(n_classes):
-            row[c] = math.exp(row[c] - most)
-            total += row[c]
-        for c in range(n_classes):
-            row[c] /= total
+        _normalise_logs(row)
 
 
 @njit(cache=True)

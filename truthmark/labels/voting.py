@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Majority, Wawa, ZeroBasedSkill: votes, weighed by how often people agree with the others."""
 
+from abc import abstractmethod
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -119,8 +120,8 @@ class _Weighted(Aggregator):
         voted = MajorityVote().fit(data, self.skills_)
         self.labels_, self.probas_ = voted.labels_, voted.probas_
 
-    def _skills(self, answers: Answers) -> Floats:
-        raise NotImplementedError
+    @abstractmethod
+    def _skills(self, answers: Answers) -> Floats: ...
 
 
 class Wawa(_Weighted):
