@@ -852,7 +852,15 @@ def _take(token: address, amount: uint256, permit: IBountyBoard.Permit):
         )
         return
     if permit.deadline != 0:
-        ledger._use_permit(token, msg.sender, amount, permit.deadline, permit.v, permit.r, permit.s)
+        ledger._use_permit(
+            token,
+            msg.sender,
+            amount,
+            permit.deadline,
+            convert(permit.v, uint256),
+            permit.r,
+            permit.s,
+        )
     ledger._pull(token, msg.sender, amount)
 
 

@@ -157,7 +157,9 @@ def buy(
     )
     total: uint256 = self._cost(price, custody)
     if permit.deadline != 0:
-        self._use_permit(terms.token, total, permit)
+        ledger._use_permit(
+            terms.token, msg.sender, total, permit.deadline, permit.v, permit.r, permit.s
+        )
     ledger._pull(terms.token, msg.sender, total)
     return purchase_id
 
@@ -437,26 +439,6 @@ def _admit(admission: IDatasetMarket.Admission, terms_id: bytes32, gate: address
         keccak256(abi_encode(ADMISSION_TYPE, terms_id, msg.sender, admission.expiry))
     )
     assert signatures._is_signer(gate, digest, admission.signature), "market: not admitted"
-
-
-@internal
-def _use_permit(token: address, amount: uint256, permit: IDatasetMarket.Permit):
-    # Somebody else may have used the permit up to get in the way; then the allowance is there and
-    # the failure means nothing. If it means something, the pull fails.
-    success: bool = raw_call(
-        token,
-        abi_encode(
-            msg.sender,
-            self,
-            amount,
-            permit.deadline,
-            permit.v,
-            permit.r,
-            permit.s,
-            method_id=method_id("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"),
-        ),
-        revert_on_failure=False,
-    )
 
 
 @internal
