@@ -137,7 +137,9 @@ def _one_of(path: Path | str, header: list[str], options: Sequence[str]) -> str:
     if found:
         raise MalformedError(f"{path} has the columns {' and '.join(found)}; leave one out")
     there = ", ".join(header)[:100]
-    raise MalformedError(f"{path} has no column {' or '.join(options)}, but: {there}")
+    raise MalformedError(
+        f"{path} has no column {' or '.join(options)}, but: {there}; name it in the first line"
+    )
 
 
 def _is_number(text: str) -> bool:
