@@ -98,7 +98,7 @@ def transact(chain: AnvilProcess, request: dict[str, str]) -> dict[str, Any]:
     return dict(receipt)
 
 
-# ----------------------------------------------------------------- the world
+# ------------------------------------------------------------- the contracts
 
 
 @dataclass

@@ -36,7 +36,7 @@ from tests.utils.drafts import (
     sign_voucher,
     word_of,
 )
-from tests.utils.market import TICKET, UNBONDING, World, deploy_world
+from tests.utils.market import TICKET, UNBONDING, MarketContracts, deploy_contracts
 from tests.utils.staking_ledger import StakingLedger
 from tests.utils.tokens import WELL_BEHAVED, Mode, deploy_hostile_token
 from truthmark.hashing import keccak256
@@ -85,7 +85,7 @@ def mask(numbers: Sequence[int] | set[int]) -> int:
 class MarketMachine(RuleBasedStateMachine):
     """Two sellers, two buyers, five custodians, an owner, a gate, a stranger, and two tokens."""
 
-    world: ClassVar[World]
+    contracts: ClassVar[MarketContracts]
     hostile: ClassVar[Any]
     layout: ClassVar[dict[str, int]]
     """slots of the maps and counters"""
@@ -94,7 +94,7 @@ class MarketMachine(RuleBasedStateMachine):
         super().__init__()
         self.undo = ExitStack()
         self.undo.enter_context(boa.env.anchor())
-        w = self.w = replace(self.world, number=0, parts={})
+        w = self.w = replace(self.contracts, number=0, parts={})
         self.sellers = [w.seller, w.stranger]
         self.buyers = [w.buyer, w.other_buyer]
         self.tokens = {str(it.address): it for it in (w.token, self.hostile)}
@@ -878,23 +878,31 @@ def pack(*fields: tuple[int, int]) -> int:
 def deployed() -> Any:
     """Deploy once; each run of the machine starts from here."""
     with boa.env.anchor():
-        world = MarketMachine.world = deploy_world()
+        contracts = MarketMachine.contracts = deploy_contracts()
         hostile = MarketMachine.hostile = deploy_hostile_token()
-        for token in (world.token, hostile):
-            for account in (world.seller, world.stranger, world.buyer, world.other_buyer):
+        for token in (contracts.token, hostile):
+            for account in (
+                contracts.seller,
+                contracts.stranger,
+                contracts.buyer,
+                contracts.other_buyer,
+            ):
                 token.mint(account, 2**140)
-                for spender in (world.registry, world.market):
+                for spender in (contracts.registry, contracts.market):
                     token.approve(spender, 2**256 - 1, sender=account)
         MarketMachine.layout = {
             name: getattr(contract._storage, name).slot
             for contract, names in (
-                (world.registry, ("_versions", "_custodies", "keeping_balances", "listing_count")),
-                (world.market, ("_purchases", "purchase_count")),
+                (
+                    contracts.registry,
+                    ("_versions", "_custodies", "keeping_balances", "listing_count"),
+                ),
+                (contracts.market, ("_purchases", "purchase_count")),
             )
             for name in names
         }
         for place in ("registry", "market", "staking"):
-            storage = getattr(world, place).compiler_data.storage_layout["storage_layout"]
+            storage = getattr(contracts, place).compiler_data.storage_layout["storage_layout"]
             MarketMachine.layout[f"{place} balances"] = storage["ledger"]["balances"]["slot"]
         yield
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The market on titanoboa, whole and with the real staking contract, ready to be used.
 
-`world` is the fixture: all contracts, everybody who has to do with them, money and stake. Its
+`contracts` is the fixture: all contracts, everybody who has to do with them, money and stake. Its
 methods draft and send calls; a test names what it wants changed and leaves the rest.
 """
 
@@ -34,7 +34,7 @@ from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
 from truthmark.hashing import keccak256
 from truthmark.market.records import CustodyStatus, Terms, bits
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 ZERO = "0x" + "00" * 20
 START = 2_000_000_000
@@ -47,7 +47,7 @@ CUSTODIANS = 5
 
 
 @dataclass
-class World:
+class MarketContracts:
     """The contracts, and everybody who may have to do with them."""
 
     token: Any
@@ -323,7 +323,7 @@ def named(listing: Listing, bitmap: int) -> list[str]:
     return [listing.custodians[j - 1] for j in bits(bitmap)]
 
 
-def deploy_world(token: Any = None) -> World:
+def deploy_contracts(token: Any = None) -> MarketContracts:
     """Deploy everything over `token`, or over a test dollar; give each account what it needs."""
     boa.env.timestamp = START
     token = token or deploy_test_token()
@@ -346,7 +346,7 @@ def deploy_world(token: Any = None) -> World:
     custodians = sorted(
         (address_of_role(f"custodian {i}") for i in range(CUSTODIANS)), key=lambda it: int(it, 16)
     )
-    world = World(
+    contracts = MarketContracts(
         token=token,
         stake_token=stake_token,
         staking=staking,
@@ -359,42 +359,44 @@ def deploy_world(token: Any = None) -> World:
         operators={it: address_of_role(f"operator of {it}") for it in custodians},
         place=Place(boa.env.evm.patch.chain_id, str(registry.address), str(market.address)),
     )
-    world.deal(token, world.seller, world.buyer, world.other_buyer, world.stranger)
+    contracts.deal(
+        token, contracts.seller, contracts.buyer, contracts.other_buyer, contracts.stranger
+    )
     for custodian in custodians:
-        register(world, custodian, world.operators[custodian], tickets=2)
-    return world
+        register(contracts, custodian, contracts.operators[custodian], tickets=2)
+    return contracts
 
 
-def register(world: World, validator: str, operator: str, tickets: int) -> None:
+def register(contracts: MarketContracts, validator: str, operator: str, tickets: int) -> None:
     """Make a validator with stake."""
-    world.stake_token.mint(validator, tickets * TICKET)
-    world.stake_token.approve(world.staking, tickets * TICKET, sender=validator)
-    world.staking.register(operator, b"\x11" * 32, sender=validator)
-    world.staking.stake(tickets, sender=validator)
+    contracts.stake_token.mint(validator, tickets * TICKET)
+    contracts.stake_token.approve(contracts.staking, tickets * TICKET, sender=validator)
+    contracts.staking.register(operator, b"\x11" * 32, sender=validator)
+    contracts.staking.stake(tickets, sender=validator)
 
 
-def edit_version(world: World, listing: Listing, **fields: int) -> None:
+def edit_version(contracts: MarketContracts, listing: Listing, **fields: int) -> None:
     """Set fields of a version's word, as thousands of calls would."""
     places = {"version": (176, 16), "epochs": (192, 16)}
-    slot = world.registry._storage._versions.slot
+    slot = contracts.registry._storage._versions.slot
     place = int.from_bytes(keccak256(slot.to_bytes(32, "big") + listing.terms_id), "big")
-    word = boa.env.get_storage(world.registry.address, place)
+    word = boa.env.get_storage(contracts.registry.address, place)
     for name, value in fields.items():
         offset, width = places[name]
         word = word & ~(((1 << width) - 1) << offset) | value << offset
-    boa.env.set_storage(world.registry.address, place, word)
-    assert world.version(listing).items() >= fields.items()
+    boa.env.set_storage(contracts.registry.address, place, word)
+    assert contracts.version(listing).items() >= fields.items()
 
 
 @pytest.fixture(scope="session")
-def deployed_world() -> World:
+def deployed_contracts() -> MarketContracts:
     """Deploy once."""
-    return deploy_world()
+    return deploy_contracts()
 
 
 @pytest.fixture
-def world(deployed_world: World) -> Iterator[World]:
+def contracts(deployed_contracts: MarketContracts) -> Iterator[MarketContracts]:
     """Provide contracts as good as new; what the test does is undone after it."""
     with boa.env.anchor():
         boa.env.timestamp = START
-        yield replace(deployed_world, number=0, parts={})
+        yield replace(deployed_contracts, number=0, parts={})

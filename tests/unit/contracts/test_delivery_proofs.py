@@ -18,7 +18,7 @@ from tests.utils.drafts import (
     scalar,
     word_of,
 )
-from tests.utils.market import World, deployed_world, world
+from tests.utils.market import MarketContracts, contracts, deployed_contracts
 from truthmark.codec.derive import cek_from_point, shard_key, shard_leaf
 from truthmark.codec.tree import Tree
 from truthmark.hashing import keccak256, sha256
@@ -28,7 +28,7 @@ from truthmark.keys.delivery import derive_key, purchase_base
 from truthmark.keys.sharing import lagrange
 from truthmark.types import Point
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 CASES = [2_000, pytest.param(40_000, marks=pytest.mark.assure)]
 FEW = [150, pytest.param(3_000, marks=pytest.mark.assure)]
@@ -46,9 +46,11 @@ def as_parts(indices: list[int], weights: list[int]) -> list[Any]:
 
 
 @pytest.mark.parametrize("count", CASES)
-def test_is_weight__random_subsets__is_the_lagrange_coefficient(world: World, count: int) -> None:
+def test_is_weight__random_subsets__is_the_lagrange_coefficient(
+    contracts: MarketContracts, count: int
+) -> None:
     random = Random(f"weights {count}")
-    is_weight = world.proofs.internal._is_weight
+    is_weight = contracts.proofs.internal._is_weight
     done = 0
     while done < count:
         indices = random.sample(range(1, 17), random.randint(1, 8))
@@ -64,9 +66,11 @@ def test_is_weight__random_subsets__is_the_lagrange_coefficient(world: World, co
 
 
 @pytest.mark.parametrize("count", CASES)
-def test_shard_key_hash__random_shards__agrees_with_the_codec(world: World, count: int) -> None:
+def test_shard_key_hash__random_shards__agrees_with_the_codec(
+    contracts: MarketContracts, count: int
+) -> None:
     random = Random(f"shard keys {count}")
-    shard_key_hash = world.proofs.internal._shard_key_hash
+    shard_key_hash = contracts.proofs.internal._shard_key_hash
     for i in range(count):
         key = Point(random.getrandbits(256), random.getrandbits(256))
         index = random.choice([0, 1, 2**32 - 1, random.getrandbits(32)])
@@ -109,7 +113,7 @@ def dispute(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], bool]
     return content, evidence, parts_hash(parts), {0: U}, is_wrong
 
 
-def terms_of(w: World, content: Any) -> Any:
+def terms_of(w: MarketContracts, content: Any) -> Any:
     listing = draft_listing(
         w.place,
         seller=w.seller,
@@ -121,28 +125,30 @@ def terms_of(w: World, content: Any) -> Any:
 
 
 @pytest.mark.parametrize("count", FEW)
-def test_wrong_key__random_disputes__follow_from_the_numbers(world: World, count: int) -> None:
+def test_wrong_key__random_disputes__follow_from_the_numbers(
+    contracts: MarketContracts, count: int
+) -> None:
     random = Random(f"disputes {count}")
     for _ in range(count):
         content, evidence, noted, base, is_wrong = dispute(random)
-        arguments = (terms_of(world, content), tuple(base[0]), noted, evidence.astuple())
+        arguments = (terms_of(contracts, content), tuple(base[0]), noted, evidence.astuple())
         if is_wrong:
-            key = world.proofs.wrong_key(*arguments)
+            key = contracts.proofs.wrong_key(*arguments)
             assert cek_from_point(Point(*key))
         else:
-            with reverts(world.proofs, "proofs: key opens the shard"):
-                world.proofs.wrong_key(*arguments)
+            with reverts(contracts.proofs, "proofs: key opens the shard"):
+                contracts.proofs.wrong_key(*arguments)
 
 
 @pytest.mark.parametrize("count", FEW)
-def test_wrong_key__one_number_changed__is_refused(world: World, count: int) -> None:
+def test_wrong_key__one_number_changed__is_refused(contracts: MarketContracts, count: int) -> None:
     random = Random(f"spoiled disputes {count}")
     for _ in range(count):
         content, evidence, noted, base, _ = dispute(random)
-        terms = terms_of(world, content)
+        terms = terms_of(contracts, content)
         spoil(random, evidence)
         with pytest.raises(boa.BoaError):
-            world.proofs.wrong_key(terms, tuple(base[0]), noted, evidence.astuple())
+            contracts.proofs.wrong_key(terms, tuple(base[0]), noted, evidence.astuple())
 
 
 def spoil(random: Random, evidence: Evidence) -> None:
@@ -168,7 +174,7 @@ def spoil(random: Random, evidence: Evidence) -> None:
         evidence.shard[2] = random.randbytes(32)
 
 
-def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
+def test_wrong_key__degenerate_sums__are_followed(contracts: MarketContracts) -> None:
     # A seller can deal so that weighted parts are equal (the sum is a doubling) or opposite (the
     # sum is infinity on the way). Parts are chosen so, in spite of any polynomial.
     content = make_content(5, 3, frozenset({0}))
@@ -183,8 +189,8 @@ def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
         }
         steps = derive_key(parts, y, content.key)
         evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
-        key = world.proofs.wrong_key(
-            terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
+        key = contracts.proofs.wrong_key(
+            terms_of(contracts, content), tuple(base), parts_hash(parts), evidence.astuple()
         )
         expected = total(
             [
@@ -195,7 +201,7 @@ def test_wrong_key__degenerate_sums__are_followed(world: World) -> None:
         assert Point(*key) == expected == steps.key
 
 
-def test_wrong_key__key_at_infinity__is_a_key_like_any_other(world: World) -> None:
+def test_wrong_key__key_at_infinity__is_a_key_like_any_other(contracts: MarketContracts) -> None:
     # Parts whose sum is y*PK give infinity; its hash opens nothing, so the dispute holds.
     content = make_content(5, 3, frozenset({0}))
     y = scalar("y")
@@ -204,13 +210,13 @@ def test_wrong_key__key_at_infinity__is_a_key_like_any_other(world: World) -> No
     steps = derive_key(parts, y, content.key)
     assert steps.key == INFINITY
     evidence = evidence_of(steps, 0, content.shards[0], content.tree.path(0))
-    key = world.proofs.wrong_key(
-        terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
+    key = contracts.proofs.wrong_key(
+        terms_of(contracts, content), tuple(base), parts_hash(parts), evidence.astuple()
     )
     assert tuple(key) == (0, 0)
 
 
-def test_wrong_key__wrong_tangent__is_refused(world: World) -> None:
+def test_wrong_key__wrong_tangent__is_refused(contracts: MarketContracts) -> None:
     content = make_content(5, 3, frozenset({0}))
     y = scalar("y")
     base, _ = purchase_base(content.key, multiply(y))
@@ -221,7 +227,7 @@ def test_wrong_key__wrong_tangent__is_refused(world: World) -> None:
     steps = derive_key(parts, y, content.key)
     evidence = evidence_of(steps, 0, Shard(word_of("c"), word_of("k"), bytes(32)), [])
     evidence.parts[1][4] ^= 1
-    with reverts(world.proofs, "curve: wrong tangent"):
-        world.proofs.wrong_key(
-            terms_of(world, content), tuple(base), parts_hash(parts), evidence.astuple()
+    with reverts(contracts.proofs, "curve: wrong tangent"):
+        contracts.proofs.wrong_key(
+            terms_of(contracts, content), tuple(base), parts_hash(parts), evidence.astuple()
         )

@@ -26,11 +26,11 @@ from tests.utils.drafts import (
     make_content,
     word_of,
 )
-from tests.utils.market import START, ZERO, World, deployed_world, world
+from tests.utils.market import START, ZERO, MarketContracts, contracts, deployed_contracts
 from tests.utils.staking import KEY, deploy_harness
 from tests.utils.tokens import KINDS, NO_REASON, WELL_BEHAVED, Kind, Mode, deploy_hostile_token
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 GAS = 1_500_000  # enough for every kind but the one that eats it all
 BAD = make_content(5, 3, frozenset({0}))
@@ -40,7 +40,7 @@ BAD = make_content(5, 3, frozenset({0}))
 class HostileSale:
     """A sale in a token that misbehaves from now on, with a purchase in every state."""
 
-    w: World
+    w: MarketContracts
     token: Any
     listing: Listing
     waiting: Purchase
@@ -58,11 +58,11 @@ class HostileSale:
 
 
 @pytest.fixture(scope="module")
-def prepared(deployed_world: World) -> Iterator[HostileSale]:
+def prepared(deployed_contracts: MarketContracts) -> Iterator[HostileSale]:
     """Prepare once for the file."""
     with boa.env.anchor():
         boa.env.timestamp = START
-        yield prepare(replace(deployed_world, number=0, parts={}))
+        yield prepare(replace(deployed_contracts, number=0, parts={}))
 
 
 @pytest.fixture
@@ -71,31 +71,31 @@ def hostile_sale(prepared: HostileSale) -> Iterator[HostileSale]:
         yield replace(prepared, w=replace(prepared.w))
 
 
-def prepare(world: World) -> HostileSale:
-    token = world.hostile_token()
+def prepare(contracts: MarketContracts) -> HostileSale:
+    token = contracts.hostile_token()
     here = str(token.address)
-    listing = world.create_listing(token=here, content=BAD)
-    world.top_up(listing, 20 * KEEPING_FEE)
+    listing = contracts.create_listing(token=here, content=BAD)
+    contracts.top_up(listing, 20 * KEEPING_FEE)
     # Entries in both ledgers: of the seller in the registry, of the treasury in the market.
-    lapsed = world.open_custody(world.next_custody(listing, accept_until=START))
+    lapsed = contracts.open_custody(contracts.next_custody(listing, accept_until=START))
     boa.env.timestamp += 1
-    world.release(lapsed)
-    settled = world.bought_and_delivered(listing)
-    world.confirm(settled)
-    ended = world.list_version(
-        world.draft_listing(token=here, content=BAD, manifest=word_of("ended"))
+    contracts.release(lapsed)
+    settled = contracts.bought_and_delivered(listing)
+    contracts.confirm(settled)
+    ended = contracts.list_version(
+        contracts.draft_listing(token=here, content=BAD, manifest=word_of("ended"))
     )
-    world.retire(ended)
+    contracts.retire(ended)
     hostile_sale = HostileSale(
-        world,
+        contracts,
         token,
         listing,
-        waiting=world.buy(listing),
-        delivered=world.bought_and_delivered(listing),
-        lapsing=world.open_custody(world.next_custody(listing)),
+        waiting=contracts.buy(listing),
+        delivered=contracts.bought_and_delivered(listing),
+        lapsing=contracts.open_custody(contracts.next_custody(listing)),
         ended=ended,
     )
-    for account in (world.buyer, world.seller, world.stranger, world.treasury):
+    for account in (contracts.buyer, contracts.seller, contracts.stranger, contracts.treasury):
         token.set_blocked(account, True)
     return hostile_sale
 
@@ -309,7 +309,9 @@ def test_withdraw__hostile_token__hurts_its_own_users_only(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_stake__hostile_stake_token__enters_exactly_or_not_at_all(world: World, kind: Kind) -> None:
+def test_stake__hostile_stake_token__enters_exactly_or_not_at_all(
+    contracts: MarketContracts, kind: Kind
+) -> None:
     hostile_sale = deploy_harness(deploy_hostile_token())
     hostile_sale.contract.register(hostile_sale.operator, KEY, sender=hostile_sale.validator)
     hostile_sale.token.mint(hostile_sale.validator, 10**6)

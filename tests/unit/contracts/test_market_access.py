@@ -9,11 +9,11 @@ import pytest
 
 from tests.utils.contracts import reverts
 from tests.utils.drafts import WINDOWS, deliver_arguments, make_content
-from tests.utils.market import World, deployed_world, world
+from tests.utils.market import MarketContracts, contracts, deployed_contracts
 from tests.utils.tokens import deployer
 from truthmark.market.records import PurchaseStatus, VersionStatus
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 ROLES = ("owner", "seller", "payee", "buyer", "other_buyer", "custodian", "operator", "stranger")
 ANYONE = (*ROLES, "market")
@@ -23,7 +23,7 @@ MARKET = ("market",)
 CUSTODIAN = ("custodian", "operator")
 
 Send = Callable[[str], Any]
-Case = Callable[[World], Send]
+Case = Callable[[MarketContracts], Send]
 CASES: list[Any] = []
 FUNCTIONS: set[tuple[str, str]] = set()
 
@@ -41,7 +41,7 @@ def function(contract: str, name: str, *, may: tuple[str, ...], reason: str = ""
     return add
 
 
-def address(w: World, role: str) -> str:
+def address(w: MarketContracts, role: str) -> str:
     if role == "custodian":
         return w.custodians[0]
     if role == "operator":
@@ -55,37 +55,37 @@ def address(w: World, role: str) -> str:
 
 
 @function("registry", "list_version", may=SELLER, reason="registry: not the seller")
-def list_version(w: World) -> Send:
+def list_version(w: MarketContracts) -> Send:
     arguments = w.draft_listing().list_arguments()
     return lambda sender: w.registry.list_version(*arguments, sender=sender)
 
 
 @function("registry", "open_custody", may=SELLER, reason="registry: not the seller")
-def open_custody(w: World) -> Send:
+def open_custody(w: MarketContracts) -> Send:
     arguments = w.next_custody(w.create_listing()).opening
     return lambda sender: w.registry.open_custody(*arguments, sender=sender)
 
 
 @function("registry", "reprice", may=SELLER, reason="registry: not the seller")
-def reprice(w: World) -> Send:
+def reprice(w: MarketContracts) -> Send:
     terms = w.create_listing().terms.astuple()
     return lambda sender: w.registry.reprice(terms, 5, sender=sender)
 
 
 @function("registry", "set_version_paused", may=SELLER, reason="registry: not the seller")
-def set_version_paused(w: World) -> Send:
+def set_version_paused(w: MarketContracts) -> Send:
     terms = w.create_listing().terms.astuple()
     return lambda sender: w.registry.set_version_paused(terms, True, sender=sender)
 
 
 @function("registry", "retire", may=SELLER, reason="registry: not the seller")
-def retire(w: World) -> Send:
+def retire(w: MarketContracts) -> Send:
     terms = w.create_listing().terms.astuple()
     return lambda sender: w.registry.retire(terms, sender=sender)
 
 
 @function("registry", "top_up", may=ANYONE)
-def top_up(w: World) -> Send:
+def top_up(w: MarketContracts) -> Send:
     terms = w.create_listing().terms.astuple()
 
     def send(sender: str) -> None:
@@ -97,7 +97,7 @@ def top_up(w: World) -> Send:
 
 
 @function("registry", "close_version", may=ANYONE)
-def close_version(w: World) -> Send:
+def close_version(w: MarketContracts) -> Send:
     listing = w.create_listing()
     w.retire(listing)
     boa.env.timestamp += WINDOWS + 1
@@ -105,34 +105,34 @@ def close_version(w: World) -> Send:
 
 
 @function("registry", "release", may=ANYONE)
-def release(w: World) -> Send:
+def release(w: MarketContracts) -> Send:
     listing = w.create_listing()
     boa.env.timestamp = listing.custody.end + WINDOWS + 1
     return lambda sender: w.registry.release(*listing.keeping, sender=sender)
 
 
 @function("registry", "lapse", may=ANYONE)
-def lapse(w: World) -> Send:
+def lapse(w: MarketContracts) -> Send:
     listing = w.list_version(w.draft_listing())
     boa.env.timestamp = listing.custody.accept_until + 1
     return lambda sender: w.registry.lapse(*listing.keeping, sender=sender)
 
 
 @function("registry", "accept", may=CUSTODIAN, reason="staking: not owner or operator")
-def accept(w: World) -> Send:
+def accept(w: MarketContracts) -> Send:
     listing = w.list_version(w.draft_listing())
     return lambda sender: w.registry.accept(*listing.accepting, 1, sender=sender)
 
 
 @function("registry", "extend", may=CUSTODIAN, reason="registry: not the custodian")
-def extend(w: World) -> Send:
+def extend(w: MarketContracts) -> Send:
     listing = w.create_listing()
     boa.env.timestamp = listing.custody.end - 1
     return lambda sender: w.registry.extend(*listing.keeping, 1, sender=sender)
 
 
 @function("registry", "join_extension", may=CUSTODIAN, reason="registry: not the custodian")
-def join_extension(w: World) -> Send:
+def join_extension(w: MarketContracts) -> Send:
     listing = w.create_listing()
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 1
@@ -141,41 +141,41 @@ def join_extension(w: World) -> Send:
 
 
 @function("registry", "close_custody", may=MARKET, reason="registry: not the market")
-def close(w: World) -> Send:
+def close(w: MarketContracts) -> Send:
     listing = w.create_listing()
     return lambda sender: w.close(listing, 1, sender)
 
 
 @function("registry", "revoke", may=MARKET, reason="registry: not the market")
-def revoke(w: World) -> Send:
+def revoke(w: MarketContracts) -> Send:
     listing = w.create_listing()
     return lambda sender: w.revoke(listing, sender)
 
 
 @function("registry", "fix_market", may=OWNER, reason="ownable: caller is not the owner")
-def fix_market(w: World) -> Send:
+def fix_market(w: MarketContracts) -> Send:
     w.registry = deployer("DatasetRegistry").deploy(w.owner, w.staking, w.checks, 1, 2)
     return lambda sender: w.registry.fix_market(w.market, sender=sender)
 
 
 @function("registry", "set_fee_bps", may=OWNER, reason="ownable: caller is not the owner")
-def set_fee_bps(w: World) -> Send:
+def set_fee_bps(w: MarketContracts) -> Send:
     return lambda sender: w.registry.set_fee_bps(1, sender=sender)
 
 
 @function("registry", "pause", may=OWNER, reason="ownable: caller is not the owner")
-def pause(w: World) -> Send:
+def pause(w: MarketContracts) -> Send:
     return lambda sender: w.registry.pause(sender=sender)
 
 
 @function("registry", "unpause", may=OWNER, reason="ownable: caller is not the owner")
-def unpause(w: World) -> Send:
+def unpause(w: MarketContracts) -> Send:
     w.registry.pause(sender=w.owner)
     return lambda sender: w.registry.unpause(sender=sender)
 
 
 @function("registry", "transfer_ownership", may=OWNER, reason="ownable: caller is not the owner")
-def transfer_ownership(w: World) -> Send:
+def transfer_ownership(w: MarketContracts) -> Send:
     return lambda sender: w.registry.transfer_ownership(w.gate, sender=sender)
 
 
@@ -185,13 +185,13 @@ def transfer_ownership(w: World) -> Send:
     may=("stranger",),
     reason="ownable_2step: caller is not the new owner",
 )
-def accept_ownership(w: World) -> Send:
+def accept_ownership(w: MarketContracts) -> Send:
     w.registry.transfer_ownership(w.stranger, sender=w.owner)
     return lambda sender: w.registry.accept_ownership(sender=sender)
 
 
 @function("registry", "withdraw", may=ANYONE)
-def withdraw_from_the_registry(w: World) -> Send:
+def withdraw_from_the_registry(w: MarketContracts) -> Send:
     return lambda sender: w.registry.withdraw(w.token, w.payee, 0, sender=sender)
 
 
@@ -199,21 +199,21 @@ def withdraw_from_the_registry(w: World) -> Send:
 
 
 @function("market", "buy", may=("buyer",), reason="market: buyer key not proven")
-def buy(w: World) -> Send:
+def buy(w: MarketContracts) -> Send:
     # Another account may buy, too, but not with this buyer's proof.
     purchase = w.draft_purchase(w.create_listing())
     return lambda sender: w.send(purchase, sender=sender)
 
 
 @function("market", "deliver", may=ANYONE)
-def deliver(w: World) -> Send:
+def deliver(w: MarketContracts) -> Send:
     purchase = w.buy(w.create_listing())
     arguments = deliver_arguments(purchase.listing, 1, [w.part(purchase, 1)])
     return lambda sender: w.market.deliver(*arguments, sender=sender)
 
 
 @function("market", "settle", may=ANYONE)
-def settle(w: World) -> Send:
+def settle(w: MarketContracts) -> Send:
     purchase = w.bought_and_delivered(w.create_listing())
     boa.env.timestamp = w.purchase(purchase)[2] + 1
     arguments = (*purchase.listing.keeping, [purchase.receipt.astuple()])
@@ -221,13 +221,13 @@ def settle(w: World) -> Send:
 
 
 @function("market", "confirm", may=("buyer",), reason="market: not the buyer")
-def confirm(w: World) -> Send:
+def confirm(w: MarketContracts) -> Send:
     purchase = w.bought_and_delivered(w.create_listing())
     return lambda sender: w.confirm(purchase, sender=sender)
 
 
 @function("market", "refund", may=ANYONE)
-def refund(w: World) -> Send:
+def refund(w: MarketContracts) -> Send:
     purchase = w.buy(w.create_listing())
     boa.env.timestamp = w.purchase(purchase)[2] + 1
     listing = purchase.listing
@@ -240,32 +240,34 @@ def refund(w: World) -> Send:
 
 
 @function("market", "dispute_key", may=ANYONE)
-def dispute(w: World) -> Send:
+def dispute(w: MarketContracts) -> Send:
     listing = w.create_listing(content=make_content(5, 3, frozenset({0})))
     purchase = w.bought_and_delivered(listing)
     return lambda sender: w.dispute(purchase, sender=sender)
 
 
 @function("market", "withdraw", may=ANYONE)
-def withdraw_from_the_market(w: World) -> Send:
+def withdraw_from_the_market(w: MarketContracts) -> Send:
     return lambda sender: w.market.withdraw(w.token, w.payee, 0, sender=sender)
 
 
 @pytest.mark.parametrize(("contract", "case", "role", "reason"), CASES)
 def test_access__each_function_by_each_role__works_or_says_who_may(
-    world: World, contract: str, case: Case, role: str, reason: str | None
+    contracts: MarketContracts, contract: str, case: Case, role: str, reason: str | None
 ) -> None:
-    send = case(world)
+    send = case(contracts)
     if reason is None:
-        send(address(world, role))
+        send(address(contracts, role))
         return
-    with reverts(getattr(world, contract), reason):
-        send(address(world, role))
+    with reverts(getattr(contracts, contract), reason):
+        send(address(contracts, role))
 
 
 @pytest.mark.parametrize("contract", ["registry", "market"])
-def test_access__table__has_every_function_that_changes_state(world: World, contract: str) -> None:
-    abi = getattr(world, contract).abi
+def test_access__table__has_every_function_that_changes_state(
+    contracts: MarketContracts, contract: str
+) -> None:
+    abi = getattr(contracts, contract).abi
     changing = {
         entry["name"]
         for entry in abi
@@ -274,8 +276,8 @@ def test_access__table__has_every_function_that_changes_state(world: World, cont
     assert {name for where, name in FUNCTIONS if where == contract} == changing
 
 
-def test_access__no_function__takes_money_or_renounces(world: World) -> None:
-    for contract in (world.registry, world.market, world.proofs):
+def test_access__no_function__takes_money_or_renounces(contracts: MarketContracts) -> None:
+    for contract in (contracts.registry, contracts.market, contracts.proofs):
         for entry in contract.abi:
             assert entry.get("stateMutability") != "payable"
             assert "renounce" not in entry.get("name", "")
@@ -311,47 +313,47 @@ OPEN = {
 
 @pytest.mark.parametrize(("case", "role", "reason"), STOPPED.values(), ids=STOPPED)
 def test_pause__entry__is_stopped_until_unpaused(
-    world: World, case: Case, role: str, reason: str
+    contracts: MarketContracts, case: Case, role: str, reason: str
 ) -> None:
-    send = case(world)
-    world.registry.pause(sender=world.owner)
-    contract = world.market if case is buy else world.registry
+    send = case(contracts)
+    contracts.registry.pause(sender=contracts.owner)
+    contract = contracts.market if case is buy else contracts.registry
     with reverts(contract, reason):
-        send(address(world, role))
-    world.registry.unpause(sender=world.owner)
-    send(address(world, role))
+        send(address(contracts, role))
+    contracts.registry.unpause(sender=contracts.owner)
+    send(address(contracts, role))
 
 
 @pytest.mark.parametrize(("case", "role"), OPEN.values(), ids=OPEN)
-def test_pause__exit__stays_open(world: World, case: Case, role: str) -> None:
-    send = case(world)
-    world.registry.pause(sender=world.owner)
-    send(address(world, role))
+def test_pause__exit__stays_open(contracts: MarketContracts, case: Case, role: str) -> None:
+    send = case(contracts)
+    contracts.registry.pause(sender=contracts.owner)
+    send(address(contracts, role))
 
 
-def test_pause__twice__is_refused(world: World) -> None:
-    world.registry.pause(sender=world.owner)
-    with reverts(world.registry, "pausable: contract is paused"):
-        world.registry.pause(sender=world.owner)
-    world.registry.unpause(sender=world.owner)
-    with reverts(world.registry, "pausable: contract is not paused"):
-        world.registry.unpause(sender=world.owner)
+def test_pause__twice__is_refused(contracts: MarketContracts) -> None:
+    contracts.registry.pause(sender=contracts.owner)
+    with reverts(contracts.registry, "pausable: contract is paused"):
+        contracts.registry.pause(sender=contracts.owner)
+    contracts.registry.unpause(sender=contracts.owner)
+    with reverts(contracts.registry, "pausable: contract is not paused"):
+        contracts.registry.unpause(sender=contracts.owner)
 
 
-def test_pause__whole_life_of_a_sale__goes_on(world: World) -> None:
-    listing = world.create_listing()
-    purchase = world.buy(listing)
-    world.registry.pause(sender=world.owner)
-    world.deliver(purchase, 1, 2)
-    boa.env.timestamp = world.purchase(purchase)[2] + 1
-    world.settle(purchase)
-    assert world.purchase(purchase)[0] == PurchaseStatus.SETTLED
-    world.retire(listing)
+def test_pause__whole_life_of_a_sale__goes_on(contracts: MarketContracts) -> None:
+    listing = contracts.create_listing()
+    purchase = contracts.buy(listing)
+    contracts.registry.pause(sender=contracts.owner)
+    contracts.deliver(purchase, 1, 2)
+    boa.env.timestamp = contracts.purchase(purchase)[2] + 1
+    contracts.settle(purchase)
+    assert contracts.purchase(purchase)[0] == PurchaseStatus.SETTLED
+    contracts.retire(listing)
     boa.env.timestamp += 2 * WINDOWS + 1
-    world.release(listing)
-    world.close_version(listing)
-    assert world.version(listing)["status"] == VersionStatus.CLOSED
-    for contract in (world.registry, world.market):
-        for account in (world.payee, world.treasury, *listing.custodians):
-            contract.withdraw(world.token, account, 0, sender=world.stranger)
-        assert world.token.balanceOf(contract) == 0
+    contracts.release(listing)
+    contracts.close_version(listing)
+    assert contracts.version(listing)["status"] == VersionStatus.CLOSED
+    for contract in (contracts.registry, contracts.market):
+        for account in (contracts.payee, contracts.treasury, *listing.custodians):
+            contract.withdraw(contracts.token, account, 0, sender=contracts.stranger)
+        assert contracts.token.balanceOf(contract) == 0

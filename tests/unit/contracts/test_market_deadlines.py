@@ -20,14 +20,14 @@ from tests.utils.drafts import (
     sign_permit,
     sign_voucher,
 )
-from tests.utils.market import START, World, deployed_world, world
+from tests.utils.market import START, MarketContracts, contracts, deployed_contracts
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 Act = Callable[[], bool]
 """Makes the call and tells whether it had its effect; it may be refused, too."""
-Deadline = Callable[[World], tuple[int, Act]]
+Deadline = Callable[[MarketContracts], tuple[int, Act]]
 CASES: list[Any] = []
 
 
@@ -43,7 +43,7 @@ def deadline(*, before: bool, exactly: bool, after: bool) -> Callable[[Deadline]
     return add
 
 
-def accepted(w: World, listing: Listing, index: int) -> Act:
+def accepted(w: MarketContracts, listing: Listing, index: int) -> Act:
     def act() -> bool:
         w.accept(listing, index)
         return bool(w.custody(listing)["accepted"] & 1 << index - 1)
@@ -51,7 +51,7 @@ def accepted(w: World, listing: Listing, index: int) -> Act:
     return act
 
 
-def released(w: World, listing: Listing, index: int = 1) -> Act:
+def released(w: MarketContracts, listing: Listing, index: int = 1) -> Act:
     def act() -> bool:
         w.release(listing)
         return bool(w.custody(listing)["released"] & 1 << index - 1)
@@ -59,12 +59,12 @@ def released(w: World, listing: Listing, index: int = 1) -> Act:
     return act
 
 
-def has_status(w: World, purchase: Purchase, status: PurchaseStatus) -> bool:
+def has_status(w: MarketContracts, purchase: Purchase, status: PurchaseStatus) -> bool:
     return w.purchase(purchase)[0] == status
 
 
 @deadline(before=False, exactly=True, after=True)
-def accept_until_of_a_custody_is_not_past(w: World) -> tuple[int, Act]:
+def accept_until_of_a_custody_is_not_past(w: MarketContracts) -> tuple[int, Act]:
     listing = w.draft_listing()
     arguments = listing.list_arguments()
 
@@ -78,13 +78,13 @@ def accept_until_of_a_custody_is_not_past(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def accept_until(w: World) -> tuple[int, Act]:
+def accept_until(w: MarketContracts) -> tuple[int, Act]:
     listing = w.list_version(w.draft_listing())
     return listing.custody.accept_until, accepted(w, listing, 1)
 
 
 @deadline(before=False, exactly=False, after=True)
-def lapse_of_a_waiting_custody(w: World) -> tuple[int, Act]:
+def lapse_of_a_waiting_custody(w: MarketContracts) -> tuple[int, Act]:
     listing = w.list_version(w.draft_listing())
 
     def act() -> bool:
@@ -95,13 +95,13 @@ def lapse_of_a_waiting_custody(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_at_the_end(w: World) -> tuple[int, Act]:
+def release_at_the_end(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     return listing.custody.end + WINDOWS, released(w, listing)
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_of_a_leaver_at_the_previous_end(w: World) -> tuple[int, Act]:
+def release_of_a_leaver_at_the_previous_end(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
@@ -110,7 +110,7 @@ def release_of_a_leaver_at_the_previous_end(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_pays_an_extended_term(w: World) -> tuple[int, Act]:
+def release_pays_an_extended_term(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
@@ -124,7 +124,7 @@ def release_pays_an_extended_term(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_of_who_stayed_at_the_new_end(w: World) -> tuple[int, Act]:
+def release_of_who_stayed_at_the_new_end(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
@@ -133,14 +133,14 @@ def release_of_who_stayed_at_the_new_end(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_after_retiring(w: World) -> tuple[int, Act]:
+def release_after_retiring(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.retire(listing)
     return w.now + 2 * WINDOWS, released(w, listing)
 
 
 @deadline(before=False, exactly=False, after=True)
-def release_after_closing(w: World) -> tuple[int, Act]:
+def release_after_closing(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     purchase = w.buy(listing)
     boa.env.timestamp = w.purchase(purchase)[2] + 1
@@ -149,7 +149,7 @@ def release_after_closing(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=True, after=True)
-def extend_from_the_last_third(w: World) -> tuple[int, Act]:
+def extend_from_the_last_third(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
 
     def act() -> bool:
@@ -160,7 +160,7 @@ def extend_from_the_last_third(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=False, after=False)
-def extend_before_the_end(w: World) -> tuple[int, Act]:
+def extend_before_the_end(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
 
     def act() -> bool:
@@ -171,7 +171,7 @@ def extend_before_the_end(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=False, after=False)
-def join_before_the_previous_end(w: World) -> tuple[int, Act]:
+def join_before_the_previous_end(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.top_up(listing, 10**9)
     boa.env.timestamp = listing.custody.end - 10
@@ -185,7 +185,7 @@ def join_before_the_previous_end(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def close_version_of_a_retired_version(w: World) -> tuple[int, Act]:
+def close_version_of_a_retired_version(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.retire(listing)
 
@@ -197,13 +197,13 @@ def close_version_of_a_retired_version(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def buy_with_both_windows_ahead(w: World) -> tuple[int, Act]:
+def buy_with_both_windows_ahead(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     return listing.custody.end - WINDOWS, lambda: has_status(w, w.buy(listing), PurchaseStatus.PAID)
 
 
 @deadline(before=True, exactly=True, after=False)
-def voucher(w: World) -> tuple[int, Act]:
+def voucher(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     signed = sign_voucher(listing, w.buyer, 5, START + 50)
     return START + 50, lambda: has_status(
@@ -212,14 +212,14 @@ def voucher(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def admission(w: World) -> tuple[int, Act]:
+def admission(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing(gate=w.gate)
     signed = sign_admission(listing, w.buyer, START + 50)
     return START + 50, lambda: has_status(w, w.buy(listing, admission=signed), PurchaseStatus.PAID)
 
 
 @deadline(before=True, exactly=True, after=False)
-def permit(w: World) -> tuple[int, Act]:
+def permit(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.token.approve(w.market, 0, sender=w.buyer)
     signed = sign_permit(
@@ -229,7 +229,7 @@ def permit(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def deliver(w: World) -> tuple[int, Act]:
+def deliver(w: MarketContracts) -> tuple[int, Act]:
     purchase = w.buy(w.create_listing())
 
     def act() -> bool:
@@ -240,7 +240,7 @@ def deliver(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def refund(w: World) -> tuple[int, Act]:
+def refund(w: MarketContracts) -> tuple[int, Act]:
     purchase = w.buy(w.create_listing())
 
     def act() -> bool:
@@ -251,7 +251,7 @@ def refund(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=False, exactly=False, after=True)
-def settle(w: World) -> tuple[int, Act]:
+def settle(w: MarketContracts) -> tuple[int, Act]:
     purchase = w.bought_and_delivered(w.create_listing())
 
     def act() -> bool:
@@ -262,7 +262,7 @@ def settle(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def dispute(w: World) -> tuple[int, Act]:
+def dispute(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing(content=make_content(5, 3, frozenset({0})))
     purchase = w.bought_and_delivered(listing)
 
@@ -274,7 +274,7 @@ def dispute(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=True)
-def confirm_has_no_deadline(w: World) -> tuple[int, Act]:
+def confirm_has_no_deadline(w: MarketContracts) -> tuple[int, Act]:
     purchase = w.bought_and_delivered(w.create_listing())
 
     def act() -> bool:
@@ -285,7 +285,7 @@ def confirm_has_no_deadline(w: World) -> tuple[int, Act]:
 
 
 @deadline(before=True, exactly=True, after=False)
-def leaver_obliged_for_a_purchase(w: World) -> tuple[int, Act]:
+def leaver_obliged_for_a_purchase(w: MarketContracts) -> tuple[int, Act]:
     """A leaver is fined for what was bought to be over by the previous end, and for no more."""
     listing = w.create_listing()
     w.top_up(listing, 10**9)
@@ -307,9 +307,9 @@ def leaver_obliged_for_a_purchase(w: World) -> tuple[int, Act]:
 
 @pytest.mark.parametrize(("case", "moment", "possible"), CASES)
 def test_deadline__around_it__counts_to_the_second(
-    world: World, case: Deadline, moment: int, possible: bool
+    contracts: MarketContracts, case: Deadline, moment: int, possible: bool
 ) -> None:
-    time, act = case(world)
+    time, act = case(contracts)
     with at(time + moment):
         try:
             happened = act()
@@ -318,19 +318,21 @@ def test_deadline__around_it__counts_to_the_second(
     assert happened == possible
 
 
-def test_accept_until__a_week_ahead_and_a_second_more__is_the_limit(world: World) -> None:
+def test_accept_until__a_week_ahead_and_a_second_more__is_the_limit(
+    contracts: MarketContracts,
+) -> None:
     week = 7 * 86_400
     times = {"accept_until": START + week, "end": START + 2 * week, "last_end": START + 2 * week}
-    listing = world.draft_listing(**times)
-    with at(START - 1), reverts(world.registry, "listing: bad acceptance window"):
-        world.list_version(listing)
-    world.list_version(listing)
+    listing = contracts.draft_listing(**times)
+    with at(START - 1), reverts(contracts.registry, "listing: bad acceptance window"):
+        contracts.list_version(listing)
+    contracts.list_version(listing)
 
 
-def test_keeping_balance__exactly_enough__extends(world: World) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 3 * KEEPING_FEE)
+def test_keeping_balance__exactly_enough__extends(contracts: MarketContracts) -> None:
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 3 * KEEPING_FEE)
     boa.env.timestamp = listing.custody.end - 1
-    world.extend(listing, 1, 2, 3)
-    assert world.custody(listing)["active"] == 0b0111
-    assert world.registry.keeping_balances(listing.terms_id) == 0
+    contracts.extend(listing, 1, 2, 3)
+    assert contracts.custody(listing)["active"] == 0b0111
+    assert contracts.registry.keeping_balances(listing.terms_id) == 0

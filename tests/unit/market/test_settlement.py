@@ -9,18 +9,18 @@ import pytest
 
 from tests.utils import drafts
 from tests.utils.drafts import Listing
-from tests.utils.market import World, deployed_world, world
+from tests.utils.market import MarketContracts, contracts, deployed_contracts
 from truthmark.market.drafts.order import Delivered
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 from truthmark.market.settlement import inspected, overdue, releasable
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 Bought = drafts.Purchase
 
 
-def as_read(w: World, bought: Bought) -> Purchase:
+def as_read(w: MarketContracts, bought: Bought) -> Purchase:
     """Return a purchase as the catalogue would."""
     status, _, deadline = w.purchase(bought)
     delivered: dict[int, Delivered] = {}
@@ -37,7 +37,7 @@ def as_read(w: World, bought: Bought) -> Purchase:
     )
 
 
-def done_by_contract(w: World, act: Callable[[Bought], None], bought: Bought) -> bool:
+def done_by_contract(w: MarketContracts, act: Callable[[Bought], None], bought: Bought) -> bool:
     with boa.env.anchor():
         before = w.purchase(bought)
         act(bought)
@@ -45,35 +45,39 @@ def done_by_contract(w: World, act: Callable[[Bought], None], bought: Bought) ->
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1])
-def test_overdue__around_the_deadline__is_what_refund_takes(world: World, later: int) -> None:
-    bought = world.buy(world.create_listing())
-    boa.env.timestamp = as_read(world, bought).deadline + later
-    found = overdue([as_read(world, bought)], world.now) != []
-    assert found == done_by_contract(world, world.refund, bought) == (later > 0)
+def test_overdue__around_the_deadline__is_what_refund_takes(
+    contracts: MarketContracts, later: int
+) -> None:
+    bought = contracts.buy(contracts.create_listing())
+    boa.env.timestamp = as_read(contracts, bought).deadline + later
+    found = overdue([as_read(contracts, bought)], contracts.now) != []
+    assert found == done_by_contract(contracts, contracts.refund, bought) == (later > 0)
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1])
-def test_inspected__around_the_end__is_what_settle_takes(world: World, later: int) -> None:
-    bought = world.bought_and_delivered(world.create_listing())
-    boa.env.timestamp = as_read(world, bought).deadline + later
-    found = inspected([as_read(world, bought)], world.now) != []
-    assert found == done_by_contract(world, world.settle, bought) == (later > 0)
+def test_inspected__around_the_end__is_what_settle_takes(
+    contracts: MarketContracts, later: int
+) -> None:
+    bought = contracts.bought_and_delivered(contracts.create_listing())
+    boa.env.timestamp = as_read(contracts, bought).deadline + later
+    found = inspected([as_read(contracts, bought)], contracts.now) != []
+    assert found == done_by_contract(contracts, contracts.settle, bought) == (later > 0)
 
 
-def test_overdue_and_inspected__what_has_ended__is_neither(world: World) -> None:
-    listing = world.create_listing()
-    settled = world.bought_and_delivered(listing)
-    refunded = world.buy(listing)
+def test_overdue_and_inspected__what_has_ended__is_neither(contracts: MarketContracts) -> None:
+    listing = contracts.create_listing()
+    settled = contracts.bought_and_delivered(listing)
+    refunded = contracts.buy(listing)
     boa.env.timestamp += 10 * drafts.WINDOWS
-    world.settle(settled)
-    world.refund(refunded)
-    ended = [as_read(world, settled), as_read(world, refunded)]
+    contracts.settle(settled)
+    contracts.refund(refunded)
+    ended = [as_read(contracts, settled), as_read(contracts, refunded)]
     assert [p.status for p in ended] == [PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED]
-    assert overdue(ended, world.now) == inspected(ended, world.now) == []
+    assert overdue(ended, contracts.now) == inspected(ended, contracts.now) == []
 
 
-def test_inspected__only_paid__waits_for_its_delivery(world: World) -> None:
-    bought = as_read(world, world.buy(world.create_listing()))
+def test_inspected__only_paid__waits_for_its_delivery(contracts: MarketContracts) -> None:
+    bought = as_read(contracts, contracts.buy(contracts.create_listing()))
     assert inspected([bought], bought.deadline + 1) == []
     assert overdue([replace(bought, status=PurchaseStatus.DELIVERED)], bought.deadline + 1) == []
 
@@ -81,7 +85,7 @@ def test_inspected__only_paid__waits_for_its_delivery(world: World) -> None:
 # ----------------------------------------------------------------- releasing
 
 
-def freed(w: World, listing: Listing) -> list[int]:
+def freed(w: MarketContracts, listing: Listing) -> list[int]:
     """Say what is releasable now, after checking that the contract frees just these."""
     state = EpochState(
         CustodyStatus((raw := w.registry.custodies(listing.custody_id))[0]), *raw[1:]
@@ -104,7 +108,7 @@ def freed(w: World, listing: Listing) -> list[int]:
     return found
 
 
-def around(w: World, listing: Listing, moment: int) -> list[list[int]]:
+def around(w: MarketContracts, listing: Listing, moment: int) -> list[list[int]]:
     found = []
     for later in (-1, 0, 1):
         boa.env.timestamp = max(moment + later, w.now)
@@ -112,53 +116,59 @@ def around(w: World, listing: Listing, moment: int) -> list[list[int]]:
     return found
 
 
-def test_releasable__custody_closed_by_a_refund__after_both_windows_twice(world: World) -> None:
-    listing = world.create_listing()
-    bought = world.buy(listing)
+def test_releasable__custody_closed_by_a_refund__after_both_windows_twice(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
+    bought = contracts.buy(listing)
     boa.env.timestamp += drafts.DELIVERY + 1
-    world.refund(bought)
-    assert freed(world, listing) == []
-    assert around(world, listing, world.now + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
+    contracts.refund(bought)
+    assert freed(contracts, listing) == []
+    assert around(contracts, listing, contracts.now + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
 
 
-def test_releasable__revoked_version__at_once(world: World) -> None:
+def test_releasable__revoked_version__at_once(contracts: MarketContracts) -> None:
     content = drafts.make_content(count=3, wrong=frozenset({1}))
-    listing = world.create_listing(content=content)
-    bought = world.bought_and_delivered(listing)
-    world.dispute(bought, world.draft_evidence(bought, shard=1))
-    assert freed(world, listing) == [1, 2, 3, 4]
-    world.release(listing)
-    assert freed(world, listing) == []
+    listing = contracts.create_listing(content=content)
+    bought = contracts.bought_and_delivered(listing)
+    contracts.dispute(bought, contracts.draft_evidence(bought, shard=1))
+    assert freed(contracts, listing) == [1, 2, 3, 4]
+    contracts.release(listing)
+    assert freed(contracts, listing) == []
 
 
-def test_releasable__closed_and_then_retired__whichever_ends_first(world: World) -> None:
-    listing = world.create_listing()
-    bought = world.buy(listing)
+def test_releasable__closed_and_then_retired__whichever_ends_first(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
+    bought = contracts.buy(listing)
     boa.env.timestamp += drafts.DELIVERY + 1
-    world.refund(bought)
-    closed_at = world.now
+    contracts.refund(bought)
+    closed_at = contracts.now
     boa.env.timestamp += drafts.WINDOWS // 2
-    world.retire(listing)
-    assert around(world, listing, closed_at + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
+    contracts.retire(listing)
+    assert around(contracts, listing, closed_at + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
 
 
-def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(world: World) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 100 * listing.custody.keeping_fee)
+def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 100 * listing.custody.keeping_fee)
     end, period = listing.custody.end, listing.custody.period_seconds
     boa.env.timestamp = end - 1
-    world.extend(listing, 1, 2, 4)
-    assert around(world, listing, end + drafts.WINDOWS) == [[], [], [3]]
-    world.release(listing)
-    assert freed(world, listing) == []
-    assert around(world, listing, end + period + drafts.WINDOWS) == [[], [], [1, 2, 4]]
+    contracts.extend(listing, 1, 2, 4)
+    assert around(contracts, listing, end + drafts.WINDOWS) == [[], [], [3]]
+    contracts.release(listing)
+    assert freed(contracts, listing) == []
+    assert around(contracts, listing, end + period + drafts.WINDOWS) == [[], [], [1, 2, 4]]
 
 
-def test_releasable__lapsed_before_all_accepted__those_who_did(world: World) -> None:
-    listing = world.list_version(world.draft_listing())
-    assert freed(world, listing) == []
-    world.accept(listing, 1)
-    world.accept(listing, 4)
-    assert around(world, listing, listing.custody.accept_until) == [[], [], [1, 4]]
-    world.release(listing)
-    assert freed(world, listing) == []
+def test_releasable__lapsed_before_all_accepted__those_who_did(contracts: MarketContracts) -> None:
+    listing = contracts.list_version(contracts.draft_listing())
+    assert freed(contracts, listing) == []
+    contracts.accept(listing, 1)
+    contracts.accept(listing, 4)
+    assert around(contracts, listing, listing.custody.accept_until) == [[], [], [1, 4]]
+    contracts.release(listing)
+    assert freed(contracts, listing) == []

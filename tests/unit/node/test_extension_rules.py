@@ -7,23 +7,23 @@ import boa
 import pytest
 
 from tests.utils.drafts import Listing
-from tests.utils.market import World, deployed_world, world
+from tests.utils.market import MarketContracts, contracts, deployed_contracts
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import CustodyStatus, VersionStatus
 from truthmark.market.settlement import releasable
 from truthmark.node.policy import Policy, wants_extension
 
-__all__ = ["deployed_world", "world"]
+__all__ = ["contracts", "deployed_contracts"]
 
 POLICY = Policy(margin_seconds=0)
 
 
-def state_of(w: World, listing: Listing) -> EpochState:
+def state_of(w: MarketContracts, listing: Listing) -> EpochState:
     raw = w.registry.custodies(listing.custody_id)
     return EpochState(CustodyStatus(raw[0]), *raw[1:])
 
 
-def version_of(w: World, listing: Listing) -> Version:
+def version_of(w: MarketContracts, listing: Listing) -> Version:
     status = VersionStatus(w.registry.versions(listing.terms_id)[0])
     return Version(1, 1, listing.terms, listing.terms_id, 0, status, 0)
 
@@ -32,7 +32,7 @@ def epoch_of(listing: Listing) -> Epoch:
     return Epoch(listing.custody, listing.custody_id, listing.custodians, listing.share_keys)
 
 
-def node_says(w: World, listing: Listing, index: int) -> bool:
+def node_says(w: MarketContracts, listing: Listing, index: int) -> bool:
     keeping_balance = w.registry.keeping_balances(listing.terms_id)
     return state_of(w, listing).status is CustodyStatus.LIVE and wants_extension(
         POLICY,
@@ -45,7 +45,7 @@ def node_says(w: World, listing: Listing, index: int) -> bool:
     )
 
 
-def contract_says(w: World, listing: Listing, index: int) -> bool:
+def contract_says(w: MarketContracts, listing: Listing, index: int) -> bool:
     with boa.env.anchor():
         try:
             w.extend(listing, index)
@@ -54,7 +54,7 @@ def contract_says(w: World, listing: Listing, index: int) -> bool:
         return True
 
 
-def agree(w: World, listing: Listing) -> list[bool]:
+def agree(w: MarketContracts, listing: Listing) -> list[bool]:
     says = [node_says(w, listing, j) for j in range(1, 5)]
     assert says == [contract_says(w, listing, j) for j in range(1, 5)], w.now
     return says
@@ -64,74 +64,78 @@ def moments(*times: int) -> list[int]:
     return sorted({t + d for t in times for d in (-1, 0, 1)})
 
 
-def test_wants_extension__every_deadline__is_what_the_contract_allows(world: World) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 100 * listing.custody.keeping_fee)
+def test_wants_extension__every_deadline__is_what_the_contract_allows(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 100 * listing.custody.keeping_fee)
     end, third = listing.custody.end, listing.custody.period_seconds // 3
     seen = []
     for moment in moments(end - third, end):
         with boa.env.anchor():
             boa.env.timestamp = moment
-            seen.append(agree(world, listing))
+            seen.append(agree(contracts, listing))
     assert seen == [[False] * 4, [True] * 4, [True] * 4, [True] * 4, [False] * 4, [False] * 4]
 
 
 @pytest.mark.parametrize("voters", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)])
 def test_wants_extension__some_have_called__is_what_the_contract_allows(
-    world: World, voters: tuple[int, ...]
+    contracts: MarketContracts, voters: tuple[int, ...]
 ) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 100 * listing.custody.keeping_fee)
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 100 * listing.custody.keeping_fee)
     end, period = listing.custody.end, listing.custody.period_seconds
     boa.env.timestamp = end - period // 3
-    world.extend(listing, *voters)
+    contracts.extend(listing, *voters)
     for moment in moments(end - period // 3 + 1, end, end + period - period // 3, end + period):
         with boa.env.anchor():
             boa.env.timestamp = moment
-            agree(world, listing)
+            agree(contracts, listing)
 
 
-def test_wants_extension__last_term__is_what_the_contract_allows(world: World) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 100 * listing.custody.keeping_fee)
+def test_wants_extension__last_term__is_what_the_contract_allows(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 100 * listing.custody.keeping_fee)
     end, period = listing.custody.end, listing.custody.period_seconds
     while end + period <= listing.custody.last_end:
         boa.env.timestamp = end - 1
-        assert agree(world, listing) == [True] * 4
-        world.extend(listing, 1, 2, 3, 4)
+        assert agree(contracts, listing) == [True] * 4
+        contracts.extend(listing, 1, 2, 3, 4)
         end += period
     boa.env.timestamp = end - 1
-    assert agree(world, listing) == [False] * 4
+    assert agree(contracts, listing) == [False] * 4
 
 
 def test_wants_extension__keeping_balance_one_short__is_what_the_contract_allows(
-    world: World,
+    contracts: MarketContracts,
 ) -> None:
-    listing = world.create_listing()
+    listing = contracts.create_listing()
     fee = listing.custody.keeping_fee
-    world.top_up(listing, 3 * fee - 1)
+    contracts.top_up(listing, 3 * fee - 1)
     boa.env.timestamp = listing.custody.end - 1
     # The contract takes votes that cannot take effect; the node saves the gas.
-    assert [node_says(world, listing, j) for j in range(1, 5)] == [False] * 4
-    world.extend(listing, 1, 2)
-    assert not contract_says(world, listing, 3)
-    world.top_up(listing, 1)
-    assert agree(world, listing) == [False, False, True, True]
-    world.extend(listing, 3)
-    assert agree(world, listing) == [False] * 4
-    world.top_up(listing, fee)
-    assert agree(world, listing) == [False, False, False, True]
+    assert [node_says(contracts, listing, j) for j in range(1, 5)] == [False] * 4
+    contracts.extend(listing, 1, 2)
+    assert not contract_says(contracts, listing, 3)
+    contracts.top_up(listing, 1)
+    assert agree(contracts, listing) == [False, False, True, True]
+    contracts.extend(listing, 3)
+    assert agree(contracts, listing) == [False] * 4
+    contracts.top_up(listing, fee)
+    assert agree(contracts, listing) == [False, False, False, True]
 
 
-def test_wants_extension__retired__is_what_the_contract_allows(world: World) -> None:
-    listing = world.create_listing()
-    world.top_up(listing, 100 * listing.custody.keeping_fee)
+def test_wants_extension__retired__is_what_the_contract_allows(contracts: MarketContracts) -> None:
+    listing = contracts.create_listing()
+    contracts.top_up(listing, 100 * listing.custody.keeping_fee)
     boa.env.timestamp = listing.custody.end - 1
-    world.retire(listing)
-    assert agree(world, listing) == [False] * 4
+    contracts.retire(listing)
+    assert agree(contracts, listing) == [False] * 4
 
 
-def freed_by_contract(w: World, listing: Listing) -> list[int]:
+def freed_by_contract(w: MarketContracts, listing: Listing) -> list[int]:
     with boa.env.anchor():
         before = state_of(w, listing).released
         try:
@@ -142,7 +146,7 @@ def freed_by_contract(w: World, listing: Listing) -> list[int]:
     return [j for j in range(1, 17) if (after & ~before) >> (j - 1) & 1]
 
 
-def same_freed(w: World, listing: Listing, moment: int) -> list[int]:
+def same_freed(w: MarketContracts, listing: Listing, moment: int) -> list[int]:
     with boa.env.anchor():
         boa.env.timestamp = moment
         found = releasable(
@@ -156,34 +160,38 @@ def same_freed(w: World, listing: Listing, moment: int) -> list[int]:
         return found
 
 
-def test_releasable__every_way_to_end__is_what_the_contract_frees(world: World) -> None:
-    listing = world.create_listing()
+def test_releasable__every_way_to_end__is_what_the_contract_frees(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.create_listing()
     windows = listing.terms.delivery_seconds + listing.terms.inspection_seconds
     end, period = listing.custody.end, listing.custody.period_seconds
-    for moment in moments(world.now + 1, end, end + windows):
-        same_freed(world, listing, moment)
-    assert same_freed(world, listing, end + windows + 1) == [1, 2, 3, 4]
+    for moment in moments(contracts.now + 1, end, end + windows):
+        same_freed(contracts, listing, moment)
+    assert same_freed(contracts, listing, end + windows + 1) == [1, 2, 3, 4]
 
     with boa.env.anchor():
-        world.top_up(listing, 100 * listing.custody.keeping_fee)
+        contracts.top_up(listing, 100 * listing.custody.keeping_fee)
         boa.env.timestamp = end - 1
-        world.extend(listing, 1, 2, 3)
+        contracts.extend(listing, 1, 2, 3)
         for moment in moments(end, end + windows, end + period, end + period + windows):
-            same_freed(world, listing, moment)
-        assert same_freed(world, listing, end + windows + 1) == [4]
+            same_freed(contracts, listing, moment)
+        assert same_freed(contracts, listing, end + windows + 1) == [4]
 
     with boa.env.anchor():
-        world.retire(listing)
-        for moment in moments(world.now + windows, world.now + 2 * windows):
-            if moment >= world.now:
-                same_freed(world, listing, moment)
+        contracts.retire(listing)
+        for moment in moments(contracts.now + windows, contracts.now + 2 * windows):
+            if moment >= contracts.now:
+                same_freed(contracts, listing, moment)
 
 
-def test_releasable__incomplete_custody__is_what_the_contract_frees(world: World) -> None:
-    listing = world.list_version(world.draft_listing())
-    world.accept(listing, 2)
+def test_releasable__incomplete_custody__is_what_the_contract_frees(
+    contracts: MarketContracts,
+) -> None:
+    listing = contracts.list_version(contracts.draft_listing())
+    contracts.accept(listing, 2)
     until = listing.custody.accept_until
-    assert [same_freed(world, listing, m) for m in moments(until)] == [[], [], [2]]
-    world.retire(listing)
-    assert same_freed(world, listing, world.now) == [2]
-    assert replace(version_of(world, listing)).status is VersionStatus.RETIRED
+    assert [same_freed(contracts, listing, m) for m in moments(until)] == [[], [], [2]]
+    contracts.retire(listing)
+    assert same_freed(contracts, listing, contracts.now) == [2]
+    assert replace(version_of(contracts, listing)).status is VersionStatus.RETIRED
