@@ -2,6 +2,7 @@
 """Plain types that every layer shares."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 
@@ -14,3 +15,18 @@ class Point(NamedTuple):
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)`, both in bytes unless a docstring says otherwise."""
+
+Say = Callable[[str], None]
+"""Told what happens, a line at a time."""
+
+Bar = Callable[[str, str], AbstractContextManager[Progress | None]]
+"""Shows how far something is, given what it is and its unit; None where nobody looks."""
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def no_bar(what: str, unit: str) -> AbstractContextManager[Progress | None]:
+    """Show nothing."""
+    return nullcontext()

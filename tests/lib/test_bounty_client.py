@@ -12,6 +12,7 @@ import pytest
 from truthmark.bounty import labeler, posting, reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.commits import Commit
+from truthmark.bounty.flows.paying import pay_all
 from truthmark.bounty.gold import Gold, draw_gold
 from truthmark.bounty.labeler import SignedCommit, Step
 from truthmark.bounty.lies import Knowledge, Lie, find_lies
@@ -233,13 +234,19 @@ def test_bounty__honest_score__settles_and_verifies_against_the_chain(
     honest = Lie(1, 0, "", _evidence_of_truth(record))  # type: ignore[arg-type]
     with pytest.raises(NotProvenError):
         bounty.stranger.prove(record, honest)
+    with pytest.raises(BountyError, match="has not ended; pay it out after"):
+        pay_all(bounty.stranger.session, bounty.number)
     net.warp(3601)
     before = bounty.balances()
     record = finish(bounty, before, Status.SETTLED)
     # All right, but for who left a part of the gold unanswered, as those are scored on the rest.
     assert [payment.withheld for payment in paid(record)] == [0] * 6
-    bounty.stranger.withdraw(bounty.terms.token, PAYEES[0])
-    assert bounty.balances()[0] == 0
+    # Somebody else was faster; what is owed is paid out all the same, and once.
+    owed = dict(zip(map(str.lower, PAYEES), bounty.balances(), strict=True))
+    out = pay_all(bounty.relay.session, bounty.number)
+    assert {payee.lower(): units for payee, units in out.amounts.items()} == owed
+    assert bounty.balances() == [0] * 6
+    assert not pay_all(bounty.relay.session, bounty.number).amounts
     shared = {worker: run.shared for worker, run in opened.items()}
     result = Result(record, {w: one.run for w, one in signed.items()}, shared)
     found = bounty.stranger.verify(Result.from_json(result.to_json()))

@@ -20,7 +20,8 @@ import pytest
 from tests.utils.cli import PROGRAM, Person
 from tests.utils.keystores import FOUNDRY
 from truthmark.cli import output, sales
-from truthmark.cli.commands import TOPICS
+from truthmark.cli.bounty import bounty
+from truthmark.cli.commands import BOUNTY, TOPICS
 from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, USAGE, cli
 from truthmark.cli.output import info
 from truthmark.cli.param_types import DURATION
@@ -130,19 +131,29 @@ def test_help__line_of_the_table__is_what_the_command_says() -> None:
             command = cli.get_command(context, name)
             assert command is not None
             assert command.get_short_help_str(200) == entry.help, name
+    for name, entry in BOUNTY.items():
+        command = bounty.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == entry.help, name
 
 
-def test_help__of_all__loads_no_command() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [(["--help"], "Put data up for sale."), (["bounty", "--help"], BOUNTY["payout"].help)],
+    ids=["all", "bounty"],
+)
+def test_help__of_a_lazy_group__loads_no_command(arguments: list[str], shown: str) -> None:
     code = (
         "import contextlib, sys\n"
         "from truthmark.cli.main import cli\n"
         "with contextlib.suppress(SystemExit):\n"
-        "    cli.main(['--help'])\n"
+        f"    cli.main({arguments})\n"
         "print(sorted(m for m in sys.modules if m.startswith('truthmark.')), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Put data up for sale." in done.stdout
-    modules = {entry.module for names in TOPICS.values() for entry in names.values()}
+    assert shown in done.stdout
+    entries = [entry for names in (*TOPICS.values(), BOUNTY) for entry in names.values()]
+    modules = {entry.module for entry in entries} - {arguments[0]}
     assert "'truthmark.cli.main'" in done.stderr
     assert modules.isdisjoint(re.findall(r"'truthmark\.cli\.(\w+)", done.stderr))
     packages = set(re.findall(r"'truthmark\.(\w+)", done.stderr))

@@ -21,7 +21,7 @@ from truthmark.bounty.roster import Row
 from truthmark.bounty.score import Score
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.verify import Finding, verify
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, RevertedError
 from truthmark.hashing import keccak256
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1024
 """Rows of a roster, or of commits, in one call."""
+
+_PAID_BEFORE = "paid already"
+"""What the board says where a chunk holds nobody who is not paid yet."""
 
 _PROVE = {
     ProofKind.ANSWER: "prove_answer",
@@ -287,13 +290,18 @@ class BountyClient:
                 first = evidence.first_worker
                 if not record.committed[first : first + 16 * CHUNK].any():
                     continue
-                self._send(
-                    self.intake.functions.payout(
-                        record.ref.bounty_id, record.terms.to_struct(), evidence
-                    ),
-                    f"{record.ref.bounty_id}:payout:{call}:{chunk}",
-                    f"pay the workers of bounty {record.ref.bounty_id}",
+                paying = self.intake.functions.payout(
+                    record.ref.bounty_id, record.terms.to_struct(), evidence
                 )
+                try:
+                    self._send(
+                        paying,
+                        f"{record.ref.bounty_id}:payout:{call}:{chunk}",
+                        f"pay the workers of bounty {record.ref.bounty_id}",
+                    )
+                except RevertedError as error:
+                    if _PAID_BEFORE not in str(error):
+                        raise
 
     def withdraw(self, token: str, account: str) -> None:
         """Pay an account what the board owes it, and only to it.

@@ -73,6 +73,9 @@ TOPICS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Label": {
+        "bounty": Entry(
+            "bounty", "bounty", "Have items labeled, or label them, and be paid by a rule."
+        ),
         "labels": Entry(
             "labels", "labels", "Make one label of many people's, and see how good they are."
         ),
@@ -83,3 +86,10 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "storage": Entry("storage", "storage", "What data sets take on this disk, and freeing it."),
     },
 }
+
+BOUNTY: dict[str, Entry] = {
+    "payout": Entry(
+        "bounty_payout", "payout", "Pay everybody of BOUNTY, once it has ended; anyone may."
+    ),
+}
+"""`truthmark bounty …`: requesters first, then who runs it, labelers, anyone."""

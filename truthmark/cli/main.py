@@ -2,7 +2,6 @@
 """Entry point: the commands by topic, and what becomes of errors."""
 
 import contextlib
-import importlib
 import logging
 import os
 import re
@@ -17,8 +16,9 @@ from urllib.parse import urlsplit
 import click
 
 from truthmark.cli import interrupts
-from truthmark.cli.command import Group, State
+from truthmark.cli.command import State
 from truthmark.cli.commands import TOPICS
+from truthmark.cli.lazy_group import LazyGroup
 from truthmark.cli.output import begin, echo_error
 from truthmark.config.profile import DEVNET_CHAIN_ID
 from truthmark.errors import ChainUnavailableError, ConfigError, TruthmarkError, did_you_mean
@@ -33,28 +33,13 @@ CLOSED_PIPE = 141
 """What shells give to a program whose output nobody reads any more, as of `| head`."""
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
-_ENTRIES = {name: entry for names in TOPICS.values() for name, entry in names.items()}
 
-
-class Root(Group):
-    """The `truthmark` command itself; loads the others when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return list(_ENTRIES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command."""
-        if cmd_name not in _ENTRIES:
-            return None
-        entry = _ENTRIES[cmd_name]
-        loaded = getattr(importlib.import_module(f"truthmark.cli.{entry.module}"), entry.function)
-        assert isinstance(loaded, click.Command)  # the table above names commands
-        return loaded
+class Root(LazyGroup):
+    """The `truthmark` command itself."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by topic."""
-        width = max(map(len, _ENTRIES))
+        width = max(map(len, self.entries))
         for topic, names in TOPICS.items():
             with formatter.section(topic):
                 formatter.write_dl(
@@ -78,7 +63,7 @@ class Root(Group):
         for above in self.list_commands(ctx):
             found = self.get_command(ctx, above)
             if isinstance(found, click.Group):
-                groups |= {below: f"{above} {below}" for below in found.commands}
+                groups |= {below: f"{above} {below}" for below in found.list_commands(ctx)}
         return f"; did you mean {groups[name]}?" if name in groups else ""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
@@ -191,6 +176,7 @@ def _usage(error: click.UsageError) -> str:
 
 @click.group(
     cls=Root,
+    entries={name: entry for names in TOPICS.values() for name, entry in names.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="truthmark", message="truthmark %(version)s")

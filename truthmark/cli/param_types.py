@@ -104,6 +104,19 @@ class DatasetName(click.ParamType):
         return str(value)
 
 
+class BountyNumber(click.ParamType):
+    """The number of a bounty."""
+
+    name = "bounty"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
+            self.fail(f"{text!r} is no bounty's number; write one such as 12", param, ctx)
+        return int(text)
+
+
 class Token(click.ParamType):
     """The symbol of a token of the profile, or any address, which is passed on as written."""
 
@@ -194,6 +207,7 @@ def _profile(ctx: click.Context | None) -> ChainProfile:
 
 AMOUNT = Amount()
 UNITS = Units("without --amount all of it is paid out")
+BOUNTY = BountyNumber()
 DATASET = DatasetName()
 TOKEN = Token()
 ACCOUNT = AccountName()

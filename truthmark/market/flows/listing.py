@@ -14,12 +14,12 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyChoice, CustodyWish, choose_custody
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
-from truthmark.market.flows.callbacks import Bar, Say, no_bar, quiet
 from truthmark.market.flows.source import SaleSource
 from truthmark.market.records import ZERO_ADDRESS, bits
 from truthmark.market.seller import Seller, is_dealt
 from truthmark.session import Session
 from truthmark.text import format_time, plural
+from truthmark.types import Bar, Say, no_bar, quiet
 
 RENEW_SECONDS = 3_600
 """What `renew` grants custodians to accept."""

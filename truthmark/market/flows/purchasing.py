@@ -9,13 +9,13 @@ from truthmark.errors import ConfigError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.entries import Purchase, Version
-from truthmark.market.flows.callbacks import Bar, Say, no_bar, quiet
 from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import NO_VOUCHER, Quote
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement, overdue
 from truthmark.session import Session
 from truthmark.text import format_time
+from truthmark.types import Bar, Say, no_bar, quiet
 
 Agree = Callable[[Quote], bool]
 """Asked before anything is paid; a no, or what it raises, ends the flow."""

@@ -19,8 +19,8 @@ from truthmark.errors import CodecError, ConfigError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
-from truthmark.market.flows.callbacks import Bar, Say, no_bar, quiet
 from truthmark.session import Session
+from truthmark.types import Bar, Say, no_bar, quiet
 
 Pack = Callable[..., "codec.Packed"]
 """Packs `(source, folder, previous=..., note=...)`, as `pack_dataset` does."""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pays the workers of a bounty that has ended; anyone may, and nobody is paid twice."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.record import Record
+from truthmark.errors import BountyError
+from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
+from truthmark.text import format_time
+from truthmark.types import Say, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What was paid out.
+
+    Attributes:
+        token: In which.
+        amounts: By payee, in the token's smallest unit.
+    """
+
+    token: str
+    amounts: dict[str, int]
+
+
+def ends_at(record: Record, mark: int) -> int:
+    """Return until when a bounty runs at the latest, should nothing more happen; chain time.
+
+    Args:
+        record: Of a bounty that has not ended.
+        mark: When its status began.
+    """
+    terms = record.terms
+    match record.status:
+        case Status.OPEN:
+            return mark + terms.join_seconds
+        case Status.DRAWN:
+            return mark + 86_400
+        case Status.LABEL if record.committed.any():
+            return terms.deadlines(mark).score
+        case Status.LABEL:
+            return terms.deadlines(mark).commit
+    return mark + terms.challenge_seconds
+
+
+def pay_all(
+    session: Session, bounty_id: int, *, payees: Iterable[str] | None = None, say: Say = quiet
+) -> Paid:
+    """Credit every worker, then pay out what the board owes to `payees`, each to themselves.
+
+    Repeated, it pays what is still owed. The session's account pays the gas and gets the tips.
+
+    Args:
+        session: Whose account sends.
+        bounty_id: The bounty's number.
+        payees: Whom to pay out; all workers' payees if not given.
+        say: Told what happens.
+
+    Raises:
+        BountyError: The bounty has not ended, or its money went back.
+        ChainError: Something was refused.
+    """
+    client = BountyClient(session)
+    record = client.read(bounty_id)
+    now = session.chain.time()
+    if not record.status.has_ended:
+        end = ends_at(record, client.mark(bounty_id))
+        if now <= end:
+            raise BountyError(
+                f"bounty {bounty_id} has not ended; pay it out after {format_time(end, now)}"
+            )
+        client.end(bounty_id, record.terms)
+        record = client.read(bounty_id)
+    if record.status is Status.REFUNDED:
+        raise BountyError(f"bounty {bounty_id} did not take place; there is nobody to pay")
+    say("crediting everybody whose labels were committed")
+    client.payout(record)
+    return withdraw_all(client, record, _payees(record) if payees is None else payees)
+
+
+def withdraw_all(client: BountyClient, record: Record, payees: Iterable[str]) -> Paid:
+    """Pay out what the board owes to some accounts, in the bounty's token."""
+    token, paid = record.terms.token, {}
+    for payee in payees:
+        owed = int(client.board.functions.balances(token, payee).call())
+        if owed:
+            client.withdraw(token, payee)
+            paid[payee] = owed
+    return Paid(token, paid)
+
+
+def _payees(record: Record) -> list[str]:
+    """Return whom the roster pays, each once, in its order."""
+    rows = record.roster.rows
+    found = {address_bytes(row.payee): row.payee for row in rows if not row.is_gap}
+    return list(found.values())
