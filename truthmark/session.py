@@ -342,6 +342,30 @@ class Session:
             return self.journal.wait(key)
         return self.journal.send(call.intent(key, purpose, not_after=not_after, nonce=nonce))
 
+    def submit(self, call: "Call", key: str, purpose: str) -> bool:
+        """Do as `send`, but do not wait: for daemons, who look again in their next round.
+
+        Returns:
+            Whether it went out now.
+
+        Raises:
+            ChainError: It was refused or cannot be sent; the message says what to do.
+        """
+        done = self.journal.result(key)
+        if done is not None and done.succeeded:
+            return False
+        if any(intent.key == key for intent in self.journal.pending()):
+            return False
+        self.journal.submit(call.intent(key, purpose))
+        return True
+
+    def submit_repeatable(self, call: "Call", purpose: str) -> bool:
+        """Do as `send_repeatable`, but do not wait; see `submit`."""
+        for intent in self.journal.pending():
+            if (intent.to, intent.data) == (call.contract.address, call.data):
+                return False
+        return self.submit(call, self._repeatable_key(call), purpose)
+
     def send_repeatable(
         self, call: "Call", purpose: str, *, pays: bool = False
     ) -> "TransactionReceipt":
@@ -362,10 +386,13 @@ class Session:
                 return self.journal.wait(intent.key)
         if pays:
             self.journal.require_refused(call.contract.address, call.data)
+        return self.send(call, self._repeatable_key(call), purpose)
+
+    def _repeatable_key(self, call: "Call") -> str:
         # The place in the account's history tells this order from the same one given before.
         nonce = self.chain.rpc.call("eth_getTransactionCount", self.address, "latest")
         digest = keccak256(call.contract.address.encode() + call.data).hex()
-        return self.send(call, f"{call.function.name}:{digest}:{nonce}", purpose)
+        return f"{call.function.name}:{digest}:{nonce}"
 
     def held(self, token: str) -> int:
         """Return what the account has of a token, in its smallest unit."""

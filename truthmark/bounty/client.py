@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.bounty import reader
 from truthmark.bounty.commits import Commit, chunks_of
-from truthmark.bounty.evidence import CHUNK
+from truthmark.bounty.evidence import CHUNK, CommitsChunk
 from truthmark.bounty.lies import Lie, require_proven
 from truthmark.bounty.payouts import Status, chunks_to_pay
 from truthmark.bounty.posting import Override, Posting
@@ -26,8 +26,9 @@ from truthmark.hashing import keccak256
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call, Contract
-    from truthmark.chain.transactions import TransactionReceipt
     from truthmark.session import Session
+
+_PREFIX = "bounty:"
 
 MAX_ROWS = 1024
 """Rows of a roster, or of commits, in one call."""
@@ -48,11 +49,14 @@ class BountyClient:
 
     Args:
         session: Whose profile has the contracts of bounties.
+        waits: Whether to wait until a transaction counts. Daemons do not: what is on its way, or
+            took effect, is not sent again when they ask in their next round.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", *, waits: bool = True) -> None:
         """Take a session; nothing is read yet."""
         self.session = session
+        self.waits = waits
 
     @property
     def board(self) -> "Contract":
@@ -124,7 +128,8 @@ class BountyClient:
         terms.require_sound()
         self.session.allow(terms.token, self.board.address, terms.pot + terms.bond)
         call = self.board.functions.create(terms.to_struct())
-        receipt = self._send(call, f"create:{terms.hash.hex()}", "create a bounty")
+        key = f"{_PREFIX}create:{terms.hash.hex()}"
+        receipt = self.session.send(call, key, "create a bounty")
         for log in self.board.logs(receipt.logs):
             if log.event == "BountyCreated":
                 return int(log.args["bounty_id"])
@@ -161,7 +166,7 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
-        self.session.send_repeatable(
+        self._send_repeatable(
             self.board.functions.cite(bounty_id, terms.to_struct(), seller),
             f"let {seller} cite bounty {bounty_id}",
         )
@@ -223,6 +228,25 @@ class BountyClient:
             f"post the sealed labels of worker {posting.worker}",
         )
 
+    def post_sealed_chunk(
+        self, record: Record, commits: CommitsChunk, files: Sequence[bytes]
+    ) -> None:
+        """Put the sealed labels of several workers of one chunk of commits on chain.
+
+        Args:
+            record: The bounty.
+            commits: The chunk, as `posting.postings` gives it.
+            files: Theirs, as it gives them.
+
+        Raises:
+            ChainError: It was refused.
+        """
+        self._send(
+            self._about(record, "post_sealed", {"commits": commits, "files": list(files)}),
+            f"{record.ref.bounty_id}:post-chunk:{keccak256(b''.join(files)).hex()}",
+            f"post the sealed labels of {len(files)} workers",
+        )
+
     def prove(self, record: Record, lie: Lie) -> None:
         """Prove a lie of the score, which ends the bounty in favour of its workers.
 
@@ -245,7 +269,7 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
-        self.session.send_repeatable(
+        self._send_repeatable(
             self.board.functions.close_joining(bounty_id, terms.to_struct()),
             f"end joining of bounty {bounty_id}",
         )
@@ -256,7 +280,7 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
-        self.session.send_repeatable(
+        self._send_repeatable(
             self.board.functions.fix_seed(bounty_id), f"draw the seed of bounty {bounty_id}"
         )
 
@@ -266,7 +290,7 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
-        self.session.send_repeatable(
+        self._send_repeatable(
             self.board.functions.end_bounty(bounty_id, terms.to_struct()),
             f"end bounty {bounty_id}",
         )
@@ -309,7 +333,7 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
-        self.session.send_repeatable(
+        self._send_repeatable(
             self.board.functions.withdraw(token, account, 0), f"withdraw for {account}"
         )
 
@@ -320,8 +344,14 @@ class BountyClient:
         call: Call = function(record.ref.bounty_id, record.terms.to_struct(), **evidence)
         return call
 
-    def _send(self, call: "Call", key: str, purpose: str) -> "TransactionReceipt":
-        return self.session.send(call, f"bounty:{key}", purpose)
+    def _send(self, call: "Call", key: str, purpose: str) -> None:
+        send = self.session.send if self.waits else self.session.submit
+        send(call, f"{_PREFIX}{key}", purpose)
+
+    def _send_repeatable(self, call: "Call", purpose: str) -> None:
+        session = self.session
+        send = session.send_repeatable if self.waits else session.submit_repeatable
+        send(call, purpose)
 
 
 def _fields(evidence: Override | Posting) -> dict[str, Any]:
