@@ -48,6 +48,10 @@ ROLES = (
     "stranger",
     "buyer2",
     "buyer3",
+    "requester",
+    "relay",
+    "watch",
+    "labeler",
 )
 """Each has a funded account and a home folder of its own."""
 
