@@ -169,3 +169,20 @@ class BountyError(TruthmarkError):
     """A bounty cannot go on, or its papers do not fit."""
 
     exit_code = 9
+
+
+class RelayError(BountyError):
+    """A relay refuses something, or answers what cannot be.
+
+    Attributes:
+        status: Of HTTP; 0 where there was no usable answer.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """Keep what the relay said."""
+        super().__init__(message)
+        self.status = status
+
+
+class RelayUnavailableError(RelayError, ConnectionError):
+    """A relay does not answer, or cannot just now; asking again later may help."""

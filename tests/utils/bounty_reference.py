@@ -396,6 +396,8 @@ COMMIT = (
 ACKNOWLEDGED = (
     "Acknowledged(uint256 bounty_id,bytes32 terms_hash,uint256 worker,bytes32 commitment)"
 )
+SERVE = "Serve(uint256 bounty_id,bytes32 terms_hash,bytes32 offer_hash)"
+ITEM_KEYS = "ItemKeys(uint256 bounty_id,bytes32 terms_hash,bytes32 seed,uint256 worker)"
 
 
 def digest(chain_id: int, board: str, type_: str, *values: int | bytes | str) -> bytes:

@@ -335,6 +335,9 @@ def messages() -> dict[str, Any]:
         "Join": ref.digest(CHAIN_ID, BOARD, ref.JOIN, 7, terms, signer, payee, 10),
         "Commit": ref.digest(CHAIN_ID, BOARD, ref.COMMIT, 7, terms, SEED, 300, 10, commitment),
         "Acknowledged": ref.digest(CHAIN_ID, BOARD, ref.ACKNOWLEDGED, 7, terms, 300, commitment),
+        "offer_hash": ref.keccak(b"offer"),
+        "Serve": ref.digest(CHAIN_ID, BOARD, ref.SERVE, 7, terms, ref.keccak(b"offer")),
+        "ItemKeys": ref.digest(CHAIN_ID, BOARD, ref.ITEM_KEYS, 7, terms, SEED, 300),
     }
 
 

@@ -91,6 +91,50 @@ def acknowledged(ref: BountyRef, terms_hash: bytes, *, worker: int, commitment: 
     )
 
 
+def serve(ref: BountyRef, terms_hash: bytes, *, offer_hash: bytes) -> TypedData:
+    """Return a requester's word to the relay that it shall serve a bounty so.
+
+    Args:
+        ref: The bounty.
+        terms_hash: Of its terms, 32 bytes.
+        offer_hash: Of who may join, the items' secret and all else that the relay is told, 32 bytes.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return _message(
+        "Serve",
+        [("bounty_id", "uint256"), ("terms_hash", "bytes32"), ("offer_hash", "bytes32")],
+        [ref.bounty_id, terms_hash, offer_hash],
+        ref,
+    )
+
+
+def item_keys(ref: BountyRef, terms_hash: bytes, seed: bytes, *, worker: int) -> TypedData:
+    """Return a worker's question for the keys of the items of their run.
+
+    Args:
+        ref: The bounty.
+        terms_hash: Of its terms, 32 bytes.
+        seed: The bounty's, 32 bytes: it decides which items these are.
+        worker: The row of the roster.
+
+    Raises:
+        KeysError: A value does not fit its type.
+    """
+    return _message(
+        "ItemKeys",
+        [
+            ("bounty_id", "uint256"),
+            ("terms_hash", "bytes32"),
+            ("seed", "bytes32"),
+            ("worker", "uint256"),
+        ],
+        [ref.bounty_id, terms_hash, seed, worker],
+        ref,
+    )
+
+
 def _message(
     primary: str,
     fields: list[tuple[str, str]],

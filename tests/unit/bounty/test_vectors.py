@@ -51,7 +51,7 @@ def test_vectors__published__are_those_of_the_plain_reference() -> None:
 
 def test_page__types_of_messages__are_those_of_the_reference() -> None:
     page = (PROJECT / "docs" / "bounties.md").read_text()
-    for type_ in (ref.JOIN, ref.COMMIT, ref.ACKNOWLEDGED):
+    for type_ in (ref.JOIN, ref.COMMIT, ref.ACKNOWLEDGED, ref.SERVE, ref.ITEM_KEYS):
         assert type_ in page
     for name in re.findall(r"Vectors: (.*)\.", page):
         for section in re.findall(r"`(\w+)`", name):
@@ -148,6 +148,10 @@ def test_messages__vectors__agree() -> None:
     assert digest(asked) == data(case["Join"])
     assert digest(said) == data(case["Commit"])
     assert digest(got) == data(case["Acknowledged"])
+    offered = messages.serve(bounty, terms, offer_hash=data(case["offer_hash"]))
+    question = messages.item_keys(bounty, terms, data(VECTORS["seed"]), worker=worker)
+    assert digest(offered) == data(case["Serve"])
+    assert digest(question) == data(case["ItemKeys"])
 
 
 @pytest.mark.parametrize("case", VECTORS["bounties"], ids=range(len(VECTORS["bounties"])))
