@@ -4,11 +4,14 @@
 What the package and the contracts compute is held against this. It shares no code with them.
 """
 
+import hashlib
+import json
 import math
 from decimal import Decimal, localcontext
 from typing import Any
 
 import sha3
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ONE = 10**6
 ABSENT, SKIP = 254, 255
@@ -425,3 +428,34 @@ def ln(k: int) -> int:
 
 def weight(right: int, wrong: int, classes: int) -> int:
     return max(0, ln(right * (classes - 1) + 4) - ln(wrong + 2))
+
+
+def item_key(secret: bytes, number: int) -> bytes:
+    return keccak(keccak(b"truthmark/item-key/1"), secret, word(number))
+
+
+def items(
+    labeled: list[tuple[int, bytes]], shown: list[tuple[int, bytes]], secret: bytes | None
+) -> tuple[bytes, bytes]:
+    """Return list and file of items, given as media and bytes."""
+    entries, data = b"", b""
+    for number, (media, content) in enumerate([*labeled, *shown]):
+        stored = u(media, 1) + content
+        if secret is not None and number < len(labeled):
+            stored = AESGCM(item_key(secret, number)).encrypt(bytes(12), stored, None)
+        entries += u(len(data), 8) + u(len(stored), 4) + hashlib.sha256(stored).digest()
+        data += stored
+    head = b"TMKI\x01" + u(int(secret is not None), 1) + u(len(labeled), 4) + u(len(shown), 4)
+    return head + entries, data
+
+
+def raw_cid(data: bytes) -> str:
+    """The CID of one block: version 1, raw, SHA-256, in base32."""
+    bits = int.from_bytes(b"\x01\x55\x12\x20" + hashlib.sha256(data).digest(), "big") << 2
+    digits = "abcdefghijklmnopqrstuvwxyz234567"
+    return "b" + "".join(digits[bits >> 5 * (57 - n) & 31] for n in range(58))
+
+
+def document(value: dict[str, Any]) -> bytes:
+    """Canonical JSON of texts, whole numbers, lists and objects with ASCII keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -5,6 +5,7 @@ python -m tests.utils.bounty_vectors            print them as JSON
 python -m tests.utils.bounty_vectors --write    write tests/vectors/bounties.json
 """
 
+import hashlib
 import json
 import random
 import sys
@@ -390,6 +391,66 @@ def golds() -> list[dict[str, Any]]:
     ]
 
 
+def items() -> list[dict[str, Any]]:
+    labeled = [(0, "größer".encode()), (9, b'{"width":3}'), (10, b"\0\0\0\2\0a\0b"), (0, b"")]
+    shown = [(0, b"an example")]
+    secret = ref.keccak(b"items")
+    cases = []
+    for given in (None, secret):
+        manifest, data = ref.items(labeled, shown, given)
+        cases.append(
+            {
+                "secret": given,
+                "labeled": [{"media": media, "data": content} for media, content in labeled],
+                "shown": [{"media": media, "data": content} for media, content in shown],
+                "keys": [ref.item_key(secret, n) for n in range(4)] if given else [],
+                "manifest": manifest,
+                "data": data,
+                "manifest_cid": ref.raw_cid(manifest),
+                "data_cid": ref.raw_cid(data),
+            }
+        )
+    return cases
+
+
+def documents() -> dict[str, Any]:
+    manifest, data = ref.items([(0, b"big"), (0, b"small")], [(0, b"tiny")], None)
+    document = ref.document(
+        {
+            "format": "truthmark/bounty/1",
+            "title": "Größe",
+            "guidelines": "Is it *big*?\n",
+            "classes": [{"name": "big", "key": "b"}, {"name": "small", "key": ""}],
+            "kind": "text",
+            "items": {
+                "count": 2,
+                "shown": 1,
+                "manifest": ref.raw_cid(manifest),
+                "data": ref.raw_cid(data),
+                "encrypted": False,
+            },
+            "examples": [0],
+            "practice": [{"item": 0, "answer": 1, "explanation": "It is tiny."}],
+            "licence": "CC0-1.0",
+            "flags": ["words"],
+            "relay_urls": ["https://relay.example/"],
+            "receiver_urls": [],
+            "watch": [{"url": "https://watch.example/", "key": "0x" + "ab" * 32}],
+            "post_rows": None,
+            "post_seconds": 120,
+            "seconds_per_item": 4,
+            "gold_against": False,
+            "wave_of": None,
+            "max_labels_each": 2,
+        }
+    )
+    return {
+        "document": document,
+        "hash": hashlib.sha256(document).digest(),
+        "cid": ref.raw_cid(document),
+    }
+
+
 def make() -> dict[str, Any]:
     """Return all vectors as JSON values."""
     return dict(
@@ -413,6 +474,8 @@ def make() -> dict[str, Any]:
                 "files": files(),
                 "rosters": rosters(),
                 "messages": messages(),
+                "items": items(),
+                "documents": documents(),
             }
         )
     )

@@ -56,10 +56,7 @@ class Result:
             "chain_id": record.ref.chain_id,
             "board": record.ref.board,
             "bounty": record.ref.bounty_id,
-            "terms": {
-                name: f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
-                for name, value in record.terms.to_struct().items()
-            },
+            "terms": record.terms.to_texts(),
             "seed": record.seed.hex(),
             "status": record.status.name,
             "roster": [b"".join(roster.chunks(n)).hex() for n in range(len(roster.calls))],
@@ -110,12 +107,7 @@ class Result:
 
     @classmethod
     def _read(cls, value: dict[str, Any]) -> Self:
-        terms = Terms.from_struct(
-            {
-                name: _hex(text) if text.startswith("0x") else int(text)
-                for name, text in value["terms"].items()
-            }
-        )
+        terms = Terms.from_texts(value["terms"])
         overrides = [_commit(text) for text in value["overrides"]]
         score = None
         if "score" in value:

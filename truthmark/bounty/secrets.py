@@ -3,8 +3,8 @@
 
 A labeler's e follows from the key they sign with and from the bounty, so a device that crashed
 between signing and handing out seals the same labels to the same bytes. A requester draws 32
-bytes for each bounty, which the vault holds before anything is sent; the bounty key and both salts
-follow from them.
+bytes for each bounty, which the vault holds before anything is sent; the bounty key, both salts and
+the keys of items follow from them.
 """
 
 import secrets
@@ -24,6 +24,7 @@ _LABELER: Final = tag("truthmark/label-secret/1")
 _KEY: Final = tag("truthmark/bounty-key/1")
 _GOLD: Final = tag("truthmark/gold-salt/1")
 _TERMS: Final = tag("truthmark/terms-salt/1")
+_ITEMS: Final = tag("truthmark/items-secret/1")
 
 
 def labeler_secret(private_key: bytes, ref: BountyRef, seed: bytes, worker: int) -> int:
@@ -70,6 +71,11 @@ class RequesterSecrets:
     def terms_salt(self) -> bytes:
         """The salt of the terms."""
         return hash_words(_TERMS, self.root)
+
+    @property
+    def items_secret(self) -> bytes:
+        """From which the keys of items follow (`truthmark.bounty.items`)."""
+        return hash_words(_ITEMS, self.root)
 
     def __repr__(self) -> str:
         """Show nothing secret."""

@@ -191,6 +191,30 @@ class Terms:
             for name, value in asdict(self).items()
         }
 
+    def to_texts(self) -> dict[str, str]:
+        """Return the fields for JSON: hashes as hex, all else as decimal numbers."""
+        return {
+            name: f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+            for name, value in self.to_struct().items()
+        }
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> Self:
+        """Return the terms that `to_texts` gave.
+
+        Raises:
+            BountyError: A field is missing or no such value.
+        """
+        try:
+            return cls.from_struct(
+                {
+                    name: bytes.fromhex(text[2:]) if text.startswith("0x") else int(text)
+                    for name, text in texts.items()
+                }
+            )
+        except (AttributeError, ValueError) as error:
+            raise BountyError("the terms of a bounty are damaged; fetch them again") from error
+
     @classmethod
     def from_struct(cls, struct: Mapping[str, int | bytes]) -> Self:
         """Return the terms that `to_struct` gave, or that an event shows.
