@@ -32,7 +32,7 @@ is known or, up to half of them, as much as the typical worker needs to hold wha
 must be expected to hold.
 
 Pay is a part of the full price, over labels, of accounts that held enough gold to be scored. The
-share of labels in other accounts, who get half the price whoever they are, is *unscored*: bounties
+share of labels in other accounts, all of whom get half the price, is *unscored*: bounties
 have none or few of those, as their terms make runs long enough. Draws that end HALF count for HALF
 alone. In every draw the requester pays the full price of what was committed: what a worker is not
 paid is burned, so bad gold saves nothing.
