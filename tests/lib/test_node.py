@@ -134,7 +134,7 @@ def test_node__several_purchases__share_transactions(
     assert nodes[0].acted("settle") == 1
 
 
-def test_node__one_is_silent__the_next_in_turn_replaces_him_in_time(
+def test_node__one_is_silent__the_next_in_turn_replaces_it_in_time(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
     sale = live_sale(harness, nodes)

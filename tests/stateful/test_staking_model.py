@@ -244,7 +244,7 @@ class StakingMachine(RuleBasedStateMachine):
     # --------------------------------------------------------------- slashers
 
     @rule(slasher=slashers, person=people, who=anyone, obligation=obligations, amount=amounts)
-    def lock_as_anybody(
+    def lock_as_anyone(
         self, slasher: int, person: int, who: int, obligation: bytes, amount: int
     ) -> None:
         self.lock_this(slasher, person, self.anyone[who], obligation, amount)

@@ -86,7 +86,7 @@ def test_send__contract_would_refuse__reason_is_told_and_nothing_sent(
     assert balance(chain, 0) == 1
 
 
-def test_send__contract_refuses_when_mined__reason_is_told_and_it_can_be_tried_anew(
+def test_send__contract_refuses_when_mined__reason_is_told_and_it_can_be_tried_again(
     process: AnvilProcess, chain: Chain, journal: Journal
 ) -> None:
     process.rpc("evm_setAutomine", False)

@@ -257,7 +257,7 @@ def test_13__requester_picks_false_gold__half_and_nothing_returns(bounties: Boun
     assert kept == 0
 
 
-def test_14__requester_says_half_himself__the_contract_computes_it(
+def test_14__requester_says_half_themselves__the_contract_computes_it(
     bounties: BountyHarness,
 ) -> None:
     # BountyIntake.score: the verdict is not an argument; lying bytes that lead to HALF are proven.
