@@ -186,3 +186,7 @@ class RelayError(BountyError):
 
 class RelayUnavailableError(RelayError, ConnectionError):
     """A relay does not answer, or cannot just now; asking again later may help."""
+
+
+class AgentError(BountyError):
+    """A program that labels gives no answer, or one that is none."""

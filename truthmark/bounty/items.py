@@ -70,7 +70,13 @@ class Media(IntEnum):
         """The type by which a browser knows it."""
         return _MIME[self]
 
+    @property
+    def suffix(self) -> str:
+        """The end of a file's name by which programs know it."""
+        return ".bin" if self is Media.PAIR else f".{_SUFFIX.get(self, self.name.lower())}"
 
+
+_SUFFIX: Final = {Media.TEXT: "txt", Media.JPEG: "jpg"}
 _MIME: Final = {
     Media.TEXT: "text/plain; charset=utf-8",
     Media.JPEG: "image/jpeg",

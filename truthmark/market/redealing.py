@@ -69,9 +69,9 @@ def take_fees_back(session: "Session", version: Version) -> int:
     for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True):
         if state.status is not CustodyStatus.OPENED:
             continue
-        lapse = settlement.plan_lapse(version, epoch)
+        order = settlement.plan_lapse(version, epoch)
         try:
-            session.send(*lapse)
+            session.send(order.call, order.key, order.purpose)
         except RevertedError:
             # Anyone may do this; somebody was faster.
             if Catalogue.of(session).states([epoch])[0].status is not CustodyStatus.LAPSED:

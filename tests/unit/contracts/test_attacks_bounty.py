@@ -257,7 +257,7 @@ def test_13__requester_picks_false_gold__half_and_nothing_returns(bounties: Boun
     assert kept == 0
 
 
-def test_14__requester_says_half_themselves__the_contract_computes_it(
+def test_14__requester_says_half_himself__the_contract_computes_it(
     bounties: BountyHarness,
 ) -> None:
     # BountyIntake.score: the verdict is not an argument; lying bytes that lead to HALF are proven.
@@ -273,7 +273,7 @@ def test_14__requester_says_half_themselves__the_contract_computes_it(
 def test_15__requester_has_a_key_that_nobody_knows__marks_are_disproved_all_the_same(
     bounties: BountyHarness,
 ) -> None:
-    # prove_readable needs e alone: S = e*P for anyone who knows p.
+    # prove_readable needs e alone: S = e*P whoever knows p.
     point = next(q for x in range(1, 50) if (q := lift_x(x)) is not None)
     b = bounties.create(bounties.draft(15, key_x=point.x, key_y=point.y))
     b.enroll().draw()
@@ -437,7 +437,7 @@ def test_25__relay_repeats_dead_rows_for_ever__counters_do_not_move(
 def test_26__relay_never_closes_and_never_fills__all_money_goes_back(
     bounties: BountyHarness,
 ) -> None:
-    # BountyBoard.close_joining, by anyone.
+    # BountyBoard.close_joining, by anybody.
     b = bounties.start(26, to="open")
     b.enroll_rows(0, 2)
     b.later(b.join_until)
@@ -619,7 +619,7 @@ def test_41__stranger_posts_commits__only_the_relay_may(bounties: BountyHarness)
 def test_42__copier_takes_a_proof__gets_the_reward_and_changes_nothing_else(
     bounties: BountyHarness,
 ) -> None:
-    # A proof names no beneficiary; the bounty is FLAT for every sender.
+    # A proof names no beneficiary; the bounty is FLAT whoever sends it.
     b = bounties.start(42)
     b.paper.marks[1] = NOT_DELIVERED
     b.post_score()

@@ -237,7 +237,7 @@ def test_06__leaver_silent_for_an_older_purchase__is_fined(contracts: MarketCont
     assert contracts.custody(listing)["fined"] == 0b1111
 
 
-def test_07__leaver_framed_by_a_purchase_that_outlasts_their_time__is_not_fined(
+def test_07__leaver_framed_by_a_purchase_that_outlasts_him__is_not_fined(
     contracts: MarketContracts,
 ) -> None:
     """The same comparison, a second later: deadline + I = previous_end + 1."""
@@ -479,7 +479,7 @@ def test_20__penalty_collected_by_a_puppet_buyer__is_burned(contracts: MarketCon
     assert contracts.entry(contracts.staking, puppet, contracts.stake_token) == 0
 
 
-def test_21__seller_disputes_their_own_version_first__loses_half_the_bond(
+def test_21__seller_disputes_about_himself_first__loses_half_the_bond(
     contracts: MarketContracts,
 ) -> None:
     """`revoke` burns bond - floor(bond / 2)."""
@@ -746,7 +746,7 @@ def test_34__silence_of_all_others__costs_the_honest_one_nothing(
 # ------------------------------------------------------------------- stake
 
 
-def test_35__victim_named_as_custodian__has_no_obligation_without_a_call_of_theirs(
+def test_35__victim_named_as_custodian__has_no_obligation_without_his_call(
     contracts: MarketContracts,
 ) -> None:
     """`lock` is of the caller's stake, and only `accept` calls it."""
@@ -869,7 +869,7 @@ def test_42__others_dataset_key__cannot_be_listed(contracts: MarketContracts) ->
         contracts.list_version(other_terms, proof=theirs.proof())
 
 
-def test_43__copycat_with_a_key_of_their_own__is_disproved_by_the_first_buyer(
+def test_43__copycat_with_a_key_of_his_own__is_disproved_by_his_first_buyer(
     contracts: MarketContracts,
 ) -> None:
     """They cannot open what they did not encrypt: `dispute_key` revokes their version."""
@@ -1313,7 +1313,7 @@ def test_58__revoked_version__refunds_all_and_fines_nobody(contracts: MarketCont
     assert burned(contracts) == 0
 
 
-def test_59__silent_seller_in_direct_mode__refunds_and_can_deal_again(
+def test_59__silent_seller_in_direct_mode__refunds_and_can_deal_anew(
     contracts: MarketContracts,
 ) -> None:
     """`lock` = 0 calls no staking contract; a further epoch may be opened and sells."""

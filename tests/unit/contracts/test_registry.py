@@ -83,7 +83,7 @@ def live(listing: Listing) -> dict[str, Any]:
     }
 
 
-def held_by(w: MarketContracts, account: str) -> int:
+def purse(w: MarketContracts, account: str) -> int:
     return int(w.token.balanceOf(account))
 
 
@@ -190,8 +190,8 @@ def test_list_version__first__opens_listing_and_custody(contracts: MarketContrac
     assert contracts.custody(listing) == opened(listing)
     assert contracts.registry.listing_count() == 1
     paid = BOND + 4 * KEEPING_FEE
-    assert held_by(contracts, contracts.seller) == INITIAL_BALANCE - paid
-    assert held_by(contracts, contracts.registry.address) == paid
+    assert purse(contracts, contracts.seller) == INITIAL_BALANCE - paid
+    assert purse(contracts, contracts.registry.address) == paid
 
 
 def test_list_version__nothing_to_pay__calls_no_token(contracts: MarketContracts) -> None:
@@ -217,7 +217,7 @@ def test_list_version__direct_mode__is_live_at_once_and_locks_nothing(
     assert bytes(contracts.registry.acceptances(listing.custody_id, 1)) == hash_words(
         listing.share_keys[0], 1, listing.terms.inspection_seconds
     )
-    assert held_by(contracts, contracts.registry.address) == BOND
+    assert purse(contracts, contracts.registry.address) == BOND
 
 
 def test_list_version__further_version__continues_the_listing(contracts: MarketContracts) -> None:
@@ -292,7 +292,7 @@ def test_list_version__largest_bond_and_keeping_fee__are_taken(contracts: Market
     contracts.token.mint(contracts.seller, 2**134)
     contracts.token.approve(contracts.registry, 2**134, sender=contracts.seller)
     listing = contracts.list_version(contracts.draft_listing(5, bond=most, keeping_fee=most))
-    assert held_by(contracts, contracts.registry.address) == 6 * most
+    assert purse(contracts, contracts.registry.address) == 6 * most
     boa.env.timestamp = listing.custody.accept_until + 1
     contracts.release(listing)
     assert contracts.entry(contracts.registry, contracts.seller) == 5 * most
@@ -314,7 +314,7 @@ def test_open_custody__further_epoch__counts_up_and_pulls_keeping_fees(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing()
-    before = held_by(contracts, contracts.seller)
+    before = purse(contracts, contracts.seller)
     further = contracts.next_custody(listing, 3)
     returned = contracts.registry.open_custody(*further.opening, sender=contracts.seller)
     assert bytes(returned) == further.custody_id
@@ -333,7 +333,7 @@ def test_open_custody__further_epoch__counts_up_and_pulls_keeping_fees(
     assert contracts.version(listing)["epochs"] == 2
     assert contracts.custody(further) == opened(further)
     assert contracts.custody(listing) == live(listing)
-    assert before - held_by(contracts, contracts.seller) == 3 * KEEPING_FEE
+    assert before - purse(contracts, contracts.seller) == 3 * KEEPING_FEE
 
 
 def test_open_custody__paused_version_and_direct_mode__opens(contracts: MarketContracts) -> None:
@@ -481,7 +481,7 @@ def test_release__direct_mode__frees_without_staking(contracts: MarketContracts)
     assert contracts.entry(contracts.registry, contracts.seller) == 0
 
 
-def test_release__fined_custodian__leaves_the_keeping_fee_in_the_keeping_balance(
+def test_release__fined_custodian__leaves_his_keeping_fee_in_the_keeping_balance(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing()
@@ -724,7 +724,7 @@ def test_top_up__anyone__adds_to_the_keeping_balance(
     contracts.token.mint(contracts.stranger, 2**128)
     contracts.token.approve(contracts.registry, 2**128, sender=contracts.stranger)
     listing = contracts.create_listing()
-    before = held_by(contracts, contracts.registry.address)
+    before = purse(contracts, contracts.registry.address)
     contracts.top_up(listing, amount)
     assert events(contracts.registry) == [
         (
@@ -733,7 +733,7 @@ def test_top_up__anyone__adds_to_the_keeping_balance(
         )
     ]
     assert contracts.registry.keeping_balances(listing.terms_id) == amount
-    assert held_by(contracts, contracts.registry.address) == before + amount
+    assert purse(contracts, contracts.registry.address) == before + amount
 
 
 def test_close_version__retired_long_ago__credits_bond_and_keeping_balance(

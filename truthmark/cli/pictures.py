@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures in a terminal that can show them; all else is opened with the system's own viewer."""
+
+import base64
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from truthmark.bounty.items import Item
+
+_LARGEST: Final = (800, 480)
+"""Pixels of a picture as it is drawn; the items themselves are not changed."""
+_CHUNK: Final = 4_096
+_COLOURS: Final = 64
+_SIXEL: Final = ("foot", "mlterm", "yaft", "sixel", "contour")
+
+
+def protocol(environment: Mapping[str, str]) -> str | None:
+    """Return how the terminal takes pictures: `kitty`, `iterm`, `sixel`, or None.
+
+    Args:
+        environment: Of the process.
+    """
+    term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
+    if "TMUX" in environment or term.startswith("screen"):
+        return None  # they swallow what they do not know
+    if "kitty" in term or "KITTY_WINDOW_ID" in environment or program == "ghostty":
+        return "kitty"
+    if program in ("iTerm.app", "WezTerm") or environment.get("LC_TERMINAL") == "iTerm2":
+        return "iterm"
+    return "sixel" if any(name in term for name in _SIXEL) else None
+
+
+class Viewer:
+    """Shows items that are no texts."""
+
+    def __init__(self) -> None:
+        """Look at the terminal."""
+        self._protocol = protocol(os.environ) if sys.stderr.isatty() else None
+        self._folder = tempfile.TemporaryDirectory(prefix="label-")
+
+    def show(self, item: Item, name: str) -> str:
+        """Show an item; returns what to say where it is.
+
+        Args:
+            item: A picture or a sound.
+            name: Of its file, without an ending.
+        """
+        drawn = self._draw(item)
+        if drawn is not None:
+            click.echo(drawn, err=True)
+            return ""
+        path = Path(self._folder.name) / f"{name}{item.media.suffix}"
+        path.write_bytes(item.data)
+        if click.launch(str(path)) == 0:
+            return f"opened in a window of its own: {path}"
+        return f"nothing here shows it; look at {path}"
+
+    def close(self) -> None:
+        """Remove what was written for viewers."""
+        self._folder.cleanup()
+
+    def _draw(self, item: Item) -> str | None:
+        """Return what draws a picture, or None where the terminal, or this machine, cannot."""
+        if self._protocol is None or not item.media.mime.startswith("image/"):
+            return None
+        try:
+            from PIL import Image
+        except ImportError:
+            return None
+        try:
+            with Image.open(io.BytesIO(item.data)) as opened:
+                picture = opened.convert("RGB")
+        except Exception:  # a damaged picture may raise anything
+            return None
+        picture.thumbnail(_LARGEST)
+        if self._protocol == "sixel":
+            return sixel(picture)
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return (kitty if self._protocol == "kitty" else iterm)(buffer.getvalue())
+
+
+def kitty(png: bytes) -> str:
+    """Return what draws a PNG by kitty's protocol."""
+    text = base64.standard_b64encode(png).decode()
+    parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
+    last = len(parts) - 1
+    return "".join(
+        f"\x1b_G{'a=T,f=100,' if number == 0 else ''}m={int(number < last)};{part}\x1b\\"
+        for number, part in enumerate(parts)
+    )
+
+
+def iterm(png: bytes) -> str:
+    """Return what draws a PNG by iTerm's protocol."""
+    text = base64.standard_b64encode(png).decode()
+    return f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07"
+
+
+def sixel(picture: Any) -> str:
+    """Return what draws a Pillow picture as sixels: bands of six rows, a pass for each colour."""
+    import numpy as np
+
+    reduced = picture.quantize(_COLOURS)
+    pixels = np.asarray(reduced)
+    palette = reduced.getpalette()
+    height, width = pixels.shape
+    found = [f'\x1bPq"1;1;{width};{height}']
+    for colour in np.unique(pixels).tolist():
+        red, green, blue = (round(value / 2.55) for value in palette[3 * colour : 3 * colour + 3])
+        found.append(f"#{colour};2;{red};{green};{blue}")
+    weights = (1 << np.arange(6))[:, None]
+    for top in range(0, height, 6):
+        band = pixels[top : top + 6]
+        for colour in np.unique(band).tolist():
+            bits = ((band == colour) * weights[: len(band)]).sum(axis=0) + 63
+            found.append(f"#{colour}{bytes(bits.astype(np.uint8)).decode()}$")
+        found.append("-")
+    return "".join(found) + "\x1b\\"
