@@ -14,11 +14,14 @@ class Refusals:
         cases: pairs of a reason and a function that prepares everything and returns the call that
             is refused, as `pytest.mark.parametrize` takes them.
         reasons: all that were named.
+
+    Args:
+        parts: Cases that were collected elsewhere, to start with.
     """
 
-    def __init__(self) -> None:
-        self.cases: list[Any] = []
-        self.reasons: set[str] = set()
+    def __init__(self, *parts: "Refusals") -> None:
+        self.cases: list[Any] = [case for part in parts for case in part.cases]
+        self.reasons: set[str] = set().union(*(part.reasons for part in parts))
 
     def add(self, reason: str, setup: Callable[..., Any], name: str) -> None:
         """Add a case."""
