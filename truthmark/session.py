@@ -83,6 +83,11 @@ class Signer:
         """The account's checksummed address."""
         return str(self._account.address)
 
+    @property
+    def private_key(self) -> bytes:
+        """The 32 bytes, for secrets that follow from them; never shown, sent or stored."""
+        return self._private_key
+
     def sign_transaction(self, transaction_dict: Any) -> Any:
         """Sign a transaction, as the journal asks."""
         return self._account.sign_transaction(transaction_dict)
@@ -229,6 +234,17 @@ class Session:
         self.require_account()
         source = str(self.settings.account)
         named = self._named(source)
+        return self._open(named.alias if named is not None else source)
+
+    def signer_of(self, source: str) -> Signer:
+        """Return another account of this home, by name or address.
+
+        Raises:
+            KeysError: There is none of that name, or its key cannot be read.
+        """
+        named = self._named(source)
+        if named is None:
+            self.wallet.require(source)
         return self._open(named.alias if named is not None else source)
 
     def _named(self, source: str) -> "Account | None":

@@ -91,6 +91,29 @@ def find_place(
     return Place(worker, start, row.seats, record.assignment.items_of(start, row.seats))
 
 
+@dataclass(frozen=True, slots=True)
+class Gas:
+    """What a labeler, or who does it for them, spends where others fail.
+
+    Attributes:
+        posting: On sealed labels on chain.
+        proving: On the costliest of the usual proofs.
+    """
+
+    posting: int
+    proving: int
+
+
+def gas_to_cover(record: Record, seats: int) -> Gas:
+    """Return the gas for which the terms pay fees and a reward.
+
+    Args:
+        record: The bounty.
+        seats: Of the run.
+    """
+    return Gas(_POST_GAS + 36 * record.scheme(0).sealed_bytes(seats), _PROOF_GAS)
+
+
 def uncovered(record: Record, *, seats: int, gas_price: int, unit_price: float) -> list[str]:
     """Return what the terms pay less for than it costs, a line each; clients then ask first.
 
@@ -100,13 +123,11 @@ def uncovered(record: Record, *, seats: int, gas_price: int, unit_price: float) 
         gas_price: Of the day, in wei.
         unit_price: Of the token's smallest unit, in wei.
     """
-    terms = record.terms
-    scheme = record.scheme(0)
-    posting = _POST_GAS + 36 * scheme.sealed_bytes(seats)
+    terms, gas = record.terms, gas_to_cover(record, seats)
     found = []
-    if terms.post_fee(seats) * unit_price < posting * gas_price:
+    if terms.post_fee(seats) * unit_price < gas.posting * gas_price:
         found.append("posting your labels on chain costs more gas than the terms pay for it")
-    if not terms.is_team and terms.reward * unit_price < _PROOF_GAS * gas_price:
+    if not terms.is_team and terms.reward * unit_price < gas.proving * gas_price:
         found.append("proving a lie costs more gas than its reward")
     return found
 
