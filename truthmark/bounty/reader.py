@@ -13,14 +13,16 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Roster
 from truthmark.bounty.score import Score
+from truthmark.bounty.sealing import SealedRun, UnreadableError, run_from_body
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.verify import Anchors
+from truthmark.chain.agreement import agreed
 from truthmark.chain.rpc import hex_bytes
 from truthmark.errors import BountyError, MalformedReplyError
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block, Chain
-    from truthmark.chain.contracts import BlockId, Contract
+    from truthmark.chain.contracts import BlockId, Call, Contract
     from truthmark.index.database import EventIndex, EventRow
 
 BOARD, INTAKE, PROOFS = "bounty_board", "bounty_intake", "bounty_proofs"
@@ -75,23 +77,33 @@ def read_record(
     )
 
 
-def read_anchors(chain: "Chain", record: Record, block: "BlockId" = "latest") -> Anchors:
+def read_anchors(
+    chain: "Chain", record: Record, block: "BlockId" = "latest", *, certain: bool = False
+) -> Anchors:
     """Return what the board holds of a bounty, to hold a record against.
 
     Args:
         chain: Whose profile has the contracts of bounties.
         record: The bounty.
         block: At which.
+        certain: Take it on the word of two endpoints, where there are two: for what costs money.
 
     Raises:
+        EndpointsDisagreeError: They say different things.
         ChainError: The chain cannot be read.
     """
     bounty_id, workers = record.ref.bounty_id, len(record.roster)
     board = getattr(chain, BOARD).functions
-    state = board.state(bounty_id).call(block=block)
+
+    def ask(calls: "list[Call]") -> list[Any]:
+        if not certain:
+            return chain.batch(calls, block=block)
+        replies = agreed(chain.rpc, [call.request(block=block) for call in calls])
+        return [call.decode(reply) for call, reply in zip(calls, replies, strict=True)]
+
+    (state,) = ask([board.state(bounty_id)])
     count = max(workers, state.roster_calls, state.commit_calls, 1)
-    calls = [board.context(bounty_id, n, n, n) for n in range(count)]
-    contexts = chain.batch(calls, block=block)
+    contexts = ask([board.context(bounty_id, n, n, n) for n in range(count)])
     return Anchors(
         terms_hash=contexts[0].terms_hash,
         # Until the seed is fixed, its block stands there.
@@ -105,8 +117,35 @@ def read_anchors(chain: "Chain", record: Record, block: "BlockId" = "latest") ->
             if context.override != bytes(32)
         },
         committed=tuple(context.committed for context in contexts[:workers]),
+        posted=frozenset(
+            worker for worker, context in enumerate(contexts[:workers]) if context.is_posted
+        ),
         score=contexts[0].score,
     )
+
+
+def read_posted(
+    index: "EventIndex", bounty_id: int, block: "Block | None" = None
+) -> dict[int, SealedRun | None]:
+    """Return the sealed labels that are on chain, by worker.
+
+    Args:
+        index: Of the chain.
+        bounty_id: The bounty's number.
+        block: Until which; the last that the index has, if not given.
+
+    Returns:
+        None in the place of labels that hold no point, which nobody can open.
+    """
+    until = None if block is None else block.number
+    found: dict[int, SealedRun | None] = {}
+    for row in index.events(PROOFS, "SealedPosted", until_block=until, bounty_id=bounty_id):
+        try:
+            run = run_from_body(row.args["root"], row.args["sealed"])
+        except UnreadableError:
+            run = None
+        found.setdefault(row.args["worker"], run)
+    return found
 
 
 def require_anchored(record: Record, anchors: Anchors) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from truthmark.bounty.reference import BountyRef
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import hash_words, tag, word
-from truthmark.keys.curve import N, is_valid, multiply
+from truthmark.keys.curve import N, address_of, is_valid, multiply
 from truthmark.keys.vault import Vault
 from truthmark.types import Point
 
@@ -24,6 +25,7 @@ _LABELER: Final = tag("truthmark/label-secret/1")
 _KEY: Final = tag("truthmark/bounty-key/1")
 _GOLD: Final = tag("truthmark/gold-salt/1")
 _TERMS: Final = tag("truthmark/terms-salt/1")
+_RECEIVER: Final = tag("truthmark/receiver-key/1")
 _ITEMS: Final = tag("truthmark/items-secret/1")
 
 
@@ -76,6 +78,16 @@ class RequesterSecrets:
     def items_secret(self) -> bytes:
         """From which the keys of items follow (`truthmark.bounty.items`)."""
         return hash_words(_ITEMS, self.root)
+
+    @property
+    def receiver_key(self) -> bytes:
+        """Signs acknowledgements, 32 bytes; so the account is not needed for them."""
+        return word(_scalar(hash_words(_RECEIVER, self.root)))
+
+    @property
+    def receiver(self) -> str:
+        """The account of that key, for the terms."""
+        return to_checksum_address(address_of(multiply(int.from_bytes(self.receiver_key, "big"))))
 
     def __repr__(self) -> str:
         """Show nothing secret."""

@@ -32,6 +32,7 @@ class Anchors:
         commits: The same of each `commit` call.
         overrides: By worker, the commitment they signed.
         committed: Seats that each worker committed.
+        posted: Workers whose sealed labels are on chain.
         score: What the board keeps of the score; zeros for none.
     """
 
@@ -42,6 +43,7 @@ class Anchors:
     commits: tuple[bytes, ...]
     overrides: dict[int, bytes]
     committed: tuple[int, ...]
+    posted: frozenset[int]
     score: bytes
 
     @classmethod
@@ -55,6 +57,7 @@ class Anchors:
             tuple(record.commits.call_hash(n) for n in range(len(record.commits.calls))),
             {worker: c.commitment for worker, c in record.commits.overrides.items()},
             tuple(record.committed.tolist()),
+            record.posted,
             record.score.hash if record.score else bytes(32),
         )
 

@@ -20,9 +20,10 @@ from truthmark.bounty.items import Items
 from truthmark.bounty.label_file import MAX_BYTES as MAX_FILE_BYTES
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.terms import Terms
-from truthmark.config.files import write_atomically
+from truthmark.config.files import sync_path, write_atomically
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, StorageError
+from truthmark.hashing import sha256
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.files import make_private_folder, read_limited
 from truthmark.types import Point
@@ -201,6 +202,15 @@ class Workspace:
             self._write(f"{_FILES}/{worker}{_SUFFIX}", data)
         elif kept != data:
             raise BountyError(f"another label file is kept for worker {worker}; move it away first")
+
+    def set_aside(self, worker: int) -> None:
+        """Keep a file, which is not of what stands any more, under another name."""
+        data = self.file(worker)
+        if data is None:
+            return
+        self._write(f"{_FILES}/{worker}-{sha256(data).hex()[:16]}{_SUFFIX}", data)
+        (self.folder / _FILES / f"{worker}{_SUFFIX}").unlink()
+        sync_path(self.folder / _FILES)
 
     def file(self, worker: int) -> bytes | None:
         """Return a labeler's file, or None."""

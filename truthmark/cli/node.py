@@ -27,7 +27,7 @@ def node() -> None:
     "--as",
     "roles",
     multiple=True,
-    type=Choice(["custodian"]),
+    type=Choice(["custodian", "receiver"]),
     help="What the node does.  [default: custodian]",
 )
 @click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
@@ -73,6 +73,19 @@ def node() -> None:
     "--settle-wait",
     type=DURATION,
     help="How long settlements wait for each other.  [default: 10min]",
+)
+@click.option(
+    "--bounty",
+    "bounties",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Which of your bounties a receiver runs.  [default: all]",
+)
+@click.option(
+    "--withdraw/--no-withdraw",
+    default=None,
+    help="Pay out what comes back to a receiver.  [default: yes]",
 )
 @click.option("--log-json", is_flag=True, help="Log JSON lines.")
 @click.pass_obj

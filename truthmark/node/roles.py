@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.errors import ConfigError
 from truthmark.node.custodian import CustodianRole
+from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings, RoleName, custodian_policy
 from truthmark.node.status import Metrics, Notifier
@@ -46,6 +47,19 @@ def _open_custodian(
     )
 
 
+def _open_receiver(
+    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+) -> Role:
+    return ReceiverRole(
+        session,
+        metrics=metrics,
+        notifier=notifier,
+        bounties=settings.bounties or None,
+        withdraws=settings.withdraw,
+        dry_run=settings.dry_run,
+    )
+
+
 _ROLES: Mapping[RoleName, Callable[["Session", NodeSettings, Metrics, Notifier], Role]] = (
-    MappingProxyType({"custodian": _open_custodian})
+    MappingProxyType({"custodian": _open_custodian, "receiver": _open_receiver})
 )

@@ -20,7 +20,7 @@ from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.node.policy import Policy
 
-RoleName = Literal["custodian"]
+RoleName = Literal["custodian", "receiver"]
 """What a node can do."""
 
 FILE_NAME = "node.toml"
@@ -48,6 +48,8 @@ class NodeSettings(BaseSettings):
         min_bond: What sellers must have at stake, such as "10 USDC", one for each token.
         confirmations: Blocks to wait for by price, such as "1000 USDC=30".
         settle_wait: Seconds that settlements wait for each other.
+        bounties: Of a receiver, by number; all of its home if none is given.
+        withdraw: Whether a receiver pays out to the requester what comes back at the end.
         dry_run: Decide and log, but keep and send nothing.
     """
 
@@ -68,6 +70,8 @@ class NodeSettings(BaseSettings):
     min_bond: Annotated[tuple[str, ...], NoDecode] = ()
     confirmations: Annotated[tuple[str, ...], NoDecode] = ()
     settle_wait: int = Policy.settle_seconds
+    bounties: Annotated[tuple[int, ...], NoDecode] = ()
+    withdraw: bool = True
     dry_run: bool = False
 
     @field_validator("validator")
@@ -75,7 +79,7 @@ class NodeSettings(BaseSettings):
     def _check(cls, value: str | None) -> str | None:
         return None if value is None else to_checksum_address(value)
 
-    @field_validator("roles", "min_bond", "confirmations", mode="before")
+    @field_validator("roles", "min_bond", "confirmations", "bounties", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Let environment variables list several, separated by commas."""

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels on their way to the requester: fetched, opened, put on disk, and only then signed for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from truthmark.bounty import reader
+from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.receiving import Received, acknowledgement, read_file, receive
+from truthmark.bounty.record import Record
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.secrets import RequesterSecrets
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import BountyError, RelayError
+from truthmark.keys.abi_hash import address_bytes
+from truthmark.keys.typed import TypedData, sign, signer_of
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+SignTyped = Callable[[TypedData], bytes]
+
+
+class Tell(Protocol):
+    """Tells the operator what matters, each matter once; a node's notifier does."""
+
+    def __call__(self, kind: str, text: str, about: str | None = None) -> None:
+        """Take a kind, a line, and what it is about where the text changes."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collector had at the end of a look.
+
+    Attributes:
+        record: The bounty as it was seen.
+        now: Chain time at that look; what came to a relay before is here.
+        received: By worker, labels that are what stands on chain.
+        unreadable: Workers who posted on chain what nobody can open.
+        silent: Relays that could not be asked, with what was wrong.
+    """
+
+    record: Record | None = None
+    now: int = 0
+    received: Mapping[int, Received] = field(default_factory=dict)
+    unreadable: frozenset[int] = frozenset()
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[int]:
+        """Workers who committed and of whom nothing is here."""
+        standing = self.record.commits.standing if self.record is not None else {}
+        return [w for w in standing if w not in self.received and w not in self.unreadable]
+
+
+class Collector:
+    """Collects the labels of one bounty.
+
+    Args:
+        session: Whose index is read.
+        workspace: Where files are kept.
+        secrets: Of the bounty.
+        relays: Where labelers hand out their files.
+        sign: Signs as the receiver of the terms; None where its key is not here.
+        tell: Tells the operator.
+
+    Attributes:
+        last: What the last look had.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        workspace: Workspace,
+        secrets: RequesterSecrets,
+        relays: Sequence[RelayClient],
+        *,
+        sign: SignTyped | None,
+        tell: Tell,
+    ) -> None:
+        """Have nothing yet."""
+        self.last = Collected()
+        self._session = session
+        self._workspace = workspace
+        self._secret = secrets.scalar
+        self._relays = relays
+        self._sign = sign
+        self._tell = tell
+        self._received: dict[int, Received] = {}
+        self._handed: set[tuple[str, int]] = set()
+
+    @property
+    def owes_signatures(self) -> bool:
+        """Whether the receiver has not signed for all labels that are here."""
+        handed = {worker for _, worker in self._handed}
+        return self._sign is not None and any(
+            one.opened is not None and worker not in handed
+            for worker, one in self.last.received.items()
+        )
+
+    def collect(self, record: Record, now: int) -> None:
+        """Fetch what can be had of the labels that stand on chain; may take its time.
+
+        Args:
+            record: What is confirmed.
+            now: Chain time.
+
+        Raises:
+            StorageError: The workspace cannot be written.
+        """
+        standing = record.commits.standing
+        for worker, one in list(self._received.items()):
+            if worker not in standing or standing[worker].commitment != one.run.commitment:
+                del self._received[worker]  # overridden since
+        self._take_kept(record)
+        silent = {}
+        for relay in self._relays:
+            try:
+                self._take_from(relay, record)
+            except RelayError as error:
+                silent[relay.url] = str(error)
+        unreadable = self._take_posted(record)
+        self.last = Collected(record, now, dict(self._received), unreadable, silent)
+
+    def _take_kept(self, record: Record) -> None:
+        """Open what the workspace has, as after a restart."""
+        for worker, data in self._workspace.files():
+            if worker in self._received or worker not in record.commits.standing:
+                continue
+            try:
+                file = read_file(record, worker, data)
+                self._received[worker] = receive(record, worker, file.run, self._secret)
+            except BountyError:
+                # Of a commit that was overridden since, or damaged: what stands is fetched again.
+                self._workspace.set_aside(worker)
+
+    def _take_from(self, relay: RelayClient, record: Record) -> None:
+        for entry in relay.files(record.ref.bounty_id):
+            worker = entry.worker
+            standing = record.commits.standing.get(worker)
+            if standing is None or standing.commitment != entry.commitment:
+                continue  # not confirmed yet, or not what stands: nothing is signed for it
+            if worker not in self._received:
+                try:
+                    self._keep(record, worker, relay.file(record.ref, worker, entry.commitment))
+                except RelayError:
+                    raise
+                except BountyError as error:
+                    self._tell("file", f"{relay.url}: {error}", about=f"{relay.url} {worker}")
+                    continue
+            if not entry.is_acknowledged:
+                self._acknowledge(relay, record, worker)
+
+    def _take_posted(self, record: Record) -> frozenset[int]:
+        """Take what workers posted on chain, and return whose that nobody can open."""
+        left = [worker for worker in record.posted if worker not in self._received]
+        if not left:
+            return frozenset()
+        runs = reader.read_posted(self._session.follower.index, record.ref.bounty_id)
+        unreadable = set()
+        for worker in left:
+            run = runs.get(worker)
+            if run is None:
+                unreadable.add(worker)
+            else:
+                seats = record.commits.standing[worker].seats
+                self._keep(record, worker, LabelFile(record.ref, worker, seats, run))
+        return frozenset(unreadable)
+
+    def _keep(self, record: Record, worker: int, file: LabelFile) -> None:
+        """Open labels and put them on disk."""
+        one = receive(record, worker, file.run, self._secret)
+        if self._workspace.file(worker) is not None:
+            self._workspace.set_aside(worker)
+        self._workspace.put_file(worker, file.to_bytes())
+        self._received[worker] = one
+        if one.opened is None:
+            self._tell(
+                "unreadable",
+                f"bounty {record.ref.bounty_id}: the labels of worker {worker} do not open to what"
+                " they committed to; nothing is signed for them, and the score says so",
+                about=f"{record.ref.bounty_id} {worker}",
+            )
+
+    def _acknowledge(self, relay: RelayClient, record: Record, worker: int) -> None:
+        """Sign for labels that are on disk and open."""
+        matter = relay.url, worker
+        # A relay that goes on denying what it was handed is not asked again and again; the labeler
+        # posts on chain then.
+        if self._sign is None or self._received[worker].opened is None or matter in self._handed:
+            return
+        signature = self._sign(acknowledgement(record, worker))
+        self._workspace.put_acknowledgement(worker, signature)
+        relay.put_acknowledgement(record.ref.bounty_id, worker, signature)
+        self._handed.add(matter)
+
+
+def signed_for(record: Record, workspace: Workspace) -> dict[int, bytes]:
+    """Return by worker the receiver's signature for what stands on chain, as far as it was given.
+
+    Args:
+        record: The bounty.
+        workspace: Where signatures are kept.
+    """
+    found = {}
+    for worker in workspace.acknowledged():
+        signature = workspace.acknowledgement(worker)
+        if signature is None or worker not in record.commits.standing:
+            continue
+        signer = signer_of(acknowledgement(record, worker), signature)
+        if signer is not None and address_bytes(signer) == address_bytes(record.terms.receiver):
+            found[worker] = signature
+    return found
+
+
+def receiver_of(session: "Session", secrets: RequesterSecrets, receiver: str) -> SignTyped | None:
+    """Return what signs as the receiver of the terms; None where its key is not here.
+
+    Args:
+        session: Whose account may be the receiver.
+        secrets: Of the bounty, from which the receiver's key may follow.
+        receiver: Of the terms.
+    """
+    if address_bytes(secrets.receiver) == address_bytes(receiver):
+        return lambda message: sign(message, secrets.receiver_key)
+    if address_bytes(session.address) == address_bytes(receiver):
+        return session.signer.sign_typed
+    return None

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The role `receiver`: a requester's bounties from the first join to the last payout.
+
+What is done with one of them stands in `bounty/flows/running`; fetching and opening go on beside
+the rounds, so that a slow relay makes no score late.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from truthmark.bounty import reader
+from truthmark.bounty.flows.running import RequesterRun
+from truthmark.bounty.phases import phase_of
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.view import BountyView, Seen
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import GasError, TransactionPendingError, TruthmarkError
+from truthmark.keys.abi_hash import address_bytes
+from truthmark.node.job_pool import JobPool
+from truthmark.node.status import Metrics, Notifier
+
+if TYPE_CHECKING:
+    from truthmark.chain.connection import Block
+    from truthmark.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class ReceiverRole:
+    """A requester's bounties.
+
+    Args:
+        session: Of the requester.
+        metrics: Counts what is done.
+        notifier: Tells the operator.
+        bounties: Which ones; all of this home that are not over if not given.
+        relays: Where labelers hand out their files; those of each document if not given.
+        open_relay: Makes a client of such an address.
+        withdraws: Whether what comes back is paid out to the requester at the end.
+        dry_run: Log in which phase each is, but fetch and send nothing.
+
+    Attributes:
+        runs: By number, the bounties.
+        seen: By number, how each stood at the last look.
+    """
+
+    name = "receiver"
+
+    def __init__(
+        self,
+        session: "Session",
+        *,
+        metrics: Metrics,
+        notifier: Notifier,
+        bounties: Collection[int] | None = None,
+        relays: Sequence[str] | None = None,
+        open_relay: Callable[[str], RelayClient] = RelayClient,
+        withdraws: bool = True,
+        dry_run: bool = False,
+    ) -> None:
+        """Take the role; nothing is done before the first round."""
+        self.metrics = metrics
+        self.runs: dict[int, RequesterRun] = {}
+        self.seen: dict[int, Seen] = {}
+        self._session = session
+        self._notifier = notifier
+        self._bounties = bounties
+        self._relays = relays
+        self._open_relay = open_relay
+        self._withdraws = withdraws
+        self._dry_run = dry_run
+        self._view = BountyView(session)
+        self._pool = JobPool(2, "labels")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there are bounties, and nothing is left to do for any."""
+        return bool(self.runs) and all(run.is_over for run in self.runs.values())
+
+    def close(self) -> None:
+        """End the work beside the rounds."""
+        self._pool.close()
+        for run in self.runs.values():
+            run.close()
+
+    def health(self) -> Mapping[str, int]:
+        """Return how many bounties are not over."""
+        return {"bounties": sum(not run.is_over for run in self.runs.values())}
+
+    def tick(self) -> "Block":
+        """Look at every bounty once, do what is due, and return the block that was looked at.
+
+        Raises:
+            ChainError: The chain cannot be read.
+            ConfigError: Index or journal cannot be used.
+        """
+        if not self._dry_run:
+            self._resume()
+        block = self._view.refresh()
+        self._find()
+        running = [number for number, run in self.runs.items() if not run.is_over]
+        self.metrics.bounties.set(len(running))
+        for number, seen in self._view.look(running).items():
+            try:
+                if isinstance(seen, TruthmarkError):
+                    raise seen
+                self.seen[number] = seen
+                self._process(self.runs[number], seen)
+                self._notifier.resolve("problem", f"bounty {number}")
+            except GasError as error:
+                self._problem("gas", f"bounty {number}: {error}", about="gas")
+            except Exception as error:  # no bounty may keep the others from being scored
+                if not isinstance(error, TruthmarkError):
+                    log.exception("bounty %s", number)
+                self._problem("bounty", f"bounty {number}: {error}", about=f"bounty {number}")
+        return block
+
+    def _process(self, run: RequesterRun, seen: Seen) -> None:
+        if self._dry_run:
+            phase = phase_of(seen.record, seen.mark, seen.now)
+            self._notifier.notify("phase", f"bounty {run.ref.bounty_id}: {phase.says}")
+            return
+        name = "collect", run.ref.bounty_id
+        if run.has_to_collect(seen):
+            job = self._pool.ask(name, partial(run.collect, seen))
+            if job.error is not None and not job.is_running:
+                raise job.error
+            if job.is_done:
+                self._pool.forget(name)
+        run.step(self._view, seen)
+
+    def _find(self) -> None:
+        """Take on what was created since the last round."""
+        session = self._session
+        board = getattr(session.chain, reader.BOARD).address
+        for workspace in Workspace.all(session.home):
+            matter = str(workspace.folder)
+            try:
+                ref = workspace.ref
+                if (
+                    ref is None
+                    or ref.bounty_id in self.runs
+                    or ref.chain_id != session.profile.chain_id
+                    or address_bytes(ref.board) != address_bytes(board)
+                    or (self._bounties is not None and ref.bounty_id not in self._bounties)
+                ):
+                    continue
+                run = RequesterRun(
+                    session,
+                    workspace,
+                    relays=self._relays,
+                    open_relay=self._open_relay,
+                    tell=self._notifier.notify,
+                    withdraws=self._withdraws,
+                )
+            except TruthmarkError as error:
+                self._problem("workspace", str(error), about=matter)
+                continue
+            self.runs[ref.bounty_id] = run
+
+    def _resume(self) -> None:
+        """Bring along what was sent before, by this process or one that was killed."""
+        try:
+            self._session.journal.resume(timeout=0)
+        except TransactionPendingError as error:
+            log.info("%s", error)
+
+    def _problem(self, kind: str, text: str, about: str) -> None:
+        self.metrics.problems.labels(kind).inc()
+        self._notifier.notify("problem", text, about=about)
