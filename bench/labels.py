@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.report import ROOT, Report
+from bench.report import CROWDS, ROOT, Report
 from truthmark import labels
 from truthmark.labels.methods import aggregate
 
-GIVEN = ROOT.parent / "shared" / "data"
 PEERS = ROOT / ".venv" / "peers" / "bin" / "python"
 RUN = ROOT / "bench" / "label_run.py"
 
@@ -209,7 +208,7 @@ def _right(probas: pd.DataFrame, truth: "pd.Series[Any]") -> float:
 def sets() -> Iterator[tuple[str, pd.DataFrame, "pd.Series[Any]"]]:
     """Yield each set that is here: its name, answers, and truth of tasks that have answers."""
     for name in SETS:
-        folders = (ROOT / "datasets" / name, GIVEN / name)
+        folders = (ROOT / "datasets" / name, CROWDS / name)
         folder = next((path for path in folders if (path / "answer.csv").is_file()), None)
         if folder is None:
             print(f"{name}: not on this machine", flush=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+CROWDS = ROOT.parent / "shared" / "data"
+"""Sets of real answers, where they lie beside the repository; it ships two itself."""
 SPEED = ("codec", "opening", "logs", "bounties", "search", "cli", "install", "labels")
 """The benchmarks that docs/speed.md shows, in this order."""
 

@@ -392,12 +392,12 @@ def set_posted(
     sender: address,
 ):
     """
-    @notice Note whose sealed labels are on chain, and credit the fees for those who were not yet.
+    @notice Record whose sealed labels are on chain, and credit the fees for those who were not yet.
     @dev Only the proofs, which have checked them against the commitments.
     @param bounty_id The bounty.
     @param terms Its terms.
     @param workers Rows of the roster.
-    @param is_chunk Whether they were shown by the relay's rows, which an override makes void.
+    @param is_chunk Whether they were shown by the relay's rows, which an override withdraws.
     @param sender Who called the proofs; gets the fees.
     """
     state: IBountyBoard.State = self._load_for(self.proofs, bounty_id, terms)

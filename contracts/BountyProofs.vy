@@ -10,7 +10,7 @@
 @author The Truthmark authors
 @notice Evidence of labelers against relay and requester: signed commits, sealed labels, and the four
         proofs that a score is false. All of it is computed here; nobody votes.
-@custom:security No storage, no money, no owner. A proof names no beneficiary, so whoever copies it takes the
+@custom:security No storage, no money, no owner. A proof names no beneficiary, so a copier of it takes the
         reward and changes nothing else: the wronged gain by the end that it brings.
 @custom:kill Nothing to stop; the board's `pause` stops new bounties.
 """

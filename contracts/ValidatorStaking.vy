@@ -136,8 +136,8 @@ def __init__(token_: address, ticket_: uint256, unbonding_seconds_: uint256, own
 def register(operator: address, encryption_key: bytes32):
     """
     @notice Become a validator whose owner is the caller.
-    @dev Anybody, once. Several validators may name one operator: every call names its validator,
-         so nothing is looked up by operator, and nobody can occupy somebody else's key.
+    @dev Anyone, once. Several validators may name one operator: every call names its validator,
+         so nothing is looked up by operator, and no validator can take up the key of another.
     @param operator The key for obligations.
     @param encryption_key The X25519 public key that shares are sealed to.
     """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replays real crowds through the pay rule: `python -m bench.crowds [--write] [SET ...]`.
 
-Every set in ../shared/data (or in the folder that TRUTHMARK_CROWDS names) is dealt into bounties of
-2, 3 and 5 rounds: answer k of an item in a seeded shuffle is round k, and rounds that nobody
-answered are absent. Pay and labels are those of `truthmark.labels`, on arrays.
+Every set that the repository ships or that lies beside it (where TRUTHMARK_CROWDS names a folder,
+every set in that) is dealt into bounties of 2, 3 and 5 rounds: answer k of an item in a seeded
+shuffle is round k, and rounds that nobody answered are absent. Pay and labels are those of
+`truthmark.labels`, on arrays.
 """
 
 import argparse
@@ -13,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING, Attack, ring
-from bench.crowds.data import DATA, Crowd, all_crowds, replay
-from bench.crowds.measure import METHODS, Pays, accuracies, pays
-from bench.report import Figure, write
+from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING, ring
+from bench.crowds.measure import METHODS, accuracies
+from bench.report import CROWDS, Figure, write
+from truthmark.testing.crowds.draws import deal
+from truthmark.testing.crowds.pays import MOST, Attack, Pays, pays
+from truthmark.testing.crowds.sets import Crowd, find_set, known_sets, load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "bounties-crowds.md"
 ROUNDS = (2, 3, 5)
-MOST = 0.5
-"""Of mean honest pay, what attackers who know nothing may earn."""
 
 HEAD = """# Bounties on real crowds
 
@@ -32,7 +33,7 @@ is known or, up to half of them, as much as the typical worker needs to hold wha
 must be expected to hold.
 
 Pay is a part of the full price, over labels, of accounts that held enough gold to be scored. The
-share of labels in other accounts, who get half the price whoever they are, is *unscored*: bounties
+share of labels in other accounts, all of whom get half the price, is *unscored*: bounties
 have none or few of those, as their terms make runs long enough. Draws that end HALF count for HALF
 alone. In every draw the requester pays the full price of what was committed: what a worker is not
 paid is burned, so bad gold saves nothing.
@@ -49,12 +50,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write docs/bounties-crowds.md too")
     parser.add_argument("--draws", type=int, default=10, help="of each cell")
-    parser.add_argument("sets", nargs="*", help="their names; all unless given")
+    parser.add_argument("sets", nargs="*", help="their names or folders; all unless given")
     options = parser.parse_args()
-    crowds = all_crowds(options.sets)
-    if not crowds:
-        print(f"there are no such sets in {DATA}; name their folder in TRUTHMARK_CROWDS")
-        return 2
+    crowds = [load(find_set(name, CROWDS)) for name in options.sets or known_sets(CROWDS)]
     page = HEAD.format(draws=options.draws)
     print(page)
     figures: list[Figure] = []
@@ -77,7 +75,7 @@ def main() -> int:
 def _crowds(crowds: Sequence[Crowd], draws: int) -> str:
     def cells(crowd: Crowd, rounds: int) -> list[str]:
         clean = pays(crowd, rounds, None, draws)
-        gold = len(replay(crowd, rounds, np.random.default_rng([0, rounds])).gold)
+        gold = len(deal(crowd, rounds, np.random.default_rng([0, rounds])).gold)
         recalls = " ".join(f"{rate:.2f}" for rate in crowd.recalls())
         return [
             str(crowd.n_classes),

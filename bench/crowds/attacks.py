@@ -5,30 +5,14 @@ Each attack takes a draw that it may change. Accounts are taken over in random o
 hold the share of labels that the attack is about.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from bench.crowds.data import Draw, Generator, Ints, gold_of
 from truthmark.bounty.gold import Gold
 from truthmark.labels.goldw import NONE
 from truthmark.labels.scoring import ABSENT, NOBODY, least_gold
-
-Attack = Callable[[Draw, Generator], None]
-
-
-def seize(draw: Draw, share: float, rng: Generator) -> "np.ndarray":
-    """Mark accounts with a share of all labels as attackers'; return which labels those are."""
-    counts = np.bincount(draw.workers[draw.workers != NOBODY], minlength=draw.n_workers)
-    order = rng.permutation(draw.n_workers)
-    before = np.cumsum(counts[order]) - counts[order]
-    draw.is_attacker[order[before < share * counts.sum()]] = True
-    return _theirs(draw)
-
-
-def _theirs(draw: Draw) -> "np.ndarray":
-    is_attacker = np.append(draw.is_attacker, False)  # the last is NOBODY's
-    return is_attacker[draw.workers] & (draw.labels != ABSENT)
+from truthmark.testing.crowds.draws import Draw, Generator, gold_of
+from truthmark.testing.crowds.pays import Attack
+from truthmark.testing.crowds.sets import Floats, Ints
 
 
 def _say(draw: Draw, cells: "np.ndarray", said: Ints) -> None:
@@ -36,45 +20,38 @@ def _say(draw: Draw, cells: "np.ndarray", said: Ints) -> None:
     draw.labels[cells] = np.broadcast_to(said[:, None], draw.labels.shape)[cells]
 
 
-def _guess(draw: Draw, cells: "np.ndarray", rng: Generator, shares: Ints | None = None) -> None:
+def _guess(draw: Draw, cells: "np.ndarray", rng: Generator, shares: Floats | None = None) -> None:
     classes, count = draw.crowd.n_classes, int(cells.sum())
     draw.labels[cells] = rng.choice(classes, count, p=shares)
 
 
-def shares_of(draw: Draw) -> Ints:
-    """Return how often each class is true."""
-    known = draw.crowd.truth[draw.crowd.truth != NONE]
-    counts = np.bincount(known, minlength=draw.crowd.n_classes)
-    return counts / counts.sum()
-
-
 def constant(draw: Draw, rng: Generator) -> None:
     """Each account says one class of its own, always."""
-    cells = seize(draw, 0.2, rng)
+    cells = draw.seize(0.2, rng)
     mine = rng.integers(0, draw.crowd.n_classes, draw.n_workers)
     draw.labels[cells] = mine[draw.workers[cells]]
 
 
 def frequent(draw: Draw, rng: Generator) -> None:
     """All say the most frequent class, always."""
-    draw.labels[seize(draw, 0.2, rng)] = int(shares_of(draw).argmax())
+    draw.labels[draw.seize(0.2, rng)] = int(draw.crowd.shares().argmax())
 
 
 def uniform(draw: Draw, rng: Generator) -> None:
     """Guesses, all classes alike."""
-    _guess(draw, seize(draw, 0.2, rng), rng)
+    _guess(draw, draw.seize(0.2, rng), rng)
 
 
 def prior(draw: Draw, rng: Generator) -> None:
     """Guesses by how often each class is true."""
-    _guess(draw, seize(draw, 0.2, rng), rng, shares_of(draw))
+    _guess(draw, draw.seize(0.2, rng), rng, draw.crowd.shares())
 
 
 def ring(share: float) -> Attack:
     """Return a ring whose accounts all answer hash(item)."""
 
     def attack(draw: Draw, rng: Generator) -> None:
-        cells = seize(draw, share, rng)
+        cells = draw.seize(share, rng)
         _say(draw, cells, rng.integers(0, draw.crowd.n_classes, len(draw.labels)))
 
     attack.__doc__ = f"A ring with {100 * share:.0f} % of the labels answers hash(item)."
@@ -83,7 +60,7 @@ def ring(share: float) -> Attack:
 
 def newcomers(draw: Draw, rng: Generator) -> None:
     """Accounts by the hundred, each with the smallest run, guess."""
-    cells = seize(draw, 0.3, rng)
+    cells = draw.seize(0.3, rng)
     _guess(draw, cells, rng)
     items, rounds = np.nonzero(cells)
     # The smallest run: so many labels that the least gold can be expected among them.
@@ -100,7 +77,7 @@ def newcomers(draw: Draw, rng: Generator) -> None:
 
 def prefix(draw: Draw, rng: Generator) -> None:
     """Guessers commit the first tenth of their run alone."""
-    cells = seize(draw, 0.2, rng)
+    cells = draw.seize(0.2, rng)
     _guess(draw, cells, rng)
     for worker in np.flatnonzero(draw.is_attacker):
         mine = np.argwhere((draw.workers == worker) & (draw.labels != ABSENT))
@@ -111,7 +88,7 @@ def prefix(draw: Draw, rng: Generator) -> None:
 
 def half_guessers(draw: Draw, rng: Generator) -> None:
     """Able people guess half of their items."""
-    cells = seize(draw, 0.2, rng) & (rng.random(draw.labels.shape) < 0.5)
+    cells = draw.seize(0.2, rng) & (rng.random(draw.labels.shape) < 0.5)
     _guess(draw, cells, rng)
 
 
@@ -124,7 +101,7 @@ def _model(draw: Draw, rng: Generator) -> Ints:
 
 def model(draw: Draw, rng: Generator) -> None:
     """Accounts with 30 % of the labels share one model that is right on 70 % of each class."""
-    _say(draw, seize(draw, 0.3, rng), _model(draw, rng))
+    _say(draw, draw.seize(0.3, rng), _model(draw, rng))
 
 
 def model_against(draw: Draw, rng: Generator) -> None:
@@ -132,12 +109,12 @@ def model_against(draw: Draw, rng: Generator) -> None:
     said = _model(draw, rng)
     known = np.where(draw.crowd.truth == NONE, NONE, said)
     draw.gold = gold_of(draw.crowd, len(draw.gold), rng, known)
-    _say(draw, seize(draw, 0.3, rng), said)
+    _say(draw, draw.seize(0.3, rng), said)
 
 
 def leaked(draw: Draw, rng: Generator) -> None:
     """Accounts with 20 % of the labels know a fifth of the gold and guess the rest."""
-    cells = seize(draw, 0.2, rng)
+    cells = draw.seize(0.2, rng)
     _guess(draw, cells, rng)
     known = rng.choice(len(draw.gold), len(draw.gold) // 5, replace=False)
     said = np.full(len(draw.labels), NONE)
@@ -147,7 +124,7 @@ def leaked(draw: Draw, rng: Generator) -> None:
 
 def echo(draw: Draw, rng: Generator) -> None:
     """Accounts with 30 % of the labels repeat what one labeler says, where they said something."""
-    cells = seize(draw, 0.3, rng)
+    cells = draw.seize(0.3, rng)
     counts = np.bincount(draw.workers[draw.workers != NOBODY], minlength=draw.n_workers)
     counts[draw.is_attacker] = 0
     leader = int(counts.argmax())
@@ -162,7 +139,7 @@ def no_shows(share: float) -> Attack:
     """Return a share of seats that never commit."""
 
     def attack(draw: Draw, rng: Generator) -> None:
-        draw.labels[seize(draw, share, rng)] = ABSENT
+        draw.labels[draw.seize(share, rng)] = ABSENT
 
     attack.__doc__ = f"{100 * share:.0f} % of the seats never commit."
     return attack
@@ -172,7 +149,7 @@ def false_gold(share: float) -> Attack:
     """Return a requester with 40 % of the seats, and false gold; those agree."""
 
     def attack(draw: Draw, rng: Generator) -> None:
-        cells = seize(draw, 0.4, rng)
+        cells = draw.seize(0.4, rng)
         is_false = rng.random(len(draw.gold)) < share
         classes = draw.crowd.n_classes
         answers = (draw.gold.answers + is_false * rng.integers(1, classes, len(is_false))) % classes
@@ -202,7 +179,7 @@ def lone_false_gold(share: float) -> Attack:
 
 def hard_gold(draw: Draw, rng: Generator) -> None:
     """A requester with 40 % of the seats takes the gold that the crowd is most often wrong on."""
-    cells = seize(draw, 0.4, rng)
+    cells = draw.seize(0.4, rng)
     crowd = draw.crowd
     wrong = np.bincount(
         crowd.items, crowd.labels != crowd.truth[crowd.items], minlength=len(crowd.truth)
@@ -219,7 +196,7 @@ def hard_gold(draw: Draw, rng: Generator) -> None:
 
 def undecidable_gold(draw: Draw, rng: Generator) -> None:
     """A requester with 40 % of the seats has gold whose answers were drawn by lot."""
-    cells = seize(draw, 0.4, rng)
+    cells = draw.seize(0.4, rng)
     answers = rng.permutation(draw.gold.answers)
     draw.gold = Gold(draw.gold.items, answers)
     said = np.full(len(draw.labels), NONE)

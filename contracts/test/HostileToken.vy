@@ -8,7 +8,7 @@
 @custom:contract-name HostileToken
 @license AGPL-3.0-only
 @author The Truthmark authors
-@notice An ERC-20 that misbehaves in one way at a time, switched by anybody with `set_mode`.
+@notice An ERC-20 that misbehaves in one way at a time, switched by anyone with `set_mode`.
         Every kind is found on main networks or is the worst that could be.
 @custom:security A test double: every safety property of a token is broken here on purpose.
 @custom:kill Never deployed outside tests.

@@ -8,7 +8,7 @@
 @custom:contract-name TestToken
 @license AGPL-3.0-only
 @author The Truthmark authors
-@notice A well-behaved ERC-20 with EIP-2612 permits that anybody may mint: the six-decimal
+@notice A well-behaved ERC-20 with EIP-2612 permits that anyone may mint: the six-decimal
         "Test Dollar" (TUSD) of local networks, and tokens of other decimals for tests.
 @custom:kill Worthless by construction; never deploy it where tokens are worth something.
 """
@@ -57,7 +57,7 @@ def __init__(name_: String[25], symbol_: String[5], decimals_: uint8):
     erc20.__init__(name_, symbol_, decimals_, name_, "1")
 
 
-# ----------------------------------------------------------------- anybody
+# ------------------------------------------------------------------ anyone
 
 
 @external

@@ -37,7 +37,7 @@ class DemoNetwork:
         self.folder = folder
         self.net = Devnet.start(folder, progress=on_start)
         self.seller_blocks: GatewayServer | None = None
-        self._away: Path | None = None
+        self._stored: Path | None = None
 
     # ---------------------------------------------------------------- the seller
 
@@ -54,17 +54,17 @@ class DemoNetwork:
         if self.seller_blocks is not None:
             self.seller_blocks.close()
             self.seller_blocks = None
-        self._away = self.folder.with_name(self.folder.name + "-seller-is-away")
-        if self._away.exists():
-            shutil.rmtree(self._away)
-        self.net.home("seller").rename(self._away)
-        return self._away
+        self._stored = self.folder.with_name(self.folder.name + "-seller-offline")
+        if self._stored.exists():
+            shutil.rmtree(self._stored)
+        self.net.home("seller").rename(self._stored)
+        return self._stored
 
     def bring_seller_back(self) -> None:
         """Put the seller's machine back."""
-        if self._away is not None:
-            self._away.rename(self.net.home("seller"))
-            self._away = None
+        if self._stored is not None:
+            self._stored.rename(self.net.home("seller"))
+            self._stored = None
 
     # ------------------------------------------------------------ the custodians
 

@@ -108,7 +108,7 @@ def test_node__young_purchase__posts_nothing_before_confirmations(
         run_rounds(lambda: is_delivered(harness, bought), node)
 
 
-def test_node__dear_purchase__waits_for_more_confirmations(
+def test_node__expensive_purchase__waits_for_more_confirmations(
     harness: MarketHarness, sale: Sale
 ) -> None:
     policy = Policy(confirmations=((harness.token, 20 * 10**6, 5),))

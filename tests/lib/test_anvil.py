@@ -68,7 +68,7 @@ def test_start_anvil__killed__comes_back_from_its_state(tmp_path):
         assert chain.rpc("eth_blockNumber") == "0x5"
 
 
-def test_stop__made_anew_from_its_record__ends_the_process(tmp_path):
+def test_stop__made_again_from_its_record__ends_the_process(tmp_path):
     chain = start_anvil(log=tmp_path / "log", detach=True)
     try:
         again = AnvilProcess(chain.url, chain.pid, chain.log)

@@ -347,7 +347,7 @@ def test_get__target_that_cannot_be_made__is_refused_before_paying(
     assert buyer("show", kept, "--json").json["purchases"] == []
 
 
-def test_get__not_for_sale_or_too_dear__is_said_before_the_download(
+def test_get__not_for_sale_or_too_expensive__is_said_before_the_download(
     seller: Person, buyer: Person, sold: Lister, tmp_path: Path
 ) -> None:
     ref = sold(price="7 TUSD")

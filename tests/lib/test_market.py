@@ -515,7 +515,7 @@ def test_quote__several_custodies__is_of_the_cheapest(
         ({"lock": 1, "count": 3, "threshold": 2}, "2 of 3 custodians"),
     ],
 )
-def test_agree__whoever_keeps_the_key__is_in_the_question(
+def test_agree__who_keeps_the_key__is_in_the_question(
     sale: Sale,
     buyer: Buyer,
     monkeypatch: pytest.MonkeyPatch,

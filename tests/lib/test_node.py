@@ -134,7 +134,7 @@ def test_node__several_purchases__share_transactions(
     assert nodes[0].acted("settle") == 1
 
 
-def test_node__one_is_silent__the_next_in_turn_replaces_him_in_time(
+def test_node__one_is_silent__the_next_in_turn_replaces_it_in_time(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
     sale = live_sale(harness, nodes)
@@ -444,7 +444,7 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         assert first.role.view._held.get(sale.epoch.custody_id) is None
 
 
-def test_node__overdue_purchase__is_refunded_before_anybody_joins(harness: MarketHarness) -> None:
+def test_node__overdue_purchase__is_refunded_before_anyone_joins(harness: MarketHarness) -> None:
     with contextlib.ExitStack() as stack:
         voter, joiner, silent = (stack.enter_context(ManualNode(harness.net, n)) for n in NAMES)
         nodes = [voter, joiner, silent]

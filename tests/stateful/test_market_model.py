@@ -802,7 +802,7 @@ class MarketMachine(RuleBasedStateMachine):
         assert w.stake_token.balanceOf(w.staking) == ledger.staking.burned
 
     def everything_ends(self) -> None:
-        """Do what anybody may: deliver nothing more, refund, settle, retire, release, close."""
+        """Do what anyone may: deliver nothing more, refund, settle, retire, release, close."""
         w, ledger = self.w, self.ledger
         self.travel_to(self.now + DELIVERY + 1)
         for purchase in self.orders:

@@ -45,7 +45,7 @@ MODES = [
 ]
 
 people = st.sampled_from([0, 1, 0, 1, 2])  # the third comes late, if at all
-anybody = st.integers(0, 8)
+anyone = st.integers(0, 8)
 slashers = st.integers(0, 1)
 obligations = st.integers(1, 4).map(lambda number: bytes([number]) * 32)
 amounts = st.one_of(st.integers(0, 3 * TICKET), st.sampled_from([1, TICKET, 2**96, 2**256 - 1]))
@@ -71,7 +71,7 @@ class StakingMachine(RuleBasedStateMachine):
         self.people = [str(boa.env.generate_address(f"validator {i}")) for i in range(3)]
         self.operators = [str(boa.env.generate_address(f"operator {i}")) for i in range(2)]
         self.slashers = [str(self.harness.slasher), str(self.token.address)]
-        self.anybody = [*self.people, *self.operators, *self.slashers, str(stranger), str(admin)]
+        self.anyone = [*self.people, *self.operators, *self.slashers, str(stranger), str(admin)]
         for person in self.people:
             self.token.mint(person, 10**30)
             self.token.approve(self.contract, 2**256 - 1, sender=person)
@@ -131,9 +131,9 @@ class StakingMachine(RuleBasedStateMachine):
         caller, key = self.people[person], (self.operators + self.people)[operator]
         self.call(self.ledger.set_operator(caller, key), "set_operator", key, sender=caller)
 
-    @rule(who=anybody, person=people, is_available=st.booleans())
+    @rule(who=anyone, person=people, is_available=st.booleans())
     def set_available(self, who: int, person: int, is_available: bool) -> None:
-        caller, validator = self.anybody[who], self.people[person]
+        caller, validator = self.anyone[who], self.people[person]
         self.call(
             self.ledger.set_available(caller, validator, is_available),
             "set_available",
@@ -208,21 +208,21 @@ class StakingMachine(RuleBasedStateMachine):
                     answers.pop(ticket_id, None)
 
     @precondition(lambda self: any(self.ledger.entries.values()))
-    @rule(who=anybody)
+    @rule(who=anyone)
     def withdraw(self, who: int) -> None:
         self.withdraw_for(who, max(self.ledger.entries, key=self.ledger.entries.__getitem__))
 
     @precondition(lambda self: any(self.ledger.entries.values()))
-    @rule(who=anybody, share=st.integers(0, 3))
+    @rule(who=anyone, share=st.integers(0, 3))
     def withdraw_a_part(self, who: int, share: int) -> None:
         paid = max(self.ledger.entries, key=self.ledger.entries.__getitem__)
         entry = self.ledger.entries[paid]
         self.withdraw_for(who, paid, [1, entry // 2, entry, entry + 1][share])
 
-    @rule(who=anybody, account=anybody)
+    @rule(who=anyone, account=anyone)
     def withdraw_nothing_or_burned(self, who: int, account: int) -> None:
-        self.withdraw_for(who, self.anybody[account])
-        sender = self.anybody[who]
+        self.withdraw_for(who, self.anyone[account])
+        sender = self.anyone[who]
         self.call("ledger: burned for good", "withdraw", self.token, ZERO, 0, sender=sender)
 
     def withdraw_for(self, who: int, paid: str, amount: int = 0) -> None:
@@ -233,7 +233,7 @@ class StakingMachine(RuleBasedStateMachine):
             refusal = "ledger: more than the entry"
         taken = amount or entry
         expected: Any = taken if refusal is None else refusal
-        self.call(expected, "withdraw", self.token, paid, amount, sender=self.anybody[who])
+        self.call(expected, "withdraw", self.token, paid, amount, sender=self.anyone[who])
         if refusal is None:
             self.ledger.entries[paid] = entry - taken
             if self.mode == Mode.TRUE_BUT_STAYS:  # the coins stay here and are nobody's
@@ -243,11 +243,11 @@ class StakingMachine(RuleBasedStateMachine):
 
     # --------------------------------------------------------------- slashers
 
-    @rule(slasher=slashers, person=people, who=anybody, obligation=obligations, amount=amounts)
-    def lock_as_anybody(
+    @rule(slasher=slashers, person=people, who=anyone, obligation=obligations, amount=amounts)
+    def lock_as_anyone(
         self, slasher: int, person: int, who: int, obligation: bytes, amount: int
     ) -> None:
-        self.lock_this(slasher, person, self.anybody[who], obligation, amount)
+        self.lock_this(slasher, person, self.anyone[who], obligation, amount)
 
     @rule(
         slasher=slashers,
@@ -291,10 +291,10 @@ class StakingMachine(RuleBasedStateMachine):
 
     # --------------------------------------------------------------- hostile
 
-    @rule(who=anybody, person=people, obligation=obligations, picks=picks)
+    @rule(who=anyone, person=people, obligation=obligations, picks=picks)
     def speak_for_others(self, who: int, person: int, obligation: bytes, picks: list[int]) -> None:
         """No account passes for a slasher, a validator or the admin."""
-        caller, validator = self.anybody[who], self.people[person]
+        caller, validator = self.anyone[who], self.people[person]
         if caller not in self.slashers:
             self.call(NOT_SLASHER, "lock", validator, validator, obligation, 1, sender=caller)
             self.call(NOT_SLASHER, "release", obligation, sender=caller)

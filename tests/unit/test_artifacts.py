@@ -12,7 +12,7 @@ from tools import artifacts
 @pytest.mark.parametrize(
     ("source", "path"), [pytest.param(*pair, id=pair[0].stem) for pair in artifacts.contracts()]
 )
-def test_artifact__contract_compiled_anew__is_the_same(source, path):
+def test_artifact__contract_compiled_again__is_the_same(source, path):
     assert path.exists(), "run `make artifacts`"
     fresh = artifacts.compile_contract(source)
     assert artifacts.differences(json.loads(path.read_text()), fresh) == []

@@ -92,14 +92,14 @@ def harness(offline: OfflineMarket) -> SessionHarness:
     return SessionHarness(offline)
 
 
-def test_send_order__given_again_later__is_sent_again(harness: SessionHarness) -> None:
+def test_send_repeatable__given_again_later__is_sent_again(harness: SessionHarness) -> None:
     for nonce in (0, 1):
         harness.nonce = nonce
         harness.session.send_repeatable(harness.call(), "fund")
     assert len(set(harness.journal.sent)) == 2
 
 
-def test_send_order__repeated_after_a_kill__is_waited_for(harness: SessionHarness) -> None:
+def test_send_repeatable__repeated_after_a_kill__is_waited_for(harness: SessionHarness) -> None:
     call = harness.call()
     # Killed after it was sent; by now it is mined, so the account's nonce has moved on.
     harness.journal.on_its_way["fund:begun"] = call.intent("fund:begun", "fund")
@@ -119,7 +119,7 @@ def test_send__orders_about_purchases_alike_in_64_bits__are_both_sent(
     assert harness.journal.sent == keys
 
 
-def test_send_order__something_else_is_on_its_way__is_sent(harness: SessionHarness) -> None:
+def test_send_repeatable__something_else_is_on_its_way__is_sent(harness: SessionHarness) -> None:
     other = harness.call(b"other")
     harness.journal.on_its_way["x"] = other.intent("x", "fund")
     harness.session.send_repeatable(harness.call(), "fund")
@@ -471,7 +471,7 @@ def test_sign_permit__token_without_permits__signs_nothing(
     assert permit(offline, token) is None
 
 
-def test_sign_permit__chain_is_away__does_not_take_it_for_a_token_without(
+def test_sign_permit__chain_does_not_answer__does_not_take_it_for_a_token_without(
     offline: OfflineMarket,
 ) -> None:
     token = PermitToken()

@@ -93,7 +93,7 @@ class MarketContracts:
     def list_version(
         self, listing: Listing, previous: Terms | None = None, **overrides: Any
     ) -> Listing:
-        """List, without anybody accepting."""
+        """List, without any acceptance."""
         self.registry.list_version(
             *listing.list_arguments(previous, **overrides), sender=listing.terms.seller
         )

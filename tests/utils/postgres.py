@@ -63,7 +63,7 @@ def _server() -> Iterator[str]:
         return
     package = _package()
     folder = Path(tempfile.mkdtemp(prefix="truthmark-postgres-"))
-    # Whoever is not root runs it as they are.
+    # A user who is not root runs it as they are.
     as_whom: dict[str, Any] = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")

@@ -44,5 +44,5 @@ def live(listing: Listing) -> dict[str, Any]:
     }
 
 
-def purse(w: MarketContracts, account: str) -> int:
+def held_by(w: MarketContracts, account: str) -> int:
     return int(w.token.balanceOf(account))

@@ -89,7 +89,7 @@ WELL_BEHAVED = Mode(0)
 
 
 def deploy_test_token(name: str = "Test Dollar", symbol: str = "TUSD", decimals: int = 6) -> Any:
-    """Deploy a well-behaved token that anybody may mint."""
+    """Deploy a well-behaved token that anyone may mint."""
     return deployer("test/TestToken").deploy(name, symbol, decimals)
 
 

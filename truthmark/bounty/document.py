@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a bounty asks, in words: the document whose SHA-256 its terms carry (docs/bounties.md).
 
-It comes from whoever posts a bounty, so reading is strict: what is too long, of another type, or
-unknown is refused. Its texts are somebody else's; whoever shows them makes them harmless first.
+It comes from a stranger, so reading is strict: what is too long, of another type, or unknown is
+refused. Its texts are the requester's; code that shows them must make them harmless first.
 """
 
 import re

@@ -97,7 +97,7 @@ def serve(ref: BountyRef, terms_hash: bytes, *, offer_hash: bytes) -> TypedData:
     Args:
         ref: The bounty.
         terms_hash: Of its terms, 32 bytes.
-        offer_hash: Of who may join, the items' secret and all else that the relay is told, 32 bytes.
+        offer_hash: Of all that the relay is told beside, 32 bytes.
 
     Raises:
         KeysError: A value does not fit its type.

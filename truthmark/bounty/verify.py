@@ -16,7 +16,7 @@ from truthmark.bounty.sealing import OpenedRun, UnreadableError
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.curve import is_on_curve
 from truthmark.labels.goldw import NONE, Votes, Weighted, goldw
-from truthmark.labels.scoring import Ints
+from truthmark.labels.scoring import Ints, Verdict
 from truthmark.types import Progress
 
 
@@ -147,9 +147,24 @@ def labels_of(result: Result, opened: dict[int, OpenedRun]) -> Weighted | None:
         return None
     known = np.full(record.terms.items, NONE, np.int64)
     known[gold.items] = gold.answers
-    if not len(gold):
+    verdict = verdict_of(result, opened)
+    if verdict is None:
         return goldw(votes, known)
-    # Workers whose labels are not here: as if they had delivered nothing.
+    scored, excluded = np.zeros((2, record.terms.items), np.bool_)
+    scored[gold.items], excluded[gold.items] = verdict.kept, verdict.excluded
+    return goldw(votes, known, scored=scored, excluded=excluded)
+
+
+def verdict_of(result: Result, opened: dict[int, OpenedRun]) -> Verdict | None:
+    """Return what opened labels say of the gold; None without gold.
+
+    Args:
+        result: The bounty.
+        opened: By worker, their labels; who is not there is as who delivered nothing.
+    """
+    record, gold = result.record, result.known_gold()
+    if not len(gold):
+        return None
     absent = {
         worker: NOT_DELIVERED
         for worker in np.flatnonzero(record.committed).tolist()
@@ -165,11 +180,7 @@ def labels_of(result: Result, opened: dict[int, OpenedRun]) -> Weighted | None:
         codes={worker: run.codes for worker, run in opened.items()},
         marks=absent,
     )
-    scored = np.zeros(record.terms.items, bool)
-    excluded = np.zeros(record.terms.items, bool)
-    scored[gold.items] = score.verdict.kept
-    excluded[gold.items] = score.verdict.excluded
-    return goldw(votes, known, scored=scored, excluded=excluded)
+    return score.verdict
 
 
 def votes_of(record: Record, opened: dict[int, OpenedRun]) -> Votes | None:

@@ -2,9 +2,9 @@
 """What a requester keeps of a bounty on disk: all of it but the secrets, which the vault holds.
 
 One folder a bounty, `<home>/bounties/<first 16 digits of the bounty key>/`, named before the
-bounty has a number. Each file is written whole and is on disk when a method returns; so whoever
-is killed goes on from what is there. What cannot be had again (labelers' files) is never replaced
-by something else.
+bounty has a number. Each file is written whole and is on disk when a method returns; so a
+process that is killed goes on from what is there. What cannot be had again (labelers' files) is
+never replaced by something else.
 """
 
 import json

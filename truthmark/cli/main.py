@@ -123,7 +123,7 @@ def _report(error: BaseException, *, as_json: bool) -> int:
 def _leave_closed_pipes() -> bool:
     """Whether nobody reads the output any more; nothing is written there from now on.
 
-    Else the interpreter would complain once more when it flushes at the end.
+    Else the interpreter would print another error when it flushes at the end.
     """
     is_closed = False
     for stream in (sys.stdout, sys.stderr):

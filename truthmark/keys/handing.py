@@ -17,7 +17,7 @@ from truthmark.keys.files import read_limited, save_record
 from truthmark.types import Point
 
 FORMAT = "truthmark/key/1"
-NOTE = "Whoever has this can open the data set. It opens nothing else, and pays for nothing."
+NOTE = "Anyone who has this can open the data set. It opens nothing else, and pays for nothing."
 _MAX_FILE_BYTES = 16 * 1024
 
 

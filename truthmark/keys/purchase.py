@@ -198,7 +198,7 @@ def save_recovery(key: PurchaseKey, path: Path) -> None:
     point = key.point
     record = {
         "format": _FORMAT,
-        "note": "Whoever has this file can open the data of one purchase. Keep it like a password.",
+        "note": "Anyone who has this file can open the data of one purchase. Keep it safe.",
         **key.to_record(),
         "public": word(point).hex(),
     }

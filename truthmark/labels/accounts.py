@@ -143,8 +143,8 @@ def better_on_gold(
 ) -> pd.DataFrame:
     """Return the accounts that agree with others on gold more than elsewhere: who may know it.
 
-    Both are counted against the others' weighted label of a task, as `goldw` finds it. Whoever
-    answers alike everywhere agrees alike, however good the others are.
+    Both are counted against the others' weighted label of a task, as `goldw` finds it. An
+    account that answers equally well everywhere agrees equally, however good the others are.
 
     Args:
         data: The answers.

@@ -16,7 +16,7 @@ from truthmark.labels.base import Aggregator, normalise, ones
 from truthmark.labels.kernels import tally
 
 _LEAST = 1e-6
-"""Nobody weighs less, lest an item be without any weight."""
+"""The least weight of a worker, so that every item has some."""
 
 
 class CROWDLAB(Aggregator):
@@ -82,7 +82,7 @@ def _weights(
     sizes = votes.sum(1)
     trust = float(np.bincount(items[agrees], minlength=len(sizes))[shared] @ (1 / sizes[shared]))
     trust /= int(shared.sum())
-    # How often somebody's answer is another's to the same task.
+    # How often a worker's answer is another's to the same task.
     same = np.bincount(workers, np.where(of_shared, votes[items, labels] - 1, 0), answers.n_workers)
     pairs = np.bincount(workers, np.where(of_shared, sizes[items] - 1, 0), answers.n_workers)
     usual = float(same.sum() / pairs.sum())

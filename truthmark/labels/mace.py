@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MACE: whoever does not know the answer says what they always say.
+"""MACE: a worker who does not know the answer gives one by a habit of their own.
 
 Hovy and others, "Learning whom to trust with MACE", 2013.
 """

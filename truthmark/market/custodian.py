@@ -196,7 +196,7 @@ class Custodian:
         """
         session, epoch = self.session, slot.epoch
         share = self.share(version, slot)
-        orders = []
+        calls = []
         for start in range(0, len(purchases), MAX_BATCH):
             batch = purchases[start : start + MAX_BATCH]
             call = session.chain.market.functions.deliver(
@@ -221,7 +221,7 @@ class Custodian:
             parts = "1 part" if len(batch) == 1 else f"{len(batch)} parts"
             # A part that comes late earns nothing, yet everybody can read it in the transaction,
             # and the buyer has their money back.
-            orders.append(
+            calls.append(
                 PlannedCall(
                     call,
                     batch_key(f"deliver:{slot.index}", batch),
@@ -229,7 +229,7 @@ class Custodian:
                     not_after=min(p.deadline for p in batch),
                 )
             )
-        return orders
+        return calls
 
     def deliver(
         self, version: Version, slot: CustodySlot, purchases: Sequence[Purchase]
@@ -241,7 +241,7 @@ class Custodian:
             ChainError: The market refuses, or is not reached.
         """
         session = self.session
-        orders = self.plan_deliver(version, slot, purchases)
-        receipts = [session.send(*order) for order in orders]
+        calls = self.plan_deliver(version, slot, purchases)
+        receipts = [session.send(*call) for call in calls]
         Catalogue.of(session).sync()
         return receipts

@@ -12,12 +12,12 @@ MAX_BATCH = 20
 """Purchases in one transaction."""
 
 _SHORT = 40
-"""Hex digits of a purchase's id in a name. Two purchases of one name would be one order, and the
+"""Hex digits of a purchase's id in a name. Two purchases of one name would be one call, and the
 second never served; a buyer, who tries salts at will, finds them in 64 bits, not in 160."""
 
 
 class PlannedCall(NamedTuple):
-    """A transaction that is decided on; `session.send(*order)` sends it and waits."""
+    """A transaction that is decided on; `session.send(*planned)` sends it and waits."""
 
     call: "Call"
     key: str

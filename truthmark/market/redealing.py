@@ -69,9 +69,9 @@ def take_fees_back(session: "Session", version: Version) -> int:
     for epoch, state in zip(epochs, Catalogue.of(session).states(epochs), strict=True):
         if state.status is not CustodyStatus.OPENED:
             continue
-        order = settlement.plan_lapse(version, epoch)
+        lapse = settlement.plan_lapse(version, epoch)
         try:
-            session.send(order.call, order.key, order.purpose)
+            session.send(*lapse)
         except RevertedError:
             # Anyone may do this; somebody was faster.
             if Catalogue.of(session).states([epoch])[0].status is not CustodyStatus.LAPSED:

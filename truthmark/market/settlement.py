@@ -163,10 +163,10 @@ class Settlement:
     def _plan(
         self, function: str, head: tuple[object, ...], purchases: Sequence[Purchase]
     ) -> list[PlannedCall]:
-        orders = []
+        planned = []
         for start in range(0, len(purchases), MAX_BATCH):
             batch = purchases[start : start + MAX_BATCH]
-            orders.append(
+            planned.append(
                 PlannedCall(
                     getattr(self.session.chain.market.functions, function)(
                         *head, [p.receipt.astuple() for p in batch]
@@ -175,7 +175,7 @@ class Settlement:
                     f"{function} {len(batch)} purchase{'s' if len(batch) > 1 else ''}",
                 )
             )
-        return orders
+        return planned
 
     def _send_all(
         self,
@@ -191,8 +191,8 @@ class Settlement:
             version = catalogue.with_terms(epoch.custody.terms_id)
             # Not once for ever: what was skipped because it was too early comes again.
             receipts += [
-                session.send_repeatable(order.call, order.purpose)
-                for order in plan(version, epoch, list(group))
+                session.send_repeatable(it.call, it.purpose)
+                for it in plan(version, epoch, list(group))
             ]
         catalogue.sync()
         return receipts

@@ -94,7 +94,7 @@ class CustodianRole:
         self.dry_run = dry_run
         self.view = View(session, validator)
         self._custodian = Custodian(session)
-        self._upkeep = Settlement(session)
+        self._settlement = Settlement(session)
         # Shares are small and needed at once, bytes may take hours: they must not wait for these.
         self._shares = JobPool(2, "shares")
         self._bytes = JobPool(2, "bytes")
@@ -345,7 +345,7 @@ class CustodianRole:
         # Those obliged answer for it, in turn: it closes the custody, and the buyer is repaid.
         mine = self._in_turn(late, "refund", bits(state.active), held)
         if mine:
-            self._submit_all("refund", self._upkeep.plan_refund(version, slot.epoch, mine))
+            self._submit_all("refund", self._settlement.plan_refund(version, slot.epoch, mine))
 
         ready = [p for p in inspected(purchases, now) if index in p.delivered]
         if len(ready) < MAX_BATCH:
@@ -354,7 +354,7 @@ class CustodianRole:
                 return
         mine = self._in_turn(ready, "settle", None, held)
         if mine:
-            self._submit_all("settle", self._upkeep.plan_settle(version, slot.epoch, mine))
+            self._submit_all("settle", self._settlement.plan_settle(version, slot.epoch, mine))
 
     def _in_turn(
         self,
@@ -474,8 +474,8 @@ class CustodianRole:
                 busy = named_purchases("refund", self._pending)
                 left = [p for p in overdue_now if short_id(p) not in busy]
                 if left:
-                    orders = self._upkeep.plan_refund(version, slot.epoch, left)
-                    self._submit_all("refund", orders)
+                    refunds = self._settlement.plan_refund(version, slot.epoch, left)
+                    self._submit_all("refund", refunds)
                 return
             if any(p.deadline <= soon for p in inherited):
                 return
@@ -496,9 +496,9 @@ class CustodianRole:
         )
         if held.slot.index in early:
             if held.state.status is CustodyStatus.OPENED:
-                self._submit("release", self._upkeep.plan_lapse(held.version, epoch))
+                self._submit("release", self._settlement.plan_lapse(held.version, epoch))
             else:
-                self._submit("release", self._upkeep.plan_release(held.version, epoch, free))
+                self._submit("release", self._settlement.plan_release(held.version, epoch, free))
 
     # ------------------------------------------------------------ keys and bytes
 
@@ -607,11 +607,11 @@ class CustodianRole:
 
     # ------------------------------------------------------------------ sending
 
-    def _submit_all(self, kind: str, orders: Iterable[PlannedCall]) -> None:
-        for order in orders:
-            self._submit(kind, order)
+    def _submit_all(self, kind: str, calls: Iterable[PlannedCall]) -> None:
+        for planned in calls:
+            self._submit(kind, planned)
 
-    def _submit(self, kind: str, order: PlannedCall) -> None:
+    def _submit(self, kind: str, planned: PlannedCall) -> None:
         """Send a transaction, once, without waiting for it.
 
         What took effect and is due all the same (a reorganisation put it before its cause) is sent
@@ -622,36 +622,40 @@ class CustodianRole:
             ChainError: It cannot be sent now.
         """
         if self.dry_run:
-            if order.key not in self._pending:  # say it once
-                self._pending.add(order.key)
-                log.info("would %s: %s", kind, order.purpose)
+            if planned.key not in self._pending:  # say it once
+                self._pending.add(planned.key)
+                log.info("would %s: %s", kind, planned.purpose)
             return
         journal = self.session.journal
         for number in range(1, MAX_REPEATS + 1):
-            key = order.key if number == 1 else f"{order.key}#{number}"
+            key = planned.key if number == 1 else f"{planned.key}#{number}"
             if key in self._pending:
                 return
             done = journal.result(key)
             if done is None or not done.succeeded:
                 try:
-                    journal.submit(order.call.intent(key, order.purpose, not_after=order.not_after))
+                    journal.submit(
+                        planned.call.intent(key, planned.purpose, not_after=planned.not_after)
+                    )
                 except RevertedError as error:
-                    self._note_refusal(order, error)
+                    self._note_refusal(planned, error)
                     return
                 self._pending.add(key)
-                self._refusals.pop(order.key, None)
+                self._refusals.pop(planned.key, None)
                 self.metrics.actions.labels(kind).inc()
-                log.info("%s (%s)", order.purpose, key, extra={"kind": kind})
+                log.info("%s (%s)", planned.purpose, key, extra={"kind": kind})
                 return
             if done.block_number > self.view.tip:
                 return  # it is so new that what we know does not show it yet
-        raise ChainError(f"{order.purpose} took effect {MAX_REPEATS} times and is due again")
+        raise ChainError(f"{planned.purpose} took effect {MAX_REPEATS} times and is due again")
 
-    def _note_refusal(self, order: PlannedCall, error: RevertedError) -> None:
-        self._problem("refused", f"{order.purpose}: {error}")
-        self._refusals[order.key] += 1
-        if self._refusals[order.key] == MAX_REPEATS:
-            self.notifier.notify("problem", f"{order.purpose} is refused again and again: {error}")
+    def _note_refusal(self, planned: PlannedCall, error: RevertedError) -> None:
+        self._problem("refused", f"{planned.purpose}: {error}")
+        self._refusals[planned.key] += 1
+        if self._refusals[planned.key] == MAX_REPEATS:
+            self.notifier.notify(
+                "problem", f"{planned.purpose} is refused again and again: {error}"
+            )
 
     def _problem(self, kind: str, text: str) -> None:
         self.metrics.problems.labels(kind).inc()

@@ -4,13 +4,16 @@
 import numpy as np
 import pytest
 
-from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING, Attack
-from bench.crowds.data import DATA, Crowd, Draw, load, replay
-from bench.crowds.measure import accuracies, pay_of, pays
+from bench.crowds.attacks import HOSTILE, KNOW_NOTHING, KNOW_SOMETHING
+from bench.crowds.measure import accuracies
+from bench.report import CROWDS
 from tests.utils import bounty_reference as ref
 from truthmark.labels.scoring import ABSENT, NOBODY, judge, millionths
+from truthmark.testing.crowds.draws import Draw, deal
+from truthmark.testing.crowds.pays import Attack, pay_of, pays
+from truthmark.testing.crowds.sets import Crowd, known_sets, load
 
-SETS = {path.parent.name: path.parent for path in sorted(DATA.glob("*/answer.csv"))}
+SETS = known_sets(CROWDS)
 ATTACKS = {"clean": None} | KNOW_NOTHING | KNOW_SOMETHING | HOSTILE
 
 
@@ -54,10 +57,10 @@ def agree(draw: Draw) -> None:
 def test_lines__crowds_and_attackers__agree_with_the_plain_form(name: str, rounds: int) -> None:
     crowd = load(SETS[name]) if name in SETS else made_up()
     rng = np.random.default_rng(rounds)
-    agree(replay(crowd, rounds, rng))
+    agree(deal(crowd, rounds, rng))
     names = sorted(ATTACKS)
     for chosen in (names[int(rng.integers(len(names)))], "prefix"):
-        draw, attack = replay(crowd, rounds, rng), ATTACKS[chosen]
+        draw, attack = deal(crowd, rounds, rng), ATTACKS[chosen]
         if attack is not None:
             attack(draw, rng)
         agree(draw)
@@ -67,7 +70,7 @@ def test_lines__crowds_and_attackers__agree_with_the_plain_form(name: str, round
 def test_pays__attack_on_a_made_up_crowd__does_what_it_is_for(name: str) -> None:
     crowd, attack = made_up(), ATTACKS[name]
     rng = np.random.default_rng(3)
-    draw = replay(crowd, 3, rng)
+    draw = deal(crowd, 3, rng)
     assert ((draw.workers == NOBODY) == (draw.labels == ABSENT)).all()
     before = draw.labels.copy()
     if attack is not None:
@@ -90,7 +93,7 @@ def test_pay_of__prefix_at_two_and_three_rounds__is_scored_on_what_was_committed
     # Before, who committed a tenth took their own gold out of the counts and got half the price.
     for rounds in (2, 3):
         rng = np.random.default_rng(rounds)
-        draw = replay(made_up(), rounds, rng)
+        draw = deal(made_up(), rounds, rng)
         KNOW_NOTHING["prefix"](draw, rng)
         pay = pay_of(draw)
         assert not pay.half and pay.attackers < 0.4

@@ -178,7 +178,7 @@ def test_deploy__other_parameters_than_recorded__is_refused(deployer: Counting, 
         deploy(PLAN, {**PARAMETERS, "high": 4}, deployer, path)
 
 
-def test_deploy__contract_compiled_anew__is_refused(deployer: Counting, path: Path) -> None:
+def test_deploy__contract_compiled_again__is_refused(deployer: Counting, path: Path) -> None:
     deploy(PLAN, PARAMETERS, deployer, path)
     changed = replace(PLAN.steps[0], artifact=replace(VAULT_ARTIFACT, bytecode=b"\1"))
     plan = replace(PLAN, steps=(changed, *PLAN.steps[1:]))

@@ -86,7 +86,7 @@ def test_send__contract_would_refuse__reason_is_told_and_nothing_sent(
     assert balance(chain, 0) == 1
 
 
-def test_send__contract_refuses_when_mined__reason_is_told_and_it_can_be_tried_anew(
+def test_send__contract_refuses_when_mined__reason_is_told_and_it_can_be_tried_again(
     process: AnvilProcess, chain: Chain, journal: Journal
 ) -> None:
     process.rpc("evm_setAutomine", False)
@@ -196,7 +196,7 @@ def test_wait__passed_over_by_blocks__offers_more_for_the_same_nonce(
     assert balance(chain, 0) == 1
 
 
-def test_wait__another_program_uses_the_nonce__is_bound_anew_and_takes_effect_once(
+def test_wait__another_program_uses_the_nonce__is_bound_again_and_takes_effect_once(
     process: AnvilProcess, chain: Chain, journal: Journal
 ) -> None:
     process.rpc("evm_setAutomine", False)
@@ -270,7 +270,7 @@ def test_wait__confirmations_are_wanted__returns_no_sooner_and_survives_a_reorga
     assert journal.wait("pay:0").succeeded
 
 
-def test_journal__local_chain_started_anew__nothing_is_sent_there(
+def test_journal__local_chain_started_again__nothing_is_sent_there(
     chain: Chain, journal: Journal, tmp_path: Path
 ) -> None:
     journal.send(pay(chain, 0))
@@ -441,7 +441,7 @@ def test_wait__unknown_or_failed_key__is_told(chain: Chain, journal: Journal) ->
         journal.wait("pay:0")
 
 
-def test_wait__chain_is_away_for_a_moment__goes_on_waiting(
+def test_wait__chain_does_not_answer_for_a_moment__goes_on_waiting(
     process: AnvilProcess, chain: Chain, tmp_path: Path
 ) -> None:
     class Away(Proxy):

@@ -92,7 +92,7 @@ def test_send__refusal_invented__is_not_believed(
     assert paid(chain) == 1
 
 
-def test_send__refusal_that_was_believed__is_asked_again_before_it_is_sent_anew(
+def test_send__refusal_that_was_believed__is_asked_again_before_it_is_sent_again(
     chain: Chain, both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
     alone = connect_chain(replace(chain.profile, rpc=(lying_endpoint.url,)))

@@ -131,7 +131,7 @@ def test_25__relay_repeats_dead_rows_for_ever__counters_do_not_move(
 def test_26__relay_never_closes_and_never_fills__all_money_goes_back(
     bounties: BountyHarness,
 ) -> None:
-    # BountyBoard.close_joining, by anybody.
+    # BountyBoard.close_joining, by anyone.
     b = bounties.start(26, to="open")
     b.enroll_rows(0, 2)
     b.later(b.join_until)
@@ -174,7 +174,7 @@ def test_41__stranger_posts_commits__only_the_relay_may(bounties: BountyHarness)
 def test_42__copier_takes_a_proof__gets_the_reward_and_changes_nothing_else(
     bounties: BountyHarness,
 ) -> None:
-    # A proof names no beneficiary; the bounty is FLAT whoever sends it.
+    # A proof names no beneficiary; the bounty is FLAT for every sender.
     b = bounties.start(42)
     b.paper.marks[1] = NOT_DELIVERED
     b.post_score()

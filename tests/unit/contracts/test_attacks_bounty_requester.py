@@ -211,7 +211,7 @@ def test_13__requester_picks_false_gold__half_and_nothing_returns(bounties: Boun
     assert kept == 0
 
 
-def test_14__requester_says_half_himself__the_contract_computes_it(
+def test_14__requester_says_half_themselves__the_contract_computes_it(
     bounties: BountyHarness,
 ) -> None:
     # BountyIntake.score: the verdict is not an argument; lying bytes that lead to HALF are proven.
@@ -227,7 +227,7 @@ def test_14__requester_says_half_himself__the_contract_computes_it(
 def test_15__requester_has_a_key_that_nobody_knows__marks_are_disproved_all_the_same(
     bounties: BountyHarness,
 ) -> None:
-    # prove_readable needs e alone: S = e*P whoever knows p.
+    # prove_readable needs e alone: S = e*P for anyone who knows p.
     point = next(q for x in range(1, 50) if (q := lift_x(x)) is not None)
     b = bounties.create(bounties.draft(15, key_x=point.x, key_y=point.y))
     b.enroll().draw()

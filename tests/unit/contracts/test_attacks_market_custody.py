@@ -169,7 +169,7 @@ def test_06__leaver_silent_for_an_older_purchase__is_fined(contracts: MarketCont
     assert contracts.custody(listing)["fined"] == 0b1111
 
 
-def test_07__leaver_framed_by_a_purchase_that_outlasts_him__is_not_fined(
+def test_07__leaver_framed_by_a_purchase_that_outlasts_their_time__is_not_fined(
     contracts: MarketContracts,
 ) -> None:
     """The same comparison, a second later: deadline + I = previous_end + 1."""

@@ -293,7 +293,7 @@ def test_42__others_dataset_key__cannot_be_listed(contracts: MarketContracts) ->
         contracts.list_version(other_terms, proof=theirs.proof())
 
 
-def test_43__copycat_with_a_key_of_his_own__is_disproved_by_his_first_buyer(
+def test_43__copycat_with_a_key_of_their_own__is_disproved_by_the_first_buyer(
     contracts: MarketContracts,
 ) -> None:
     """They cannot open what they did not encrypt: `dispute_key` revokes their version."""

@@ -81,7 +81,7 @@ def test_20__penalty_collected_by_a_puppet_buyer__is_burned(contracts: MarketCon
     assert contracts.entry(contracts.staking, puppet, contracts.stake_token) == 0
 
 
-def test_21__seller_disputes_about_himself_first__loses_half_the_bond(
+def test_21__seller_disputes_their_own_version_first__loses_half_the_bond(
     contracts: MarketContracts,
 ) -> None:
     """`revoke` burns bond - floor(bond / 2)."""
@@ -110,7 +110,7 @@ def test_22__copied_dispute_or_delivery__pays_those_it_is_about(contracts: Marke
 # ------------------------------------------------------------------- stake
 
 
-def test_35__victim_named_as_custodian__has_no_obligation_without_his_call(
+def test_35__victim_named_as_custodian__has_no_obligation_without_a_call_of_theirs(
     contracts: MarketContracts,
 ) -> None:
     """`lock` is of the caller's stake, and only `accept` calls it."""
@@ -301,7 +301,7 @@ def test_58__revoked_version__refunds_all_and_fines_nobody(contracts: MarketCont
     assert burned(contracts) == 0
 
 
-def test_59__silent_seller_in_direct_mode__refunds_and_can_deal_anew(
+def test_59__silent_seller_in_direct_mode__refunds_and_can_deal_again(
     contracts: MarketContracts,
 ) -> None:
     """`lock` = 0 calls no staking contract; a further epoch may be opened and sells."""

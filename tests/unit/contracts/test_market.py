@@ -42,7 +42,7 @@ def money(w: MarketContracts, token: Any = None) -> int:
     return int((token or w.token).balanceOf(w.market))
 
 
-def purse(w: MarketContracts, account: str) -> int:
+def held_by(w: MarketContracts, account: str) -> int:
     return int(w.token.balanceOf(account))
 
 
@@ -125,7 +125,7 @@ def test_buy__by_allowance__pulls_price_and_fees_and_is_paid(contracts: MarketCo
     assert contracts.purchase(purchase) == (PurchaseStatus.PAID, 0, deadline)
     assert contracts.market.purchases(purchase.id).parts == 0
     assert money(contracts) == COST
-    assert purse(contracts, contracts.buyer) == INITIAL_BALANCE - COST
+    assert held_by(contracts, contracts.buyer) == INITIAL_BALANCE - COST
     assert contracts.entry(contracts.market, contracts.buyer) == 0
 
 
@@ -597,14 +597,14 @@ def test_is_reader__through_the_life_of_a_purchase__is_true_once_delivered(
 def test_withdraw__by_anyone__pays_only_the_account(contracts: MarketContracts) -> None:
     listing = contracts.create_listing()
     settled(contracts, listing)
-    before = purse(contracts, contracts.stranger)
+    before = held_by(contracts, contracts.stranger)
     for account in (contracts.payee, contracts.treasury, *listing.custodians):
         entry = contracts.entry(contracts.market, account)
-        held = purse(contracts, account)
+        held = held_by(contracts, account)
         assert (
             contracts.market.withdraw(contracts.token, account, 0, sender=contracts.stranger)
             == entry
         )
-        assert purse(contracts, account) == held + entry
+        assert held_by(contracts, account) == held + entry
     assert money(contracts) == 0
-    assert purse(contracts, contracts.stranger) == before
+    assert held_by(contracts, contracts.stranger) == before

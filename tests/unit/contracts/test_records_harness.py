@@ -214,7 +214,7 @@ def test_count__random_maps__agree(harness: Any, count: int) -> None:
         assert harness.count(it) == it.bit_count() == len(bits(it))
 
 
-def test_bit__every_custodian__has_his_own(harness: Any) -> None:
+def test_bit__every_custodian__has_one_of_its_own(harness: Any) -> None:
     found = [harness.bit(index) for index in range(1, 17)]
     assert found == [1 << index - 1 for index in range(1, 17)]
     assert [bits(bit) for bit in found] == [[index] for index in range(1, 17)]

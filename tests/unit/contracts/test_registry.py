@@ -30,7 +30,7 @@ from tests.utils.market import (
     contracts,
     deployed_contracts,
 )
-from tests.utils.registry_events import NO_CUSTODY, event_custody, live, opened, purse
+from tests.utils.registry_events import NO_CUSTODY, event_custody, held_by, live, opened
 from tests.utils.tokens import deployer
 from truthmark.keys.abi_hash import hash_words
 from truthmark.market.records import CustodyStatus, VersionStatus
@@ -146,8 +146,8 @@ def test_list_version__first__opens_listing_and_custody(contracts: MarketContrac
     assert contracts.custody(listing) == opened(listing)
     assert contracts.registry.listing_count() == 1
     paid = BOND + 4 * KEEPING_FEE
-    assert purse(contracts, contracts.seller) == INITIAL_BALANCE - paid
-    assert purse(contracts, contracts.registry.address) == paid
+    assert held_by(contracts, contracts.seller) == INITIAL_BALANCE - paid
+    assert held_by(contracts, contracts.registry.address) == paid
 
 
 def test_list_version__nothing_to_pay__calls_no_token(contracts: MarketContracts) -> None:
@@ -173,7 +173,7 @@ def test_list_version__direct_mode__is_live_at_once_and_locks_nothing(
     assert bytes(contracts.registry.acceptances(listing.custody_id, 1)) == hash_words(
         listing.share_keys[0], 1, listing.terms.inspection_seconds
     )
-    assert purse(contracts, contracts.registry.address) == BOND
+    assert held_by(contracts, contracts.registry.address) == BOND
 
 
 def test_list_version__further_version__continues_the_listing(contracts: MarketContracts) -> None:
@@ -248,7 +248,7 @@ def test_list_version__largest_bond_and_keeping_fee__are_taken(contracts: Market
     contracts.token.mint(contracts.seller, 2**134)
     contracts.token.approve(contracts.registry, 2**134, sender=contracts.seller)
     listing = contracts.list_version(contracts.draft_listing(5, bond=most, keeping_fee=most))
-    assert purse(contracts, contracts.registry.address) == 6 * most
+    assert held_by(contracts, contracts.registry.address) == 6 * most
     boa.env.timestamp = listing.custody.accept_until + 1
     contracts.release(listing)
     assert contracts.entry(contracts.registry, contracts.seller) == 5 * most
@@ -315,7 +315,7 @@ def test_top_up__anyone__adds_to_the_keeping_balance(
     contracts.token.mint(contracts.stranger, 2**128)
     contracts.token.approve(contracts.registry, 2**128, sender=contracts.stranger)
     listing = contracts.create_listing()
-    before = purse(contracts, contracts.registry.address)
+    before = held_by(contracts, contracts.registry.address)
     contracts.top_up(listing, amount)
     assert events(contracts.registry) == [
         (
@@ -324,7 +324,7 @@ def test_top_up__anyone__adds_to_the_keeping_balance(
         )
     ]
     assert contracts.registry.keeping_balances(listing.terms_id) == amount
-    assert purse(contracts, contracts.registry.address) == before + amount
+    assert held_by(contracts, contracts.registry.address) == before + amount
 
 
 def test_close_version__retired_long_ago__credits_bond_and_keeping_balance(

@@ -7,7 +7,7 @@ import pytest
 from tests.utils.contracts import events, reverts
 from tests.utils.drafts import KEEPING_FEE, LOCK, PERIOD, WINDOWS, Listing
 from tests.utils.market import MarketContracts, contracts, deployed_contracts
-from tests.utils.registry_events import event_custody, live, opened, purse
+from tests.utils.registry_events import event_custody, held_by, live, opened
 from truthmark.keys.abi_hash import hash_words
 from truthmark.market.records import CustodyStatus, VersionStatus, obligation_id
 
@@ -21,7 +21,7 @@ def test_open_custody__further_epoch__counts_up_and_pulls_keeping_fees(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing()
-    before = purse(contracts, contracts.seller)
+    before = held_by(contracts, contracts.seller)
     further = contracts.next_custody(listing, 3)
     returned = contracts.registry.open_custody(*further.opening, sender=contracts.seller)
     assert bytes(returned) == further.custody_id
@@ -40,7 +40,7 @@ def test_open_custody__further_epoch__counts_up_and_pulls_keeping_fees(
     assert contracts.version(listing)["epochs"] == 2
     assert contracts.custody(further) == opened(further)
     assert contracts.custody(listing) == live(listing)
-    assert before - purse(contracts, contracts.seller) == 3 * KEEPING_FEE
+    assert before - held_by(contracts, contracts.seller) == 3 * KEEPING_FEE
 
 
 def test_open_custody__paused_version_and_direct_mode__opens(contracts: MarketContracts) -> None:
@@ -188,7 +188,7 @@ def test_release__direct_mode__frees_without_staking(contracts: MarketContracts)
     assert contracts.entry(contracts.registry, contracts.seller) == 0
 
 
-def test_release__fined_custodian__leaves_his_keeping_fee_in_the_keeping_balance(
+def test_release__fined_custodian__leaves_the_keeping_fee_in_the_keeping_balance(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing()

@@ -462,7 +462,7 @@ def test_verify_delivery__witness_chosen_to_fit__is_refused(harness, chain_id, f
 
 
 def test_verify_delivery__share_key_that_is_no_point__is_refused(harness, chain_id):
-    # Then no commitment can be recovered: with a zero address in its place anybody could prove
+    # Then no commitment can be recovered: with a zero address in its place anyone could prove
     # anything. The markets compare share keys with committed ones; this must not rest on that.
     random = Random("no point")
     for share_key in (INFINITY, point_with_large_x(), Point(5, 1), Point(N, 1)):

@@ -196,7 +196,7 @@ def test_is_eligible__no_such_place__is_not(staked: StakingHarness, ticket_id: i
     assert not staked.contract.is_eligible(ticket_id, boa.env.timestamp)
 
 
-def test_is_eligible__freed_and_reused_place__starts_anew(staked: StakingHarness) -> None:
+def test_is_eligible__freed_and_reused_place__starts_again(staked: StakingHarness) -> None:
     contract = staked.contract
     contract.unbond([1, 0], sender=staked.validator)
     boa.env.timestamp += UNBONDING

@@ -186,7 +186,7 @@ def test_permit__for_something_else__is_refused(
 
 
 @pytest.mark.parametrize("decimals", [0, 6, 8, 18])
-def test_mint__test_token__by_anybody(stranger: str, decimals: int) -> None:
+def test_mint__test_token__by_anyone(stranger: str, decimals: int) -> None:
     token = deploy_test_token("Test Dollar", "TUSD", decimals)
     assert (token.name(), token.symbol(), token.decimals()) == ("Test Dollar", "TUSD", decimals)
     token.mint(stranger, 5, sender=stranger)

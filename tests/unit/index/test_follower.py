@@ -81,7 +81,7 @@ def test_sync__reorganisation__index_equals_a_rebuild(
     assert content(follower.index) == rebuild(chain, tmp_path)
 
 
-def test_sync__local_chain_started_anew__index_equals_a_rebuild(
+def test_sync__local_chain_started_again__index_equals_a_rebuild(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path
 ) -> None:
     trade(chain, random.Random(1), 10)

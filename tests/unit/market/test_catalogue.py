@@ -532,7 +532,7 @@ PARTS = {2: Point(3, 4), 1: Point(5, 6)}
         (PurchaseStatus.NONE, {}, DeliveryError),
     ],
 )
-def test_require_noted__what_the_market_noted__must_be_these_parts(
+def test_require_parts_recorded__what_the_market_noted__must_be_these_parts(
     offline: OfflineMarket,
     status: PurchaseStatus,
     noted: dict[int, Point],

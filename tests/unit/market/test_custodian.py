@@ -88,7 +88,7 @@ def test_is_due__not_paid_any_more__is_nobodys(status: PurchaseStatus) -> None:
     assert not any(due(p, j, p.deadline - MARGIN) for j in range(1, 6))
 
 
-def test_is_due__delivered_by_him__is_the_others() -> None:
+def test_is_due__delivered_by_one__is_the_others() -> None:
     p = purchase()
     first, *_ = turn_order(p.purchase_id, ALL)
     p = replace(p, delivered={first: None})  # type: ignore[dict-item]
@@ -96,7 +96,7 @@ def test_is_due__delivered_by_him__is_the_others() -> None:
     assert all(due(p, j, p.deadline - MARGIN) for j in range(1, 6) if j != first)
 
 
-def test_is_due__leaver_until_his_end__is_obliged() -> None:
+def test_is_due__leaver_until_their_end__is_obliged() -> None:
     p = purchase()
     leaver = turn_order(p.purchase_id, ALL)[0]
     rest = ALL & ~(1 << leaver - 1)

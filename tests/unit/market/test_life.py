@@ -17,7 +17,7 @@ from truthmark.market.life import (
     seller_seen_at,
 )
 
-KEEPER, OTHER = address(0xAB1), address(0xAB2)
+CUSTODIAN, OTHER = address(0xAB1), address(0xAB2)
 
 
 def offer(validator: str) -> ValidatorOffer:
@@ -30,7 +30,7 @@ def at(offline: OfflineMarket, now: int) -> None:
 
 
 def signs(offline: OfflineMarket) -> dict[str, Signs]:
-    return find_signs(offline.session, [offer(KEEPER), offer(OTHER)], patience=0)
+    return find_signs(offline.session, [offer(CUSTODIAN), offer(OTHER)], patience=0)
 
 
 def log_offer(offline: OfflineMarket, validator: str) -> int:
@@ -65,7 +65,7 @@ def accept(offline: OfflineMarket) -> int:
         "registry",
         "CustodyAccepted",
         custody_id=bytes(32),
-        custodian=KEEPER,
+        custodian=CUSTODIAN,
         index=1,
         is_live=False,
     )
@@ -73,7 +73,7 @@ def accept(offline: OfflineMarket) -> int:
 
 def extend(offline: OfflineMarket) -> int:
     return offline.log(
-        "registry", "CustodyExtended", custody_id=bytes(32), custodian=KEEPER, end=1, active=1
+        "registry", "CustodyExtended", custody_id=bytes(32), custodian=CUSTODIAN, end=1, active=1
     )
 
 
@@ -86,7 +86,7 @@ def deliver(offline: OfflineMarket) -> int:
         custody_id=custody.custody_id,
         terms_id=terms.terms_id,
         custody=custody,
-        custodians=[address(1), KEEPER],
+        custodians=[address(1), CUSTODIAN],
         share_keys=[(1, 2), (3, 4)],
     )
     return log_delivery(offline, custody.custody_id, 2)
@@ -96,18 +96,18 @@ def deliver(offline: OfflineMarket) -> int:
 def test_find_signs__node_acted_within_a_day__shows_life(offline: OfflineMarket, act: Any) -> None:
     block = act(offline)
     at(offline, BIRTH + block + RECENT_SECONDS)
-    assert signs(offline) == {KEEPER: Signs(has_acted=True), OTHER: Signs()}
+    assert signs(offline) == {CUSTODIAN: Signs(has_acted=True), OTHER: Signs()}
     at(offline, BIRTH + block + RECENT_SECONDS + 1)
-    assert signs(offline) == {KEEPER: Signs(), OTHER: Signs()}
+    assert signs(offline) == {CUSTODIAN: Signs(), OTHER: Signs()}
 
 
 def test_find_signs__only_an_offer__comes_between(offline: OfflineMarket) -> None:
-    block = log_offer(offline, KEEPER)
+    block = log_offer(offline, CUSTODIAN)
     at(offline, BIRTH + block + RECENT_SECONDS)
     found = signs(offline)
-    assert found == {KEEPER: Signs(has_offered=True), OTHER: Signs()}
-    assert not found[KEEPER].shows_life  # a person publishes it, on any machine
-    assert Signs(answers=True).rank < found[KEEPER].rank < found[OTHER].rank
+    assert found == {CUSTODIAN: Signs(has_offered=True), OTHER: Signs()}
+    assert not found[CUSTODIAN].shows_life  # a person publishes it, on any machine
+    assert Signs(answers=True).rank < found[CUSTODIAN].rank < found[OTHER].rank
     assert Signs(answers=True).rank == Signs(has_acted=True).rank
 
 
@@ -167,7 +167,7 @@ def test_seller_seen_at__custodians_deliver__says_nothing_of_the_seller(
         custody_id=custody.custody_id,
         terms_id=terms.terms_id,
         custody=custody,
-        custodians=[KEEPER],
+        custodians=[CUSTODIAN],
         share_keys=[(1, 2)],
     )
     log_delivery(offline, custody.custody_id, 1)

@@ -250,7 +250,7 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
-def test_show_unreadable__shard_of_random_bytes__is_checked_by_anybody() -> None:
+def test_show_unreadable__shard_of_random_bytes__is_checked_by_anyone() -> None:
     forged = forge(Draft().parts(), random={1})
     terms = replace(SALE.terms, root=forged.index.tree.root, shard_count=forged.index.count)
     version = Version(7, 2, terms, terms.terms_id, 0, VersionStatus.OPEN, 0)

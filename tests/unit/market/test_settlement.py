@@ -150,7 +150,7 @@ def test_releasable__closed_and_then_retired__whichever_ends_first(
     assert around(contracts, listing, closed_at + 2 * drafts.WINDOWS) == [[], [], [1, 2, 3, 4]]
 
 
-def test_releasable__leaver__at_his_own_end_and_the_others_at_theirs(
+def test_releasable__leaver__at_their_own_end_and_the_others_at_theirs(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing()

@@ -116,7 +116,7 @@ def test_deal_custody__direct__gives_the_seller_the_only_share() -> None:
 
 
 @pytest.mark.parametrize(("n", "t"), [(1, 1), (3, 2), (4, 2), (4, 1)])
-def test_deal_custody__n_custodians__each_opens_his_own_share(n: int, t: int) -> None:
+def test_deal_custody__n_custodians__each_opens_their_own_share(n: int, t: int) -> None:
     terms = draft()
     dealing = deal(VALIDATORS[:n], replace(OFFER, threshold=t), terms, epoch=3)
     custody = dealing.custody

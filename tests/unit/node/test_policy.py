@@ -171,7 +171,7 @@ def test_refusal__at_the_limit__none(given: dict[str, Any]) -> None:
 # ------------------------------------------------------------- confirmations
 
 
-def test_confirmations_for__dear_purchases__wait_longer() -> None:
+def test_confirmations_for__expensive_purchases__wait_longer() -> None:
     policy = Policy(confirmations=((TOKEN, 1_000, 30), (TOKEN, 100, 20), (OTHER_TOKEN, 1, 99)))
     found = [
         policy.confirmations_for(TOKEN, price, 12) for price in (0, 99, 100, 999, 1_000, 10**9)
@@ -239,7 +239,7 @@ def test_wants_extension__others_went_on__joins_before_the_old_end() -> None:
     assert not wants(left_out, index=2, now=CUSTODY.end - 100)  # is in, and the window is far
 
 
-def test_still_suits__dearer_offer_or_away__no() -> None:
+def test_still_suits__higher_offer_or_away__no() -> None:
     assert still_suits(OFFER, TERMS, CUSTODY)
     assert still_suits(None, TERMS, CUSTODY)
     for changes in (

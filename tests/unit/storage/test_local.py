@@ -152,7 +152,9 @@ def test_gc__pinned_file_without_its_node__refuses_rather_than_guess(
 
 
 @pytest.mark.parametrize("damage", ["lost", "garbage", "torn", "middle"])
-def test_index__lost_or_damaged__made_anew(store: LocalStore, container: Path, damage: str) -> None:
+def test_index__lost_or_damaged__made_again(
+    store: LocalStore, container: Path, damage: str
+) -> None:
     cid = store.put(container, chunk=4096)
     index = store.root / "index.sqlite"
     content = bytearray(index.read_bytes())

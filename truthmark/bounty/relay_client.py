@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A relay, asked over HTTP; nothing of what it says is believed where it can be checked.
+
+The relay holds no power: what it invents or leaves out, the chain shows. So only sizes, hashes and
+types are checked here; whether a row is on chain is read from the chain (`bounty.reader`).
+"""
+
+import io
+import ipaddress
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from truthmark.bounty import messages
+from truthmark.bounty.document import MAX_BYTES as MAX_DOCUMENT
+from truthmark.bounty.document import Document
+from truthmark.bounty.items import Items
+from truthmark.bounty.label_file import MAX_BYTES as MAX_FILE
+from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.relay_models import (
+    Acknowledgement,
+    BountyStatus,
+    Calls,
+    CommitRequest,
+    CommitState,
+    DepositRequest,
+    DepositState,
+    FileEntry,
+    Joined,
+    JoinRequest,
+    JoinState,
+    Keys,
+    KeysRequest,
+    Offer,
+    OfferReply,
+    OfferRequest,
+    Problem,
+    RelayInfo,
+)
+from truthmark.bounty.terms import Terms
+from truthmark.cid import cid_of_file, cid_of_stream
+from truthmark.errors import (
+    BountyError,
+    ConfigError,
+    RelayError,
+    RelayUnavailableError,
+)
+from truthmark.hashing import sha256
+from truthmark.keys.typed import TypedData
+from truthmark.text import clean
+from truthmark.types import Progress
+
+BASE: Final = "/v1"
+MAX_REPLY: Final = 8 << 20
+"""Bytes of an answer in JSON."""
+
+_TIMEOUT: Final = 30.0
+_PIECE: Final = 1 << 18
+_ENTRY_BYTES: Final = 44
+_HEAD_BYTES: Final = 64
+_BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_T = TypeVar("_T")
+SignTyped = Callable[[TypedData], bytes]
+"""Signs typed data, such as `session.signer.sign_typed`."""
+
+
+class RelayClient:
+    """A relay at an address; may be used from several threads.
+
+    Usage example::
+
+        with RelayClient("https://relay.example") as relay:
+            state = relay.join(7, JoinRequest(signer=..., payee=..., seats=10, signature=...))
+
+    Args:
+        url: Such as `https://relay.example`, or with the path behind which the relay is.
+        http: Sends the requests; one of its own if not given.
+
+    Raises:
+        ConfigError: The address is none of HTTP.
+    """
+
+    def __init__(self, url: str, *, http: httpx.Client | None = None) -> None:
+        """Prepare; nothing is asked yet."""
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise ConfigError(f"{clean(url, 120)} is no address of a relay; write https://HOST")
+        self.url = url.rstrip("/")
+        self._parts = parts
+        self._http = http or httpx.Client(timeout=_TIMEOUT)
+        self._tokens: dict[int, str] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ everybody
+
+    def info(self) -> RelayInfo:
+        """Return who answers there.
+
+        Raises:
+            RelayError: It does not, or not as a relay; so everywhere below.
+        """
+        return self._get("/relay", RelayInfo)
+
+    def bounties(self) -> list[BountyStatus]:
+        """Return the bounties that the relay serves, the newest first."""
+        return self._get("/bounties", list[BountyStatus])
+
+    def status(self, bounty_id: int) -> BountyStatus:
+        """Return how a bounty stands, as the relay sees it."""
+        return self._get(f"/bounties/{bounty_id}", BountyStatus)
+
+    def document(self, bounty_id: int, terms: Terms) -> Document:
+        """Return the document that terms name.
+
+        Raises:
+            BountyError: What the relay has is another one, or does not fit the terms.
+        """
+        data = self._bytes(f"/bounties/{bounty_id}/document", MAX_DOCUMENT)
+        if sha256(data) != terms.document:
+            raise BountyError("the relay has another document than the terms name; do not label")
+        document = Document.from_bytes(data)
+        document.require_fits(terms)
+        return document
+
+    def items(self, bounty_id: int, document: Document) -> Items:
+        """Return the items, each of which is fetched, and held against its hash, when asked for.
+
+        Raises:
+            BountyError: The relay's list is not that of the document.
+        """
+        info = document.items
+        limit = _HEAD_BYTES + _ENTRY_BYTES * (info.count + info.shown)
+        manifest = self._bytes(f"/bounties/{bounty_id}/manifest", limit)
+        if cid_of_stream(io.BytesIO(manifest)) != info.manifest:
+            raise BountyError("the relay has another list of items than the document names")
+        items = Items(manifest, lambda offset, length: self.read_data(bounty_id, offset, length))
+        items.require_fits(info)
+        return items
+
+    def item(self, bounty_id: int, number: int, items: Items) -> bytes:
+        """Return one item as it is stored, held against its hash.
+
+        Raises:
+            IntegrityError: The relay's is another one.
+        """
+        _, length = items.place(number)
+        return items.check(number, self._bytes(f"/bounties/{bounty_id}/items/{number}", length))
+
+    def read_data(self, bounty_id: int, offset: int, length: int) -> bytes:
+        """Return a part of the file of all items, unchecked."""
+        if not length:
+            return b""
+        part = {"Range": f"bytes={offset}-{offset + length - 1}"}
+        return self._bytes(f"/bounties/{bounty_id}/data", length, headers=part)
+
+    def fetch_data(
+        self, bounty_id: int, document: Document, to: Path, progress: Progress | None = None
+    ) -> None:
+        """Fetch the file of all items; at `to` is the right one, or none.
+
+        Raises:
+            BountyError: The relay's is another one.
+        """
+        partial = to.with_name(f".{to.name}.partial")
+        with self._stream("GET", f"/bounties/{bounty_id}/data") as reply:
+            total = int(reply.headers.get("content-length") or 0)
+            done = 0
+            with partial.open("wb") as file:
+                for piece in reply.iter_bytes(_PIECE):
+                    file.write(piece)
+                    done += len(piece)
+                    if progress is not None:
+                        progress(done, max(total, done))
+        if cid_of_file(partial) != document.items.data:
+            partial.unlink()
+            raise BountyError("the relay has other items than the document names; do not label")
+        partial.replace(to)
+
+    def roster(self, bounty_id: int) -> Calls:
+        """Return what `enroll` calls brought; check it with `Roster.from_chunks`."""
+        return self._get(f"/bounties/{bounty_id}/roster", Calls)
+
+    def commits(self, bounty_id: int) -> Calls:
+        """Return what `commit` calls brought."""
+        return self._get(f"/bounties/{bounty_id}/commits", Calls)
+
+    # ------------------------------------------------------------------ requesters
+
+    def offer(
+        self, ref: BountyRef, terms_hash: bytes, offer: Offer, sign_typed: SignTyped
+    ) -> OfferReply:
+        """Tell the relay to serve a bounty; a later offer with a higher number replaces it.
+
+        Args:
+            ref: The bounty.
+            terms_hash: Of its terms.
+            offer: Who may join, secrets, notices.
+            sign_typed: Signs as the requester of the terms.
+
+        Raises:
+            ConfigError: The way there is open for all to read.
+        """
+        if self._parts.scheme == "http" and not _is_near(str(self._parts.hostname)):
+            raise ConfigError(
+                f"{self.url} is not encrypted, and an offer holds secrets; use its https:// address"
+            )
+        signature = sign_typed(messages.serve(ref, terms_hash, offer_hash=offer.hash))
+        request = OfferRequest(terms_hash=terms_hash, offer=offer, signature=signature)
+        reply = self._send("PUT", f"/bounties/{ref.bounty_id}", request, OfferReply)
+        self._tokens[ref.bounty_id] = reply.upload_token
+        return reply
+
+    def put_document(self, bounty_id: int, document: Document) -> None:
+        """Give the relay the document; after `offer`, as the next two."""
+        self._upload(bounty_id, "document", io.BytesIO(document.to_bytes()))
+
+    def put_manifest(self, bounty_id: int, path: Path) -> None:
+        """Give the relay the list of items; after the document."""
+        with path.open("rb") as file:
+            self._upload(bounty_id, "manifest", file)
+
+    def put_data(self, bounty_id: int, path: Path, progress: Progress | None = None) -> None:
+        """Give the relay the file of all items; after the list."""
+        with path.open("rb") as file:
+            self._upload(bounty_id, "data", file, progress)
+
+    def joined(self, bounty_id: int) -> list[Joined]:
+        """Return who was invited and who joined, with names; after `offer`."""
+        return self._get(
+            f"/bounties/{bounty_id}/joined", list[Joined], headers=self._rights(bounty_id)
+        )
+
+    # ------------------------------------------------------------------ labelers
+
+    def join(self, bounty_id: int, request: JoinRequest) -> JoinState:
+        """Ask for seats; the same again returns how that stands."""
+        return self._send("POST", f"/bounties/{bounty_id}/joins", request, JoinState)
+
+    def join_state(self, bounty_id: int, signer: str) -> JoinState:
+        """Return how a signer's wish stands."""
+        return self._get(f"/bounties/{bounty_id}/joins/{signer}", JoinState)
+
+    def keys(self, bounty_id: int, request: KeysRequest) -> dict[int, bytes]:
+        """Return the keys of the items of a worker's run."""
+        return self._send("POST", f"/bounties/{bounty_id}/keys", request, Keys).keys
+
+    def commit(self, bounty_id: int, request: CommitRequest) -> CommitState:
+        """Give a signed commit to be posted; the same again returns how that stands."""
+        return self._send("POST", f"/bounties/{bounty_id}/commits", request, CommitState)
+
+    def commit_state(self, bounty_id: int, worker: int) -> CommitState:
+        """Return how a worker's commit stands, as the relay sees it; the chain decides."""
+        return self._get(f"/bounties/{bounty_id}/commits/{worker}", CommitState)
+
+    def put_file(self, bounty_id: int, file: LabelFile) -> None:
+        """Hand out labels; only once exactly their commit is on chain and confirmed."""
+        path = f"/bounties/{bounty_id}/files/{file.worker}"
+        self._request("PUT", path, content=file.to_bytes())
+
+    def acknowledgement(self, bounty_id: int, worker: int) -> bytes | None:
+        """Return the receiver's signature for a worker's file; None while there is none.
+
+        Whether it counts, `labeler.is_acknowledged` says.
+        """
+        try:
+            path = f"/bounties/{bounty_id}/acknowledgements/{worker}"
+            return self._get(path, Acknowledgement).signature
+        except RelayError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def deposit(self, bounty_id: int, worker: int, request: DepositRequest) -> DepositState:
+        """Leave a signed commit and a label file with a watch node."""
+        path = f"/bounties/{bounty_id}/deposits/{worker}"
+        return self._send("PUT", path, request, DepositState)
+
+    def deposit_state(self, bounty_id: int, worker: int) -> DepositState:
+        """Return what a watch node has of a worker."""
+        return self._get(f"/bounties/{bounty_id}/deposits/{worker}", DepositState)
+
+    # ------------------------------------------------------------------ receivers
+
+    def files(self, bounty_id: int) -> list[FileEntry]:
+        """Return which label files are there."""
+        return self._get(f"/bounties/{bounty_id}/files", list[FileEntry])
+
+    def file(self, ref: BountyRef, worker: int, commitment: bytes) -> LabelFile:
+        """Return a worker's label file.
+
+        Args:
+            ref: The bounty.
+            worker: Whose.
+            commitment: That stands on chain for them.
+
+        Raises:
+            BountyError: The relay's is another one.
+        """
+        data = self._bytes(f"/bounties/{ref.bounty_id}/files/{worker}", MAX_FILE)
+        file = LabelFile.from_bytes(data)
+        if (file.ref, file.worker, file.run.commitment) != (ref, worker, commitment):
+            raise BountyError(f"the relay's file of worker {worker} is not what they committed to")
+        return file
+
+    def put_acknowledgement(self, bounty_id: int, worker: int, signature: bytes) -> None:
+        """Give the relay the receiver's word that it has a worker's file."""
+        path = f"/bounties/{bounty_id}/acknowledgements/{worker}"
+        self._request("PUT", path, body=Acknowledgement(signature=signature))
+
+    # ------------------------------------------------------------------ internals
+
+    def _rights(self, bounty_id: int) -> dict[str, str]:
+        token = self._tokens.get(bounty_id)
+        if token is None:
+            raise BountyError("offer the bounty to the relay first; it is only for its requester")
+        return {"Authorization": f"Bearer {token}"}
+
+    def _upload(
+        self, bounty_id: int, what: str, file: BinaryIO, progress: Progress | None = None
+    ) -> None:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+        def pieces() -> Iterator[bytes]:
+            done = 0
+            while piece := file.read(_PIECE):
+                yield piece
+                done += len(piece)
+                if progress is not None:
+                    progress(done, size)
+
+        headers = self._rights(bounty_id) | {"Content-Length": str(size)}
+        path = f"/bounties/{bounty_id}/{what}"
+        self._request("PUT", path, content=pieces(), headers=headers)
+
+    def _get(self, path: str, kind: type[_T], headers: dict[str, str] | None = None) -> _T:
+        return self._typed(self._request("GET", path, headers=headers), kind)
+
+    def _send(self, method: str, path: str, body: BaseModel, kind: type[_T]) -> _T:
+        return self._typed(self._request(method, path, body=body), kind)
+
+    def _bytes(self, path: str, limit: int, headers: dict[str, str] | None = None) -> bytes:
+        return self._request("GET", path, headers=headers, limit=limit)
+
+    def _typed(self, data: bytes, kind: type[_T]) -> _T:
+        try:
+            return TypeAdapter(kind).validate_json(data)
+        except ValidationError as error:
+            raise RelayError(f"{self.url} does not answer as a relay; name another one") from error
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: BaseModel | None = None,
+        content: bytes | Iterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+        limit: int = MAX_REPLY,
+    ) -> bytes:
+        headers = dict(headers or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = body.model_dump_json().encode()
+        elif content is not None:
+            headers["Content-Type"] = "application/octet-stream"
+        with self._stream(method, path, content=content, headers=headers) as reply:
+            return self._read(reply, limit)
+
+    @contextmanager
+    def _stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | Iterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        try:
+            with self._http.stream(
+                method,
+                f"{self.url}{BASE}{path}",
+                content=content,
+                headers=headers,
+                follow_redirects=False,
+            ) as reply:
+                if not reply.is_success:
+                    raise self._refusal(reply)
+                yield reply
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise RelayUnavailableError(
+                f"the relay {self.url} does not answer ({type(error).__name__}); try again later"
+            ) from error
+
+    def _read(self, reply: httpx.Response, limit: int) -> bytes:
+        data = bytearray()
+        for piece in reply.iter_bytes():
+            data += piece
+            if len(data) > limit:
+                raise RelayError(f"the relay {self.url} answers with more than was asked for")
+        return bytes(data)
+
+    def _refusal(self, reply: httpx.Response) -> RelayError:
+        try:
+            said = clean(Problem.model_validate_json(self._read(reply, 1 << 16)).error, 300)
+        except (ValidationError, RelayError):
+            said = f"HTTP status {reply.status_code}"
+        kind = RelayUnavailableError if reply.status_code in _BUSY else RelayError
+        return kind(f"the relay says: {said}", reply.status_code)
+
+
+def _is_near(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine, or in its own network."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False
