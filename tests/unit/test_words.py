@@ -32,7 +32,6 @@ GIVEN_UP = {
     "custodian": "keeper, keepers",
     "slasher": "locker, lockers",
     "obligation": "duty, duties",
-    "is_unavailable": "is_away",
     "examples": "seller's samples, samples of the seller",
     "ValidatorOffer or CustodyRequest": "CustodyOffer",
     "Settlement": "Upkeep",

@@ -138,7 +138,7 @@ def require_true(
     received: Mapping[int, Received],
     acknowledgements: Mapping[int, bytes],
 ) -> None:
-    """Refuse a score that anybody could disprove, whatever the labelers have.
+    """Refuse a score that anyone could disprove, whatever the labelers have.
 
     Raises:
         BountyError: It holds a lie; posting it would cost the full price and the bond.
