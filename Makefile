@@ -10,7 +10,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
         --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test assure bench gas lint format app artifacts docs lock clean
+.PHONY: help setup demo test assure replay bench gas lint format app artifacts docs lock clean
 .PHONY: lint-python lint-types lint-text lint-vyper lint-tree
 
 help:  ## list the targets
@@ -27,6 +27,10 @@ test: setup  ## everything a fresh clone can run
 
 assure: setup  ## the long campaigns; PART=i/n runs one part of n, and goes on where it ended
 	@pytest -p no:ape_test -m assure --hypothesis-profile=assure --timeout=0 -n 2 --part $(or $(PART),1/1)
+
+replay: setup  ## a recorded crowd through the contracts: SET=sp_amt or a folder; LABELERS, LABELS, ROUNDS
+	@$(PY) -m bench.replay $(or $(SET),sp_amt) $(if $(LABELERS),--labelers $(LABELERS)) \
+	  $(if $(LABELS),--labels $(LABELS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench: setup  ## every table of speed, each figure a ratio against a peer in the same run
 	@$(PY) -m bench
