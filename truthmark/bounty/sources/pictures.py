@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of pictures to be labeled: upright, small, and without what a camera writes beside them.
+
+A photo says where and when it was taken, and with what; a labeler needs none of that. Needs
+Pillow (`pip install "truthmark[images]"`).
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from truthmark.bounty.items import Item, Media
+from truthmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES: Final = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".heic", ".heif", ".avif"),
+    }
+)
+MAX_SIDE: Final = 1_600
+"""Pixels of the longer side of a copy."""
+MAX_BYTES: Final = 300_000
+MAX_PIXELS: Final = 150_000_000
+"""Of a picture that is opened at all."""
+
+_QUALITIES: Final = (90, 80, 70, 60, 45)
+_SHRINK: Final = 0.75
+_LEAST_SIDE: Final = 64
+_ORIENTATION: Final = 0x0112
+_GPS: Final = 0x8825
+_LOSSLESS: Final = frozenset({"PNG", "GIF", "BMP"})
+_HEIF: Final = frozenset({".heic", ".heif"})
+
+
+class PictureError(Exception):
+    """A picture that cannot be used; the message says why, in words that follow its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is labeled instead of a picture.
+
+    Attributes:
+        item: JPEG, or PNG where the picture had no loss and is small enough.
+        has_place: Whether the picture says where it was taken.
+    """
+
+    item: Item
+    has_place: bool
+
+
+def require_pillow() -> None:
+    """Check that pictures can be read.
+
+    Raises:
+        ConfigError: Pillow is not installed.
+    """
+    try:
+        import PIL.Image
+    except ImportError as error:
+        raise ConfigError(
+            'pictures need Pillow; install it: `pip install "truthmark[images]"`'
+        ) from error
+    # How large a picture may be is decided here, and named.
+    warnings.filterwarnings("ignore", category=PIL.Image.DecompressionBombWarning)
+    try:
+        import pillow_heif  # type: ignore[import-not-found]
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
+    """Return the copy of a picture that is labeled.
+
+    Args:
+        picture_file: The picture.
+        name: What the source calls it, with its suffix.
+
+    Raises:
+        PictureError: It cannot be used.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(picture_file) as picture:
+            _require_modest(picture)
+            # Decoders of JPEG give a quarter or an eighth of the pixels for less work.
+            picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
+            is_lossless = picture.format in _LOSSLESS
+            has_place = bool(picture.getexif().get_ifd(_GPS))
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+            plain = _plain(upright)
+    except UnidentifiedImageError as error:
+        if Path(name).suffix.lower() in _HEIF:
+            raise PictureError(
+                "is HEIC, which cannot be read here; convert it to JPEG, or `pip install "
+                "pillow-heif`"
+            ) from error
+        raise PictureError("is no picture that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(_too_large()) from error
+    # Decoders of damaged files raise whatever they like.
+    except (OSError, ValueError, TypeError, SyntaxError, IndexError, KeyError, EOFError) as error:
+        raise PictureError(f"is broken: {' '.join(str(error).split())[:80]}") from error
+    except MemoryError as error:
+        raise PictureError("takes more memory than there is") from error
+    return Copy(_encode(plain, is_lossless=is_lossless), has_place)
+
+
+def _require_modest(picture: "Image") -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(_too_large())
+    if not width or not height:
+        raise PictureError("is empty")
+
+
+def _too_large() -> str:
+    return f"has more than {MAX_PIXELS // 10**6} million pixels; make it smaller"
+
+
+def _plain(picture: "Image") -> "Image":
+    """Return a picture in plain colours: grey or RGB of 8 bits, on white where it is clear."""
+    from PIL import Image
+
+    if picture.mode in ("L", "RGB"):
+        return _in_srgb(picture)
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        # Deep greys, of scanners and microscopes: from the darkest to the lightest that is there.
+        deep: Any = picture.convert("F")
+        low, high = deep.getextrema()
+        scale = 255.0 / ((high - low) or 1.0)
+        grey: Image.Image = deep.point(lambda value: value * scale - low * scale).convert("L")
+        return grey
+    if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        return _in_srgb(picture)
+    if picture.mode == "1":
+        return picture.convert("L")
+    clear = picture.convert("RGBA")
+    ground = Image.new("RGBA", clear.size, "white")
+    return Image.alpha_composite(ground, clear).convert("RGB")
+
+
+def _in_srgb(picture: "Image") -> "Image":
+    """Return the colours that screens show; a picture may bring its own table of them."""
+    from PIL import ImageCms
+
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode != "L":
+        try:
+            given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            screen = ImageCms.createProfile("sRGB")
+            found = ImageCms.profileToProfile(picture, given, screen, outputMode="RGB")
+            if found is not None:
+                return found
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a damaged table: the colours as they are
+    return picture if picture.mode == "L" else picture.convert("RGB")
+
+
+def _encode(picture: "Image", *, is_lossless: bool) -> Item:
+    from PIL import Image
+
+    is_small = max(picture.size) <= MAX_SIDE
+    if is_lossless and is_small:
+        data = _saved(picture, "PNG", optimize=True)
+        if len(data) <= MAX_BYTES:
+            return Item(Media.PNG, data)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    while True:
+        for quality in _QUALITIES:
+            data = _saved(picture, "JPEG", quality=quality)
+            if len(data) <= MAX_BYTES:
+                return Item(Media.JPEG, data)
+        side = int(max(picture.size) * _SHRINK)
+        if side < _LEAST_SIDE:
+            raise PictureError(f"does not get below {MAX_BYTES} bytes")
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+
+
+def _saved(picture: "Image", kind: str, **options: Any) -> bytes:
+    # Only pixels go on: what else the picture held is in `info`, which encoders would write.
+    picture.info = {}
+    sink = io.BytesIO()
+    picture.save(sink, kind, **options)
+    return sink.getvalue()
