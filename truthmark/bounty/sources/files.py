@@ -26,7 +26,7 @@ SOUNDS: Final = {
 }
 TEXTS: Final = frozenset({".txt", ".md"})
 
-_WORKERS: Final = min(8, os.cpu_count() or 1)
+_WORKERS: Final = min(4, os.cpu_count() or 1)
 _AHEAD: Final = 2 * _WORKERS
 """Files that are worked on at once; more would only fill the memory."""
 

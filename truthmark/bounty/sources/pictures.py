@@ -31,7 +31,6 @@ MAX_PIXELS: Final = 150_000_000
 
 _QUALITIES: Final = (90, 80, 70, 60, 45)
 _SHRINK: Final = 0.75
-_LEAST_SIDE: Final = 64
 _ORIENTATION: Final = 0x0112
 _GPS: Final = 0x8825
 _LOSSLESS: Final = frozenset({"PNG", "GIF", "BMP"})
@@ -91,13 +90,17 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
     try:
         with Image.open(picture_file) as picture:
             _require_modest(picture)
-            # Decoders of JPEG give a quarter or an eighth of the pixels for less work.
-            picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
             is_lossless = picture.format in _LOSSLESS
             has_place = bool(picture.getexif().get_ifd(_GPS))
+            # Decoders of JPEG give a half or a quarter of each side for less work.
+            picture.draft("RGB", _within(picture.size))
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            plain = _plain(upright)
+            plain = _plain(picture)
+            is_small = max(plain.size) <= MAX_SIDE
+            if not is_small:
+                plain = plain.resize(_within(plain.size), Image.Resampling.BICUBIC)
+            plain.getexif()[_ORIENTATION] = picture.getexif().get(_ORIENTATION, 1)
+            ImageOps.exif_transpose(plain, in_place=True)
     except UnidentifiedImageError as error:
         if Path(name).suffix.lower() in _HEIF:
             raise PictureError(
@@ -112,7 +115,14 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
         raise PictureError(f"is broken: {' '.join(str(error).split())[:80]}") from error
     except MemoryError as error:
         raise PictureError("takes more memory than there is") from error
-    return Copy(_encode(plain, is_lossless=is_lossless), has_place)
+    return Copy(_encode(plain, is_exact=is_lossless and is_small), has_place)
+
+
+def _within(size: tuple[int, int]) -> tuple[int, int]:
+    """Return a size of the same shape whose longer side fits."""
+    longer = max(*size, MAX_SIDE)
+    width, height = (max(1, round(side * MAX_SIDE / longer)) for side in size)
+    return width, height
 
 
 def _require_modest(picture: "Image") -> None:
@@ -166,24 +176,18 @@ def _in_srgb(picture: "Image") -> "Image":
     return picture if picture.mode == "L" else picture.convert("RGB")
 
 
-def _encode(picture: "Image", *, is_lossless: bool) -> Item:
-    from PIL import Image
-
-    is_small = max(picture.size) <= MAX_SIDE
-    if is_lossless and is_small:
+def _encode(picture: "Image", *, is_exact: bool) -> Item:
+    if is_exact:
         data = _saved(picture, "PNG", optimize=True)
         if len(data) <= MAX_BYTES:
             return Item(Media.PNG, data)
-    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     while True:
         for quality in _QUALITIES:
             data = _saved(picture, "JPEG", quality=quality)
             if len(data) <= MAX_BYTES:
                 return Item(Media.JPEG, data)
-        side = int(max(picture.size) * _SHRINK)
-        if side < _LEAST_SIDE:
-            raise PictureError(f"does not get below {MAX_BYTES} bytes")
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        width, height = (max(1, int(side * _SHRINK)) for side in picture.size)
+        picture = picture.resize((width, height))
 
 
 def _saved(picture: "Image", kind: str, **options: Any) -> bytes:
