@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, paid
+from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, flip, paid
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.paying import pay_all
@@ -107,16 +107,6 @@ def _evidence_of_truth(record: Record) -> dict[str, Any]:
         "commits": CommitsChunk(),
         "opening": Opening(),
     }
-
-
-def flip(score: Score, record: Record) -> Score:
-    """Say the other class where somebody answered."""
-    entries = score.entries.copy()
-    seats, _ = record.assignment.seats_of(score.gold.items)
-    mine = record.roster.holders_of(seats) == 2
-    g, k = np.argwhere(mine & (entries < 2))[0]
-    entries[g, k] = 1 - entries[g, k]
-    return replace(score, entries=entries)
 
 
 def invent(score: Score, record: Record) -> Score:

@@ -193,3 +193,13 @@ def paid(record: Record) -> list[Payment]:
         status=record.status,
         score=record.score,
     )
+
+
+def flip(score: Score, record: Record) -> Score:
+    """Say the other class where somebody answered."""
+    entries = score.entries.copy()
+    seats, _ = record.assignment.seats_of(score.gold.items)
+    mine = record.roster.holders_of(seats) == 2
+    g, k = np.argwhere(mine & (entries < 2))[0]
+    entries[g, k] = 1 - entries[g, k]
+    return replace(score, entries=entries)

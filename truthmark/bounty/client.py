@@ -51,12 +51,16 @@ class BountyClient:
         session: Whose profile has the contracts of bounties.
         waits: Whether to wait until a transaction counts. Daemons do not: what is on its way, or
             took effect, is not sent again when they ask in their next round.
+
+    Attributes:
+        sent: How many transactions went out without being waited for.
     """
 
     def __init__(self, session: "Session", *, waits: bool = True) -> None:
         """Take a session; nothing is read yet."""
         self.session = session
         self.waits = waits
+        self.sent = 0
 
     @property
     def board(self) -> "Contract":
@@ -345,13 +349,17 @@ class BountyClient:
         return call
 
     def _send(self, call: "Call", key: str, purpose: str) -> None:
-        send = self.session.send if self.waits else self.session.submit
-        send(call, f"{_PREFIX}{key}", purpose)
+        name = f"{_PREFIX}{key}"
+        if self.waits:
+            self.session.send(call, name, purpose)
+        else:
+            self.sent += self.session.submit(call, name, purpose)
 
     def _send_repeatable(self, call: "Call", purpose: str) -> None:
-        session = self.session
-        send = session.send_repeatable if self.waits else session.submit_repeatable
-        send(call, purpose)
+        if self.waits:
+            self.session.send_repeatable(call, purpose)
+        else:
+            self.sent += self.session.submit_repeatable(call, purpose)
 
 
 def _fields(evidence: Override | Posting) -> dict[str, Any]:

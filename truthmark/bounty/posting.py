@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from truthmark.bounty.commits import Commit
-from truthmark.bounty.evidence import CommitsChunk, RosterChunk
+from truthmark.bounty.evidence import CHUNK, CommitsChunk, RosterChunk
 from truthmark.bounty.record import Record
 from truthmark.bounty.sealing import SealedRun
 from truthmark.errors import BountyError
@@ -83,3 +83,26 @@ def postings(
     ]
     shown = record.commits.chunk(call, chunk)
     return shown, [file for file in files if len(file) <= MAX_FILE]
+
+
+def plan_postings(
+    record: Record, runs: dict[int, SealedRun]
+) -> tuple[list[tuple[CommitsChunk, list[bytes]]], list[Posting]]:
+    """Return what puts the labels of workers on chain in as few calls as may be.
+
+    Args:
+        record: The bounty.
+        runs: By worker, their sealed labels, which are what stands on chain.
+
+    Returns:
+        Arguments of `post_sealed`, a chunk of commits each, and those of `post_sealed_one`.
+    """
+    together, left = [], dict(runs)
+    for call, rows in enumerate(record.commits.calls):
+        for chunk in range(-(-len(rows) // CHUNK)):
+            shown, files = postings(record, left, call, chunk)
+            if len(files) > 1:
+                together.append((shown, files))
+                for file in files:
+                    del left[rows[CHUNK * chunk + file[0]].worker]
+    return together, [posting(record, worker, run) for worker, run in sorted(left.items())]

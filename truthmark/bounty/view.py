@@ -89,6 +89,8 @@ class BountyView:
             ChainError: The chain cannot be read.
         """
         wanted = list(dict.fromkeys(bounty_ids))
+        for gone in self._known.keys() - set(wanted):
+            del self._known[gone]
         board = getattr(self.session.chain, reader.BOARD).functions
         states = self.session.chain.batch(
             [board.state(bounty_id) for bounty_id in wanted], block=self.block.hash

@@ -5,6 +5,7 @@ HPKE (RFC 9180) in base mode with X25519, HKDF-SHA256 and AES-256-GCM, as shares
 custodians. The info string names bounty and worker, so what is sealed opens for no other.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -12,14 +13,36 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from truthmark.bounty.reference import BountyRef
 from truthmark.errors import KeysError
+from truthmark.hashing import sha256
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N
 from truthmark.keys.sealing import SUITE
+from truthmark.keys.typed import TypedData, typed_data
 
 SEALED_BYTES: Final = 80
 """The encapsulated key, the secret, the tag."""
 
+NOTICE: Final = (
+    "This signature is the key to what labelers leave with this watch node. Sign it only in your "
+    "own node."
+)
+
+_KEY: Final = b"truthmark/watch-key/1"
 _INFO: Final = b"truthmark/label-watch/1"
+
+
+def derive_watch_key(sign: Callable[[TypedData], bytes], *, chain_id: int, board: str) -> bytes:
+    """Return the X25519 private key of a watch node, 32 bytes; it follows from its account.
+
+    Args:
+        sign: Signs typed data with the node's key, the same each time (RFC 6979).
+        chain_id: The chain of the board.
+        board: The contract.
+    """
+    message = typed_data(
+        "WatchKey", [("notice", "string")], {"notice": NOTICE}, chain_id=chain_id, contract=board
+    )
+    return sha256(_KEY + sign(message)[:64])
 
 
 def seal_secret(key: bytes, ref: BountyRef, worker: int, secret: int) -> bytes:

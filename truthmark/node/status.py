@@ -71,6 +71,7 @@ class Metrics:
         self.gas = self._gauge("truthmark_gas_wei", "What is left for gas")
         self.free_stake = self._gauge("truthmark_free_stake", "Stake not locked, smallest unit")
         self.bounties = self._gauge("truthmark_bounties", "Bounties of ours that are not over")
+        self.deposits = self._gauge("truthmark_deposits", "Deposits of labelers that are watched")
         self.actions = Counter(
             "truthmark_actions", "Transactions sent, by kind", ["kind"], registry=self.registry
         )

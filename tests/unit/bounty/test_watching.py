@@ -6,10 +6,16 @@ from dataclasses import replace
 import pytest
 
 from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.watching import SEALED_BYTES, open_secret, seal_secret
+from truthmark.bounty.watching import (
+    SEALED_BYTES,
+    derive_watch_key,
+    open_secret,
+    seal_secret,
+)
 from truthmark.errors import KeysError
 from truthmark.keys.curve import N
 from truthmark.keys.sealing import SUITE, encryption_public_key
+from truthmark.keys.typed import sign
 
 REF = BountyRef(31337, "0x" + "b0" * 20, 7)
 PRIVATE = b"\x11" * 32
@@ -49,3 +55,12 @@ def test_open_secret__no_scalar__is_refused() -> None:
         sealed = SUITE.encrypt(plain, public, watching._info(REF, 3))
         with pytest.raises(KeysError, match="no secret"):
             open_secret(PRIVATE, REF, 3, sealed)
+
+
+def test_derive_watch_key__another_account_board_or_chain__is_another() -> None:
+    def of(key: bytes, board: str = REF.board, chain_id: int = 1) -> bytes:
+        return derive_watch_key(lambda m: sign(m, key), chain_id=chain_id, board=board)
+
+    mine, other = b"\x07" * 32, b"\x08" * 32
+    assert len({of(mine), of(other), of(mine, "0x" + "b1" * 20), of(mine, chain_id=2)}) == 4
+    assert of(mine) == of(mine)
