@@ -2,9 +2,9 @@
 """A bounty after its creation, for the requester: acknowledgements, score, payouts.
 
 Everything is decided again at each look from the chain and the workspace, so it may be killed and
-started again. What is sent has a name in the journal under which it happens once. The score rests on two
-endpoints' word and is searched for lies before it is posted: a lie costs the full price and the
-bond, and so does a score that comes too late.
+started again. What is sent has a name in the journal under which it happens once. The score rests
+on two endpoints' word and is searched for lies before it is posted: a lie costs the full price and
+the bond, and so does a score that comes too late.
 """
 
 import logging
