@@ -164,7 +164,7 @@ def test_read__no_such_bounty_or_refused_calls__are_told(net: Devnet, tmp_path: 
     with pytest.raises(RevertedError):
         client.close_joining(bounty.number, bounty.terms)
     with pytest.raises(BountyError, match="1 to 1024 rows"):
-        client.enroll(bounty.number, bounty.terms, [], closes=True)
+        client.enroll(bounty.number, bounty.terms, [], closes=False)
     bounty.requester.cite(bounty.number, bounty.terms, SIGNERS[0])
     assert client.board.functions.citing(bounty.number).call().lower() == SIGNERS[0]
     assert client.read(bounty.number).status is Status.OPEN

@@ -178,13 +178,14 @@ class BountyClient:
     # ------------------------------------------------------------------- relay
 
     def enroll(self, bounty_id: int, terms: Terms, rows: Sequence[Row], *, closes: bool) -> None:
-        """Add rows to the roster.
+        """Add rows to the roster; the call that closes may bring none.
 
         Raises:
             BountyError: There are too many for one call.
             ChainError: It was refused.
         """
-        chunks = [b"".join(row.pack() for row in part) for part in _parts(rows)]
+        parts = _parts(rows) if rows or not closes else []
+        chunks = [b"".join(row.pack() for row in part) for part in parts]
         self._send(
             self.intake.functions.enroll(bounty_id, terms.to_struct(), chunks, closes),
             f"{bounty_id}:enroll:{keccak256(b''.join(chunks)).hex()}:{int(closes)}",

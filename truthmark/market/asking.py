@@ -6,20 +6,14 @@ GET goes there: over HTTP or HTTPS, without credentials, proxies or redirects, w
 for a few bytes, and outside of development chains never to this machine or its own network.
 """
 
-import ipaddress
 import json
 import secrets
-import socket
-import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import httpcore
-
-from truthmark.chain.http import DeadlineBackend
+from truthmark.chain.public_http import ERRORS, read_small
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence, signer_of
 from truthmark.market.entries import ValidatorOffer
@@ -32,20 +26,7 @@ PATIENCE_SECONDS = 4.0
 OLDEST_SECONDS = 600
 """How far the newest block that a node has seen may lie behind the asker's."""
 
-_MAX_ANSWER = 4_096
 _MAX_ASKED = 64
-_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-    ConfigError,
-    OSError,
-    ValueError,
-)
-
-Lookup = Callable[[str, int], Sequence[str]]
-"""Gives the IP addresses of a host and port."""
 
 
 def check_address(url: str) -> str:
@@ -155,7 +136,7 @@ def is_there(
         moment, signature = answer["time"], bytes.fromhex(answer["signature"].removeprefix("0x"))
         if type(moment) is not int or not now - OLDEST_SECONDS <= moment < 2**63:
             return False
-    except (*_ERRORS, AttributeError, KeyError, TypeError, RecursionError):
+    except (*ERRORS, AttributeError, KeyError, TypeError, RecursionError):
         return False
     message = presence(
         chain_id=chain_id,
@@ -169,88 +150,3 @@ def is_there(
         offer.operator.lower(),
         offer.validator.address.lower(),
     )
-
-
-def read_small(
-    url: str, patience: float, *, allow_private: bool, lookup: Lookup | None = None
-) -> bytes:
-    """Read a few bytes from a stranger's address.
-
-    Args:
-        url: Of HTTP or HTTPS.
-        patience: Seconds for all of it, once the name is looked up.
-        allow_private: Whether this machine and its network may be asked.
-        lookup: Of names; this system's if not given.
-
-    Raises:
-        OSError: The host is not to be asked, or has no address.
-        httpcore.NetworkError: Or another error of the connection.
-        ValueError: The answer is longer, or not "200 OK".
-    """
-    backend = _CautiousBackend(allow_private=allow_private, lookup=lookup or _look_up)
-    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), patience)
-    with httpcore.ConnectionPool(
-        ssl_context=ssl.create_default_context() if url.startswith("https:") else None,
-        max_connections=1,
-        network_backend=backend,
-    ) as pool:
-        backend.allow(patience)
-        headers = [("Accept", "application/json"), ("Connection", "close")]
-        with pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as reply:
-            if reply.status != 200:
-                raise ValueError(f"status {reply.status}")
-            data = bytearray()
-            for part in reply.iter_stream():
-                data += part
-                if len(data) > _MAX_ANSWER:
-                    raise ValueError("too long")
-    return bytes(data)
-
-
-class _CautiousBackend(DeadlineBackend):
-    """Connects to addresses that strangers may name, and to no other ones.
-
-    What was looked up is what is connected to: a name that means something else a moment later
-    leads nowhere.
-    """
-
-    def __init__(self, *, allow_private: bool, lookup: Lookup) -> None:
-        super().__init__()
-        self._allow_private = allow_private
-        self._lookup = lookup
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect to the host's first address, if all of them may be asked."""
-        found = self._lookup(host, port)
-        if not found:
-            raise OSError(f"{host} has no address")
-        if not self._allow_private and not all(map(is_public, found)):
-            raise OSError(f"{host} is not a public address")
-        return super().connect_tcp(found[0], port, timeout, local_address, socket_options)
-
-
-def is_public(text: str) -> bool:
-    """Tell whether an IP address belongs to the internet, and not to some network of its own."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(str(address.ipv4_mapped))
-        # They carry an IPv4 address that a router may unpack, into its own network too.
-        if address.sixtofour or address.teredo or address in _NAT64:
-            return False
-    return address.is_global and not address.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-def _look_up(host: str, port: int) -> list[str]:
-    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in entries]

@@ -13,9 +13,10 @@ from typing import Any
 import httpcore
 import pytest
 
+from truthmark.chain.public_http import is_public, read_small
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence
-from truthmark.market.asking import PATH, ask_all, check_address, is_public, is_there, read_small
+from truthmark.market.asking import PATH, ask_all, check_address, is_there
 from truthmark.market.drafts.custody import Validator
 from truthmark.market.entries import ValidatorOffer
 from truthmark.node.presence import ANSWERS_PER_SECOND, Presence

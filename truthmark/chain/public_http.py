@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small questions and messages to addresses that strangers name.
+
+Nothing but one small request goes there: over HTTP or HTTPS, without credentials, proxies or
+redirects, within a few seconds, for a few bytes, and outside of development chains never to this
+machine or its own network.
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import httpcore
+
+from truthmark.chain.http import DeadlineBackend
+from truthmark.errors import ConfigError
+
+ERRORS: Final = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    ConfigError,
+    OSError,
+    ValueError,
+)
+"""What may go wrong there."""
+
+Lookup = Callable[[str, int], Sequence[str]]
+"""Gives the IP addresses of a host and port."""
+
+_MAX_ANSWER: Final = 4_096
+
+
+def read_small(
+    url: str, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+) -> bytes:
+    """Read a few bytes from a stranger's address.
+
+    Args:
+        url: Of HTTP or HTTPS.
+        patience: Seconds for all of it, once the name is looked up.
+        allow_private: Whether this machine and its network may be asked.
+        lookup: Of names; this system's if not given.
+
+    Raises:
+        OSError: The host is not to be asked, or has no address.
+        httpcore.NetworkError: Or another error of the connection.
+        ValueError: The answer is longer, or not "200 OK".
+    """
+    return _exchange("GET", url, b"", patience, allow_private, lookup)
+
+
+def send_small(
+    url: str, body: bytes, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+) -> None:
+    """Post a few bytes of JSON to a stranger's address; arguments and errors as of `read_small`."""
+    _exchange("POST", url, body, patience, allow_private, lookup)
+
+
+def _exchange(
+    method: str, url: str, body: bytes, patience: float, allow_private: bool, lookup: Lookup | None
+) -> bytes:
+    backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), patience)
+    with httpcore.ConnectionPool(
+        ssl_context=ssl.create_default_context() if url.startswith("https:") else None,
+        max_connections=1,
+        network_backend=backend,
+    ) as pool:
+        backend.allow(patience)
+        headers = [("Accept", "application/json"), ("Connection", "close")]
+        if body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        with pool.stream(
+            method, url, headers=headers, content=body or None, extensions={"timeout": timeouts}
+        ) as reply:
+            if not 200 <= reply.status < (300 if body else 201):
+                raise ValueError(f"status {reply.status}")
+            data = bytearray()
+            for part in reply.iter_stream():
+                data += part
+                if len(data) > _MAX_ANSWER:
+                    raise ValueError("too long")
+    return bytes(data)
+
+
+class _PublicBackend(DeadlineBackend):
+    """Connects to addresses that strangers may name, and to no other ones.
+
+    What was looked up is what is connected to: a name that means something else a moment later
+    leads nowhere.
+    """
+
+    def __init__(self, *, allow_private: bool, lookup: Lookup) -> None:
+        super().__init__()
+        self._allow_private = allow_private
+        self._lookup = lookup
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the host's first address, if all of them may be asked."""
+        found = self._lookup(host, port)
+        if not found:
+            raise OSError(f"{host} has no address")
+        if not self._allow_private and not all(map(is_public, found)):
+            raise OSError(f"{host} is not a public address")
+        return super().connect_tcp(found[0], port, timeout, local_address, socket_options)
+
+
+def is_public(text: str) -> bool:
+    """Tell whether an IP address belongs to the internet, and not to some network of its own."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(str(address.ipv4_mapped))
+        # They carry an IPv4 address that a router may unpack, into its own network too.
+        if address.sixtofour or address.teredo or address in _NAT64:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in entries]
