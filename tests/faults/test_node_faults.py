@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -421,10 +421,10 @@ def test_node__endpoint_forges_the_buyers_point__multiplies_nothing_by_it(
 def running(session: Session, **settings: Any) -> Iterator[tuple[Node, str]]:
     """A node with its loop, in a thread, and the address of its status."""
     ready = threading.Event()
-    urls: list[str] = []
+    served: dict[str, str] = {}
 
-    def on_ready(status: str | None, _: str | None) -> None:
-        urls.append(str(status))
+    def on_ready(urls: Mapping[str, str]) -> None:
+        served.update(urls)
         ready.set()
 
     node = Node(session, NodeSettings(status_port=0, poll=0.05, **settings), on_ready=on_ready)
@@ -432,7 +432,7 @@ def running(session: Session, **settings: Any) -> Iterator[tuple[Node, str]]:
     thread.start()
     try:
         assert ready.wait(30)
-        yield node, urls[0]
+        yield node, served["status"]
     finally:
         node.stop()
         thread.join()

@@ -20,7 +20,7 @@ FOLDERS = ("truthmark", "app", "scripts", "bench", "tests", "tools")
 # What only some folders may import.
 RESERVED = {
     "web3": {"truthmark/chain", "tests", "bench"},
-    "sqlalchemy": {"truthmark/index", "tests"},
+    "sqlalchemy": {"truthmark/index", "truthmark/node/relay", "tests"},
     "psycopg": set(),
     "ipfshttpclient": {"truthmark/storage"},
     "streamlit": {"app", "tests/app"},

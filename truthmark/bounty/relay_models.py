@@ -114,6 +114,7 @@ class RelayInfo(_Reply):
         chain_id: The chain of the board.
         board: The contract.
         account: Of the relay, which terms name.
+        url: Under which others reach it; empty where its operator has not said.
         version: Of Truthmark.
         roles: What the node does, of "relay" and "watch".
         watch: Nodes that this relay knows for deposits.
@@ -124,6 +125,7 @@ class RelayInfo(_Reply):
     chain_id: Count
     board: Address
     account: Address
+    url: str
     version: str
     roles: list[str]
     watch: list[WatchKey]
@@ -138,7 +140,7 @@ class BountyStatus(_Reply):
         terms_hash: Of its terms.
         title: Of its document; empty until that is here.
         status: The board's number of its status (`payouts.Status`).
-        phase: The same in a word.
+        phase: In a word (`phases.phase_of`).
         chain_time: Of the newest block.
         join_until: Last second to join.
         label_until: Last second for the relay to post commits; None before the seed is fixed.

@@ -2,7 +2,7 @@
 """`truthmark node`: the daemon that validators run."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -27,7 +27,7 @@ def node() -> None:
     "--as",
     "roles",
     multiple=True,
-    type=Choice(["custodian", "receiver"]),
+    type=Choice(["custodian", "receiver", "relay"]),
     help="What the node does.  [default: custodian]",
 )
 @click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
@@ -87,6 +87,25 @@ def node() -> None:
     default=None,
     help="Pay out what comes back to a receiver.  [default: yes]",
 )
+@click.option("--relay-host", help="Where a relay listens.  [default: 127.0.0.1]")
+@click.option("--relay-port", type=_PORT, help="0: any.  [default: any]")
+@click.option(
+    "--relay-db", metavar="URL", help="A relay's database.  [default: SQLite in the home folder]"
+)
+@click.option("--public-url", metavar="URL", help="Under which others reach a relay.")
+@click.option(
+    "--relay-min-fee",
+    multiple=True,
+    type=AMOUNT,
+    help='What strangers pay a relay for each worker, as "0.05 TUSD".  [default: none are served]',
+)
+@click.option(
+    "--relay-for",
+    "relay_requesters",
+    multiple=True,
+    metavar="ACCOUNT",
+    help="Whose bounties a relay serves for any fee, beside your own.",
+)
 @click.option("--log-json", is_flag=True, help="Log JSON lines.")
 @click.pass_obj
 def run(
@@ -95,6 +114,7 @@ def run(
     roles: Sequence[str],
     validator: str | None,
     log_json: bool,
+    relay_requesters: Sequence[str],
     **given: bool | float | str | Sequence[str] | None,
 ) -> None:
     """Run until SIGTERM or Ctrl-C.
@@ -116,16 +136,23 @@ def run(
         if validator is not None:
             validator = resolve_address(session, validator)
         settings = load_node_settings(
-            session.home, session.profile, roles=roles, validator=validator, **given
+            session.home,
+            session.profile,
+            roles=roles,
+            validator=validator,
+            relay_requesters=tuple(resolve_address(session, name) for name in relay_requesters),
+            **given,
         )
 
-        def ready(status: str | None, blocks: str | None) -> None:
+        def ready(urls: Mapping[str, str]) -> None:
             who = settings.validator or session.address
             info(f"{' and '.join(settings.roles)} {who} runs")
-            if status is not None:
+            if status := urls.get("status"):
                 info(f"status: {status}/health and {status}/metrics")
-            if blocks is not None:
+            if blocks := urls.get("blocks"):
                 info(f"blocks: gateway:{blocks}")
+            if relay := urls.get("relay"):
+                info(f"relay: {settings.public_url or relay}")
 
         daemon = Node(session, settings, on_ready=ready)
         daemon.stop_on_signals()

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -37,14 +37,15 @@ class Node:
     Args:
         session: Its account acts; for a custodian it is the validator's operator or owner.
         settings: How it runs.
-        on_ready: Called once, when everything is up, with the URLs of status and blocks.
+        on_ready: Called once, when everything is up, with the URLs of "status", "blocks" and
+            "relay", as far as they are served.
     """
 
     def __init__(
         self,
         session: "Session",
         settings: NodeSettings,
-        on_ready: Callable[[str | None, str | None], None] | None = None,
+        on_ready: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
         """Prepare; nothing is opened yet."""
         self.session = session
@@ -94,24 +95,24 @@ class Node:
                 role = open_role(name, session, settings, self.metrics, notifier)
                 closing.callback(role.close)
                 roles.append(role)
-            status_url, blocks_url = self._serve(closing)
+            urls = self._serve(closing)
             log.info("%s, account %s", ", ".join(settings.roles), session.address)
             if self._on_ready is not None:
-                self._on_ready(status_url, blocks_url)
+                self._on_ready(urls)
             while not self._stop.is_set():
                 self._round(roles, notifier)
                 self._stop.wait(pause)
             self.health.problem = "stopped"
         log.info("stopped")
 
-    def _serve(self, closing: ExitStack) -> tuple[str | None, str | None]:
+    def _serve(self, closing: ExitStack) -> dict[str, str]:
         """Open the endpoints that are wanted, and return their addresses."""
         settings = self.settings
-        status_url = blocks_url = None
+        urls: dict[str, str] = {}
         if settings.status_port is not None:
             status = StatusServer(self.health, self.metrics, port=settings.status_port)
             closing.callback(status.close)
-            status_url = status.url
+            urls["status"] = status.url
         if settings.blocks_port is not None:
             from truthmark.storage.serve import GatewayServer
 
@@ -129,8 +130,14 @@ class Node:
                 pages={PRESENCE_PATH: presence.answer},
             )
             closing.callback(blocks.close)
-            blocks_url = blocks.url
-        return status_url, blocks_url
+            urls["blocks"] = blocks.url
+        if "relay" in settings.roles:
+            from truthmark.node.relay.opening import serve
+
+            relay = serve(self.session, settings)
+            closing.callback(relay.close)
+            urls["relay"] = relay.url
+        return urls
 
     def _round(self, roles: Sequence[Role], notifier: Notifier) -> None:
         health, failed = self.health, ""

@@ -9,7 +9,7 @@ from truthmark.errors import ConfigError
 from truthmark.node.custodian import CustodianRole
 from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
-from truthmark.node.settings import NodeSettings, RoleName, custodian_policy
+from truthmark.node.settings import NodeSettings, RoleName, custodian_policy, gas_reserve
 from truthmark.node.status import Metrics, Notifier
 
 if TYPE_CHECKING:
@@ -60,6 +60,24 @@ def _open_receiver(
     )
 
 
+def _open_relay(
+    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+) -> Role:
+    # FastAPI and SQLAlchemy take a second to import, and only relays need them.
+    from truthmark.node.relay.opening import relay_of
+    from truthmark.node.relay.role import RelayRole
+
+    return RelayRole(
+        relay_of(session, settings),
+        gas_reserve=gas_reserve(settings),
+        metrics=metrics,
+        notifier=notifier,
+        dry_run=settings.dry_run,
+    )
+
+
 _ROLES: Mapping[RoleName, Callable[["Session", NodeSettings, Metrics, Notifier], Role]] = (
-    MappingProxyType({"custodian": _open_custodian, "receiver": _open_receiver})
+    MappingProxyType(
+        {"custodian": _open_custodian, "receiver": _open_receiver, "relay": _open_relay}
+    )
 )

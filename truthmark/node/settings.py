@@ -20,7 +20,7 @@ from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.node.policy import Policy
 
-RoleName = Literal["custodian", "receiver"]
+RoleName = Literal["custodian", "receiver", "relay"]
 """What a node can do."""
 
 FILE_NAME = "node.toml"
@@ -50,6 +50,14 @@ class NodeSettings(BaseSettings):
         settle_wait: Seconds that settlements wait for each other.
         bounties: Of a receiver, by number; all of its home if none is given.
         withdraw: Whether a receiver pays out to the requester what comes back at the end.
+        relay_host: Where a relay listens.
+        relay_port: 0 takes a free one.
+        relay_db: URL of its database; SQLite in its home if not given.
+        public_url: Under which others reach it.
+        relay_min_fee: What bounties of strangers must pay for each worker who commits, such as
+            "0.05 USDC", one for each token; without it strangers are not served.
+        relay_requesters: Whom it serves for less, by address; the account itself always.
+        relay_max_items: Bytes of the items of one bounty.
         dry_run: Decide and log, but keep and send nothing.
     """
 
@@ -72,6 +80,13 @@ class NodeSettings(BaseSettings):
     settle_wait: int = Policy.settle_seconds
     bounties: Annotated[tuple[int, ...], NoDecode] = ()
     withdraw: bool = True
+    relay_host: str = "127.0.0.1"
+    relay_port: int = 0
+    relay_db: str | None = None
+    public_url: str | None = None
+    relay_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
+    relay_requesters: Annotated[tuple[str, ...], NoDecode] = ()
+    relay_max_items: int = 4 << 30
     dry_run: bool = False
 
     @field_validator("validator")
@@ -79,7 +94,15 @@ class NodeSettings(BaseSettings):
     def _check(cls, value: str | None) -> str | None:
         return None if value is None else to_checksum_address(value)
 
-    @field_validator("roles", "min_bond", "confirmations", "bounties", mode="before")
+    @field_validator("relay_requesters")
+    @classmethod
+    def _check_all(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(to_checksum_address, values))
+
+    @field_validator(
+        *("roles", "min_bond", "confirmations", "bounties", "relay_min_fee", "relay_requesters"),
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """Let environment variables list several, separated by commas."""
@@ -134,8 +157,36 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     _require(
         min(settings.max_acceptance, settings.settle_wait) >= 0, "settle_wait", "it is negative"
     )
+    _require(0 <= settings.relay_port < 65_536, "relay_port", "it is 0 to 65535")
+    _require(settings.relay_max_items > 0, "relay_max_items", "it must be above 0")
     custodian_policy(settings, profile)  # amounts are checked with the rest
+    relay_fees(settings, profile)
     return settings
+
+
+def relay_fees(settings: NodeSettings, profile: ChainProfile) -> dict[str, int]:
+    """Return by token what strangers' bounties must pay a relay for each worker who commits.
+
+    Raises:
+        ConfigError: An amount cannot be understood.
+    """
+    return dict(_amount(profile, text) for text in settings.relay_min_fee)
+
+
+def margin_seconds(settings: NodeSettings, profile: ChainProfile) -> int:
+    """Return how close to a deadline nothing is posted any more."""
+    if settings.margin is not None:
+        return settings.margin
+    return max(_LEAST_MARGIN, round(MARGIN_BLOCKS * profile.block_time))
+
+
+def gas_reserve(settings: NodeSettings) -> int:
+    """Return what is kept for gas, in wei.
+
+    Raises:
+        ConfigError: It cannot be understood.
+    """
+    return _native(settings.gas_reserve)
 
 
 def custodian_policy(settings: NodeSettings, profile: ChainProfile) -> Policy:
@@ -148,17 +199,14 @@ def custodian_policy(settings: NodeSettings, profile: ChainProfile) -> Policy:
     Raises:
         ConfigError: An amount cannot be understood.
     """
-    margin = settings.margin
-    if margin is None:
-        margin = max(_LEAST_MARGIN, round(MARGIN_BLOCKS * profile.block_time))
     return Policy(
         max_acceptance_seconds=settings.max_acceptance,
         max_waiting_per_seller=settings.max_waiting,
-        min_bonds=tuple(_bond(profile, text) for text in settings.min_bond),
+        min_bonds=tuple(_amount(profile, text) for text in settings.min_bond),
         confirmations=tuple(_confirmations(profile, text) for text in settings.confirmations),
-        margin_seconds=margin,
+        margin_seconds=margin_seconds(settings, profile),
         extends=settings.extend,
-        gas_reserve=_native(settings.gas_reserve),
+        gas_reserve=gas_reserve(settings),
         settle_seconds=settings.settle_wait,
     )
 
@@ -168,7 +216,7 @@ def _require(holds: bool, name: str, why: str) -> None:
         raise ConfigError(f"node setting {name}: {why}; correct {FILE_NAME} or the command line")
 
 
-def _bond(profile: ChainProfile, text: str) -> tuple[str, int]:
+def _amount(profile: ChainProfile, text: str) -> tuple[str, int]:
     token, units = profile.parse_amount(text)
     return token.address, units
 

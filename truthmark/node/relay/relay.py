@@ -16,6 +16,7 @@ from truthmark.bounty.commits import Commit, chunks_of
 from truthmark.bounty.items import item_key
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.phases import phase_of
 from truthmark.bounty.record import Record
 from truthmark.bounty.relay_models import (
     Acknowledgement,
@@ -53,7 +54,7 @@ from truthmark.node.relay.rhythm import Rhythm, safe_until
 from truthmark.node.relay.rows import Wish, is_full, rows_for
 from truthmark.node.relay.signatures import admits, is_signed_by
 from truthmark.node.relay.store import Join, RelayStore, Served, WaitingCommit
-from truthmark.node.relay.views import View, Views, phase_of
+from truthmark.node.relay.views import View, Views
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -74,6 +75,7 @@ class RelayPolicy:
         relays: Whether bounties are served.
         watches: Whether deposits are taken.
         allow_private: Whether notices may go to this machine and its network.
+        url: Under which others reach it.
         version: Of Truthmark.
     """
 
@@ -85,6 +87,7 @@ class RelayPolicy:
     relays: bool = True
     watches: bool = False
     allow_private: bool = False
+    url: str = ""
     version: str = ""
 
 
@@ -123,6 +126,7 @@ class Relay:
             chain_id=self.session.profile.chain_id,
             board=self.views.client.board.address,
             account=self.account,
+            url=self.policy.url,
             version=self.policy.version,
             roles=[name for name, is_on in roles if is_on],
             watch=list(self.policy.watch),
@@ -161,7 +165,7 @@ class Relay:
             terms_hash=terms.hash,
             title="" if document is None else document.title,
             status=int(record.status),
-            phase=phase_of(record.status),
+            phase=phase_of(record, view.mark, self.now).name,
             chain_time=self.now,
             join_until=view.mark + terms.join_seconds if is_open else view.mark,
             label_until=times.label if times else None,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.payouts import Status
 from truthmark.bounty.reader import BOARD, INTAKE, PROOFS, read_record
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import Terms
@@ -175,23 +174,3 @@ class Views:
             sent=tuple((tx_hash, number) for number, _, tx_hash in sent),
             changed_at=changed_at,
         )
-
-
-def phase_of(status: Status) -> str:
-    """Return a status in a word."""
-    return _PHASES[status]
-
-
-_PHASES: Final = {
-    Status.NONE: "none",
-    Status.OPEN: "joining",
-    Status.DRAWN: "drawing",
-    Status.LABEL: "labeling",
-    Status.SCORED: "scored",
-    Status.SCORED_HALF: "scored",
-    Status.REFUNDED: "refunded",
-    Status.SETTLED: "settled",
-    Status.HALF: "half paid",
-    Status.FLAT: "paid in full",
-    Status.PROVEN: "paid in full",
-}
