@@ -29,7 +29,7 @@ from truthmark.text import format_time
 @json_option
 @click.pass_obj
 def refund(state: State, dataset: str | None, as_json: bool) -> None:
-    """Take money back for keys that did not come.
+    """Get money back for keys that did not come.
 
     Or that were proven wrong. Of all your purchases, or those of DATASET. Pays it out to you as
     well. If DATASET is named it is an error if nothing can be refunded.
@@ -75,16 +75,16 @@ def _why_nothing(session: Session, mine: list[Purchase]) -> str:
 @click.option(
     "--evidence",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="New file that shows people which part does not open, where no contract sees it.",
+    help="New file that shows people which part does not open, if no contract can see it.",
 )
 @yes_option
 @click.pass_obj
 def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> None:
-    """Say what is wrong with DATASET, and prove that its key is.
+    """Find out what is wrong with DATASET, and prove it if the key is.
 
     Tries to open and to read all of it first. If the key is another one than the seller committed
     to, the contract decides: you get your money back and half of the bond; what that costs is said
-    first. If the right key opens nothing, or nothing that can be read, no contract sees it.
+    first. If the right key opens nothing, or nothing readable, no contract can see that.
     """
     with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)

@@ -16,7 +16,7 @@ from truthmark.cli.param_types import BOUNTY
 @json_option
 @click.pass_obj
 def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
-    """Pay everybody of BOUNTY, once it has ended; anyone may.
+    """Pay everyone in BOUNTY after it has ended; anyone may.
 
     You pay the gas, and get the tip that its terms give for that. What is yours is paid out to you
     at once; what is others' waits for them, or for `truthmark withdraw --for`.

@@ -174,7 +174,7 @@ def dataset_json(session: Session, version: Version) -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def show(state: State, dataset: str, as_json: bool) -> None:
-    """Show all about DATASET.
+    """Show everything about DATASET.
 
     What it holds, how it is sold, who keeps its key, who may dispute, and how this is known.
     """

@@ -59,7 +59,7 @@ def _pay_options(function: _F) -> _F:
 def fetch(state: State, dataset: str, as_json: bool) -> None:
     """Download DATASET, encrypted, and check it.
 
-    Every byte must be the one that the seller committed to. Free, and needs no account.
+    Checks every byte against what the seller committed to. Costs nothing, and needs no account.
     """
     with state.session() as session:
         version = Catalogue.of(session).find(dataset)
@@ -135,10 +135,10 @@ def get(
 ) -> None:
     """Buy DATASET and open it in the new FOLDER.
 
-    Looks for room, fetches and checks it, asks before it pays, waits for the key, and decrypts. If
-    it is interrupted, run it again: it goes on where it stopped, and nothing is paid for or fetched
-    twice, unless you say --again, which pays each time. What was bought before is opened in another
-    FOLDER at no cost.
+    Checks for disk space, fetches and checks the data, asks before it pays, waits for the key, and
+    decrypts. If it is interrupted, run it again: it continues where it stopped, and nothing is paid
+    for or fetched twice, unless you say --again, which pays each time. What was bought before is
+    opened in another FOLDER at no cost.
     """
     if folder is not None and elsewhere is not None:
         raise click.UsageError("name one folder, as FOLDER or with --to")

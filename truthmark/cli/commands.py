@@ -17,11 +17,15 @@ class Entry(NamedTuple):
 
 TOPICS: dict[str, dict[str, Entry]] = {
     "Set up": {
-        "init": Entry("setup", "init", "Choose a network and keep the choice."),
+        "init": Entry("setup", "init", "Choose a network, and remember the choice."),
         "doctor": Entry("setup", "doctor", "Check that everything works, and say what to do."),
         "wallet": Entry("wallet", "wallet", "Accounts, and backups of all secrets."),
-        "balance": Entry("money", "balance", "Show what ACCOUNT has, and what the market owes it."),
-        "withdraw": Entry("money", "withdraw", "Pay out all that the market owes the account."),
+        "balance": Entry(
+            "money", "balance", "Show what ACCOUNT has, and what the contracts hold for it."
+        ),
+        "withdraw": Entry(
+            "money", "withdraw", "Pay out all that the contracts hold for the account."
+        ),
     },
     "Pack": {
         "dataset": Entry(
@@ -36,7 +40,7 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "pause": Entry("manage", "pause", "Stop selling DATASET for a while."),
         "resume": Entry("manage", "resume", "Sell a paused DATASET again."),
         "retire": Entry(
-            "manage", "retire", "Stop selling DATASET for good; what was sold is still delivered."
+            "manage", "retire", "Stop selling DATASET for ever; what was sold is still delivered."
         ),
         "close": Entry("manage", "close", "Take the bond back after the end of DATASET."),
         "top-up": Entry("manage", "top_up", "Pay custodians of DATASET for staying longer."),
@@ -45,21 +49,21 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "admit": Entry(
             "vouchers", "admit", "Admit the account BUYER to DATASET, whose gate you are."
         ),
-        "sales": Entry("sales", "sales", "Show what you sell, and how each sale stands."),
+        "sales": Entry("sales", "sales", "Show what you sell, and the state of each sale."),
         "deliver": Entry("sales", "deliver", "Deliver what was bought from you in direct mode."),
-        "settle": Entry("sales", "settle", "Settle sales that buyers could check."),
+        "settle": Entry("sales", "settle", "Settle sales whose inspection window is over."),
     },
     "Buy": {
         "search": Entry("browse", "search", "Find what is for sale."),
-        "show": Entry("browse", "show", "Show all about DATASET."),
+        "show": Entry("browse", "show", "Show everything about DATASET."),
         "fetch": Entry("buy", "fetch", "Download DATASET, encrypted, and check it."),
         "buy": Entry("buy", "buy", "Fetch, check and pay for DATASET."),
         "get": Entry("buy", "get", "Buy DATASET and open it in the new FOLDER."),
         "purchases": Entry("purchases", "purchases", "Show what you bought, and what to do next."),
-        "keys": Entry("keys", "keys", "Keys of what you bought, for other readers."),
-        "refund": Entry("after", "refund", "Take money back for keys that did not come."),
+        "keys": Entry("keys", "keys", "Keys of what you bought, to open it elsewhere."),
+        "refund": Entry("after", "refund", "Get money back for keys that did not come."),
         "dispute": Entry(
-            "after", "dispute", "Say what is wrong with DATASET, and prove that its key is."
+            "after", "dispute", "Find out what is wrong with DATASET, and prove it if the key is."
         ),
     },
     "Keep keys for others": {
@@ -77,19 +81,23 @@ TOPICS: dict[str, dict[str, Entry]] = {
             "bounty", "bounty", "Have items labeled, or label them, and be paid by a rule."
         ),
         "labels": Entry(
-            "labels", "labels", "Make one label of many people's, and see how good they are."
+            "labels",
+            "labels",
+            "Turn many people's labels into one for each item, and see how good they are.",
         ),
     },
     "Try and look into": {
-        "devnet": Entry("devnet", "devnet", "A network on this machine, to try everything."),
+        "devnet": Entry("devnet", "devnet", "A network on this machine, to try everything out."),
         "index": Entry("indexing", "index", "All events of the market as tables."),
-        "storage": Entry("storage", "storage", "What data sets take on this disk, and freeing it."),
+        "storage": Entry(
+            "storage", "storage", "What data sets take on this disk, and how to free it."
+        ),
     },
 }
 
 BOUNTY: dict[str, Entry] = {
     "payout": Entry(
-        "bounty_payout", "payout", "Pay everybody of BOUNTY, once it has ended; anyone may."
+        "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),
 }
 """`truthmark bounty …`: requesters first, then who runs it, labelers, anyone."""

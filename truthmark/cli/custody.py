@@ -33,18 +33,22 @@ def custody_options(function: _F) -> _F:
             click.option(
                 "--count",
                 type=click.IntRange(1, 16),
-                help="With auto: how many custodians.  [default: as many as show life, up to 4]",
+                help="With auto: how many custodians.  [default: all that answer, up to 4]",
             ),
             click.option(
                 "--threshold",
                 type=click.IntRange(1, 8),
                 default=2,
                 show_default=True,
-                help="How many of them it takes to deliver.",
+                help="How many of them are needed to deliver.",
             ),
-            click.option("--fee", type=AMOUNT, help="For each delivery to a buyer, at the least."),
             click.option(
-                "--keeping-fee", type=AMOUNT, help="For each custodian and period, at the least."
+                "--fee",
+                type=AMOUNT,
+                help="The least to pay a custodian for each delivery to a buyer.",
+            ),
+            click.option(
+                "--keeping-fee", type=AMOUNT, help="The least to pay a custodian for each period."
             ),
             click.option(
                 "--max-keeping",
@@ -58,12 +62,14 @@ def custody_options(function: _F) -> _F:
                 help="Stake that each risks.  [default: 100 TMK]",
             ),
             click.option(
-                "--penalty", type=AMOUNT, help="What silence costs.  [default: a tenth of the lock]"
+                "--penalty",
+                type=AMOUNT,
+                help="What a custodian loses who does not deliver.  [default: a tenth of the lock]",
             ),
             click.option(
                 "--deal-again",
                 is_flag=True,
-                help="Where not all accept within 10 minutes, deal the key to others on the same "
+                help="If not all accept within 10 minutes, give the key to others on the same "
                 "conditions, at most twice.",
             ),
             click.option(

@@ -50,8 +50,8 @@ def pack_options(function: _F) -> _F:
                 show_default=True,
                 help="First rows of each table to make public.",
             ),
-            click.option("--hide-schema", is_flag=True, help="Keep names of columns private."),
-            click.option("--hide-counts", is_flag=True, help="Keep numbers of rows private."),
+            click.option("--hide-schema", is_flag=True, help="Keep the names of columns private."),
+            click.option("--hide-counts", is_flag=True, help="Keep the numbers of rows private."),
             click.option("--raw", is_flag=True, help="Pack table files byte for byte."),
             click.option("--follow-links", is_flag=True, help="Pack what links point to."),
             click.option("--hidden", is_flag=True, help="Pack hidden files too."),
@@ -80,9 +80,9 @@ def dataset() -> None:
 @click.option(
     "--previous",
     type=_FOLDER,
-    help="Folder of the version before; what did not change is taken over.",
+    help="Folder of the version before; what did not change is reused.",
 )
-@click.option("--purge", is_flag=True, help="With --previous: take nothing over.")
+@click.option("--purge", is_flag=True, help="With --previous: reuse nothing.")
 @yes_option
 @json_option
 @click.pass_obj
@@ -99,7 +99,7 @@ def pack(
 ) -> None:
     """Encrypt SOURCE, a file or folder, into the new FOLDER.
 
-    CSV, Parquet, Arrow and JSON lines become tables, other files stay as they are, a folder keeps
+    CSV, Parquet, Arrow and JSON lines become tables, other files stay unchanged, a folder keeps
     its structure. Shows what becomes public before it writes anything. The key is kept in this
     home: make a backup with `truthmark wallet backup`.
     """
@@ -264,7 +264,7 @@ def _entries(value: object) -> list[dict[str, Any]]:
 @click.argument("folder", type=_FOLDER)
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
-    """Show what everybody can see of a packed FOLDER."""
+    """Show what anyone can see of a packed FOLDER."""
     manifest = codec.read_manifest(require_packed(folder))
     card = codec.read_card((folder / "card.json").read_bytes())
     if as_json:

@@ -23,7 +23,7 @@ _NATIVE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
 
 @group()
 def devnet() -> None:
-    """A network on this machine, to try everything."""
+    """A network on this machine, to try everything out."""
 
 
 @devnet.command()
@@ -77,9 +77,9 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
 @click.option("--remove", is_flag=True, help="Delete the folder with everything in it.")
 @click.pass_obj
 def down(state: State, folder: Path | None, remove: bool) -> None:
-    """Stop the network; the next `up` goes on where it stopped.
+    """Stop the network; the next `up` continues where it stopped.
 
-    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    FOLDER is that of the home folder in use if left out, or `devnet` if that is not a network's.
     """
     net = _find(state, folder)
     was = "stopped" if net.chain.is_running() else "it was not running"
@@ -96,9 +96,9 @@ def down(state: State, folder: Path | None, remove: bool) -> None:
 @json_option
 @click.pass_obj
 def status(state: State, folder: Path | None, as_json: bool) -> None:
-    """Tell whether the network runs, and what time it is there.
+    """Show whether the network runs, and what time it is there.
 
-    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    FOLDER is that of the home folder in use if left out, or `devnet` if that is not a network's.
     """
     net = _find(state, folder)
     now = net.status()
@@ -130,7 +130,7 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
 def warp(state: State, time: int, folder: Path | None) -> None:
     """Let TIME pass at once on the local chain, such as 3600 or 1h.
 
-    FOLDER is that of the home folder in use if left out; `devnet` if that is no network's.
+    FOLDER is that of the home folder in use if left out, or `devnet` if that is not a network's.
     """
     net = _find(state, folder)
     if not net.chain.is_running():
@@ -156,7 +156,7 @@ def fund(
     """Give ACCOUNT gas and test tokens.
 
     ACCOUNT is an address, an account of this home, or a role such as buyer. FOLDER is that of the
-    home folder in use if left out; `devnet` if that is no network's.
+    home folder in use if left out, or `devnet` if that is not a network's.
     """
     net = _find(state, folder)
     profile = net.profile

@@ -39,8 +39,8 @@ def sync(state: State, as_json: bool) -> None:
 def rebuild(state: State, as_json: bool) -> None:
     """Read all events from the chain again.
 
-    The old tables serve until the new ones are whole. Needed where they are damaged; what an
-    endpoint left out is noticed and read again by itself.
+    The old tables are used until the new ones are complete. Needed only if they are damaged; what
+    an endpoint left out is noticed and read again automatically.
     """
     with state.session() as session, session.exclusive("index-rebuild"):
         with progress_bar("reading the chain", "blocks") as progress:

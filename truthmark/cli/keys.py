@@ -18,7 +18,7 @@ from truthmark.text import format_time
 
 @group()
 def keys() -> None:
-    """Keys of what you bought, for other readers."""
+    """Keys of what you bought, to open it elsewhere."""
 
 
 @keys.command()
@@ -30,8 +30,8 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     """Write the key of DATASET, which you bought, into the new FILE.
 
     Prints it if FILE is left out. Anyone who has it can open DATASET, and nothing else: no key of
-    your account is in it. `truthmark dataset open --key FILE` takes it, as do readers in other
-    languages (docs/format.md tells how). The licence says to whom you may give it.
+    your account is in it. `truthmark dataset open --key FILE` takes it, and so can readers in other
+    languages (docs/format.md says how). The licence says to whom you may give it.
     """
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)

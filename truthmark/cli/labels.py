@@ -84,7 +84,7 @@ classes_option = click.option(
 
 @group()
 def labels() -> None:
-    """Make one label of many people's, and see how good they are.
+    """Turn many people's labels into one for each item, and see how good they are.
 
     ANSWERS is a CSV file with the columns task (or item), worker, label.
     """

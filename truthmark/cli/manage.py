@@ -58,7 +58,7 @@ def resume(state: State, dataset: str) -> None:
 @yes_option
 @click.pass_obj
 def retire(state: State, dataset: str, yes: bool) -> None:
-    """Stop selling DATASET for good; what was sold is still delivered."""
+    """Stop selling DATASET for ever; what was sold is still delivered."""
     with state.session(signs=True) as session:
         version, seller = Catalogue.of(session).find(dataset), _seller(session)
         seller.require_running(version)

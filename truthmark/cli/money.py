@@ -27,7 +27,7 @@ _WHERE = {"registry": "listings", "market": "sales", "staking": "stake"}
 @json_option
 @click.pass_obj
 def balance(state: State, account: str | None, as_json: bool) -> None:
-    """Show what ACCOUNT has, and what the market owes it.
+    """Show what ACCOUNT has, and what the contracts hold for it.
 
     ACCOUNT is an address or the name of an account; the one that signs if left out.
     """
@@ -76,7 +76,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 @click.option(
     "--amount",
     type=UNITS,
-    help='Only so much, such as "25 USDC", where a token does not move all of it at once.',
+    help='Only this much, such as "25 USDC", if the token cannot move all of it at once.',
 )
 @click.option(
     "--for",
@@ -89,7 +89,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
 def withdraw(
     state: State, token: str | None, amount: str | None, account: str | None, as_json: bool
 ) -> None:
-    """Pay out all that the market owes the account.
+    """Pay out all that the contracts hold for the account.
 
     In the profile's tokens, and those in which the account itself has sold or bought. Anyone can
     credit it with others, whose code may cost gas for nothing; name one with --token to have it.

@@ -39,21 +39,23 @@ def node() -> None:
 @click.option(
     "--poll",
     type=click.FloatRange(0.05, 60),
-    help="Seconds between looks.  [default: half a block]",
+    help="Seconds between rounds.  [default: half a block]",
 )
 @click.option(
     "--margin",
     type=DURATION,
-    help="Nothing is posted so close to a deadline.  [default: 5 blocks]",
+    help="Nothing is posted this close to a deadline.  [default: 5 blocks]",
 )
-@click.option("--gas-reserve", metavar="ETH", help="No new obligation below it.  [default: 0.01]")
+@click.option(
+    "--gas-reserve", metavar="ETH", help="With less, no new obligation is taken.  [default: 0.01]"
+)
 @click.option(
     "--extend/--no-extend", default=None, help="Stay for further periods.  [default: yes]"
 )
 @click.option(
     "--max-acceptance",
     type=DURATION,
-    help="How long stake may stand locked before a custody is complete.  [default: 1d]",
+    help="How long stake may be locked before a custody is complete.  [default: 1d]",
 )
 @click.option(
     "--max-waiting",
@@ -61,13 +63,13 @@ def node() -> None:
     help="Custodies of one seller that may be incomplete at once.  [default: 4]",
 )
 @click.option(
-    "--min-bond", multiple=True, type=AMOUNT, help='What sellers must risk, as "10 TUSD".'
+    "--min-bond", multiple=True, type=AMOUNT, help='The least bond of a seller, such as "10 TUSD".'
 )
 @click.option(
     "--confirmations",
     multiple=True,
     metavar="PRICE=BLOCKS",
-    help='How long to wait for expensive purchases, as "1000 TUSD=30".',
+    help='How long to wait for expensive purchases, such as "1000 TUSD=30".',
 )
 @click.option(
     "--settle-wait",

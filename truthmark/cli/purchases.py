@@ -26,7 +26,7 @@ from truthmark.text import format_time
 def purchases(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you bought, and what to do next.
 
-    All your purchases, or those of DATASET: what each cost, how it stands and until when, and
+    All your purchases, or those of DATASET: what each cost, its state and until when, and
     where it was opened.
     """
     with state.session(signs=True) as session:

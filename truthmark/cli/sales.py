@@ -36,7 +36,7 @@ _STATUS = {
 @json_option
 @click.pass_obj
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
-    """Show what you sell, and how each sale stands."""
+    """Show what you sell, and the state of each sale."""
     with state.session(signs=True) as session:
         versions = _own_versions(session, dataset)
         now = session.chain.time()
@@ -175,7 +175,7 @@ def income(version: Version, purchases: Sequence[Purchase]) -> int:
 
 @command()
 @click.argument("dataset", type=DATASET, required=False)
-@click.option("--follow", is_flag=True, help="Go on for ever: deliver and settle what comes.")
+@click.option("--follow", is_flag=True, help="Keep running: deliver and settle what comes.")
 @click.pass_obj
 def deliver(state: State, dataset: str | None, follow: bool) -> None:
     """Deliver what was bought from you in direct mode.
@@ -270,7 +270,7 @@ def _deliver_due(session: Session, version: Version) -> tuple[int, int]:
 @json_option
 @click.pass_obj
 def settle(state: State, dataset: str | None, as_json: bool) -> None:
-    """Settle sales that buyers could check.
+    """Settle sales whose inspection window is over.
 
     The money becomes the seller's. Of all you sell, or of DATASET, which may be another seller's.
     Then `truthmark withdraw`. If DATASET is named it is an error if nothing can be settled.

@@ -45,7 +45,9 @@ from truthmark.text import format_duration, format_time, plural
     help="Time for delivery and for checking: demo, small or careful.",
 )
 @click.option(
-    "--bond", type=AMOUNT, help="What you lose if the key turns out wrong; trust for buyers."
+    "--bond",
+    type=AMOUNT,
+    help="Money that you lose if the key is proved wrong; a reason for buyers to trust you.",
 )
 @click.option(
     "--gate", type=ACCOUNT, help="Account that must admit each buyer (`truthmark admit`)."
@@ -61,7 +63,7 @@ from truthmark.text import format_duration, format_time, plural
 @click.option(
     "--accept-within",
     type=DURATION,
-    help="How long custodians have to accept; at most 7d.  [default: as --windows has it]",
+    help="How long custodians may take to accept; at most 7d.  [default: as --windows says]",
 )
 @pack_options
 @yes_option
@@ -92,8 +94,8 @@ def list_dataset(
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
     it and deliver by `truthmark deliver --follow`. Shows what keeping costs, and asks before it
-    pays. Waits until it can be bought. If it is interrupted, the same command goes on, as long as
-    SOURCE is what it was.
+    pays. Waits until it can be bought. If it is interrupted, run it again: it continues, as long as
+    SOURCE has not changed.
     """
     with state.session(signs=True) as session:
         work = SaleSource(
@@ -224,7 +226,7 @@ def _tell(session: Session, version: Version, epoch: Epoch, as_json: bool) -> No
 @click.option(
     "--accept-within",
     type=DURATION,
-    help="How long custodians have to accept; at most 7d.  [default: 1h, or 10min with "
+    help="How long custodians may take to accept; at most 7d.  [default: 1h, or 10min with "
     "--deal-again]",
 )
 @yes_option

@@ -28,15 +28,15 @@ from truthmark.errors import ConfigError
 @click.option(
     "--profile-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Take over this chain profile, and use it.",
+    help="Copy this chain profile into the home, and use it.",
 )
 @json_option
 @click.pass_obj
 def init(state: State, net_folder: Path | None, profile_file: Path | None, as_json: bool) -> None:
-    """Choose a network and keep the choice.
+    """Choose a network, and remember the choice.
 
     Writes --profile, --account, --rpc and --storage into config.toml of the home folder; what is
-    not given stays as it was.
+    not given stays unchanged.
     """
     home = (state.home or home_folder()).expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -109,7 +109,7 @@ def rotate_key(
 @json_option
 @click.pass_obj
 def set_operator(state: State, account: str, as_json: bool) -> None:
-    """Let ACCOUNT act for the validator, and the one before no more.
+    """Let ACCOUNT act for the validator, instead of the one before.
 
     Its node opens new shares after `stake rotate-key --operator ACCOUNT`.
     """
@@ -124,7 +124,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
-    """Pay for so many TICKETS of stake."""
+    """Put down stake for this many TICKETS."""
     with state.session(sends=True) as session:
         each = session.chain.staking.functions.TICKET().call()
         total = _show(session, tickets * each)
@@ -138,9 +138,9 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def unbond(state: State, tickets: int, as_json: bool) -> None:
-    """Begin to take so many TICKETS out, the newest first.
+    """Begin to take out this many TICKETS, the newest first.
 
-    Only what no obligation locks can leave.
+    Only stake that no obligation locks can leave.
     """
     with state.session(sends=True) as session:
         owner = _owner(session)
@@ -159,7 +159,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
 def withdraw(state: State, as_json: bool) -> None:
     """Take out the tickets that have finished unbonding.
 
-    What staking owes the account besides is paid with them.
+    Pays out with them what else the staking contract holds for the account.
     """
     with state.session(sends=True) as session:
         owner, now = _owner(session), session.chain.time()
@@ -185,7 +185,7 @@ def withdraw(state: State, as_json: bool) -> None:
 def top_up(state: State, amount: str | None, as_json: bool) -> None:
     """Pay back what slashing took: AMOUNT, or all of it.
 
-    Until then the tickets are not covered.
+    Until then the tickets are not fully covered.
     """
     with state.session(sends=True) as session:
         owner = _owner(session)
@@ -298,14 +298,14 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
     type=DURATION,
     default="1h",
     show_default=True,
-    help="Least time to deliver that a listing must grant.",
+    help="The shortest delivery window that you accept.",
 )
 @click.option(
     "--min-inspection",
     type=DURATION,
     default="1h",
     show_default=True,
-    help="Least time to dispute that a listing must grant.",
+    help="The shortest inspection window that you accept.",
 )
 @click.option("--max-lock", type=AMOUNT, help="Stake for one custody.  [default: 100 TMK]")
 @click.option(
@@ -381,7 +381,7 @@ def offer(
 def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
     """Take new obligations and further periods (on), or none (off).
 
-    Running ones go on.
+    Running ones continue.
     """
     with state.session(sends=True) as session:
         receipt = _owner(session, validator).set_available(choice == "on")

@@ -12,7 +12,7 @@ from truthmark.text import format_size, plural
 
 @group()
 def storage() -> None:
-    """What data sets take on this disk, and freeing it."""
+    """What data sets take on this disk, and how to free it."""
 
 
 @storage.command("list")
@@ -21,7 +21,7 @@ def storage() -> None:
 def list_stored(state: State, as_json: bool) -> None:
     """Show what is kept for data sets, and why.
 
-    In the home folder and in the local store; what a Kubo or a gateway holds is not seen.
+    In the home folder and in the local store; what a Kubo or a gateway holds is not shown.
     """
     with state.session() as session:
         found = find_stored(session)
@@ -71,7 +71,7 @@ def list_stored(state: State, as_json: bool) -> None:
 def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Free what nothing needs any more.
 
-    Never what you sell, what a custody or an unsettled purchase may still ask for, or what was
+    It keeps what you sell, what a custody or an unsettled purchase may still need, and what was
     touched within a day. Opened folders are left alone. Asks first.
     """
     with state.session() as session:

@@ -25,7 +25,7 @@ _OUT = click.option(
     "--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file."
 )
 _VALID = click.option(
-    "--valid", type=DURATION, default="30d", show_default=True, help="For how long it counts."
+    "--valid", type=DURATION, default="30d", show_default=True, help="How long it is valid."
 )
 _MAX_FILE_BYTES = 16_384
 

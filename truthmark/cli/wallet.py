@@ -58,7 +58,7 @@ def new(state: State, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def import_key(state: State, name: str, source: str | None, as_json: bool) -> None:
-    """Take over a keystore file or a private key.
+    """Copy a keystore file or a private key into this home.
 
     A keystore file (version 3, of geth, Foundry, MetaMask, Ape …) keeps its passphrase, which is
     asked for. A key is never written on a command line.
@@ -156,7 +156,7 @@ def backup(state: State, file: Path) -> None:
     """Write all secrets into one encrypted FILE.
 
     That is the keys of what you sell, the keys of what you bought, and shares kept for others.
-    Without the keys of what you sell nobody can deliver it any more. The account's own file is not
+    Without the keys of what you sell, no one can deliver it any more. The account's own file is not
     in it: copy that too.
     """
     settings = state.settings
@@ -170,7 +170,7 @@ def backup(state: State, file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.pass_obj
 def restore(state: State, file: Path) -> None:
-    """Take the secrets of a backup or recovery file into this home."""
+    """Put the secrets of a backup or recovery file into this home."""
     vault = Vault(state.settings.home / "vault")
     try:
         is_recovery = file.read_bytes()[:1] == b"{"

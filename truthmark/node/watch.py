@@ -3,7 +3,7 @@
 
 It overrides what the relay posts wrongly or leaves out, hands the labels to the requester, posts
 them on chain where nobody signs for them, and proves lies of scores: those that need nothing but
-the chain for anybody, the others for who left their secret too. Its pay is fees and rewards.
+the chain for any labeler, the others for those who left their secret. It earns fees and rewards.
 Without a secret it can read nothing. Everything is decided again in each round from the chain.
 """
 

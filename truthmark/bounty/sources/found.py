@@ -119,7 +119,7 @@ def take(source: ItemSource, progress: Progress | None = None) -> Iterator[Found
 
 def _distinct(source: ItemSource, reading: Reading, progress: Progress | None) -> Iterator[Found]:
     seen: dict[bytes, str] = {}
-    # Closed by whoever stops in the middle, so that work that was begun ahead ends.
+    # Closed by a reader that stops in the middle, so that work that was begun ahead ends.
     with contextlib.closing(iter(source)) as items:
         for number, found in enumerate(items, 1):
             if progress is not None:
