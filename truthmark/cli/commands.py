@@ -88,6 +88,11 @@ TOPICS: dict[str, dict[str, Entry]] = {
     },
     "Try and look into": {
         "devnet": Entry("devnet", "devnet", "A network on this machine, to try everything out."),
+        "attack": Entry(
+            "attack",
+            "attack",
+            "Try to be paid without working: what STRATEGY would earn on recorded crowds.",
+        ),
         "index": Entry("indexing", "index", "All events of the market as tables."),
         "storage": Entry(
             "storage", "storage", "What data sets take on this disk, and how to free it."
