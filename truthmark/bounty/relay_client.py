@@ -148,19 +148,28 @@ class RelayClient:
         document.require_fits(terms)
         return document
 
-    def items(self, bounty_id: int, document: Document) -> Items:
-        """Return the items, each of which is fetched, and held against its hash, when asked for.
+    def manifest(self, bounty_id: int, document: Document) -> bytes:
+        """Return the list of items.
 
         Raises:
-            BountyError: The relay's list is not that of the document.
+            BountyError: The relay's is not that of the document.
         """
         info = document.items
         limit = _HEAD_BYTES + _ENTRY_BYTES * (info.count + info.shown)
         manifest = self._bytes(f"/bounties/{bounty_id}/manifest", limit)
         if cid_of_stream(io.BytesIO(manifest)) != info.manifest:
             raise BountyError("the relay has another list of items than the document names")
+        return manifest
+
+    def items(self, bounty_id: int, document: Document) -> Items:
+        """Return the items, each of which is fetched, and held against its hash, when asked for.
+
+        Raises:
+            BountyError: The relay's list is not that of the document.
+        """
+        manifest = self.manifest(bounty_id, document)
         items = Items(manifest, lambda offset, length: self.read_data(bounty_id, offset, length))
-        items.require_fits(info)
+        items.require_fits(document.items)
         return items
 
     def item(self, bounty_id: int, number: int, items: Items) -> bytes:

@@ -80,6 +80,7 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "bounty": Entry(
             "bounty", "bounty", "Have items labeled, or label them, and be paid by a rule."
         ),
+        "agent": Entry("agent", "agent", "Programs that label."),
         "labels": Entry(
             "labels",
             "labels",
@@ -101,8 +102,28 @@ TOPICS: dict[str, dict[str, Entry]] = {
 }
 
 BOUNTY: dict[str, Entry] = {
+    "list": Entry(
+        "bounty_offers", "list_bounties", "Show which bounties can be joined, and what they pay."
+    ),
+    "show": Entry(
+        "bounty_offers",
+        "show",
+        "Show all about BOUNTY: what is asked, how it pays, and who is behind it.",
+    ),
+    "practice": Entry(
+        "bounty_practice",
+        "practice",
+        "Try BOUNTY on items with known answers; nobody learns how it went.",
+    ),
+    "join": Entry("bounty_join", "join", "Ask for a place in BOUNTY."),
+    "label": Entry("bounty_label", "label", "Label BOUNTY, which you have joined, in one sitting."),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),
 }
 """`truthmark bounty …`: requesters first, then who runs it, labelers, anyone."""
+
+AGENT: dict[str, Entry] = {
+    "run": Entry("agent_run", "run", "Label with a program."),
+}
+"""`truthmark agent …`."""

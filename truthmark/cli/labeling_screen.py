@@ -71,6 +71,7 @@ class Screen:
         guidelines: Shown on demand.
         status: Returns a line about what was done and earned, given the mean seconds an item.
         is_swapped: Whether the two of a pair are shown the other way round.
+        comment: Returns what is said of an answer after it was given, as in practice.
         read_key: Waits for a key.
     """
 
@@ -82,6 +83,7 @@ class Screen:
     guidelines: str = ""
     status: Callable[[float | None], str] = lambda _: ""
     is_swapped: Callable[[int], bool] = lambda _: False
+    comment: Callable[[int, int], str] = lambda _item, _code: ""
     read_key: Callable[[], str] = click.getchar
     _viewer: Viewer = field(default_factory=Viewer)
 
@@ -170,7 +172,7 @@ class Screen:
         stored = unswapped(code) if is_swapped else code
         self.log.answer(item, stored, time.monotonic() - begun)
         said = self.classes[code].name if code < len(self.classes) else "skipped"
-        self._say = f"last: {clean(said, 60)}"
+        self._say = f"last: {clean(said, 60)}{self.comment(item, stored)}"
         return -1
 
     def _flag(self, item: int) -> None:

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent on bounties: joins, labels, hands out, watches; one bounty, or many unattended.
+
+Who is in it goes through `bounty/flows/labeling`, as people do; so after a kill it goes on, and no
+bounty is labeled twice from one home folder.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from truthmark.agents.agent import Agent, Task
+from truthmark.bounty.answer_log import AnswerLog
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document
+from truthmark.bounty.flows.item_shelf import ItemShelf
+from truthmark.bounty.flows.labeling import Labeling, Run, Stage
+from truthmark.bounty.flows.offers import open_briefs
+from truthmark.bounty.labeling_folder import LabelingFolder
+from truthmark.errors import (
+    AgentError,
+    BountyError,
+    ChainUnavailableError,
+    RelayUnavailableError,
+    TruthmarkError,
+)
+from truthmark.text import plural
+from truthmark.types import Bar, Say, no_bar, quiet
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+MAX_FAILED: Final = 0.05
+"""Of the items of a run, for which a program may have no answer; they are skipped."""
+
+_ROUNDS_BETWEEN_SEARCHES: Final = 20
+_OVER: Final = (Stage.ENDED, Stage.MISSED)
+
+Judge = Callable[[Document], bool]
+"""Whether a bounty is one for the agent."""
+
+
+def task_of(bounty: int, document: Document) -> Task:
+    """Return what a bounty asks of a program."""
+    return Task(bounty, tuple(entry.name for entry in document.classes), document.kind)
+
+
+def practice_score(agent: Agent, labeling: Labeling, document: Document) -> float | None:
+    """Return which part of the practice items an agent answers rightly; None where there are none.
+
+    Raises:
+        AgentError: It has no answer to one.
+    """
+    if not document.practice:
+        return None
+    shelf, task = labeling.shown_items(document), task_of(labeling.bounty_id, document)
+    items = [shelf.shown(entry.item) for entry in document.practice]
+    codes = [
+        code
+        for at in range(0, len(items), agent.batch)
+        for code in agent.answer(task, items[at : at + agent.batch])
+    ]
+    right = sum(code == entry.answer for code, entry in zip(codes, document.practice, strict=True))
+    return right / len(items)
+
+
+def label(agent: Agent, labeling: Labeling, *, say: Say = quiet, bar: Bar = no_bar) -> None:
+    """Answer all items of a labeler's run, and sign; where time runs out, the complete seats.
+
+    Args:
+        agent: Answers.
+        labeling: At LABELING.
+        say: Told what happens.
+        bar: Shows how far it is.
+
+    Raises:
+        AgentError: It has no answer to too many items; nothing is signed then.
+        BountyError: Something is not as it must be.
+    """
+    run = labeling.place()
+    task = task_of(labeling.bounty_id, run.document)
+    agent.prepare(task)
+    shelf = labeling.open_items(run)
+    with labeling.answers() as log:
+        _answer_all(agent, task, labeling, run, shelf, log, say, bar)
+        labeling.commit(log)
+
+
+def _answer_all(
+    agent: Agent,
+    task: Task,
+    labeling: Labeling,
+    run: Run,
+    shelf: ItemShelf,
+    log: AnswerLog,
+    say: Say,
+    bar: Bar,
+) -> None:
+    left = [item for item in run.items if item not in log.codes]
+    allowed, failed = int(MAX_FAILED * len(run.items)), 0
+    with bar("labeling", "items") as progress:
+        for at in range(0, len(left), agent.batch):
+            numbers = left[at : at + agent.batch]
+            if labeling.session.chain.time() > run.last_call:
+                say("time is over; the batches that are complete are committed")
+                return
+            begun = time.monotonic()
+            codes = _answers(agent, task, shelf, numbers, say)
+            seconds = (time.monotonic() - begun) / len(numbers)
+            failed += codes.count(None)
+            if failed > allowed:
+                raise AgentError(
+                    f"the program has no answer to {failed} of {plural(len(run.items), 'item')};"
+                    " mend it, and go on: nothing is signed yet"
+                )
+            for number, code in zip(numbers, codes, strict=True):
+                log.answer(number, len(task.classes) if code is None else code, seconds)
+            if progress is not None:
+                progress(at + len(numbers), len(left))
+
+
+def _answers(
+    agent: Agent, task: Task, shelf: ItemShelf, numbers: Sequence[int], say: Say
+) -> list[int | None]:
+    """Return a code an item; None where the program has no answer, also when asked again."""
+    items = [shelf.item(number) for number in numbers]
+    try:
+        codes = agent.answer(task, items)
+    except AgentError:
+        return [_answer_one(agent, task, n, i, say) for n, i in zip(numbers, items, strict=True)]
+    return list(codes)
+
+
+def _answer_one(agent: Agent, task: Task, number: int, item: Any, say: Say) -> int | None:
+    try:
+        return agent.answer(task, [item])[0]
+    except AgentError as error:
+        say(f"item {number} is skipped: {error}")
+        return None
+
+
+@dataclass
+class Wish:
+    """How an agent takes part.
+
+    Attributes:
+        payee: Who is paid.
+        seats: How many batches at most; as many as allowed if None.
+        code: The invitation's.
+        account: Labels as this account; with fresh keys if empty.
+        worth: By token in lower case, what its smallest unit is worth in wei.
+        agrees: Whether to join in spite of doubts.
+        least_practice: Which part of the practice items must be right, where there are some.
+    """
+
+    payee: str
+    seats: int | None = None
+    code: str = ""
+    account: str = ""
+    worth: dict[str, float] = field(default_factory=dict)
+    agrees: bool = False
+    least_practice: float = 0.0
+
+
+def join(agent: Agent, labeling: Labeling, wish: Wish, *, say: Say = quiet) -> None:
+    """Join a bounty for an agent, if it can do what is asked.
+
+    Raises:
+        AgentError: It cannot, or not well enough.
+        BountyError: It cannot be joined, or something speaks against it.
+    """
+    offer = labeling.offer()
+    agent.prepare(task_of(labeling.bounty_id, offer.document))
+    right = practice_score(agent, labeling, offer.document)
+    if right is not None:
+        labeling.folder.keep_practice(right)
+        say(f"bounty {labeling.bounty_id}: {right:.0%} of the practice items are right")
+        if right < wish.least_practice:
+            raise AgentError(
+                f"bounty {labeling.bounty_id}: {right:.0%} of the practice items are right, wanted"
+                f" are {wish.least_practice:.0%}; nothing was joined"
+            )
+    labeling.join(
+        payee=wish.payee,
+        seats=wish.seats,
+        code=wish.code,
+        account=wish.account,
+        worth=wish.worth.get(offer.terms.token.lower()),
+        agree=lambda _: wish.agrees,
+    )
+
+
+class Crew:
+    """An agent on many bounties at once, unattended.
+
+    Args:
+        session: Whose.
+        agent: Answers.
+        wish: How it takes part.
+        fits: Which bounties are for it.
+        limit: How many to join at most; None for no end.
+        relay: Of bounties whose document names none.
+        say: Told what happens.
+
+    Attributes:
+        stages: By bounty, how far each is.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        agent: Agent,
+        wish: Wish,
+        *,
+        fits: Judge,
+        limit: int | None = None,
+        relay: str | None = None,
+        say: Say = quiet,
+    ) -> None:
+        """Take up what this home has begun."""
+        self._session, self._agent, self._wish, self._fits = session, agent, wish, fits
+        self._limit, self._relay, self._say = limit, relay, say
+        self._client = BountyClient(session)
+        self._running: dict[int, Labeling] = {}
+        self._passed: set[int] = set()
+        self._joined = 0
+        self._told: set[str] = set()
+        self.stages: dict[int, Stage] = {}
+        board = self._client.board.address
+        for number, folder in LabelingFolder.all(session.home, session.profile.chain_id, board):
+            if folder.entry is not None:
+                self._running[number] = self._open(number)
+
+    def close(self) -> None:
+        """Close connections."""
+        for labeling in self._running.values():
+            labeling.close()
+
+    def run(self, *, pause: float | None = None) -> None:
+        """Work until `limit` bounties were joined and all are over; for ever without a limit."""
+        rounds = 0
+        while True:
+            if rounds % _ROUNDS_BETWEEN_SEARCHES == 0 and not self._is_full:
+                self._guarded("looking for bounties", self.search)
+            self.round()
+            if self._is_full and not self._running:
+                return
+            rounds += 1
+            time.sleep(self._session.profile.poll_seconds if pause is None else pause)
+
+    def search(self) -> None:
+        """Join what is open, fits, and was not joined from this home before."""
+        for brief in open_briefs(self._client):
+            number = brief.bounty_id
+            if self._is_full:
+                return
+            if number in self._passed or number in self._running or number in self.stages:
+                continue
+            self._passed.add(number)
+            self._guarded(f"bounty {number}", partial(self._try, number))
+
+    def round(self) -> None:
+        """Advance every bounty once; labels those that are ready."""
+        for number in list(self._running):
+            self._guarded(f"bounty {number}", partial(self._advance, number))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._limit is not None and self._joined >= self._limit
+
+    def _open(self, number: int) -> Labeling:
+        def say(text: str) -> None:
+            self._say(f"bounty {number}: {text}")
+
+        return Labeling(self._session, number, relay=self._relay, say=say)
+
+    def _try(self, number: int) -> None:
+        labeling = self._open(number)
+        if labeling.folder.entry is not None:
+            return  # labeled from this home before
+        if not self._fits(labeling.offer().document):
+            labeling.close()
+            return
+        join(self._agent, labeling, self._wish, say=self._say)
+        self._joined += 1
+        self._running[number] = labeling
+
+    def _advance(self, number: int) -> None:
+        labeling = self._running[number]
+        try:
+            stage = labeling.advance()
+            if stage is Stage.LABELING:
+                label(self._agent, labeling, say=self._say)
+                stage = labeling.advance()
+        except (ChainUnavailableError, RelayUnavailableError):
+            raise  # they may come back
+        except BountyError:
+            self._drop(number)
+            raise
+        if self.stages.get(number) is not stage:
+            self.stages[number] = stage
+            self._say(f"bounty {number}: {stage}")
+        if stage in _OVER:
+            self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        self._running.pop(number).close()
+
+    def _guarded(self, what: str, work: Callable[[], None]) -> None:
+        """Do something; no bounty may end the work on the others."""
+        try:
+            work()
+        except TruthmarkError as error:
+            text = f"{what}: {error}"
+            if text not in self._told:
+                self._told.add(text)
+                self._say(text)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every step of a labeler works with: the chain's final word, the folder, the key, relays."""
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from truthmark.bounty import labeler
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document
+from truthmark.bounty.flows import offers
+from truthmark.bounty.labeler import SignedCommit
+from truthmark.bounty.labeling_folder import Entry, LabelingFolder
+from truthmark.bounty.record import Record
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.terms import Terms
+from truthmark.bounty.view import BountyView, Seen
+from truthmark.errors import BountyError, RelayError, TruthmarkError
+from truthmark.keys.abi_hash import address_bytes, word
+from truthmark.keys.curve import N, address_of, multiply
+from truthmark.types import Bar, Say, no_bar, quiet
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+KEY_KIND: Final = "labeler-key"
+
+
+class Desk:
+    """One labeler's things about one bounty.
+
+    Args:
+        session: Whose chain, storage, vault and home.
+        bounty_id: The bounty's number.
+        relay: Address of the relay, where it is not one of the bounty's document.
+        say: Told what happens.
+        bar: Shows how far something is.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        bounty_id: int,
+        *,
+        relay: str | None = None,
+        say: Say = quiet,
+        bar: Bar = no_bar,
+    ) -> None:
+        """Take the bounty; nothing is read yet."""
+        self.session, self.bounty_id, self.wanted_relay = session, bounty_id, relay
+        self.client = BountyClient(session)
+        self.ref = BountyRef(session.profile.chain_id, self.client.board.address, bounty_id)
+        self.folder = LabelingFolder(session.home, self.ref)
+        self.bar = bar
+        self._say = say
+        self._said: set[str] = set()
+        self._relays: dict[str, RelayClient] = {}
+        self._view = BountyView(session)
+        self._document: Document | None = None
+
+    def close(self) -> None:
+        """Close connections."""
+        for relay in self._relays.values():
+            relay.close()
+
+    def tell(self, text: str, *, once: str = "") -> None:
+        """Tell the person something; again only where that is news.
+
+        Args:
+            text: What happens.
+            once: Under which name it is told one time; the text itself if not given.
+        """
+        if (once or text) not in self._said:
+            self._said.add(once or text)
+            self._say(text)
+
+    # -------------------------------------------------------------------- reading
+
+    def look(self) -> Seen:
+        """Return what the chain says of the bounty, confirmed: nothing rests on less.
+
+        Raises:
+            BountyError: It cannot be read as the board holds it: do not label.
+            ChainError: The chain cannot be read.
+        """
+        self._view.refresh()
+        seen = self._view.look([self.bounty_id])[self.bounty_id]
+        if isinstance(seen, TruthmarkError):
+            raise seen
+        return seen
+
+    def document(self, terms: Terms) -> Document:
+        """Return what the bounty asks, in words: from this disk, the storage, or the relay.
+
+        Raises:
+            BountyError: It is not to be had, or contradicts the terms: do not label.
+        """
+        if self._document is None:
+            found = self.folder.find_document(terms) or offers.find_document(self.session, terms)
+            if found is None and self.wanted_relay is not None:
+                found = self.relay(self.wanted_relay).document(self.bounty_id, terms)
+            if found is None:
+                raise BountyError(
+                    f"the document of bounty {self.bounty_id} is in no storage of yours; name the"
+                    " relay that has it: --relay URL"
+                )
+            found.require_fits(terms)
+            self.folder.keep_document(found)
+            self._document = found
+        return self._document
+
+    @property
+    def entry(self) -> Entry:
+        """What was asked for.
+
+        Raises:
+            BountyError: Nothing was.
+        """
+        entry = self.folder.entry
+        if entry is None:
+            raise BountyError(
+                f"you have not joined bounty {self.bounty_id}; `truthmark bounty join"
+                f" {self.bounty_id}` does"
+            )
+        return entry
+
+    # --------------------------------------------------------------------- relays
+
+    def relay(self, url: str) -> RelayClient:
+        """Return the relay or receiver at an address."""
+        if url not in self._relays:
+            self._relays[url] = RelayClient(url)
+        return self._relays[url]
+
+    def find_relay(self, terms: Terms, document: Document) -> RelayClient:
+        """Return the relay of the terms: the first that answers and is the one.
+
+        Raises:
+            BountyError: None is.
+        """
+        urls = [self.wanted_relay] if self.wanted_relay is not None else []
+        problems = []
+        for url in dict.fromkeys([*urls, *document.relay_urls]):
+            relay = self.relay(url)
+            try:
+                info = relay.info()
+            except RelayError as error:
+                problems.append(str(error))
+                continue
+            place = info.chain_id, address_bytes(info.board), address_bytes(info.account)
+            if place == (
+                self.ref.chain_id,
+                address_bytes(self.ref.board),
+                address_bytes(terms.relay),
+            ):
+                return relay
+            problems.append(f"{url} is not the relay {terms.relay} that the terms name")
+        raise BountyError(
+            f"no relay of bounty {self.bounty_id} can be reached"
+            + (f": {'; '.join(problems)}" if problems else "; name one: --relay URL")
+        )
+
+    # ----------------------------------------------------------------------- keys
+
+    def signer(self, account: str) -> str:
+        """Return the address that labels; first makes its key, where it is one of its own.
+
+        Args:
+            account: Of the home, or "" for a key of this bounty's own.
+
+        Raises:
+            KeysError: There is no such account, or the vault cannot keep the key.
+        """
+        if account:
+            return self.session.signer_of(account).address
+        vault = self.session.vault
+        if vault.find(KEY_KIND, self._key_name) is None:
+            scalar = 1 + secrets.randbelow(N - 1)
+            vault.put(KEY_KIND, self._key_name, {"secret": word(scalar).hex()})
+        return address_of(multiply(int.from_bytes(self.key(""), "big")))
+
+    def key(self, account: str) -> bytes:
+        """Return the key that signs, 32 bytes.
+
+        Raises:
+            KeysError: It is not there.
+            BountyError: It is damaged.
+        """
+        if account:
+            return self.session.signer_of(account).private_key
+        record = self.session.vault.get(KEY_KIND, self._key_name)
+        try:
+            return word(bytes.fromhex(record["secret"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BountyError("the vault's labeler key is damaged; restore a backup") from error
+
+    def find_signed(self, record: Record) -> SignedCommit | None:
+        """Return what was signed for the bounty, made again from the vault, or None."""
+        entry = self.folder.entry
+        if entry is None or not any(record.seed):
+            return None
+        return labeler.find_signed(self.session.vault, record, self.key(entry.account))
+
+    @property
+    def _key_name(self) -> str:
+        ref = self.ref
+        return f"{ref.chain_id}-{address_bytes(ref.board).hex()}-{ref.bounty_id}"

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a labeler does after signing: the commit on chain, the file to the requester, the proof.
+
+Nothing that opens or moves the labels leaves this machine before exactly their commit is on chain
+and confirmed. What needs a transaction needs an account with some gas; without one the labeler is
+told, and a node that they left their commit with does it.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from truthmark.bounty import labeler, posting
+from truthmark.bounty.flows.desk import Desk
+from truthmark.bounty.label_file import LabelFile, seal_notes
+from truthmark.bounty.labeler import SignedCommit, Step
+from truthmark.bounty.lies import Knowledge, Lie, find_lies
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.record import Record
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_models import CommitRequest, DepositRequest
+from truthmark.bounty.sealing import OpenedRun
+from truthmark.bounty.view import Seen
+from truthmark.bounty.watching import seal_secret
+from truthmark.errors import BountyError, ChainError, ConfigError, RelayError, RevertedError
+from truthmark.keys.curve import multiply
+from truthmark.text import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class WatchNode:
+    """A node that a labeler lets act for them when they are gone.
+
+    Attributes:
+        url: Of its API.
+        key: To which secrets are sealed, 32 bytes; None to leave none.
+    """
+
+    url: str
+    key: bytes | None = None
+
+
+class HandingOut:
+    """What is signed, on its way.
+
+    Args:
+        desk: The labeler's.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Take the desk."""
+        self._desk = desk
+        self._is_commit_given = False
+        self._given: set[str] = set()
+
+    def step(self, seen: Seen, signed: SignedCommit) -> Step:
+        """Do what is due now, and return what that was.
+
+        Args:
+            seen: The chain's word.
+            signed: The labeler's.
+
+        Raises:
+            ChainError: The chain cannot be read.
+        """
+        record = seen.record
+        acknowledgement = self._acknowledgement(record, signed)
+        lie = self._find_lie(record, signed, acknowledgement)
+        step = labeler.next_step(
+            record,
+            signed,
+            now=seen.now,
+            mark=seen.mark,
+            acknowledged=acknowledgement is not None,
+            lies=lie is not None,
+        )
+        match step:
+            case Step.WAIT:
+                self._give_commit(signed, seen.now)
+            case Step.OVERRIDE:
+                return self._override(seen, signed)
+            case Step.HAND_OUT | Step.POST:
+                if self._hand_out(record, signed):
+                    return Step.WATCH
+                if step is Step.POST:
+                    self._post(record, signed)
+            case Step.PROVE:
+                assert lie is not None, "or there is nothing to prove"
+                self._prove(record, lie)
+        return step
+
+    def leave_with(self, nodes: Sequence[WatchNode], seen: Seen, signed: SignedCommit) -> list[str]:
+        """Leave the signed commit and the sealed file with nodes that act for who goes.
+
+        Before the commit is on chain, no node of the bounty's own may have them: with the requester
+        it could read the labels, post nothing, and nobody would be paid.
+
+        Args:
+            nodes: Which; those that get a key could also prove a lie, and read.
+            seen: The chain's word.
+            signed: The labeler's.
+
+        Returns:
+            The addresses of those that took it.
+        """
+        desk, record, commit = self._desk, seen.record, signed.commit
+        document = desk.document(record.terms)
+        own = {desk.entry.relay, *document.relay_urls, *document.receiver_urls}
+        own |= {node.url for node in document.watch}
+        is_final = record.commits.standing.get(commit.worker) == commit
+        taken = []
+        for node in nodes:
+            if node.url in own and not is_final and not record.terms.is_team:
+                desk.tell(
+                    f"{node.url} is the bounty's own; it gets nothing before the commit is on chain"
+                )
+                continue
+            sealed = None
+            if node.key is not None:
+                sealed = seal_secret(node.key, desk.ref, commit.worker, signed.secret)
+            request = DepositRequest(
+                seats=commit.seats,
+                commitment=commit.commitment,
+                signature=signed.signature,
+                file=base64.b64encode(self._file(record, signed).to_bytes()),
+                sealed_secret=sealed,
+            )
+            try:
+                desk.relay(node.url).deposit(desk.bounty_id, commit.worker, request)
+            except RelayError as error:
+                desk.tell(f"nothing is left with {node.url}: {error}")
+                continue
+            taken.append(node.url)
+        return taken
+
+    # --------------------------------------------------------------------- commit
+
+    def _give_commit(self, signed: SignedCommit, now: int) -> None:
+        desk, commit = self._desk, signed.commit
+        if self._is_commit_given:
+            return
+        request = CommitRequest(
+            worker=commit.worker,
+            seats=commit.seats,
+            commitment=commit.commitment,
+            signature=signed.signature,
+        )
+        try:
+            state = desk.relay(desk.entry.relay).commit(desk.bounty_id, request)
+        except RelayError as error:
+            # What it does not post in time is overridden; see `labeler.next_step`.
+            desk.tell(f"the commit is signed and kept, but the relay does not take it: {error}")
+            return
+        self._is_commit_given = True
+        if state.state == "waiting" and state.posts_by is not None:
+            at = format_time(state.posts_by, now)
+            desk.tell(f"the relay posts your commit at the latest {at}", once="posts")
+
+    def _override(self, seen: Seen, signed: SignedCommit) -> Step:
+        """Put the signed commit in place of the relay's word, unless it is there but not final."""
+        desk, times = self._desk, seen.record.terms.deadlines(seen.mark)
+        latest = desk.client.read(desk.bounty_id)
+        profile = desk.session.profile
+        patience = 2 * profile.confirmations * profile.block_time
+        standing = latest.commits.standing.get(signed.commit.worker)
+        if standing == signed.commit and seen.now + patience < times.commit:
+            return Step.WAIT
+        shown = posting.override(latest, signed.commit, signed.signature)
+        self._spend(
+            "the relay posted something else for you, or nothing; your signed commit must replace"
+            f" it until {format_time(times.commit)}",
+            lambda: desk.client.override(latest, shown),
+        )
+        return Step.OVERRIDE
+
+    # ----------------------------------------------------------------------- file
+
+    def _file(self, record: Record, signed: SignedCommit) -> LabelFile:
+        """Return the file that is handed out, with seconds and flags for the requester alone."""
+        file = signed.file(record)
+        try:
+            with self._desk.folder.answers() as answers:
+                notes = answers.to_notes()
+        except BountyError as error:  # labels are worth more than notes
+            self._desk.tell(f"handed out without seconds and flags: {error}", once="notes")
+            return file
+        shared = multiply(signed.secret, record.terms.key)
+        return replace(file, notes=seal_notes(shared, notes))
+
+    def _hand_out(self, record: Record, signed: SignedCommit) -> bool:
+        """Give the file to relay and receiver; returns whether it is acknowledged."""
+        desk = self._desk
+        for helper in self._helpers(record):
+            try:
+                if helper.url not in self._given:
+                    helper.put_file(desk.bounty_id, self._file(record, signed))
+                    self._given.add(helper.url)
+                signature = helper.acknowledgement(desk.bounty_id, signed.commit.worker)
+            except RelayError as error:
+                desk.tell(f"{helper.url} does not take the labels: {error}")
+                continue
+            if signature is None:
+                continue
+            if labeler.is_acknowledged(record, signed, signature):
+                desk.folder.keep_acknowledgement(signed.commit.commitment, signature)
+                desk.tell("the requester has signed for your labels")
+                return True
+            desk.tell(f"{helper.url} shows a signature for your labels that is not the receiver's")
+        return False
+
+    def _helpers(self, record: Record) -> list[RelayClient]:
+        """Return where files are handed out: the relay, and the requester's receiver beside."""
+        document, entry = self._desk.document(record.terms), self._desk.entry
+        urls = dict.fromkeys([entry.relay, *document.relay_urls, *document.receiver_urls])
+        return [self._desk.relay(url) for url in urls]
+
+    def _acknowledgement(self, record: Record, signed: SignedCommit) -> bytes | None:
+        found = self._desk.folder.find_acknowledgement(signed.commit.commitment)
+        if found is not None and labeler.is_acknowledged(record, signed, found):
+            return found
+        return None
+
+    def _post(self, record: Record, signed: SignedCommit) -> None:
+        shown = posting.posting(record, signed.commit.worker, signed.run)
+        self._spend(
+            "nobody has signed for your labels; they must be posted on chain, sealed",
+            lambda: self._desk.client.post_sealed(record, shown),
+        )
+
+    # ---------------------------------------------------------------------- score
+
+    def _find_lie(
+        self, record: Record, signed: SignedCommit, acknowledgement: bytes | None
+    ) -> Lie | None:
+        """Return the first lie of the score that this labeler can prove, whoever it is about."""
+        if record.status not in (Status.SCORED, Status.SCORED_HALF):
+            return None
+        worker, known = signed.commit.worker, Knowledge()
+        if record.commits.standing.get(worker) == signed.commit:
+            shared = multiply(signed.secret, record.terms.key)
+            opened = OpenedRun(record.scheme(worker), signed.run, shared, signed.commit.seats)
+            known = Knowledge(
+                {worker: opened},
+                {} if acknowledgement is None else {worker: acknowledgement},
+                {worker: signed.secret},
+            )
+        return next(find_lies(record, known), None)
+
+    def _prove(self, record: Record, lie: Lie) -> None:
+        self._spend(
+            f"the score is wrong ({lie.says}), which must be proven",
+            lambda: self._desk.client.prove(record, lie),
+        )
+
+    def _spend(self, why: str, send: Callable[[], None]) -> None:
+        """Send a transaction; where nobody here can pay for it, say so and go on."""
+        desk = self._desk
+        desk.tell(why)
+        try:
+            desk.session.require_account()
+            send()
+        except RevertedError as error:
+            # Somebody else, such as a watch node, may have been faster; the chain will tell.
+            desk.tell(f"the chain refuses that: {error}")
+        except (ConfigError, ChainError) as error:
+            desk.tell(f"that needs an account with some gas, named with --account: {error}")

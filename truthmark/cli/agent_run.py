@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark agent run`: labels with a program."""
+
+from typing import Any
+
+import click
+
+from truthmark.agents import running
+from truthmark.agents.agent import Agent
+from truthmark.agents.opening import TIMEOUT, open_agent
+from truthmark.bounty.document import Document
+from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.cli.bounty_join import payee_of, payee_option, read_worth, seats_option
+from truthmark.cli.bounty_label import bar, report
+from truthmark.cli.bounty_offers import relay_option
+from truthmark.cli.command import State, command, json_option, yes_option
+from truthmark.cli.output import echo_json, info
+from truthmark.cli.param_types import BOUNTY
+from truthmark.errors import BountyError, ConfigError
+from truthmark.session import Session
+
+
+@command()
+@click.argument("model")
+@click.option("--bounty", type=BOUNTY, help="Which.")
+@click.option("--all", "everything", is_flag=True, help="Every open one that fits, unattended.")
+@click.option("--max", "limit", type=click.IntRange(1), help="With --all: join so many, and end.")
+@click.option("--classes", metavar="A,B,…", help="With --all: only where these are the answers.")
+@click.option("--kind", help="With --all: only text, image, audio, pair or number.")
+@click.option(
+    "--least-practice",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="PART",
+    help="Join only where so much of the practice is right, such as 0.8.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 3_600),
+    default=TIMEOUT,
+    show_default=True,
+    help="Seconds for an item, of a URL or a command.",
+)
+@payee_option
+@seats_option
+@click.option("--code", default="", help="Your invitation, where the requester sent one.")
+@click.option(
+    "--as",
+    "account",
+    default="",
+    metavar="ACCOUNT",
+    help="Label as this account; with a fresh key for each bounty unless given.",
+)
+@click.option(
+    "--worth",
+    metavar="AMOUNT",
+    help='What one token of --bounty is worth in what gas is paid in, such as "0.0004 ETH".',
+)
+@click.option("--stay", is_flag=True, help="Stay until it is paid, and prove what is wrong.")
+@relay_option
+@yes_option
+@json_option
+@click.pass_obj
+def run(
+    state: State,
+    model: str,
+    bounty: int | None,
+    everything: bool,
+    limit: int | None,
+    classes: str | None,
+    kind: str | None,
+    least_practice: float,
+    timeout: float,
+    payee: str | None,
+    seats: int | None,
+    code: str,
+    account: str,
+    worth: str | None,
+    stay: bool,
+    relay: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Label with a program.
+
+    MODEL is package.module:object with predict_proba, a .onnx file, a URL to which items are
+    posted, or a command that reads an item and prints an answer. docs/label.md has what each gets.
+    """
+    if (bounty is None) != everything:
+        raise ConfigError("say what to label: --bounty N, or --all")
+    if everything and classes is None:
+        raise ConfigError(
+            "with --all say what the program can answer, such as --classes cat,dog; it would label"
+            " what it was not made for"
+        )
+    with open_agent(model, timeout=timeout) as agent, state.session() as session:
+        wish = running.Wish(
+            payee=payee_of(session, payee),
+            seats=seats,
+            code=code,
+            account=account,
+            agrees=yes,
+            least_practice=least_practice,
+        )
+        if bounty is None:
+            fits = _fits(classes or "", kind)
+            _run_all(session, agent, wish, fits, limit=limit, relay=relay, as_json=as_json)
+            return
+        with Labeling(session, bounty, relay=relay, say=info, bar=bar) as labeling:
+            _run_one(session, agent, labeling, wish, worth)
+            ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
+            stage = labeling.wait(ends, told=lambda stage: info(str(stage)))
+            report(session, labeling, bounty, stage, pays=stay, as_json=as_json)
+
+
+def _run_one(
+    session: Session,
+    agent: Agent,
+    labeling: Labeling,
+    wish: running.Wish,
+    worth: str | None,
+) -> None:
+    stage = labeling.advance()
+    if stage is Stage.OUTSIDE:
+        token = labeling.offer().terms.token
+        value = read_worth(session, worth, token)
+        if value is not None:
+            wish.worth[token.lower()] = value
+        running.join(agent, labeling, wish, say=info)
+    if stage in (Stage.OUTSIDE, Stage.WAITING):
+        stage = labeling.wait({*Stage} - {Stage.WAITING}, told=lambda stage: info(str(stage)))
+    if stage is Stage.MISSED:
+        raise BountyError(f"bounty {labeling.bounty_id} is over without your labels")
+    if stage is Stage.LABELING:
+        running.label(agent, labeling, say=info, bar=bar)
+
+
+def _run_all(
+    session: Session,
+    agent: Agent,
+    wish: running.Wish,
+    fits: running.Judge,
+    *,
+    limit: int | None,
+    relay: str | None,
+    as_json: bool,
+) -> None:
+    crew = running.Crew(session, agent, wish, fits=fits, limit=limit, relay=relay, say=info)
+    try:
+        crew.run()
+    finally:
+        crew.close()
+    if as_json:
+        found: dict[str, Any] = {str(n): stage.name.lower() for n, stage in crew.stages.items()}
+        echo_json({"bounties": found})
+
+
+def _fits(classes: str, kind: str | None) -> running.Judge:
+    wanted = {name.strip() for name in classes.split(",") if name.strip()}
+
+    def fits(document: Document) -> bool:
+        is_kind = kind is None or document.kind == kind
+        return is_kind and {entry.name for entry in document.classes} == wanted
+
+    return fits

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty label`: one sitting, from the first item to labels that are delivered."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truthmark.bounty.answer_log import AnswerLog
+from truthmark.bounty.flows.handing_out import WatchNode
+from truthmark.bounty.flows.item_shelf import ItemShelf
+from truthmark.bounty.flows.labeling import Labeling, Run, Stage
+from truthmark.bounty.flows.paying import pay_all
+from truthmark.bounty.pairs import is_swapped
+from truthmark.cli.bounty_offers import pay_line, relay_option
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import amount_json, echo, echo_json, info, progress_bar
+from truthmark.cli.param_types import BOUNTY
+from truthmark.errors import BountyError, ConfigError, TruthmarkError, did_you_mean
+from truthmark.session import Session
+from truthmark.text import clean, format_time, plural
+
+SKIP = "skip"
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def bar(what: str, unit: str) -> Any:
+    """Show how far something is."""
+    return progress_bar(what, unit)
+
+
+@command()
+@click.argument("bounty", type=BOUNTY)
+@click.option(
+    "--answers", type=_FILE, help='CSV of item, answer (a class or "skip") instead of the keyboard.'
+)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write your items there, with items.csv, and end: for scripts that make --answers.",
+)
+@click.option(
+    "--partial", is_flag=True, help="Commit the batches that are complete, though others are not."
+)
+@click.option("--stay", is_flag=True, help="Stay until you are paid, and prove what is wrong.")
+@click.option(
+    "--leave-with",
+    "nodes",
+    multiple=True,
+    metavar="URL",
+    help="Leave commit and sealed labels with this watch node, which acts for you; several times.",
+)
+@click.option(
+    "--reveal",
+    is_flag=True,
+    help="Give watch nodes what they need to prove a lie for you; they can read your labels then.",
+)
+@relay_option
+@json_option
+@click.pass_obj
+def label(
+    state: State,
+    bounty: int,
+    answers: Path | None,
+    export: Path | None,
+    partial: bool,
+    stay: bool,
+    nodes: tuple[str, ...],
+    reveal: bool,
+    relay: str | None,
+    as_json: bool,
+) -> None:
+    """Label BOUNTY, which you have joined, in one sitting.
+
+    Your labels are signed, put on chain, and handed out: this waits for it. Stopped at any point,
+    the same command goes on; nothing that you answered is lost.
+    """
+    with (
+        state.session() as session,
+        Labeling(session, bounty, relay=relay, say=info, bar=bar) as labeling,
+    ):
+        stage = labeling.wait({*Stage} - {Stage.WAITING}, told=_tell)
+        if stage is Stage.OUTSIDE:
+            raise BountyError(f"join first: truthmark bounty join {bounty}")
+        if stage is Stage.LABELING:
+            run = labeling.place()
+            shelf = labeling.open_items(run)
+            shelf.fetch(run.items)
+            if export is not None:
+                _export(export, run, shelf)
+                return
+            with labeling.answers() as log:
+                if not _answer(session, labeling, run, shelf, log, answers, partial):
+                    info(
+                        f"your answers are kept; go on until {format_time(run.last_call)}:"
+                        f" truthmark bounty label {bounty}"
+                    )
+                    return
+                labeling.commit(log)
+        elif answers is not None or export is not None:
+            raise BountyError(f"bounty {bounty} is {stage}; there is nothing to answer now")
+        if nodes:
+            _leave(labeling, nodes, reveal)
+        stage = _finish(labeling, stay)
+        report(session, labeling, bounty, stage, pays=stay, as_json=as_json)
+
+
+def _tell(stage: Stage) -> None:
+    if stage not in (Stage.OUTSIDE, Stage.LABELING):
+        info(f"{stage}")
+
+
+def _answer(
+    session: Session,
+    labeling: Labeling,
+    run: Run,
+    shelf: ItemShelf,
+    log: AnswerLog,
+    answers: Path | None,
+    partial: bool,
+) -> bool:
+    """Take answers; returns whether they are to be committed."""
+    if answers is not None:
+        given = read_answers(answers, run)
+        for item, code in given.items():
+            if log.codes.get(item) != code:
+                log.answer(item, code)
+    else:
+        from truthmark.cli.labeling_screen import Screen
+
+        offer = labeling.offer()
+        screen = Screen(
+            run.items,
+            run.document.classes,
+            log,
+            shelf.item,
+            title=run.document.title,
+            guidelines=run.document.guidelines,
+            status=lambda seconds: pay_line(session, offer, seconds),
+            is_swapped=lambda item: (
+                run.document.kind == "pair" and is_swapped(run.seed, run.place.worker, item)
+            ),
+        )
+        if not screen.run() and not partial:
+            return False
+    missing = sum(item not in log.codes for item in run.items)
+    if missing and not partial:
+        raise BountyError(
+            f"{missing} of {plural(len(run.items), 'item')} have no answer; add them, or commit the"
+            " complete batches with --partial"
+        )
+    return True
+
+
+def _leave(labeling: Labeling, urls: tuple[str, ...], reveals: bool) -> None:
+    from truthmark.bounty.relay_client import RelayClient
+
+    nodes = []
+    for url in urls:
+        key = None
+        if reveals:
+            with RelayClient(url) as client:
+                keys = {node.url.rstrip("/"): node.key for node in client.info().watch}
+            key = keys.get(url.rstrip("/"))
+            if key is None:
+                raise ConfigError(f"{url} names no key of its own; leave it without --reveal")
+        nodes.append(WatchNode(url, key))
+    for url in labeling.leave_with(nodes):
+        info(f"left with {url}, which acts for you when this is off")
+
+
+def _finish(labeling: Labeling, stay: bool) -> Stage:
+    ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
+    return labeling.wait(ends, told=_tell)
+
+
+def report(
+    session: Session, labeling: Labeling, bounty: int, stage: Stage, *, pays: bool, as_json: bool
+) -> None:
+    """Say how far a labeler is and what they get; where it has ended, pay that out if asked to."""
+    if stage is Stage.MISSED:
+        raise BountyError(f"bounty {bounty} is over without your labels")
+    earned = labeling.earned()
+    entry = labeling.folder.entry
+    assert entry is not None, "or there was nothing to label"
+    if stage is Stage.ENDED and pays:
+        try:
+            session.require_account()
+            pay_all(session, bounty, payees=[entry.payee], say=info)
+        except TruthmarkError as error:
+            info(f"not paid out yet ({error}); anyone may: truthmark bounty payout {bounty}")
+    if as_json:
+        echo_json(
+            {
+                "bounty": bounty,
+                "stage": stage.name.lower(),
+                "payee": entry.payee,
+                "earned": None
+                if earned is None
+                else {
+                    **amount_json(session, earned.units, earned.token),
+                    "share": earned.share,
+                    "is_final": earned.is_final,
+                },
+            }
+        )
+        return
+    echo(f"bounty {bounty}: {stage}")
+    if earned is not None:
+        shown = session.profile.format_amount(earned.units, earned.token)
+        would = "you get" if earned.is_final else "by the score you get"
+        echo(f"{would} {shown}, {earned.share:.0%} of the full price, at {entry.payee}")
+    elif stage is Stage.DELIVERED:
+        info(f"after the score: truthmark bounty label {bounty} --stay, which also proves lies")
+
+
+def read_answers(path: Path, run: Run) -> dict[int, int]:
+    """Return the codes of a CSV file of item and answer, each checked.
+
+    Raises:
+        ConfigError: A line is no answer to an item of the run.
+    """
+    names = [entry.name for entry in run.document.classes]
+    mine, found = set(run.items), {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if not {"item", "answer"} <= set(reader.fieldnames or ()):
+            raise ConfigError(
+                f"{path} needs the columns item and answer; write them in its first line"
+            )
+        for row in reader:
+            where = f"line {reader.line_num} of {path}"
+            text, answer = (row["item"] or "").strip(), (row["answer"] or "").strip()
+            if not text.isdecimal() or int(text) not in mine:
+                raise ConfigError(f"{where}: {clean(text, 40)!r} is no item of yours; see --export")
+            if int(text) in found:
+                raise ConfigError(f"{where}: item {text} was answered before; keep one of the two")
+            if answer in names:
+                found[int(text)] = names.index(answer)
+            elif answer == SKIP:
+                found[int(text)] = len(names)
+            else:
+                hint = did_you_mean(answer, names) or f"; write one of {', '.join(names[:9])}"
+                raise ConfigError(f"{where}: {clean(answer, 40)!r} is no class{clean(hint, 300)}")
+    return found
+
+
+def _export(folder: Path, run: Run, shelf: ItemShelf) -> None:
+    """Write the items of a run as files, and a list of them."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ConfigError(f"{folder} exists and is left alone; name another") from error
+    with (folder / "items.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("item", "file", "answer"))
+        for number in run.items:
+            item = shelf.item(number)
+            name = f"{number}{item.media.suffix}"
+            (folder / name).write_bytes(item.data)
+            writer.writerow((number, name, ""))
+    classes = [entry.name for entry in run.document.classes]
+    (folder / "task.json").write_text(
+        json.dumps({"title": run.document.title, "classes": classes}, indent=2) + "\n"
+    )
+    echo(str(folder))
+    info(
+        f"{plural(len(run.items), 'item')}; fill in the column answer of items.csv, and give it as"
+        " --answers"
+    )

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty list` and `truthmark bounty show`: what can be labeled, and what it pays."""
+
+from typing import Any
+
+import click
+
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document
+from truthmark.bounty.flows.labeling import Labeling
+from truthmark.bounty.flows.offers import (
+    Brief,
+    Offer,
+    Past,
+    briefs,
+    doubts,
+    find_document,
+    open_briefs,
+    past_of,
+)
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.phases import phase_of
+from truthmark.bounty.terms import NO_ACCOUNT, Terms
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import amount_json, echo_json, info, print_fields, table
+from truthmark.cli.param_types import BOUNTY
+from truthmark.errors import BountyError
+from truthmark.session import Session
+from truthmark.text import clean, format_duration, format_time, plural
+
+relay_option = click.option(
+    "--relay", metavar="URL", help="Ask this relay, where the bounty's document names none."
+)
+
+
+@command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that can no longer be joined.")
+@json_option
+@click.pass_obj
+def list_bounties(state: State, everything: bool, as_json: bool) -> None:
+    """Show which bounties can be joined, and what they pay."""
+    with state.session() as session:
+        client = BountyClient(session)
+        found = briefs(client) if everything else open_briefs(client)
+        pasts = {b.terms.requester: past_of(client, b.terms.requester) for b in found}
+        rows = [(brief, _document(session, brief), pasts[brief.terms.requester]) for brief in found]
+        if as_json:
+            echo_json([_brief_json(session, *row) for row in rows])
+            return
+        if not found:
+            info("no bounty can be joined just now; --all shows those before")
+            return
+        table(
+            [_brief_row(session, *row) for row in rows],
+            (
+                "bounty",
+                "title",
+                "a label",
+                "an hour, about",
+                "requester pays",
+                "until",
+                "seats left",
+            ),
+        )
+        info("`truthmark bounty show N` tells more; an hour is for who is right in 85 of 100")
+
+
+@command()
+@click.argument("bounty", type=BOUNTY)
+@relay_option
+@json_option
+@click.pass_obj
+def show(state: State, bounty: int, relay: str | None, as_json: bool) -> None:
+    """Show all about BOUNTY: what is asked, how it pays, and who is behind it."""
+    with state.session() as session, Labeling(session, bounty, relay=relay, say=info) as labeling:
+        offer = labeling.offer()
+        found = doubts(session, offer, seats=offer.terms.max_run)
+        if as_json:
+            echo_json(_offer_json(session, offer, found))
+            return
+        _print_offer(session, offer)
+        for doubt in found:
+            info(f"mind: {doubt}")
+
+
+def pay_line(session: Session, offer: Offer, seconds: float | None = None) -> str:
+    """Return what an hour may bring in words; nothing where nobody knows."""
+    units = offer.hourly(seconds)
+    if units is None:
+        return ""
+    return f"about {session.profile.format_amount(units, offer.terms.token)} an hour"
+
+
+def _document(session: Session, brief: Brief) -> Document | None:
+    try:
+        return find_document(session, brief.terms)
+    except BountyError:
+        return None
+
+
+def _brief_row(
+    session: Session, brief: Brief, document: Document | None, past: Past
+) -> tuple[Any, ...]:
+    terms, show = brief.terms, session.profile.format_amount
+    hourly = None if document is None else _hourly(terms, document)
+    is_open = brief.status is Status.OPEN
+    return (
+        brief.bounty_id,
+        "?" if document is None else document.title,
+        show(terms.price, terms.token),
+        "?" if hourly is None else show(hourly, terms.token),
+        _paid(past),
+        format_time(brief.join_until) if is_open else brief.status.name.lower(),
+        terms.seats - brief.taken if is_open else "",
+    )
+
+
+def _hourly(terms: Terms, document: Document) -> int | None:
+    """Return what an hour may bring at three quarters of the full price, without drawing runs."""
+    if document.seconds_per_item is None:
+        return None
+    return int(terms.price * 3_600 / document.seconds_per_item)
+
+
+def _paid(past: Past) -> str:
+    if past.paid is None:
+        return "no record yet"
+    return f"{past.paid:.0%} of the full price ({past.ended} before)"
+
+
+def _past_json(past: Past) -> dict[str, Any]:
+    return {
+        "ended": past.ended,
+        "flat": past.flat,
+        "refunded": past.refunded,
+        "paid_share": past.paid,
+    }
+
+
+def _brief_json(
+    session: Session, brief: Brief, document: Document | None, past: Past
+) -> dict[str, Any]:
+    terms = brief.terms
+    hourly = None if document is None else _hourly(terms, document)
+    return {
+        "bounty": brief.bounty_id,
+        "title": None if document is None else clean(document.title),
+        "status": brief.status.name.lower(),
+        "price": amount_json(session, terms.price, terms.token),
+        "hour": None if hourly is None else amount_json(session, hourly, terms.token),
+        "join_until": brief.join_until,
+        "seats_left": terms.seats - brief.taken,
+        "items": terms.items,
+        "kind": None if document is None else document.kind,
+        "classes": None if document is None else [entry.name for entry in document.classes],
+        "requester": terms.requester,
+        "record": _past_json(past),
+    }
+
+
+def _offer_json(session: Session, offer: Offer, found: list[str]) -> dict[str, Any]:
+    terms, document = offer.terms, offer.document
+    hourly = offer.hourly()
+    phase = phase_of(offer.record, offer.mark, offer.now)
+    return {
+        "bounty": offer.record.ref.bounty_id,
+        "title": document.title,
+        "phase": phase.name,
+        "until": phase.until,
+        "pay_rule": offer.pay_rule,
+        "price": amount_json(session, terms.price, terms.token),
+        "hour": None if hourly is None else amount_json(session, hourly, terms.token),
+        "expected_share": offer.outlook.mean,
+        "kind": document.kind,
+        "classes": [entry.name for entry in document.classes],
+        "guidelines": document.guidelines,
+        "licence": document.licence,
+        "flags": list(document.flags),
+        "items": terms.items,
+        "rounds": terms.rounds,
+        "batch": terms.batch,
+        "min_seats_each": terms.min_run,
+        "max_seats_each": terms.max_run,
+        "seats": terms.seats,
+        "seats_taken": int(offer.record.roster.runs.sum()),
+        "requester": terms.requester,
+        "relay": terms.relay,
+        "gate": None if terms.gate == NO_ACCOUNT else terms.gate,
+        "record": _past_json(offer.past),
+        "doubled_signers": offer.doubled,
+        "doubts": found,
+    }
+
+
+def _print_offer(session: Session, offer: Offer) -> None:
+    terms, document, profile = offer.terms, offer.document, session.profile
+    phase = phase_of(offer.record, offer.mark, offer.now)
+    until = f" until {format_time(phase.until, offer.now)}" if phase.until is not None else ""
+    look = offer.outlook
+    share = f"{look.low:.0%} to {look.high:.0%} of the full price for who is right in "
+    least, most = terms.min_run * terms.batch, terms.max_run * terms.batch
+    print_fields(
+        [
+            ("bounty", f"{offer.record.ref.bounty_id}: {document.title}"),
+            ("now", f"{phase.says}{until}; {phase.then}" if phase.then else phase.says),
+            ("you label", f"{least} to {most} of {plural(terms.items, document.kind + ' item')}"),
+            ("answers", ", ".join(entry.name for entry in document.classes)),
+            ("content", ", ".join(document.flags)),
+            ("a label", profile.format_amount(terms.price, terms.token)),
+            ("an hour", pay_line(session, offer)),
+            ("how it pays", offer.pay_rule),
+            ("so", "" if terms.is_team else f"{share}{offer.skill:.0%}"),
+            (
+                "asked of each",
+                f"{plural(terms.rounds, 'labeler')}, none of whom sees another's answers",
+            ),
+            ("weak spot", _weakness(offer)),
+            ("time to label", format_duration(terms.label_seconds)),
+            ("to hand it out", format_duration(terms.grace_seconds + terms.release_seconds)),
+            (
+                "score after that",
+                f"within {format_duration(terms.score_seconds)}, or all are paid in full",
+            ),
+            ("to disprove it", format_duration(terms.challenge_seconds)),
+            ("requester", f"{terms.requester}; has paid: {_paid(offer.past)}"),
+            ("before", _before(offer.past)),
+            (
+                "admits",
+                f"only whom the gate {terms.gate} admits" if terms.gate != NO_ACCOUNT else "",
+            ),
+            ("your grant", document.licence),
+            ("on the roster twice", ", ".join(offer.doubled)),
+            ("guidelines", document.guidelines[:600]),
+        ]
+    )
+    if offer.doubled:
+        info("mind: a labeler stands on the roster twice; do not label for this requester")
+    if document.practice:
+        info(f"`truthmark bounty practice {offer.record.ref.bounty_id}` lets you try it")
+
+
+def _weakness(offer: Offer) -> str:
+    """Say what passes below five rounds, as recorded crowds showed."""
+    terms = offer.terms
+    if terms.is_team or terms.rounds >= 5:
+        return ""
+    return (
+        f"with {terms.rounds} answers an item, hard or false gold is found less surely than with 5;"
+        " the requester's record is what tells"
+    )
+
+
+def _before(past: Past) -> str:
+    parts = [
+        f"{past.flat} ended by silence or a proven lie" if past.flat else "",
+        f"{past.refunded} did not take place" if past.refunded else "",
+    ]
+    return "; ".join(part for part in parts if part)
