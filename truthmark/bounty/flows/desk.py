@@ -15,6 +15,7 @@ from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import BountyView, Seen
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, RelayError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, address_of, multiply
@@ -57,6 +58,7 @@ class Desk:
         self._relays: dict[str, RelayClient] = {}
         self._view = BountyView(session)
         self._document: Document | None = None
+        self._signed: tuple[bytes, SignedCommit] | None = None
 
     def close(self) -> None:
         """Close connections."""
@@ -172,12 +174,13 @@ class Desk:
             KeysError: There is no such account, or the vault cannot keep the key.
         """
         if account:
-            return self.session.signer_of(account).address
+            return to_checksum_address(self.session.signer_of(account).address)
         vault = self.session.vault
         if vault.find(KEY_KIND, self._key_name) is None:
             scalar = 1 + secrets.randbelow(N - 1)
             vault.put(KEY_KIND, self._key_name, {"secret": word(scalar).hex()})
-        return address_of(multiply(int.from_bytes(self.key(""), "big")))
+        own = address_of(multiply(int.from_bytes(self.key(""), "big")))
+        return to_checksum_address(own)
 
     def key(self, account: str) -> bytes:
         """Return the key that signs, 32 bytes.
@@ -199,7 +202,10 @@ class Desk:
         entry = self.folder.entry
         if entry is None or not any(record.seed):
             return None
-        return labeler.find_signed(self.session.vault, record, self.key(entry.account))
+        if self._signed is None or self._signed[0] != record.seed:
+            found = labeler.find_signed(self.session.vault, record, self.key(entry.account))
+            self._signed = None if found is None else (record.seed, found)
+        return None if self._signed is None else self._signed[1]
 
     @property
     def _key_name(self) -> str:

@@ -188,13 +188,14 @@ class Labeling:
             RelayError: The relay refuses.
             ChainError: The chain cannot be read.
         """
+        payee = to_checksum_address(payee)
         desk, offer, kept = self._desk, self.offer(), self.folder.entry
         terms = offer.terms
         seats = terms.max_run if seats is None else seats
         _require_joinable(self.bounty_id, offer, seats)
         relay = desk.find_relay(terms, offer.document)
         signer = desk.signer(account)
-        entry = Entry(signer, account, to_checksum_address(payee), seats, relay.url, code)
+        entry = Entry(signer, account, payee, seats, relay.url, code)
         if kept is not None and replace(kept, relay=relay.url, code=code) != entry:
             self._require_unknown(kept)
         offers.require_admitted(desk.client, self.bounty_id, terms, signer)

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One labeler's way through one bounty: every step, every refusal, a kill at every point."""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.bounties import REF
+from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World
+from truthmark.bounty.flows import offers
+from truthmark.bounty.flows.handing_out import WatchNode
+from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.bounty.label_file import LabelFile, open_notes
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
+from truthmark.bounty.watching import open_secret
+from truthmark.errors import BountyError, KeysError, RelayError
+from truthmark.keys.sealing import encryption_public_key
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path / "items")
+    made.patch(monkeypatch)
+    return made
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def join(labeling: Labeling, **options: Any) -> None:
+    labeling.join(**{"payee": PAYEE, "agree": lambda _: False} | options)
+
+
+def committed(world: World, home: Path, **options: Any) -> Labeling:
+    """Lead a labeler up to a commit that is with the relay."""
+    labeling = world.labeling(home, **options)
+    join(labeling)
+    world.enroll()
+    assert labeling.advance() is Stage.LABELING
+    world.answer_all(labeling)
+    assert labeling.advance() is Stage.COMMITTED
+    return labeling
+
+
+def mine(world: World) -> int:
+    (signer,) = world.joins
+    return world.record.roster.worker_of(signer)
+
+
+# ----------------------------------------------------------------------------- the way
+
+
+def test_labeling__all_goes_well__is_delivered_scored_and_ends(world: World, home: Path) -> None:
+    said: list[str] = []
+    labeling = world.labeling(home, say=said.append)
+    assert labeling.advance() is Stage.OUTSIDE
+    join(labeling)
+    assert labeling.advance() is Stage.WAITING
+    world.enroll()
+    assert labeling.advance() is Stage.LABELING
+    world.answer_all(labeling)
+    assert labeling.advance() is Stage.COMMITTED and labeling.earned() is None
+    assert not world.files
+    world.post()
+    assert labeling.advance() is Stage.DELIVERED
+    world.now = MARK + 3_600 + 60 + 60 + 1
+    world.score()
+    assert labeling.advance() is Stage.SCORED
+    earned = labeling.earned()
+    assert earned is not None and (earned.share, earned.is_final) == (1.0, False)
+    world.record = replace(world.record, status=Status.SETTLED)
+    assert labeling.advance() is Stage.ENDED
+    assert earned.units == world.terms.price * 200
+    assert not world.sent
+    assert said == [
+        "joined; the relay puts you on the roster",
+        "the requester has signed for your labels",
+    ]
+
+
+def test_labeling__notes__reach_the_requester(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling, seats=5)
+    world.enroll()
+    labeling.advance()
+    run = labeling.place()
+    with labeling.answers() as log:
+        log.flag(run.items[3], "cut off")
+        for item in run.items:
+            log.answer(item, 2, 3.5)
+        labeling.commit(log)
+    assert labeling.advance() is Stage.COMMITTED
+    world.post()
+    assert labeling.advance() is Stage.DELIVERED
+    opened = world.opened()[mine(world)]
+    notes = open_notes(opened.shared, LabelFile.from_bytes(world.files[mine(world)]).notes)
+    assert notes["flags"] == {str(run.items[3]): "cut off"}
+    assert set(notes["seconds"].values()) == {3.5}
+    assert opened.codes.tolist() == [2] * 100
+
+
+def test_labeling__items__are_fetched_once_and_checked(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    labeling.advance()
+    run = labeling.place()
+    labeling.open_items(run).fetch(run.items)
+    world.away = {"item", "manifest", "keys"}
+    again = world.labeling(home)
+    shelf = again.open_items(again.place())
+    word = ("cat", "dog")[int(world.truth[run.items[0]])]
+    assert shelf.item(run.items[0]).text == f"item {run.items[0]} is {word}"
+    stored = labeling.folder.folder / "items" / str(run.items[1])
+    stored.write_bytes(stored.read_bytes()[:-1])
+    with pytest.raises(RelayError):
+        shelf.item(run.items[1])
+    world.away = set()
+    assert shelf.item(run.items[1]).text.startswith("item ")
+
+
+# -------------------------------------------------------------------- before joining
+
+
+@pytest.mark.parametrize("why", ["labeling", "too late"])
+def test_join__no_longer_open__is_refused_and_nothing_asked(
+    world: World, home: Path, why: str
+) -> None:
+    if why == "labeling":
+        world.record = replace(world.record, status=Status.LABEL)
+    else:
+        world.now = MARK + 61
+    with pytest.raises(BountyError, match="takes no more labelers"):
+        join(world.labeling(home))
+    assert not world.joins and world.labeling(home).folder.entry is None
+
+
+def test_join__seats_out_of_range__is_refused(world: World, home: Path) -> None:
+    for seats in (4, 11):
+        with pytest.raises(BountyError, match="gives 5 to 10 seats"):
+            join(world.labeling(home), seats=seats)
+    assert not world.joins
+
+
+def test_join__other_relay_at_the_address__is_refused(world: World, home: Path) -> None:
+    world.document = replace(world.document, relay_urls=("https://other.example", RELAY_URL))
+    world.terms = replace(world.terms, document=world.document.hash)
+    world.record = replace(world.record, terms=world.terms)
+    world.away = {"https://other.example"}
+    labeling = world.labeling(home)
+    join(labeling)
+    assert labeling.folder.entry is not None and labeling.folder.entry.relay == RELAY_URL
+    world.away.add(RELAY_URL)
+    with pytest.raises(BountyError, match="no relay of bounty 7 can be reached"):
+        join(world.labeling(home.with_name("second")))
+
+
+def test_join__again__is_the_same_and_else_is_refused(world: World, home: Path) -> None:
+    join(world.labeling(home))
+    join(world.labeling(home))
+    assert len(world.joins) == 1
+    with pytest.raises(BountyError, match="you asked for 10 seats"):
+        join(world.labeling(home), seats=5)
+    world.joins.clear()  # the relay never heard of it
+    join(world.labeling(home), seats=5)
+    assert [join_.seats for join_ in world.joins.values()] == [5]
+
+
+@pytest.mark.parametrize(
+    ("worth", "devnet", "expected"),
+    [
+        (None, True, []),
+        (None, False, ["posting your labels on chain, should", "proving a lie, should"]),
+        (1e13, False, []),
+        (1e9, False, ["posting your labels", "proving a lie costs more"]),
+        (2e11, False, ["posting your labels"]),
+    ],
+)
+def test_join__gas_that_nobody_covers__is_a_doubt_and_nothing_goes_on(
+    world: World, home: Path, worth: float | None, devnet: bool, expected: list[str]
+) -> None:
+    labeling = world.labeling(home, devnet=devnet)
+    heard: list[str] = []
+
+    def agree(doubts: list[str]) -> bool:
+        heard.extend(doubts)
+        return False
+
+    if expected:
+        with pytest.raises(BountyError, match="not joined"):
+            join(labeling, worth=worth, agree=agree)
+        assert not world.joins and labeling.folder.entry is None
+        join(labeling, worth=worth, agree=lambda _: True)
+    else:
+        join(labeling, worth=worth, agree=agree)
+    assert len(world.joins) == 1
+    assert len(heard) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(heard, expected, strict=True))
+
+
+def test_join__requester_who_lied_or_unknown_token__is_a_doubt(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.past = offers.Past(4, 2, 0, 0.5)
+    with pytest.raises(BountyError, match="2 of the requester's 4 bounties"):
+        join(world.labeling(home))
+    world.past = offers.Past(0, 0, 0, None)
+    world.terms = replace(world.terms, token="0x" + "99" * 20)
+    world.record = replace(world.record, terms=world.terms)
+    session = world.session(home)
+    session.profile = replace(session.profile, tokens=())
+    with pytest.raises(BountyError, match="does not list"):
+        join(Labeling(session, REF.bounty_id))
+
+
+# ------------------------------------------------------------------- before labeling
+
+
+def test_advance__roster_with_another_payee__is_refused(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll(payee="0x" + "66" * 20)
+    with pytest.raises(BountyError, match="the roster would pay 0x66"):
+        labeling.advance()
+    assert not world.commits
+
+
+def test_advance__signer_twice_or_not_on_the_roster__is_refused(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling, seats=5)
+    world.enroll(times=2)
+    with pytest.raises(BountyError, match="more than once"):
+        labeling.advance()
+    world.enroll(times=0)
+    with pytest.raises(BountyError, match="is not on the roster"):
+        labeling.advance()
+
+
+def test_advance__no_time_left__is_missed(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    world.now = MARK + 3_600 - 10
+    assert labeling.advance() is Stage.MISSED
+    world.record = replace(world.record, status=Status.REFUNDED)
+    assert labeling.advance() is Stage.MISSED
+
+
+def test_commit__other_answers_after_signing__are_refused(world: World, home: Path) -> None:
+    labeling = committed(world, home)
+    with labeling.answers() as log:
+        item = next(iter(log.codes))
+        log.answer(item, 1 - log.codes[item])
+        with pytest.raises(BountyError, match="you signed other labels"):
+            labeling.commit(log)
+    world.post()
+    assert labeling.advance() is Stage.DELIVERED
+
+
+def test_commit__complete_batches_alone__are_committed(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    labeling.advance()
+    run = labeling.place()
+    with labeling.answers() as log:
+        for item in run.items[:19]:
+            log.answer(item, 0)
+        with pytest.raises(BountyError, match="no seat is complete"):
+            labeling.commit(log)
+        for item in run.items[19:45]:
+            log.answer(item, 1)
+        assert labeling.commit(log).commit.seats == 2
+
+
+# -------------------------------------------------------------------- after signing
+
+
+@pytest.mark.parametrize("forged", [True, False], ids=["forged", "left out"])
+def test_advance__relay_lies__is_overridden_by_whoever_has_gas(
+    world: World, home: Path, forged: bool
+) -> None:
+    said: list[str] = []
+    committed(world, home)
+    if forged:
+        world.post(forged=True)
+    else:
+        world.now = MARK + 3_600 + 1
+    poor = world.labeling(home, say=said.append)
+    assert poor.advance() is Stage.COMMITTED and not world.sent
+    assert any("an account with some gas" in text for text in said)
+    assert mine(world) not in world.files
+    rich = world.labeling(home, account="me")
+    assert rich.advance() is Stage.COMMITTED
+    assert [what for what, _ in world.sent] == ["override"]
+    assert rich.advance() is Stage.DELIVERED
+
+
+def test_advance__relay_away__commit_is_kept_and_given_later(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    labeling.advance()
+    world.answer_all(labeling)
+    world.away = {RELAY_URL}
+    assert labeling.advance() is Stage.COMMITTED and not world.commits
+    world.away = set()
+    assert labeling.advance() is Stage.COMMITTED and len(world.commits) == 1
+    assert labeling.advance() is Stage.COMMITTED and len(world.commits) == 1
+
+
+def test_advance__too_late_for_the_commit__is_missed(world: World, home: Path) -> None:
+    committed(world, home)
+    world.now = MARK + 3_600 + 60 + 1
+    assert world.labeling(home, account="me").advance() is Stage.MISSED
+
+
+def test_advance__nobody_acknowledges__is_posted_on_chain(world: World, home: Path) -> None:
+    labeling = committed(world, home, account="me")
+    world.post()
+    world.acknowledges = False
+    assert labeling.advance() is Stage.RELEASING
+    world.now = MARK + 3_600 + 60 + 29
+    assert labeling.advance() is Stage.RELEASING and not world.sent
+    world.now += 2
+    assert labeling.advance() is Stage.RELEASING
+    assert [what for what, _ in world.sent] == ["post"]
+    assert labeling.advance() is Stage.DELIVERED
+
+
+def test_advance__acknowledgement_of_somebody_else__is_none(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.utils import labeling as fakes
+
+    monkeypatch.setattr(fakes, "RECEIVER_KEY", b"\x18" * 32)
+    labeling = committed(world, home)
+    world.post()
+    assert labeling.advance() is Stage.RELEASING
+    commitment = world.record.commits.standing[mine(world)].commitment
+    assert labeling.folder.find_acknowledgement(commitment) is None
+
+
+@pytest.mark.parametrize("mark", [NOT_DELIVERED, UNREADABLE])
+def test_advance__marked_falsely__is_proven(world: World, home: Path, mark: int) -> None:
+    labeling = committed(world, home, account="me")
+    world.post()
+    assert labeling.advance() is Stage.DELIVERED
+    world.score(marks={mine(world): mark})
+    assert labeling.advance() is Stage.SCORED
+    assert [what for what, _ in world.sent] == ["prove"]
+    assert labeling.advance() is Stage.ENDED
+    earned = labeling.earned()
+    assert earned is not None and earned.is_final and earned.share == 1.0
+
+
+def test_advance__score_lies_about_an_answer__is_proven_after_a_restart(
+    world: World, home: Path
+) -> None:
+    committed(world, home)
+    world.post()
+    assert world.labeling(home).advance() is Stage.DELIVERED
+    start = int(world.record.roster.starts[mine(world)])
+    items = set(world.record.assignment.items_of(start, 10).tolist())
+
+    def flip(score: Any) -> Any:
+        entries = score.entries.copy()
+        gold = next(g for g, item in enumerate(score.gold.items.tolist()) if item in items)
+        entries[gold, 0] = 1 - entries[gold, 0]
+        return entries
+
+    world.score(entries=flip)
+    poor = world.labeling(home)
+    assert poor.advance() is Stage.SCORED and not world.sent
+    rich = world.labeling(home, account="me")
+    assert rich.advance() is Stage.SCORED
+    ((_, lie),) = world.sent
+    assert lie.worker == mine(world)
+    assert rich.advance() is Stage.ENDED
+
+
+def test_leave_with__before_the_commit_stands__not_with_the_bountys_own(
+    world: World, home: Path
+) -> None:
+    labeling = committed(world, home)
+    private = b"\x21" * 32
+    own = WatchNode(RELAY_URL)
+    trusted = WatchNode("https://watch.example", encryption_public_key(private))
+    assert labeling.leave_with([own, trusted]) == ["https://watch.example"]
+    (deposit,) = world.deposits
+    worker = mine(world)
+    secret = open_secret(private, REF, worker, deposit.sealed_secret or b"")
+    assert deposit.commitment == world.commits[0].commitment
+    assert LabelFile.from_bytes(deposit.file).run.commitment == deposit.commitment
+    world.post()
+    assert labeling.leave_with([own]) == [RELAY_URL]
+    assert world.deposits[-1].sealed_secret is None
+    from truthmark.bounty.secrets import labeler_secret
+
+    key = bytes.fromhex(
+        labeling.session.vault.get("labeler-key", labeling.session.vault.names("labeler-key")[0])[
+            "secret"
+        ]
+    )
+    assert secret == labeler_secret(key, REF, world.record.seed, worker)
+
+
+# --------------------------------------------------------------------------- kills
+
+
+def _whole_way(world: World, home: Path) -> None:
+    """What one process after the other does until the labels are delivered."""
+    labeling = world.labeling(home, account="me")
+    stage = labeling.advance()
+    if stage is Stage.OUTSIDE:
+        join(labeling, seats=5)
+        stage = labeling.advance()
+    if stage is Stage.WAITING:
+        if world.record.status is Status.OPEN:
+            world.enroll()
+        stage = labeling.advance()
+    if stage is Stage.LABELING:
+        world.answer_all(labeling)
+        stage = labeling.advance()
+    if stage is Stage.COMMITTED:
+        if world.commits and not world.record.commits.standing:
+            world.post()
+        stage = labeling.advance()
+    assert stage is Stage.DELIVERED
+
+
+def test_labeling__killed_at_every_call__loses_nothing_and_signs_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = World(tmp_path / "items")
+    calm.patch(monkeypatch)
+    _whole_way(calm, tmp_path / "calm")
+    names = list(calm.calls)
+    assert {"vault labeler-key", "join", "keys", "vault label-commit", "commit", "file"} <= {*names}
+    for kill in range(2 * len(names)):
+        world = World.again(calm)
+        world.patch(monkeypatch)
+        home = tmp_path / f"home{kill}"
+        world.kill_at, world.kills_after = kill // 2, bool(kill % 2)
+        # After a question that changes nothing there is nothing to be killed at.
+        with contextlib.suppress(KilledError) if kill % 2 else pytest.raises(KilledError):
+            _whole_way(world, home)
+        world.kill_at = None
+        _whole_way(world, home)
+        assert len(world.joins) == 1, names[kill // 2]
+        assert len({commit.commitment for commit in world.commits}) == 1, names[kill // 2]
+        worker = mine(world)
+        assert world.opened()[worker].codes.size == 100
+        vault = world.labeling(home).session.vault
+        assert len(vault.names("label-commit")) == len(vault.names("labeler-key")) == 1
+
+
+def test_labeling__vault_that_cannot_keep__nothing_is_signed_or_sent(
+    world: World, home: Path
+) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    labeling.advance()
+
+    def full(kind: str, name: str, record: Any) -> None:
+        raise KeysError("no space")
+
+    labeling.session.vault.put = full  # type: ignore[method-assign]
+    with pytest.raises(KeysError):
+        world.answer_all(labeling)
+    assert not world.commits
