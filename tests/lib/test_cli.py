@@ -20,8 +20,9 @@ import pytest
 from tests.utils.cli import PROGRAM, Person
 from tests.utils.keystores import FOUNDRY
 from truthmark.cli import output, sales
+from truthmark.cli.agent import agent
 from truthmark.cli.bounty import bounty
-from truthmark.cli.commands import BOUNTY, TOPICS
+from truthmark.cli.commands import AGENT, BOUNTY, TOPICS
 from truthmark.cli.main import BUG, CLOSED_PIPE, INTERRUPTED, USAGE, cli
 from truthmark.cli.output import info
 from truthmark.cli.param_types import DURATION
@@ -131,16 +132,21 @@ def test_help__line_of_the_table__is_what_the_command_says() -> None:
             command = cli.get_command(context, name)
             assert command is not None
             assert command.get_short_help_str(200) == entry.help, name
-    for name, entry in BOUNTY.items():
-        command = bounty.get_command(context, name)
-        assert command is not None
-        assert command.get_short_help_str(200) == entry.help, name
+    for group, entries in ((bounty, BOUNTY), (agent, AGENT)):
+        for name, entry in entries.items():
+            command = group.get_command(context, name)
+            assert command is not None
+            assert command.get_short_help_str(200) == entry.help, name
 
 
 @pytest.mark.parametrize(
     ("arguments", "shown"),
-    [(["--help"], "Put data up for sale."), (["bounty", "--help"], BOUNTY["payout"].help)],
-    ids=["all", "bounty"],
+    [
+        (["--help"], "Put data up for sale."),
+        (["bounty", "--help"], BOUNTY["payout"].help),
+        (["agent", "--help"], AGENT["run"].help),
+    ],
+    ids=["all", "bounty", "agent"],
 )
 def test_help__of_a_lazy_group__loads_no_command(arguments: list[str], shown: str) -> None:
     code = (
@@ -152,7 +158,7 @@ def test_help__of_a_lazy_group__loads_no_command(arguments: list[str], shown: st
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown in done.stdout
-    entries = [entry for names in (*TOPICS.values(), BOUNTY) for entry in names.values()]
+    entries = [entry for names in (*TOPICS.values(), BOUNTY, AGENT) for entry in names.values()]
     modules = {entry.module for entry in entries} - {arguments[0]}
     assert "'truthmark.cli.main'" in done.stderr
     assert modules.isdisjoint(re.findall(r"'truthmark\.cli\.(\w+)", done.stderr))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The groups `truthmark bounty` and `truthmark agent`; each command is in a module of its own."""
+"""The group `truthmark bounty`; each command is in a module of its own."""
 
 import click
 

@@ -3,7 +3,6 @@
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +15,10 @@ from truthmark.bounty.document import LabelClass
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.pairs import unswapped
 from truthmark.cli import layout
+from truthmark.cli.keyboard import BACKSPACE, ENTER, LEFT, RIGHT, Keyboard
 from truthmark.cli.pictures import Viewer
-from truthmark.errors import ConfigError
 from truthmark.text import clean
 
-UNDO: Final = ("\x7f", "\x08")
-_LEFT: Final = ("\x1b[D", "\x1bOD")
-_RIGHT: Final = ("\x1b[C", "\x1bOC")
 _COMMANDS: Final = {
     "skip": "sS\t",
     "flag": "fF\x06",
@@ -72,7 +68,6 @@ class Screen:
         status: Returns a line about what was done and earned, given the mean seconds an item.
         is_swapped: Whether the two of a pair are shown the other way round.
         comment: Returns what is said of an answer after it was given, as in practice.
-        read_key: Waits for a key.
     """
 
     items: Sequence[int]
@@ -84,7 +79,6 @@ class Screen:
     status: Callable[[float | None], str] = lambda _: ""
     is_swapped: Callable[[int], bool] = lambda _: False
     comment: Callable[[int, int], str] = lambda _item, _code: ""
-    read_key: Callable[[], str] = click.getchar
     _viewer: Viewer = field(default_factory=Viewer)
 
     def run(self) -> bool:
@@ -96,14 +90,11 @@ class Screen:
         Raises:
             ConfigError: There is no terminal.
         """
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise ConfigError(
-                "labeling at the keyboard needs a terminal; use one, or give --answers FILE"
-            )
         self._keys, self._say = keys_of(self.classes), ""
         self._commands = commands_of(self._keys)
         try:
-            return self._run()
+            with Keyboard() as self._keyboard:
+                return self._run()
         finally:
             self._viewer.close()
 
@@ -137,19 +128,19 @@ class Screen:
         is_swapped = self.is_swapped(item)
         self._show(at, is_swapped)
         while True:
-            key = self.read_key()
+            key = self._keyboard.key()
             command = self._commands.get(key)
             if key in self._keys:
                 return self._answer(item, self._keys[key], begun, is_swapped)
-            if key in UNDO:
+            if key in BACKSPACE:
                 undone = self.log.undo()
                 if undone is None:
                     self._tell("there is nothing to take back")
                     continue
                 self._say = "taken back"
                 return self._place_of(undone, at)
-            if key in _LEFT or key in _RIGHT:
-                return (at + (1 if key in _RIGHT else -1)) % len(self.items)
+            if key in LEFT or key in RIGHT:
+                return (at + (1 if key in RIGHT else -1)) % len(self.items)
             match command:
                 case "skip":
                     return self._answer(item, len(self.classes), begun, False)
@@ -176,16 +167,13 @@ class Screen:
         return -1
 
     def _flag(self, item: int) -> None:
-        click.echo(
-            "what is wrong with this item? (Enter alone takes a flag back) ", nl=False, err=True
-        )
-        self.log.flag(item, sys.stdin.readline(4_096).strip())
-        self._tell("flagged; now answer or skip it" if self.log.notes[item] else "no flag")
+        note = self._keyboard.line("what is wrong with this item? (nothing takes a flag back) ")
+        self.log.flag(item, note)
+        self._tell("flagged; now answer or skip it" if note else "no flag")
 
     def _find(self) -> int | None:
         """Ask for the beginning of a class's name."""
-        click.echo("class: ", nl=False, err=True)
-        typed = sys.stdin.readline(4_096).strip().lower()
+        typed = self._keyboard.line("class: ").lower()
         names = [entry.name.lower() for entry in self.classes]
         if typed in names:
             return names.index(typed)
@@ -204,10 +192,10 @@ class Screen:
             " that. Backspace: take the last back. q: leave it for later."
         )
         while True:
-            key = self.read_key()
-            if key in ("\r", "\n"):
+            key = self._keyboard.key()
+            if key in ENTER:
                 return None
-            if key in UNDO:
+            if key in BACKSPACE:
                 undone = self.log.undo()
                 if undone is not None:
                     return self._place_of(undone, 0)
