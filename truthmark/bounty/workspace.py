@@ -9,6 +9,7 @@ never replaced by something else.
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -32,9 +33,25 @@ FOLDER: Final = "bounties"
 
 _DOCUMENT, _GOLD, _TERMS = "document.json", "gold.json", "terms.json"
 _REF, _PROGRESS, _NAMES, _DRAFT = "bounty.json", "progress.json", "names.json", "draft.json"
+_GUESTS: Final = "guests.json"
 _FILES, _SUFFIX = "files", ".tmkl"
 _ACKNOWLEDGEMENTS, _SIGNATURE = "acknowledgements", ".sig"
 _MAX_JSON: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who may join a bounty that is not open to everybody.
+
+    Attributes:
+        name: By which the requester knows them.
+        account: Of their signer, or "".
+        code: Of their invitation, which counts for the first key that shows it, or "".
+    """
+
+    name: str
+    account: str = ""
+    code: str = ""
 
 
 class Workspace:
@@ -188,6 +205,28 @@ class Workspace:
     def save_draft(self, draft: dict[str, Any]) -> None:
         """Note from what the bounty is made."""
         self._write_json(_DRAFT, draft)
+
+    @property
+    def guests(self) -> list[Guest]:
+        """Who may join; everybody if there are none.
+
+        Raises:
+            BountyError: They are damaged.
+        """
+        try:
+            return [Guest(**entry) for entry in self._read_record(_GUESTS).get("guests", [])]
+        except TypeError as error:
+            raise self._damaged(_GUESTS) from error
+
+    @property
+    def webhooks(self) -> list[str]:
+        """Where the relay posts notices."""
+        return [str(url) for url in self._read_record(_GUESTS).get("webhooks", [])]
+
+    def save_guests(self, guests: Iterable[Guest], webhooks: Iterable[str] = ()) -> None:
+        """Keep who may join, for the relay; changed at any time while it is OPEN."""
+        record = {"guests": [asdict(guest) for guest in guests], "webhooks": list(webhooks)}
+        self._write_json(_GUESTS, record)
 
     # ------------------------------------------------------------- what came back
 

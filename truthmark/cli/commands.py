@@ -102,6 +102,9 @@ TOPICS: dict[str, dict[str, Entry]] = {
 }
 
 BOUNTY: dict[str, Entry] = {
+    "status": Entry(
+        "bounty_status", "status", "Show how BOUNTY stands, what comes next, and what you earn."
+    ),
     "list": Entry(
         "bounty_offers", "list_bounties", "Show which bounties can be joined, and what they pay."
     ),

@@ -11,7 +11,7 @@ from tests.utils.bounties import REF, make_terms
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.items import Item, ItemsWriter
 from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.workspace import Workspace
+from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.errors import BountyError
 from truthmark.keys.curve import multiply
 
@@ -87,3 +87,25 @@ def test_workspace__nothing_there__says_what_to_run(tmp_path: Path) -> None:
     for read in (lambda: mine.terms, lambda: mine.document, mine.open_items, lambda: mine.names):
         with pytest.raises(BountyError):
             read()
+
+
+def test_save_guests__names_accounts_codes__come_back(tmp_path: Path) -> None:
+    mine = Workspace(tmp_path)
+    assert (mine.guests, mine.webhooks) == ([], [])
+    guests = [Guest("Ann", account="0x" + "aa" * 20), Guest("Bo", code="abcdefgh")]
+    mine.save_guests(guests, ["https://hook.example"])
+    assert (mine.guests, mine.webhooks) == (guests, ["https://hook.example"])
+    (tmp_path / "guests.json").write_text('{"guests": [{"nick": "x"}]}')
+    with pytest.raises(BountyError, match="damaged"):
+        _ = mine.guests
+
+
+def test_set_aside__file_of_what_stands_no_more__kept_under_another_name(tmp_path: Path) -> None:
+    mine = Workspace(tmp_path)
+    mine.set_aside(3)
+    mine.put_file(3, b"old")
+    mine.set_aside(3)
+    assert mine.file(3) is None
+    mine.put_file(3, b"new")
+    assert list(mine.files()) == [(3, b"new")]
+    assert sorted(path.read_bytes() for path in (tmp_path / "files").iterdir()) == [b"new", b"old"]

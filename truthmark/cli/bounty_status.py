@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty status`: how a bounty stands, and what comes next."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import amount_json, echo, echo_json, print_fields
+from truthmark.cli.param_types import BOUNTY
+from truthmark.session import Session
+from truthmark.text import format_time, plural
+
+if TYPE_CHECKING:
+    from truthmark.bounty.flows.standing import Share, Standing
+
+
+@command()
+@click.argument("bounty", type=BOUNTY)
+@json_option
+@click.pass_obj
+def status(state: State, bounty: int, as_json: bool) -> None:
+    """Show how BOUNTY stands, what comes next, and what you earn.
+
+    For its requester also how many label files are here and signed for.
+    """
+    from truthmark.bounty.flows.standing import standing_of
+
+    with state.session() as session:
+        found = standing_of(session, bounty)
+        if as_json:
+            echo_json(_as_json(session, found))
+        else:
+            _show(session, found)
+
+
+def _show(session: Session, found: "Standing") -> None:
+    record, terms, phase = found.record, found.record.terms, found.phase
+
+    def amount(units: int) -> str:
+        return session.profile.format_amount(units, terms.token)
+
+    title = _title(found)
+    echo(f"bounty {record.ref.bounty_id}{f': {title}' if title else ''}")
+    until = None if phase.until is None else format_time(phase.until, found.now)
+    seats = plural(terms.seats, "seat")
+    print_fields(
+        [
+            ("now", phase.says),
+            ("until", until),
+            ("then", phase.then),
+            ("joined", f"{plural(found.joined, 'labeler')}, {found.taken} of {seats}"),
+            ("needed", f"{terms.min_seats} seats" if phase.name == "joining" else None),
+            ("committed", f"{plural(found.committed, 'labeler')}, {found.seats_committed} seats"),
+            ("files here", found.received),
+            ("signed for", found.acknowledged),
+            ("posted on chain", plural(len(record.posted), "labeler") if record.posted else None),
+            ("paid", f"{plural(found.paid, 'labeler')}, {amount(found.paid_units)}"),
+            ("withheld", f"{amount(found.burned_units)}, burned" if found.burned_units else None),
+            ("waits for you", amount(found.owed_units) if found.owed_units else None),
+            ("folder", found.workspace.folder if found.workspace is not None else None),
+        ],
+        indent=2,
+    )
+    for share in found.shares:
+        echo(f"  you, worker {share.worker}")
+        print_fields(
+            [
+                ("seats", f"{share.committed} of {share.seats} committed"),
+                ("labels", "posted on chain, sealed" if share.is_posted else None),
+                ("score", None if share.score is None else f"{share.score:.1%} of the full price"),
+                ("mark", share.mark),
+                (_earns(found), None if share.payment is None else amount(share.payment.total)),
+            ],
+            indent=4,
+        )
+
+
+def _earns(found: "Standing") -> str:
+    return "earned" if found.record.status.has_ended else "earns, if that stands"
+
+
+def _title(found: "Standing") -> str:
+    return found.workspace.document.title if found.workspace is not None else ""
+
+
+def _as_json(session: Session, found: "Standing") -> dict[str, Any]:
+    record, terms, phase = found.record, found.record.terms, found.phase
+    return {
+        "bounty": record.ref.bounty_id,
+        "title": _title(found) or None,
+        "status": record.status.name,
+        "phase": phase.name,
+        "says": phase.says,
+        "until": phase.until,
+        "then": phase.then or None,
+        "chain_time": found.now,
+        "joined": found.joined,
+        "seats": terms.seats,
+        "seats_taken": found.taken,
+        "seats_needed": terms.min_seats,
+        "committed": found.committed,
+        "seats_committed": found.seats_committed,
+        "files_here": found.received,
+        "acknowledged": found.acknowledged,
+        "posted": sorted(record.posted),
+        "paid": found.paid,
+        "paid_amount": amount_json(session, found.paid_units, terms.token),
+        "burned": amount_json(session, found.burned_units, terms.token),
+        "owed_to_you": amount_json(session, found.owed_units, terms.token),
+        "yours": [_share_json(session, share, terms.token) for share in found.shares],
+    }
+
+
+def _share_json(session: Session, share: "Share", token: str) -> dict[str, Any]:
+    payment = share.payment
+    return {
+        "worker": share.worker,
+        "seats": share.seats,
+        "committed": share.committed,
+        "is_posted": share.is_posted,
+        "score": share.score,
+        "mark": share.mark or None,
+        "earned": None if payment is None else amount_json(session, payment.total, token),
+    }
