@@ -9,10 +9,11 @@ machine or its own network.
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import httpcore
+import httpx
 
 from truthmark.chain.http import DeadlineBackend
 from truthmark.errors import ConfigError
@@ -85,6 +86,70 @@ def _exchange(
                 if len(data) > _MAX_ANSWER:
                     raise ValueError("too long")
     return bytes(data)
+
+
+class PublicTransport(httpx.BaseTransport):
+    """Lets an httpx client ask addresses that strangers name.
+
+    Args:
+        patience: Seconds for each question, with its answer.
+        allow_private: Whether this machine and its network may be asked.
+        lookup: Of names; this system's if not given.
+    """
+
+    def __init__(
+        self, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+    ) -> None:
+        """Connect to nothing yet."""
+        self._backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+        self._patience = patience
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl.create_default_context(), network_backend=self._backend
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises:
+            httpx.ConnectError: The host is not to be asked, or does not answer.
+        """
+        self._backend.allow(self._patience)
+        url = request.url
+        assert isinstance(request.stream, httpx.SyncByteStream)  # of a client that is not async
+        question = httpcore.Request(
+            request.method,
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        try:
+            answer = self._pool.handle_request(question)
+        except ERRORS as error:
+            raise httpx.ConnectError(str(error), request=request) from error
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Answer(answer), request=request
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+
+class _Answer(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._answer.iter_stream()
+        except ERRORS as error:
+            raise httpx.ReadError(str(error)) from error
+
+    def close(self) -> None:
+        self._answer.close()
 
 
 class _PublicBackend(DeadlineBackend):

@@ -27,7 +27,7 @@ def node() -> None:
     "--as",
     "roles",
     multiple=True,
-    type=Choice(["custodian", "receiver", "relay"]),
+    type=Choice(["custodian", "receiver", "relay", "watch"]),
     help="What the node does.  [default: custodian]",
 )
 @click.option("--validator", metavar="ACCOUNT", help="Whose operator you are.  [default: you]")
@@ -107,6 +107,12 @@ def node() -> None:
     multiple=True,
     metavar="ACCOUNT",
     help="Whose bounties a relay serves for any fee, beside your own.",
+)
+@click.option(
+    "--watch-min-fee",
+    multiple=True,
+    type=AMOUNT,
+    help='What bounties pay to who posts labels, as "0.05 TUSD".  [default: all are watched]',
 )
 @click.option("--log-json", is_flag=True, help="Log JSON lines.")
 @click.pass_obj

@@ -131,7 +131,7 @@ class Node:
             )
             closing.callback(blocks.close)
             urls["blocks"] = blocks.url
-        if "relay" in settings.roles:
+        if {"relay", "watch"} & {*settings.roles}:
             from truthmark.node.relay.opening import serve
 
             relay = serve(self.session, settings)

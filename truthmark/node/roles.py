@@ -2,6 +2,7 @@
 """The roles that a node can have, by name."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings, RoleName, custodian_policy, gas_reserve
 from truthmark.node.status import Metrics, Notifier
+from truthmark.session import is_devnet
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -76,8 +78,30 @@ def _open_relay(
     )
 
 
+def _open_watch(
+    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+) -> Role:
+    from truthmark.node.relay.opening import find_relays, relay_of
+    from truthmark.node.watch import WatchRole, open_public_relay
+
+    return WatchRole(
+        relay_of(session, settings),
+        lambda record: find_relays(session, settings, record),
+        gas_reserve=gas_reserve(settings),
+        metrics=metrics,
+        notifier=notifier,
+        open_relay=partial(open_public_relay, allow_private=is_devnet(session.settings)),
+        dry_run=settings.dry_run,
+    )
+
+
 _ROLES: Mapping[RoleName, Callable[["Session", NodeSettings, Metrics, Notifier], Role]] = (
     MappingProxyType(
-        {"custodian": _open_custodian, "receiver": _open_receiver, "relay": _open_relay}
+        {
+            "custodian": _open_custodian,
+            "receiver": _open_receiver,
+            "relay": _open_relay,
+            "watch": _open_watch,
+        }
     )
 )

@@ -2,6 +2,7 @@
 """A node's settings: the command line, then `TRUTHMARK_NODE_*`, then `node.toml`, then defaults."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.node.policy import Policy
 
-RoleName = Literal["custodian", "receiver", "relay"]
+RoleName = Literal["custodian", "receiver", "relay", "watch"]
 """What a node can do."""
 
 FILE_NAME = "node.toml"
@@ -58,6 +59,8 @@ class NodeSettings(BaseSettings):
             "0.05 USDC", one for each token; without it strangers are not served.
         relay_requesters: Whom it serves for less, by address; the account itself always.
         relay_max_items: Bytes of the items of one bounty.
+        watch_min_fee: What bounties must pay to who posts labels on chain, such as "0.05 USDC",
+            one for each token, for deposits to be taken; without it all are watched.
         dry_run: Decide and log, but keep and send nothing.
     """
 
@@ -87,6 +90,7 @@ class NodeSettings(BaseSettings):
     relay_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     relay_requesters: Annotated[tuple[str, ...], NoDecode] = ()
     relay_max_items: int = 4 << 30
+    watch_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     dry_run: bool = False
 
     @field_validator("validator")
@@ -101,6 +105,7 @@ class NodeSettings(BaseSettings):
 
     @field_validator(
         *("roles", "min_bond", "confirmations", "bounties", "relay_min_fee", "relay_requesters"),
+        "watch_min_fee",
         mode="before",
     )
     @classmethod
@@ -160,17 +165,17 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     _require(0 <= settings.relay_port < 65_536, "relay_port", "it is 0 to 65535")
     _require(settings.relay_max_items > 0, "relay_max_items", "it must be above 0")
     custodian_policy(settings, profile)  # amounts are checked with the rest
-    relay_fees(settings, profile)
+    fees_of((*settings.relay_min_fee, *settings.watch_min_fee), profile)
     return settings
 
 
-def relay_fees(settings: NodeSettings, profile: ChainProfile) -> dict[str, int]:
-    """Return by token what strangers' bounties must pay a relay for each worker who commits.
+def fees_of(amounts: Iterable[str], profile: ChainProfile) -> dict[str, int]:
+    """Return amounts by token, in its smallest unit.
 
     Raises:
-        ConfigError: An amount cannot be understood.
+        ConfigError: One cannot be understood.
     """
-    return dict(_amount(profile, text) for text in settings.relay_min_fee)
+    return dict(_amount(profile, text) for text in amounts)
 
 
 def margin_seconds(settings: NodeSettings, profile: ChainProfile) -> int:

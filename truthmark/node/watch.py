@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+import httpx
 
 from truthmark.bounty import posting, reader
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.labeler import SignedCommit, Step, is_acknowledged, next_step
 from truthmark.bounty.lies import Knowledge, Lie, find_lies
@@ -26,8 +27,10 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import OpenedRun, SealedRun, UnreadableError
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.bounty.watching import derive_watch_key, open_secret
+from truthmark.chain.public_http import PublicTransport
 from truthmark.config.files import write_atomically
 from truthmark.errors import (
+    ConfigError,
     GasError,
     KeysError,
     RelayError,
@@ -37,59 +40,32 @@ from truthmark.errors import (
 )
 from truthmark.keys.curve import multiply
 from truthmark.node.job_pool import JobPool
+from truthmark.node.relay.relay import Relay
 from truthmark.node.status import Metrics, Notifier
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 30.0
+"""Seconds for a relay's answer."""
 
 _SCORED: Final = (Status.SCORED, Status.SCORED_HALF)
 
 
-class Deposit(Protocol):
-    """What a labeler has left: checked when it was taken, so it fits bounty, row and signature."""
+def open_public_relay(url: str, *, allow_private: bool) -> RelayClient:
+    """Return a client of a relay whose address a stranger's document names.
 
-    @property
-    def worker(self) -> int:
-        """The row of the roster."""
+    Args:
+        url: Of the relay.
+        allow_private: Whether this machine and its network may be asked.
 
-    @property
-    def commit(self) -> Commit:
-        """Their word for their labels."""
-
-    @property
-    def signature(self) -> bytes:
-        """Of it."""
-
-    @property
-    def file(self) -> bytes:
-        """The label file."""
-
-    @property
-    def sealed_secret(self) -> bytes | None:
-        """Their e, sealed to this node; None where they left none."""
-
-    @property
-    def state(self) -> str:
-        """What was done last."""
-
-
-class DepositBook(Protocol):
-    """Where deposits are kept; on disk before they are acknowledged."""
-
-    def deposited(self) -> list[int]:
-        """Return the bounties of which there are deposits."""
-
-    def deposits(self, bounty_id: int) -> Sequence[Deposit]:
-        """Return all deposits of a bounty."""
-
-    def set_deposit_state(self, bounty_id: int, worker: int, state: str) -> None:
-        """Note what was done last for who left a deposit."""
-
-    def drop_deposits(self, bounty_id: int) -> None:
-        """Forget the deposits of a bounty that is over."""
+    Raises:
+        ConfigError: The address is none of HTTP.
+    """
+    transport = PublicTransport(_PATIENCE, allow_private=allow_private)
+    return RelayClient(url, http=httpx.Client(transport=transport))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +75,7 @@ class Held:
     Attributes:
         signed: Commit, signature and labels; the secret is 0 where none was left.
         file: The label file.
-        state: What was done last.
+        state: What was done last, in a word.
     """
 
     signed: SignedCommit
@@ -116,8 +92,7 @@ class WatchRole:
     """Deposits, and scores that may lie.
 
     Args:
-        session: Its account pays the gas, and gets fees and rewards.
-        book: Of deposits.
+        relay: Takes the deposits; its account pays the gas, and gets fees and rewards.
         find_relays: Returns where a bounty's labels are handed out; may take its time.
         gas_reserve: In wei; below it the operator is told.
         metrics: Counts what is done.
@@ -130,8 +105,7 @@ class WatchRole:
 
     def __init__(
         self,
-        session: "Session",
-        book: DepositBook,
+        relay: Relay,
         find_relays: Callable[[Record], Sequence[str]],
         *,
         gas_reserve: int,
@@ -143,8 +117,9 @@ class WatchRole:
         """Take the role; nothing is done before the first round."""
         self.metrics = metrics
         self.notifier = notifier
+        session = relay.session
         self._session = session
-        self._book = book
+        self._desk = relay
         self._find_relays = find_relays
         self._gas_reserve = gas_reserve
         self._open_relay = open_relay
@@ -186,9 +161,10 @@ class WatchRole:
                 session.journal.resume(timeout=0)
             except TransactionPendingError as error:
                 log.info("%s", error)
+        self._desk.views.refresh()
         block = self._view.refresh()
         self._watch_gas(block)
-        deposited = self._book.deposited()
+        deposited = self._desk.store.deposited()
         looked = self._view.look([*deposited, *self._scored(block)])
         count = 0
         for number, seen in looked.items():
@@ -235,7 +211,7 @@ class WatchRole:
 
     def _held(self, record: Record) -> list[Held]:
         found = []
-        for deposit in self._book.deposits(record.ref.bounty_id):
+        for deposit in self._desk.store.deposits(record.ref.bounty_id):
             file = LabelFile.from_bytes(deposit.file)
             secret = 0
             if deposit.sealed_secret is not None:
@@ -261,7 +237,7 @@ class WatchRole:
         elif record.status in _SCORED and seen.now <= seen.mark + record.terms.challenge_seconds:
             self._judge(seen, held)
         elif record.status.has_ended:
-            self._book.drop_deposits(record.ref.bounty_id)
+            self._desk.store.drop_deposits(record.ref.bounty_id)
             self._judged.pop(record.ref.bounty_id, None)
 
     def _carry(self, seen: Seen, held: list[Held]) -> None:
@@ -285,18 +261,18 @@ class WatchRole:
                     to_hand.append(one)
                     if step is Step.POST:
                         to_post[one.worker] = one.signed.run
-                    self._note(record, one, "on chain; handing the labels out")
+                    self._note(record, one, "handing out")
                 case Step.LOST:
-                    self._note(record, one, "lost: the commit is not on chain")
+                    self._note(record, one, "lost")
                     self.notifier.notify(
                         "missed",
                         f"bounty {record.ref.bounty_id}: the commit of worker {one.worker} is not"
                         " on chain, and can no longer come there",
                     )
                 case Step.WATCH:
-                    self._note(record, one, "delivered; watching for the score")
+                    self._note(record, one, "delivered")
                 case _:
-                    self._note(record, one, "waiting for the relay")
+                    self._note(record, one, "waiting")
         if to_hand:
             name = "hand out", record.ref.bounty_id
             job = self._pool.ask(name, partial(self._hand_out, record, to_hand))
@@ -316,7 +292,7 @@ class WatchRole:
             return  # it is there, and not final yet
         shown = posting.override(latest, one.signed.commit, one.signed.signature)
         self._send("override", lambda: self._client.override(latest, shown), record)
-        self._note(record, one, "overriding what the relay posted or left out")
+        self._note(record, one, "overriding")
 
     def _post(self, record: Record, runs: dict[int, SealedRun]) -> None:
         together, alone = posting.plan_postings(record, runs)
@@ -330,8 +306,9 @@ class WatchRole:
         """Give labels to whom they are for, and take the signatures; beside the rounds."""
         number = record.ref.bounty_id
         for url in self._find_relays(record):
-            relay = self._relays.setdefault(url, self._open_relay(url))
             try:
+                relay = self._relays.get(url) or self._open_relay(url)
+                self._relays[url] = relay
                 there = {entry.worker: entry for entry in relay.files(number)}
                 for one in held:
                     entry = there.get(one.worker)
@@ -343,7 +320,7 @@ class WatchRole:
                     signature = relay.acknowledgement(number, one.worker)
                     if signature is not None and is_acknowledged(record, one.signed, signature):
                         self._keep_signature(record, one.worker, signature)
-            except RelayError as error:
+            except (RelayError, ConfigError) as error:
                 log.info("bounty %s: %s", number, error)
 
     # ---------------------------------------------------------------------- scores
@@ -361,14 +338,14 @@ class WatchRole:
         lie = self._judged[number][1]
         if lie is None:
             for one in held:
-                self._note(record, one, "scored; no lie is known here")
+                self._note(record, one, "scored")
             return
         if not held and not record.terms.reward:
             return
         self._send("prove", partial(self._client.prove, record, lie), record)
         self.notifier.notify("lie", f"bounty {number}: {lie.says}; the proof is sent")
         for one in held:
-            self._note(record, one, f"proving a lie of the score: {lie.says}")
+            self._note(record, one, "proving")
 
     def _open(self, record: Record, held: list[Held]) -> dict[int, OpenedRun]:
         """Open the labels of those who left their secret, as far as they are what stands."""
@@ -411,7 +388,7 @@ class WatchRole:
 
     def _note(self, record: Record, one: Held, state: str) -> None:
         if state != one.state:
-            self._book.set_deposit_state(record.ref.bounty_id, one.worker, state)
+            self._desk.store.set_deposit_state(record.ref.bounty_id, one.worker, state)
 
     def _send(self, kind: str, send: Callable[[], None], record: Record) -> None:
         """Send, without waiting; what a contract refuses is what somebody was faster with."""

@@ -5,12 +5,18 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from truthmark.bounty.document import Document
 from truthmark.bounty.reader import BOARD
+from truthmark.bounty.record import Record
+from truthmark.bounty.watching import derive_watch_key
+from truthmark.cid import raw_cid
+from truthmark.errors import BountyError, StorageError
+from truthmark.keys.sealing import encryption_public_key
 from truthmark.node.relay.api import create_app
 from truthmark.node.relay.relay import Relay, RelayPolicy
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
-from truthmark.node.settings import NodeSettings, margin_seconds, relay_fees
+from truthmark.node.settings import NodeSettings, fees_of, gas_reserve, margin_seconds
 from truthmark.session import is_devnet
 
 if TYPE_CHECKING:
@@ -36,7 +42,28 @@ def serve(session: "Session", settings: NodeSettings) -> AppServer:
     """
     relay = relay_of(session, settings)
     relay.views.refresh()
-    return AppServer(create_app(relay), host=settings.relay_host, port=settings.relay_port)
+    server = AppServer(create_app(relay), host=settings.relay_host, port=settings.relay_port)
+    relay.url = relay.url or server.url
+    return server
+
+
+def own_watch_key(session: "Session") -> bytes:
+    """Return the public key to which secrets for this account's watch node are sealed."""
+    board = getattr(session.chain, BOARD).address
+    sign, chain_id = session.signer.sign_typed, session.profile.chain_id
+    return encryption_public_key(derive_watch_key(sign, chain_id=chain_id, board=board))
+
+
+def find_relays(session: "Session", settings: NodeSettings, record: Record) -> list[str]:
+    """Return where a bounty's labels are handed out; none where its document is not to be had."""
+    terms = record.terms
+    document = relay_of(session, settings).papers.document(record.ref.bounty_id, terms)
+    if document is None:
+        try:
+            document = Document.from_bytes(session.storage.read_block(raw_cid(terms.document)))
+        except (StorageError, BountyError):
+            return []
+    return list(dict.fromkeys([*document.relay_urls, *document.receiver_urls]))
 
 
 def _open(session: "Session", settings: NodeSettings) -> Relay:
@@ -48,6 +75,7 @@ def _open(session: "Session", settings: NodeSettings) -> Relay:
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{quote(str(folder / 'relay.sqlite'))}"
+    watches = "watch" in settings.roles
     place = f"{profile.chain_id} {genesis} {board} {session.address}"
     return Relay(
         session,
@@ -55,10 +83,14 @@ def _open(session: "Session", settings: NodeSettings) -> Relay:
         folder / "papers",
         RelayPolicy(
             margin_seconds=margin_seconds(settings, profile),
-            min_fees=relay_fees(settings, profile),
+            min_fees=fees_of(settings.relay_min_fee, profile),
             requesters=frozenset(settings.relay_requesters),
             max_bytes=settings.relay_max_items,
             relays="relay" in settings.roles,
+            watches=watches,
+            watch_key=own_watch_key(session) if watches else b"",
+            watch_fees=fees_of(settings.watch_min_fee, profile),
+            gas_reserve=gas_reserve(settings),
             allow_private=is_devnet(session.settings),
             url=settings.public_url or "",
             version=importlib.metadata.version("truthmark"),

@@ -74,6 +74,10 @@ class RelayPolicy:
         watch: Nodes that are named to labelers.
         relays: Whether bounties are served.
         watches: Whether deposits are taken.
+        watch_key: To which this node's secrets are sealed, 32 bytes, if it takes deposits.
+        watch_fees: By token, what a bounty pays at least to who posts a worker's labels on chain;
+            with none, every bounty is watched.
+        gas_reserve: In wei; below it no deposit is taken.
         allow_private: Whether notices may go to this machine and its network.
         url: Under which others reach it.
         version: Of Truthmark.
@@ -86,6 +90,9 @@ class RelayPolicy:
     watch: tuple[WatchKey, ...] = ()
     relays: bool = True
     watches: bool = False
+    watch_key: bytes = b""
+    watch_fees: dict[str, int] = field(default_factory=dict)
+    gas_reserve: int = 0
     allow_private: bool = False
     url: str = ""
     version: str = ""
@@ -109,6 +116,7 @@ class Relay:
         self.account = session.address
         self.store = store
         self.policy = policy
+        self.url = policy.url
         self.papers = Papers(folder, policy.max_bytes)
         self.views = Views(session)
 
@@ -126,12 +134,15 @@ class Relay:
             chain_id=self.session.profile.chain_id,
             board=self.views.client.board.address,
             account=self.account,
-            url=self.policy.url,
+            url=self.url,
             version=self.policy.version,
             roles=[name for name, is_on in roles if is_on],
-            watch=list(self.policy.watch),
+            watch=[*self._own_watch(), *self.policy.watch],
             min_fees=dict(self.policy.min_fees),
         )
+
+    def _own_watch(self) -> list[WatchKey]:
+        return [WatchKey(url=self.url, key=self.policy.watch_key)] if self.policy.watches else []
 
     def view(self, bounty_id: int) -> View:
         """Return a bounty that is served.
@@ -569,6 +580,7 @@ class Relay:
         parties = {address_bytes(one) for one in (terms.relay, terms.receiver, terms.requester)}
         if not terms.is_team and address_bytes(self.account) in parties:
             raise ForbiddenError("this node is a party of the bounty; leave it with another one")
+        self._require_worth_watching(terms, request.seats)
         commit = Commit(worker, request.seats, request.commitment)
         self._require_commit(record, row, commit, request.signature)
         file = _parse_file(request.file)
@@ -585,6 +597,16 @@ class Relay:
             has_secret=kept.sealed_secret is not None,
             state=kept.state,
         )
+
+    def _require_worth_watching(self, terms: Terms, seats: int) -> None:
+        """Refuse what this node would have to pay for out of its own pocket."""
+        fees, token = self.policy.watch_fees, terms.token
+        if fees and terms.post_fee(seats) < fees.get(token, terms.post_fee(seats) + 1):
+            raise ForbiddenError(
+                "this bounty pays too little to who posts labels on chain; ask another node"
+            )
+        if self.session.chain.balance(self.account) < self.policy.gas_reserve:
+            raise UnsettledError("this node is low on gas and takes nothing new; ask another one")
 
     def deposit_state(self, bounty_id: int, worker: int) -> DepositState:
         """Return what is here of a worker.
