@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All about one data set, and buying it."""
+"""Everything about one data set, and buying it."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
-from app.components.tables import columns_of, copyable, counts, samples_of
+from app.components.tables import columns_of, copyable, counts, examples_of
 from app.components.text import count, literal, prose
 from app.views import Dataset, Price
 
@@ -60,13 +60,13 @@ def _card(dataset: Dataset) -> None:
     _figures(dataset)
     if any(table.example_rows for table in dataset.tables):
         st.subheader("First rows")
-        samples_of(dataset.tables)
+        examples_of(dataset.tables)
     if any(table.columns for table in dataset.tables):
         st.subheader("Columns")
         columns_of(dataset.tables)
     st.caption(
-        "This is what the seller says. It cannot change after the listing, but only opening the "
-        "data shows whether it is true."
+        "This is what the seller says. It cannot change after listing, but only the opened data "
+        "shows whether it is true."
     )
 
 
@@ -128,16 +128,16 @@ def _versions(dataset: Dataset) -> None:
 
 
 def _evidence(dataset: Dataset) -> None:
-    with st.expander("How is this known", icon=":material/fact_check:"):
+    with st.expander("How do I know this?", icon=":material/fact_check:"):
         st.markdown(
             """
-- **Title, description, columns, counts, first rows, licence**: the seller's word. The manifest
-  commits to them by hash, and the hash of the manifest is on the chain.
-- **Price, bond, windows, versions, who keeps the key**: the registry contract, by its event logs.
+- **Title, description, columns, counts, first rows, licence**: what the seller says. The manifest
+  has their hash, and the hash of the manifest is on the chain, so they cannot change.
+- **Price, bond, windows, versions, who keeps the key**: from event logs of the registry contract.
 - **The bytes**: before you pay, every shard is hashed and compared with the root on the chain.
-- **The key**: each custodian's part carries a proof that the market contract verifies before it
-  counts; the combined key is checked against the key hash in every leaf before anything opens.
-- **Times sold**: purchases in the market contract's event logs. Sellers can buy from themselves.
+- **The key**: each custodian's part has a proof, which the market contract checks before the part
+  counts; the joined key is checked against the key hash in every leaf before anything opens.
+- **Times sold**: from the event logs of the market contract. Sellers can buy from themselves.
 """
         )
         for name, value in dataset.evidence:
@@ -169,7 +169,7 @@ def _price(dataset: Dataset) -> None:
             if can_act:
                 st.caption("or in a terminal:")
             st.code(f"truthmark get {dataset.ref} ./data", language=None)
-        with st.expander("Its full name, for Python and other people"):
+        with st.expander("Its full name, for Python or to share"):
             st.code(dataset.uri, language=None, wrap_lines=True)
 
 
@@ -223,17 +223,17 @@ def _check(dataset: Dataset) -> None:
 
 def _pay(dataset: Dataset, price: Price) -> None:
     st.success(
-        "Fetched, and every byte is the one that the seller is bound to.",
+        "Fetched and checked: every byte matches what the seller committed to.",
         icon=":material/verified:",
     )
     again = services.may_be_paid_already(dataset.ref)
     if again:
         st.warning(
-            "This account bought it before, and it is not sure that the money came back: what two "
-            "sources say of the chain does not agree, or there is only one. Nothing was paid now.",
+            "This account bought it before, and it is not certain that the money came back: two "
+            "endpoints of the chain disagree, or there is only one. Nothing has been paid now.",
             icon=":material/warning:",
         )
-        again = st.checkbox("Pay once more, although it may be paid already", key="dataset_again")
+        again = st.checkbox("Pay again, although it may be paid already", key="dataset_again")
     # The key names the account, too: a click on a button of one never pays as another.
     account = services.account()
     is_agreed = account is not None and st.button(
@@ -252,22 +252,24 @@ def _pay(dataset: Dataset, price: Price) -> None:
 
 def _terms(dataset: Dataset) -> None:
     st.markdown("##### If something goes wrong")
-    st.markdown(f"- The key comes within **{dataset.delivery}**, or you take your money back.")
     st.markdown(
-        f"- Then you have **{dataset.inspection}** to check it. A wrong key is disproved with one "
-        "transaction, and all who are waiting get their money back."
+        f"- If the key does not come within **{dataset.delivery}**, you get your money back."
+    )
+    st.markdown(
+        f"- Then you have **{dataset.inspection}** to check it. One transaction proves that a "
+        "key is wrong, and then all waiting buyers get their money back."
     )
     if dataset.bond:
         st.markdown(
-            f"- The seller put up **{literal(dataset.bond)}**. A wrong key loses it; half goes to "
-            "the one who proves it."
+            f"- The seller put up **{literal(dataset.bond)}**. If the key is wrong, they lose it, "
+            "and half goes to the buyer who proves it."
         )
     else:
         st.markdown("- The seller put up no bond.")
     if dataset.gate:
-        st.markdown("- Buyers need to be admitted by this account:")
+        st.markdown("- This account must admit each buyer:")
         st.code(dataset.gate, language=None)
-    st.markdown("- Whether the data is any good, nobody has checked for you.")
+    st.markdown("- No one has checked whether the data is any good.")
     copyable("Seller", dataset.seller)
 
 

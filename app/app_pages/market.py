@@ -20,8 +20,8 @@ def show() -> None:
     """Draw the search, the filters and a page of cards."""
     page_head("Market")
     st.markdown(
-        "Every byte is fixed before you pay, the key is checked as it is handed over, "
-        "and if it does not come your money does."
+        "Every byte is checked before you pay, the key is checked when it is delivered, "
+        "and if it does not come you get your money back."
     )
     is_reading = st.session_state.get("market_pending", 0) > 0
     st.fragment(_results, run_every=1.0 if is_reading else None)(is_reading)
@@ -82,7 +82,7 @@ def _summary(found: Found, *, is_filtered: bool) -> None:
             f"{count(found.hidden, 'listing')} not shown: what the seller wrote cannot be read now."
         )
     if not found.total and not found.pending:
-        st.info("Nothing that fits is for sale here.", icon=":material/search_off:")
+        st.info("Nothing for sale here matches.", icon=":material/search_off:")
 
 
 def _filters(licences: tuple[str, ...]) -> None:
@@ -113,7 +113,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         ["Newest", CHEAPEST],
         key="market_order",
         disabled=chosen == ANY,
-        help="By price where a token is chosen: prices in different tokens do not compare.",
+        help="To sort by price, choose a token: prices in different tokens cannot be compared.",
         on_change=_first_page,
     )
 

@@ -26,10 +26,8 @@ def show() -> None:
     page = st.session_state.get("my_data_page", 1)
     purchases, pages = services.purchases(page)
     if not purchases:
-        st.info("Nothing was bought by this account yet.", icon=":material/inbox:")
-        st.page_link(
-            "app_pages/market.py", label="Look at the market", icon=":material/storefront:"
-        )
+        st.info("This account has not bought anything yet.", icon=":material/inbox:")
+        st.page_link("app_pages/market.py", label="Show the market", icon=":material/storefront:")
     for purchase in purchases:
         with st.container(border=True):
             head, paid = st.columns([3, 1], vertical_alignment="center")

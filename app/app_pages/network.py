@@ -29,8 +29,8 @@ def show() -> None:
         for name, value in network.parameters:
             st.markdown(f"{name} · **{literal(value)}**")
         st.caption(
-            "The owner can pause new listings and purchases, never what gets people their money "
-            "back, and a changed fee touches only what is listed after it."
+            "The owner can pause new listings and purchases, but cannot stop people from getting "
+            "their money back. A changed fee applies only to later listings."
         )
     st.subheader("Contracts")
     for column, (name, what, address) in zip(

@@ -11,7 +11,7 @@ from app import services
 from app.components.account import unlock_first
 from app.components.head import page_head
 from app.components.problem import shown, working
-from app.components.tables import columns_of, counts, samples_of
+from app.components.tables import columns_of, counts, examples_of
 from app.components.text import count, literal, prose
 from app.views import Packed, SellOptions
 
@@ -49,36 +49,38 @@ def _choose() -> None:
     st.subheader("1 · Your data")
     st.markdown(
         "A table (CSV, Parquet, Arrow, JSON lines), any other file, or a whole folder. It is "
-        "encrypted on this machine; nothing leaves it before you say so in the last step."
+        "encrypted on this machine; nothing leaves it until you agree in the last step."
     )
-    upload = st.file_uploader("Take a file", key="sell_upload")
+    upload = st.file_uploader("Choose a file", key="sell_upload")
     path = st.text_input(
-        "or name a file or folder of this machine", key="sell_path", placeholder="~/data/labels.csv"
+        "or enter the path of a file or folder on this machine",
+        key="sell_path",
+        placeholder="~/data/labels.csv",
     )
     with st.form("sell_describe"):
-        st.markdown("**What everybody will see**")
+        st.markdown("**What everyone will see**")
         title = st.text_input("Title", key="sell_title", max_chars=200)
         description = st.text_area("Description", key="sell_description", max_chars=20_000)
         licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
         other = st.text_input(
-            "Its name, where it is another one",
+            "Name of another licence",
             key="sell_other_licence",
             placeholder="LicenseRef-my-terms",
             max_chars=256,
         )
         examples = st.slider(
-            "First rows to give away", 0, 100, 0, key="sell_examples", help="Of each table."
+            "First rows to make public", 0, 100, 0, key="sell_examples", help="Of each table."
         )
         show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
         show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
-        with st.expander("What is taken, and how"):
+        with st.expander("What is packed, and how"):
             raw = st.checkbox(
                 "Pack table files byte for byte, like any other file",
                 key="sell_raw",
                 help="Buyers cannot see their columns or first rows before buying.",
             )
-            links = st.checkbox("Take what links in a folder point to", key="sell_links")
-            hidden = st.checkbox("Take hidden files of a folder, too", key="sell_hidden")
+            links = st.checkbox("Pack what links in a folder point to", key="sell_links")
+            hidden = st.checkbox("Pack hidden files of a folder too", key="sell_hidden")
         is_asked = st.form_submit_button("Check", type="primary", icon=":material/fact_check:")
     if not is_asked:
         return
@@ -109,7 +111,9 @@ def _choose() -> None:
 
 def _review(packed: Packed) -> None:
     st.subheader("2 · This becomes public")
-    st.markdown("For everybody and for ever, once you list it. All else stays encrypted.")
+    st.markdown(
+        "Everyone can see this, for ever, once you list it. Everything else stays encrypted."
+    )
     with st.container(border=True):
         st.markdown(f"##### {literal(packed.title)}")
         if packed.description:
@@ -120,7 +124,7 @@ def _review(packed: Packed) -> None:
         counts(packed.counts)
         if any(table.example_rows for table in packed.tables):
             st.caption("first rows")
-            samples_of(packed.tables)
+            examples_of(packed.tables)
         if any(table.columns for table in packed.tables):
             st.caption("columns")
             columns_of(packed.tables)
@@ -159,11 +163,11 @@ def _offer(packed: Packed) -> None:
             key="sell_windows",
         )
         bond = st.number_input(
-            "What you put up",
+            "Bond",
             min_value=0.0,
             value=0.0,
             key="sell_bond",
-            help="Comes back when you stop selling; lost if your key turns out to be wrong.",
+            help="It comes back when you stop selling. You lose it if your key is proved wrong.",
         )
         deals_again = st.checkbox(
             "If a custodian does not accept within 10 minutes, give the key to others, for no more",
@@ -206,27 +210,27 @@ def _ways(options: SellOptions) -> dict[str, tuple[int, int]]:
     for custodians, threshold in ((4, 2), (3, 2), (5, 3), (1, 1)):
         if custodians <= options.custodians:
             noun = "custodian keeps" if custodians == 1 else "custodians keep"
-            ways[f"{custodians} {noun} it, any {threshold} hand it over; I may go offline"] = (
+            ways[f"{custodians} {noun} it, any {threshold} deliver it; I may go offline"] = (
                 custodians,
                 threshold,
             )
     ways[DIRECT] = (0, 1)
     if options.custodians < 3 <= options.custodians + options.silent:
         # They may never accept, so nobody gets them without having chosen them.
-        ways[f"3 custodians keep it, any 2 hand it over; {SILENT}"] = (3, 2)
+        ways[f"3 custodians keep it, any 2 deliver it; {SILENT}"] = (3, 2)
     return ways
 
 
 def _back_up() -> None:
     st.warning(
-        "Make a backup of the key first: without it you could never hand over, or renew, what you "
+        "Make a backup of the key first: without it you could never deliver or renew what you "
         "sell.",
         icon=":material/warning:",
     )
     with st.form("sell_backup", clear_on_submit=True):
         file = st.text_input("New file for the backup", placeholder="/media/stick/truthmark.tmkb")
         passphrase = st.text_input("Passphrase of the backup", type="password")
-        again = st.text_input("The same again", type="password")
+        again = st.text_input("Repeat the passphrase", type="password")
         is_asked = st.form_submit_button("Make a backup", type="primary", icon=":material/save:")
     if not is_asked:
         return
@@ -248,7 +252,7 @@ def _listed(ref: str) -> None:
     st.fragment(_acceptance, run_every=1.0 if is_waiting else None)(ref, is_waiting)
     st.page_link(
         "app_pages/dataset.py",
-        label="Look at its page",
+        label="Show its page",
         icon=":material/dataset:",
         query_params={"dataset": ref},
     )
@@ -278,7 +282,9 @@ def _acceptance(ref: str, was_waiting: bool) -> None:
     else:
         st.success(f"For sale as no. {ref}.", icon=":material/check_circle:")
     if state.is_direct:
-        st.markdown("Keep this running; what is not handed over in time is paid back:")
+        st.markdown(
+            "Keep this running; if a key is not delivered in time, the buyer gets the money back:"
+        )
         st.code("truthmark deliver --follow", language=None)
 
 

@@ -9,7 +9,7 @@ from app import services
 from app.components.account import unlock_first
 from app.components.clock import TICK_SECONDS
 from app.components.problem import shown, working
-from app.components.tables import samples_of
+from app.components.tables import examples_of
 from app.components.text import literal
 from app.components.tracker import tracker
 from app.views import Opened, Purchase, WrongKey
@@ -80,7 +80,7 @@ def _open(purchase: Purchase) -> None:
 
 def _contents(purchase: Purchase, opened: Opened) -> None:
     st.success("The key opens every part of the data.", icon=":material/verified:")
-    samples_of(opened.tables)
+    examples_of(opened.tables)
     if opened.files:
         st.markdown(f"**Files** · {opened.file_count:,}")
         st.dataframe([{"file": path, "size": size} for path, size in opened.files], hide_index=True)
@@ -101,13 +101,15 @@ def _contents(purchase: Purchase, opened: Opened) -> None:
 def _dispute(purchase: Purchase, wrong: WrongKey) -> None:
     st.error("This key does not open the data that the seller promised.", icon=":material/error:")
     if wrong.is_late:
-        st.markdown(f"Disputes ended at {wrong.until}; nothing can be done about this purchase.")
+        st.markdown(
+            f"Disputes were possible until {wrong.until}; nothing can be done about this purchase."
+        )
         return
     cost = f"about **{literal(wrong.cost)}** for gas" if wrong.cost else "gas"
     st.markdown(
-        f"A dispute proves that to the contract. It costs {cost} and "
+        f"A dispute proves this to the contract. It costs {cost} and "
         f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
-        f"the listing for everybody."
+        f"the listing for everyone."
     )
     st.fragment(_time_to_dispute, run_every=TICK_SECONDS)(purchase, wrong)
     if (
@@ -131,7 +133,7 @@ def _time_to_dispute(purchase: Purchase, wrong: WrongKey) -> None:
     if now.is_late:
         st.session_state[f"purchase_opened_{purchase.key}"] = now
         st.rerun()
-    st.markdown(f"It counts until {now.until}.")
+    st.markdown(f"You can dispute until {now.until}.")
 
 
 def news() -> None:

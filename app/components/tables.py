@@ -19,7 +19,7 @@ def columns_of(tables: Iterable[Table]) -> None:
             st.dataframe(frame, hide_index=True, height="content" if len(frame) < 12 else 400)
 
 
-def samples_of(tables: Iterable[Table]) -> None:
+def examples_of(tables: Iterable[Table]) -> None:
     """Draw the first rows of tables."""
     for table in tables:
         if table.example_rows:

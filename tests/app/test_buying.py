@@ -65,7 +65,7 @@ def test_buy__direct_sale__goes_from_price_to_first_rows(
     assert "The key is kept by the seller alone, who must be there to deliver." in page(at)
     assert f"truthmark get {iris.ref} ./data" in page(at)
     click(at, "Buy")
-    assert "every byte is the one that the seller is bound to" in page(at)
+    assert "every byte matches what the seller committed to" in page(at)
     assert held(market, "buyer") == had  # nothing is paid before a yes
     click(at, "Pay 2.5 TUSD")
     assert held(market, "buyer") == had - 2_500_000
@@ -184,7 +184,7 @@ def test_refund__key_did_not_come__money_is_back(start: Start, market: AppMarket
     assert f"{late.ref} is not for sale now: those who kept its key failed or left" in page(at)
     at = start("market", role="buyer2")
     at.text_input(key="market_text").input("never handed").run()
-    assert "Nothing that fits is for sale here" in page(at)
+    assert "Nothing for sale here matches" in page(at)
 
 
 @pytest.mark.chain
@@ -265,7 +265,7 @@ def test_account__role_switched__acts_as_the_other(start: Start, market: AppMark
     assert address not in page(at)
     at.selectbox(key="account_role").select("stranger").run()
     assert address in page(at)
-    assert "Nothing was bought by this account yet." in page(at)
+    assert "This account has not bought anything yet." in page(at)
     assert not has_button(at, "Open")
 
 

@@ -17,7 +17,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.purchase import Buyer
 from truthmark.text import clean
 
-PROOFS = "How is this known"
+PROOFS = "How do I know this?"
 # Words of the people who built it.
 JARGON = re.compile(
     r"\b(cek|leaf|root|merkle|shards?|basis points?|bps|epochs?|hpke|ciphertext|plaintext|"

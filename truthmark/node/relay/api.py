@@ -195,7 +195,7 @@ def _add_reading(app: FastAPI, relay: Relay) -> None:
 def _add_requesters(app: FastAPI, relay: Relay) -> None:
     @app.put("/v1/bounties/{bounty_id}", tags=["requester"])
     def offer(bounty_id: BountyPath, request: OfferRequest) -> OfferReply:
-        """Have a bounty served whose terms name this relay, or say anew how."""
+        """Have a bounty served whose terms name this relay, or say how again."""
         return relay.offer(bounty_id, request)
 
     async def upload(bounty_id: int, kind: str, request: Request, token: Token) -> Response:

@@ -101,7 +101,7 @@ class Papers:
                 raise MissingError(
                     "the requester has not brought the items yet; try again later"
                 ) from error
-            # Whoever reads holds the file; it is closed when nobody does.
+            # Each reader holds the file; it is closed when there is none.
             found = _items(path.with_name(MANIFEST_NAME)), file
             _keep(self._items, path, found)
             return found
