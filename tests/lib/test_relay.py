@@ -1,131 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay's whole work on anvil: from the offer to sealed labels on chain."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.utils.relays import KEYS, PAYEES, SIGNERS, Desk, client_of, make_papers, team_terms
-from truthmark.bounty import labeler, messages
+from tests.utils.relay_chain import Served, net
+from tests.utils.relays import KEYS, SIGNERS
+from tests.utils.waiting import wait_for
+from truthmark.bounty import labeler, messages, posting
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.payouts import Status
-from truthmark.bounty.record import Record
-from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.relay_models import CommitRequest, CommitState, KeysRequest
-from truthmark.errors import ConfigError, RelayError
+from truthmark.bounty.relay_models import Invitation, Invited, KeysRequest, code_hash
+from truthmark.errors import RelayError
 from truthmark.keys import typed
-from truthmark.keys.vault import Vault
-from truthmark.node.relay.opening import relay_of
-from truthmark.node.relay.role import RelayRole
-from truthmark.node.settings import NodeSettings
-from truthmark.node.status import Metrics, Notifier
-from truthmark.session import Session
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("relays"), block_time=None) as started:
-        yield started
-
-
-class Served:
-    """A bounty on chain, and its relay, whose rounds a test drives."""
-
-    def __init__(self, net: Devnet, folder: Path, **fixed: Any) -> None:
-        self.net, self.folder = net, folder
-        self.requester = BountyClient(net.session("requester"))
-        self.session = net.session("relay")
-        self.papers = make_papers(folder / "papers")
-        owner = self.requester.session
-        self.terms = team_terms(
-            self.papers.document,
-            requester=owner.address,
-            relay=self.session.address,
-            receiver=owner.address,
-            token=net.profile.tokens[1].address,
-            salt=len(str(folder)).to_bytes(16, "big") + folder.name.encode()[:16].rjust(16),
-            **fixed,
-        )
-        self.number = self.requester.create(self.terms)
-        self.settings = NodeSettings(
-            roles=("relay",), relay_requesters=(owner.address,), relay_db=f"sqlite:///{folder}/r.db"
-        )
-        self.ref = BountyRef(net.profile.chain_id, self.requester.board.address, self.number)
-        self.start(self.session)
-
-    def start(self, session: Session) -> None:
-        """Start the relay, or start it again on what is on disk."""
-        self.session = session
-        relay = relay_of(session, self.settings)
-        self.role = RelayRole(relay, gas_reserve=0, metrics=Metrics(), notifier=Notifier())
-        relay.views.refresh()
-        client = client_of(relay)
-        sign = self.requester.session.signer.sign_typed
-        self.desk = Desk(relay, client, self.ref, self.terms, sign)
-
-    def restart(self) -> None:
-        """Forget all that is in memory."""
-        numbers = self.desk.numbers
-        self.start(self.net.session("relay"))
-        self.desk.numbers = numbers
-
-    def open(self, **offer: Any) -> None:
-        self.desk.offer(**offer)
-        self.papers.bring(self.desk.client, self.number)
-
-    def ticks(self, count: int = 2) -> None:
-        for _ in range(count):
-            self.role.tick()
-
-    def record(self) -> Record:
-        return self.requester.read(self.number)
-
-    def begin(self, workers: int = 3) -> None:
-        """Let workers join until the roster is full, and draw the seed."""
-        self.open()
-        for who in range(workers):
-            self.desk.join(who)
-        self.ticks()
-        self.net.chain.rpc("anvil_mine", "0x4")
-        self.ticks()
-
-    def label(self, worker: int) -> SignedCommit:
-        record = self.record()
-        who = SIGNERS.index(record.roster.rows[worker].signer)
-        place = labeler.find_place(
-            record,
-            self.terms.hash,
-            signer=SIGNERS[who],
-            payee=PAYEES[who],
-            now=0,
-            needed=1,
-            mark=self.requester.mark(self.number),
-        )
-        answers = {item: item % 2 for item in place.items.tolist() if item >= 0}
-        codes = labeler.codes_of(place, answers, 2, self.terms.batch)
-        vault = Vault(self.folder / f"vault-{worker}")
-        return labeler.sign_once(vault, record, worker, codes, KEYS[who])
-
-    def commit(self, signed: SignedCommit) -> CommitState:
-        said = signed.commit
-        request = CommitRequest(
-            worker=said.worker,
-            seats=said.seats,
-            commitment=said.commitment,
-            signature=signed.signature,
-        )
-        return self.desk.client.commit(self.number, request)
 
 
 def test_relay__whole_bounty__is_enrolled_committed_and_posted(net: Devnet, tmp_path: Path) -> None:
@@ -191,3 +84,97 @@ def test_relay__whole_bounty__is_enrolled_committed_and_posted(net: Devnet, tmp_
     net.warp(3600 + 600 + 301)
     served.ticks()
     assert served.record().posted == {0, 2}
+
+
+def test_relay__reorganisations__bring_every_row_once(net: Devnet, tmp_path: Path) -> None:
+    served = Served(net, tmp_path)
+    served.open()
+    for who in range(3):
+        served.desk.join(who)
+    served.ticks(1)
+    net.chain.rpc("anvil_rollback", 1)
+    wait_for(lambda: served.ticks(1) or len(served.record().roster), "enrolling again")
+    served.ticks(3)
+    assert [row.signer for row in served.record().roster.rows] == SIGNERS[:3]
+    net.chain.rpc("anvil_mine", "0x4")
+    served.ticks()
+    signed = [served.label(worker) for worker in range(3)]
+    for one in signed:
+        served.commit(one)
+    served.ticks(1)
+    net.chain.rpc("anvil_rollback", 1)
+    wait_for(lambda: served.ticks(1) or served.record().commits.standing, "posting again")
+    served.ticks(3)
+    record = served.record()
+    assert record.commits.standing == {one.commit.worker: one.commit for one in signed}
+    assert sum(map(len, record.commits.calls)) == 3
+
+
+def test_relay__leaves_one_out_or_comes_late__their_override_counts(
+    net: Devnet, tmp_path: Path
+) -> None:
+    served = Served(net, tmp_path)
+    served.begin()
+    signed = [served.label(worker) for worker in range(3)]
+    for one in signed[:2]:
+        served.commit(one)
+    net.warp(3601)
+    with pytest.raises(RelayError, match="override it yourself"):
+        served.ticks()
+        served.commit(signed[2])
+    record = served.record()
+    shown = posting.override(record, signed[2].commit, signed[2].signature)
+    BountyClient(net.session("stranger")).override(record, shown)
+    served.ticks()
+    assert served.desk.client.commit_state(served.number, 2).state == "overridden"
+    assert set(served.record().commits.standing) == {2}
+
+
+def test_relay__time_is_over__closes_with_enough_seats_and_sends_nothing_late(
+    net: Devnet, tmp_path: Path
+) -> None:
+    served = Served(net, tmp_path)
+    served.open()
+    served.desk.join(0)
+    net.warp(61)
+    served.ticks()
+    assert len(served.record().roster) == 1 and served.record().status is Status.OPEN
+    net.warp(3540)
+    served.ticks()
+    assert served.record().status is Status.DRAWN
+    assert served.desk.client.join_state(served.number, SIGNERS[0]).state == "enrolled"
+
+
+def test_relay__invited_alone__closes_when_all_came_and_revokes_who_waits(
+    net: Devnet, tmp_path: Path
+) -> None:
+    served = Served(net, tmp_path)
+    desk = served.desk
+    one, two = (Invitation(code_hash=code_hash(f"code-{n}-secret"), name=f"P{n}") for n in (1, 2))
+    served.open(invitations=[one, two], invited=[Invited(account=SIGNERS[0], name="Ann")])
+    desk.join(0)
+    desk.join(1, code="code-1-secret")
+    with pytest.raises(RelayError, match="used by another key"):
+        desk.join(2, code="code-1-secret")
+    with pytest.raises(RelayError, match="whom the requester invited"):
+        desk.join(3)
+    with pytest.raises(RelayError, match="not known here"):
+        desk.join(3, code="code-9-secret")
+    served.ticks()
+    assert {(j.name, j.state) for j in desk.client.joined(served.number)} == {
+        ("Ann", "waiting"),
+        ("P1", "waiting"),
+        ("P2", "invited"),
+    }
+    desk.offer(invitations=[two], invited=[Invited(account=SIGNERS[0], name="Ann")])
+    state = desk.client.join_state(served.number, SIGNERS[1])
+    assert (state.state, state.reason) == ("removed", "the requester took the invitation back")
+    desk.join(1, code="code-2-secret")
+    served.ticks()
+    record = served.record()
+    assert [row.signer for row in record.roster.rows] == SIGNERS[:2]
+    assert record.status is Status.DRAWN
+    assert {(j.name, j.state) for j in desk.client.joined(served.number)} == {
+        ("Ann", "enrolled"),
+        ("P2", "enrolled"),
+    }

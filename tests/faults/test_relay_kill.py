@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A relay that is killed at any point goes on with exactly what it had accepted and begun."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.utils.relay_chain import Served, net
+from tests.utils.relays import SIGNERS, join_request
+from truthmark.bounty import messages
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.relay_models import CommitRequest, Offer, OfferRequest
+from truthmark.chain.journal import Journal
+from truthmark.node.relay.store import RelayStore
+from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
+
+pytestmark = pytest.mark.chain
+
+_T = TypeVar("_T")
+SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.assure) for seed in range(2, 60))]
+
+
+class KilledError(BaseException):
+    """The process is gone; nothing of ours catches it."""
+
+
+class Killer:
+    """Kills before or after what goes to disk or to the chain, by chance."""
+
+    def __init__(self, seed: int, patch: pytest.MonkeyPatch) -> None:
+        self.chooser = random.Random(seed)
+        self.kills = 0
+        self._is_on = False
+        write, submit = RelayStore._write, Journal.submit
+
+        @contextmanager
+        def killing_write(store: RelayStore) -> Iterator[Any]:
+            self.strike()
+            with write(store) as connection:
+                yield connection
+                self.strike()
+            self.strike()
+
+        def killing_submit(journal: Journal, intent: Any) -> None:
+            self.strike()
+            submit(journal, intent)
+            self.strike()
+
+        patch.setattr(RelayStore, "_write", killing_write)
+        patch.setattr(Journal, "submit", killing_submit)
+
+    def strike(self) -> None:
+        if self._is_on and self.chooser.random() < 0.2:
+            self.kills += 1
+            raise KilledError
+
+    def until_done(self, served: Served, work: Callable[[], _T]) -> _T:
+        """Do something again and again, on what is on disk, until nothing strikes."""
+        while True:
+            self._is_on = True
+            try:
+                return work()
+            except KilledError:
+                self._is_on = False
+                served.restart()
+            finally:
+                self._is_on = False
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_relay__killed_again_and_again__nothing_is_lost_nor_twice(
+    seed: int, net: Devnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(net, tmp_path, rounds=2, min_seats=16)  # 20 seats for five workers
+    number = served.number
+    killer = Killer(seed, monkeypatch)
+    offer = Offer(number=1, items_secret=b"\x5e" * 32)
+    message = messages.serve(served.ref, served.terms.hash, offer_hash=offer.hash)
+    signature = served.requester.session.signer.sign_typed(message)
+    request = OfferRequest(terms_hash=served.terms.hash, offer=offer, signature=signature)
+    killer.until_done(served, lambda: served.relay.offer(number, request))
+
+    wishes = [join_request(served.ref, served.terms, who) for who in range(6)]
+    for count, wish in enumerate(wishes):
+        killer.until_done(served, lambda wish=wish: served.relay.join(number, wish))  # type: ignore[misc]
+        if count == 2:
+            net.warp(130)  # the oldest has waited long enough
+            killer.until_done(served, lambda: served.ticks(1))
+    for _ in range(4):
+        killer.until_done(served, lambda: served.ticks(1))
+    assert served.record().status is Status.DRAWN
+    net.chain.rpc("anvil_mine", "0x4")
+    for _ in range(2):
+        killer.until_done(served, lambda: served.ticks(1))
+    record = served.record()
+    assert record.status is Status.LABEL
+    signers = [row.signer for row in record.roster.rows if not row.is_gap]
+    assert signers == SIGNERS[: len(signers)]
+
+    signed = [served.label(w) for w, row in enumerate(record.roster.rows) if not row.is_gap]
+    for one in signed:
+        said = CommitRequest(
+            worker=one.commit.worker,
+            seats=one.commit.seats,
+            commitment=one.commit.commitment,
+            signature=one.signature,
+        )
+        killer.until_done(served, lambda said=said: served.relay.commit(number, said))  # type: ignore[misc]
+        killer.until_done(served, lambda: served.ticks(1))
+    for _ in range(3):
+        killer.until_done(served, lambda: served.ticks(1))
+    record = served.record()
+    assert record.commits.standing == {one.commit.worker: one.commit for one in signed}
+    rows = Counter(commit.worker for call in record.commits.calls for commit in call)
+    assert max(rows.values()) == 1
+    assert killer.kills > 5
