@@ -2,25 +2,37 @@
 """A relay over HTTP within the process, and a small team's bounty for it."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
 
 from truthmark.bounty import messages
+from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import Document, LabelClass
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Item, ItemsWriter
+from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import JoinRequest, JoinState, Offer
+from truthmark.bounty.relay_models import CommitRequest, JoinRequest, JoinState, Offer
+from truthmark.bounty.roster import Roster, Row
+from truthmark.bounty.sealing import seal
 from truthmark.bounty.terms import Terms
 from truthmark.config.units import to_checksum_address
+from truthmark.errors import BountyError
 from truthmark.keys import typed
 from truthmark.keys.curve import address_of, multiply
 from truthmark.node.relay.api import create_app
 from truthmark.node.relay.limits import Rates
-from truthmark.node.relay.relay import Relay
+from truthmark.node.relay.relay import Relay, RelayPolicy
 from truthmark.node.relay.server import AppServer
+from truthmark.node.relay.store import RelayStore
+from truthmark.node.relay.views import View
 
 ITEMS = 40
 BATCH = 4
@@ -140,3 +152,117 @@ class Desk:
     def join(self, who: int, *, seats: int = 4, code: str | None = None) -> JoinState:
         request = join_request(self.ref, self.terms, who, seats=seats, code=code)
         return self.client.join(self.ref.bounty_id, request)
+
+
+class PaperChain:
+    """A chain on which no account is a contract."""
+
+    def code(self, account: str) -> bytes:
+        return b""
+
+
+class PaperViews:
+    """What a relay would see of a chain, as a test says it is."""
+
+    def __init__(self, board: str) -> None:
+        self.client = SimpleNamespace(board=SimpleNamespace(address=board))
+        self.block = SimpleNamespace(timestamp=1_000, number=10)
+        self.views: dict[int, View] = {}
+
+    def refresh(self) -> Any:
+        return self.block
+
+    def get(self, bounty_id: int) -> View:
+        if bounty_id not in self.views:
+            raise BountyError(f"there is no bounty {bounty_id}; look for its number again")
+        return self.views[bounty_id]
+
+
+OWNER_KEY = b"\x0a" * 32
+OWNER = to_checksum_address(address_of(multiply(int.from_bytes(OWNER_KEY, "big"))))
+ACCOUNT = "0x" + "33" * 20
+BOARD = to_checksum_address("0x" + "b0" * 20)
+SEED = b"\x5d" * 32
+
+
+class PaperDesk(Desk):
+    """A relay without a chain, with one bounty; the test says how that stands.
+
+    Args:
+        folder: For everything.
+        url: Of the database; SQLite in the folder if not given.
+        policy: Of its operator, beside the usual.
+        fixed: Terms.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        url: str | None = None,
+        policy: dict[str, Any] | None = None,
+        rates: Rates | None = None,
+        **fixed: Any,
+    ) -> None:
+        self.papers = make_papers(folder / "papers")
+        given = {"requester": OWNER, "relay": ACCOUNT, "receiver": OWNER, "token": ACCOUNT}
+        terms = team_terms(self.papers.document, **(given | fixed))
+        session: Any = SimpleNamespace(
+            address=to_checksum_address(ACCOUNT),
+            profile=SimpleNamespace(chain_id=31337),
+            chain=PaperChain(),
+        )
+        known: dict[str, Any] = {"margin_seconds": 10, "requesters": frozenset({OWNER})}
+        relay = Relay(
+            session,
+            RelayStore(url or f"sqlite:///{folder}/relay.sqlite", "paper"),
+            folder / "relay",
+            RelayPolicy(**(known | (policy or {}))),
+        )
+        self.views = PaperViews(BOARD)
+        relay.views = cast(Any, self.views)
+        ref = BountyRef(31337, BOARD, 7)
+        super().__init__(
+            relay, client_of(relay, rates), ref, terms, lambda m: typed.sign(m, OWNER_KEY)
+        )
+        self.show(Status.OPEN)
+
+    def show(
+        self,
+        status: Status,
+        *,
+        workers: int = 0,
+        commits: Sequence[Sequence[Commit]] = (),
+        overrides: Sequence[Commit] = (),
+        is_final: bool = True,
+    ) -> Record:
+        """Say how the bounty stands: so many of the first signers with four seats, the last two."""
+        rows = [Row(SIGNERS[n], PAYEES[n], 4 if n < 2 else 2) for n in range(workers)]
+        record = Record(
+            ref=self.ref,
+            terms=self.terms,
+            seed=SEED if status >= Status.LABEL else bytes(32),
+            roster=Roster([rows]),
+            commits=Commits(commits, overrides),
+            posted=frozenset(),
+            status=status,
+        )
+        sent = tuple((f"0x{n:064x}", n) for n in range(len(commits)))
+        final = record if is_final else None
+        self.views.views[7] = View(record, final, 1_000, sent, 5)
+        return record
+
+    def sign_commit(self, worker: int, commitment: bytes, seats: int = 4) -> CommitRequest:
+        """Return a worker's signed commit."""
+        message = messages.commit(
+            self.ref, self.terms.hash, SEED, worker=worker, seats=seats, commitment=commitment
+        )
+        signature = typed.sign(message, KEYS[worker])
+        return CommitRequest(worker=worker, seats=seats, commitment=commitment, signature=signature)
+
+    def sealed(self, worker: int, seats: int = 4) -> LabelFile:
+        """Return a worker's label file."""
+        record = self.views.views[7].record
+        codes = np.ones(seats * BATCH, np.uint8)
+        run = seal(record.scheme(worker), secret=77 + worker, key=self.terms.key, codes=codes)
+        return LabelFile(self.ref, worker, seats, run)

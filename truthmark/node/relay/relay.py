@@ -95,7 +95,7 @@ class RelayPolicy:
     gas_reserve: int = 0
     allow_private: bool = False
     url: str = ""
-    version: str = ""
+    version: str = "0"
 
 
 class Relay:

@@ -1,0 +1,479 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a relay refuses of those who lie to it, or ask too much; without a chain."""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.utils.relays import (
+    KEYS,
+    OWNER_KEY,
+    PAYEES,
+    SECRET,
+    SIGNERS,
+    PaperDesk,
+    join_request,
+)
+from truthmark.bounty import messages
+from truthmark.bounty.commits import Commit
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_models import (
+    CommitRequest,
+    DepositRequest,
+    Invitation,
+    Invited,
+    KeysRequest,
+    Offer,
+    code_hash,
+)
+from truthmark.errors import (
+    BountyError,
+    ConfigError,
+    IntegrityError,
+    RelayError,
+    RelayUnavailableError,
+)
+from truthmark.keys import typed
+from truthmark.node.relay.limits import Rates
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> PaperDesk:
+    made = PaperDesk(tmp_path)
+    made.offer()
+    made.papers.bring(made.client, 7)
+    return made
+
+
+def refused(status: int, says: str) -> Any:
+    return pytest.raises(RelayError, match=says, check=lambda error: error.status == status)
+
+
+# ------------------------------------------------------------------------------ offers
+
+
+def test_offer__not_the_requester_or_another_relay__is_refused(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path)
+    with refused(403, "requester of the terms has not signed"):
+        desk.client.offer(
+            desk.ref, desk.terms.hash, Offer(number=1), lambda m: typed.sign(m, KEYS[0])
+        )
+    with refused(404, "there is no bounty 8"):
+        desk.client.offer(
+            replace(desk.ref, bounty_id=8), desk.terms.hash, Offer(number=1), desk.sign
+        )
+    with refused(409, "other terms"):
+        desk.client.offer(desk.ref, bytes(32), Offer(number=1), desk.sign)
+    desk.terms = replace(desk.terms, relay=PAYEES[0])
+    desk.show(Status.OPEN)
+    with refused(403, "name another relay"):
+        desk.offer()
+    with refused(404, "not served here"):
+        desk.client.status(7)
+    assert desk.client.bounties() == []
+
+
+def test_offer__stranger__pays_the_least_fee_in_a_token_that_is_taken(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, policy={"requesters": frozenset()})
+    with refused(403, "strangers who pay in this token"):
+        desk.offer()
+    desk = PaperDesk(
+        tmp_path / "b", policy={"requesters": frozenset(), "min_fees": {desk.terms.token: 11}}
+    )
+    with refused(403, "fee of 11 a worker"):
+        desk.offer()
+    desk.relay.policy.min_fees[desk.terms.token] = 10
+    desk.offer()
+    assert desk.client.status(7).phase == "joining"
+
+
+def test_offer__earlier_number__does_not_take_back_a_later_one(desk: PaperDesk) -> None:
+    first = Offer(number=1, items_secret=SECRET)
+    desk.offer(webhooks=["https://one.example/hook"])
+    with refused(409, "a later offer"):
+        desk.client.offer(desk.ref, desk.terms.hash, first, desk.sign)
+    with refused(409, "another offer has this number"):
+        desk.client.offer(desk.ref, desk.terms.hash, replace_offer(number=2), desk.sign)
+    assert desk.relay.store.served(7).offer.number == 2  # type: ignore[union-attr]
+
+
+def replace_offer(**fixed: Any) -> Offer:
+    return Offer(**({"number": 1} | fixed))
+
+
+def test_upload__no_token_or_other_bytes__is_refused_and_nothing_kept(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path)
+    desk.offer()
+    with refused(409, "the document comes first"):
+        desk.client.put_manifest(7, desk.papers.manifest)
+    stranger = RelayClient(desk.client.url)
+    stranger._tokens[7] = "x" * 32
+    with refused(403, "only with the token"):
+        stranger.put_document(7, desk.papers.document)
+    reply = httpx.put(f"{desk.client.url}/v1/bounties/7/document", content=b"{}")
+    assert reply.status_code == 403
+    with refused(400, "not the document that the terms name"):
+        desk.client.put_document(7, replace(desk.papers.document, title="Another one"))
+    desk.client.put_document(7, desk.papers.document)
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(bytes(len(desk.papers.manifest.read_bytes())))
+    with refused(400, "not the manifest that the document names"):
+        desk.client.put_manifest(7, wrong)
+    desk.client.put_manifest(7, desk.papers.manifest)
+    data = desk.papers.data.read_bytes()
+    for body, status, says in (
+        (data[:-1], 400, "not the data"),
+        (data + b"\0", 413, "has at most"),
+        (b"", 400, "not the data"),
+    ):
+        wrong.write_bytes(body)
+        with refused(status, says):
+            desk.client.put_data(7, wrong)
+    with refused(404, "the data is not here yet"):
+        desk.client.read_data(7, 0, 4)
+    with refused(404, "not brought the items yet"):
+        desk.client.item(7, 0, desk.client.items(7, desk.papers.document))
+    desk.client.put_data(7, desk.papers.data)
+    names = {path.name for path in (tmp_path / "relay").rglob("*") if path.is_file()}
+    assert names == {"document.json", "manifest.tmki", "items.tmkd"}
+
+
+def test_upload__more_than_the_operator_allows__is_refused(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, policy={"max_bytes": 100})
+    desk.offer()
+    desk.client.put_document(7, desk.papers.document)
+    desk.client.put_manifest(7, desk.papers.manifest)
+    with refused(400, "this relay takes 100"):
+        desk.client.put_data(7, desk.papers.data)
+
+
+def test_items__by_number_and_by_range__are_those_of_the_requester(
+    desk: PaperDesk, tmp_path: Path
+) -> None:
+    client, document = desk.client, desk.papers.document
+    items = client.items(7, document)
+    assert items.example(0).text == "an example"
+    stored = client.item(7, 5, items)
+    assert stored == items.stored(5)
+    with refused(404, "there is no item 41"):
+        client._bytes("/bounties/7/items/41", 100)
+    client.fetch_data(7, document, tmp_path / "data")
+    assert (tmp_path / "data").read_bytes() == desk.papers.data.read_bytes()
+    assert client.document(7, desk.terms) == document
+    path = desk.relay.papers.path(7, desk.terms, "data")
+    path.write_bytes(bytes(path.stat().st_size))  # a relay that lies
+    with pytest.raises(IntegrityError):
+        client.item(7, 5, items)
+    with pytest.raises(BountyError, match="other items than the document names"):
+        client.fetch_data(7, document, tmp_path / "data2")
+    assert not (tmp_path / "data2").exists()
+
+
+# ------------------------------------------------------------------------------ joining
+
+
+def test_join__forged_or_below_the_terms__is_refused(desk: PaperDesk) -> None:
+    good = join_request(desk.ref, desk.terms, 0)
+    for change, status, says in (
+        ({"payee": PAYEES[1]}, 403, "not signed by its signer"),
+        ({"signer": SIGNERS[1]}, 403, "not signed by its signer"),
+        ({"seats": 3}, 403, "not signed by its signer"),
+        ({"seats": 1}, 400, "at least 2 seats"),
+        ({"payee": "0x" + "00" * 20}, 400, "not zero"),
+        ({"signer": "0x" + "00" * 20}, 400, "not zero"),
+    ):
+        with refused(status, says):
+            desk.client.join(7, good.model_copy(update=change))
+    assert desk.client.status(7).waiting == 0
+    desk.views.block.timestamp = 1_000 + 3_600
+    with refused(409, "joining is over"):
+        desk.client.join(7, good)
+
+
+def test_join__many_times_by_one__is_one_row(desk: PaperDesk) -> None:
+    wishes = {n: join_request(desk.ref, desk.terms, 0, seats=n) for n in (2, 3, 4)}
+    for seats in (4, 4, 3, 2) * 50:
+        if seats == 4:
+            assert desk.relay.join(7, wishes[seats]).state == "waiting"
+        else:
+            with pytest.raises(BountyError, match="asked for other seats before"):
+                desk.relay.join(7, wishes[seats])
+    assert desk.client.status(7).waiting == 1
+
+
+def test_join__more_than_there_are_seats__is_refused(desk: PaperDesk) -> None:
+    for who, seats in enumerate((4, 4, 4)):
+        desk.join(who, seats=seats)
+    assert desk.client.status(7).taken == 10
+    with refused(409, "all seats are taken"):
+        desk.join(3)
+
+
+def test_join__invitations__first_key_keeps_a_code_until_it_is_taken_back(desk: PaperDesk) -> None:
+    invitation = Invitation(code_hash=code_hash("a-secret-code"), name="Ann")
+    desk.offer(invitations=[invitation], invited=[Invited(account=SIGNERS[5], name="Bob")])
+    with refused(403, "whom the requester invited"):
+        desk.join(0)
+    with refused(403, "not known here"):
+        desk.join(0, code="a-secret-cod")
+    assert desk.join(0, code="a-secret-code").state == "waiting"
+    with refused(403, "used by another key"):
+        desk.join(1, code="a-secret-code")
+    desk.join(5)
+    assert desk.client.status(7).is_invited_only
+    with refused(403, "only with the token"):
+        stranger = RelayClient(desk.client.url)
+        stranger._tokens[7] = "x"
+        stranger.joined(7)
+    desk.offer(invitations=[Invitation(code_hash=code_hash("another-code"))])
+    assert desk.client.join_state(7, SIGNERS[0]).state == "removed"
+    assert desk.join(0, code="another-code").state == "waiting"
+
+
+# ------------------------------------------------------------------------------ labeling
+
+
+@pytest.fixture
+def labeling(desk: PaperDesk) -> PaperDesk:
+    desk.show(Status.LABEL, workers=3)
+    return desk
+
+
+def test_commit__forged_second_or_not_theirs__is_refused(labeling: PaperDesk) -> None:
+    desk, client = labeling, labeling.client
+    good = desk.sign_commit(0, b"\x01" * 32)
+    for change, status, says in (
+        ({"worker": 1}, 403, "not signed by the row's signer"),
+        ({"commitment": b"\x02" * 32}, 403, "not signed by the row's signer"),
+        ({"seats": 5}, 400, "has 4 seats"),
+        ({"commitment": bytes(32)}, 400, "not zero"),
+        ({"worker": 3}, 404, "no worker 3"),
+    ):
+        with refused(status, says):
+            client.commit(7, good.model_copy(update=change))
+    assert client.commit(7, good).state == "waiting"
+    assert client.commit(7, good).posts_by == 1_060
+    with refused(409, "the first one counts"):
+        client.commit(7, desk.sign_commit(0, b"\x03" * 32))
+    with refused(404, "has not committed"):
+        client.commit_state(7, 2)
+    assert client.status(7).uncommitted == 1
+
+
+def test_commit__not_begun_unsettled_or_late__is_refused(desk: PaperDesk) -> None:
+    good = desk.sign_commit(0, b"\x01" * 32)
+    with refused(409, "labeling has not begun"):
+        desk.client.commit(7, good)
+    desk.show(Status.LABEL, workers=3, is_final=False)
+    with pytest.raises(RelayUnavailableError, match="not confirmed on chain yet"):
+        desk.client.commit(7, good)
+    desk.show(Status.LABEL, workers=3)
+    desk.views.block.timestamp = 1_000 + 3_600 - 9
+    with refused(409, "override it yourself"):
+        desk.client.commit(7, good)
+    desk.show(Status.SCORED, workers=3)
+    with refused(409, "labeling is over"):
+        desk.client.commit(7, good)
+
+
+def test_commit_state__on_chain__says_what_stands(labeling: PaperDesk) -> None:
+    desk = labeling
+    for worker in range(2):
+        desk.client.commit(7, desk.sign_commit(worker, bytes([worker + 1]) * 32))
+    mine, other = Commit(0, 4, b"\x01" * 32), Commit(1, 4, b"\x66" * 32)
+    desk.show(Status.LABEL, workers=3, commits=[[mine], [other]])
+    states = [desk.client.commit_state(7, worker) for worker in range(2)]
+    assert [state.state for state in states] == ["posted", "differs"]
+    assert [state.block for state in states] == [0, 1]
+    override = Commit(1, 4, b"\x02" * 32)
+    desk.show(Status.LABEL, workers=3, commits=[[mine], [other]], overrides=[override])
+    assert desk.client.commit_state(7, 1).state == "overridden"
+    assert desk.client.commits(7).calls == [[mine.pack()], [other.pack()]]
+
+
+def test_keys__anybody_else__gets_none(labeling: PaperDesk) -> None:
+    desk = labeling
+    message = messages.item_keys(desk.ref, desk.terms.hash, b"\x5d" * 32, worker=1)
+    signature = typed.sign(message, KEYS[1])
+    keys = desk.client.keys(7, KeysRequest(worker=1, signature=signature))
+    record = desk.views.views[7].record
+    assert set(keys) == set(record.assignment.items_of(4, 4).tolist())
+    items = desk.client.items(7, desk.papers.document)
+    assert all(items.item(n, key).text == f"text {n}" for n, key in keys.items())
+    for worker, key in ((0, KEYS[1]), (1, KEYS[0]), (2, OWNER_KEY)):
+        with refused(403, "not signed by the row's signer"):
+            said = typed.sign(message, key)
+            desk.client.keys(7, KeysRequest(worker=worker, signature=said))
+    desk.offer(items_secret=None)
+    with refused(404, "need no keys"):
+        desk.client.keys(7, KeysRequest(worker=1, signature=signature))
+
+
+def committed(desk: PaperDesk, *workers: int) -> list[Any]:
+    files = [desk.sealed(worker) for worker in workers]
+    rows = [Commit(file.worker, file.seats, file.run.commitment) for file in files]
+    desk.show(Status.LABEL, workers=3, commits=[rows])
+    return files
+
+
+def test_put_file__not_what_was_committed__is_refused(labeling: PaperDesk) -> None:
+    desk, client = labeling, labeling.client
+    early = desk.sealed(0)
+    with refused(409, "not confirmed on chain yet"):
+        client.put_file(7, early)
+    files = committed(desk, 0, 1)
+    url = f"{client.url}/v1/bounties/7/files"
+    for body, says in (
+        (b"", "no label file"),
+        (b"TMKL\x01" + bytes(200), "holds no point"),
+        (files[0].to_bytes()[:-3], "cut off"),
+        (files[1].to_bytes(), "another bounty or worker"),
+        (replace(files[0], ref=replace(desk.ref, bounty_id=8)).to_bytes(), "another bounty"),
+    ):
+        reply = httpx.put(f"{url}/0", content=body)
+        assert reply.status_code == 400
+        assert says in reply.json()["error"]
+    assert httpx.put(f"{url}/0", content=bytes(4 << 20)).status_code == 413
+    other = desk.sealed(0, seats=3)
+    with refused(409, "not what the worker committed to"):
+        client.put_file(7, other)
+    client.put_file(7, files[0])
+    client.put_file(7, replace(files[0], notes=b"garbage"))  # somebody copied it
+    assert client.file(desk.ref, 0, files[0].run.commitment).notes == b""
+    assert [(entry.worker, entry.is_acknowledged) for entry in client.files(7)] == [(0, False)]
+    with pytest.raises(BountyError, match="not what they committed to"):
+        client.file(desk.ref, 0, bytes(32))
+    with refused(404, "file of worker 1 is not here"):
+        client.file(desk.ref, 1, files[1].run.commitment)
+
+
+def test_put_acknowledgement__anybody_but_the_receiver__is_refused(labeling: PaperDesk) -> None:
+    desk, client = labeling, labeling.client
+    (file,) = committed(desk, 0)
+    message = messages.acknowledged(
+        desk.ref, desk.terms.hash, worker=0, commitment=file.run.commitment
+    )
+    with refused(403, "not signed by the receiver"):
+        client.put_acknowledgement(7, 0, typed.sign(message, KEYS[0]))
+    with refused(409, "no confirmed commit"):
+        client.put_acknowledgement(7, 1, typed.sign(message, OWNER_KEY))
+    assert client.acknowledgement(7, 0) is None
+    client.put_acknowledgement(7, 0, typed.sign(message, OWNER_KEY))
+    assert client.acknowledgement(7, 0) == typed.sign(message, OWNER_KEY)
+    assert client.status(7).acknowledged == 1
+
+
+# ------------------------------------------------------------------------------ deposits
+
+
+def deposit(desk: PaperDesk, worker: int, **fixed: Any) -> DepositRequest:
+    file = desk.sealed(worker)
+    said: CommitRequest = desk.sign_commit(worker, file.run.commitment)
+    given = {
+        "seats": said.seats,
+        "commitment": said.commitment,
+        "signature": said.signature,
+        "file": base64.b64encode(file.to_bytes()),
+    }
+    return DepositRequest(**(given | fixed))
+
+
+def test_deposit__party_or_no_watch_node__takes_none(desk: PaperDesk, tmp_path: Path) -> None:
+    desk.show(Status.LABEL, workers=3)
+    with refused(403, "takes no deposits"):
+        desk.client.deposit(7, 0, deposit(desk, 0))
+    gold = {"gold_count": 20, "gold_commitment": b"\x01" * 32}
+    party = PaperDesk(tmp_path / "party", policy={"watches": True}, **gold)
+    party.show(Status.LABEL, workers=3)
+    with refused(403, "party of the bounty"):
+        party.client.deposit(7, 0, deposit(party, 0))
+
+
+def test_deposit__of_any_bounty__is_kept_and_gains_a_secret_later(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, policy={"watches": True, "relays": False}, relay=PAYEES[0])
+    desk.show(Status.LABEL, workers=3)
+    client = desk.client
+    with refused(403, "does not relay"):
+        desk.offer()
+    good = deposit(desk, 0)
+    with refused(403, "not signed by the row's signer"):
+        client.deposit(7, 1, good)
+    with refused(400, "does not belong to the commit"):
+        client.deposit(7, 0, good.model_copy(update={"file": desk.sealed(1).to_bytes()}))
+    with refused(404, "left nothing here"):
+        client.deposit_state(7, 0)
+    assert not client.deposit(7, 0, good).has_secret
+    desk.show(Status.SCORED, workers=3)
+    again = good.model_copy(update={"sealed_secret": b"\x01" * 80})
+    assert client.deposit(7, 0, again).has_secret
+    assert client.deposit_state(7, 0).state == "kept"
+    (kept,) = desk.relay.store.deposits(7)
+    assert (kept.sealed_secret, kept.file) == (b"\x01" * 80, desk.sealed(0).to_bytes())
+    assert desk.relay.store.deposited() == [7]
+
+
+# ------------------------------------------------------------------------------ limits, client
+
+
+def test_relay__bad_requests__are_refused_with_a_reason(desk: PaperDesk) -> None:
+    url = f"{desk.client.url}/v1"
+    for method, path, body, status in (
+        ("GET", "/nothing", b"", 404),
+        ("DELETE", "/bounties/7", b"", 405),
+        ("POST", "/bounties/7/joins", b"{", 422),
+        ("POST", "/bounties/7/joins", b"[]", 422),
+        ("POST", "/bounties/7/joins", b"\xff\xfe", 422),
+        ("POST", "/bounties/7/joins", b"[" * 60_000, 422),
+        ("POST", "/bounties/7/joins", b'"' + b"x" * 70_000 + b'"', 413),
+        ("PUT", "/bounties/7", b"x" * (4 << 20), 413),
+        ("GET", "/bounties/0", b"", 422),
+        ("GET", f"/bounties/{2**63}", b"", 422),
+        ("GET", "/bounties/x", b"", 422),
+        ("GET", "/bounties/7/joins/0x1", b"", 422),
+        ("GET", "/bounties/7/files/5000", b"", 422),
+    ):
+        reply = httpx.request(method, url + path, content=body)
+        assert (reply.status_code, path) == (status, path)
+        assert reply.json()["error"]
+
+
+def test_relay__asked_too_often__refuses_that_address_alone() -> None:
+    now = [0.0]
+    rates = Rates(10, 1, lambda: now[0])
+    assert all(rates.spend("1.2.3.4", 1) for _ in range(10))
+    assert not rates.spend("1.2.3.4", 1)
+    assert rates.spend("1.2.3.5", 1)
+    now[0] = 3.0
+    assert [rates.spend("1.2.3.4", 1) for _ in range(4)] == [True, True, True, False]
+    assert all(rates.spend(f"2001:db8::{n}", 1) for n in range(10))
+    assert not rates.spend("2001:db8::ffff", 1)  # of the same network
+    assert rates.spend("2001:db8:0:1::1", 1)
+    assert not rates.spend("not an address", 11)
+
+
+def test_relay__burst_over_http__says_so(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, rates=Rates(3, 0.001))
+    for _ in range(3):
+        desk.client.bounties()
+    with pytest.raises(RelayUnavailableError, match="asked too often"):
+        desk.client.bounties()
+
+
+def test_relay_client__no_relay_or_an_open_way__is_told(desk: PaperDesk) -> None:
+    for url in ("ftp://x", "http://", "nothing", "http://[::1", "http://x/?a=1"):
+        with pytest.raises(ConfigError, match="no address of a relay"):
+            RelayClient(url)
+    with pytest.raises(RelayUnavailableError, match="does not answer"):
+        RelayClient("http://127.0.0.1:9").info()
+    with pytest.raises(ConfigError, match="use its https"):
+        RelayClient("http://relay.example").offer(
+            desk.ref, desk.terms.hash, Offer(number=1), desk.sign
+        )
+    with pytest.raises(BountyError, match="offer the bounty to the relay first"):
+        RelayClient(desk.client.url).joined(7)
+    assert desk.client.info().roles == ["relay"]
