@@ -160,6 +160,9 @@ class PaperChain:
     def code(self, account: str) -> bytes:
         return b""
 
+    def balance(self, account: str) -> int:
+        return 10**18
+
 
 class PaperViews:
     """What a relay would see of a chain, as a test says it is."""

@@ -117,6 +117,10 @@ def _add_problems(app: FastAPI) -> None:
             return problem(503, "the relay cannot write just now; ask again later")
         return problem(503 if isinstance(error, BountyError) else 400, str(error))
 
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        return problem(500, "this should not happen; tell the relay's operator")  # who has the log
+
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
