@@ -13,6 +13,8 @@ from eth_abi import decode
 from vyper import ast as vy_ast
 from vyper.ast import parse_to_ast
 
+from tests.utils import faster_evm
+
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 
 
@@ -27,6 +29,7 @@ class NoTrace(dict[Any, Any]):
 # fails. It does not forget them with `anchor`, so another kind of contract that comes to the same
 # address in a later test makes that display crash; and it slows every revert.
 boa.env.sstore_trace = NoTrace()
+faster_evm.install()
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations that tests run faster do what those of py-evm do, to the unit of gas."""
+
+from random import Random
+from typing import Any
+
+import boa
+import pytest
+from boa.vm import py_evm
+from eth.vm import opcode_values as op
+
+from tests.utils import faster_evm
+
+EDGES = [0, 1, 2, 31, 32, 33, 255, 256, 257, 2**64, 2**128, 2**255, 2**256 - 1]
+SIMPLE = [*faster_evm.BINARY, op.ISZERO, op.POP, op.JUMPDEST]
+ORIGINALS = boa.env.evm.vm.state.computation_class.opcodes
+FASTER = faster_evm.operations(ORIGINALS)
+
+
+def outcome(monkeypatch: Any, code: bytes, gas: int, *, faster: bool) -> tuple[Any, ...]:
+    """Return all that is left of a run: error, gas, output, stack and memory."""
+    others = {k: v for k, v in py_evm._opcode_overrides.items() if k not in FASTER}
+    with monkeypatch.context() as patch, boa.env.anchor():
+        patch.setattr(py_evm, "_opcode_overrides", others | (FASTER if faster else {}))
+        done = boa.env.execute_code(override_bytecode=code, gas=gas)
+    stack = [it if isinstance(it, int) else int.from_bytes(it, "big") for it in done._stack.values]
+    error = done._error if done.is_error else None
+    memory = bytes(done._memory._bytes)
+    return type(error), str(error), done.get_gas_used(), bytes(done.output), stack, memory
+
+
+def same(monkeypatch: Any, code: bytes, gas: int = 100_000) -> Any:
+    """Run a program both ways and return the type of its error."""
+    found = outcome(monkeypatch, code, gas, faster=True)
+    assert found == outcome(monkeypatch, code, gas, faster=False), (code.hex(), gas)
+    return found[0]
+
+
+def push(number: int, size: int = 32) -> bytes:
+    return bytes([op.PUSH1 + size - 1]) + number.to_bytes(size, "big")
+
+
+@pytest.mark.parametrize("code", [*faster_evm.BINARY, op.MLOAD, op.MSTORE, op.ISZERO])
+def test_operation__edges_and_too_little_of_anything__as_py_evm(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    tail = bytes([code])
+    for a in EDGES:
+        for b in EDGES:
+            same(monkeypatch, push(a) + push(b) + tail)
+    cost = ORIGINALS[code].gas_cost
+    for gas in range(6, 6 + cost + 2):
+        same(monkeypatch, push(1) + push(2) + tail, gas)
+    for program in (tail, push(1) + tail, push(1) + push(64) + tail + push(32) + tail):
+        same(monkeypatch, program)
+
+
+@pytest.mark.parametrize("depth", range(1, 17))
+def test_dup_and_swap__every_depth__as_py_evm(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
+    items = b"".join(push(n, 1) for n in range(20))
+    for code in (op.DUP1 + depth - 1, op.SWAP1 + depth - 1):
+        for held in (0, depth - 1, depth, depth + 1, 17):
+            same(monkeypatch, items[: 2 * held] + bytes([code]))
+        same(monkeypatch, items + bytes([code]), 62)
+    full = push(7, 1) * 1023 + bytes([op.DUP1 + depth - 1] * 2) + push(8, 1)
+    assert same(monkeypatch, full) is not type(None)
+
+
+@pytest.mark.parametrize("size", range(1, 33))
+def test_push__whole_and_cut_off__as_py_evm(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    whole = push(2 ** (8 * size) - 5, size)
+    for length in range(1, len(whole) + 1):
+        same(monkeypatch, whole[:length])
+    same(monkeypatch, whole, 2)
+
+
+@pytest.mark.parametrize("code", [op.JUMP, op.JUMPI])
+def test_jump__everywhere__as_py_evm(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    # A destination in what is pushed is none; the one behind it is.
+    end = bytes([op.PUSH1 + 1, op.JUMPDEST, op.JUMPDEST, op.JUMPDEST, op.PUSH1, 9])
+    for condition in (0, 1, 2**255):
+        for place in (*range(80), 2**64, 2**256 - 1):
+            same(monkeypatch, push(condition) + push(place) + bytes([code]) + end)
+    for gas in range(6, 20):
+        same(monkeypatch, push(1) + push(71) + bytes([code]) + end, gas)
+    same(monkeypatch, bytes([code]))
+    same(monkeypatch, push(71) + bytes([code]))
+
+
+def test_programs__random__as_py_evm(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random("programs")
+    ends = set()
+    for _ in range(400):
+        program = bytearray()
+        for _ in range(random.randrange(60)):
+            kind = random.randrange(8)
+            if kind < 4:
+                size = random.choice((1, 1, 2, 32))
+                number = random.choice((random.randrange(100), random.choice(EDGES)))
+                program += push(number % 2 ** (8 * size), size)
+            elif kind < 6:
+                program.append(random.choice(SIMPLE))
+            elif kind == 6:
+                program.append(random.randrange(op.DUP1, op.SWAP16 + 1))
+            else:
+                program.append(random.choice((op.MLOAD, op.MSTORE, op.JUMP, op.JUMPI)))
+        ends.add(same(monkeypatch, bytes(program), random.choice((50, 200, 100_000))))
+    assert len(ends) > 3
