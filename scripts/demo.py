@@ -533,7 +533,7 @@ def _retire(transcript: Transcript, network: DemoNetwork) -> None:
         for version in mine:
             Seller(seller).close(version)
         bonds = sum(version.terms.bond for version in mine)
-        shown = seller.profile.format_amount(bonds, mine[0].terms.token)
+        shown = seller.profile.amount(bonds, mine[0].terms.token)
         transcript.verified(
             f"{len(mine)} versions ended; {shown} of bonds are free again", "the registry"
         )
@@ -558,7 +558,7 @@ def _pay_out(
         change = wealth(observer, dollar, address) - before[role]
         used = gas.get(address.lower(), 0)
         if change or used:
-            shown = network.net.profile.format_amount(abs(change), dollar)
+            shown = str(network.net.profile.amount(abs(change), dollar))
             transcript.report.rows.append(
                 Row(
                     role,

@@ -427,7 +427,7 @@ class Session:
         if allowed >= amount:
             return
         approve = contract.functions.approve
-        purpose = f"allow {self.profile.format_amount(amount, token)} to be taken"
+        purpose = f"allow {self.profile.amount(amount, token)} to be taken"
         try:
             self.send_repeatable(approve(spender, amount), purpose)
         except RevertedError:

@@ -9,7 +9,6 @@ import streamlit as st
 from app import views
 from app.services.reading import is_local, shared_reader
 from truthmark.config.settings import load_settings
-from truthmark.config.units import format_units
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import Wallet
 from truthmark.market.catalogue import Catalogue
@@ -101,13 +100,13 @@ def account() -> views.Account | None:
         [session.token(token.address).functions.balanceOf(address) for token in profile.tokens]
     )
     amounts = [
-        f"{format_units(units, token.decimals)} {token.symbol}"
+        str(profile.amount(units, token.address))
         for units, token in zip(held, profile.tokens, strict=True)
     ]
     return views.Account(
         name=session.settings.account,
         address=address,
-        balances=(*amounts, profile.format_native(session.chain.balance(address))),
+        balances=(*amounts, str(profile.native(session.chain.balance(address)))),
         is_locked=_is_locked(session),
     )
 

@@ -89,18 +89,18 @@ def search(
 def _listing(
     session: Session, version: Version, card: Public, keeping: tuple[str, bool, bool]
 ) -> views.Listing:
-    terms, show = version.terms, session.profile.format_amount
+    terms, show = version.terms, session.profile.amount
     text, is_kept, is_direct = keeping
     return views.Listing(
         ref=version.ref,
         title=card.title,
         summary=card.summary,
         licence=card.licence,
-        price=show(version.price, terms.token),
+        price=str(show(version.price, terms.token)),
         rows=card.rows,
         files=card.files,
         size=format_size(card.bytes),
-        bond=show(terms.bond, terms.token) if terms.bond else None,
+        bond=str(show(terms.bond, terms.token)) if terms.bond else None,
         custody=text,
         is_kept=is_kept,
         is_direct=is_direct,

@@ -229,7 +229,7 @@ def credits() -> tuple[str, ...]:
         (sum(settlement.credits(token.address, session.address).values()), token.address)
         for token in session.profile.tokens
     )
-    return tuple(session.profile.format_amount(a, token) for a, token in amounts if a)
+    return tuple(str(session.profile.amount(a, token)) for a, token in amounts if a)
 
 
 def withdraw() -> None:
@@ -253,7 +253,7 @@ def _find_purchase(session: Session, key: str) -> Purchase:
 
 def _paid(session: Session, purchase: Purchase) -> str:
     token = version_of(session, purchase.terms_id).terms.token
-    return session.profile.format_amount(purchasing.paid(session, purchase), token)
+    return str(session.profile.amount(purchasing.paid(session, purchase), token))
 
 
 def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
@@ -326,7 +326,7 @@ def _wrong_key(session: Session, dispute: WrongKeyDispute) -> views.WrongKey:
     opened, now = dispute.opened, chain_now(session)
     cost = Buyer(session).dispute_cost(dispute)
     return views.WrongKey(
-        cost="" if cost is None else session.profile.format_native(cost),
+        cost="" if cost is None else str(session.profile.native(cost)),
         brings=_brings(session, dispute),
         until=format_time(opened.purchase.deadline, now),
         is_late=now > opened.purchase.deadline,
@@ -336,5 +336,5 @@ def _wrong_key(session: Session, dispute: WrongKeyDispute) -> views.WrongKey:
 def _brings(session: Session, dispute: WrongKeyDispute) -> str:
     opened = dispute.opened
     token = opened.version.terms.token
-    reward = session.profile.format_amount(dispute.reward, token)
+    reward = session.profile.amount(dispute.reward, token)
     return f"{_paid(session, opened.purchase)} and {reward} of the seller's bond"

@@ -62,7 +62,7 @@ def dataset(ref: str) -> views.Dataset:
     session = shared_reader().session
     version = find_version(session, ref)
     terms, profile = version.terms, session.profile
-    show = profile.format_amount
+    show = profile.amount
     card: dict[str, Any] = {"title": "", "description": "", "licence": ""}
     manifest: Manifest | None = None
     problem = ""
@@ -88,17 +88,17 @@ def dataset(ref: str) -> views.Dataset:
         tables=tables_of(card),
         price=price_of(session, quote) if quote else None,
         why_not=why_not,
-        listed_price=show(version.price, terms.token),
+        listed_price=str(show(version.price, terms.token)),
         delivery=format_duration(terms.delivery_seconds),
         inspection=format_duration(terms.inspection_seconds),
-        bond=show(terms.bond, terms.token) if terms.bond else None,
+        bond=str(show(terms.bond, terms.token)) if terms.bond else None,
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
         custody=_custodies(session, version),
         versions=tuple(
             views.Sibling(
                 v.ref,
                 day_of(v.listed_at),
-                show(v.price, v.terms.token),
+                str(show(v.price, v.terms.token)),
                 _STATUS[v.status] or ("for sale" if v.terms_id in buyable else "not for sale now"),
             )
             for v in siblings
@@ -138,17 +138,17 @@ def _try_quote(session: Session, version: Version) -> tuple[Quote | None, str]:
 
 def price_of(session: Session, quote: Quote) -> views.Price:
     """Return what a quote says, in words."""
-    show, token = session.profile.format_amount, quote.version.terms.token
+    show, token = session.profile.amount, quote.version.terms.token
     custody = quote.epoch.custody
     protocol = quote.price * quote.version.terms.fee_bps // BPS
     return views.Price(
-        price=show(quote.price, token),
+        price=str(show(quote.price, token)),
         custodians_text=custody.custodians_text,
-        fee=show(custody.fee, token) if custody.fee else None,
+        fee=str(show(custody.fee, token)) if custody.fee else None,
         custodians=custody.threshold,
-        fees=show(quote.total - quote.price, token),
-        total=show(quote.total, token),
-        protocol_fee=show(protocol, token) if protocol else None,
+        fees=str(show(quote.total - quote.price, token)),
+        total=str(show(quote.total, token)),
+        protocol_fee=str(show(protocol, token)) if protocol else None,
         warning=_silence(session, quote.version) if custody.is_direct else "",
     )
 
@@ -176,7 +176,7 @@ def _silence(session: Session, version: Version) -> str:
 
 def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState) -> views.Custody:
     custody, now = epoch.custody, chain_now(session)
-    show = session.profile.format_amount
+    show = session.profile.amount
     is_good = state.status is CustodyStatus.LIVE and now <= state.end
     details: list[str] = []
     if state.is_awaited(custody, now):

@@ -101,7 +101,7 @@ def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
     return (
         ("Protocol fee", f"{percent_of(fee)} of the price, at most {percent_of(most)}"),
         ("Windows of a sale", f"from {format_duration(low)} to {format_duration(high)}"),
-        ("One ticket of stake", profile.format_amount(ticket, stake)),
+        ("One ticket of stake", str(profile.amount(ticket, stake))),
         ("Stake comes back after", format_duration(unbonding)),
         ("Counts as final after", plural(profile.confirmations, "block")),
     )

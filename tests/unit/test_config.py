@@ -215,13 +215,13 @@ def test_token__two_of_one_symbol__wants_the_address() -> None:
     assert twins.token(USDC.address) == USDC
 
 
-def test_format_amount__known_and_unknown_token__says_which() -> None:
-    assert PROFILE.format_amount(25_500_000, USDC.address) == "25.5 USDC"
+def test_amount__known_and_unknown_token__prints_which_it_is() -> None:
+    assert str(PROFILE.amount(25_500_000, USDC.address)) == "25.5 USDC"
     unknown = "0x" + "ab" * 20
-    assert PROFILE.format_amount(3, unknown) == (
+    assert str(PROFILE.amount(3, unknown)) == (
         f"3 base units of unknown token {to_checksum_address(unknown)}"
     )
-    assert PROFILE.format_native(10**15) == "0.001 ETH"
+    assert str(PROFILE.native(10**15)) == "0.001 ETH"
 
 
 @given(st.integers(0, 2**256 - 1), st.integers(0, 77))

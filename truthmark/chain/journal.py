@@ -397,7 +397,7 @@ class Journal:
         """Refuse what no node would take: it would block the account's later transactions."""
         held = self.chain.balance(self.address)
         if held < cost:
-            show = self.chain.profile.format_native
+            show = self.chain.profile.native
             raise GasError(
                 f"account {self.address} holds {show(held)}, this may cost {show(cost)}; "
                 "send it some"

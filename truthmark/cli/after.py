@@ -12,6 +12,7 @@ from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET
+from truthmark.config.units import Amount
 from truthmark.errors import ConfigError, DeliveryError, MarketError
 from truthmark.keys.files import write_new
 from truthmark.market.catalogue import Catalogue
@@ -149,7 +150,7 @@ def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> 
     version, purchase = dispute.opened.version, dispute.opened.purchase
     back = (
         f"{_paid_text(session, version, purchase)} and "
-        f"{session.profile.format_amount(dispute.reward, version.terms.token)} of the seller's bond"
+        f"{session.profile.amount(dispute.reward, version.terms.token)} of the seller's bond"
     )
     status, _ = Catalogue.of(session).status(version)
     if status is VersionStatus.REVOKED:
@@ -166,7 +167,7 @@ def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> 
         "seller committed to; the contract decides that, and pays you back"
     )
     cost = Buyer(session).dispute_cost(dispute)
-    about = "" if cost is None else f"about {session.profile.format_native(cost)} for "
+    about = "" if cost is None else f"about {session.profile.native(cost)} for "
     info(f"a dispute costs {about}gas; it brings back your {back}")
     info("it also makes the wrong key public and ends the listing for everybody")
     if not ask("dispute?", yes=yes):
@@ -208,6 +209,6 @@ def take_money_back(
     ) from error
 
 
-def _paid_text(session: Session, version: Version, purchase: Purchase) -> str:
-    """Return what a purchase cost, for people."""
-    return session.profile.format_amount(purchasing.paid(session, purchase), version.terms.token)
+def _paid_text(session: Session, version: Version, purchase: Purchase) -> Amount:
+    """Return what a purchase cost."""
+    return session.profile.amount(purchasing.paid(session, purchase), version.terms.token)

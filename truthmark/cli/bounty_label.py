@@ -210,7 +210,7 @@ def report(
         return
     echo(f"bounty {bounty}: {stage}")
     if earned is not None:
-        shown = session.profile.format_amount(earned.units, earned.token)
+        shown = session.profile.amount(earned.units, earned.token)
         would = "you get" if earned.is_final else "by the score you get"
         echo(f"{would} {shown}, {earned.share:.0%} of the full price, at {entry.payee}")
     elif stage is Stage.DELIVERED:

@@ -88,7 +88,7 @@ def pay_line(session: Session, offer: Offer, seconds: float | None = None) -> st
     units = offer.hourly(seconds)
     if units is None:
         return ""
-    return f"about {session.profile.format_amount(units, offer.terms.token)} an hour"
+    return f"about {session.profile.amount(units, offer.terms.token)} an hour"
 
 
 def _document(session: Session, brief: Brief) -> Document | None:
@@ -101,7 +101,7 @@ def _document(session: Session, brief: Brief) -> Document | None:
 def _brief_row(
     session: Session, brief: Brief, document: Document | None, past: Past
 ) -> tuple[Any, ...]:
-    terms, show = brief.terms, session.profile.format_amount
+    terms, show = brief.terms, session.profile.amount
     hourly = None if document is None else _hourly(terms, document)
     is_open = brief.status is Status.OPEN
     return (
@@ -206,7 +206,7 @@ def _print_offer(session: Session, offer: Offer) -> None:
             ("you label", f"{least} to {most} of {plural(terms.items, document.kind + ' item')}"),
             ("answers", ", ".join(entry.name for entry in document.classes)),
             ("content", ", ".join(document.flags)),
-            ("a label", profile.format_amount(terms.price, terms.token)),
+            ("a label", profile.amount(terms.price, terms.token)),
             ("an hour", pay_line(session, offer)),
             ("how it pays", offer.pay_rule),
             ("so", "" if terms.is_team else f"{share}{offer.skill:.0%}"),

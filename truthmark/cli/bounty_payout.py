@@ -38,6 +38,6 @@ def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
             )
             return
         for payee, units in paid.amounts.items():
-            echo(f"{session.profile.format_amount(units, paid.token)} paid to {payee}")
+            echo(f"{session.profile.amount(units, paid.token)} paid to {payee}")
         if not paid.amounts:
             info("nothing is left to pay out")

@@ -8,6 +8,7 @@ import click
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, print_fields
 from truthmark.cli.param_types import BOUNTY
+from truthmark.config.units import Amount
 from truthmark.session import Session
 from truthmark.text import format_time, plural
 
@@ -37,8 +38,8 @@ def status(state: State, bounty: int, as_json: bool) -> None:
 def _show(session: Session, found: "Standing") -> None:
     record, terms, phase = found.record, found.record.terms, found.phase
 
-    def amount(units: int) -> str:
-        return session.profile.format_amount(units, terms.token)
+    def amount(units: int) -> Amount:
+        return session.profile.amount(units, terms.token)
 
     title = _title(found)
     echo(f"bounty {record.ref.bounty_id}{f': {title}' if title else ''}")

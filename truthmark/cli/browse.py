@@ -94,7 +94,7 @@ def search(
                 (
                     hit.version.ref,
                     hit.title,
-                    session.profile.format_amount(hit.version.price, hit.version.terms.token),
+                    session.profile.amount(hit.version.price, hit.version.terms.token),
                     _holds(_total(hit.card, "rows"), sizes[hit.version.terms_id]),
                     sold.get(hit.version.terms_id, 0),
                     hit.card["licence"],
@@ -246,7 +246,7 @@ def _show_status(
     if quote is None:
         echo(f"  cannot be bought now: {clean(why_not)}")
     else:
-        total = session.profile.format_amount(quote.total, version.terms.token)
+        total = session.profile.amount(quote.total, version.terms.token)
         echo(f"  can be bought now, for {total} with all fees")
 
 
@@ -289,7 +289,7 @@ _STATUS = {
 
 
 def _show_terms(session: Session, version: Version) -> None:
-    terms, show = version.terms, session.profile.format_amount
+    terms, show = version.terms, session.profile.amount
     echo("\nterms")
     echo(f"  price: {show(version.price, terms.token)}")
     delivery = format_duration(terms.delivery_seconds)
@@ -323,7 +323,7 @@ def _show_custody(
     states: list[EpochState],
     now: int,
 ) -> None:
-    show = session.profile.format_amount
+    show = session.profile.amount
     echo("\nwho keeps the key")
     for epoch, state in zip(epochs, states, strict=True):
         custody = epoch.custody

@@ -229,7 +229,7 @@ def _flow_options(
 def _agree(session: Session, quote: Quote, *, yes: bool) -> bool:
     """Show what it costs, and ask."""
     version, custody = quote.version, quote.epoch.custody
-    show, token = session.profile.format_amount, version.terms.token
+    show, token = session.profile.amount, version.terms.token
     info(f"{version.ref} costs {show(quote.price, token)}")
     if quote.total > quote.price:
         info(

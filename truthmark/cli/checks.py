@@ -199,7 +199,7 @@ def _gas(session: Session) -> Iterator[Check]:
         return
     held = session.chain.balance(session.address)
     price = session.chain.rpc.parsed("eth_gasPrice", (), hex_int)
-    show = session.profile.format_native
+    show = session.profile.native
     needed = _RESERVE_GAS * price
     if held < needed:
         yield Check(
@@ -209,7 +209,7 @@ def _gas(session: Session) -> Iterator[Check]:
             f"send {session.profile.native_symbol} to {session.address}",
         )
     else:
-        yield Check("gas", "ok", show(held))
+        yield Check("gas", "ok", str(show(held)))
 
 
 def _index(session: Session) -> Iterator[Check]:

@@ -123,7 +123,7 @@ def custody_wish(session: Session, options: dict[str, Any]) -> CustodyWish:
 
 def agree(session: Session, costs: listing.Costs, *, yes: bool) -> bool:
     """Show what is paid now, and what custodians cost each buyer, and ask."""
-    show = partial(session.profile.format_amount, token_address=costs.token)
+    show = partial(session.profile.amount, token_address=costs.token)
     count, offer = len(costs.choice.validators), costs.choice.offer
     if count:
         info(

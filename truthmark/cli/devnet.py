@@ -175,8 +175,8 @@ def fund(
     if not net.chain.is_running():
         raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
     net.fund(address, tokens, wei)
-    given = [profile.format_native(wei)] if wei else []
-    given += [profile.format_amount(units, token) for token, units in tokens.items()]
+    given = [str(profile.native(wei))] if wei else []
+    given += [str(profile.amount(units, token)) for token, units in tokens.items()]
     if as_json:
         echo_json({"account": address, "given": given})
         return

@@ -27,7 +27,7 @@ def reprice(state: State, dataset: str, price: str) -> None:
         version = Catalogue.of(session).find(dataset)
         amount = session.profile.read_amount(price, version.terms.token)
         _seller(session).reprice(version, amount)
-        shown = session.profile.format_amount(amount, version.terms.token)
+        shown = session.profile.amount(amount, version.terms.token)
         echo(f"{version.ref} costs {shown} now")
 
 
@@ -126,7 +126,7 @@ def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
         units = session.profile.read_amount(amount, version.terms.token)
         seller.require_running(version)
         seller.require_funds(version.terms.token, units, "for the keeping balance")
-        shown = session.profile.format_amount(units, version.terms.token)
+        shown = session.profile.amount(units, version.terms.token)
         if version.terms.seller.lower() != session.address.lower() and not ask(
             f"{version.ref} is not yours: what is left of your {shown} goes to its seller in the "
             "end; go on?",
@@ -144,7 +144,7 @@ def _both_windows(version: Version) -> int:
 
 def _left(session: Session, token: str, bond: int, keeping_balance: int) -> str:
     """Return the text of what comes back of a version; empty if that is nothing."""
-    show = partial(session.profile.format_amount, token_address=token)
+    show = partial(session.profile.amount, token_address=token)
     parts = [f"the bond of {show(bond)}"] if bond else []
     parts += [f"{show(keeping_balance)} from the keeping balance"] if keeping_balance else []
     return " and ".join(parts)

@@ -44,7 +44,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
             echo_json(
                 {
                     "account": address,
-                    "gas": {"wei": str(gas), "text": session.profile.format_native(gas)},
+                    "gas": {"wei": str(gas), "text": str(session.profile.native(gas))},
                     "tokens": [
                         {
                             "held": amount_json(session, held, token),
@@ -59,8 +59,8 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
                 }
             )
             return
-        show = session.profile.format_amount
-        print_fields([("account", address), ("for gas", session.profile.format_native(gas))])
+        show = session.profile.amount
+        print_fields([("account", address), ("for gas", session.profile.native(gas))])
         for token, held, owed in found:
             if held or owed or token in {t.address for t in session.profile.tokens}:
                 echo(f"  {show(held, token)}")
@@ -104,7 +104,7 @@ def withdraw(
         if amount is not None:
             only, wanted = _read_wanted(session, amount, own[0] if token is not None else None)
             own, others = [only], []
-        show, settlement = session.profile.format_amount, Settlement(session)
+        show, settlement = session.profile.amount, Settlement(session)
         paid, failed = [], []
         for each in own:
             units = sum(settlement.credits(each, address).values())

@@ -171,12 +171,10 @@ def progress_bar(what: str, unit: str = "bytes") -> Iterator[Progress | None]:
 
 def amount_json(session: Session, units: int, token: str) -> dict[str, Any]:
     """Return an amount as JSON values; units as text, as they may not fit a float."""
-    symbol = next(
-        (t.symbol for t in session.profile.tokens if t.address.lower() == token.lower()), None
-    )
+    amount = session.profile.amount(units, token)
     return {
         "units": str(units),
         "token": token,
-        "symbol": symbol,
-        "text": session.profile.format_amount(units, token),
+        "symbol": amount.symbol,
+        "text": str(amount),
     }

@@ -73,7 +73,7 @@ def _show(
     echo(f"{version.ref}: {title or '(its card is not to be had)'}")
     print_fields(
         [
-            ("paid", session.profile.format_amount(paid(session, purchase), version.terms.token)),
+            ("paid", session.profile.amount(paid(session, purchase), version.terms.token)),
             ("bought", format_time(purchase.bought_at)),
             ("state", how),
             *(("opened in", place) for place in opened_places(session, version)),

@@ -87,7 +87,7 @@ def _show(
     title: str | None,
     now: int,
 ) -> None:
-    show, token = session.profile.format_amount, version.terms.token
+    show, token = session.profile.amount, version.terms.token
     quote, why_not = can_be_bought(session, version)
     epochs = Catalogue.of(session).epochs(version.terms_id)
     custody = epochs[-1].custody if epochs else None
@@ -328,7 +328,7 @@ def _settle_due(
             Settlement(session).settle(due)
         for purchase in due:
             if not quiet:
-                shown = session.profile.format_amount(purchase.receipt.price, version.terms.token)
+                shown = session.profile.amount(purchase.receipt.price, version.terms.token)
                 echo(f"{version.ref}: {shown} from {purchase.receipt.buyer} settled")
             done.append((version, purchase))
     return done

@@ -200,7 +200,7 @@ def _tell(session: Session, version: Version, epoch: Epoch, as_json: bool) -> No
     if as_json:
         echo_json(dataset_json(session, version))
         return
-    show = session.profile.format_amount
+    show = session.profile.amount
     terms = version.terms
     fee = version.price * terms.fee_bps // 10_000
     echo(version.ref)

@@ -10,6 +10,7 @@ from truthmark.chain.transactions import TransactionReceipt
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
+from truthmark.config.units import Amount
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import private_key_from
 from truthmark.market.asking import check_address
@@ -431,8 +432,8 @@ def _symbol(session: Session) -> str:
     return session.profile.token(_token(session)).symbol
 
 
-def _show(session: Session, units: int) -> str:
-    return session.profile.format_amount(units, _token(session))
+def _show(session: Session, units: int) -> Amount:
+    return session.profile.amount(units, _token(session))
 
 
 def _stake_amount(session: Session, text: str) -> int:

@@ -53,7 +53,7 @@ def voucher(
         account = resolve_address(session, buyer)
         amount = session.profile.read_amount(price, version.terms.token)
         if amount > version.price:
-            listed = session.profile.format_amount(version.price, version.terms.token)
+            listed = session.profile.amount(version.price, version.terms.token)
             raise ConfigError(f"{version.ref} costs {listed}; a voucher's price is at most that")
         expiry = session.chain.time() + valid
         _, _, nonce, signature = Seller(session).write_voucher(

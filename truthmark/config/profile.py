@@ -14,7 +14,7 @@ from typing import Any, Self
 from platformdirs import user_data_path
 
 from truthmark.config.files import write_atomically
-from truthmark.config.units import format_units, parse_units, to_checksum_address
+from truthmark.config.units import Amount, parse_units, to_checksum_address
 from truthmark.errors import ConfigError, PriceError, did_you_mean
 
 """Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
@@ -240,16 +240,24 @@ class ChainProfile:
         others = [t for t in self.tokens if t.address.lower() != stake.lower()]
         return next((t.symbol for t in [*others, *self.tokens]), "USDC")
 
-    def format_amount(self, units: int, token_address: str) -> str:
-        """Write base units for people: in token units, or said to be of an unknown token."""
+    def amount(self, units: int, token_address: str) -> Amount:
+        """Return an amount that prints itself, from base units of a token."""
         for token in self.tokens:
             if token.address.lower() == token_address.lower():
-                return f"{format_units(units, token.decimals)} {token.symbol}"
-        return f"{units} base units of unknown token {to_checksum_address(token_address)}"
+                return Amount(units, token_address, token.symbol, token.decimals)
+        return Amount(units, token_address, None)
+
+    def native(self, wei: int) -> Amount:
+        """Return an amount of what gas is paid in."""
+        return Amount(wei, "", self.native_symbol, 18)
+
+    def format_amount(self, units: int, token_address: str) -> str:
+        """Write base units for people."""
+        return str(self.amount(units, token_address))
 
     def format_native(self, wei: int) -> str:
         """Write an amount of what gas is paid in."""
-        return f"{format_units(wei, 18)} {self.native_symbol}"
+        return str(self.native(wei))
 
     def save(self, folder: Path) -> Path:
         """Write the profile to `folder/<name>.json`, whole or not at all, and return the path."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people write and the chain counts: addresses, numbers of token units, durations."""
+"""What people write and the chain counts: addresses, amounts, durations."""
 
 import re
+from dataclasses import dataclass
 
 from truthmark.errors import ConfigError
 from truthmark.hashing import keccak256
@@ -58,6 +59,29 @@ def format_units(units: int, decimals: int) -> str:
     whole, rest = divmod(abs(units), 10**decimals)
     places = str(rest).rjust(decimals, "0").rstrip("0") if rest else ""
     return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of a token's base units; as text it is what people read, such as `25.5 USDC`.
+
+    Attributes:
+        units: In the token's smallest unit.
+        token: Its address; empty for what gas is paid in.
+        symbol: None where the profile does not list the token.
+        decimals: Of the token; 0 where it is not known.
+    """
+
+    units: int
+    token: str
+    symbol: str | None
+    decimals: int = 0
+
+    def __str__(self) -> str:
+        """Write it in token units, or say that the token is unknown."""
+        if self.symbol is None:
+            return f"{self.units} base units of unknown token {to_checksum_address(self.token)}"
+        return f"{format_units(self.units, self.decimals)} {self.symbol}"
 
 
 def parse_duration(text: object) -> int:

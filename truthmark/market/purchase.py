@@ -212,7 +212,7 @@ class Buyer(Fetcher, Quoter):
         status, listed = Catalogue.of(session).status(version)
         require_open(version, status)
         if not voucher[1] and listed != quote.price:
-            show, token = session.profile.format_amount, version.terms.token
+            show, token = session.profile.amount, version.terms.token
             raise PriceError(
                 f"{version.ref} costs {show(listed, token)} now instead of "
                 f"{show(quote.price, token)}; nothing was paid, look again before you buy"
@@ -337,7 +337,7 @@ class Buyer(Fetcher, Quoter):
             # A key that opens everything needs no witness; one that does not accuses the seller.
             Catalogue.of(session).require_parts_recorded(purchase, parts)
             reward = version.terms.bond // 2
-            shown = session.profile.format_amount(reward, version.terms.token)
+            shown = session.profile.amount(reward, version.terms.token)
             raise WrongKeyDispute(
                 opened,
                 wrong,

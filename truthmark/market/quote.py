@@ -139,7 +139,7 @@ class Quoter:
         session, token = self.session, quote.version.terms.token
         held = session.held(token)
         if held < quote.total:
-            show = session.profile.format_amount
+            show = session.profile.amount
             raise PriceError(
                 f"{quote.version.ref} costs {show(quote.total, token)}; {session.address} has "
                 f"{show(held, token)}, which is not enough; send it more"
@@ -147,7 +147,7 @@ class Quoter:
 
     def _require_within(self, quote: Quote, max_total: int) -> None:
         if quote.total > max_total:
-            show, token = self.session.profile.format_amount, quote.version.terms.token
+            show, token = self.session.profile.amount, quote.version.terms.token
             costs = (
                 f"{quote.version.ref} costs {show(quote.total, token)}, more than "
                 f"{show(max_total, token)}"

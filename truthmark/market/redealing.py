@@ -129,7 +129,7 @@ def deal_again(
     )
     agreed = custody.count * custody.keeping_fee if max_keeping is None else max_keeping
     if choice.keeping > agreed or choice.offer.fee > custody.fee:
-        show = partial(session.profile.format_amount, token_address=terms.token)
+        show = partial(session.profile.amount, token_address=terms.token)
         raise PriceError(
             f"others would keep the key of {version.ref} only for more than was agreed "
             f"({show(choice.keeping)} at once and {show(choice.offer.fee)} for each "

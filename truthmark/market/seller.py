@@ -215,7 +215,7 @@ class Seller:
         session = self.session
         held = session.held(token)
         if held < amount:
-            show = session.profile.format_amount
+            show = session.profile.amount
             raise PriceError(
                 f"this takes {show(amount, token)} at once ({purpose}), but {session.address} has "
                 f"{show(held, token)}, which is not enough; send it more, or choose less"

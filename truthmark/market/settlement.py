@@ -133,7 +133,7 @@ class Settlement:
             MarketError: Less is owed.
         """
         session = self.session
-        show, owed = session.profile.format_amount, self.credits(token, account)
+        show, owed = session.profile.amount, self.credits(token, account)
         total = sum(owed.values())
         if amount > total:
             raise MarketError(f"only {show(total, token)} is owed to {account}; take out no more")

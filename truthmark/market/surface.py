@@ -170,8 +170,8 @@ def search(
                     return hits
                 content = fitting[version.terms_id].content
                 with contextlib.suppress(StorageError, CodecError):
-                    shown = here.profile.format_amount(version.price, version.terms.token)
-                    hits.append(Hit(version, content or Fetcher(here).preview(version), shown))
+                    shown = here.profile.amount(version.price, version.terms.token)
+                    hits.append(Hit(version, content or Fetcher(here).preview(version), str(shown)))
         return hits
 
 

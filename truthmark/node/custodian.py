@@ -195,7 +195,7 @@ class CustodianRole:
         self._state(
             "low-gas",
             view.gas < self.policy.gas_reserve,
-            f"account {account} holds {self.session.profile.format_native(view.gas)}, less than "
+            f"account {account} holds {self.session.profile.native(view.gas)}, less than "
             "the gas reserve; no new obligation is taken until it is filled up",
         )
         self._state(

@@ -193,7 +193,7 @@ class WatchRole:
             self.notifier.resolve("low-gas", "watch")
             return
         text = (
-            f"account {session.address} holds {session.profile.format_native(gas)}, less than the"
+            f"account {session.address} holds {session.profile.native(gas)}, less than the"
             " gas reserve; fill it up, or labelers who left their commits here lose their pay"
         )
         self.notifier.notify("low-gas", text, about="watch")

@@ -256,7 +256,7 @@ def doubts(
 
 def _unpriced(session: "Session", record: Record, seats: int, gas_price: int) -> list[str]:
     """Say what gas costs and what is paid for it, where nobody said what the token is worth."""
-    show, native = session.profile.format_amount, session.profile.format_native
+    show, native = session.profile.amount, session.profile.native
     terms = record.terms
     costs = labeler.gas_to_cover(record, seats)
     covers = [("posting your labels on chain", costs.posting, terms.post_fee(seats))]

@@ -228,7 +228,7 @@ def renew(
         costs = Costs(token.address, choice, credit=redealing.fees_due(session, version))
         _require_agreed(session, costs, limit, agree, "changed")
     if returned := redealing.take_fees_back(session, version):
-        shown = session.profile.format_amount(returned, token.address)
+        shown = session.profile.amount(returned, token.address)
         say(f"{shown} came back: what was paid to custodians who did not accept")
     opened = seller.open_custody(
         version,
@@ -365,7 +365,7 @@ def _require_payable(session: Session, costs: Costs, limit: int | None) -> None:
     Raises:
         PriceError: It costs more than the limit, or than the account has.
     """
-    show, keeping = session.profile.format_amount, costs.choice.keeping
+    show, keeping = session.profile.amount, costs.choice.keeping
     if limit is not None and keeping > limit:
         shown = show(keeping, costs.token)
         count = plural(len(costs.choice.validators), "custodian")
