@@ -17,6 +17,7 @@ from typing import Any
 
 from eth_abi.abi import decode
 
+from bench.gas_royalties import measure_royalties
 from bench.report import RESULTS, ROOT, Figure, markdown, page_table, read, write
 from tests.utils.drafts import (
     FEE_BPS,
@@ -110,6 +111,8 @@ class Bench:
     staking: Contract
     registry: Contract
     market: Contract
+    board: Contract
+    intake: Contract
     place: Place
     custodians: list[str]
     seller: str
@@ -220,7 +223,11 @@ def deploy(chain: AnvilProcess) -> Bench:
         chain, load_artifact("ValidatorStaking"), stake_token.address, TICKET, UNBONDING, owner
     )
     proofs = Contract(chain, load_artifact("DeliveryProofs"))
-    checks = Contract(chain, load_artifact("ListingChecks"))
+    board = Contract(chain, load_artifact("BountyBoard"), owner, role("treasury"))
+    intake = Contract(chain, load_artifact("BountyIntake"), board.address)
+    bounty_proofs = Contract(chain, load_artifact("BountyProofs"), board.address)
+    board.send("fix_parts", intake.address, bounty_proofs.address, sender=owner)
+    checks = Contract(chain, load_artifact("ListingChecks"), board.address)
     registry = Contract(
         chain,
         load_artifact("DatasetRegistry"),
@@ -231,7 +238,12 @@ def deploy(chain: AnvilProcess) -> Bench:
         7 * 86_400,
     )
     market = Contract(
-        chain, load_artifact("DatasetMarket"), registry.address, proofs.address, role("treasury")
+        chain,
+        load_artifact("DatasetMarket"),
+        registry.address,
+        proofs.address,
+        intake.address,
+        role("treasury"),
     )
     registry.send("fix_market", market.address, sender=owner)
     registry.send("set_fee_bps", FEE_BPS, sender=owner)
@@ -244,6 +256,8 @@ def deploy(chain: AnvilProcess) -> Bench:
         staking=staking,
         registry=registry,
         market=market,
+        board=board,
+        intake=intake,
         place=Place(int(chain_id, 16), registry.address, market.address),
         custodians=custodians,
         seller=role("seller"),
@@ -455,6 +469,7 @@ PARTS: tuple[Callable[[Bench], None], ...] = (
     measure_delivering,
     measure_disputing,
     measure_staking,
+    measure_royalties,
 )
 
 

@@ -73,8 +73,6 @@ SEED_SECONDS: public(constant(uint256)) = 86_400
 SEED_BLOCKS: constant(uint256) = 2
 KNOWN_BLOCKS: constant(uint256) = 256
 
-NO_WORD: constant(uint256) = max_value(uint256)
-
 # --------------------------------------------------------------- immutables
 
 # The ledger account that protocol fees are credited to.
@@ -289,7 +287,7 @@ def commit(bounty_id: uint256, terms: IBountyBoard.Terms, chunks: DynArray[Bytes
     assert state.status == b.LABEL, "board: not labeling"
     assert block.timestamp <= state.mark + terms.label_seconds, "board: too late"
     heads: DynArray[bytes32, 32] = []
-    index: uint256 = NO_WORD
+    index: uint256 = b.NO_WORD
     word: uint256 = 0
     seats: uint256 = 0
     fresh: uint256 = 0
@@ -305,7 +303,7 @@ def commit(bounty_id: uint256, terms: IBountyBoard.Terms, chunks: DynArray[Bytes
             at = unsafe_add(at, b.COMMIT_ROW)
             worker: uint256 = (row >> 8) & b.MASK_16
             if worker >> 5 != index:
-                if index != NO_WORD:
+                if index != b.NO_WORD:
                     self.worker_words[bounty_id][index] = word
                 index = worker >> 5
                 word = self.worker_words[bounty_id][index]
@@ -552,7 +550,7 @@ def pay(
         fixed = scoring.ONE
     token: address = convert(terms.token, address)
     seat_price: uint256 = terms.price * terms.batch
-    index: uint256 = NO_WORD
+    index: uint256 = b.NO_WORD
     word: uint256 = 0
     workers: uint256 = 0
     paid: uint256 = 0
@@ -561,7 +559,7 @@ def pay(
     for row: uint256 in rows:
         worker: uint256 = (row >> 24) & b.MASK_16
         if worker >> 5 != index:
-            if index != NO_WORD:
+            if index != b.NO_WORD:
                 self.worker_words[bounty_id][index] = word
             index = worker >> 5
             word = self.worker_words[bounty_id][index]

@@ -376,6 +376,98 @@ def payout(bounty_id: uint256, terms: IBountyBoard.Terms, evidence: IBountyIntak
     extcall BOARD.pay(bounty_id, terms, rows, has_lines, msg.sender)
 
 
+# -------------------------------------------------------------------- views
+
+
+@external
+@view
+def pays(
+    bounty_id: uint256, terms: IBountyBoard.Terms, evidence: IBountyIntake.ChunkEvidence
+) -> (uint256, DynArray[IBountyIntake.Pay, 32]):
+    """
+    @notice Read what workers of a chunk of the roster earn by how the bounty ended: what `payout`
+            credits, without shares of the bond. It never changes again.
+    @dev Once the bounty has ended and some workers are to be paid; whether they are already is the same.
+    @param bounty_id The bounty.
+    @param terms Its terms.
+    @param evidence The chunk, and the lines where the score stands.
+    @return The full price of all seats of the roster; who committed, and the pay of each.
+    """
+    state: IBountyBoard.State = staticcall BOARD.state(bounty_id)
+    assert state.status >= b.REFUNDED, "intake: not ended"
+    assert state.status != b.REFUNDED, "intake: refunded"
+    context: IBountyBoard.Context = staticcall BOARD.context(bounty_id, 0, evidence.call, 0)
+    assert keccak256(abi_encode(terms)) == context.terms_hash, "intake: other terms"
+    assert keccak256(abi_encode(evidence.heads)) == context.roster, "intake: other roster"
+    assert (
+        b._roster_head(evidence.first_worker, evidence.first_seat, evidence.rows)
+        == evidence.heads[evidence.chunk]
+    ), "intake: other roster"
+    count: uint256 = unsafe_div(len(evidence.rows), b.ROSTER_ROW)
+    # What lines do not decide: in FLAT, in HALF, and in a team, whose lines say nothing but marks.
+    fixed: uint256 = 0
+    lines: Bytes[6176] = b""
+    if state.status >= b.FLAT:
+        fixed = scoring.ONE
+    else:
+        if state.status == b.HALF:
+            fixed = scoring.HALF
+        elif terms.gold_count == 0:
+            fixed = scoring.ONE
+        assert (
+            keccak256(concat(evidence.judged, keccak256(evidence.lines))) == context.score
+        ), "intake: other lines"
+        lines = concat(b.ZEROS, slice(evidence.lines, 3 * evidence.first_worker, 3 * count))
+    per_round: uint256 = b._per_round(terms.items, terms.batch)
+    seat_price: uint256 = terms.price * terms.batch
+    # What the last seat of a round lacks.
+    missing: uint256 = (per_round * terms.batch - terms.items) * terms.price
+    pays: DynArray[IBountyIntake.Pay, 32] = []
+    padded: Bytes[1344] = concat(b.ZEROS, evidence.rows)
+    # The word that ends with a row, and the one that ends with its line.
+    at: uint256 = 0
+    line_at: uint256 = 0
+    worker: uint256 = evidence.first_worker
+    seat: uint256 = evidence.first_seat
+    index: uint256 = b.NO_WORD
+    word: uint256 = 0
+    for _: uint256 in range(count, bound=32):
+        at += b.ROSTER_ROW
+        line_at += 3
+        row: uint256 = convert(extract32(padded, at), uint256)
+        signer: uint256 = convert(extract32(padded, at - 21), uint256) & b.MASK_160
+        run: uint256 = row & b.MASK_8
+        seat += run
+        if worker >> 5 != index:
+            index = worker >> 5
+            word = staticcall BOARD.worker_words(bounty_id, index)
+        held: uint256 = (word >> ((worker & 31) << 3)) & b.MASK_8
+        if held & b.COMMITTED != 0:
+            held &= b.MASK_SEATS
+            price: uint256 = held * seat_price
+            if held == run and seat % per_round == 0:
+                price -= missing
+            millionths: uint256 = fixed
+            if state.status < b.FLAT:
+                line: uint256 = convert(extract32(lines, line_at), uint256) & b.MASK_24
+                if b._is_mark(line):
+                    millionths = 0
+                elif fixed == 0:
+                    # As in a payout, a line above the full price pays the full price.
+                    millionths = min(line, scoring.ONE)
+            pays.append(
+                IBountyIntake.Pay(
+                    worker=worker,
+                    signer=convert(signer, address),
+                    payee=convert((row >> 8) & b.MASK_160, address),
+                    millionths=millionths,
+                    amount=price * millionths // scoring.ONE,
+                )
+            )
+        worker += 1
+    return state.seats * seat_price, pays
+
+
 # ---------------------------------------------------------- internals: terms
 
 

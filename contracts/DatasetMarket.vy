@@ -18,10 +18,13 @@
 
 from ethereum.ercs import IERC20
 
+from .interfaces import IBountyBoard
+from .interfaces import IBountyIntake
 from .interfaces import ICurve
 from .interfaces import IDatasetMarket
 from .interfaces import IDatasetRegistry
 from .interfaces import IDeliveryProofs
+from .interfaces import IListingChecks
 
 implements: IDatasetMarket
 
@@ -59,6 +62,8 @@ MAX_BATCH: constant(uint256) = 64
 
 REGISTRY: public(immutable(IDatasetRegistry))
 PROOFS: public(immutable(IDeliveryProofs))
+# Says what a bounty's workers were paid.
+INTAKE: public(immutable(IBountyIntake))
 # The ledger account that protocol fees are credited to.
 TREASURY: public(immutable(address))
 
@@ -70,24 +75,39 @@ purchase_count: public(uint256)
 _purchases: HashMap[bytes32, uint256]
 # digest of a voucher -> whether it was used
 used_vouchers: public(HashMap[bytes32, bool])
+# bounty -> token -> royalties that sales have paid, drawn or not
+pools: public(HashMap[uint256, HashMap[address, uint256]])
+# bounty -> token -> worker -> what they were credited of the pool
+drawn: public(HashMap[uint256, HashMap[address, HashMap[uint256, uint256]]])
 
 # -------------------------------------------------------------- constructor
 
 
 @deploy
-def __init__(registry_: IDatasetRegistry, proofs_: IDeliveryProofs, treasury_: address):
+def __init__(
+    registry_: IDatasetRegistry,
+    proofs_: IDeliveryProofs,
+    intake_: IBountyIntake,
+    treasury_: address,
+):
     """
     @notice Fix the other contracts for good.
     @param registry_ The dataset registry; it must name this contract as its market.
     @param proofs_ The contract that decides disputes.
+    @param intake_ The contract that says what a bounty paid; of the board that the registry's
+           checks ask.
     @param treasury_ Who gets the protocol fees.
     """
     assert registry_.address != empty(address), "market: registry is zero"
     assert proofs_.address != empty(address), "market: proofs is zero"
     assert treasury_ != empty(address), "market: treasury is zero"
+    # Or royalties for one board's bounties would be drawn by workers of another's.
+    checks: IListingChecks = IListingChecks(staticcall registry_.CHECKS())
+    assert (staticcall intake_.BOARD()) == staticcall checks.BOARD(), "market: other board"
     eip712_domain_separator.__init__("Truthmark", "1")
     REGISTRY = registry_
     PROOFS = proofs_
+    INTAKE = intake_
     TREASURY = treasury_
 
 
@@ -356,6 +376,48 @@ def refund(
         extcall REGISTRY.close_custody(custody, silent)
 
 
+@external
+def draw_royalty(
+    token: address,
+    bounty_id: uint256,
+    terms: IBountyBoard.Terms,
+    evidence: IBountyIntake.ChunkEvidence,
+) -> uint256:
+    """
+    @notice Credit workers of a bounty with what sales of data made from it owe them, and they have
+            not had yet: of the pool the part that their pay was of the full price of the roster.
+    @dev Anyone, once the bounty has ended. What nobody earned stays in the pool for good, so that
+         nobody gains by what another is not paid.
+    @param token The sale token.
+    @param bounty_id The bounty.
+    @param terms Its terms.
+    @param evidence A chunk of the roster, and the lines where the score stands.
+    @return What was credited.
+    """
+    full: uint256 = 0
+    pays: DynArray[IBountyIntake.Pay, 32] = []
+    full, pays = staticcall INTAKE.pays(bounty_id, terms, evidence)
+    assert full != 0, "market: no price"
+    pool: uint256 = self.pools[bounty_id][token]
+    total: uint256 = 0
+    for pay: IBountyIntake.Pay in pays:
+        # Rounded down, and all pays together are at most `full`: no more than the pool is drawn.
+        share: uint256 = pool * pay.amount // full
+        before: uint256 = self.drawn[bounty_id][token][pay.worker]
+        if share == before:
+            continue
+        # The pool never shrinks, and pays do not change once a bounty has ended.
+        self.drawn[bounty_id][token][pay.worker] = share
+        total += share - before
+        ledger._credit(token, pay.payee, share - before)
+    # With nothing to draw it is 0, so that a caller who was overtaken by another does not fail.
+    if total != 0:
+        log IDatasetMarket.RoyaltyDrawn(
+            bounty_id=bounty_id, token=token, first_worker=evidence.first_worker, amount=total
+        )
+    return total
+
+
 # -------------------------------------------------------------------- views
 
 
@@ -457,6 +519,7 @@ def _settle(
     assert not self._is_revoked(custody.terms_id), "market: version is revoked"
     to_payee: uint256 = 0
     to_treasury: uint256 = 0
+    to_pool: uint256 = 0
     # How many parts each custodian delivered.
     counts: uint256[records.MAX_CUSTODIANS] = empty(uint256[records.MAX_CUSTODIANS])
     for receipt: IDatasetMarket.Receipt in receipts:
@@ -468,9 +531,13 @@ def _settle(
             continue
         state.status = records.PURCHASE_SETTLED
         self._purchases[purchase_id] = records._pack_purchase(state)
-        fee: uint256 = receipt.price * terms.fee_bps // records.BPS
-        to_treasury += fee
-        to_payee += receipt.price - fee
+        # A price is below 2^128, and together they are at most the whole price: nothing wraps.
+        fee: uint256 = unsafe_div(unsafe_mul(receipt.price, terms.fee_bps), records.BPS)
+        royalty: uint256 = unsafe_div(unsafe_mul(receipt.price, terms.royalty_bps), records.BPS)
+        paid_out: uint256 = unsafe_sub(unsafe_sub(receipt.price, fee), royalty)
+        to_treasury = unsafe_add(to_treasury, fee)
+        to_pool = unsafe_add(to_pool, royalty)
+        to_payee = unsafe_add(to_payee, paid_out)
         # Exactly t bits are set, and t fees were paid.
         # The same as `_has` of each, without its calls: 20 purchases make 80 of them.
         bit: uint256 = records.BIT_1
@@ -479,8 +546,10 @@ def _settle(
                 counts[i] += 1
             bit = unsafe_add(bit, bit)
         log IDatasetMarket.Settled(
-            purchase_id=purchase_id, custody_id=custody_id, paid_out=receipt.price - fee
+            purchase_id=purchase_id, custody_id=custody_id, paid_out=paid_out
         )
+    if to_pool != 0:
+        self.pools[terms.bounty][terms.token] += to_pool
     ledger._credit(terms.token, TREASURY, to_treasury)
     ledger._credit(terms.token, terms.payee, to_payee)
     for i: uint256 in range(len(custodians), bound=records.MAX_CUSTODIANS):

@@ -9,13 +9,15 @@
 @license AGPL-3.0-only
 @author The Truthmark authors
 @notice Checks terms and custodies before the registry records them.
-@dev Stateless: it says what follows from its arguments. That the caller is the seller, what was
-     listed before, and the protocol's fee of the day, the registry checks.
+@dev Stateless: it says what follows from its arguments, and from whom a bounty lets sell. That the
+     caller is the seller, what was listed before, and the protocol's fee of the day, the registry
+     checks.
 @custom:security Nothing is stored, no money is held, nobody has rights. The registry names this
         contract for good when it is deployed.
 @custom:kill Nothing to stop.
 """
 
+from .interfaces import IBountyBoard
 from .interfaces import ICurve
 from .interfaces import IDatasetRegistry
 from .interfaces import IListingChecks
@@ -28,7 +30,26 @@ from .modules import secp256k1
 # ---------------------------------------------------------------- constants
 
 MAX_ACCEPT_SECONDS: public(constant(uint256)) = 7 * 86_400
+# With the largest protocol fee it is the whole price.
+MAX_ROYALTY_BPS: public(constant(uint256)) = 9_750
 DATASET_KEY_TAG: constant(bytes32) = keccak256("truthmark/dataset-key/1")
+
+# --------------------------------------------------------------- immutables
+
+BOARD: public(immutable(IBountyBoard))
+
+# -------------------------------------------------------------- constructor
+
+
+@deploy
+def __init__(board_: IBountyBoard):
+    """
+    @notice Fix the board for good.
+    @param board_ The board whose bounties terms may name.
+    """
+    assert board_.address != empty(address), "listing: board is zero"
+    BOARD = board_
+
 
 # ------------------------------------------------------------------- anyone
 
@@ -60,7 +81,14 @@ def check_terms(
         terms.manifest != empty(bytes32) and terms.root != empty(bytes32)
     ), "listing: nothing to sell"
     assert 0 < terms.shard_count and terms.shard_count < 2**32, "listing: bad shard count"
-    assert terms.royalty_bps == 0 and terms.bounty == 0, "listing: no bounties yet"
+    if terms.bounty != 0:
+        # Or strangers could sell as if a bounty's labelers had made it.
+        assert (staticcall BOARD.citing(terms.bounty)) == terms.seller, "listing: bounty not cited"
+        assert (
+            0 < terms.royalty_bps and terms.royalty_bps <= MAX_ROYALTY_BPS
+        ), "listing: bad royalty"
+    else:
+        assert terms.royalty_bps == 0, "listing: royalty without bounty"
     assert terms.bond <= records.MAX_PRICE, "listing: bond too large"
     assert price <= records.MAX_PRICE, "listing: price too large"
     assert (

@@ -44,6 +44,9 @@ MAX_WORKERS: constant(uint256) = 2_048
 MAX_RUN: constant(uint256) = 63
 MAX_BATCH: constant(uint256) = 64
 
+# The index of no word of workers' bytes.
+NO_WORD: constant(uint256) = max_value(uint256)
+
 # Bytes of rows.
 ROSTER_ROW: constant(uint256) = 41
 COMMIT_ROW: constant(uint256) = 35

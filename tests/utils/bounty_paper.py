@@ -614,6 +614,12 @@ def pay_evidence(
     return call, paper.heads(call), chunk, start, paper.starts[start], rows, *said
 
 
+def chunk_evidence(paper: Paper, worker: int, score: Score | None = None) -> tuple[Any, ...]:
+    """The struct `ChunkEvidence` of the chunk with a worker's row."""
+    said = (score.judged, score.lines) if score else (bytes(32), b"")
+    return *paper.roster(worker), *said
+
+
 def tree_levels(leaves: list[bytes]) -> list[list[bytes]]:
     """The levels of a tree whose leaves are filled up to a power of two."""
     level = leaves + [bytes(32)] * (2 ** (len(leaves) - 1).bit_length() - len(leaves))

@@ -56,6 +56,8 @@ class MarketContracts:
     registry: Any
     proofs: Any
     checks: Any
+    board: Any
+    intake: Any
     market: Any
     owner: str
     treasury: str
@@ -323,8 +325,11 @@ def named(listing: Listing, bitmap: int) -> list[str]:
     return [listing.custodians[j - 1] for j in bits(bitmap)]
 
 
-def deploy_contracts(token: Any = None) -> MarketContracts:
-    """Deploy everything over `token`, or over a test dollar; give each account what it needs."""
+def deploy_contracts(token: Any = None, board: Any = None, intake: Any = None) -> MarketContracts:
+    """Deploy everything over `token`, or over a test dollar; give each account what it needs.
+
+    Bounties that terms may name are those of `board`, of which `intake` is a part.
+    """
     boa.env.timestamp = START
     token = token or deploy_test_token()
     stake_token = deploy_test_token("Stake", "STK", 18)
@@ -337,9 +342,12 @@ def deploy_contracts(token: Any = None) -> MarketContracts:
     owner = roles["owner"]
     staking = deployer("ValidatorStaking").deploy(stake_token, TICKET, UNBONDING, owner)
     proofs = deployer("DeliveryProofs").deploy()
-    checks = deployer("ListingChecks").deploy()
+    if board is None:
+        board = deployer("BountyBoard").deploy(owner, roles["treasury"])
+        intake = deployer("BountyIntake").deploy(board)
+    checks = deployer("ListingChecks").deploy(board)
     registry = deployer("DatasetRegistry").deploy(owner, staking, checks, MIN_WINDOW, MAX_WINDOW)
-    market = deployer("DatasetMarket").deploy(registry, proofs, roles["treasury"])
+    market = deployer("DatasetMarket").deploy(registry, proofs, intake, roles["treasury"])
     registry.fix_market(market, sender=owner)
     registry.set_fee_bps(FEE_BPS, sender=owner)
     staking.fix_slashers([registry], sender=owner)
@@ -353,6 +361,8 @@ def deploy_contracts(token: Any = None) -> MarketContracts:
         registry=registry,
         proofs=proofs,
         checks=checks,
+        board=board,
+        intake=intake,
         market=market,
         **roles,
         custodians=tuple(custodians),

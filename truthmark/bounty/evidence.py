@@ -73,3 +73,17 @@ class PayEvidence:
     rows: list[bytes]
     judged: bytes
     lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkEvidence:
+    """One chunk of an `enroll` call, with all lines where a score stands."""
+
+    call: int
+    heads: list[bytes]
+    chunk: int
+    first_worker: int
+    first_seat: int
+    rows: bytes
+    judged: bytes
+    lines: bytes

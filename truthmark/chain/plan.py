@@ -32,43 +32,6 @@ PROTOCOL = Plan(
                 Expect("UNBONDING_SECONDS", Param("unbonding_seconds")),
             ),
         ),
-        Step("proofs", "DeliveryProofs"),
-        Step("checks", "ListingChecks"),
-        Step(
-            "registry",
-            "DatasetRegistry",
-            (
-                Param("deployer"),
-                Ref("staking"),
-                Ref("checks"),
-                Param("min_window"),
-                Param("max_window"),
-            ),
-            checks=(
-                Expect("STAKING", Ref("staking")),
-                Expect("CHECKS", Ref("checks")),
-            ),
-        ),
-        Step(
-            "market",
-            "DatasetMarket",
-            (Ref("registry"), Ref("proofs"), Param("treasury")),
-            calls=(
-                # They name each other; what is deployed first is told afterwards, once.
-                Invoke("fix_slashers", ([Ref(role) for role in SLASHERS],), target="staking"),
-                Invoke("fix_market", (Ref("market"),), target="registry"),
-                # The owner accepts with a call of their own; until then the deployer may pause.
-                Invoke("transfer_ownership", (Param("owner"),), target="registry"),
-                Invoke("transfer_ownership", (Param("owner"),), target="staking"),
-            ),
-            checks=(
-                Expect("REGISTRY", Ref("registry")),
-                Expect("PROOFS", Ref("proofs")),
-                Expect("TREASURY", Param("treasury")),
-                Expect("market", Ref("market"), target="registry"),
-                Expect("slashers", [Ref(role) for role in SLASHERS], target="staking"),
-            ),
-        ),
         Step(
             "bounty_board",
             "BountyBoard",
@@ -97,6 +60,49 @@ PROTOCOL = Plan(
                 Expect("BOARD", Ref("bounty_board")),
                 Expect("intake", Ref("bounty_intake"), target="bounty_board"),
                 Expect("proofs", Ref("bounty_proofs"), target="bounty_board"),
+            ),
+        ),
+        Step("proofs", "DeliveryProofs"),
+        Step(
+            "checks",
+            "ListingChecks",
+            (Ref("bounty_board"),),
+            checks=(Expect("BOARD", Ref("bounty_board")),),
+        ),
+        Step(
+            "registry",
+            "DatasetRegistry",
+            (
+                Param("deployer"),
+                Ref("staking"),
+                Ref("checks"),
+                Param("min_window"),
+                Param("max_window"),
+            ),
+            checks=(
+                Expect("STAKING", Ref("staking")),
+                Expect("CHECKS", Ref("checks")),
+            ),
+        ),
+        Step(
+            "market",
+            "DatasetMarket",
+            (Ref("registry"), Ref("proofs"), Ref("bounty_intake"), Param("treasury")),
+            calls=(
+                # They name each other; what is deployed first is told afterwards, once.
+                Invoke("fix_slashers", ([Ref(role) for role in SLASHERS],), target="staking"),
+                Invoke("fix_market", (Ref("market"),), target="registry"),
+                # The owner accepts with a call of their own; until then the deployer may pause.
+                Invoke("transfer_ownership", (Param("owner"),), target="registry"),
+                Invoke("transfer_ownership", (Param("owner"),), target="staking"),
+            ),
+            checks=(
+                Expect("REGISTRY", Ref("registry")),
+                Expect("PROOFS", Ref("proofs")),
+                Expect("INTAKE", Ref("bounty_intake")),
+                Expect("TREASURY", Param("treasury")),
+                Expect("market", Ref("market"), target="registry"),
+                Expect("slashers", [Ref(role) for role in SLASHERS], target="staking"),
             ),
         ),
     ),

@@ -164,6 +164,7 @@ def dataset_json(session: Session, version: Version) -> dict[str, Any]:
         "terms_id": "0x" + version.terms_id.hex(),
         "seller": version.terms.seller,
         "price": amount_json(session, version.price, version.terms.token),
+        "bounty": version.terms.bounty or None,
         "status": version.status.name.lower(),
         "listed_at": version.listed_at,
     }
@@ -312,6 +313,12 @@ def _show_terms(session: Session, version: Version) -> None:
     )
     if fee := version.price * terms.fee_bps // 10_000:
         echo(f"  of the price {show(fee, terms.token)} goes to the protocol")
+    if terms.bounty:
+        owed = show(version.price * terms.royalty_bps // 10_000, terms.token)
+        echo(
+            f"  of the price {owed} ({terms.royalty_bps / 100:g}%) goes to those who labeled it: "
+            f"made from bounty {terms.bounty}"
+        )
     if terms.payee.lower() != terms.seller.lower():
         echo(f"  the rest goes to {terms.payee}")
 
@@ -402,6 +409,8 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
         "delivery_seconds": terms.delivery_seconds,
         "inspection_seconds": terms.inspection_seconds,
         "fee_bps": terms.fee_bps,
+        "royalty_bps": terms.royalty_bps,
+        "bounty": terms.bounty or None,
         "manifest": "0x" + terms.manifest.hex(),
         "root": "0x" + terms.root.hex(),
         "parts": terms.shard_count,

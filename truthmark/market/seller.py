@@ -13,7 +13,7 @@ from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
-from truthmark.market.drafts.terms import draft_terms, prove_terms
+from truthmark.market.drafts.terms import NO_ROYALTY, Royalty, draft_terms, prove_terms
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress
@@ -85,6 +85,7 @@ class Seller:
         bond: int = 0,
         gate: str = ZERO_ADDRESS,
         payee: str | None = None,
+        royalty: Royalty = NO_ROYALTY,
         previous: Version | None = None,
         progress: Progress | None = None,
     ) -> Listed:
@@ -102,6 +103,7 @@ class Seller:
             bond: In the token's smallest unit; lost if the key is proven wrong.
             gate: Who admits buyers; the zero address lets everybody in.
             payee: Who is paid; the seller if not given.
+            royalty: What each sale owes the labelers of a bounty that cites the seller.
             previous: The listing's newest version, if this is its next one.
             progress: Called with bytes stored and to be stored.
 
@@ -113,7 +115,7 @@ class Seller:
         registry = session.chain.registry
         manifest = self.publish(folder, progress)
         secret = session.vault.seller_secret(manifest.public_key)
-        terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty)
         with session.exclusive(f"list-{terms.public_key.x:064x}"):
             session.journal.resume()
             Catalogue.of(session).sync()
@@ -146,6 +148,7 @@ class Seller:
         bond: int = 0,
         gate: str = ZERO_ADDRESS,
         payee: str | None = None,
+        royalty: Royalty = NO_ROYALTY,
     ) -> Listed | None:
         """Return what `list_dataset` listed before under these terms, with its newest custody.
 
@@ -157,7 +160,7 @@ class Seller:
         """
         session = self.session
         secret = session.vault.seller_secret(manifest.public_key)
-        terms = self._draft(manifest, secret, token, windows, bond, gate, payee)
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty)
         session.journal.resume()
         Catalogue.of(session).sync()
         epochs = self._listed_epochs(terms)
@@ -172,6 +175,7 @@ class Seller:
         bond: int,
         gate: str,
         payee: str | None,
+        royalty: Royalty,
     ) -> Terms:
         address = self.session.address
         return draft_terms(
@@ -184,6 +188,7 @@ class Seller:
             bond=bond,
             fee_bps=self.session.chain.registry.functions.fee_bps().call(),
             gate=gate,
+            royalty=royalty,
         )
 
     def _listed_epochs(self, terms: Terms) -> list[Epoch]:

@@ -193,6 +193,8 @@ def test_reasons__of_the_sources__are_all_hit_by_name() -> None:
     own = refused.reasons | {reason for reason, _ in TERMS}
     own |= {"board: not the part for it", "board: owner is zero", "board: treasury is zero"}
     own |= {"intake: board is zero", "proofs: board is zero"}
+    # Of `pays`, by test_royalties.py.
+    own |= {"intake: not ended", "intake: refunded", "intake: other terms"}
     sources = set().union(
         *(reasons(f"{name}.vy") for name in ("BountyBoard", "BountyIntake", "BountyProofs"))
     )

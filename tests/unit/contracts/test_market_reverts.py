@@ -79,12 +79,22 @@ GULLIBLE = """
 def status(terms_id: bytes32, custody_id: bytes32) -> (uint256, uint256, bool):
     # An open version for nothing, a live custody that never ends.
     return 1, 2 | ((2**40 - 1) << 104), False
+
+@external
+@view
+def CHECKS() -> address:
+    return self
+
+@external
+@view
+def BOARD() -> address:
+    return self
 """
 
 
 def market_without_checks(w: MarketContracts) -> tuple[Any, Any]:
     registry = boa.loads(GULLIBLE)
-    market = deployer("DatasetMarket").deploy(registry, w.proofs, w.treasury)
+    market = deployer("DatasetMarket").deploy(registry, w.proofs, registry, w.treasury)
     return market, w.draft_listing(price=0, fee=0)
 
 
@@ -107,19 +117,30 @@ def purchase_with(w: MarketContracts, listing: Any, secret: int) -> tuple[Any, .
     [
         ("market: registry is zero", 0),
         ("market: proofs is zero", 1),
-        ("market: treasury is zero", 2),
+        ("market: treasury is zero", 3),
     ],
 )
 def test_init__zero_address__is_refused(
     contracts: MarketContracts, reason: str, place: int
 ) -> None:
-    arguments = [contracts.registry, contracts.proofs, contracts.treasury]
+    c = contracts
+    arguments = [c.registry, c.proofs, c.intake, c.treasury]
     arguments[place] = ZERO
     with boa.reverts(reason):
         deployer("DatasetMarket").deploy(*arguments)
 
 
+def test_init__intake_of_another_board_than_the_checks__is_refused(
+    contracts: MarketContracts,
+) -> None:
+    c = contracts
+    intake = deployer("BountyIntake").deploy(deployer("BountyBoard").deploy(c.owner, c.treasury))
+    with boa.reverts("market: other board"):
+        deployer("DatasetMarket").deploy(c.registry, c.proofs, intake, c.treasury)
+
+
 OF_CONSTRUCTOR = {
+    "market: other board",
     "market: registry is zero",
     "market: proofs is zero",
     "market: treasury is zero",
@@ -128,12 +149,14 @@ OF_CONSTRUCTOR = {
 
 # By `test_buy__sum_that_no_proof_could_use__is_refused`.
 BY_ITSELF = {"market: unlucky buyer key"}
+# By test_royalties.py.
+OF_ROYALTIES = {"market: no price"}
 
 
 def test_reasons__of_the_sources__are_all_hit_by_name() -> None:
     own = {reason for reason in refused.reasons if reason.startswith(("market: ", "proofs: "))}
     sources = reasons("DatasetMarket.vy") | reasons("DeliveryProofs.vy")
-    assert own | OF_CONSTRUCTOR | BY_ITSELF == sources
+    assert own | OF_CONSTRUCTOR | BY_ITSELF | OF_ROYALTIES == sources
 
 
 def test_reasons__of_modules_that_the_market_uses__are_named_here_or_in_their_own_tests() -> None:

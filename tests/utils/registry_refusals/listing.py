@@ -88,10 +88,11 @@ listing_with("listing: bad shard count", shard_count=0)
 listing_with("listing: bad shard count", shard_count=2**32)
 
 
-listing_with("listing: no bounties yet", royalty_bps=1)
+listing_with("listing: royalty without bounty", royalty_bps=1)
 
 
-listing_with("listing: no bounties yet", bounty=1)
+listing_with("listing: bounty not cited", royalty_bps=500, bounty=1)
+listing_with("listing: bounty not cited", royalty_bps=500, bounty=2**256 - 1)
 
 
 listing_with("registry: other protocol fee", fee_bps=201)

@@ -4,6 +4,8 @@
 Pure functions: nothing here reads or writes a chain, a file or a storage.
 """
 
+from dataclasses import dataclass
+
 from truthmark.codec.manifest import Manifest
 from truthmark.config.profile import Windows
 from truthmark.errors import MarketError
@@ -11,6 +13,39 @@ from truthmark.hashing import keccak256
 from truthmark.keys.curve import base_of, multiply
 from truthmark.keys.proofs import KnowledgeProof, prove_dataset_key
 from truthmark.market.records import ZERO_ADDRESS, Terms
+
+MAX_ROYALTY_BPS = 9_750
+"""The largest royalty; with the largest protocol fee it is the whole price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Royalty:
+    """What each sale owes the labelers of a bounty.
+
+    Attributes:
+        bounty: Its number; 0 where nobody is owed anything.
+        bps: Of the price, in hundredths of a percent.
+    """
+
+    bounty: int
+    bps: int
+
+    def require_sound(self) -> None:
+        """Refuse what the registry would refuse.
+
+        Raises:
+            MarketError: There is a royalty without a bounty, none with one, or too large a one.
+        """
+        if self.bounty == 0 and self.bps == 0:
+            return
+        if self.bounty <= 0 or not 0 < self.bps <= MAX_ROYALTY_BPS:
+            raise MarketError(
+                f"a royalty is 0.01% to {MAX_ROYALTY_BPS / 100}% of each sale, for one bounty;"
+                " name both, or neither"
+            )
+
+
+NO_ROYALTY = Royalty(0, 0)
 
 
 def licence_hash(licence: str) -> bytes:
@@ -39,12 +74,15 @@ def draft_terms(
     bond: int,
     fee_bps: int,
     gate: str = ZERO_ADDRESS,
+    royalty: Royalty = NO_ROYALTY,
 ) -> Terms:
     """Write the terms of a packed version.
 
     Raises:
-        MarketError: The secret is not the one that the version was packed with.
+        MarketError: The secret is not the one that the version was packed with, or the royalty
+            cannot be.
     """
+    royalty.require_sound()
     public_key = multiply(secret)
     if public_key != manifest.public_key:
         raise MarketError(
@@ -63,8 +101,8 @@ def draft_terms(
         licence=licence_hash(manifest.licence),
         gate=gate,
         bond=bond,
-        royalty_bps=0,
-        bounty=0,
+        royalty_bps=royalty.bps,
+        bounty=royalty.bounty,
         fee_bps=fee_bps,
         delivery_seconds=windows.delivery,
         inspection_seconds=windows.inspection,

@@ -12,6 +12,7 @@ from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceErr
 from truthmark.market import redealing
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyChoice, CustodyWish, choose_custody
+from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows.source import SaleSource
@@ -76,6 +77,7 @@ class Ask:
         gate: Address that admits buyers.
         payee: Who is paid; the seller if not given.
         update: Name of the listing of which this is the next version.
+        royalty: What each sale owes the labelers of a bounty; the bounty cites the seller.
     """
 
     price: str
@@ -89,6 +91,7 @@ class Ask:
     gate: str = ZERO_ADDRESS
     payee: str | None = None
     update: str | None = None
+    royalty: Royalty = NO_ROYALTY
 
 
 def list_dataset(
@@ -137,6 +140,7 @@ def list_dataset(
         "bond": secured,
         "gate": ask.gate,
         "payee": ask.payee,
+        "royalty": ask.royalty,
     }
     # What an earlier run sent comes first: where it was listed, nothing is paid any more.
     session.journal.resume()
