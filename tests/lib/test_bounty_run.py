@@ -46,7 +46,7 @@ class Receiver:
 
     def __init__(self, bounty: Bounty, relay: FakeRelay) -> None:
         self.bounty, self.relay = bounty, relay
-        self.told: list[str] = []
+        relay.account = bounty.terms.relay
         self.start()
 
     def start(self) -> None:
@@ -56,7 +56,6 @@ class Receiver:
             metrics=Metrics(),
             notifier=notifier,
             bounties=[self.bounty.number],
-            relays=["http://relay"],
             open_relay=lambda url: self.relay,  # type: ignore[arg-type,return-value]
         )
 
@@ -77,7 +76,8 @@ def test_receiver__honest_run__scores_pays_and_withdraws(net: Devnet, tmp_path: 
     signed = label_and_commit(bounty)
     record = bounty.stranger.read(bounty.number)
     relay.kept = {worker: one.file(record) for worker, one in signed.items()}
-    receiver.rounds_until(lambda: len(relay.acknowledged) == 6)
+    receiver.rounds_until(lambda: len(relay.acknowledged) == 6 and bool(relay.offers))
+    assert len(relay.offers) == 1
     assert all(is_acknowledged(record, signed[w], relay.acknowledged[w]) for w in signed)
     bounty.net.warp(3600 + 600 + 601)
     receiver.rounds_until(lambda: bounty.stranger.read(bounty.number).status is Status.SCORED)

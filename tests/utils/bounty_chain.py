@@ -42,7 +42,8 @@ class Bounty:
         self.truth = np.random.default_rng(0).integers(0, 2, ITEMS)
         self.gold = draw_gold(self.truth, classes=2, count=80, seed=1)
         made = new_secrets(self.requester.session.vault)
-        self.document = make_document(items=replace(make_document().items, count=ITEMS))
+        items = replace(make_document().items, count=ITEMS)
+        self.document = make_document(items=items, relay_urls=("http://relay",))
         self.terms = self._terms(made)
         home = self.requester.session.home
         self.workspace = Workspace.of_key(home, self.terms.key)

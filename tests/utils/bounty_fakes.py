@@ -23,6 +23,15 @@ class FakeRelay:
         self.is_away = self.denies = False
         self.on_acknowledgement: Callable[[int], None] = lambda worker: None
         self.given = 0
+        self.account = ""
+        self.offers: list[Any] = []
+
+    def info(self) -> Any:
+        return SimpleNamespace(account=self.account)
+
+    def offer(self, ref: BountyRef, terms_hash: bytes, offer: Any, sign_typed: Any) -> Any:
+        self.offers.append(offer)
+        return SimpleNamespace(missing=[])
 
     def files(self, bounty_id: int) -> list[FileEntry]:
         if self.is_away:

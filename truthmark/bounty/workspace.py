@@ -219,6 +219,14 @@ class Workspace:
             raise self._damaged(_GUESTS) from error
 
     @property
+    def guests_changed_at(self) -> int:
+        """When they were written last, in nanoseconds; 0 if never."""
+        try:
+            return (self.folder / _GUESTS).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    @property
     def webhooks(self) -> list[str]:
         """Where the relay posts notices."""
         return [str(url) for url in self._read_record(_GUESTS).get("webhooks", [])]

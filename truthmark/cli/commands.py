@@ -102,6 +102,11 @@ TOPICS: dict[str, dict[str, Entry]] = {
 }
 
 BOUNTY: dict[str, Entry] = {
+    "run": Entry(
+        "bounty_run",
+        "run_bounty",
+        "Run your bounties until everybody is paid: BOUNTY, or all of this home.",
+    ),
     "status": Entry(
         "bounty_status", "status", "Show how BOUNTY stands, what comes next, and what you earn."
     ),

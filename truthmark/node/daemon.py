@@ -39,6 +39,8 @@ class Node:
         settings: How it runs.
         on_ready: Called once, when everything is up, with the URLs of "status", "blocks" and
             "relay", as far as they are served.
+        on_round: Called after each round with the roles; the daemon ends when it returns True.
+        say: Told what the operator is told.
     """
 
     def __init__(
@@ -46,6 +48,9 @@ class Node:
         session: "Session",
         settings: NodeSettings,
         on_ready: Callable[[Mapping[str, str]], None] | None = None,
+        *,
+        on_round: Callable[[Sequence[Role]], bool] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare; nothing is opened yet."""
         self.session = session
@@ -53,11 +58,18 @@ class Node:
         self.health = Health()
         self.metrics = Metrics()
         self._on_ready = on_ready
+        self._on_round = on_round
+        self._say = say
         self._stop = threading.Event()
 
     def stop(self) -> None:
         """End the daemon after the round it is in."""
         self._stop.set()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was told to end."""
+        return self._stop.is_set()
 
     def stop_on_signals(self) -> None:
         """Stop cleanly at SIGTERM and Ctrl-C; for the main thread of a process."""
@@ -85,7 +97,7 @@ class Node:
         session, settings = self.session, self.settings
         # What threads share is opened before there are any.
         _ = session.signer, session.storage, session.vault, Catalogue.of(session)
-        notifier = Notifier(settings.notify)
+        notifier = Notifier(settings.notify, self._say)
         pause = settings.poll
         if pause is None:
             pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
@@ -101,6 +113,8 @@ class Node:
                 self._on_ready(urls)
             while not self._stop.is_set():
                 self._round(roles, notifier)
+                if self._on_round is not None and self._on_round(roles):
+                    break
                 self._stop.wait(pause)
             self.health.problem = "stopped"
         log.info("stopped")

@@ -6,7 +6,7 @@ the rounds, so that a slow relay makes no score late.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,8 @@ class ReceiverRole:
         metrics: Counts what is done.
         notifier: Tells the operator.
         bounties: Which ones; all of this home that are not over if not given.
-        relays: Where labelers hand out their files; those of each document if not given.
+        own_relay: Returns where the account's own relay answers, if this node is one: it stands
+            for the addresses of documents whose terms name it.
         open_relay: Makes a client of such an address.
         withdraws: Whether what comes back is paid out to the requester at the end.
         dry_run: Log in which phase each is, but fetch and send nothing.
@@ -55,7 +56,7 @@ class ReceiverRole:
         metrics: Metrics,
         notifier: Notifier,
         bounties: Collection[int] | None = None,
-        relays: Sequence[str] | None = None,
+        own_relay: Callable[[], str] = str,
         open_relay: Callable[[str], RelayClient] = RelayClient,
         withdraws: bool = True,
         dry_run: bool = False,
@@ -67,7 +68,7 @@ class ReceiverRole:
         self._session = session
         self._notifier = notifier
         self._bounties = bounties
-        self._relays = relays
+        self._own_relay = own_relay
         self._open_relay = open_relay
         self._withdraws = withdraws
         self._dry_run = dry_run
@@ -122,6 +123,15 @@ class ReceiverRole:
             phase = phase_of(seen.record, seen.mark, seen.now)
             self._notifier.notify("phase", f"bounty {run.ref.bounty_id}: {phase.says}")
             return
+        offer = "offer", run.ref.bounty_id
+        if run.has_to_offer(seen):
+            job = self._pool.ask(offer, run.offer)
+            if job.is_done:
+                self._pool.forget(offer)
+            elif job.error is not None:
+                self._problem("relay", str(job.error), about=f"relay of {run.ref.bounty_id}")
+        else:
+            self._notifier.resolve("problem", f"relay of {run.ref.bounty_id}")
         name = "collect", run.ref.bounty_id
         if run.has_to_collect(seen):
             job = self._pool.ask(name, partial(run.collect, seen))
@@ -147,10 +157,12 @@ class ReceiverRole:
                     or (self._bounties is not None and ref.bounty_id not in self._bounties)
                 ):
                     continue
+                is_own = address_bytes(workspace.terms.relay) == address_bytes(session.address)
+                own = self._own_relay() if is_own else ""
                 run = RequesterRun(
                     session,
                     workspace,
-                    relays=self._relays,
+                    relays=[own] if own else None,
                     open_relay=self._open_relay,
                     tell=self._notifier.notify,
                     withdraws=self._withdraws,

@@ -52,8 +52,16 @@ def _open_custodian(
 def _open_receiver(
     session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
+    def own_relay() -> str:
+        if "relay" not in settings.roles:
+            return ""
+        from truthmark.node.relay.opening import relay_of
+
+        return relay_of(session, settings).local_url
+
     return ReceiverRole(
         session,
+        own_relay=own_relay,
         metrics=metrics,
         notifier=notifier,
         bounties=settings.bounties or None,

@@ -5,7 +5,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -96,9 +96,11 @@ class Notifier:
 
     Attributes:
         url: Where messages are posted as JSON `{"kind", "text"}`; only logged if None.
+        say: Told the texts too, for who sits in front of it.
     """
 
     url: str | None = None
+    say: Callable[[str], None] | None = None
     _said: dict[tuple[str, str], None] = field(default_factory=dict, repr=False)
     _queue: "queue.Queue[tuple[str, str]]" = field(
         default_factory=lambda: queue.Queue(_MAX_WAITING), repr=False
@@ -120,6 +122,8 @@ class Notifier:
         if len(self._said) > _MAX_SAID:
             del self._said[next(iter(self._said))]
         log.warning("%s: %s", kind, text, extra={"kind": kind})
+        if self.say is not None:
+            self.say(text)
         if self.url is None:
             return
         # In a thread of its own: an operator's slow endpoint must not make a delivery late.

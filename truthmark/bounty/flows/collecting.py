@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from truthmark.bounty import reader
@@ -39,6 +40,7 @@ class Collected:
         received: By worker, labels that are what stands on chain.
         unreadable: Workers who posted on chain what nobody can open.
         silent: Relays that could not be asked, with what was wrong.
+        unserved: Those of them that know nothing of the bounty.
     """
 
     record: Record | None = None
@@ -46,6 +48,7 @@ class Collected:
     received: Mapping[int, Received] = field(default_factory=dict)
     unreadable: frozenset[int] = frozenset()
     silent: Mapping[str, str] = field(default_factory=dict)
+    unserved: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> list[int]:
@@ -114,14 +117,18 @@ class Collector:
             if worker not in standing or standing[worker].commitment != one.run.commitment:
                 del self._received[worker]  # overridden since
         self._take_kept(record)
-        silent = {}
+        silent, unserved = {}, set()
         for relay in self._relays:
             try:
                 self._take_from(relay, record)
             except RelayError as error:
                 silent[relay.url] = str(error)
+                if error.status == HTTPStatus.NOT_FOUND:
+                    unserved.add(relay.url)
         unreadable = self._take_posted(record)
-        self.last = Collected(record, now, dict(self._received), unreadable, silent)
+        self.last = Collected(
+            record, now, dict(self._received), unreadable, silent, frozenset(unserved)
+        )
 
     def _take_kept(self, record: Record) -> None:
         """Open what the workspace has, as after a restart."""

@@ -21,6 +21,7 @@ from truthmark.bounty.flows.collecting import (
     receiver_of,
     signed_for,
 )
+from truthmark.bounty.flows.offering import has_to_offer, offer_to
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.receiving import true_score
@@ -120,12 +121,44 @@ class RequesterRun:
             session, workspace, self._secrets, self._relays, sign=sign, tell=tell
         )
         self._refusals: Counter[str] = Counter()
+        self._retold: set[str] = set()
+        self._lacking: list[RelayClient] = []
+        self._asked_at: tuple[int, frozenset[str]] | None = None
         self.is_over = bool(workspace.progress.get(_OVER))
 
     def close(self) -> None:
         """Close the connections to relays."""
         for relay in self._relays:
             relay.close()
+
+    def has_to_offer(self, seen: Seen) -> bool:
+        """Whether a relay was not told of the bounty, or not who may join now."""
+        is_requester = address_bytes(self._session.address) == address_bytes(self._terms.requester)
+        return is_requester and seen.record.status <= Status.LABEL and bool(self._untold())
+
+    def offer(self) -> None:
+        """Give the bounty to the relays that lack it; may take its time.
+
+        Raises:
+            BountyError: One is not that of the terms, or refuses.
+            ConfigError: The way there is open for all to read.
+        """
+        for relay in list(self._untold()):
+            offer_to(relay, self._session, self.workspace)
+            self._retold.add(relay.url)
+        self._asked_at = None
+
+    def _untold(self) -> list[RelayClient]:
+        lost = self._collector.last.unserved - self._retold
+        moment = self.workspace.guests_changed_at, lost
+        if moment != self._asked_at:  # else it would be read from disk in every round
+            self._asked_at = moment
+            self._lacking = [
+                relay
+                for relay in self._relays
+                if relay.url in lost or has_to_offer(self.workspace, self._secrets, relay.url)
+            ]
+        return self._lacking
 
     def collect(self, seen: Seen) -> None:
         """Fetch, open and acknowledge what can be had of the labels that stand on chain.

@@ -43,7 +43,7 @@ def serve(session: "Session", settings: NodeSettings) -> AppServer:
     relay = relay_of(session, settings)
     relay.views.refresh()
     server = AppServer(create_app(relay), host=settings.relay_host, port=settings.relay_port)
-    relay.url = relay.url or server.url
+    relay.url, relay.local_url = relay.url or server.url, server.url
     return server
 
 

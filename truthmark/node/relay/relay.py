@@ -106,6 +106,10 @@ class Relay:
         store: What was accepted.
         folder: Where papers are kept.
         policy: The operator's.
+
+    Attributes:
+        url: Under which others reach it.
+        local_url: Under which it is reached from this machine; empty while it does not listen.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class Relay:
         self.store = store
         self.policy = policy
         self.url = policy.url
+        self.local_url = ""
         self.papers = Papers(folder, policy.max_bytes)
         self.views = Views(session)
 

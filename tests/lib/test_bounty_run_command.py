@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty run` and `status`: relay and receiver in a process that gets killed."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.utils.cli import Person
+from tests.utils.relays import KEYS, PAYEES, SIGNERS, join_request, make_papers, team_terms
+from tests.utils.waiting import wait_for
+from truthmark.bounty import labeler
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.labeler import SignedCommit
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.record import Record
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_models import CommitRequest
+from truthmark.bounty.secrets import new_secrets
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import ConfigError, RelayError
+from truthmark.keys.vault import Vault
+from truthmark.testing.anvil import anvil_binary
+from truthmark.testing.network import Devnet
+
+pytestmark = pytest.mark.chain
+
+BOUNTY_ERROR = 9
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with Devnet.start(tmp_path_factory.mktemp("command"), block_time=None) as started:
+        yield started
+
+
+class Team:
+    """Three labelers, and a requester at a command line."""
+
+    def __init__(self, net: Devnet, folder: Path) -> None:
+        self.net, self.folder = net, folder
+        session = net.session("requester")
+        self.requester, self.stranger = BountyClient(session), BountyClient(net.session("stranger"))
+        self.person = Person(net.home("requester"))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        made = new_secrets(session.vault)
+        self.workspace = Workspace.of_key(session.home, made.key)
+        papers = make_papers(
+            self.workspace.folder, secret=made.items_secret, relay_urls=(self.url,)
+        )
+        self.terms = team_terms(
+            papers.document,
+            requester=session.address,
+            relay=session.address,
+            receiver=made.receiver,
+            token=net.profile.tokens[1].address,
+            salt=made.terms_salt,
+            key_x=made.key.x,
+            key_y=made.key.y,
+            tip=5,
+        )
+        self.workspace.save_document(papers.document)
+        self.workspace.save_terms(self.terms)
+        self.number = self.requester.create(self.terms)
+        self.ref = BountyRef(net.profile.chain_id, self.requester.board.address, self.number)
+        self.workspace.save_ref(self.ref)
+        self.relay = RelayClient(self.url)
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self) -> "subprocess.Popen[str]":
+        process = self.person.start("bounty", "run", self.number, "--poll", "0.05")
+        self.processes.append(process)
+        wait_for(self.is_served, "a relay")
+        return process
+
+    def is_served(self) -> bool:
+        assert self.processes[-1].poll() is None, self.processes[-1].communicate()
+        try:
+            return self.relay.status(self.number).has_data
+        except RelayError:
+            return False
+
+    def record(self) -> Record:
+        return self.stranger.read(self.number)
+
+    def wait_for_status(self, status: Status) -> None:
+        state = self.stranger.board.functions.state(self.number)
+        wait_for(lambda: state.call().status == status, status.name)
+
+    def wait_for_commits(self, count: int) -> None:
+        state = self.stranger.board.functions.state(self.number)
+        wait_for(lambda: state.call().committers == count, "the commits")
+
+    def label(self, worker: int) -> SignedCommit:
+        record = self.record()
+        who = SIGNERS.index(record.roster.rows[worker].signer)
+        place = labeler.find_place(
+            record,
+            self.terms.hash,
+            signer=SIGNERS[who],
+            payee=PAYEES[who],
+            now=0,
+            needed=1,
+            mark=self.stranger.mark(self.number),
+        )
+        answers = {item: item % 2 for item in place.items.tolist() if item >= 0}
+        codes = labeler.codes_of(place, answers, 2, self.terms.batch)
+        return labeler.sign_once(Vault(self.folder / f"{worker}"), record, worker, codes, KEYS[who])
+
+    def commit(self, signed: SignedCommit) -> None:
+        said = signed.commit
+        request = CommitRequest(
+            worker=said.worker,
+            seats=said.seats,
+            commitment=said.commitment,
+            signature=signed.signature,
+        )
+        self.relay.commit(self.number, request)
+
+
+@pytest.fixture
+def team(net: Devnet, tmp_path: Path) -> Iterator[Team]:
+    made = Team(net, tmp_path)
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.communicate()
+
+
+def test_bounty_run__killed_twice__pays_everybody_once(team: Team) -> None:
+    process = team.start()
+    for who in range(3):
+        team.relay.join(team.number, join_request(team.ref, team.terms, who))
+    team.wait_for_status(Status.DRAWN)
+    team.net.chain.rpc("anvil_mine", "0x4")
+    team.wait_for_status(Status.LABEL)
+    status = team.person("bounty", "status", team.number, "--json").ok().json
+    assert (status["phase"], status["joined"], status["seats_taken"]) == ("labeling", 3, 10)
+    process.kill()
+
+    process = team.start()
+    signed = [team.label(worker) for worker in range(3)]
+    for one in signed:
+        team.commit(one)
+    team.wait_for_commits(3)
+    record = team.record()
+    for one in signed[:2]:  # the third is away, and nobody has their labels
+        wait_for(lambda one=one: _handed_out(team, one, record), "the file")  # type: ignore[misc]
+        wait_for(
+            lambda one=one: team.relay.acknowledgement(team.number, one.commit.worker),  # type: ignore[misc]
+            "the signature",
+        )
+    process.kill()
+    team.net.warp(3600 + 600 + 601)
+    assert team.person("bounty", "status", team.number, "--json").ok().json["acknowledged"] == 2
+
+    process = team.start()
+    team.wait_for_status(Status.SCORED)
+    team.net.warp(3601)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, err
+    assert "must be on at some time between" in err
+    assert f"truthmark bounty result {team.number}" in err
+    record, board = team.record(), team.stranger.board.functions
+    assert record.status is Status.SETTLED
+    full = [int(row.seats) * 400 for row in record.roster.rows]
+    paid = [board.balances(team.terms.token, payee).call() for payee in PAYEES[:3]]
+    assert paid == [full[0], full[1], 0]
+    assert board.balances(team.terms.token, team.terms.requester).call() == 0  # withdrawn
+    shown = team.person("bounty", "status", team.number).ok().out
+    assert "settled: everybody whose labels arrived is paid in full" in shown
+    team.person("bounty", "run", team.number).refused(BOUNTY_ERROR, "over, or not on chain yet")
+
+
+def _handed_out(team: Team, one: SignedCommit, record: Record) -> bool:
+    try:
+        team.relay.put_file(team.number, one.file(record))
+    except RelayError:  # the relay has not seen the commit yet
+        return False
+    return True
+
+
+def test_bounty_run__ctrl_c__ends_cleanly_and_goes_on_later(team: Team) -> None:
+    process = team.start()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "stopped; run the same command again to go on"
+    folder = team.folder / "elsewhere"
+    team.person("bounty", "run", folder).refused(BOUNTY_ERROR, "no folder of a bounty")
+    team.person("bounty", "run", "99999").refused(BOUNTY_ERROR, "nothing of bounty 99999")
+    team.person("bounty", "status", "99999").refused(BOUNTY_ERROR, "there is no bounty 99999")
