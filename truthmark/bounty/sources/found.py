@@ -2,7 +2,7 @@
 """One after the other, the items of a source, with what is wrong with any of them."""
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,6 +62,7 @@ class Reading:
         equal: Names of what is the same as an item before it, and that item's.
         with_place: Names of pictures that say where they were taken; their copies do not.
         skipped: Files that are no items.
+        shown: Names of the items that everyone may read, in their order.
     """
 
     names: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Reading:
     equal: list[tuple[str, str]] = field(default_factory=list)
     with_place: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
@@ -88,13 +90,18 @@ class Reading:
 
 
 def read_into(
-    source: ItemSource, writer: ItemsWriter, *, progress: Progress | None = None
+    source: ItemSource,
+    writer: ItemsWriter,
+    *,
+    shown: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> Reading:
     """Write all items that can be used, each once.
 
     Args:
         source: Where they come from.
         writer: Where they go.
+        shown: Names of items that everyone may read, and that are not labeled.
         progress: Told items read and in all.
 
     Raises:
@@ -104,6 +111,10 @@ def read_into(
     reading = Reading(skipped=list(source.skipped))
     for found in _distinct(source, reading, progress):
         assert found.item is not None  # `_distinct` leaves the others out
+        if found.name in shown:
+            writer.show(found.item)
+            reading.shown.append(found.name)
+            continue
         writer.add(found.item)
         reading.names.append(found.name)
     if not reading.names:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People one knows: who is invited, by address or by a code of their own."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from truthmark.config.units import to_checksum_address
+from truthmark.errors import ConfigError
+
+MAX_PEOPLE: Final = 2_048
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+_CODE_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody of a team.
+
+    Attributes:
+        name: By which the requester knows them.
+        account: The address of their key; "" for who gets a code.
+    """
+
+    name: str
+    account: str = ""
+
+
+def read_team(path: Path) -> list[Member]:
+    """Read who is invited: a line each, a name, an address, or both; `#` begins a remark.
+
+    Raises:
+        ConfigError: It cannot be read, names somebody twice, or nobody.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a text; write a name a line") from error
+    found: list[Member] = []
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        address = _ADDRESS.search(text)
+        account = to_checksum_address(address[0]) if address else ""
+        name = " ".join(_ADDRESS.sub(" ", text).replace(",", " ").split())
+        if len(name) > 100 or not (name or account) or not name.isprintable():
+            raise ConfigError(f"{path}, line {number}: write a name, an address, or both")
+        found.append(Member(name or account, account))
+    if not found:
+        raise ConfigError(f"{path} names nobody; write a name or an address a line")
+    if len(found) > MAX_PEOPLE:
+        raise ConfigError(f"{path} names {len(found)} people; {MAX_PEOPLE} fit one bounty")
+    for what in ("name", "account"):
+        seen: set[str] = set()
+        for member in found:
+            value = getattr(member, what)
+            if value and value in seen:
+                raise ConfigError(f"{path} names {value} twice; people need names of their own")
+            seen.add(value)
+    return found
+
+
+def new_code() -> str:
+    """Return an invitation code, which nobody can guess."""
+    return secrets.token_urlsafe(_CODE_BYTES)
