@@ -130,14 +130,21 @@ class BountyClient:
             ChainError: It was not created.
         """
         terms.require_sound()
-        self.session.allow(terms.token, self.board.address, terms.pot + terms.bond)
+        if not self.has_sent(terms):
+            self.session.allow(terms.token, self.board.address, terms.pot + terms.bond)
         call = self.board.functions.create(terms.to_struct())
-        key = f"{_PREFIX}create:{terms.hash.hex()}"
-        receipt = self.session.send(call, key, "create a bounty")
+        receipt = self.session.send(call, _create_key(terms), "create a bounty")
         for log in self.board.logs(receipt.logs):
             if log.event == "BountyCreated":
                 return int(log.args["bounty_id"])
         raise BountyError("the board did not say which bounty it created; look for it again")
+
+    def has_sent(self, terms: Terms) -> bool:
+        """Whether the bounty of these terms was created from here, or is about to be."""
+        journal, key = self.session.journal, _create_key(terms)
+        done = journal.result(key)
+        is_on_its_way = any(intent.key == key for intent in journal.pending())
+        return is_on_its_way or (done is not None and done.succeeded)
 
     def score(self, record: Record, score: Score) -> None:
         """Post the score.
@@ -365,6 +372,10 @@ class BountyClient:
 
 def _fields(evidence: Override | Posting) -> dict[str, Any]:
     return {name: getattr(evidence, name) for name in evidence.__slots__}
+
+
+def _create_key(terms: Terms) -> str:
+    return f"{_PREFIX}create:{terms.hash.hex()}"
 
 
 def _parts(rows: Sequence[Any]) -> list[Sequence[Any]]:

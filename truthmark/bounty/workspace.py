@@ -138,6 +138,11 @@ class Workspace:
         """Fix the terms."""
         self._write_json(_TERMS, terms.to_texts())
 
+    def discard_terms(self) -> None:
+        """Take back terms that were sent to nobody."""
+        (self.folder / _TERMS).unlink(missing_ok=True)
+        sync_path(self.folder)
+
     @property
     def document(self) -> Document:
         """What the bounty asks.

@@ -25,9 +25,17 @@ from truthmark.bounty.flows.drafting import (
 from truthmark.bounty.flows.offering import offer_to
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME
-from truthmark.bounty.planning import TIMES, Estimate, Gas, Plan, Times, estimate, fees_for
+from truthmark.bounty.planning import (
+    TIMES,
+    Estimate,
+    Gas,
+    Plan,
+    Times,
+    estimate,
+    fees_for,
+    with_times,
+)
 from truthmark.bounty.planning import warnings_of as warnings_of_terms
-from truthmark.bounty.planning import with_times
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.shape import ROUNDS, shape_open, shape_team
@@ -228,15 +236,17 @@ def post_bounty(
             encrypted=ask.encrypted,
             bar=bar,
         )
-        workspace = draft.workspace
+        workspace, client = draft.workspace, BountyClient(session)
+        if workspace.has_terms and _is_outdated(client, workspace.terms):
+            say("the protocol's fee has changed since this was agreed to, so it is asked again")
+            workspace.discard_terms()
         if workspace.has_terms:
             say(f"going on with {workspace.folder}, which was agreed to before")
         else:
             _fix(session, draft, ask, job, agree)
         terms = workspace.terms
         _store(session, workspace, bar)
-        client = BountyClient(session)
-        if not client.session.journal.result(f"bounty:create:{terms.hash.hex()}"):
+        if not client.has_sent(terms):
             _require_funds(session, terms)
         bounty_id = client.create(terms)
         workspace.save_ref(BountyRef(session.profile.chain_id, client.board.address, bounty_id))
@@ -266,9 +276,7 @@ def _offer(
 # ------------------------------------------------------------------- what it is made of
 
 
-def _fingerprint(
-    session: Session, source: ItemSource, ask: Ask, job: Job | None
-) -> dict[str, Any]:
+def _fingerprint(session: Session, source: ItemSource, ask: Ask, job: Job | None) -> dict[str, Any]:
     """Return what a bounty is made of: the same again is the same bounty."""
     wanted = {name: value for name, value in asdict(ask).items() if name not in _NOT_MADE_OF}
     text = json.dumps([wanted, asdict(job) if job else None], sort_keys=True)
@@ -457,7 +465,10 @@ def _relay(session: Session, ask: Ask) -> tuple[str, tuple[str, ...], int]:
     board = BountyClient(session).board.address
     with RelayClient(ask.relay) as relay:
         info = relay.info()
-    if (info.chain_id, address_bytes(info.board)) != (session.profile.chain_id, address_bytes(board)):
+    if (info.chain_id, address_bytes(info.board)) != (
+        session.profile.chain_id,
+        address_bytes(board),
+    ):
         raise BountyError(f"{ask.relay} is a relay of another network; name one of this")
     token, _ = session.profile.parse_amount(ask.price)
     fees = {address.lower(): fee for address, fee in info.min_fees.items()}
@@ -497,7 +508,9 @@ def _require_affordable(session: Session, terms: Terms, ask: Ask) -> None:
         total = terms.pot + terms.bond
         if total > limit:
             shown = session.profile.format_amount(total, terms.token)
-            raise PriceError(f"it takes {shown}, more than {ask.max_total}; allow more, or ask less")
+            raise PriceError(
+                f"it takes {shown}, more than {ask.max_total}; allow more, or ask less"
+            )
     _require_funds(session, terms)
 
 
@@ -512,6 +525,12 @@ def _require_funds(session: Session, terms: Terms) -> None:
 
 
 # ------------------------------------------------------------------------------ sending
+
+
+def _is_outdated(client: BountyClient, terms: Terms) -> bool:
+    """Whether the board would refuse terms that were agreed to and never sent."""
+    fee = int(client.board.functions.fee_bps().call())
+    return fee != terms.fee_bps and not client.has_sent(terms)
 
 
 def _store(session: Session, workspace: Workspace, bar: Bar) -> None:
@@ -529,5 +548,3 @@ def _store(session: Session, workspace: Workspace, bar: Bar) -> None:
                 raise BountyError(
                     f"{workspace.folder / name} is not what the terms name any more; restore it"
                 )
-
-
