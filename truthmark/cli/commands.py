@@ -125,6 +125,7 @@ BOUNTY: dict[str, Entry] = {
     ),
     "join": Entry("bounty_join", "join", "Ask for a place in BOUNTY."),
     "label": Entry("bounty_label", "label", "Label BOUNTY, which you have joined, in one sitting."),
+    "create": Entry("bounty_create", "create", "Have SOURCE labeled, and pay for it."),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),

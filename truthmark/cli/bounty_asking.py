@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `bounty estimate`, `gold`, `pilot` and `create` are told alike, and how it is shown."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truthmark.bounty.answers import Known, read_known
+from truthmark.bounty.document import Kind, LabelClass
+from truthmark.bounty.planning import TIMES, Estimate
+from truthmark.bounty.sources.found import ItemSource, Reading
+from truthmark.bounty.sources.opening import open_items_of
+from truthmark.bounty.terms import Terms
+from truthmark.cli.output import info
+from truthmark.cli.param_types import AMOUNT, DURATION, Choice
+from truthmark.config.profile import ChainProfile
+from truthmark.errors import ConfigError
+from truthmark.text import format_duration, plural
+
+KINDS: Sequence[Kind] = ("text", "image", "audio", "pair", "number")
+TIES = ("first", "second", "tie")
+"""What may be answered of a pair, unless something else is said."""
+
+source_argument = click.argument("source", type=click.Path(exists=True, path_type=Path))
+
+_CLASS = re.compile(r"(?P<name>.+?)(?:=(?P<key>\S))?")
+
+
+def read_classes(text: str | None, kind: Kind | None = None) -> tuple[LabelClass, ...]:
+    """Return classes that are written as `cat,dog`, or with keys as `cat=c,dog=d`.
+
+    Raises:
+        ConfigError: There are fewer than two, or two of one name.
+    """
+    if text is None:
+        if kind == "pair":
+            return tuple(map(LabelClass, TIES))
+        raise ConfigError("say what may be answered: --classes cat,dog")
+    found = []
+    for part in text.split(","):
+        match = _CLASS.fullmatch(part.strip())
+        if match is None:
+            raise ConfigError(f"{text!r} names an answer that is empty; write them like cat,dog")
+        found.append(LabelClass(match["name"].strip(), match["key"] or ""))
+    names = [entry.name for entry in found]
+    if len(names) < 2 or len({*names}) < len(names):
+        raise ConfigError(f"{text!r} names {len({*names})} answers; write two or more: cat,dog")
+    return tuple(found)
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says how a source is read."""
+    for option in (
+        click.option(
+            "--id", "names", metavar="COLUMN", help="Column that names rows; else their numbers."
+        ),
+        click.option(
+            "--kind",
+            type=Choice(KINDS),
+            metavar="KIND",
+            help=f"What an item is: {', '.join(KINDS)}.",
+        ),
+        click.option(
+            "--column",
+            metavar="COLUMN",
+            help="What of a table is labeled: texts or paths; two with a comma for pairs.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def open_source(
+    source: Path, *, column: str | None, kind: Kind | None, names: str | None
+) -> ItemSource:
+    """Open what is labeled."""
+    return open_items_of(source, column=column, kind=kind, names=names)
+
+
+classes_option = click.option(
+    "--classes", metavar="A,B,…", help="What may be answered; cat=c says the key too."
+)
+times_option = click.option(
+    "--times",
+    type=Choice(tuple(TIMES)),
+    default="small",
+    show_default=True,
+    metavar="NAME",
+    help="How long the steps take: demo, small (hours) or careful (days).",
+)
+rounds_option = click.option(
+    "--labels-per-item",
+    type=click.IntRange(1, 9),
+    metavar="K",
+    help="How many people judge an item.  [default: 5; fewer in a team]",
+)
+full_option = click.option(
+    "--full",
+    type=click.IntRange(2, 3),
+    default=3,
+    show_default=True,
+    help="At how many quarters of the way from guessing to perfect the full price is paid.",
+)
+price_option = click.option(
+    "--price", type=AMOUNT, required=True, help='For a label, such as "0.05 TUSD".'
+)
+seconds_option = click.option(
+    "--seconds-per-item", type=click.FloatRange(0.1, 86_400), help="What an item takes."
+)
+label_within_option = click.option(
+    "--label-within",
+    type=DURATION,
+    help="How long there is to label.  [default: as --times has it]",
+)
+
+
+def read_guidelines(path: Path | None, title: str) -> str:
+    """Return what to answer when, from a file; the title if there is none.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    if path is None:
+        return title
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a text; save it as UTF-8") from error
+
+
+def read_gold(path: Path | None) -> dict[str, Known]:
+    """Return the answers of a file; none without one."""
+    return {} if path is None else read_known(path)
+
+
+def read_predictions(path: Path | None) -> dict[str, str] | None:
+    """Return a model's answers by name; None without a file."""
+    return None if path is None else {n: known.answer for n, known in read_known(path).items()}
+
+
+def tell_reading(reading: Reading) -> None:
+    """Say what became of a source."""
+    info(f"{plural(len(reading.names), 'item')} to label")
+    for line in reading.lines():
+        info(line)
+
+
+def estimate_facts(
+    profile: ChainProfile, terms: Terms, found: Estimate
+) -> list[tuple[str, str | None]]:
+    """Return in words what terms cost, take and pay."""
+
+    def show(units: int) -> str:
+        return profile.format_amount(units, terms.token)
+
+    each = f"{terms.items} items × {terms.rounds}"
+    hourly = least = None
+    if found.an_hour is not None:
+        hourly = f"{show(found.an_hour)} at the full price"
+    if found.least_seconds is not None:
+        least = format_duration(int(found.least_seconds))
+    who = [] if found.guesser is None else [("who guesses", found.guesser)]
+    who += [(f"who is right in {skill:.0%}", outlook) for skill, outlook in found.honest.items()]
+    return [
+        ("labels", f"{found.labels} ({each})"),
+        ("for labelers", f"{show(found.for_labels)} if everybody is paid in full"),
+        ("for others", f"{show(found.for_others)} at most: relay, payouts, posting, protocol"),
+        ("bond", f"{show(found.bond)}, which comes back" if found.bond else None),
+        ("to pay in", show(found.total)),
+        ("gold", f"{terms.gold_count} items" if terms.gold_count else None),
+        ("a labeler gives", _labels_each(terms)),
+        ("least work", least),
+        ("an hour pays", hourly),
+        ("time", f"{format_duration(found.seconds)} at most"),
+        *(
+            (
+                name,
+                f"gets {outlook.mean:.0%} of the price"
+                f" ({outlook.low:.0%} to {outlook.high:.0%} in eight of ten cases)",
+            )
+            for name, outlook in who
+        ),
+    ]
+
+
+def _labels_each(terms: Terms) -> str:
+    low, high = (min(terms.items, seats * terms.batch) for seats in (terms.min_run, terms.max_run))
+    return f"{low} labels" if low == high else f"{low} to {high} labels"
+
+
+def estimate_json(terms: Terms, found: Estimate) -> dict[str, Any]:
+    """Return the same as JSON values; amounts in the token's smallest unit, as texts."""
+    return {
+        "token": terms.token,
+        "items": terms.items,
+        "labels_per_item": terms.rounds,
+        "labels": found.labels,
+        "gold": terms.gold_count,
+        "batch": terms.batch,
+        "min_run": terms.min_run,
+        "max_run": terms.max_run,
+        "for_labelers": str(found.for_labels),
+        "for_others": str(found.for_others),
+        "bond": str(found.bond),
+        "to_pay_in": str(found.total),
+        "an_hour": None if found.an_hour is None else str(found.an_hour),
+        "least_seconds": found.least_seconds,
+        "seconds": found.seconds,
+        "guesser": None if found.guesser is None else found.guesser.mean,
+        "honest": {str(skill): outlook.mean for skill, outlook in found.honest.items()},
+    }
