@@ -19,7 +19,7 @@ from truthmark.text import format_duration
 
 ROOM: Final = 1.5
 """Fees are set for gas that is so much more expensive than today's."""
-GUESSER: Final = 0.15
+GUESSER: Final = 0.12
 """Where guessing pays more than this part of the price on average, people are told."""
 
 _POST_CALL_GAS: Final = 150_000

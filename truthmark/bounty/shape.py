@@ -7,7 +7,6 @@ from typing import Final
 from truthmark.bounty.terms import MAX_BATCH, MAX_RUN, MAX_SEATS, Terms
 from truthmark.errors import BountyError
 from truthmark.labels.scoring import MAX_GOLD, least_gold
-from truthmark.text import plural
 
 GOOD_GOLD: Final = 20
 """Gold items a run, at which pay follows skill closely (docs/bounties-crowds.md)."""
@@ -155,16 +154,29 @@ def shape_team(
         BountyError: There are too few people, or too many items for them.
     """
     if rounds is None:
-        rounds = next(k for k in range(min(TEAM_ROUNDS, people), 0, -1) if people % k == 0)
-    if people < rounds:
+        choices = [k for k in range(min(TEAM_ROUNDS, people), 0, -1) if people % k == 0]
+    elif people < rounds:
         raise BountyError(
             f"{rounds} labels an item need as many people, and {people} are invited; invite more,"
             " or lower --labels-per-item"
         )
+    else:
+        choices = [rounds]
+    for chosen in choices:
+        found = _team(items, people, chosen, batch)
+        if found is not None:
+            return found
+    most = people // choices[-1] * MAX_RUN * (batch or MAX_BATCH)
+    raise BountyError(
+        f"so few people cannot label {items} items in one bounty, {most} at most; invite more, or"
+        " split the items"
+    )
+
+
+def _team(items: int, people: int, rounds: int, batch: int | None) -> Shape | None:
     each_round = people // rounds
-    sizes = [batch] if batch is not None else range(1, MAX_BATCH + 1)
     found = []
-    for size in sizes:
+    for size in [batch] if batch is not None else range(1, MAX_BATCH + 1):
         per_round = -(-items // size)
         run = -(-per_round // each_round)
         if run <= MAX_RUN and rounds * per_round < MAX_SEATS:
@@ -172,11 +184,7 @@ def shape_team(
             waste = run * each_round - per_round
             found.append((waste * size, abs(size - 10), size, run, per_round))
     if not found:
-        most = each_round * MAX_RUN * (batch or MAX_BATCH)
-        raise BountyError(
-            f"{plural(people, 'person')} cannot label {items} items in one bounty, at most {most};"
-            " invite more, or split the items"
-        )
+        return None
     waste, _, size, run, per_round = min(found)
     return Shape(
         items=items,

@@ -8,6 +8,7 @@ never replaced by something else.
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,6 +115,22 @@ class Workspace:
         self._write_json(
             _REF, {"chain_id": ref.chain_id, "board": ref.board, "bounty": ref.bounty_id}
         )
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing but items is there, which can be written again."""
+        names = (_DRAFT, _TERMS, _REF, _DOCUMENT, _FILES)
+        return not any((self.folder / name).exists() for name in names)
+
+    def remove(self) -> None:
+        """Remove a workspace that is blank.
+
+        Raises:
+            BountyError: It is not.
+        """
+        if not self.is_blank:
+            raise BountyError(f"{self.folder} is of a bounty and is left alone")
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # ------------------------------------------------------------- what was posted
 

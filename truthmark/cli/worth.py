@@ -32,9 +32,8 @@ def read_worth(profile: ChainProfile, text: str | None, token: str) -> float | N
     match = _WORTH.fullmatch(text)
     if match is None or match.group(2).lower() != native.lower():
         raise ConfigError(f'{text!r} says no worth; write it like "0.0004 {native}"')
-    worth = parse_units(match.group(1), 18) / 10 ** profile.token(token).decimals
-    if not worth:
-        raise ConfigError(
-            f'{text!r} says that it is worth nothing; write it like "0.0004 {native}"'
-        )
-    return worth
+    wei = parse_units(match.group(1), 18)
+    if not wei:
+        raise ConfigError(f'{text!r} is worth nothing; write it like "0.0004 {native}"')
+    decimals: int = profile.token(token).decimals
+    return wei / float(10**decimals)

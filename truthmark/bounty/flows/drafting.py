@@ -28,6 +28,7 @@ from truthmark.bounty.sources.found import ItemSource, Reading, read_into
 from truthmark.bounty.workspace import Workspace
 from truthmark.cid import CID
 from truthmark.errors import BountyError
+from truthmark.keys.files import make_private_folder
 from truthmark.session import Session
 from truthmark.types import Bar, Point, no_bar
 
@@ -110,11 +111,13 @@ def draft_bounty(
         StorageError: Items cannot be written.
     """
     for workspace in Workspace.all(session.home):
-        draft = workspace.draft
-        if draft.get("fingerprint") == fingerprint and workspace.ref is None:
+        if workspace.is_blank:
+            workspace.remove()  # of a run that was killed while it read
+        elif workspace.draft.get("fingerprint") == fingerprint and workspace.ref is None:
             return read_draft(session, workspace)
     secrets = new_secrets(session.vault)
     workspace = Workspace.of_key(session.home, secrets.key)
+    make_private_folder(workspace.folder)
     shown = list(practice)
     with ItemsWriter(workspace.folder, secrets.items_secret if encrypted else None) as writer:
         with bar("reading", "items") as progress:
