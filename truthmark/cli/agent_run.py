@@ -10,12 +10,13 @@ from truthmark.agents.agent import Agent
 from truthmark.agents.opening import TIMEOUT, open_agent
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.cli.bounty_join import payee_of, payee_option, read_worth, seats_option
+from truthmark.cli.bounty_join import payee_of, payee_option, seats_option
 from truthmark.cli.bounty_label import bar, report
 from truthmark.cli.bounty_offers import relay_option
 from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.output import echo_json, info
 from truthmark.cli.param_types import BOUNTY
+from truthmark.cli.worth import read_worth
 from truthmark.errors import BountyError, ConfigError
 from truthmark.session import Session
 
@@ -123,7 +124,7 @@ def _run_one(
     stage = labeling.advance()
     if stage is Stage.OUTSIDE:
         token = labeling.offer().terms.token
-        value = read_worth(session, worth, token)
+        value = read_worth(session.profile, worth, token)
         if value is not None:
             wish.worth[token.lower()] = value
         running.join(agent, labeling, wish, say=info)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark bounty join`: asks for a place, after saying what speaks against it."""
 
-import re
 from typing import Any
 
 import click
@@ -11,23 +10,15 @@ from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
 from truthmark.cli.output import ask, echo_json, info, print_fields
 from truthmark.cli.param_types import ACCOUNT, BOUNTY
-from truthmark.config.units import parse_units
+from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ConfigError
 from truthmark.session import Session
-
-_WORTH = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 
 payee_option = click.option(
     "--payee", type=ACCOUNT, help="Who is paid; the account in use unless given."
 )
 seats_option = click.option(
     "--seats", type=click.IntRange(1, 63), help="How many batches at most; as many as allowed."
-)
-worth_option = click.option(
-    "--worth",
-    metavar="AMOUNT",
-    help='What one token is worth in what gas is paid in, such as "0.0004 ETH"; to see whether'
-    " fees cover gas.",
 )
 
 
@@ -71,7 +62,7 @@ def join(
             seats=seats,
             code=code,
             account=account,
-            worth=read_worth(session, worth, offer.terms.token),
+            worth=read_worth(session.profile, worth, offer.terms.token),
             agree=agree_by(yes),
         )
         entry = labeling.folder.entry
@@ -115,18 +106,3 @@ def payee_of(session: Session, text: str | None) -> str:
             "say who is to be paid: --payee ADDRESS, or make an account: truthmark wallet new NAME"
         )
     return address
-
-
-def read_worth(session: Session, text: str | None, token: str) -> float | None:
-    """Return what the smallest unit of a token is worth in wei.
-
-    Raises:
-        ConfigError: It is no amount of what gas is paid in, or the token is not listed.
-    """
-    if text is None:
-        return None
-    native = session.profile.native_symbol
-    match = _WORTH.fullmatch(text)
-    if match is None or match.group(2).lower() != native.lower():
-        raise ConfigError(f'{text!r} says no worth; write it like "0.0004 {native}"')
-    return parse_units(match.group(1), 18) / float(10 ** session.profile.token(token).decimals)
