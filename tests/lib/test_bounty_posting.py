@@ -226,7 +226,7 @@ def test_post__not_agreed_or_too_expensive__nothing_is_sent(net: Devnet, table: 
             post(session, table, replace(ask, price="9000 TUSD"))
         with pytest.raises(BountyError, match="too few"):
             post(session, table, replace(ask, gold_count=6))
-        with pytest.raises(ConfigError, match="--classes"):
+        with pytest.raises(ConfigError, match="two classes"):
             post(session, table, replace(ask, classes=()))
         assert _nonce(session) == nonce
 

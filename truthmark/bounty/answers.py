@@ -143,8 +143,8 @@ def draw_most(
     most = min(MAX_GOLD, int((answers >= 0).sum()))
     if most < 2:
         raise BountyError(
-            "without known answers nobody can be judged; label some (`truthmark bounty gold`), name"
-            " them by --gold, or invite people you know (--team)"
+            "without known answers nobody can be judged; label some (`truthmark bounty gold`) and"
+            " give them, or invite a team"
         )
     # The rarer classes are taken whole first, so less gold is more balanced.
     while True:

@@ -298,8 +298,8 @@ def warnings_of(terms: Terms, found: Estimate, *, known: float | None = None) ->
     shape = Shape.of(terms)
     if found.guesser is not None and found.guesser.mean > GUESSER:
         lines.append(
-            f"who guesses gets {found.guesser.mean:.0%} of the price on average; more gold, or"
-            " --full 3, makes that less"
+            f"who guesses gets {found.guesser.mean:.0%} of the price on average; more gold"
+            " makes that less"
         )
     if shape.gold_in_least < 15:
         lines.append(

@@ -109,7 +109,7 @@ def shape_open(items: int, *, rounds: int = ROUNDS, gold: int, batch: int | None
         BountyError: There is too little gold, or there are too many items for it.
     """
     if rounds < 2:
-        raise BountyError("gold needs 2 labels an item or more; or leave it out (--team)")
+        raise BountyError("gold needs 2 labels an item or more; or leave it out and invite a team")
     least = least_gold(rounds)
     for aim in (max(GOOD_GOLD, least), least):
         found = [
@@ -158,7 +158,7 @@ def shape_team(
     elif people < rounds:
         raise BountyError(
             f"{rounds} labels an item need as many people, and {people} are invited; invite more,"
-            " or lower --labels-per-item"
+            " or take fewer labels"
         )
     else:
         choices = [rounds]
@@ -222,5 +222,5 @@ def _too_little(items: int, rounds: int, gold: int, batch: int | None) -> str:
     return (
         f"{gold} gold items are too few for {items} items and {rounds} labels each: about"
         f" {needed} are needed, {advised_gold(items, rounds)} are good; know more answers"
-        " (`truthmark bounty gold`), or invite people you know (--team)"
+        " (`truthmark bounty gold`), or invite a team"
     )

@@ -303,12 +303,14 @@ def _find_done(session: Session, fingerprint: Mapping[str, Any]) -> Workspace | 
 def _require_plain(ask: Ask) -> None:
     """Refuse what contradicts itself, before a large source is read for nothing."""
     if len(ask.classes) < 2:
-        raise ConfigError("name what may be answered, at least two: --classes cat,dog")
+        raise ConfigError("name what may be answered, two classes or more")
     if ask.times not in TIMES:
         hint = did_you_mean(ask.times, TIMES)
         raise ConfigError(f"there are no times {ask.times!r}, only {', '.join(TIMES)}{hint}")
     if ask.team and (ask.against or ask.gold_count):
-        raise ConfigError("with a team there is no gold; leave --team out, or --against and gold")
+        raise ConfigError(
+            "with a team there is no gold; leave the team out, or gold and predictions"
+        )
     if ask.waves and (ask.team or ask.rounds not in (None, ask.waves[0])):
         raise ConfigError("waves are for bounties with gold, and say the labels an item themselves")
     if ask.waves and not all(2 <= rounds <= 9 for rounds in ask.waves):
@@ -451,9 +453,9 @@ def _worth(session: Session, ask: Ask) -> float:
     token, _ = session.profile.parse_amount(ask.price)
     if not is_devnet(session.settings):
         native = session.profile.native_symbol
+        what = f"say what one {token.symbol} is worth, so that fees cover gas"
         raise ConfigError(
-            f"say what one {token.symbol} is worth, so that fees cover gas: --worth '0.0003"
-            f" {native}'"
+            f"{what}: --worth '0.0003 {native}'", page=f"{what}, such as 0.0003 {native}"
         )
     return float(10**18 / _DEVNET_WORTH / 10**token.decimals)
 
@@ -496,10 +498,11 @@ def _require_left_out(reading: Reading, ask: Ask) -> None:
     """Refuse to leave items out where nobody can agree to that."""
     if reading.left_out and ask.unattended and not ask.leaves_out:
         first = [*reading.broken, *reading.equal][0][0]
-        raise BountyError(
-            f"{plural(reading.left_out, 'item')} of the source cannot be used or are equal, such as"
-            f" {first}; mend the source, or allow to leave them out by --leave-out"
+        count = plural(reading.left_out, "item")
+        what = (
+            f"{count} of the source cannot be used or are equal, such as {first}; mend the source"
         )
+        raise BountyError(f"{what}, or add --leave-out", page=f"{what}, or leave them out")
 
 
 def _require_affordable(session: Session, terms: Terms, ask: Ask) -> None:

@@ -59,7 +59,9 @@ class TableSource(ItemSource):
             for row in range(batch.num_rows):
                 name = str(number) if labels is None else _name(labels[row], number)
                 if name in seen:
-                    raise BountyError(f"two rows are named {name!r}; name another column by --id")
+                    raise BountyError(
+                        f"two rows are named {name!r}; take names from another column"
+                    )
                 seen.add(name)
                 yield self._found(name, [columns[column][row] for column in self._columns])
                 number += 1
@@ -138,7 +140,10 @@ def _columns(table: Table, column: str | None, kind: Kind | None) -> list[str]:
     if usual or len(texts) == 1:
         return (usual or texts)[:1]
     known = ", ".join(table.schema.names[:20])
-    raise ConfigError(f"say which column is labeled, by --column; there are {known}")
+    raise ConfigError(
+        f"say which column is labeled: --column NAME; there are {known}",
+        page=f"say which column is labeled; there are {known}",
+    )
 
 
 def _kind_of(table: Table, columns: Sequence[str]) -> Kind:
@@ -162,7 +167,7 @@ def _require_kind(table: Table, columns: Sequence[str], kind: Kind) -> None:
         wrong = [name for name, type_ in types.items() if not _is_number(type_)]
         if wrong or not types:
             what = f"column {wrong[0]} holds none" if wrong else "there is no column of numbers"
-            raise ConfigError(f"rows of numbers are labeled, but {what}; name others by --column")
+            raise ConfigError(f"rows of numbers are labeled, but {what}; name other columns")
         return
     if len(columns) != (2 if kind == "pair" else 1):
         raise ConfigError(f"a {kind} needs {'two columns' if kind == 'pair' else 'one column'}")
@@ -171,7 +176,7 @@ def _require_kind(table: Table, columns: Sequence[str], kind: Kind) -> None:
         if not fits:
             raise ConfigError(
                 f"column {name} holds {type_}, which is no {kind if kind != 'pair' else 'text'}; "
-                "name another by --column, or say --kind number"
+                "name another column, or say that it is a number"
             )
 
 
@@ -216,7 +221,7 @@ def _is_picture(type_: "pa.DataType") -> bool:
 
 def _name(value: Any, number: int) -> str:
     if value is None or not str(value).strip():
-        raise BountyError(f"row {number} has no name; fill the column, or leave --id out")
+        raise BountyError(f"row {number} has no name; fill the column, or number the rows")
     return str(value)
 
 
