@@ -365,3 +365,93 @@ def test_receiver_key_is_not_here__told_and_nothing_signed(
 def test_requester_run__workspace_not_on_chain__refused(world: World, tmp_path: Path) -> None:
     with pytest.raises(BountyError, match="no bounty on chain"):
         RequesterRun(world.session, Workspace(tmp_path / "y"), tell=world.tell)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------- killed at every step
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Story:
+    """A bounty from its first commit to its end, whose requester is killed at one step."""
+
+    def __init__(self, world: World, patch: pytest.MonkeyPatch, at: int, *, after: bool) -> None:
+        self.world, self.at, self.after = world, at, after
+        self.steps, self.was_killed = 0, False
+        world.hand_out()
+        write, put = Workspace._write, world.relay.put_acknowledgement
+        patch.setattr(Workspace, "_write", lambda *args: self.step(write, *args))
+        patch.setattr(world.relay, "put_acknowledgement", lambda *args: self.step(put, *args))
+        for name in ("score", "payout", "withdraw"):
+            done = getattr(self, name)
+            patch.setattr(
+                world.client, name, lambda *args, done=done: self.step(done, *args), raising=False
+            )
+
+    def step(self, act: Callable[..., None], *args: Any) -> None:
+        self.steps += 1
+        is_now = self.steps == self.at
+        if is_now and not self.after:
+            raise Killed
+        act(*args)
+        if is_now:
+            raise Killed
+
+    def score(self, record: Record, score: Any) -> None:
+        world = self.world
+        assert world.record.status is Status.LABEL  # else the board refuses
+        world.client.sent.append("score")
+        world.record = replace(world.record, score=score, status=Status.SCORED)
+        world.mark = world.now
+
+    def payout(self, record: Record) -> None:
+        world = self.world
+        world.client.sent.append("payout")
+        workers = len(world.record.commits.standing)
+        world.session.index.rows["PaidOut"] = [{"workers": workers}]
+        world.record, world.client.owed = replace(world.record, status=Status.SETTLED), 5
+
+    def withdraw(self, token: str, account: str) -> None:
+        self.world.client.sent.append("withdraw")
+        self.world.client.owed = 0
+
+    def tell(self) -> tuple[Any, ...]:
+        """Let it happen, and return what came of it."""
+        world, times = self.world, self.world.times
+        late = times.post + 2_000
+        for now in (times.label, times.commit + 1, times.post + 1, late, late, late, late, late):
+            try:
+                world.look(now)
+            except Killed:
+                self.was_killed = True
+                world.start()
+                world.look(now)
+        score = world.record.require_score()
+        kept = {worker: world.workspace.file(worker) for worker in world.case.runs}
+        return (
+            score.hash,
+            world.client.sent,
+            kept,
+            dict(world.relay.acknowledged),
+            world.run.is_over,
+        )
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_step__killed_at_every_step__ends_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    def story(at: int) -> tuple[Story, tuple[Any, ...]]:
+        with monkeypatch.context() as patch:
+            made = Story(World(tmp_path / f"{at}", patch), patch, at, after=after)
+            return made, made.tell()
+
+    quiet, expected = story(0)
+    assert (expected[1], expected[4]) == (["score", "payout", "withdraw"], True)
+    assert not quiet.was_killed and quiet.steps > 3 * len(quiet.world.case.runs)
+    for at in range(1, quiet.steps + 1):
+        killed, result = story(at)
+        assert killed.was_killed, at
+        assert result == expected, at
