@@ -10,13 +10,18 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.utils.node_process import start_node
 from tests.utils.relay_chain import Served, net
 from tests.utils.relays import SIGNERS, join_request
+from tests.utils.waiting import wait_for
 from truthmark.bounty import messages
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import CommitRequest, Offer, OfferRequest
 from truthmark.chain.journal import Journal
+from truthmark.errors import RelayUnavailableError
 from truthmark.node.relay.store import RelayStore
+from truthmark.testing.custodians import find_port
 from truthmark.testing.network import Devnet
 
 __all__ = ["net"]
@@ -121,3 +126,51 @@ def test_relay__killed_again_and_again__nothing_is_lost_nor_twice(
     rows = Counter(commit.worker for call in record.commits.calls for commit in call)
     assert max(rows.values()) == 1
     assert killer.kills > 5
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.assure)])
+def test_relay__process_killed_after_its_answer__has_what_it_answered(
+    kills: int, net: Devnet, tmp_path: Path
+) -> None:
+    served = Served(net, tmp_path)
+    client = served.desk.client
+    settings = {
+        "roles": ("relay",),
+        "relay_requesters": (served.requester.session.address,),
+        "relay_port": find_port(served.session),
+        "relay_db": f"sqlite:///{tmp_path}/process.sqlite",
+    }
+    home, number = net.home("relay"), served.number
+    served.desk.client = RelayClient(f"http://127.0.0.1:{settings['relay_port']}")
+
+    def is_up() -> bool:
+        try:
+            return served.desk.client.info().chain_id == served.ref.chain_id
+        except RelayUnavailableError:
+            assert process.is_alive(), (home / "node.log").read_text()[-2000:]
+            return False
+
+    process = start_node(home, **settings)
+    try:
+        wait_for(is_up, "the relay's start")
+        work = [
+            served.desk.offer,
+            lambda: served.desk.client.put_document(number, served.papers.document),
+            lambda: served.desk.join(0),
+            lambda: [served.desk.join(who) for who in (1, 2)],
+        ]
+        for count, one in enumerate(work):
+            one()
+            if count < len(work) - kills:
+                continue
+            process.kill()
+            process.join()
+            process = start_node(home, **settings)
+            wait_for(is_up, "the relay's start")
+        assert served.desk.client.document(number, served.terms) == served.papers.document
+        wait_for(lambda: len(served.record().roster) == 3, "enrolling")
+        assert [row.signer for row in served.record().roster.rows] == SIGNERS[:3]
+    finally:
+        process.kill()
+        process.join()
+        served.desk.client = client

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.utils.relay_chain import Served, net
-from tests.utils.relays import KEYS, SIGNERS
+from tests.utils.relays import KEYS, SIGNERS, join_request
 from tests.utils.waiting import wait_for
 from truthmark.bounty import labeler, messages, posting
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.relay_models import Invitation, Invited, KeysRequest, code_hash
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import RelayError
 from truthmark.keys import typed
 from truthmark.testing.network import Devnet
@@ -178,3 +179,54 @@ def test_relay__invited_alone__closes_when_all_came_and_revokes_who_waits(
         ("Ann", "enrolled"),
         ("P2", "enrolled"),
     }
+
+
+def gate_for(account: str) -> str:
+    """Code of a gate that admits one account: whether the question's second word is theirs."""
+    return f"0x73{account[2:]}6024351460005260206000f3"
+
+
+def test_relay__gate__is_asked_at_the_door_and_before_enrolling(
+    net: Devnet, tmp_path: Path
+) -> None:
+    gate = "0x" + "9a" * 20
+    net.chain.rpc("anvil_setCode", gate, gate_for(SIGNERS[0]))
+    served = Served(net, tmp_path, gate=gate, min_seats=2)
+    served.open()
+    with pytest.raises(RelayError, match="does not admit"):
+        served.desk.join(1)
+    served.desk.join(0)
+    net.chain.rpc("anvil_setCode", gate, gate_for(SIGNERS[2]))
+    served.desk.join(2)
+    net.warp(130)
+    served.ticks(3)
+    assert [row.signer for row in served.record().roster.rows] == [SIGNERS[2]]
+    state = served.desk.client.join_state(served.number, SIGNERS[0])
+    assert (state.state, "gate" in state.reason) == ("removed", True)
+
+
+def test_relay__gate_that_burns_all_gas_or_is_none__admits_nobody(
+    net: Devnet, tmp_path: Path
+) -> None:
+    gate = "0x" + "9b" * 20
+    served = Served(net, tmp_path, gate=gate)
+    served.open()
+    for code in ("0x5b600056", "0xfe", "0x", "0x60025f5260205ff3"):  # loops, fails, is none, says 2
+        net.chain.rpc("anvil_setCode", gate, code)
+        with pytest.raises(RelayError, match="does not admit"):
+            served.desk.join(0)
+
+
+def test_relay__signer_is_a_contract__signs_by_erc1271(net: Devnet, tmp_path: Path) -> None:
+    served = Served(net, tmp_path)
+    served.open()
+    wallet = to_checksum_address("0x" + "c0" * 20)
+    request = join_request(served.ref, served.terms, 0).model_copy(update={"signer": wallet})
+    with pytest.raises(RelayError, match="not signed by its signer"):
+        served.desk.client.join(served.number, request)
+    # Says yes to everything: returns 0x1626ba7e and zeros.
+    net.chain.rpc("anvil_setCode", wallet, "0x631626ba7e60e01b5f5260205ff3")
+    assert served.desk.client.join(served.number, request).state == "waiting"
+    net.chain.rpc("anvil_setCode", wallet, "0x631626ba7f60e01b5f5260205ff3")
+    with pytest.raises(RelayError, match="not signed by its signer"):
+        served.desk.client.join(served.number, request.model_copy(update={"payee": wallet}))

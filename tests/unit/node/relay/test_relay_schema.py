@@ -17,7 +17,7 @@ from truthmark.node.relay.limits import Rates
 
 @pytest.fixture
 def schema(tmp_path: Path) -> schemathesis.BaseSchema:
-    desk = PaperDesk(tmp_path, policy={"watches": True})
+    desk = PaperDesk(tmp_path, policy={"watches": True, "watch_key": bytes(32)})
     desk.offer()
     desk.papers.bring(desk.client, 7)
     for who in range(3):
