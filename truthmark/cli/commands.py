@@ -52,6 +52,9 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "sales": Entry("sales", "sales", "Show what you sell, and the state of each sale."),
         "deliver": Entry("sales", "deliver", "Deliver what was bought from you in direct mode."),
         "settle": Entry("sales", "settle", "Settle sales whose inspection window is over."),
+        "royalties": Entry(
+            "royalties", "royalties", "What sales of labeled data owe those who labeled it."
+        ),
     },
     "Buy": {
         "search": Entry("browse", "search", "Find what is for sale."),
@@ -126,6 +129,11 @@ BOUNTY: dict[str, Entry] = {
     "join": Entry("bounty_join", "join", "Ask for a place in BOUNTY."),
     "label": Entry("bounty_label", "label", "Label BOUNTY, which you have joined, in one sitting."),
     "create": Entry("bounty_create", "create", "Have SOURCE labeled, and pay for it."),
+    "cite": Entry(
+        "bounty_cite",
+        "cite",
+        "Let SELLER list what your BOUNTY made, with a royalty for labelers.",
+    ),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),

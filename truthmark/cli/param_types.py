@@ -4,6 +4,7 @@
 What depends on the chain is checked by the commands; these look at the chain profile at most.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,6 +177,27 @@ def known_account(state: State, text: str, also: Sequence[str] = ()) -> str | No
     raise ConfigError(f"{text!r} is neither an account of this home nor an address{hint}")
 
 
+class Percent(click.ParamType):
+    """A part of a price, such as "2.5%", in hundredths of a percent."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return hundredths of a percent.
+
+        Raises:
+            ConfigError: It is no such part.
+        """
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,3})(?:\.(\d{1,2}))?\s*%", str(value).strip(), re.ASCII)
+        if match is None:
+            raise ConfigError(
+                f"{value!r} is no part of a price; write it with a percent sign, such as 5% or 2.5%"
+            )
+        return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+
+
 class Windows(click.ParamType):
     """The name of windows that the profile has."""
 
@@ -211,4 +233,5 @@ BOUNTY = BountyNumber()
 DATASET = DatasetName()
 TOKEN = Token()
 ACCOUNT = AccountName()
+PERCENT = Percent()
 WINDOWS = Windows()

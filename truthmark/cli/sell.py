@@ -19,11 +19,20 @@ from truthmark.cli.command import (
 from truthmark.cli.custody import agree, custody_options, custody_wish
 from truthmark.cli.dataset import pack_options, pack_source, require_licence
 from truthmark.cli.output import ask_text, echo, echo_json, info, progress_bar
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, WINDOWS
+from truthmark.cli.param_types import (
+    ACCOUNT,
+    AMOUNT,
+    BOUNTY,
+    DATASET,
+    DURATION,
+    PERCENT,
+    WINDOWS,
+)
 from truthmark.codec.limits import is_packed
 from truthmark.errors import ConfigError
 from truthmark.keys.backups import check_place, is_covered, place_for, write_backup
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.drafts.terms import Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.flows import listing
 from truthmark.market.flows.source import SaleSource
@@ -54,6 +63,8 @@ from truthmark.text import format_duration, format_time, plural
 )
 @click.option("--payee", type=ACCOUNT, help="Who is paid; you if left out.")
 @click.option("--update", type=DATASET, help="List it as the next version of this one.")
+@click.option("--bounty", type=BOUNTY, help="The bounty that made it; its labelers get a royalty.")
+@click.option("--royalty", type=PERCENT, help='Their part of every sale, such as "5%".')
 @click.option("--packed", type=click.Path(path_type=Path), help="Where to pack SOURCE.")
 @click.option(
     "--backup",
@@ -79,6 +90,8 @@ def list_dataset(
     gate: str | None,
     payee: str | None,
     update: str | None,
+    bounty: int | None,
+    royalty: int | None,
     packed: Path | None,
     backup: Path | None,
     accept_within: int | None,
@@ -96,7 +109,12 @@ def list_dataset(
     it and deliver by `truthmark deliver --follow`. Shows what keeping costs, and asks before it
     pays. Waits until it can be bought. If it is interrupted, run it again: it continues, as long as
     SOURCE has not changed.
+
+    With --bounty and --royalty a part of every sale goes to those who labeled the data, each by
+    what their labels earned.
     """
+    owed = Royalty(bounty or 0, royalty or 0)
+    owed.require_sound()
     with state.session(signs=True) as session:
         work = SaleSource(
             session,
@@ -122,7 +140,12 @@ def list_dataset(
             gate=resolve_address(session, gate) if gate is not None else ZERO_ADDRESS,
             payee=resolve_address(session, payee) if payee is not None else None,
             update=update,
+            royalty=owed,
         )
+        if owed.bounty:
+            from truthmark.flows.royalties import cite_for_sale
+
+            cite_for_sale(session, owed, say=info)
         version, epoch = listing.list_dataset(
             session,
             work,
@@ -202,7 +225,7 @@ def _tell(session: Session, version: Version, epoch: Epoch, as_json: bool) -> No
         return
     show = session.profile.amount
     terms = version.terms
-    fee = version.price * terms.fee_bps // 10_000
+    fee = version.price * terms.fee_bps // 10_000 + version.price * terms.royalty_bps // 10_000
     echo(version.ref)
     info(
         f"for sale as {version.ref} at {show(version.price, terms.token)}; each sale pays you "

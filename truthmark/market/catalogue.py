@@ -231,6 +231,10 @@ class Catalogue:
             if version.terms.public_key == public_key
         ]
 
+    def made_by(self, bounty_id: int) -> list[Version]:
+        """Return the versions whose sales owe the labelers of a bounty a royalty."""
+        return self._versions(VersionFilter(bounty=bounty_id))
+
     def _versions(self, wanted: VersionFilter) -> list[Version]:
         found = [
             Version(

@@ -22,6 +22,7 @@ class VersionFilter:
         seller: With ERC-55 capitals.
         token: Of the sale, with ERC-55 capitals.
         public_key: x of the dataset key.
+        bounty: Number of the bounty whose labelers get a royalty.
         max_price: In the token's smallest unit.
         older_than: Of listings with a lower number.
         is_offered: Only the newest open version of each listing (with `buyable_at`: the newest
@@ -37,6 +38,7 @@ class VersionFilter:
     seller: str | None = None
     token: str | None = None
     public_key: int | None = None
+    bounty: int | None = None
     max_price: int | None = None
     older_than: int | None = None
     is_offered: bool = False
@@ -126,6 +128,7 @@ def _conditions(index: EventIndex, wanted: VersionFilter) -> list[Sql]:
         ("seller", wanted.seller),
         ("terms_token", wanted.token),
         ("terms_public_key_x", wanted.public_key),
+        ("terms_bounty", wanted.bounty),
     ):
         if value is not None:
             found.append(Sql(f"v.{column} = ?", (value,)))

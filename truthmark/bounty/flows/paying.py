@@ -65,21 +65,36 @@ def pay_all(
         ChainError: Something was refused.
     """
     client = BountyClient(session)
+    record = require_ended(client, bounty_id, "pay it out")
+    say("crediting everybody whose labels were committed")
+    client.payout(record)
+    return withdraw_all(client, record, _payees(record) if payees is None else payees)
+
+
+def require_ended(client: BountyClient, bounty_id: int, what: str) -> Record:
+    """Return a bounty that has ended with labels, ended now if nobody has although it is time.
+
+    Args:
+        client: Whose account sends.
+        bounty_id: The bounty's number.
+        what: What can be done then, such as "pay it out".
+
+    Raises:
+        BountyError: It has not ended, or its money went back.
+        ChainError: Something was refused.
+    """
     record = client.read(bounty_id)
-    now = session.chain.time()
     if not record.status.has_ended:
-        end = ends_at(record, client.mark(bounty_id))
+        end, now = ends_at(record, client.mark(bounty_id)), client.session.chain.time()
         if now <= end:
             raise BountyError(
-                f"bounty {bounty_id} has not ended; pay it out after {format_time(end, now)}"
+                f"bounty {bounty_id} has not ended; {what} after {format_time(end, now)}"
             )
         client.end(bounty_id, record.terms)
         record = client.read(bounty_id)
     if record.status is Status.REFUNDED:
         raise BountyError(f"bounty {bounty_id} did not take place; there is nobody to pay")
-    say("crediting everybody whose labels were committed")
-    client.payout(record)
-    return withdraw_all(client, record, _payees(record) if payees is None else payees)
+    return record
 
 
 def withdraw_all(client: BountyClient, record: Record, payees: Iterable[str]) -> Paid:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data that a bounty made, sold with a royalty: by commands, on anvil, from bounty to draw."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import truthmark
+from tests.utils.bounty_chain import PAYEES, Bounty, paid
+from tests.utils.cli import Person
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.royalties import full_price, shares
+from truthmark.errors import ConfigError
+from truthmark.flows.royalties import read_pools
+from truthmark.market.catalogue import Catalogue
+from truthmark.testing.anvil import anvil_binary
+from truthmark.testing.network import Devnet
+
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with Devnet.start(tmp_path_factory.mktemp("royalties"), block_time=None) as started:
+        yield started
+
+
+def sell(net: Devnet, bounty: Bounty, folder: Path) -> tuple[Any, Any]:
+    """List by the command line with a royalty of 5 %, and sell once."""
+    frame = pd.DataFrame({"label": bounty.truth})
+    requester = Person(net.session("requester").home)
+    truthmark.pack(frame, folder, licence="MIT", title="labels", session=net.session("requester"))
+    asked = ("--price", "25 TUSD", "--custodians", "direct", "--windows", "demo", "--yes")
+    backup = ("--backup", folder.parent / "backup.tmkb")
+    owed = ("--bounty", bounty.number, "--royalty", "5%")
+    listed = requester("list", folder, *asked, *backup, *owed)
+    assert listed.code == 0, listed.err
+    assert f"5% goes to those who labeled bounty {bounty.number}" in listed.err
+    assert "each sale pays you 23.75 TUSD" in listed.err
+    again = requester("list", folder, *asked, *backup, *owed)
+    assert again.code == 0 and "listed before" in again.err
+    return requester, listed.out.strip()
+
+
+def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_pay(
+    net: Devnet, tmp_path: Path
+) -> None:
+    bounty = Bounty(net, tmp_path)
+    bounty.enroll()
+    stranger = Person(net.session("stranger").home)
+    other = Person(net.session("seller").home)
+    refused = other("list", tmp_path, "--price", "1 TUSD", "--bounty", bounty.number)
+    assert refused.code != 0 and "name both, or neither" in refused.err
+    signed = bounty.commit_all()
+    requester, ref = sell(net, bounty, tmp_path / "packed")
+
+    shown = stranger("show", ref)
+    assert f"goes to those who labeled it: made from bounty {bounty.number}" in shown.out
+    with net.session("buyer") as buyer:
+        opened = _buy(buyer, ref, requester)
+    net.warp(opened.terms.inspection_seconds + 1)
+    assert requester("settle", ref).code == 0
+    early = stranger("royalties", "draw", bounty.number)
+    assert early.code != 0 and "has not ended; draw its royalties after" in early.err
+
+    bounty.requester.score(
+        bounty.requester.read(bounty.number), bounty.true_score(bounty.opened(signed))
+    )
+    net.warp(3601)
+    drawn = stranger("royalties", "draw", bounty.number)
+    assert drawn.code == 0, drawn.err
+    assert "credited to 6 labelers" in drawn.out
+    record = bounty.stranger.read(bounty.number)
+    assert record.status is Status.SETTLED
+    token, session = opened.terms.token, bounty.stranger.session
+    (pool,) = read_pools(session, record)
+    assert pool.paid_in == 25 * 10**6 * 5 // 100 and not pool.due
+    full = full_price(record.terms, record.roster)
+    assert pool.drawn == shares(pool.paid_in, paid(record), full)
+    balances = session.chain.market.functions.balances
+    credited = [balances(token, payee).call() for payee in PAYEES]
+    assert credited == [pool.drawn[worker] for worker in range(6)]
+    assert 0 < sum(credited) < pool.paid_in  # seven seats of ten, and a gap is no seat
+    nothing = stranger("royalties", "draw", bounty.number)
+    assert nothing.code == 0 and "nothing has come since" in nothing.err
+    told = stranger("royalties", "show", bounty.number)
+    assert f"bounty {bounty.number} made {ref}" in told.out
+    assert "sales have paid 1.25 TUSD for its labelers; 0 TUSD can be drawn now" in told.out
+
+
+def _buy(buyer: Any, ref: str, requester: Person) -> Any:
+    """Buy, and let the seller deliver by the command."""
+    from truthmark.market.purchase import Buyer
+
+    catalogue = Catalogue.of(buyer)
+    catalogue.sync()
+    version = catalogue.find(ref)
+    Buyer(buyer).buy(Buyer(buyer).quote(version), max_total=10**9)
+    delivered = requester("deliver", ref)
+    assert delivered.code == 0 and "delivered to" in delivered.out, delivered.err
+    return version

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark royalties`: what sales owe the labelers of a bounty, and drawing it."""
+
+import click
+
+from truthmark.cli.command import State, group, json_option
+from truthmark.cli.output import amount_json, echo, echo_json, info
+from truthmark.cli.param_types import BOUNTY
+from truthmark.keys.abi_hash import address_bytes
+from truthmark.text import plural
+
+
+@group()
+def royalties() -> None:
+    """What sales of labeled data owe those who labeled it.
+
+    `truthmark list --bounty` lists data that a bounty made, with a royalty for its labelers.
+    """
+
+
+@royalties.command()
+@click.argument("bounty", type=BOUNTY)
+@json_option
+@click.pass_obj
+def show(state: State, bounty: int, as_json: bool) -> None:
+    """Show what sales have paid for the labelers of BOUNTY, and what is left to draw."""
+    from truthmark.bounty.client import BountyClient
+    from truthmark.flows.royalties import read_pools
+    from truthmark.market.catalogue import Catalogue
+
+    with state.session() as session:
+        record = BountyClient(session).read(bounty)
+        pools = read_pools(session, record)
+        sold_as = [version.ref for version in Catalogue.of(session).made_by(bounty)]
+        if as_json:
+            pool_values = [
+                {
+                    **amount_json(session, pool.paid_in, pool.token),
+                    "drawn": str(sum(pool.drawn.values())),
+                    "due": str(sum(pool.due.values())),
+                }
+                for pool in pools
+            ]
+            echo_json({"bounty": bounty, "datasets": sold_as, "pools": pool_values})
+            return
+        if not pools:
+            info(f"nothing is sold with a royalty for bounty {bounty}")
+            return
+        echo(f"bounty {bounty} made {', '.join(sold_as)}")
+        for pool in pools:
+            paid_in = session.profile.amount(pool.paid_in, pool.token)
+            due = session.profile.amount(sum(pool.due.values()), pool.token)
+            echo(f"  sales have paid {paid_in} for its labelers; {due} can be drawn now")
+        if not record.status.has_ended:
+            info("labelers draw their parts once the bounty has ended")
+
+
+@royalties.command()
+@click.argument("bounty", type=BOUNTY)
+@json_option
+@click.pass_obj
+def draw(state: State, bounty: int, as_json: bool) -> None:
+    """Credit all labelers of BOUNTY with what sales owe them; anyone may.
+
+    You pay the gas. What is yours is paid out to you at once; what is others' waits for them, or
+    for `truthmark withdraw --for`.
+    """
+    from truthmark.flows.royalties import draw as draw_all
+
+    with state.session(signs=True, sends=True) as session:
+        drawn = draw_all(session, bounty, say=info)
+        mine = address_bytes(session.address)
+        market = session.chain.market
+        for one in drawn:
+            owed = market.functions.balances(one.token, session.address).call()
+            if owed and any(address_bytes(payee) == mine for payee in one.amounts):
+                call = market.functions.withdraw(one.token, session.address, 0)
+                session.send_repeatable(call, f"withdraw for {session.address}")
+        if as_json:
+            credited = [
+                {"payee": payee, **amount_json(session, units, one.token)}
+                for one in drawn
+                for payee, units in one.amounts.items()
+            ]
+            echo_json({"bounty": bounty, "credited": credited})
+            return
+        for one in drawn:
+            if one.amounts:
+                total = session.profile.amount(sum(one.amounts.values()), one.token)
+                echo(f"{total} credited to {plural(len(one.amounts), 'labeler')}")
+        if not any(one.amounts for one in drawn):
+            info("nothing has come since it was drawn last")
