@@ -2,6 +2,7 @@
 """What every step of a labeler works with: the chain's final word, the folder, the key, relays."""
 
 import secrets
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty import labeler
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from truthmark.session import Session
 
 KEY_KIND: Final = "labeler-key"
+
+_PATIENCE: Final = 5
+"""How often a relay may be behind the chain before it is told."""
+_EARLY: Final = frozenset({409, 425, 429, 503})
+
+
+def is_early(error: RelayError) -> bool:
+    """Whether a relay may do later what it refuses now: it looks at the chain now and then."""
+    return error.status in _EARLY
 
 
 class Desk:
@@ -55,6 +65,7 @@ class Desk:
         self.bar = bar
         self._say = say
         self._said: set[str] = set()
+        self._troubles: Counter[str] = Counter()
         self._relays: dict[str, RelayClient] = {}
         self._view = BountyView(session)
         self._document: Document | None = None
@@ -75,6 +86,17 @@ class Desk:
         if (once or text) not in self._said:
             self._said.add(once or text)
             self._say(text)
+
+    def trouble(self, what: str, error: RelayError) -> None:
+        """Tell of a relay's trouble, but not where it may only be a moment behind the chain.
+
+        Args:
+            what: In words, what it does not do.
+            error: Why.
+        """
+        self._troubles[what] += 1
+        if not is_early(error) or self._troubles[what] > _PATIENCE:
+            self.tell(f"{what}: {error}")
 
     # -------------------------------------------------------------------- reading
 

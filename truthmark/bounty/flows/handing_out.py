@@ -149,7 +149,7 @@ class HandingOut:
             state = desk.relay(desk.entry.relay).commit(desk.bounty_id, request)
         except RelayError as error:
             # What it does not post in time is overridden; see `labeler.next_step`.
-            desk.tell(f"the commit is signed and kept, but the relay does not take it: {error}")
+            desk.trouble("the commit is signed and kept, but the relay does not take it", error)
             return
         self._is_commit_given = True
         if state.state == "waiting" and state.posts_by is not None:
@@ -197,7 +197,7 @@ class HandingOut:
                     self._given.add(helper.url)
                 signature = helper.acknowledgement(desk.bounty_id, signed.commit.worker)
             except RelayError as error:
-                desk.tell(f"{helper.url} does not take the labels: {error}")
+                desk.trouble(f"{helper.url} does not take the labels", error)
                 continue
             if signature is None:
                 continue

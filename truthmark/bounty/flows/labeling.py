@@ -21,7 +21,7 @@ from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows import offers
-from truthmark.bounty.flows.desk import Desk
+from truthmark.bounty.flows.desk import Desk, is_early
 from truthmark.bounty.flows.handing_out import HandingOut, WatchNode
 from truthmark.bounty.flows.item_shelf import ItemShelf, item_keys
 from truthmark.bounty.flows.offers import Offer
@@ -271,9 +271,21 @@ class Labeling:
             case Status.DRAWN:
                 return Stage.WAITING
             case Status.LABEL if seen.now <= self._last_call(seen):
-                self._place(seen)
-                return Stage.LABELING
+                return self._open_run(seen)
         return Stage.MISSED
+
+    def _open_run(self, seen: Seen) -> Stage:
+        """See to it that all is there to label; the relay may be a moment behind the chain."""
+        run = self._run(seen)
+        if run.document.items.encrypted:
+            try:
+                item_keys(self._desk, seen.record, run.place.worker, run.items)
+            except RelayError as error:
+                if not is_early(error) and error.status:
+                    raise
+                self._desk.trouble("the relay does not give the keys of your items", error)
+                return Stage.WAITING
+        return Stage.LABELING
 
     def _keep_asking(self, terms: Terms, entry: Entry) -> None:
         """Ask once more, in case a kill came before the first time."""
@@ -324,7 +336,9 @@ class Labeling:
         Raises:
             BountyError: Something is not as it must be: do not label.
         """
-        seen = self._desk.look()
+        return self._run(self._desk.look())
+
+    def _run(self, seen: Seen) -> "Run":
         place = self._place(seen)
         document = self._desk.document(seen.record.terms)
         items = tuple(item for item in place.items.tolist() if item != NO_ITEM)

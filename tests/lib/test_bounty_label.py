@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labelers at the command line: a bounty on anvil with a real relay and a requester's receiver."""
+
+import csv
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.utils.cli import Person
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document, LabelClass, Practice
+from truthmark.bounty.gold import draw_gold
+from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Item, ItemsWriter
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_models import Offer
+from truthmark.bounty.secrets import new_secrets
+from truthmark.bounty.terms import Terms
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import ConfigError, RelayError
+from truthmark.node.receiver import ReceiverRole
+from truthmark.node.relay.opening import relay_of, serve
+from truthmark.node.relay.role import RelayRole
+from truthmark.node.settings import NodeSettings
+from truthmark.node.status import Metrics, Notifier
+from truthmark.testing.anvil import anvil_binary
+from truthmark.testing.network import Devnet
+
+pytestmark = pytest.mark.chain
+
+ITEMS, BATCH, ROUNDS = 60, 5, 3
+PAYEE = "0x" + "f1" * 20
+LABELERS = ("labeler", "stranger", "buyer")
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    try:
+        anvil_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with Devnet.start(tmp_path_factory.mktemp("labeling"), block_time=None) as started:
+        yield started
+
+
+class Rounds:
+    """Relay and receiver at work, in a thread, on a chain that mines a block a round."""
+
+    def __init__(self, net: Devnet, owner: str) -> None:
+        self.net = net
+        session = net.session("relay")
+        settings = NodeSettings(roles=("relay",), relay_requesters=(owner,))
+        self.server = serve(session, settings)
+        metrics = Metrics()
+        relay = RelayRole(
+            relay_of(session, settings), gas_reserve=0, metrics=metrics, notifier=Notifier()
+        )
+        requester = net.session("requester")
+        receiver = ReceiverRole(requester, metrics=Metrics(), notifier=Notifier())
+        self._roles = (relay, receiver)
+        self._is_over = threading.Event()
+        self.problems: list[Exception] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(0.2):
+            for role in self._roles:
+                try:
+                    role.tick()
+                except Exception as error:
+                    self.problems.append(error)
+            self.net.chain.rpc("evm_mine")
+
+    def close(self) -> None:
+        self._is_over.set()
+        self._thread.join(20)
+        for role in self._roles:
+            role.close()
+        self.server.close()
+
+
+class Posted:
+    """A bounty: texts that say what they are, and gold among them."""
+
+    def __init__(self, net: Devnet, folder: Path, url: str) -> None:
+        session = net.session("requester")
+        client = BountyClient(session)
+        self.truth = np.random.default_rng(2).integers(0, 2, ITEMS)
+        made = new_secrets(session.vault)
+        with ItemsWriter(folder, made.items_secret) as writer:
+            for number, answer in enumerate(self.truth.tolist()):
+                writer.add(Item.of_text(f"item {number}: it {('meows', 'barks')[answer]}"))
+            writer.show(Item.of_text("it meows"))
+            info = writer.finish()
+        document = Document(
+            title="Cats and dogs",
+            guidelines="Say who it is.",
+            classes=(LabelClass("cat"), LabelClass("dog")),
+            kind="text",
+            items=info,
+            practice=(Practice(0, 0, "Only cats do."),),
+            licence="CC0-1.0",
+            relay_urls=(url,),
+            post_rows=1,
+            post_seconds=1,
+            seconds_per_item=3.0,
+        )
+        gold = draw_gold(self.truth, classes=2, count=20, seed=1)
+        self.terms = Terms(
+            requester=session.address,
+            token=net.profile.tokens[1].address,
+            relay=net.session("relay").address,
+            receiver=made.receiver,
+            gold_commitment=gold.commitment(made.gold_salt),
+            document=document.hash,
+            salt=made.terms_salt,
+            key_x=made.key.x,
+            key_y=made.key.y,
+            items=ITEMS,
+            classes=2,
+            rounds=ROUNDS,
+            batch=BATCH,
+            gold_count=20,
+            min_seats=36,
+            min_run=12,
+            max_run=12,
+            price=1_000,
+            bond=20_000,
+            reward=5_000,
+            relay_fee=10,
+            tip=5,
+            post_call_fee=20,
+            post_worker_fee=4,
+            post_seat_fee=3,
+            join_seconds=3_600,
+            label_seconds=3_600,
+            grace_seconds=600,
+            release_seconds=600,
+            score_seconds=3_600,
+            challenge_seconds=3_600,
+        )
+        workspace = Workspace.of_key(session.home, made.key)
+        workspace.save_document(document)
+        workspace.save_gold(gold)
+        workspace.save_terms(self.terms)
+        session.storage.put_block(document.cid, document.to_bytes())
+        self.number = client.create(self.terms)
+        ref = BountyRef(net.profile.chain_id, client.board.address, self.number)
+        workspace.save_ref(ref)
+        with RelayClient(url) as relay:
+            offer = Offer(number=1, items_secret=made.items_secret)
+
+            def offers() -> bool:
+                try:
+                    relay.offer(ref, self.terms.hash, offer, session.signer.sign_typed)
+                except RelayError:  # it has not seen the bounty on chain yet
+                    return False
+                return True
+
+            _until(offers)
+            relay.put_document(self.number, document)
+            relay.put_manifest(self.number, folder / MANIFEST_NAME)
+            relay.put_data(self.number, folder / DATA_NAME)
+
+
+def _until(done: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.1)
+
+
+MODEL = """\
+class Model:
+    classes_ = ["cat", "dog"]
+
+    def predict_proba(self, items):
+        return [[0.9, 0.1] if "meows" in item else [0.2, 0.8] for item in items]
+"""
+
+
+def test_bounty__two_people_and_a_program_at_the_command_line__label_and_are_paid(
+    net: Devnet, tmp_path: Path
+) -> None:
+    owner = net.session("requester").address
+    rounds = Rounds(net, owner)
+    try:
+        posted = Posted(net, tmp_path / "papers", rounds.server.url)
+        number = posted.number
+        first, second, third = (Person(net.home(role)) for role in LABELERS)
+        (offered,) = first("bounty", "list", "--json").ok().json
+        assert (offered["bounty"], offered["seats_left"]) == (number, 36)
+        shown = first("bounty", "show", number).ok().out
+        assert "three quarters of the way from guessing to perfect" in shown
+        first("bounty", "label", number).refused(9, "join first")
+        joined = first(
+            "bounty", "join", number, "--payee", PAYEE, "--relay", rounds.server.url, "--json"
+        ).ok()
+        assert joined.json["payee"].lower() == PAYEE
+        second("bounty", "join", number).ok()
+        (tmp_path / "my_model.py").write_text(MODEL)
+        agent = third.start(
+            *("agent", "run", "my_model:Model", "--bounty", number, "--json", "--stay"),
+            *("--least-practice", "1"),
+            cwd=tmp_path,
+        )
+        for person, wrong in ((first, 0), (second, 3)):
+            folder = tmp_path / f"export{wrong}"
+            person("bounty", "label", number, "--export", folder).ok()
+            with (folder / "items.csv").open() as file:
+                rows = list(csv.DictReader(file))
+            assert len(rows) == ITEMS
+            given = tmp_path / f"answers{wrong}.csv"
+            lines = ["item,answer"]
+            for at, row in enumerate(rows):
+                is_dog = "barks" in (folder / row["file"]).read_text()
+                answer = "skip" if at < wrong else ("dog" if is_dog else "cat")
+                lines.append(f"{row['item']},{answer}")
+            given.write_text("\n".join(lines[:-1]) + "\n")
+            person("bounty", "label", number, "--answers", given).refused(9, "have no answer")
+            given.write_text("\n".join(lines) + "\n")
+            done = person("bounty", "label", number, "--answers", given, "--json").ok()
+            assert done.json["stage"] == "delivered"
+            assert "the requester has signed for your labels" in done.err
+        net.warp(3_600 + 600 + 601)
+        client = BountyClient(net.session("stranger"))
+        _until(lambda: client.read(number).score is not None)
+        scored = first("bounty", "label", number, "--json").ok().json
+        assert (scored["stage"], scored["earned"]["share"]) == ("scored", 1.0)
+        net.warp(3_601)
+        said, told = agent.communicate(timeout=60)
+        assert agent.returncode == 0, told
+        assert json.loads(said)["earned"]["is_final"]
+        stayed = second("bounty", "label", number, "--stay", "--json").ok().json
+        assert stayed["stage"] == "ended" and stayed["earned"]["is_final"]
+        paid = second("bounty", "payout", number, "--everybody", "--json").ok().json
+        token = net.session("stranger").token(posted.terms.token).functions
+        held = token.balanceOf(PAYEE).call()
+        assert held == ITEMS * 1_000  # at an address that never had gas
+        assert all(entry["payee"].lower() != PAYEE or entry["units"] for entry in paid["paid"])
+        assert not client.board.functions.balances(posted.terms.token, PAYEE).call()
+        agent_home = third("bounty", "label", number, "--json").ok().json
+        assert agent_home["stage"] == "ended"
+    finally:
+        rounds.close()
+    assert not rounds.problems, rounds.problems
