@@ -9,6 +9,7 @@ from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.flows.offers import (
+    USUAL_SKILL,
     Brief,
     Offer,
     Past,
@@ -18,6 +19,7 @@ from truthmark.bounty.flows.offers import (
     open_briefs,
     past_of,
 )
+from truthmark.bounty.outlook import outlook
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
@@ -27,6 +29,8 @@ from truthmark.cli.param_types import BOUNTY
 from truthmark.errors import BountyError
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
+
+_DRAWS = 200
 
 relay_option = click.option(
     "--relay", metavar="URL", help="Ask this relay, where the bounty's document names none."
@@ -62,7 +66,8 @@ def list_bounties(state: State, everything: bool, as_json: bool) -> None:
                 "seats left",
             ),
         )
-        info("`truthmark bounty show N` tells more; an hour is for who is right in 85 of 100")
+        skill = round(100 * USUAL_SKILL)
+        info(f"an hour is for who is right in {skill} of 100; `truthmark bounty show N` tells more")
 
 
 @command()
@@ -116,10 +121,11 @@ def _brief_row(
 
 
 def _hourly(terms: Terms, document: Document) -> int | None:
-    """Return what an hour may bring at three quarters of the full price, without drawing runs."""
+    """Return what an hour may bring a careful labeler; None where nobody measured the time."""
     if document.seconds_per_item is None:
         return None
-    return int(terms.price * 3_600 / document.seconds_per_item)
+    share = 1.0 if terms.is_team else outlook(terms, skill=USUAL_SKILL, draws=_DRAWS).mean
+    return int(terms.price * share * 3_600 / document.seconds_per_item)
 
 
 def _paid(past: Past) -> str:
