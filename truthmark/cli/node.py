@@ -132,7 +132,8 @@ def run(
     Every option can also stand in node.toml in the home folder (settle_wait = 600), or in the
     environment (TRUTHMARK_NODE_SETTLE_WAIT); durations are seconds there.
     """
-    if importlib.util.find_spec("prometheus_client") is None:
+    needed = ("prometheus_client", "fastapi", "uvicorn", "sqlalchemy")
+    if any(importlib.util.find_spec(name) is None for name in needed):
         raise ConfigError("the node needs more packages; pip install 'truthmark[node]'")
     # `truthmark stake`, which stands here too, needs no daemon.
     from truthmark.node.daemon import Node

@@ -71,9 +71,10 @@ def _open(session: "Session", settings: NodeSettings) -> Relay:
     board = getattr(chain, BOARD).address
     genesis = chain.genesis.hex()[:16]
     folder = session.home / "relay" / f"{profile.chain_id}-{genesis}-{board[2:10].lower()}"
+    # What is kept there opens items.
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = settings.relay_db
     if url is None:
-        folder.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{quote(str(folder / 'relay.sqlite'))}"
     watches = "watch" in settings.roles
     place = f"{profile.chain_id} {genesis} {board} {session.address}"

@@ -6,6 +6,9 @@ is checked first (signatures, roster, chain), is on disk when it is answered, an
 """
 
 import json
+import logging
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +42,7 @@ from truthmark.bounty.relay_models import (
 )
 from truthmark.bounty.roster import Row
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, ChainError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, signer_of
 from truthmark.node.relay.papers import Papers
@@ -59,7 +62,10 @@ from truthmark.node.relay.views import View, Views
 if TYPE_CHECKING:
     from truthmark.session import Session
 
+log = logging.getLogger(__name__)
+
 _NO_SEED: Final = bytes(32)
+_LIST_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,8 @@ class Relay:
         self.local_url = ""
         self.papers = Papers(folder, policy.max_bytes)
         self.views = Views(session)
+        self._listing = threading.Lock()
+        self._listed: tuple[float, list[BountyStatus]] = (0.0, [])
 
     @property
     def now(self) -> int:
@@ -159,7 +167,21 @@ class Relay:
 
     def statuses(self) -> list[BountyStatus]:
         """Return how all served bounties stand that are not over."""
-        return [self.status(served.bounty_id) for served in self.store.all_served(is_over=False)]
+        # Everybody asks this first, and nobody needs it newer than this.
+        with self._listing:
+            if time.monotonic() > self._listed[0]:
+                found = self._list()
+                self._listed = time.monotonic() + _LIST_SECONDS, found
+            return self._listed[1]
+
+    def _list(self) -> list[BountyStatus]:
+        found = []
+        for served in self.store.all_served(is_over=False):
+            try:
+                found.append(self.status(served.bounty_id))
+            except (BountyError, ChainError) as error:  # one must not hide the others
+                log.info("bounty %d: %s", served.bounty_id, error)
+        return found
 
     def status(self, bounty_id: int) -> BountyStatus:
         """Return how a bounty stands."""
@@ -492,7 +514,7 @@ class Relay:
         Raises:
             RefusedError: It is not what was committed, or its commit is not final yet.
         """
-        view = self.view(bounty_id)
+        served, view = self._served(bounty_id)
         record, _ = self._settled_row(view, worker)
         self._require_labeling(view)
         file = _parse_file(data)
@@ -506,7 +528,10 @@ class Relay:
             )
         if standing != commit:
             raise ConflictError("this file is not what the worker committed to")
-        return self.store.put_file(bounty_id, worker, commit.commitment, data)
+        is_new = self.store.put_file(bounty_id, worker, commit.commitment, data)
+        if is_new:
+            self.notify(served, "file", worker=worker)
+        return is_new
 
     def files(self, bounty_id: int) -> list[FileEntry]:
         """Return which label files are here."""

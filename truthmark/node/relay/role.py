@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EVENTS: Final[dict[Kind, str]] = {"enroll": "enrolled", "commit": "committed"}
+
 MAX_GATED_ROWS: Final = 64
 """Rows in one call where each asks a gate, which may use 100,000 gas."""
 
@@ -131,6 +133,8 @@ class RelayRole:
             return self._enroll(served, view)
         self._unshown(served, view, "enroll")
         if status is Status.DRAWN:
+            if relay.views.block.number < view.seed_block:
+                return 0
             self._send("draw", served, lambda: self._client.fix_seed(served.bounty_id))
             return 0
         if status is Status.LABEL and view.is_settled:
@@ -162,7 +166,8 @@ class RelayRole:
         for batch in store.open_batches(served.bounty_id, kind):
             if view.final is not None and _shows(view.final, batch):
                 store.finish(served.bounty_id, batch)
-                self.relay.notify(served, kind, rows=len(batch.data))
+                rows = len(batch.rows if kind == "enroll" else batch.commits)
+                self.relay.notify(served, _EVENTS[kind], rows=rows)
             elif not _shows(view.record, batch):
                 return batch
         return None

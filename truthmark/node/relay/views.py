@@ -39,6 +39,7 @@ class View:
         mark: When the status began, chain time.
         sent: Transaction and block of each `commit` call.
         changed_at: The block of its last event.
+        seed_block: Whose hash makes the seed; 0 while joining goes on.
     """
 
     record: Record
@@ -46,6 +47,7 @@ class View:
     mark: int
     sent: tuple[tuple[str, int], ...]
     changed_at: int
+    seed_block: int = 0
 
     @property
     def terms(self) -> Terms:
@@ -173,4 +175,7 @@ class Views:
             mark=int(state.mark),
             sent=tuple((tx_hash, number) for number, _, tx_hash in sent),
             changed_at=changed_at,
+            seed_block=max(
+                (row.args["seed_block"] for row in rows if row.event == "JoiningClosed"), default=0
+            ),
         )
