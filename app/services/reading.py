@@ -22,6 +22,7 @@ from truthmark.market.entries import Version
 from truthmark.market.purchase import Buyer
 from truthmark.session import Session, open_session
 from truthmark.text import clean
+from truthmark.waiting import Deadline
 
 _SUMMARY: Final = 160
 _SEARCHED: Final = 4_000  # characters of a description
@@ -89,7 +90,7 @@ class _Cards:
             versions: Which, the most wanted first.
             patience: Seconds to wait for those that are missing.
         """
-        until = time.monotonic() + patience
+        deadline = Deadline(patience)
         wanted = [v.terms_id for v in versions]
         with self._change:
             due = [v for v in versions if v.terms_id not in self._queued and self._is_due(v)]
@@ -98,8 +99,7 @@ class _Cards:
             self._wanted.extendleft(reversed(due))
             self._change.notify_all()
             while not all(key in self._found for key in wanted):
-                left = until - time.monotonic()
-                if left <= 0 or not self._change.wait(left):
+                if deadline.is_over or not self._change.wait(deadline.left):
                     break
             return {key: self._found[key] for key in wanted if key in self._found}
 

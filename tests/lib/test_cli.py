@@ -39,6 +39,7 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.flows import listing
+from truthmark.market.records import CustodyStatus
 from truthmark.text import clean, format_duration, format_time
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -815,19 +816,21 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
     assert capsys.readouterr().err.splitlines()[1:] == ["x; going on"]
 
 
+def see_custody(monkeypatch: pytest.MonkeyPatch, accepted: list[int]) -> None:
+    """Let a custody be seen with who has accepted, once each, and then live."""
+    seen = [SimpleNamespace(status=CustodyStatus.OPENED, accepted=map_) for map_ in accepted]
+    looks = iter([*seen, SimpleNamespace(status=CustodyStatus.LIVE)])
+    monkeypatch.setattr("truthmark.market.seller.Seller.custody_state", lambda *_: next(looks))
+
+
 def test_list__waiting__says_who_is_missing_whenever_it_changes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    accepted = iter([0, 0, 0b010, 0b010, 0b110])
     monkeypatch.setattr("truthmark.market.flows.listing.time.sleep", lambda _: None)
-    looks = iter([False] * 6)
-    monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
+    see_custody(monkeypatch, [0, 0, 0b010, 0b010, 0b110])
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
         profile=SimpleNamespace(poll_seconds=1.0),
-        part=lambda *_: SimpleNamespace(
-            states=lambda _: [SimpleNamespace(accepted=next(accepted))]
-        ),
     )
     opened = SimpleNamespace(count=3, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB", "0xC"))
@@ -848,13 +851,12 @@ def test_renew__nobody_accepts__names_all_after_a_while(
 ) -> None:
     clock = iter(range(0, 600, 10))
     monkeypatch.setattr("truthmark.market.flows.listing.time.sleep", lambda _: None)
-    monkeypatch.setattr(listing.time, "monotonic", lambda: float(next(clock)))
-    looks = iter([False] * 8)
-    monkeypatch.setattr("truthmark.market.seller.Seller.is_live", lambda *_: next(looks, True))
+    ticking = SimpleNamespace(monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr("truthmark.waiting.time", ticking)
+    see_custody(monkeypatch, [0] * 7)
     session: Any = SimpleNamespace(
         chain=SimpleNamespace(time=lambda: 1_000_000),
         profile=SimpleNamespace(poll_seconds=1.0),
-        part=lambda *_: SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
     )
     opened = SimpleNamespace(count=2, accept_until=1_003_600)
     epoch: Any = SimpleNamespace(custody=opened, custodians=("0xA", "0xB"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark attack`: strategies of anybody's on recorded crowds, and what is refused."""
+"""`truthmark attack`: anyone's strategies on recorded crowds, and what is refused."""
 
 import json
 import re

@@ -21,6 +21,7 @@ from truthmark.errors import ChainUnavailableError, ConfigError, NotForSaleError
 from truthmark.market import surface
 from truthmark.market.choosing import CustodyWish, choose_custody
 from truthmark.market.flows import listing
+from truthmark.market.records import CustodyStatus
 from truthmark.market.seller_secret import seller_cek
 from truthmark.session import open_session
 from truthmark.testing.network import Devnet
@@ -197,18 +198,16 @@ def test_wait_until_live__accepted_or_lapsed__asks_until_then(
 ) -> None:
     asked: list[Any] = []
 
-    def is_live(self: object, epoch: Any) -> bool:
+    def custody_state(self: object, epoch: Any) -> Any:
         asked.append(epoch)
         if len(asked) == 3 and not is_accepted:
             raise NotForSaleError("not all custodians accepted in time")
-        return len(asked) == 3
+        status = CustodyStatus.LIVE if len(asked) == 3 else CustodyStatus.OPENED
+        return SimpleNamespace(status=status, accepted=0)
 
-    monkeypatch.setattr(listing.Seller, "is_live", is_live)
+    monkeypatch.setattr(listing.Seller, "custody_state", custody_state)
     monkeypatch.setattr(listing.time, "sleep", lambda seconds: None)
-    session = _session(
-        chain=SimpleNamespace(time=lambda: 0),
-        part=lambda *_: SimpleNamespace(states=lambda _: [SimpleNamespace(accepted=0)]),
-    )
+    session = _session(chain=SimpleNamespace(time=lambda: 0))
     version: Any = SimpleNamespace(ref="1@1")
     custody = SimpleNamespace(count=1, accept_until=60)
     epoch: Any = SimpleNamespace(custody=custody, custodians=("0xA",))

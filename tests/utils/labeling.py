@@ -113,7 +113,7 @@ class World:
 
     @classmethod
     def again(cls, other: "World") -> "World":
-        """Return the same bounty before anybody joined."""
+        """Return the same bounty before anyone joined."""
         made = copy.copy(other)
         made.calls, made.joins, made.commits, made.files = [], {}, [], {}
         made.deposits, made.sent, made.away, made.now = [], [], set(), MARK

@@ -18,6 +18,7 @@ from truthmark.agents.replies import read_text
 from truthmark.bounty.items import Item
 from truthmark.errors import AgentError
 from truthmark.text import one_line
+from truthmark.waiting import Deadline
 
 _MAX_REPLY: Final = 64 * 1024
 _ATTEMPTS: Final = 3
@@ -70,13 +71,13 @@ class EndpointAgent(Agent):
             "Label-Kind": task.kind,
             "Label-Classes": quote(json.dumps(task.classes)),
         }
-        until = time.monotonic() + self._timeout
+        deadline = Deadline(self._timeout)
         with self._client.stream("POST", self._url, content=item.data, headers=headers) as reply:
             found = bytearray()
             for part in reply.iter_bytes():
                 found += part
                 # httpx counts its time from byte to byte: a drop a second would last for ever.
-                if len(found) > _MAX_REPLY or time.monotonic() > until:
+                if len(found) > _MAX_REPLY or deadline.is_over:
                     raise AgentError(
                         f"{self._url} replies too much or too slowly; reply with the answer alone"
                     )

@@ -18,6 +18,7 @@ from typing import Any
 import httpcore
 
 from truthmark.errors import ChainUnavailableError, ConfigError
+from truthmark.waiting import Deadline
 
 MAX_REPLY_BYTES = 32 << 20
 """Larger answers are refused: parsed, they take ten times as much memory."""
@@ -182,7 +183,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     def allow(self, seconds: float) -> None:
         """Set this thread's deadline."""
-        self._local.deadline = time.monotonic() + seconds
+        self._local.deadline = Deadline(seconds)
 
     def left(self, timeout: float | None) -> float:
         """Return how long to wait at most.
@@ -190,8 +191,9 @@ class DeadlineBackend(httpcore.NetworkBackend):
         Raises:
             httpcore.ReadTimeout: The deadline has passed.
         """
-        left: float = self._local.deadline - time.monotonic()
-        if left <= 0:
+        deadline: Deadline = self._local.deadline
+        left = deadline.left
+        if not left:
             raise httpcore.ReadTimeout("the whole answer takes too long")
         return left if timeout is None else min(left, timeout)
 

@@ -59,6 +59,7 @@ from truthmark.errors import (
     RevertedError,
     TransactionPendingError,
 )
+from truthmark.waiting import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -310,10 +311,10 @@ class Journal:
         return entry.receipt if entry else None
 
     def _turns(self, timeout: float | None) -> Iterator[None]:
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        deadline = Deadline(self._timeout if timeout is None else timeout)
         while True:
             yield
-            if time.monotonic() >= deadline:
+            if deadline.is_over:
                 return
             time.sleep(self._poll)
 

@@ -29,6 +29,7 @@ from truthmark.errors import (
     MalformedReplyError,
     NodeError,
 )
+from truthmark.waiting import growing
 
 Params = Sequence[object]
 Request = tuple[str, Params]
@@ -372,7 +373,7 @@ class RpcClient:
 
     def _pause(self, idle: int, busy: Sequence[Endpoint]) -> float:
         """Return for how many seconds to wait before the next turn."""
-        longest = min(0.25 * 2 ** max(min(idle - 1, 10), 0), 5.0)
+        longest = growing(0.25, idle, 5.0)
         if not busy:
             return random.uniform(0.0, longest)  # noqa: S311 - spreads clients, keeps no secret
         asked = min(self._habits[endpoint].busy_until for endpoint in busy) - self._clock()

@@ -94,9 +94,8 @@ def withdraw(
     In the profile's tokens, and those in which the account itself has sold or bought. Anyone can
     credit it with others, whose code may cost gas for nothing; name one with --token to have it.
     """
-    with state.session() as session:
+    with state.session(sends=True) as session:
         address = resolve_address(session, account) if account is not None else session.address
-        session.journal.resume()
         own, others = _tokens(session, address)
         wanted = 0
         if token is not None:

@@ -9,7 +9,6 @@ for a few bytes, and outside of development chains never to this machine or its 
 import json
 import secrets
 import threading
-import time
 import urllib.parse
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from truthmark.chain.public_http import ERRORS, read_small
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence, signer_of
 from truthmark.market.entries import ValidatorOffer
+from truthmark.waiting import Deadline
 
 PATH = "/alive"
 MAX_URL_BYTES = 128
@@ -101,13 +101,13 @@ def ask_all(
             with lock:
                 found.add(offer.validator.address)
 
-    deadline = time.monotonic() + patience
+    deadline = Deadline(patience)
     # Daemons: looking up a name cannot be cut off, and must not keep the process from ending.
     threads = [threading.Thread(target=work, args=(offer,), daemon=True) for offer in asked]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+        thread.join(deadline.left)
     with lock:
         return set(found)
 

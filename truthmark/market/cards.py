@@ -21,6 +21,7 @@ from truthmark.errors import CodecError, ConfigError, StorageError
 from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
 from truthmark.session import Session
+from truthmark.waiting import Deadline
 
 RETRY_SECONDS = 600
 """Before a card that was nowhere to be had is looked for again."""
@@ -73,12 +74,12 @@ class Cards:
         """Return those that a session keeps."""
         return cls(session.index_folder / "cards.sqlite", Fetcher(session).preview)
 
-    def read(self, versions: Sequence[Version], deadline: float) -> dict[bytes, dict[str, Any]]:
+    def read(self, versions: Sequence[Version], deadline: Deadline) -> dict[bytes, dict[str, Any]]:
         """Return the cards of versions, by terms; those that are not to be had are left out.
 
         Args:
             versions: Of which.
-            deadline: Moment of the monotonic clock at which to go on without the rest.
+            deadline: When to go on without the rest.
         """
         if not versions:
             return {}
@@ -105,12 +106,12 @@ class Cards:
                     found[terms_id] = None
         return found
 
-    def fetch(self, versions: Sequence[Version], deadline: float) -> dict[bytes, Card | None]:
+    def fetch(self, versions: Sequence[Version], deadline: Deadline) -> dict[bytes, Card | None]:
         """Read cards from the storage, several at once.
 
         Args:
             versions: Of which.
-            deadline: Moment of the monotonic clock at which to go on without the rest.
+            deadline: When to go on without the rest.
 
         Returns:
             Those that came, by terms; None where there is none or it is not what it should be.
@@ -136,7 +137,7 @@ class Cards:
         with self._open() as file:
             while len(found) < len(versions):
                 try:
-                    entry = done.get(timeout=max(deadline - time.monotonic(), 0))
+                    entry = done.get(timeout=deadline.left)
                 except queue.Empty:
                     break
                 terms_id, card, retry_at = entry

@@ -16,6 +16,7 @@ from truthmark.types import Progress
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
     from truthmark.session import Session
+    from truthmark.storage import Storage
 
 
 class Fetcher:
@@ -117,9 +118,21 @@ class Fetcher:
         return manifest.shard_size * sum(not storage.has_block(cid) for cid in shards)
 
     def _manifest_of(self, version: Version) -> "Manifest":
-        manifest = self.manifest(version.terms.manifest)
-        if contradicts(manifest, version.terms):
-            raise IntegrityError(
-                f"the manifest of {version.ref} contradicts its terms; do not buy it"
-            )
-        return manifest
+        return read_manifest(self.session.storage, version)
+
+
+def read_manifest(storage: "Storage", version: Version) -> "Manifest":
+    """Fetch a version's manifest and check it against the terms.
+
+    Raises:
+        StorageError: No storage has it.
+        CodecError: It is no manifest, or contradicts the terms.
+    """
+    from truthmark.codec import Manifest
+
+    manifest = Manifest.from_bytes(storage.read_block(raw_cid(version.terms.manifest)))
+    if contradicts(manifest, version.terms):
+        raise IntegrityError(
+            f"the manifest of {version.ref} contradicts its terms; do not buy or keep it"
+        )
+    return manifest

@@ -14,7 +14,7 @@ from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
 from truthmark.market.drafts.terms import NO_ROYALTY, Royalty, draft_terms, prove_terms
-from truthmark.market.entries import Epoch, Version
+from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress
 
@@ -326,10 +326,14 @@ class Seller:
         return None
 
     def is_live(self, epoch: Epoch) -> bool:
-        """Whether all custodians have accepted.
+        """Whether all custodians have accepted; raises as `custody_state` does."""
+        return self.custody_state(epoch).status is CustodyStatus.LIVE
+
+    def custody_state(self, epoch: Epoch) -> EpochState:
+        """Return the state of a custody that is live, or waits for custodians to accept.
 
         Raises:
-            NotForSaleError: The epoch has ended, or lapsed because somebody did not accept.
+            NotForSaleError: The epoch has ended, or lapsed because not all accepted.
         """
         state = Catalogue.of(self.session).states([epoch])[0]
         if state.status in (CustodyStatus.CLOSED, CustodyStatus.LAPSED) or (
@@ -347,7 +351,7 @@ class Seller:
                 "others with `truthmark renew DATASET`, which also takes back what was paid for "
                 "keeping"
             )
-        return state.status is CustodyStatus.LIVE
+        return state
 
     # --------------------------------------------------------------- managing
 

@@ -8,7 +8,6 @@ Amounts are texts such as "25 USDC"; datasets are named `17`, `17@2` or, with th
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.session import Session, connect, open_session
 from truthmark.types import Progress
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.codec import Container, Packed
@@ -150,7 +150,7 @@ def search(
             older_than=older_than,
         )
         cards = Cards.of(here)
-        deadline = time.monotonic() + patience
+        deadline = Deadline(patience)
         words = text.lower().split()
         hits = Hits()
         for start in range(0, len(offered), _SEARCH_STEP):

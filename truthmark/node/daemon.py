@@ -98,9 +98,7 @@ class Node:
         # What threads share is opened before there are any.
         _ = session.signer, session.storage, session.vault, Catalogue.of(session)
         notifier = Notifier(settings.notify, self._say)
-        pause = settings.poll
-        if pause is None:
-            pause = min(max(session.profile.block_time / 2, 0.2), 6.0)
+        pause = settings.poll or 2 * session.profile.poll_seconds
         with ExitStack() as closing:
             roles = []
             for name in settings.roles:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from truthmark.errors import StorageError
+from truthmark.waiting import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +160,9 @@ class JobPool:
         self._stop.set()
         for _ in self._threads:
             self._queue.put((-1.0, next(self._order), None))
-        deadline = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(deadline.left)
 
     def _work(self, number: int) -> None:
         while (task := self._queue.get()[2]) is not None and not self._stop.is_set():

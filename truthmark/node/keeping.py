@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from truthmark.cid import CID, raw_cid
+from truthmark.cid import CID
 from truthmark.codec import Manifest, check_index, container_cid
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config.files import write_atomically
 from truthmark.errors import IntegrityError, KeysError
 from truthmark.market.custodian import Custodian, CustodySlot
-from truthmark.market.drafts.terms import contradicts
 from truthmark.market.entries import Version
+from truthmark.market.fetch import read_manifest
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
 
 
 def fetch_manifest(storage: "Storage", version: Version) -> Manifest:
-    """Fetch a version's manifest and check it against the terms.
+    """Fetch a version's manifest, and refuse what no node keeps.
 
     Raises:
         StorageError: It cannot be fetched.
-        CodecError: It is no manifest, or contradicts the terms.
+        CodecError: It is no manifest, contradicts the terms, or names too large a file.
     """
-    manifest = Manifest.from_bytes(storage.read_block(raw_cid(version.terms.manifest)))
-    if contradicts(manifest, version.terms):
-        raise IntegrityError(f"the manifest of {version.ref} contradicts its terms; do not keep it")
+    manifest = read_manifest(storage, version)
     check_index_size(manifest.index_size, manifest.count)
     if manifest.card_size > MAX_CARD_SIZE:
         raise IntegrityError(f"the card of {version.ref} is larger than cards are; do not keep it")

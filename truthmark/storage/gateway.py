@@ -30,6 +30,7 @@ from truthmark.errors import (
 )
 from truthmark.storage.block_storage import Storage
 from truthmark.storage.limits import MAX_BLOCK, check_block
+from truthmark.waiting import Backoff
 
 _ROUNDS: Final = 4
 _PAUSE_SECONDS: Final = 0.5  # after the first round; doubled each time
@@ -110,18 +111,17 @@ class GatewayStore(Storage):
     async def _race(self, cid: CID) -> bytes:
         """Return the block from whichever gateway sends it first."""
         failures: dict[str, _FailureError] = {}
-        started = time.monotonic()
-        for round_ in range(_ROUNDS):
+        backoff = Backoff(_ROUNDS, _PAUSE_SECONDS, self.timeout, _MAX_PAUSE_SECONDS)
+        while True:
             found = await self._one_round(cid, failures)
             if found is not None:
                 return found
             if all(failure.final for failure in failures.values()):
                 break
-            if time.monotonic() - started > self.timeout:
-                break  # silence, not a stumble: another round would double the wait
-            if round_ < _ROUNDS - 1:
-                asked = max(failure.retry_after for failure in failures.values())
-                await asyncio.sleep(min(max(asked, _PAUSE_SECONDS * 2**round_), _MAX_PAUSE_SECONDS))
+            pause = backoff.pause(max(failure.retry_after for failure in failures.values()))
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
         raise self._give_up(cid, failures)
 
     async def _one_round(self, cid: CID, failures: dict[str, "_FailureError"]) -> bytes | None:

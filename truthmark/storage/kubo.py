@@ -32,6 +32,7 @@ from truthmark.storage.block_storage import Stat, Storage
 from truthmark.storage.dag import parse_node, visit
 from truthmark.storage.limits import MAX_BLOCK, check_block, check_chunk
 from truthmark.types import Progress
+from truthmark.waiting import Backoff, Deadline
 
 _MAX_ANSWER: Final = 1 << 26
 """Bytes of the largest answer that is not a block: a list of half a million pins."""
@@ -158,7 +159,7 @@ class KuboStore(Storage):
         size = blocks = 0
         if progress is not None:
             size, blocks = self._measure(cid)
-        fetched, since = -1, time.monotonic()
+        fetched, silence = -1, Deadline(self.timeout)
         options = {"recursive": "true", "progress": "true"}
         for line in self._lines("/pin/add", str(cid), options=options):
             if line.get("Type") == "error":
@@ -169,10 +170,10 @@ class KuboStore(Storage):
                 return
             count = line.get("Progress")
             if isinstance(count, int) and count > fetched:
-                fetched, since = count, time.monotonic()
+                fetched, silence = count, Deadline(self.timeout)
                 if progress is not None:
                     progress(min(size, size * count // blocks), size)
-            elif time.monotonic() - since > self.timeout:
+            elif silence.is_over:
                 raise BlockNotFoundError(
                     f"{self.name}: no new block of {cid} for {self.timeout:g} s; "
                     "connect the daemon to a node that has it"
@@ -385,16 +386,14 @@ class KuboStore(Storage):
 
     def _retry(self, action: Callable[[], _T]) -> _T:
         """Run `action` again while the daemon does not answer, with growing pauses."""
-        started = time.monotonic()
-        for attempt in range(_ATTEMPTS):
+        backoff = Backoff(_ATTEMPTS, _PAUSE_SECONDS, self.timeout)
+        while True:
             try:
                 return action()
             except StorageUnavailableError:
-                # Silence is not a stumble: another attempt would double the wait.
-                if attempt == _ATTEMPTS - 1 or time.monotonic() - started > self.timeout:
+                if (pause := backoff.pause()) is None:
                     raise
-                time.sleep(_PAUSE_SECONDS * 2**attempt)
-        raise AssertionError("the last attempt returns or raises")
+                time.sleep(pause)
 
 
 class _HashingReader:

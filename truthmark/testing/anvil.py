@@ -33,6 +33,7 @@ from platformdirs import user_cache_path
 from truthmark.config.files import write_atomically
 from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.hashing import sha256
+from truthmark.waiting import Deadline
 
 HARDFORK = "prague"
 """What the contracts are compiled for (their `evm-version` pragma)."""
@@ -175,9 +176,9 @@ class AnvilProcess:
         atexit.unregister(self.stop)
         if not self.is_running():
             return
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = Deadline(_STOP_SECONDS)
         self._signal(signal.SIGTERM)
-        while self.is_running() and time.monotonic() < deadline:
+        while self.is_running() and not deadline.is_over:
             time.sleep(0.02)
         if self.is_running():
             self._signal(signal.SIGKILL)
@@ -293,8 +294,8 @@ def _keep_first_genesis(state: Path) -> None:
 
 def _wait_until_ready(process: AnvilProcess) -> None:
     """Learn the port from the log (anvil chose it), then wait for the first answer."""
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
+    deadline = Deadline(_START_SECONDS)
+    while not deadline.is_over:
         if not process.is_running():
             raise ChainUnavailableError(f"anvil ended at once: {_reason(process.log)}")
         found = re.search(rb"Listening on (127\.0\.0\.1:\d+)", process.log.read_bytes())

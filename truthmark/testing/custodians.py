@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
 from truthmark.session import Session
+from truthmark.waiting import Deadline
 
 FEE: Final = "0.1 TUSD"
 """What each asks for a sale."""
@@ -64,13 +65,13 @@ class CustodianProcess:
 
     def stop(self) -> None:
         """End it and wait until it has."""
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = Deadline(_STOP_SECONDS)
         if self.is_running():
             os.kill(self.pid, signal.SIGTERM)
         while self.is_running():
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 os.kill(self.pid, signal.SIGKILL)
-                deadline += _STOP_SECONDS
+                deadline = Deadline(_STOP_SECONDS)
             time.sleep(0.05)
 
 
@@ -153,14 +154,14 @@ def start_custodian(
             # Ctrl-C in the terminal is for the program that started it to turn into a clean stop.
             start_new_session=True,
         )
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = Deadline(_START_SECONDS)
     while True:
         text = log.read_text(errors="replace")
         status, blocks = _STATUS.search(text), _BLOCKS.search(text)
         # Before its first round it does not say that it is there.
         if status and blocks and _is_healthy(status[1]):
             return CustodianProcess(role, child.pid, status[1], blocks[1], child)
-        if child.poll() is not None or time.monotonic() > deadline:
+        if child.poll() is not None or deadline.is_over:
             child.kill()
             child.wait()
             raise ConfigError(f"{role} did not start; see {log}")

@@ -14,6 +14,7 @@ from truthmark.errors import BlockNotFoundError, ConfigError, MalformedError
 from truthmark.market import cards as cards_module
 from truthmark.market.cards import Cards
 from truthmark.market.entries import Version
+from truthmark.waiting import Deadline
 
 LATER = 3_600.0
 
@@ -41,7 +42,7 @@ class Shelf:
         return {"title": f"Title {version.ref}", "description": "Words", **answer}
 
     def fetch(self) -> dict[bytes, Any]:
-        return self.cards.fetch(self.versions, time.monotonic() + LATER)
+        return self.cards.fetch(self.versions, Deadline(LATER))
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_fetch__card_nowhere_to_be_had__is_looked_for_again_after_a_while(
 def test_fetch__a_storage_that_hangs__goes_on_without_its_card(shelf: Shelf) -> None:
     release = shelf.answers["2@1"] = threading.Event()
     try:
-        found = shelf.cards.fetch(shelf.versions, time.monotonic() + 1.0)
+        found = shelf.cards.fetch(shelf.versions, Deadline(1.0))
     finally:
         release.set()
     assert set(found) == {shelf.ids[0], shelf.ids[2]}
@@ -93,7 +94,7 @@ def test_fetch__a_storage_that_hangs__goes_on_without_its_card(shelf: Shelf) -> 
 
 
 def test_fetch__no_patience_left__asks_nobody_twice(shelf: Shelf) -> None:
-    found = shelf.cards.fetch(shelf.versions, time.monotonic() - 1)
+    found = shelf.cards.fetch(shelf.versions, Deadline(-1))
     assert set(found) <= set(shelf.ids)
     assert len(shelf.asked) <= 3
 
@@ -107,7 +108,7 @@ def test_fetch__large_card__is_searched_but_not_kept(shelf: Shelf) -> None:
 
 
 def test_fetch__nothing_to_fetch__is_nothing(shelf: Shelf) -> None:
-    assert shelf.cards.fetch([], time.monotonic()) == {}
+    assert shelf.cards.fetch([], Deadline(0)) == {}
 
 
 def test_known__file_is_something_else__says_what_to_do(shelf: Shelf, tmp_path: Path) -> None:

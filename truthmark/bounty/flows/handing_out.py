@@ -232,7 +232,7 @@ class HandingOut:
     def _find_lie(
         self, record: Record, signed: SignedCommit, acknowledgement: bytes | None
     ) -> Lie | None:
-        """Return the first lie of the score that this labeler can prove, whoever it is about."""
+        """Return the first lie of the score that this labeler can prove, about any labeler."""
         if record.status not in (Status.SCORED, Status.SCORED_HALF):
             return None
         worker, known = signed.commit.worker, Knowledge()

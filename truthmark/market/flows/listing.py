@@ -16,11 +16,12 @@ from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows.source import SaleSource
-from truthmark.market.records import ZERO_ADDRESS, bits
+from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, bits
 from truthmark.market.seller import Seller, is_dealt
 from truthmark.session import Session
 from truthmark.text import format_time, plural
 from truthmark.types import Bar, Say, no_bar, quiet
+from truthmark.waiting import Deadline
 
 RENEW_SECONDS = 3_600
 """What `renew` grants custodians to accept."""
@@ -312,8 +313,9 @@ def wait_until_live(
     Raises:
         NotForSaleError: The epoch has ended, or lapsed because not all accepted.
     """
-    seller, begun = Seller(session), time.monotonic()
-    if seller.is_live(epoch):
+    seller, quiet_time = Seller(session), Deadline(_QUIET_SECONDS)
+    state = seller.custody_state(epoch)
+    if state.status is CustodyStatus.LIVE:
         return
     count, until = epoch.custody.count, epoch.custody.accept_until
     say(
@@ -322,16 +324,19 @@ def wait_until_live(
         f"`truthmark show {version.ref}` tells how it stands"
     )
     told: int | None = None
-    while not seller.is_live(epoch):
-        accepted = bits(Catalogue.of(session).states([epoch])[0].accepted)
+    while True:
+        accepted = bits(state.accepted)
         on_look(accepted)
         # At first it is too early to name anyone.
-        is_soon = not accepted and time.monotonic() - begun < _QUIET_SECONDS
+        is_soon = not accepted and not quiet_time.is_over
         if len(accepted) not in (told, count) and not is_soon:
             left = [who for j, who in enumerate(epoch.custodians, 1) if j not in accepted]
             say(f"{len(accepted)} of {count} have accepted; not yet: {', '.join(left)}")
             told = len(accepted)
         time.sleep(session.profile.poll_seconds)
+        state = seller.custody_state(epoch)
+        if state.status is CustodyStatus.LIVE:
+            break
     say(f"{'all ' if count > 1 else ''}{plural(count, 'custodian')} accepted")
 
 

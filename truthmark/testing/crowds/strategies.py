@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A way of being paid without working, written by anybody as a Python file with `answer(…)`.
+"""A way of being paid without working, written by anyone as a Python file with `answer(…)`.
 
 `answer` is asked for each item that one of its accounts is to label, and returns a class from 0, or
 `classes` to skip. It names the arguments that it wants: item, round, account, classes, shares (how
