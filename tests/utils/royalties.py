@@ -121,7 +121,7 @@ class Royalties:
         return int(self.market.pools(b.id, token or self.contracts.token))
 
     def draw(self, b: Bounty, worker: int = 0, token: Any = None) -> int:
-        """Draw for a worker's chunk; anybody may."""
+        """Draw for a worker's chunk; anyone may."""
         arguments = (token or self.contracts.token, *b.head, self.evidence(b, worker))
         return int(self.market.draw_royalty(*arguments, sender=self.contracts.stranger))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bounty costs, takes and pays, before anybody has paid: for a requester to decide.
+"""What a bounty costs, takes and pays, before anyone has paid: for a requester to decide.
 
 No chain is asked: prices of gas and of the token are given.
 """

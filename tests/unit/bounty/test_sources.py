@@ -111,7 +111,7 @@ def test_table__names_not_unique_or_missing__refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for rows in ("1,a\n1,b\n", ",a\n2,b\n"):
         path.write_text("id,text\n" + rows)
-        with pytest.raises(BountyError, match="two rows are named|has no name"):
+        with pytest.raises(BountyError, match=r"two rows are named|has no name"):
             write(open_items_of(path, names="id"), tmp_path / "items")
 
 

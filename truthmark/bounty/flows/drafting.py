@@ -2,7 +2,7 @@
 """A bounty before it is agreed to: items and names on disk, gold, practice; nothing is sent.
 
 All of it hangs on secrets that are in the vault first, and stands in a workspace, where a command
-that was killed finds it again by what it was made of. Items that were shown to anybody are never
+that was killed finds it again by what it was made of. Items that were shown to anyone are never
 written again under the same secret: nothing leaves this machine before the terms are fixed.
 """
 

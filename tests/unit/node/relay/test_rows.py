@@ -38,7 +38,7 @@ def test_rows_for__any_wishes__are_a_roster_that_the_intake_takes(
     assert [row.signer for row in workers] == [wish.signer for wish in wishes[: len(workers)]]
     assert all(row.seats <= wish.seats for row, wish in zip(workers, wishes, strict=False))
     assert all(not call or not call[-1].is_gap for call in rows)
-    # Whoever has no place has none because there is none.
+    # A labeler who has no place has none because there is none.
     assert len(workers) == len(wishes) or is_full(terms, roster.position, len(roster))
 
 
