@@ -41,8 +41,7 @@ def _show(session: Session, found: "Standing") -> None:
     def amount(units: int) -> Amount:
         return session.profile.amount(units, terms.token)
 
-    title = _title(found)
-    echo(f"bounty {record.ref.bounty_id}{f': {title}' if title else ''}")
+    echo(f"bounty {record.ref.bounty_id}{f': {found.title}' if found.title else ''}")
     until = None if phase.until is None else format_time(phase.until, found.now)
     seats = plural(terms.seats, "seat")
     print_fields(
@@ -68,7 +67,7 @@ def _show(session: Session, found: "Standing") -> None:
         print_fields(
             [
                 ("seats", f"{share.committed} of {share.seats} committed"),
-                ("labels", "posted on chain, sealed" if share.is_posted else None),
+                ("labels", _delivery(share)),
                 ("score", None if share.score is None else f"{share.score:.1%} of the full price"),
                 ("mark", share.mark),
                 (_earns(found), None if share.payment is None else amount(share.payment.total)),
@@ -77,19 +76,21 @@ def _show(session: Session, found: "Standing") -> None:
         )
 
 
+def _delivery(share: "Share") -> str | None:
+    if share.is_posted:
+        return "delivered: posted on chain, sealed"
+    return "delivered: the requester has signed for them" if share.is_acknowledged else None
+
+
 def _earns(found: "Standing") -> str:
     return "earned" if found.record.status.has_ended else "earns, if that stands"
-
-
-def _title(found: "Standing") -> str:
-    return found.workspace.document.title if found.workspace is not None else ""
 
 
 def _as_json(session: Session, found: "Standing") -> dict[str, Any]:
     record, terms, phase = found.record, found.record.terms, found.phase
     return {
         "bounty": record.ref.bounty_id,
-        "title": _title(found) or None,
+        "title": found.title or None,
         "status": record.status.name,
         "phase": phase.name,
         "says": phase.says,
@@ -120,6 +121,7 @@ def _share_json(session: Session, share: "Share", token: str) -> dict[str, Any]:
         "seats": share.seats,
         "committed": share.committed,
         "is_posted": share.is_posted,
+        "is_acknowledged": share.is_acknowledged,
         "score": share.score,
         "mark": share.mark or None,
         "earned": None if payment is None else amount_json(session, payment.total, token),

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.bounty.payouts import Payment, Status, payments
 from truthmark.bounty.phases import Phase, phase_of
+from truthmark.bounty.receiving import acknowledgement
 from truthmark.bounty.record import Record
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.keys.typed import signer_of
 from truthmark.labels.scoring import ONE
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ class Share:
         seats: Of their run.
         committed: Seats whose labels are committed to.
         is_posted: Whether the sealed labels are on chain.
+        is_acknowledged: Whether the receiver's signature for them is here.
         score: Of the full price, as the score has it; None before it, and where it says nothing.
         mark: Why nothing is paid; empty where nothing is wrong.
         payment: What they get; None while nobody can say.
@@ -38,6 +42,7 @@ class Share:
     seats: int
     committed: int
     is_posted: bool
+    is_acknowledged: bool
     score: float | None
     mark: str
     payment: Payment | None
@@ -63,6 +68,7 @@ class Standing:
         owed_units: What the board owes the asking account.
         shares: Those of the asking accounts.
         workspace: The requester's folder; None for others.
+        title: Of the bounty's document, if that is on this disk; else empty.
     """
 
     record: Record
@@ -80,6 +86,7 @@ class Standing:
     owed_units: int
     shares: list[Share]
     workspace: Workspace | None
+    title: str
 
 
 def standing_of(
@@ -90,7 +97,8 @@ def standing_of(
     Args:
         session: Whose chain, and whose workspace if it is the requester's.
         bounty_id: The bounty's number.
-        accounts: Signers and payees whose part is wanted; the session's account if not given.
+        accounts: Signers and payees whose part is wanted; if not given, the session's account and
+            the key with which this home labels.
 
     Raises:
         BountyError: There is no such bounty, or it cannot be read as the board holds it.
@@ -101,7 +109,10 @@ def standing_of(
     index = session.follower.index
     now, mark = index.tip().timestamp, client.mark(bounty_id)
     account = session.known_address
-    wanted = accounts if accounts is not None else [account] if account is not None else []
+    folder = LabelingFolder(session.home, record.ref)
+    entry = folder.entry
+    own = [account, None if entry is None else entry.signer]
+    wanted = [one for one in own if one is not None] if accounts is None else accounts
     payouts = index.events(reader.BOARD, "PaidOut", bounty_id=bounty_id)
     owed = 0
     if account is not None:
@@ -126,13 +137,23 @@ def standing_of(
         paid_units=sum(row.args["paid"] for row in payouts),
         burned_units=sum(row.args["burned"] for row in payouts),
         owed_units=owed,
-        shares=shares_of(record, wanted, phase_of(record, mark, now)),
+        shares=shares_of(record, wanted, phase_of(record, mark, now), folder),
         workspace=workspace,
+        title=_title(record, workspace, folder),
     )
 
 
-def shares_of(record: Record, accounts: Collection[str], phase: Phase) -> list[Share]:
-    """Return the parts of some signers and payees, in the order of the roster."""
+def shares_of(
+    record: Record, accounts: Collection[str], phase: Phase, folder: LabelingFolder
+) -> list[Share]:
+    """Return the parts of some signers and payees, in the order of the roster.
+
+    Args:
+        record: The bounty.
+        accounts: Of whom.
+        phase: What goes on.
+        folder: Where a labeler keeps acknowledgements.
+    """
     wanted = {address_bytes(account) for account in accounts}
     expected = expected_payments(record, phase)
     found = []
@@ -149,6 +170,7 @@ def shares_of(record: Record, accounts: Collection[str], phase: Phase) -> list[S
                 seats=row.seats,
                 committed=committed,
                 is_posted=worker in record.posted,
+                is_acknowledged=_is_acknowledged(record, worker, folder),
                 score=min(line, ONE) / ONE if is_scored and line is not None else None,
                 mark=mark,
                 payment=expected.get(worker),
@@ -182,6 +204,24 @@ def expected_payments(record: Record, phase: Phase) -> dict[int, Payment]:
 
 
 _MARKS = {NOT_DELIVERED: "said not to be delivered", UNREADABLE: "said to be unreadable"}
+
+
+def _is_acknowledged(record: Record, worker: int, folder: LabelingFolder) -> bool:
+    standing = record.commits.standing.get(worker)
+    if standing is None:
+        return False
+    signature = folder.find_acknowledgement(standing.commitment)
+    if signature is None:
+        return False
+    signer = signer_of(acknowledgement(record, worker), signature)
+    return signer is not None and address_bytes(signer) == address_bytes(record.terms.receiver)
+
+
+def _title(record: Record, workspace: Workspace | None, folder: LabelingFolder) -> str:
+    if workspace is not None:
+        return workspace.document.title
+    document = folder.find_document(record.terms)
+    return "" if document is None else document.title
 
 
 def _workspace(session: "Session", record: Record) -> Workspace | None:
