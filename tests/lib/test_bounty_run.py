@@ -182,3 +182,16 @@ def test_watch__relay_lies_and_receiver_is_silent__brings_labels_on_chain_and_pr
     owed = bounty.stranger.board.functions.balances(bounty.terms.token, session.address).call()
     assert owed >= bounty.terms.reward
     watch.rounds_until(lambda: not watch.desk.store.deposited())
+
+
+def test_receiver__comes_too_late__pays_everybody_in_full(net: Devnet, tmp_path: Path) -> None:
+    bounty, relay = Bounty(net, tmp_path), FakeRelay()
+    bounty.enroll()
+    label_and_commit(bounty)
+    net.warp(3600 + 600 + 600 + 3600 + 2)
+    before, receiver = bounty.balances(), Receiver(bounty, relay)
+    receiver.rounds_until(lambda: receiver.role.is_over)
+    record = bounty.stranger.read(bounty.number)
+    gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
+    assert (record.status, gained) == (Status.FLAT, [p.total for p in paid(record)])
+    assert not receiver.role.seen

@@ -47,6 +47,8 @@ class BountyView:
         block: The newest block that counts as final, at the last look.
         now: Chain time by the newest block of all.
         head: The number of that block.
+        has_turned: Whether the chain has left a block that was looked at before, so that what was
+            read of it may not have happened.
     """
 
     block: "Block"
@@ -55,6 +57,7 @@ class BountyView:
         """Know nothing yet; `refresh` looks."""
         self.session = session
         self.now = self.head = 0
+        self.has_turned = False
         self._known: dict[int, tuple[Any, Record]] = {}
         self._last: tuple[int, bytes] | None = None
 
@@ -72,10 +75,12 @@ class BountyView:
         confirmed = chain.final_block()
         is_known = tip.hash is not None and tip.number < confirmed.number
         block = chain.block(tip.hash) if is_known and tip.hash is not None else confirmed
+        self.has_turned = False
         if self._last is not None:
             before = index.stored_blocks(self._last[0] + 1, 1)
-            if not before or (before[0].number, before[0].hash) != self._last:
-                self._known.clear()  # the chain was reorganised
+            self.has_turned = not before or (before[0].number, before[0].hash) != self._last
+        if self.has_turned:
+            self._known.clear()
         self._last = (tip.number, tip.hash) if tip.hash is not None else None
         self.block, self.now, self.head = block, tip.timestamp, tip.number
         return block

@@ -109,6 +109,8 @@ class ReceiverRole:
                     raise seen
                 self.seen[number] = seen
                 self._process(self.runs[number], seen)
+                if self.runs[number].is_over:
+                    del self.seen[number]  # it holds all of its record
                 self._notifier.resolve("problem", f"bounty {number}")
             except GasError as error:
                 self._problem("gas", f"bounty {number}: {error}", about="gas")

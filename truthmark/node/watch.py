@@ -130,6 +130,8 @@ class WatchRole:
         self._relays: dict[str, RelayClient] = {}
         self._judged: dict[int, tuple[object, Lie | None]] = {}
         self._figures: dict[str, int] = {}
+        self._scored: set[int] = set()
+        self._read_until = -1
         self._key = derive_watch_key(
             session.signer.sign_typed,
             chain_id=session.profile.chain_id,
@@ -165,7 +167,7 @@ class WatchRole:
         block = self._view.refresh()
         self._watch_gas(block)
         deposited = self._desk.store.deposited()
-        looked = self._view.look([*deposited, *self._scored(block)])
+        looked = self._view.look([*deposited, *self._look_for_scores(block)])
         count = 0
         for number, seen in looked.items():
             try:
@@ -198,16 +200,17 @@ class WatchRole:
         )
         self.notifier.notify("low-gas", text, about="watch")
 
-    def _scored(self, block: "Block") -> list[int]:
-        """Return bounties whose score may still be disproved, and was not found to be true."""
-        index = self._session.follower.index
-        rows = index.events(reader.BOARD, "Scored", until_block=block.number)
-        over = {
-            row.args["bounty_id"]
-            for event in ("LieProven", "BountyEnded")
-            for row in index.events(reader.BOARD, event, until_block=block.number)
-        }
-        return [row.args["bounty_id"] for row in rows if row.args["bounty_id"] not in over]
+    def _look_for_scores(self, block: "Block") -> set[int]:
+        """Return the bounties whose score may still be disproved."""
+        if self._view.has_turned:
+            self._scored, self._read_until = set(), -1
+        index, after = self._session.follower.index, (self._read_until, 2**31)
+        for event in ("Scored", "LieProven", "BountyEnded"):
+            rows = index.events(reader.BOARD, event, after=after, until_block=block.number)
+            numbers = {row.args["bounty_id"] for row in rows}
+            self._scored = self._scored | numbers if event == "Scored" else self._scored - numbers
+        self._read_until = block.number
+        return self._scored
 
     def _held(self, record: Record) -> list[Held]:
         found = []

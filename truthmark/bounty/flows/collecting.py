@@ -93,6 +93,10 @@ class Collector:
         self._received: dict[int, Received] = {}
         self._handed: set[tuple[str, int]] = set()
 
+    def forget(self) -> None:
+        """Drop what is in memory; it is on disk, too."""
+        self.last, self._received = Collected(), {}
+
     @property
     def owes_signatures(self) -> bool:
         """Whether the receiver has not signed for all labels that are here."""

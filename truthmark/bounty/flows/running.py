@@ -300,6 +300,7 @@ class RequesterRun:
         elif not self.is_over:
             self.workspace.save_progress(self.workspace.progress | {_OVER: True})
             self.is_over = True
+            self._collector.forget()
             says = phase_of(record, seen.mark, seen.now).says
             self._tell("ended", f"{self._title}: {says}", about=f"{self._title} ended")
 
