@@ -283,7 +283,7 @@ def test_commit__complete_batches_alone__are_committed(world: World, home: Path)
 
 
 @pytest.mark.parametrize("forged", [True, False], ids=["forged", "left out"])
-def test_advance__relay_lies__is_overridden_by_whoever_has_gas(
+def test_advance__relay_lies__is_overridden_by_any_account_with_gas(
     world: World, home: Path, forged: bool
 ) -> None:
     said: list[str] = []

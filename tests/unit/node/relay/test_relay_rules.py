@@ -296,7 +296,7 @@ def test_commit_state__on_chain__says_what_stands(labeling: PaperDesk) -> None:
     assert desk.client.commits(7).calls == [[mine.pack()], [other.pack()]]
 
 
-def test_keys__anybody_else__gets_none(labeling: PaperDesk) -> None:
+def test_keys__another_account__gets_none(labeling: PaperDesk) -> None:
     desk = labeling
     message = messages.item_keys(desk.ref, desk.terms.hash, b"\x5d" * 32, worker=1)
     signature = typed.sign(message, KEYS[1])
@@ -352,7 +352,7 @@ def test_put_file__not_what_was_committed__is_refused(labeling: PaperDesk) -> No
         client.file(desk.ref, 1, files[1].run.commitment)
 
 
-def test_put_acknowledgement__anybody_but_the_receiver__is_refused(labeling: PaperDesk) -> None:
+def test_put_acknowledgement__not_the_receiver__is_refused(labeling: PaperDesk) -> None:
     desk, client = labeling, labeling.client
     (file,) = committed(desk, 0)
     message = messages.acknowledged(
