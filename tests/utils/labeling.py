@@ -350,6 +350,7 @@ class FakeRelay:
             board=REF.board,
             account=self.world.terms.relay,
             version="0",
+            url=self.url,
             roles=["relay"],
             watch=[],
             min_fees={},
