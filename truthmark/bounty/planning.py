@@ -194,11 +194,11 @@ class Plan:
         made.require_sound()
         return made
 
-    def example(self) -> Terms:
+    def example(self, token: str = "0x" + "00" * 19 + "01") -> Terms:
         """Return terms of these numbers for computing with, which are nobody's."""
         return self.terms(
             requester="0x" + "00" * 19 + "01",
-            token="0x" + "00" * 19 + "01",
+            token=token,
             relay="0x" + "00" * 19 + "01",
             document=bytes(32),
             salt=bytes(32),

@@ -105,6 +105,10 @@ TOPICS: dict[str, dict[str, Entry]] = {
 }
 
 BOUNTY: dict[str, Entry] = {
+    "estimate": Entry(
+        "bounty_estimate", "estimate_", "Show what labeling SOURCE would cost, take and pay."
+    ),
+    "create": Entry("bounty_create", "create", "Have SOURCE labeled, and pay for it."),
     "run": Entry(
         "bounty_run",
         "run_bounty",
