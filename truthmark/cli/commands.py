@@ -137,6 +137,13 @@ BOUNTY: dict[str, Entry] = {
         "bounty_cite",
         "cite",
         "Let SELLER list what your BOUNTY made, with a royalty for labelers.",
+    "result": Entry(
+        "bounty_result",
+        "result",
+        "Show what BOUNTY brought so far, checked against the chain, and write it as tables.",
+    ),
+    "verify": Entry(
+        "bounty_result", "verify", "Check a finished bounty from scratch, whoever's it is."
     ),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."

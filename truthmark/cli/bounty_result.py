@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty result` and `verify`: what a bounty brought, and checking it from scratch."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truthmark.bounty.exports import FORMATS, export
+from truthmark.bounty.flows.results import (
+    check_without_result,
+    collect_result,
+    find_document,
+    labeled_of,
+    read_result,
+)
+from truthmark.bounty.record import Record
+from truthmark.bounty.result_tables import summary_of
+from truthmark.bounty.verify import Finding
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import (
+    amount_json,
+    echo,
+    echo_json,
+    info,
+    print_fields,
+    progress_bar,
+    table,
+)
+from truthmark.cli.param_types import BOUNTY
+from truthmark.config.files import write_atomically
+from truthmark.errors import BountyError, ConfigError
+from truthmark.session import Session
+from truthmark.text import clean, plural
+
+RESULT_NAME = "result.json"
+
+
+@command()
+@click.argument("bounty", type=BOUNTY)
+@click.option(
+    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write it there."
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help=f"{', '.join(FORMATS)}; more than once for several.  [default: parquet]",
+)
+@json_option
+@click.pass_obj
+def result(
+    state: State, bounty: int, folder: Path | None, formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Show what BOUNTY brought so far, checked against the chain, and write it as tables.
+
+    With --to: a row a label, a row an item (label, margin, confidence), a row a worker, and
+    result.json, by which anybody can check all of it (`truthmark bounty verify`).
+    """
+    if formats and folder is None:
+        raise ConfigError("say where it is written: --to FOLDER")
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(f"there is no format {name!r}; choose one of {', '.join(FORMATS)}")
+    with state.session() as session:
+        brought = collect_result(session, bounty, bar=progress_bar)
+        written: list[Path] = []
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / RESULT_NAME, brought.result.to_json())
+            written.append(folder / RESULT_NAME)
+            labeled = labeled_of(session, brought)
+            for name in formats or ("parquet",):
+                written += export(labeled, name, folder)
+        found = None if brought.tables is None else summary_of(brought.tables)
+        warnings = [*brought.finding.problems, *brought.warnings]
+        record = brought.result.record
+        if as_json:
+            echo_json(
+                {
+                    "bounty": bounty,
+                    "status": record.status.name,
+                    "problems": brought.finding.problems,
+                    "warnings": brought.warnings,
+                    "summary": found,
+                    "written": [str(path) for path in written],
+                }
+            )
+            return
+        print_fields(_facts(record, found))
+        for line in warnings:
+            info(f"mind: {line}")
+        for path in written:
+            info(f"written: {path}")
+        if folder is not None and found is not None:
+            _tell_next(folder, bounty)
+
+
+def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, object]]:
+    facts: list[tuple[str, object]] = [("status", record.status.name.lower().replace("_", ", "))]
+    if found is None:
+        return [*facts, ("labels", "none yet")]
+    classes = ", ".join(f"{clean(n, 60)} {count}" for n, count in found["classes"].items())
+    return [
+        *facts,
+        ("items", f"{found['labeled']} of {found['items']} have a label"),
+        ("labels", f"{found['labels']} by {plural(found['workers'], 'worker')}"),
+        ("classes", classes),
+        ("least sure", ", ".join(f"item {item}" for item in found["least_margins"])),
+    ]
+
+
+def _tell_next(folder: Path, bounty: int) -> None:
+    info(f"anybody checks it by: truthmark bounty verify {folder / RESULT_NAME}")
+    if (folder / "items.parquet").is_file():
+        info(f"to sell it: truthmark list {folder / 'items.parquet'} --bounty {bounty} …")
+
+
+@command()
+@click.argument("what", metavar="RESULT|BOUNTY")
+@click.option("--offline", is_flag=True, help="Check the file in itself, without the chain.")
+@json_option
+@click.pass_obj
+def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
+    """Check a finished bounty from scratch, whoever's it is.
+
+    With a result file: chain, gold, score, every millionth, every root, every label, every payout.
+    With a bounty's number alone: all of that but the labels, which only the requester can open.
+    """
+    if what.isdecimal() and not Path(what).exists():
+        if offline:
+            raise ConfigError("without a chain a result file is needed; name one")
+        with state.session() as session:
+            record, finding = check_without_result(session, int(what))
+            _show(state, session, record, finding, as_json=as_json)
+        return
+    try:
+        data = Path(what).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{what} cannot be read ({error.strerror}); name a result file"
+        ) from error
+    found = read_result(data)
+    from truthmark.bounty import verify as checking
+
+    if offline:
+        with progress_bar("opening", "workers") as progress:
+            finding = checking.verify(found, progress=progress)
+        _show(state, None, found.record, finding, as_json=as_json)
+        return
+    with state.session() as session:
+        from truthmark.bounty import reader
+
+        anchors = reader.read_anchors(session.chain, found.record)
+        with progress_bar("opening", "workers") as progress:
+            finding = checking.verify(found, anchors, progress=progress)
+        _show(state, session, found.record, finding, as_json=as_json)
+
+
+def _show(
+    state: State, session: Session | None, record: Record, finding: Finding, *, as_json: bool
+) -> None:
+    """Print what was found, and end with an error where something is wrong."""
+    terms, number = record.terms, record.ref.bounty_id
+    document = None if session is None else find_document(session, record)
+    opened = sum(run.seats for run in finding.opened.values())
+    if as_json:
+        echo_json(
+            {
+                "bounty": number,
+                "status": record.status.name,
+                "problems": finding.problems,
+                "warnings": finding.warnings,
+                "seats_opened": opened,
+                "labels_made": finding.labels is not None,
+                "payments": [
+                    {
+                        "worker": payment.worker,
+                        "payee": payment.payee,
+                        "units": str(payment.total),
+                        **(
+                            {}
+                            if session is None
+                            else amount_json(session, payment.total, terms.token)
+                        ),
+                    }
+                    for payment in finding.payments
+                ],
+            }
+        )
+    else:
+        print_fields(
+            [
+                ("bounty", number),
+                ("title", document.title if document is not None else None),
+                ("status", record.status.name.lower().replace("_", ", ")),
+                (
+                    "labels",
+                    f"{opened} seats opened, each root built again" if opened else "not checked",
+                ),
+                ("workers", f"{int((record.committed > 0).sum())} committed"),
+            ]
+        )
+        if finding.payments:
+            echo()
+            profile = state.profile
+            table(
+                [
+                    (
+                        payment.worker,
+                        payment.payee,
+                        profile.format_amount(payment.total, terms.token),
+                    )
+                    for payment in finding.payments
+                ],
+                ("worker", "payee", "gets"),
+            )
+        for line in finding.warnings:
+            info(f"mind: {line}")
+    if finding.problems:
+        for line in finding.problems[1:]:
+            info(f"wrong: {line}")
+        raise BountyError(f"{finding.problems[0]}; do not trust this bounty's result")
+    if not as_json:
+        info("everything holds" if session is not None else "everything holds, the chain unasked")
