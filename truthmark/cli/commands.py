@@ -132,11 +132,11 @@ BOUNTY: dict[str, Entry] = {
     ),
     "join": Entry("bounty_join", "join", "Ask for a place in BOUNTY."),
     "label": Entry("bounty_label", "label", "Label BOUNTY, which you have joined, in one sitting."),
-    "create": Entry("bounty_create", "create", "Have SOURCE labeled, and pay for it."),
     "cite": Entry(
         "bounty_cite",
         "cite",
         "Let SELLER list what your BOUNTY made, with a royalty for labelers.",
+    ),
     "result": Entry(
         "bounty_result",
         "result",
