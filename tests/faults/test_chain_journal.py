@@ -8,10 +8,12 @@ chain reorganises.
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,17 @@ class Unrest:
         self._thread.join()
 
 
+def count_sent(folder: Path) -> int:
+    """Count the payments that a sender has signed, by its journal."""
+    sent = 0
+    for path in folder.rglob("*.sqlite"):
+        # It may be being made, or written.
+        with closing(sqlite3.connect(path)) as journal, suppress(sqlite3.OperationalError):
+            [(found,)] = journal.execute("SELECT count(DISTINCT key) FROM attempts")
+            sent += found
+    return sent
+
+
 @pytest.mark.parametrize(
     "count",
     [
@@ -82,14 +95,19 @@ def test_journal__kills_faults_and_reorganisations__exactly_that_many_effects(
         with Unrest(process, chain, count) as unrest:
             with faulty(process.url, 0.1, count) as server:
                 path.write_text(json.dumps(replace(profile, rpc=(server.url,)).to_dict()))
-                folder = str(tmp_path / "journal")
-                command = [sys.executable, "-m", "tests.utils.sender", str(path), folder]
+                folder = tmp_path / "journal"
+                command = [sys.executable, "-m", "tests.utils.sender", str(path), str(folder)]
                 kills = 0
                 end = time.monotonic() + FAULT_SECONDS * count / 50
                 while time.monotonic() < end:
                     with subprocess.Popen([*command, "0", str(count)]) as child:
                         if kills < KILLS:
-                            time.sleep(chooser.uniform(0.4, 1.6))  # all are sent within some 15
+                            # As far on as it may be: by the clock alone, a fast machine is
+                            # through before all the kills.
+                            least = count * kills // (KILLS + 1)
+                            while count_sent(folder) < least and child.poll() is None:
+                                time.sleep(0.05)
+                            time.sleep(chooser.uniform(0, 0.5))
                             child.send_signal(signal.SIGKILL)
                         while child.poll() is None and time.monotonic() < end:
                             time.sleep(0.1)

@@ -24,7 +24,7 @@ from truthmark.storage.serve import GatewayServer
 pytestmark = pytest.mark.timeout(600)  # many processes; slow where the machine is busy
 
 SHARD = 4096
-SHARDS = 400
+SHARDS = 160
 KILLS = pytest.mark.parametrize(
     "kills", [20, pytest.param(200, marks=[pytest.mark.assure, pytest.mark.timeout(1800)])]
 )
