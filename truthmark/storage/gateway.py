@@ -75,7 +75,8 @@ class GatewayStore(Storage):
         self.name = "gateway:" + ",".join(gateway.url for gateway in self._gateways)
         self.timeout = timeout
         self._loop = asyncio.new_event_loop()
-        self._clients = _Clients(2 * self.workers, timeout)
+        secure = any(urlsplit(gateway.url).scheme == "https" for gateway in self._gateways)
+        self._clients = _Clients(2 * self.workers, timeout, with_tls=secure)
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateways", daemon=True)
         self._thread.start()
 
@@ -195,9 +196,10 @@ class _Clients:
     took a third of the time of a block.
     """
 
-    def __init__(self, most: int, timeout: float) -> None:
+    def __init__(self, most: int, timeout: float, *, with_tls: bool) -> None:
         self._free = asyncio.Semaphore(most)
         self._timeout = timeout
+        self._with_tls = with_tls
         self._all: list[httpx.AsyncClient] = []
         self._idle: list[httpx.AsyncClient] = []
 
@@ -228,8 +230,10 @@ class _Clients:
 
     @functools.cached_property
     def _trusted(self) -> ssl.SSLContext:
-        """Certificates take long to read; all clients share them."""
-        return httpx.create_ssl_context()
+        """Certificates take long to read: all clients share them, or trust nobody."""
+        if self._with_tls:
+            return httpx.create_ssl_context()
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _Gateway:
