@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every test that a fresh clone can run, and close with a table of folders and their sums.
 
-Two runners share the tree: Ape runs tests/functional on anvil, plain pytest all else. What covers
+Three runners share the tree: Ape runs tests/functional on anvil, plain pytest all else. What covers
 the packages named in pyproject.toml runs with a tracer and is held against their floor. All else
-runs beside it without one: it makes contracts in titanoboa take two and a half times as long. Each
-half has two workers, so that two cores are busy also while some of them wait.
+runs beside it without one, which makes Python take half as long again, and titanoboa twice as long.
+There are more workers than cores, so that the cores are busy also while some of them wait.
 """
 
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -25,16 +26,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "test"
 COVERAGE = RESULTS / "coverage"
-PYTEST = (
-    *("pytest", "-p", "no:ape_test", "--quiet", "--durations=15"),
-    *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+PYTEST = ("pytest", "-p", "no:ape_test", "--quiet", "--durations=15")
+WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
+TRACED = (
+    *("tests/lib/test_market*.py", "tests/lib/test_cli_market*.py", "tests/lib/test_index_*.py"),
+    *("tests/lib/test_stored.py", "tests/lib/test_redealing.py", "tests/lib/test_royalties.py"),
+    *("tests/lib/test_bounty_*.py", "tests/lib/test_relay.py", "tests/lib/test_cli.py"),
+    *(f"tests/unit/{package}/**/test_*.py" for package in SETTINGS["covered-packages"]),
 )
-UNTRACED = (
-    *("tests/stateful", "tests/fork", "tests/unit/contracts", "tests/lib/test_storage_*.py"),
-    *("tests/faults/test_storage_*.py", "tests/lib/test_wheel.py", "tests/lib/test_readme.py"),
-    *("tests/lib/test_*_page.py", "tests/lib/test_notebook.py"),
-    *("tests/unit/test_plugins.py", "tests/unit/test_bootstrap.py", "tests/unit/test_artifacts.py"),
-)
+# Whole files go to a worker: one that is long must not begin last.
+LONG_FIRST = ("stateful", "fork", "faults", "lib", "app", "unit")
 
 
 @dataclass
@@ -42,19 +44,21 @@ class Totals:
     """What all runners together have said."""
 
     passed: int = 0
-    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+    """each in a line: what failed, and how"""
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
 
     def add(self, report: Path, exit_code: int) -> None:
         """Count what a runner reported; one that ended badly without a failure is a failure."""
-        failed = 0
+        failures = []
         if report.exists():
             for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 (our own file)
                 skip = case.find("skipped")
-                if case.find("failure") is not None or case.find("error") is not None:
-                    failed += 1
+                bad = [found for kind in ("failure", "error") for found in case.iter(kind)]
+                if bad:
+                    failures.append(_describe(case, bad[0]))
                 elif skip is not None:
                     self.skipped[skip.get("message") or "no reason given"] += 1
                 else:
@@ -62,11 +66,27 @@ class Totals:
                 folder = "/".join(case.get("classname", "").split(".test_")[0].split("."))
                 self.seconds[folder] += float(case.get("time", 0))
                 self.tests[folder] += 1
-        self.failed += failed or bool(exit_code)
+        if exit_code and not failures:
+            failures.append(f"{report.stem}: ended with {exit_code}; see its lines above")
+        self.failures += failures
+
+    def join(self, other: "Totals") -> None:
+        """Add what another runner has said."""
+        self.passed += other.passed
+        self.failures += other.failures
+        for name in ("skipped", "seconds", "tests"):
+            getattr(self, name).update(getattr(other, name))
+
+
+def _describe(case: ET.Element, failure: ET.Element) -> str:
+    """Name a test that failed, with the first line of its error."""
+    message = (failure.get("message") or failure.text or "").strip() or "no reason given"
+    place = case.get("classname", "").replace(".", "/")
+    return f"{place}.py::{case.get('name')}: {' '.join(message.splitlines()[0].split())[:300]}"
 
 
 def main() -> int:
-    """Run both runners; return 0 if nothing failed."""
+    """Run all runners; return 0 if nothing failed."""
     begun = time.monotonic()
     # Where pytest, ape and anvil are, also when this was not started by make.
     os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -76,12 +96,11 @@ def main() -> int:
     RESULTS.mkdir(parents=True)
     _build_kubo()
     totals = Totals()
-    with ThreadPoolExecutor(1) as beside:
-        traced = beside.submit(_run_traced)
-        _run_ape(totals)
-        totals.add(*_run_untraced())
-        totals.add(*traced.result())
-    totals.failed += _count_uncovered()
+    with ThreadPoolExecutor(3) as runners:
+        runs = [runners.submit(run) for run in (_run_traced, _run_untraced, _run_ape)]
+        for run in runs:
+            totals.join(run.result())
+    totals.failures += _find_uncovered()
     if totals.skipped:
         print("\n!!! NOT TESTED HERE (with TRUTHMARK_REQUIRE=all these are failures):")
         for reason, count in sorted(totals.skipped.items()):
@@ -91,9 +110,16 @@ def main() -> int:
         print(f"{folder:24} {seconds:7.0f} s {totals.tests[folder]:6} tests")
     print(f"{'sum':24} {totals.seconds.total():7.0f} s {totals.tests.total():6} tests")
     print(f"{'from begin to end':24} {time.monotonic() - begun:7.0f} s")
-    skipped = totals.skipped.total()
-    print(f"\ntotal: {totals.passed} passed, {totals.failed} failed, {skipped} skipped")
-    return 1 if totals.failed else 0
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{'of all processors':24} {used.ru_utime + used.ru_stime:7.0f} s")
+    # Last, for those who see no more of a log than its end.
+    if totals.failures:
+        print("\n=== failed")
+        for failure in totals.failures:
+            print(failure)
+    failed, skipped = len(totals.failures), totals.skipped.total()
+    print(f"\ntotal: {totals.passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
 
 
 def _build_kubo() -> None:
@@ -112,55 +138,47 @@ def _build_kubo() -> None:
         print(f"tests against Kubo will not run: {error}", flush=True)
 
 
-def _run_ape(totals: Totals) -> None:
-    if not shutil.which("anvil"):
-        reason = "tests/functional: there is no anvil"
-        print(reason)
-        if os.environ.get("TRUTHMARK_REQUIRE") == "all":
-            totals.failed += 1
-        else:
-            totals.skipped[reason] += 1
-        return
-    # In one process: Ape connects no worker of xdist, and these tests share one deployment anyway.
-    totals.add(*_run("ape", ["ape", "test", "tests/functional", "--quiet"]))
-
-
-def untraced() -> list[Path]:
-    """Return what runs without a tracer: files and folders, long ones first."""
-    return [path for pattern in UNTRACED for path in sorted(ROOT.glob(pattern))]
+def _run_ape() -> Totals:
+    if shutil.which("anvil"):
+        # In one process: Ape connects no worker of xdist, and these tests share one deployment.
+        return _run("ape", ["ape", "test", "tests/functional", "--quiet"])
+    totals = Totals()
+    reason = "tests/functional: there is no anvil"
+    print(reason)
+    if os.environ.get("TRUTHMARK_REQUIRE") == "all":
+        totals.failures.append(reason)
+    else:
+        totals.skipped[reason] += 1
+    return totals
 
 
 def traced() -> list[Path]:
-    """Return the files that run with a tracer: short ones last, to fill up what is left."""
-    others = set(untraced())
-    return sorted(
-        (
-            path
-            for path in (ROOT / "tests").rglob("test_*.py")
-            if path.relative_to(ROOT / "tests").parts[0] != "functional"
-            and others.isdisjoint([path, *path.parents])
-        ),
-        key=lambda path: (path.relative_to(ROOT).parts[1] == "unit", path),
-    )
+    """Return the files that run with a tracer, long ones first."""
+    return [path for pattern in TRACED for path in sorted(ROOT.glob(pattern))]
 
 
-def _run_untraced() -> tuple[Path, int]:
-    return _run("untraced", [*PYTEST, *map(str, untraced())])
+def untraced() -> list[Path]:
+    """Return the files that run without: short ones last, to fill up what is left."""
+    tests, others = ROOT / "tests", set(traced())
+    found = [path for kind in LONG_FIRST for path in sorted((tests / kind).rglob("test_*.py"))]
+    return [path for path in found if path not in others]
 
 
-def _run_traced() -> tuple[Path, int]:
+def _run_untraced() -> Totals:
+    return _run("untraced", [*PYTEST, *WORKERS, *map(str, untraced())])
+
+
+def _run_traced() -> Totals:
     # Coverage starts by itself in each Python that finds this in its environment.
     more = {
         "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
         "COVERAGE_FILE": str(COVERAGE),
     }
-    return _run("traced", [*PYTEST, *map(str, traced())], more)
+    return _run("traced", [*PYTEST, *WORKERS, *map(str, traced())], more)
 
 
-def _run(
-    name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
-) -> tuple[Path, int]:
-    """Run pytest or Ape and show each line with its name; return its report and exit code."""
+def _run(name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Totals:
+    """Run pytest or Ape and show each line with its name; return what it reported."""
     report = RESULTS / f"{name}.xml"
     with subprocess.Popen(
         [*command, f"--junitxml={report}"],
@@ -173,30 +191,30 @@ def _run(
     ) as child:
         for line in child.stdout or ():
             print(f"{name:8} | {line}", end="", flush=True)
-    return report, child.returncode
+    totals = Totals()
+    totals.add(report, child.returncode)
+    return totals
 
 
-def _count_uncovered() -> int:
-    """Print the coverage of each package that has a floor; return how many are below it."""
+def _find_uncovered() -> list[str]:
+    """Print the coverage of each package that has a floor; return those that are below it."""
     from coverage import Coverage
 
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
-    floor = settings["coverage-floor"]
+    floor = SETTINGS["coverage-floor"]
     coverage = Coverage(str(COVERAGE), config_file=str(ROOT / "pyproject.toml"))
     written = [str(path) for path in RESULTS.glob("coverage.*") if _is_whole(path)]
     if not written:
-        print("\nthe traced tests have written no coverage")
-        return 1
+        return ["coverage: the traced tests have written none"]
     coverage.combine(written)
-    below = 0
+    below = []
     print("\n=== lines and branches covered")
-    for package in settings["covered-packages"]:
+    for package in SETTINGS["covered-packages"]:
         folder = ROOT / "truthmark" / package
         with Path(os.devnull).open("w") as nowhere:
             percent = coverage.report(include=[f"{folder}/*"], file=nowhere)
-        verdict = "" if percent >= floor else f", below the floor of {floor} %"
-        below += percent < floor
-        print(f"{package:10} {percent:5.1f} %{verdict}")
+        print(f"{package:10} {percent:5.1f} %")
+        if percent < floor:
+            below.append(f"coverage: {package} has {percent:.1f} %, below the floor of {floor} %")
     return below
 
 

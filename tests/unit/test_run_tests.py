@@ -22,5 +22,23 @@ def test_traced_untraced__together_with_ape__are_all_files_once():
     assert sorted(found) == sorted((ROOT / "tests").rglob("test_*.py"))
 
 
-def test_untraced__every_pattern__names_something():
-    assert all(list(ROOT.glob(pattern)) for pattern in run_tests.UNTRACED)
+def test_traced__every_pattern__names_something():
+    assert all(list(ROOT.glob(pattern)) for pattern in run_tests.TRACED)
+
+
+def test_add__failures_and_a_crash__are_named_with_their_errors(tmp_path):
+    report = tmp_path / "traced.xml"
+    report.write_text(
+        '<testsuites><testsuite><testcase classname="tests.lib.test_a" name="test_x[1]" time="2">'
+        '<failure message="AssertionError: assert 5 &gt;= 8&#10; +  where">text</failure>'
+        '</testcase><testcase classname="tests.lib.test_b" name="test_y" time="1" />'
+        "</testsuite></testsuites>"
+    )
+    totals = run_tests.Totals()
+    totals.add(report, 1)
+    assert totals.failures == ["tests/lib/test_a.py::test_x[1]: AssertionError: assert 5 >= 8"]
+    assert (totals.passed, totals.seconds["tests/lib"]) == (1, 3)
+    other = run_tests.Totals()
+    other.add(tmp_path / "ape.xml", 4)
+    totals.join(other)
+    assert totals.failures[1:] == ["ape: ended with 4; see its lines above"]
