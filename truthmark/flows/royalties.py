@@ -136,7 +136,7 @@ def read_pools(session: Session, record: Record) -> list[Pool]:
 def draw(session: Session, bounty_id: int, *, say: Say = quiet) -> list[Drawn]:
     """Credit every worker of a bounty with what sales owe them, in all tokens.
 
-    Anybody may; `withdraw` pays it out. Repeated, it draws what has come since.
+    Anyone may; `withdraw` pays it out. Repeated, it draws what has come since.
 
     Args:
         session: Whose account sends.
