@@ -23,7 +23,7 @@ def features_of(items: Sequence[Item]) -> Any:
         if len({len(row) for row in rows}) != 1:
             raise AgentError("the rows of numbers have different lengths; no model takes that")
         return np.array(rows, np.float64)
-    return [_feature(item) for item in items]
+    return [feature_of(item) for item in items]
 
 
 def numbers_of(item: Item) -> list[float]:
@@ -50,9 +50,14 @@ def numbers_of(item: Item) -> list[float]:
         raise AgentError("a row holds a number too large for a model") from error
 
 
-def _feature(item: Item) -> Any:
+def feature_of(item: Item) -> Any:
+    """Return one item: a text, numbers, bytes, or a tuple of two of these.
+
+    Raises:
+        AgentError: A row holds something that is no number.
+    """
     if item.media is Media.PAIR:
-        return tuple(_feature(half) for half in item.pair)
+        return tuple(feature_of(half) for half in item.pair)
     if item.media is Media.TEXT:
         return item.text
     if item.media is Media.JSON:

@@ -27,6 +27,7 @@ def open_agent(model: str, *, timeout: float = TIMEOUT) -> Agent:
     """
     from truthmark.agents.command import CommandAgent
     from truthmark.agents.endpoint import EndpointAgent
+    from truthmark.agents.function import FunctionAgent, takes_an_item
     from truthmark.agents.model import IMPORT_PATH, ModelAgent, load_object
     from truthmark.agents.onnx import OnnxAgent
 
@@ -41,5 +42,7 @@ def open_agent(model: str, *, timeout: float = TIMEOUT) -> Agent:
             " and name that as package.module:object"
         )
     if IMPORT_PATH.fullmatch(model):
-        return ModelAgent(load_object(model), model)
+        found = load_object(model)
+        is_function = takes_an_item(found) and not hasattr(found, "predict_proba")
+        return FunctionAgent(found, model) if is_function else ModelAgent(found, model)
     return CommandAgent(model, timeout=timeout)

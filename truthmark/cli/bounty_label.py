@@ -163,8 +163,9 @@ def _leave(labeling: Labeling, urls: tuple[str, ...], reveals: bool) -> None:
         key = None
         if reveals:
             with RelayClient(url) as client:
-                keys = {node.url.rstrip("/"): node.key for node in client.info().watch}
-            key = keys.get(url.rstrip("/"))
+                said = client.info()
+            mine = {url.rstrip("/"), said.url.rstrip("/")}
+            key = next((node.key for node in said.watch if node.url.rstrip("/") in mine), None)
             if key is None:
                 raise ConfigError(f"{url} names no key of its own; leave it without --reveal")
         nodes.append(WatchNode(url, key))
@@ -213,8 +214,14 @@ def report(
         shown = session.profile.amount(earned.units, earned.token)
         would = "you get" if earned.is_final else "by the score you get"
         echo(f"{would} {shown}, {earned.share:.0%} of the full price, at {entry.payee}")
-    elif stage is Stage.DELIVERED:
-        info(f"after the score: truthmark bounty label {bounty} --stay, which also proves lies")
+    if stage in (Stage.DELIVERED, Stage.SCORED):
+        phase = labeling.phase()
+        until = f" until {format_time(phase.until)}" if phase.until is not None else ""
+        info(f"{phase.says}{until}; {phase.then}")
+        info(
+            "a wrong score is disproved by you or a watch node of yours: truthmark bounty label"
+            f" {bounty} --stay"
+        )
 
 
 def read_answers(path: Path, run: Run) -> dict[int, int]:

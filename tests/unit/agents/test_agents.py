@@ -184,6 +184,27 @@ def test_open__import_path__is_found_in_this_folder(
             open_agent(path)
 
 
+def test_function__one_item__one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_function.py").write_text(
+        "import numpy as np\n"
+        "def label(text):\n"
+        "    if text == 'broken':\n"
+        "        raise ValueError('no')\n"
+        "    return {'all fine': 'good', 'x': np.array([0, 0, 1.0]), 'y': np.int64(1)}.get(text)\n"
+        "def wrong(text, strict=False):\n"
+        "    return object()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    agent = open_agent("my_function:label")
+    items = [TEXT, *map(Item.of_text, ("x", "y", "anything else"))]
+    assert agent.answer(TASK, items) == [1, 2, 1, 3]
+    with pytest.raises(AgentError, match="fails .ValueError: no"):
+        agent.answer(TASK, [Item.of_text("broken")])
+    with pytest.raises(AgentError, match="is no answer"):
+        open_agent("my_function:wrong").answer(TASK, [TEXT])
+
+
 # -------------------------------------------------------------------------------- ONNX
 
 

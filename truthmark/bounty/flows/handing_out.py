@@ -106,11 +106,11 @@ class HandingOut:
         desk, record, commit = self._desk, seen.record, signed.commit
         document = desk.document(record.terms)
         own = {desk.entry.relay, *document.relay_urls, *document.receiver_urls}
-        own |= {node.url for node in document.watch}
+        own = {url.rstrip("/") for url in own | {node.url for node in document.watch}}
         is_final = record.commits.standing.get(commit.worker) == commit
         taken = []
         for node in nodes:
-            if node.url in own and not is_final and not record.terms.is_team:
+            if node.url.rstrip("/") in own and not is_final and not record.terms.is_team:
                 desk.tell(
                     f"{node.url} is the bounty's own; it gets nothing before the commit is on chain"
                 )

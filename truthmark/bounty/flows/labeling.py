@@ -28,6 +28,7 @@ from truthmark.bounty.flows.offers import Offer
 from truthmark.bounty.labeler import Place, SignedCommit, Step
 from truthmark.bounty.labeling_folder import Entry
 from truthmark.bounty.payouts import Status, payments
+from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.relay_models import JoinRequest
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import Seen
@@ -416,6 +417,11 @@ class Labeling:
         return seen.record.terms.deadlines(seen.mark).label - SECONDS_TO_COMMIT
 
     # -------------------------------------------------------------------------- after
+
+    def phase(self) -> Phase:
+        """Return what goes on in the bounty, until when, and what comes then."""
+        seen = self._desk.look()
+        return phase_of(seen.record, seen.mark, seen.now)
 
     def earned(self) -> Earned | None:
         """Return what the labeler gets, or would get by the score; None before that is posted.
