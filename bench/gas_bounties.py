@@ -29,6 +29,7 @@ from tests.utils.bounty_paper import (
     Terms,
     account_of,
     address_number,
+    chunk_evidence,
     make_gold,
     pay_evidence,
 )
@@ -256,8 +257,10 @@ def measure_whole(bench: Bench, sizes: Sequence[int]) -> None:
             bench.row(f"1,000: before payouts, a label, {name}", round(before / 500_000, 2))  # type: ignore[arg-type]
 
 
-def scored(bench: Bench, gold: int, marks: dict[int, int], lie: str = "") -> tuple[Life, Score]:
-    """A bounty of 100 workers with a score that lies about somebody."""
+def scored(
+    bench: Bench, gold: int, marks: dict[int, int], lie: str = "", line: int = 7
+) -> tuple[Life, Score]:
+    """A bounty of 100 workers with a score that lies about somebody, or about all."""
     paper = draft(bench, 100, gold, 2, "payee of 100")
     life = begin(bench, paper)
     for worker in range(100):
@@ -268,7 +271,7 @@ def scored(bench: Bench, gold: int, marks: dict[int, int], lie: str = "") -> tup
     rng = paper.rng
     said = [[a if rng.random() < 0.9 else 1 - a for _ in range(5)] for _, a in paper.gold]
     score = Score(paper, said, [0] * 100)
-    score.line_values = [marks.get(w, 7) for w in range(100)]
+    score.line_values = [marks.get(w, line) for w in range(100)]
     if lie == "answer":
         for g, k in mine(paper, 1):
             said[g][k] = 1 - min(1, paper.entry(g, k))
@@ -355,6 +358,31 @@ def measure_relay(bench: Bench) -> None:
         bench.row(f"post 500 sealed labels of {bits} bits, alone", used)
 
 
+def measure_gates(bench: Bench) -> None:
+    """Gates that ship: deployed, told of people, and asked by the intake."""
+    sender = bench.payer
+    # A lie, but who proves it is not here: the line of everybody is the full price.
+    life, score = scored(bench, 200, {}, line=1_000_000)
+    bench.travel(WINDOW + 1)
+    life.send("end", bench.board, "end_bounty", *life.head, sender=sender)
+    record = load_artifact("RecordGate")
+    arguments = (bench.intake.address, [bench.requester], 600_000, 1)
+    gate = Contract(bench.chain, record, *arguments)
+    evidence = chunk_evidence(life.paper, 0, score)
+    used = gate.send("register", *life.head, evidence, 0, sender=sender)
+    bench.row("record gate: register a score of 100 workers", used)
+    people = [row.signer for row in life.paper.rows]
+    allow = Contract(bench.chain, load_artifact("AllowListGate"), sender, [])
+    used = allow.send("set_allowed", people, True, sender=sender)
+    bench.row("allow-list gate: name an account, each of 100", round(used / len(people)))
+    gated = draft(bench, 100, 200, 2, "payee of 100")
+    gated.terms = gated.terms._replace(gate=address_number(allow.address))
+    life = begin(bench, gated)
+    free = begin(bench, draft(bench, 100, 200, 2, "payee of 100"))
+    asked = life.gas["enroll"] - free.gas["enroll"]
+    bench.row("asking the allow-list gate, each of 100 enrolled", round(asked / 100))
+
+
 def measure_sizes(bench: Bench) -> None:
     """Bytes of the deployed code."""
     for contract in (bench.board, bench.intake, bench.proofs):
@@ -392,6 +420,7 @@ def measure(sizes: Sequence[int] = tuple(GOLD)) -> list[Figure]:
         if set(sizes) == set(GOLD):
             measure_relay(bench)
             measure_challenges(bench)
+            measure_gates(bench)
             measure_sizes(bench)
     return bench.figures
 

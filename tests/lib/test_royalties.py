@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data that a bounty made, sold with a royalty: by commands, on anvil, from bounty to draw."""
+"""What comes of a bounty, by commands on anvil: a sale with royalties, and records at gates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 import truthmark
-from tests.utils.bounty_chain import PAYEES, Bounty, paid
+from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, paid
 from tests.utils.cli import Person
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.royalties import full_price, shares
 from truthmark.errors import ConfigError
 from truthmark.flows.royalties import read_pools
 from truthmark.market.catalogue import Catalogue
+from truthmark.node.relay.signatures import admits
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
@@ -106,3 +107,39 @@ def _buy(buyer: Any, ref: str, requester: Person) -> Any:
     delivered = requester("deliver", ref)
     assert delivered.code == 0 and "delivered to" in delivered.out, delivered.err
     return version
+
+
+def test_gates__deployed_by_commands__admit_whom_they_should(net: Devnet, tmp_path: Path) -> None:
+    bounty = Bounty(net, tmp_path)
+    bounty.enroll()
+    signed = bounty.commit_all()
+    score = bounty.true_score(bounty.opened(signed))
+    bounty.requester.score(bounty.requester.read(bounty.number), score)
+    requester = Person(net.session("requester").home)
+    stranger = Person(net.session("stranger").home)
+    address = bounty.requester.session.address
+    gate = stranger("bounty", "gate", "record", "--requester", address, "--least", "0.9").ok()
+    at = gate.out.strip()
+    early = stranger("bounty", "gate", "register", at, bounty.number, SIGNERS[0])
+    assert early.code != 0 and "measured nobody" in early.err
+    net.warp(3601)
+    bounty.stranger.end(bounty.number, bounty.terms)
+
+    chain = bounty.stranger.session.chain
+    assert not admits(chain, at, 1, SIGNERS[0])
+    done = stranger("bounty", "gate", "register", at, bounty.number, SIGNERS[0]).ok()
+    assert f"{SIGNERS[0]} is registered" in done.err.lower()
+    assert admits(chain, at, 1, SIGNERS[0]) and not admits(chain, at, 1, SIGNERS[1])
+    again = stranger("bounty", "gate", "register", at, bounty.number, SIGNERS[0])
+    assert again.code != 0 and "registered for bounty" in again.err
+
+    people = tmp_path / "people.txt"
+    people.write_text(f"{SIGNERS[0]}  # ann\nbob\n")
+    nameless = requester("bounty", "gate", "allow-list", people)
+    assert nameless.code != 0 and "write the address of bob" in nameless.err
+    people.write_text(SIGNERS[0])
+    at = requester("bounty", "gate", "allow-list", people).ok().out.strip()
+    requester("bounty", "gate", "allow", at, SIGNERS[1]).ok()
+    requester("bounty", "gate", "allow", at, SIGNERS[0], "--remove").ok()
+    assert [admits(chain, at, 1, it) for it in SIGNERS[:3]] == [False, True, False]
+    assert stranger("bounty", "gate", "allow", at, SIGNERS[2]).code != 0

@@ -132,6 +132,11 @@ BOUNTY: dict[str, Entry] = {
     ),
     "join": Entry("bounty_join", "join", "Ask for a place in BOUNTY."),
     "label": Entry("bounty_label", "label", "Label BOUNTY, which you have joined, in one sitting."),
+    "gate": Entry(
+        "bounty_gate",
+        "gate",
+        "Contracts that say who may join: name one by `truthmark bounty create --gate`.",
+    ),
     "cite": Entry(
         "bounty_cite",
         "cite",
