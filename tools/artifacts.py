@@ -78,9 +78,13 @@ def compile_contract(source: Path) -> Artifact:
     roots = [*(Path(entry) for entry in reversed(sys.path) if entry), CONTRACTS]
     bundle = FilesystemInputBundle(roots)
     with bundle.search_path(source.parent):
-        data = CompilerData(bundle.load_file(source), bundle)
-        runtime, layout = data.bytecode_runtime, _without_paths(build_layout_output(data))
-        inputs = [*data.resolved_imports.compiler_inputs, data.file_input]
+        return describe(CompilerData(bundle.load_file(source), bundle))
+
+
+def describe(data: CompilerData) -> Artifact:
+    """Tell what a contract was compiled to."""
+    runtime, layout = data.bytecode_runtime, _without_paths(build_layout_output(data))
+    inputs = [*data.resolved_imports.compiler_inputs, data.file_input]
     immutables = sum(length for _, length in _leaves(layout.get("code_layout", {}), "length"))
     return {
         "abi": build_abi_output(data),
