@@ -334,7 +334,7 @@ class Relay:
         if known is not None and known.wish == wish and known.reason is None:
             return self._join_state(view, known)
         until = self.joins_until(view)
-        if record.status is not Status.OPEN or self.now > until:
+        if record.status is not Status.OPEN or self.now >= until:
             raise ConflictError("joining is over; look for another bounty")
         if NO_ACCOUNT in (wish.signer, wish.payee):
             raise RefusedError("signer and payee are accounts, not zero")
@@ -349,6 +349,8 @@ class Relay:
             raise ForbiddenError("the gate of the terms does not admit this signer")
 
         def has_place(joins: list[Join]) -> bool:
+            if any(batch.is_last for batch in self.store.open_batches(bounty_id, "enroll")):
+                return False  # the call that closes joining is on its way
             waiting = [join.wish for join in self.waiting_joins(record, joins)]
             rows = self._rows_for(record, [*waiting, wish])
             return bool(rows) and rows[-1].signer == wish.signer

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from truthmark.bounty.client import MAX_ROWS
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.phases import SEED_SECONDS
 from truthmark.bounty.posting import posting, postings
 from truthmark.bounty.record import Record
 from truthmark.bounty.roster import Row
@@ -133,7 +134,8 @@ class RelayRole:
             return self._enroll(served, view)
         self._unshown(served, view, "enroll")
         if status is Status.DRAWN:
-            if relay.views.block.number < view.seed_block:
+            is_known = relay.views.block.number >= view.seed_block
+            if not is_known or relay.now > view.mark + SEED_SECONDS:
                 return 0
             self._send("draw", served, lambda: self._client.fix_seed(served.bounty_id))
             return 0

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from truthmark.bounty.commits import Commit, parse_commits
 from truthmark.bounty.relay_models import DepositRequest, Offer, code_hash
 from truthmark.bounty.roster import Row, parse_rows
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, StorageError
 from truthmark.hashing import keccak256
 from truthmark.node.relay import schema as t
 from truthmark.node.relay.refusals import ConflictError, ForbiddenError
@@ -140,8 +140,9 @@ class RelayStore:
             t.metadata.create_all(self._engine)
             found = self._claim(place)
         except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+            kind = type(error.__cause__ or error).__name__
             raise ConfigError(
-                f"the relay's database cannot be used ({type(error).__name__}); correct relay_db, "
+                f"the relay's database cannot be used ({kind}); correct relay_db, "
                 "such as postgresql+psycopg://user@host/name"
             ) from error
         if found != place:
@@ -164,12 +165,12 @@ class RelayStore:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with self._writing, self._engine.begin() as connection:
+        with self._writing, _faults_explained(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection:
+        with _faults_explained(), self._engine.connect() as connection:
             yield connection
 
     # ------------------------------------------------------------------ what is served
@@ -554,6 +555,17 @@ class RelayStore:
         """Forget it: it arrived, or never will."""
         with self._write() as connection:
             connection.execute(t.notices.delete().where(t.notices.c.number == number))
+
+
+@contextmanager
+def _faults_explained() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:  # a full disk, a server that is down
+        raise StorageError(
+            f"the relay's database cannot be used now ({type(error).__name__}); look at disk and "
+            "server, nothing that was accepted is lost"
+        ) from error
 
 
 def _open(url: str) -> sa.Engine:

@@ -12,7 +12,8 @@ from truthmark.bounty.commits import Commit
 from truthmark.bounty.relay_models import DepositRequest, Invitation, Offer, code_hash
 from truthmark.bounty.roster import Row, gap
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import BountyError, ConfigError, StorageError
+from truthmark.node.relay import schema as t
 from truthmark.node.relay.rows import Wish
 from truthmark.node.relay.store import RelayStore
 
@@ -183,3 +184,11 @@ def test_notices__too_many__are_not_kept(
     store.drop_notice(second.number)
     assert store.due_notices(59) == []
     assert [notice.tries for notice in store.due_notices(60)] == [1]
+
+
+def test_store__database_gone__is_said_in_a_line(store: RelayStore) -> None:
+    t.metadata.drop_all(store._engine)
+    with pytest.raises(StorageError, match="nothing that was accepted is lost"):
+        store.joins(7)
+    with pytest.raises(StorageError, match="cannot be used now"):
+        store.put_file(7, 0, b"", b"")
