@@ -1,16 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serves a relay's app beside a node's rounds."""
 
+import asyncio
+import ipaddress
 import socket
 import threading
-from typing import Any, Final
+from collections import Counter
+from typing import Any, ClassVar, Final, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from truthmark.errors import ConfigError
 
-_CONCURRENT: Final = 256
+MAX_CONNECTIONS: Final = 2_000
+MAX_EACH: Final = 128
+"""Connections of one address; a proxy on this machine stands for many."""
+IDLE_SECONDS: Final = 20
+
 _STOP_SECONDS: Final = 3.0
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP for strangers: who sends no whole request for long, or connects too often, is let go."""
+
+    _held: ClassVar[Counter[str]] = Counter()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._who = self.client[0] if self.client else ""
+        self._idle_with: object = self
+        self._held[self._who] += 1
+        if self._held[self._who] > MAX_EACH and not _is_here(self._who):
+            transport.close()
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count no more."""
+        self._timer.cancel()
+        self._held[self._who] -= 1
+        if not self._held[self._who]:
+            del self._held[self._who]
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Close where nothing was answered, nor is being answered, since the last look."""
+        if self.cycle is None or self.cycle.response_complete:
+            if self._idle_with is self.cycle:
+                self.transport.close()
+                return
+            self._idle_with = self.cycle
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
+
+
+def _is_here(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 class AppServer:
@@ -45,8 +93,9 @@ class AppServer:
             access_log=False,
             lifespan="off",
             server_header=False,
-            limit_concurrency=_CONCURRENT,
-            timeout_keep_alive=20,
+            http=PatientProtocol,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=2,
             ws="none",
         )

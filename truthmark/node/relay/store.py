@@ -30,6 +30,7 @@ DROPPED: Final = "dropped"
 
 _BUSY_SECONDS: Final = 30.0
 _MAX_NOTICES: Final = 10_000
+_MAX_REMEMBERED: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class RelayStore:
     def __init__(self, url: str, place: str) -> None:
         """Open the database; its tables are made if there are none."""
         self._writing = threading.RLock()
+        self._served: dict[int, Served] = {}
         try:
             self._engine = _open(url)
             t.metadata.create_all(self._engine)
@@ -177,16 +179,27 @@ class RelayStore:
 
     def served(self, bounty_id: int) -> Served | None:
         """Return a bounty that is served, or None."""
-        with self._read() as connection:
-            return _one(connection, bounty_id)
+        # Every question about a bounty begins here, and offers may be long.
+        known = self._served.get(bounty_id)
+        if known is not None:
+            return known
+        with self._writing:  # so that nothing older than what is written now is remembered
+            with self._read() as connection:
+                found = _one(connection, bounty_id)
+            if found is not None:
+                self._served[bounty_id] = found
+                if len(self._served) > _MAX_REMEMBERED:
+                    self._served.pop(next(iter(self._served)))
+            return found
 
     def all_served(self, *, is_over: bool | None = None) -> list[Served]:
         """Return what is served, the newest first."""
-        query = sa.select(t.bounties).order_by(t.bounties.c.bounty_id.desc())
+        query = sa.select(t.bounties.c.bounty_id).order_by(t.bounties.c.bounty_id.desc())
         if is_over is not None:
             query = query.where(t.bounties.c.is_over == is_over)
         with self._read() as connection:
-            return [_served(row) for row in connection.execute(query)]
+            numbers = list(connection.scalars(query))
+        return [found for number in numbers if (found := self.served(number)) is not None]
 
     def offer(self, bounty_id: int, terms_hash: bytes, offer: Offer) -> str:
         """Keep a requester's offer, and return a fresh token for uploads.
@@ -198,6 +211,7 @@ class RelayStore:
         """
         token = secrets.token_urlsafe(24)
         with self._write() as connection:
+            self._served.pop(bounty_id, None)
             old = _one(connection, bounty_id)
             if old is not None and old.terms_hash != terms_hash:
                 _forget(connection, bounty_id)  # it stood on a branch that the chain has left
@@ -232,6 +246,7 @@ class RelayStore:
     def end(self, bounty_id: int) -> None:
         """Note that nothing is left to be done for a bounty."""
         with self._write() as connection:
+            self._served.pop(bounty_id, None)
             where = t.bounties.c.bounty_id == bounty_id
             connection.execute(t.bounties.update().where(where).values(is_over=True))
 

@@ -101,9 +101,12 @@ class Views:
             if not known or (known[0].number, known[0].hash) != (self._tip, self._tip_hash):
                 self._dirty.update(self._kept)  # the first look, or the chain was reorganised
             else:
-                for contract, event in EVENTS:
-                    for row in index.events(contract, event, after=(self._tip, 2**31)):
-                        self._dirty.add(row.args["bounty_id"])
+                touched = {
+                    row.args["bounty_id"]
+                    for contract, event in EVENTS
+                    for row in index.events(contract, event, after=(self._tip, 2**31))
+                }
+                self._dirty |= touched & self._kept.keys()
             block = session.chain.find_block(tip.hash or "latest")
             if block is None:
                 raise NodeError(
@@ -133,7 +136,8 @@ class Views:
             self._kept[bounty_id] = view
             self._kept.move_to_end(bounty_id)
             if len(self._kept) > _MAX_KEPT:
-                self._kept.popitem(last=False)
+                forgotten, _ = self._kept.popitem(last=False)
+                self._dirty.discard(forgotten)
             return view
 
     def _is_final(self, view: View) -> bool:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relay's server under those who come slowly, or in numbers."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from truthmark.errors import ConfigError
+from truthmark.node.relay import server as server_module
+from truthmark.node.relay.server import AppServer, PatientProtocol
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppServer]:
+    monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.2)
+    app = FastAPI()
+
+    @app.get("/slow")
+    def slow() -> str:
+        time.sleep(1.0)
+        return "done"
+
+    made = AppServer(app, host="127.0.0.1", port=0)
+    yield made
+    made.close()
+
+
+def connect(server: AppServer) -> socket.socket:
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /slow HTTP/1.1\r\nHost: x\r\nX: "])
+def test_server__no_whole_request__is_let_go(server: AppServer, said: bytes) -> None:
+    with connect(server) as stranger:
+        stranger.sendall(said)
+        assert stranger.recv(1) == b""
+
+
+def test_server__request_that_takes_long__is_answered_and_its_connection_ended(
+    server: AppServer,
+) -> None:
+    with connect(server) as visitor:
+        visitor.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while piece := visitor.recv(1000):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'"done"')
+
+
+def test_server__too_many_of_one_address__are_let_go(
+    server: AppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_EACH", 3)
+    monkeypatch.setattr(server_module, "IDLE_SECONDS", 30)
+    asked: list[Any] = []
+    monkeypatch.setattr(server_module, "_is_here", lambda who: asked.append(who) or False)
+    with ExitStack() as closing:
+        held = [closing.enter_context(connect(server)) for _ in range(3)]
+        with connect(server) as another:
+            assert another.recv(1) == b""
+        held[0].sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert held[0].recv(12) == b"HTTP/1.1 404"
+    assert asked == ["127.0.0.1"]
+    monkeypatch.undo()
+    assert httpx.get(f"{server.url}/nothing").status_code == 404
+    deadline = time.monotonic() + 30
+    while PatientProtocol._held and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not PatientProtocol._held
+
+
+def test_server__port_taken__is_told(server: AppServer) -> None:
+    port = int(server.url.rsplit(":", 1)[1])
+    with pytest.raises(ConfigError, match="choose another port"):
+        AppServer(FastAPI(), host="127.0.0.1", port=port)
