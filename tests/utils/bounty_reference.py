@@ -426,8 +426,8 @@ def ln(k: int) -> int:
         return int((1000 * Decimal(k).ln()).to_integral_value(rounding="ROUND_FLOOR"))
 
 
-def weight(right: int, wrong: int, classes: int) -> int:
-    return max(0, ln(right * (classes - 1) + 4) - ln(wrong + 2))
+def weight(right: int, wrong: int, classes: int, start: int) -> int:
+    return max(0, ln(right * (classes - 1) + start) - ln(wrong + 2))
 
 
 def item_key(secret: bytes, number: int) -> bytes:

@@ -462,8 +462,15 @@ def make() -> dict[str, Any]:
                 "secret": EXAMPLE_SECRET,
                 "ln": [[k, ref.ln(k)] for k in LOGARITHMS],
                 "weights": [
-                    {"right": r, "wrong": x, "classes": c, "weight": ref.weight(r, x, c)}
+                    {
+                        "right": r,
+                        "wrong": x,
+                        "classes": c,
+                        "start": s,
+                        "weight": ref.weight(r, x, c, s),
+                    }
                     for r, x, c in RIGHT_WRONG_CLASSES
+                    for s in (4, 6)
                 ],
                 "permutations": permutations(),
                 "golds": golds(),

@@ -132,7 +132,7 @@ def verify(
 
 
 def labels_of(result: Result, opened: dict[int, OpenedRun]) -> Weighted | None:
-    """Return the labels of items by `goldw-v2`; None where codes are hashes.
+    """Return the labels of items by `goldw-v3`; None where codes are hashes.
 
     What the gold says of itself comes from the opened labels, not from the score, which may lie.
     Without gold all begin with the same weight, and only who disagrees with the others has less.

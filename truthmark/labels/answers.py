@@ -251,9 +251,9 @@ def encode(column: "pd.Series[Any]", name: Hashable) -> tuple["pd.Index[Any]", C
 
 def _encode_dense(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Codes] | None:
     """Encode whole numbers that lie close together by a table of all between; else None."""
-    from truthmark.labels.kernels import place
+    from truthmark.labels.kernels import place, span
 
-    least, most = int(values.min()), int(values.max())
+    least, most = map(int, span(values))
     if most - least > 4 * len(values) + 1_000 or most > np.iinfo(np.int64).max:
         return None
     found, codes = place(values.astype(np.int64, copy=False), least, most)

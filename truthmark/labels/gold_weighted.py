@@ -16,7 +16,7 @@ _PARTS = 1_000_000
 
 
 class GoldWeighted(Aggregator):
-    """Labels by `goldw-v2`, exact to the last digit (see `truthmark.labels.goldw`).
+    """Labels by `goldw-v3`, exact to the last digit (see `truthmark.labels.goldw`).
 
     Attributes:
         skills_: the weight of each worker, in thousandths of a nat; whole numbers.

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`goldw-v2`: labels weighted by gold and by agreement, in integers alone.
+"""`goldw-v3`: labels weighted by gold and by agreement, in integers alone.
 
 Anyone who has the same answers and the same gold gets the same labels, margins and weights, to the
-last digit. The rule, with LN of `integers`, C classes, and 2 and 4 as what a newcomer starts with:
+last digit. The rule, with LN of `integers`, C classes, and s and 2 as what a newcomer starts with:
 
-* Weight by gold: max(0, LN(c·(C-1) + 4) - LN(x + 2)), with c right and x wrong on scored gold.
-  A skip counts as wrong.
-* Weight by agreement: the same, with c and x counted against what the *other* answers of an item
-  say, weighted, on items without gold. Items where the others weigh nothing say nothing, and skips
-  are not compared. Twice, the first time with the weights by gold.
+* Weight by gold: max(0, LN(c·(C-1) + s) - LN(x + 2)), with c right and x wrong on scored gold.
+  A skip counts as wrong. s is 6 where all answers on scored gold together are right five times of
+  seven or more, else 4: in a good crowd one wrong answer says less of a person than of the item,
+  and a ring that is large enough to sway labels makes a crowd worse than that.
+* Weight by agreement: the same with s = 4, with c and x counted against what the *other* answers of
+  an item say, weighted, on items without gold. Items where the others weigh nothing say nothing,
+  and skips are not compared. Twice, the first time with the weights by gold.
 * The smaller of the two counts; that by gold alone where fewer than five answers were compared.
 * An item's label is the class with the largest sum of weights, the lowest of equals; its margin is
   that sum less the second. Items with gold take the gold answer. Items nobody answered have none.
@@ -28,6 +30,10 @@ NONE = -1
 
 _PASSES = 2
 _LEAST_COMPARED = 5
+_START = 4
+_START_AMONG_ABLE = 6
+_ABLE = (5, 2)
+"""Right to wrong on scored gold, all answers together."""
 
 Mask = npt.NDArray[np.bool_]
 AnyInts = npt.NDArray[np.integer[Any]]
@@ -98,7 +104,7 @@ def goldw(
     excluded: Mask | None = None,
     shares: Ints | None = None,
 ) -> Weighted:
-    """Aggregate by `goldw-v2`.
+    """Aggregate by `goldw-v3`.
 
     Args:
         votes: The answers.
@@ -144,21 +150,24 @@ def worker_weights(votes: Votes, gold: AnyInts, has_gold: Mask) -> Ints:
         has_gold: Items on which agreement is not counted.
     """
     judged = gold[votes.items]
-    by_gold = _weights(votes, judged != NONE, judged == votes.labels)[0]
+    counted, right = judged != NONE, judged == votes.labels
+    hits = int((counted & right).sum())
+    is_able = hits > 0 and _ABLE[1] * hits >= _ABLE[0] * (int(counted.sum()) - hits)
+    by_gold = _weights(votes, counted, right, _START_AMONG_ABLE if is_able else _START)[0]
     compared = ~has_gold[votes.items] & (votes.labels < votes.n_classes)
     weights = by_gold
     for _ in range(_PASSES):
         agrees, is_said = others_agree(votes, weights)
-        by_agreement, count = _weights(votes, compared & is_said, agrees)
+        by_agreement, count = _weights(votes, compared & is_said, agrees, _START)
         weights = np.where(count >= _LEAST_COMPARED, np.minimum(by_gold, by_agreement), by_gold)
     return weights
 
 
-def _weights(votes: Votes, counted: Mask, right: Mask) -> tuple[Ints, Ints]:
+def _weights(votes: Votes, counted: Mask, right: Mask, start: int) -> tuple[Ints, Ints]:
     """Return each worker's weight by counted answers, and how many those are."""
     total = np.bincount(votes.workers[counted], minlength=votes.n_workers)
     c = np.bincount(votes.workers[counted & right], minlength=votes.n_workers)
-    weight = ln_milli_of(c * (votes.n_classes - 1) + 4) - ln_milli_of(total - c + 2)
+    weight = ln_milli_of(c * (votes.n_classes - 1) + start) - ln_milli_of(total - c + 2)
     return np.maximum(0, weight), total
 
 

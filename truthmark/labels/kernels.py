@@ -39,6 +39,16 @@ def _normalise_logs(row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def span(values):  # type: ignore[no-untyped-def]
+    """Return the least and the largest of whole numbers, in one pass."""
+    least = most = values[0]
+    for j in range(len(values)):
+        least = min(least, values[j])
+        most = max(most, values[j])
+    return least, most
+
+
+@njit(cache=True)
 def place(values, least, most):  # type: ignore[no-untyped-def]
     """Return which whole numbers there are (ascending), and the place of each value among them.
 
@@ -124,25 +134,31 @@ def vote(starts, workers, labels, weights, n_classes):  # type: ignore[no-untype
     n_items = len(starts) - 1
     shares = np.zeros((n_items, n_classes))
     best = np.empty(n_items, np.int32)
-    right = np.zeros(len(weights))
-    total = np.zeros(len(weights))
+    right = np.zeros(len(weights), np.int64)
+    total = np.zeros(len(weights), np.int64)
+    # Sums instead of branches: what an answer says cannot be foreseen.
     for i in range(n_items):
         row = shares[i]
         for j in range(starts[i], starts[i + 1]):
             row[labels[j]] += weights[workers[j]]
         whole = 0.0
-        for c in range(n_classes):
-            whole += row[c]
         top = 0
+        most = row[0]
         for c in range(n_classes):
-            row[c] = row[c] / whole if whole != 0.0 else 1.0 / n_classes
-            if row[c] > row[top]:
-                top = c
+            value = row[c]
+            whole += value
+            top = c if value > most else top
+            most = value if value > most else most
         best[i] = top
+        if whole != 0.0:
+            for c in range(n_classes):
+                row[c] /= whole
+        else:
+            row[:] = 1.0 / n_classes
+            best[i] = 0
         for j in range(starts[i], starts[i + 1]):
-            total[workers[j]] += 1.0
-            if labels[j] == top:
-                right[workers[j]] += 1.0
+            total[workers[j]] += 1
+            right[workers[j]] += np.int64(labels[j] == best[i])
     return shares, best, right / total
 
 

@@ -27,6 +27,7 @@ from truthmark.bounty.secrets import labeler_secret
 from truthmark.errors import BountyError
 from truthmark.keys.curve import multiply
 from truthmark.keys.typed import digest
+from truthmark.labels.goldw import Votes, worker_weights
 from truthmark.types import Point
 
 VECTORS: dict[str, Any] = json.loads(bounty_vectors.PATH.read_text())
@@ -56,6 +57,24 @@ def test_page__types_of_messages__are_those_of_the_reference() -> None:
     for name in re.findall(r"Vectors: (.*)\.", page):
         for section in re.findall(r"`(\w+)`", name):
             assert section in VECTORS or section == "hashes" or section == "items"
+
+
+def test_weights__vectors__agree() -> None:
+    for case in VECTORS["weights"]:
+        right, wrong, classes = case["right"], case["wrong"], case["classes"]
+        # A second worker makes the crowd able, or not: the first is on as many gold items.
+        count, others = right + wrong, 200
+        is_right = case["start"] == 6
+        votes = Votes(
+            np.arange(count + others),
+            np.repeat([0, 1], [count, others]),
+            np.concatenate([np.arange(count) >= right, np.full(others, not is_right)]) * 1,
+            count + others,
+            2,
+            classes,
+        )
+        found = worker_weights(votes, np.zeros(count + others, int), np.ones(count + others, bool))
+        assert found[0] == case["weight"]
 
 
 def test_gold__vectors__agree() -> None:

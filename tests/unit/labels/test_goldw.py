@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`goldw-v2` on arrays, held against the rule written out answer by answer."""
+"""`goldw-v3` on arrays, held against the rule written out answer by answer."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ def plain(votes, gold, excluded, scored, shares):
     c_all = votes.n_classes
     answers = list(zip(votes.items, votes.workers, votes.labels, strict=True))
 
-    def weight(right, wrong):
-        return max(0, ln_milli(right * (c_all - 1) + 4) - ln_milli(wrong + 2))
+    def weight(right, wrong, start=4):
+        return max(0, ln_milli(right * (c_all - 1) + start) - ln_milli(wrong + 2))
 
     def tally(verdicts):
         right, wrong = [0] * votes.n_workers, [0] * votes.n_workers
@@ -30,7 +30,8 @@ def plain(votes, gold, excluded, scored, shares):
         for i, w, label in answers
         if gold[i] != NONE and not excluded[i] and scored[i]
     )
-    by_gold = [weight(c, x) for c, x in zip(right, wrong, strict=True)]
+    start = 6 if sum(right) and 2 * sum(right) >= 5 * sum(wrong) else 4
+    by_gold = [weight(c, x, start) for c, x in zip(right, wrong, strict=True)]
     weights = by_gold
     for _ in range(2):
         verdicts = []
@@ -118,6 +119,16 @@ def test_goldw__vector__has_these_weights() -> None:
     assert found.margins[3:].tolist() == [1252 + 693 - 223, 1252 + 223 - 693]
 
 
+def test_goldw__crowd_right_five_times_of_seven__begins_with_more() -> None:
+    gold = np.array([0, 1, 0, 1, NONE])
+    able = small([[0, 1, 0, 1, 0], [0, 1, 1, 0, 0], [0, 1, 0, None, 1], [0, 1, None, None, 1]])
+    # 11 right of 13: LN(10) - LN(2), LN(8) - LN(4), LN(9) - LN(2), LN(8) - LN(2).
+    assert goldw(able, gold).weights.tolist() == [1609, 693, 1504, 1386]
+    worse = small([[0, 1, 0, 1, 0], [0, 1, 1, 0, 0], [0, 1, 1, None, 1], [1, 1, None, None, 1]])
+    # 9 right of 13, below five sevenths: LN(8) - LN(2), LN(6) - LN(4), LN(6) - LN(3), ...
+    assert goldw(worse, gold).weights.tolist() == [1386, 405, 693, 511]
+
+
 def test_goldw__all_weights_zero__takes_the_lowest_class() -> None:
     votes = small([[1, 1, 1, 1, 1, 1]])
     found = goldw(votes, np.array([0, 0, 0, 0, 0, NONE]))
@@ -137,7 +148,7 @@ def test_goldw__excluded_gold__is_labelled_by_votes() -> None:
     gold = np.array([0, 0])
     found = goldw(votes, gold, excluded=np.array([False, True]))
     assert found.labels.tolist() == [0, 1]
-    assert found.weights.tolist() == [ln_milli(5) - ln_milli(2)] * 2
+    assert found.weights.tolist() == [ln_milli(7) - ln_milli(2)] * 2  # all are right
 
 
 def test_goldw__account_that_knows_the_gold__weighs_by_agreement() -> None:
