@@ -22,8 +22,11 @@ from truthmark.labels.scoring import Ints, Mask, Verdict
 
 WAVES: Final = (2, 2, 3)
 """The rounds of each wave."""
-BELOW: Final = 1_300
-"""Items with a smaller margin are asked again; thousandths of a nat (docs/bounties-crowds.md)."""
+BELOW: Final = 1_600
+"""Items with a smaller margin are asked again; thousandths of a nat (docs/waves.md)."""
+LATER: Final = 75
+"""Of that, in per cent, what counts from the second wave on: what four answers leave open, more
+answers are less likely to settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,22 @@ class Joined:
     Attributes:
         labels: Of all items of the job.
         trusted: Which items take their answer from gold.
+        waves: How many were joined.
     """
 
     labels: Weighted
     trusted: Mask
+    waves: int
 
     def unsure(self, below: int = BELOW) -> Ints:
-        """Return the items to ask again, ascending.
+        """Return the items to ask again, ascending; what gold answers is sure.
 
         Args:
-            below: The margin below which an item is unsure, in thousandths of a nat.
+            below: The margin below which an item is unsure after the first wave, in thousandths of
+                a nat; after later ones it is three quarters of that.
         """
-        return np.flatnonzero((self.labels.margins < below) & ~self.trusted)
+        least = below if self.waves == 1 else below * LATER // 100
+        return np.flatnonzero((self.labels.margins < least) & ~self.trusted)
 
 
 def wave_of(result: Result, opened: dict[int, OpenedRun], items: Ints) -> Wave:
@@ -119,7 +126,7 @@ def join_waves(waves: Sequence[Wave], n_items: int) -> Joined:
         waves[0].votes.n_classes,
     )
     found = goldw(votes, gold, scored=scored, excluded=excluded)
-    return Joined(found, (gold != NONE) & ~excluded)
+    return Joined(found, (gold != NONE) & ~excluded, len(waves))
 
 
 def _require_fitting(wave: Wave, classes: int, n_items: int) -> None:

@@ -51,6 +51,7 @@ def test_join_waves__one_wave__is_goldw_and_names_what_is_unsure() -> None:
     assert joined.unsure().tolist() == [TORN]
     assert joined.unsure(0).tolist() == []
     assert joined.unsure(10**6).tolist() == [2, 3, 4, 5]  # gold is never asked again
+    assert (joined.labels.margins[[2, 3, 4]] == 2 * joined.labels.weights[0]).all()
 
 
 def test_join_waves__second_wave__adds_its_answers_and_weighs_who_came_back_by_both() -> None:
@@ -60,6 +61,15 @@ def test_join_waves__second_wave__adds_its_answers_and_weighs_who_came_back_by_b
     assert joined.unsure().tolist() == []
     ann, bob, eve = joined.labels.weights.tolist()
     assert bob > ann > eve  # bob was right on three gold items, eve on one
+
+
+def test_unsure__from_the_second_wave_on__asks_below_three_quarters() -> None:
+    second = wave([4, TORN], [[0, 1], [0, 1]], ["bob", "eve"], {0: 0})
+    once, twice = join_waves([FIRST], 6), join_waves([FIRST, second], 6)
+    below = int(once.labels.margins[3])
+    assert 3 in once.unsure(below + 1) and 3 not in once.unsure(below)
+    later = int(twice.labels.margins[TORN])
+    assert TORN in twice.unsure(4 * (later + 2) // 3) and TORN not in twice.unsure(4 * later // 3)
 
 
 def test_join_waves__gold_that_two_of_two_contradict__is_no_answer_and_is_asked_again() -> None:
