@@ -50,12 +50,14 @@ class Receiver:
         self.start()
 
     def start(self) -> None:
-        notifier = Notifier()
+        self.told: list[str] = []
+        notifier = Notifier(say=self.told.append)
         self.role = ReceiverRole(
             self.bounty.net.session("requester"),
             metrics=Metrics(),
             notifier=notifier,
             bounties=[self.bounty.number],
+            gas_reserve=10**30,
             open_relay=lambda url: self.relay,  # type: ignore[arg-type,return-value]
         )
 
@@ -195,3 +197,4 @@ def test_receiver__comes_too_late__pays_everybody_in_full(net: Devnet, tmp_path:
     gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
     assert (record.status, gained) == (Status.FLAT, [p.total for p in paid(record)])
     assert not receiver.role.seen
+    assert [text for text in receiver.told if "no score can be posted" in text]

@@ -169,7 +169,7 @@ def test_bounty_run__killed_twice__pays_everybody_once(team: Team) -> None:
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 0, err
     assert "must be on at some time between" in err
-    assert f"truthmark bounty result {team.number}" in err
+    assert f"now look at the labels: truthmark bounty result {team.number}" in err
     record, board = team.record(), team.stranger.board.functions
     assert record.status is Status.SETTLED
     full = [int(row.seats) * 400 for row in record.roster.rows]

@@ -68,7 +68,8 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
             session.home,
             session.profile,
             roles=("relay", "receiver") if is_relay else ("receiver",),
-            bounties=[number for number, _ in chosen],
+            # Without a name also what is created meanwhile, such as a later wave.
+            bounties=() if bounty is None else [number for number, _ in chosen],
             **given,
         )
 
@@ -90,8 +91,9 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
             node.run()
         if node.was_stopped:
             raise click.Abort
-        for number, _ in chosen:
-            info(f"bounty {number} is over; look at it: truthmark bounty result {number}")
+        for number, workspace in chosen:
+            if workspace.progress.get("ended") != "REFUNDED":
+                info(f"now look at the labels: truthmark bounty result {number}")
 
 
 def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]]":

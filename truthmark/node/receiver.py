@@ -40,6 +40,7 @@ class ReceiverRole:
             for the addresses of documents whose terms name it.
         open_relay: Makes a client of such an address.
         withdraws: Whether what comes back is paid out to the requester at the end.
+        gas_reserve: In wei; below it the operator is told.
         dry_run: Log in which phase each is, but fetch and send nothing.
 
     Attributes:
@@ -59,6 +60,7 @@ class ReceiverRole:
         own_relay: Callable[[], str] = str,
         open_relay: Callable[[str], RelayClient] = RelayClient,
         withdraws: bool = True,
+        gas_reserve: int = 0,
         dry_run: bool = False,
     ) -> None:
         """Take the role; nothing is done before the first round."""
@@ -71,6 +73,7 @@ class ReceiverRole:
         self._own_relay = own_relay
         self._open_relay = open_relay
         self._withdraws = withdraws
+        self._gas_reserve = gas_reserve
         self._dry_run = dry_run
         self._view = BountyView(session)
         self._pool = JobPool(2, "labels")
@@ -103,6 +106,7 @@ class ReceiverRole:
         self._find()
         running = [number for number, run in self.runs.items() if not run.is_over]
         self.metrics.bounties.set(len(running))
+        self._watch_gas(block)
         for number, seen in self._view.look(running).items():
             try:
                 if isinstance(seen, TruthmarkError):
@@ -119,6 +123,19 @@ class ReceiverRole:
                     log.exception("bounty %s", number)
                 self._problem("bounty", f"bounty {number}: {error}", about=f"bounty {number}")
         return block
+
+    def _watch_gas(self, block: "Block") -> None:
+        session = self._session
+        gas = session.chain.balance(session.address, block.hash)
+        self.metrics.gas.set(gas)
+        if gas >= self._gas_reserve:
+            self._notifier.resolve("low-gas", "receiver")
+            return
+        text = (
+            f"account {session.address} holds {session.profile.format_native(gas)}, less than the"
+            " gas reserve; fill it up, or no score can be posted and everybody is paid in full"
+        )
+        self._notifier.notify("low-gas", text, about="receiver")
 
     def _process(self, run: RequesterRun, seen: Seen) -> None:
         if self._dry_run:

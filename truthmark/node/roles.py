@@ -66,6 +66,7 @@ def _open_receiver(
         notifier=notifier,
         bounties=settings.bounties or None,
         withdraws=settings.withdraw,
+        gas_reserve=gas_reserve(settings),
         dry_run=settings.dry_run,
     )
 

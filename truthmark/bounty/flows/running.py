@@ -298,7 +298,8 @@ class RequesterRun:
         ):
             self._send(lambda: self._client.withdraw(token, requester))
         elif not self.is_over:
-            self.workspace.save_progress(self.workspace.progress | {_OVER: True})
+            ended = {_OVER: True, "ended": record.status.name}
+            self.workspace.save_progress(self.workspace.progress | ended)
             self.is_over = True
             self._collector.forget()
             says = phase_of(record, seen.mark, seen.now).says
