@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contracts for titanoboa, compiled once for all processes that run the same sources.
 
+    python -m tests.utils.compiled      compile all, on all cores
+
 titanoboa's own cache analyses a contract and all its modules at every load, to find out whether
 they have changed, and has each process that finds nothing compile for itself.
 """
@@ -8,9 +10,11 @@ they have changed, and has each process that finds nothing compile for itself.
 import fcntl
 import gc
 import hashlib
+import os
 import pickle
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +58,19 @@ def deployer(name: str) -> Any:
     return VyperDeployer(data, filename=source)
 
 
+def compile_all() -> None:
+    """Compile all contracts and mocks that nobody has, long ones first."""
+    sources = [*CONTRACTS.glob("*.vy"), *CONTRACTS.glob("test/*.vy")]
+    sources.sort(key=lambda path: -path.stat().st_size)
+    names = [path.relative_to(CONTRACTS).with_suffix("").as_posix() for path in sources]
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        list(processes.map(_compile, names))
+
+
+def _compile(name: str) -> None:
+    deployer(name)
+
+
 @cache
 def _folder() -> Path:
     """Return the folder of these very sources and tools; those of others are removed."""
@@ -67,3 +84,7 @@ def _folder() -> Path:
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+if __name__ == "__main__":
+    compile_all()
