@@ -12,12 +12,14 @@ from tests.utils.bounty_fakes import FakeRelay
 from tests.utils.relays import client_of
 from tests.utils.waiting import wait_for
 from truthmark.bounty.commits import Commit
+from truthmark.bounty.flows.running import is_done
 from truthmark.bounty.labeler import SignedCommit, is_acknowledged
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.receiving import acknowledgement
 from truthmark.bounty.relay_models import DepositRequest, DepositState
 from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.watching import seal_secret
+from truthmark.bounty.workspace import Workspace
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import sign
 from truthmark.node.receiver import ReceiverRole
@@ -25,6 +27,7 @@ from truthmark.node.relay.opening import relay_of
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.watch import WatchRole
+from truthmark.session import Session
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
@@ -47,6 +50,8 @@ class Receiver:
     def __init__(self, bounty: Bounty, relay: FakeRelay) -> None:
         self.bounty, self.relay = bounty, relay
         relay.account = bounty.terms.relay
+        self.followed: list[Path] = []
+        self.next: int | None = None
         self.start()
 
     def start(self) -> None:
@@ -58,8 +63,14 @@ class Receiver:
             notifier=notifier,
             bounties=[self.bounty.number],
             gas_reserve=10**30,
+            follow_up=self.follow_up,
             open_relay=lambda url: self.relay,  # type: ignore[arg-type,return-value]
         )
+
+    def follow_up(self, session: Session, workspace: Workspace) -> int | None:
+        """Begin another bounty, once."""
+        self.followed.append(workspace.folder)
+        return self.next
 
     def rounds_until(self, done: Callable[[], bool]) -> None:
         wait_for(lambda: self.role.tick() is not None and done(), "what rounds are for")
@@ -192,9 +203,14 @@ def test_receiver__comes_too_late__pays_everybody_in_full(net: Devnet, tmp_path:
     label_and_commit(bounty)
     net.warp(3600 + 600 + 600 + 3600 + 2)
     before, receiver = bounty.balances(), Receiver(bounty, relay)
-    receiver.rounds_until(lambda: receiver.role.is_over)
+    second = Bounty(net, tmp_path)
+    receiver.next = second.number
+    receiver.rounds_until(lambda: second.number in receiver.role.runs)
+    assert receiver.followed == [bounty.workspace.folder]
+    assert not receiver.role.is_over
+    assert is_done(bounty.workspace) and not is_done(second.workspace)
     record = bounty.stranger.read(bounty.number)
     gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
     assert (record.status, gained) == (Status.FLAT, [p.total for p in paid(record)])
-    assert not receiver.role.seen
+    assert bounty.number not in receiver.role.seen
     assert [text for text in receiver.told if "no score can be posted" in text]

@@ -103,6 +103,7 @@ def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]
         BountyError: There are none.
     """
     from truthmark.bounty import reader
+    from truthmark.bounty.flows.running import is_done
     from truthmark.bounty.reference import BountyRef
     from truthmark.bounty.workspace import Workspace
 
@@ -121,7 +122,7 @@ def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]
             chain_id,
             address_bytes(board),
         )
-        if ref is not None and is_here and not workspace.progress.get("is_over"):
+        if ref is not None and is_here and not is_done(workspace):
             found.append((ref.bounty_id, workspace))
     if not found:
         what = "this bounty is" if bounty is not None else "there are no bounties of this home, or"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
-from truthmark.bounty.flows.running import RequesterRun
+from truthmark.bounty.flows.running import RequesterRun, is_done
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.view import BountyView, Seen
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+FollowUp = Callable[["Session", Workspace], int | None]
+"""Begins what comes after a bounty that is over, such as its next wave, and returns the number of
+the new bounty; None where nothing comes. Asked again after a kill, it begins nothing twice."""
+
+
+def no_follow_up(session: "Session", workspace: Workspace) -> int | None:
+    """Begin nothing."""
+    return None
+
+
 class ReceiverRole:
     """A requester's bounties.
 
@@ -41,6 +51,7 @@ class ReceiverRole:
         open_relay: Makes a client of such an address.
         withdraws: Whether what comes back is paid out to the requester at the end.
         gas_reserve: In wei; below it the operator is told.
+        follow_up: Begins what comes after a bounty; may take its time.
         dry_run: Log in which phase each is, but fetch and send nothing.
 
     Attributes:
@@ -61,6 +72,7 @@ class ReceiverRole:
         open_relay: Callable[[str], RelayClient] = RelayClient,
         withdraws: bool = True,
         gas_reserve: int = 0,
+        follow_up: FollowUp = no_follow_up,
         dry_run: bool = False,
     ) -> None:
         """Take the role; nothing is done before the first round."""
@@ -69,19 +81,22 @@ class ReceiverRole:
         self.seen: dict[int, Seen] = {}
         self._session = session
         self._notifier = notifier
-        self._bounties = bounties
+        self._bounties = None if bounties is None else {*bounties}
         self._own_relay = own_relay
         self._open_relay = open_relay
         self._withdraws = withdraws
         self._gas_reserve = gas_reserve
+        self._follow_up = follow_up
         self._dry_run = dry_run
+        self._known: set[str] = set()
         self._view = BountyView(session)
         self._pool = JobPool(2, "labels")
 
     @property
     def is_over(self) -> bool:
         """Whether there are bounties, and nothing is left to do for any."""
-        return bool(self.runs) and all(run.is_over for run in self.runs.values())
+        runs = self.runs.values()
+        return bool(runs) and all(run.is_over and run.is_followed for run in runs)
 
     def close(self) -> None:
         """End the work beside the rounds."""
@@ -122,6 +137,9 @@ class ReceiverRole:
                 if not isinstance(error, TruthmarkError):
                     log.exception("bounty %s", number)
                 self._problem("bounty", f"bounty {number}: {error}", about=f"bounty {number}")
+        for number, run in self.runs.items():
+            if run.is_over and not run.is_followed and not self._dry_run:
+                self._follow(number, run)
         return block
 
     def _watch_gas(self, block: "Block") -> None:
@@ -160,13 +178,30 @@ class ReceiverRole:
                 self._pool.forget(name)
         run.step(self._view, seen)
 
+    def _follow(self, number: int, run: RequesterRun) -> None:
+        """Begin what comes after a bounty, beside the rounds."""
+        name = "follow", number
+        job = self._pool.ask(name, partial(self._follow_up, self._session, run.workspace))
+        if job.is_done:
+            if self._bounties is not None and isinstance(job.result, int):
+                self._bounties.add(job.result)
+            run.note_followed()
+            self._pool.forget(name)
+        elif job.error is not None:
+            self._problem("wave", f"bounty {number}: {job.error}", about=f"after {number}")
+
     def _find(self) -> None:
         """Take on what was created since the last round."""
         session = self._session
         board = getattr(session.chain, reader.BOARD).address
         for workspace in Workspace.all(session.home):
             matter = str(workspace.folder)
+            if matter in self._known:
+                continue
             try:
+                if is_done(workspace):
+                    self._known.add(matter)
+                    continue
                 ref = workspace.ref
                 if (
                     ref is None
@@ -190,6 +225,7 @@ class ReceiverRole:
                 self._problem("workspace", str(error), about=matter)
                 continue
             self.runs[ref.bounty_id] = run
+            self._known.add(matter)
 
     def _resume(self) -> None:
         """Bring along what was sent before, by this process or one that was killed."""

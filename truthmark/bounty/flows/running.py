@@ -46,6 +46,13 @@ MAX_REFUSALS: Final = 8
 """How often the same may be refused before the operator is told: mostly somebody was faster."""
 
 _OVER: Final = "is_over"
+_FOLLOWED: Final = "is_followed"
+
+
+def is_done(workspace: Workspace) -> bool:
+    """Return whether nothing of a bounty is left to do."""
+    progress = workspace.progress
+    return bool(progress.get(_OVER) and progress.get(_FOLLOWED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,8 @@ class RequesterRun:
     Attributes:
         ref: The bounty.
         workspace: Where everything of it is.
-        is_over: Whether everybody is paid and nothing is left to do.
+        is_over: Whether everybody is paid.
+        is_followed: Whether what comes after that, such as another wave, was begun.
     """
 
     def __init__(
@@ -125,6 +133,7 @@ class RequesterRun:
         self._lacking: list[RelayClient] = []
         self._asked_at: tuple[int, frozenset[str]] | None = None
         self.is_over = bool(workspace.progress.get(_OVER))
+        self.is_followed = bool(workspace.progress.get(_FOLLOWED))
 
     def close(self) -> None:
         """Close the connections to relays."""
@@ -180,6 +189,11 @@ class RequesterRun:
             or bool(last.missing)
             or self._collector.owes_signatures
         )
+
+    def note_followed(self) -> None:
+        """Note that nothing of this bounty is left to do."""
+        self.workspace.save_progress(self.workspace.progress | {_FOLLOWED: True})
+        self.is_followed = True
 
     def counts(self, record: Record) -> Counts:
         """Return how far the bounty is."""
