@@ -240,6 +240,7 @@ class World:
             settings=Settings(home=home, profile=profile.name),
             chain=SimpleNamespace(time=lambda: world.now, rpc=SimpleNamespace(parsed=parsed)),
             known_address=None,
+            wallet=SimpleNamespace(accounts=list),
             require_account=require_account,
         )
 

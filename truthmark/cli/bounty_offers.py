@@ -204,12 +204,13 @@ def _print_offer(session: Session, offer: Offer) -> None:
     until = f" until {format_time(phase.until, offer.now)}" if phase.until is not None else ""
     look = offer.outlook
     share = f"{look.low:.0%} to {look.high:.0%} of the full price for who is right in "
-    least, most = terms.min_run * terms.batch, terms.max_run * terms.batch
+    least, most = (min(terms.items, n * terms.batch) for n in (terms.min_run, terms.max_run))
+    span = str(most) if least == most else f"{least} to {most}"
     print_fields(
         [
             ("bounty", f"{offer.record.ref.bounty_id}: {document.title}"),
             ("now", f"{phase.says}{until}; {phase.then}" if phase.then else phase.says),
-            ("you label", f"{least} to {most} of {plural(terms.items, document.kind + ' item')}"),
+            ("you label", f"{span} of {plural(terms.items, document.kind + ' item')}"),
             ("answers", ", ".join(entry.name for entry in document.classes)),
             ("content", ", ".join(document.flags)),
             ("a label", profile.amount(terms.price, terms.token)),

@@ -199,7 +199,7 @@ def test_function__one_item__one_answer(tmp_path: Path, monkeypatch: pytest.Monk
     agent = open_agent("my_function:label")
     items = [TEXT, *map(Item.of_text, ("x", "y", "anything else"))]
     assert agent.answer(TASK, items) == [1, 2, 1, 3]
-    with pytest.raises(AgentError, match="fails .ValueError: no"):
+    with pytest.raises(AgentError, match=r"fails .ValueError: no"):
         agent.answer(TASK, [Item.of_text("broken")])
     with pytest.raises(AgentError, match="is no answer"):
         open_agent("my_function:wrong").answer(TASK, [TEXT])
