@@ -556,7 +556,7 @@ def test_account__keystore_without_address__is_listed_and_signs(
     (folder / "torn.json").write_text("{")
     listed = on_devnet("wallet", "list", "--json").ok()
     assert [(a["name"], a["address"]) for a in listed.json] == [("carol", None)]
-    assert "torn.json is no keystore file" in listed.err
+    assert "torn.json is not a keystore file" in listed.err
     assert "unknown" in on_devnet("wallet", "list").ok().out
     own = on_devnet("wallet", "address", "--account", "carol").ok().out
     assert own == on_devnet("wallet", "address", "carol").ok().out
@@ -573,7 +573,7 @@ def test_wallet_import__keystore_file__keeps_key_and_passphrase(
     on_devnet.env["TRUTHMARK_PASSPHRASE"] = "wrong"
     on_devnet("wallet", "import", "again", "--from", carol).refused(7, "does not open")
     carol.write_text("[]")
-    on_devnet("wallet", "import", "again", "--from", carol).refused(7, "no keystore file")
+    on_devnet("wallet", "import", "again", "--from", carol).refused(7, "not a keystore file")
     carol.unlink()
     on_devnet("wallet", "import", "again", "--from", carol).refused(7, "no such file")
     assert [a["name"] for a in on_devnet("wallet", "list", "--json").ok().json] == ["mine"]
@@ -606,7 +606,7 @@ def test_wallet_restore__wrong_file_or_passphrase__is_refused(
     on_devnet: Person, tmp_path: Path, source: Path
 ) -> None:
     on_devnet("wallet", "restore", tmp_path / "none").refused(7, "cannot be read")
-    on_devnet("wallet", "restore", source).refused(7, "no backup")
+    on_devnet("wallet", "restore", source).refused(7, "not a backup")
     on_devnet("dataset", "pack", source, tmp_path / "p", "--licence", "MIT", "--yes").ok()
     on_devnet("wallet", "backup", tmp_path / "b").ok()
     other = Person(tmp_path / "other", TRUTHMARK_PASSPHRASE="wrong")

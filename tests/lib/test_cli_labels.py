@@ -103,7 +103,7 @@ def test_aggregate__ids_that_look_like_numbers__stay_text(labels, folder: Path) 
             ["--method", "wawa"],
             "wawa uses no gold",
         ),
-        ({"a": "task,worker,label\n1,w,x\n"}, ["--shares", "x=2,y"], "is no share"),
+        ({"a": "task,worker,label\n1,w,x\n"}, ["--shares", "x=2,y"], "is not a share"),
         ({"a": "task,worker,label\n1,w,x\n"}, ["--classes", "x,,y"], "each class once"),
     ],
 )

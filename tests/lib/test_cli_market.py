@@ -1239,7 +1239,7 @@ def test_balance__token_that_is_no_contract__is_left_out(
 
 
 def test_stake__not_registered__says_to_register_first(net: Devnet, seller: Person) -> None:
-    first = "you are no validator yet; run `truthmark stake register` first"
+    first = "you are not a validator yet; run `truthmark stake register` first"
     seller("stake", "offer", "--fee", "0.1 TUSD").refused(3, first)
     seller("stake", "available", "on").refused(3, first)
     seller("stake", "add", 1, "--yes").refused(3, first)

@@ -232,7 +232,7 @@ def test_sale__custodians__are_chosen_by_their_offers_and_deliver(
     assert kept.epoch.custody.keeping_fee == 10**6
     with pytest.raises(NotForSaleError, match="3 of 4 custodians offer this"):
         harness.sell([], custodians=4)
-    with pytest.raises(ConfigError, match="is no validator here"):
+    with pytest.raises(ConfigError, match="is not a validator here"):
         harness.sell([], custodians=[seller.address])
     # Not all accept in time.
     late = harness.sell([], custodians=sorted(addresses))

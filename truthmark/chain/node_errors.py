@@ -33,7 +33,7 @@ class RpcReplyError(NodeError):
 
     Attributes:
         node_message: As the node put it, in one line.
-        code: As the node gave it; 0 where it is no integer.
+        code: As the node gave it; 0 where it is not an integer.
         data: Revert data as 0x text, or None.
     """
 

@@ -43,7 +43,7 @@ class Parameter:
 
     @property
     def item(self) -> "Parameter | None":
-        """What an array holds, or None where this is no array."""
+        """What an array holds, or None where this is not an array."""
         match = _ARRAY.fullmatch(self.type)
         return dataclasses.replace(self, type=match[1]) if match else None
 

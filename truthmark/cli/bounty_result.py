@@ -56,7 +56,7 @@ def result(
     """Show what BOUNTY brought so far, checked against the chain, and write it as tables.
 
     With --to: a row a label, a row an item (label, margin, confidence), a row a worker, and
-    result.json, by which anybody can check all of it (`truthmark bounty verify`).
+    result.json, with which anyone can check all of it (`truthmark bounty verify`).
     """
     if formats and folder is None:
         raise ConfigError("say where it is written: --to FOLDER")
@@ -112,7 +112,7 @@ def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, obje
 
 
 def _tell_next(folder: Path, bounty: int) -> None:
-    info(f"anybody checks it by: truthmark bounty verify {folder / RESULT_NAME}")
+    info(f"anyone can check it with: truthmark bounty verify {folder / RESULT_NAME}")
     if (folder / "items.parquet").is_file():
         info(f"to sell it: truthmark list {folder / 'items.parquet'} --bounty {bounty} …")
 
@@ -123,7 +123,7 @@ def _tell_next(folder: Path, bounty: int) -> None:
 @json_option
 @click.pass_obj
 def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
-    """Check a finished bounty from scratch, whoever's it is.
+    """Check any finished bounty from scratch.
 
     With a result file: chain, gold, score, every millionth, every root, every label, every payout.
     With a bounty's number alone: all of that but the labels, which only the requester can open.

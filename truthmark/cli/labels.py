@@ -56,7 +56,9 @@ def _split_shares(context: click.Context, parameter: click.Parameter, text: str 
         except ValueError:
             shares[name.strip()] = math.nan
         if not name.strip() or not 0 < shares[name.strip()] < math.inf:
-            raise click.BadParameter(f"{part.strip()!r} is no share; write such as yes=0.1,no=0.9")
+            raise click.BadParameter(
+                f"{part.strip()!r} is not a share; write such as yes=0.1,no=0.9"
+            )
     return shares
 
 
@@ -284,7 +286,7 @@ def _in_order(labels: "pd.Series[Any]") -> "pd.Series[Any]":
     numbers = pd.to_numeric(labels, errors="coerce")
     if numbers.isna().any():
         word = labels[numbers.isna()].iloc[0]
-        raise ConfigError(f"label {word!r} is no number; name all in their order by --classes")
+        raise ConfigError(f"label {word!r} is not a number; name all in their order by --classes")
     return numbers
 
 

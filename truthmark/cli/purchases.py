@@ -70,7 +70,7 @@ def _show(
     session: Session, version: Version, purchase: Purchase, title: str | None, now: int
 ) -> None:
     how, todo = _status(session, version, purchase, now)
-    echo(f"{version.ref}: {title or '(its card is not to be had)'}")
+    echo(f"{version.ref}: {title or '(its card is not available)'}")
     print_fields(
         [
             ("paid", session.profile.amount(paid(session, purchase), version.terms.token)),

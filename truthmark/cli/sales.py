@@ -91,7 +91,7 @@ def _show(
     quote, why_not = can_be_bought(session, version)
     epochs = Catalogue.of(session).epochs(version.terms_id)
     custody = epochs[-1].custody if epochs else None
-    echo(f"{version.ref}: {title or '(its card is not to be had)'}")
+    echo(f"{version.ref}: {title or '(its card is not available)'}")
     is_open, earned = version.status.name in _RUNNING, income(version, purchases)
     print_fields(
         [

@@ -111,7 +111,7 @@ def _toml_line(name: str, value: object) -> bytes:
     escapes, and wants one for DEL.
 
     Raises:
-        ConfigError: The value holds what is no text, as a path may.
+        ConfigError: The value holds what is not a text, as a path may.
     """
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     try:

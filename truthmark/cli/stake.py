@@ -35,7 +35,7 @@ class Size(click.ParamType):
         unit = text.lstrip("0123456789")
         digits = text.removesuffix(unit)
         if not digits or unit.strip() not in _UNITS or len(digits) > 18:
-            self.fail(f"{value!r} is no size; write 10GiB, 500MB or 1000000", param, ctx)
+            self.fail(f"{value!r} is not a size; write 10GiB, 500MB or 1000000", param, ctx)
         return int(digits) * _UNITS[unit.strip()]
 
 

@@ -24,7 +24,7 @@ def read_worth(profile: ChainProfile, text: str | None, token: str) -> float | N
     """Return what the smallest unit of a token is worth in wei.
 
     Raises:
-        ConfigError: It is no amount of what gas is paid in, or the token is not listed.
+        ConfigError: It is not an amount of what gas is paid in, or the token is not listed.
     """
     if text is None:
         return None

@@ -98,7 +98,7 @@ class CsvFile:
 
         Raises:
             CodecError: the file is not UTF-8, or has quotes that are no quoting.
-            pyarrow.ArrowInvalid: it is no CSV.
+            pyarrow.ArrowInvalid: it is not CSV.
         """
         import pyarrow as pa
 

@@ -18,7 +18,7 @@ def are_floats(texts: "pa.Array") -> bool:
     """Tell whether floats keep the number that each text, none of them null, says.
 
     Raises:
-        pyarrow.ArrowInvalid: a text is no number.
+        pyarrow.ArrowInvalid: a text is not a number.
     """
     import pyarrow as pa
     from pyarrow import compute as pc

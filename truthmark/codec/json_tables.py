@@ -7,7 +7,7 @@ gives numbers as they are written; a first pass over the file finds types that k
 a second fills columns of them.
 
 A field that is missing is null. A key that one object has twice, `NaN` and `Infinity`, half a
-surrogate pair, and all else that is no JSON in UTF-8 is refused. What JSON lines lose when they
+surrogate pair, and all else that is not JSON in UTF-8 is refused. What JSON lines lose when they
 are packed as a table: white space, empty lines, a byte order mark, the order of keys, and the
 spelling of texts (which characters are escaped) and numbers (`1.50`, `1e3`).
 """
@@ -50,7 +50,7 @@ class JsonLines:
         """Read all of the file, some `chunk_size` bytes at a time, to find types that lose nothing.
 
         Raises:
-            CodecError: it is no table, or would change as one.
+            CodecError: it is not a table, or would change as one.
         """
         import pyarrow as pa
 
@@ -138,7 +138,7 @@ def _parse(
             if not line:
                 continue
             if not line.startswith("{"):
-                return [], (number, "it is no JSON object")
+                return [], (number, "it is not JSON object")
         try:
             if line.count("[") + line.count("{") > _SAFE_DEPTH and _depth(line) > _SAFE_DEPTH:
                 return [], (number, "it is nested too deeply")
@@ -148,12 +148,12 @@ def _parse(
             if may_be_broken:
                 json.dumps(row, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
-            return [], (number, "it has half a surrogate pair, which is no character")
+            return [], (number, "it has half a surrogate pair, which is not a character")
         except StopIteration:
-            return [], (number, "it is no JSON")
+            return [], (number, "it is not JSON")
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            return [], (number, f"it is no JSON that a table can hold ({reason[:100]})")
+            return [], (number, f"it is not JSON that a table can hold ({reason[:100]})")
         rows.append(row)
     return rows, None
 
@@ -195,4 +195,4 @@ def _signed(text: str) -> int | NumberText:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number of JSON")

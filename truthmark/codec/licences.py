@@ -35,7 +35,7 @@ def spdx(licence: str) -> str:
         names = licensing.license_keys(parsed)
     except Exception as error:  # besides its own errors the library has some by accident
         raise ConfigError(
-            f"licence {licence!r} is no SPDX expression; write one such as CC-BY-4.0 or "
+            f"licence {licence!r} is not an SPDX expression; write one such as CC-BY-4.0 or "
             "MIT OR Apache-2.0, or name terms of your own LicenseRef-MyTerms"
         ) from error
     for name in names:

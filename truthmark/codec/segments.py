@@ -183,7 +183,7 @@ class Cutter:
         some = self._encode(rows, scratch)
         if some is not None:
             self._row_decoded = max(some.decoded_bytes / rows, _LEAST)
-        self._error = _FIRST_ERROR  # what came before was no prediction
+        self._error = _FIRST_ERROR  # what came before was not a prediction
 
     def _aimed_shards(self) -> int:
         by_frame = -(-_FRAME_SHARE * self._frame // self._payload)

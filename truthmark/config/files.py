@@ -38,7 +38,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return what a file of settings says; nothing where there is none.
 
     Raises:
-        ConfigError: It cannot be read, or is no TOML.
+        ConfigError: It cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -92,7 +92,7 @@ def parse_duration(text: object) -> int:
     """
     match = _DURATION.fullmatch(text.strip().lower()) if isinstance(text, str) else None
     if not match:
-        raise ConfigError(f"{text!r} is no duration; write 90d, 12h, 30min or 3600")
+        raise ConfigError(f"{text!r} is not a duration; write 90d, 12h, 30min or 3600")
     seconds = int(match[1]) * _SECONDS[match[2]]
     if not 0 < seconds <= _LONGEST:
         raise ConfigError(f"{text!r} is out of range; write 1s to 36500d")

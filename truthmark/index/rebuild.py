@@ -61,7 +61,7 @@ def _take_over(chain: Chain, url: str, new: EventIndex) -> None:
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    """Tell a file that is no database (any more) from one that cannot be used just now."""
+    """Tell a file that is not a database (any more) from one that cannot be used just now."""
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.OperationalError
     )

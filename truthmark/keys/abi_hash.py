@@ -19,7 +19,7 @@ def address_bytes(address: str) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != 20 or len(address) != 42 or address[:2].lower() != "0x":
-        raise KeysError(f"{address!r} is no address; give 0x and 40 hex digits")
+        raise KeysError(f"{address!r} is not an address; give 0x and 40 hex digits")
     return raw
 
 

@@ -82,7 +82,7 @@ class Wallet:
         """Return one account.
 
         Raises:
-            KeysError: There is none of this name, or its file is no keystore.
+            KeysError: There is none of this name, or its file is not a keystore.
         """
         return Account(alias, self._keystore(alias).address, self._path(alias))
 
@@ -141,7 +141,7 @@ class Wallet:
 
         Raises:
             PassphraseError: The passphrase is not the one.
-            KeysError: There is no such account, or its file is no keystore.
+            KeysError: There is no such account, or its file is not a keystore.
         """
         try:
             return self._keystore(alias).open(passphrase)
@@ -153,7 +153,9 @@ class Wallet:
     def _path(self, alias: str) -> Path:
         # Long hex is refused as Ape does: it is most likely a key in the wrong place.
         if not _ALIAS.fullmatch(alias) or _HEX.fullmatch(alias):
-            raise KeysError("this is no account name; use letters, digits, dot, dash, underscore")
+            raise KeysError(
+                "this is not an account name; use letters, digits, dot, dash, underscore"
+            )
         return self.folder / f"{alias}.json"
 
     def _keystore(self, alias: str) -> Keystore:
@@ -229,4 +231,4 @@ def _from_keyring(name: str) -> str:
 
 def _require_private_key(private_key: bytes) -> None:
     if len(private_key) != 32 or not 0 < int.from_bytes(private_key, "big") < N:
-        raise KeysError("this is no private key; it must be 64 hex digits")
+        raise KeysError("this is not a private key; it must be 64 hex digits")

@@ -55,7 +55,7 @@ def read_handed_key(path: Path) -> HandedKey:
     """Read a key file.
 
     Raises:
-        KeysError: There is no such file, or it is no key file, or was damaged.
+        KeysError: There is no such file, or it is not a key file, or was damaged.
     """
     try:
         record = json.loads(read_limited(path, _MAX_FILE_BYTES))
@@ -64,9 +64,9 @@ def read_handed_key(path: Path) -> HandedKey:
     except (ValueError, RecursionError) as error:
         if isinstance(error, KeysError):
             raise
-        raise KeysError(f"{path} is no key file; name the one you were given") from error
+        raise KeysError(f"{path} is not a key file; name the one you were given") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise KeysError(f"{path} is no key file of this version; ask for it again")
+        raise KeysError(f"{path} is not a key file of this version; ask for it again")
     try:
         public_key, key_point = _point(record["public_key"]), _point(record["key_point"])
     except (KeyError, TypeError, ValueError) as error:

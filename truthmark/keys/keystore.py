@@ -40,7 +40,7 @@ class Keystore:
 
         Raises:
             PassphraseError: The passphrase is not the one.
-            KeysError: What the file holds is no key, or the key of another address.
+            KeysError: What the file holds is not a key, or the key of another address.
         """
         # Some wallets normalise what people type before they use it.
         tried = dict.fromkeys((passphrase, unicodedata.normalize("NFKC", passphrase)))
@@ -73,15 +73,15 @@ def read_keystore(path: Path) -> Keystore:
 
     Raises:
         FileNotFoundError: There is no such file.
-        KeysError: It is no keystore file of version 3, is damaged, or asks for too much work.
+        KeysError: It is not a keystore file of version 3, is damaged, or asks for too much work.
     """
     data = read_limited(path, _MAX_FILE_BYTES)
     try:
         found = _lower(json.loads(data))
     except (ValueError, RecursionError) as error:
-        raise KeysError(f"{path} is no keystore file; name another, or move it away") from error
+        raise KeysError(f"{path} is not a keystore file; name another, or move it away") from error
     if not isinstance(found, dict) or not isinstance(found.get("crypto"), dict):
-        raise KeysError(f"{path} is no keystore file; name another, or move it away")
+        raise KeysError(f"{path} is not a keystore file; name another, or move it away")
     if found.get("version") != 3:
         raise KeysError(f"{path} is a keystore of another version than 3; export the key again")
     try:

@@ -209,7 +209,7 @@ def read_recovery(path: Path) -> PurchaseKey:
     """Read a recovery file.
 
     Raises:
-        KeysError: There is no such file, or it is no recovery file, or was damaged.
+        KeysError: There is no such file, or it is not a recovery file, or was damaged.
     """
     try:
         data = read_limited(path, _MAX_FILE_BYTES)
@@ -218,9 +218,9 @@ def read_recovery(path: Path) -> PurchaseKey:
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise KeysError(f"{path} is no recovery file; name the one you saved") from error
+        raise KeysError(f"{path} is not a recovery file; name the one you saved") from error
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise KeysError(f"{path} is no recovery file of this version; update truthmark")
+        raise KeysError(f"{path} is not a recovery file of this version; update truthmark")
     key = PurchaseKey.from_record(record)
     if word(key.point).hex() != record.get("public"):
         raise KeysError(f"{path} is damaged: its key and its public point differ; use a copy")

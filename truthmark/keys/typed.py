@@ -45,7 +45,7 @@ def typed_data(
         contract: What checks the signature, or what the message is about.
 
     Raises:
-        KeysError: `contract` is no address.
+        KeysError: `contract` is not an address.
     """
     address_bytes(contract)
     return {

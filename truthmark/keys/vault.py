@@ -205,7 +205,7 @@ class Vault:
         """Remember that a wallet answered twice alike (see `purchase.derive_key`).
 
         Raises:
-            KeysError: It cannot be kept, or `account` is no address.
+            KeysError: It cannot be kept, or `account` is not an address.
         """
         self.put("repeatable", address_bytes(account).hex(), {"repeatable": True})
 
@@ -253,7 +253,7 @@ class Vault:
 
         Raises:
             PassphraseError: The passphrase is not the one, or the file was changed.
-            KeysError: It is no backup, or an entry differs from the one that is here (nothing
+            KeysError: It is not a backup, or an entry differs from the one that is here (nothing
                 was replaced; entries before it were put).
         """
         try:
@@ -261,7 +261,7 @@ class Vault:
         except FileNotFoundError as error:
             raise KeysError(f"there is no {path}; name the backup you made") from error
         if len(data) < _HEADER_BYTES or not data.startswith(_BACKUP_MAGIC):
-            raise KeysError(f"{path} is no backup of a vault; name the one you made")
+            raise KeysError(f"{path} is not a backup of a vault; name the one you made")
         header, sealed = data[:_HEADER_BYTES], data[_HEADER_BYTES:]
         log_work = header[len(_BACKUP_MAGIC)]
         # A changed header must not make us fill the memory before the tag says so.

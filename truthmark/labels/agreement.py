@@ -115,7 +115,7 @@ def wilson(right: int, total: int, confidence: float = 0.95) -> tuple[float, flo
         ConfigError: Counts or confidence are out of range.
     """
     if not 0 <= right <= total:
-        raise ConfigError(f"{right} of {total} is no share; give 0 to all of them")
+        raise ConfigError(f"{right} of {total} is not a share; give 0 to all of them")
     if not 0 < confidence < 1:
         raise ConfigError(f"a confidence lies between 0 and 1, not at {confidence}")
     if total == 0:

@@ -142,7 +142,7 @@ class Answers:
             known: The right label by task.
 
         Raises:
-            ConfigError: A task is there twice, has no answers, or its label is no class.
+            ConfigError: A task is there twice, has no answers, or its label is not a class.
         """
         codes = np.full(self.n_items, NONE, np.int32)
         if known is None:
@@ -188,7 +188,7 @@ def task_column(data: pd.DataFrame) -> str:
     """Return the name of the column of tasks: `task`, or `item`.
 
     Raises:
-        ConfigError: There is none, or both, or this is no table.
+        ConfigError: There is none, or both, or this is not a table.
     """
     if not isinstance(data, pd.DataFrame):
         raise ConfigError(f"answers are a pandas DataFrame, not {type(data).__name__}; {_COLUMNS}")
@@ -206,7 +206,7 @@ def check_gold(known: "pd.Series[Any]") -> None:
     """Refuse gold that says nothing, or two things.
 
     Raises:
-        ConfigError: It is no series by task, a value is missing, or a task is there twice.
+        ConfigError: It is not a series by task, a value is missing, or a task is there twice.
     """
     if not isinstance(known, pd.Series):
         raise ConfigError(

@@ -76,7 +76,7 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     """Read a model's predictions: a column `task` (or `item`), and one for each class.
 
     Raises:
-        MalformedError: The file is no such table, or a value is no number.
+        MalformedError: The file is no such table, or a value is not a number.
     """
     frame = _read(path, (_TASK,), all_columns=True)
     task = next(name for name in _TASK if name in frame.columns)
@@ -84,7 +84,9 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     for name in numbers.columns:
         for line, text in numbers[name].items():
             if not _is_number(text):
-                raise MalformedError(f"{path}: line {line}: {text!r} is no probability of {name!r}")
+                raise MalformedError(
+                    f"{path}: line {line}: {text!r} is not a probability of {name!r}"
+                )
     return numbers.astype(float).set_axis(frame[task].to_numpy(), axis=0).rename_axis(task)
 
 
@@ -123,7 +125,7 @@ def _read(
     except UnicodeDecodeError as error:
         raise MalformedError(f"{path} is not in UTF-8; convert it") from error
     except csv.Error as error:
-        raise MalformedError(f"{path} is no CSV file: {error}; mend or write it again") from error
+        raise MalformedError(f"{path} is not a CSV file: {error}; mend or write it again") from error
     if not rows:
         raise MalformedError(f"{path} has no rows; there is nothing to work on")
     columns = [header[place] for place in chosen]

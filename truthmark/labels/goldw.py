@@ -117,13 +117,13 @@ def goldw(
             least 1, where that is known: `goldw+shares`.
 
     Raises:
-        ConfigError: An array has another shape or holds what is no class.
+        ConfigError: An array has another shape or holds what is not a class.
     """
     gold = np.asarray(gold, np.int64)
     if gold.shape != (votes.n_items,):
         raise ConfigError(f"gold has the shape {gold.shape}; give one class an item")
     if gold.size and not (gold.min() >= NONE and gold.max() < votes.n_classes):
-        raise ConfigError(f"gold holds what is no class; give {NONE} to {votes.n_classes - 1}")
+        raise ConfigError(f"gold holds what is not a class; give {NONE} to {votes.n_classes - 1}")
     has_gold = gold != NONE
     trusted = has_gold if excluded is None else has_gold & ~_mask(excluded, votes.n_items)
     judged = trusted if scored is None else trusted & _mask(scored, votes.n_items)

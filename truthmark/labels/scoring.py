@@ -19,7 +19,7 @@ ONE: Final = 1_000_000
 ABSENT: Final = 254
 """The entry of a seat that nobody answers for."""
 SKIP: Final = 255
-"""The entry of an answer that is no class."""
+"""The entry of an answer that is not a class."""
 MAX_CLASSES: Final = 254
 MAX_GOLD: Final = 2048
 LEAST_HELD: Final = 4
@@ -107,7 +107,7 @@ def judge(entries: Numbers, answers: Numbers, classes: int) -> Verdict:
         classes: C, 2 to 254.
 
     Raises:
-        ConfigError: Shapes differ, or a value is no byte or no class.
+        ConfigError: Shapes differ, or a value is not a byte or no class.
     """
     given, gold = _checked(entries, answers, classes)
     count, rounds = given.shape
@@ -240,7 +240,9 @@ def _checked(entries: Numbers, answers: Numbers, classes: int) -> tuple[Ints, In
     if not 0 < len(gold) <= MAX_GOLD:
         raise ConfigError(f"gold has 1 to {MAX_GOLD} items, not {len(gold)}")
     if not (gold.min() >= 0 and gold.max() < classes):
-        raise ConfigError(f"a gold answer is no class; give 0 to {classes - 1}")
+        raise ConfigError(f"a gold answer is not a class; give 0 to {classes - 1}")
     if given.min() < 0 or given.max() > SKIP:
-        raise ConfigError(f"an entry is no byte; give classes, {ABSENT} for absent, {SKIP} to skip")
+        raise ConfigError(
+            f"an entry is not a byte; give classes, {ABSENT} for absent, {SKIP} to skip"
+        )
     return given, gold

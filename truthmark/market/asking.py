@@ -55,8 +55,8 @@ def check_address(url: str) -> str:
         or " " in url
     ):
         raise ConfigError(
-            f"{url[:160]!r} is no address of a node; write http(s)://HOST:PORT without user, query "
-            f"or other than plain letters, at most {MAX_URL_BYTES} of them"
+            f"{url[:160]!r} is not an address of a node; write http(s)://HOST:PORT without user, "
+            f"query or other than plain letters, at most {MAX_URL_BYTES} of them"
         )
     return url.rstrip("/")
 

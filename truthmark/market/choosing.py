@@ -83,7 +83,7 @@ def choose_custody(
             asked its custodians are chosen again, though their stake is locked for it by now.
 
     Raises:
-        ConfigError: An amount cannot be understood, or an address is no validator's.
+        ConfigError: An amount cannot be understood, or an address is not a validator's.
         NotForSaleError: There are not enough custodians.
     """
     custodians = wish.custodians
@@ -114,7 +114,7 @@ def choose_custody(
         return choose_by_offers(session, token.address, windows, offer, custodians, size)
     missing = [address for address in custodians if address.lower() not in known]
     if missing:
-        raise ConfigError(f"{missing[0]} is no validator here; choose another one")
+        raise ConfigError(f"{missing[0]} is not a validator here; choose another one")
     named = tuple(known[address.lower()] for address in custodians)
     addresses = {validator.address for validator in named}
     offers = [o for o in Catalogue.of(session).offers() if o.validator.address in addresses]

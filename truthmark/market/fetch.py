@@ -35,7 +35,7 @@ class Fetcher:
 
         Raises:
             StorageError: No storage has it.
-            MalformedError: The seller committed to something that is no manifest.
+            MalformedError: The seller committed to something that is not a manifest.
         """
         from truthmark.codec import Manifest
 
@@ -126,7 +126,7 @@ def read_manifest(storage: "Storage", version: Version) -> "Manifest":
 
     Raises:
         StorageError: No storage has it.
-        CodecError: It is no manifest, or contradicts the terms.
+        CodecError: It is not a manifest, or contradicts the terms.
     """
     from truthmark.codec import Manifest
 

@@ -130,7 +130,7 @@ def search(
         ChainError: The chain cannot be read.
     """
     if not isinstance(text, str):
-        raise ConfigError(f"{text!r} is no text to search for; write the words as one text")
+        raise ConfigError(f"{text!r} is not a text to search for; write the words as one text")
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise ConfigError(f"limit {limit!r}: write how many at most, such as 20")
     with _session(session) as here:

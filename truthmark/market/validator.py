@@ -283,9 +283,10 @@ class ValidatorOwner:
         state = self.session.chain.staking.functions.validator(self.validator).call()
         if not int(state.operator, 16):
             who = (
-                "you are no validator yet; run `truthmark stake register` first"
+                "you are not a validator yet; run `truthmark stake register` first"
                 if self.validator == self.session.address
-                else f"{self.validator} is no validator; its owner runs `truthmark stake register`"
+                else f"{self.validator} is not a validator; its owner must run `truthmark stake "
+                "register`"
             )
             raise ConfigError(who)
 

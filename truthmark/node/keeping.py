@@ -31,7 +31,7 @@ def fetch_manifest(storage: "Storage", version: Version) -> Manifest:
 
     Raises:
         StorageError: It cannot be fetched.
-        CodecError: It is no manifest, contradicts the terms, or names too large a file.
+        CodecError: It is not a manifest, contradicts the terms, or names too large a file.
     """
     manifest = read_manifest(storage, version)
     check_index_size(manifest.index_size, manifest.count)

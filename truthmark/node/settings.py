@@ -239,5 +239,7 @@ def _confirmations(profile: ChainProfile, text: str) -> tuple[str, int, int]:
 
 def _native(text: str) -> int:
     if not _NUMBER.fullmatch(text.strip()):
-        raise ConfigError(f"node setting gas_reserve: {text!r} is no amount; write it like 0.01")
+        raise ConfigError(
+            f"node setting gas_reserve: {text!r} is not an amount; write it like 0.01"
+        )
     return parse_units(text.strip(), 18)

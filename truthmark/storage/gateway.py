@@ -243,7 +243,7 @@ class _Gateway:
         self.url = url.rstrip("/").removesuffix("/ipfs")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-            raise ConfigError(f"storage: {url!r} is no gateway; write gateway:https://<host>")
+            raise ConfigError(f"storage: {url!r} is not a gateway; write gateway:https://<host>")
         self._rests_until = 0.0
         self._asked = 0
 

@@ -79,7 +79,7 @@ class KuboStore(Storage):
             self._client = ipfshttpclient.Client(addr, timeout=timeout, session=True)
         except exceptions.AddressError as error:
             raise ConfigError(
-                f"storage: {addr!r} is no address of a Kubo API; "
+                f"storage: {addr!r} is not an address of a Kubo API; "
                 "write it like /ip4/127.0.0.1/tcp/5001"
             ) from error
 

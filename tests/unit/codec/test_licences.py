@@ -35,9 +35,9 @@ def test_spdx__known_or_ones_own__is_spelled_as_there(written, spelled):
         ("proprietary", "LicenseRef-proprietary"),
         ("LicenseRef-a b", "LicenseRef-a-b"),
         ("licenseref-mine", "LicenseRef-mine"),
-        ("MIT OR", "is no SPDX expression"),
-        ("(MIT", "is no SPDX expression"),
-        ("LicenseRef-<b>", "is no SPDX expression"),
+        ("MIT OR", "is not an SPDX expression"),
+        ("(MIT", "is not an SPDX expression"),
+        ("LicenseRef-<b>", "is not an SPDX expression"),
         ("MIT WITH nothing", "SPDX knows no 'nothing'"),
     ],
 )

@@ -45,7 +45,7 @@ def test_word__value_that_does_not_fit__is_refused(value):
     ],
 )
 def test_address_bytes__no_address__is_refused(address):
-    with pytest.raises(KeysError, match="no address"):
+    with pytest.raises(KeysError, match="not an address"):
         address_bytes(address)
 
 

@@ -144,7 +144,7 @@ def test_add__name_taken_meanwhile__leaves_the_old_one(accounts, monkeypatch):
     "alias", ["", ".hidden", "../up", "a/b", "a b", "x" * 65, "0x" + "11" * 32, "ab" * 32]
 )
 def test_add__unusable_name__is_refused(accounts, alias):
-    with pytest.raises(KeysError, match="no account name"):
+    with pytest.raises(KeysError, match="not an account name"):
         accounts.add(alias, KEY, "testpassword")
 
 
@@ -155,7 +155,7 @@ def test_add__empty_passphrase__is_refused(accounts):
 
 @pytest.mark.parametrize("key", [b"", bytes(32), N.to_bytes(32, "big"), bytes(33)])
 def test_add__no_key__is_refused(accounts, key):
-    with pytest.raises(KeysError, match="no private key"):
+    with pytest.raises(KeysError, match="not a private key"):
         accounts.add("seller", key, "x")
 
 
@@ -252,7 +252,7 @@ def test_private_key_from__nothing_there__says_where(accounts, monkeypatch):
     with pytest.raises(KeysError, match="environment has no SELLER_KEY"):
         private_key_from("env:SELLER_KEY", accounts, no_passphrase)
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    with pytest.raises(KeysError, match="no private key"):
+    with pytest.raises(KeysError, match="not a private key"):
         private_key_from("stdin", accounts, no_passphrase)
     monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=lambda *_: None))
     with pytest.raises(KeysError, match="keyring has no seller"):
@@ -262,5 +262,5 @@ def test_private_key_from__nothing_there__says_where(accounts, monkeypatch):
         private_key_from("keyring:seller", accounts, no_passphrase)
     with pytest.raises(KeysError, match="there is no account nobody"):
         private_key_from("nobody", accounts, lambda alias: "x")
-    with pytest.raises(KeysError, match="no account name"):
+    with pytest.raises(KeysError, match="not an account name"):
         private_key_from("vault:seller", accounts, lambda alias: "x")

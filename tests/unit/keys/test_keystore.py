@@ -149,7 +149,7 @@ def test_read__pbkdf2_that_will_not_do__is_refused(
 def test_read__name_twice__is_refused(tmp_path: Path) -> None:
     content = made()
     content["Crypto"] = content["crypto"]
-    with pytest.raises(KeysError, match="no keystore"):
+    with pytest.raises(KeysError, match="not a keystore"):
         read_keystore(saved(tmp_path, content))
 
 

@@ -49,7 +49,7 @@ def test_read_answers__mark_quotes_other_columns_and_empty_lines__are_no_matter(
         ("task,worker,label\n1,w\n", "line 2 has 2 values"),
         ("task,worker,label\n1,w,a,b\n", "line 2 has 4 values"),
         ("task,worker,label\n1,w,a\n2,,a\n", "line 3 has no worker"),
-        ('task,worker,label\n1,w,"a\n', "no CSV file"),
+        ('task,worker,label\n1,w,"a\n', "not a CSV file"),
         ("task,worker,label\n1,w,ä\n".encode("latin-1"), "not in UTF-8"),
         (GOOD + "007,w1,no\n", r"'w1' answered '007' twice \(line 5; 1 such rows\)"),
         (GOOD + "007,w1,NA\n", "say by --duplicates"),
@@ -95,5 +95,5 @@ def test_read_predictions__numbers__are_by_task_and_class(write) -> None:
     frame = read_predictions(write("yes,task,no\n0.25,007,0.75\n"))
     assert frame.to_dict("index") == {"007": {"yes": 0.25, "no": 0.75}}
     for bad in ("x", "nan", "inf"):
-        with pytest.raises(MalformedError, match="no probability of 'yes'"):
+        with pytest.raises(MalformedError, match="not a probability of 'yes'"):
             read_predictions(write(f"yes,task\n{bad},007\n"))

@@ -190,8 +190,8 @@ def test_votes__what_would_be_counted_wrongly__is_refused(change, message) -> No
     ("gold", "more", "message"),
     [
         ([0], {}, "one class an item"),
-        ([0, 2], {}, "no class"),
-        ([0, -2], {}, "no class"),
+        ([0, 2], {}, "not a class"),
+        ([0, -2], {}, "not a class"),
         ([0, 1], {"shares": np.array([0, 5])}, "share of at least 1"),
         ([0, 1], {"shares": np.array([5])}, "share of at least 1"),
         ([0, 1], {"scored": np.array([True])}, "yes or no"),

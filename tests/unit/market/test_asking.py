@@ -122,7 +122,7 @@ def test_is_there__old_answer__is_not_believed_again(serve: Any) -> None:
 
 
 def test_answer__signature__is_of_a_kind_of_its_own() -> None:
-    """What a stranger can have signed is no voucher, admission, permit or key of a wallet."""
+    """What a stranger can have signed is not a voucher, admission, permit or key of a wallet."""
     message = presence(
         chain_id=1, staking=STAKING, validator=OWNER.address, challenge=bytes(32), time=NOW
     )
@@ -176,7 +176,7 @@ def test_blocks_server__page_fails__answers_and_goes_on(serve: Any) -> None:
     ],
 )
 def test_check_address__nobody_would_ask__is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="is no address of a node"):
+    with pytest.raises(ConfigError, match="is not an address of a node"):
         check_address(url)
 
 

@@ -223,7 +223,7 @@ def cards_nobody_can_read(card_market: CardMarket) -> dict[str, Any]:
             _with(manifest, card=bomb, card_size=3_000_000).to_bytes()
         ),
         "card cut off": lambda: card_market.sell_manifest(_with(manifest, card_size=7).to_bytes()),
-        "card that is no JSON": lambda: card_market.sell_card(b"\x00"),
+        "card that is not JSON": lambda: card_market.sell_card(b"\x00"),
         "card that is deep": lambda: card_market.sell_card(b"[" * 5_000 + b"]" * 5_000),
         "card without a title": lambda: card_market.sell_card(b'{"format":"tmk1-card"}'),
         "card with half a character": lambda: card_market.sell_card(
@@ -236,7 +236,7 @@ CASES = [
     *("no manifest anywhere", "manifest that is none", "manifest of another root"),
     *("manifest of another key", "manifest of another licence", "manifest of other shards"),
     *("card nowhere", "card said to be endless", "card too large", "card cut off"),
-    *("card that is no JSON", "card that is deep", "card without a title"),
+    *("card that is not JSON", "card that is deep", "card without a title"),
     "card with half a character",
 ]
 

@@ -164,7 +164,7 @@ def test_read_block__over_two_mib__refused() -> None:
 
 @pytest.mark.parametrize("url", ["", "ftp://host", "host:8080", "http://", "http://host/?x=1"])
 def test_gateway_store__no_http_url__refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="is no gateway"):
+    with pytest.raises(ConfigError, match="is not a gateway"):
         GatewayStore([url])
 
 

@@ -129,7 +129,7 @@ def test_read_block__no_daemon__one_line_that_says_what_to_do() -> None:
     "addr", ["", "127.0.0.1:5001", "/ip4/127.0.0.1", "http://x", "/ip4/1/tcp/5"]
 )
 def test_kubo_store__no_multiaddress__refused(addr: str) -> None:
-    with pytest.raises(ConfigError, match="is no address of a Kubo API"):
+    with pytest.raises(ConfigError, match="is not an address of a Kubo API"):
         KuboStore(addr)
 
 

@@ -33,7 +33,7 @@ class Brought:
     Attributes:
         workspace: The requester's.
         document: What was asked.
-        result: With which anybody can check it.
+        result: With which anyone can check it.
         finding: What checking found.
         tables: A row a label, an item, a worker; None where there is no label yet.
         warnings: What to look at before trusting the labels.

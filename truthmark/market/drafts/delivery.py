@@ -62,7 +62,7 @@ def receive_share(
 
     Raises:
         KeysError: The bundle is another one, or the share does not open or fit its share key.
-        MalformedError: The bundle is no bundle of sealed shares.
+        MalformedError: The bundle is not a bundle of sealed shares.
     """
     if sha256(bundle) != custody.sealed_shares:
         raise KeysError("the sealed shares are not those of the custody; fetch them again")
