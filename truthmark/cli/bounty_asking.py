@@ -154,7 +154,7 @@ def estimate_facts(
     """Return in words what terms cost, take and pay."""
 
     def show(units: int) -> str:
-        return profile.format_amount(units, terms.token)
+        return str(profile.amount(units, terms.token))
 
     each = f"{terms.items} items × {terms.rounds}"
     hourly = least = None

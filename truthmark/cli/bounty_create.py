@@ -180,7 +180,7 @@ def _agree(session: Session, proposal: Proposal, *, yes: bool) -> bool:
     for name, value in estimate_facts(session.profile, proposal.terms, proposal.estimate):
         if value is not None:
             info(f"{name}: {value}")
-    total = session.profile.format_amount(proposal.estimate.total, proposal.terms.token)
+    total = session.profile.amount(proposal.estimate.total, proposal.terms.token)
     left = proposal.reading.left_out
     leaving = f", leaving {plural(left, 'item')} out" if left else ""
     return ask_yes(f"pay {total} in{leaving}?", yes=yes)

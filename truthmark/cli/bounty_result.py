@@ -210,7 +210,7 @@ def _show(
                     (
                         payment.worker,
                         payment.payee,
-                        profile.format_amount(payment.total, terms.token),
+                        profile.amount(payment.total, terms.token),
                     )
                     for payment in finding.payments
                 ],

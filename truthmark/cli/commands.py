@@ -147,9 +147,7 @@ BOUNTY: dict[str, Entry] = {
         "result",
         "Show what BOUNTY brought so far, checked against the chain, and write it as tables.",
     ),
-    "verify": Entry(
-        "bounty_result", "verify", "Check any finished bounty from scratch."
-    ),
+    "verify": Entry("bounty_result", "verify", "Check any finished bounty from scratch."),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),

@@ -251,14 +251,6 @@ class ChainProfile:
         """Return an amount of what gas is paid in."""
         return Amount(wei, "", self.native_symbol, 18)
 
-    def format_amount(self, units: int, token_address: str) -> str:
-        """Write base units for people."""
-        return str(self.amount(units, token_address))
-
-    def format_native(self, wei: int) -> str:
-        """Write an amount of what gas is paid in."""
-        return str(self.native(wei))
-
     def save(self, folder: Path) -> Path:
         """Write the profile to `folder/<name>.json`, whole or not at all, and return the path."""
         folder.mkdir(parents=True, exist_ok=True)

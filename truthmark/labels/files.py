@@ -125,7 +125,7 @@ def _read(
     except UnicodeDecodeError as error:
         raise MalformedError(f"{path} is not in UTF-8; convert it") from error
     except csv.Error as error:
-        raise MalformedError(f"{path} is not a CSV file: {error}; mend or write it again") from error
+        raise MalformedError(f"{path} is not a CSV file: {error}; mend or rewrite it") from error
     if not rows:
         raise MalformedError(f"{path} has no rows; there is nothing to work on")
     columns = [header[place] for place in chosen]

@@ -150,7 +150,7 @@ class ReceiverRole:
             self._notifier.resolve("low-gas", "receiver")
             return
         text = (
-            f"account {session.address} holds {session.profile.format_native(gas)}, less than the"
+            f"account {session.address} holds {session.profile.native(gas)}, less than the"
             " gas reserve; fill it up, or no score can be posted and everybody is paid in full"
         )
         self._notifier.notify("low-gas", text, about="receiver")

@@ -510,7 +510,7 @@ def _require_affordable(session: Session, terms: Terms, ask: Ask) -> None:
         limit = session.profile.read_amount(ask.max_total, terms.token)
         total = terms.pot + terms.bond
         if total > limit:
-            shown = session.profile.format_amount(total, terms.token)
+            shown = session.profile.amount(total, terms.token)
             raise PriceError(
                 f"it takes {shown}, more than {ask.max_total}; allow more, or ask less"
             )
@@ -520,7 +520,7 @@ def _require_affordable(session: Session, terms: Terms, ask: Ask) -> None:
 def _require_funds(session: Session, terms: Terms) -> None:
     total, held = terms.pot + terms.bond, session.held(terms.token)
     if held < total:
-        show = session.profile.format_amount
+        show = session.profile.amount
         raise PriceError(
             f"it takes {show(total, terms.token)} and {session.address} has"
             f" {show(held, terms.token)}; pay in more, or ask for less"
