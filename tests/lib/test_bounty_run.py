@@ -162,7 +162,7 @@ def test_watch__relay_lies_and_receiver_is_silent__brings_labels_on_chain_and_pr
     watch = Watch(bounty, relay, tmp_path)
     bounty.enroll()
     signed = {worker: bounty.label(worker) for worker in range(6)}
-    for worker in (1, 2, 3, 4):
+    for worker in (1, 2, 3, 4, 5):
         watch.leave(signed[worker], with_secret=worker == 2)
     wrong = Commit(1, 10, b"\x66" * 32)
     posted = [signed[0].commit, wrong, *(signed[w].commit for w in (2, 3, 5))]
@@ -176,14 +176,14 @@ def test_watch__relay_lies_and_receiver_is_silent__brings_labels_on_chain_and_pr
     net.warp(3601)  # nobody posts worker 4 any more
     watch.start()
     watch.rounds_until(lambda: standing().get(4) == signed[4].commit)
-    watch.rounds_until(lambda: set(relay.kept) == {1, 2, 3, 4})
+    watch.rounds_until(lambda: set(relay.kept) == {1, 2, 3, 4, 5})
     record = bounty.stranger.read(bounty.number)
     key = find_secrets(bounty.requester.session.vault, bounty.terms.key).receiver_key
     relay.acknowledged[3] = sign(acknowledgement(record, 3), key)
     relay.acknowledged[4] = sign(acknowledgement(record, 4), b"\x01" * 32)  # of somebody else
     watch.rounds_until(lambda: watch.state(3) == "delivered")
     net.warp(600 + 400)
-    watch.rounds_until(lambda: bounty.stranger.read(bounty.number).posted == {1, 2, 4})
+    watch.rounds_until(lambda: bounty.stranger.read(bounty.number).posted == {1, 2, 4, 5})
     net.warp(600)
 
     # The requester says something else of one answer of worker 2, who is away.

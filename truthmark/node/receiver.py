@@ -172,10 +172,12 @@ class ReceiverRole:
         name = "collect", run.ref.bounty_id
         if run.has_to_collect(seen):
             job = self._pool.ask(name, partial(run.collect, seen))
-            if job.error is not None and not job.is_running:
-                raise job.error
             if job.is_done:
                 self._pool.forget(name)
+                self._notifier.resolve("problem", f"labels of {run.ref.bounty_id}")
+            elif job.error is not None:
+                text = f"bounty {run.ref.bounty_id}: labels are not fetched: {job.error}"
+                self._problem("labels", text, about=f"labels of {run.ref.bounty_id}")
         run.step(self._view, seen)
 
     def _follow(self, number: int, run: RequesterRun) -> None:
