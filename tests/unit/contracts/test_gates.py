@@ -210,7 +210,7 @@ def test_83__team_that_measures_nothing__does_not_count(bounties: BountyHarness)
 def test_84__requester_whom_the_gate_does_not_name__does_not_count(
     bounties: BountyHarness,
 ) -> None:
-    # Or anybody would make a bounty of their own and score themselves.
+    # Or anyone would make a bounty of their own and score themselves.
     b, gate = settled(bounties), record_gate(bounties, bounties.stranger)
     with reverts(gate, "gate: other requester"):
         register(gate, b, good_workers(b)[0])
