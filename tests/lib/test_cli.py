@@ -509,7 +509,7 @@ def test_wallet_new__first_account__is_chosen(on_devnet: Person) -> None:
 def test_wallet_new__name_taken_or_unusable__is_refused(on_devnet: Person) -> None:
     on_devnet("wallet", "new", "mia").ok()
     on_devnet("wallet", "new", "mia").refused(7, "exists")
-    on_devnet("wallet", "new", "../mia").refused(7, "no account name")
+    on_devnet("wallet", "new", "../mia").refused(7, "not an account name")
     on_devnet("wallet", "address", "leo").refused(7, "wallet list")
 
 

@@ -37,7 +37,14 @@ _COIN = 3_000
 @click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--items", type=click.IntRange(1), help="How many, instead of SOURCE.")
 @price_option
-@click.option("--classes", "count", type=click.IntRange(2, 254), default=2, show_default=True)
+@click.option(
+    "--classes",
+    "count",
+    type=click.IntRange(2, 254),
+    default=2,
+    show_default=True,
+    help="How many answers an item may have.",
+)
 @source_options
 @click.option("--gold-count", type=click.IntRange(2, 2048), help="How many answers you would know.")
 @click.option("--team", type=_FILE, help="A name or address a line: people you know.")

@@ -125,8 +125,8 @@ def _tell_next(folder: Path, bounty: int) -> None:
 def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
     """Check any finished bounty from scratch.
 
-    With a result file: chain, gold, score, every millionth, every root, every label, every payout.
-    With a bounty's number alone: all of that but the labels, which only the requester can open.
+    With a result file: chain, gold, score, and every commitment, label, share and payout.
+    With a bounty's number alone: all of that except the labels, which only the requester can open.
     """
     if what.isdecimal() and not Path(what).exists():
         if offline:
