@@ -5,6 +5,7 @@ The stable surface, described in docs/python.md; everything else may change betw
 
 * `connect` opens a session with a market.
 * `search`, `preview`, `get`, `load` are for buyers, `pack`, `list_dataset` for sellers.
+* `Bounty` has items labeled, labels them, and has what that brought.
 * `follow` yields what happens.
 * `testing.devnet` is a whole local network to try it on.
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from truthmark import testing
     from truthmark.market.surface import follow, get, list_dataset, load, pack, preview, search
     from truthmark.session import connect
+    from truthmark.surface import Bounty
 
 __all__ = [
+    "Bounty",
     "connect",
     "follow",
     "get",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Bounty": "truthmark.surface",
     "connect": "truthmark.session",
     **dict.fromkeys(
         ("get", "list_dataset", "load", "pack", "preview", "search", "follow"),

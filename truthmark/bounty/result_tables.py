@@ -123,7 +123,7 @@ def tables_of(
             "worker": pa.array(votes.workers, pa.int32()),
             "round": pa.array(rounds, pa.int8()),
             "label": pa.array(words[votes.labels], pa.string()),
-            "seconds": pa.array([seconds for seconds, _ in told], pa.float32()),
+            "seconds": pa.array([seconds for seconds, _ in told], pa.float64()),
             "flag": pa.array([flag for _, flag in told], pa.string()),
         }
     )
@@ -195,9 +195,9 @@ def _items(
             "name": pa.array(list(names), pa.string()),
             "label": pa.array(words[np.where(none, classes, chosen)], pa.string()),
             "margin": pa.array(labels.margins, pa.int64()),
-            "confidence": pa.array(_confidence(result, finding), pa.float32(), from_pandas=True),
+            "confidence": pa.array(_confidence(result, finding).round(4), from_pandas=True),
             "labels": pa.array(given, pa.int16()),
-            "agreement": pa.array(agreement, pa.float32(), from_pandas=True),
+            "agreement": pa.array(agreement.round(4), from_pandas=True),
             "is_gold": pa.array(is_gold),
         }
     )
@@ -274,7 +274,7 @@ def _workers(result: Result, finding: Finding) -> "pa.Table":
                     else None
                     for line in lines
                 ],
-                pa.float32(),
+                pa.float64(),
             ),
             "mark": pa.array([marks.get(line, "") if line is not None else "" for line in lines]),
             "paid_units": pa.array(

@@ -27,15 +27,20 @@ class TableSource(ItemSource):
     """The rows of a table.
 
     Args:
-        path: A CSV, TSV, JSON lines, Parquet or Arrow file.
-        table: The same, opened.
+        table: The table.
+        fingerprint: Changes when the table does.
         kind: What a row is: text, pair, number, or image for pictures in the table.
         columns: Which hold it: one for a text or a picture, two for a pair.
         names: The column that names rows; their numbers from 0, if not given.
     """
 
     def __init__(
-        self, path: Path, table: Table, kind: Kind, columns: Sequence[str], names: str | None
+        self,
+        table: Table,
+        fingerprint: str,
+        kind: Kind,
+        columns: Sequence[str],
+        names: str | None,
     ) -> None:
         """Look at the columns; no row is read yet.
 
@@ -44,8 +49,7 @@ class TableSource(ItemSource):
         """
         self.kind, self.total, self.skipped = kind, table.rows, []
         self._table, self._columns, self._names = table, list(columns), names
-        known = path.stat()
-        self.fingerprint = f"{known.st_size}-{known.st_mtime_ns}-{known.st_ino}"
+        self.fingerprint = fingerprint
         if kind == "image":
             pictures.require_pillow()
 
@@ -103,13 +107,7 @@ def table_source(
         BountyError: A path in it leads elsewhere.
     """
     table = open_table(path, path.name)
-    columns = _columns(table, column, kind)
-    for name in [*columns, *([names] if names is not None else [])]:
-        if name not in table.schema.names:
-            hint = did_you_mean(name, table.schema.names)
-            known = ", ".join(table.schema.names[:20])
-            raise ConfigError(f"{path} has no column {name!r}{hint or f'; it has {known}'}")
-    kind = kind or _kind_of(table, columns)
+    columns, kind = _chosen(table, column, kind, names)
     if kind in ("image", "audio") and _is_text(table, columns[0]):
         if len(columns) != 1:
             raise ConfigError(f"name one column of paths to {kind} files")
@@ -120,8 +118,42 @@ def table_source(
             if value is not None
         ]
         return listed_source(path, paths, kind)
+    known = path.stat()
+    fingerprint = f"{known.st_size}-{known.st_mtime_ns}-{known.st_ino}"
+    return rows_source(table, fingerprint, column=column, kind=kind, names=names)
+
+
+def rows_source(
+    table: Table, fingerprint: str, *, column: str | None, kind: Kind | None, names: str | None
+) -> TableSource:
+    """Return the rows of a table that is open.
+
+    Args:
+        table: The table.
+        fingerprint: Changes when the table does.
+        column: As for `table_source`, like the others.
+        kind: As there.
+        names: As there.
+
+    Raises:
+        ConfigError: There is no such column, or it holds something else.
+    """
+    columns, kind = _chosen(table, column, kind, names)
     _require_kind(table, columns, kind)
-    return TableSource(path, table, kind, columns, names)
+    return TableSource(table, fingerprint, kind, columns, names)
+
+
+def _chosen(
+    table: Table, column: str | None, kind: Kind | None, names: str | None
+) -> tuple[list[str], Kind]:
+    """Return which columns are labeled, and what they hold."""
+    columns = _columns(table, column, kind)
+    for name in [*columns, *([names] if names is not None else [])]:
+        if name not in table.schema.names:
+            hint = did_you_mean(name, table.schema.names)
+            known = ", ".join(table.schema.names[:20])
+            raise ConfigError(f"{table.path} has no column {name!r}{hint or f'; it has {known}'}")
+    return columns, kind or _kind_of(table, columns)
 
 
 def _columns(table: Table, column: str | None, kind: Kind | None) -> list[str]:
