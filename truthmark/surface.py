@@ -2,6 +2,7 @@
 """The stable surface of bounties: `truthmark.Bounty`, described in docs/python.md."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import Member
 from truthmark.config.files import write_atomically
 from truthmark.config.units import parse_duration, to_checksum_address
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import BountyError, ConfigError, RelayUnavailableError
 from truthmark.session import Session, connect
 from truthmark.types import Bar, Say, no_bar, quiet
 
@@ -251,6 +252,7 @@ class Bounty:
         relay: str | None = None,
         stay: bool = False,
         accept_doubts: bool = False,
+        patience: float = 30.0,
         say: Say = quiet,
         bar: Bar = no_bar,
     ) -> str:
@@ -266,6 +268,7 @@ class Bounty:
             relay: Its URL, where the bounty's document names none.
             stay: Return only when it is paid, and prove what the score says wrongly.
             accept_doubts: Join in spite of what speaks against it.
+            patience: Seconds to wait for a relay that does not answer yet.
             say: Told what happens.
             bar: Shows how far labeling is.
 
@@ -288,7 +291,7 @@ class Bounty:
             wish = running.Wish(payee=paid, seats=seats, code=code, agrees=accept_doubts)
             stage = labeling.advance()
             if stage is Stage.OUTSIDE:
-                running.join(agent, labeling, wish, say=say)
+                _patiently(lambda: running.join(agent, labeling, wish, say=say), patience)
             if stage in (Stage.OUTSIDE, Stage.WAITING):
                 stage = labeling.wait({*Stage} - {Stage.WAITING})
             if stage is Stage.MISSED:
@@ -326,6 +329,18 @@ def _source(source: Any, *, column: str | None, kind: Kind | None, names: str | 
     if isinstance(source, str | Path):
         return open_items_of(Path(source).expanduser(), column=column, kind=kind, names=names)
     return frame_source(source, column=column, kind=kind, names=names)
+
+
+def _patiently(ask: Callable[[], None], patience: float) -> None:
+    """Ask a relay, again and again while it does not answer yet."""
+    begun = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except RelayUnavailableError:
+            if time.monotonic() - begun > patience:
+                raise
+        time.sleep(0.5)
 
 
 def _agent(answer: Any) -> "Agent":

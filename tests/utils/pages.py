@@ -17,7 +17,8 @@ def script_of(page: str) -> str:
 
     Each block in Python is a process of its own.
     """
-    lines = ["set -euo pipefail"]
+    # What a page leaves running in the background ends with it, also where it fails.
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
     for language, text in _FENCE.findall(page):
         lines += [text] if language == "bash" else ["python - <<'END'", text.rstrip(), "END"]
     return "\n".join(lines)

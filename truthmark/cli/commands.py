@@ -108,6 +108,17 @@ BOUNTY: dict[str, Entry] = {
     "estimate": Entry(
         "bounty_estimate", "estimate_", "Show what labeling SOURCE would cost, take and pay."
     ),
+    "gold": Entry(
+        "bounty_gold",
+        "gold",
+        "Label some of SOURCE yourself: people are judged by it, and nobody is told which ones.",
+    ),
+    "pilot": Entry(
+        "bounty_gold",
+        "pilot",
+        "Label some of SOURCE to learn what an item takes, and get labels an item and a price for"
+        " it.",
+    ),
     "create": Entry("bounty_create", "create", "Have SOURCE labeled, and pay for it."),
     "run": Entry(
         "bounty_run",

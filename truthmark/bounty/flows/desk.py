@@ -17,7 +17,7 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import BountyError, RelayError, TruthmarkError
+from truthmark.errors import BountyError, RelayError, RelayUnavailableError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, address_of, multiply
 from truthmark.types import Bar, Say, no_bar, quiet
@@ -160,16 +160,18 @@ class Desk:
         """Return the relay of the terms: the first that answers and is the one.
 
         Raises:
+            RelayUnavailableError: None answers, of those that there are.
             BountyError: None is.
         """
         urls = [self.wanted_relay] if self.wanted_relay is not None else []
-        problems = []
+        problems, silent = [], 0
         for url in dict.fromkeys([*urls, *document.relay_urls]):
             relay = self.relay(url)
             try:
                 info = relay.info()
             except RelayError as error:
                 problems.append(str(error))
+                silent += isinstance(error, RelayUnavailableError)
                 continue
             place = info.chain_id, address_bytes(info.board), address_bytes(info.account)
             if place == (
@@ -179,7 +181,8 @@ class Desk:
             ):
                 return relay
             problems.append(f"{url} is not the relay {terms.relay} that the terms name")
-        raise BountyError(
+        kind = RelayUnavailableError if silent else BountyError
+        raise kind(
             f"no relay of bounty {self.bounty_id} can be reached"
             + (f": {'; '.join(problems)}" if problems else "; name one: --relay URL")
         )

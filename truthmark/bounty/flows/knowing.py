@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A requester labels some of their own items: for gold, and to learn how long it takes.
+
+Which items are asked is drawn, evenly by what a model proposes where there is one. Answers are on
+disk one by one; whoever is interrupted goes on.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from truthmark.bounty.answer_log import AnswerLog
+from truthmark.bounty.answers import Known, draw_most, read_known, write_known
+from truthmark.bounty.items import MANIFEST_NAME, Items, ItemsWriter
+from truthmark.bounty.sources.found import ItemSource, read_into
+from truthmark.config.files import write_atomically
+from truthmark.errors import BountyError, ConfigError
+from truthmark.hashing import sha256
+from truthmark.keys.files import make_private_folder, read_limited
+from truthmark.labels.scoring import Ints
+from truthmark.types import Bar, no_bar
+
+FOLDER: Final = "gold"
+
+_NAMES: Final = "names.txt"
+_ANSWERS: Final = "answers.log"
+_MAX_NAMES: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The items of a source, on disk in this home alone.
+
+    Attributes:
+        folder: Where they are, with the answers given so far.
+        items: To be opened by number.
+        names: What the source calls each.
+    """
+
+    folder: Path
+    items: Items
+    names: list[str]
+
+    def open_log(self) -> AnswerLog:
+        """Open the answers given so far."""
+        return AnswerLog(self.folder / _ANSWERS)
+
+    def close(self) -> None:
+        """Let go of the items."""
+        self.items.close()
+
+    def remove(self) -> None:
+        """Remove items and answers, once the answers are written elsewhere."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_shelf(home: Path, source: ItemSource, output: Path, *, bar: Bar = no_bar) -> Shelf:
+    """Read a source into the home folder, or find it there.
+
+    Args:
+        home: Where.
+        source: The items.
+        output: The file that answers go to; each has a shelf of its own.
+        bar: Shows how far reading is.
+
+    Raises:
+        BountyError: Nothing can be used.
+        StorageError: It cannot be written.
+    """
+    made_of = f"{source.kind}\0{source.fingerprint}\0{output.absolute()}"
+    folder = home / FOLDER / sha256(made_of.encode()).hex()[:16]
+    make_private_folder(folder)
+    if not (folder / _NAMES).is_file() or not (folder / MANIFEST_NAME).is_file():
+        with ItemsWriter(folder) as writer:
+            with bar("reading", "items") as progress:
+                reading = read_into(source, writer, progress=progress)
+            writer.finish()
+        write_atomically(folder / _NAMES, "\0".join(reading.names).encode())
+    names = read_limited(folder / _NAMES, _MAX_NAMES).decode().split("\0")
+    return Shelf(folder, Items.open(folder), names)
+
+
+def items_to_ask(
+    shelf: Shelf,
+    count: int,
+    *,
+    proposals: Mapping[str, str] | None = None,
+    known: Mapping[str, Known] | None = None,
+) -> list[int]:
+    """Return which items are asked, always the same for a shelf: drawn by chance.
+
+    Args:
+        shelf: The items.
+        count: How many.
+        proposals: A model's answers by name: as many of each class are asked, if there are.
+        known: Answers that are known already; these are not asked.
+    """
+    rng = np.random.default_rng(list(sha256(str(shelf.folder).encode())[:16]))
+    order = rng.permutation(len(shelf.names)).tolist()
+    open_ = [item for item in order if shelf.names[item] not in (known or {})]
+    if proposals is None:
+        return open_[:count]
+    by_class: dict[str, list[int]] = {}
+    for item in open_:
+        by_class.setdefault(proposals.get(shelf.names[item], ""), []).append(item)
+    found: list[int] = []
+    for place in range(max(map(len, by_class.values()), default=0)):
+        found += [items[place] for items in by_class.values() if place < len(items)]
+    return found[:count]
+
+
+def answers_of(
+    shelf: Shelf, log: AnswerLog, classes: Sequence[str], known: Mapping[str, Known] | None = None
+) -> dict[str, Known]:
+    """Return what is known now, skips left out."""
+    found = dict(known or {})
+    for item, code in log.codes.items():
+        if code < len(classes):
+            found[shelf.names[item]] = Known(classes[code], seconds=log.seconds.get(item))
+    return found
+
+
+def usable_against(
+    answers: Mapping[str, Known], predictions: Mapping[str, str], classes: Sequence[str]
+) -> int:
+    """Return how much gold the answers give on which a model is no better than chance.
+
+    Args:
+        answers: By name.
+        predictions: The model's, by name.
+        classes: Their names.
+    """
+    names = [name for name in answers if name in predictions]
+    numbers = {name: number for number, name in enumerate(classes)}
+    truth: Ints = np.array([numbers.get(answers[name].answer, -1) for name in names], np.int64)
+    guess: Ints = np.array([numbers.get(predictions[name], -1) for name in names], np.int64)
+    try:
+        return len(draw_most(truth, classes=len(classes), against=guess))
+    except BountyError:
+        return 0
+
+
+def check_known(path: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, Known]:
+    """Read known answers of items that are there.
+
+    Raises:
+        ConfigError: It cannot be read, an answer is no class, or an item is not there.
+    """
+    found = read_known(path)
+    there = {*names}
+    for name, entry in found.items():
+        if entry.answer not in classes:
+            raise ConfigError(
+                f"{path}: {entry.answer!r} of {name} is no class; classes are {', '.join(classes)}"
+            )
+        if name not in there:
+            raise ConfigError(f"{path}: {name!r} is no item; items are called like {names[0]!r}")
+    return found
+
+
+def save_answers(path: Path, answers: Mapping[str, Known]) -> None:
+    """Write what is known, for `bounty create`."""
+    if answers:
+        write_known(path, answers)

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark bounty gold` and `pilot`: a requester labels some items, and learns from it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from truthmark.bounty.answer_log import AnswerLog
+from truthmark.bounty.answers import Known, read_known, tally
+from truthmark.bounty.document import Kind, LabelClass
+from truthmark.bounty.flows.knowing import (
+    Shelf,
+    answers_of,
+    check_known,
+    items_to_ask,
+    open_shelf,
+    save_answers,
+    usable_against,
+)
+from truthmark.bounty.planning import suggest
+from truthmark.bounty.shape import ROUNDS, advised_gold
+from truthmark.cli.bounty_asking import (
+    classes_option,
+    open_source,
+    read_classes,
+    read_guidelines,
+    read_predictions,
+    source_argument,
+    source_options,
+)
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import echo_json, info, print_fields, progress_bar
+from truthmark.cli.param_types import AMOUNT
+from truthmark.errors import ConfigError
+from truthmark.text import clean, plural
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PILOT = 30
+_ACCURACY = 0.85
+
+
+@command()
+@source_argument
+@classes_option
+@source_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where answers go.  [SOURCE.gold.csv]",
+)
+@click.option("--count", type=click.IntRange(0, 2048), help="How many to know in all.")
+@click.option("--from", "given", type=_FILE, help="CSV of item and answer: what is known already.")
+@click.option(
+    "--proposals", type=_FILE, help="CSV of a model's answers: as many of each class are asked."
+)
+@click.option(
+    "--against", type=_FILE, help="The same; goes on until there is gold where it is at chance."
+)
+@click.option("--guidelines", type=_FILE, help="What to answer when: a text or Markdown.")
+@json_option
+@click.pass_obj
+def gold(
+    state: State,
+    /,
+    source: Path,
+    classes: str | None,
+    column: str | None,
+    kind: Kind | None,
+    names: str | None,
+    out: Path | None,
+    count: int | None,
+    given: Path | None,
+    proposals: Path | None,
+    against: Path | None,
+    guidelines: Path | None,
+    as_json: bool,
+) -> None:
+    """Label some of SOURCE yourself: people are judged by it, and nobody is told which ones.
+
+    One key an answer; every answer is on disk at once, so you can stop and go on later. Give the
+    file to `bounty create --gold`.
+    """
+    items = open_source(source, column=column, kind=kind, names=names)
+    entries = read_classes(classes, items.kind)
+    words = [entry.name for entry in entries]
+    place = out or source.with_name(f"{source.resolve().name}.gold.csv")
+    shelf = open_shelf(state.settings.home, items, place, bar=progress_bar)
+    try:
+        known = {} if given is None else check_known(given, shelf.names, words)
+        model = read_predictions(against or proposals)
+        wanted = advised_gold(len(shelf.names), ROUNDS) if count is None else count
+        answers = _ask(
+            shelf,
+            entries,
+            known,
+            wanted,
+            model,
+            is_against=against is not None,
+            title=source.resolve().name,
+            guidelines=read_guidelines(guidelines, ""),
+            place=place,
+        )
+        save_answers(place, answers)
+        useful = usable_against(answers, model or {}, words) if against is not None else None
+        counts = tally(entry.answer for entry in answers.values())
+        if as_json:
+            echo_json(
+                {
+                    "file": str(place),
+                    "known": len(answers),
+                    "classes": counts,
+                    "usable_against_model": useful,
+                    "advised": advised_gold(len(shelf.names), ROUNDS),
+                }
+            )
+            return
+        print_fields(
+            [
+                ("known", f"{len(answers)}, of which {_counts(counts)}" if answers else "nothing"),
+                ("against the model", f"{useful} usable" if useful is not None else None),
+                ("advised", advised_gold(len(shelf.names), ROUNDS)),
+            ]
+        )
+        if answers:
+            info(f"written: {place}; give it to `truthmark bounty create {source} --gold {place}`")
+    finally:
+        shelf.close()
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {clean(name, 60)}" for name, count in counts.items())
+
+
+def _ask(
+    shelf: Shelf,
+    classes: tuple[LabelClass, ...],
+    known: Mapping[str, Known],
+    wanted: int,
+    model: Mapping[str, str] | None,
+    *,
+    is_against: bool,
+    title: str,
+    guidelines: str,
+    place: Path,
+) -> dict[str, Known]:
+    """Take answers until enough are known, and return all that are."""
+    words = [entry.name for entry in classes]
+    with shelf.open_log() as log:
+        answers = answers_of(shelf, log, words, known)
+
+        def enough() -> int:
+            return usable_against(answers, model or {}, words) if is_against else len(answers)
+
+        more = max(0, wanted - len(known))
+        while more > 0 and enough() < wanted:
+            chosen = items_to_ask(shelf, more, proposals=model, known=known)
+            if all(item in log.codes for item in chosen):
+                if len(chosen) < more:
+                    break  # all items are answered
+                more += max(10, wanted // 5)
+                continue
+            is_done = _screen(shelf, classes, log, chosen, model, title, guidelines)
+            answers = answers_of(shelf, log, words, known)
+            save_answers(place, answers)
+            if not is_done or not is_against:
+                break
+            more += max(10, wanted // 5)
+        return answers
+
+
+def _screen(
+    shelf: Shelf,
+    classes: tuple[LabelClass, ...],
+    log: AnswerLog,
+    chosen: list[int],
+    model: Mapping[str, str] | None,
+    title: str,
+    guidelines: str,
+) -> bool:
+    from truthmark.cli.labeling_screen import Screen
+
+    done = sum(item in log.codes for item in chosen)
+    info(f"{plural(len(chosen) - done, 'item')} to answer; q leaves, and the same command goes on")
+    words = [entry.name for entry in classes]
+
+    def comment(item: int, code: int) -> str:
+        proposal = (model or {}).get(shelf.names[item])
+        if proposal is None or code >= len(words) or words[code] == proposal:
+            return ""
+        return f" · the model says {clean(proposal, 60)}"
+
+    return Screen(
+        chosen,
+        classes,
+        log,
+        shelf.items.item,
+        title=title,
+        guidelines=guidelines,
+        comment=comment,
+    ).run()
+
+
+@command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
+@classes_option
+@source_options
+@click.option(
+    "--answers", type=_FILE, help="CSV that `gold` wrote, with seconds, instead of SOURCE."
+)
+@click.option(
+    "--hourly", type=AMOUNT, required=True, help='What an hour of work is to pay, as "15 USDC".'
+)
+@click.option("--count", type=click.IntRange(5, 500), default=_PILOT, show_default=True)
+@click.option(
+    "--accuracy",
+    type=click.FloatRange(0.0, 1.0),
+    help="How often people are right; measured by --others.  [0.85]",
+)
+@click.option("--others", type=_FILE, help="CSV of item and answer by somebody else on the same.")
+@json_option
+@click.pass_obj
+def pilot(
+    state: State,
+    /,
+    source: Path | None,
+    classes: str | None,
+    column: str | None,
+    kind: Kind | None,
+    names: str | None,
+    answers: Path | None,
+    hourly: str,
+    count: int,
+    accuracy: float | None,
+    others: Path | None,
+    as_json: bool,
+) -> None:
+    """Label some of SOURCE to learn what an item takes, and get labels an item and a price for it.
+
+    With --others, another person's answers on the same items tell how often people are right.
+    """
+    token, units = state.profile.parse_amount(hourly)
+    if (source is None) == (answers is None):
+        raise ConfigError("name what is labeled, or a file with seconds: --answers FILE")
+    if answers is not None:
+        known = read_known(answers)
+        width = len({entry.answer for entry in known.values()})
+    else:
+        assert source is not None, "checked above"
+        items = open_source(source, column=column, kind=kind, names=names)
+        entries = read_classes(classes, items.kind)
+        width = len(entries)
+        place = source.with_name(f"{source.resolve().name}.pilot.csv")
+        shelf = open_shelf(state.settings.home, items, place, bar=progress_bar)
+        try:
+            known = _ask(
+                shelf,
+                entries,
+                {},
+                min(count, len(shelf.names)),
+                None,
+                is_against=False,
+                title=source.resolve().name,
+                guidelines="",
+                place=place,
+            )
+        finally:
+            shelf.close()
+    width = max(2, width)
+    seconds = [entry.seconds for entry in known.values() if entry.seconds]
+    measured = _agreement(known, others, width) if others is not None else None
+    right = accuracy if accuracy is not None else measured
+    if right is None:
+        right = _ACCURACY
+        info(f"taking people to be right in {right:.0%}; measure it by --others, or say --accuracy")
+    found = suggest(seconds=seconds, accuracy=right, classes=width, hourly=units)
+    price = state.profile.format_amount(found.price, token.address)
+    if as_json:
+        echo_json(
+            {
+                "seconds_per_item": found.seconds_per_item,
+                "accuracy": right,
+                "labels_per_item": found.rounds,
+                "full": found.full,
+                "price": price,
+                "expected_accuracy": {str(k): round(v, 4) for k, v in found.accuracy.items()},
+            }
+        )
+        return
+    spread = f"{min(seconds):.0f} to {max(seconds):.0f}"
+    print_fields(
+        [
+            ("an item takes", f"{found.seconds_per_item} s ({spread}; of {len(seconds)})"),
+            ("right in", f"{right:.0%}"),
+            *(
+                (
+                    f"{k} labels an item",
+                    f"right in {found.accuracy[k]:.1%}, if all err on their own",
+                )
+                for k in (1, 3, 5, 7)
+            ),
+            ("advised", f"--labels-per-item {found.rounds} --full {found.full}"),
+            ("price", f'--price "{price}" --seconds-per-item {found.seconds_per_item}'),
+        ]
+    )
+
+
+def _agreement(known: Mapping[str, Known], path: Path, classes: int) -> float:
+    """Return how often one of two people is right, if both are alike and err on their own."""
+    other = read_known(path)
+    shared = [name for name in known if name in other]
+    if len(shared) < 5:
+        raise ConfigError(f"{path} has {len(shared)} of the same items; 20 or more say something")
+    same = sum(known[name].answer == other[name].answer for name in shared) / len(shared)
+    # p² + (1 − p)² / (C − 1) = how often they agree; the larger of both solutions.
+    a, b, c = 1 + 1 / (classes - 1), -2 / (classes - 1), 1 / (classes - 1) - same
+    return float((-b + max(0.0, b * b - 4 * a * c) ** 0.5) / (2 * a))
