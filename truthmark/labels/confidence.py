@@ -6,9 +6,12 @@ Here gold is split; each part is labelled by what the rest of it says (`goldw`),
 labels are right, by their margin and class, is what the confidence of all others is read from. It
 is a logistic curve with a prior, so that little gold says little:
 
-    log odds = a + b·margin ÷ √(sum of weights) + what the class adds        (in nats)
+    log odds = a + b·margin ÷ √(sum of weights) + c·lead ÷ √answers + d·ln(sum of weights)
+             + what the class adds                                              (in nats)
 
-with a around 0 (a margin of nothing is a coin), b around 1, and classes alike.
+with a around 0 (a margin of nothing is a coin), b around 1, c and d around 0, and classes alike.
+The lead is that of the label over the next by how often each worker says each class where the
+labels found are another: it sees who mixes up which classes, which weights do not.
 """
 
 from typing import Any
@@ -25,8 +28,13 @@ LEAST_GOLD = 10
 
 # Prior: how many (a, b, each class) it weighs, and where it lies.
 _SLOPE = 1.0
+_SLOPES = 3
 _SLOPE_WEIGHT = 3.0
 _STEPS = 100
+
+_SMOOTHING = 4.0
+"""Answers in each class that all workers' confusion stands for, beside a worker's own."""
+_MOST_LEAD = 5.0
 
 
 def calibrated_confidence(
@@ -74,19 +82,43 @@ def calibrated_confidence(
 
 
 def _features(votes: Votes, found: Weighted) -> Floats:
-    """Return (N, 2 + C): one, the margin by the root of the sum, the class chosen."""
+    """Return (N, 4 + C): one; margin, lead and sum as they stand in the curve; the class chosen."""
     total = np.maximum(1, found.sums.sum(1)) / 1_000
-    matrix = np.zeros((votes.n_items, 2 + votes.n_classes))
+    chosen = found.sums.argmax(1)
+    matrix = np.zeros((votes.n_items, 1 + _SLOPES + votes.n_classes))
     matrix[:, 0] = 1
     matrix[:, 1] = found.margins / 1_000 / np.sqrt(total)
-    matrix[np.arange(votes.n_items), 2 + found.sums.argmax(1)] = 1
+    matrix[:, 2] = _leads(votes, found, chosen)
+    matrix[:, 3] = np.log(total)
+    matrix[np.arange(votes.n_items), 1 + _SLOPES + chosen] = 1
     return matrix
+
+
+def _leads(votes: Votes, found: Weighted, chosen: Any) -> Floats:
+    """Return the lead of the class chosen, by the root of how many answered the item."""
+    is_said = votes.labels < votes.n_classes
+    items, workers, labels = votes.items[is_said], votes.workers[is_said], votes.labels[is_said]
+    counts = np.zeros((votes.n_workers, votes.n_classes, votes.n_classes))
+    np.add.at(counts, (workers, found.labels[items], labels), 1.0)
+    of_all = counts.sum(0) + 1
+    counts += _SMOOTHING * of_all / of_all.sum(1, keepdims=True)
+    counts /= counts.sum(2, keepdims=True)
+    shares = np.bincount(found.labels[items], minlength=votes.n_classes) + 1.0
+    logs = np.tile(np.log(shares / shares.sum()), (votes.n_items, 1))
+    np.add.at(logs, items, np.log(counts[workers, :, labels]))
+    rows = np.arange(votes.n_items)
+    own = logs[rows, chosen]
+    logs[rows, chosen] = -np.inf
+    answers = np.bincount(items, minlength=votes.n_items)
+    lead = (own - logs.max(1)) / np.sqrt(np.maximum(1, answers))
+    clipped: Floats = np.clip(lead, -_MOST_LEAD, _MOST_LEAD)
+    return clipped
 
 
 def fit_curve(features: Floats, right: Any) -> Floats:
     """Return the coefficients, by Newton's steps; the sum is strictly concave."""
     weight = np.ones(features.shape[1])
-    weight[1] = _SLOPE_WEIGHT
+    weight[1 : 1 + _SLOPES] = _SLOPE_WEIGHT
     centre = np.zeros(features.shape[1])
     centre[1] = _SLOPE
     found = centre.copy()
