@@ -15,6 +15,8 @@ from truthmark.bounty.relay_models import Invitation, Invited, KeysRequest, code
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import RelayError
 from truthmark.keys import typed
+from truthmark.node.relay.role import RelayRole
+from truthmark.node.status import Metrics, Notifier
 from truthmark.testing.network import Devnet
 
 __all__ = ["net"]
@@ -230,3 +232,20 @@ def test_relay__signer_is_a_contract__signs_by_erc1271(net: Devnet, tmp_path: Pa
     net.chain.rpc("anvil_setCode", wallet, "0x631626ba7f60e01b5f5260205ff3")
     with pytest.raises(RelayError, match="not signed by its signer"):
         served.desk.client.join(served.number, request.model_copy(update={"payee": wallet}))
+
+
+def test_relay__dry_run__fixes_and_sends_nothing(net: Devnet, tmp_path: Path) -> None:
+    served = Served(net, tmp_path)
+    served.open()
+    for who in range(3):
+        served.desk.join(who)
+    relay = served.relay
+    role = RelayRole(
+        relay, gas_reserve=2**100, metrics=Metrics(), notifier=Notifier(), dry_run=True
+    )
+    for _ in range(2):
+        role.tick()
+    assert relay.store.open_batches(served.number, "enroll") == []
+    assert len(served.record().roster) == 0
+    assert role.health() == {"bounties": 1, "waiting": 0}
+    assert role.notifier.is_open("low-gas", "relay")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, chunks_of
+from truthmark.bounty.document import POST_ROWS, POST_SECONDS
 from truthmark.bounty.items import item_key
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
@@ -405,7 +406,9 @@ class Relay:
     def enrolls_at(self, view: View, waiting: list[Join]) -> int | None:
         """Return when waiting joins are sent at the latest, if nothing hurries that."""
         oldest = min((join.at for join in waiting), default=None)
-        return self.rhythm(view).sends_at(len(waiting), oldest, self.joins_until(view))
+        terms = view.terms
+        rhythm = self._rhythm(view, -(-terms.seats // terms.max_run))  # as many at least
+        return rhythm.sends_at(len(waiting), oldest, self.joins_until(view))
 
     def _rows(self, record: Record, waiting: list[Join]) -> list[Row]:
         return self._rows_for(record, [join.wish for join in waiting])
@@ -414,13 +417,12 @@ class Relay:
         roster = record.roster
         return rows_for(record.terms, wishes, position=roster.position, workers=len(roster))
 
-    def rhythm(self, view: View) -> Rhythm:
-        """Return when this bounty's rows are sent."""
-        terms = view.terms
-        document = self.papers.document(view.record.ref.bounty_id, terms)
+    def _rhythm(self, view: View, workers: int) -> Rhythm:
+        """Return when the rows of a bounty with so many workers are sent."""
+        document = self.papers.document(view.record.ref.bounty_id, view.terms)
         if document is None:
-            return Rhythm(32, 120)
-        return Rhythm(document.rows_to_post(len(view.record.roster)), document.post_seconds)
+            return Rhythm(POST_ROWS, POST_SECONDS)
+        return Rhythm(document.rows_to_post(workers), document.post_seconds)
 
     # ------------------------------------------------------------------ labeling
 
@@ -506,7 +508,8 @@ class Relay:
     def posts_at(self, view: View, waiting: list[WaitingCommit]) -> int | None:
         """Return when waiting commits are posted at the latest, if nothing hurries that."""
         oldest = min((entry.at for entry in waiting), default=None)
-        return self.rhythm(view).sends_at(len(waiting), oldest, self.commits_until(view))
+        rhythm = self._rhythm(view, len(view.record.roster))
+        return rhythm.sends_at(len(waiting), oldest, self.commits_until(view))
 
     # ------------------------------------------------------------------ files
 

@@ -53,7 +53,7 @@ class RelayRole:
         gas_reserve: In wei; below it the operator is told.
         metrics: Counts what is done.
         notifier: Tells the operator.
-        dry_run: Decide and log, but send nothing.
+        dry_run: Say what is served, but fix and send nothing.
     """
 
     name = "relay"
@@ -76,6 +76,7 @@ class RelayRole:
         self._client = relay.views.client
         self._webhooks = Webhooks(relay.store, allow_private=relay.policy.allow_private)
         self._figures: dict[str, int] = {}
+        self._said: dict[int, Status] = {}
 
     def close(self) -> None:
         """End the posting of notices."""
@@ -130,6 +131,11 @@ class RelayRole:
         if view.terms.hash != served.terms_hash:
             return 0  # the chain has left the branch on which it was; the requester offers again
         status = view.record.status
+        if self._dry_run:
+            if self._said.get(served.bounty_id) != status:
+                self._said[served.bounty_id] = status
+                log.info("would look after bounty %d (%s)", served.bounty_id, status.name)
+            return 0
         if status is Status.OPEN:
             return self._enroll(served, view)
         self._unshown(served, view, "enroll")
@@ -145,6 +151,7 @@ class RelayRole:
             return waiting
         if status.has_ended and view.final is view.record:
             relay.store.end(served.bounty_id)
+            log.info("bounty %d has ended (%s)", served.bounty_id, status.name)
             relay.notify(served, "ended", status=int(status))
         return 0
 
@@ -170,6 +177,8 @@ class RelayRole:
                 store.finish(served.bounty_id, batch)
                 rows = len(batch.rows if kind == "enroll" else batch.commits)
                 self.relay.notify(served, _EVENTS[kind], rows=rows)
+                self.metrics.actions.labels(kind).inc()
+                log.info("bounty %d: %d rows %s", served.bounty_id, rows, _EVENTS[kind])
             elif not _shows(view.record, batch):
                 return batch
         return None
@@ -301,9 +310,6 @@ class RelayRole:
         Raises:
             ChainError: It cannot be sent now; the next round tries again.
         """
-        if self._dry_run:
-            log.info("would %s for bounty %d", kind, served.bounty_id)
-            return None
         try:
             send()
         except RevertedError as error:

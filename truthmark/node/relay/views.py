@@ -58,9 +58,9 @@ class View:
     def is_settled(self) -> bool:
         """Whether both moments show the same roster and seed."""
         final = self.final
-        return final is not None and (final.seed, final.roster) == (
-            self.record.seed,
-            self.record.roster,
+        record = self.record
+        return final is record or (
+            final is not None and (final.seed, final.roster) == (record.seed, record.roster)
         )
 
 

@@ -76,6 +76,22 @@ def test_server__too_many_of_one_address__are_let_go(
     assert not PatientProtocol._held
 
 
+def test_server__accepted_connection__waits_for_no_acknowledgement(
+    server: AppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    look = PatientProtocol.connection_made
+
+    def noting(self: PatientProtocol, transport: Any) -> None:
+        accepted = transport.get_extra_info("socket")
+        found.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        look(self, transport)
+
+    monkeypatch.setattr(PatientProtocol, "connection_made", noting)
+    assert httpx.get(f"{server.url}/nothing").status_code == 404
+    assert found and all(found)
+
+
 def test_server__port_taken__is_told(server: AppServer) -> None:
     port = int(server.url.rsplit(":", 1)[1])
     with pytest.raises(ConfigError, match="choose another port"):
