@@ -41,7 +41,12 @@ from truthmark.bounty.sealing import OpenedRun, open_with_key, seal
 from truthmark.bounty.view import Seen
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile, TokenInfo
 from truthmark.config.settings import Settings
-from truthmark.errors import ConfigError, RelayError, RelayUnavailableError
+from truthmark.errors import (
+    ConfigError,
+    EndpointsDisagreeError,
+    RelayError,
+    RelayUnavailableError,
+)
 from truthmark.keys import typed
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.vault import Vault
@@ -81,6 +86,9 @@ class World:
     sent: list[tuple[str, Any]] = field(default_factory=list)
     away: set[str] = field(default_factory=set)
     acknowledges: bool = True
+    disagrees: bool = False
+    keys_fail: bool = False
+    refuses: RelayError | None = None
     now: int = MARK
     mark: int = MARK
 
@@ -329,6 +337,11 @@ class View:
         world = self.world
         return {n: Seen(world.record, world.mark, None, world.now, 1) for n in bounty_ids}  # type: ignore[arg-type]
 
+    def certain(self, seen: Seen) -> Record:
+        if self.world.disagrees:
+            raise EndpointsDisagreeError("two endpoints say different things")
+        return seen.record
+
 
 class FakeRelay:
     """`RelayClient`, without a network; it checks what a relay checks."""
@@ -360,6 +373,8 @@ class FakeRelay:
     def join(self, bounty_id: int, request: JoinRequest) -> JoinState:
         self._step("join")
         world = self.world
+        if world.refuses is not None:
+            raise world.refuses
         message = messages.join(
             REF,
             world.terms.hash,
@@ -399,7 +414,8 @@ class FakeRelay:
         assert signer is not None and address_bytes(signer) == address_bytes(row.signer)
         start = int(world.record.roster.starts[request.worker])
         items = world.record.assignment.items_of(start, row.seats).tolist()
-        return {item: item_key(ITEMS_SECRET, item) for item in items if item >= 0}
+        secret = bytes(32) if world.keys_fail else ITEMS_SECRET
+        return {item: item_key(secret, item) for item in items if item >= 0}
 
     def commit(self, bounty_id: int, request: CommitRequest) -> CommitState:
         self._step("commit")

@@ -6,6 +6,7 @@ bounty is labeled twice from one home folder.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +23,9 @@ from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.errors import (
     AgentError,
     BountyError,
+    ChainError,
     ChainUnavailableError,
+    RelayError,
     RelayUnavailableError,
     TruthmarkError,
 )
@@ -36,7 +39,11 @@ MAX_FAILED: Final = 0.05
 """Of the items of a run, for which a program may have no answer; they are skipped."""
 
 _ROUNDS_BETWEEN_SEARCHES: Final = 20
+_TRIES: Final = 10
+"""How often to ask for a place where relay or chain are away, or behind."""
 _OVER: Final = (Stage.ENDED, Stage.MISSED)
+_SIGNED: Final = (Stage.COMMITTED, Stage.RELEASING, Stage.DELIVERED, Stage.SCORED)
+"""Nothing but the end of a bounty may end the work on it after that."""
 
 Judge = Callable[[Document], bool]
 """Whether a bounty is one for the agent."""
@@ -225,7 +232,8 @@ class Crew:
         self._client = BountyClient(session)
         self._running: dict[int, Labeling] = {}
         self._passed: set[int] = set()
-        self._joined = 0
+        self._tries: Counter[int] = Counter()
+        self._joined: set[int] = set()
         self._told: set[str] = set()
         self.stages: dict[int, Stage] = {}
         board = self._client.board.address
@@ -258,8 +266,10 @@ class Crew:
                 return
             if number in self._passed or number in self._running or number in self.stages:
                 continue
-            self._passed.add(number)
-            self._guarded(f"bounty {number}", partial(self._try, number))
+            self._tries[number] += 1
+            is_settled = self._guarded(f"bounty {number}", partial(self._try, number))
+            if is_settled or self._tries[number] >= _TRIES:
+                self._passed.add(number)
 
     def round(self) -> None:
         """Advance every bounty once; labels those that are ready."""
@@ -268,7 +278,7 @@ class Crew:
 
     @property
     def _is_full(self) -> bool:
-        return self._limit is not None and self._joined >= self._limit
+        return self._limit is not None and len(self._joined) >= self._limit
 
     def _open(self, number: int) -> Labeling:
         def say(text: str) -> None:
@@ -278,38 +288,50 @@ class Crew:
 
     def _try(self, number: int) -> None:
         labeling = self._open(number)
-        if labeling.folder.entry is not None:
-            return  # labeled from this home before
-        if not self._fits(labeling.offer().document):
+        if labeling.folder.entry is None and not self._fits(labeling.offer().document):
             labeling.close()
             return
-        join(self._agent, labeling, self._wish, say=self._say)
-        self._joined += 1
+        if labeling.folder.entry is None:
+            join(self._agent, labeling, self._wish, say=self._say)
+        # Else it was asked for a moment ago, and is not known whether the relay heard it.
+        self._joined.add(number)
         self._running[number] = labeling
 
     def _advance(self, number: int) -> None:
         labeling = self._running[number]
         try:
             stage = labeling.advance()
+            self._note(number, stage)
             if stage is Stage.LABELING:
                 label(self._agent, labeling, say=self._say)
                 stage = labeling.advance()
+                self._note(number, stage)
         except (ChainUnavailableError, RelayUnavailableError):
             raise  # they may come back
         except BountyError:
-            self._drop(number)
+            reached = self.stages.get(number)
+            if reached not in _SIGNED:
+                self._drop(number)
+            if reached is None:
+                self._joined.discard(number)  # it never got a place
             raise
+        if stage in _OVER:
+            self._drop(number)
+
+    def _note(self, number: int, stage: Stage) -> None:
         if self.stages.get(number) is not stage:
             self.stages[number] = stage
             self._say(f"bounty {number}: {stage}")
-        if stage in _OVER:
-            self._drop(number)
 
     def _drop(self, number: int) -> None:
         self._running.pop(number).close()
 
-    def _guarded(self, what: str, work: Callable[[], None]) -> None:
-        """Do something; no bounty may end the work on the others."""
+    def _guarded(self, what: str, work: Callable[[], None]) -> bool:
+        """Do something; no bounty may end the work on the others.
+
+        Returns:
+            Whether that is settled, and not only prevented for the moment.
+        """
         try:
             work()
         except TruthmarkError as error:
@@ -317,3 +339,7 @@ class Crew:
             if text not in self._told:
                 self._told.add(text)
                 self._say(text)
+            is_away = isinstance(error, ChainError | RelayUnavailableError)
+            is_behind = isinstance(error, RelayError) and error.status in (404, 409)
+            return not (is_away or is_behind)
+        return True

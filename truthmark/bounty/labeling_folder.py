@@ -96,6 +96,10 @@ class LabelingFolder:
         """Keep what is asked for, before it is asked for."""
         self._write("joined.json", json.dumps(asdict(entry), indent=2).encode())
 
+    def forget_entry(self) -> None:
+        """Forget what was asked for, as it was refused."""
+        (self.folder / "joined.json").unlink(missing_ok=True)
+
     # -------------------------------------------------------------- document and items
 
     def find_document(self, terms: Terms) -> Document | None:
@@ -143,6 +147,10 @@ class LabelingFolder:
         """Keep the keys of items."""
         found = {str(item): key.hex() for item, key in keys.items()}
         self._write("item-keys.json", json.dumps(found).encode())
+
+    def forget_keys(self) -> None:
+        """Let the keys of items be asked for again."""
+        (self.folder / "item-keys.json").unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ answers and after
 

@@ -17,7 +17,13 @@ from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.bounty.flows.offers import Brief
 from truthmark.bounty.items import Item
 from truthmark.bounty.payouts import Status
-from truthmark.errors import AgentError, BountyError, ChainUnavailableError
+from truthmark.errors import (
+    AgentError,
+    BountyError,
+    ChainUnavailableError,
+    RelayError,
+    RelayUnavailableError,
+)
 
 
 class Reader(Agent):
@@ -238,6 +244,56 @@ def test_crew__what_does_not_fit_or_is_doubtful__is_left_alone(
     doubtful.search()
     assert not world.joins
     assert [text for text in said if "silence or a proven lie" in text] == said[-1:]
+
+
+def test_crew__relay_that_has_not_seen_the_bounty_yet__is_asked_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = crew(world, tmp_path, monkeypatch, Reader())
+    for status, away in ((404, False), (503, True)):
+        world.refuses = (
+            RelayUnavailableError("not confirmed", status)
+            if away
+            else RelayError("bounty 7 is not served here", status)
+        )
+        made.search()
+    assert not world.joins
+    world.refuses = None
+    made.search()
+    made.round()
+    assert len(world.joins) == 1
+    world.refuses = RelayError("only those whom the requester invited may join", 403)
+    other, said = crew(world, tmp_path / "other", monkeypatch, Reader())
+    other.search()
+    world.refuses = None
+    other.search()
+    assert len(world.joins) == 1 and len(said) == 2  # practice, and why not
+
+
+def test_crew__trouble_after_signing__does_not_end_the_work(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, said = crew(world, tmp_path, monkeypatch, Reader())
+    lives, looks = Lives(world), iter(range(1_000))
+    from truthmark.bounty.flows.desk import Desk
+
+    look = Desk.look
+
+    def sleep(pause: float) -> None:
+        lives(pause)
+        broken = bool(world.commits) and next(looks) < 3
+
+        def looked(self: Desk) -> Any:
+            if broken:
+                raise BountyError("cannot be read from the chain as the board holds it")
+            return look(self)
+
+        monkeypatch.setattr(Desk, "look", looked)
+
+    monkeypatch.setattr(running.time, "sleep", sleep)
+    made.run()
+    assert made.stages == {REF.bounty_id: Stage.ENDED}
+    assert any("as the board holds it" in text for text in said)
 
 
 def test_crew__taken_up_after_a_kill__goes_on_with_what_was_begun(

@@ -17,7 +17,14 @@ from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.watching import open_secret
-from truthmark.errors import BountyError, KeysError, RelayError
+from truthmark.errors import (
+    BountyError,
+    EndpointsDisagreeError,
+    KeysError,
+    RelayError,
+    RelayUnavailableError,
+    WrongKeyError,
+)
 from truthmark.keys.sealing import encryption_public_key
 
 
@@ -170,6 +177,19 @@ def test_join__again__is_the_same_and_else_is_refused(world: World, home: Path) 
     world.joins.clear()  # the relay never heard of it
     join(world.labeling(home), seats=5)
     assert [join_.seats for join_ in world.joins.values()] == [5]
+
+
+def test_join__refused_by_the_relay__nothing_has_begun(world: World, home: Path) -> None:
+    world.refuses = RelayError("only those whom the requester invited may join", 403)
+    with pytest.raises(RelayError, match="invited"):
+        join(world.labeling(home))
+    assert world.labeling(home).advance() is Stage.OUTSIDE
+    world.refuses = RelayUnavailableError("it does not answer")
+    with pytest.raises(RelayError):
+        join(world.labeling(home))
+    assert world.labeling(home).folder.entry is not None  # the relay may have heard it
+    world.refuses = None
+    assert world.labeling(home).advance() is Stage.WAITING and len(world.joins) == 1
 
 
 @pytest.mark.parametrize(
@@ -332,6 +352,61 @@ def test_advance__nobody_acknowledges__is_posted_on_chain(world: World, home: Pa
     assert labeling.advance() is Stage.RELEASING
     assert [what for what, _ in world.sent] == ["post"]
     assert labeling.advance() is Stage.DELIVERED
+
+
+def test_advance__endpoints_disagree__nothing_is_signed_or_handed_out(
+    world: World, home: Path
+) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    labeling.advance()
+    world.disagrees = True
+    with pytest.raises(EndpointsDisagreeError):
+        world.answer_all(labeling)
+    world.disagrees = False
+    world.answer_all(labeling)
+    labeling.advance()
+    world.post()
+    world.disagrees = True
+    with pytest.raises(EndpointsDisagreeError):
+        labeling.advance()
+    assert mine(world) not in world.files
+    world.disagrees = False
+    assert labeling.advance() is Stage.DELIVERED
+
+
+def test_open_items__wrong_keys__are_refused_and_asked_for_again(world: World, home: Path) -> None:
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    world.keys_fail = True
+    assert labeling.advance() is Stage.LABELING
+    run = labeling.place()
+    with pytest.raises(WrongKeyError):
+        labeling.open_items(run).item(run.items[0])
+    world.keys_fail = False
+    assert labeling.open_items(run).item(run.items[0]).text.startswith("item ")
+
+
+def test_wait__troubles_that_pass__are_told_and_waited_out(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    committed(world, home)
+    world.post()
+    world.disagrees = True
+    pauses: list[float] = []
+
+    def sleep(pause: float) -> None:
+        pauses.append(pause)
+        world.disagrees = len(pauses) < 3
+
+    monkeypatch.setattr("truthmark.bounty.flows.labeling.time.sleep", sleep)
+    labeling = world.labeling(home, say=said.append)
+    assert labeling.wait({Stage.DELIVERED}) is Stage.DELIVERED
+    assert len(pauses) == 3 and said[0] == "two endpoints say different things; going on"
+    assert said.count(said[0]) == 1
 
 
 def test_advance__acknowledgement_of_somebody_else__is_none(

@@ -113,6 +113,19 @@ class Desk:
             raise seen
         return seen
 
+    def certain(self, seen: Seen) -> Record:
+        """Return what was seen, on the word of two endpoints where there are two.
+
+        For what cannot be taken back: one endpoint that lies, with the relay, could show a commit
+        that is not there, and have labels handed out before anything binds the requester.
+
+        Raises:
+            EndpointsDisagreeError: They say different things.
+            BountyError: The board holds something else.
+            ChainError: The chain cannot be read.
+        """
+        return self._view.certain(seen)
+
     def document(self, terms: Terms) -> Document:
         """Return what the bounty asks, in words: from this disk, the storage, or the relay.
 

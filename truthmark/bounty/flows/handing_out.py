@@ -80,7 +80,7 @@ class HandingOut:
             case Step.OVERRIDE:
                 return self._override(seen, signed)
             case Step.HAND_OUT | Step.POST:
-                if self._hand_out(record, signed):
+                if self._hand_out(seen, signed):
                     return Step.WATCH
                 if step is Step.POST:
                     self._post(record, signed)
@@ -187,9 +187,11 @@ class HandingOut:
         shared = multiply(signed.secret, record.terms.key)
         return replace(file, notes=seal_notes(shared, notes))
 
-    def _hand_out(self, record: Record, signed: SignedCommit) -> bool:
+    def _hand_out(self, seen: Seen, signed: SignedCommit) -> bool:
         """Give the file to relay and receiver; returns whether it is acknowledged."""
-        desk = self._desk
+        desk, record = self._desk, seen.record
+        if not self._given:
+            desk.certain(seen)
         for helper in self._helpers(record):
             try:
                 if helper.url not in self._given:

@@ -14,7 +14,7 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import KeysRequest
 from truthmark.cid import cid_of_stream
-from truthmark.errors import BountyError, IntegrityError, RelayError
+from truthmark.errors import BountyError, IntegrityError, RelayError, WrongKeyError
 from truthmark.keys.typed import sign
 
 _T = TypeVar("_T")
@@ -55,7 +55,11 @@ class ItemShelf:
             WrongKeyError: There is no key for it, or a wrong one.
             RelayError: Nobody has it.
         """
-        return self._opened(self._stored(number)).item(number, self._keys.get(number))
+        try:
+            return self._opened(self._stored(number)).item(number, self._keys.get(number))
+        except WrongKeyError:
+            self._desk.folder.forget_keys()  # so that the next run asks for others
+            raise
 
     def shown(self, place: int) -> Item:
         """Return one of the items that everyone may read: an example, or one to practice on."""

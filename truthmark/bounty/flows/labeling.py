@@ -36,6 +36,7 @@ from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
     BountyError,
     ChainUnavailableError,
+    EndpointsDisagreeError,
     RelayError,
     RelayUnavailableError,
 )
@@ -204,7 +205,12 @@ class Labeling:
         if found and not agree(found):
             raise BountyError(f"not joined: {'; '.join(found)}")
         self.folder.keep_entry(entry)
-        self._ask_to_join(terms, entry)
+        try:
+            self._ask_to_join(terms, entry)
+        except RelayError as error:
+            if kept is None and error.status and not isinstance(error, RelayUnavailableError):
+                self.folder.forget_entry()  # it was refused, so nothing has begun
+            raise
 
     def _require_unknown(self, kept: Entry) -> None:
         """Refuse to ask for something else than what the relay may have noted already."""
@@ -293,8 +299,10 @@ class Labeling:
         if not self._has_asked:
             try:
                 self._ask_to_join(terms, entry)
-            except RelayUnavailableError as error:
-                self._desk.tell(str(error))
+            except RelayError as error:
+                if not is_early(error) and not isinstance(error, RelayUnavailableError):
+                    raise
+                self._desk.trouble("the relay does not take the wish to join yet", error)
 
     def wait(
         self,
@@ -319,7 +327,7 @@ class Labeling:
         while True:
             try:
                 stage = self.advance()
-            except (ChainUnavailableError, RelayUnavailableError) as error:
+            except (ChainUnavailableError, EndpointsDisagreeError, RelayUnavailableError) as error:
                 self._desk.tell(f"{error}; going on")
                 stage = last
             if stage is not None and stage is not last:
@@ -377,6 +385,7 @@ class Labeling:
             KeysError: The vault cannot keep what is to be signed.
         """
         seen = self._desk.look()
+        self._desk.certain(seen)
         place, terms = self._place(seen), seen.record.terms
         codes = labeler.codes_of(place, answers.codes, terms.classes, terms.batch)
         key = self._desk.key(self._desk.entry.account)
