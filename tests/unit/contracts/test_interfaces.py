@@ -20,14 +20,15 @@ ARTIFACTS = CONTRACTS.parent / "truthmark" / "chain" / "artifacts"
 # Of the modules that are included, by what stands in their own interfaces or in snekmate.
 OWNED = ("owner", "pending_owner", "transfer_ownership", "accept_ownership", "paused")
 MODULES = {
+    "BountyBoard": ("ILedger", (*OWNED, "eip712Domain")),
     "DatasetMarket": ("ILedger", ("eip712Domain",)),
     "DatasetRegistry": ("ILedger", OWNED),
     "ValidatorStaking": ("ILedger", OWNED),
 }
-# Nothing but ERC-20 with its extensions, from snekmate; and the bounties' contracts, whose
-# interfaces name only what they call of one another.
-WITHOUT = {"ProtocolToken", "BountyBoard", "BountyIntake", "BountyProofs"}
-NAMES = sorted({path.stem for path in CONTRACTS.glob("*.vy")} - WITHOUT)
+# But for ProtocolToken, which is nothing but ERC-20 with its extensions, from snekmate.
+NAMES = sorted({path.stem for path in CONTRACTS.glob("*.vy")} - {"ProtocolToken"})
+# Rows and entries of bounties are bytes, which these cut by shifting: a call for each costs gas.
+OF_BYTES = {"BountyBoard", "BountyIntake", "BountyProofs"}
 
 
 def signatures(abi: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
@@ -80,7 +81,7 @@ def test_contract__own_interface__is_implemented(name: str) -> None:
     assert f"implements: I{name}\n" in (CONTRACTS / f"{name}.vy").read_text()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_BYTES])
 def test_contract__fields_of_words__are_read_by_modules_alone(name: str) -> None:
     source = (CONTRACTS / f"{name}.vy").read_text()
     assert "<<" not in source
