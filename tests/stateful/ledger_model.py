@@ -40,6 +40,8 @@ class Version:
     stopped_at: int = 0
     is_superseded: bool = False
     keeping_balance: int = 0
+    royalty_bps: int = 0
+    bounty: int = 0
 
     @property
     def windows(self) -> int:
@@ -112,6 +114,25 @@ class Purchase:
 
 
 @dataclass
+class BountyFacts:
+    """A bounty that data may be made of: what its workers earned, or will by its end.
+
+    Attributes:
+        earned: worker -> pay, shares of the bond left out.
+        payees: worker -> account.
+        full: The price of all seats of the roster.
+        has_ended: Whether anything can be drawn.
+        citing: Who may name it when something is listed.
+    """
+
+    earned: dict[int, int]
+    payees: dict[int, str]
+    full: int
+    has_ended: bool
+    citing: str = BURN
+
+
+@dataclass
 class MarketLedger:
     """Registry, market and staking. `pays` says of each token whether coins come in."""
 
@@ -125,6 +146,10 @@ class MarketLedger:
     versions: dict[Id, Version] = field(default_factory=dict)
     custodies: dict[Id, Custody] = field(default_factory=dict)
     purchases: dict[Id, Purchase] = field(default_factory=dict)
+    bounties: dict[int, BountyFacts] = field(default_factory=dict)
+    # (bounty, token) -> royalties of all settled sales; (bounty, token, worker) -> credited of it
+    pools: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    drawn: dict[tuple[int, str, int], int] = field(default_factory=lambda: defaultdict(int))
     listing_count: int = 0
     used_vouchers: set[Id] = field(default_factory=set)
     # contract -> (token, account) -> amount
@@ -157,7 +182,12 @@ class MarketLedger:
                 custody = self.custodies[purchase.custody]
                 if self.versions[custody.version].token == token:
                     total += purchase.price + custody.threshold * custody.fee
-        return total
+        return total + self.left_in_pools(token)
+
+    def left_in_pools(self, token: str) -> int:
+        """Return what sales have paid as royalties and nobody has drawn."""
+        paid = sum(pool for (_, its), pool in self.pools.items() if its == token)
+        return paid - sum(units for (_, its, _), units in self.drawn.items() if its == token)
 
     def free_after(self, custody: Custody, j: int) -> int:
         """Return after which second custodian j's time for fines is over; -1 where it is."""
@@ -196,7 +226,7 @@ class MarketLedger:
             return False
         if not (0 <= version.price < LIMIT and version.bond < LIMIT):
             return False
-        if version.fee_bps != self.fee_bps:
+        if version.fee_bps != self.fee_bps or not self._may_owe(version):
             return False
         before = None
         version.listing, version.number = self.listing_count + 1, 1
@@ -213,6 +243,14 @@ class MarketLedger:
         else:
             self.listing_count += 1
         return True
+
+    def _may_owe(self, version: Version) -> bool:
+        """Whether the terms' royalty may be, now that it is listed."""
+        if version.bounty == 0:
+            return version.royalty_bps == 0
+        named = self.bounties.get(version.bounty)
+        is_cited = named is not None and named.citing == version.seller
+        return is_cited and 1 <= version.royalty_bps <= 9_750
 
     def open_custody(self, custody_id: Id, custody: Custody, epoch: int, sender: str) -> bool:
         version = self.versions.get(custody.version)
@@ -491,6 +529,21 @@ class MarketLedger:
         self._credit("registry", version.token, BURN, version.bond - reward)
         return True
 
+    def draw(self, bounty: int, token: str, workers: Sequence[int]) -> int | None:
+        """Draw for workers who committed; what was credited, None where it is refused."""
+        it = self.bounties.get(bounty)
+        if it is None or not it.has_ended:
+            return None
+        total = 0
+        for worker in workers:
+            share = self.pools[bounty, token] * it.earned[worker] // it.full
+            due = share - self.drawn[bounty, token, worker]
+            assert due >= 0
+            self.drawn[bounty, token, worker] = share
+            self._credit("market", token, it.payees[worker], due)
+            total += due
+        return total
+
     def withdraw(self, contract: str, token: str, account: str, amount: int = 0) -> int | None:
         """Take out of an entry, all of it for 0; whether the coins arrive is the token's affair.
 
@@ -564,8 +617,10 @@ class MarketLedger:
         version = self.versions[custody.version]
         purchase.status = PurchaseStatus.SETTLED
         fee = purchase.price * version.fee_bps // 10_000
+        royalty = purchase.price * version.royalty_bps // 10_000
+        self.pools[version.bounty, version.token] += royalty
         self._credit("market", version.token, self.treasury, fee)
-        self._credit("market", version.token, version.payee, purchase.price - fee)
+        self._credit("market", version.token, version.payee, purchase.price - fee - royalty)
         for j in purchase.delivered:
             self._credit("market", version.token, custody.custodians[j - 1], custody.fee)
 

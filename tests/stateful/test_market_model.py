@@ -17,8 +17,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.stateful.ledger_model import BURN, Custody, MarketLedger, Version
+from tests.stateful.ledger_model import BURN, BountyFacts, Custody, MarketLedger, Version
 from tests.stateful.running import run_machine
+from tests.utils.bounty_board import PROVEN, SETTLED, Bounty
 from tests.utils.drafts import (
     BOND,
     DELIVERY,
@@ -36,9 +37,11 @@ from tests.utils.drafts import (
     sign_voucher,
     word_of,
 )
-from tests.utils.market import TICKET, UNBONDING, MarketContracts, deploy_contracts
+from tests.utils.market import TICKET, UNBONDING, MarketContracts
+from tests.utils.royalties import Royalties, deploy_royalties, full_price, pay_of
 from tests.utils.staking_ledger import StakingLedger
 from tests.utils.tokens import WELL_BEHAVED, Mode, deploy_hostile_token
+from truthmark.config.units import to_checksum_address
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import word
 from truthmark.keys.curve import G, add
@@ -86,6 +89,10 @@ class MarketMachine(RuleBasedStateMachine):
     """Two sellers, two buyers, five custodians, an owner, a gate, a stranger, and two tokens."""
 
     contracts: ClassVar[MarketContracts]
+    royal: ClassVar[Royalties]
+    bounties: ClassVar[list[Bounty]]
+    """one that settled, one whose score was proven false, one that nobody has ended"""
+    start: ClassVar[int]
     hostile: ClassVar[Any]
     layout: ClassVar[dict[str, int]]
     """slots of the maps and counters"""
@@ -96,6 +103,7 @@ class MarketMachine(RuleBasedStateMachine):
         super().__init__()
         self.undo = ExitStack()
         self.undo.enter_context(boa.env.anchor())
+        boa.env.timestamp = self.start
         w = self.w = replace(self.contracts, number=0, parts={})
         self.sellers = [w.seller, w.stranger]
         self.buyers = [w.buyer, w.other_buyer]
@@ -112,6 +120,19 @@ class MarketMachine(RuleBasedStateMachine):
             staking.register(custodian, w.operators[custodian])
             staking.stake(custodian, 2)
         self.ledger = MarketLedger(staking, str(w.registry.address), w.treasury, FEE_BPS, now=w.now)
+        for b in self.bounties:
+            workers = sorted(b.ledger.committed)
+            # Of the one that nobody has ended the end is known: silence pays all.
+            price = {w: b.terms.price * b.paper.labels_in(w, b.paper.committed(w)) for w in workers}
+            self.ledger.bounties[b.id] = BountyFacts(
+                earned={w: pay_of(b, w) for w in workers} if b.ledger.status else price,
+                payees={w: to_checksum_address(b.paper.rows[w].payee) for w in workers},
+                full=full_price(b),
+                has_ended=b.ledger.status != 0,
+            )
+        self.payees = sorted(
+            {p for it in self.ledger.bounties.values() for p in it.payees.values()}
+        )
         self.listings: list[Listing] = []  # one for each version, with its first custody
         self.epochs: list[Listing] = []  # one for each custody
         self.orders: list[Purchase] = []  # one for each purchase that was ever sent
@@ -168,7 +189,8 @@ class MarketMachine(RuleBasedStateMachine):
 
     @initialize(hostile=flags, good=flags, n=st.integers(3, 5))
     def start_with_a_listing(self, hostile: bool, good: bool, n: int) -> None:
-        self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False)
+        self.cite(0, 0)
+        self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False, 1, 500)
         self.accept_all(0)
         self.buy(0, 0, 0, True, True, True, False, False)
         self.top_up(0, 20)
@@ -184,6 +206,8 @@ class MarketMachine(RuleBasedStateMachine):
         again=rarely,
         pick=picks,
         is_stranger=rarely,
+        bounty=st.integers(0, 4),
+        bps=st.sampled_from([0, 1, 500, 500, 9_750, 9_751]),
     )
     def list_version(
         self,
@@ -197,8 +221,11 @@ class MarketMachine(RuleBasedStateMachine):
         again: bool,
         pick: int,
         is_stranger: bool,
+        bounty: int,
+        bps: int,
     ) -> None:
         w = self.w
+        owed = bps if bounty or bps == 9_751 else 0
         t = max(1, min(t, (n + 1) // 2))
         content = make_content(seller, 3, frozenset() if good else frozenset({0}))
         previous = None
@@ -223,6 +250,8 @@ class MarketMachine(RuleBasedStateMachine):
             end=self.now + 1_000 + [PERIOD, WINDOWS][free == 1],
             last_end=self.now + 1_000 + 3 * PERIOD,
             fee_bps=self.ledger.fee_bps if not again else FEE_BPS,
+            bounty=bounty,
+            royalty_bps=owed,
         )
         sender = self.seller_of(listing, is_stranger)
         version = Version(
@@ -237,6 +266,8 @@ class MarketMachine(RuleBasedStateMachine):
             price=listing.price,
             listing=0,
             number=0,
+            royalty_bps=owed,
+            bounty=bounty,
         )
         is_allowed = self.ledger.list_version(
             listing.terms_id,
@@ -397,6 +428,49 @@ class MarketMachine(RuleBasedStateMachine):
         else:
             arguments = (listing.terms.astuple(), listing.custody.astuple(), self.w.stranger)
         self.call(False, getattr(registry, door), *arguments, sender=self.w.stranger)
+
+    # ----------------------------------------------------------- royalties
+
+    @rule(pick=picks, who=st.integers(0, 3))
+    def cite(self, pick: int, who: int) -> None:
+        """Let the requester name a seller, or nobody."""
+        b = self.bounties[pick % len(self.bounties)]
+        seller = [*self.sellers, self.sellers[0], BURN][who]
+        self.royal.cite(b, seller)
+        self.ledger.bounties[b.id].citing = seller
+
+    @rule(pick=picks)
+    def end_bounty(self, pick: int) -> None:
+        """End the bounty that nobody has ended, if its time has come."""
+        b = self.bounties[-1]
+        facts = self.ledger.bounties[b.id]
+        is_allowed = not facts.has_ended and self.now > b.score_until
+        sender = self.accounts[pick % len(self.accounts)]
+        self.call(is_allowed, self.royal.harness.board.end_bounty, *b.head, sender=sender)
+        facts.has_ended = facts.has_ended or is_allowed
+
+    @rule(pick=picks, hostile=flags, forged=rarely)
+    def draw_royalty(self, pick: int, hostile: bool, forged: bool) -> None:
+        """Draw for a chunk of a roster, of a pool that may be empty."""
+        b = self.bounties[pick % len(self.bounties)]
+        token = self.hostile if hostile else self.w.token
+        first, end = self.chunks(b)[pick % len(self.chunks(b))]
+        evidence = list(self.royal.evidence(b, first))
+        if forged:
+            evidence[5] = evidence[5][:21] + evidence[5][1:21] + evidence[5][41:]
+        drawn = None
+        if not forged:
+            workers = [w for w in range(first, end) if w in b.ledger.committed]
+            drawn = self.ledger.draw(b.id, str(token.address), workers)
+        arguments = (token, *b.head, tuple(evidence))
+        sender = self.accounts[pick % len(self.accounts)]
+        function = self.w.market.draw_royalty
+        assert self.call(drawn is not None, function, *arguments, sender=sender) == drawn
+
+    def chunks(self, b: Bounty) -> list[tuple[int, int]]:
+        """Return the chunks of a roster, each its first row and the one behind it."""
+        starts = self.royal.chunks(b)
+        return list(zip(starts, [*starts[1:], len(b.paper.rows)], strict=True))
 
     # ------------------------------------------------------------- staking
 
@@ -746,6 +820,13 @@ class MarketMachine(RuleBasedStateMachine):
             assert found & 2**64 - 1 == pack(
                 (p.status, 8), (mask(p.delivered), 16), (p.deadline, 40)
             )
+        for (bounty, token), pool in ledger.pools.items():
+            if bounty:
+                found = self.read("market", slot["pools"], word(bounty), word(token))
+                assert found == pool
+        for (bounty, token, worker), units in ledger.drawn.items():
+            keys = word(bounty), word(token), word(worker)
+            assert self.read("market", slot["drawn"], *keys) == units
         assert self.read("registry", slot["listing_count"]) == ledger.listing_count
         assert self.read("market", slot["purchase_count"]) == len(ledger.purchases)
 
@@ -764,6 +845,12 @@ class MarketMachine(RuleBasedStateMachine):
                 assert held == flow
                 lost = self.lost.get((place, token), 0)
                 assert self.held_in(self.tokens[token], contract) == held + lost
+        slot = self.layout["market balances"]
+        for token in self.tokens:
+            assert self.ledger.left_in_pools(token) >= 0
+            for account in self.payees:
+                found = self.read("market", slot, word(token), word(account))
+                assert found == self.ledger.entries["market"].get((token, account), 0)
         staking = self.ledger.staking
         slot = self.layout["staking balances"]
         owed = 0
@@ -800,7 +887,7 @@ class MarketMachine(RuleBasedStateMachine):
             if role != BURN:
                 with boa.env.anchor():  # none has left before them
                     self.gets_out(role)
-        for role in self.accounts:
+        for role in (*self.accounts, *self.payees):
             if role != BURN:
                 self.gets_out(role)
         for place in ("registry", "market"):
@@ -808,6 +895,8 @@ class MarketMachine(RuleBasedStateMachine):
             for token in self.tokens.values():
                 burned = contract.balances(token, BURN)
                 left = token.balanceOf(contract)
+                if place == "market":
+                    burned += ledger.left_in_pools(str(token.address))
                 assert left == burned + self.lost.get((place, str(token.address)), 0)
         assert w.stake_token.balanceOf(w.staking) == ledger.staking.burned
 
@@ -842,12 +931,23 @@ class MarketMachine(RuleBasedStateMachine):
         for listing in self.listings:
             assert ledger.close_version(listing.terms_id)
             w.close_version(listing)
+        for b in self.bounties:
+            if not ledger.bounties[b.id].has_ended:
+                self.travel_to(max(self.now, b.score_until + 1))
+                self.end_bounty(0)
+            for token in self.tokens.values():
+                for first, end in self.chunks(b):
+                    workers = [it for it in range(first, end) if it in b.ledger.committed]
+                    assert self.royal.draw(b, first, token) == ledger.draw(
+                        b.id, str(token.address), workers
+                    )
         for token in self.tokens:
             for place in ("registry", "market"):
                 entries = ledger.entries[place].items()
-                assert ledger.held(place, token) == sum(
-                    amount for (its_token, _), amount in entries if its_token == token
-                )
+                due = sum(amount for (its_token, _), amount in entries if its_token == token)
+                if place == "market":
+                    due += ledger.left_in_pools(token)
+                assert ledger.held(place, token) == due
         assert not ledger.staking.obligations
 
     def gets_out(self, role: str) -> None:
@@ -888,7 +988,15 @@ def pack(*fields: tuple[int, int]) -> int:
 def deployed() -> Any:
     """Deploy once; each run of the machine starts from here."""
     with boa.env.anchor():
-        contracts = MarketMachine.contracts = deploy_contracts()
+        royal = MarketMachine.royal = deploy_royalties()
+        contracts = MarketMachine.contracts = royal.contracts
+        small: dict[str, Any] = {"items": 24, "batch": 2, "min_run": 6, "max_run": 12}
+        MarketMachine.bounties = [
+            royal.end(SETTLED, 3, **small, seats=lambda w: 5 if w == 1 else 63),
+            royal.end(PROVEN, 4, **small, gap=1),
+            royal.harness.start(5, **small, cuts=(2,)),
+        ]
+        MarketMachine.start = royal.contracts.now
         hostile = MarketMachine.hostile = deploy_hostile_token()
         for token in (contracts.token, hostile):
             for account in (
@@ -907,7 +1015,7 @@ def deployed() -> Any:
                     contracts.registry,
                     ("_versions", "_custodies", "keeping_balances", "listing_count"),
                 ),
-                (contracts.market, ("_purchases", "purchase_count")),
+                (contracts.market, ("_purchases", "purchase_count", "pools", "drawn")),
                 (contracts.staking, ("_funds", "_unbonding")),
             )
             for name in names
