@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gas is what is recorded, and within what is promised: measured again from receipts."""
 
+import json
+
 import pytest
 
-from bench import gas
-from bench.report import Figure
+from bench import gas, gas_bounties
+from bench.report import ROOT, Figure, read
+
+ARTIFACTS = ROOT / "truthmark" / "chain" / "artifacts"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,28 @@ def test_gas__every_promise__is_kept(measured: list[Figure]) -> None:
     assert broken == []
     promised = {it.name for it in measured if it.floor is not None}
     assert len(promised) >= 16
+
+
+@pytest.mark.chain
+def test_gas__small_bounties_measured_again__are_within_a_hundredth_of_the_record() -> None:
+    # Whole bounties, from `create` to the payouts, of 1 and of 10 workers; the large ones and single
+    # calls are measured by `python -m bench.gas_bounties`.
+    again = gas_bounties.measure((1, 10))
+    names = {it.name for it in again}
+    assert len(names) == 5
+    record = [it for it in read("gas_bounties") if it.name in names]
+    differences = gas.changes(record, again)
+    assert not differences, "explain the change in the commit that records it"
+    assert all(it.holds is not False for it in read("gas_bounties"))
+
+
+def test_gas__sizes_of_the_contracts_of_bounties__are_those_of_the_record() -> None:
+    recorded = {it.name: it.value for it in read("gas_bounties") if it.unit == "bytes"}
+    assert recorded == {
+        f"size of {name}": json.loads((ARTIFACTS / f"{name}.json").read_text())["deployed_size"]
+        for name in ("BountyBoard", "BountyIntake", "BountyProofs")
+    }
+    assert max(recorded.values()) <= gas_bounties.SIZE_LIMIT
 
 
 def test_gas__page__shows_the_record() -> None:
