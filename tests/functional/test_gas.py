@@ -36,8 +36,7 @@ def test_gas__every_promise__is_kept(measured: list[Figure]) -> None:
 
 @pytest.mark.chain
 def test_gas__small_bounties_measured_again__are_within_a_hundredth_of_the_record() -> None:
-    # Whole bounties, from `create` to the payouts, of 1 and of 10 workers; the large ones and single
-    # calls are measured by `python -m bench.gas_bounties`.
+    # Whole bounties of 1 and of 10 workers; the rest is for `python -m bench.gas_bounties`.
     again = gas_bounties.measure((1, 10))
     names = {it.name for it in again}
     assert len(names) == 5
