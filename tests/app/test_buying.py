@@ -188,7 +188,7 @@ def test_refund__key_did_not_come__money_is_back(start: Start, market: AppMarket
 
 
 @pytest.mark.chain
-def test_withdraw__refunded_by_somebody_else__is_paid_out(start: Start, market: AppMarket):
+def test_withdraw__refunded_by_a_stranger__is_paid_out(start: Start, market: AppMarket):
     late = market.sell(market.table("wine"), title="Refunded by a stranger", price="4 TUSD")
     had = held(market, "buyer2")
     at = click(again(start("dataset", role="buyer2", dataset=late.ref)), "Buy")

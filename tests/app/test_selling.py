@@ -90,7 +90,7 @@ def test_sell__custodians__are_waited_for(start: Start, market: AppMarket, sourc
 
 
 @pytest.mark.chain
-def test_sell__nobody_accepts__key_goes_to_others_as_agreed(
+def test_sell__no_custodian_accepts__key_goes_to_others_as_agreed(
     start: Start, market: AppMarket, source: Path, tmp_path: Path
 ):
     at = describe(start("sell", role="buyer2"), source, "Passed on", examples=0)

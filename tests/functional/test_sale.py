@@ -79,7 +79,7 @@ def status_of(protocol: Protocol, purchase: Purchase) -> PurchaseStatus:
     return PurchaseStatus(protocol.market.purchases(purchase.id).status)
 
 
-def test_sale__delivered_by_two_of_three__everybody_is_paid(protocol: Protocol, now: Any) -> None:
+def test_sale__delivered_by_two_of_three__every_role_is_paid(protocol: Protocol, now: Any) -> None:
     before = protocol.dollar.balanceOf(protocol.buyer)
     owed = {a: protocol.credits(a) for a in (protocol.seller, protocol.owner, *protocol.custodians)}
     listing = list_it(protocol, now)

@@ -846,7 +846,7 @@ def test_list__waiting__says_who_is_missing_whenever_it_changes(
     assert ended == "all 3 custodians accepted"
 
 
-def test_renew__nobody_accepts__names_all_after_a_while(
+def test_renew__no_custodian_accepts__names_all_after_a_while(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter(range(0, 600, 10))

@@ -327,7 +327,7 @@ def test_retire__after_both_windows__bond_and_keeping_balance_come_back(
 @pytest.mark.parametrize(
     ("method", "arguments"), [("reprice", (5,)), ("set_paused", (True,)), ("retire", ())]
 )
-def test_manage__somebody_else__is_told_whose_it_is(
+def test_manage__stranger__is_told_whose_it_is(
     harness: MarketHarness, sale: Sale, method: str, arguments: Sequence[Any]
 ) -> None:
     stranger = Seller(harness.session("stranger"))

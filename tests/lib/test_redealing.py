@@ -41,7 +41,7 @@ def choose(harness: MarketHarness, count: int | None):
     )
 
 
-def test_deal_again__nobody_accepted__costs_no_more_and_goes_to_others(
+def test_deal_again__no_custodian_accepted__costs_no_more_and_goes_to_others(
     harness: MarketHarness,
 ) -> None:
     seller = harness.session("seller")
@@ -85,7 +85,7 @@ def test_deal_again__others_ask_more__pays_nothing(harness: MarketHarness) -> No
         harness.publish_offer(name, keeping_fee=TUSD)
 
 
-def test_choose_custody__nobody_shows_life__takes_few_and_names_them(
+def test_choose_custody__no_custodian_shows_life__takes_few_and_names_them(
     harness: MarketHarness,
 ) -> None:
     harness.net.warp(90_000)

@@ -51,7 +51,7 @@ def test_wait_or_deal_again__others_accept__is_the_custody_of_theirs(
     assert "dealing the key to others, as agreed" in capsys.readouterr().err
 
 
-def test_wait_or_deal_again__nobody_ever_accepts__deals_twice_and_no_more(
+def test_wait_or_deal_again__no_custodian_accepts__deals_twice_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     market = Market(monkeypatch, live=99)

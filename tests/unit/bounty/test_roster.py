@@ -15,7 +15,7 @@ def row(worker: int, seats: int = 5) -> Row:
     return Row(f"0x{worker:040x}", f"0x{worker + 1000:040x}", seats)
 
 
-def test_holders_of__gaps_and_seats_beyond__are_nobodys() -> None:
+def test_holders_of__gaps_and_seats_beyond__have_no_worker() -> None:
     roster = Roster([[row(1, 3), gap(2)], [], [gap(0), row(2, 4)]])
     assert len(roster) == 4 and roster.position == 9
     seats = np.arange(12)

@@ -283,7 +283,9 @@ def test_57__retired_then_revoked_then_wound_up__spends_the_bond_once(
     )
 
 
-def test_58__revoked_version__refunds_all_and_fines_nobody(contracts: MarketContracts) -> None:
+def test_58__revoked_version__refunds_all_and_fines_no_custodian(
+    contracts: MarketContracts,
+) -> None:
     """REVOKED is looked at first: no settlement, no fine, whatever is late or delivered since."""
     listing = contracts.create_listing(content=BAD)
     disputed, waiting, overdue = (contracts.buy(listing) for _ in range(3))
@@ -389,7 +391,7 @@ def test_62__same_purchase_in_another_market__proofs_do_not_carry_over(
         ("unknown", "registry: no such version"),
     ],
 )
-def test_63__further_version_of_somebody_elses_listing__is_refused(
+def test_63__further_version_of_another_sellers_listing__is_refused(
     contracts: MarketContracts, which: str, reason: str
 ) -> None:
     """`_supersede` looks the previous terms up, and at their seller."""

@@ -77,7 +77,7 @@ def test_47__voucher_of_a_refunded_purchase__stays_used(contracts: MarketContrac
         contracts.buy(further, voucher=voucher, price=5)
 
 
-def test_47__admission_shown_wrongly__admits_nobody(contracts: MarketContracts) -> None:
+def test_47__admission_shown_wrongly__admits_no_buyer(contracts: MarketContracts) -> None:
     """An admission is a type of its own, over version, account and expiry."""
     listing = contracts.create_listing(gate=contracts.gate)
     other = contracts.create_listing(gate=contracts.gate, manifest=word_of("other"))
@@ -111,7 +111,7 @@ def test_48__signer_with_delegated_code__still_signs_by_its_key(
     contracts.buy(listing, voucher=voucher, admission=admission, price=5)
 
 
-def test_48__identity_precompile_as_gate__admits_nobody(contracts: MarketContracts) -> None:
+def test_48__identity_precompile_as_gate__admits_no_buyer(contracts: MarketContracts) -> None:
     """An address without code is not asked: the precompile would echo the magic word."""
     listing = contracts.create_listing(gate="0x" + "00" * 19 + "04")
     with reverts(contracts.market, "market: not admitted"):

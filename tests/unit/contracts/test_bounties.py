@@ -70,7 +70,7 @@ def test_payout__half__pays_half_to_those_without_marks(bounties: BountyHarness)
     b.post_score().later(b.challenge_until).settle(HALF)
 
 
-def test_payout__nobody_scores__pays_all_and_the_bond(bounties: BountyHarness) -> None:
+def test_payout__no_score__pays_all_and_the_bond(bounties: BountyHarness) -> None:
     b = bounties.start(7, seats=lambda w: 0 if w == 2 else 4)
     b.later(b.score_until).settle(FLAT)
     assert b.ledger.credited[ZERO] > 0  # the shares of seats that nobody committed
@@ -459,7 +459,7 @@ def test_refund__too_few_seats__gives_all_back(bounties: BountyHarness) -> None:
     b.settle(REFUNDED)
 
 
-def test_refund__nobody_commits__gives_all_back(bounties: BountyHarness) -> None:
+def test_refund__no_worker_commits__gives_all_back(bounties: BountyHarness) -> None:
     b = bounties.start(33, seats=lambda _: 0).end(REFUNDED)
     b.settle(REFUNDED)
 

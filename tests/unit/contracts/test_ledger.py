@@ -97,7 +97,7 @@ def test_pull__hostile_token__enters_exactly_or_not_at_all(
         assert ledger.balances(token, payer) == 0
 
 
-def test_withdraw__by_anyone__pays_the_account_all(
+def test_withdraw__by_a_stranger__pays_the_account_all(
     ledger: Any, token: Any, payer: str, stranger: str
 ) -> None:
     ledger.pull(token, payer, 300)

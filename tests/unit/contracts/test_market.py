@@ -343,7 +343,7 @@ def settled(w: MarketContracts, listing: Listing, **more: Any) -> Purchase:
     return purchase
 
 
-def test_settle__inspection_over__pays_everybody(contracts: MarketContracts) -> None:
+def test_settle__inspection_over__pays_every_role(contracts: MarketContracts) -> None:
     listing = contracts.create_listing()
     purchase = settled(contracts, listing)
     assert events(contracts.market) == [
@@ -438,7 +438,9 @@ def test_confirm__by_the_buyer__settles_at_once(contracts: MarketContracts) -> N
 # ---------------------------------------------------------------- refunding
 
 
-def test_refund__nobody_delivered__pays_back_closes_and_fines(contracts: MarketContracts) -> None:
+def test_refund__no_custodian_delivered__pays_back_closes_and_fines(
+    contracts: MarketContracts,
+) -> None:
     listing = contracts.create_listing()
     purchase = contracts.buy(listing)
     boa.env.timestamp = contracts.purchase(purchase)[2] + 1
@@ -483,7 +485,9 @@ def test_refund__nothing_ready__touches_no_custody(contracts: MarketContracts) -
     assert contracts.custody(listing)["status"] == CustodyStatus.LIVE
 
 
-def test_refund__direct_mode__fines_nobody_and_calls_no_staking(contracts: MarketContracts) -> None:
+def test_refund__direct_mode__fines_no_custodian_and_calls_no_staking(
+    contracts: MarketContracts,
+) -> None:
     listing = contracts.create_listing(0)
     purchase = contracts.buy(listing)
     boa.env.timestamp = contracts.purchase(purchase)[2] + 1
@@ -537,7 +541,9 @@ def test_dispute__wrong_key__revokes_the_version_and_pays_the_buyer(
     assert contracts.custody(listing)["fined"] == 0
 
 
-def test_dispute__then_everybody__is_refunded_and_nobody_fined(contracts: MarketContracts) -> None:
+def test_dispute__then_everybody__is_refunded_and_no_custodian_fined(
+    contracts: MarketContracts,
+) -> None:
     listing = contracts.create_listing(content=make_content(5, 3, frozenset({0})))
     disputed = contracts.bought_and_delivered(listing)
     waiting = contracts.buy(listing, contracts.other_buyer)
@@ -594,7 +600,7 @@ def test_is_reader__through_the_life_of_a_purchase__is_true_once_delivered(
     assert not is_reader(late)
 
 
-def test_withdraw__by_anyone__pays_only_the_account(contracts: MarketContracts) -> None:
+def test_withdraw__by_a_stranger__pays_only_the_account(contracts: MarketContracts) -> None:
     listing = contracts.create_listing()
     settled(contracts, listing)
     before = held_by(contracts, contracts.stranger)

@@ -309,7 +309,7 @@ def test_retire__running_version__stops_for_good(
 
 
 @pytest.mark.parametrize("amount", [0, 5, 2**128 - 1])
-def test_top_up__anyone__adds_to_the_keeping_balance(
+def test_top_up__stranger__adds_to_the_keeping_balance(
     contracts: MarketContracts, amount: int
 ) -> None:
     contracts.token.mint(contracts.stranger, 2**128)

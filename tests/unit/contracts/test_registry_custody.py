@@ -163,7 +163,7 @@ def test_release__term_over__pays_keeping_fees_and_frees_stake(contracts: Market
         )
 
 
-def test_release__nobody_to_release__does_nothing(contracts: MarketContracts) -> None:
+def test_release__no_custodian_to_release__does_nothing(contracts: MarketContracts) -> None:
     listing = contracts.create_listing()
     contracts.release(listing)
     assert events(contracts.registry) == []

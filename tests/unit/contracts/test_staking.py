@@ -79,7 +79,7 @@ def test_fix_slashers__once__holds_for_good() -> None:
 # --------------------------------------------------------------- validators
 
 
-def test_register__anyone__becomes_an_available_validator(harness: StakingHarness) -> None:
+def test_register__new_account__becomes_an_available_validator(harness: StakingHarness) -> None:
     assert fields(harness.contract.validator(harness.validator)) == NOBODY
     harness.contract.register(harness.operator, KEY, sender=harness.validator)
     assert events(harness.contract) == [

@@ -337,7 +337,7 @@ def test_lock__by_the_replaced_operator__is_refused(ready: StakingHarness) -> No
         ready.lock(1, OTHER_OBLIGATION)
 
 
-def test_lock__for_nobody__is_refused(ready: StakingHarness) -> None:
+def test_lock__for_no_validator__is_refused(ready: StakingHarness) -> None:
     """An account without an operator must not be served by the zero address."""
     with reverts(ready.contract, NOT_ACTOR):
         ready.contract.lock(ZERO, ZERO, OTHER_OBLIGATION, 1, sender=ready.slasher)

@@ -62,7 +62,7 @@ def test_version__number_and_place__is_found(offline: OfflineMarket) -> None:
 
 
 @pytest.mark.parametrize("ref", ["18", "17@3", "0x" + "ab" * 32, "9" * 18])
-def test_version__nobody_listed_it__says_so(offline: OfflineMarket, ref: str) -> None:
+def test_version__never_listed__says_so(offline: OfflineMarket, ref: str) -> None:
     offline.list_version(17, 1)
     with pytest.raises(NotForSaleError, match="there is no dataset"):
         offline.catalogue.version(ref)

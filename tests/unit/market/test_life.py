@@ -118,7 +118,7 @@ def test_signs__acted_but_nothing_answers_now__is_chosen_after_those_who_show_li
     assert Signs(answers=True, has_acted=True).shows_life
 
 
-def test_find_signs__nobody_offers__asks_nobody(offline: OfflineMarket) -> None:
+def test_find_signs__no_validator_offers__asks_none(offline: OfflineMarket) -> None:
     assert find_signs(offline.session, []) == {}
 
 

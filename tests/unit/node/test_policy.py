@@ -290,7 +290,7 @@ def test_is_due__turns__first_two_at_once_others_step_in() -> None:
     assert [due(bought, fourth, NOW + s) for s in (599, 600)] == [False, True]
 
 
-def test_is_due__within_the_margin_of_the_deadline__nobody() -> None:
+def test_is_due__within_the_margin_of_the_deadline__no_custodian() -> None:
     bought = purchase(1)
     assert all(due(bought, j, NOW + 900) for j in range(1, 5))
     assert not any(due(bought, j, NOW + 901) for j in range(1, 5))
