@@ -73,7 +73,7 @@ class BountyResult:
         return self.brought.warnings
 
     def save(self, folder: Path | str, *formats: str) -> list[Path]:
-        """Write the result file, by which anybody can check it, and tables.
+        """Write the result file, with which anyone can check it, and tables.
 
         Args:
             folder: Made if there is none.

@@ -274,7 +274,7 @@ def pilot(
         right = _ACCURACY
         info(f"taking people to be right in {right:.0%}; measure it by --others, or say --accuracy")
     found = suggest(seconds=seconds, accuracy=right, classes=width, hourly=units)
-    price = state.profile.format_amount(found.price, token.address)
+    price = str(state.profile.amount(found.price, token.address))
     if as_json:
         echo_json(
             {

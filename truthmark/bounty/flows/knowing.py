@@ -2,7 +2,7 @@
 """A requester labels some of their own items: for gold, and to learn how long it takes.
 
 Which items are asked is drawn, evenly by what a model proposes where there is one. Answers are on
-disk one by one; whoever is interrupted goes on.
+disk one by one, so an interrupted requester can continue.
 """
 
 import shutil

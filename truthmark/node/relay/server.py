@@ -85,7 +85,7 @@ class AppServer:
             raise ConfigError(
                 f"cannot listen at {host}:{port} ({error.strerror}); choose another port"
             ) from error
-        # asyncio sets this only on sockets that name their protocol, as these do not, and without it
+        # asyncio sets this only on sockets that name their protocol, as these do not; without it
         # each answer waits for 40 ms. Accepted connections have it from here.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         shown = f"[{host}]" if ":" in host else host
