@@ -40,8 +40,9 @@ from tests.utils.bounty_board import (
     BountyHarness,
     deploy_bounties,
 )
-from tests.utils.bounty_paper import address_number, pay_evidence
+from tests.utils.bounty_paper import address_number, chunk_evidence, pay_evidence
 from tests.utils.drafts import word_of
+from tests.utils.royalties import full_price, pay_of
 from tests.utils.tokens import Mode, deploy_hostile_token
 
 LIVE = (OPEN, DRAWN, LABEL, SCORED, SCORED_HALF)
@@ -462,6 +463,26 @@ class BountyMachine(RuleBasedStateMachine):
             score = b.score if b.status in (SETTLED, HALF) else None
             evidence = pay_evidence(b.paper, 0, score=score)
             self.refuses(lambda: self.h.intake.payout(*b.head, evidence), "board: paid already")
+
+    @rule(seed=seeds)
+    def read_pays(self, seed: int) -> None:
+        """Ask what workers earn, for royalties: before a payout or after it is the same."""
+        b = self.pick(seed, *LIVE, *ENDED, REFUNDED)
+        if b is None or not b.paper.calls:
+            return
+        worker = seed % sum(b.paper.calls)
+        score = b.score if b.status in (SETTLED, HALF) else None
+        evidence = chunk_evidence(b.paper, worker, score)
+        if b.status not in ENDED:
+            reasons = "intake: not ended", "intake: refunded"
+            self.refuses(lambda: self.h.intake.pays(*b.head, evidence), *reasons)
+            return
+        full, pays = self.h.intake.pays(*b.head, evidence)
+        assert full == full_price(b) >= sum(it.amount for it in pays)
+        first, end = evidence[3], evidence[3] + len(evidence[5]) // 41
+        assert {it.worker: it.amount for it in pays} == {
+            w: pay_of(b, w) for w in b.ledger.committed if first <= w < end
+        }
 
     @rule(seed=seeds)
     def pay_by_other_lines(self, seed: int) -> None:

@@ -25,6 +25,7 @@ from truthmark.errors import (
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish
+from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing, purchasing
@@ -228,6 +229,7 @@ def list_dataset(
     bond: str | None = None,
     gate: str = ZERO_ADDRESS,
     payee: str | None = None,
+    royalty: Royalty = NO_ROYALTY,
     update: str | None = None,
     wait: bool = False,
     session: Session | None = None,
@@ -257,6 +259,8 @@ def list_dataset(
         bond: What the seller loses if the key is proven wrong, in the sale token.
         gate: Address that admits buyers.
         payee: Who is paid; the seller if not given.
+        royalty: What each sale owes the labelers of a bounty; the bounty must cite the seller
+            (`truthmark.flows.royalties.cite_for_sale`).
         update: Name of the listing of which this is the next version.
         wait: Return only when it can be bought, at the latest when the time to accept is over.
         session: Who sells.
@@ -288,6 +292,7 @@ def list_dataset(
         bond=bond,
         gate=gate,
         payee=payee,
+        royalty=royalty,
         update=update,
     )
     with _session(session) as here:
