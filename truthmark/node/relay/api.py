@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from truthmark.bounty.relay_models import (
     Acknowledgement,
@@ -116,6 +117,10 @@ def _add_problems(app: FastAPI) -> None:
             log.warning("%s", error)
             return problem(503, "the relay cannot write just now; ask again later")
         return problem(503 if isinstance(error, BountyError) else 400, str(error))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return problem(400, "the request broke off; send it again")
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> Response:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
+from truthmark.node.relay.refusals import SlowError
+
 MAX_BODY: Final = 64 << 10
 """Bytes of most requests."""
 MAX_LONG_BODY: Final = 3 << 20
@@ -150,7 +152,10 @@ def _replay(body: bytes, receive: _Receive) -> _Receive:
 
 def _timed(receive: _Receive) -> _Receive:
     async def timed() -> _Message:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await receive()
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                return await receive()
+        except TimeoutError as error:  # an OSError, as which it would be a fault of the disk
+            raise SlowError("the request came too slowly; send it again") from error
 
     return timed

@@ -37,6 +37,12 @@ class TooLargeError(RefusedError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class SlowError(RefusedError):
+    """It did not come in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class UnsettledError(RefusedError):
     """The chain does not say yet, or contradicts itself for the moment."""
 

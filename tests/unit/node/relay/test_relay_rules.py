@@ -2,6 +2,7 @@
 """What a relay refuses of those who lie to it, or ask too much; without a chain."""
 
 import base64
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.utils.relays import (
     PaperDesk,
     join_request,
 )
+from tests.utils.waiting import wait_for
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.payouts import Status
@@ -39,6 +41,7 @@ from truthmark.errors import (
     RelayUnavailableError,
 )
 from truthmark.keys import typed
+from truthmark.node.relay import limits
 from truthmark.node.relay.limits import Rates
 
 
@@ -141,6 +144,34 @@ def test_upload__no_token_or_other_bytes__is_refused_and_nothing_kept(tmp_path: 
     desk.client.put_data(7, desk.papers.data)
     names = {path.name for path in (tmp_path / "relay").rglob("*") if path.is_file()}
     assert names == {"document.json", "manifest.tmki", "items.tmkd"}
+
+
+@pytest.mark.parametrize("then", ["goes", "waits"])
+def test_upload__breaks_off_or_stalls__leaves_nothing_and_may_come_again(
+    then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_BODY_SECONDS", 0.3)
+    desk = PaperDesk(tmp_path)
+    desk.offer()
+    desk.client.put_document(7, desk.papers.document)
+    path = desk.relay.papers.path(7, desk.terms, "manifest")
+    size = desk.papers.manifest.stat().st_size
+    head = (
+        "PUT /v1/bounties/7/manifest HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Length: {size}\r\nAuthorization: Bearer {desk.client._tokens[7]}\r\n\r\n"
+    )
+    host, port = desk.client.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as stranger:
+        stranger.sendall(head.encode() + b"half")
+        wait_for(lambda: list(path.parent.glob(".*.partial")), "the upload's begin")
+        with refused(409, "being brought already"):
+            desk.client.put_manifest(7, desk.papers.manifest)
+        if then == "waits":
+            assert stranger.recv(12) == b"HTTP/1.1 408"
+    wait_for(lambda: not list(path.parent.glob(".*.partial")), "the upload's end")
+    wait_for(lambda: not desk.relay.papers._busy, "the upload's end")
+    desk.client.put_manifest(7, desk.papers.manifest)
+    assert path.read_bytes() == desk.papers.manifest.read_bytes()
 
 
 def test_upload__more_than_the_operator_allows__is_refused(tmp_path: Path) -> None:
