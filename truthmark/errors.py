@@ -43,6 +43,10 @@ class ConfigError(TruthmarkError, ValueError):
     exit_code = 3
 
 
+class NoContractError(ConfigError, AttributeError):
+    """A network has no contract for what is asked."""
+
+
 class CodecError(TruthmarkError, ValueError):
     """A container, index, manifest or input file cannot be used."""
 

@@ -17,6 +17,7 @@ from truthmark.errors import (
     ChainMismatchError,
     ConfigError,
     MalformedReplyError,
+    NoContractError,
 )
 from truthmark.hashing import keccak256
 
@@ -91,8 +92,9 @@ class Chain:
         try:
             return self.__dict__["contracts"][role]  # type: ignore[no-any-return]
         except KeyError:
-            raise AttributeError(
-                f"chain profile {self.profile.name} has no contract {role}"
+            raise NoContractError(
+                f"chain profile {self.profile.name} has no contract {role}; get the network's"
+                " current profile, or use another network"
             ) from None
 
     def at(self, address: str, artifact: Artifact, role: str = "") -> Contract:

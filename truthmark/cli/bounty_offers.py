@@ -15,7 +15,7 @@ from truthmark.bounty.flows.offers import (
     Past,
     briefs,
     doubts,
-    find_document,
+    find_documents,
     open_briefs,
     past_of,
 )
@@ -26,11 +26,13 @@ from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo_json, info, print_fields, table
 from truthmark.cli.param_types import BOUNTY
-from truthmark.errors import BountyError
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
+from truthmark.waiting import Deadline
 
 _DRAWS = 200
+_PATIENCE = 4.0
+"""Seconds to wait for titles; those that do not come are left out."""
 
 relay_option = click.option(
     "--relay", metavar="URL", help="Ask this relay, where the bounty's document names none."
@@ -47,7 +49,8 @@ def list_bounties(state: State, everything: bool, as_json: bool) -> None:
         client = BountyClient(session)
         found = briefs(client) if everything else open_briefs(client)
         pasts = {b.terms.requester: past_of(client, b.terms.requester) for b in found}
-        rows = [(brief, _document(session, brief), pasts[brief.terms.requester]) for brief in found]
+        documents = find_documents(session, [b.terms for b in found], Deadline(_PATIENCE))
+        rows = [(b, documents.get(b.terms.document), pasts[b.terms.requester]) for b in found]
         if as_json:
             echo_json([_brief_json(session, *row) for row in rows])
             return
@@ -94,13 +97,6 @@ def pay_line(session: Session, offer: Offer, seconds: float | None = None) -> st
     if units is None:
         return ""
     return f"about {session.profile.amount(units, offer.terms.token)} an hour"
-
-
-def _document(session: Session, brief: Brief) -> Document | None:
-    try:
-        return find_document(session, brief.terms)
-    except BountyError:
-        return None
 
 
 def _brief_row(

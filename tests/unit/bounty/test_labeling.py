@@ -2,6 +2,7 @@
 """One labeler's way through one bounty: every step, every refusal, a kill at every point."""
 
 import contextlib
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.watching import open_secret
+from truthmark.cid import raw_cid
 from truthmark.errors import (
+    BlockNotFoundError,
     BountyError,
     EndpointsDisagreeError,
     KeysError,
@@ -26,6 +29,7 @@ from truthmark.errors import (
     WrongKeyError,
 )
 from truthmark.keys.sealing import encryption_public_key
+from truthmark.waiting import Deadline
 
 
 @pytest.fixture
@@ -130,6 +134,33 @@ def test_labeling__items__are_fetched_once_and_checked(world: World, home: Path)
         shelf.item(run.items[1])
     world.away = set()
     assert shelf.item(run.items[1]).text.startswith("item ")
+
+
+def test_find_documents__some_nowhere_or_slow__the_others_come_in_time(
+    world: World, home: Path
+) -> None:
+    session, never = world.session(home), threading.Event()
+    read = session.storage.read_block
+
+    def read_block(cid: Any) -> bytes:
+        if cid == raw_cid(b"\1" * 32):
+            raise BlockNotFoundError("nobody has it")
+        if cid == raw_cid(b"\2" * 32):
+            never.wait(20)
+            raise BlockNotFoundError("too late")
+        data: bytes = read(cid)
+        return data
+
+    session.storage.read_block = read_block
+    terms = [replace(world.terms, document=bytes([n]) * 32) for n in (1, 2)]
+    contradicted = replace(world.terms, items=world.terms.items + 1)
+    wanted = [*terms, contradicted, world.terms]
+    found = offers.find_documents(session, [world.terms, *terms], Deadline(0.5))
+    assert found == {world.terms.document: world.document}
+    with pytest.raises(BountyError, match="differ in the number of items"):
+        offers.find_document(session, contradicted)
+    never.set()
+    assert offers.find_documents(session, wanted[2:3], Deadline(5)) == {}
 
 
 # -------------------------------------------------------------------- before joining

@@ -15,6 +15,7 @@ from truthmark.errors import (
     ConfigError,
     EndpointsDisagreeError,
     MalformedReplyError,
+    NoContractError,
     RevertedError,
 )
 from truthmark.testing.anvil import AnvilProcess
@@ -107,7 +108,7 @@ def test_connect_chain__unknown_contract__is_refused() -> None:
 
 
 def test_contracts__unknown_role_or_function__is_an_attribute_error(chain: Chain) -> None:
-    with pytest.raises(AttributeError, match="no contract market"):
+    with pytest.raises(NoContractError, match="no contract market"):
         _ = chain.market
     with pytest.raises(AttributeError, match="no function mintt"):
         _ = chain.token.functions.mintt

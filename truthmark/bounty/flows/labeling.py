@@ -483,6 +483,11 @@ class Run:
 
 def _require_joinable(bounty_id: int, offer: Offer, seats: int) -> None:
     terms, record = offer.terms, offer.record
+    if not terms.classes:
+        raise BountyError(
+            f"bounty {bounty_id} asks for annotations and not for classes, which cannot be given"
+            " here; look for another bounty"
+        )
     if record.status is not Status.OPEN or offer.now > offer.mark + terms.join_seconds:
         raise BountyError(
             f"bounty {bounty_id} takes no more labelers; `truthmark bounty list` has others"

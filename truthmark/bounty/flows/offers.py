@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bounties offer to labelers: which are open, and all that one should know of each."""
 
+import contextlib
+import queue
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +18,11 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.chain.rpc import hex_bytes, hex_int
 from truthmark.cid import raw_cid
-from truthmark.errors import BountyError, ChainError, StorageError
+from truthmark.errors import BountyError, ChainError, StorageError, TruthmarkError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import word
 from truthmark.session import is_devnet
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 USUAL_SKILL: Final = 0.85
 """How often a careful labeler is right, where nothing better is known of them."""
 
+_READERS: Final = 8
 _ADMITS: Final = keccak256(b"admits(uint256,address)")[:4]
 
 
@@ -152,6 +157,44 @@ def find_document(session: "Session", terms: Terms) -> Document | None:
     document = Document.from_bytes(data)
     document.require_fits(terms)
     return document
+
+
+def find_documents(
+    session: "Session", terms: Sequence[Terms], deadline: Deadline
+) -> dict[bytes, Document]:
+    """Return the documents of many bounties by their hash, those that can be had in time.
+
+    Args:
+        session: Whose storage.
+        terms: Which documents.
+        deadline: When to go on without the rest: requesters may name what nobody has.
+    """
+    todo: queue.SimpleQueue[Terms] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[bytes, Document | None]] = queue.SimpleQueue()
+    for each in terms:
+        todo.put(each)
+
+    def work() -> None:
+        with contextlib.suppress(queue.Empty):
+            while not deadline.is_over:
+                wanted = todo.get_nowait()
+                found = None
+                with contextlib.suppress(TruthmarkError):
+                    found = find_document(session, wanted)
+                done.put((wanted.document, found))
+
+    # Not a pool: its threads would be waited for at the end of the process.
+    for _ in range(min(_READERS, len(terms))):
+        threading.Thread(target=work, name="documents", daemon=True).start()
+    documents: dict[bytes, Document] = {}
+    for _ in terms:
+        try:
+            digest, document = done.get(timeout=deadline.left)
+        except queue.Empty:
+            break
+        if document is not None:
+            documents[digest] = document
+    return documents
 
 
 @dataclass(frozen=True)
