@@ -257,7 +257,11 @@ def _tables(
             ),
             Figure(f"{where}: fewer, own gold counted", round(mean.with_own, 2), "%"),
             Figure(
-                f"{where}: right more", round(mean.right, 2), "points", 0, holds=mean.right >= 0
+                f"{where}: right more",
+                round(mean.right, 2),
+                "points",
+                -SAME,
+                holds=mean.right >= -SAME,
             ),
         ]
 
