@@ -154,6 +154,7 @@ class Dataset:
         inspection: How long a buyer may dispute.
         bond: What the seller put up, if anything.
         gate: Who admits buyers, if anyone.
+        royalty: What of each sale goes to those who labeled it, if anything.
         custody: The newest first.
         versions: Of the listing, the newest first.
         sold: How often.
@@ -179,6 +180,7 @@ class Dataset:
     inspection: str
     bond: str | None
     gate: str | None
+    royalty: str | None
     custody: tuple[Custody, ...]
     versions: tuple[Sibling, ...]
     sold: int

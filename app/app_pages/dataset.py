@@ -269,6 +269,8 @@ def _terms(dataset: Dataset) -> None:
     if dataset.gate:
         st.markdown("- This account must admit each buyer:")
         st.code(dataset.gate, language=None)
+    if dataset.royalty:
+        st.markdown(f"- {literal(dataset.royalty)}")
     st.markdown("- No one has checked whether the data is any good.")
     copyable("Seller", dataset.seller)
 

@@ -28,6 +28,7 @@ from truthmark.market.records import (
     BPS,
     ZERO_ADDRESS,
     CustodyStatus,
+    Terms,
     VersionStatus,
     bits,
 )
@@ -93,6 +94,7 @@ def dataset(ref: str) -> views.Dataset:
         inspection=format_duration(terms.inspection_seconds),
         bond=str(show(terms.bond, terms.token)) if terms.bond else None,
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
+        royalty=royalty_of(terms),
         custody=_custodies(session, version),
         versions=tuple(
             views.Sibling(
@@ -118,6 +120,16 @@ def custody_of(ref: str) -> tuple[views.Custody, ...]:
     """
     session = shared_reader().session
     return _custodies(session, find_version(session, ref))
+
+
+def royalty_of(terms: Terms) -> str | None:
+    """Return in words what each sale owes the labelers of a bounty."""
+    if not terms.bounty:
+        return None
+    return (
+        f"Of each sale {terms.royalty_bps / 100:g}% goes to those who labeled it, in bounty "
+        f"{terms.bounty}."
+    )
 
 
 def _custodies(session: Session, version: Version) -> tuple[views.Custody, ...]:

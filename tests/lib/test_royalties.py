@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import truthmark
+from app.services.datasets import royalty_of
 from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, paid
 from tests.utils.cli import Person
 from truthmark.bounty.payouts import Status
@@ -66,6 +67,8 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
     assert f"goes to those who labeled it: made from bounty {bounty.number}" in shown.out
     with net.session("buyer") as buyer:
         opened = _buy(buyer, ref, requester)
+    said = royalty_of(opened.terms)
+    assert said is not None and said.endswith(f"labeled it, in bounty {bounty.number}.")
     net.warp(opened.terms.inspection_seconds + 1)
     assert requester("settle", ref).code == 0
     early = stranger("royalties", "draw", bounty.number)
