@@ -51,7 +51,7 @@ class Receiver:
         self.bounty, self.relay = bounty, relay
         relay.account = bounty.terms.relay
         self.followed: list[Path] = []
-        self.next: int | None = None
+        self.next: Workspace | None = None
         self.start()
 
     def start(self) -> None:
@@ -67,10 +67,11 @@ class Receiver:
             open_relay=lambda url: self.relay,  # type: ignore[arg-type,return-value]
         )
 
-    def follow_up(self, session: Session, workspace: Workspace) -> int | None:
+    def follow_up(self, session: Session, workspace: Workspace) -> None:
         """Begin another bounty, once."""
         self.followed.append(workspace.folder)
-        return self.next
+        if self.next is not None:
+            self.next.save_draft({"job": {"before": self.bounty.number}})
 
     def rounds_until(self, done: Callable[[], bool]) -> None:
         wait_for(lambda: self.role.tick() is not None and done(), "what rounds are for")
@@ -204,7 +205,7 @@ def test_receiver__comes_too_late__pays_everybody_in_full(net: Devnet, tmp_path:
     net.warp(3600 + 600 + 600 + 3600 + 2)
     before, receiver = bounty.balances(), Receiver(bounty, relay)
     second = Bounty(net, tmp_path)
-    receiver.next = second.number
+    receiver.next = second.workspace
     receiver.rounds_until(lambda: second.number in receiver.role.runs)
     assert receiver.followed == [bounty.workspace.folder]
     assert not receiver.role.is_over

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark bounty run` and `status`: relay and receiver in a process that gets killed."""
 
+import random
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,11 +97,11 @@ class Team:
 
     def wait_for_status(self, status: Status) -> None:
         state = self.stranger.board.functions.state(self.number)
-        wait_for(lambda: state.call().status == status, status.name)
+        wait_for(lambda: state.call().status == status, status.name, 280)
 
     def wait_for_commits(self, count: int) -> None:
         state = self.stranger.board.functions.state(self.number)
-        wait_for(lambda: state.call().committers == count, "the commits")
+        wait_for(lambda: state.call().committers == count, "the commits", 280)
 
     def label(self, worker: int) -> SignedCommit:
         record = self.record()
@@ -199,3 +202,110 @@ def test_bounty_run__ctrl_c__ends_cleanly_and_goes_on_later(team: Team) -> None:
     team.person("bounty", "run", folder).refused(BOUNTY_ERROR, "no folder of a bounty")
     team.person("bounty", "run", "99999").refused(BOUNTY_ERROR, "nothing of bounty 99999")
     team.person("bounty", "status", "99999").refused(BOUNTY_ERROR, "there is no bounty 99999")
+
+
+class Killer:
+    """Kills the process again and again, and starts it again, until it is told to stop."""
+
+    def __init__(self, team: Team, seed: int) -> None:
+        self.team, self.rng, self.kills = team, random.Random(seed), 0
+        self.stopped = threading.Event()
+        self.process = team.person.start("bounty", "run", team.number, "--poll", "0.05")
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self) -> None:
+        while not self.stopped.is_set():
+            # Mostly when it is at work; a start takes seconds, and more on a busy machine.
+            if self.rng.random() > 0.2:
+                while not (self.stopped.is_set() or self.is_served() or self.has_ended):
+                    time.sleep(0.05)
+            self.stopped.wait(self.rng.uniform(0, 4))
+            if not self.has_ended:
+                self.process.kill()
+                self.kills += 1
+            self.process.communicate()
+            self.process = self.team.person.start("bounty", "run", self.team.number)
+        self.team.processes.append(self.process)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def is_served(self) -> bool:
+        try:
+            return self.team.relay.status(self.team.number).has_data
+        except RelayError:
+            return False
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.thread.join()
+
+
+def _until_taken(act: Callable[[], object]) -> None:
+    def taken() -> bool:
+        try:
+            act()
+        except RelayError:
+            return False
+        return True
+
+    wait_for(taken, "a relay that takes it", 280)
+
+
+@pytest.mark.assure
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize("seed", range(8))
+def test_bounty_run__killed_at_any_time__pays_everybody_once(team: Team, seed: int) -> None:
+    token = team.terms.token
+    had = team.requester.session.held(token)  # after pot and bond
+    killer = Killer(team, seed)
+    try:
+        for who in range(3):
+            request = join_request(team.ref, team.terms, who)
+            _until_taken(lambda request=request: team.relay.join(team.number, request))  # type: ignore[misc]
+        team.wait_for_status(Status.DRAWN)
+        team.net.chain.rpc("anvil_mine", "0x4")
+        team.wait_for_status(Status.LABEL)
+        signed = [team.label(worker) for worker in range(3)]
+        for one in signed:
+            _until_taken(lambda one=one: team.commit(one))  # type: ignore[misc]
+        team.wait_for_commits(3)
+        record = team.record()
+        for one in signed:
+            _until_taken(lambda one=one: team.relay.put_file(team.number, one.file(record)))  # type: ignore[misc]
+            wait_for(
+                lambda one=one: _signature(team, one.commit.worker),  # type: ignore[misc]
+                "the signature",
+                280,
+            )
+        team.net.warp(3600 + 600 + 601)
+        team.wait_for_status(Status.SCORED)
+        team.net.warp(3601)
+        team.wait_for_status(Status.SETTLED)
+    finally:
+        killer.stop()
+    process = team.processes[-1]
+    err = process.communicate(timeout=120)[1]
+    # Killed after the last payment, it has nothing left to do.
+    assert process.returncode == 0 or "over, or not on chain yet" in err, err
+    record, session = team.record(), team.stranger.session
+    session.follower.sync()
+    events = session.follower.index.events
+    paid = events("bounty_board", "PaidOut", bounty_id=team.number)
+    assert len(events("bounty_board", "Scored", bounty_id=team.number)) == 1
+    assert sum(row.args["workers"] for row in paid) == 3
+    board = team.stranger.board.functions
+    full = [int(row.seats) * 400 for row in record.roster.rows]
+    assert [board.balances(token, payee).call() for payee in PAYEES[:3]] == full
+    back = team.requester.session.held(token) - had
+    assert back == team.terms.pot - sum(full)  # relay's fee and tip are the requester's own
+    assert killer.kills > 2
+
+
+def _signature(team: Team, worker: int) -> bytes | None:
+    try:
+        return team.relay.acknowledgement(team.number, worker)
+    except RelayError:
+        return None

@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-FollowUp = Callable[["Session", Workspace], int | None]
-"""Begins what comes after a bounty that is over, such as its next wave, and returns the number of
-the new bounty; None where nothing comes. Asked again after a kill, it begins nothing twice."""
+FollowUp = Callable[["Session", Workspace], object]
+"""Begins what comes after a bounty that is over, such as its next wave, which names it in its
+draft. Asked again after a kill, it begins nothing twice."""
 
 
-def no_follow_up(session: "Session", workspace: Workspace) -> int | None:
+def no_follow_up(session: "Session", workspace: Workspace) -> None:
     """Begin nothing."""
-    return None
 
 
 class ReceiverRole:
@@ -45,7 +44,7 @@ class ReceiverRole:
         session: Of the requester.
         metrics: Counts what is done.
         notifier: Tells the operator.
-        bounties: Which ones; all of this home that are not over if not given.
+        bounties: Which ones, with their later waves; all of this home if not given.
         own_relay: Returns where the account's own relay answers, if this node is one: it stands
             for the addresses of documents whose terms name it.
         open_relay: Makes a client of such an address.
@@ -185,8 +184,6 @@ class ReceiverRole:
         name = "follow", number
         job = self._pool.ask(name, partial(self._follow_up, self._session, run.workspace))
         if job.is_done:
-            if self._bounties is not None and isinstance(job.result, int):
-                self._bounties.add(job.result)
             run.note_followed()
             self._pool.forget(name)
         elif job.error is not None:
@@ -210,7 +207,7 @@ class ReceiverRole:
                     or ref.bounty_id in self.runs
                     or ref.chain_id != session.profile.chain_id
                     or address_bytes(ref.board) != address_bytes(board)
-                    or (self._bounties is not None and ref.bounty_id not in self._bounties)
+                    or not self._is_wanted(workspace, ref.bounty_id)
                 ):
                     continue
                 is_own = address_bytes(workspace.terms.relay) == address_bytes(session.address)
@@ -228,6 +225,16 @@ class ReceiverRole:
                 continue
             self.runs[ref.bounty_id] = run
             self._known.add(matter)
+
+    def _is_wanted(self, workspace: Workspace, number: int) -> bool:
+        """Whether a bounty was named, or is a later wave of one that was."""
+        if self._bounties is None or number in self._bounties:
+            return True
+        job = workspace.draft.get("job")
+        if not isinstance(job, dict) or job.get("before") not in self._bounties:
+            return False
+        self._bounties.add(number)
+        return True
 
     def _resume(self) -> None:
         """Bring along what was sent before, by this process or one that was killed."""

@@ -196,7 +196,7 @@ def test_tick__what_comes_after_fails__is_tried_again_and_not_over(world: World)
     world.add(1)
     tries: list[int] = []
 
-    def follow_up(session: Any, workspace: Workspace) -> int | None:
+    def follow_up(session: Any, workspace: Workspace) -> None:
         tries.append(1)
         raise BountyError("the next wave cannot be paid")
 
