@@ -67,6 +67,7 @@ log = logging.getLogger(__name__)
 
 _NO_SEED: Final = bytes(32)
 _LIST_SECONDS: Final = 0.5
+_WAIT_PART: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +408,8 @@ class Relay:
         """Return when waiting joins are sent at the latest, if nothing hurries that."""
         oldest = min((join.at for join in waiting), default=None)
         terms = view.terms
-        rhythm = self._rhythm(view, -(-terms.seats // terms.max_run))  # as many at least
+        workers = -(-terms.seats // terms.max_run)  # as many at least
+        rhythm = self._rhythm(view, workers, terms.join_seconds)
         return rhythm.sends_at(len(waiting), oldest, self.joins_until(view))
 
     def _rows(self, record: Record, waiting: list[Join]) -> list[Row]:
@@ -417,12 +419,16 @@ class Relay:
         roster = record.roster
         return rows_for(record.terms, wishes, position=roster.position, workers=len(roster))
 
-    def _rhythm(self, view: View, workers: int) -> Rhythm:
-        """Return when the rows of a bounty with so many workers are sent."""
+    def _rhythm(self, view: View, workers: int, window: int) -> Rhythm:
+        """Return when the rows of a bounty with so many workers are sent.
+
+        Never so late that a crash costs a part of the window that could be missed.
+        """
         document = self.papers.document(view.record.ref.bounty_id, view.terms)
+        soon = max(1, window // _WAIT_PART)
         if document is None:
-            return Rhythm(POST_ROWS, POST_SECONDS)
-        return Rhythm(document.rows_to_post(workers), document.post_seconds)
+            return Rhythm(POST_ROWS, min(POST_SECONDS, soon))
+        return Rhythm(document.rows_to_post(workers), min(document.post_seconds, soon))
 
     # ------------------------------------------------------------------ labeling
 
@@ -508,7 +514,7 @@ class Relay:
     def posts_at(self, view: View, waiting: list[WaitingCommit]) -> int | None:
         """Return when waiting commits are posted at the latest, if nothing hurries that."""
         oldest = min((entry.at for entry in waiting), default=None)
-        rhythm = self._rhythm(view, len(view.record.roster))
+        rhythm = self._rhythm(view, len(view.record.roster), view.terms.label_seconds)
         return rhythm.sends_at(len(waiting), oldest, self.commits_until(view))
 
     # ------------------------------------------------------------------ files

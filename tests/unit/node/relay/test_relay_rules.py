@@ -237,6 +237,16 @@ def test_join__many_times_by_one__is_one_row(desk: PaperDesk) -> None:
     assert desk.client.status(7).waiting == 1
 
 
+def test_join__short_window__waits_an_eighth_of_it_at_most(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, join_seconds=80, label_seconds=4)
+    desk.offer()
+    assert desk.join(0).enrolls_by == 1_010
+    desk.papers.bring(desk.client, 7)  # whose document says a minute
+    assert desk.join(1).enrolls_by == 1_010
+    desk.show(Status.LABEL, workers=3)
+    assert desk.client.commit(7, desk.sign_commit(0, b"\x01" * 32)).posts_by == 1_001
+
+
 def test_join__more_than_there_are_seats__is_refused(desk: PaperDesk) -> None:
     for who, seats in enumerate((4, 4, 4)):
         desk.join(who, seats=seats)
