@@ -20,7 +20,8 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, progress_ba
 from truthmark.cli.param_types import BOUNTY
 from truthmark.errors import BountyError, ConfigError, TruthmarkError, did_you_mean
 from truthmark.session import Session
-from truthmark.text import clean, format_time, plural
+from truthmark.text import clean, format_duration, format_time, plural
+from truthmark.waiting import Deadline
 
 SKIP = "skip"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -132,6 +133,13 @@ def _answer(
         from truthmark.cli.labeling_screen import Screen
 
         offer = labeling.offer()
+        left = Deadline(run.last_call - session.chain.time())
+
+        def status(seconds: float | None) -> str:
+            pay = pay_line(session, offer, seconds)
+            time_left = f"{format_duration(int(left.left))} left" if left.left else "time is over"
+            return f"{pay} · {time_left}" if pay else time_left
+
         screen = Screen(
             run.items,
             run.document.classes,
@@ -139,7 +147,7 @@ def _answer(
             shelf.item,
             title=run.document.title,
             guidelines=run.document.guidelines,
-            status=lambda seconds: pay_line(session, offer, seconds),
+            status=status,
             is_swapped=lambda item: (
                 run.document.kind == "pair" and is_swapped(run.seed, run.place.worker, item)
             ),

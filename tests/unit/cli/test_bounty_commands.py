@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_label__at_the_keyboard_in_two_sittings__is_delivered(
     assert (found["stage"], found["earned"]) == ("delivered", None)
     flat = " ".join(shown.shown.split())
     assert "3 of 100 answered" in flat and "item 4, " in flat and "an hour" in flat
+    assert re.search(r"59 min \d+ s left", flat)
     again = shell("bounty", "label", NUMBER)
     assert "delivered" in again and "a wrong score is disproved by you" in again
 

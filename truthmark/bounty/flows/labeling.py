@@ -48,8 +48,9 @@ from truthmark.types import Bar, Say, no_bar, quiet
 if TYPE_CHECKING:
     from truthmark.session import Session
 
-SECONDS_TO_COMMIT: Final = 30
-"""With less than this before the relay's last post nobody begins to label."""
+_RESERVE_SECONDS: Final = 30
+_RESERVE_BLOCKS: Final = 10
+_RESERVE_PART: Final = 3
 
 Agree = Callable[[list[str]], bool]
 """Asked whether to go on in spite of doubts, a line each."""
@@ -409,7 +410,7 @@ class Labeling:
             raise BountyError("nothing is signed yet; label first")
         return self._handing_out.leave_with(nodes, seen, signed)
 
-    def _place(self, seen: Seen) -> Place:
+    def _place(self, seen: Seen, needed: int = 0) -> Place:
         entry = self._desk.entry
         board = self._desk.client.board.functions
         return labeler.find_place(
@@ -418,12 +419,19 @@ class Labeling:
             signer=entry.signer,
             payee=entry.payee,
             now=seen.now,
-            needed=SECONDS_TO_COMMIT,
+            needed=needed,
             mark=seen.mark,
         )
 
     def _last_call(self, seen: Seen) -> int:
-        return seen.record.terms.deadlines(seen.mark).label - SECONDS_TO_COMMIT
+        """Return until when all must be answered, chain time.
+
+        A relay takes no commit so close to its deadline that a transaction could miss it, and who
+        has no gas cannot override: so labelers are ready well before that.
+        """
+        terms, profile = seen.record.terms, self.session.profile
+        reserve = _RESERVE_SECONDS + round(_RESERVE_BLOCKS * profile.block_time)
+        return terms.deadlines(seen.mark).label - min(reserve, terms.label_seconds // _RESERVE_PART)
 
     # -------------------------------------------------------------------------- after
 
