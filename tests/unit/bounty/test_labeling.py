@@ -208,6 +208,9 @@ def test_join__again__is_the_same_and_else_is_refused(world: World, home: Path) 
     world.joins.clear()  # the relay never heard of it
     join(world.labeling(home), seats=5)
     assert [join_.seats for join_ in world.joins.values()] == [5]
+    world.enroll()
+    with pytest.raises(BountyError, match="you have joined bounty 7 before; go on"):
+        join(world.labeling(home), seats=5)
 
 
 def test_join__refused_by_the_relay__nothing_has_begun(world: World, home: Path) -> None:

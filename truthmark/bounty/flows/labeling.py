@@ -194,6 +194,11 @@ class Labeling:
         payee = to_checksum_address(payee)
         desk, offer, kept = self._desk, self.offer(), self.folder.entry
         terms = offer.terms
+        if kept is not None and offer.record.status is not Status.OPEN:
+            raise BountyError(
+                f"you have joined bounty {self.bounty_id} before; go on: truthmark bounty label"
+                f" {self.bounty_id}"
+            )
         seats = terms.max_run if seats is None else seats
         _require_joinable(self.bounty_id, offer, seats)
         relay = desk.find_relay(terms, offer.document)
