@@ -211,7 +211,13 @@ def _screen(
 @click.option(
     "--hourly", type=AMOUNT, required=True, help='What an hour of work is to pay, as "15 USDC".'
 )
-@click.option("--count", type=click.IntRange(5, 500), default=_PILOT, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(5, 500),
+    default=_PILOT,
+    show_default=True,
+    help="How many items to label.",
+)
 @click.option(
     "--accuracy",
     type=click.FloatRange(0.0, 1.0),
