@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -32,16 +33,24 @@ def plain_environment() -> dict[str, str]:
 def run_script(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run a program of the shell in a folder, with the project's tools on its PATH."""
     path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
+    process = subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
         env=plain_environment() | {"PATH": path},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        out, err = process.communicate(timeout=240)
+    except subprocess.TimeoutExpired:
+        # With what it left running: a shell that is killed ends nothing.
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, -1, out, err + "\nit took too long")
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def stop_network(folder: Path) -> None:
