@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks again what is still unsure: a follow-up of a bounty, with gold of its own.
+
+The items of a job are those of its first bounty. Each wave is a bounty on some of them: those
+whose margin, by all labels so far, is below a threshold, and known ones that were gold in no wave
+before. Labels of all waves together are `waves.join_waves`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from truthmark.bounty.answers import Known
+from truthmark.bounty.flows.posting import Agree, Ask, Job, Posted, post_bounty
+from truthmark.bounty.flows.results import Brought, collect_result
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.secrets import find_secrets
+from truthmark.bounty.sources.earlier import EarlierSource
+from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import BountyError
+from truthmark.labels.scoring import Ints
+from truthmark.types import Bar, Say, no_bar, quiet
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A job: its bounties so far, and what they came to together.
+
+    Attributes:
+        bounties: In the order in which they were posted; the first has all items.
+        joined: Labels and margins of all items.
+    """
+
+    bounties: list[Brought]
+    joined: Joined
+
+    @property
+    def first(self) -> Workspace:
+        """The folder of the first bounty, which has all items."""
+        return self.bounties[0].workspace
+
+
+def job_of(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> Followed:
+    """Return the job that a bounty is of, up to and with that bounty.
+
+    Raises:
+        BountyError: A bounty of it is not here, or has no labels yet.
+    """
+    chain: list[int] = [bounty_id]
+    while (before := _draft_job(session, chain[-1])) is not None:
+        chain.append(int(before["before"]))
+    bounties = [collect_result(session, number, bar=bar) for number in reversed(chain)]
+    first = bounties[0]
+    waves: list[Wave] = []
+    count = first.result.record.terms.items
+    for number, brought in zip(reversed(chain), bounties, strict=True):
+        job = _draft_job(session, number)
+        items: Ints = np.arange(count) if job is None else np.array(job["items"], np.int64)
+        waves.append(wave_of(brought.result, brought.finding.opened, items))
+    return Followed(bounties, join_waves(waves, count))
+
+
+def follow_up(
+    session: "Session",
+    bounty_id: int,
+    *,
+    agree: Agree,
+    below: int | None = None,
+    rounds: int | None = None,
+    price: str | None = None,
+    part: float = 1.0,
+    changes: dict[str, Any] | None = None,
+    say: Say = quiet,
+    bar: Bar = no_bar,
+) -> Posted:
+    """Post a bounty on the items of an earlier one that are still unsure.
+
+    Args:
+        session: Of the requester.
+        bounty_id: The earlier one, which has been scored.
+        agree: Asked what it costs.
+        below: The margin below which an item is unsure, in thousandths of a nat.
+        rounds: Labels an item; as before if not given.
+        price: Of a label; as before if not given.
+        part: Of the known answers that were no gold yet; the rest is for waves after this one.
+        changes: Other fields of the ask that are others.
+        say: Told what happens.
+        bar: Shows how far opening and storing are.
+
+    Raises:
+        BountyError: Nothing is unsure, no answers are left for gold, or it was not agreed to.
+    """
+    job = job_of(session, bounty_id, bar=bar)
+    last = job.bounties[-1]
+    if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):
+        raise BountyError(f"bounty {bounty_id} has no score; what is unsure is known after it")
+    first, draft = job.first, job.first.draft
+    names = first.names
+    threshold = below if below is not None else draft.get("below") or BELOW
+    unsure = job.joined.unsure(threshold)
+    if not len(unsure):
+        raise BountyError(f"no item has a margin below {threshold}; there is nothing to ask again")
+    known = _known_left(job, names, part)
+    chosen = np.union1d(unsure, np.array(list(known), np.int64)).astype(np.int64)
+    say(f"{len(unsure)} of {len(names)} items are unsure; {len(known)} known ones are gold")
+    document = last.document
+    secrets = find_secrets(session.vault, job.bounties[0].result.record.terms.key)
+    ask = Ask(
+        title=document.title,
+        guidelines=document.guidelines,
+        classes=document.classes,
+        price=price or str(draft["price"]),
+        known={names[item]: entry for item, entry in known.items()},
+        practice=0,
+        rounds=rounds or last.result.record.terms.rounds,
+        full=last.result.record.terms.full,
+        times=str(draft.get("times", "small")),
+        worth=draft.get("worth"),
+        relay=draft.get("relay"),
+        relay_urls=document.relay_urls,
+        licence=document.licence,
+        flags=document.flags,
+        watch=document.watch,
+        encrypted=document.items.encrypted,
+        seconds_per_item=document.seconds_per_item,
+    )
+    ref = job.bounties[0].result.record.ref
+    mine = Job(ref.bounty_id, bounty_id, tuple(chosen.tolist()), len(job.bounties))
+    source = EarlierSource(first, secrets, chosen.tolist())
+    return post_bounty(
+        session, source, replace(ask, **(changes or {})), agree=agree, job=mine, say=say, bar=bar
+    )
+
+
+def next_wave(session: "Session", workspace: Workspace) -> tuple[int, int] | None:
+    """Return how many labels an item the next wave has, and how many waves are left with it.
+
+    None where no wave follows, or it was posted already.
+
+    Args:
+        session: Of the requester.
+        workspace: Of a bounty that has ended.
+    """
+    ref, job = workspace.ref, workspace.draft.get("job")
+    if ref is None:
+        return None
+    first = workspace if job is None else _workspace(session, int(job["first"]))
+    waves = first.draft.get("waves") or []
+    number = 1 if job is None else int(job["wave"]) + 1
+    if number >= len(waves):
+        return None
+    for other in Workspace.all(session.home):
+        theirs = other.draft.get("job")
+        if theirs is not None and int(theirs["before"]) == ref.bounty_id and other.ref is not None:
+            return None
+    return int(waves[number]), len(waves) - number
+
+
+def post_next_wave(
+    session: "Session", workspace: Workspace, *, say: Say = quiet, bar: Bar = no_bar
+) -> Posted | None:
+    """Post the wave that follows a bounty, as was agreed to when its first was posted.
+
+    Args:
+        session: Of the requester.
+        workspace: Of a bounty that has ended.
+        say: Told what happens.
+        bar: Shows how far it is.
+
+    Returns:
+        None where no wave follows, or nothing is unsure any more.
+    """
+    ref, due = workspace.ref, next_wave(session, workspace)
+    if ref is None or due is None:
+        return None
+    rounds, left = due
+    try:
+        return follow_up(
+            session,
+            ref.bounty_id,
+            agree=lambda proposal: True,
+            rounds=rounds,
+            part=1 / left,
+            say=say,
+            bar=bar,
+        )
+    except BountyError as error:
+        say(f"no wave follows bounty {ref.bounty_id}: {error}")
+        return None
+
+
+def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, Known]:
+    """Return known answers that were gold in no wave yet, by item; a part of them, evenly."""
+    places = {name: item for item, name in enumerate(names)}
+    used: set[int] = set()
+    for brought in job.bounties:
+        mine = brought.workspace.names
+        used |= {places[mine[item]] for item in brought.workspace.gold.items.tolist()}
+    entries = job.first.draft.get("known") or {}
+    left: dict[str, list[int]] = {}
+    for name, entry in entries.items():
+        if name in places and places[name] not in used:
+            left.setdefault(entry["answer"], []).append(places[name])
+    found: dict[int, Known] = {}
+    for items in left.values():
+        for item in sorted(items)[: max(1, round(part * len(items)))]:
+            found[item] = Known(**entries[names[item]])
+    return found
+
+
+def _draft_job(session: "Session", bounty_id: int) -> dict[str, Any] | None:
+    job = _workspace(session, bounty_id).draft.get("job")
+    return job if isinstance(job, dict) else None
+
+
+def _workspace(session: "Session", bounty_id: int) -> Workspace:
+    from truthmark.bounty.client import BountyClient
+
+    board = BountyClient(session).board.address
+    return Workspace.find(session.home, BountyRef(session.profile.chain_id, board, bounty_id))
