@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from truthmark.bounty.document import Kind
+from truthmark.bounty.flows.following import follow_up
 from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Posted, Proposal, post_bounty
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import NO_ACCOUNT
@@ -17,14 +18,12 @@ from truthmark.cli.bounty_asking import (
     full_option,
     label_within_option,
     open_source,
-    price_option,
     read_classes,
     read_gold,
     read_guidelines,
     read_predictions,
     rounds_option,
     seconds_option,
-    source_argument,
     source_options,
     tell_reading,
     times_option,
@@ -32,7 +31,7 @@ from truthmark.cli.bounty_asking import (
 from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
 from truthmark.cli.output import ask as ask_yes
 from truthmark.cli.output import echo, echo_json, info, progress_bar, table
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, BOUNTY, DURATION
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ConfigError
 from truthmark.session import Session
@@ -42,10 +41,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @command()
-@source_argument
+@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
 @classes_option
-@price_option
+@click.option("--price", type=AMOUNT, help='For a label, such as "0.05 TUSD".')
 @source_options
+@click.option("--like", type=BOUNTY, help="Ask again what is unsure of that bounty of yours.")
 @click.option("--gold", type=_FILE, help="CSV of item and answer: what you know; see `gold`.")
 @click.option("--gold-count", type=click.IntRange(2, 2048), help="How much of it judges people.")
 @click.option("--against", type=_FILE, help="CSV of a model's answers: gold where it is at chance.")
@@ -88,9 +88,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def create(
     state: State,
     /,
-    source: Path,
+    source: Path | None,
     classes: str | None,
-    price: str,
+    price: str | None,
+    like: int | None,
     column: str | None,
     kind: Kind | None,
     names: str | None,
@@ -119,8 +120,29 @@ def create(
     what guessing would pay, and asks before it pays. Run `truthmark bounty run` then.
 
     If it is interrupted, the same command goes on, and nothing is paid twice.
+
+    With --like instead of SOURCE, items of an earlier bounty with a margin below --below are asked
+    again, with gold of their own.
     """
     with state.session(signs=True) as session:
+        if like is not None:
+            posted = follow_up(
+                session,
+                like,
+                agree=partial(_agree, session, yes=yes),
+                below=rest["below"],
+                rounds=labels_per_item,
+                price=price,
+                changes={"max_total": rest["max_total"], "unattended": yes},
+                say=info,
+                bar=progress_bar,
+            )
+            _tell(posted, None, as_json=as_json)
+            return
+        if source is None or price is None:
+            raise ConfigError(
+                'name what is labeled and a price: SOURCE --price "0.05 TUSD", or --like 12'
+            )
         items = open_source(source, column=column, kind=kind, names=names)
         token, _ = session.profile.parse_amount(price)
         ask = Ask(
@@ -151,7 +173,7 @@ def create(
             say=info,
             bar=progress_bar,
         )
-        _tell(session, posted, ask, as_json=as_json)
+        _tell(posted, ask.relay, as_json=as_json)
 
 
 def _waves(text: str | None) -> tuple[int, ...]:
@@ -186,7 +208,7 @@ def _agree(session: Session, proposal: Proposal, *, yes: bool) -> bool:
     return ask_yes(f"pay {total} in{leaving}?", yes=yes)
 
 
-def _tell(session: Session, posted: Posted, ask: Ask, *, as_json: bool) -> None:
+def _tell(posted: Posted, relay: str | None, *, as_json: bool) -> None:
     """Say what was created, who is invited how, and what comes next."""
     urls = posted.workspace.document.relay_urls
     guests = posted.workspace.guests
@@ -205,7 +227,7 @@ def _tell(session: Session, posted: Posted, ask: Ask, *, as_json: bool) -> None:
         )
         return
     echo(str(posted.bounty_id))
-    relay = urls[0] if urls else ask.relay
+    relay = urls[0] if urls else relay
     if guests:
         info("send each of them their line; a code counts for the first who shows it:")
         line = f"truthmark bounty join {posted.bounty_id} --relay {relay}"

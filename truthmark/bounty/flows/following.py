@@ -22,6 +22,7 @@ from truthmark.bounty.sources.earlier import EarlierSource
 from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
+from truthmark.keys.abi_hash import address_bytes
 from truthmark.labels.scoring import Ints
 from truthmark.types import Bar, Say, no_bar, quiet
 
@@ -194,6 +195,24 @@ def post_next_wave(
     except BountyError as error:
         say(f"no wave follows bounty {ref.bounty_id}: {error}")
         return None
+
+
+def post_due_waves(session: "Session", *, say: Say = quiet) -> list[int]:
+    """Post the waves that follow bounties of this home which are over; returns their numbers."""
+    from truthmark.bounty.client import BountyClient
+
+    board = address_bytes(BountyClient(session).board.address)
+    posted = []
+    for workspace in Workspace.all(session.home):
+        ref = workspace.ref
+        if ref is None or not workspace.progress.get("is_over"):
+            continue
+        if (ref.chain_id, address_bytes(ref.board)) != (session.profile.chain_id, board):
+            continue
+        wave = post_next_wave(session, workspace, say=say)
+        if wave is not None:
+            posted.append(wave.bounty_id)
+    return posted
 
 
 def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, Known]:

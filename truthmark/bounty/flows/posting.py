@@ -368,7 +368,7 @@ def _fix(session: Session, draft: Draft, ask: Ask, job: Job | None, agree: Agree
         found,
         draft.reading,
         counts if len(gold) else {},
-        warnings_of_terms(terms, found),
+        [*warnings_of_terms(terms, found), *_later_waves(session, terms, ask)],
         idle,
     )
     if not agree(proposal):
@@ -485,6 +485,16 @@ def _gold(draft: Draft, ask: Ask) -> Gold:
     return gold_of(
         draft, ask.known, ask.classes, count=ask.gold_count, against=ask.against, part=part
     )
+
+
+def _later_waves(session: Session, terms: Terms, ask: Ask) -> list[str]:
+    """Say what later waves may cost, which `bounty run` posts without asking again."""
+    if len(ask.waves) < 2:
+        return []
+    most = session.profile.amount(sum(ask.waves[1:]) * terms.items * terms.price, terms.token)
+    return [
+        f"later waves ask again only what is unsure, for {most} more in labels at the very most"
+    ]
 
 
 def _guests(ask: Ask) -> list[Guest]:
