@@ -53,63 +53,47 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
     """
     if importlib.util.find_spec("prometheus_client") is None:
         raise ConfigError("this needs more packages; pip install 'truthmark[node]'")
-    from truthmark.bounty.flows.following import post_due_waves
-
-    with state.session(signs=True) as session:
-        # Later waves were agreed to with the first, and are posted when the one before is over;
-        # also where an earlier run was stopped before that.
-        posted = post_due_waves(session, say=info)
-        wanted = str(posted[0]) if bounty is not None and len(posted) == 1 else bounty
-        while True:
-            _run_until_over(session, wanted, given)
-            posted = post_due_waves(session, say=info)
-            if not posted:
-                return
-            wanted = str(posted[0]) if len(posted) == 1 else None
-
-
-def _run_until_over(session: Session, bounty: str | None, given: dict[str, Any]) -> None:
-    """Run bounties until everybody is paid."""
     from truthmark.node.daemon import Node
     from truthmark.node.receiver import ReceiverRole
     from truthmark.node.settings import load_node_settings
 
-    chosen = _chosen(session, bounty)
-    is_relay = any(_is_own_relay(session, workspace) for _, workspace in chosen)
-    if is_relay:
-        given = _place(session, [w for _, w in chosen]) | {
-            name: value for name, value in given.items() if value is not None
-        }
-    settings = load_node_settings(
-        session.home,
-        session.profile,
-        roles=("relay", "receiver") if is_relay else ("receiver",),
-        # Without a name also what is created meanwhile, such as a later wave.
-        bounties=() if bounty is None else [number for number, _ in chosen],
-        **given,
-    )
+    with state.session(signs=True) as session:
+        chosen = _chosen(session, bounty)
+        is_relay = any(_is_own_relay(session, workspace) for _, workspace in chosen)
+        if is_relay:
+            given = _place(session, [w for _, w in chosen]) | {
+                name: value for name, value in given.items() if value is not None
+            }
+        settings = load_node_settings(
+            session.home,
+            session.profile,
+            roles=("relay", "receiver") if is_relay else ("receiver",),
+            # Without a name also what is created meanwhile, such as a later wave.
+            bounties=() if bounty is None else [number for number, _ in chosen],
+            **given,
+        )
 
-    def ready(urls: Mapping[str, str]) -> None:
-        if url := urls.get("relay"):
-            info(f"labelers reach your relay at {settings.public_url or url}")
-        if url := urls.get("status"):
-            info(f"status: {url}/health and {url}/metrics")
+        def ready(urls: Mapping[str, str]) -> None:
+            if url := urls.get("relay"):
+                info(f"labelers reach your relay at {settings.public_url or url}")
+            if url := urls.get("status"):
+                info(f"status: {url}/health and {url}/metrics")
 
-    with _display() as show:
+        with _display() as show:
 
-        def after(roles: Sequence["Role"]) -> bool:
-            (receiver,) = (role for role in roles if isinstance(role, ReceiverRole))
-            show(receiver)
-            return receiver.is_over
+            def after(roles: Sequence["Role"]) -> bool:
+                (receiver,) = (role for role in roles if isinstance(role, ReceiverRole))
+                show(receiver)
+                return receiver.is_over
 
-        node = Node(session, settings, ready, on_round=after, say=info)
-        node.stop_on_signals()
-        node.run()
-    if node.was_stopped:
-        raise click.Abort
-    for number, workspace in chosen:
-        if workspace.progress.get("ended") != "REFUNDED":
-            info(f"now look at the labels: truthmark bounty result {number}")
+            node = Node(session, settings, ready, on_round=after, say=info)
+            node.stop_on_signals()
+            node.run()
+        if node.was_stopped:
+            raise click.Abort
+        for number, workspace in chosen:
+            if workspace.progress.get("ended") != "REFUNDED":
+                info(f"now look at the labels: truthmark bounty result {number}")
 
 
 def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]]":

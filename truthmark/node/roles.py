@@ -15,6 +15,7 @@ from truthmark.node.status import Metrics, Notifier
 from truthmark.session import is_devnet
 
 if TYPE_CHECKING:
+    from truthmark.bounty.workspace import Workspace
     from truthmark.session import Session
 
 
@@ -52,6 +53,8 @@ def _open_custodian(
 def _open_receiver(
     session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
+    from truthmark.bounty.flows.following import post_next_wave
+
     def own_relay() -> str:
         if "relay" not in settings.roles:
             return ""
@@ -59,9 +62,14 @@ def _open_receiver(
 
         return relay_of(session, settings).local_url
 
+    def follow_up(session: "Session", workspace: "Workspace") -> None:
+        # It was agreed to with the first wave.
+        post_next_wave(session, workspace, say=partial(notifier.notify, "wave"))
+
     return ReceiverRole(
         session,
         own_relay=own_relay,
+        follow_up=follow_up,
         metrics=metrics,
         notifier=notifier,
         bounties=settings.bounties or None,

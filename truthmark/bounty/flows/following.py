@@ -21,8 +21,7 @@ from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.sources.earlier import EarlierSource
 from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError
-from truthmark.keys.abi_hash import address_bytes
+from truthmark.errors import BountyError, RelayError
 from truthmark.labels.scoring import Ints
 from truthmark.types import Bar, Say, no_bar, quiet
 
@@ -177,6 +176,10 @@ def post_next_wave(
 
     Returns:
         None where no wave follows, or nothing is unsure any more.
+
+    Raises:
+        RelayError: The relay does not answer; asked again later, it may.
+        PriceError: The account does not have what the wave takes.
     """
     ref, due = workspace.ref, next_wave(session, workspace)
     if ref is None or due is None:
@@ -192,27 +195,11 @@ def post_next_wave(
             say=say,
             bar=bar,
         )
+    except RelayError:
+        raise
     except BountyError as error:
         say(f"no wave follows bounty {ref.bounty_id}: {error}")
         return None
-
-
-def post_due_waves(session: "Session", *, say: Say = quiet) -> list[int]:
-    """Post the waves that follow bounties of this home which are over; returns their numbers."""
-    from truthmark.bounty.client import BountyClient
-
-    board = address_bytes(BountyClient(session).board.address)
-    posted = []
-    for workspace in Workspace.all(session.home):
-        ref = workspace.ref
-        if ref is None or not workspace.progress.get("is_over"):
-            continue
-        if (ref.chain_id, address_bytes(ref.board)) != (session.profile.chain_id, board):
-            continue
-        wave = post_next_wave(session, workspace, say=say)
-        if wave is not None:
-            posted.append(wave.bounty_id)
-    return posted
 
 
 def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, Known]:
