@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job on real input: data sold by a seller who is gone when it is bought.
+"""The main job on real input: labels bought from strangers, data sold by a seller who is gone.
 
     make demo                     or  python -m scripts.demo
     make demo APP=1               leaves the app running on the same network
 
-Scikit-learn's handwritten digits, as a folder of images and as a table, and a real crowd-labelled
-table are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
+Handwritten digits are labeled for money by programs that nobody trusts (scripts/_demo/labeling.py).
+The labels, the same digits as a folder of images and as a table, and a real crowd-labelled table
+are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
 has only the command line, after the seller's machine with its keys has been moved away. Then what
 cannot happen is tried. The closing report is also written to build/demo/report.json.
 """
 
 import importlib.util
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -25,19 +27,23 @@ from rich.console import Console
 
 import truthmark
 from scripts._demo.accounts import addresses, spent_gas, wealth
+from scripts._demo.bounties import BountyNetwork
+from scripts._demo.labeling import Bench, Labeled, play
 from scripts._demo.network import CUSTODIANS, DemoNetwork
 from scripts._demo.report import Report, Row, Transcript
+from truthmark.bounty.client import BountyClient
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, NotForSaleError, RevertedError
+from truthmark.flows.royalties import draw
 from truthmark.keys.curve import N
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
-from truthmark.market.drafts.terms import prove_terms
+from truthmark.market.drafts.terms import NO_ROYALTY, Royalty, prove_terms
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing
@@ -49,7 +55,8 @@ from truthmark.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
-PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD"}
+PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD", "labels": "15 TUSD"}
+ROYALTY_BPS = 1_000
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -68,6 +75,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         transcript.progress_bar("deploying") as advance,
     ):
         network = DemoNetwork(BUILD, advance)
+        logging.basicConfig(filename=BUILD / "nodes.log", level=logging.INFO)
     try:
         _play(network, transcript, retires=not shows_app)
         report.figures["seconds"] = round(time.monotonic() - begin, 1)
@@ -91,6 +99,9 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
     dollar = network.net.profile.token("TUSD").address
     before = {role: wealth(observer, dollar, address) for role, address in who.items()}
 
+    sources = _sources(network.folder / "sources")
+    labeled = _label(network, transcript, sources["images"][0] / "train")
+
     with transcript.section("Three validators stake and offer custody"):
         network.open_seller()
         network.start_custodians()
@@ -99,13 +110,25 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
                 f"{node.role}: process {node.pid}, its status at {node.status_url}/health"
             )
 
-    with transcript.section("The seller packs and lists three data sets"):
+    with transcript.section("The seller packs and lists four data sets, one of them just labeled"):
         seller = network.open_seller()
-        sources = _sources(network.folder / "sources")
         versions = {
             name: _sell(transcript, network, seller, name, source, title)
             for name, (source, title) in sources.items()
         }
+        _let_sell(network, labeled, seller.address)
+        versions["labels"] = _sell(
+            transcript,
+            network,
+            seller,
+            "labels",
+            labeled.table,
+            "Handwritten digits, labeled by programs",
+            royalty=Royalty(labeled.posted.bounty_id, ROYALTY_BPS),
+        )
+        transcript.info(
+            f"{ROYALTY_BPS // 100}% of each sale of the labels go to who gave them, by their pay"
+        )
         transcript.info(
             "each key is shared among three custodians, of whom any two can hand it over"
         )
@@ -117,11 +140,12 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
             "this script moved the folder",
         )
 
-    with transcript.section("A buyer with nothing but the command line gets all three"):
+    with transcript.section("A buyer with nothing but the command line gets all four"):
         for name, version in versions.items():
             _buy(transcript, network, name, version)
 
     _settle(transcript, network, list(versions.values()))
+    _royalties(transcript, network, labeled)
     _what_cannot_happen(transcript, network, versions)
     _update(transcript, network, versions["crowd"], sources["crowd"][0])
 
@@ -165,6 +189,7 @@ def _sell(
     name: str,
     source: Path,
     title: str,
+    royalty: Royalty = NO_ROYALTY,
 ) -> Version:
     packed = network.net.home("seller") / "packed" / name
     with transcript.progress_bar(f"packing {title}") as advance:
@@ -181,6 +206,7 @@ def _sell(
         penalty="10 TMK",
         bond="20 TUSD",
         period="1d",
+        royalty=royalty,
         session=seller,
     )
     epoch = Catalogue.of(seller).epochs(version.terms_id)[0]
@@ -196,6 +222,22 @@ def _sell(
         f"[bold]{version.ref}[/] at {PRICES[name]}"
     )
     return version
+
+
+def _label(network: DemoNetwork, transcript: Transcript, images: Path) -> Labeled:
+    """Have digits labeled for money; see `scripts/_demo/labeling.py`."""
+    bounties = BountyNetwork(network.net, network.folder / "labelers")
+    try:
+        bench = Bench(network.net, bounties, images, network.folder / "bounties")
+        return play(bench, transcript)
+    finally:
+        bounties.close()
+
+
+def _let_sell(network: DemoNetwork, labeled: Labeled, seller: str) -> None:
+    """Let the seller sell what a bounty made: its requester alone can."""
+    with network.net.session("requester") as requester:
+        BountyClient(requester).cite(labeled.posted.bounty_id, labeled.posted.terms, seller)
 
 
 # -------------------------------------------------------------------- buying
@@ -252,6 +294,29 @@ def _settle(transcript: Transcript, network: DemoNetwork, versions: list[Version
             time.sleep(0.3)
         transcript.verified(
             f"{len(purchases)} purchases are settled", "any node; it needs nobody's leave"
+        )
+
+
+def _royalties(transcript: Transcript, network: DemoNetwork, labeled: Labeled) -> None:
+    with transcript.section("A stranger draws the royalties of the labelers"):
+        stranger = network.net.session("stranger")
+        Catalogue.of(stranger).sync()
+        due = {
+            payee: units
+            for drawn in draw(stranger, labeled.posted.bounty_id)
+            for payee, units in drawn.amounts.items()
+        }
+        dollar = network.net.profile.token("TUSD").address
+        for payee in due:
+            Settlement(stranger).withdraw(dollar, payee)
+        show = network.net.profile.amount
+        for one in labeled.crowd:
+            if one.payee in due:
+                transcript.info(f"{one.program.name}: {show(due[one.payee], dollar)}")
+        transcript.report.figures["royalties"] = sum(due.values())
+        transcript.verified(
+            f"{show(sum(due.values()), dollar)} for {len(due)} labelers, each by their pay",
+            "the market contract, by the bounty's score",
         )
 
 

@@ -11,7 +11,7 @@ from truthmark.bounty.lies import Knowledge, find_lies
 from truthmark.bounty.payouts import Payment, Status, payments
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
-from truthmark.bounty.score import NOT_DELIVERED, make_score
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, make_score
 from truthmark.bounty.sealing import OpenedRun, UnreadableError
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.curve import is_on_curve
@@ -96,11 +96,16 @@ def verify(
     if problems:
         return Finding(problems, [], [], {}, None)  # all else would be computed from what is wrong
     opened: dict[int, OpenedRun] = {}
+    closed: list[int] = []
     for number, (worker, run) in enumerate(result.runs.items()):
         try:
             opened_run = _open(result, worker)
         except UnreadableError as error:
-            problems.append(str(error))
+            # What a worker committed to may be rubbish, or a copy: that is said, and paid nothing.
+            # Only a score that takes it for labels makes the result wrong.
+            if not _says_unreadable(record, worker):
+                problems.append(str(error))
+            closed.append(worker)
         else:
             if opened_run is not None:
                 opened[worker] = opened_run
@@ -117,7 +122,7 @@ def verify(
         is_half, status = record.score.is_half, record.status
         if status in (Status.SETTLED, Status.HALF) and is_half != (status is Status.HALF):
             problems.append(f"the bounty is said to be {status.name}; its gold says otherwise")
-    warnings = [*_warnings(result, opened)]
+    warnings = [*_warnings(result, opened, closed)]
     paid: list[Payment] = []
     if record.status.has_ended and not problems:
         paid = payments(
@@ -252,10 +257,20 @@ def _gold_problems(result: Result) -> Iterator[str]:
         yield f"the gold is malformed: {error}"
 
 
-def _warnings(result: Result, opened: dict[int, OpenedRun]) -> Iterator[str]:
+def _says_unreadable(record: Record, worker: int) -> bool:
+    """Whether the score, if there is one, says that a worker's labels do not open."""
+    score = record.score
+    if score is None:
+        return True
+    return worker < len(score.lines) and int(score.lines[worker]) == UNREADABLE
+
+
+def _warnings(result: Result, opened: dict[int, OpenedRun], closed: list[int]) -> Iterator[str]:
     record = result.record
     for signer in record.roster.doubled_signers():
         yield f"{signer} stands on the roster more than once"
-    missing = int((record.committed > 0).sum()) - len(opened)
+    for worker in closed:
+        yield f"the labels of worker {worker} do not open to what they committed to"
+    missing = int((record.committed > 0).sum()) - len(opened) - len(closed)
     if missing:
         yield f"the labels of {missing} workers who committed cannot be checked with this file"

@@ -17,7 +17,7 @@ from truthmark.bounty.gold import Gold
 from truthmark.bounty.payouts import Status, chunks_to_pay, payments
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Roster, Row, gap
-from truthmark.bounty.score import NOT_DELIVERED
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, make_score
 from truthmark.bounty.verify import Anchors, labels_of, verify, votes_of
 from truthmark.errors import BountyError
 from truthmark.keys.curve import add, multiply
@@ -165,6 +165,30 @@ def test_verify__tampered_result__is_found_out(name: str) -> None:
     found = verify(changed, Anchors.of(result.record) if by_chain else None)
     assert any(why in problem for problem in found.problems), found.problems
     assert found.labels is None and not found.payments
+
+
+def test_verify__labels_that_the_score_calls_unreadable__are_left_out_and_told() -> None:
+    case, result = finished(random.Random(4))
+    record, worker = result.record, next(iter(result.runs))
+    score = make_score(
+        terms=record.terms,
+        assignment=record.assignment,
+        roster=record.roster,
+        committed=record.committed,
+        gold=record.require_score().gold,
+        salt=record.require_score().salt,
+        codes={w: run.codes for w, run in case.opened.items() if w != worker},
+        marks={worker: UNREADABLE},
+    )
+    shared = dict(result.shared) | {worker: multiply(5)}
+    scored = replace(record, score=score)
+    found = verify(replace(result, record=scored, shared=shared))
+    assert not found.problems and found.labels is not None
+    assert f"the labels of worker {worker} do not open to what they committed to" in found.warnings
+    assert worker not in found.opened
+    # Before there is a score, nobody has said anything else of them.
+    unscored = replace(record, score=None, status=Status.LABEL)
+    assert verify(replace(result, record=unscored, shared=shared)).labels is not None
 
 
 def test_verify__without_what_opens_labels__checks_the_rest_and_says_so() -> None:
