@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tour in Python is executed, cell by cell."""
+"""The tours in Python are executed, cell by cell."""
 
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from nbclient import NotebookClient
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
-TOUR = Path(__file__).resolve().parents[2] / "docs" / "tour.ipynb"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_tour__executed__no_cell_fails(tmp_path: Path) -> None:
-    notebook = nbformat.read(TOUR, as_version=4)
+@pytest.mark.parametrize("name", ["tour", "labels-tour"])
+def test_tour__executed__no_cell_fails(name: str, tmp_path: Path) -> None:
+    notebook = nbformat.read(DOCS / f"{name}.ipynb", as_version=4)
     client = NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     ran = [cell for cell in notebook.cells if cell.cell_type == "code"]
