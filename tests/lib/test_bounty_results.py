@@ -159,6 +159,11 @@ def test_follow_up__unsure_items__asked_again_with_gold_of_their_own(
             label == ("good", "bad")[truth(n)] for label, n in zip(alone, first, strict=True)
         ]
         assert sum(right) > sum(earlier)
+    requester = Person(net.home("requester"))
+    requester("bounty", "result", posted.bounty_id, "--to", tmp_path / "second").ok()
+    table = pd.read_parquet(tmp_path / "second" / "job.parquet")
+    assert list(table["label"]) == [("good", "bad")[label] for label in labels]
+    assert list(table["waves"]) == [1 + (name in set(names)) for name in first]
 
 
 def test_follow_up__nothing_unsure_or_not_scored__refused(

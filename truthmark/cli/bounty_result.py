@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from truthmark.bounty.exports import FORMATS, export
+from truthmark.bounty.flows.following import job_of
 from truthmark.bounty.flows.results import (
     check_without_result,
     collect_result,
@@ -73,6 +74,8 @@ def result(
             labeled = labeled_of(session, brought)
             for name in formats or ("parquet",):
                 written += export(labeled, name, folder)
+            if brought.workspace.draft.get("job"):
+                written.append(_write_job(session, bounty, folder))
         found = None if brought.tables is None else summary_of(brought.tables)
         warnings = [*brought.finding.problems, *brought.warnings]
         record = brought.result.record
@@ -95,6 +98,15 @@ def result(
             info(f"written: {path}")
         if folder is not None and found is not None:
             _tell_next(folder, bounty)
+
+
+def _write_job(session: Session, bounty: int, folder: Path) -> Path:
+    """Write what all waves up to this one say together of all items of the first."""
+    import pyarrow.parquet as pq
+
+    path = folder / "job.parquet"
+    pq.write_table(job_of(session, bounty).table(), path)
+    return path
 
 
 def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, object]]:

@@ -26,6 +26,8 @@ from truthmark.labels.scoring import Ints
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from truthmark.session import Session
 
 
@@ -40,6 +42,30 @@ class Followed:
 
     bounties: list[Brought]
     joined: Joined
+
+    def table(self) -> "pa.Table":
+        """Return a row an item of the job: name, label, margin by all waves, how many asked it."""
+        import pyarrow as pa
+
+        classes = self.bounties[0].classes
+        labels, margins = self.joined.labels.labels.tolist(), self.joined.labels.margins
+        names = self.first.names
+        asked = dict.fromkeys(names, 0)
+        for brought in self.bounties:
+            for name in brought.workspace.names:
+                asked[name] += 1
+        return pa.table(
+            {
+                "item": pa.array(range(len(names)), pa.int32()),
+                "name": pa.array(names, pa.string()),
+                "label": pa.array(
+                    [classes[one] if 0 <= one < len(classes) else None for one in labels],
+                    pa.string(),
+                ),
+                "margin": pa.array(margins, pa.int64()),
+                "waves": pa.array([asked[name] for name in names], pa.int8()),
+            }
+        )
 
     @property
     def first(self) -> Workspace:
