@@ -139,7 +139,7 @@ class Desk:
             if found is None:
                 raise BountyError(
                     f"the document of bounty {self.bounty_id} is in no storage of yours; name the"
-                    " relay that has it: --relay URL"
+                    " relay that has it"
                 )
             found.require_fits(terms)
             self.folder.keep_document(found)
@@ -197,7 +197,7 @@ class Desk:
         kind = RelayUnavailableError if silent else BountyError
         raise kind(
             f"no relay of bounty {self.bounty_id} can be reached"
-            + (f": {'; '.join(problems)}" if problems else "; name one: --relay URL")
+            + (f": {'; '.join(problems)}" if problems else "; name one that has it")
         )
 
     # ----------------------------------------------------------------------- keys

@@ -265,4 +265,4 @@ class HandingOut:
             # Somebody else, such as a watch node, may have been faster; the chain will tell.
             desk.tell(f"the chain refuses that: {error}")
         except (ConfigError, ChainError) as error:
-            desk.tell(f"that needs an account with some gas, named with --account: {error}")
+            desk.tell(f"that needs an account with some gas: {error}")

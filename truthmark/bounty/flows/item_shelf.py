@@ -99,7 +99,7 @@ class ItemShelf:
 
     def _ask(self, question: Callable[[RelayClient], _T]) -> _T:
         """Return what the first relay gives; where none does, what the last one said."""
-        problem: Exception = RelayError("no relay is known that has the items; name one: --relay")
+        problem: Exception = RelayError("no relay is known that has the items; name one")
         for relay in self._relays:
             try:
                 return question(relay)

@@ -281,8 +281,7 @@ class RequesterRun:
             return
         if address_bytes(self._session.address) != address_bytes(self._terms.requester):
             raise BountyError(
-                f"only {self._terms.requester} can score {self._title}; name that account with"
-                " --account"
+                f"only {self._terms.requester} can score {self._title}; run it as that account"
             )
         record = view.certain(seen)
         score = true_score(
