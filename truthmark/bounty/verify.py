@@ -273,4 +273,4 @@ def _warnings(result: Result, opened: dict[int, OpenedRun], closed: list[int]) -
         yield f"the labels of worker {worker} do not open to what they committed to"
     missing = int((record.committed > 0).sum()) - len(opened) - len(closed)
     if missing:
-        yield f"the labels of {missing} workers who committed cannot be checked with this file"
+        yield f"the labels of {missing} workers who committed cannot be checked with what is here"

@@ -195,7 +195,7 @@ def test_verify__without_what_opens_labels__checks_the_rest_and_says_so() -> Non
     _, result = finished(random.Random(4))
     found = verify(replace(result, shared={}))
     assert not found.problems and found.payments and found.labels is None
-    assert "cannot be checked with this file" in found.warnings[-1]
+    assert "cannot be checked with what is here" in found.warnings[-1]
 
 
 @pytest.mark.parametrize("status", [Status.FLAT, Status.PROVEN])
