@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,8 +13,11 @@ from tests.utils.cli import Person
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
+from truthmark.bounty.flows import posting
 from truthmark.bounty.flows.posting import Ask, Posted, Proposal, post_bounty
 from truthmark.bounty.items import item_key
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_models import RelayInfo
 from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import Member
@@ -257,6 +260,84 @@ def test_post__team__no_gold_no_bond_and_an_invitation_each(net: Devnet, table: 
         ]
         again = post(session, table, replace(ASK, title="Team", known={}, team=team))
         assert again.workspace.guests == guests
+
+
+class OneRelay:
+    """A relay that says of itself what a test wants; it is offered nothing."""
+
+    fixed: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __enter__(self) -> "OneRelay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def require_private(self) -> None:
+        pass
+
+    def info(self, requester: str | None = None) -> RelayInfo:
+        assert requester is not None, "the relay is asked about the requester"
+        return RelayInfo(**self.fixed)
+
+
+def test_post__relay_would_not_serve_it__nothing_is_paid(
+    net: Devnet, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = replace(ASK, title="For a relay", relay="http://127.0.0.1:1")
+    account = "0x" + "a1" * 20
+    with net.session("requester") as session:
+        token = session.profile.token("TUSD").address
+        good = {
+            "chain_id": session.profile.chain_id,
+            "board": BountyClient(session).board.address,
+            "account": account,
+            "url": "",
+            "version": "1",
+            "roles": ["relay"],
+            "watch": [],
+            "min_fees": {token: 7 * 10**6},
+        }
+        monkeypatch.setattr(posting, "RelayClient", OneRelay)
+        monkeypatch.setattr(posting, "offer_to", lambda *_, **__: None)
+        before, nonce = session.held(token), _nonce(session)
+        for wrong, says in (
+            ({"min_fees": {}}, "does not serve"),
+            ({"roles": ["watch"]}, "serves no bounties"),
+            ({"max_bytes": 10}, "takes 10"),
+            ({"board": account}, "another network"),
+        ):
+            OneRelay.fixed = good | wrong
+            with pytest.raises(BountyError, match=says):
+                post(session, table, ask)
+        # Agreed to, and then killed: what the relay wants by then counts.
+        OneRelay.fixed = good
+        with monkeypatch.context() as killed:
+            killed.setattr(posting, "_store", _kill)
+            with pytest.raises(KilledError):
+                post(session, table, ask)
+        OneRelay.fixed = good | {"min_fees": {}}
+        with pytest.raises(BountyError, match="does not serve"):
+            post(session, table, ask)
+        assert (session.held(token), _nonce(session)) == (before, nonce)
+        OneRelay.fixed = good | {"min_fees": {token: 9 * 10**6}}
+        seen: list[Proposal] = []
+        posted = post(session, table, ask, agree=lambda it: bool(seen.append(it)) or True)
+        assert len(seen) == 1 and posted.is_offered
+        assert (posted.terms.relay_fee, posted.terms.relay.lower()) == (9 * 10**6, account)
+        # A relay that knows its requester asks for nothing.
+        OneRelay.fixed = good | {"min_fees": {}, "knows_requester": True}
+        assert post(session, table, replace(ask, title="Known")).is_new
+    with pytest.raises(ConfigError, match="not encrypted"), net.session("requester") as session:
+        monkeypatch.setattr(posting, "RelayClient", RelayClient)
+        post(session, table, replace(ask, title="Open", relay="http://192.0.2.1.example"))
+
+
+def _kill(*_: object) -> None:
+    raise KilledError
 
 
 def test_create__command_line__asks_shows_and_says_what_is_next(net: Devnet, table: Path) -> None:

@@ -14,11 +14,12 @@ from tests.utils.bounty_crew import answers_by_skill, label_bounty
 from tests.utils.cli import Person
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass
+from truthmark.bounty.flows import posting
 from truthmark.bounty.flows.following import follow_up, job_of, next_wave, post_next_wave
 from truthmark.bounty.flows.posting import Ask, Posted
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.waves import BELOW
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import BountyError, ConfigError, PriceError
 from truthmark.surface import Bounty
 from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
@@ -129,10 +130,19 @@ def test_bounty__from_python__status_result_and_what_is_wrong_with_it(
 
 
 def test_follow_up__unsure_items__asked_again_with_gold_of_their_own(
-    net: Devnet, settled: Posted, tmp_path: Path
+    net: Devnet, settled: Posted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with net.session("requester") as session:
         assert next_wave(session, settled.workspace) == (2, 1)
+        # Nobody sees the fees of a later wave who could say no.
+        with monkeypatch.context() as expensive:
+            fees_for = posting.fees_for
+            expensive.setattr(
+                posting, "fees_for", lambda *a, **o: fees_for(*a, **(o | {"relay_asks": 10**9}))
+            )
+            with pytest.raises(PriceError, match="relay fee"):
+                post_next_wave(session, settled.workspace)
+            assert next_wave(session, settled.workspace) == (2, 1)
         posted = post_next_wave(session, settled.workspace)
         assert posted is not None and posted.is_new
         assert next_wave(session, settled.workspace) is None

@@ -357,7 +357,7 @@ class FakeRelay:
             raise RelayUnavailableError(f"the relay {self.url} does not answer; try again later")
         self.world.step(name)
 
-    def info(self) -> RelayInfo:
+    def info(self, requester: str | None = None) -> RelayInfo:
         self._step("info")
         return RelayInfo(
             chain_id=REF.chain_id,

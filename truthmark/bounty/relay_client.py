@@ -119,13 +119,16 @@ class RelayClient:
 
     # ------------------------------------------------------------------ everybody
 
-    def info(self) -> RelayInfo:
+    def info(self, requester: str | None = None) -> RelayInfo:
         """Return who answers there.
+
+        Args:
+            requester: Asks whether this one is served for less than others.
 
         Raises:
             RelayError: It does not, or not as a relay; so everywhere below.
         """
-        return self._get("/relay", RelayInfo)
+        return self._get("/relay" + (f"?requester={requester}" if requester else ""), RelayInfo)
 
     def bounties(self) -> list[BountyStatus]:
         """Return the bounties that the relay serves, the newest first."""
@@ -221,6 +224,17 @@ class RelayClient:
 
     # ------------------------------------------------------------------ requesters
 
+    def require_private(self) -> None:
+        """Refuse an address to which an offer, which holds secrets, would go for all to read.
+
+        Raises:
+            ConfigError: It is such an address.
+        """
+        if self._parts.scheme == "http" and not _is_near(str(self._parts.hostname)):
+            raise ConfigError(
+                f"{self.url} is not encrypted, and an offer holds secrets; use its https:// address"
+            )
+
     def offer(
         self, ref: BountyRef, terms_hash: bytes, offer: Offer, sign_typed: SignTyped
     ) -> OfferReply:
@@ -235,10 +249,7 @@ class RelayClient:
         Raises:
             ConfigError: The way there is open for all to read.
         """
-        if self._parts.scheme == "http" and not _is_near(str(self._parts.hostname)):
-            raise ConfigError(
-                f"{self.url} is not encrypted, and an offer holds secrets; use its https:// address"
-            )
+        self.require_private()
         signature = sign_typed(messages.serve(ref, terms_hash, offer_hash=offer.hash))
         request = OfferRequest(terms_hash=terms_hash, offer=offer, signature=signature)
         reply = self._send("PUT", f"/bounties/{ref.bounty_id}", request, OfferReply)

@@ -120,6 +120,8 @@ class RelayInfo(_Reply):
         watch: Nodes that this relay knows for deposits.
         min_fees: What a bounty must pay it for each worker who commits, by token, in its smallest
             unit, unless the requester is known to it.
+        knows_requester: Whether it serves the requester who was asked about for less.
+        max_bytes: Of the items of one bounty; None where it does not say.
     """
 
     chain_id: Count
@@ -130,6 +132,8 @@ class RelayInfo(_Reply):
     roles: list[str]
     watch: list[WatchKey]
     min_fees: dict[str, Count]
+    knows_requester: bool = False
+    max_bytes: Count | None = None
 
 
 class BountyStatus(_Reply):

@@ -8,7 +8,7 @@ before. Labels of all waves together are `waves.join_waves`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,11 +19,19 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.sources.earlier import EarlierSource
+from truthmark.bounty.terms import Terms
 from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, RelayError
+from truthmark.errors import BountyError, PriceError, RelayError
 from truthmark.labels.scoring import Ints
 from truthmark.types import Bar, Say, no_bar, quiet
+
+_FEES: Final = (
+    *("relay_fee", "tip", "reward"),
+    *("post_call_fee", "post_worker_fee", "post_seat_fee"),
+)
+_MAX_FEE_GROWTH: Final = 4
+"""Gas that costs so many times more is nothing unheard of."""
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -215,7 +223,7 @@ def post_next_wave(
         return follow_up(
             session,
             ref.bounty_id,
-            agree=lambda proposal: True,
+            agree=lambda proposal: _is_as_agreed(session, workspace, proposal.terms),
             rounds=rounds,
             part=1 / left,
             say=say,
@@ -226,6 +234,28 @@ def post_next_wave(
     except BountyError as error:
         say(f"no wave follows bounty {ref.bounty_id}: {error}")
         return None
+
+
+def _is_as_agreed(session: "Session", last: Workspace, terms: Terms) -> bool:
+    """Refuse fees far above those of the wave before: nobody sees them who could say no.
+
+    A relay says what it wants, and an endpoint what gas costs.
+
+    Raises:
+        PriceError: They are; asked again later, they may have fallen.
+    """
+    before, ref = last.terms, last.ref
+    assert ref is not None  # it was scored
+    for name in _FEES:
+        asked, agreed = getattr(terms, name), getattr(before, name)
+        if asked > _MAX_FEE_GROWTH * agreed:
+            show = session.profile.amount
+            raise PriceError(
+                f"the next wave would have a {name.replace('_', ' ')} of"
+                f" {show(asked, terms.token)}, and this one has {show(agreed, terms.token)}; wait,"
+                f" or agree to it: truthmark bounty create --like {ref.bounty_id}"
+            )
+    return True
 
 
 def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, Known]:

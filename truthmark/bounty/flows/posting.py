@@ -237,9 +237,11 @@ def post_bounty(
             bar=bar,
         )
         workspace, client = draft.workspace, BountyClient(session)
-        if workspace.has_terms and _is_outdated(client, workspace.terms):
-            say("the protocol's fee has changed since this was agreed to, so it is asked again")
-            workspace.discard_terms()
+        if workspace.has_terms and not client.has_sent(workspace.terms):
+            changed = _what_changed(session, client, workspace, ask)
+            if changed:
+                say(f"{changed} since this was agreed to, so it is asked again")
+                workspace.discard_terms()
         if workspace.has_terms:
             say(f"going on with {workspace.folder}, which was agreed to before")
         else:
@@ -324,7 +326,7 @@ def _fix(session: Session, draft: Draft, ask: Ask, job: Job | None, agree: Agree
     """Make terms and document, ask, and put them on disk."""
     workspace = draft.workspace
     gold = _gold(draft, ask)
-    relay, urls, asks = _relay(session, ask)
+    relay, urls, asks = _relay(session, workspace, ask)
     plan, idle = plan_bounty(session, ask, items=draft.items.count, gold=len(gold), relay_asks=asks)
     token, _ = session.profile.parse_amount(ask.price)
     document = Document(
@@ -460,21 +462,43 @@ def _worth(session: Session, ask: Ask) -> float:
     return float(10**18 / _DEVNET_WORTH / 10**token.decimals)
 
 
-def _relay(session: Session, ask: Ask) -> tuple[str, tuple[str, ...], int]:
-    """Return account and addresses of the relay, and what it wants for a worker."""
+def _relay(session: Session, workspace: Workspace, ask: Ask) -> tuple[str, tuple[str, ...], int]:
+    """Return account and addresses of the relay, and what it wants for a worker.
+
+    Raises:
+        BountyError: It would not serve the bounty, which nobody could label then.
+        ConfigError: What it must be told would go there for all to read.
+    """
     if ask.relay is None:
         return session.address, ask.relay_urls, 0
     board = BountyClient(session).board.address
     with RelayClient(ask.relay) as relay:
-        info = relay.info()
+        relay.require_private()
+        info = relay.info(session.address)
     if (info.chain_id, address_bytes(info.board)) != (
         session.profile.chain_id,
         address_bytes(board),
     ):
         raise BountyError(f"{ask.relay} is a relay of another network; name one of this")
+    if "relay" not in info.roles:
+        raise BountyError(f"{ask.relay} serves no bounties; name another relay, or use your own")
+    size = (workspace.folder / DATA_NAME).stat().st_size
+    if info.max_bytes is not None and size > info.max_bytes:
+        raise BountyError(
+            f"the items have {size} bytes and {ask.relay} takes {info.max_bytes}; make them"
+            " smaller, or use a relay of your own"
+        )
+    if info.knows_requester:
+        return info.account, (ask.relay,), 0
     token, _ = session.profile.parse_amount(ask.price)
     fees = {address.lower(): fee for address, fee in info.min_fees.items()}
-    return info.account, (ask.relay,), fees.get(token.address.lower(), 0)
+    least = fees.get(token.address.lower())
+    if least is None:
+        raise BountyError(
+            f"{ask.relay} does not serve {session.address} for {token.symbol}; ask its operator,"
+            " or name another relay"
+        )
+    return info.account, (ask.relay,), least
 
 
 def _gold(draft: Draft, ask: Ask) -> Gold:
@@ -540,10 +564,18 @@ def _require_funds(session: Session, terms: Terms) -> None:
 # ------------------------------------------------------------------------------ sending
 
 
-def _is_outdated(client: BountyClient, terms: Terms) -> bool:
-    """Whether the board would refuse terms that were agreed to and never sent."""
-    fee = int(client.board.functions.fee_bps().call())
-    return fee != terms.fee_bps and not client.has_sent(terms)
+def _what_changed(
+    session: Session, client: BountyClient, workspace: Workspace, ask: Ask
+) -> str | None:
+    """Return why board or relay would refuse terms that were agreed to and never sent."""
+    terms = workspace.terms
+    if int(client.board.functions.fee_bps().call()) != terms.fee_bps:
+        return "the protocol's fee has changed"
+    if ask.relay is not None:
+        account, _, least = _relay(session, workspace, ask)
+        if address_bytes(account) != address_bytes(terms.relay) or terms.relay_fee < least:
+            return "the relay's account or fee has changed"
+    return None
 
 
 def _store(session: Session, workspace: Workspace, bar: Bar) -> None:

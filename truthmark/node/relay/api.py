@@ -141,9 +141,9 @@ def _add_problems(app: FastAPI) -> None:
 
 def _add_reading(app: FastAPI, relay: Relay) -> None:
     @app.get("/v1/relay", tags=["everybody"])
-    def info() -> RelayInfo:
-        """Who answers here."""
-        return relay.info()
+    def info(requester: Address | None = None) -> RelayInfo:
+        """Who answers here; with an address, whether it is served for less than others."""
+        return relay.info(requester)
 
     @app.get("/v1/bounties", tags=["everybody"])
     def bounties() -> list[BountyStatus]:

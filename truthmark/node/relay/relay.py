@@ -142,8 +142,8 @@ class Relay:
 
     # ------------------------------------------------------------------ everybody
 
-    def info(self) -> RelayInfo:
-        """Return who this is."""
+    def info(self, requester: str | None = None) -> RelayInfo:
+        """Return who this is, and whether a requester is served for less than others."""
         roles = [("relay", self.policy.relays), ("watch", self.policy.watches)]
         return RelayInfo(
             chain_id=self.session.profile.chain_id,
@@ -154,7 +154,12 @@ class Relay:
             roles=[name for name, is_on in roles if is_on],
             watch=[*self._own_watch(), *self.policy.watch],
             min_fees=dict(self.policy.min_fees),
+            knows_requester=requester is not None and self._knows(requester),
+            max_bytes=self.policy.max_bytes,
         )
+
+    def _knows(self, requester: str) -> bool:
+        return requester in {self.account, *self.policy.requesters}
 
     def _own_watch(self) -> list[WatchKey]:
         return [WatchKey(url=self.url, key=self.policy.watch_key)] if self.policy.watches else []
@@ -309,8 +314,7 @@ class Relay:
         ]
 
     def _require_paid(self, terms: Terms) -> None:
-        known = {self.account, *self.policy.requesters}
-        if terms.requester in known:
+        if self._knows(terms.requester):
             return
         least = self.policy.min_fees.get(terms.token)
         if least is None:

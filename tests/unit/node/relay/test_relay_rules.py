@@ -90,6 +90,9 @@ def test_offer__stranger__pays_the_least_fee_in_a_token_that_is_taken(tmp_path: 
     )
     with refused(403, "fee of 11 a worker"):
         desk.offer()
+    assert not desk.client.info(desk.terms.requester).knows_requester
+    assert desk.client.info(desk.relay.account).knows_requester
+    assert not desk.client.info().knows_requester
     desk.relay.policy.min_fees[desk.terms.token] = 10
     desk.offer()
     assert desk.client.status(7).phase == "joining"
