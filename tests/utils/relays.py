@@ -208,6 +208,7 @@ class PaperDesk(Desk):
         **fixed: Any,
     ) -> None:
         self.papers = make_papers(folder / "papers")
+        self.seed = SEED
         given = {"requester": OWNER, "relay": ACCOUNT, "receiver": OWNER, "token": ACCOUNT}
         terms = team_terms(self.papers.document, **(given | fixed))
         session: Any = SimpleNamespace(
@@ -244,7 +245,7 @@ class PaperDesk(Desk):
         record = Record(
             ref=self.ref,
             terms=self.terms,
-            seed=SEED if status >= Status.LABEL else bytes(32),
+            seed=self.seed if status >= Status.LABEL else bytes(32),
             roster=Roster([rows]),
             commits=Commits(commits, overrides),
             posted=frozenset(),
@@ -258,7 +259,7 @@ class PaperDesk(Desk):
     def sign_commit(self, worker: int, commitment: bytes, seats: int = 4) -> CommitRequest:
         """Return a worker's signed commit."""
         message = messages.commit(
-            self.ref, self.terms.hash, SEED, worker=worker, seats=seats, commitment=commitment
+            self.ref, self.terms.hash, self.seed, worker=worker, seats=seats, commitment=commitment
         )
         signature = typed.sign(message, KEYS[worker])
         return CommitRequest(worker=worker, seats=seats, commitment=commitment, signature=signature)
@@ -267,5 +268,6 @@ class PaperDesk(Desk):
         """Return a worker's label file."""
         record = self.views.views[7].record
         codes = np.ones(seats * BATCH, np.uint8)
-        run = seal(record.scheme(worker), secret=77 + worker, key=self.terms.key, codes=codes)
+        secret = 77 + worker + self.seed[0]
+        run = seal(record.scheme(worker), secret=secret, key=self.terms.key, codes=codes)
         return LabelFile(self.ref, worker, seats, run)

@@ -214,7 +214,7 @@ class WatchRole:
 
     def _held(self, record: Record) -> list[Held]:
         found = []
-        for deposit in self._desk.store.deposits(record.ref.bounty_id):
+        for deposit in self._desk.store.deposits(record.ref.bounty_id, record.seed):
             file = LabelFile.from_bytes(deposit.file)
             secret = 0
             if deposit.sealed_secret is not None:
@@ -391,7 +391,8 @@ class WatchRole:
 
     def _note(self, record: Record, one: Held, state: str) -> None:
         if state != one.state:
-            self._desk.store.set_deposit_state(record.ref.bounty_id, one.worker, state)
+            number, seed = record.ref.bounty_id, record.seed
+            self._desk.store.set_deposit_state(number, seed, one.worker, state)
 
     def _send(self, kind: str, send: Callable[[], None], record: Record) -> None:
         """Send, without waiting; what a contract refuses is what somebody was faster with."""

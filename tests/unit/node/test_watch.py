@@ -49,10 +49,10 @@ class Store:
     def deposited(self) -> list[int]:
         return [REF.bounty_id] if self.left else []
 
-    def deposits(self, bounty_id: int) -> list[Left]:
+    def deposits(self, bounty_id: int, seed: bytes) -> list[Left]:
         return list(self.left.values())
 
-    def set_deposit_state(self, bounty_id: int, worker: int, state: str) -> None:
+    def set_deposit_state(self, bounty_id: int, seed: bytes, worker: int, state: str) -> None:
         assert len(state) <= 40  # the column's length
         self.left[worker] = replace(self.left[worker], state=state)
 

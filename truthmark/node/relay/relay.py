@@ -636,7 +636,7 @@ class Relay:
             commit.commitment,
         ):
             raise RefusedError("this file does not belong to the commit beside it")
-        kept = self.store.put_deposit(bounty_id, worker, request)
+        kept = self.store.put_deposit(bounty_id, record.seed, worker, request)
         return DepositState(
             commitment=kept.commit.commitment,
             has_secret=kept.sealed_secret is not None,
@@ -659,7 +659,7 @@ class Relay:
         Raises:
             MissingError: Nothing.
         """
-        kept = self.store.deposit(bounty_id, worker)
+        kept = self.store.deposit(bounty_id, self._look_for(bounty_id).record.seed, worker)
         if kept is None:
             raise MissingError(f"worker {worker} has left nothing here")
         return DepositState(

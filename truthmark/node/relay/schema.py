@@ -109,6 +109,7 @@ deposits = sa.Table(
     "relay_deposits",
     metadata,
     sa.Column("bounty_id", _BIG, primary_key=True),
+    sa.Column("seed", sa.LargeBinary(32), primary_key=True),
     sa.Column("worker", sa.Integer, primary_key=True),
     sa.Column("seats", sa.Integer, nullable=False),
     sa.Column("commitment", sa.LargeBinary, nullable=False),
@@ -117,7 +118,8 @@ deposits = sa.Table(
     sa.Column("sealed_secret", sa.LargeBinary),
     sa.Column("state", sa.String(40), nullable=False),
 )
-"""What labelers left with this node as a watch node."""
+"""What labelers left with this node as a watch node; what was signed under one seed is nothing
+under another, which a reorganisation may bring."""
 
 notices = sa.Table(
     "relay_notices",

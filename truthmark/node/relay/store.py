@@ -473,18 +473,22 @@ class RelayStore:
 
     # ------------------------------------------------------------------ deposits
 
-    def put_deposit(self, bounty_id: int, worker: int, request: DepositRequest) -> Deposit:
+    def put_deposit(
+        self, bounty_id: int, seed: bytes, worker: int, request: DepositRequest
+    ) -> Deposit:
         """Keep a deposit; a later one of the same commit may add the secret.
 
         Raises:
-            ConflictError: Another commit was deposited before.
+            ConflictError: Another commit was deposited before, under the same seed.
         """
+        where = _of_seed(bounty_id, seed, worker)
         with self._write() as connection:
-            row = _row(connection, t.deposits, bounty_id, worker)
+            row = connection.execute(sa.select(t.deposits).where(where)).one_or_none()
             if row is None:
                 connection.execute(
                     t.deposits.insert().values(
                         bounty_id=bounty_id,
+                        seed=seed,
                         worker=worker,
                         seats=request.seats,
                         commitment=request.commitment,
@@ -500,25 +504,23 @@ class RelayStore:
                 )
             elif row.sealed_secret is None and request.sealed_secret is not None:
                 connection.execute(
-                    t.deposits.update()
-                    .where(_of(t.deposits, bounty_id, worker))
-                    .values(sealed_secret=request.sealed_secret)
+                    t.deposits.update().where(where).values(sealed_secret=request.sealed_secret)
                 )
-            kept = _row(connection, t.deposits, bounty_id, worker)
-            assert kept is not None
-            return _deposit(kept)
+            return _deposit(connection.execute(sa.select(t.deposits).where(where)).one())
 
-    def deposits(self, bounty_id: int) -> list[Deposit]:
-        """Return all deposits of a bounty."""
-        query = sa.select(t.deposits).where(t.deposits.c.bounty_id == bounty_id)
+    def deposits(self, bounty_id: int, seed: bytes) -> list[Deposit]:
+        """Return all deposits of a bounty under a seed."""
+        where = (t.deposits.c.bounty_id == bounty_id) & (t.deposits.c.seed == seed)
+        query = sa.select(t.deposits).where(where)
         with self._read() as connection:
             found = connection.execute(query.order_by(t.deposits.c.worker))
             return [_deposit(row) for row in found]
 
-    def deposit(self, bounty_id: int, worker: int) -> Deposit | None:
-        """Return a worker's deposit."""
+    def deposit(self, bounty_id: int, seed: bytes, worker: int) -> Deposit | None:
+        """Return a worker's deposit under a seed."""
+        query = sa.select(t.deposits).where(_of_seed(bounty_id, seed, worker))
         with self._read() as connection:
-            row = _row(connection, t.deposits, bounty_id, worker)
+            row = connection.execute(query).one_or_none()
         return None if row is None else _deposit(row)
 
     def deposited(self) -> list[int]:
@@ -526,10 +528,10 @@ class RelayStore:
         with self._read() as connection:
             return list(connection.scalars(sa.select(t.deposits.c.bounty_id).distinct()))
 
-    def set_deposit_state(self, bounty_id: int, worker: int, state: str) -> None:
+    def set_deposit_state(self, bounty_id: int, seed: bytes, worker: int, state: str) -> None:
         """Note what was done last for who left a deposit."""
         with self._write() as connection:
-            where = _of(t.deposits, bounty_id, worker)
+            where = _of_seed(bounty_id, seed, worker)
             connection.execute(t.deposits.update().where(where).values(state=state))
 
     def drop_deposits(self, bounty_id: int) -> None:
@@ -720,6 +722,10 @@ def _set_state(connection: sa.Connection, bounty_id: int, batch: Batch, state: s
 
 def _of(table: sa.Table, bounty_id: int, worker: int) -> sa.ColumnElement[bool]:
     return (table.c.bounty_id == bounty_id) & (table.c.worker == worker)
+
+
+def _of_seed(bounty_id: int, seed: bytes, worker: int) -> sa.ColumnElement[bool]:
+    return _of(t.deposits, bounty_id, worker) & (t.deposits.c.seed == seed)
 
 
 def _row(

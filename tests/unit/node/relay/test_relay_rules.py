@@ -456,9 +456,26 @@ def test_deposit__of_any_bounty__is_kept_and_gains_a_secret_later(tmp_path: Path
     again = good.model_copy(update={"sealed_secret": b"\x01" * 80})
     assert client.deposit(7, 0, again).has_secret
     assert client.deposit_state(7, 0).state == "kept"
-    (kept,) = desk.relay.store.deposits(7)
+    (kept,) = desk.relay.store.deposits(7, desk.seed)
     assert (kept.sealed_secret, kept.file) == (b"\x01" * 80, desk.sealed(0).to_bytes())
     assert desk.relay.store.deposited() == [7]
+
+
+def test_deposit__chain_turned_and_drew_another_seed__is_taken_beside(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path, policy={"watches": True, "relays": False}, relay=PAYEES[0])
+    desk.show(Status.LABEL, workers=3)
+    first = deposit(desk, 0)
+    desk.client.deposit(7, 0, first)
+    desk.seed = b"\x5e" * 32
+    desk.show(Status.LABEL, workers=3)
+    with refused(404, "left nothing here"):
+        desk.client.deposit_state(7, 0)
+    with refused(403, "not signed by the row's signer"):
+        desk.client.deposit(7, 0, first)
+    second = deposit(desk, 0)
+    assert desk.client.deposit(7, 0, second).commitment == second.commitment != first.commitment
+    (kept,) = desk.relay.store.deposits(7, desk.seed)
+    assert kept.signature == second.signature
 
 
 # ------------------------------------------------------------------------------ limits, client

@@ -163,13 +163,27 @@ def test_put_file__other_commitment__takes_its_place_and_copies_do_not(store: Re
 def test_put_deposit__second_commit__is_refused(store: RelayStore) -> None:
     given: dict[str, Any] = {"seats": 2, "signature": b"s" * 65, "file": "AAAA"}
     first = DepositRequest(commitment=b"\x01" * 32, **given)
-    assert store.put_deposit(7, 0, first).state == "kept"
+    assert store.put_deposit(7, SEED, 0, first).state == "kept"
     with pytest.raises(BountyError, match="the first one counts"):
-        store.put_deposit(7, 0, DepositRequest(commitment=b"\x02" * 32, **given))
-    store.set_deposit_state(7, 0, "overridden")
-    assert store.deposit(7, 0).state == "overridden"  # type: ignore[union-attr]
+        store.put_deposit(7, SEED, 0, DepositRequest(commitment=b"\x02" * 32, **given))
+    store.set_deposit_state(7, SEED, 0, "overridden")
+    assert store.deposit(7, SEED, 0).state == "overridden"  # type: ignore[union-attr]
     store.drop_deposits(7)
-    assert store.deposit(7, 0) is None and store.deposited() == []
+    assert store.deposit(7, SEED, 0) is None and store.deposited() == []
+
+
+def test_put_deposit__other_seed__is_another_one_beside_it(store: RelayStore) -> None:
+    given: dict[str, Any] = {"seats": 2, "signature": b"s" * 65, "file": "AAAA"}
+    other = b"\x06" * 32
+    store.put_deposit(7, SEED, 0, DepositRequest(commitment=b"\x01" * 32, **given))
+    store.put_deposit(7, other, 0, DepositRequest(commitment=b"\x02" * 32, **given))
+    store.set_deposit_state(7, other, 0, "waiting")
+    assert store.deposit(7, SEED, 0).state == "kept"  # type: ignore[union-attr]
+    (kept,) = store.deposits(7, other)
+    assert (kept.commit.commitment, kept.state) == (b"\x02" * 32, "waiting")
+    assert store.deposited() == [7]
+    store.drop_deposits(7)
+    assert not store.deposits(7, SEED) and not store.deposits(7, other)
 
 
 def test_notices__too_many__are_not_kept(
