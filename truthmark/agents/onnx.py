@@ -8,7 +8,6 @@ probabilities or scores an item, as scikit-learn's converters give it too; faili
 item by number or name.
 """
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from truthmark.agents.agent import Agent, Task
 from truthmark.agents.features import features_of
 from truthmark.agents.replies import read_probabilities, read_value
+from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.items import Item, Media
 from truthmark.errors import AgentError, ConfigError
 from truthmark.text import clean
@@ -136,12 +136,10 @@ class OnnxAgent(Agent):
 
 def _pixels(item: Item, height: int, width: int, channels: int) -> "npt.NDArray[np.float64]":
     try:
-        from PIL import Image
+        with open_picture(item) as opened:
+            picture = opened.convert("L" if channels == 1 else "RGB").resize((width, height))
     except ImportError as error:
         raise ConfigError("pictures need pillow; install `truthmark[images]`") from error
-    try:
-        with Image.open(io.BytesIO(item.data)) as opened:
-            picture = opened.convert("L" if channels == 1 else "RGB").resize((width, height))
     except Exception as error:  # a damaged picture may raise anything
         raise AgentError(f"a picture cannot be read ({clean(error, 200)}); skip it") from error
     return np.asarray(picture, np.float64).reshape(height, width, channels) / 255

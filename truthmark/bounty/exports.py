@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.document import Kind
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.result_tables import METHOD, Tables
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -329,15 +330,8 @@ class _Content:
 
 
 def _size(item: Item) -> tuple[int, int]:
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(item.data)) as picture:
-            return picture.size
-    except OSError as error:
-        raise BountyError("an item is no picture; the workspace is damaged") from error
+    with open_picture(item) as picture:
+        return picture.size
 
 
 def _require_kind(labeled: Labeled, kind: Kind, name: str) -> None:

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import click
 
+from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.items import Item
+from truthmark.errors import BountyError
 
 _LARGEST: Final = (800, 480)
 """Pixels of a picture as it is drawn; the items themselves are not changed."""
@@ -56,6 +58,13 @@ class Viewer:
         if drawn is not None:
             click.echo(drawn, err=True)
             return ""
+        if item.media.mime.startswith("image/"):
+            try:
+                open_picture(item).close()
+            except BountyError as error:  # a viewer would guess what it is, and might run it
+                return str(error)
+            except ImportError:
+                pass  # nothing here can look
         path = Path(self._folder.name) / f"{name}{item.media.suffix}"
         path.write_bytes(item.data)
         if click.launch(str(path)) == 0:
@@ -71,13 +80,9 @@ class Viewer:
         if self._protocol is None or not item.media.mime.startswith("image/"):
             return None
         try:
-            from PIL import Image
-        except ImportError:
-            return None
-        try:
-            with Image.open(io.BytesIO(item.data)) as opened:
+            with open_picture(item) as opened:
                 picture = opened.convert("RGB")
-        except Exception:  # a damaged picture may raise anything
+        except Exception:  # no Pillow, or a damaged picture, which may raise anything
             return None
         picture.thumbnail(_LARGEST)
         if self._protocol == "sixel":

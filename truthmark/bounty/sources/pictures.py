@@ -33,6 +33,7 @@ _QUALITIES: Final = (90, 80, 70, 60, 45)
 _SHRINK: Final = 0.75
 _ORIENTATION: Final = 0x0112
 _GPS: Final = 0x8825
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF", "MPO", "DIB")
 _LOSSLESS: Final = frozenset({"PNG", "GIF", "BMP"})
 _HEIF: Final = frozenset({".heic", ".heif"})
 
@@ -88,7 +89,7 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(picture_file) as picture:
+        with Image.open(picture_file, formats=_formats()) as picture:
             _require_modest(picture)
             is_lossless = picture.format in _LOSSLESS
             has_place = bool(picture.getexif().get_ifd(_GPS))
@@ -116,6 +117,14 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
     except MemoryError as error:
         raise PictureError("takes more memory than there is") from error
     return Copy(_encode(plain, is_exact=is_lossless and is_small), has_place)
+
+
+def _formats() -> list[str]:
+    """Return what is opened: a picture by its suffix may be a program for Ghostscript inside."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _within(size: tuple[int, int]) -> tuple[int, int]:
