@@ -7,6 +7,7 @@ types are checked here; whether a row is on chain is read from the chain (`bount
 
 import io
 import ipaddress
+import math
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ from truthmark.bounty.relay_models import (
     RelayInfo,
 )
 from truthmark.bounty.terms import Terms
+from truthmark.chain.http import proxy_for
+from truthmark.chain.public_http import PATIENCE, PatientTransport
 from truthmark.cid import cid_of_file, cid_of_stream
 from truthmark.errors import (
     BountyError,
@@ -62,6 +65,12 @@ MAX_REPLY: Final = 8 << 20
 """Bytes of an answer in JSON."""
 
 _TIMEOUT: Final = 30.0
+"""Seconds for one silence, also of what is too long for a deadline."""
+_PATIENCE: Final = 60.0
+"""Seconds for a question and its whole answer: who waits for a relay that drips may miss the time
+to act without it."""
+_LEAST_RATE: Final = 1 << 16
+"""Bytes a second, for long ones on top of that."""
 _PIECE: Final = 1 << 18
 _ENTRY_BYTES: Final = 44
 _HEAD_BYTES: Final = 64
@@ -99,7 +108,10 @@ class RelayClient:
             raise ConfigError(f"{clean(url, 120)} is no address of a relay; write https://HOST")
         self.url = url.rstrip("/")
         self._parts = parts
-        self._http = http or httpx.Client(timeout=_TIMEOUT)
+        self._http = http or httpx.Client(
+            timeout=_TIMEOUT,
+            transport=PatientTransport(math.inf, proxy=proxy_for(parts.scheme, host)),
+        )
         self._tokens: dict[int, str] = {}
 
     def close(self) -> None:
@@ -410,7 +422,13 @@ class RelayClient:
             content = body.model_dump_json().encode()
         elif content is not None:
             headers["Content-Type"] = "application/octet-stream"
-        with self._stream(method, path, content=content, headers=headers) as reply:
+        patience = math.inf  # pieces of what one's own relay is to have
+        if content is None or isinstance(content, bytes):
+            length = len(content or b"") + (0 if limit == MAX_REPLY else limit)
+            patience = _PATIENCE + length / _LEAST_RATE
+        with self._stream(
+            method, path, content=content, headers=headers, patience=patience
+        ) as reply:
             return self._read(reply, limit)
 
     @contextmanager
@@ -421,6 +439,7 @@ class RelayClient:
         *,
         content: bytes | Iterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
+        patience: float = math.inf,
     ) -> Iterator[httpx.Response]:
         try:
             with self._http.stream(
@@ -429,6 +448,7 @@ class RelayClient:
                 content=content,
                 headers=headers,
                 follow_redirects=False,
+                extensions={PATIENCE: patience},
             ) as reply:
                 if not reply.is_success:
                     raise self._refusal(reply)

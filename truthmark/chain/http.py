@@ -87,7 +87,7 @@ class Endpoint:
         self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
             ssl_context=None if parts.scheme == "http" else ssl.create_default_context(),
-            proxy=_proxy(parts.scheme, host),
+            proxy=proxy_for(parts.scheme, host),
             max_connections=None,
             max_keepalive_connections=4,
             keepalive_expiry=30.0,
@@ -166,7 +166,7 @@ def _retry_after(reply: httpcore.Response) -> float:
     return 0.0
 
 
-def _proxy(scheme: str, host: str) -> httpcore.Proxy | None:
+def proxy_for(scheme: str, host: str) -> httpcore.Proxy | None:
     """Return the proxy that the environment names for a host that is not this machine."""
     named = urllib.request.getproxies().get(scheme)
     if not named or host in _LOCAL:

@@ -21,6 +21,7 @@ from truthmark.errors import ConfigError
 ERRORS: Final = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
+    httpcore.ProxyError,
     httpcore.TimeoutException,
     httpcore.UnsupportedProtocol,
     ConfigError,
@@ -28,6 +29,9 @@ ERRORS: Final = (
     ValueError,
 )
 """What may go wrong there."""
+
+PATIENCE: Final = "patience"
+"""Under which a request says how many seconds it may take with its answer."""
 
 Lookup = Callable[[str, int], Sequence[str]]
 """Gives the IP addresses of a host and port."""
@@ -88,32 +92,39 @@ def _exchange(
     return bytes(data)
 
 
-class PublicTransport(httpx.BaseTransport):
-    """Lets an httpx client ask addresses that strangers name.
+class PatientTransport(httpx.BaseTransport):
+    """Lets an httpx client ask, with a deadline for each question and its whole answer.
+
+    A request may bring a shorter one in its extensions, under `PATIENCE`.
 
     Args:
-        patience: Seconds for each question, with its answer.
-        allow_private: Whether this machine and its network may be asked.
-        lookup: Of names; this system's if not given.
+        patience: Seconds; `math.inf` where requests bring theirs.
+        proxy: Over which it goes.
+        backend: Makes the connections.
     """
 
     def __init__(
-        self, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+        self,
+        patience: float,
+        *,
+        proxy: httpcore.Proxy | None = None,
+        backend: DeadlineBackend | None = None,
     ) -> None:
         """Connect to nothing yet."""
-        self._backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+        self._backend = backend or DeadlineBackend()
         self._patience = patience
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(), network_backend=self._backend
+            ssl_context=httpx.create_ssl_context(), proxy=proxy, network_backend=self._backend
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
 
         Raises:
-            httpx.ConnectError: The host is not to be asked, or does not answer.
+            httpx.ConnectError: The host is not to be asked, or does not answer in time.
         """
-        self._backend.allow(self._patience)
+        asked = request.extensions.get(PATIENCE, self._patience)
+        self._backend.allow(min(asked, self._patience))
         url = request.url
         assert isinstance(request.stream, httpx.SyncByteStream)  # of a client that is not async
         question = httpcore.Request(
@@ -136,6 +147,23 @@ class PublicTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+
+class PublicTransport(PatientTransport):
+    """Lets an httpx client ask addresses that strangers name.
+
+    Args:
+        patience: Seconds for each question, with its answer.
+        allow_private: Whether this machine and its network may be asked.
+        lookup: Of names; this system's if not given.
+    """
+
+    def __init__(
+        self, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+    ) -> None:
+        """Connect to nothing yet."""
+        backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+        super().__init__(patience, backend=backend)
 
 
 class _Answer(httpx.SyncByteStream):

@@ -11,7 +11,8 @@ import pytest
 
 from tests.utils.bounties import REF
 from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World
-from truthmark.bounty.flows import offers
+from truthmark.bounty.commits import Commits
+from truthmark.bounty.flows import handing_out, offers
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.bounty.label_file import LabelFile, open_notes
@@ -388,6 +389,40 @@ def test_advance__nobody_acknowledges__is_posted_on_chain(world: World, home: Pa
     assert labeling.advance() is Stage.DELIVERED
 
 
+def test_advance__addresses_that_drip__are_left_for_what_must_go_on_chain(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labeling = committed(world, home, account="me")
+    world.post()
+    monkeypatch.setattr(handing_out, "_HELPERS_SECONDS", 0.0)
+    world.now = MARK + 3_600 + 60 + 31
+    assert labeling.advance() is Stage.RELEASING
+    assert [what for what, _ in world.sent] == ["post"] and mine(world) not in world.files
+
+
+def test_advance__chain_turned_and_drew_another_seed__all_is_given_once_more(
+    world: World, home: Path
+) -> None:
+    labeling = committed(world, home)
+    world.post()
+    assert labeling.advance() is Stage.DELIVERED
+    world.record = replace(world.record, seed=b"\x44" * 32, commits=Commits([]))
+    world.files.clear()
+    assert labeling.advance() is Stage.LABELING
+    world.answer_all(labeling)
+    assert labeling.advance() is Stage.COMMITTED
+    first, second = world.commits
+    assert first.commitment != second.commitment
+    world.post()
+    world.disagrees = True
+    with pytest.raises(EndpointsDisagreeError):
+        labeling.advance()  # the word of two endpoints was about the first one
+    world.disagrees = False
+    assert labeling.advance() is Stage.DELIVERED
+    given = LabelFile.from_bytes(world.files[mine(world)])
+    assert given.run.commitment == second.commitment
+
+
 def test_advance__endpoints_disagree__nothing_is_signed_or_handed_out(
     world: World, home: Path
 ) -> None:
@@ -508,6 +543,10 @@ def test_leave_with__before_the_commit_stands__not_with_the_bountys_own(
     assert deposit.commitment == world.commits[0].commitment
     assert LabelFile.from_bytes(deposit.file).run.commitment == deposit.commitment
     world.post()
+    world.disagrees = True
+    with pytest.raises(EndpointsDisagreeError):
+        labeling.leave_with([own])
+    world.disagrees = False
     assert labeling.leave_with([own]) == [RELAY_URL]
     assert world.deposits[-1].sealed_secret is None
     from truthmark.bounty.secrets import labeler_secret

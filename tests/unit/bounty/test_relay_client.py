@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of relays that lie, talk too much, or are none."""
 
+import contextlib
 import json
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import httpx
 import pytest
 
 from tests.utils.relays import make_papers, team_terms
+from truthmark.bounty import relay_client
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import MAX_REPLY, RelayClient
 from truthmark.bounty.relay_models import Invitation, Offer, code_hash
@@ -48,6 +52,35 @@ def test_relay__talks_too_much__is_cut_off() -> None:
         says(b"x" * 11).read_data(7, 0, 10)
     assert says(b"x" * 10).read_data(7, 0, 10) == b"x" * 10
     assert says(b"").read_data(7, 5, 0) == b""
+
+
+@pytest.mark.parametrize(
+    "begins", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"], ids=["head", "body"]
+)
+def test_relay__answers_a_byte_now_and_then__is_cut_off(
+    begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_client, "_PATIENCE", 0.3)
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(begins)
+            while not over.wait(0.02):
+                connection.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,), daemon=True)
+        thread.start()
+        # Each byte ends a silence: without a deadline for all of it this would not return.
+        with (
+            RelayClient(f"http://127.0.0.1:{listener.getsockname()[1]}") as relay,
+            pytest.raises(RelayUnavailableError, match="does not answer"),
+        ):
+            relay.info()
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ told, and a node that they left their commit with does it.
 """
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from truthmark.bounty import labeler, posting
 from truthmark.bounty.flows.desk import Desk
@@ -25,6 +27,9 @@ from truthmark.bounty.watching import seal_secret
 from truthmark.errors import BountyError, ChainError, ConfigError, RelayError, RevertedError
 from truthmark.keys.curve import multiply
 from truthmark.text import format_time
+from truthmark.waiting import Deadline
+
+_HELPERS_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,10 @@ class HandingOut:
     def __init__(self, desk: Desk) -> None:
         """Take the desk."""
         self._desk = desk
-        self._is_commit_given = False
-        self._given: set[str] = set()
+        # By commitment: after a reorganisation that draws another seed it is another one.
+        self._commit_given = b""
+        self._given: set[tuple[bytes, str]] = set()
+        self._failures: Counter[str] = Counter()
 
     def step(self, seen: Seen, signed: SignedCommit) -> Step:
         """Do what is due now, and return what that was.
@@ -108,6 +115,8 @@ class HandingOut:
         own = {desk.entry.relay, *document.relay_urls, *document.receiver_urls}
         own = {url.rstrip("/") for url in own | {node.url for node in document.watch}}
         is_final = record.commits.standing.get(commit.worker) == commit
+        if is_final and any(node.url.rstrip("/") in own for node in nodes):
+            desk.certain(seen)  # as for handing out: one endpoint might lie for the requester
         taken = []
         for node in nodes:
             if node.url.rstrip("/") in own and not is_final and not record.terms.is_team:
@@ -137,7 +146,7 @@ class HandingOut:
 
     def _give_commit(self, signed: SignedCommit, now: int) -> None:
         desk, commit = self._desk, signed.commit
-        if self._is_commit_given:
+        if self._commit_given == commit.commitment:
             return
         request = CommitRequest(
             worker=commit.worker,
@@ -151,7 +160,7 @@ class HandingOut:
             # What it does not post in time is overridden; see `labeler.next_step`.
             desk.trouble("the commit is signed and kept, but the relay does not take it", error)
             return
-        self._is_commit_given = True
+        self._commit_given = commit.commitment
         if state.state == "waiting" and state.posts_by is not None:
             at = format_time(state.posts_by, now)
             desk.tell(f"the relay posts your commit at the latest {at}", once="posts")
@@ -189,16 +198,20 @@ class HandingOut:
 
     def _hand_out(self, seen: Seen, signed: SignedCommit) -> bool:
         """Give the file to relay and receiver; returns whether it is acknowledged."""
-        desk, record = self._desk, seen.record
-        if not self._given:
+        desk, record, commitment = self._desk, seen.record, signed.commit.commitment
+        if not any(given == commitment for given, _ in self._given):
             desk.certain(seen)
+        patience = Deadline(_HELPERS_SECONDS)
         for helper in self._helpers(record):
+            if patience.is_over:
+                break  # what the labels need on chain must not wait for addresses that drip
             try:
-                if helper.url not in self._given:
+                if (commitment, helper.url) not in self._given:
                     helper.put_file(desk.bounty_id, self._file(record, signed))
-                    self._given.add(helper.url)
+                    self._given.add((commitment, helper.url))
                 signature = helper.acknowledgement(desk.bounty_id, signed.commit.worker)
             except RelayError as error:
+                self._failures[helper.url] += 1
                 desk.trouble(f"{helper.url} does not take the labels", error)
                 continue
             if signature is None:
@@ -211,10 +224,13 @@ class HandingOut:
         return False
 
     def _helpers(self, record: Record) -> list[RelayClient]:
-        """Return where files are handed out: the relay, and the requester's receiver beside."""
+        """Return where files are handed out: the relay, and the requester's receiver beside.
+
+        Who did not answer comes last the next time.
+        """
         document, entry = self._desk.document(record.terms), self._desk.entry
         urls = dict.fromkeys([entry.relay, *document.relay_urls, *document.receiver_urls])
-        return [self._desk.relay(url) for url in urls]
+        return [self._desk.relay(url) for url in sorted(urls, key=self._failures.__getitem__)]
 
     def _acknowledgement(self, record: Record, signed: SignedCommit) -> bytes | None:
         found = self._desk.folder.find_acknowledgement(signed.commit.commitment)
