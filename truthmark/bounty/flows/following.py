@@ -250,10 +250,13 @@ def _is_as_agreed(session: "Session", last: Workspace, terms: Terms) -> bool:
         asked, agreed = getattr(terms, name), getattr(before, name)
         if asked > _MAX_FEE_GROWTH * agreed:
             show = session.profile.amount
-            raise PriceError(
+            what = (
                 f"the next wave would have a {name.replace('_', ' ')} of"
                 f" {show(asked, terms.token)}, and this one has {show(agreed, terms.token)}; wait,"
-                f" or agree to it: truthmark bounty create --like {ref.bounty_id}"
+            )
+            raise PriceError(
+                f"{what} or agree to it: truthmark bounty create --like {ref.bounty_id}",
+                page=f"{what} or post the next wave yourself",
             )
     return True
 
