@@ -42,6 +42,7 @@ from truthmark.keys.curve import multiply
 from truthmark.node.job_pool import JobPool
 from truthmark.node.relay.relay import Relay
 from truthmark.node.status import Metrics, Notifier
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 30.0
 """Seconds for a relay's answer."""
+_BOUNTY_SECONDS: Final = 120.0
+"""For all relays of a bounty, one time; the rest comes in later rounds, or goes on chain."""
 
 _SCORED: Final = (Status.SCORED, Status.SCORED_HALF)
 
@@ -307,13 +310,17 @@ class WatchRole:
 
     def _hand_out(self, record: Record, held: list[Held]) -> None:
         """Give labels to whom they are for, and take the signatures; beside the rounds."""
-        number = record.ref.bounty_id
+        number, patience = record.ref.bounty_id, Deadline(_BOUNTY_SECONDS)
         for url in self._find_relays(record):
+            if patience.is_over:
+                return  # those of other bounties wait for their turn
             try:
                 relay = self._relays.get(url) or self._open_relay(url)
                 self._relays[url] = relay
                 there = {entry.worker: entry for entry in relay.files(number)}
                 for one in held:
+                    if patience.is_over:
+                        return
                     entry = there.get(one.worker)
                     if entry is None or entry.commitment != one.signed.commit.commitment:
                         relay.put_file(number, one.file)

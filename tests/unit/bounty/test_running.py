@@ -15,7 +15,7 @@ from tests.unit.bounty.test_document import make_document
 from tests.utils.bounties import REF, SECRET, Case, make_case
 from tests.utils.bounty_fakes import FakeClient, FakeRelay, FakeSession
 from truthmark.bounty.commits import Commit, Commits
-from truthmark.bounty.flows import running
+from truthmark.bounty.flows import collecting, running
 from truthmark.bounty.flows.collecting import signed_for
 from truthmark.bounty.flows.running import MAX_REFUSALS, RequesterRun
 from truthmark.bounty.gold import Gold
@@ -239,6 +239,32 @@ def test_step__labels_are_missing__not_delivered_is_said_only_after_patience(
     half = world.times.post + world.record.terms.score_seconds // 2
     world.look(half)
     assert world.client.scores[0].lines[away] == NOT_DELIVERED
+
+
+def test_collect__relay_drips__score_does_not_wait_for_all_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = world.relay
+
+    class OneFile:
+        """A deadline that is over once a file came."""
+
+        def __init__(self, seconds: float) -> None:
+            self.before = relay.given
+
+        @property
+        def is_over(self) -> bool:
+            return relay.given > self.before
+
+    monkeypatch.setattr(collecting, "Deadline", OneFile)
+    world.hand_out()
+    world.look(world.times.post + 1)
+    assert (relay.given, len(relay.acknowledged)) == (1, 1)
+    assert "answers too slowly" in world.told["waiting"] and world.client.sent == []
+    for _ in world.case.runs:  # each look goes on where the one before stopped
+        world.look()
+    assert relay.given == len(world.case.runs)
+    assert NOT_DELIVERED not in world.client.scores[0].lines.tolist()
 
 
 def test_step__labels_handed_out_at_the_last_moment__are_fetched_before_the_score(

@@ -236,6 +236,20 @@ def test_tick__dry_run__sends_nothing(world: World) -> None:
     assert world.round(world.times.post) == []
 
 
+def test_hand_out__relays_drip__others_get_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = next(iter(world.case.runs))
+    world.leave(worker)
+    held = world.role._held(world.record)
+    with monkeypatch.context() as dripping:
+        dripping.setattr(watching, "_BOUNTY_SECONDS", 0.0)
+        world.role._hand_out(world.record, held)
+    assert not world.relay.kept
+    world.role._hand_out(world.record, held)
+    assert [*world.relay.kept] == [worker]
+
+
 def test_tick__ended__deposits_are_dropped(world: World) -> None:
     world.leave(next(iter(world.case.runs)))
     world.record = replace(world.record, status=Status.SETTLED)

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from truthmark.bounty import reader
 from truthmark.bounty.label_file import LabelFile
@@ -13,14 +13,18 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.secrets import RequesterSecrets
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, RelayError
+from truthmark.errors import BountyError, RelayError, RelayUnavailableError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, sign, signer_of
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.session import Session
 
 SignTyped = Callable[[TypedData], bytes]
+
+_RELAY_SECONDS: Final = 60.0
+"""For all files of a bounty at one look."""
 
 
 class Tell(Protocol):
@@ -147,7 +151,11 @@ class Collector:
                 self._workspace.set_aside(worker)
 
     def _take_from(self, relay: RelayClient, record: Record) -> None:
+        patience = Deadline(_RELAY_SECONDS)
         for entry in relay.files(record.ref.bounty_id):
+            if patience.is_over:
+                # What came is kept. A score that waits for one that drips comes too late.
+                raise RelayUnavailableError(f"{relay.url} answers too slowly; it is asked again")
             worker = entry.worker
             standing = record.commits.standing.get(worker)
             if standing is None or standing.commitment != entry.commitment:
