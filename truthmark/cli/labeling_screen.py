@@ -4,7 +4,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,13 +36,25 @@ _LEAST_LINES: Final = 8
 
 
 def keys_of(classes: Sequence[LabelClass]) -> dict[str, int]:
-    """Return which key stands for which class: its own, else the next digit that is left."""
+    """Return which key stands for which class: its own, else its name, else the next digit left.
+
+    A name is a key where it is one letter or digit: who sees a 3 and may answer 0 to 9 presses 3.
+    """
     found = {entry.key: number for number, entry in enumerate(classes) if entry.key}
-    digits = iter([digit for digit in "123456789" if digit not in found])
     for number, entry in enumerate(classes):
-        if not entry.key and (digit := next(digits, None)) is not None:
+        if not entry.key and len(entry.name) == 1 and entry.name.isalnum():
+            found.setdefault(entry.name, number)
+    keyed = {*found.values()}
+    digits = iter([digit for digit in "1234567890" if digit not in found])
+    for number in range(len(classes)):
+        if number not in keyed and (digit := next(digits, None)) is not None:
             found[digit] = number
     return found
+
+
+def class_of(key: str, keys: Mapping[str, int], commands: Mapping[str, str]) -> int | None:
+    """Return which class a key stands for, if any: in capitals or not, where that is no command."""
+    return keys.get(key, None if key in commands else keys.get(key.swapcase()))
 
 
 def commands_of(keys: dict[str, int]) -> dict[str, str]:
@@ -130,8 +142,9 @@ class Screen:
         while True:
             key = self._keyboard.key()
             command = self._commands.get(key)
-            if key in self._keys:
-                return self._answer(item, self._keys[key], begun, is_swapped)
+            chosen = class_of(key, self._keys, self._commands)
+            if chosen is not None:
+                return self._answer(item, chosen, begun, is_swapped)
             if key in BACKSPACE:
                 undone = self.log.undo()
                 if undone is None:
@@ -250,7 +263,9 @@ class Screen:
     def _legend(self) -> str:
         known = {number: key for key, number in self._keys.items()}
         names = [
-            f"{known[number]} {clean(entry.name, 40)}"
+            clean(entry.name, 40)
+            if known[number] == entry.name
+            else f"{known[number]} {clean(entry.name, 40)}"
             for number, entry in enumerate(self.classes)
             if number in known
         ]
