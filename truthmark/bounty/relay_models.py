@@ -4,6 +4,7 @@
 Server and client have one description of it, from which the relay's OpenAPI document is made.
 """
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -32,7 +33,13 @@ MAX_INVITED: Final = MAX_WORKERS
 MAX_WEBHOOKS: Final = 4
 MAX_SEALED_SECRET: Final = 512
 
+_CODE: Final = re.compile(rf"[!-~]{{8,{MAX_CODE}}}")
 _INVITATION: Final = tag("truthmark/invitation/1")
+
+
+def is_code(text: str) -> bool:
+    """Return whether a text can be an invitation code at all."""
+    return _CODE.fullmatch(text) is not None
 
 
 def code_hash(code: str) -> bytes:

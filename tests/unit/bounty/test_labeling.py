@@ -227,6 +227,41 @@ def test_join__refused_by_the_relay__nothing_has_begun(world: World, home: Path)
     assert world.labeling(home).advance() is Stage.WAITING and len(world.joins) == 1
 
 
+def test_join__code_that_is_none__is_told_and_another_code_goes(world: World, home: Path) -> None:
+    for code in ("x", "two words", "c" * 65):
+        with pytest.raises(BountyError, match="is no invitation code; give the whole of it"):
+            join(world.labeling(home), code=code)
+    assert world.labeling(home).folder.entry is None and not world.joins
+    world.refuses = RelayUnavailableError("it does not answer")
+    with pytest.raises(RelayError):
+        join(world.labeling(home), code="mistyped1")
+    world.refuses = RelayError("this invitation is not known here", 403)
+    with pytest.raises(RelayError, match="not known"):
+        world.labeling(home).advance()
+    assert world.labeling(home).folder.entry is None  # a program asks with the next code it gets
+    world.refuses = None
+    join(world.labeling(home), code="rightcode")
+    assert [join_.code for join_ in world.joins.values()] == ["rightcode"]
+    world.refuses = RelayError("the requester took the invitation back", 403)
+    with pytest.raises(RelayError):
+        join(world.labeling(home), code="othercode")
+    assert world.labeling(home).folder.entry is not None  # the relay has noted the first wish
+
+
+def test_advance__enrolled_before_joining_ends__says_what_is_waited_for(
+    world: World, home: Path
+) -> None:
+    said: list[str] = []
+    labeling = world.labeling(home, say=said.append)
+    join(labeling)
+    assert labeling.advance() is Stage.WAITING
+    assert not any("you have your place" in line for line in said)
+    world.enroll()
+    world.record = replace(world.record, status=Status.OPEN)  # others may still come
+    assert labeling.advance() is Stage.WAITING and labeling.advance() is Stage.WAITING
+    assert sum("you have your place; labeling begins" in line for line in said) == 1
+
+
 @pytest.mark.parametrize(
     ("worth", "devnet", "expected"),
     [

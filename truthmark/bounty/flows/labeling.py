@@ -12,6 +12,7 @@ before anything depends on it: after a kill at any point the next `advance` goes
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
@@ -29,7 +30,7 @@ from truthmark.bounty.labeler import Place, SignedCommit, Step
 from truthmark.bounty.labeling_folder import Entry
 from truthmark.bounty.payouts import Status, payments
 from truthmark.bounty.phases import Phase, phase_of
-from truthmark.bounty.relay_models import JoinRequest
+from truthmark.bounty.relay_models import JoinRequest, is_code
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import Seen
 from truthmark.config.units import to_checksum_address
@@ -42,7 +43,7 @@ from truthmark.errors import (
 )
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import sign
-from truthmark.text import format_time
+from truthmark.text import clean, format_time
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
@@ -192,6 +193,10 @@ class Labeling:
             ChainError: The chain cannot be read.
         """
         payee = to_checksum_address(payee)
+        if code and not is_code(code):
+            raise BountyError(
+                f"{clean(code, 80)!r} is no invitation code; give the whole of it, as it was sent"
+            )
         desk, offer, kept = self._desk, self.offer(), self.folder.entry
         terms = offer.terms
         if kept is not None and offer.record.status is not Status.OPEN:
@@ -214,22 +219,33 @@ class Labeling:
         try:
             self._ask_to_join(terms, entry)
         except RelayError as error:
-            if kept is None and error.status and not isinstance(error, RelayUnavailableError):
-                self.folder.forget_entry()  # it was refused, so nothing has begun
+            self._forget_refused(entry, error)
             raise
 
     def _require_unknown(self, kept: Entry) -> None:
         """Refuse to ask for something else than what the relay may have noted already."""
+        if self._is_noted(kept):
+            raise BountyError(
+                f"you asked for {kept.seats} seats for {kept.payee} before, and the relay has"
+                " noted that; ask for the same, or use another home folder"
+            )
+
+    def _is_noted(self, entry: Entry) -> bool:
         try:
-            self._desk.relay(kept.relay).join_state(self.bounty_id, kept.signer)
+            self._desk.relay(entry.relay).join_state(self.bounty_id, entry.signer)
         except RelayError as error:
             if error.status == 404:
-                return
+                return False
             raise
-        raise BountyError(
-            f"you asked for {kept.seats} seats for {kept.payee} before, and the relay has noted"
-            " that; ask for the same, or use another home folder"
-        )
+        return True
+
+    def _forget_refused(self, entry: Entry, error: RelayError) -> None:
+        """Forget a refused wish, unless the relay noted one before; another code may do."""
+        if not error.status or isinstance(error, RelayUnavailableError):
+            return
+        with suppress(RelayError):
+            if not self._is_noted(entry):
+                self.folder.forget_entry()
 
     def _ask_to_join(self, terms: Terms, entry: Entry) -> None:
         desk = self._desk
@@ -280,6 +296,13 @@ class Labeling:
         match record.status:
             case Status.OPEN:
                 self._keep_asking(record.terms, entry)
+                if any(row.signer.lower() == entry.signer.lower() for row in record.roster.rows):
+                    until = format_time(seen.mark + record.terms.join_seconds)
+                    self._desk.tell(
+                        "you have your place; labeling begins when all have come, or joining ends:"
+                        f" {until}",
+                        once="placed",
+                    )
                 return Stage.WAITING
             case Status.DRAWN:
                 return Stage.WAITING
@@ -307,6 +330,7 @@ class Labeling:
                 self._ask_to_join(terms, entry)
             except RelayError as error:
                 if not is_early(error) and not isinstance(error, RelayUnavailableError):
+                    self._forget_refused(entry, error)
                     raise
                 self._desk.trouble("the relay does not take the wish to join yet", error)
 

@@ -82,8 +82,11 @@ class AppServer:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=512)
         except OSError as error:
+            why = (error.strerror or "no such address").split(" (while")[0]
             raise ConfigError(
-                f"cannot listen at {host}:{port} ({error.strerror}); choose another port"
+                f"cannot listen at {host}:{port} ({why}); end what listens there, such as another"
+                " `truthmark bounty run`, which without a number runs all of a home, or choose"
+                " another port"
             ) from error
         # asyncio sets this only on sockets that name their protocol, as these do not; without it
         # each answer waits for 40 ms. Accepted connections have it from here.

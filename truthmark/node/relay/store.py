@@ -663,7 +663,10 @@ def _admit(connection: sa.Connection, bounty_id: int, signer: str, code: str | N
     if named is not None:
         return str(named.guest)
     if code is None:
-        raise ForbiddenError("only those whom the requester invited may join; ask for a link")
+        raise ForbiddenError(
+            "only those whom the requester invited may join; ask the requester for an invitation,"
+            " and join with its code"
+        )
     where = (t.guests.c.bounty_id == bounty_id) & (t.guests.c.guest == "0x" + code_hash(code).hex())
     row = connection.execute(sa.select(t.guests).where(where)).one_or_none()
     if row is None:

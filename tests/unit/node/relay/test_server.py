@@ -94,5 +94,5 @@ def test_server__accepted_connection__waits_for_no_acknowledgement(
 
 def test_server__port_taken__is_told(server: AppServer) -> None:
     port = int(server.url.rsplit(":", 1)[1])
-    with pytest.raises(ConfigError, match="choose another port"):
+    with pytest.raises(ConfigError, match=r"\(Address already in use\); end what .* another port"):
         AppServer(FastAPI(), host="127.0.0.1", port=port)
