@@ -15,7 +15,7 @@ from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, ConfigError, did_you_mean
 from truthmark.labels.scoring import MAX_GOLD, Ints
 
-_ITEM: Final = ("item", "task", "id", "name", "path")
+_ITEM: Final = ("item", "task", "id", "name", "path", "file_name")
 _ANSWER: Final = ("answer", "label", "class", "prediction")
 _EXPLANATION: Final = ("explanation", "why")
 _SECONDS: Final = ("seconds",)
@@ -41,8 +41,8 @@ def read_known(path: Path) -> dict[str, Known]:
     """Read answers from a CSV file with a column for items and one for answers.
 
     Args:
-        path: Columns are called `item` (or task, id, name, path) and `answer` (or label, class,
-            prediction); `explanation` and `seconds` may be there.
+        path: Columns are called `item` (or task, id, name, path, file_name) and `answer` (or
+            label, class, prediction); `explanation` and `seconds` may be there.
 
     Raises:
         ConfigError: It has no such columns, or an item twice with different answers.
@@ -171,7 +171,8 @@ def _place(head: Sequence[str], names: Sequence[str]) -> int | None:
 def _column(path: Path, head: Sequence[str], names: Sequence[str]) -> int:
     place = _place(head, names)
     if place is None:
-        raise ConfigError(f"{path} has no column {names[0]!r}; name it so, or one of {names[1:]}")
+        others = ", ".join(names[1:])
+        raise ConfigError(f"{path} has no column {names[0]!r}; name it so, or one of {others}")
     return place
 
 

@@ -324,13 +324,16 @@ def warnings_of(result: Result, finding: Finding, classes: Sequence[str]) -> lis
                 f" {row['agreed']:.0%} elsewhere; they may know the gold"
             )
     found = np.bincount(labels[known], minlength=len(classes)) / max(1, len(known))
-    for number, name in enumerate(classes):
-        if 0 < found[number] < LEAST_SHARE:
-            lines.append(
-                f"{name} is only {found[number]:.0%} of all labels; where you know how often it"
-                " is, tell it (`truthmark labels aggregate --shares`), and rare ones are found"
-                " better"
-            )
+    rare = [
+        f"{name} is only {found[number]:.1%}"
+        for number, name in enumerate(classes)
+        if 0 < found[number] < LEAST_SHARE * 2 / len(classes)
+    ]
+    if rare:
+        lines.append(
+            f"{_listed(rare)} of all labels; where you know how often it is, tell it (`truthmark"
+            " labels aggregate --shares`), and rare ones are found better"
+        )
     return lines
 
 

@@ -219,8 +219,14 @@ def _too_little(items: int, rounds: int, gold: int, batch: int | None) -> str:
         return f"{items} items are too many for one bounty with gold; split them"
     if gold >= needed:
         needed = -(-5 * needed // 4)
+    if needed > items:
+        return (
+            f"too few items ({items}) to judge people on gold among them: about {needed} known"
+            " answers are needed; bring more items, or invite a team"
+        )
+    good = max(needed, advised_gold(items, rounds))
     return (
         f"{gold} gold items are too few for {items} items and {rounds} labels each: about"
-        f" {needed} are needed, {advised_gold(items, rounds)} are good; know more answers"
+        f" {needed} are needed, {good} are good; know more answers"
         " (`truthmark bounty gold`), or invite a team"
     )

@@ -143,7 +143,8 @@ def read_predictions(path: Path | None) -> dict[str, str] | None:
 
 def tell_reading(reading: Reading) -> None:
     """Say what became of a source."""
-    info(f"{plural(len(reading.names), 'item')} to label")
+    shown = f", and {len(reading.shown)} that you know for practice" if reading.shown else ""
+    info(f"{plural(len(reading.names), 'item')} to label{shown}")
     for line in reading.lines():
         info(line)
 

@@ -129,7 +129,7 @@ def gold(
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {clean(name, 60)}" for name, count in counts.items())
+    return ", ".join(f"{count} × {clean(name, 60)}" for name, count in counts.items())
 
 
 def _ask(

@@ -253,12 +253,14 @@ def read_answers(path: Path, run: Run) -> dict[int, int]:
                 raise ConfigError(f"{where}: {clean(text, 40)!r} is no item of yours; see --export")
             if int(text) in found:
                 raise ConfigError(f"{where}: item {text} was answered before; keep one of the two")
+            if not answer:
+                continue  # as --export writes it; what has no answer is counted before it is signed
             if answer in names:
                 found[int(text)] = names.index(answer)
             elif answer == SKIP:
                 found[int(text)] = len(names)
             else:
-                hint = did_you_mean(answer, names) or f"; write one of {', '.join(names[:9])}"
+                hint = did_you_mean(answer, names) or f"; write one of {', '.join(names[:20])}"
                 raise ConfigError(f"{where}: {clean(answer, 40)!r} is no class{clean(hint, 300)}")
     return found
 

@@ -94,7 +94,7 @@ def result(
         print_fields(_facts(record, found))
         for line in warnings:
             info(f"mind: {line}")
-        for path in written:
+        for path in dict.fromkeys(written):
             info(f"written: {path}")
         if folder is not None and found is not None:
             _tell_next(folder, bounty)
@@ -113,7 +113,7 @@ def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, obje
     facts: list[tuple[str, object]] = [("status", record.status.name.lower().replace("_", ", "))]
     if found is None:
         return [*facts, ("labels", "none yet")]
-    classes = ", ".join(f"{clean(n, 60)} {count}" for n, count in found["classes"].items())
+    classes = ", ".join(f"{count} × {clean(n, 60)}" for n, count in found["classes"].items())
     return [
         *facts,
         ("items", f"{found['labeled']} of {found['items']} have a label"),

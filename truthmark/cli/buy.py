@@ -199,7 +199,8 @@ def _write(session: Session, opened: Opened, folder: Path, kind: Any, *, as_json
     echo(str(folder))
     rows = sum(file["rows"] or 0 for file in files)
     holds = f" with {plural(rows, 'row')}" if rows else ""
-    info(f"{plural(len(files), 'file')}{holds}; README.md tells more")
+    more = "; README.md tells more" if (folder / "README.md").exists() else ""
+    info(f"{plural(len(files), 'file')}{holds}{more}")
     if purchase.status is PurchaseStatus.DELIVERED:
         info(f"the seller is paid after {format_time(purchase.deadline)}")
 

@@ -30,7 +30,12 @@ def test_known__written_and_read__the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["task,label\nx,cat\n", "\ufeffid,class,more\nx,cat,1\n", "prediction,path\ncat,x\n"],
+    [
+        "task,label\nx,cat\n",
+        "\ufeffid,class,more\nx,cat,1\n",
+        "prediction,path\ncat,x\n",
+        "file_name,label\nx,cat\n",
+    ],
 )
 def test_read_known__other_names_of_columns__read(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text, "utf-8")
@@ -40,7 +45,7 @@ def test_read_known__other_names_of_columns__read(tmp_path: Path, text: str) -> 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"a,b\n1,2\n", "no column 'item'"),
+        (b"a,b\n1,2\n", "no column 'item'; name it so, or one of task, id"),
         (b"item,answer\nx,cat\nx,dog\n", "two answers"),
         (b"item,answer\nx\n", "line 2"),
         (b"item,answer\n\xff,cat\n", "UTF-8"),

@@ -86,6 +86,8 @@ def test_shape_team__five_people_and_a_hundred_items__twenty_each() -> None:
 @pytest.mark.parametrize(
     ("items", "gold", "rounds", "says"),
     [
+        (1, 0, 5, "too few items .1. to judge people on gold among them: about 10"),
+        (60, 3, 5, "3 gold items are too few for 60 items .* about 10 are needed, 30 are good"),
         (1_000, 5, 5, "too few"),
         (100_000, 100, 5, "too few"),
         (10**6, 2_048, 3, "split"),

@@ -215,9 +215,11 @@ def test_label__exported_and_answered_by_a_file__every_mistake_is_told_by_its_li
         (["item,answer", good[0], good[0]], "was answered before"),
         (["item,answer", good[0], f"{items[1]},cta"], "'cta' is no class; did you mean cat?"),
         (["item,answer", f"{items[1]},\x1b[2J"], "is no class; write one of cat, dog"),
-        (["item,answer", f"{items[1]}"], "'' is no class"),
     ):
         assert says in answer(lines, 3)
+    unfilled = (folder / "items.csv").read_text().splitlines()
+    assert "100 of 100 items have no answer" in answer(unfilled, 9)
+    assert "99 of 100 items have no answer" in answer(["item,answer", *good[:1], items[1]], 9)
     assert "99 of 100 items have no answer" in answer(["item,answer", good[0]], 9)
     assert not shell.world.commits
     monkeypatch.setattr("truthmark.bounty.flows.labeling.time.sleep", lambda _: shell.world.post())

@@ -531,11 +531,12 @@ def _guests(ask: Ask) -> list[Guest]:
 def _require_left_out(reading: Reading, ask: Ask) -> None:
     """Refuse to leave items out where nobody can agree to that."""
     if reading.left_out and ask.unattended and not ask.leaves_out:
-        first = [*reading.broken, *reading.equal][0][0]
         count = plural(reading.left_out, "item")
-        what = (
-            f"{count} of the source cannot be used or are equal, such as {first}; mend the source"
-        )
+        if reading.broken:
+            why = "cannot be used, such as {} ({})".format(*reading.broken[0])
+        else:
+            why = "are there before, such as {}, which equals {}".format(*reading.equal[0])
+        what = f"{count} of the source {why}; mend the source"
         raise BountyError(f"{what}, or add --leave-out", page=f"{what}, or leave them out")
 
 
