@@ -48,7 +48,7 @@ from truthmark.bounty.relay_models import (
 from truthmark.bounty.terms import Terms
 from truthmark.chain.http import proxy_for
 from truthmark.chain.public_http import PATIENCE, PatientTransport
-from truthmark.cid import cid_of_file, cid_of_stream
+from truthmark.cid import cid_of_stream
 from truthmark.errors import (
     BountyError,
     ConfigError,
@@ -202,29 +202,6 @@ class RelayClient:
             return b""
         part = {"Range": f"bytes={offset}-{offset + length - 1}"}
         return self._bytes(f"/bounties/{bounty_id}/data", length, headers=part)
-
-    def fetch_data(
-        self, bounty_id: int, document: Document, to: Path, progress: Progress | None = None
-    ) -> None:
-        """Fetch the file of all items; at `to` is the right one, or none.
-
-        Raises:
-            BountyError: The relay's is another one.
-        """
-        partial = to.with_name(f".{to.name}.partial")
-        with self._stream("GET", f"/bounties/{bounty_id}/data") as reply:
-            total = int(reply.headers.get("content-length") or 0)
-            done = 0
-            with partial.open("wb") as file:
-                for piece in reply.iter_bytes(_PIECE):
-                    file.write(piece)
-                    done += len(piece)
-                    if progress is not None:
-                        progress(done, max(total, done))
-        if cid_of_file(partial) != document.items.data:
-            partial.unlink()
-            raise BountyError("the relay has other items than the document names; do not label")
-        partial.replace(to)
 
     def roster(self, bounty_id: int) -> Calls:
         """Return what `enroll` calls brought; check it with `Roster.from_chunks`."""
