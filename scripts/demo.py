@@ -27,7 +27,6 @@ from rich.console import Console
 
 import truthmark
 from scripts._demo.accounts import addresses, spent_gas, wealth
-from scripts._demo.bounties import BountyNetwork
 from scripts._demo.labeling import Bench, Labeled, play
 from scripts._demo.network import CUSTODIANS, DemoNetwork
 from scripts._demo.report import Report, Row, Transcript
@@ -52,6 +51,7 @@ from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
+from truthmark.testing.bounties import BountyNetwork
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"

@@ -6,7 +6,6 @@ All of them see what any labeler sees: the bytes of the images of their own run.
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 from truthmark.agents.agent import Agent, Task
 from truthmark.bounty.items import Item
 from truthmark.hashing import keccak256
+from truthmark.testing.bounties import Program
 
 Digits = NDArray[np.int64]
 
@@ -39,21 +39,6 @@ class DigitReader(Agent):
     def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
         """Return a digit for each image."""
         return [int(digit) for digit in self.read([item.data for item in items])]
-
-
-@dataclass(frozen=True)
-class Program:
-    """A labeler.
-
-    Attributes:
-        name: In the report.
-        kind: One of `KINDS`.
-        agent: What it says of images.
-    """
-
-    name: str
-    kind: str
-    agent: Agent
 
 
 def pixels(images: Sequence[bytes]) -> NDArray[np.float64]:

@@ -16,9 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from scripts._demo.bounties import BountyNetwork, Labeler, advance_all, join_all
 from scripts._demo.cheats import Copier, Liar
-from scripts._demo.labelers import DIGITS, Digits, Program, programs
+from scripts._demo.labelers import DIGITS, Digits, programs
 from scripts._demo.report import Transcript
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
@@ -34,6 +33,7 @@ from truthmark.bounty.result_tables import frame_of
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.terms import Deadlines
 from truthmark.labels import DawidSkene, MajorityVote
+from truthmark.testing.bounties import BountyNetwork, Labeler, Program, advance_all, join_all
 from truthmark.testing.network import Devnet
 
 POSTED: Final = 400

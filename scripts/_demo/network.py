@@ -16,7 +16,7 @@ from pathlib import Path
 from truthmark.session import Session
 from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
-from truthmark.testing.custodians import CustodianProcess
+from truthmark.testing.custodians import NodeProcess
 from truthmark.testing.network import Devnet
 
 CUSTODIANS = ("custodian1", "custodian2", "custodian3")
@@ -79,7 +79,7 @@ class DemoNetwork:
         self.net.start_custodians(len(CUSTODIANS), storage=storage)
 
     @property
-    def nodes(self) -> list[CustodianProcess]:
+    def nodes(self) -> list[NodeProcess]:
         """The custodians' processes."""
         return self.net.custodians
 
@@ -88,7 +88,7 @@ class DemoNetwork:
     def storage(self, role: str) -> tuple[str, ...]:
         """Return what a role reads from: its own disk, then whichever custodian answers."""
         own = f"local:{self.net.home(role) / 'store'}"
-        return (own, *(f"gateway:{node.blocks_url}" for node in self.nodes))
+        return (own, *(f"gateway:{node.url}" for node in self.nodes))
 
     def environment(self, role: str, storage: Sequence[str]) -> dict[str, str]:
         """Return the environment of a role's processes."""

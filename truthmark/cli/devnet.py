@@ -3,6 +3,7 @@
 
 import re
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,32 @@ def devnet() -> None:
     show_default=True,
     help="Nodes that keep keys for sellers.",
 )
+@click.option(
+    "--seeded", is_flag=True, help="Fill it with sales and bounties in every state; a minute."
+)
 @json_option
-def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json: bool) -> None:
+def up(
+    folder: Path,
+    port: int | None,
+    block_time: int,
+    custodians: int,
+    seeded: bool,
+    as_json: bool,
+) -> None:
     """Start the network of FOLDER, or make one there.
 
     FOLDER is `devnet` if left out. The network goes on running by itself. Each role has a home
     folder with a funded account; its passphrase is `devnet`.
+
+    With --seeded it has listings, purchases, bounties, stake and earnings in every state, all made
+    by the protocol, with days of its clock let pass; again on the same FOLDER adds nothing. A relay
+    runs then, with which one can join.
     """
     # Not for a help: a network is made of everything there is.
     from truthmark.testing.network import ROLES, Devnet
 
+    if seeded and not block_time:
+        raise ConfigError("--seeded needs time to go on; leave --block-time 0 out")
     folder = folder.expanduser().absolute()
     net = Devnet.open(folder) if (folder / "devnet.json").exists() else None
     if net is None or not net.chain.is_running():
@@ -60,16 +77,26 @@ def up(folder: Path, port: int | None, block_time: int, custodians: int, as_json
             net = Devnet.start(
                 folder, port=port, block_time=block_time or None, detach=True, progress=progress
             )
+    found = None
+    if seeded:
+        with progress_bar("seeding: sales, bounties, some days", "steps") as progress:
+            found = net.seed(progress)
+        if net.relay is None or not net.relay.is_running():
+            net.start_relay(detach=True)
     if custodians and not net.custodians:
         info("starting custodians")
         net.start_custodians(custodians, detach=True)
     if as_json:
         homes = {role: str(net.home(role)) for role in ROLES}
-        echo_json({"folder": str(folder), "url": net.chain.url, "homes": homes})
+        seeds = {} if found is None else {"seeded": asdict(found)}
+        echo_json({"folder": str(folder), "url": net.chain.url, "homes": homes, **seeds})
         return
     info(f"the network runs at {net.chain.url}; act as one of its roles by one of these lines:")
     for role in ROLES:
         click.echo(f"export TRUTHMARK_HOME={shlex.quote(str(net.home(role)))}")  # to be copied
+    if found is not None:
+        for line in found.lines():
+            info(line)
 
 
 @devnet.command()

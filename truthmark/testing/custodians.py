@@ -31,23 +31,24 @@ _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 20
 _STATUS: Final = re.compile(r"^status: (\S+)/health", re.M)
 _BLOCKS: Final = re.compile(r"^blocks: gateway:(\S+)", re.M)
+_RELAY: Final = re.compile(r"^relay: (\S+)", re.M)
 
 
 @dataclass
-class CustodianProcess:
-    """A custodian's node, in a process of its own.
+class NodeProcess:
+    """A node of a role, in a process of its own.
 
     Attributes:
         role: Of the devnet.
         pid: Of the process.
         status_url: Where `/health` and `/metrics` are.
-        blocks_url: Where the blocks that it keeps are served.
+        url: Where it serves: a custodian the blocks that it keeps, a relay labelers.
     """
 
     role: str
     pid: int
     status_url: str
-    blocks_url: str
+    url: str
     _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False, compare=False)
 
     def is_running(self) -> bool:
@@ -123,7 +124,7 @@ def register_custodian(session: Session, url: str = "") -> None:
 
 def start_custodian(
     role: str, home: Path, *, port: int, storage: Sequence[str] = ()
-) -> CustodianProcess:
+) -> NodeProcess:
     """Start a role's node and return once it is up.
 
     Args:
@@ -135,6 +136,30 @@ def start_custodian(
     Raises:
         ConfigError: It did not start.
     """
+    options = ("--as", "custodian", "--settle-wait", "1s", "--blocks-port", str(port))
+    return _start(role, home, options, _BLOCKS, storage)
+
+
+def start_relay(role: str, home: Path) -> NodeProcess:
+    """Start the node of a home whose node.toml says that it is a relay; return once it is up.
+
+    Args:
+        role: Of the devnet.
+        home: Its home folder.
+
+    Raises:
+        ConfigError: It did not start.
+    """
+    return _start(role, home, ("--as", "relay"), _RELAY)
+
+
+def _start(
+    role: str,
+    home: Path,
+    options: Sequence[str],
+    served: "re.Pattern[str]",
+    storage: Sequence[str] = (),
+) -> NodeProcess:
     log = home / "node.log"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")}
     environment["TRUTHMARK_HOME"] = str(home)
@@ -143,9 +168,8 @@ def start_custodian(
     with log.open("wb") as output:
         child = subprocess.Popen(
             [
-                *(sys.executable, "-m", "truthmark.cli", "node", "run", "--as", "custodian"),
-                *("--margin", str(_MARGIN_SECONDS), "--settle-wait", "1s"),
-                *("--status-port", "0", "--blocks-port", str(port)),
+                *(sys.executable, "-m", "truthmark.cli", "node", "run", *options),
+                *("--margin", str(_MARGIN_SECONDS), "--status-port", "0"),
             ],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -157,10 +181,10 @@ def start_custodian(
     deadline = Deadline(_START_SECONDS)
     while True:
         text = log.read_text(errors="replace")
-        status, blocks = _STATUS.search(text), _BLOCKS.search(text)
+        status, place = _STATUS.search(text), served.search(text)
         # Before its first round it does not say that it is there.
-        if status and blocks and _is_healthy(status[1]):
-            return CustodianProcess(role, child.pid, status[1], blocks[1], child)
+        if status and place and _is_healthy(status[1]):
+            return NodeProcess(role, child.pid, status[1], place[1], child)
         if child.poll() is not None or deadline.is_over:
             child.kill()
             child.wait()

@@ -24,16 +24,18 @@ from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 from truthmark.testing.custodians import (
-    CustodianProcess,
+    NodeProcess,
     find_port,
     register_custodian,
     start_custodian,
+    start_relay,
 )
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.market.entries import Version
     from truthmark.session import Session
+    from truthmark.testing.seeding import Seeded
 
 ROLES = (
     "owner",
@@ -86,6 +88,7 @@ class Devnet:
         chain: The anvil process.
         profile: The chain profile that all roles use.
         custodians: Nodes that `start_custodians` started.
+        relay: The node that `start_relay` started.
     """
 
     def __init__(
@@ -93,13 +96,15 @@ class Devnet:
         folder: Path,
         chain: AnvilProcess,
         profile: ChainProfile,
-        custodians: Sequence[CustodianProcess] = (),
+        custodians: Sequence[NodeProcess] = (),
+        relay: NodeProcess | None = None,
     ) -> None:
         """Describe a network that exists; use `start` or `open`."""
         self.folder = folder
         self.chain = chain
         self.profile = profile
         self.custodians = list(custodians)
+        self.relay = relay
 
     @classmethod
     def start(
@@ -175,13 +180,14 @@ class Devnet:
             raise ConfigError(f"there is no devnet in {folder}; make one: `truthmark devnet up`")
         try:
             chain = AnvilProcess(known["url"], known["pid"], Path(known["log"]))
-            nodes = [CustodianProcess(**entry) for entry in known["custodians"]]
+            nodes = [NodeProcess(**entry) for entry in known["custodians"]]
+            relay = NodeProcess(**known["relay"]) if known["relay"] else None
             profile = ChainProfile.from_dict(known["profile"])
         except (KeyError, TypeError) as error:
             raise ConfigError(
                 f"{folder / _STATE_FILE} is of another version of truthmark; delete the folder"
             ) from error
-        return cls(folder, chain, profile, nodes)
+        return cls(folder, chain, profile, nodes, relay)
 
     def _save(self) -> None:
         """Write down what `open` reads."""
@@ -192,21 +198,14 @@ class Devnet:
             "pid": chain.pid,
             "log": str(chain.log),
             "profile": self.profile.to_dict(),
-            "custodians": [
-                {
-                    "role": node.role,
-                    "pid": node.pid,
-                    "status_url": node.status_url,
-                    "blocks_url": node.blocks_url,
-                }
-                for node in self.custodians
-            ],
+            "custodians": [_noted(node) for node in self.custodians],
+            "relay": _noted(self.relay) if self.relay is not None else None,
         }
         write_atomically(self.folder / _STATE_FILE, json.dumps(state, indent=2).encode())
 
     def start_custodians(
         self, count: int, *, storage: Sequence[str] = (), detach: bool = False
-    ) -> list[CustodianProcess]:
+    ) -> list[NodeProcess]:
         """Register the first `count` custodians where need be, and start their nodes.
 
         Args:
@@ -241,6 +240,55 @@ class Devnet:
         if self.folder.exists():
             self._save()
 
+    def start_relay(self, *, detach: bool = False) -> NodeProcess:
+        """Start the relay of a seeded network, with which labelers join its open bounties.
+
+        Args:
+            detach: Leave it running when this process ends.
+
+        Raises:
+            ConfigError: It did not start.
+        """
+        self.relay = start_relay("relay", self.home("relay"))
+        self._save()
+        if not detach:
+            atexit.register(self.stop_relay)
+        return self.relay
+
+    def stop_relay(self) -> None:
+        """End the relay's node."""
+        atexit.unregister(self.stop_relay)
+        if self.relay is not None:
+            self.relay.stop()
+        self.relay = None
+        if self.folder.exists():
+            self._save()
+
+    def seed(self, progress: Progress | None = None) -> "Seeded":
+        """Fill the network with every state of market and bounties, unless that was done before.
+
+        All of it goes through the protocol, with days of the chain's clock let pass.
+
+        Args:
+            progress: Called with steps done and in all.
+
+        Returns:
+            What is there.
+
+        Raises:
+            ConfigError: An earlier seeding was interrupted, custodians' nodes run already, or
+                packages are missing.
+            TruthmarkError: A step was refused.
+        """
+        from truthmark.testing.seeding import Seeded, seed
+
+        if self.custodians and Seeded.read(self.folder) is None:
+            raise ConfigError(
+                "a network is seeded before its custodians' nodes are started; stop it by"
+                " `truthmark devnet down`, then `truthmark devnet up --seeded`"
+            )
+        return seed(self, progress)
+
     def wait_until_live(self, version: "Version") -> None:
         """Wait until all custodians of a version's newest custody have accepted.
 
@@ -257,6 +305,7 @@ class Devnet:
     def stop(self) -> None:
         """Stop nodes and chain; its state stays in the folder for the next `start`."""
         self.stop_custodians()
+        self.stop_relay()
         self.chain.stop()
 
     def remove(self) -> None:
@@ -395,6 +444,10 @@ def load_test_artifact(name: str) -> Any:
 
     file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
     return Artifact.from_dict(name, json.loads(file.read_text(encoding="utf-8")))
+
+
+def _noted(node: NodeProcess) -> dict[str, Any]:
+    return {"role": node.role, "pid": node.pid, "status_url": node.status_url, "url": node.url}
 
 
 def _clock(state: Path) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machines of the demonstration's bounties: a relay, a watch node, labelers' homes.
+"""The machines of a local network's bounties: a relay, a watch node, labelers' homes.
 
-Nodes run in threads of the demonstration, each with a home, a key and a database of its own, and
+Nodes run in threads of this process, each with a home, a key and a database of its own, and
 speak HTTP with each other. Labelers have neither accounts nor gas: their keys are made for a
 bounty, and they are paid at addresses that the chain has never seen.
 """
@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from scripts._demo.labelers import Program
+from truthmark.agents.agent import Agent
 from truthmark.agents.running import Wish, join, label
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
@@ -28,13 +29,28 @@ from truthmark.node.relay.store import WaitingCommit
 from truthmark.node.relay.views import View
 from truthmark.node.settings import NodeSettings, RoleName
 from truthmark.session import Session
-from truthmark.testing.network import Devnet, role_address
+from truthmark.testing.roles import Network
 from truthmark.types import Progress
 
 _POLL: Final = 0.25
 _PATIENCE: Final = 180
 # Labelers are machines of their own, which mostly wait: for disks and for each other.
 _THREADS: Final = ThreadPoolExecutor(8)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A labeler.
+
+    Attributes:
+        name: For people, and for the name of its home.
+        kind: What it is like, such as honest.
+        agent: What it says of items.
+    """
+
+    name: str
+    kind: str
+    agent: Agent
 
 
 class NodeThread:
@@ -69,9 +85,10 @@ class Labeler:
         bounty_id: The bounty that it takes part in.
         relay: Where the bounty is served.
         account: As which it labels, if it has one; a key made for this bounty otherwise.
+        payee: Where it is paid; an address that the chain has never seen, if not given.
 
     Attributes:
-        payee: Where it is paid: an address that the chain has never seen.
+        payee: Where it is paid.
         stage: How far it is.
         worker: Its row on the roster.
         seats: How many batches it labeled.
@@ -87,12 +104,13 @@ class Labeler:
         *,
         relay: str,
         account: str = "",
+        payee: str = "",
     ) -> None:
         """Take part in a bounty; nothing is asked yet."""
         self.program = program
         self.said: list[str] = []
         self.labeling = Labeling(session, bounty_id, relay=relay, say=self.said.append)
-        self.payee = address_of(multiply(random_scalar()))
+        self.payee = payee or address_of(multiply(random_scalar()))
         self.stage: Stage | None = None
         self.worker = self.seats = 0
         self.is_away = False
@@ -120,23 +138,32 @@ class Labeler:
 
 
 class BountyNetwork:
-    """Relay, watch node and labelers of one demonstration.
+    """Relay, watch node and labelers of one network.
 
     Args:
         net: The chain and its roles.
         folder: Where labelers' homes are.
+        relay_port: Where the relay listens; 0 takes a free port.
     """
 
-    def __init__(self, net: Devnet, folder: Path) -> None:
-        """Start relay and watch node."""
+    def __init__(self, net: Network, folder: Path, *, relay_port: int = 0) -> None:
+        """Start the relay."""
         self.net, self.folder = net, folder
         self._closing = ExitStack()
         # A relay serves strangers for a fee; this one knows its requester.
-        known = role_address("requester")
-        self.relay = self._node("relay", "relay", relay_requesters=(known,))
-        self.watch = self._node("watch", "watch")
-        # Of the labelers' choice: one that the requester names gets nothing before commits count.
-        self.watch_node = WatchNode(self.watch.urls["relay"], own_watch_key(self.watch.session))
+        with net.session("requester") as requester:
+            known = requester.address
+        self.relay = self._node("relay", "relay", relay_requesters=(known,), relay_port=relay_port)
+
+    @cached_property
+    def watch_node(self) -> WatchNode:
+        """A watch node, started when it is first asked for.
+
+        It is of the labelers' choice: one that the requester names gets nothing before commits
+        count.
+        """
+        watch = self._node("watch", "watch")
+        return WatchNode(watch.urls["relay"], own_watch_key(watch.session))
 
     def _node(self, role: str, name: RoleName, **settings: object) -> NodeThread:
         session = self.net.session(role)
@@ -176,13 +203,16 @@ class BountyNetwork:
 
         relay.waiting_commits = forgetful  # type: ignore[method-assign]
 
-    def labeler(self, program: Program, bounty_id: int, *, account: str = "") -> Labeler:
+    def labeler(
+        self, program: Program, bounty_id: int, *, account: str = "", payee: str = ""
+    ) -> Labeler:
         """Give a program a home of its own.
 
         Args:
             program: Which.
             bounty_id: Which bounty it takes part in.
             account: A role of the devnet as which it labels, with gas for a proof.
+            payee: Where it is paid; an address that the chain has never seen, if not given.
         """
         if account:
             session = self.net.session(account)
@@ -195,7 +225,9 @@ class BountyNetwork:
                 load_settings(home, profile=self.net.profile.name, storage=store),
                 ask_passphrase=lambda _: DEVNET_PASSPHRASE,
             )
-        labeler = Labeler(program, session, bounty_id, relay=self.relay_url, account=account)
+        labeler = Labeler(
+            program, session, bounty_id, relay=self.relay_url, account=account, payee=payee
+        )
         self._closing.callback(labeler.close)
         return labeler
 
@@ -232,7 +264,7 @@ def advance_all(
     while not done():
         if time.monotonic() > deadline:
             stages = "; ".join(f"{one.program.name}: {one.stage}" for one in labelers)
-            raise RuntimeError(f"waited in vain for {what} ({stages}); see build/demo/nodes.log")
+            raise RuntimeError(f"waited in vain for {what} ({stages})")
         for number, _ in enumerate(_THREADS.map(Labeler.advance, labelers), 1):
             if progress is not None:
                 progress(number, len(labelers))
