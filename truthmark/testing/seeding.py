@@ -58,18 +58,16 @@ class Seeded:
             f"{name}: {ref} by {role}" for name, (role, ref) in self.purchases.items()
         )
         bounties = ", ".join(f"{number} {name}" for name, number in self.bounties.items())
+        (name, code), team = next(iter(self.invitations.items())), self.bounties["team"]
         return [
-            f"listings of seller: {listings}",
+            f"listings: {listings}",
             f"purchases: {purchases}",
             f"bounties of requester: {bounties}",
             "custodian1 to custodian3 have stake and an offer; seller and labeler have earnings",
             f"the relay is at http://127.0.0.1:{self.relay_port}; try, each as the role's home:",
             f"  as seller: truthmark deliver {self.listings['direct']}; truthmark withdraw",
             f"  as labeler: truthmark bounty join {self.bounties['open']}",
-            *(
-                f"  as {name}, invited: truthmark bounty join {self.bounties['team']} --code {code}"
-                for name, code in list(self.invitations.items())[:1]
-            ),
+            f"  as stranger, invited as {name}: truthmark bounty join {team} --code {code}",
             f"  as requester: truthmark bounty result {self.bounties['settled']}",
         ]
 
