@@ -289,13 +289,19 @@ def warnings_of(terms: Terms, found: Estimate, *, known: float | None = None) ->
         known: How many of the items have gold, as a part; computed if not given.
     """
     lines = []
+    shape = Shape.of(terms)
+    if shape.least_labels > terms.label_seconds:
+        lines.append(
+            f"there are {format_duration(terms.label_seconds)} to label, less than a second for"
+            f" each of the {shape.least_labels} items of the smallest run; say the time with its"
+            " unit, such as 2h"
+        )
     if terms.is_team:
         lines.append(
             "without gold everybody who delivers is paid in full, whatever they answered: invite"
             " people you know"
         )
         return lines
-    shape = Shape.of(terms)
     if found.guesser is not None and found.guesser.mean > GUESSER:
         lines.append(
             f"who guesses gets {found.guesser.mean:.0%} of the price on average; more gold"

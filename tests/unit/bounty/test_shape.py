@@ -2,6 +2,7 @@
 """How bounties are cut and what that costs: whatever is proposed, the board takes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -146,6 +147,13 @@ def test_warnings__little_gold_half_full_few_labels__each_said() -> None:
         assert any(word in line for line in lines), (word, lines)
     team = plan_of(shape_team(100, people=5)).example()
     assert "without gold" in warnings_of(team, estimate(team))[0]
+
+
+def test_warnings__seconds_meant_as_hours__said_with_what_to_write() -> None:
+    hasty = with_times(TIMES["small"], label=10)
+    for shape in (shape_open(2_000, gold=100), shape_team(100, people=5)):
+        terms = replace(plan_of(shape), times=hasty).example()
+        assert "10 s to label, less than a second" in warnings_of(terms, estimate(terms))[0]
 
 
 def test_times__some_others__the_rest_stays() -> None:
