@@ -133,10 +133,11 @@ def main() -> None:
     labels_of(result, found.opened)
     scores = _seconds(start)
     peer = "building the label trees"
+    judged = f"verify {what} with {GOLD:,} gold and their score"
     report.add(f"seal {what}, processor time", sealing, "s")
     report.add(f"scores and labels of {what}", scores, "s", peer=peer, peer_value=trees, at_most=2)
-    report.add(f"verify {what}, processor time", whole, "s", at_most=60)
-    report.add(f"verify {what}, against that", whole, "s", peer=peer, peer_value=trees)
+    report.add(f"{judged}, processor time", whole, "s", at_most=60)
+    report.add(f"{judged}, against that", whole, "s", peer=peer, peer_value=trees)
     report.write()
 
 

@@ -15,8 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 CROWDS = ROOT.parent / "shared" / "data"
 """Sets of real answers, where they lie beside the repository; it ships two itself."""
-SPEED = ("codec", "opening", "logs", "bounties", "search", "cli", "install", "labels")
+SPEED = (
+    *("codec", "opening", "logs", "bounties", "photos", "relay", "soak"),
+    *("search", "cli", "install", "labels"),
+)
 """The benchmarks that docs/speed.md shows, in this order."""
+LONG = frozenset({"soak"})
+"""Those that take hours, and are only run by name."""
 
 _HEAD = ("what", "measured", "promised", "compared with", "holds")
 

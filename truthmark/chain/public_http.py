@@ -6,6 +6,7 @@ redirects, within a few seconds, for a few bytes, and outside of development cha
 machine or its own network.
 """
 
+import functools
 import ipaddress
 import socket
 import ssl
@@ -92,6 +93,12 @@ def _exchange(
     return bytes(data)
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Return the authorities that are trusted: almost a megabyte, so one for all clients."""
+    return httpx.create_ssl_context()
+
+
 class PatientTransport(httpx.BaseTransport):
     """Lets an httpx client ask, with a deadline for each question and its whole answer.
 
@@ -114,7 +121,7 @@ class PatientTransport(httpx.BaseTransport):
         self._backend = backend or DeadlineBackend()
         self._patience = patience
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(), proxy=proxy, network_backend=self._backend
+            ssl_context=_trusted(), proxy=proxy, network_backend=self._backend
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

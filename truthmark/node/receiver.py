@@ -129,6 +129,7 @@ class ReceiverRole:
                 self._process(self.runs[number], seen)
                 if self.runs[number].is_over:
                     del self.seen[number]  # it holds all of its record
+                    self.runs[number].close()
                 self._notifier.resolve("problem", f"bounty {number}")
             except GasError as error:
                 self._problem("gas", f"bounty {number}: {error}", about="gas")

@@ -155,3 +155,10 @@ def test_put_data__progress__counts_all_bytes(tmp_path: Path) -> None:
     path.write_bytes(b"y" * 600_000)
     relay.put_data(7, path, lambda done, total: seen.append((done, total)))
     assert got == [b"y" * 600_000] and seen[-1] == (600_000, 600_000)
+
+
+def test_relay__many_clients__read_whom_they_trust_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    RelayClient("https://one.example").close()
+    monkeypatch.setattr(httpx, "create_ssl_context", pytest.fail)
+    for number in range(3):
+        RelayClient(f"https://{number}.example").close()

@@ -27,7 +27,7 @@ class Run:
         ref = workspace.ref
         assert ref is not None
         self.ref, self.workspace = ref, workspace
-        self.is_over = self.is_followed = False
+        self.is_over = self.is_followed = self.is_closed = self.ends = False
         self.steps = self.collected = self.offered = 0
         self.fails: Exception | None = None
         self.wants_files = self.wants_offer = False
@@ -50,12 +50,13 @@ class Run:
         self.steps += 1
         if self.fails is not None:
             raise self.fails
+        self.is_over = self.ends
 
     def note_followed(self) -> None:
         self.is_followed = True
 
     def close(self) -> None:
-        pass
+        self.is_closed = True
 
 
 class World:
@@ -207,3 +208,14 @@ def test_tick__what_comes_after_fails__is_tried_again_and_not_over(world: World)
     assert "next wave cannot be paid" in world.told[0]
     assert not role.is_over
     role.close()
+
+
+def test_tick__bounty_is_over__its_connections_are_closed(world: World) -> None:
+    world.add(1)
+    world.add(2)
+    role = world.role()
+    role.tick()
+    run_of(role, 1).ends = True
+    role.tick()
+    assert [run_of(role, number).is_closed for number in (1, 2)] == [True, False]
+    assert [*role.seen] == [2]

@@ -37,6 +37,7 @@ from truthmark.bounty.terms import MAX_WORKERS
 from truthmark.errors import BountyError, ChainError, StorageError, TruthmarkError
 from truthmark.labels.permutation import MAX_ITEMS
 from truthmark.node.relay.limits import Limits, Rates
+from truthmark.node.relay.papers import PIECE
 from truthmark.node.relay.refusals import MissingError, RefusedError, TooLargeError
 from truthmark.node.relay.relay import Relay
 
@@ -187,6 +188,8 @@ def _add_reading(app: FastAPI, relay: Relay) -> None:
         """An item as it is stored, whose SHA-256 stands in the list."""
         terms = relay.view(bounty_id).terms
         length, pieces = relay.papers.item(bounty_id, terms, item)
+        if length <= PIECE:  # most are; a stream costs a thread for each step
+            return Response(b"".join(pieces), media_type=_BYTES, headers=_FOREVER)
         headers = _FOREVER | {"Content-Length": str(length)}
         return StreamingResponse(pieces, media_type=_BYTES, headers=headers)
 

@@ -28,8 +28,12 @@ KINDS: Final = ("document", "manifest", "data")
 
 _NAMES: Final = {"document": DOCUMENT_NAME, "manifest": MANIFEST_NAME, "data": DATA_NAME}
 _T = TypeVar("_T")
-_MAX_OPEN: Final = 64
-_PIECE: Final = 1 << 18
+_MAX_DOCUMENTS: Final = 64
+MAX_OPEN: Final = 16
+"""Bounties whose items are held open, with two descriptors each; opening is a matter of
+microseconds."""
+PIECE: Final = 1 << 18
+"""Bytes of an item that are read at once."""
 _ENTRY_BYTES: Final = 44
 _HEAD_BYTES: Final = 14
 
@@ -70,7 +74,7 @@ class Papers:
                 found = Document.from_bytes(path.read_bytes())
             except FileNotFoundError:
                 return None
-            _keep(self._documents, path, found)
+            _keep(self._documents, path, found, _MAX_DOCUMENTS)
             return found
 
     def item(self, bounty_id: int, terms: Terms, number: int) -> tuple[int, Iterator[bytes]]:
@@ -85,8 +89,8 @@ class Papers:
         offset, length = items.place(number)
 
         def pieces() -> Iterator[bytes]:
-            for at in range(offset, offset + length, _PIECE):
-                yield os.pread(file.fileno(), min(_PIECE, offset + length - at), at)
+            for at in range(offset, offset + length, PIECE):
+                yield os.pread(file.fileno(), min(PIECE, offset + length - at), at)
 
         return length, pieces()
 
@@ -103,7 +107,7 @@ class Papers:
                 ) from error
             # Each reader holds the file; it is closed when there is none.
             found = _items(path.with_name(MANIFEST_NAME)), file
-            _keep(self._items, path, found)
+            _keep(self._items, path, found, MAX_OPEN)
             return found
 
     def limit(self, bounty_id: int, terms: Terms, kind: str) -> int:
@@ -186,9 +190,9 @@ class Papers:
             raise RefusedError(str(error)) from error
 
 
-def _keep(kept: "OrderedDict[Path, _T]", path: Path, value: _T) -> None:
+def _keep(kept: "OrderedDict[Path, _T]", path: Path, value: _T, most: int) -> None:
     kept[path] = value
-    if len(kept) > _MAX_OPEN:
+    if len(kept) > most:
         kept.popitem(last=False)
 
 
