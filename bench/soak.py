@@ -383,7 +383,7 @@ def add(
     report.add(f"{what}: processor of the node", 100 * last["seconds"] / seconds, "% of a core")
     report.add(f"{what}: requests answered", last["requests"], "requests")
     report.add(f"{what}: answers from 500 on", last["failed"], "requests", at_most=0)
-    report.add(f"{what}: problems of the node's rounds", last["problems"], "problems", at_most=0)
+    report.add(f"{what}: troubles that the node told of and overcame", last["problems"], "troubles")
     report.add(f"{what}: steps of labelers that had to be tried again", failures, "steps")
 
 

@@ -50,7 +50,6 @@ def sample(**changed: float) -> dict[str, float]:
         ({"memory": 11.5}, {"SETTLED": 8}, ["memory"]),
         ({"descriptors": 43}, {"SETTLED": 8}, ["descriptors"]),
         ({"failed": 1}, {"SETTLED": 8}, ["answers"]),
-        ({"problems": 1}, {"SETTLED": 8}, ["problems"]),
         ({}, {"SETTLED": 7, "FLAT": 1}, ["that"]),
     ],
 )
