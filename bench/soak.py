@@ -40,7 +40,7 @@ from truthmark.bounty.items import Item
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.sources.memory import frame_source
 from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
-from truthmark.errors import TruthmarkError
+from truthmark.errors import BountyError, TruthmarkError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import address_of, multiply, random_scalar
 from truthmark.node.relay.papers import MAX_OPEN
@@ -279,7 +279,10 @@ class Soak:
 
     def _count(self, posted: Sequence[Posted], *statuses: Status, committed: bool = False) -> bool:
         """Whether all are at one of some statuses, or all of their workers have committed."""
-        records = [self.observer.read(one.bounty_id) for one in posted]
+        try:
+            records = [self.observer.read(one.bounty_id) for one in posted]
+        except BountyError:  # a block came between two questions; it is asked again
+            return False
         if committed:
             workers = len(self.labelers)
             return all(len(record.commits.standing) >= workers for record in records)
