@@ -329,7 +329,7 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     first.dispute(dispute)
     # The others only have to take their money.
     second.dispute(late)
-    with pytest.raises(DeliveryError, match="another one proved that this key is wrong"):
+    with pytest.raises(DeliveryError, match="another buyer proved that this key is wrong"):
         third.wait(waiting)
     Settlement(third.session).refund([waiting])
     after = [wealth(b.session, harness.token) for b in (first, second, third)]
