@@ -140,7 +140,7 @@ def test_names_of_data_sets__not_a_text__are_told_how_to_be_written(
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda s: truthmark.search(5, session=s), "no text to search for"),
+        (lambda s: truthmark.search(5, session=s), "not a text to search for"),
         (lambda s: truthmark.search(limit="20", session=s), "how many at most"),
         (lambda s: truthmark.pack({}, 5, licence="MIT", session=s), "names no folder"),
         (lambda s: truthmark.list_dataset(5, price="5 TUSD", session=s), "names no folder"),
