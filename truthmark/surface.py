@@ -21,7 +21,7 @@ from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import Member
 from truthmark.config.files import write_atomically
 from truthmark.config.units import parse_duration, to_checksum_address
-from truthmark.errors import BountyError, ConfigError, RelayUnavailableError
+from truthmark.errors import BountyError, ConfigError, RelayError, RelayUnavailableError
 from truthmark.session import Session, connect
 from truthmark.types import Bar, Say, no_bar, quiet
 
@@ -268,7 +268,7 @@ class Bounty:
             relay: Its URL, where the bounty's document names none.
             stay: Return only when it is paid, and prove what the score says wrongly.
             accept_doubts: Join in spite of what speaks against it.
-            patience: Seconds to wait for a relay that does not answer yet.
+            patience: Seconds to wait for a relay that does not answer, or lacks the bounty, yet.
             say: Told what happens.
             bar: Shows how far labeling is.
 
@@ -332,13 +332,14 @@ def _source(source: Any, *, column: str | None, kind: Kind | None, names: str | 
 
 
 def _patiently(ask: Callable[[], None], patience: float) -> None:
-    """Ask a relay, again and again while it does not answer yet."""
+    """Ask a relay, again and again while it does not answer or does not have the bounty yet."""
     begun = time.monotonic()
     while True:
         try:
             return ask()
-        except RelayUnavailableError:
-            if time.monotonic() - begun > patience:
+        except RelayError as error:
+            is_early = isinstance(error, RelayUnavailableError) or error.status == 404
+            if not is_early or time.monotonic() - begun > patience:
                 raise
         time.sleep(0.5)
 
