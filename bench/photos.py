@@ -2,7 +2,7 @@
 """Photos of 12 million pixels made into the items of a bounty: `python -m bench.photos`.
 
 What `bounty create` does with a folder of them: read, make small and upright, leave out what
-cameras write beside, encrypt, hash, write. The peer is the least that anybody must do: Pillow's own
+cameras write beside, encrypt, hash, write. The peer is the least that anyone must do: Pillow's own
 `thumbnail` and `save` of the same files in the same size and quality. Each reads them in a process
 of its own; a photo a second a core is one in a second of processor time. The photos are made:
 slopes, edges and noise, about as hard to pack as real ones.
