@@ -19,8 +19,8 @@ CHAIN_ID = 11_155_111
 NETWORK = "ethereum:sepolia-fork:foundry"
 BLOCKS = 40
 STEPS = [
-    *("token", "staking", "proofs", "checks", "registry", "market"),
-    *("bounty_board", "bounty_intake", "bounty_proofs"),
+    *("token", "staking", "bounty_board", "bounty_intake", "bounty_proofs"),
+    *("proofs", "checks", "registry", "market"),
 ]
 
 
