@@ -241,7 +241,7 @@ def test_post__broken_items_and_nobody_there__refused_unless_allowed(
     path.write_text("id,text\n" + "".join(f"{n},text of {n}\n" for n in NAMES) + "x,\n")
     ask = replace(ASK, title="Broken")
     with net.session("requester") as session:
-        with pytest.raises(BountyError, match="x; mend the source"):
+        with pytest.raises(BountyError, match=r"such as x \(has an empty cell\); mend the source"):
             post(session, path, ask)
         posted = post(session, path, replace(ask, leaves_out=True))
         assert posted.terms.items == len(NAMES) - 6

@@ -68,6 +68,7 @@ def test_show__program_said_to_be_a_picture__is_neither_drawn_nor_given_to_a_vie
 ) -> None:
     launched: list[str] = []
     monkeypatch.setattr(pictures.click, "launch", lambda path: launched.append(path) or 0)
+    monkeypatch.setattr(pictures, "has_windows", lambda environ, platform: True)
     viewer = Viewer()
     try:
         for protocol in ("iterm", None):
