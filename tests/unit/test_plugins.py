@@ -39,6 +39,8 @@ def project(tmp_path):
             cwd=tmp_path,
             env={
                 **os.environ,
+                # A source that is changed within a second may have the size of the one before.
+                "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONPATH": str(ROOT),
                 "TRUTHMARK_REQUIRE": require,
                 # Loading Ape's and all others takes longer than the test.
