@@ -2,6 +2,7 @@
 """One after the other, the items of a source, with what is wrong with any of them."""
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,7 +33,7 @@ class Found:
     has_place: bool = False
 
 
-class ItemSource:
+class ItemSource(ABC):
     """Where items come from; may be read several times.
 
     Attributes:
@@ -47,9 +48,9 @@ class ItemSource:
     fingerprint: str
     skipped: list[str]
 
+    @abstractmethod
     def __iter__(self) -> Generator[Found, None, None]:
         """Yield all items in their order."""
-        raise NotImplementedError
 
 
 @dataclass
