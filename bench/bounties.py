@@ -18,7 +18,6 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Roster, Row
-from truthmark.bounty.score import make_score
 from truthmark.bounty.sealing import Codes, seal
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.verify import Anchors, labels_of, verify
@@ -80,11 +79,7 @@ def make(labels: int) -> tuple[Result, float, dict[int, Codes]]:
     sealing = _seconds(begun)
     commits = Commits([[Commit(w, run, sealed.commitment) for w, sealed in runs.items()]])
     record = Record(ref, terms, record.seed, record.roster, commits, frozenset(), Status.SETTLED)
-    score = make_score(
-        terms=terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    score = record.make_score(
         gold=gold,
         salt=SALT,
         codes=codes,
@@ -120,11 +115,7 @@ def main() -> None:
     assert not found.problems and found.labels is not None
 
     start = os.times()
-    make_score(
-        terms=record.terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    record.make_score(
         gold=result.known_gold(),
         salt=SALT,
         codes=codes,

@@ -27,7 +27,7 @@ from truthmark.bounty.flows.labeling import Stage
 from truthmark.bounty.flows.paying import pay_all
 from truthmark.bounty.flows.posting import Ask, Posted, post_bounty
 from truthmark.bounty.flows.results import collect_result, labeled_of
-from truthmark.bounty.payouts import Payment, Status, payments
+from truthmark.bounty.payouts import Payment, Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.result_tables import frame_of
 from truthmark.bounty.sources.opening import open_items_of
@@ -329,7 +329,7 @@ def _pay(bench: Bench, transcript: Transcript, cases: Cases, crowd: Crowd) -> Re
     for posted in cases.all:
         pay_all(session, posted.bounty_id)
     record = bench.read(cases.true)
-    paid = {payment.worker: payment for payment in _payments(record)}
+    paid = {payment.worker: payment for payment in record.payments()}
     token = record.terms.token
     kinds: dict[str, list[Payment]] = defaultdict(list)
     for one in crowd.true:
@@ -386,13 +386,3 @@ def _weigh(bench: Bench, transcript: Transcript, posted: Posted) -> Path:
         "truthmark bounty verify, and anyone with the result",
     )
     return next(path for path in tables if path.name.startswith("items"))
-
-
-def _payments(record: Record) -> list[Payment]:
-    return payments(
-        terms=record.terms,
-        roster=record.roster,
-        committed=record.committed,
-        status=record.status,
-        score=record.score,
-    )

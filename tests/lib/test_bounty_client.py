@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, flip, paid
+from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, flip
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.paying import pay_all
@@ -42,7 +42,7 @@ def finish(bounty: Bounty, before: list[int], expected: Status) -> Record:
     record = bounty.stranger.read(bounty.number)
     assert record.status is expected
     gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
-    by_worker = {payment.worker: payment.total for payment in paid(record)}
+    by_worker = {payment.worker: payment.total for payment in record.payments()}
     assert gained == [by_worker[worker] for worker in range(6)]
     return record
 
@@ -72,7 +72,7 @@ def test_bounty__honest_score__settles_and_verifies_against_the_chain(
     before = bounty.balances()
     record = finish(bounty, before, Status.SETTLED)
     # All right, but for who left a part of the gold unanswered, as those are scored on the rest.
-    assert [payment.withheld for payment in paid(record)] == [0] * 6
+    assert [payment.withheld for payment in record.payments()] == [0] * 6
     # Somebody else was faster; what is owed is paid out all the same, and once.
     owed = dict(zip(map(str.lower, PAYEES), bounty.balances(), strict=True))
     out = pay_all(bounty.relay.session, bounty.number)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.bounty_chain import Bounty, flip, paid
+from tests.utils.bounty_chain import Bounty, flip
 from tests.utils.bounty_fakes import FakeRelay
 from tests.utils.relays import client_of
 from tests.utils.waiting import wait_for
@@ -103,7 +103,7 @@ def test_receiver__honest_run__scores_pays_and_withdraws(net: Devnet, tmp_path: 
     receiver.rounds_until(lambda: receiver.role.is_over)
     record = bounty.stranger.read(bounty.number)
     gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
-    assert (record.status, gained) == (Status.SETTLED, [p.total for p in paid(record)])
+    assert (record.status, gained) == (Status.SETTLED, [p.total for p in record.payments()])
     assert session.held(bounty.terms.token) > held + bounty.terms.bond
     assert (
         bounty.requester.board.functions.balances(bounty.terms.token, session.address).call() == 0
@@ -212,6 +212,6 @@ def test_receiver__comes_too_late__pays_everybody_in_full(net: Devnet, tmp_path:
     assert is_done(bounty.workspace) and not is_done(second.workspace)
     record = bounty.stranger.read(bounty.number)
     gained = [now - then for now, then in zip(bounty.balances(), before, strict=True)]
-    assert (record.status, gained) == (Status.FLAT, [p.total for p in paid(record)])
+    assert (record.status, gained) == (Status.FLAT, [p.total for p in record.payments()])
     assert bounty.number not in receiver.role.seen
     assert [text for text in receiver.told if "no score can be posted" in text]

@@ -10,7 +10,7 @@ import pytest
 
 import truthmark
 from app.services.datasets import royalty_of
-from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, paid
+from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty
 from tests.utils.cli import Person
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.royalties import full_price, shares
@@ -87,7 +87,7 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
     (pool,) = read_pools(session, record)
     assert pool.paid_in == 25 * 10**6 * 5 // 100 and not pool.due
     full = full_price(record.terms, record.roster)
-    assert pool.drawn == shares(pool.paid_in, paid(record), full)
+    assert pool.drawn == shares(pool.paid_in, record.payments(), full)
     balances = session.chain.market.functions.balances
     credited = [balances(token, payee).call() for payee in PAYEES]
     assert credited == [pool.drawn[worker] for worker in range(6)]

@@ -18,7 +18,7 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Roster, Row
-from truthmark.bounty.score import Score, make_score
+from truthmark.bounty.score import Score
 from truthmark.bounty.sealing import OpenedRun, SealedRun, open_with_key, seal
 from truthmark.bounty.terms import Terms
 from truthmark.keys import typed
@@ -99,11 +99,7 @@ class Case:
         plain, record = self.plain, self.record
         marks = {w: mark for w, mark in enumerate(plain["marks"]) if mark}
         items, answers = np.array(plain["gold"]).T
-        return make_score(
-            terms=record.terms,
-            assignment=record.assignment,
-            roster=record.roster,
-            committed=record.committed,
+        return record.make_score(
             gold=Gold(items, answers),
             salt=b"\5" * 32,
             codes={w: run.codes for w, run in self.opened.items() if w not in marks},

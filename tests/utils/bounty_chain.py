@@ -12,11 +12,10 @@ from truthmark.bounty.client import BountyClient
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.gold import draw_gold
 from truthmark.bounty.labeler import SignedCommit, Step
-from truthmark.bounty.payouts import Payment, payments
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Row, gap
-from truthmark.bounty.score import Score, make_score
+from truthmark.bounty.score import Score
 from truthmark.bounty.sealing import OpenedRun, open_with_key
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets, new_secrets
 from truthmark.bounty.terms import Terms
@@ -170,11 +169,7 @@ class Bounty:
     ) -> Score:
         record = self.requester.read(self.number)
         marks = marks or {}
-        return make_score(
-            terms=self.terms,
-            assignment=record.assignment,
-            roster=record.roster,
-            committed=record.committed,
+        return record.make_score(
             gold=self.gold,
             salt=find_secrets(self.requester.session.vault, self.terms.key).gold_salt,
             codes={w: run.codes for w, run in opened.items() if w not in marks},
@@ -184,16 +179,6 @@ class Bounty:
     def balances(self) -> list[int]:
         board = self.stranger.board.functions
         return [board.balances(self.terms.token, payee).call() for payee in PAYEES]
-
-
-def paid(record: Record) -> list[Payment]:
-    return payments(
-        terms=record.terms,
-        roster=record.roster,
-        committed=record.committed,
-        status=record.status,
-        score=record.score,
-    )
 
 
 def flip(score: Score, record: Record) -> Score:

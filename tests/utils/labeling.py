@@ -36,7 +36,7 @@ from truthmark.bounty.relay_models import (
     RelayInfo,
 )
 from truthmark.bounty.roster import Roster, Row
-from truthmark.bounty.score import Score, make_score
+from truthmark.bounty.score import Score
 from truthmark.bounty.sealing import OpenedRun, open_with_key, seal
 from truthmark.bounty.view import Seen
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile, TokenInfo
@@ -183,11 +183,7 @@ class World:
         """Post the true score, or one that is changed."""
         opened = self.opened()
         marks = changed.pop("marks", {})
-        score = make_score(
-            terms=self.terms,
-            assignment=self.record.assignment,
-            roster=self.record.roster,
-            committed=self.record.committed,
+        score = self.record.make_score(
             gold=self.gold,
             salt=self.salt,
             codes={w: run.codes for w, run in opened.items() if w not in marks},

@@ -38,6 +38,11 @@ class Status(IntEnum):
         """Whether nothing but payouts is left."""
         return self >= Status.REFUNDED
 
+    @property
+    def unchallenged(self) -> "Status":
+        """How it ends if no lie is proven; itself where there is no score that stands."""
+        return {Status.SCORED: Status.SETTLED, Status.SCORED_HALF: Status.HALF}.get(self, self)
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:

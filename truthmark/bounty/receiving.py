@@ -16,7 +16,7 @@ from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.lies import Knowledge, find_lies
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
-from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score, make_score
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score
 from truthmark.bounty.sealing import OpenedRun, SealedRun, UnreadableError, open_with_key
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
@@ -110,7 +110,6 @@ def true_score(
     Raises:
         BountyError: It would be a lie: labels that were acknowledged or posted are missing.
     """
-    terms = record.terms
     codes = {w: one.opened.codes for w, one in received.items() if one.opened is not None}
     closed = {w for w, one in received.items() if one.opened is None} | set(unreadable)
     marks = {
@@ -118,11 +117,7 @@ def true_score(
         for worker in np.flatnonzero(record.committed).tolist()
         if worker not in codes
     }
-    score = make_score(
-        terms=terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    score = record.make_score(
         gold=gold,
         salt=salt,
         codes={worker: codes[worker] for worker in codes if record.committed[worker]},

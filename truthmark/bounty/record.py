@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that the chain says of a bounty, and what the board tells those who check evidence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +9,12 @@ import numpy as np
 
 from truthmark.bounty.assignment import Assignment
 from truthmark.bounty.commits import Commits
-from truthmark.bounty.payouts import Status
+from truthmark.bounty.gold import Gold
+from truthmark.bounty.payouts import Payment, Status, payments
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.roster import Roster
-from truthmark.bounty.score import Score
-from truthmark.bounty.sealing import Scheme
+from truthmark.bounty.score import Score, make_score
+from truthmark.bounty.sealing import Codes, Scheme
 from truthmark.bounty.terms import Terms
 from truthmark.errors import BountyError
 from truthmark.labels.scoring import Ints
@@ -81,6 +83,38 @@ class Record:
         if self.score is None:
             raise BountyError("this bounty has no score; wait until the requester posts it")
         return self.score
+
+    def make_score(
+        self, *, gold: Gold, salt: bytes, codes: Mapping[int, Codes], marks: Mapping[int, int]
+    ) -> Score:
+        """Return the true score of this bounty; see `score.make_score`."""
+        return make_score(
+            terms=self.terms,
+            assignment=self.assignment,
+            roster=self.roster,
+            committed=self.committed,
+            gold=gold,
+            salt=salt,
+            codes=codes,
+            marks=marks,
+        )
+
+    def payments(self, status: Status | None = None) -> list[Payment]:
+        """Return what each worker who committed gets; see `payouts.payments`.
+
+        Args:
+            status: How it would end; as it did end if not given.
+
+        Raises:
+            BountyError: It has not ended so, or the score is missing.
+        """
+        return payments(
+            terms=self.terms,
+            roster=self.roster,
+            committed=self.committed,
+            status=self.status if status is None else status,
+            score=self.score,
+        )
 
     def context(self, worker: int, roster_call: int = 0, commit_call: int = 0) -> Context:
         """Return what the board would say of a worker and two calls."""

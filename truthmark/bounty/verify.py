@@ -8,10 +8,10 @@ import numpy as np
 
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.lies import Knowledge, find_lies
-from truthmark.bounty.payouts import Payment, Status, payments
+from truthmark.bounty.payouts import Payment, Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
-from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, make_score
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.sealing import OpenedRun, UnreadableError
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.curve import is_on_curve
@@ -125,13 +125,7 @@ def verify(
     warnings = [*_warnings(result, opened, closed)]
     paid: list[Payment] = []
     if record.status.has_ended and not problems:
-        paid = payments(
-            terms=record.terms,
-            roster=record.roster,
-            committed=record.committed,
-            status=record.status,
-            score=record.score,
-        )
+        paid = record.payments()
     labels = labels_of(result, opened) if opened and not problems else None
     return Finding(problems, warnings, paid, opened, labels)
 
@@ -175,11 +169,7 @@ def verdict_of(result: Result, opened: dict[int, OpenedRun]) -> Verdict | None:
         for worker in np.flatnonzero(record.committed).tolist()
         if worker not in opened
     }
-    score = make_score(
-        terms=record.terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    score = record.make_score(
         gold=gold,
         salt=bytes(32),
         codes={worker: run.codes for worker, run in opened.items()},

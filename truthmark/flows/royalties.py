@@ -7,7 +7,7 @@ import numpy as np
 
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.paying import require_ended
-from truthmark.bounty.payouts import Status, payments
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.royalties import chunk_to_draw, full_price, shares
 from truthmark.bounty.score import Score
@@ -116,13 +116,7 @@ def read_pools(session: Session, record: Record) -> list[Pool]:
     full = full_price(record.terms, record.roster)
     if not has_pay or not full:
         return [Pool(token, pool, {}, {}) for token, pool in zip(tokens, paid_in, strict=True)]
-    earned = payments(
-        terms=record.terms,
-        roster=record.roster,
-        committed=record.committed,
-        status=record.status,
-        score=_score(record),
-    )
+    earned = record.payments()
     workers = np.flatnonzero(record.committed).tolist()
     found = []
     for token, pool in zip(tokens, paid_in, strict=True):

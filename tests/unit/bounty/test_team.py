@@ -17,7 +17,7 @@ from truthmark.bounty.proofs import NotProvenError, ProofKind
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Roster, Row
-from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score, make_score
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score
 from truthmark.bounty.sealing import Codes, SealedRun, open_with_key, seal
 from truthmark.bounty.verify import verify, votes_of
 from truthmark.errors import BountyError
@@ -55,11 +55,7 @@ def team(classes: int) -> tuple[Record, dict[int, SealedRun], dict[int, Codes]]:
 
 
 def scored(record: Record, codes: dict[int, Codes], marks: dict[int, int]) -> Score:
-    return make_score(
-        terms=record.terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    return record.make_score(
         gold=NO_GOLD,
         salt=bytes(32),
         codes={worker: code for worker, code in codes.items() if worker not in marks},
@@ -122,11 +118,7 @@ def test_make_score__labels_and_marks__are_given_for_each_who_committed() -> Non
     record, _, codes = team(2)
     for mine, marks in (({0: codes[0]}, {}), (codes, {0: NOT_DELIVERED})):
         with pytest.raises(BountyError, match="give their labels, or a mark"):
-            make_score(
-                terms=record.terms,
-                assignment=record.assignment,
-                roster=record.roster,
-                committed=record.committed,
+            record.make_score(
                 gold=NO_GOLD,
                 salt=bytes(32),
                 codes=mine,

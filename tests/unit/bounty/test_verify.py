@@ -17,7 +17,7 @@ from truthmark.bounty.gold import Gold
 from truthmark.bounty.payouts import Status, chunks_to_pay, payments
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Roster, Row, gap
-from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, make_score
+from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.verify import Anchors, labels_of, verify, votes_of
 from truthmark.errors import BountyError
 from truthmark.keys.curve import add, multiply
@@ -68,13 +68,7 @@ def test_verify__true_result__has_no_problem_and_makes_labels() -> None:
         assert not done.problems
         assert steps[-1] == (len(case.runs), len(case.runs))
         assert done.opened.keys() == case.runs.keys()
-        paid = payments(
-            terms=result.record.terms,
-            roster=result.record.roster,
-            committed=result.record.committed,
-            status=result.record.status,
-            score=result.record.score,
-        )
+        paid = result.record.payments()
         plain = [(p.worker, p.payee.lower(), p.total, p.withheld) for p in paid]
         mine = [(p.worker, p.payee.lower(), p.total, p.withheld) for p in done.payments]
         assert mine == plain and len(paid) == len(case.runs)
@@ -170,11 +164,7 @@ def test_verify__tampered_result__is_found_out(name: str) -> None:
 def test_verify__labels_that_the_score_calls_unreadable__are_left_out_and_told() -> None:
     case, result = finished(random.Random(4))
     record, worker = result.record, next(iter(result.runs))
-    score = make_score(
-        terms=record.terms,
-        assignment=record.assignment,
-        roster=record.roster,
-        committed=record.committed,
+    score = record.make_score(
         gold=record.require_score().gold,
         salt=record.require_score().salt,
         codes={w: run.codes for w, run in case.opened.items() if w != worker},

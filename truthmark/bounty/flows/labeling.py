@@ -28,7 +28,7 @@ from truthmark.bounty.flows.item_shelf import ItemShelf, item_keys
 from truthmark.bounty.flows.offers import Offer
 from truthmark.bounty.labeler import Place, SignedCommit, Step
 from truthmark.bounty.labeling_folder import Entry
-from truthmark.bounty.payouts import Status, payments
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.relay_models import JoinRequest, is_code
 from truthmark.bounty.terms import Terms
@@ -476,20 +476,11 @@ class Labeling:
             BountyError: They are not on the roster.
         """
         record, entry = self._desk.look().record, self._desk.entry
-        is_final, status = record.status.has_ended, record.status
-        if not is_final and record.score is None:
+        is_final, status = record.status.has_ended, record.status.unchallenged
+        if not status.has_ended:
             return None
-        if not is_final:
-            status = Status.HALF if record.status is Status.SCORED_HALF else Status.SETTLED
         worker = record.roster.worker_of(entry.signer)
-        found = payments(
-            terms=record.terms,
-            roster=record.roster,
-            committed=record.committed,
-            status=status,
-            score=record.score,
-        )
-        for payment in found:
+        for payment in record.payments(status):
             if payment.worker == worker:
                 full = payment.price + payment.withheld
                 share = payment.price / full if full else 0.0

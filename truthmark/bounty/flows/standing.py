@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.labeling_folder import LabelingFolder
-from truthmark.bounty.payouts import Payment, Status, payments
+from truthmark.bounty.payouts import Payment, Status
 from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.receiving import acknowledgement
 from truthmark.bounty.record import Record
@@ -184,23 +184,10 @@ def expected_payments(record: Record, phase: Phase) -> dict[int, Payment]:
 
     Nothing before there is a score, or none can come any more.
     """
-    status = record.status
-    if phase.name == "silent":
-        status = Status.FLAT
-    elif status is Status.SCORED:
-        status = Status.SETTLED
-    elif status is Status.SCORED_HALF:
-        status = Status.HALF
+    status = Status.FLAT if phase.name == "silent" else record.status.unchallenged
     if not status.has_ended:
         return {}
-    found = payments(
-        terms=record.terms,
-        roster=record.roster,
-        committed=record.committed,
-        status=status,
-        score=record.score,
-    )
-    return {payment.worker: payment for payment in found}
+    return {payment.worker: payment for payment in record.payments(status)}
 
 
 _MARKS = {NOT_DELIVERED: "said not to be delivered", UNREADABLE: "said to be unreadable"}

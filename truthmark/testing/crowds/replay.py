@@ -26,7 +26,6 @@ from truthmark.bounty.payouts import Payment
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Row, gap
-from truthmark.bounty.score import make_score
 from truthmark.bounty.sealing import OpenedRun, open_with_key
 from truthmark.bounty.secrets import RequesterSecrets, new_secrets
 from truthmark.bounty.terms import Terms
@@ -315,11 +314,7 @@ class Replay:
 
     def _score(self, record: Record, opened: dict[int, OpenedRun], made: RequesterSecrets) -> None:
         self.watch("scoring", 0, 1)
-        score = make_score(
-            terms=record.terms,
-            assignment=record.assignment,
-            roster=record.roster,
-            committed=record.committed,
+        score = record.make_score(
             gold=self.gold,
             salt=made.gold_salt,
             codes={worker: run.codes for worker, run in opened.items()},
