@@ -18,18 +18,6 @@ from truthmark.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SUFFIX: Final = {
-    Media.JPEG: ".jpg",
-    Media.PNG: ".png",
-    Media.WEBP: ".webp",
-    Media.GIF: ".gif",
-    Media.MP3: ".mp3",
-    Media.OGG: ".ogg",
-    Media.WAV: ".wav",
-    Media.FLAC: ".flac",
-    Media.TEXT: ".txt",
-    Media.JSON: ".json",
-}
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 
@@ -263,7 +251,7 @@ def _image_folder(labeled: Labeled, folder: Path) -> list[Path]:
         if row["label"] is not None:
             item = labeled.load(row["item"])
             name = f"{row['item']:07}-{Path(_file_name(row['name'])).stem[:80]}"
-            (folder / folders[row["label"]] / f"{name}{_SUFFIX[item.media]}").write_bytes(item.data)
+            (folder / folders[row["label"]] / f"{name}{item.media.suffix}").write_bytes(item.data)
     return [folder / name for name in folders.values()]
 
 
@@ -324,7 +312,7 @@ class _Content:
         if not self.written:
             self._folder.mkdir(parents=True, exist_ok=True)
             self.written.append(self._folder)
-        path = self._folder / f"{name}{_SUFFIX[item.media]}"
+        path = self._folder / f"{name}{item.media.suffix}"
         path.write_bytes(item.data)
         return {self._labeled.kind: f"items/{path.name}"}
 

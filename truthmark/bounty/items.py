@@ -43,7 +43,6 @@ MAX_ITEM: Final = 16 << 20
 _MAGIC: Final = b"TMKI\x01"
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + 4 + 4
 _ENTRY: Final = np.dtype([("offset", ">u8"), ("length", ">u4"), ("digest", "V32")])
-_TAG_BYTES: Final = 16
 _NONCE: Final = bytes(12)
 _KEY: Final = tag("truthmark/item-key/1")
 _MAX_SHOWN: Final = MAX_EXAMPLES + MAX_PRACTICE
