@@ -11,10 +11,10 @@ from truthmark.agents.opening import TIMEOUT, open_agent
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.cli.bounty_join import payee_of, payee_option, seats_option
-from truthmark.cli.bounty_label import bar, report
+from truthmark.cli.bounty_label import report
 from truthmark.cli.bounty_offers import relay_option
 from truthmark.cli.command import State, command, json_option, yes_option
-from truthmark.cli.output import echo_json, info
+from truthmark.cli.output import echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY
 from truthmark.cli.worth import read_worth
 from truthmark.errors import BountyError, ConfigError
@@ -107,7 +107,7 @@ def run(
             fits = _fits(classes or "", kind)
             _run_all(session, agent, wish, fits, limit=limit, relay=relay, as_json=as_json)
             return
-        with Labeling(session, bounty, relay=relay, say=info, bar=bar) as labeling:
+        with Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling:
             _run_one(session, agent, labeling, wish, worth)
             ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
             stage = labeling.wait(ends, told=lambda stage: info(str(stage)))
@@ -133,7 +133,7 @@ def _run_one(
     if stage is Stage.MISSED:
         raise BountyError(f"bounty {labeling.bounty_id} is over without your labels")
     if stage is Stage.LABELING:
-        running.label(agent, labeling, say=info, bar=bar)
+        running.label(agent, labeling, say=info, bar=progress_bar)
 
 
 def _run_all(

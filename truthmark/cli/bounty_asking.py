@@ -11,8 +11,7 @@ import click
 from truthmark.bounty.answers import Known, read_known
 from truthmark.bounty.document import Kind, LabelClass
 from truthmark.bounty.planning import TIMES, Estimate
-from truthmark.bounty.sources.found import ItemSource, Reading
-from truthmark.bounty.sources.opening import open_items_of
+from truthmark.bounty.sources.found import Reading
 from truthmark.bounty.terms import Terms
 from truthmark.cli.output import info
 from truthmark.cli.param_types import AMOUNT, DURATION, Choice
@@ -71,13 +70,6 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
-
-
-def open_source(
-    source: Path, *, column: str | None, kind: Kind | None, names: str | None
-) -> ItemSource:
-    """Open what is labeled."""
-    return open_items_of(source, column=column, kind=kind, names=names)
 
 
 classes_option = click.option(

@@ -10,6 +10,7 @@ import click
 from truthmark.bounty.document import Kind
 from truthmark.bounty.flows.following import follow_up
 from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Posted, Proposal, post_bounty
+from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.cli.bounty_asking import (
@@ -17,7 +18,6 @@ from truthmark.cli.bounty_asking import (
     estimate_facts,
     full_option,
     label_within_option,
-    open_source,
     read_classes,
     read_gold,
     read_guidelines,
@@ -143,7 +143,7 @@ def create(
             raise ConfigError(
                 'name what is labeled and a price: SOURCE --price "0.05 TUSD", or --like 12'
             )
-        items = open_source(source, column=column, kind=kind, names=names)
+        items = open_items_of(source, column=column, kind=kind, names=names)
         token, _ = session.profile.parse_amount(price)
         ask = Ask(
             title=title or source.resolve().name,

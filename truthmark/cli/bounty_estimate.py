@@ -9,13 +9,13 @@ from truthmark.bounty.document import Kind
 from truthmark.bounty.planning import TIMES, Gas, Plan, estimate, fees_for, warnings_of, with_times
 from truthmark.bounty.shape import ROUNDS, advised_gold, shape_open, shape_team
 from truthmark.bounty.sources.found import take
+from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.cli.bounty_asking import (
     estimate_facts,
     estimate_json,
     full_option,
     label_within_option,
-    open_source,
     price_option,
     rounds_option,
     seconds_option,
@@ -88,7 +88,7 @@ def estimate_(
         raise ConfigError("name what is labeled, or say how many: --items 2000")
     if source is not None:
         with progress_bar("reading", "items") as progress:
-            opened = open_source(source, column=column, kind=kind, names=names)
+            opened = open_items_of(source, column=column, kind=kind, names=names)
             items = sum(1 for _ in take(opened, progress))
     assert items is not None, "checked above"
     if team is not None:

@@ -20,9 +20,9 @@ from truthmark.bounty.flows.knowing import (
 )
 from truthmark.bounty.planning import suggest
 from truthmark.bounty.shape import ROUNDS, advised_gold
+from truthmark.bounty.sources.opening import open_items_of
 from truthmark.cli.bounty_asking import (
     classes_option,
-    open_source,
     read_classes,
     read_guidelines,
     read_predictions,
@@ -81,7 +81,7 @@ def gold(
     One key an answer; every answer is on disk at once, so you can stop and go on later. Give the
     file to `bounty create --gold`.
     """
-    items = open_source(source, column=column, kind=kind, names=names)
+    items = open_items_of(source, column=column, kind=kind, names=names)
     entries = read_classes(classes, items.kind)
     words = [entry.name for entry in entries]
     place = out or source.with_name(f"{source.resolve().name}.gold.csv")
@@ -253,7 +253,7 @@ def pilot(
         width = len({entry.answer for entry in known.values()})
     else:
         assert source is not None, "checked above"
-        items = open_source(source, column=column, kind=kind, names=names)
+        items = open_items_of(source, column=column, kind=kind, names=names)
         entries = read_classes(classes, items.kind)
         width = len(entries)
         place = source.with_name(f"{source.resolve().name}.pilot.csv")

@@ -4,7 +4,6 @@
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,11 +24,6 @@ from truthmark.waiting import Deadline
 
 SKIP = "skip"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def bar(what: str, unit: str) -> Any:
-    """Show how far something is."""
-    return progress_bar(what, unit)
 
 
 @command()
@@ -81,7 +75,7 @@ def label(
     """
     with (
         state.session() as session,
-        Labeling(session, bounty, relay=relay, say=info, bar=bar) as labeling,
+        Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling,
     ):
         stage = labeling.wait({*Stage} - {Stage.WAITING}, told=_tell)
         if stage is Stage.OUTSIDE:

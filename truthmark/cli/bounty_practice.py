@@ -8,10 +8,9 @@ import click
 
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.flows.labeling import Labeling
-from truthmark.cli.bounty_label import bar
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
-from truthmark.cli.output import echo, echo_json, info
+from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY
 from truthmark.errors import BountyError
 from truthmark.text import clean, plural
@@ -28,7 +27,7 @@ def practice(state: State, bounty: int, relay: str | None, as_json: bool) -> Non
 
     with (
         state.session() as session,
-        Labeling(session, bounty, relay=relay, say=info, bar=bar) as labeling,
+        Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling,
         tempfile.TemporaryDirectory(prefix="practice-") as folder,
         AnswerLog(Path(folder) / "answers.log") as log,
     ):
