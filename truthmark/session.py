@@ -533,6 +533,16 @@ def connect(
     return session
 
 
+@contextlib.contextmanager
+def given_or_own(session: Session | None) -> Iterator[Session]:
+    """Use the given session, or one of its own that is closed at the end."""
+    if session is not None:
+        yield session
+    else:
+        with connect() as own:
+            yield own
+
+
 def open_session(
     home: Path | str | None = None,
     *,

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stable surface of bounties: `truthmark.Bounty`, described in docs/python.md."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from truthmark.bounty.team import Member
 from truthmark.config.files import write_atomically
 from truthmark.config.units import parse_duration, to_checksum_address
 from truthmark.errors import BountyError, ConfigError, RelayError, RelayUnavailableError
-from truthmark.session import Session, connect
+from truthmark.session import Session, connect, given_or_own
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ class Bounty:
             unattended=True,
             **more,
         )
-        with _session(session) as here:
+        with given_or_own(session) as here:
             posted = post_bounty(
                 here, items, ask, agree=lambda proposal: True, job=job, say=say, bar=bar
             )
@@ -238,7 +237,7 @@ class Bounty:
         """The codes of a team by name; "" for who joins by their address."""
         from truthmark.bounty.workspace import Workspace
 
-        with _session(self._given) as here:
+        with given_or_own(self._given) as here:
             workspace = Workspace.find(here.home, standing_of(here, self.number).record.ref)
             return {guest.name: guest.code for guest in workspace.guests}
 
@@ -284,7 +283,7 @@ class Bounty:
 
         with (
             _agent(answer) as agent,
-            _session(self._given) as here,
+            given_or_own(self._given) as here,
             Labeling(here, self.number, relay=relay, say=say, bar=bar) as labeling,
         ):
             paid = here.address if payee is None else to_checksum_address(payee)
@@ -307,7 +306,7 @@ class Bounty:
             BountyError: There is no such bounty.
             ChainError: The chain cannot be read.
         """
-        with _session(self._given) as here:
+        with given_or_own(self._given) as here:
             return standing_of(here, self.number)
 
     def result(self, *, bar: Bar = no_bar) -> BountyResult:
@@ -317,9 +316,7 @@ class Bounty:
             BountyError: It is somebody else's bounty.
             KeysError: The vault does not have its secrets.
         """
-        if self._given is not None:
-            return BountyResult(collect_result(self._given, self.number, bar=bar), self._given)
-        here = connect()
+        here = connect() if self._given is None else self._given
         return BountyResult(collect_result(here, self.number, bar=bar), here)
 
 
@@ -363,13 +360,3 @@ def _member(text: str) -> Member:
     if text.lower().startswith("0x"):
         return Member(text, to_checksum_address(text))
     return Member(text)
-
-
-@contextlib.contextmanager
-def _session(session: Session | None) -> Iterator[Session]:
-    """Use the given session, or one of its own that is closed at the end."""
-    if session is not None:
-        yield session
-    else:
-        with connect() as own:
-            yield own

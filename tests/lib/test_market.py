@@ -399,12 +399,12 @@ def test_watch__reorganisation__yields_what_stands_in_its_place(
 def test_watch__no_session_given__closes_its_own(
     harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from truthmark.market import surface
+    from truthmark import session as sessions
 
     own = harness.net.session("stranger")
     closed: list[bool] = []
     monkeypatch.setattr(own, "close", lambda: closed.append(True))
-    monkeypatch.setattr(surface, "connect", lambda: own)
+    monkeypatch.setattr(sessions, "connect", lambda: own)
     events = truthmark.follow(poll=0.01)
     Seller(harness.session("seller")).reprice(sale.version, 3)
     assert next(events).event == "VersionRepriced"

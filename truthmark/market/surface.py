@@ -34,7 +34,7 @@ from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened
 from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller_secret import pack_dataset
-from truthmark.session import Session, connect, open_session
+from truthmark.session import Session, given_or_own, open_session
 from truthmark.types import Progress
 from truthmark.waiting import Deadline
 
@@ -134,7 +134,7 @@ def search(
         raise ConfigError(f"{text!r} is not a text to search for; write the words as one text")
     if limit is not None and (not isinstance(limit, int) or limit < 0):
         raise ConfigError(f"limit {limit!r}: write how many at most, such as 20")
-    with _session(session) as here:
+    with given_or_own(session) as here:
         highest: int | None = None
         wanted: TokenInfo | None = here.profile.token(token) if token else None
         if max_price is not None:
@@ -188,7 +188,7 @@ def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
         StorageError: Its card cannot be fetched.
         CodecError: Its card is not the one that the seller committed to.
     """
-    with _session(session) as here:
+    with given_or_own(session) as here:
         return Fetcher(here).preview(Catalogue.of(here).find(ref))
 
 
@@ -295,7 +295,7 @@ def list_dataset(
         royalty=royalty,
         update=update,
     )
-    with _session(session) as here:
+    with given_or_own(session) as here:
         version, _ = listing.list_dataset(
             here,
             SaleSource(here, packed),
@@ -345,7 +345,7 @@ def get(
         BoughtBeforeError: It was bought before, and it is not sure that the money came back.
         DeliveryError: It was not delivered in time, or the key is wrong.
     """
-    with _session(session) as here:
+    with given_or_own(session) as here:
         return purchasing.get(
             here,
             Catalogue.of(here).find(ref),
@@ -379,7 +379,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
 
         >>> truthmark.load("17@2").to_pandas()  # doctest: +SKIP
     """
-    with _session(session) as here:
+    with given_or_own(session) as here:
         version = Catalogue.of(here).find(ref)
         purchase = Buyer(here).find_purchase(version)
         if purchase is not None:
@@ -405,7 +405,7 @@ def follow(*, session: Session | None = None, poll: float | None = None) -> "Ite
         poll: Seconds between looks; from the chain's block time if not given.
     """
     with contextlib.ExitStack() as stack:
-        here = stack.enter_context(_session(session))
+        here = stack.enter_context(given_or_own(session))
         # Now, and not when the first event is asked for.
         Catalogue.of(here).sync()
         number = Catalogue.of(here).index.tip().number
@@ -436,13 +436,3 @@ def _folder(value: object) -> Path:
     if isinstance(value, (str, Path)):
         return Path(value)
     raise ConfigError(f"{value!r} names no folder; write its path as a text")
-
-
-@contextlib.contextmanager
-def _session(session: Session | None) -> Iterator[Session]:
-    """Use the given session, or one of its own that is closed at the end."""
-    if session is not None:
-        yield session
-    else:
-        with connect() as own:
-            yield own
