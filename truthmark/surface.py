@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import Kind, LabelClass
-from truthmark.bounty.exports import export
 from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Job, post_bounty
-from truthmark.bounty.flows.results import Brought, collect_result, labeled_of
+from truthmark.bounty.flows.results import Brought, collect_result, save_result
 from truthmark.bounty.flows.standing import Standing, standing_of
 from truthmark.bounty.result_tables import Tables
 from truthmark.bounty.sources.found import ItemSource
 from truthmark.bounty.sources.memory import frame_source
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import Member
-from truthmark.config.files import write_atomically
 from truthmark.config.units import parse_duration, to_checksum_address
 from truthmark.errors import BountyError, ConfigError, RelayError, RelayUnavailableError
 from truthmark.session import Session, connect, given_or_own
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from truthmark.agents.agent import Agent
-
-RESULT_NAME = "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +78,7 @@ class BountyResult:
         Raises:
             ConfigError: There is no such format, or it does not fit what was labeled.
         """
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        write_atomically(place / RESULT_NAME, self.brought.result.to_json())
-        labeled = labeled_of(self._session, self.brought)
-        written = [place / RESULT_NAME]
-        for name in formats or ("parquet",):
-            written += export(labeled, name, place)
-        return written
+        return save_result(self._session, self.brought, Path(folder), formats)
 
     def __repr__(self) -> str:
         """Show how much there is."""

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from truthmark.bounty.exports import FORMATS, export
+from truthmark.bounty.exports import FORMATS
 from truthmark.bounty.flows.following import job_of
 from truthmark.bounty.flows.results import (
+    RESULT_NAME,
     check_without_result,
     collect_result,
     find_document,
-    labeled_of,
     read_result,
+    save_result,
 )
 from truthmark.bounty.record import Record
 from truthmark.bounty.result_tables import summary_of
@@ -29,12 +30,9 @@ from truthmark.cli.output import (
     table,
 )
 from truthmark.cli.param_types import BOUNTY
-from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, ConfigError
 from truthmark.session import Session
 from truthmark.text import clean, plural
-
-RESULT_NAME = "result.json"
 
 
 @command()
@@ -68,12 +66,7 @@ def result(
         brought = collect_result(session, bounty, bar=progress_bar)
         written: list[Path] = []
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / RESULT_NAME, brought.result.to_json())
-            written.append(folder / RESULT_NAME)
-            labeled = labeled_of(session, brought)
-            for name in formats or ("parquet",):
-                written += export(labeled, name, folder)
+            written = save_result(session, brought, folder, formats)
             if brought.workspace.draft.get("job"):
                 written.append(_write_job(session, bounty, folder))
         found = None if brought.tables is None else summary_of(brought.tables)

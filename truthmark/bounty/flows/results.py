@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a bounty brought: opened, checked against the chain, and made into tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty import reader, verify
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
-from truthmark.bounty.exports import Labeled
+from truthmark.bounty.exports import Labeled, export
 from truthmark.bounty.items import Item, item_key
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.record import Record
@@ -18,12 +20,15 @@ from truthmark.bounty.sealing import SealedRun
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets
 from truthmark.bounty.verify import Finding
 from truthmark.bounty.workspace import Workspace
+from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.curve import multiply
 from truthmark.types import Bar, no_bar
 
 if TYPE_CHECKING:
     from truthmark.session import Session
+
+RESULT_NAME: Final = "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +184,30 @@ def labeled_of(session: "Session", brought: Brought) -> Labeled:
     return Labeled(
         brought.tables, brought.classes, brought.document.kind, load, brought.document.title
     )
+
+
+def save_result(
+    session: "Session", brought: Brought, folder: Path, formats: Sequence[str] = ()
+) -> list[Path]:
+    """Write the result file, with which anyone can check it, and tables.
+
+    Args:
+        session: Of the requester.
+        brought: The result.
+        folder: Made if there is none.
+        formats: Of `exports.FORMATS`; "parquet" if there are none.
+
+    Returns:
+        The files or folders that were written.
+
+    Raises:
+        BountyError: There are no labels yet, or items are not here; the result file is written.
+        ConfigError: There is no such format, or it does not fit what was labeled.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / RESULT_NAME, brought.result.to_json())
+    written = [folder / RESULT_NAME]
+    labeled = labeled_of(session, brought)
+    for name in formats or ("parquet",):
+        written += export(labeled, name, folder)
+    return written
