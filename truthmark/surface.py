@@ -277,15 +277,13 @@ class Bounty:
         ):
             paid = here.address if payee is None else to_checksum_address(payee)
             wish = running.Wish(payee=paid, seats=seats, code=code, agrees=accept_doubts)
-            stage = labeling.advance()
-            if stage is Stage.OUTSIDE:
-                _patiently(lambda: running.join(agent, labeling, wish, say=say), patience)
-            if stage in (Stage.OUTSIDE, Stage.WAITING):
-                stage = labeling.wait({*Stage} - {Stage.WAITING})
-            if stage is Stage.MISSED:
-                raise BountyError(f"bounty {self.number} is over without your labels")
-            if stage is Stage.LABELING:
-                running.label(agent, labeling, say=say, bar=bar)
+            running.take_part(
+                agent,
+                labeling,
+                lambda: _patiently(lambda: running.join(agent, labeling, wish, say=say), patience),
+                say=say,
+                bar=bar,
+            )
             return str(labeling.wait(set() if stay else {Stage.DELIVERED, Stage.SCORED}))
 
     def status(self) -> Standing:

@@ -199,6 +199,40 @@ def join(agent: Agent, labeling: Labeling, wish: Wish, *, say: Say = quiet) -> N
     )
 
 
+def take_part(
+    agent: Agent,
+    labeling: Labeling,
+    enter: Callable[[], None],
+    *,
+    told: Callable[[Stage], None] = lambda _: None,
+    say: Say = quiet,
+    bar: Bar = no_bar,
+) -> None:
+    """Join where that was not done before, wait for a place, label, and sign.
+
+    Args:
+        agent: Answers.
+        labeling: Of the bounty.
+        enter: Joins.
+        told: Told of every new stage.
+        say: Told what happens.
+        bar: Shows how far it is.
+
+    Raises:
+        AgentError: It cannot label this.
+        BountyError: It cannot be joined, or is over.
+    """
+    stage = labeling.advance()
+    if stage is Stage.OUTSIDE:
+        enter()
+    if stage in (Stage.OUTSIDE, Stage.WAITING):
+        stage = labeling.wait({*Stage} - {Stage.WAITING}, told=told)
+    if stage is Stage.MISSED:
+        raise BountyError(f"bounty {labeling.bounty_id} is over without your labels")
+    if stage is Stage.LABELING:
+        label(agent, labeling, say=say, bar=bar)
+
+
 class Crew:
     """An agent on many bounties at once, unattended.
 

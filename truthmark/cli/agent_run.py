@@ -17,7 +17,7 @@ from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.output import echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY
 from truthmark.cli.worth import read_worth
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import ConfigError
 from truthmark.session import Session
 
 
@@ -108,32 +108,35 @@ def run(
             _run_all(session, agent, wish, fits, limit=limit, relay=relay, as_json=as_json)
             return
         with Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling:
-            _run_one(session, agent, labeling, wish, worth)
-            ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
-            stage = labeling.wait(ends, told=lambda stage: info(str(stage)))
+            running.take_part(
+                agent,
+                labeling,
+                lambda: _join(session, agent, labeling, wish, worth),
+                told=_tell,
+                say=info,
+                bar=progress_bar,
+            )
+            stage = labeling.wait(set() if stay else {Stage.DELIVERED, Stage.SCORED}, told=_tell)
             report(session, labeling, bounty, stage, pays=stay, as_json=as_json)
 
 
-def _run_one(
+def _tell(stage: Stage) -> None:
+    info(str(stage))
+
+
+def _join(
     session: Session,
     agent: Agent,
     labeling: Labeling,
     wish: running.Wish,
     worth: str | None,
 ) -> None:
-    stage = labeling.advance()
-    if stage is Stage.OUTSIDE:
+    if worth is not None:
         token = labeling.offer().terms.token
         value = read_worth(session.profile, worth, token)
-        if value is not None:
-            wish.worth[token.lower()] = value
-        running.join(agent, labeling, wish, say=info)
-    if stage in (Stage.OUTSIDE, Stage.WAITING):
-        stage = labeling.wait({*Stage} - {Stage.WAITING}, told=lambda stage: info(str(stage)))
-    if stage is Stage.MISSED:
-        raise BountyError(f"bounty {labeling.bounty_id} is over without your labels")
-    if stage is Stage.LABELING:
-        running.label(agent, labeling, say=info, bar=progress_bar)
+        assert value is not None, "it was said"
+        wish.worth[token.lower()] = value
+    running.join(agent, labeling, wish, say=info)
 
 
 def _run_all(
