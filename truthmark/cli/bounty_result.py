@@ -10,6 +10,7 @@ from truthmark.bounty.exports import FORMATS
 from truthmark.bounty.flows.following import job_of
 from truthmark.bounty.flows.results import (
     RESULT_NAME,
+    Brought,
     check_without_result,
     collect_result,
     find_document,
@@ -68,7 +69,7 @@ def result(
         if folder is not None:
             written = save_result(session, brought, folder, formats)
             if brought.workspace.draft.get("job"):
-                written.append(_write_job(session, bounty, folder))
+                written.append(_write_job(session, brought, folder))
         found = None if brought.tables is None else summary_of(brought.tables)
         warnings = [*brought.finding.problems, *brought.warnings]
         record = brought.result.record
@@ -93,12 +94,13 @@ def result(
             _tell_next(folder, bounty)
 
 
-def _write_job(session: Session, bounty: int, folder: Path) -> Path:
+def _write_job(session: Session, brought: Brought, folder: Path) -> Path:
     """Write what all waves up to this one say together of all items of the first."""
     import pyarrow.parquet as pq
 
     path = folder / "job.parquet"
-    pq.write_table(job_of(session, bounty).table(), path)
+    number = brought.result.record.ref.bounty_id
+    pq.write_table(job_of(session, number, last=brought).table(), path)
     return path
 
 

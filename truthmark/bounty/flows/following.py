@@ -81,21 +81,30 @@ class Followed:
         return self.bounties[0].workspace
 
 
-def job_of(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> Followed:
+def job_of(
+    session: "Session", bounty_id: int, *, last: Brought | None = None, bar: Bar = no_bar
+) -> Followed:
     """Return the job that a bounty is of, up to and with that bounty.
+
+    Args:
+        session: Of the requester.
+        bounty_id: The bounty's number.
+        last: What it brought, where that is opened already.
+        bar: Shows how far opening is.
 
     Raises:
         BountyError: A bounty of it is not here, or has no labels yet.
     """
     chain: list[int] = [bounty_id]
-    while (before := _draft_job(session, chain[-1])) is not None:
+    while (before := _draft_job(_workspace(session, chain[-1]))) is not None:
         chain.append(int(before["before"]))
-    bounties = [collect_result(session, number, bar=bar) for number in reversed(chain)]
+    bounties = [collect_result(session, number, bar=bar) for number in reversed(chain[1:])]
+    bounties.append(last or collect_result(session, bounty_id, bar=bar))
     first = bounties[0]
     waves: list[Wave] = []
     count = first.result.record.terms.items
-    for number, brought in zip(reversed(chain), bounties, strict=True):
-        job = _draft_job(session, number)
+    for brought in bounties:
+        job = _draft_job(brought.workspace)
         items: Ints = np.arange(count) if job is None else np.array(job["items"], np.int64)
         waves.append(wave_of(brought.result, brought.finding.opened, items))
     return Followed(bounties, join_waves(waves, count))
@@ -280,8 +289,8 @@ def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, K
     return found
 
 
-def _draft_job(session: "Session", bounty_id: int) -> dict[str, Any] | None:
-    job = _workspace(session, bounty_id).draft.get("job")
+def _draft_job(workspace: Workspace) -> dict[str, Any] | None:
+    job = workspace.draft.get("job")
     return job if isinstance(job, dict) else None
 
 
