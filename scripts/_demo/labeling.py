@@ -29,7 +29,7 @@ from truthmark.bounty.flows.posting import Ask, Posted, post_bounty
 from truthmark.bounty.flows.results import collect_result, labeled_of
 from truthmark.bounty.payouts import Payment, Status
 from truthmark.bounty.record import Record
-from truthmark.bounty.result_tables import frame_of
+from truthmark.bounty.result_tables import answers_of
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.terms import Deadlines
 from truthmark.labels import DawidSkene, MajorityVote
@@ -367,7 +367,7 @@ def _weigh(bench: Bench, transcript: Transcript, posted: Posted) -> Path:
     truth = dict(zip(bench.names, bench.digits.tolist(), strict=True))
     items = brought.tables.items.to_pandas()
     items = items[~items["is_gold"]]
-    answers, _ = frame_of(brought.result, brought.finding)
+    answers = answers_of(brought.result, brought.finding).data
     found = {
         "majority": MajorityVote().fit_predict(answers),
         "Dawid-Skene": DawidSkene().fit_predict(answers),

@@ -17,8 +17,8 @@ from truthmark.bounty.result import Result
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.verify import Finding, verdict_of, votes_of
 from truthmark.errors import BountyError
-from truthmark.labels.goldw import NONE
-from truthmark.labels.scoring import ONE
+from truthmark.labels.goldw import NONE, Votes
+from truthmark.labels.scoring import ONE, Verdict
 from truthmark.text import plural
 
 if TYPE_CHECKING:
@@ -102,9 +102,8 @@ def tables_of(
     import pyarrow as pa
 
     record, opened = result.record, finding.opened
-    votes = votes_of(record, opened)
-    if votes is None:
-        raise BountyError("labels that are hashes of annotations have no classes to count")
+    answers = answers_of(result, finding)
+    votes = answers.votes
     if finding.labels is None or not len(votes.items):
         raise BountyError("there are no labels to make tables of; wait until some came")
     called = list(names) or [str(number) for number in range(record.terms.items)]
@@ -129,8 +128,8 @@ def tables_of(
     )
     return Tables(
         _stamped(labels.sort_by([("item", "ascending"), ("round", "ascending")]), provenance),
-        _stamped(_items(result, finding, words, called), provenance),
-        _stamped(_workers(result, finding), provenance),
+        _stamped(_items(result, finding, answers, words, called), provenance),
+        _stamped(_workers(result, finding, answers), provenance),
         provenance,
     )
 
@@ -168,13 +167,16 @@ def _rounds(result: Result, opened: Mapping[int, Any]) -> "np.ndarray[Any, Any]"
 
 
 def _items(
-    result: Result, finding: Finding, words: "np.ndarray[Any, Any]", names: Sequence[str]
+    result: Result,
+    finding: Finding,
+    answers: "Answered",
+    words: "np.ndarray[Any, Any]",
+    names: Sequence[str],
 ) -> "pa.Table":
     import pyarrow as pa
 
-    record, labels = result.record, finding.labels
-    votes = votes_of(record, finding.opened)
-    assert labels is not None and votes is not None  # `tables_of` has checked
+    record, labels, votes = result.record, finding.labels, answers.votes
+    assert labels is not None  # `tables_of` has checked
     count, classes = record.terms.items, record.terms.classes
     real = votes.labels < classes
     tally = np.zeros((count, classes), np.int64)
@@ -182,10 +184,9 @@ def _items(
     given = tally.sum(1)
     chosen = np.maximum(labels.labels, 0)
     agreeing = tally[np.arange(count), chosen]
-    gold = result.known_gold()
-    verdict = verdict_of(result, finding.opened)
+    verdict = answers.verdict
     is_gold = np.zeros(count, bool)
-    is_gold[gold.items] = True if verdict is None else ~verdict.excluded
+    is_gold[result.known_gold().items] = True if verdict is None else ~verdict.excluded
     with np.errstate(invalid="ignore", divide="ignore"):
         agreement = np.where(given > 0, agreeing / np.maximum(given, 1), np.nan)
     none = (labels.labels == NONE) | (labels.labels >= classes)
@@ -195,7 +196,7 @@ def _items(
             "name": pa.array(list(names), pa.string()),
             "label": pa.array(words[np.where(none, classes, chosen)], pa.string()),
             "margin": pa.array(labels.margins, pa.int64()),
-            "confidence": pa.array(_confidence(result, finding).round(4), from_pandas=True),
+            "confidence": pa.array(_confidence(count, answers).round(4), from_pandas=True),
             "labels": pa.array(given, pa.int16()),
             "agreement": pa.array(agreement.round(4), from_pandas=True),
             "is_gold": pa.array(is_gold),
@@ -203,13 +204,12 @@ def _items(
     )
 
 
-def _confidence(result: Result, finding: Finding) -> "np.ndarray[Any, Any]":
+def _confidence(count: int, answers: "Answered") -> "np.ndarray[Any, Any]":
     """Return how likely each label is right, fitted on gold; not a number without enough of it."""
     from truthmark.labels.confidence import LEAST_GOLD, calibrated_confidence
 
-    count = result.record.terms.items
     unknown = np.full(count, np.nan)
-    data, gold = frame_of(result, finding)
+    data, gold = answers.data, answers.gold
     if len(gold) < LEAST_GOLD or data.empty:
         return unknown
     known = gold[gold.index.isin(data["task"])]
@@ -220,13 +220,35 @@ def _confidence(result: Result, finding: Finding) -> "np.ndarray[Any, Any]":
     return unknown
 
 
-def frame_of(result: Result, finding: Finding) -> "tuple[pd.DataFrame, pd.Series[Any]]":
-    """Return labels that are no skips, and the gold that was kept, for `truthmark.labels`."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered.
+
+    Attributes:
+        votes: All labels as arrays.
+        verdict: What they say of the gold; None without gold.
+        data: Labels that are no skips, for `truthmark.labels`.
+        gold: The gold that was kept, likewise.
+    """
+
+    votes: Votes
+    verdict: Verdict | None
+    data: "pd.DataFrame"
+    gold: "pd.Series[Any]"
+
+
+def answers_of(result: Result, finding: Finding) -> Answered:
+    """Return what was answered in a bounty.
+
+    Raises:
+        BountyError: Codes are hashes.
+    """
     import pandas as pd
 
     record = result.record
     votes = votes_of(record, finding.opened)
-    assert votes is not None  # `tables_of` has checked
+    if votes is None:
+        raise BountyError("labels that are hashes of annotations have no classes to count")
     real = votes.labels < record.terms.classes
     data = pd.DataFrame(
         {
@@ -237,14 +259,14 @@ def frame_of(result: Result, finding: Finding) -> "tuple[pd.DataFrame, pd.Series
     )
     gold, verdict = result.known_gold(), verdict_of(result, finding.opened)
     kept = np.ones(len(gold), bool) if verdict is None else verdict.kept
-    return data, pd.Series(gold.answers[kept], index=gold.items[kept])
+    return Answered(votes, verdict, data, pd.Series(gold.answers[kept], index=gold.items[kept]))
 
 
-def _workers(result: Result, finding: Finding) -> "pa.Table":
+def _workers(result: Result, finding: Finding, answers: Answered) -> "pa.Table":
     import pyarrow as pa
 
     record, terms = result.record, result.record.terms
-    data, gold = frame_of(result, finding)
+    data, gold = answers.data, answers.gold
     on_gold = data[data["task"].isin(gold.index)]
     is_right = on_gold["label"].to_numpy() == gold.reindex(on_gold["task"]).to_numpy()
     rows = len(record.roster)
@@ -301,7 +323,8 @@ def warnings_of(result: Result, finding: Finding, classes: Sequence[str]) -> lis
 
     if finding.labels is None or result.record.terms.classes == 0:
         return []
-    data, gold = frame_of(result, finding)
+    answers = answers_of(result, finding)
+    data, gold = answers.data, answers.gold
     if data.empty:
         return []
     lines = []
