@@ -412,7 +412,10 @@ class Items:
             IntegrityError: What was read is not the item.
             BountyError: There is no such item, or it is none.
         """
-        stored = self.stored(number)
+        return self.opened(number, self.stored(number), key)
+
+    def opened(self, number: int, stored: bytes, key: bytes | None = None) -> Item:
+        """Return an item of which the stored bytes are here, and were checked; see `item`."""
         if not self.is_encrypted or number >= self.count:
             return Item.from_bytes(stored)
         if key is None:

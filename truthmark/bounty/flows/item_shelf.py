@@ -44,8 +44,9 @@ class ItemShelf:
         """Take the list of items, from disk or a relay."""
         self._desk, self._document, self._relays = desk, document, relays
         self._keys = keys or {}
-        self._manifest = self._find_manifest()
-        self._items = self._opened(b"")
+        # Items come one by one, and not out of a file.
+        self._items = Items(self._find_manifest(), lambda _offset, _length: b"")
+        self._items.require_fits(document.items)
 
     def item(self, number: int) -> Item:
         """Return an item; those that everyone may read come after the last labeled one.
@@ -56,7 +57,7 @@ class ItemShelf:
             RelayError: Nobody has it.
         """
         try:
-            return self._opened(self._stored(number)).item(number, self._keys.get(number))
+            return self._items.opened(number, self._stored(number), self._keys.get(number))
         except WrongKeyError:
             self._desk.folder.forget_keys()  # so that the next run asks for others
             raise
@@ -91,11 +92,6 @@ class ItemShelf:
         data = self._ask(lambda r: r.manifest(self._desk.bounty_id, self._document))
         folder.keep_manifest(data)
         return data
-
-    def _opened(self, stored: bytes) -> Items:
-        items = Items(self._manifest, lambda _offset, _length: stored)
-        items.require_fits(self._document.items)
-        return items
 
     def _ask(self, question: Callable[[RelayClient], _T]) -> _T:
         """Return what the first relay gives; where none does, what the last one said."""
