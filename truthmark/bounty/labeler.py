@@ -18,6 +18,7 @@ from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.planning import POST_BYTE_GAS, POST_CALL_GAS, PROOF_GAS
 from truthmark.bounty.record import Record
 from truthmark.bounty.sealing import HASH_BYTES, Codes, SealedRun, seal
 from truthmark.bounty.secrets import labeler_secret
@@ -30,9 +31,6 @@ from truthmark.keys.vault import Vault
 from truthmark.labels.scoring import Ints
 
 KIND: Final = "label-commit"
-
-_PROOF_GAS: Final = 600_000
-_POST_GAS: Final = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def gas_to_cover(record: Record, seats: int) -> Gas:
         record: The bounty.
         seats: Of the run.
     """
-    return Gas(_POST_GAS + 36 * record.scheme(0).sealed_bytes(seats), _PROOF_GAS)
+    return Gas(POST_CALL_GAS + POST_BYTE_GAS * record.scheme(0).sealed_bytes(seats), PROOF_GAS)
 
 
 def uncovered(record: Record, *, seats: int, gas_price: int, unit_price: float) -> list[str]:

@@ -21,11 +21,13 @@ ROOM: Final = 1.5
 """Fees are set for gas that is so much more expensive than today's."""
 GUESSER: Final = 0.12
 """Where guessing pays more than this part of the price on average, people are told."""
+POST_CALL_GAS: Final = 150_000
+"""A call that posts sealed labels, and a byte of these below."""
+POST_BYTE_GAS: Final = 36
+PROOF_GAS: Final = 600_000
+"""Of the costliest of the usual proofs."""
 
-_POST_CALL_GAS: Final = 150_000
-_POST_BYTE_GAS: Final = 36
 _POST_WORKER_GAS: Final = 4_500
-_PROOF_GAS: Final = 600_000
 _RELAY_GAS: Final = 25_000
 """To enroll a worker and to post their commit, where few do at once."""
 _PAYOUT_GAS: Final = 40_000
@@ -104,12 +106,12 @@ def fees_for(shape: Shape, classes: int, gas: Gas, *, relay_asks: int = 0) -> Fe
     """
     bits = shape.batch * int(classes).bit_length() if classes else shape.batch * 256
     return Fees(
-        reward=gas.units(_PROOF_GAS) if shape.gold else 0,
+        reward=gas.units(PROOF_GAS) if shape.gold else 0,
         relay_fee=max(relay_asks, gas.units(_RELAY_GAS)),
         tip=gas.units(_PAYOUT_GAS),
-        post_call_fee=gas.units(_POST_CALL_GAS),
+        post_call_fee=gas.units(POST_CALL_GAS),
         post_worker_fee=gas.units(_POST_WORKER_GAS),
-        post_seat_fee=gas.units(_POST_BYTE_GAS * -(-bits // 8)),
+        post_seat_fee=gas.units(POST_BYTE_GAS * -(-bits // 8)),
     )
 
 
