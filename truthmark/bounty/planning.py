@@ -35,6 +35,8 @@ _REQUESTER_GAS: Final = 450_000
 """To create and to score, at least."""
 _GOLD_GAS: Final = 1_500
 """More, a gold item."""
+_SKILLS: Final = (0.95, 0.8)
+"""How often the people are right for whom pay is shown."""
 _BOND: Final = 10
 """The bond is at least one in so many of what all labels cost."""
 
@@ -248,15 +250,12 @@ class Estimate:
         return self.pot + self.bond
 
 
-def estimate(
-    terms: Terms, *, seconds_per_item: float | None = None, skills: tuple[float, ...] = (0.95, 0.8)
-) -> Estimate:
+def estimate(terms: Terms, *, seconds_per_item: float | None = None) -> Estimate:
     """Return what terms cost, take and pay.
 
     Args:
         terms: As they are, or `Plan.example`.
         seconds_per_item: What an item takes, where that is known.
-        skills: How often the people are right for whom pay is shown.
     """
     shape = Shape.of(terms)
     for_labels = shape.labels * terms.price
@@ -278,17 +277,16 @@ def estimate(
             for name in ("join", "label", "grace", "release", "score", "challenge")
         ),
         guesser=None if terms.is_team else outlook(terms, skill=None),
-        honest={} if terms.is_team else {skill: outlook(terms, skill=skill) for skill in skills},
+        honest={} if terms.is_team else {skill: outlook(terms, skill=skill) for skill in _SKILLS},
     )
 
 
-def warnings_of(terms: Terms, found: Estimate, *, known: float | None = None) -> list[str]:
+def warnings_of(terms: Terms, found: Estimate) -> list[str]:
     """Return what a requester should know before paying, a line each.
 
     Args:
         terms: Of the bounty.
         found: What they lead to.
-        known: How many of the items have gold, as a part; computed if not given.
     """
     lines = []
     shape = Shape.of(terms)
@@ -325,8 +323,7 @@ def warnings_of(terms: Terms, found: Estimate, *, known: float | None = None) ->
             f" {format_duration(terms.label_seconds)} to label; give more time, or more gold for"
             " shorter runs"
         )
-    share = known if known is not None else terms.gold_count / terms.items
-    if share > 0.5:
+    if 2 * terms.gold_count > terms.items:
         lines.append("more than half of the items are gold; you pay for answers that you have")
     return lines
 
