@@ -21,6 +21,7 @@ from truthmark.config.units import parse_duration, to_checksum_address
 from truthmark.errors import BountyError, ConfigError, RelayError, RelayUnavailableError
 from truthmark.session import Session, connect, given_or_own
 from truthmark.types import Bar, Say, no_bar, quiet
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,14 +317,13 @@ def _source(source: Any, *, column: str | None, kind: Kind | None, names: str | 
 
 
 def _patiently(ask: Callable[[], None], patience: float) -> None:
-    """Ask a relay, again and again while it does not answer or does not have the bounty yet."""
-    begun = time.monotonic()
+    """Ask a relay, again and again while it does not answer, or cannot yet."""
+    deadline = Deadline(patience)
     while True:
         try:
             return ask()
-        except RelayError as error:
-            is_early = isinstance(error, RelayUnavailableError) or error.status == 404
-            if not is_early or time.monotonic() - begun > patience:
+        except RelayUnavailableError:
+            if deadline.is_over:
                 raise
         time.sleep(0.5)
 

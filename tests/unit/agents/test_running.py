@@ -11,6 +11,7 @@ import pytest
 
 from tests.utils.bounties import REF
 from tests.utils.labeling import MARK, PAYEE, RELAY_URL, World
+from truthmark import surface
 from truthmark.agents import running
 from truthmark.agents.agent import Agent, Task
 from truthmark.bounty.flows.labeling import Labeling, Stage
@@ -266,6 +267,34 @@ def test_crew__relay_that_has_not_seen_the_bounty_yet__is_asked_again(
     world.refuses = None
     other.search()
     assert len(world.joins) == 1 and len(said) == 2  # practice, and why not
+
+
+def test_label__relay_answers_later__is_asked_again_while_there_is_patience(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives = Lives(world)
+
+    def sleep(pause: float) -> None:
+        if world.joins:
+            lives(pause)
+        elif len(pauses) == 3:
+            world.refuses = None
+        pauses.append(pause)
+
+    pauses: list[float] = []
+    monkeypatch.setattr(surface.time, "sleep", sleep)
+    bounty = surface.Bounty(REF.bounty_id, session=world.session(tmp_path))  # type: ignore[arg-type]
+    world.refuses = RelayUnavailableError("not offered to this relay yet", 503)
+    with pytest.raises(RelayUnavailableError):
+        bounty.label(Reader(), payee=PAYEE, patience=0)
+    elsewhere = surface.Bounty(REF.bounty_id, session=world.session(tmp_path / "b"))  # type: ignore[arg-type]
+    world.refuses = RelayError("not served here", 404)
+    with pytest.raises(RelayError, match="not served here"):
+        elsewhere.label(Reader(), payee=PAYEE, patience=1e9)
+    assert not pauses
+    world.refuses = RelayUnavailableError("not offered to this relay yet", 503)
+    elsewhere.label(Reader(), payee=PAYEE, patience=1e9)
+    assert len(world.joins) == 1 and len(pauses) > 3
 
 
 def test_crew__trouble_after_signing__does_not_end_the_work(

@@ -25,7 +25,13 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.view import Seen
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, EndpointsDisagreeError, RevertedError
+from truthmark.errors import (
+    BountyError,
+    EndpointsDisagreeError,
+    RelayError,
+    RelayUnavailableError,
+    RevertedError,
+)
 from truthmark.keys.curve import address_of, multiply
 
 MARK = 1_000
@@ -177,6 +183,24 @@ def test_collect__relay_denies_what_it_was_handed__signs_once(world: World) -> N
     for _ in range(3):
         world.look()
     assert len(count) == len(world.case.runs)
+
+
+def test_collect__relay_has_lost_the_bounty__it_is_offered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "has_to_offer", lambda *_: False)
+    for error, is_lost in (
+        (RelayUnavailableError("the chain cannot be read just now", 503), False),
+        (RelayError("not served here; its requester offers it", 404), True),
+    ):
+
+        def fail(bounty_id: int, error: RelayError = error) -> Any:
+            raise error
+
+        monkeypatch.setattr(world.relay, "files", fail)
+        world.start()
+        world.look()
+        assert world.run.has_to_offer(world.seen) is is_lost
 
 
 def test_collect__posted_on_chain__taken_from_there(world: World) -> None:

@@ -44,6 +44,6 @@ class SlowError(RefusedError):
 
 
 class UnsettledError(RefusedError):
-    """The chain does not say yet, or contradicts itself for the moment."""
+    """What it hangs on is still to come: the chain's word, or the requester's offer."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE

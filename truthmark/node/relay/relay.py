@@ -168,7 +168,8 @@ class Relay:
         """Return a bounty that is served.
 
         Raises:
-            MissingError: It is not.
+            UnsettledError: Its terms name this relay, but it was not offered yet.
+            MissingError: It is none of this relay's.
         """
         return self._served(bounty_id)[1]
 
@@ -549,7 +550,14 @@ class Relay:
         return is_new
 
     def files(self, bounty_id: int) -> list[FileEntry]:
-        """Return which label files are here."""
+        """Return which label files are here.
+
+        Raises:
+            MissingError: The bounty is not served. It is the requester's side that asks: they have
+                to offer it, again where it was lost, while all others wait for that.
+        """
+        if self.store.served(bounty_id) is None:
+            raise MissingError(f"bounty {bounty_id} is not served here; its requester offers it")
         self._served(bounty_id)
         acknowledged = self.store.acknowledgements(bounty_id)
         return [
@@ -680,11 +688,22 @@ class Relay:
     def _served(self, bounty_id: int) -> tuple[Served, View]:
         served = self.store.served(bounty_id)
         if served is None:
-            raise MissingError(f"bounty {bounty_id} is not served here; look for its relay")
+            raise self._unserved(bounty_id)
         view = self.views.get(bounty_id)
         if view.terms.hash != served.terms_hash:
             raise UnsettledError("the chain has another bounty of this number now; ask again later")
         return served, view
+
+    def _unserved(self, bounty_id: int) -> RefusedError:
+        """Return why a bounty is not served: others are to wait for its offer, or go elsewhere."""
+        if self.policy.relays:
+            view = self._look_for(bounty_id)
+            is_ours = address_bytes(view.terms.relay) == address_bytes(self.account)
+            if is_ours and not view.record.status.has_ended:
+                return UnsettledError(
+                    f"bounty {bounty_id} was not offered to this relay yet; ask again in a moment"
+                )
+        return MissingError(f"bounty {bounty_id} is not served here; look for its relay")
 
     def _look_for(self, bounty_id: int) -> View:
         """Return any bounty of the board, also one that is a moment old."""

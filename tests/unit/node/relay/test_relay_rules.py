@@ -3,6 +3,7 @@
 
 import base64
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,35 @@ def test_offer__not_the_requester_or_another_relay__is_refused(tmp_path: Path) -
     with refused(404, "not served here"):
         desk.client.status(7)
     assert desk.client.bounties() == []
+
+
+def test_relay__not_offered_yet__others_wait_and_the_requester_is_to_offer(tmp_path: Path) -> None:
+    desk = PaperDesk(tmp_path)
+    asks: list[Callable[[], Any]] = [
+        lambda: desk.client.status(7),
+        lambda: desk.join(0),
+        lambda: desk.client.document(7, desk.terms),
+        lambda: desk.client.acknowledgement(7, 0),
+    ]
+    for ask in asks:
+        with refused(503, "not offered to this relay yet") as caught:
+            ask()
+        assert isinstance(caught.value, RelayUnavailableError)
+    with refused(404, "not served here; its requester offers it"):
+        desk.client.files(7)
+    with refused(404, "there is no bounty 8"):
+        desk.client.status(8)
+    desk.offer()
+    assert desk.join(0).state == "waiting" and desk.client.files(7) == []
+
+
+def test_relay__never_offered_and_never_will_be__is_not_waited_for(tmp_path: Path) -> None:
+    ended = PaperDesk(tmp_path / "ended")
+    ended.show(Status.REFUNDED)
+    watcher = PaperDesk(tmp_path / "watcher", policy={"relays": False, "watches": True})
+    for desk in (ended, watcher):
+        with refused(404, "not served here; look for its relay"):
+            desk.client.status(7)
 
 
 def test_offer__stranger__pays_the_least_fee_in_a_token_that_is_taken(tmp_path: Path) -> None:
