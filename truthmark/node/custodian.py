@@ -20,7 +20,6 @@ from truthmark.errors import (
     GasError,
     KeysError,
     RevertedError,
-    TransactionPendingError,
     TruthmarkError,
 )
 from truthmark.keys.encryption import find_encryption_keys
@@ -42,6 +41,7 @@ from truthmark.node.policy import (
     version_bytes,
     wants_extension,
 )
+from truthmark.node.rounds import resume
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import CustodyView, View
 
@@ -172,13 +172,9 @@ class CustodianRole:
         return view.block
 
     def _resume(self) -> None:
-        """Bring along what was sent before, by this process or one that was killed."""
-        journal = self.session.journal
-        try:
-            journal.resume(timeout=0)
-        except TransactionPendingError as error:
-            log.info("%s", error)
-        self._pending = {intent.key for intent in journal.pending()}
+        """Bring along what was sent before, and note what is not confirmed yet."""
+        resume(self.session)
+        self._pending = {intent.key for intent in self.session.journal.pending()}
 
     def _update_metrics(self) -> None:
         view, account = self.view, self.session.address

@@ -5,7 +5,6 @@ What is done with one of them stands in `bounty/flows/running`; fetching and ope
 the rounds, so that a slow relay makes no score late.
 """
 
-import logging
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,17 +15,15 @@ from truthmark.bounty.phases import phase_of
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import GasError, TransactionPendingError, TruthmarkError
+from truthmark.errors import TruthmarkError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.node.job_pool import JobPool
+from truthmark.node.rounds import BountyRounds, resume
 from truthmark.node.status import Metrics, Notifier
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
     from truthmark.session import Session
-
-log = logging.getLogger(__name__)
-
 
 FollowUp = Callable[["Session", Workspace], object]
 """Begins what comes after a bounty that is over, such as its next wave, which names it in its
@@ -84,11 +81,11 @@ class ReceiverRole:
         self._own_relay = own_relay
         self._open_relay = open_relay
         self._withdraws = withdraws
-        self._gas_reserve = gas_reserve
         self._follow_up = follow_up
         self._dry_run = dry_run
         self._known: set[str] = set()
         self._view = BountyView(session)
+        self._rounds = BountyRounds(self.name, session, metrics, notifier, gas_reserve)
         self._pool = JobPool(2, "labels")
 
     @property
@@ -115,14 +112,14 @@ class ReceiverRole:
             ConfigError: Index or journal cannot be used.
         """
         if not self._dry_run:
-            self._resume()
+            resume(self._session)
         block = self._view.refresh()
         self._find()
         running = [number for number, run in self.runs.items() if not run.is_over]
         self.metrics.bounties.set(len(running))
-        self._watch_gas(block)
+        self._rounds.watch_gas(block, "no score can be posted and everybody is paid in full")
         for number, seen in self._view.look(running).items():
-            try:
+            with self._rounds.guarded(number):
                 if isinstance(seen, TruthmarkError):
                     raise seen
                 self.seen[number] = seen
@@ -130,30 +127,10 @@ class ReceiverRole:
                 if self.runs[number].is_over:
                     del self.seen[number]  # it holds all of its record
                     self.runs[number].close()
-                self._notifier.resolve("problem", f"bounty {number}")
-            except GasError as error:
-                self._problem("gas", f"bounty {number}: {error}", about="gas")
-            except Exception as error:  # no bounty may keep the others from being scored
-                if not isinstance(error, TruthmarkError):
-                    log.exception("bounty %s", number)
-                self._problem("bounty", f"bounty {number}: {error}", about=f"bounty {number}")
         for number, run in self.runs.items():
             if run.is_over and not run.is_followed and not self._dry_run:
                 self._follow(number, run)
         return block
-
-    def _watch_gas(self, block: "Block") -> None:
-        session = self._session
-        gas = session.chain.balance(session.address, block.hash)
-        self.metrics.gas.set(gas)
-        if gas >= self._gas_reserve:
-            self._notifier.resolve("low-gas", "receiver")
-            return
-        text = (
-            f"account {session.address} holds {session.profile.native(gas)}, less than the"
-            " gas reserve; fill it up, or no score can be posted and everybody is paid in full"
-        )
-        self._notifier.notify("low-gas", text, about="receiver")
 
     def _process(self, run: RequesterRun, seen: Seen) -> None:
         if self._dry_run:
@@ -166,7 +143,7 @@ class ReceiverRole:
             if job.is_done:
                 self._pool.forget(offer)
             elif job.error is not None:
-                self._problem("relay", str(job.error), about=f"relay of {run.ref.bounty_id}")
+                self._rounds.problem("relay", str(job.error), about=f"relay of {run.ref.bounty_id}")
         else:
             self._notifier.resolve("problem", f"relay of {run.ref.bounty_id}")
         name = "collect", run.ref.bounty_id
@@ -177,7 +154,7 @@ class ReceiverRole:
                 self._notifier.resolve("problem", f"labels of {run.ref.bounty_id}")
             elif job.error is not None:
                 text = f"bounty {run.ref.bounty_id}: labels are not fetched: {job.error}"
-                self._problem("labels", text, about=f"labels of {run.ref.bounty_id}")
+                self._rounds.problem("labels", text, about=f"labels of {run.ref.bounty_id}")
         run.step(self._view, seen)
 
     def _follow(self, number: int, run: RequesterRun) -> None:
@@ -188,7 +165,7 @@ class ReceiverRole:
             run.note_followed()
             self._pool.forget(name)
         elif job.error is not None:
-            self._problem("wave", f"bounty {number}: {job.error}", about=f"after {number}")
+            self._rounds.problem("wave", f"bounty {number}: {job.error}", about=f"after {number}")
 
     def _find(self) -> None:
         """Take on what was created since the last round."""
@@ -222,7 +199,7 @@ class ReceiverRole:
                     withdraws=self._withdraws,
                 )
             except TruthmarkError as error:
-                self._problem("workspace", str(error), about=matter)
+                self._rounds.problem("workspace", str(error), about=matter)
                 continue
             self.runs[ref.bounty_id] = run
             self._known.add(matter)
@@ -236,14 +213,3 @@ class ReceiverRole:
             return False
         self._bounties.add(number)
         return True
-
-    def _resume(self) -> None:
-        """Bring along what was sent before, by this process or one that was killed."""
-        try:
-            self._session.journal.resume(timeout=0)
-        except TransactionPendingError as error:
-            log.info("%s", error)
-
-    def _problem(self, kind: str, text: str, about: str) -> None:
-        self.metrics.problems.labels(kind).inc()
-        self._notifier.notify("problem", text, about=about)

@@ -31,16 +31,15 @@ from truthmark.chain.public_http import PublicTransport
 from truthmark.config.files import write_atomically
 from truthmark.errors import (
     ConfigError,
-    GasError,
     KeysError,
     RelayError,
     RevertedError,
-    TransactionPendingError,
     TruthmarkError,
 )
 from truthmark.keys.curve import multiply
 from truthmark.node.job_pool import JobPool
 from truthmark.node.relay.relay import Relay
+from truthmark.node.rounds import BountyRounds, resume
 from truthmark.node.status import Metrics, Notifier
 from truthmark.waiting import Deadline
 
@@ -124,7 +123,7 @@ class WatchRole:
         self._session = session
         self._desk = relay
         self._find_relays = find_relays
-        self._gas_reserve = gas_reserve
+        self._rounds = BountyRounds(self.name, session, metrics, notifier, gas_reserve)
         self._open_relay = open_relay
         self._dry_run = dry_run
         self._client = BountyClient(session, waits=False)
@@ -160,48 +159,24 @@ class WatchRole:
             ChainError: The chain cannot be read.
             ConfigError: Index or journal cannot be used.
         """
-        session = self._session
         if not self._dry_run:
-            try:
-                session.journal.resume(timeout=0)
-            except TransactionPendingError as error:
-                log.info("%s", error)
+            resume(self._session)
         self._desk.views.refresh()
         block = self._view.refresh()
-        self._watch_gas(block)
+        self._rounds.watch_gas(block, "labelers who left their commits here lose their pay")
         deposited = self._desk.store.deposited()
         looked = self._view.look([*deposited, *self._look_for_scores(block)])
         count = 0
         for number, seen in looked.items():
-            try:
+            with self._rounds.guarded(number):
                 if isinstance(seen, TruthmarkError):
                     raise seen
                 held = self._held(seen.record) if number in deposited else []
                 count += len(held)
                 self._care(seen, held)
-                self.notifier.resolve("problem", f"watch {number}")
-            except GasError as error:
-                self._problem("gas", f"bounty {number}: {error}", about="watch gas")
-            except Exception as error:  # no bounty may keep the others from being watched
-                if not isinstance(error, TruthmarkError):
-                    log.exception("bounty %s", number)
-                self._problem("bounty", f"bounty {number}: {error}", about=f"watch {number}")
         self._figures = {"bounties": len(looked), "deposits": count}
         self.metrics.deposits.set(count)
         return block
-
-    def _watch_gas(self, block: "Block") -> None:
-        session = self._session
-        gas = session.chain.balance(session.address, block.hash)
-        self.metrics.gas.set(gas)
-        if gas >= self._gas_reserve:
-            self.notifier.resolve("low-gas", "watch")
-            return
-        text = (
-            f"account {session.address} holds {session.profile.native(gas)}, less than the"
-            " gas reserve; fill it up, or labelers who left their commits here lose their pay"
-        )
-        self.notifier.notify("low-gas", text, about="watch")
 
     def _look_for_scores(self, block: "Block") -> set[int]:
         """Return the bounties whose score may still be disproved."""
@@ -414,7 +389,3 @@ class WatchRole:
             self.metrics.problems.labels("refused").inc()
             log.info("bounty %s: %s was refused: %s", number, kind, error)
         self.metrics.actions.labels(kind).inc(self._client.sent - before)
-
-    def _problem(self, kind: str, text: str, about: str) -> None:
-        self.metrics.problems.labels(kind).inc()
-        self.notifier.notify("problem", text, about=about)

@@ -20,18 +20,13 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.roster import Row
 from truthmark.bounty.sealing import SealedRun
 from truthmark.bounty.terms import NO_ACCOUNT
-from truthmark.errors import (
-    BountyError,
-    ChainError,
-    ChainUnavailableError,
-    RevertedError,
-    TransactionPendingError,
-)
+from truthmark.errors import ChainUnavailableError, RevertedError, StorageError
 from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.rows import is_full, rows_for
 from truthmark.node.relay.store import Batch, Join, Kind, Served
 from truthmark.node.relay.views import View
 from truthmark.node.relay.webhooks import Webhooks
+from truthmark.node.rounds import BountyRounds, resume
 from truthmark.node.status import Metrics, Notifier
 
 if TYPE_CHECKING:
@@ -71,7 +66,7 @@ class RelayRole:
         self.relay = relay
         self.metrics = metrics
         self.notifier = notifier
-        self._gas_reserve = gas_reserve
+        self._rounds = BountyRounds(self.name, relay.session, metrics, notifier, gas_reserve)
         self._dry_run = dry_run
         self._client = relay.views.client
         self._webhooks = Webhooks(relay.store, allow_private=relay.policy.allow_private)
@@ -95,29 +90,17 @@ class RelayRole:
             ChainError: The chain cannot be read.
             ConfigError: Index or journal cannot be used.
         """
-        relay, session = self.relay, self.relay.session
+        relay = self.relay
         if not self._dry_run:
-            try:
-                session.journal.resume(timeout=0)
-            except TransactionPendingError as error:
-                log.info("%s", error)
+            resume(relay.session)
         block = relay.views.refresh()
         served = relay.store.all_served(is_over=False)
         waiting = 0
         for bounty in served:
-            try:
+            # Chain and database are those of all bounties.
+            with self._rounds.guarded(bounty.bounty_id, ChainUnavailableError, StorageError):
                 waiting += self._care(bounty)
-            except ChainUnavailableError:
-                raise
-            except (BountyError, ChainError) as error:
-                self._problem(bounty, error)
-        gas = session.chain.balance(session.address, block.hash)
-        self.metrics.gas.set(gas)
-        if gas < self._gas_reserve:
-            text = f"account {session.address} has little gas left; send it some"
-            self.notifier.notify("low-gas", text, about="relay")
-        else:
-            self.notifier.resolve("low-gas", "relay")
+        self._rounds.watch_gas(block, "nothing that was accepted here goes to the chain")
         self._figures = {"bounties": len(served), "waiting": waiting}
         self._webhooks.post_due(int(time.time()))
         return block
@@ -239,7 +222,7 @@ class RelayRole:
         if terms.gate != NO_ACCOUNT or again != rows or is_late:
             relay.store.drop(bounty_id, batch)
         else:
-            self._problem(served, refusal)
+            raise refusal
 
     def _commit(self, served: Served, view: View) -> int:
         relay, record = self.relay, view.record
@@ -317,12 +300,6 @@ class RelayRole:
             log.info("bounty %d: %s was refused: %s", served.bounty_id, kind, error)
             return error
         return None
-
-    def _problem(self, served: Served, error: Exception) -> None:
-        self.metrics.problems.labels("bounty").inc()
-        self.notifier.notify(
-            "problem", f"bounty {served.bounty_id}: {error}", about=f"relay {served.bounty_id}"
-        )
 
 
 def _shows(record: Record, batch: Batch) -> bool:
