@@ -18,7 +18,7 @@ from truthmark.bounty.sources.memory import frame_source
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import Member
 from truthmark.config.units import parse_duration, to_checksum_address
-from truthmark.errors import BountyError, ConfigError, RelayError, RelayUnavailableError
+from truthmark.errors import BountyError, ConfigError, RelayUnavailableError
 from truthmark.session import Session, connect, given_or_own
 from truthmark.types import Bar, Say, no_bar, quiet
 from truthmark.waiting import Deadline

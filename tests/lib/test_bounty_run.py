@@ -92,7 +92,7 @@ def test_receiver__honest_run__scores_pays_and_withdraws(net: Devnet, tmp_path: 
     relay.kept = {worker: one.file(record) for worker, one in signed.items()}
     receiver.rounds_until(lambda: len(relay.acknowledged) == 6 and bool(relay.offers))
     assert len(relay.offers) == 1
-    assert all(is_acknowledged(record, signed[w], relay.acknowledged[w]) for w in signed)
+    assert all(is_acknowledged(record, signed[w].commit, relay.acknowledged[w]) for w in signed)
     bounty.net.warp(3600 + 600 + 601)
     receiver.rounds_until(lambda: bounty.stranger.read(bounty.number).status is Status.SCORED)
     score = bounty.stranger.read(bounty.number).require_score()

@@ -81,7 +81,8 @@ def test_relay__whole_bounty__is_enrolled_committed_and_posted(net: Devnet, tmp_
         served.ref, served.terms.hash, worker=1, commitment=signed[1].commit.commitment
     )
     relay.put_acknowledgement(number, 1, served.requester.session.signer.sign_typed(message))
-    assert labeler.is_acknowledged(record, signed[1], relay.acknowledgement(number, 1) or b"")
+    kept = relay.acknowledgement(number, 1) or b""
+    assert labeler.is_acknowledged(record, signed[1].commit, kept)
     assert relay.file(served.ref, 2, signed[2].commit.commitment).run == signed[2].run
     assert [entry.is_acknowledged for entry in relay.files(number)] == [False, True, False]
     net.warp(3600 + 600 + 301)

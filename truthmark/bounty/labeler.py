@@ -230,7 +230,7 @@ def sign_once(
     # The vault replaces nothing: of two clients that come at once, one is refused here.
     vault.put(KIND, name, entry)
     commit = Commit(worker, seats, run.commitment)
-    return SignedCommit(commit, sign(_message(record, commit), private_key), run, secret)
+    return SignedCommit(commit, sign(commit_message(record, commit), private_key), run, secret)
 
 
 def find_signed(vault: Vault, record: Record, private_key: bytes) -> SignedCommit | None:
@@ -294,19 +294,23 @@ def next_step(
     return Step.POST if half < now <= times.post else Step.HAND_OUT
 
 
-def is_acknowledged(record: Record, signed: SignedCommit, signature: bytes) -> bool:
-    """Return whether the receiver signed for these labels, so that it cannot deny them."""
+def is_acknowledged(record: Record, commit: Commit, signature: bytes) -> bool:
+    """Return whether the receiver signed for labels, so that it cannot deny them.
+
+    Args:
+        record: The bounty.
+        commit: To the labels.
+        signature: By a key alone, as the contract reads it.
+    """
     message = messages.acknowledged(
-        record.ref,
-        record.terms.hash,
-        worker=signed.commit.worker,
-        commitment=signed.commit.commitment,
+        record.ref, record.terms.hash, worker=commit.worker, commitment=commit.commitment
     )
     signer = signer_of(message, signature)
     return signer is not None and address_bytes(signer) == address_bytes(record.terms.receiver)
 
 
-def _message(record: Record, commit: Commit) -> TypedData:
+def commit_message(record: Record, commit: Commit) -> TypedData:
+    """Return what a worker signs of a commit."""
     return messages.commit(
         record.ref,
         record.terms.hash,

@@ -303,7 +303,9 @@ class WatchRole:
                     if not entry.is_acknowledged:
                         continue
                     signature = relay.acknowledgement(number, one.worker)
-                    if signature is not None and is_acknowledged(record, one.signed, signature):
+                    if signature is not None and is_acknowledged(
+                        record, one.signed.commit, signature
+                    ):
                         self._keep_signature(record, one.worker, signature)
             except (RelayError, ConfigError) as error:
                 log.info("bounty %s: %s", number, error)
@@ -358,7 +360,7 @@ class WatchRole:
                 signature = self._signature_path(record, one.worker).read_bytes()
             except FileNotFoundError:
                 continue
-            if is_acknowledged(record, one.signed, signature):
+            if is_acknowledged(record, one.signed.commit, signature):
                 found[one.worker] = signature
         return found
 

@@ -351,7 +351,7 @@ def test_is_acknowledged__signature_of_the_receiver_alone__counts(tmp_path: Path
         arguments: dict[str, Any] = {"worker": 1, "commitment": commitment}
         return sign(messages.acknowledged(REF, record.terms.hash, **arguments | changed), key)
 
-    assert labeler.is_acknowledged(record, signed, by(receiver))
+    assert labeler.is_acknowledged(record, signed.commit, by(receiver))
     for signature in (
         by(KEY),
         by(receiver, worker=2),
@@ -359,7 +359,7 @@ def test_is_acknowledged__signature_of_the_receiver_alone__counts(tmp_path: Path
         b"",
         b"\1" * 65,
     ):
-        assert not labeler.is_acknowledged(record, signed, signature)
+        assert not labeler.is_acknowledged(record, signed.commit, signature)
 
 
 # ------------------------------------------------------------------- evidence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from truthmark.bounty import reader
 from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.labeler import is_acknowledged
 from truthmark.bounty.receiving import Received, acknowledgement, read_file, receive
 from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import RelayClient
@@ -15,7 +16,7 @@ from truthmark.bounty.secrets import RequesterSecrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.typed import TypedData, sign, signer_of
+from truthmark.keys.typed import TypedData, sign
 from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -225,10 +226,10 @@ def signed_for(record: Record, workspace: Workspace) -> dict[int, bytes]:
     found = {}
     for worker in workspace.acknowledged():
         signature = workspace.acknowledgement(worker)
-        if signature is None or worker not in record.commits.standing:
+        standing = record.commits.standing.get(worker)
+        if standing is None or signature is None:
             continue
-        signer = signer_of(acknowledgement(record, worker), signature)
-        if signer is not None and address_bytes(signer) == address_bytes(record.terms.receiver):
+        if is_acknowledged(record, standing, signature):
             found[worker] = signature
     return found
 

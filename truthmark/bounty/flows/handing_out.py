@@ -216,7 +216,7 @@ class HandingOut:
                 continue
             if signature is None:
                 continue
-            if labeler.is_acknowledged(record, signed, signature):
+            if labeler.is_acknowledged(record, signed.commit, signature):
                 desk.folder.keep_acknowledgement(signed.commit.commitment, signature)
                 desk.tell("the requester has signed for your labels")
                 return True
@@ -234,7 +234,7 @@ class HandingOut:
 
     def _acknowledgement(self, record: Record, signed: SignedCommit) -> bytes | None:
         found = self._desk.folder.find_acknowledgement(signed.commit.commitment)
-        if found is not None and labeler.is_acknowledged(record, signed, found):
+        if found is not None and labeler.is_acknowledged(record, signed.commit, found):
             return found
         return None
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.labeler import is_acknowledged
 from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.bounty.payouts import Payment, Status
 from truthmark.bounty.phases import Phase, phase_of
-from truthmark.bounty.receiving import acknowledgement
 from truthmark.bounty.record import Record
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.typed import signer_of
 from truthmark.labels.scoring import ONE
 
 if TYPE_CHECKING:
@@ -198,10 +197,7 @@ def _is_acknowledged(record: Record, worker: int, folder: LabelingFolder) -> boo
     if standing is None:
         return False
     signature = folder.find_acknowledgement(standing.commitment)
-    if signature is None:
-        return False
-    signer = signer_of(acknowledgement(record, worker), signature)
-    return signer is not None and address_bytes(signer) == address_bytes(record.terms.receiver)
+    return signature is not None and is_acknowledged(record, standing, signature)
 
 
 def _title(record: Record, workspace: Workspace | None, folder: LabelingFolder) -> str:

@@ -19,6 +19,7 @@ from truthmark.bounty.commits import Commit, chunks_of
 from truthmark.bounty.document import POST_ROWS, POST_SECONDS
 from truthmark.bounty.items import item_key
 from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.labeler import commit_message, is_acknowledged
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.record import Record
@@ -45,7 +46,7 @@ from truthmark.bounty.roster import Row
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.errors import BountyError, ChainError
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.typed import TypedData, signer_of
+from truthmark.keys.typed import TypedData
 from truthmark.node.relay.papers import Papers
 from truthmark.node.relay.refusals import (
     ConflictError,
@@ -593,12 +594,7 @@ class Relay:
         standing = record.commits.standing.get(worker)
         if standing is None:
             raise ConflictError(f"worker {worker} has no confirmed commit to acknowledge")
-        message = messages.acknowledged(
-            record.ref, record.terms.hash, worker=worker, commitment=standing.commitment
-        )
-        # By a key alone, as the contract reads it.
-        signer = signer_of(message, request.signature)
-        if signer is None or address_bytes(signer) != address_bytes(record.terms.receiver):
+        if not is_acknowledged(record, standing, request.signature):
             raise ForbiddenError("this is not signed by the receiver of the terms")
         commitment = standing.commitment
         return self.store.put_acknowledgement(bounty_id, worker, commitment, request.signature)
@@ -740,15 +736,7 @@ class Relay:
             raise RefusedError(f"the row of worker {commit.worker} has {row.seats} seats")
         if commit.commitment == bytes(32):
             raise RefusedError("a commitment is not zero")
-        message = messages.commit(
-            record.ref,
-            record.terms.hash,
-            record.seed,
-            worker=commit.worker,
-            seats=commit.seats,
-            commitment=commit.commitment,
-        )
-        if not self._is_signed(message, signature, row.signer):
+        if not self._is_signed(commit_message(record, commit), signature, row.signer):
             raise ForbiddenError("this commit is not signed by the row's signer")
 
     def _is_signed(self, message: TypedData, signature: bytes, account: str) -> bool:

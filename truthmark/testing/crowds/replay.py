@@ -304,7 +304,7 @@ class Replay:
             message = messages.acknowledged(
                 record.ref, record.terms.hash, worker=worker, commitment=file.run.commitment
             )
-            if not labeler.is_acknowledged(record, one, sign(message, self.receiver_key)):
+            if not labeler.is_acknowledged(record, one.commit, sign(message, self.receiver_key)):
                 raise BountyError(f"the receiver did not acknowledge labeler {worker}")
             self.watch("handing out, opening, acknowledging", len(opened), len(signed))
         self.net.warp(_HOUR)
