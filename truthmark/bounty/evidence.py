@@ -76,14 +76,8 @@ class PayEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkEvidence:
+class ChunkEvidence(RosterChunk):
     """One chunk of an `enroll` call, with all lines where a score stands."""
 
-    call: int
-    heads: list[bytes]
-    chunk: int
-    first_worker: int
-    first_seat: int
-    rows: bytes
     judged: bytes
     lines: bytes

@@ -2,6 +2,7 @@
 """What each worker may draw of the royalties for data that a bounty made (docs/protocol.md)."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from truthmark.bounty.evidence import ChunkEvidence
 from truthmark.bounty.payouts import Payment
@@ -37,14 +38,8 @@ def chunk_to_draw(roster: Roster, worker: int, score: Score | None) -> ChunkEvid
         worker: Any row of the chunk.
         score: The score, where it stands: SETTLED or HALF.
     """
-    chunk = roster.evidence(worker)
     return ChunkEvidence(
-        chunk.call,
-        chunk.heads,
-        chunk.chunk,
-        chunk.first_worker,
-        chunk.first_seat,
-        chunk.rows,
-        score.judged if score else bytes(32),
-        score.pack_lines() if score else b"",
+        **asdict(roster.evidence(worker)),
+        judged=score.judged if score else bytes(32),
+        lines=score.pack_lines() if score else b"",
     )
