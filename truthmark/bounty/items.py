@@ -164,6 +164,11 @@ class Item:
         return cls(Media(data[0]), data[1:])
 
 
+def manifest_bytes(items: int) -> int:
+    """Return the length of the list of so many items, those shown to everyone counted, too."""
+    return _HEAD_BYTES + items * _ENTRY.itemsize
+
+
 def item_key(secret: bytes, item: int) -> bytes:
     """Return the key of one item, 32 bytes.
 
@@ -325,7 +330,7 @@ class Items:
             or head[at] > 1
             or not 0 < self.count <= MAX_ITEMS
             or self.shown > _MAX_SHOWN
-            or len(manifest) != _HEAD_BYTES + total * _ENTRY.itemsize
+            or len(manifest) != manifest_bytes(total)
         ):
             raise BountyError("this is no list of a bounty's items, or damaged; fetch it again")
         self.is_encrypted = head[at] == 1

@@ -21,7 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from truthmark.bounty import messages
 from truthmark.bounty.document import MAX_BYTES as MAX_DOCUMENT
 from truthmark.bounty.document import Document
-from truthmark.bounty.items import Items
+from truthmark.bounty.items import Items, manifest_bytes
 from truthmark.bounty.label_file import MAX_BYTES as MAX_FILE
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.reference import BountyRef
@@ -72,8 +72,6 @@ to act without it."""
 _LEAST_RATE: Final = 1 << 16
 """Bytes a second, for long ones on top of that."""
 _PIECE: Final = 1 << 18
-_ENTRY_BYTES: Final = 44
-_HEAD_BYTES: Final = 64
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _T = TypeVar("_T")
@@ -170,7 +168,7 @@ class RelayClient:
             BountyError: The relay's is not that of the document.
         """
         info = document.items
-        limit = _HEAD_BYTES + _ENTRY_BYTES * (info.count + info.shown)
+        limit = manifest_bytes(info.count + info.shown)
         manifest = self._bytes(f"/bounties/{bounty_id}/manifest", limit)
         if cid_of_stream(io.BytesIO(manifest)) != info.manifest:
             raise BountyError("the relay has another list of items than the document names")

@@ -16,7 +16,7 @@ from typing import IO, Final, TypeVar
 
 from truthmark.bounty.document import MAX_BYTES as MAX_DOCUMENT
 from truthmark.bounty.document import Document
-from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Items
+from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Items, manifest_bytes
 from truthmark.bounty.terms import Terms
 from truthmark.cid import cid_of_file
 from truthmark.config.files import sync_path
@@ -34,8 +34,6 @@ MAX_OPEN: Final = 16
 microseconds."""
 PIECE: Final = 1 << 18
 """Bytes of an item that are read at once."""
-_ENTRY_BYTES: Final = 44
-_HEAD_BYTES: Final = 14
 
 
 class Papers:
@@ -123,7 +121,7 @@ class Papers:
             raise ConflictError("the document comes first, then the list of items, then the items")
         info = document.items
         if kind == "manifest":
-            return _HEAD_BYTES + _ENTRY_BYTES * (info.count + info.shown)
+            return manifest_bytes(info.count + info.shown)
         manifest = self.path(bounty_id, terms, "manifest")
         if not manifest.exists():
             raise ConflictError("the list of items comes first, then the items")
