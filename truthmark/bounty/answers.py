@@ -3,6 +3,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,10 +159,7 @@ def draw_most(
 
 def tally(answers: Iterable[str]) -> dict[str, int]:
     """Return how often each answer is there, the most frequent first."""
-    found: dict[str, int] = {}
-    for answer in answers:
-        found[answer] = found.get(answer, 0) + 1
-    return dict(sorted(found.items(), key=lambda entry: -entry[1]))
+    return dict(Counter(answers).most_common())
 
 
 def _place(head: Sequence[str], names: Sequence[str]) -> int | None:
