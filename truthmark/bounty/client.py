@@ -16,6 +16,7 @@ from truthmark.bounty.payouts import Status, chunks_to_pay
 from truthmark.bounty.posting import Override, Posting
 from truthmark.bounty.proofs import ProofKind
 from truthmark.bounty.record import Record
+from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.result import Result
 from truthmark.bounty.roster import Row
 from truthmark.bounty.score import Score
@@ -81,6 +82,10 @@ class BountyClient:
         return contract
 
     # ----------------------------------------------------------------- reading
+
+    def ref(self, bounty_id: int) -> BountyRef:
+        """Return what secrets and signatures of a bounty of this board are bound to."""
+        return BountyRef(self.session.profile.chain_id, self.board.address, bounty_id)
 
     def read(self, bounty_id: int, *, final: bool = False) -> Record:
         """Return what the chain says of a bounty, held against what the board keeps.

@@ -11,6 +11,7 @@ import click
 from truthmark.bounty.answers import Known, read_known
 from truthmark.bounty.document import Kind, LabelClass
 from truthmark.bounty.planning import TIMES, Estimate
+from truthmark.bounty.shape import Shape
 from truthmark.bounty.sources.found import Reading
 from truthmark.bounty.terms import Terms
 from truthmark.cli.output import info
@@ -180,7 +181,8 @@ def estimate_facts(
 
 
 def _labels_each(terms: Terms) -> str:
-    low, high = (min(terms.items, seats * terms.batch) for seats in (terms.min_run, terms.max_run))
+    shape = Shape.of(terms)
+    low, high = shape.least_labels, shape.most_labels
     return f"{low} labels" if low == high else f"{low} to {high} labels"
 
 

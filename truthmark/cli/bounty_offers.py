@@ -22,6 +22,7 @@ from truthmark.bounty.flows.offers import (
 from truthmark.bounty.outlook import outlook
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
+from truthmark.bounty.shape import Shape
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo_json, info, print_fields, table
@@ -200,7 +201,8 @@ def _print_offer(session: Session, offer: Offer) -> None:
     until = f" until {format_time(phase.until, offer.now)}" if phase.until is not None else ""
     look = offer.outlook
     share = f"{look.low:.0%} to {look.high:.0%} of the full price for who is right in "
-    least, most = (min(terms.items, n * terms.batch) for n in (terms.min_run, terms.max_run))
+    shape = Shape.of(terms)
+    least, most = shape.least_labels, shape.most_labels
     span = str(most) if least == most else f"{least} to {most}"
     print_fields(
         [

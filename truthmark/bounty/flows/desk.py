@@ -12,7 +12,6 @@ from truthmark.bounty.flows import offers
 from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.labeling_folder import Entry, LabelingFolder
 from truthmark.bounty.record import Record
-from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import BountyView, Seen
@@ -60,7 +59,7 @@ class Desk:
         """Take the bounty; nothing is read yet."""
         self.session, self.bounty_id, self.wanted_relay = session, bounty_id, relay
         self.client = BountyClient(session)
-        self.ref = BountyRef(session.profile.chain_id, self.client.board.address, bounty_id)
+        self.ref = self.client.ref(bounty_id)
         self.folder = LabelingFolder(session.home, self.ref)
         self.bar = bar
         self._say = say

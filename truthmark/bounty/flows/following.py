@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from truthmark.bounty.answers import Known
+from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.posting import Agree, Ask, Job, Posted, post_bounty
 from truthmark.bounty.flows.results import Brought, collect_result
 from truthmark.bounty.payouts import Status
-from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.sources.earlier import EarlierSource
 from truthmark.bounty.terms import Terms
@@ -295,7 +295,4 @@ def _draft_job(workspace: Workspace) -> dict[str, Any] | None:
 
 
 def _workspace(session: "Session", bounty_id: int) -> Workspace:
-    from truthmark.bounty.client import BountyClient
-
-    board = BountyClient(session).board.address
-    return Workspace.find(session.home, BountyRef(session.profile.chain_id, board, bounty_id))
+    return Workspace.find(session.home, BountyClient(session).ref(bounty_id))

@@ -36,7 +36,6 @@ from truthmark.bounty.planning import (
     with_times,
 )
 from truthmark.bounty.planning import warnings_of as warnings_of_terms
-from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.shape import ROUNDS, shape_open, shape_team
 from truthmark.bounty.sources.found import ItemSource, Reading
@@ -251,7 +250,7 @@ def post_bounty(
         if not client.has_sent(terms):
             _require_funds(session, terms)
         bounty_id = client.create(terms)
-        workspace.save_ref(BountyRef(session.profile.chain_id, client.board.address, bounty_id))
+        workspace.save_ref(client.ref(bounty_id))
         say(f"created bounty {bounty_id}")
         return _offer(session, workspace, ask, is_new=True, say=say, bar=bar)
 

@@ -106,7 +106,8 @@ def standing_of(
     client = BountyClient(session)
     record = client.read(bounty_id)
     index = session.follower.index
-    now, mark = index.tip().timestamp, client.mark(bounty_id)
+    now = index.tip().timestamp
+    phase = phase_of(record, client.mark(bounty_id), now)
     account = session.known_address
     folder = LabelingFolder(session.home, record.ref)
     entry = folder.entry
@@ -124,7 +125,7 @@ def standing_of(
         acknowledged = sum(worker in standing for worker in workspace.acknowledged())
     return Standing(
         record=record,
-        phase=phase_of(record, mark, now),
+        phase=phase,
         now=now,
         joined=int((record.roster.runs > 0).sum()),
         taken=int(record.roster.runs.sum()),
@@ -136,7 +137,7 @@ def standing_of(
         paid_units=sum(row.args["paid"] for row in payouts),
         burned_units=sum(row.args["burned"] for row in payouts),
         owed_units=owed,
-        shares=shares_of(record, wanted, phase_of(record, mark, now), folder),
+        shares=shares_of(record, wanted, phase, folder),
         workspace=workspace,
         title=_title(record, workspace, folder),
     )
