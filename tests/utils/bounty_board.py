@@ -484,19 +484,26 @@ class BountyHarness:
 def deploy_bounties(token: Any = None) -> BountyHarness:
     """Deploy everything for bounties, with money for the requester."""
     owner, treasury = account_of("owner"), account_of("treasury")
-    requester, relay = account_of("requester"), account_of("relay")
     board = deployer("BountyBoard").deploy(owner, treasury)
     intake = deployer("BountyIntake").deploy(board)
     proofs = deployer("BountyProofs").deploy(board)
+    money = token or deploy_test_token()
+    return use_board(board, intake, proofs, money, owner=owner, treasury=treasury)
+
+
+def use_board(
+    board: Any, intake: Any, proofs: Any, token: Any, *, owner: str, treasury: str
+) -> BountyHarness:
+    """Give a board that has none yet its parts, and the requester money."""
     board.fix_parts(intake, proofs, sender=owner)
     board.set_fee_bps(FEE_BPS, sender=owner)
-    money = token or deploy_test_token()
-    money.mint(requester, MONEY)
-    money.approve(board, MONEY, sender=requester)
+    requester, relay = account_of("requester"), account_of("relay")
+    token.mint(requester, MONEY)
+    token.approve(board, MONEY, sender=requester)
     gate = boa.loads(GATE)
     stranger = account_of("stranger")
     return BountyHarness(
-        board, intake, proofs, money, gate, owner, treasury, requester, relay, stranger
+        board, intake, proofs, token, gate, owner, treasury, requester, relay, stranger
     )
 
 

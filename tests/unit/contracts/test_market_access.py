@@ -7,9 +7,11 @@ from typing import Any
 import boa
 import pytest
 
+from tests.utils.bounty_board import FLAT, use_board
 from tests.utils.contracts import reverts
 from tests.utils.drafts import WINDOWS, deliver_arguments, make_content
 from tests.utils.market import MarketContracts, contracts, deployed_contracts
+from tests.utils.royalties import Royalties
 from tests.utils.tokens import deployer
 from truthmark.market.records import PurchaseStatus, VersionStatus
 
@@ -246,6 +248,21 @@ def dispute(w: MarketContracts) -> Send:
     return lambda sender: w.dispute(purchase, sender=sender)
 
 
+@function("market", "draw_royalty", may=ANYONE)
+def draw_royalty(w: MarketContracts) -> Send:
+    proofs = deployer("BountyProofs").deploy(w.board)
+    parts = (w.board, w.intake, proofs, w.token)
+    royalties = Royalties(w, use_board(*parts, owner=w.owner, treasury=w.treasury))
+    bounty = royalties.end(FLAT)
+    royalties.sell(royalties.list_version(bounty))
+    arguments = (w.token, *bounty.head, royalties.evidence(bounty))
+
+    def send(sender: str) -> None:
+        assert w.market.draw_royalty(*arguments, sender=sender) > 0
+
+    return send
+
+
 @function("market", "withdraw", may=ANYONE)
 def withdraw_from_the_market(w: MarketContracts) -> Send:
     return lambda sender: w.market.withdraw(w.token, w.payee, 0, sender=sender)
@@ -273,8 +290,7 @@ def test_access__table__has_every_function_that_changes_state(
         for entry in abi
         if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
     }
-    # Royalties need a bounty that has ended, which these contracts have not: test_royalties.py.
-    assert {name for where, name in FUNCTIONS if where == contract} == changing - {"draw_royalty"}
+    assert {name for where, name in FUNCTIONS if where == contract} == changing
 
 
 def test_access__no_function__takes_money_or_renounces(contracts: MarketContracts) -> None:
@@ -307,6 +323,7 @@ OPEN = {
     "confirm": (confirm, "buyer"),
     "refund": (refund, "stranger"),
     "dispute_key": (dispute, "stranger"),
+    "draw_royalty": (draw_royalty, "stranger"),
     "withdraw": (withdraw_from_the_market, "stranger"),
     "withdraw from the registry": (withdraw_from_the_registry, "stranger"),
 }
