@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import truthmark
 from app import services
 from tests.utils.app_market import AppMarket, fill
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import anvil_binary
+from tests.utils.devnets import open_devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "app" / "pages.py"
@@ -25,11 +23,7 @@ Start = Callable[..., AppTest]
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppMarket]:
     """Provide a market with seven listings; its time stands still between transactions."""
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with truthmark.testing.devnet(tmp_path_factory.mktemp("net"), block_time=None) as net:
+    with open_devnet(tmp_path_factory.mktemp("net")) as net:
         made = AppMarket(net)
         made.register_custodians()
         made.versions = fill(made)

@@ -16,9 +16,8 @@ from tests.utils.indexing import content, rebuild, trade
 from tests.utils.token_chain import account, recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import Journal
-from truthmark.errors import ChainError, ConfigError
+from truthmark.errors import ChainError
 from truthmark.index.follower import Follower
-from truthmark.testing.anvil import anvil_binary
 
 USUAL = {
     *(Fault.RESET, Fault.RESET_IN_BODY, Fault.STALL, Fault.TRUNCATE, Fault.HTTP_502),
@@ -35,10 +34,6 @@ RECOVERY_SECONDS = 60
 
 @pytest.fixture
 def direct(tmp_path: Path) -> Iterator[Chain]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     with token_chain(tmp_path) as (_, chain):
         yield chain
 

@@ -14,11 +14,9 @@ from tests.utils.indexing import content, rebuild, trade
 from tests.utils.token_chain import token_chain
 from truthmark.chain.connection import connect_chain
 from truthmark.config.profile import ChainProfile
-from truthmark.errors import ConfigError
 from truthmark.index import follower as follower_module
 from truthmark.index.database import EventIndex
 from truthmark.index.follower import Follower
-from truthmark.testing.anvil import anvil_binary
 
 
 def follow(profile: ChainProfile, url: str, ready: Event) -> None:
@@ -31,10 +29,6 @@ def follow(profile: ChainProfile, url: str, ready: Event) -> None:
 
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.assure)])
 def test_sync__killed_at_random_points__index_equals_a_rebuild(kills: int, tmp_path: Path) -> None:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     chooser = random.Random(kills)
     url = f"sqlite:///{tmp_path / 'index.sqlite'}"
     context = multiprocessing.get_context("fork")

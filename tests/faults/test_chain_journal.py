@@ -23,8 +23,7 @@ from tests.utils.rpc_server import faulty
 from tests.utils.token_chain import account, recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import Journal
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import AnvilProcess, anvil_binary
+from truthmark.testing.anvil import AnvilProcess
 
 KILLS = 8
 FAULT_SECONDS = 90  # at most; what is left must then go through undisturbed
@@ -82,10 +81,6 @@ def count_sent(folder: Path) -> int:
 def test_journal__kills_faults_and_reorganisations__exactly_that_many_effects(
     count: int, tmp_path: Path
 ) -> None:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     chooser = random.Random(count)
     with token_chain(tmp_path) as (process, chain):
         process.rpc("evm_setAutomine", False)

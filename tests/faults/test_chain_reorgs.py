@@ -8,10 +8,8 @@ import pytest
 
 from tests.utils.indexing import content, rebuild, trade
 from tests.utils.token_chain import token_chain
-from truthmark.errors import ConfigError
 from truthmark.index import follower as follower_module
 from truthmark.index.follower import Follower
-from truthmark.testing.anvil import anvil_binary
 
 SEEDS = [*range(20), *(pytest.param(seed, marks=pytest.mark.assure) for seed in range(20, 500))]
 
@@ -20,10 +18,6 @@ SEEDS = [*range(20), *(pytest.param(seed, marks=pytest.mark.assure) for seed in 
 def test_sync__random_history__index_equals_a_rebuild(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     chooser = random.Random(seed)
     monkeypatch.setattr(follower_module, "NEAR_BLOCKS", chooser.choice([1, 4, 16, 128]))
     monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)

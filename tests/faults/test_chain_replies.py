@@ -17,9 +17,8 @@ from tests.utils.indexing import trade
 from tests.utils.token_chain import recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.http import Endpoint
-from truthmark.errors import ConfigError, TruthmarkError
+from truthmark.errors import TruthmarkError
 from truthmark.index.follower import Follower
-from truthmark.testing.anvil import anvil_binary
 
 MUTANTS = 2_000
 ODD = [
@@ -102,21 +101,16 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("replies")
-    patch = pytest.MonkeyPatch()
     recording = Recorded(Endpoint.post)
-    patch.setattr(Endpoint, "post", lambda self, body: recording.post(self, body))
-    with token_chain(folder) as (_, chain):
-        trade(chain, random.Random(5), 12)
-        profile = chain.profile
-        use(connect_chain(profile))
-        Follower(chain, "sqlite://").sync()
-    yield recording, profile
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Endpoint, "post", lambda self, body: recording.post(self, body))
+        with token_chain(folder) as (_, chain):
+            trade(chain, random.Random(5), 12)
+            profile = chain.profile
+            use(connect_chain(profile))
+            Follower(chain, "sqlite://").sync()
+        yield recording, profile
 
 
 def use(chain: Chain) -> None:

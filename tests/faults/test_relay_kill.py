@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.utils.devnets import net
 from tests.utils.node_process import start_node
-from tests.utils.relay_chain import Served, net
+from tests.utils.relay_chain import Served
 from tests.utils.relays import SIGNERS, join_request
 from tests.utils.waiting import wait_for
 from truthmark.bounty import messages

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.utils.anvil import require_anvil
 from truthmark.testing.anvil import AnvilProcess, start_anvil
 
 pytestmark = [pytest.mark.fork, pytest.mark.chain, pytest.mark.timeout(400)]
@@ -27,6 +28,7 @@ STEPS = [
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[AnvilProcess]:
     """A chain of another id, with blocks and transactions before us."""
+    require_anvil()
     with start_anvil(chain_id=CHAIN_ID) as process:
         accounts = process.rpc("eth_accounts")
         assert isinstance(accounts, list)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.utils.anvil import require_anvil
 from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
 
@@ -17,10 +18,7 @@ pytestmark = pytest.mark.chain
 @pytest.fixture(autouse=True)
 def have_anvil():
     """Skip where there is none."""
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    require_anvil()
 
 
 def test_start_anvil__plain__answers_with_funded_accounts(tmp_path):

@@ -9,9 +9,8 @@ import pytest
 
 from bench import bounties, photos, relay, report, soak
 from bench.report import Report
+from tests.utils.anvil import require_anvil
 from truthmark.bounty.payouts import Status
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import anvil_binary
 
 
 def test_photos__toy__make_items_beside_a_peer() -> None:
@@ -66,10 +65,7 @@ def test_add__something_grows_or_fails__does_not_hold(
 @pytest.mark.chain
 @pytest.mark.assure
 def test_soak__one_bounty__is_led_to_its_end() -> None:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    require_anvil()
     found = Report("soak")
     soak.soak(found, 0, 1)
     values = {figure.name.split(": ")[1]: figure for figure in found.figures}

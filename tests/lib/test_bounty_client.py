@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole bounties on anvil, through the library alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty, flip
+from tests.utils.devnets import net
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.paying import pay_all
@@ -20,21 +21,12 @@ from truthmark.bounty.proofs import NotProvenError
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score
-from truthmark.errors import BountyError, ConfigError, RevertedError
-from truthmark.testing.anvil import anvil_binary
+from truthmark.errors import BountyError, RevertedError
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("bounties"), block_time=None) as started:
-        yield started
 
 
 def finish(bounty: Bounty, before: list[int], expected: Status) -> Record:

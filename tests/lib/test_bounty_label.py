@@ -5,13 +5,13 @@ import csv
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.utils.cli import Person
+from tests.utils.devnets import net
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document, LabelClass, Practice
 from truthmark.bounty.gold import draw_gold
@@ -22,30 +22,21 @@ from truthmark.bounty.relay_models import Offer
 from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import ConfigError, RelayError
+from truthmark.errors import RelayError
 from truthmark.node.receiver import ReceiverRole
 from truthmark.node.relay.opening import relay_of, serve
 from truthmark.node.relay.role import RelayRole
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
 ITEMS, BATCH, ROUNDS = 60, 5, 3
 PAYEE = "0x" + "f1" * 20
 LABELERS = ("labeler", "stranger", "buyer")
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("labeling"), block_time=None) as started:
-        yield started
 
 
 class Rounds:

@@ -2,7 +2,7 @@
 """A bounty posted on anvil, killed at every write and every send: created once, paid once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.utils.cli import Person
+from tests.utils.devnets import net
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
@@ -25,8 +26,9 @@ from truthmark.bounty.workspace import Workspace
 from truthmark.chain.rpc import RpcClient
 from truthmark.errors import BountyError, ConfigError, PriceError
 from truthmark.session import Session
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
@@ -39,16 +41,6 @@ ASK = Ask(
     known={name: Known("good" if n % 4 else "bad") for n, name in enumerate(NAMES) if n % 2 == 0},
     unattended=True,
 )
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("net"), block_time=None) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 """A bounty on anvil from its items to tables, to anyone's check, and to a second wave."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.lib.test_bounty_posting import post, yes
 from tests.utils.bounty_crew import answers_by_skill, label_bounty
 from tests.utils.cli import Person
+from tests.utils.devnets import net
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.flows import posting
@@ -21,8 +21,9 @@ from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.waves import BELOW
 from truthmark.errors import BountyError, ConfigError, PriceError
 from truthmark.surface import Bounty
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
@@ -41,16 +42,6 @@ ASK = Ask(
 
 def truth(name: str) -> int:
     return int(name[1:]) % 2
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("net"), block_time=None) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

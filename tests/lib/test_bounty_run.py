@@ -2,13 +2,14 @@
 """Whole bounties on anvil, with the node's roles `receiver` and `watch`."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.utils.bounty_chain import Bounty, flip
 from tests.utils.bounty_fakes import FakeRelay
+from tests.utils.devnets import net
 from tests.utils.relays import client_of
 from tests.utils.waiting import wait_for
 from truthmark.bounty.commits import Commit
@@ -20,7 +21,6 @@ from truthmark.bounty.relay_models import DepositRequest, DepositState
 from truthmark.bounty.secrets import find_secrets
 from truthmark.bounty.watching import seal_secret
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import ConfigError
 from truthmark.keys.typed import sign
 from truthmark.node.receiver import ReceiverRole
 from truthmark.node.relay.opening import relay_of
@@ -28,20 +28,11 @@ from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.watch import WatchRole
 from truthmark.session import Session
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("runs"), block_time=None) as started:
-        yield started
 
 
 class Receiver:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.utils.cli import Person
+from tests.utils.devnets import net
 from tests.utils.relays import KEYS, PAYEES, SIGNERS, join_request, make_papers, team_terms
 from tests.utils.waiting import wait_for
 from truthmark.bounty import labeler
@@ -25,24 +26,15 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import CommitRequest
 from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import ConfigError, RelayError
+from truthmark.errors import RelayError
 from truthmark.keys.vault import Vault
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
 BOUNTY_ERROR = 9
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("command"), block_time=None) as started:
-        yield started
 
 
 class Team:

@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
+from tests.utils.devnets import open_devnet
 from truthmark.cli.main import INTERRUPTED
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
 pytestmark = pytest.mark.chain
@@ -28,11 +27,7 @@ FRAME = pd.DataFrame({"x": NUMBERS, "text": [f"row {i * 7919 % 50_000}" for i in
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("net")) as started:
+    with open_devnet(tmp_path_factory.mktemp("net"), block_time=1) as started:
         yield started
 
 

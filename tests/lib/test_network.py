@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import truthmark
+from tests.utils.anvil import require_anvil
 from truthmark.config.settings import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import ROLES, Devnet, role_key
 
 pytestmark = pytest.mark.chain
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.chain
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    require_anvil()
     with truthmark.testing.devnet(tmp_path_factory.mktemp("net"), block_time=None) as started:
         yield started
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.relay_chain import Served, net
+from tests.utils.devnets import net
+from tests.utils.relay_chain import Served
 from tests.utils.relays import KEYS, SIGNERS, join_request
 from tests.utils.waiting import wait_for
 from truthmark.bounty import labeler, messages, posting

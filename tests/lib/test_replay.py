@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from bench import replay as command
+from tests.utils.devnets import open_devnet
 from truthmark.bounty.payouts import Status
 from truthmark.errors import ConfigError
 from truthmark.labels.goldw import NONE
 from truthmark.labels.scoring import least_gold
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.crowds.answering import Answering
 from truthmark.testing.crowds.plan import make_plan
 from truthmark.testing.crowds.replay import Outcome, Replay
 from truthmark.testing.crowds.sets import Crowd, find_set, load
-from truthmark.testing.network import Devnet
 
 ITEMS, WORKERS = 40, 10
 """Each worker answered half of the items; the last two always say the first class."""
@@ -45,13 +44,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
 
 @pytest.fixture(scope="module")
 def outcome(crowd: Crowd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     rng = np.random.default_rng(0)
     plan = make_plan(crowd, rng, rounds=4, labelers=8, labels=20)
-    with Devnet.start(tmp_path_factory.mktemp("replay"), block_time=None) as net:
+    with open_devnet(tmp_path_factory.mktemp("replay")) as net:
         yield Replay(net, crowd, plan, seed=0).run()
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes of a bounty, by commands on anvil: a sale with royalties, and records at gates."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,17 @@ import truthmark
 from app.services.datasets import royalty_of
 from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty
 from tests.utils.cli import Person
+from tests.utils.devnets import net
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.royalties import full_price, shares
-from truthmark.errors import ConfigError
 from truthmark.flows.royalties import read_pools
 from truthmark.market.catalogue import Catalogue
 from truthmark.node.relay.signatures import admits
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("royalties"), block_time=None) as started:
-        yield started
 
 
 def sell(net: Devnet, bounty: Bounty, folder: Path) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.utils.devnets import open_devnet
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.payouts import Status
@@ -25,7 +26,7 @@ from truthmark.testing.seeding import Seeded
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with Devnet.start(tmp_path_factory.mktemp("seeded") / "net") as started:
+    with open_devnet(tmp_path_factory.mktemp("seeded") / "net", block_time=1) as started:
         yield started
 
 

@@ -9,13 +9,18 @@ from truthmark.errors import ConfigError
 from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
 
 
-@pytest.fixture(scope="session")
-def anvil_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilProcess]:
-    """One anvil for the whole run (for each xdist worker); use `anvil`, which cleans up."""
+def require_anvil() -> None:
+    """Skip the test where there is no anvil and none can be fetched."""
     try:
         anvil_binary()
     except ConfigError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def anvil_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilProcess]:
+    """One anvil for the whole run (for each xdist worker); use `anvil`, which cleans up."""
+    require_anvil()
     with start_anvil(log=tmp_path_factory.mktemp("anvil") / "anvil.log") as process:
         yield process
 

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from tests.utils.cli import Person
-from truthmark.errors import ConfigError
+from tests.utils.devnets import open_devnet
 from truthmark.market.validator import ValidatorOwner
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
 DIRECT = ("--custodians", "direct", "--licence", "MIT", "--yes")
@@ -19,11 +18,7 @@ PLENTY = ("--yes", "--max-price", "100 TUSD")
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("net")) as started:
+    with open_devnet(tmp_path_factory.mktemp("net"), block_time=1) as started:
         yield started
 
 

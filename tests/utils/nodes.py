@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 
 import truthmark
-from truthmark.errors import ConfigError
+from tests.utils.devnets import open_devnet
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import CustodySlot, custody_slots
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
@@ -25,7 +24,6 @@ from truthmark.node.custodian import CustodianRole
 from truthmark.node.policy import Policy
 from truthmark.node.status import Metrics, Notifier
 from truthmark.session import Session, Signer
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
 
 FEE = 10**5
@@ -263,11 +261,7 @@ def repeat_rounds(count: int, *nodes: ManualNode) -> None:
 @contextlib.contextmanager
 def open_harness(folder: Path, validators: Sequence[str]) -> Iterator[MarketHarness]:
     """Start a network on which time passes only when somebody acts or warps."""
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(folder, block_time=None) as net:
+    with open_devnet(folder) as net:
         harness = MarketHarness(net)
         for role in validators:
             harness.register(role)

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay on anvil, whose rounds a test drives by hand."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.utils.relays import KEYS, PAYEES, SIGNERS, Desk, client_of, make_papers, team_terms
 from truthmark.bounty import labeler
@@ -14,7 +11,6 @@ from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_models import CommitRequest, CommitState
-from truthmark.errors import ConfigError
 from truthmark.hashing import keccak256
 from truthmark.keys.vault import Vault
 from truthmark.node.relay.opening import relay_of
@@ -23,18 +19,7 @@ from truthmark.node.relay.role import RelayRole
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
 from truthmark.session import Session
-from truthmark.testing.anvil import anvil_binary
 from truthmark.testing.network import Devnet
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with Devnet.start(tmp_path_factory.mktemp("relays"), block_time=None) as started:
-        yield started
 
 
 class Served:

@@ -10,6 +10,7 @@ import vyper
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from tests.utils.anvil import require_anvil
 from truthmark.chain.abi import Artifact
 from truthmark.chain.connection import Chain, connect_chain, with_genesis
 from truthmark.chain.deployment import DeploymentRecord, JournalDeployer, Param, Plan, Step, deploy
@@ -64,5 +65,6 @@ def token_chain(
     folder: Path, *, earlier: bool = False, **changes: Any
 ) -> Iterator[tuple[AnvilProcess, Chain]]:
     """A chain of the test's own, with the token on it; `earlier`, so as to be another one."""
+    require_anvil()
     with start_anvil(log=folder / "anvil.log", extra=EARLIER if earlier else ()) as process:
         yield process, connect_chain(deploy_token(process.url, folder, **changes))

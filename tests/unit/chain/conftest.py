@@ -7,17 +7,12 @@ import pytest
 from tests.utils.token_chain import account, token_chain
 from truthmark.chain.connection import Chain
 from truthmark.chain.journal import Journal
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import AnvilProcess, anvil_binary
+from truthmark.testing.anvil import AnvilProcess
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[AnvilProcess, Chain]]:
     """A chain of the test's own with the protocol token, held by account 0."""
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
     with token_chain(tmp_path) as (process, chain):
         yield process, chain
 

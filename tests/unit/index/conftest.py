@@ -4,19 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.utils.anvil import require_anvil
 from tests.utils.token_chain import deploy_token
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.config.profile import ChainProfile
-from truthmark.errors import ConfigError
-from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
+from truthmark.testing.anvil import AnvilProcess, start_anvil
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[AnvilProcess]:
-    try:
-        anvil_binary()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    require_anvil()
     with start_anvil(log=tmp_path / "anvil.log") as process:
         yield process
 
