@@ -13,12 +13,12 @@ import pytest
 from tests.utils.devnets import net
 from tests.utils.node_process import start_node
 from tests.utils.relay_chain import Served
-from tests.utils.relays import SIGNERS, join_request
+from tests.utils.relays import SIGNERS, commit_request, join_request
 from tests.utils.waiting import wait_for
 from truthmark.bounty import messages
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import CommitRequest, Offer, OfferRequest
+from truthmark.bounty.relay_models import Offer, OfferRequest
 from truthmark.chain.journal import Journal
 from truthmark.errors import RelayUnavailableError
 from truthmark.node.relay.store import RelayStore
@@ -112,12 +112,7 @@ def test_relay__killed_again_and_again__nothing_is_lost_nor_twice(
 
     signed = [served.label(w) for w, row in enumerate(record.roster.rows) if not row.is_gap]
     for one in signed:
-        said = CommitRequest(
-            worker=one.commit.worker,
-            seats=one.commit.seats,
-            commitment=one.commit.commitment,
-            signature=one.signature,
-        )
+        said = commit_request(one)
         killer.until_done(served, lambda said=said: served.relay.commit(number, said))  # type: ignore[misc]
         killer.until_done(served, lambda: served.ticks(1))
     for _ in range(3):

@@ -14,20 +14,18 @@ import pytest
 
 from tests.utils.cli import Person
 from tests.utils.devnets import net
-from tests.utils.relays import KEYS, PAYEES, SIGNERS, join_request, make_papers, team_terms
+from tests.utils.relay_chain import sign_labels
+from tests.utils.relays import PAYEES, commit_request, join_request, make_papers, team_terms
 from tests.utils.waiting import wait_for
-from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import CommitRequest
 from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
-from truthmark.keys.vault import Vault
 from truthmark.testing.network import Devnet
 
 __all__ = ["net"]
@@ -96,30 +94,10 @@ class Team:
         wait_for(lambda: state.call().committers == count, "the commits", 280)
 
     def label(self, worker: int) -> SignedCommit:
-        record = self.record()
-        who = SIGNERS.index(record.roster.rows[worker].signer)
-        place = labeler.find_place(
-            record,
-            self.terms.hash,
-            signer=SIGNERS[who],
-            payee=PAYEES[who],
-            now=0,
-            needed=1,
-            mark=self.stranger.mark(self.number),
-        )
-        answers = {item: item % 2 for item in place.items.tolist() if item >= 0}
-        codes = labeler.codes_of(place, answers, 2, self.terms.batch)
-        return labeler.sign_once(Vault(self.folder / f"{worker}"), record, worker, codes, KEYS[who])
+        return sign_labels(self.stranger, self.number, self.terms, worker, self.folder)
 
     def commit(self, signed: SignedCommit) -> None:
-        said = signed.commit
-        request = CommitRequest(
-            worker=said.worker,
-            seats=said.seats,
-            commitment=said.commitment,
-            signature=signed.signature,
-        )
-        self.relay.commit(self.number, request)
+        self.relay.commit(self.number, commit_request(signed))
 
 
 @pytest.fixture

@@ -4,13 +4,23 @@
 from pathlib import Path
 from typing import Any
 
-from tests.utils.relays import KEYS, PAYEES, SIGNERS, Desk, client_of, make_papers, team_terms
+from tests.utils.relays import (
+    KEYS,
+    PAYEES,
+    SIGNERS,
+    Desk,
+    client_of,
+    commit_request,
+    make_papers,
+    team_terms,
+)
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.relay_models import CommitRequest, CommitState
+from truthmark.bounty.relay_models import CommitState
+from truthmark.bounty.terms import Terms
 from truthmark.hashing import keccak256
 from truthmark.keys.vault import Vault
 from truthmark.node.relay.opening import relay_of
@@ -20,6 +30,26 @@ from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
 from truthmark.session import Session
 from truthmark.testing.network import Devnet
+
+
+def sign_labels(
+    client: BountyClient, number: int, terms: Terms, worker: int, folder: Path
+) -> SignedCommit:
+    """Let a worker answer all of their items, and sign; `folder` is for their vault."""
+    record = client.read(number)
+    who = SIGNERS.index(record.roster.rows[worker].signer)
+    place = labeler.find_place(
+        record,
+        terms.hash,
+        signer=SIGNERS[who],
+        payee=PAYEES[who],
+        now=0,
+        needed=1,
+        mark=client.mark(number),
+    )
+    answers = {item: item % 2 for item in place.items.tolist() if item >= 0}
+    codes = labeler.codes_of(place, answers, 2, terms.batch)
+    return labeler.sign_once(Vault(folder / f"vault-{worker}"), record, worker, codes, KEYS[who])
 
 
 class Served:
@@ -88,28 +118,7 @@ class Served:
         self.ticks()
 
     def label(self, worker: int) -> SignedCommit:
-        record = self.record()
-        who = SIGNERS.index(record.roster.rows[worker].signer)
-        place = labeler.find_place(
-            record,
-            self.terms.hash,
-            signer=SIGNERS[who],
-            payee=PAYEES[who],
-            now=0,
-            needed=1,
-            mark=self.requester.mark(self.number),
-        )
-        answers = {item: item % 2 for item in place.items.tolist() if item >= 0}
-        codes = labeler.codes_of(place, answers, 2, self.terms.batch)
-        vault = Vault(self.folder / f"vault-{worker}")
-        return labeler.sign_once(vault, record, worker, codes, KEYS[who])
+        return sign_labels(self.requester, self.number, self.terms, worker, self.folder)
 
     def commit(self, signed: SignedCommit) -> CommitState:
-        said = signed.commit
-        request = CommitRequest(
-            worker=said.worker,
-            seats=said.seats,
-            commitment=said.commitment,
-            signature=signed.signature,
-        )
-        return self.desk.client.commit(self.number, request)
+        return self.desk.client.commit(self.number, commit_request(signed))

@@ -15,6 +15,7 @@ from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import Document, LabelClass
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Item, ItemsWriter
 from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
@@ -131,6 +132,16 @@ def join_request(
     message = messages.join(ref, terms.hash, signer=signer, payee=payee, seats=seats)
     signature = typed.sign(message, KEYS[who])
     return JoinRequest(signer=signer, payee=payee, seats=seats, signature=signature, code=code)
+
+
+def commit_request(signed: SignedCommit) -> CommitRequest:
+    """Return what a labeler tells the relay of their signed labels."""
+    return CommitRequest(
+        worker=signed.commit.worker,
+        seats=signed.commit.seats,
+        commitment=signed.commit.commitment,
+        signature=signed.signature,
+    )
 
 
 @dataclass
