@@ -18,6 +18,7 @@ import pytest
 
 from tests.utils.fault_proxy import Fault, FaultProxy
 from tests.utils.node_process import start_node
+from tests.utils.node_sales import clean_up, is_delivered
 from tests.utils.nodes import (
     DELIVERY,
     FEE,
@@ -46,6 +47,8 @@ from truthmark.node.settings import NodeSettings
 from truthmark.session import Session
 from truthmark.testing.network import role_key
 
+__all__ = ["clean_up"]
+
 pytestmark = pytest.mark.chain
 
 
@@ -57,12 +60,6 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketHarness]
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def clean_up(harness: MarketHarness) -> Iterator[None]:
-    yield
-    harness.retire_all()
-
-
 @pytest.fixture
 def sale(harness: MarketHarness) -> Sale:
     """A custody that custodian1 alone keeps."""
@@ -70,10 +67,6 @@ def sale(harness: MarketHarness) -> Sale:
         made = harness.sell([node], threshold=1)
         run_rounds(lambda: harness.is_live(made), node)
     return made
-
-
-def is_delivered(harness: MarketHarness, bought: Purchase) -> bool:
-    return harness.purchase(bought).status is PurchaseStatus.DELIVERED
 
 
 def sent(session: Session) -> int:

@@ -4,7 +4,6 @@
 import csv
 import json
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from tests.utils.cli import Person
 from tests.utils.devnets import net
+from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document, LabelClass, Practice
 from truthmark.bounty.gold import draw_gold
@@ -154,17 +154,10 @@ class Posted:
                     return False
                 return True
 
-            _until(offers)
+            wait_for(offers, "an offer that the relay takes")
             relay.put_document(self.number, document)
             relay.put_manifest(self.number, folder / MANIFEST_NAME)
             relay.put_data(self.number, folder / DATA_NAME)
-
-
-def _until(done: object, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.1)
 
 
 MODEL = """\
@@ -221,7 +214,7 @@ def test_bounty__two_people_and_a_program_at_the_command_line__label_and_are_pai
             assert "the requester has signed for your labels" in done.err
         net.warp(3_600 + 600 + 601)
         client = BountyClient(net.session("stranger"))
-        _until(lambda: client.read(number).score is not None)
+        wait_for(lambda: client.read(number).score is not None, "the score")
         scored = first("bounty", "label", number, "--json").ok().json
         assert (scored["stage"], scored["earned"]["share"]) == ("scored", 1.0)
         net.warp(3_601)

@@ -13,11 +13,11 @@ import truthmark
 import truthmark.node.custodian as node_module
 from tests.utils.node_sales import (
     NAMES,
-    _kept,
     clean_up,
     harness,
     is_,
     is_delivered,
+    is_kept,
     live_sale,
     nodes,
 )
@@ -359,7 +359,7 @@ def test_node__incomplete_custody__lapses_and_frees_the_locks(
     repeat_rounds(2, *two)
     assert [k.notifier.kinds(sale)[-1] for k in two] == ["released", "released"]
     # What was pinned for it is let go.
-    run_rounds(lambda: not _kept(two[0], sale), two[0])
+    run_rounds(lambda: not is_kept(two[0], sale), two[0])
 
 
 def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.utils.node_sales import _kept, clean_up, harness, is_, is_delivered, live_sale, nodes
+from tests.utils.node_sales import clean_up, harness, is_, is_delivered, is_kept, live_sale, nodes
 from tests.utils.nodes import (
     FEE,
     LOCK,
@@ -105,13 +105,13 @@ def test_node__restart__goes_on_and_repeats_nothing(harness: MarketHarness) -> N
 def test_node__lost_disk__keeps_delivering_and_pins_again(harness: MarketHarness) -> None:
     with ManualNode(harness.net, "custodian1") as node:
         sale = live_sale(harness, [node], threshold=1)
-        assert _kept(node, sale)
+        assert is_kept(node, sale)
     _wipe(harness, "custodian1")
     bought = harness.buy(sale)
     with ManualNode(harness.net, "custodian1") as node:
-        assert not _kept(node, sale)
+        assert not is_kept(node, sale)
         run_rounds(lambda: is_delivered(harness, bought), node)
-        run_rounds(lambda: _kept(node, sale), node)
+        run_rounds(lambda: is_kept(node, sale), node)
     assert len(harness.events("registry", "CustodyAccepted", custody_id=sale.epoch.custody_id)) == 1
 
 

@@ -14,6 +14,7 @@ from tests.utils.nodes import (
     open_harness,
     run_rounds,
 )
+from truthmark.cid import raw_cid
 from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus
 
@@ -53,8 +54,6 @@ def is_(harness: MarketHarness, bought: Purchase, status: PurchaseStatus) -> boo
     return harness.purchase(bought).status is status
 
 
-def _kept(node: ManualNode, sale: Sale) -> bool:
-    from truthmark.cid import raw_cid
-
+def is_kept(node: ManualNode, sale: Sale) -> bool:
     own = node.session.storage.stores[0]  # type: ignore[attr-defined]
     return raw_cid(sale.version.terms.manifest) in own.pins()
