@@ -5,7 +5,6 @@ import io
 import json
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.utils import onnx_models
+from tests.utils.waiting import wait_for
 from truthmark.agents import endpoint
 from truthmark.agents.agent import Task
 from truthmark.agents.model import ModelAgent
@@ -302,22 +302,14 @@ def test_command__misbehaving__is_told(script: str, says: str) -> None:
 
 def test_command__hanging__is_ended_with_what_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
-    script = tmp_path / "hang.py"
-    script.write_text(
-        "import subprocess, sys, time, pathlib\n"
-        f"started = subprocess.Popen(['sleep', '600'])\n"
-        f"pathlib.Path({str(child)!r}).write_text(str(started.pid))\n"
-        "time.sleep(600)\n"
-    )
-    agent = open_agent(f"{PYTHON} {script}", timeout=1.5)
+    script = tmp_path / "hang.sh"
+    # No Python: on a busy machine that alone may take longer to start than an answer may.
+    script.write_text(f"sleep 600 &\necho $! > '{child}'\nsleep 600\n")
+    agent = open_agent(f"sh {script}", timeout=1.5)
     with pytest.raises(AgentError, match=r"no answer within 1.5 s"):
         agent.answer(TASK, [TEXT])
     pid = int(child.read_text())
-    for _ in range(200):
-        if not _is_running(pid):
-            return
-        time.sleep(0.02)
-    raise AssertionError("what the command started still runs")
+    wait_for(lambda: not _is_running(pid), "the end of what the command started")
 
 
 def _is_running(pid: int) -> bool:

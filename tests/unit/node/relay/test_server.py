@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from tests.utils.waiting import wait_for
 from truthmark.errors import ConfigError
 from truthmark.node.relay import server as server_module
 from truthmark.node.relay.server import AppServer, PatientProtocol
@@ -70,10 +71,7 @@ def test_server__too_many_of_one_address__are_let_go(
     assert asked == ["127.0.0.1"]
     monkeypatch.undo()
     assert httpx.get(f"{server.url}/nothing").status_code == 404
-    deadline = time.monotonic() + 30
-    while PatientProtocol._held and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not PatientProtocol._held
+    wait_for(lambda: not PatientProtocol._held, "the end of every connection")
 
 
 def test_server__accepted_connection__waits_for_no_acknowledgement(
