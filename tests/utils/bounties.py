@@ -12,6 +12,7 @@ from tests.utils import bounty_reference as ref
 from tests.utils import bounty_vectors
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, Commits
+from truthmark.bounty.document import Document, ItemsInfo, LabelClass, Practice
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.lies import Knowledge, require_proven
 from truthmark.bounty.payouts import Status
@@ -21,6 +22,7 @@ from truthmark.bounty.roster import Roster, Row
 from truthmark.bounty.score import Score
 from truthmark.bounty.sealing import OpenedRun, SealedRun, open_with_key, seal
 from truthmark.bounty.terms import Terms
+from truthmark.cid import raw_cid
 from truthmark.keys import typed
 from truthmark.keys.curve import multiply
 
@@ -72,6 +74,21 @@ def make_terms(**fixed: Any) -> Terms:
         "challenge_seconds": 600,
     }
     return Terms(**defaults | fixed)
+
+
+def make_document(**fixed: Any) -> Document:
+    """Return the document of a bounty; `fixed` takes the place of its fields."""
+    defaults: dict[str, Any] = {
+        "title": "Cats and dogs",
+        "guidelines": "What is in the picture?",
+        "classes": (LabelClass("cat"), LabelClass("dog", "d")),
+        "kind": "image",
+        "items": ItemsInfo(400, 2, raw_cid(b"m" * 32), raw_cid(b"d" * 32), True),
+        "examples": (0,),
+        "practice": (Practice(1, 1, "It barks."),),
+        "licence": "CC0-1.0",
+    }
+    return Document(**defaults | fixed)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.unit.bounty.test_document import make_document
+from tests.utils.bounties import make_document
 from truthmark.bounty import labeler, posting
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.commits import Commit

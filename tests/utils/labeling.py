@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.bounty.test_document import make_document
 from tests.utils import bounties
-from tests.utils.bounties import RECEIVER_KEY, REF, SECRET, make_terms
+from tests.utils.bounties import RECEIVER_KEY, REF, SECRET, make_document, make_terms
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import LabelClass, Practice

@@ -9,34 +9,18 @@ import pytest
 import rfc8785
 
 from tests.utils import bounty_vectors
-from tests.utils.bounties import make_terms
+from tests.utils.bounties import make_document, make_terms
 from truthmark.bounty.document import (
     MAX_BYTES,
     Document,
-    ItemsInfo,
     LabelClass,
     Practice,
     WatchNode,
 )
-from truthmark.cid import raw_cid
 from truthmark.errors import BountyError
 
 VECTORS: dict[str, Any] = json.loads(bounty_vectors.PATH.read_text())["documents"]
 PUBLISHED = bytes.fromhex(VECTORS["document"][2:])
-
-
-def make_document(**fixed: Any) -> Document:
-    defaults: dict[str, Any] = {
-        "title": "Cats and dogs",
-        "guidelines": "What is in the picture?",
-        "classes": (LabelClass("cat"), LabelClass("dog", "d")),
-        "kind": "image",
-        "items": ItemsInfo(400, 2, raw_cid(b"m" * 32), raw_cid(b"d" * 32), True),
-        "examples": (0,),
-        "practice": (Practice(1, 1, "It barks."),),
-        "licence": "CC0-1.0",
-    }
-    return Document(**defaults | fixed)
 
 
 def test_document__vector__reads_and_writes_the_same_bytes() -> None:

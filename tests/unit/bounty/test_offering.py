@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bounty.test_document import make_document
-from tests.utils.bounties import REF, make_terms
+from tests.utils.bounties import REF, make_document, make_terms
 from truthmark.bounty.flows import offering
 from truthmark.bounty.flows.offering import has_to_offer, offer_of, offer_to
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME

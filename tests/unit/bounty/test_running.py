@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.bounty.test_document import make_document
-from tests.utils.bounties import REF, SECRET, Case, make_case
+from tests.utils.bounties import REF, SECRET, Case, make_case, make_document
 from tests.utils.bounty_fakes import FakeClient, FakeRelay, FakeSession
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.flows import collecting, running

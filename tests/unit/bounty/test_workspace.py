@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.bounty.test_document import make_document
-from tests.utils.bounties import REF, make_terms
+from tests.utils.bounties import REF, make_document, make_terms
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.items import Item, ItemsWriter
 from truthmark.bounty.reference import BountyRef

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.unit.bounty.test_document import make_document
 from tests.unit.bounty.test_phases import MARK, make_record
-from tests.utils.bounties import make_terms
+from tests.utils.bounties import make_document, make_terms
 from truthmark.bounty.flows.running import Counts
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.view import Seen
