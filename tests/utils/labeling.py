@@ -445,3 +445,10 @@ class FakeRelay:
             has_secret=request.sealed_secret is not None,
             state="kept",
         )
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path / "items")
+    made.patch(monkeypatch)
+    return made

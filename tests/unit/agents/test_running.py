@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.utils.bounties import REF
-from tests.utils.labeling import MARK, PAYEE, RELAY_URL, World
+from tests.utils.labeling import MARK, PAYEE, RELAY_URL, World, world
 from truthmark import surface
 from truthmark.agents import running
 from truthmark.agents.agent import Agent, Task
@@ -25,6 +25,8 @@ from truthmark.errors import (
     RelayError,
     RelayUnavailableError,
 )
+
+__all__ = ["world"]
 
 
 class Reader(Agent):
@@ -45,13 +47,6 @@ class Reader(Agent):
                 raise AgentError("no idea")
         codes = [task.classes.index(item.text.split()[-1]) for item in items]
         return [1 - code for code in codes] if self.wrong else codes
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(tmp_path / "items")
-    made.patch(monkeypatch)
-    return made
 
 
 def begin(world: World, home: Path, agent: Agent, **wish: Any) -> Labeling:

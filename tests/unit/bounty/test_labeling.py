@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.utils.bounties import REF
-from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World
+from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World, world
 from truthmark.bounty.commits import Commits
 from truthmark.bounty.flows import handing_out, offers
 from truthmark.bounty.flows.handing_out import WatchNode
@@ -32,12 +32,7 @@ from truthmark.errors import (
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.waiting import Deadline
 
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(tmp_path / "items")
-    made.patch(monkeypatch)
-    return made
+__all__ = ["world"]
 
 
 @pytest.fixture
@@ -49,12 +44,18 @@ def join(labeling: Labeling, **options: Any) -> None:
     labeling.join(**{"payee": PAYEE, "agree": lambda _: False} | options)
 
 
-def committed(world: World, home: Path, **options: Any) -> Labeling:
-    """Lead a labeler up to a commit that is with the relay."""
+def enrolled(world: World, home: Path, **options: Any) -> Labeling:
+    """Lead a labeler up to their place in the roster."""
     labeling = world.labeling(home, **options)
     join(labeling)
     world.enroll()
     assert labeling.advance() is Stage.LABELING
+    return labeling
+
+
+def committed(world: World, home: Path, **options: Any) -> Labeling:
+    """Lead a labeler up to a commit that is with the relay."""
+    labeling = enrolled(world, home, **options)
     world.answer_all(labeling)
     assert labeling.advance() is Stage.COMMITTED
     return labeling
@@ -118,10 +119,7 @@ def test_labeling__notes__reach_the_requester(world: World, home: Path) -> None:
 
 
 def test_labeling__items__are_fetched_once_and_checked(world: World, home: Path) -> None:
-    labeling = world.labeling(home)
-    join(labeling)
-    world.enroll()
-    labeling.advance()
+    labeling = enrolled(world, home)
     run = labeling.place()
     labeling.open_items(run).fetch(run.items)
     world.away = {"item", "manifest", "keys"}
@@ -354,10 +352,7 @@ def test_commit__other_answers_after_signing__are_refused(world: World, home: Pa
 
 
 def test_commit__complete_batches_alone__are_committed(world: World, home: Path) -> None:
-    labeling = world.labeling(home)
-    join(labeling)
-    world.enroll()
-    labeling.advance()
+    labeling = enrolled(world, home)
     run = labeling.place()
     with labeling.answers() as log:
         for item in run.items[:19]:
@@ -393,10 +388,7 @@ def test_advance__relay_lies__is_overridden_by_any_account_with_gas(
 
 
 def test_advance__relay_away__commit_is_kept_and_given_later(world: World, home: Path) -> None:
-    labeling = world.labeling(home)
-    join(labeling)
-    world.enroll()
-    labeling.advance()
+    labeling = enrolled(world, home)
     world.answer_all(labeling)
     world.away = {RELAY_URL}
     assert labeling.advance() is Stage.COMMITTED and not world.commits
@@ -461,10 +453,7 @@ def test_advance__chain_turned_and_drew_another_seed__all_is_given_once_more(
 def test_advance__endpoints_disagree__nothing_is_signed_or_handed_out(
     world: World, home: Path
 ) -> None:
-    labeling = world.labeling(home)
-    join(labeling)
-    world.enroll()
-    labeling.advance()
+    labeling = enrolled(world, home)
     world.disagrees = True
     with pytest.raises(EndpointsDisagreeError):
         world.answer_all(labeling)
@@ -647,10 +636,7 @@ def test_labeling__killed_at_every_call__loses_nothing_and_signs_once(
 def test_labeling__vault_that_cannot_keep__nothing_is_signed_or_sent(
     world: World, home: Path
 ) -> None:
-    labeling = world.labeling(home)
-    join(labeling)
-    world.enroll()
-    labeling.advance()
+    labeling = enrolled(world, home)
 
     def full(kind: str, name: str, record: Any) -> None:
         raise KeysError("no space")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.utils.bounties import REF
-from tests.utils.labeling import MARK, PAYEE, World
+from tests.utils.labeling import MARK, PAYEE, World, world
 from tests.utils.terminal import terminal
 from truthmark.bounty.payouts import Status
 from truthmark.cli import bounty_offers
@@ -22,6 +22,8 @@ from truthmark.cli.command import State
 from truthmark.cli.main import cli
 from truthmark.cli.worth import read_worth
 from truthmark.errors import ConfigError
+
+__all__ = ["world"]
 
 NUMBER = str(REF.bounty_id)
 
@@ -51,13 +53,6 @@ class Shell:
         shown = self.capsys.readouterr()
         assert not ended.value.code, shown.err
         return json.loads(shown.out)
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(tmp_path / "items")
-    made.patch(monkeypatch)
-    return made
 
 
 @pytest.fixture
