@@ -29,6 +29,7 @@ from tests.utils.drafts import (
     draft_listing,
     draft_purchase,
     make_part,
+    sign_permit,
 )
 from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
 from truthmark.hashing import keccak256
@@ -216,6 +217,11 @@ class MarketContracts:
                 sender=sender or purchase.receipt.buyer,
             )
         )
+
+    def sign_permit(self, amount: int, deadline: int) -> tuple[Any, ...]:
+        """Let the buyer sign a permit for the market."""
+        place = self.token.address, self.place.chain_id
+        return sign_permit(*place, "buyer", self.market.address, amount, deadline)
 
     def part(self, purchase: Purchase, index: int) -> Part:
         """Make a custodian's part, once."""

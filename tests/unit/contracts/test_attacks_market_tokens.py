@@ -18,7 +18,6 @@ from tests.utils.drafts import (
     WINDOWS,
     Listing,
     sign_admission,
-    sign_permit,
     sign_voucher,
     word_of,
 )
@@ -164,14 +163,7 @@ def test_50__permit_used_up_by_a_front_runner__buys_all_the_same(
     """`_use_permit` ignores a failure; the allowance is what counts, and it is there."""
     listing = contracts.create_listing()
     contracts.token.approve(contracts.market, 0, sender=contracts.buyer)
-    permit = sign_permit(
-        contracts.token.address,
-        contracts.place.chain_id,
-        "buyer",
-        contracts.market.address,
-        COST,
-        contracts.now,
-    )
+    permit = contracts.sign_permit(COST, contracts.now)
     contracts.token.permit(
         contracts.buyer, contracts.market, COST, *permit, sender=contracts.stranger
     )

@@ -20,7 +20,6 @@ from tests.utils.drafts import (
     Purchase,
     make_content,
     sign_admission,
-    sign_permit,
     sign_voucher,
 )
 from tests.utils.market import INITIAL_BALANCE, ZERO, MarketContracts, contracts, deployed_contracts
@@ -140,15 +139,7 @@ def test_buy__free_of_price_and_fees__calls_no_token(contracts: MarketContracts)
 def test_buy__by_permit__needs_no_allowance(contracts: MarketContracts) -> None:
     listing = contracts.create_listing()
     contracts.token.approve(contracts.market, 0, sender=contracts.buyer)
-    expiry = contracts.now + 5
-    permit = sign_permit(
-        contracts.token.address,
-        contracts.place.chain_id,
-        "buyer",
-        contracts.market.address,
-        COST,
-        expiry,
-    )
+    permit = contracts.sign_permit(COST, contracts.now + 5)
     purchase = contracts.buy(listing, permit=permit)
     assert contracts.purchase(purchase)[0] == PurchaseStatus.PAID
     assert contracts.token.allowance(contracts.buyer, contracts.market) == 0
@@ -160,15 +151,7 @@ def test_buy__permit_used_up_by_another__falls_back_to_the_allowance(
 ) -> None:
     listing = contracts.create_listing()
     contracts.token.approve(contracts.market, 0, sender=contracts.buyer)
-    expiry = contracts.now + 5
-    permit = sign_permit(
-        contracts.token.address,
-        contracts.place.chain_id,
-        "buyer",
-        contracts.market.address,
-        COST,
-        expiry,
-    )
+    permit = contracts.sign_permit(COST, contracts.now + 5)
     contracts.token.permit(
         contracts.buyer, contracts.market, COST, *permit, sender=contracts.stranger
     )
@@ -229,14 +212,7 @@ def test_buy__with_everything_at_once__is_paid(contracts: MarketContracts) -> No
     listing = contracts.create_listing(gate=contracts.gate)
     contracts.token.approve(contracts.market, 0, sender=contracts.buyer)
     amount = 5 + 2 * FEE
-    permit = sign_permit(
-        contracts.token.address,
-        contracts.place.chain_id,
-        "buyer",
-        contracts.market.address,
-        amount,
-        contracts.now,
-    )
+    permit = contracts.sign_permit(amount, contracts.now)
     voucher = sign_voucher(listing, contracts.buyer, 5, contracts.now)
     admission = sign_admission(listing, contracts.buyer, contracts.now)
     contracts.buy(listing, permit=permit, voucher=voucher, admission=admission, price=5)

@@ -17,7 +17,6 @@ from tests.utils.drafts import (
     Purchase,
     make_content,
     sign_admission,
-    sign_permit,
     sign_voucher,
 )
 from tests.utils.market import START, MarketContracts, contracts, deployed_contracts
@@ -222,9 +221,7 @@ def admission(w: MarketContracts) -> tuple[int, Act]:
 def permit(w: MarketContracts) -> tuple[int, Act]:
     listing = w.create_listing()
     w.token.approve(w.market, 0, sender=w.buyer)
-    signed = sign_permit(
-        w.token.address, w.place.chain_id, "buyer", w.market.address, listing.cost, START + 50
-    )
+    signed = w.sign_permit(listing.cost, START + 50)
     return START + 50, lambda: has_status(w, w.buy(listing, permit=signed), PurchaseStatus.PAID)
 
 
