@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.utils.bounty_chain import crowd_terms
 from tests.utils.cli import Person
 from tests.utils.devnets import net
 from tests.utils.waiting import wait_for
@@ -20,7 +21,6 @@ from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import Offer
 from truthmark.bounty.secrets import new_secrets
-from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
 from truthmark.node.receiver import ReceiverRole
@@ -103,38 +103,18 @@ class Posted:
             seconds_per_item=3.0,
         )
         gold = draw_gold(self.truth, classes=2, count=20, seed=1)
-        self.terms = Terms(
-            requester=session.address,
-            token=net.profile.tokens[1].address,
-            relay=net.session("relay").address,
-            receiver=made.receiver,
-            gold_commitment=gold.commitment(made.gold_salt),
-            document=document.hash,
-            salt=made.terms_salt,
-            key_x=made.key.x,
-            key_y=made.key.y,
+        self.terms = crowd_terms(
+            net,
+            made,
+            document,
+            gold,
             items=ITEMS,
-            classes=2,
             rounds=ROUNDS,
             batch=BATCH,
-            gold_count=20,
             min_seats=36,
             min_run=12,
             max_run=12,
-            price=1_000,
             bond=20_000,
-            reward=5_000,
-            relay_fee=10,
-            tip=5,
-            post_call_fee=20,
-            post_worker_fee=4,
-            post_seat_fee=3,
-            join_seconds=3_600,
-            label_seconds=3_600,
-            grace_seconds=600,
-            release_seconds=600,
-            score_seconds=3_600,
-            challenge_seconds=3_600,
         )
         workspace = Workspace.of_key(session.home, made.key)
         workspace.save_document(document)

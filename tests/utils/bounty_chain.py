@@ -10,7 +10,8 @@ from tests.utils.bounties import make_document
 from truthmark.bounty import labeler, posting
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.commits import Commit
-from truthmark.bounty.gold import draw_gold
+from truthmark.bounty.document import Document
+from truthmark.bounty.gold import Gold, draw_gold
 from truthmark.bounty.labeler import SignedCommit, Step
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
@@ -22,12 +23,45 @@ from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
 from truthmark.keys.curve import address_of, multiply
 from truthmark.keys.vault import Vault
-from truthmark.testing.network import Devnet
+from truthmark.testing.network import Devnet, role_address
 
 ITEMS, RUNS = 395, (10, 10, 10, 10, 10, 5)
 KEYS = [bytes([n]) * 32 for n in range(1, 7)]
 SIGNERS = [address_of(multiply(int.from_bytes(key, "big"))) for key in KEYS]
 PAYEES = ["0x" + f"{0xF0 + n:02x}" * 20 for n in range(6)]
+
+
+def crowd_terms(
+    net: Devnet, made: RequesterSecrets, document: Document, gold: Gold, **sizes: int
+) -> Terms:
+    """Return terms of the requester, who lets a crowd label: two classes, and hours for all."""
+    return Terms(
+        requester=role_address("requester"),
+        token=net.profile.tokens[1].address,
+        relay=role_address("relay"),
+        receiver=made.receiver,
+        gold_commitment=gold.commitment(made.gold_salt),
+        gold_count=len(gold),
+        document=document.hash,
+        salt=made.terms_salt,
+        key_x=made.key.x,
+        key_y=made.key.y,
+        classes=2,
+        price=1_000,
+        reward=5_000,
+        relay_fee=10,
+        tip=5,
+        post_call_fee=20,
+        post_worker_fee=4,
+        post_seat_fee=3,
+        join_seconds=3_600,
+        label_seconds=3_600,
+        grace_seconds=600,
+        release_seconds=600,
+        score_seconds=3_600,
+        challenge_seconds=3_600,
+        **sizes,
+    )
 
 
 class Bounty:
@@ -43,7 +77,19 @@ class Bounty:
         made = new_secrets(self.requester.session.vault)
         items = replace(make_document().items, count=ITEMS)
         self.document = make_document(items=items, relay_urls=("http://relay",))
-        self.terms = self._terms(made)
+        self.terms = crowd_terms(
+            net,
+            made,
+            self.document,
+            self.gold,
+            items=ITEMS,
+            rounds=3,
+            batch=20,
+            min_seats=54,
+            min_run=5,
+            max_run=10,
+            bond=200_000,
+        )
         home = self.requester.session.home
         self.workspace = Workspace.of_key(home, self.terms.key)
         self.workspace.save_document(self.document)
@@ -52,42 +98,6 @@ class Bounty:
         self.number = self.requester.create(self.terms)
         board = self.requester.board.address
         self.workspace.save_ref(BountyRef(net.profile.chain_id, board, self.number))
-
-    def _terms(self, made: RequesterSecrets) -> Terms:
-        session = self.requester.session
-        return Terms(
-            requester=session.address,
-            token=self.net.profile.tokens[1].address,
-            relay=self.relay.session.address,
-            receiver=made.receiver,
-            gold_commitment=self.gold.commitment(made.gold_salt),
-            document=self.document.hash,
-            salt=made.terms_salt,
-            key_x=made.key.x,
-            key_y=made.key.y,
-            items=ITEMS,
-            classes=2,
-            rounds=3,
-            batch=20,
-            gold_count=80,
-            min_seats=54,
-            min_run=5,
-            max_run=10,
-            price=1_000,
-            bond=200_000,
-            reward=5_000,
-            relay_fee=10,
-            tip=5,
-            post_call_fee=20,
-            post_worker_fee=4,
-            post_seat_fee=3,
-            join_seconds=3600,
-            label_seconds=3600,
-            grace_seconds=600,
-            release_seconds=600,
-            score_seconds=3600,
-            challenge_seconds=3600,
-        )
 
     def enroll(self) -> None:
         rows = list(map(Row, SIGNERS, PAYEES, RUNS))
