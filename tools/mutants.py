@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
 from vyper import ast as vy_ast
 from vyper.ast import parse_to_ast
 
@@ -145,8 +146,10 @@ def _outcome(mutant: Mutant) -> str:
             )
             if "vyper.exceptions" in done.stdout:
                 return "does not compile"
-            if done.returncode:
+            if done.returncode == pytest.ExitCode.TESTS_FAILED:
                 return "killed"
+            if done.returncode:  # no test has run: nothing is said of the mutant
+                raise SystemExit(f"{done.stdout}{done.stderr}\n{' '.join(tests)} cannot be run")
     finally:
         shutil.copy(mutant.source, copied)
     return "SURVIVED"
