@@ -24,6 +24,7 @@ from truthmark.bounty.items import Item, Items, ItemsWriter, item_key
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
+from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_models import (
     CommitRequest,
     CommitState,
@@ -289,7 +290,10 @@ class Client:
     def __init__(self, world: World) -> None:
         self.world = world
         functions = SimpleNamespace(terms_hashes=lambda _: _Call(world.terms.hash))
-        self.board = SimpleNamespace(address=REF.board, functions=functions)
+        self.board = SimpleNamespace(functions=functions)
+
+    def ref(self, bounty_id: int) -> BountyRef:
+        return replace(REF, bounty_id=bounty_id)
 
     def read(self, bounty_id: int, *, final: bool = False) -> Record:
         return self.world.record
