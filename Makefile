@@ -10,8 +10,8 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
         --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test assure replay bench gas lint format app artifacts docs lock clean
-.PHONY: lint-python lint-types lint-text lint-vyper lint-tree
+.PHONY: help setup demo test assure replay bench gas lint format app artifacts web docs lock clean
+.PHONY: lint-python lint-types lint-text lint-vyper lint-web lint-tree
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*##( .*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,7 +39,7 @@ gas: setup  ## every table of gas, from receipts
 	@$(PY) -m bench.gas
 	@$(PY) -m bench.gas_bounties
 
-lint: lint-python lint-types lint-text lint-vyper lint-tree  ## formatting, types, layers, spelling, licences, artifacts
+lint: lint-python lint-types lint-text lint-vyper lint-web lint-tree  ## formatting, types, layers, spelling, licences, artifacts, pages
 
 lint-python: setup
 	ruff format --check --quiet .
@@ -59,6 +59,9 @@ lint-vyper:
 	$(VYPER_LINT)/bin/natrix lint contracts/*.vy contracts/modules
 	$(PY) tools/artifacts.py --check
 
+lint-web: setup
+	$(PY) tools/web.py --check
+
 lint-tree: setup
 	$(PY) tools/check_tree.py
 
@@ -75,6 +78,9 @@ app: setup  ## the Streamlit app, on loopback; DEVNET=1 starts a local network f
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py
 
+web: setup  ## bundle what browsers load into the library
+	@$(PY) tools/web.py
+
 docs: setup  ## build the documents as a site, in build/site
 	@$(BOOTSTRAP) docs
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
@@ -88,6 +94,7 @@ lock: setup  ## rewrite the lock files (needs uv on PATH)
 	$(LOCK) tools/docs.in -o tools/docs.lock
 	$(LOCK) pyproject.toml tools/neighbours.in -o tools/neighbours.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
+	$(PY) tools/web.py --lock
 
 clean:  ## remove what was built, but not what was fetched
 	rm -rf .build build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

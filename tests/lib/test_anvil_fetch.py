@@ -13,6 +13,7 @@ import pytest
 from tests.utils.http_server import Reply, ScriptedServer
 from truthmark.errors import ConfigError
 from truthmark.testing import anvil
+from truthmark.testing.npm import npm_command
 
 PINNED, NEWER = "1.0.0", "2.0.0"
 
@@ -106,10 +107,8 @@ def registry(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def have_npm():
     """Skip where there is none."""
-    try:
-        anvil._npm()
-    except ConfigError as error:
-        pytest.skip(str(error))
+    if npm_command() is None:
+        pytest.skip("there is no npm")
 
 
 def test_fetch_anvil__newer_one_in_the_registry__takes_the_pinned(registry):

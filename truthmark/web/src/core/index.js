@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the page may use of the core; everything else is the core's own.
+
+export { openBounty } from "./bounty.js";
+export { newDevice, deviceOf, recoveryFile, readRecoveryFile } from "./device.js";
+export { Refusal, Unavailable } from "./errors.js";
+export { join, joinState } from "./joining.js";
+export { myRun, itemKeys } from "./run.js";
+export { sealAnswers, sendCommit, commitState, findSigned } from "./committing.js";
+export { release, acknowledged, deposit } from "./releasing.js";
+export { labelingSteps } from "./flow.js";

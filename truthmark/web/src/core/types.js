@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes between the core and the page. Bytes are Uint8Array, hashes and addresses hex with 0x
+// in small letters (addresses as the chain gives them), times are seconds of chain time.
+
+/**
+ * @typedef {object} BountyRef
+ * @property {number} chainId
+ * @property {string} board Address of the contract.
+ * @property {number} bountyId
+ */
+
+/**
+ * What the server of the page says of its network (GET label/host/{bounty}). The page trusts it as
+ * it trusts the page's own code, which came from there.
+ * @typedef {object} Host
+ * @property {number} chain_id
+ * @property {string} board
+ * @property {?string} genesis Hash of block 0.
+ * @property {number} confirmations
+ * @property {number} block_time
+ * @property {boolean} is_local A development chain on this machine: one endpoint is believed.
+ * @property {string} rpc Of this server, absolute.
+ * @property {string[]} endpoints Others of the chain profile, over HTTPS.
+ * @property {string[]} relays Where the bounty may be served, the likeliest first.
+ * @property {{url: string, key: string}[]} watch Nodes that this server's operator knows.
+ * @property {{symbol: string, address: string, decimals: number}[]} tokens
+ */
+
+/**
+ * @typedef {object} Item
+ * @property {number} media 0 text, 1 JPEG, 2 PNG, 3 WebP, 4 GIF, 5 MP3, 6 Ogg, 7 WAV, 8 FLAC, 9 JSON, 10 pair
+ * @property {string} mime
+ * @property {Uint8Array} bytes
+ * @property {?string} text Of a text or a row of numbers.
+ * @property {?Item[]} pair Of a pair, its two items.
+ */
+
+/**
+ * @typedef {object} Device
+ * @property {string} privateKey 32 bytes as hex.
+ * @property {string} address
+ */
+
+/**
+ * @typedef {object} Run What a labeler is to label, in the order in which it is asked.
+ * @property {number} worker The row of the roster.
+ * @property {number} start Its first seat.
+ * @property {number} seats
+ * @property {string} seed
+ * @property {{item: number, order: number}[]} items
+ * @property {number} batch Items of a whole seat.
+ * @property {number} lastCall Until when all must be answered, chain time.
+ */
+
+/**
+ * Where a sitting is kept; `put` resolves only once the value is durable. Keys are texts, values
+ * JSON. The page and tests implement it.
+ * @typedef {object} Store
+ * @property {(key: string) => Promise<any>} get Undefined where there is nothing.
+ * @property {(key: string, value: any) => Promise<void>} put
+ * @property {(prefix: string) => Promise<[string, any][]>} entries
+ */
+
+/**
+ * @typedef {object} Step What the one sitting has come to.
+ * @property {"joining"|"joined"|"started"|"labeled"|"committed"|"confirmed"|"released"|"done"|"missed"} step
+ * @property {string} says In words.
+ * @property {number} [until] Until when that lasts at most, chain time.
+ * @property {Run} [run] From "started" on.
+ * @property {boolean} [oneSource] Only one endpoint was believed (development chains).
+ */
+
+export {};
