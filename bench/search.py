@@ -16,6 +16,7 @@ import truthmark
 from bench.report import Report
 from tests.utils.offline_market import OfflineMarket, address, kept, listed, make_terms
 from truthmark.market.cards import Cards
+from truthmark.waiting import Deadline
 
 LISTINGS = 10_000
 LIMIT = 1.0
@@ -64,10 +65,11 @@ def fill(offline: OfflineMarket) -> None:
     offline.log_all(entries)
     path = offline.session.home / "index" / "cards.sqlite"
     cards = Cards(
-        path, lambda v: {**CARD, "title": f"Title {'seventy' * (v.listing_id % 70 == 0)}"}
+        path,
+        lambda v: ({**CARD, "title": f"Title {'seventy' * (v.listing_id % 70 == 0)}"}, 1 << 20),
     )
     versions = offline.catalogue.versions()
-    assert len(cards.fetch(versions, time.monotonic() + 600)) == LISTINGS
+    assert len(cards.fetch(versions, Deadline(600))) == LISTINGS
 
 
 def best(search: Callable[[], object]) -> float:

@@ -4,12 +4,14 @@
 from decimal import Decimal
 
 from app import views
-from app.services.reading import PATIENCE_SECONDS, Public, chain_now, listed_versions, shared_reader
-from app.services.texts import PAGE_SIZE
+from app.services.reading import PATIENCE_SECONDS, chain_now, listed_versions, shared_reader
+from app.services.texts import PAGE_SIZE, title_of
+from truthmark.market.cards import Card
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.session import Session
-from truthmark.text import format_size
+from truthmark.text import clean, format_size
+from truthmark.waiting import Deadline
 
 
 def tokens() -> tuple[str, ...]:
@@ -48,9 +50,9 @@ def search(
         _, limit = session.profile.parse_amount(f"{max_price:f} {wanted.symbol}")
     offered = set(Catalogue.of(session).offered())
     candidates = [v for v in listed_versions(session) if v.terms_id in offered]
-    cards = reader.cards.read(candidates, PATIENCE_SECONDS)
+    cards = reader.cards.read(candidates, Deadline(PATIENCE_SECONDS))
     words = text.lower().split()
-    fitting: list[tuple[Version, Public]] = []
+    fitting: list[tuple[Version, Card]] = []
     for version in candidates:
         card = cards.get(version.terms_id)
         if card is None:
@@ -61,7 +63,7 @@ def search(
             continue
         if seller and not version.terms.seller.lower().startswith(seller.strip().lower()):
             continue
-        if licence and card.licence != licence:
+        if licence and _licence(card) != licence:
             continue
         if all(word in card.searched for word in words):
             fitting.append((version, card))
@@ -82,29 +84,33 @@ def search(
         page=page,
         pending=sum(v.terms_id not in cards for v in candidates),
         hidden=sum(card is None for card in cards.values()),
-        licences=tuple(sorted({card.licence for card in cards.values() if card is not None})),
+        licences=tuple(sorted({_licence(card) for card in cards.values() if card is not None})),
     )
 
 
 def _listing(
-    session: Session, version: Version, card: Public, keeping: tuple[str, bool, bool]
+    session: Session, version: Version, card: Card, keeping: tuple[str, bool, bool]
 ) -> views.Listing:
     terms, show = version.terms, session.profile.amount
     text, is_kept, is_direct = keeping
     return views.Listing(
         ref=version.ref,
-        title=card.title,
-        summary=card.summary,
-        licence=card.licence,
+        title=title_of(card),
+        summary=clean(card.summary, 160),
+        licence=_licence(card),
         price=str(show(version.price, terms.token)),
         rows=card.rows,
         files=card.files,
-        size=format_size(card.bytes),
+        size=format_size(card.size),
         bond=str(show(terms.bond, terms.token)) if terms.bond else None,
         custody=text,
         is_kept=is_kept,
         is_direct=is_direct,
     )
+
+
+def _licence(card: Card) -> str:
+    return clean(card.licence, 80)
 
 
 def _keepings(session: Session, versions: list[Version]) -> list[tuple[str, bool, bool]]:

@@ -19,7 +19,7 @@ from app.services.reading import (
     shared_reader,
     version_of,
 )
-from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of
+from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of, title_of
 from app.views import Mark
 from truthmark.codec import (
     Container,
@@ -45,6 +45,7 @@ from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.text import clean, format_size, format_time
 from truthmark.types import Progress
+from truthmark.waiting import Deadline
 
 FIRST_ROWS: Final = 20
 _MAX_FILES: Final = 50
@@ -259,13 +260,14 @@ def _paid(session: Session, purchase: Purchase) -> str:
 def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
     version = version_of(session, purchase.terms_id)
     threshold = Catalogue.of(session).epoch(purchase.custody_id).custody.threshold
-    card = shared_reader().cards.read([version], PATIENCE_SECONDS).get(version.terms_id)
+    cards = shared_reader().cards.read([version], Deadline(PATIENCE_SECONDS))
+    card = cards.get(version.terms_id)
     can_refund = bool(purchasing.refundable(session, [purchase], chain_now(session)))
     has_key = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
     return views.Purchase(
         key=purchase.purchase_id.hex(),
         ref=version.ref,
-        title=card.title if card else "its description cannot be read now",
+        title=title_of(card) if card else "its description cannot be read now",
         paid=_paid(session, purchase),
         bought=format_time(purchase.bought_at),
         steps=_steps(purchase, threshold, can_refund),

@@ -2,30 +2,20 @@
 """What all visitors read alike: one session without keys, its index, and cards of listings."""
 
 import os
-import threading
 import time
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
-from app.services.texts import counts_of
 from truthmark.config.settings import load_settings
-from truthmark.errors import (
-    NotForSaleError,
-    TruthmarkError,
-)
+from truthmark.errors import NotForSaleError
+from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.purchase import Buyer
 from truthmark.session import Session, open_session
 from truthmark.text import clean
-from truthmark.waiting import Deadline
 
-_SUMMARY: Final = 160
-_SEARCHED: Final = 4_000  # characters of a description
 _SYNC_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 0.5  # that a page waits for descriptions; the rest comes later
 _RETRY_SECONDS: Final = 30.0
@@ -53,102 +43,11 @@ def is_local() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
-    """What is kept in memory of a card."""
-
-    title: str
-    summary: str
-    searched: str
-    licence: str
-    rows: int | None
-    files: int | None
-    bytes: int
-
-
-class _Cards:
-    """Reads the cards of versions in the background and remembers what a list of them needs.
-
-    Args:
-        session: Whose storage is read; each card is checked against the chain's terms.
-    """
-
-    def __init__(self, session: Session) -> None:
-        """Start the readers, which end with the process."""
-        self._buyer = Buyer(session)
-        self._found: dict[bytes, Public | None] = {}
-        self._failed_at: dict[bytes, float] = {}
-        self._wanted: deque[Version] = deque()
-        self._queued: set[bytes] = set()
-        self._change = threading.Condition()
-        for _ in range(4):
-            threading.Thread(target=self._work, name="cards", daemon=True).start()
-
-    def read(self, versions: Sequence[Version], patience: float) -> dict[bytes, Public | None]:
-        """Return what is known of versions by now; None where a card cannot be read.
-
-        Args:
-            versions: Which, the most wanted first.
-            patience: Seconds to wait for those that are missing.
-        """
-        deadline = Deadline(patience)
-        wanted = [v.terms_id for v in versions]
-        with self._change:
-            due = [v for v in versions if v.terms_id not in self._queued and self._is_due(v)]
-            self._queued.update(version.terms_id for version in due)
-            # Before what was asked for earlier: somebody is waiting for these now.
-            self._wanted.extendleft(reversed(due))
-            self._change.notify_all()
-            while not all(key in self._found for key in wanted):
-                if deadline.is_over or not self._change.wait(deadline.left):
-                    break
-            return {key: self._found[key] for key in wanted if key in self._found}
-
-    def _is_due(self, version: Version) -> bool:
-        """Whether a card was never read, or could not be for a while."""
-        key = version.terms_id
-        if self._found.get(key) is not None:
-            return False
-        return time.monotonic() - self._failed_at.get(key, -_RETRY_SECONDS) >= _RETRY_SECONDS
-
-    def _work(self) -> None:
-        while True:
-            with self._change:
-                while not self._wanted:
-                    self._change.wait()
-                version = self._wanted.popleft()
-            found = self._read_one(version)
-            with self._change:
-                self._found[version.terms_id] = found
-                self._queued.discard(version.terms_id)
-                if found is None:
-                    self._failed_at[version.terms_id] = time.monotonic()
-                self._change.notify_all()
-
-    def _read_one(self, version: Version) -> Public | None:
-        try:
-            card = self._buyer.preview(version)
-            manifest = self._buyer.manifest(version.terms.manifest)
-        except (TruthmarkError, OSError, ValueError):
-            return None
-        counts = counts_of(card)
-        title = clean(card["title"], 200) or "Untitled"
-        return Public(
-            title=title,
-            summary=clean(" ".join(card["description"].split()), _SUMMARY),
-            searched=f"{title} {card['description'][:_SEARCHED]}".lower(),
-            licence=clean(card["licence"], 80),
-            rows=sum(c.rows for c in counts) if counts else None,
-            files=sum(c.files for c in counts) if counts else None,
-            bytes=manifest.size,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Reader:
     """What all visitors read from; it has no account."""
 
     session: Session
-    cards: _Cards
+    cards: Cards
 
 
 def shared_reader() -> _Reader:
@@ -168,7 +67,7 @@ def shared_reader() -> _Reader:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open_reader(key: str) -> _Reader:
     session = open_session()
-    return _Reader(session, _Cards(session))
+    return _Reader(session, Cards.of(session, retry_seconds=_RETRY_SECONDS))
 
 
 @st.cache_resource(ttl=_SYNC_SECONDS, max_entries=4, show_spinner=False)

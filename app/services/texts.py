@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import views
-from truthmark.market.records import (
-    BPS,
-)
+from truthmark.market.cards import Card
+from truthmark.market.records import BPS
 from truthmark.text import clean, format_time
 
 PAGE_SIZE: Final = 12
@@ -20,6 +19,11 @@ _MAX_LINES: Final = 200
 def said_of(error: BaseException) -> str:
     """Return an error's message in words of the app: of pages, not of a command's options."""
     return clean(getattr(error, "page", "") or error)
+
+
+def title_of(card: Card) -> str:
+    """Return what a seller calls it."""
+    return clean(card.title, 200) or "Untitled"
 
 
 def percent_of(share_bps: int) -> str:

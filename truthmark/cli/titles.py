@@ -16,4 +16,4 @@ _PATIENCE = 3.0
 def titles(session: Session, versions: Sequence[Version]) -> dict[bytes, str]:
     """Return titles by terms, safe to show; those that are not to be had are left out."""
     cards = Cards.of(session).read(versions, Deadline(_PATIENCE))
-    return {terms_id: clean(card["title"], 100) for terms_id, card in cards.items()}
+    return {terms_id: clean(card.title, 100) for terms_id, card in cards.items() if card}

@@ -48,6 +48,15 @@ class Fetcher:
             StorageError: No storage has it.
             CodecError: It is not what the seller committed to.
         """
+        return self.look(version)[0]
+
+    def look(self, version: Version) -> tuple[dict[str, Any], int]:
+        """Return a version's public card, and the bytes of its container.
+
+        Raises:
+            StorageError: No storage has it.
+            CodecError: It is not what the seller committed to.
+        """
         from truthmark.codec import read_card
         from truthmark.codec.limits import MAX_CARD_SIZE
 
@@ -55,7 +64,7 @@ class Fetcher:
         if manifest.card_size > MAX_CARD_SIZE:
             raise LimitError(f"the card of {version.ref} is too large to be read")
         card = self.session.storage.read_range(manifest.card, 0, manifest.card_size)
-        return read_card(card)
+        return read_card(card), manifest.size
 
     def fetch(self, version: Version, progress: Progress | None = None) -> Path:
         """Download a version and verify it against the chain; needs no wallet and costs nothing.

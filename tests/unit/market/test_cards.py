@@ -17,6 +17,8 @@ from truthmark.market.entries import Version
 from truthmark.waiting import Deadline
 
 LATER = 3_600.0
+SIZE = 2_048
+CARD = {"description": "Words", "licence": "CC0-1.0"}
 
 
 class Shelf:
@@ -29,9 +31,9 @@ class Shelf:
         self.ids = [v.terms_id for v in self.versions]
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {}
-        self.cards = Cards(path, self.preview)
+        self.cards = Cards(path, self.look)
 
-    def preview(self, version: Version) -> dict[str, Any]:
+    def look(self, version: Version) -> tuple[dict[str, Any], int]:
         self.asked.append(version.ref)
         answer = self.answers.get(version.ref, {})
         if isinstance(answer, Exception):
@@ -39,7 +41,7 @@ class Shelf:
         if isinstance(answer, threading.Event):
             answer.wait(30)
             raise BlockNotFoundError("too late")
-        return {"title": f"Title {version.ref}", "description": "Words", **answer}
+        return {**CARD, "title": f"Title {version.ref}", **answer}, SIZE
 
     def fetch(self) -> dict[bytes, Any]:
         return self.cards.fetch(self.versions, Deadline(LATER))
@@ -54,7 +56,8 @@ def test_fetch__cards_are_there__are_kept_for_the_next_time(shelf: Shelf) -> Non
     assert shelf.cards.known(shelf.ids) == {}
     found = shelf.fetch()
     assert found[shelf.ids[0]].searched == "title 1@1 words"
-    assert found[shelf.ids[0]].content == {"title": "Title 1@1", "description": "Words"}
+    assert found[shelf.ids[0]].content == {"title": "Title 1@1", **CARD}
+    assert found[shelf.ids[0]].size == SIZE
     assert sorted(shelf.asked) == ["1@1", "2@1", "3@1"]
     assert shelf.cards.known(shelf.ids) == found
     assert shelf.cards.known(shelf.ids[1:2]) == {shelf.ids[1]: found[shelf.ids[1]]}
@@ -90,7 +93,44 @@ def test_fetch__a_storage_that_hangs__goes_on_without_its_card(shelf: Shelf) -> 
     finally:
         release.set()
     assert set(found) == {shelf.ids[0], shelf.ids[2]}
-    assert shelf.ids[1] not in shelf.cards.known(shelf.ids)
+
+
+def test_fetch__did_not_come_in_time__goes_on_and_is_there_later(shelf: Shelf) -> None:
+    release = shelf.answers["2@1"] = threading.Event()
+    assert shelf.ids[1] not in shelf.cards.fetch(shelf.versions, Deadline(0.2))
+    shelf.answers["2@1"] = {}
+    release.set()
+    found = shelf.cards.fetch(shelf.versions[1:2], Deadline(LATER))  # as it is read, not again
+    assert found == {shelf.ids[1]: None}
+    assert shelf.asked.count("2@1") == 1
+
+
+def test_fetch__asked_for_later__is_read_before_what_still_waits(
+    tmp_path: Path, offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards_module, "_READERS", 1)
+    shelf = Shelf(tmp_path / "cards.sqlite", offline, 4)
+    release = shelf.answers["1@1"] = threading.Event()
+    shelf.cards.fetch(shelf.versions[:3], Deadline(0))
+    shelf.cards.fetch(shelf.versions[3:], Deadline(0))
+    release.set()
+    assert len(shelf.cards.fetch(shelf.versions, Deadline(LATER))) == 4
+    assert shelf.asked == ["1@1", "4@1", "2@1", "3@1"]
+
+
+def test_fetch__session_was_closed__ends_without_a_card(shelf: Shelf) -> None:
+    shelf.answers["2@1"] = RuntimeError("the client has been closed")
+    assert shelf.fetch()[shelf.ids[1]] is None
+
+
+def test_fetch__counts_that_sellers_made_up__are_left_out(shelf: Shelf) -> None:
+    shelf.answers |= {
+        "1@1": {"counts": [{"rows": 3, "files": True}, {"rows": -1, "files": 2}, "x"]},
+        "2@1": {"counts": "many"},
+        "3@1": {"counts": [{"rows": 2**63 - 1}, {"rows": 2**63 - 1}]},
+    }
+    found = [shelf.fetch()[terms_id] for terms_id in shelf.ids]
+    assert [(card.rows, card.files) for card in found if card] == [(3, 2), (None, None), (None, 0)]
 
 
 def test_fetch__no_patience_left__asks_nobody_twice(shelf: Shelf) -> None:
@@ -109,6 +149,17 @@ def test_fetch__large_card__is_searched_but_not_kept(shelf: Shelf) -> None:
 
 def test_fetch__nothing_to_fetch__is_nothing(shelf: Shelf) -> None:
     assert shelf.cards.fetch([], Deadline(0)) == {}
+
+
+def test_read__some_are_known__reads_only_the_others(shelf: Shelf) -> None:
+    shelf.cards.fetch(shelf.versions[:2], Deadline(LATER))
+    found = shelf.cards.read(shelf.versions, Deadline(LATER))
+    assert sorted(shelf.asked) == ["1@1", "2@1", "3@1"]
+    assert [card.title for card in map(found.get, shelf.ids) if card] == [
+        "Title 1@1",
+        "Title 2@1",
+        "Title 3@1",
+    ]
 
 
 def test_known__file_is_something_else__says_what_to_do(shelf: Shelf, tmp_path: Path) -> None:
