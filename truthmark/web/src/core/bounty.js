@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bounty as its labeler sees it: terms, document and items, each held against its hash.
 
+import { calldata, look } from "./board.js";
+import { toHex } from "./bytes.js";
+import { Chain } from "./chain.js";
+import { Refusal, Unavailable } from "./errors.js";
+import { readDocument } from "./document.js";
+import { requestJson } from "./http.js";
+import { checkStored, manifestBytes, openStored, readManifest } from "./items.js";
+import { firstOf, Relay } from "./relay.js";
+import { deadlines, readTerms, requireSound } from "./terms.js";
+
+const MAX_DOCUMENT = 1 << 20;
+
 /** @typedef {import("./types.js").Item} Item */
 
 /**
@@ -9,26 +21,138 @@
  * @param {number} id
  * @param {{fetch?: typeof fetch, relay?: string}} [options] relay: where a link names one.
  * @returns {Promise<Bounty>}
- * @throws {import("./errors.js").Refusal} Something is not what its hash says: do not label.
- * @throws {import("./errors.js").Unavailable} Relay or chain do not answer.
+ * @throws {Refusal} Something is not what its hash says: do not label.
+ * @throws {Unavailable} Relay or chain do not answer.
  */
 export async function openBounty(base, id, options = {}) {
-  throw new Error("not built yet");
+  const fetcher = options.fetch ?? ((...args) => fetch(...args));
+  const host = await requestJson(fetcher, new URL(`/label/host/${id}`, base).href);
+  const urls = new Set([...(options.relay ? [options.relay] : []), ...host.relays]);
+  const relays = [...urls].map((url) => new Relay(url, fetcher));
+  const chain = new Chain(host, fetcher, [...urls].map((url) => `${url.replace(/\/+$/, "")}/rpc`));
+  const ref = { chainId: host.chain_id, board: host.board.toLowerCase(), bountyId: id };
+  const [held] = await chain.call(ref.board, [calldata("terms_hashes(uint256)", id)]);
+  const terms = await firstOf(relays, async (relay) => {
+    const found = readTerms(await relay.get(`bounties/${id}/terms`));
+    if (found.hash !== toHex(held)) {
+      throw new Refusal("the relay shows other terms than the board holds; do not label");
+    }
+    return found;
+  });
+  requireSound(terms);
+  const document = await firstOf(relays, async (relay) =>
+    readDocument(await relay.bytes(`bounties/${id}/document`, MAX_DOCUMENT), terms),
+  );
+  for (const url of document.relay_urls) {
+    if (!urls.has(url)) relays.push(new Relay(url, fetcher));
+  }
+  return new Bounty({ host, chain, ref, terms, document, relays, fetcher });
 }
 
-/**
- * @typedef {object} Bounty
- * @property {import("./types.js").BountyRef} ref
- * @property {import("./types.js").Host} host
- * @property {string} relay Address of the relay that serves it.
- * @property {string} termsHash
- * @property {Record<string, any>} terms As in docs: counts as numbers, money as bigint.
- * @property {Record<string, any>} document As docs/bounties.md has it.
- * @property {() => Promise<Record<string, any>>} status How it stands: chain's status, mark, now,
- *   deadlines (join, label, commit, post, score) and the relay's figures (taken, next_post_at, ...).
- * @property {{stored: (i: number) => Promise<Uint8Array>, open: (i: number, key: ?string) => Promise<Item>,
- *   openStored: (i: number, stored: Uint8Array, key: ?string) => Promise<Item>}} items
- *   stored: bytes as the relay has them, held against their hash, for a cache; open: fetched and opened.
- * @property {{answer: number, explanation: string, item: () => Promise<Item>}[]} practice
- * @property {(() => Promise<Item>)[]} examples
- */
+export class Bounty {
+  constructor({ host, chain, ref, terms, document, relays, fetcher }) {
+    /** @type {import("./types.js").Host} */
+    this.host = host;
+    /** @type {Chain} */
+    this.chain = chain;
+    /** @type {import("./types.js").BountyRef} */
+    this.ref = ref;
+    /** As docs/bounties.md has them: counts and seconds as numbers, money as bigint. */
+    this.terms = terms;
+    this.termsHash = terms.hash;
+    this.document = document;
+    /** Who may have its papers and items. */
+    this.relays = relays;
+    this.fetch = fetcher;
+    this.found = undefined;
+    this.list = undefined;
+    this.items = {
+      /** Bytes as the relay has them, held against their hash; for a cache. */
+      stored: (i) => this.storedItem(i),
+      /** Fetched and opened. @param {number} i @param {?string} [key] */
+      open: async (i, key) => this.items.openStored(i, await this.storedItem(i), key),
+      /** Of stored bytes, held against their hash again. */
+      openStored: async (i, stored, key) => {
+        const manifest = await this.manifest();
+        return openStored(manifest, i, await checkStored(manifest, i, stored), key);
+      },
+    };
+    const shown = (place) => () => this.items.open(document.items.count + place);
+    /** @type {{answer: number, explanation: string, item: () => Promise<Item>}[]} */
+    this.practice = document.practice.map(({ item, answer, explanation }) => ({
+      answer,
+      explanation,
+      item: shown(item),
+    }));
+    /** @type {(() => Promise<Item>)[]} */
+    this.examples = document.examples.map(shown);
+  }
+
+  /** @param {string} path @returns {Promise<any>} From the relay that the terms name. */
+  async relayGet(path) {
+    return (await this.relay()).get(`bounties/${this.ref.bountyId}${path && `/${path}`}`);
+  }
+
+  /**
+   * The relay of the terms: the first that answers and says it is the one.
+   * @returns {Promise<Relay>}
+   */
+  async relay() {
+    this.found ??= await firstOf(this.relays, async (relay) => {
+      const info = await relay.get("relay");
+      const text = (value) => String(value).toLowerCase();
+      const isIt =
+        info?.chain_id === this.ref.chainId &&
+        text(info?.board) === this.ref.board &&
+        text(info?.account) === this.terms.relay;
+      if (!isIt) throw new Refusal(`${relay.url} is not the relay that the terms name`);
+      return relay;
+    });
+    return this.found;
+  }
+
+  async manifest() {
+    const { items } = this.document;
+    const limit = manifestBytes(items.count + items.shown);
+    this.list ??= await firstOf(this.relays, async (relay) =>
+      readManifest(await relay.bytes(`bounties/${this.ref.bountyId}/manifest`, limit), items),
+    );
+    return this.list;
+  }
+
+  async storedItem(i) {
+    const manifest = await this.manifest();
+    const length = manifest.length(i);
+    return firstOf(this.relays, async (relay) =>
+      checkStored(manifest, i, await relay.bytes(`bounties/${this.ref.bountyId}/items/${i}`, length)),
+    );
+  }
+
+  /**
+   * How the bounty stands: by the chain, and beside it the relay's figures, which are its word only.
+   * @returns {Promise<{status: number, mark: number, now: number, joinUntil: ?number,
+   *   times: ?{label: number, commit: number, post: number, score: number}, seed: string,
+   *   enrolled: number, relay: ?Record<string, any>, oneSource: boolean}>}
+   */
+  async status() {
+    let said = null;
+    try {
+      said = await this.relayGet("");
+    } catch (error) {
+      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
+    }
+    const seen = await look(this);
+    const isLabeling = seen.status === 3;
+    return {
+      status: seen.status,
+      mark: seen.mark,
+      now: seen.now,
+      joinUntil: seen.status === 1 ? seen.mark + this.terms.join_seconds : null,
+      times: isLabeling ? deadlines(this.terms, seen.mark) : null,
+      seed: seen.seed,
+      enrolled: seen.rows.length,
+      relay: said,
+      oneSource: this.chain.oneSource,
+    };
+  }
+}

@@ -1,22 +1,274 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one sitting: joined, started, labeled, committed, confirmed, released, done.
+//
+// Whatever must not be lost is in the store before anything that depends on it is sent. So a
+// sitting that was killed anywhere goes on when it is begun again with the same store.
+
+import { look, Status } from "./board.js";
+import { commitState, findSigned, sealAnswers, sendCommit } from "./committing.js";
+import { Refusal, Unavailable } from "./errors.js";
+import { join, joinState, requireJoinable } from "./joining.js";
+import { acknowledged, deposit, release } from "./releasing.js";
+import { itemKeys, myRun, runOf } from "./run.js";
+
+/** @typedef {import("./types.js").Step} Step */
 
 /**
- * Go through a sitting. Killed anywhere and begun again with the same store it goes on: whatever
- * must not be lost is in the store before anything that depends on it is sent.
+ * Go through a sitting.
  *
  * @param {import("./bounty.js").Bounty} bounty
- * @param {import("./types.js").Device} device Kept in the store under "device" by the flow.
- * @param {import("./types.js").Store} store
+ * @param {import("./types.js").Device} device Put into the store under "device" first.
+ * @param {import("./types.js").Store} store Of this bounty alone.
  * @param {object} options
- * @param {{payee: string, seats: number, code?: string}} [options.wish] Needed the first time.
+ * @param {import("./joining.js").Wish} [options.wish] Needed the first time.
  * @param {(run: import("./types.js").Run, keys: Record<number, string>) =>
  *   Promise<{answers: Record<number, number>, notes?: object}>} options.label Resolves when the
- *   labeler says that they have finished.
+ *   labeler says that they have finished; asked again after a reload.
  * @param {(seconds: number) => Promise<void>} [options.wait]
- * @returns {AsyncGenerator<import("./types.js").Step>} Troubles that pass are yielded as the step
- *   before with `trouble`; a Refusal ends it.
+ * @returns {AsyncGenerator<Step>} A trouble that passes is the step before, with `trouble`.
+ * @throws {Refusal} Something is wrong for good: do not label; the message says what.
  */
 export async function* labelingSteps(bounty, device, store, options) {
-  throw new Error("not built yet");
+  const sitting = new Sitting(bounty, device, store, options);
+  await sitting.keepDevice();
+  for (let outcome = "reseeded"; outcome === "reseeded"; ) {
+    const signed = yield* sitting.untilSigned();
+    outcome = signed ? yield* sitting.untilConfirmed(signed) : "missed";
+    if (outcome !== "final") continue;
+    yield* sitting.untilReleased(signed);
+    yield* sitting.untilAcknowledged(signed);
+  }
+}
+
+class Sitting {
+  constructor(bounty, device, store, { wish, label, wait = sleep }) {
+    Object.assign(this, { bounty, device, store, label, wait, wanted: wish });
+    this.pause = Math.min(Math.max(bounty.host.block_time / 4, 0.25), 4);
+  }
+
+  async keepDevice() {
+    if (await this.store.add("device", this.device)) return;
+    const { address } = await this.store.get("device");
+    if (address !== this.device.address) {
+      throw new Refusal("another key has begun this sitting; reload this page");
+    }
+  }
+
+  /**
+   * Do something until it works; in between, say what is in the way.
+   * @template T
+   * @param {Step} step @param {() => Promise<T | undefined>} attempt Undefined: not yet.
+   * @returns {AsyncGenerator<Step, T>}
+   */
+  async *until(step, attempt) {
+    for (let last = ""; ; ) {
+      let trouble;
+      try {
+        const found = await attempt();
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        trouble = error.message;
+      }
+      const shown = { ...step, ...(trouble && { trouble }) };
+      if (JSON.stringify(shown) !== last) yield shown;
+      last = JSON.stringify(shown);
+      await this.wait(this.pause);
+    }
+  }
+
+  // ------------------------------------------------------------------ up to the signature
+
+  async *untilSigned() {
+    while (true) {
+      const begun = yield* this.untilStarted();
+      if (!begun) return undefined;
+      const { run, keys } = begun;
+      const before = await findSigned(run, this.store);
+      if (before) return before;
+      yield { step: "started", says: "label the items", run, until: run.lastCall };
+      const { answers, notes } = await this.label(run, keys);
+      const labeled = { step: "labeled", says: "sealing your labels", run };
+      yield labeled;
+      // Labels are sealed only under a roster and a seed that the chain holds just now.
+      const fresh = yield* this.until(labeled, () => myRun(this.bounty, this.device, this.wish));
+      if (fresh.seed === run.seed && fresh.worker === run.worker) {
+        return sealAnswers(this.bounty, this.device, fresh, answers, this.store, notes);
+      }
+      await this.store.put("run", null); // the chain was reorganised: there are other items
+    }
+  }
+
+  async *untilStarted() {
+    this.wish = await this.store.get("wish");
+    const kept = await this.store.get("run");
+    if (this.wish && kept) return kept; // checked before; and again before anything is signed
+    if (!this.wish) {
+      if (!this.wanted) throw new Refusal("join first: say who is to be paid, and how many batches");
+      const joining = { step: "joining", says: "asking for a place" };
+      yield* this.until(joining, async () => {
+        await requireJoinable(this.bounty, this.device);
+        return true;
+      });
+      this.wish = { ...this.wanted };
+      await this.store.put("wish", this.wish);
+    }
+    const begun = yield* this.untilPlaced();
+    if (begun) await this.store.put("run", begun);
+    return begun;
+  }
+
+  /** Ask for the place until the roster shows it and labeling begins. */
+  async *untilPlaced() {
+    const { bounty, device } = this;
+    for (let last = ""; ; ) {
+      let shown = { step: "joining", says: "asking for a place" };
+      try {
+        const seen = await look(bounty);
+        if (seen.status === Status.OPEN) shown = await this.askForPlace(seen);
+        else if (seen.status === Status.DRAWN) {
+          shown = { step: "joined", says: "everybody has joined; the draw is next" };
+        } else if (seen.status === Status.LABEL) {
+          const run = runOf(bounty, seen, device, this.wish);
+          const signed = await findSigned(run, this.store);
+          if (!signed && seen.now > run.lastCall) {
+            yield { step: "missed", says: "there is no time left to label here" };
+            return undefined;
+          }
+          return { run, keys: signed ? {} : await itemKeys(bounty, device, run) };
+        } else {
+          yield* this.afterwards(seen);
+          return undefined;
+        }
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        shown = { ...shown, trouble: error.message };
+      }
+      if (JSON.stringify(shown) !== last) yield shown;
+      last = JSON.stringify(shown);
+      await this.wait(this.pause);
+    }
+  }
+
+  async askForPlace(seen) {
+    const until = seen.mark + this.bounty.terms.join_seconds;
+    const isPlaced = seen.rows.some((row) => row.signer === this.device.address);
+    if (isPlaced) return { step: "joined", says: "you have your place; labeling begins when all have come", until };
+    let state;
+    try {
+      state = await join(this.bounty, this.device, this.wish);
+    } catch (error) {
+      // A refused wish is forgotten, unless the relay has noted one; another code may do.
+      const isRefused = error instanceof Refusal;
+      if (isRefused && !(await joinState(this.bounty, this.device).catch(() => true))) {
+        await this.store.put("wish", null);
+      }
+      throw error;
+    }
+    const by = state.state === "waiting" ? state.enrolls_by : null;
+    return { step: "joined", says: "the relay puts you on the roster", until: by ?? until };
+  }
+
+  /** The bounty was scored or has ended before anything was signed here. */
+  async *afterwards(seen) {
+    const isRefunded = seen.status === Status.REFUNDED;
+    const says = isRefunded ? "this bounty did not take place" : "labeling is over";
+    yield { step: "missed", says };
+  }
+
+  // ------------------------------------------------------------------ up to the chain
+
+  /** @returns {AsyncGenerator<Step, "final" | "missed" | "reseeded">} */
+  async *untilConfirmed(signed) {
+    const { bounty } = this;
+    let postsBy = null;
+    let leftWith = await this.store.get("left");
+    for (let last = ""; ; ) {
+      let trouble;
+      let state;
+      if (!leftWith) leftWith = await this.leave(signed);
+      try {
+        if ((await this.store.get("final")) === signed.commitment) return "final";
+        const found = await commitState(bounty, signed);
+        state = found.state;
+        if (state === "final" || state === "over") {
+          await this.store.put("final", signed.commitment);
+          return "final";
+        }
+        if (state === "reseeded") {
+          await this.store.put("run", null);
+          await this.store.put("left", null);
+          return "reseeded";
+        }
+        if (state === "lost") {
+          yield { step: "missed", says: "your commit is not on the chain and can no longer come there" };
+          return "missed";
+        }
+        if (state === "differs") {
+          const text = new Date(found.until * 1000).toLocaleTimeString();
+          trouble = `the relay posted something else for you, or nothing; a watch node must replace it by ${text}`;
+          leftWith = await this.leave(signed);
+        }
+        if (state === "missing") postsBy = (await sendCommit(bounty, signed)).posts_by ?? null;
+      } catch (error) {
+        if (!(error instanceof Unavailable || (error instanceof Refusal && state === "missing"))) throw error;
+        // What the relay does not take is overridden, by a node that has the commit.
+        trouble = error.message;
+        if (error instanceof Refusal) leftWith = await this.leave(signed);
+      }
+      const shown = {
+        step: "committed",
+        says: "waiting until your commit is on the chain",
+        ...(postsBy && { until: postsBy }),
+        ...(leftWith?.length && { leftWith }),
+        ...(trouble && { trouble }),
+      };
+      if (JSON.stringify(shown) !== last) yield shown;
+      last = JSON.stringify(shown);
+      await this.wait(this.pause);
+    }
+  }
+
+  /** Leave commit and sealed file with watch nodes, so that the page may be closed. */
+  async leave(signed) {
+    if (!this.bounty.host.watch.length) return undefined;
+    const { taken } = await deposit(this.bounty, signed);
+    if (taken.length) await this.store.put("left", taken);
+    return taken.length ? taken : undefined;
+  }
+
+  // ------------------------------------------------------------------ handing out
+
+  async *untilReleased(signed) {
+    const { oneSource } = this.bounty.chain;
+    const step = { step: "confirmed", says: "handing out your labels", ...(oneSource && { oneSource }) };
+    yield step;
+    if ((await this.store.get("given")) === signed.commitment) return;
+    yield* this.until(step, () => release(this.bounty, signed));
+    await this.store.put("given", signed.commitment);
+  }
+
+  async *untilAcknowledged(signed) {
+    const step = { step: "released", says: "waiting for the requester to sign for your labels" };
+    yield step;
+    const name = `acknowledged/${signed.commitment}`;
+    let signature = await this.store.get(name);
+    if (!signature) {
+      signature = yield* this.until(step, async () => {
+        const found = await acknowledged(this.bounty, signed);
+        if (found) return found;
+        const { state, isPosted } = await commitState(this.bounty, signed);
+        return isPosted || state === "over" ? "" : undefined;
+      });
+      if (signature) await this.store.put(name, signature);
+    }
+    const says = signature
+      ? "the requester has signed for your labels; you are paid by their score"
+      : "your labels are delivered; you are paid by their score";
+    yield { step: "done", says };
+  }
+}
+
+function sleep(seconds) {
+  return new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 }

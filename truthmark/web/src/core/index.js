@@ -2,8 +2,10 @@
 // What the page may use of the core; everything else is the core's own.
 
 export { openBounty } from "./bounty.js";
+export { checksummed, readAddress } from "./curve.js";
 export { newDevice, deviceOf, recoveryFile, readRecoveryFile } from "./device.js";
 export { Refusal, Unavailable } from "./errors.js";
+export { isSwapped, unswapped } from "./pairs.js";
 export { join, joinState } from "./joining.js";
 export { myRun, itemKeys } from "./run.js";
 export { sealAnswers, sendCommit, commitState, findSigned } from "./committing.js";

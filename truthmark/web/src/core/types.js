@@ -47,17 +47,21 @@
  * @property {number} start Its first seat.
  * @property {number} seats
  * @property {string} seed
- * @property {{item: number, order: number}[]} items
+ * @property {{item: number, order: number, swapped: boolean}[]} items swapped: of a pair, the second
+ *   item is shown first; answers are given as if it were not (pairs.unswapped).
  * @property {number} batch Items of a whole seat.
  * @property {number} lastCall Until when all must be answered, chain time.
  */
 
 /**
- * Where a sitting is kept; `put` resolves only once the value is durable. Keys are texts, values
- * JSON. The page and tests implement it.
+ * Where one bounty's sitting is kept; `put` and `add` resolve only once the value is durable. Keys
+ * are texts, values JSON. The page and tests implement it. The flow's keys: device, wish, run,
+ * signed/…, left, final, given, acknowledged/….
  * @typedef {object} Store
  * @property {(key: string) => Promise<any>} get Undefined where there is nothing.
- * @property {(key: string, value: any) => Promise<void>} put
+ * @property {(key: string, value: any) => Promise<void>} put Replaces what is there.
+ * @property {(key: string, value: any) => Promise<boolean>} add Only where nothing is, all windows
+ *   of this device considered (IndexedDB's `add` in a transaction); false where something is.
  * @property {(prefix: string) => Promise<[string, any][]>} entries
  */
 
@@ -67,7 +71,9 @@
  * @property {string} says In words.
  * @property {number} [until] Until when that lasts at most, chain time.
  * @property {Run} [run] From "started" on.
- * @property {boolean} [oneSource] Only one endpoint was believed (development chains).
+ * @property {boolean} [oneSource] Only one source was believed (development chains).
+ * @property {string[]} [leftWith] Watch nodes that go on when this page is closed.
+ * @property {string} [trouble] What is in the way just now; nothing is lost by it.
  */
 
 export {};

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the board keeps of a bounty, and the relay's rows held against it.
+
+import { concat, toBigInt, toHex, utf8, word } from "./bytes.js";
+import { Refusal, Unavailable } from "./errors.js";
+import { keccak } from "./hash.js";
+import { readCommits, readRoster, requireSoundRoster } from "./roster.js";
+
+/** The board's numbers. */
+export const Status = {
+  NONE: 0,
+  OPEN: 1,
+  DRAWN: 2,
+  LABEL: 3,
+  SCORED: 4,
+  SCORED_HALF: 5,
+  REFUNDED: 6,
+};
+
+const STATE = ["status", "mark", "position", "seats", "workers", "roster_calls", "commit_calls"];
+const STATE_WORDS = 13;
+const CONTEXT_WORDS = 9;
+const MAX_CALLS = 4096;
+
+/** @param {string} signature @param {...any} values @returns {Uint8Array} */
+export function calldata(signature, ...values) {
+  return concat(keccak(utf8(signature)).subarray(0, 4), ...values.map(word));
+}
+
+/**
+ * @typedef {object} Seen A bounty at a block that counts as final.
+ * @property {number} block Its number.
+ * @property {string} blockHash
+ * @property {number} now Chain time, of the newest block.
+ * @property {number} status
+ * @property {number} mark When the status began.
+ * @property {string} seed Zeros before it is fixed.
+ * @property {import("./roster.js").Row[]} rows
+ * @property {(worker: number) => {seats: number, commitment: string, isOverride: boolean} | undefined} standing
+ * @property {(worker: number) => boolean} isPosted
+ */
+
+/**
+ * Read how a bounty stands; everything is held against what the board keeps.
+ * @param {import("./bounty.js").Bounty} bounty
+ * @param {{worker?: number, wantsCommits?: boolean}} [options] worker: whose commit is asked for.
+ * @returns {Promise<Seen>}
+ * @throws {Refusal} The relay's rows are not those on chain, or are not sound.
+ * @throws {Unavailable} Chain or relay do not answer, or are behind.
+ */
+export async function look(bounty, { worker, wantsCommits = worker !== undefined } = {}) {
+  const { chain, ref, terms } = bounty;
+  const moment = await chain.finalBlock();
+  const at = (calls) => chain.call(ref.board, calls, moment.hash);
+  const [first, termsHash] = await at([
+    calldata("state(uint256)", ref.bountyId),
+    calldata("terms_hashes(uint256)", ref.bountyId),
+  ]);
+  const state = readState(first);
+  if (state.status === Status.NONE) {
+    throw new Unavailable("the bounty is not confirmed on the chain yet; waiting");
+  }
+  requireTerms(bounty, toHex(termsHash));
+  const calls = Math.max(state.roster_calls, wantsCommits ? state.commit_calls : 0, 1);
+  const question = (n, who) =>
+    calldata("context(uint256,uint256,uint256,uint256)", ref.bountyId, who, n, n);
+  const own = worker ?? 0;
+  const numbers = Array.from({ length: calls }, (_, n) => n);
+  const contexts = (await at(numbers.map((n) => question(n, own)))).map(readContext);
+  contexts.forEach((context) => requireTerms(bounty, context.termsHash));
+  const roster = await rosterOf(bounty, state, contexts);
+  requireSoundRoster(roster.rows, terms, roster.position);
+  const commits = wantsCommits ? await commitsOf(bounty, state, contexts) : new Map();
+  const seed = state.status >= Status.LABEL ? contexts[0].seed : toHex(new Uint8Array(32));
+  return {
+    block: moment.number,
+    blockHash: moment.hash,
+    now: moment.now,
+    status: state.status,
+    mark: state.mark,
+    seed,
+    rows: roster.rows,
+    standing: (who) => standingOf(who, worker, contexts[0], commits),
+    isPosted: (who) => who === worker && contexts[0].isPosted,
+  };
+}
+
+function standingOf(who, worker, context, commits) {
+  if (who !== worker) throw new Refusal("another worker's commit was not asked for");
+  if (BigInt(context.override) !== 0n) {
+    return { seats: context.committed, commitment: context.override, isOverride: true };
+  }
+  const found = commits.get(who);
+  if ((found?.seats ?? 0) !== context.committed) {
+    throw new Refusal("the relay's commits are not those on chain; ask another relay");
+  }
+  return found && { ...found, isOverride: false };
+}
+
+/** @param {import("./bounty.js").Bounty} bounty @param {string} held */
+function requireTerms(bounty, held) {
+  if (held !== bounty.terms.hash) {
+    throw new Refusal("these are not the terms that the board holds; do not label");
+  }
+}
+
+async function rosterOf(bounty, state, contexts) {
+  if (bounty.roster?.hashes.length === state.roster_calls && isHeld(bounty.roster, contexts)) {
+    return bounty.roster;
+  }
+  const calls = await bounty.relayGet("roster");
+  const shown = shownCalls(calls, state.roster_calls, "roster");
+  const roster = readRoster(shown);
+  const isWhole = roster.position === state.position && roster.rows.length === state.workers;
+  if (!isWhole || !isHeld(roster, contexts)) {
+    throw new Refusal("the relay shows another roster than the board holds; do not label");
+  }
+  bounty.roster = roster;
+  return roster;
+}
+
+function isHeld(roster, contexts) {
+  return roster.hashes.every((hash, n) => hash === contexts[n].roster);
+}
+
+async function commitsOf(bounty, state, contexts) {
+  if (!state.commit_calls) return new Map();
+  const calls = await bounty.relayGet("commits");
+  const commits = readCommits(shownCalls(calls, state.commit_calls, "commits"));
+  if (!commits.hashes.every((hash, n) => hash === contexts[n].commits)) {
+    throw new Refusal("the relay shows other commits than the board holds; ask another relay");
+  }
+  return commits.standing;
+}
+
+/** The relay may know newer calls than those that count as final. */
+function shownCalls(reply, count, what) {
+  const calls = Array.isArray(reply?.calls) ? reply.calls : [];
+  if (calls.length < count) throw new Unavailable(`the relay does not show the whole ${what} yet`);
+  return calls.slice(0, count);
+}
+
+function readState(data) {
+  if (data.length !== 32 * STATE_WORDS) throw new Unavailable("a source answers with no state");
+  const state = {};
+  STATE.forEach((name, i) => {
+    const value = toBigInt(data.subarray(32 * i, 32 * i + 32));
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Unavailable("a source answers nonsense");
+    state[name] = Number(value);
+  });
+  if (Math.max(state.roster_calls, state.commit_calls) > MAX_CALLS) {
+    throw new Refusal("this bounty has more calls than a page can check; use the command line");
+  }
+  return state;
+}
+
+function readContext(data) {
+  if (data.length !== 32 * CONTEXT_WORDS) throw new Unavailable("a source answers with no context");
+  const at = (i) => data.subarray(32 * i, 32 * i + 32);
+  const [termsHash, seed, , roster, commits, , override] = [0, 1, 2, 3, 4, 5, 6].map((i) => toHex(at(i)));
+  return {
+    termsHash,
+    seed,
+    roster,
+    commits,
+    override,
+    committed: Number(toBigInt(at(7))),
+    isPosted: toBigInt(at(8)) === 1n,
+  };
+}

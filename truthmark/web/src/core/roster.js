@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who holds which seats, and what workers committed: the relay's chunks, held against the board.
+
+import { concat, fromHex, toBigInt, toHex, uint, word } from "./bytes.js";
+import { Refusal } from "./errors.js";
+import { keccak } from "./hash.js";
+import { NO_ACCOUNT } from "./terms.js";
+
+const CHUNK = 32;
+const ROSTER_ROW = 41;
+const COMMIT_ROW = 35;
+const MAX_WORKERS = 2048;
+
+/** @typedef {{signer: string, payee: string, seats: number, start: number}} Row */
+
+/** @param {Uint8Array[]} heads @returns {string} What the board keeps of a call. */
+export function hashOfHeads(heads) {
+  return toHex(keccak(concat(word(32), word(heads.length), ...heads)));
+}
+
+/**
+ * Split what calls brought into rows.
+ * @param {string[][]} calls Chunks as hex, by call. @param {number} size Bytes of a row.
+ * @returns {{chunks: Uint8Array[], rows: Uint8Array[]}[]}
+ */
+function readCalls(calls, size) {
+  return calls.map((texts) => {
+    const chunks = texts.map((text) => fromHex(text));
+    const rows = [];
+    chunks.forEach((chunk, i) => {
+      const isLast = i === chunks.length - 1;
+      const isWhole = chunk.length % size === 0 && chunk.length <= CHUNK * size;
+      if (!isWhole || (!isLast && chunk.length !== CHUNK * size)) {
+        throw new Refusal("the relay shows rows that are cut off; they are not those on chain");
+      }
+      for (let at = 0; at < chunk.length; at += size) rows.push(chunk.subarray(at, at + size));
+    });
+    return { chunks, rows };
+  });
+}
+
+/**
+ * Read a roster.
+ * @param {string[][]} calls As the relay shows it.
+ * @returns {{rows: Row[], position: number, hashes: string[]}} hashes: what the board must hold.
+ */
+export function readRoster(calls) {
+  const rows = [];
+  let position = 0;
+  const hashes = readCalls(calls, ROSTER_ROW).map(({ chunks, rows: found }) => {
+    const first = rows.length;
+    for (const row of found) {
+      const [signer, payee] = [row.subarray(0, 20), row.subarray(20, 40)].map(toHex);
+      rows.push({ signer, payee, seats: row[40], start: position });
+      position += row[40];
+    }
+    if (rows.length > MAX_WORKERS) throw new Refusal("the relay shows more rows than a roster has");
+    const heads = chunks.map((chunk, i) => {
+      const worker = first + CHUNK * i;
+      return keccak(concat(uint(worker, 2), uint(rows[worker]?.start ?? position, 4), chunk));
+    });
+    return hashOfHeads(heads);
+  });
+  return { rows, position, hashes };
+}
+
+/**
+ * Read commits.
+ * @param {string[][]} calls As the relay shows them.
+ * @returns {{standing: Map<number, {seats: number, commitment: string}>, hashes: string[]}}
+ */
+export function readCommits(calls) {
+  const standing = new Map();
+  const hashes = readCalls(calls, COMMIT_ROW).map(({ chunks, rows }) => {
+    for (const row of rows) {
+      const worker = Number(toBigInt(row.subarray(0, 2)));
+      const commit = { seats: row[2], commitment: toHex(row.subarray(3)) };
+      if (!standing.has(worker)) standing.set(worker, commit);
+    }
+    return hashOfHeads(chunks.map((chunk) => keccak(chunk)));
+  });
+  return { standing, hashes };
+}
+
+/**
+ * Check what the intake checks of a roster, and what labelers must not put up with.
+ * @param {Row[]} rows @param {Record<string, any>} terms @param {number} position
+ */
+export function requireSoundRoster(rows, terms, position) {
+  if (position > terms.seats) throw new Refusal("the roster gives out more seats than there are");
+  const seen = new Set();
+  rows.forEach((row, worker) => {
+    const round = (seat) => Math.floor(seat / terms.perRound);
+    if (round(row.start) !== round(Math.max(row.start, row.start + row.seats - 1))) {
+      throw new Refusal(`row ${worker} of the roster crosses a round; do not label`);
+    }
+    if (row.signer === NO_ACCOUNT) return;
+    if (row.seats < terms.min_run || row.seats > terms.max_run) {
+      throw new Refusal(`row ${worker} of the roster has ${row.seats} seats, which the terms do not allow`);
+    }
+    if (row.payee === NO_ACCOUNT) throw new Refusal(`row ${worker} of the roster would pay nobody`);
+    if (seen.has(row.signer)) {
+      throw new Refusal(`${row.signer} stands on the roster more than once; do not label for this requester`);
+    }
+    seen.add(row.signer);
+  });
+}
