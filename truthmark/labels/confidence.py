@@ -6,12 +6,14 @@ Here gold is split; each part is labelled by what the rest of it says (`goldw`),
 labels are right, by their margin and class, is what the confidence of all others is read from. It
 is a logistic curve with a prior, so that little gold says little:
 
-    log odds = a + b·margin ÷ √(sum of weights) + c·lead ÷ √answers + d·ln(sum of weights)
+    log odds = a + b·margin ÷ √(sum of weights) + c·lead ÷ √(sum of parts) + d·ln(sum of weights)
              + what the class adds                                              (in nats)
 
-with a around 0 (a margin of nothing is a coin), b around 1, c and d around 0, and classes alike.
-The lead is that of the label over the next by how often each worker says each class where the
-labels found are another: it sees who mixes up which classes, which weights do not.
+with a around 0 (a margin of nothing is a coin), b around .7, c around .5, d around 0, and classes
+alike. A worker's part is their weight by `goldw` as a part of the largest. The lead is that of the
+label over the next by how often each worker says each class where the labels of other items
+are another; each worker counts by their part, so a ring, whose accounts weigh little, says little
+here too. It sees who mixes up which classes, which weights do not.
 """
 
 from typing import Any
@@ -26,15 +28,17 @@ from truthmark.labels.goldw import NONE, Votes, Weighted, goldw
 LEAST_GOLD = 10
 """With less gold a confidence would be a guess."""
 
-# Prior: how many (a, b, each class) it weighs, and where it lies.
-_SLOPE = 1.0
-_SLOPES = 3
-_SLOPE_WEIGHT = 3.0
+# Prior of a, of b, c, d, and of what each class adds: where it lies, and how much it weighs.
+_SLOPES = (0.7, 0.5, 0.0)
+_INTERCEPT_WEIGHT = 1.0
+_SLOPE_WEIGHT = 10.0
+_CLASS_WEIGHT = 2.0
 _STEPS = 100
+_CLOSE = 1e-9
 
 _SMOOTHING = 4.0
 """Answers in each class that all workers' confusion stands for, beside a worker's own."""
-_MOST_LEAD = 5.0
+_LEAST_PARTS = 0.5
 
 
 def calibrated_confidence(
@@ -85,51 +89,76 @@ def _features(votes: Votes, found: Weighted) -> Floats:
     """Return (N, 4 + C): one; margin, lead and sum as they stand in the curve; the class chosen."""
     total = np.maximum(1, found.sums.sum(1)) / 1_000
     chosen = found.sums.argmax(1)
-    matrix = np.zeros((votes.n_items, 1 + _SLOPES + votes.n_classes))
+    matrix = np.zeros((votes.n_items, 1 + len(_SLOPES) + votes.n_classes))
     matrix[:, 0] = 1
     matrix[:, 1] = found.margins / 1_000 / np.sqrt(total)
     matrix[:, 2] = _leads(votes, found, chosen)
     matrix[:, 3] = np.log(total)
-    matrix[np.arange(votes.n_items), 1 + _SLOPES + chosen] = 1
+    matrix[np.arange(votes.n_items), 1 + len(_SLOPES) + chosen] = 1
     return matrix
 
 
 def _leads(votes: Votes, found: Weighted, chosen: Any) -> Floats:
-    """Return the lead of the class chosen, by the root of how many answered the item."""
+    """Return the lead of the class chosen, by the root of the parts that answered the item."""
+    if votes.n_classes == 1:
+        return np.zeros(votes.n_items)
     is_said = votes.labels < votes.n_classes
     items, workers, labels = votes.items[is_said], votes.workers[is_said], votes.labels[is_said]
+    believed = found.labels[items]
     counts = np.zeros((votes.n_workers, votes.n_classes, votes.n_classes))
-    np.add.at(counts, (workers, found.labels[items], labels), 1.0)
+    np.add.at(counts, (workers, believed, labels), 1.0)
     of_all = counts.sum(0) + 1
     counts += _SMOOTHING * of_all / of_all.sum(1, keepdims=True)
-    counts /= counts.sum(2, keepdims=True)
-    shares = np.bincount(found.labels[items], minlength=votes.n_classes) + 1.0
+    # What the others make of an item must not rest on this answer to it.
+    answers = np.arange(len(items))
+    said, asked = counts[workers, :, labels], counts.sum(2)[workers]
+    said[answers, believed] -= 1
+    asked[answers, believed] -= 1
+    parts = found.weights / max(1, int(found.weights.max(initial=0)))
+    shares = np.bincount(believed, minlength=votes.n_classes) + 1.0
     logs = np.tile(np.log(shares / shares.sum()), (votes.n_items, 1))
-    np.add.at(logs, items, np.log(counts[workers, :, labels]))
+    np.add.at(logs, items, parts[workers, None] * (np.log(said) - np.log(asked)))
     rows = np.arange(votes.n_items)
     own = logs[rows, chosen]
     logs[rows, chosen] = -np.inf
-    answers = np.bincount(items, minlength=votes.n_items)
-    lead = (own - logs.max(1)) / np.sqrt(np.maximum(1, answers))
-    clipped: Floats = np.clip(lead, -_MOST_LEAD, _MOST_LEAD)
-    return clipped
+    answered = np.bincount(items, parts[workers], minlength=votes.n_items)
+    lead: Floats = (own - logs.max(1)) / np.sqrt(np.maximum(_LEAST_PARTS, answered))
+    return lead
 
 
 def fit_curve(features: Floats, right: Any) -> Floats:
-    """Return the coefficients, by Newton's steps; the sum is strictly concave."""
-    weight = np.ones(features.shape[1])
-    weight[1 : 1 + _SLOPES] = _SLOPE_WEIGHT
+    """Return the coefficients (4 + C,) that are likeliest under the prior.
+
+    Newton's steps, each halved until it gains: the sum is strictly concave, but a whole step
+    may leap over its top and away.
+
+    Args:
+        features: Those of each label, (n, 4 + C); see `_features`.
+        right: Whether each label is right, (n,).
+    """
+    weight = np.full(features.shape[1], _CLASS_WEIGHT)
+    weight[0] = _INTERCEPT_WEIGHT
+    slopes = slice(1, 1 + len(_SLOPES))
+    weight[slopes] = _SLOPE_WEIGHT
     centre = np.zeros(features.shape[1])
-    centre[1] = _SLOPE
-    found = centre.copy()
+    centre[slopes] = _SLOPES
+
+    def likelihood(at: Floats) -> float:
+        odds = features @ at
+        away = at - centre
+        return float((right * odds - np.logaddexp(0, odds)).sum() - weight @ (away * away) / 2)
+
+    found, gained = centre.copy(), likelihood(centre)
     for _ in range(_STEPS):
         chance = _sigmoid(features @ found)
         slope = features.T @ (right - chance) - weight * (found - centre)
         bend = (features * (chance * (1 - chance))[:, None]).T @ features + np.diag(weight)
         step = np.linalg.solve(bend, slope)
-        found = found + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
+        while (reached := likelihood(found + step)) < gained and np.abs(step).max() > _CLOSE:
+            step /= 2
+        if np.abs(step).max() <= _CLOSE:
             break
+        found, gained = found + step, reached
     return found
 
 

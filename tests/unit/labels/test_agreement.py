@@ -162,10 +162,23 @@ def test_confidence__little_gold__is_refused() -> None:
 
 
 def test_fit_curve__all_right__stays_below_certain() -> None:
-    features = np.column_stack([np.ones(20), np.linspace(0, 3, 20), np.ones(20)])
+    rising = np.linspace(0, 3, 20)
+    features = np.column_stack([np.ones(20), rising, rising, np.ones((20, 2))])
     curve = fit_curve(features, np.ones(20))
     chance = 1 / (1 + np.exp(-features @ curve))
     assert chance[0] < chance[-1] < 1
+
+
+def test_fit_curve__margins_that_say_nothing__finds_the_share_that_is_right() -> None:
+    # Whole steps of Newton's leap away here, and would end at a hundredth or at one.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        kinds = np.eye(2)[rng.integers(0, 2, 30)]
+        margins, leads = rng.normal(4, 2, 30), rng.normal(4, 3, 30)
+        features = np.column_stack([np.ones(30), margins, leads, np.full(30, 3.5), kinds])
+        right = rng.permutation(np.arange(30) < 18)
+        chance = 1 / (1 + np.exp(-features @ fit_curve(features, right)))
+        assert chance.mean() == pytest.approx(0.6, abs=0.12)
 
 
 # ------------------------------------------------------------------------------ accounts
