@@ -15,7 +15,8 @@ from typing import Any
 import truthmark
 from bench.report import Report
 from tests.utils.offline_market import OfflineMarket, address, kept, listed, make_terms
-from truthmark.market.cards import Cards
+from truthmark.market.cards import Card, Cards
+from truthmark.market.entries import Version
 from truthmark.waiting import Deadline
 
 LISTINGS = 10_000
@@ -64,10 +65,12 @@ def fill(offline: OfflineMarket) -> None:
             entries.append(("registry", "VersionRepriced", repriced))
     offline.log_all(entries)
     path = offline.session.home / "index" / "cards.sqlite"
-    cards = Cards(
-        path,
-        lambda v: ({**CARD, "title": f"Title {'seventy' * (v.listing_id % 70 == 0)}"}, 1 << 20),
-    )
+
+    def read(version: Version) -> Card:
+        title = f"Title {'seventy' * (version.listing_id % 70 == 0)}"
+        return Card.from_content({**CARD, "title": title}, 1 << 20)
+
+    cards = Cards(path, read)
     versions = offline.catalogue.versions()
     assert len(cards.fetch(versions, Deadline(600))) == LISTINGS
 

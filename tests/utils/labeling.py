@@ -16,8 +16,8 @@ from tests.utils.bounties import RECEIVER_KEY, REF, SECRET, make_document, make_
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import LabelClass, Practice
+from truthmark.bounty.flows import board
 from truthmark.bounty.flows import desk as desks
-from truthmark.bounty.flows import offers
 from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.gold import draw_gold
 from truthmark.bounty.items import Item, Items, ItemsWriter, item_key
@@ -245,6 +245,9 @@ class World:
             chain=SimpleNamespace(time=lambda: world.now, rpc=SimpleNamespace(parsed=parsed)),
             known_address=None,
             wallet=SimpleNamespace(accounts=list),
+            index_folder=home / "index",
+            part=lambda kind, make: make(),
+            follower=SimpleNamespace(index=None),
             require_account=require_account,
         )
 
@@ -255,9 +258,9 @@ class World:
         monkeypatch.setattr(desks, "BountyClient", lambda session: Client(self))
         monkeypatch.setattr(desks, "BountyView", lambda session: View(self))
         monkeypatch.setattr(desks, "RelayClient", lambda url: FakeRelay(self, url))
-        monkeypatch.setattr(offers, "past_of", lambda client, _: client.world.past)
+        monkeypatch.setattr(board, "past_of", lambda client, _: client.world.past)
 
-    past = offers.Past(3, 0, 1, 0.8)
+    past = board.Past(3, 0, 1, 0.8)
 
     def labeling(self, home: Path, **options: Any) -> Labeling:
         """Return a fresh process's view of the labeler."""

@@ -22,6 +22,9 @@ ARTIFACTS = {
     "market": "DatasetMarket",
     "staking": "ValidatorStaking",
     "token": "ProtocolToken",
+    "bounty_board": "BountyBoard",
+    "bounty_intake": "BountyIntake",
+    "bounty_proofs": "BountyProofs",
 }
 BIRTH = 1_700_000_000
 CHAIN_ID = 31337

@@ -16,9 +16,9 @@ from truthmark.agents.agent import Agent, Task
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
+from truthmark.bounty.flows.board import open_briefs
 from truthmark.bounty.flows.item_shelf import ItemShelf
 from truthmark.bounty.flows.labeling import Labeling, Run, Stage
-from truthmark.bounty.flows.offers import open_briefs
 from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.errors import (
     AgentError,

@@ -2,6 +2,8 @@
 """What terms lead people to expect, before anyone pays in: drawn by the pay rule itself."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,6 +43,25 @@ def outlook(terms: Terms, *, skill: float | None, draws: int = 1000, seed: int =
     """
     if terms.is_team:
         raise BountyError("in team mode everyone who delivers is paid in full; there is no gold")
+    shape = _Shape(
+        terms.classes, terms.gold_count, terms.items, terms.min_run * terms.batch, terms.full
+    )
+    return _drawn(shape, skill, draws, seed)
+
+
+class _Shape(NamedTuple):
+    """All that matters of terms."""
+
+    classes: int
+    gold_count: int
+    items: int
+    run: int
+    full: int
+
+
+@lru_cache(maxsize=4_096)
+def _drawn(terms: _Shape, skill: float | None, draws: int, seed: int) -> Outlook:
+    """Draw what comes out; many bounties have the same shape."""
     rng = np.random.default_rng(seed)
     classes, shape = terms.classes, (terms.gold_count, draws)
     answers: Ints = np.arange(terms.gold_count) % classes
@@ -49,7 +70,7 @@ def outlook(terms: Terms, *, skill: float | None, draws: int = 1000, seed: int =
     is_right = rng.random(shape) < (skill or 0)
     entries = guesses if skill is None else np.where(is_right, answers[:, None], others)
     # Which of the gold lies in a run: so many places of a shuffled order.
-    run = min(terms.items, terms.min_run * terms.batch)
+    run = min(terms.items, terms.run)
     held = np.zeros(shape, bool)
     counts = rng.hypergeometric(terms.gold_count, terms.items - terms.gold_count, run, draws)
     for draw, count in enumerate(counts.tolist()):

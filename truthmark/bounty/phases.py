@@ -6,6 +6,7 @@ from typing import Final
 
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
+from truthmark.bounty.terms import Terms
 
 SEED_SECONDS: Final = 86_400
 """How long the draw of the seed may take before everything is paid back."""
@@ -37,9 +38,31 @@ def phase_of(record: Record, mark: int, now: int) -> Phase:
         mark: When its status began, chain time.
         now: Chain time.
     """
-    terms, status = record.terms, record.status
+    return phase_at(
+        record.terms,
+        record.status,
+        mark,
+        now,
+        taken=int(record.roster.runs.sum()),
+        has_commits=bool(record.committed.any()),
+    )
+
+
+def phase_at(
+    terms: Terms, status: Status, mark: int, now: int, *, taken: int, has_commits: bool
+) -> Phase:
+    """Return in which phase a bounty is, by the little that matters for it.
+
+    Args:
+        terms: What was agreed.
+        status: How it stands.
+        mark: When that began, chain time.
+        now: Chain time.
+        taken: Seats on the roster.
+        has_commits: Whether anybody's labels are committed to.
+    """
     if status is Status.OPEN:
-        return _joining(record, mark, now)
+        return _joining(terms, taken, mark, now)
     if status is Status.DRAWN and now > mark + SEED_SECONDS:
         return Phase("undrawn", "no draw came in time", None, "all money goes back")
     if status is Status.DRAWN:
@@ -50,7 +73,7 @@ def phase_of(record: Record, mark: int, now: int) -> Phase:
             "labeling begins; without a draw all money goes back",
         )
     if status is Status.LABEL:
-        return _labeling(record, mark, now)
+        return _labeling(terms, has_commits, mark, now)
     if status in (Status.SCORED, Status.SCORED_HALF):
         until = mark + terms.challenge_seconds
         pays = "half of the price is paid to all"
@@ -78,10 +101,10 @@ _ENDS: Final = {
 }
 
 
-def _joining(record: Record, mark: int, now: int) -> Phase:
-    terms, until = record.terms, mark + record.terms.join_seconds
+def _joining(terms: Terms, taken: int, mark: int, now: int) -> Phase:
+    until = mark + terms.join_seconds
     if now > until:
-        is_enough = int(record.roster.runs.sum()) >= terms.min_seats
+        is_enough = taken >= terms.min_seats
         then = "labeling begins" if is_enough else "all money goes back to the requester"
         return Phase("joining", "joining is over", None, f"{then}; anyone may say so")
     return Phase(
@@ -92,8 +115,8 @@ def _joining(record: Record, mark: int, now: int) -> Phase:
     )
 
 
-def _labeling(record: Record, mark: int, now: int) -> Phase:
-    times = record.terms.deadlines(mark)
+def _labeling(terms: Terms, has_commits: bool, mark: int, now: int) -> Phase:
+    times = terms.deadlines(mark)
     if now <= times.label:
         return Phase("labeling", "labelers label", times.label, "no commit is posted any more")
     if now <= times.commit:
@@ -103,7 +126,7 @@ def _labeling(record: Record, mark: int, now: int) -> Phase:
             times.commit,
             "all commits are final",
         )
-    if not record.committed.any():
+    if not has_commits:
         return Phase("unlabeled", "nobody labeled", None, "all money goes back; anyone may say so")
     if now <= times.post:
         return Phase(

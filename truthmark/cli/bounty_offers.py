@@ -6,24 +6,14 @@ from typing import Any
 import click
 
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.document import Document
+from truthmark.bounty.flows.board import NO_PAST, Brief, Past, briefs, open_briefs, pasts_of
 from truthmark.bounty.flows.labeling import Labeling
-from truthmark.bounty.flows.offers import (
-    USUAL_SKILL,
-    Brief,
-    Offer,
-    Past,
-    briefs,
-    doubts,
-    find_documents,
-    open_briefs,
-    past_of,
-)
-from truthmark.bounty.outlook import outlook
+from truthmark.bounty.flows.offers import USUAL_SKILL, Offer, doubts, usual_pay
+from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.shape import Shape
-from truthmark.bounty.terms import NO_ACCOUNT, Terms
+from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo_json, info, print_fields, table
 from truthmark.cli.param_types import BOUNTY
@@ -31,7 +21,6 @@ from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 from truthmark.waiting import Deadline
 
-_DRAWS = 200
 _PATIENCE = 4.0
 """Seconds to wait for titles; those that do not come are left out."""
 
@@ -49,9 +38,13 @@ def list_bounties(state: State, everything: bool, as_json: bool) -> None:
     with state.session() as session:
         client = BountyClient(session)
         found = briefs(client) if everything else open_briefs(client)
-        pasts = {b.terms.requester: past_of(client, b.terms.requester) for b in found}
-        documents = find_documents(session, [b.terms for b in found], Deadline(_PATIENCE))
-        rows = [(b, documents.get(b.terms.document), pasts[b.terms.requester]) for b in found]
+        pasts = pasts_of(session.follower.index)
+        headings = Headings.of(session)
+        known = headings.read([b.terms for b in found], Deadline(_PATIENCE))
+        rows = [
+            (b, known.get(headings.key(b.terms)), pasts.get(b.terms.requester, NO_PAST))
+            for b in found
+        ]
         if as_json:
             echo_json([_brief_json(session, *row) for row in rows])
             return
@@ -101,28 +94,20 @@ def pay_line(session: Session, offer: Offer, seconds: float | None = None) -> st
 
 
 def _brief_row(
-    session: Session, brief: Brief, document: Document | None, past: Past
+    session: Session, brief: Brief, heading: Heading | None, past: Past
 ) -> tuple[Any, ...]:
     terms, show = brief.terms, session.profile.amount
-    hourly = None if document is None else _hourly(terms, document)
+    hourly = None if heading is None else usual_pay(terms, heading.seconds_per_item)
     is_open = brief.status is Status.OPEN
     return (
         brief.bounty_id,
-        "?" if document is None else document.title,
+        "?" if heading is None else heading.title,
         show(terms.price, terms.token),
         "?" if hourly is None else show(hourly, terms.token),
         _paid(past),
         format_time(brief.join_until) if is_open else brief.status.name.lower(),
         terms.seats - brief.taken if is_open else "",
     )
-
-
-def _hourly(terms: Terms, document: Document) -> int | None:
-    """Return what an hour may bring a careful labeler; None where nobody measured the time."""
-    if document.seconds_per_item is None:
-        return None
-    share = 1.0 if terms.is_team else outlook(terms, skill=USUAL_SKILL, draws=_DRAWS).mean
-    return int(terms.price * share * 3_600 / document.seconds_per_item)
 
 
 def _paid(past: Past) -> str:
@@ -141,21 +126,21 @@ def _past_json(past: Past) -> dict[str, Any]:
 
 
 def _brief_json(
-    session: Session, brief: Brief, document: Document | None, past: Past
+    session: Session, brief: Brief, heading: Heading | None, past: Past
 ) -> dict[str, Any]:
     terms = brief.terms
-    hourly = None if document is None else _hourly(terms, document)
+    hourly = None if heading is None else usual_pay(terms, heading.seconds_per_item)
     return {
         "bounty": brief.bounty_id,
-        "title": None if document is None else clean(document.title),
+        "title": None if heading is None else clean(heading.title),
         "status": brief.status.name.lower(),
         "price": amount_json(session, terms.price, terms.token),
         "hour": None if hourly is None else amount_json(session, hourly, terms.token),
         "join_until": brief.join_until,
         "seats_left": terms.seats - brief.taken,
         "items": terms.items,
-        "kind": None if document is None else document.kind,
-        "classes": None if document is None else [entry.name for entry in document.classes],
+        "kind": None if heading is None else heading.kind,
+        "classes": None if heading is None else heading.classes,
         "requester": terms.requester,
         "record": _past_json(past),
     }

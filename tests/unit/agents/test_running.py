@@ -14,8 +14,8 @@ from tests.utils.labeling import MARK, PAYEE, RELAY_URL, World, world
 from truthmark import surface
 from truthmark.agents import running
 from truthmark.agents.agent import Agent, Task
+from truthmark.bounty.flows.board import Brief
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.bounty.flows.offers import Brief
 from truthmark.bounty.items import Item
 from truthmark.bounty.payouts import Status
 from truthmark.errors import (

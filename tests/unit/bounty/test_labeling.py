@@ -12,9 +12,10 @@ import pytest
 from tests.utils.bounties import REF
 from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World, world
 from truthmark.bounty.commits import Commits
-from truthmark.bounty.flows import handing_out, offers
+from truthmark.bounty.flows import board, handing_out, offers
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
@@ -135,9 +136,7 @@ def test_labeling__items__are_fetched_once_and_checked(world: World, home: Path)
     assert shelf.item(run.items[1]).text.startswith("item ")
 
 
-def test_find_documents__some_nowhere_or_slow__the_others_come_in_time(
-    world: World, home: Path
-) -> None:
+def test_headings__some_nowhere_or_slow__the_others_come_in_time(world: World, home: Path) -> None:
     session, never = world.session(home), threading.Event()
     read = session.storage.read_block
 
@@ -154,12 +153,19 @@ def test_find_documents__some_nowhere_or_slow__the_others_come_in_time(
     terms = [replace(world.terms, document=bytes([n]) * 32) for n in (1, 2)]
     contradicted = replace(world.terms, items=world.terms.items + 1)
     wanted = [*terms, contradicted, world.terms]
-    found = offers.find_documents(session, [world.terms, *terms], Deadline(0.5))
-    assert found == {world.terms.document: world.document}
+    headings = Headings.of(session)
+    found = headings.read([world.terms, *terms], Deadline(0.5))
+    assert found[headings.key(world.terms)] == Heading.of(world.document)
+    assert found[headings.key(terms[0])] is None
+    assert headings.key(terms[1]) not in found
     with pytest.raises(BountyError, match="differ in the number of items"):
         offers.find_document(session, contradicted)
     never.set()
-    assert offers.find_documents(session, wanted[2:3], Deadline(5)) == {}
+    assert headings.read(wanted[2:3], Deadline(30)) == {headings.key(contradicted): None}
+    again = Headings.of(world.session(home))
+    assert again.known([again.key(world.terms)]) == {
+        again.key(world.terms): Heading.of(world.document)
+    }
 
 
 # -------------------------------------------------------------------- before joining
@@ -295,10 +301,10 @@ def test_join__gas_that_nobody_covers__is_a_doubt_and_nothing_goes_on(
 def test_join__requester_who_lied_or_unknown_token__is_a_doubt(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.past = offers.Past(4, 2, 0, 0.5)
+    world.past = board.Past(4, 2, 0, 0.5)
     with pytest.raises(BountyError, match="2 of the requester's 4 bounties"):
         join(world.labeling(home))
-    world.past = offers.Past(0, 0, 0, None)
+    world.past = board.Past(0, 0, 0, None)
     world.terms = replace(world.terms, token="0x" + "99" * 20)
     world.record = replace(world.record, terms=world.terms)
     session = world.session(home)

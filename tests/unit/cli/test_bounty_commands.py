@@ -115,7 +115,7 @@ def test_list__open_bounties__with_pay_and_record(
     brief = bounty_offers.Brief(REF.bounty_id, world.terms, Status.OPEN, MARK, 10)
     monkeypatch.setattr(bounty_offers, "BountyClient", lambda _: None)
     monkeypatch.setattr(bounty_offers, "open_briefs", lambda _: [brief])
-    monkeypatch.setattr(bounty_offers, "past_of", lambda *_: world.past)
+    monkeypatch.setattr(bounty_offers, "pasts_of", lambda _: {world.terms.requester: world.past})
     shown = shell("bounty", "list")
     assert "Cats and dogs" in shown and "80% of the full price" in shown and "0.001 TUSD" in shown
     (found,) = shell.json("bounty", "list")

@@ -11,9 +11,9 @@ import pytest
 
 from tests.utils.offline_market import OfflineMarket
 from truthmark.errors import BlockNotFoundError, ConfigError, MalformedError
-from truthmark.market import cards as cards_module
-from truthmark.market.cards import Cards
+from truthmark.market.cards import Card, Cards
 from truthmark.market.entries import Version
+from truthmark.storage import read_once
 from truthmark.waiting import Deadline
 
 LATER = 3_600.0
@@ -33,7 +33,7 @@ class Shelf:
         self.answers: dict[str, Any] = {}
         self.cards = Cards(path, self.look)
 
-    def look(self, version: Version) -> tuple[dict[str, Any], int]:
+    def look(self, version: Version) -> Card:
         self.asked.append(version.ref)
         answer = self.answers.get(version.ref, {})
         if isinstance(answer, Exception):
@@ -41,7 +41,7 @@ class Shelf:
         if isinstance(answer, threading.Event):
             answer.wait(30)
             raise BlockNotFoundError("too late")
-        return {**CARD, "title": f"Title {version.ref}", **answer}, SIZE
+        return Card.from_content({**CARD, "title": f"Title {version.ref}", **answer}, SIZE)
 
     def fetch(self) -> dict[bytes, Any]:
         return self.cards.fetch(self.versions, Deadline(LATER))
@@ -68,7 +68,7 @@ def test_fetch__wrong_card__is_never_looked_for_again(
 ) -> None:
     shelf.answers["2@1"] = MalformedError("no card")
     assert shelf.fetch()[shelf.ids[1]] is None
-    monkeypatch.setattr(cards_module.time, "time", lambda: time.monotonic() + 10**12)
+    monkeypatch.setattr(read_once.time, "time", lambda: time.monotonic() + 10**12)
     assert shelf.cards.known(shelf.ids)[shelf.ids[1]] is None
 
 
@@ -78,9 +78,9 @@ def test_fetch__card_nowhere_to_be_had__is_looked_for_again_after_a_while(
     shelf.answers["2@1"] = BlockNotFoundError("nobody has it")
     assert shelf.fetch()[shelf.ids[1]] is None
     now = time.time()
-    monkeypatch.setattr(cards_module.time, "time", lambda: now + cards_module.RETRY_SECONDS - 5)
+    monkeypatch.setattr(read_once.time, "time", lambda: now + read_once.RETRY_SECONDS - 5)
     assert shelf.cards.known(shelf.ids)[shelf.ids[1]] is None
-    monkeypatch.setattr(cards_module.time, "time", lambda: now + cards_module.RETRY_SECONDS + 5)
+    monkeypatch.setattr(read_once.time, "time", lambda: now + read_once.RETRY_SECONDS + 5)
     assert shelf.ids[1] not in shelf.cards.known(shelf.ids)
     del shelf.answers["2@1"]
     assert shelf.fetch()[shelf.ids[1]].searched == "title 2@1 words"
@@ -108,7 +108,7 @@ def test_fetch__did_not_come_in_time__goes_on_and_is_there_later(shelf: Shelf) -
 def test_fetch__asked_for_later__is_read_before_what_still_waits(
     tmp_path: Path, offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cards_module, "_READERS", 1)
+    monkeypatch.setattr(read_once, "_READERS", 1)
     shelf = Shelf(tmp_path / "cards.sqlite", offline, 4)
     release = shelf.answers["1@1"] = threading.Event()
     shelf.cards.fetch(shelf.versions[:3], Deadline(0))

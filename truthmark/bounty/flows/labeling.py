@@ -21,7 +21,7 @@ from truthmark.bounty import labeler, messages
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.document import Document
-from truthmark.bounty.flows import offers
+from truthmark.bounty.flows import board, offers
 from truthmark.bounty.flows.desk import Desk, is_early
 from truthmark.bounty.flows.handing_out import HandingOut, WatchNode
 from truthmark.bounty.flows.item_shelf import ItemShelf, item_keys
@@ -154,7 +154,7 @@ class Labeling:
             mark=desk.client.mark(self.bounty_id),
             now=self.session.chain.time(),
             document=desk.document(record.terms),
-            past=offers.past_of(desk.client, record.terms.requester),
+            past=board.past_of(desk.client, record.terms.requester),
             skill=offers.USUAL_SKILL if practiced is None else practiced,
         )
 
@@ -441,10 +441,10 @@ class Labeling:
 
     def _place(self, seen: Seen, needed: int = 0) -> Place:
         entry = self._desk.entry
-        board = self._desk.client.board.functions
+        contract = self._desk.client.board.functions
         return labeler.find_place(
             seen.record,
-            bytes(board.terms_hashes(self.bounty_id).call()),
+            bytes(contract.terms_hashes(self.bounty_id).call()),
             signer=entry.signer,
             payee=entry.payee,
             now=seen.now,

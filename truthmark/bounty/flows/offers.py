@@ -1,28 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bounties offer to labelers: which are open, and all that one should know of each."""
+"""What a bounty offers to labelers: all that one should know of it before joining."""
 
-import contextlib
-import queue
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.bounty import labeler, reader
+from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
+from truthmark.bounty.flows.board import Past
+from truthmark.bounty.headings import read_document
 from truthmark.bounty.outlook import Outlook, outlook
-from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.chain.rpc import hex_bytes, hex_int
-from truthmark.cid import raw_cid
-from truthmark.errors import BountyError, ChainError, StorageError, TruthmarkError
+from truthmark.errors import BountyError, ChainError, StorageError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import word
 from truthmark.session import is_devnet
-from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -30,118 +25,8 @@ if TYPE_CHECKING:
 USUAL_SKILL: Final = 0.85
 """How often a careful labeler is right, where nothing better is known of them."""
 
-_READERS: Final = 8
+_DRAWS: Final = 200  # where many are listed
 _ADMITS: Final = keccak256(b"admits(uint256,address)")[:4]
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """A bounty, by its terms and the board's few numbers.
-
-    Attributes:
-        bounty_id: Its number.
-        terms: What was agreed.
-        status: How it stands.
-        mark: When that began, chain time.
-        taken: Seats on the roster.
-    """
-
-    bounty_id: int
-    terms: Terms
-    status: Status
-    mark: int
-    taken: int
-
-    @property
-    def join_until(self) -> int:
-        """Last second to be enrolled."""
-        return self.mark + self.terms.join_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What became of a requester's earlier bounties.
-
-    Attributes:
-        ended: How many have ended with work done.
-        flat: Those of them that ended by silence or by a lie that was proven.
-        refunded: How many did not take place.
-        paid: To workers, in parts of what they would have got at the full price, over all that
-            were paid out; None where none was.
-    """
-
-    ended: int
-    flat: int
-    refunded: int
-    paid: float | None
-
-
-def briefs(client: BountyClient, bounty_ids: Sequence[int] | None = None) -> list[Brief]:
-    """Return bounties, the newest first.
-
-    Args:
-        client: Who asks.
-        bounty_ids: Which; all if not given.
-
-    Raises:
-        ChainError: The chain cannot be read.
-    """
-    follower = client.session.follower
-    follower.sync()
-    created = {
-        int(row.args["bounty_id"]): Terms.from_struct(row.args["terms"]._asdict())
-        for row in follower.index.events(reader.BOARD, "BountyCreated")
-    }
-    wanted = sorted(created if bounty_ids is None else set(bounty_ids) & set(created), reverse=True)
-    states = client.session.chain.batch([client.board.functions.state(n) for n in wanted])
-    return [
-        Brief(number, created[number], Status(state.status), int(state.mark), int(state.seats))
-        for number, state in zip(wanted, states, strict=True)
-    ]
-
-
-def open_briefs(client: BountyClient) -> list[Brief]:
-    """Return the bounties that can still be joined, those that close first in front.
-
-    Raises:
-        ChainError: The chain cannot be read.
-    """
-    now = client.session.chain.time()
-    found = [
-        brief
-        for brief in briefs(client)
-        if brief.status is Status.OPEN
-        and now <= brief.join_until
-        and brief.taken + brief.terms.min_run <= brief.terms.seats
-    ]
-    return sorted(found, key=lambda brief: brief.join_until)
-
-
-def past_of(client: BountyClient, requester: str) -> Past:
-    """Return what became of a requester's bounties, by the chain's events."""
-    index = client.session.follower.index
-    mine = {
-        int(row.args["bounty_id"])
-        for row in index.events(reader.BOARD, "BountyCreated", requester=requester)
-    }
-    ends = {
-        int(row.args["bounty_id"]): Status(row.args["status"])
-        for row in index.events(reader.BOARD, "BountyEnded")
-        if int(row.args["bounty_id"]) in mine
-    }
-    paid = burned = 0
-    for row in index.events(reader.BOARD, "PaidOut"):
-        if int(row.args["bounty_id"]) in ends:
-            paid += int(row.args["paid"])
-            burned += int(row.args["burned"])
-    refunded = sum(status is Status.REFUNDED for status in ends.values())
-    return Past(
-        ended=len(ends) - refunded,
-        flat=sum(status in (Status.FLAT, Status.PROVEN) for status in ends.values()),
-        refunded=refunded,
-        # Of FLAT ends, what is paid holds shares of the bond; nothing is burned there.
-        paid=paid / (paid + burned) if paid + burned else None,
-    )
 
 
 def find_document(session: "Session", terms: Terms) -> Document | None:
@@ -151,50 +36,9 @@ def find_document(session: "Session", terms: Terms) -> Document | None:
         BountyError: It is there, and contradicts the terms: do not label for them.
     """
     try:
-        data = session.storage.read_block(raw_cid(terms.document))
+        return read_document(session, terms)
     except StorageError:
         return None
-    document = Document.from_bytes(data)
-    document.require_fits(terms)
-    return document
-
-
-def find_documents(
-    session: "Session", terms: Sequence[Terms], deadline: Deadline
-) -> dict[bytes, Document]:
-    """Return the documents of many bounties by their hash, those that can be had in time.
-
-    Args:
-        session: Whose storage.
-        terms: Which documents.
-        deadline: When to go on without the rest: requesters may name what nobody has.
-    """
-    todo: queue.SimpleQueue[Terms] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[bytes, Document | None]] = queue.SimpleQueue()
-    for each in terms:
-        todo.put(each)
-
-    def work() -> None:
-        with contextlib.suppress(queue.Empty):
-            while not deadline.is_over:
-                wanted = todo.get_nowait()
-                found = None
-                with contextlib.suppress(TruthmarkError):
-                    found = find_document(session, wanted)
-                done.put((wanted.document, found))
-
-    # Not a pool: its threads would be waited for at the end of the process.
-    for _ in range(min(_READERS, len(terms))):
-        threading.Thread(target=work, name="documents", daemon=True).start()
-    documents: dict[bytes, Document] = {}
-    for _ in terms:
-        try:
-            digest, document = done.get(timeout=deadline.left)
-        except queue.Empty:
-            break
-        if document is not None:
-            documents[digest] = document
-    return documents
 
 
 @dataclass(frozen=True)
@@ -261,6 +105,22 @@ class Offer:
 
 
 _QUARTERS: Final = {2: "half", 3: "three quarters"}
+
+
+def usual_pay(terms: Terms, seconds_per_item: float | None) -> int | None:
+    """Return what an hour may bring a careful labeler, in the token's smallest unit.
+
+    Args:
+        terms: Of the bounty.
+        seconds_per_item: What an answer takes; None where nobody measured it.
+
+    Returns:
+        None where nobody knows.
+    """
+    if not seconds_per_item:
+        return None
+    share = 1.0 if terms.is_team else outlook(terms, skill=USUAL_SKILL, draws=_DRAWS).mean
+    return int(terms.price * share * 3_600 / seconds_per_item)
 
 
 def doubts(
