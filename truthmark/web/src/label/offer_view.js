@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the bounty offers, how practice went, and the way in. */
+
+import { fill, h, icon } from "./dom.js";
+import { wordsOf } from "./problems.js";
+import { clean, formatClock, formatDuration, plural } from "./text.js";
+import { sizeWords } from "./pay_words.js";
+import { findWallets } from "./wallets.js";
+
+/** @typedef {import("../core/bounty.js").Bounty} Bounty */
+
+/**
+ * @typedef {object} Wish
+ * @property {string} payee
+ * @property {number} seats
+ * @property {string} [code]
+ */
+
+/**
+ * @typedef {object} Options
+ * @property {Bounty} bounty
+ * @property {import("./pay_words.js").Pay} pay
+ * @property {Record<string, any>} status
+ * @property {string} code of the link, or empty
+ * @property {string} payee where the labeler was paid before, or empty
+ * @property {string} shut why nobody can join, or empty
+ * @property {() => Promise<void>} save gives out the recovery file
+ * @property {(text: string) => Promise<void>} recover goes on from such a file
+ * @property {(wish: Wish) => Promise<void>} join
+ * @property {(() => void) | null} practice begins it (again); null where there is none
+ */
+
+/** @param {Options} options @returns {HTMLElement} */
+export function offerView(options) {
+  const { pay, practice, shut } = options;
+  return h("div.tm-columns", {},
+    h("section.tm-card", { "aria-label": "What it pays" },
+      ...(pay.practiced ? scoreOf(options) : introOf(options)),
+      factsOf(options),
+      practice && h("button", { type: "button", onclick: practice },
+        pay.practiced ? "Practice again" : "Practice first")),
+    shut ? shutCard(shut, options) : joinCard(options));
+}
+
+/** @param {Options} options */
+function scoreOf({ pay }) {
+  const { right, of } = /** @type {any} */ (pay.practiced);
+  return [
+    h("h2", {}, `${right} of ${of} right`),
+    h("p.tm-score", { "aria-hidden": "true" },
+      h("span.tm-score-bar", { style: `--share: ${right / of}` })),
+    h("p", {}, pay.prospect, pay.hourly() && ` That is ${pay.hourly()}.`),
+  ];
+}
+
+/** @param {Options} options */
+function introOf({ pay }) {
+  return [h("h2", {}, "What it pays"), h("p", {}, pay.prospect, pay.hourly() && ` That is ${pay.hourly()}.`)];
+}
+
+/** @param {Options} options */
+function factsOf({ bounty, pay, status }) {
+  const { terms, document } = bounty;
+  const row = (/** @type {string} */ name, /** @type {any} */ value) =>
+    value && [h("dt", {}, name), h("dd", {}, value)];
+  return h("dl.tm-facts", {},
+    row("You label", sizeWords(bounty)),
+    row("A label pays", `up to ${pay.price}`),
+    !pay.token.isKnown && row("Mind", "this token is not on the network's list: it may be worth nothing"),
+    row("How it pays", pay.rule),
+    row("Time to label", formatDuration(terms.label_seconds)),
+    row("Joining ends", status.joinUntil && formatClock(status.joinUntil, status.now)),
+    row("Asked of each", `${plural(terms.rounds, "labeler")}, none of whom sees another's answers`),
+    row("Content", document.flags.map((/** @type {string} */ flag) => clean(flag, 100)).join(", ")),
+    row("You grant", clean(document.licence, 300)));
+}
+
+/** @param {string} why @param {Options} options */
+function shutCard(why, options) {
+  return h("section.tm-card", { "aria-label": "Joining" },
+    h("h2", {}, "You cannot join"), h("p.tm-why", {}, icon("warning"), why),
+    recoverPart(options));
+}
+
+/** @param {Options} options */
+function joinCard(options) {
+  const { bounty, pay, status, save, join } = options;
+  const said = h("p.tm-field-said", { role: "alert" });
+  const payee = h("input", { type: "text", id: "tm-payee", autocomplete: "off", spellcheck: "false",
+    autocapitalize: "off", placeholder: "0x…", "aria-describedby": "tm-payee-hint", required: true });
+  payee.value = options.payee;
+  const code = h("input", { type: "text", id: "tm-code", autocomplete: "off", spellcheck: "false",
+    autocapitalize: "off", value: options.code });
+  const needsCode = Boolean(status.isInvitedOnly || options.code);
+  const seats = seatsField(bounty, pay, status);
+  let isSaved = false;
+  const saved = h("span.tm-field-hint", { role: "status" });
+  const joinButton = h("button.tm-primary", { type: "submit" }, "Join");
+  const saveButton = h("button", { type: "button" }, icon("save"), "Save the recovery file");
+  saveButton.onclick = async () => {
+    try {
+      await save();
+      isSaved = true;
+      fill(said);
+      fill(saved, icon("check"), "Saved. Keep it where only you can read it.");
+    } catch (error) {
+      fill(said, wordsOf(error));
+    }
+  };
+  const submit = async () => {
+    fill(said);
+    const address = payee.value.trim();
+    const invitation = code.value.trim();
+    if (!/^0x[0-9a-fA-F]{40}$/.test(address)) {
+      fill(said, "Say where you want to be paid: an address of 0x and 40 digits or letters.");
+      payee.focus();
+    } else if (needsCode && !invitation) {
+      fill(said, "This bounty is by invitation: paste the code that you were sent.");
+      code.focus();
+    } else if (!isSaved) {
+      fill(said, "Save the recovery file first: without it, a lost browser is lost work.");
+      saveButton.focus();
+    } else {
+      joinButton.disabled = true;
+      fill(joinButton, "Joining …");
+      try {
+        await join({ payee: address, seats: Number(seats.value), code: invitation || undefined });
+      } catch (error) {
+        fill(said, wordsOf(error));
+      } finally {
+        joinButton.disabled = false;
+        fill(joinButton, "Join");
+      }
+    }
+  };
+  const form = h("form.tm-join", { novalidate: true,
+    onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void submit(); } },
+    h("div.tm-field", {}, h("label", { for: "tm-payee" }, "Where you want to be paid"), payee,
+      h("p.tm-field-hint", { id: "tm-payee-hint" },
+        "Any address of yours; it needs no funds, and signs nothing.", walletButton(payee, said))),
+    needsCode && h("div.tm-field", {}, h("label", { for: "tm-code" }, "Invitation code"), code),
+    seats.options.length > 1 && h("div.tm-field", {},
+      h("label", { for: "tm-seats" }, "How many you label"), seats),
+    h("div.tm-field", {}, h("span.tm-label", {}, "Your key"),
+      h("p.tm-field-hint", {}, "You label by a key that this browser has made for this bounty alone.",
+        " With its file you can go on in another browser."), saveButton, saved),
+    joinButton, said);
+  return h("section.tm-card", { "aria-label": "Joining" }, h("h2", {}, "Join"), form,
+    recoverPart(options));
+}
+
+/** @param {Bounty} bounty @param {import("./pay_words.js").Pay} pay @param {any} status */
+function seatsField({ terms }, pay, status) {
+  const select = h("select", { id: "tm-seats" });
+  const left = status.seatsLeft ?? terms.max_run;
+  for (let seats = Math.max(terms.min_run, Math.min(terms.max_run, left)); seats >= terms.min_run; seats--) {
+    const labels = Math.min(terms.items, seats * terms.batch);
+    const text = `${plural(labels, "item")}, about ${pay.forLabels(labels)}`;
+    select.append(h("option", { value: seats }, text));
+  }
+  return select;
+}
+
+/** @param {HTMLInputElement} payee @param {HTMLElement} said */
+function walletButton(payee, said) {
+  const place = h("span", {});
+  findWallets((wallet) => {
+    place.append(" ", h("button.tm-link", { type: "button", onclick: async () => {
+      try {
+        payee.value = await wallet.address();
+      } catch {
+        fill(said, "The wallet gave no address; type it instead.");
+      }
+    } }, `Take that of ${clean(wallet.name, 40)}`));
+  });
+  return place;
+}
+
+/** @param {Options} options */
+function recoverPart({ recover }) {
+  const said = h("p.tm-field-said", { role: "alert" });
+  const file = h("input", { type: "file", accept: ".json,application/json", id: "tm-file" });
+  file.onchange = async () => {
+    const chosen = file.files?.[0];
+    if (!chosen) return;
+    try {
+      if (chosen.size > 50_000_000) throw new Error("too long");
+      await recover(await chosen.text());
+    } catch (error) {
+      const known = /** @type {any} */ (error)?.name === "Refusal";
+      fill(said, known ? wordsOf(error) : "This is no recovery file of this bounty; choose another.");
+      file.value = "";
+    }
+  };
+  return h("details.tm-recover", {}, h("summary", {}, "I have joined before, elsewhere"),
+    h("label", { for: "tm-file" }, "Open the recovery file that you saved then"), file, said);
+}
+
