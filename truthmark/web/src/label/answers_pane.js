@@ -30,16 +30,9 @@ export class AnswersPane {
     this._keys = new Map([...keys].map(([key, number]) => [number, key]));
     const isShort = this._classes.length <= MOST_BUTTONS &&
       this._classes.every((_, number) => this._keys.has(number));
-    if (isShort) {
-      this._finder = null;
-      fill(this._list, ...this._classes.map((_, number) => this._button(number)));
-      this.element.replaceChildren(this._list);
-    } else {
-      const keyed = this._classes.map((_, number) => number).filter((n) => this._keys.has(n));
-      this._finder = new Finder(this._classes, this._keys, this._choose);
-      fill(this._list, ...keyed.map((number) => this._button(number)));
-      this.element.replaceChildren(this._finder.element, this._list);
-    }
+    this._finder = isShort ? null : new Finder(this._classes, this._keys, this._choose);
+    fill(this._list, ...(isShort ? this._classes.map((_, number) => this._button(number)) : []));
+    this.element.replaceChildren(this._finder?.element ?? this._list);
     this.mark(this._marked);
   }
 
@@ -49,7 +42,7 @@ export class AnswersPane {
     for (const button of this._list.children) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.code) === code));
     }
-    this._finder?.reset();
+    this._finder?.reset(code);
   }
 
   /** @param {boolean} isOff */
@@ -94,8 +87,11 @@ class Finder {
     this._choose = choose;
     this._best = 0;
     /** @type {number[]} */ this._found = [];
+    this._isOff = false;
+    /** @type {number | undefined} */ this._marked = undefined;
     const id = `tm-found-${++panes}`;
     this._id = id;
+    this._keys = keys;
     this._input = h("input", {
       type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": id,
       "aria-autocomplete": "list", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
@@ -104,7 +100,6 @@ class Finder {
       oninput: () => this._draw(), onkeydown: (/** @type {KeyboardEvent} */ e) => this._key(e),
     });
     this._list = h("ul.tm-found", { role: "listbox", id, "aria-label": "Answers that fit" });
-    this._keys = keys;
     this.element = h("div.tm-finder", {},
       h("div.tm-find-box", {}, icon("search"), this._input, h("kbd", { "aria-hidden": "true" }, "/")),
       this._list);
@@ -115,7 +110,9 @@ class Finder {
     this._input.focus();
   }
 
-  reset() {
+  /** @param {number | undefined} code given before */
+  reset(code) {
+    this._marked = code;
     this._input.value = "";
     this._draw();
   }
@@ -145,8 +142,10 @@ class Finder {
     fill(this._list, ...this._found.map((number, at) =>
       h("li", {
         role: "option", id: `${this._id}-${at}`, dir: "auto",
+        class: number === this._marked ? "tm-given" : "",
         onclick: () => this._isOff || this._choose(number),
-      }, clean(this._classes[number].name, 100))));
+      }, this._keys.has(number) && h("kbd", { "aria-hidden": "true" }, this._keys.get(number)),
+        number === this._marked && icon("check"), clean(this._classes[number].name, 100))));
     if (!this._found.length) {
       this._list.append(h("li.tm-none", { role: "option", "aria-disabled": "true" },
         "no answer has such a name"));

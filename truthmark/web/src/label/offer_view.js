@@ -24,7 +24,8 @@ import { findWallets } from "./wallets.js";
  * @property {string} code of the link, or empty
  * @property {string} payee where the labeler was paid before, or empty
  * @property {string} shut why nobody can join, or empty
- * @property {() => Promise<void>} save gives out the recovery file
+ * @property {(address: string) => void} checkAddress throws where nobody could be paid there
+ * @property {(wish: Wish) => Promise<void>} save gives out the recovery file
  * @property {(text: string) => Promise<void>} recover goes on from such a file
  * @property {(wish: Wish) => Promise<void>} join
  * @property {(() => void) | null} practice begins it (again); null where there is none
@@ -36,7 +37,8 @@ export function offerView(options) {
   return h("div.tm-columns", {},
     h("section.tm-card", { "aria-label": "What it pays" },
       ...(pay.practiced ? scoreOf(options) : introOf(options)),
-      factsOf(options),
+      h("details.tm-about", { open: matchMedia("(min-width: 46rem)").matches },
+        h("summary", {}, "All about it"), factsOf(options)),
       practice && h("button", { type: "button", onclick: practice },
         pay.practiced ? "Practice again" : "Practice first")),
     shut ? shutCard(shut, options) : joinCard(options));
@@ -47,8 +49,7 @@ function scoreOf({ pay }) {
   const { right, of } = /** @type {any} */ (pay.practiced);
   return [
     h("h2", {}, `${right} of ${of} right`),
-    h("p.tm-score", { "aria-hidden": "true" },
-      h("span.tm-score-bar", { style: `--share: ${right / of}` })),
+    h("progress.tm-score", { max: of, value: right, "aria-label": "Right answers" }),
     h("p", {}, pay.prospect, pay.hourly() && ` That is ${pay.hourly()}.`),
   ];
 }
@@ -93,44 +94,62 @@ function joinCard(options) {
     autocapitalize: "off", value: options.code });
   const needsCode = Boolean(status.isInvitedOnly || options.code);
   const seats = seatsField(bounty, pay, status);
-  let isSaved = false;
+  /** The wish that the file holds which was saved last. */
+  let savedWish = "";
   const saved = h("span.tm-field-hint", { role: "status" });
   const joinButton = h("button.tm-primary", { type: "submit" }, "Join");
   const saveButton = h("button", { type: "button" }, icon("save"), "Save the recovery file");
-  saveButton.onclick = async () => {
+  /** @returns {Wish | null} what the form says; where something is wrong, that is said */
+  const read = () => {
+    const [address, invitation] = [payee.value.trim(), code.value.trim()];
+    const wrong = (/** @type {HTMLElement} */ field, /** @type {string} */ text) => {
+      fill(said, text);
+      field.setAttribute("aria-invalid", "true");
+      field.focus();
+      return null;
+    };
+    for (const field of [payee, code]) field.removeAttribute("aria-invalid");
+    fill(said);
     try {
-      await save();
-      isSaved = true;
-      fill(said);
-      fill(saved, icon("check"), "Saved. Keep it where only you can read it.");
+      options.checkAddress(address);
+    } catch (error) {
+      return wrong(payee, wordsOf(error));
+    }
+    if (needsCode && !invitation) {
+      return wrong(code, "This bounty is by invitation: paste the code that you were sent.");
+    }
+    const wish = { payee: address, seats: Number(seats.value) };
+    return invitation ? { ...wish, code: invitation } : wish;
+  };
+  saveButton.onclick = async () => {
+    const wish = read();
+    if (!wish) return;
+    try {
+      await save(wish);
+      savedWish = JSON.stringify(wish);
+      fill(saved, icon("check"), " Saved. Keep it where only you can read it.");
     } catch (error) {
       fill(said, wordsOf(error));
     }
   };
   const submit = async () => {
-    fill(said);
-    const address = payee.value.trim();
-    const invitation = code.value.trim();
-    if (!/^0x[0-9a-fA-F]{40}$/.test(address)) {
-      fill(said, "Say where you want to be paid: an address of 0x and 40 digits or letters.");
-      payee.focus();
-    } else if (needsCode && !invitation) {
-      fill(said, "This bounty is by invitation: paste the code that you were sent.");
-      code.focus();
-    } else if (!isSaved) {
+    const wish = read();
+    if (!wish) return;
+    if (savedWish !== JSON.stringify(wish)) {
+      fill(saved);
       fill(said, "Save the recovery file first: without it, a lost browser is lost work.");
       saveButton.focus();
-    } else {
-      joinButton.disabled = true;
-      fill(joinButton, "Joining …");
-      try {
-        await join({ payee: address, seats: Number(seats.value), code: invitation || undefined });
-      } catch (error) {
-        fill(said, wordsOf(error));
-      } finally {
-        joinButton.disabled = false;
-        fill(joinButton, "Join");
-      }
+      return;
+    }
+    joinButton.disabled = true;
+    fill(joinButton, "Joining …");
+    try {
+      await join(wish);
+    } catch (error) {
+      fill(said, wordsOf(error));
+    } finally {
+      joinButton.disabled = false;
+      fill(joinButton, "Join");
     }
   };
   const form = h("form.tm-join", { novalidate: true,

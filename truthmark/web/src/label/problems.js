@@ -3,7 +3,7 @@
 
 import { fill, h, icon } from "./dom.js";
 import { StoreError } from "./store.js";
-import { clean } from "./text.js";
+import { clean, sentence } from "./text.js";
 
 const LONGEST = 400;
 
@@ -11,7 +11,9 @@ const LONGEST = 400;
 export function wordsOf(error) {
   if (error instanceof StoreError) return error.message;
   // Those of the core say what to do; anything else is a fault of the page.
-  if (error?.name === "Refusal" || error?.name === "Unavailable") return clean(error.message, LONGEST);
+  if (error?.name === "Refusal" || error?.name === "Unavailable") {
+    return sentence(clean(error.message, LONGEST));
+  }
   return `The page has a fault: ${clean(error?.message ?? error, 200)}. Reload it; answers are kept.`;
 }
 

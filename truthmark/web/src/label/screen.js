@@ -7,7 +7,7 @@
  */
 
 import { AnswersPane } from "./answers_pane.js";
-import { askKeys, askNote } from "./dialogs.js";
+import { ask, askKeys, askNote } from "./dialogs.js";
 import { fill, h, icon } from "./dom.js";
 import { showItem } from "./item_view.js";
 import { commandsOf, keysOf, meaningOf } from "./keys.js";
@@ -30,6 +30,7 @@ import { clean, plural } from "./text.js";
  * @property {(item: number, code: number) => {isRight: boolean, says: string, why: string}} [judge]
  *   in practice: what is said after an answer
  * @property {(seconds: number | undefined) => string} [status] given the usual time of an answer
+ * @property {() => number} [complete] how many items could be sent now, if not all
  * @property {{get: (name: string) => any, set: (name: string, value: any) => void}} prefs
  * @property {(error: unknown) => void} onProblem
  * @property {() => void} onGood nothing is wrong any more
@@ -62,19 +63,32 @@ export class Screen {
     this._answers = new AnswersPane(classes, (code) => this.answer(code));
     this._build();
     this._useKeys();
-    /** @private @type {Promise<void>} */
+    /** @private @type {Promise<boolean>} */
     this._end = new Promise((resolve) => (this._resolve = resolve));
   }
 
-  /** Take answers until all items have one and that is confirmed. @returns {Promise<void>} */
-  async run() {
+  /**
+   * Take answers until all items have one and that is confirmed, or the person leaves.
+   * @returns {Promise<boolean>} whether all, or all that `batch` asks for, are answered
+   */
+  run() {
     this._go(this._nextOpen(0));
-    await this._end;
+    return this._end;
+  }
+
+  /** End without having answered all. */
+  leave() {
+    this._finish(false);
   }
 
   close() {
     this._state = "over";
     this._shelf.close();
+  }
+
+  /** Draw again what changes with time. */
+  refresh() {
+    this._drawProgress();
   }
 
   // ------------------------------------------------------------------------- doing
@@ -382,9 +396,9 @@ export class Screen {
   }
 
   /** @private */
-  _finish() {
+  _finish(isDone = true) {
     this.close();
-    this._resolve?.();
+    this._resolve?.(isDone);
   }
 
   /** @private @param {number} item @param {number} stored */
@@ -486,7 +500,29 @@ export class Screen {
     this._buttons.undo.disabled = !answered.length;
     fill(this._progress,
       h("progress", { max: items.length, value: answered.length, "aria-label": "Answered" }),
-      h("p", {}, h("span", {}, parts.join(" · ")), h("span", {}, status?.(this.usualSeconds()) ?? "")));
+      h("p", {}, h("span", {}, parts.join(" · "), this._early()),
+        h("span", {}, status?.(this.usualSeconds()) ?? "")));
+  }
+
+  /** A way out for who will not get through all. @private */
+  _early() {
+    const enough = this._o.complete?.() ?? 0;
+    if (!enough || enough === this._o.items.length) return null;
+    return [" ", h("button.tm-link", { type: "button", onclick: () => this._finishEarly(enough) },
+      "Finish early")];
+  }
+
+  /** @private @param {number} enough */
+  async _finishEarly(enough) {
+    const { items, noun } = this._o;
+    const agreed = await ask(this.element, "Finish early?", (close) => [
+      h("p", {}, `The first ${plural(enough, noun)} of ${items.length} are complete and can be sent`,
+        " now, and are paid. The others are not sent, and nothing can be changed afterwards."),
+      h("footer", {}, h("button", { type: "button", onclick: () => close(false) }, "Go on labeling"),
+        h("button.tm-primary", { type: "button", onclick: () => close(true) }, icon("lock"),
+          `Seal and send ${enough}`)),
+    ]);
+    if (agreed) this._finish();
   }
 
   /** @returns {number | undefined} the median time of an answer, once there are some */

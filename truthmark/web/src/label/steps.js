@@ -26,19 +26,20 @@ const AT = {
  * @property {number} [joinUntil]
  * @property {number} [labelSeconds]
  * @property {number} [lastCall] until when all must be answered
- * @property {string[]} [left] watch nodes that act for who goes
+ * @property {number} [minSeats] with which labeling can begin
+ * @property {number} [commit] until when a commit can be set right
+ * @property {number} [post] until when labels can be handed out
  */
 
 /**
  * Whether the page may be closed, said truthfully.
- * @param {Step["step"]} step
+ * @param {Step} step
  * @param {Times} times
- * @param {number} [until] until when the step lasts at most
  * @returns {{mayClose: boolean, says: string}}
  */
-export function closing(step, times, until) {
+export function closing({ step, until, leftWith }, times) {
   const clock = (/** @type {number | undefined} */ unix) =>
-    unix === undefined ? "it ends" : formatClock(unix, times.now);
+    unix === undefined ? "the bounty goes on" : formatClock(unix, times.now);
   switch (step) {
     case "joining":
       return { mayClose: false, says: "Keep this page open for a moment." };
@@ -61,8 +62,8 @@ export function closing(step, times, until) {
     case "labeled":
     case "committed":
     case "confirmed":
-      if (times.left?.length) {
-        const nodes = times.left.map((url) => clean(hostOf(url), 60)).join(" and ");
+      if (leftWith?.length) {
+        const nodes = leftWith.map((url) => clean(hostOf(url), 60)).join(" and ");
         return {
           mayClose: true,
           says: `You may close this page: ${nodes} will finish for you, and cannot read your labels.`,
@@ -70,14 +71,16 @@ export function closing(step, times, until) {
       }
       return {
         mayClose: false,
-        says: `Keep this page open, or come back before ${clock(until)}: there is a step to do.`,
+        says:
+          `Keep this page open, or come back before ${clock(times.commit ?? times.lastCall)}: your` +
+          " labels are not handed out yet.",
       };
     case "released":
       return {
         mayClose: false,
         says:
           "Your labels are handed out. Keep this page open until the requester has signed for" +
-          ` them, or come back before ${clock(until)}.`,
+          ` them, or come back before ${clock(times.post)}.`,
       };
     case "done":
       return { mayClose: true, says: "You may close this page: there is nothing left to do." };

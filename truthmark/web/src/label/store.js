@@ -29,7 +29,8 @@ const WORDS = {
  * @typedef {object} Store
  * @property {(key: string) => Promise<any>} get undefined where there is none
  * @property {(key: string, value: any) => Promise<void>} put resolved only when on disk
- * @property {(key: string) => Promise<void>} remove likewise
+ * @property {(key: string, value: any) => Promise<boolean>} add only where nothing is, in whatever
+ *   window; false where something is
  * @property {(prefix: string) => Promise<[string, any][]>} entries by key, ascending
  */
 
@@ -50,8 +51,7 @@ export async function openStore(name = "truthmark-label") {
         const tx = db.transaction(KIND, mode, { durability: "strict" });
         const request = work(tx.objectStore(KIND));
         tx.oncomplete = () => resolve(request.result);
-        tx.onabort = () => failed(tx.error);
-        tx.onerror = () => failed(tx.error ?? request.error);
+        tx.onabort = () => failed(tx.error ?? request.error);
       } catch (error) {
         failed(error);
       }
@@ -60,7 +60,15 @@ export async function openStore(name = "truthmark-label") {
   return {
     get: (key) => run("readonly", (values) => values.get(key)),
     put: async (key, value) => void (await run("readwrite", (values) => values.put(value, key))),
-    remove: async (key) => void (await run("readwrite", (values) => values.delete(key))),
+    add: async (key, value) => {
+      try {
+        await run("readwrite", (values) => values.add(value, key));
+        return true;
+      } catch (error) {
+        if (/** @type {any} */ (error)?.cause?.name === "ConstraintError") return false;
+        throw error;
+      }
+    },
     entries: async (prefix) => {
       const keys = await run("readonly", (values) => values.getAllKeys(range(prefix)));
       const found = await run("readonly", (values) => values.getAll(range(prefix)));
@@ -79,7 +87,7 @@ export function scoped(store, prefix) {
   return {
     get: (key) => store.get(prefix + key),
     put: (key, value) => store.put(prefix + key, value),
-    remove: (key) => store.remove(prefix + key),
+    add: (key, value) => store.add(prefix + key, value),
     entries: async (inner) =>
       (await store.entries(prefix + inner)).map(([key, value]) => [
         key.slice(prefix.length),

@@ -87,3 +87,9 @@ export function formatAmount(units, token, digits = token.decimals) {
 export function formatShare(share) {
   return `${Math.round(100 * share)} %`;
 }
+
+/** @param {string} text of the core, without capital and full stop @returns {string} */
+export function sentence(text) {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
