@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0 AND MIT
 // Made by make web.
-self.addEventListener("install",()=>self.skipWaiting());
+var l="truthmark-label-page",r=["/label/label.js","/label/label.css"];var d="/label/page",s=self;s.addEventListener("install",e=>{e.waitUntil(caches.open(l).then(t=>t.addAll(r)).then(()=>s.skipWaiting()))});s.addEventListener("activate",e=>{e.waitUntil(s.clients.claim())});s.addEventListener("fetch",e=>{let{request:t}=e,{origin:i,pathname:n}=new URL(t.url);if(t.method!=="GET"||i!==location.origin)return;t.mode==="navigate"&&/^\/label\/\d+\/?$/.test(n)?e.respondWith(o(t,d)):r.includes(n)&&e.respondWith(o(t,n))});async function o(e,t){let i=await caches.open(l),n=await i.match(t),c=fetch(e).then(async a=>(a.ok&&await i.put(t,a.clone()),a));if(!n)return c;let h=new Promise(a=>setTimeout(a,3e3,n));return Promise.race([c.catch(()=>n),h])}
