@@ -42,13 +42,19 @@ class BountyResult:
 
     @property
     def items(self) -> "pd.DataFrame":
-        """A row an item: item, name, label, margin, confidence, labels, agreement, is_gold."""
+        """A row an item: item, name, label, margin, confidence, labels, agreement, is_gold.
+
+        Where labels are texts: item, name, texts, labels.
+        """
         frame: pd.DataFrame = self._tables.items.to_pandas()
         return frame
 
     @property
     def labels(self) -> "pd.DataFrame":
-        """A row a label: item, name, worker, round, label, seconds, flag."""
+        """A row a label: item, name, worker, round, label, seconds, flag.
+
+        Where labels are texts: `text` and `state` (written, skipped, missing) instead of `label`.
+        """
         frame: pd.DataFrame = self._tables.labels.to_pandas()
         return frame
 
@@ -129,7 +135,8 @@ class Bounty:
         cls,
         source: Any,
         *,
-        classes: Sequence[str],
+        classes: Sequence[str] = (),
+        text: bool = False,
         price: str,
         column: str | None = None,
         kind: Kind | None = None,
@@ -160,6 +167,7 @@ class Bounty:
         Args:
             source: A table file or a folder, or a pandas DataFrame.
             classes: What may be answered.
+            text: Ask for texts instead, of a team.
             price: Of a label, such as "0.05 USDC".
             column: Of a table: what is labeled.
             kind: What an item is: text, image, audio, pair, number; found out if not given.
@@ -191,6 +199,8 @@ class Bounty:
             PriceError: It takes more than `max_total`, or than the account has.
             ChainError: The board refuses.
         """
+        if text == bool(classes):
+            raise ConfigError("say what may be answered: either classes, or text=True")
         items = _source(source, column=column, kind=kind, names=id_column)
         called = title or (
             Path(source).resolve().name if isinstance(source, str | Path) else "items"
@@ -249,7 +259,7 @@ class Bounty:
 
         Args:
             answer: A function from an item (a text; bytes of a picture or sound; a pair of these; a
-                list of numbers) to a class's name, or None to skip; or an object with
+                list of numbers) to a class's name or a text, or None to skip; or an object with
                 `predict_proba`; or what `truthmark agent run` takes as MODEL.
             payee: Who is paid; the session's account if not given.
             code: An invitation's.

@@ -28,6 +28,7 @@ from truthmark.node.relay.opening import relay_of, serve
 from truthmark.node.relay.role import RelayRole
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
+from truthmark.surface import Bounty
 from truthmark.testing.network import Devnet
 
 __all__ = ["net"]
@@ -123,7 +124,6 @@ class Posted:
         session.storage.put_block(document.cid, document.to_bytes())
         self.number = client.create(self.terms)
         ref = BountyRef(net.profile.chain_id, client.board.address, self.number)
-        workspace.save_ref(ref)
         with RelayClient(url) as relay:
             offer = Offer(number=1, items_secret=made.items_secret)
 
@@ -138,6 +138,7 @@ class Posted:
             relay.put_document(self.number, document)
             relay.put_manifest(self.number, folder / MANIFEST_NAME)
             relay.put_data(self.number, folder / DATA_NAME)
+        workspace.save_ref(ref)  # from here on the receiver offers it, too, with a token of its own
 
 
 MODEL = """\
@@ -214,3 +215,95 @@ def test_bounty__two_people_and_a_program_at_the_command_line__label_and_are_pai
     finally:
         rounds.close()
     assert not rounds.problems, rounds.problems
+
+
+# ------------------------------------------------------------------------------- texts
+
+WRITERS = ("labeler", "stranger")
+SOURCE = [f"line {number} of a page" for number in range(9)]
+COMMAND = "python -c \"import sys; print('saw', sys.stdin.read())\""
+
+
+def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
+    net: Devnet, tmp_path: Path
+) -> None:
+    requester = Person(net.home("requester"))
+    rounds = Rounds(net, net.session("requester").address)
+    try:
+        source, team = tmp_path / "lines.csv", tmp_path / "team.txt"
+        source.write_text("text\n" + "\n".join(SOURCE) + "\n")
+        team.write_text("Ann\nBob\n")
+        create = ("bounty", "create", source, "--text", "--price", "0.05 TUSD")
+        requester(*create, "--yes").refused(3, "name a team")
+        requester(*create, "--classes", "a,b", "--team", team).refused(3, "say either")
+        made = requester(
+            *(*create, "--team", team, "--labels-per-item", "2", "--batch", "4", "--yes"),
+            *("--relay", rounds.server.url, "--json"),
+        ).ok()
+        number, codes = made.json["bounty"], [one["code"] for one in made.json["guests"]]
+        ann, bob = (Person(net.home(role)) for role in WRITERS)
+        shown = ann("bounty", "show", number).ok().out
+        assert "a text of your own" in shown and "to the requester alone" in shown
+        ann("bounty", "practice", number).refused(9, "nothing to practice on")
+        ann("bounty", "join", number, "--code", codes[0]).ok()
+        bot = bob.start(
+            "agent", "run", COMMAND, "--bounty", number, "--code", codes[1], "--json", "--yes"
+        )
+        folder, given = tmp_path / "export", tmp_path / "answers.csv"
+        ann("bounty", "label", number, "--export", folder).ok()
+        with (folder / "items.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == len(SOURCE)
+        assert json.loads((folder / "task.json").read_text())["asks_for_texts"]
+        rows[0]["answer"] = "x" * 3_000
+        _write(given, rows)
+        ann("bounty", "label", number, "--answers", given).refused(3, "at most 2000 letters")
+        for row in rows:
+            row["answer"] = f"“{(folder / row['file']).read_text()}”,\nby Ann"
+        rows[1]["answer"] = "skip"
+        _write(given, rows)
+        done = ann("bounty", "label", number, "--answers", given, "--json").ok()
+        assert done.json["stage"] == "delivered"
+        said, told = bot.communicate(timeout=120)
+        assert bot.returncode == 0, told
+        assert json.loads(said)["stage"] == "delivered"
+        client = BountyClient(net.session("stranger"))
+        terms = client.read(number).terms
+        net.warp(terms.label_seconds + terms.grace_seconds + terms.release_seconds + 1)
+        wait_for(lambda: client.read(number).score is not None, "the score")
+        net.warp(terms.challenge_seconds + 1)
+        wait_for(lambda: client.read(number).status.has_ended, "the end")
+        out = tmp_path / "out"
+        brought = requester("bounty", "result", number, "--to", out, "--format", "csv").ok()
+        assert "17 written · 1 skipped" in brought.out
+        with (out / "labels.csv").open(newline="") as file:
+            labels = list(csv.DictReader(file))
+        found = {(row["name"], row["text"]) for row in labels}
+        skipped = SOURCE.index((folder / rows[1]["file"]).read_text())
+        for place, line in enumerate(SOURCE):
+            name = next(row["name"] for row in labels if row["item"] == str(place))
+            assert (name, f"saw {line}") in found
+            mine = "" if place == skipped else f"“{line}”,\nby Ann"
+            assert (name, mine) in found
+        checked = bob("bounty", "verify", out / "result.json").ok().out
+        assert "17, each as it was committed to" in checked
+        damaged = json.loads((out / "result.json").read_text())
+        texts = damaged["workers"]["0"]["texts"]
+        texts[next(iter(texts))] = "what nobody said"
+        (out / "result.json").write_text(json.dumps(damaged))
+        bob("bounty", "verify", out / "result.json").refused(9, "is not what they committed to")
+        paid = bob("bounty", "payout", number, "--everybody", "--json").ok()
+        assert paid.json is not None
+        mine = Bounty(number, session=net.session("requester"))
+        assert {*mine.result().labels["state"]} == {"written", "skipped"}
+        requester("bounty", "create", "--like", number, "--yes").refused(9, "asks for texts")
+    finally:
+        rounds.close()
+    assert not rounds.problems, rounds.problems
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["item", "answer"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -32,6 +32,17 @@ class Terminal:
                 return
             time.sleep(0.005)
 
+    def type(self, text: str, *, once: str = "") -> None:
+        """Type lines, now or once something is shown, into a terminal that edits lines."""
+        threading.Thread(target=self._type, args=(text, once), daemon=True).start()
+
+    def _type(self, text: str, once: str) -> None:
+        for _ in range(2_000):
+            if once in self.shown:
+                os.write(self._main, text.encode())
+                return
+            time.sleep(0.005)
+
     @property
     def shown(self) -> str:
         return self._shown.decode("utf-8", "replace")

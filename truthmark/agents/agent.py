@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every program that labels is to the rest: items in, classes out."""
+"""What every program that labels is to the rest: items in, classes or texts out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,13 +15,22 @@ class Task:
 
     Attributes:
         bounty: Its number.
-        classes: The answers' names; the number of a class is its place.
+        classes: The answers' names; the number of a class is its place. None where texts are asked.
         kind: What an item is, as the bounty's document says.
     """
 
     bounty: int
     classes: tuple[str, ...]
     kind: str
+
+    @property
+    def skip(self) -> int:
+        """The code of a skip."""
+        return len(self.classes)
+
+
+Answer = int | str
+"""The code of a class or a skip; or a text, where texts are asked."""
 
 
 class Agent(ABC):
@@ -38,8 +47,8 @@ class Agent(ABC):
         """
 
     @abstractmethod
-    def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
-        """Return a code for each item: a class, or as many as there are classes for a skip.
+    def answer(self, task: Task, items: Sequence[Item]) -> Sequence[Answer]:
+        """Return an answer for each item.
 
         Raises:
             AgentError: It has no answer, or one that is none.

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from truthmark.agents.agent import Agent, Task
+from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.agents.replies import read_text
 from truthmark.bounty.items import Item
 from truthmark.errors import AgentError
@@ -58,7 +58,7 @@ class CommandAgent(Agent):
             )
         self._timeout = timeout
 
-    def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+    def answer(self, task: Task, items: Sequence[Item]) -> list[Answer]:
         """Run the command for each item."""
         return [read_text(self._run(task, item), task.classes) for item in items]
 

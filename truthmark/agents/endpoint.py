@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from truthmark.agents.agent import Agent, Task
+from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.agents.replies import read_text
 from truthmark.bounty.items import Item
 from truthmark.errors import AgentError
@@ -39,7 +39,7 @@ class EndpointAgent(Agent):
         self._url, self._timeout = url, timeout
         self._client = httpx.Client(timeout=timeout)
 
-    def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+    def answer(self, task: Task, items: Sequence[Item]) -> list[Answer]:
         """Post each item; what fails on the way, or at the server's end, is tried again."""
         return [read_text(self._ask(task, item), task.classes) for item in items]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from truthmark.agents.agent import Agent, Task
+from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.agents.features import feature_of
 from truthmark.agents.replies import read_value
 from truthmark.bounty.items import Item
@@ -44,7 +44,7 @@ class FunctionAgent(Agent):
         """Take the function."""
         self._function, self._name = function, name
 
-    def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+    def answer(self, task: Task, items: Sequence[Item]) -> list[Answer]:
         """Call the function for each item."""
         return [read_value(self._call(item), task.classes) for item in items]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from truthmark.agents.agent import Agent, Task
 from truthmark.agents.features import features_of
-from truthmark.agents.replies import read_probabilities
+from truthmark.agents.replies import read_probabilities, require_classes
 from truthmark.bounty.items import Item
 from truthmark.errors import AgentError
 from truthmark.text import clean
@@ -71,7 +71,8 @@ class ModelAgent(Agent):
         self._model, self._name = model, name
 
     def prepare(self, task: Task) -> None:
-        """Check that the model's own classes, if it names any, are those that are asked."""
+        """Check that classes are asked, and that the model's own, if it names any, are those."""
+        require_classes(task, self._name)
         self._columns(task)
 
     def answer(self, task: Task, items: Sequence[Item]) -> list[int]:

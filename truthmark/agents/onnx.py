@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from truthmark.agents.agent import Agent, Task
+from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.agents.features import features_of
-from truthmark.agents.replies import read_probabilities, read_value
+from truthmark.agents.replies import read_probabilities, read_value, require_classes
 from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.items import Item, Media
 from truthmark.errors import AgentError, ConfigError
@@ -71,7 +71,7 @@ class OnnxAgent(Agent):
             if self.batch != 1:
                 raise AgentError(f"{path.name} takes {known} items at once; export it for any")
 
-    def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+    def answer(self, task: Task, items: Sequence[Item]) -> list[Answer]:
         """Run the model on all of them at once."""
         given = self._features(items)
         try:
@@ -80,6 +80,7 @@ class OnnxAgent(Agent):
             raise AgentError(f"{self._name} fails ({clean(error, 200)})") from error
         rows = self._rows(task, outputs, len(items))
         if rows is not None:
+            require_classes(task, self._name)
             return [read_probabilities(row, task.classes) for row in rows]
         for output in outputs:
             values = np.asarray(output).reshape(-1).tolist()

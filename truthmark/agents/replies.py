@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from truthmark.errors import AgentError
+from truthmark.agents.agent import Answer, Task
+from truthmark.bounty.annotations import annotation
+from truthmark.errors import AgentError, BountyError
 from truthmark.text import clean
 
 SKIP: Final = "skip"
@@ -15,17 +17,33 @@ _SHOWN: Final = 60
 _MAX_OPEN: Final = 1_000
 
 
-def read_text(text: str, classes: Sequence[str]) -> int:
-    """Return the code that a line of text stands for: a class's name or number, "skip", or JSON.
+def require_classes(task: Task, name: str) -> None:
+    """Refuse a task that asks for texts, for programs that give classes.
+
+    Raises:
+        AgentError: It does.
+    """
+    if not task.classes:
+        raise AgentError(
+            f"{name} gives classes, and bounty {task.bounty} asks for texts; use a function, a URL"
+            " or a command"
+        )
+
+
+def read_text(text: str, classes: Sequence[str]) -> Answer:
+    """Return what a reply stands for: a class's name or number, "skip", or JSON; or a text.
 
     Args:
         text: What a program printed or sent.
-        classes: The names.
+        classes: The names; none where a text is asked: that is the whole of it, unless it is JSON
+            with an `answer` alone, such as `{"answer": null}` for a skip.
 
     Raises:
         AgentError: It is none of these.
     """
     line = text.strip()
+    if not classes:
+        return _read_written(line)
     if line in classes:
         return classes.index(line)
     try:
@@ -36,8 +54,8 @@ def read_text(text: str, classes: Sequence[str]) -> int:
     return read_value(value, classes)
 
 
-def read_value(value: Any, classes: Sequence[str]) -> int:
-    """Return the code that a JSON value stands for.
+def read_value(value: Any, classes: Sequence[str]) -> Answer:
+    """Return the code that a JSON value stands for; where a text is asked, a text or null.
 
     Args:
         value: A name, a number, null for a skip, probabilities by place or by name, or an object
@@ -47,6 +65,8 @@ def read_value(value: Any, classes: Sequence[str]) -> int:
     Raises:
         AgentError: It is none of these.
     """
+    if not classes:
+        return _read_free(value)
     if isinstance(value, Mapping):
         for name in ("answer", "probabilities"):
             if len(value) == 1 and name in value:
@@ -78,6 +98,27 @@ def read_probabilities(values: Sequence[Any], classes: Sequence[str]) -> int:
     if any(not math.isfinite(number) for number in numbers):
         raise AgentError(f"{_shown(values)} are no probabilities; reply with finite numbers")
     return numbers.index(max(numbers))
+
+
+def _read_written(text: str) -> Answer:
+    try:
+        value = json.loads(text) if text.startswith("{") else None
+    except (ValueError, RecursionError):
+        value = None
+    return _read_free(value if isinstance(value, Mapping) and [*value] == ["answer"] else text)
+
+
+def _read_free(value: Any) -> Answer:
+    if isinstance(value, Mapping) and [*value] == ["answer"]:
+        value = value["answer"]
+    if value is None:
+        return 0
+    if not isinstance(value, str):
+        raise AgentError(f"{_shown(value)} is no text; reply with one, or with null to skip")
+    try:
+        return annotation(value)
+    except BountyError as error:
+        raise AgentError(str(error)) from error
 
 
 def _by_place(values: Mapping[Any, Any], classes: Sequence[str]) -> list[Any]:

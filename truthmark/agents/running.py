@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from truthmark.agents.agent import Agent, Task
+from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
@@ -123,15 +123,18 @@ def _answer_all(
                     " mend it, and go on: nothing is signed yet"
                 )
             for number, code in zip(numbers, codes, strict=True):
-                log.answer(number, len(task.classes) if code is None else code, seconds)
+                if isinstance(code, str):
+                    log.write(number, code, seconds)
+                else:
+                    log.answer(number, task.skip if code is None else code, seconds)
             if progress is not None:
                 progress(at + len(numbers), len(left))
 
 
 def _answers(
     agent: Agent, task: Task, shelf: ItemShelf, numbers: Sequence[int], say: Say
-) -> list[int | None]:
-    """Return a code an item; None where the program has no answer, also when asked again."""
+) -> list[Answer | None]:
+    """Return an answer an item; None where the program has no answer, also when asked again."""
     items = [shelf.item(number) for number in numbers]
     try:
         codes = agent.answer(task, items)
@@ -140,7 +143,7 @@ def _answers(
     return list(codes)
 
 
-def _answer_one(agent: Agent, task: Task, number: int, item: Any, say: Say) -> int | None:
+def _answer_one(agent: Agent, task: Task, number: int, item: Any, say: Say) -> Answer | None:
     try:
         return agent.answer(task, [item])[0]
     except AgentError as error:

@@ -2,7 +2,8 @@
 """What somebody answered so far, in a file that only grows: an answer is on disk once it is given.
 
 Each line is JSON: `{"item": 5, "code": 1, "seconds": 2.4}`, a code of null where an answer was
-taken back, or `{"item": 5, "note": "blurred"}` for a flag. The last word on an item counts.
+taken back, `{"item": 5, "text": "a cat"}` where it is a text, or `{"item": 5, "note": "blurred"}`
+for a flag. The last word on an item counts.
 """
 
 import errno
@@ -17,6 +18,8 @@ from truthmark.config.files import sync_path
 from truthmark.errors import BountyError
 from truthmark.keys.files import make_private_folder
 
+WRITTEN: Final = -1
+"""Stands for a text where others have a class."""
 MAX_NOTE: Final = 500
 MAX_SECONDS: Final = 3_600.0
 """What an answer took counts as no longer: somebody went away meanwhile."""
@@ -36,7 +39,9 @@ class AnswerLog:
         """Read what is there; a line that a crash cut off is taken away."""
         self.path = path
         self.codes: dict[int, int] = {}
-        """By item, a class or the code of a skip."""
+        """By item, a class or the code of a skip; WRITTEN for a text."""
+        self.texts: dict[int, str] = {}
+        """By item, what was written."""
         self.seconds: dict[int, float] = {}
         self.notes: dict[int, str] = {}
         self._order: list[int] = []
@@ -66,6 +71,19 @@ class AnswerLog:
         """
         self._add({"item": item, "code": code, "seconds": round(min(seconds, MAX_SECONDS), 1)})
 
+    def write(self, item: int, text: str, seconds: float = 0.0) -> None:
+        """Answer an item by a text, or change the answer; on disk when this returns.
+
+        Args:
+            item: Its number.
+            text: As `annotations.annotation` gives it.
+            seconds: What it took.
+
+        Raises:
+            BountyError: It cannot be written.
+        """
+        self._add({"item": item, "text": text, "seconds": round(min(seconds, MAX_SECONDS), 1)})
+
     def undo(self) -> int | None:
         """Take the newest answer back; returns its item, or None where there is none.
 
@@ -87,10 +105,11 @@ class AnswerLog:
         self._add({"item": item, "note": note[:MAX_NOTE]})
 
     def to_notes(self) -> dict[str, Any]:
-        """Return what travels to the requester beside the labels: seconds and flags, by item."""
+        """Return what travels to the requester beside the labels: seconds, flags, texts by item."""
         found: dict[str, Any] = {"seconds": {str(i): s for i, s in self.seconds.items() if s}}
         flags = {str(item): note for item, note in self.notes.items() if note}
-        return found | ({"flags": flags} if flags else {})
+        texts = {str(item): text for item, text in self.texts.items()}
+        return found | ({"flags": flags} if flags else {}) | ({"texts": texts} if texts else {})
 
     def close(self) -> None:
         """Let others answer."""
@@ -142,8 +161,12 @@ class AnswerLog:
             self._order.remove(item)
         self.codes.pop(item, None)
         self.seconds.pop(item, None)
-        if entry["code"] is not None:
-            self.codes[item] = int(entry["code"])
+        self.texts.pop(item, None)
+        if "text" in entry:
+            self.texts[item] = str(entry["text"])
+        code = WRITTEN if "text" in entry else entry["code"]
+        if code is not None:
+            self.codes[item] = int(code)
             seconds = float(entry.get("seconds", 0.0))
             self.seconds[item] = seconds if math.isfinite(seconds) else 0.0
             self._order.append(item)

@@ -27,7 +27,7 @@ class Labeled:
 
     Attributes:
         tables: The result.
-        classes: Their names.
+        classes: Their names; none where labels are texts.
         kind: What an item is.
         load: Returns an item by its number.
         title: Of the bounty.
@@ -44,11 +44,16 @@ class Labeled:
         for batch in self.tables.items.to_batches(1_000):
             yield from batch.to_pylist()
 
+    @property
+    def column(self) -> str:
+        """Which column of the table of labels has what was answered."""
+        return "label" if self.classes else "text"
+
     def answers(self) -> dict[int, list[dict[str, Any]]]:
-        """Return the rows of the table of labels by item, skips left out."""
+        """Return the rows of the table of labels by item, skips and what is missing left out."""
         found: dict[int, list[dict[str, Any]]] = {}
         for row in self.tables.labels.to_pylist():
-            if row["label"] is not None:
+            if row[self.column] is not None:
                 found.setdefault(row["item"], []).append(row)
         return found
 
@@ -69,6 +74,9 @@ def export(labeled: Labeled, name: str, folder: Path) -> list[Path]:
     """
     if name not in FORMATS:
         raise ConfigError(f"there is no format {name!r}; choose one of {', '.join(FORMATS)}")
+    if not labeled.classes and name in OF_CLASSES:
+        fitting = ", ".join(one for one in FORMATS if one not in OF_CLASSES)
+        raise ConfigError(f"the format {name} is for classes, and these are texts; use {fitting}")
     folder.mkdir(parents=True, exist_ok=True)
     return FORMATS[name](labeled, folder)
 
@@ -122,13 +130,16 @@ def _csv(labeled: Labeled, folder: Path) -> list[Path]:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.column_names)
             for batch in table.to_batches(1_000):
-                writer.writerows(zip(*(c.to_pylist() for c in batch.columns), strict=True))
+                writer.writerows(
+                    [_json(value) if isinstance(value, list) else value for value in row]
+                    for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+                )
         written.append(path)
     return written
 
 
 def _label_studio(labeled: Labeled, folder: Path) -> list[Path]:
-    """Tasks with everybody's choice as annotations, and the label as a prediction."""
+    """Tasks with everybody's answer as annotations, and the label, if any, as a prediction."""
     answers = labeled.answers()
     data = _Content(labeled, folder)
     path = folder / "label-studio.json"
@@ -142,12 +153,16 @@ def _label_studio(labeled: Labeled, folder: Path) -> list[Path]:
                     {
                         "completed_by": answer["worker"],
                         "lead_time": answer["seconds"],
-                        "result": [_choice(answer["label"])],
+                        "result": [
+                            _choice(answer["label"])
+                            if labeled.classes
+                            else _written(answer["text"])
+                        ],
                     }
                     for answer in answers.get(row["item"], [])
                 ],
                 "predictions": []
-                if row["label"] is None
+                if row.get("label") is None
                 else [
                     {
                         "model_version": METHOD,
@@ -170,8 +185,17 @@ def _choice(label: str) -> dict[str, Any]:
     }
 
 
+def _written(text: str) -> dict[str, Any]:
+    return {
+        "from_name": "text",
+        "to_name": "item",
+        "type": "textarea",
+        "value": {"text": [text]},
+    }
+
+
 def _argilla(labeled: Labeled, folder: Path) -> list[Path]:
-    """Records with everybody's responses, and the label as a suggestion."""
+    """Records with everybody's responses, and the label, if any, as a suggestion."""
     answers = labeled.answers()
     data = _Content(labeled, folder)
     path = folder / "argilla.jsonl"
@@ -181,13 +205,13 @@ def _argilla(labeled: Labeled, folder: Path) -> list[Path]:
                 "id": str(row["item"]),
                 "fields": data.of(row),
                 "responses": {
-                    "label": [
-                        {"value": answer["label"], "user_id": f"worker-{answer['worker']}"}
+                    labeled.column: [
+                        {"value": answer[labeled.column], "user_id": f"worker-{answer['worker']}"}
                         for answer in answers.get(row["item"], [])
                     ]
                 },
                 "suggestions": {}
-                if row["label"] is None
+                if row.get("label") is None
                 else {
                     "label": {
                         "value": row["label"],
@@ -195,7 +219,9 @@ def _argilla(labeled: Labeled, folder: Path) -> list[Path]:
                         "agent": f"truthmark {METHOD}",
                     }
                 },
-                "metadata": {"name": row["name"], "margin": row["margin"]},
+                "metadata": {
+                    name: row[name] for name in ("name", "margin") if row.get(name) is not None
+                },
             }
             file.write(_json(record) + "\n")
     return [path, *data.written]
@@ -286,6 +312,8 @@ FORMATS: Final[Mapping[str, Callable[[Labeled, Path], list[Path]]]] = {
     "image-folder": _image_folder,
     "trl": _trl,
 }
+
+OF_CLASSES: Final = ("coco", "image-folder", "trl")
 
 
 class _Content:

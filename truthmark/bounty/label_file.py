@@ -6,7 +6,7 @@ r"""The file that a labeler hands out: sealed labels, and notes that only the re
 ‖ root (32) ‖ E.x (32) ‖ u8 parity of E.y ‖ u32 length ‖ sealed ‖ notes
 ```
 
-Notes (seconds, flags and remarks by item) are JSON under AES-256-GCM with the key
+Notes (seconds, remarks and texts by item) are JSON under AES-256-GCM with the key
 H("truthmark/label-notes/1" ‖ S): a nonce of 12 bytes, then ciphertext and tag. They are nobody's
 commitment, so a lost or damaged note costs no labels. There may be none.
 """
@@ -26,7 +26,7 @@ from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes, hash_words, tag
 from truthmark.types import Point
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 3 << 20
 
 _MAGIC: Final = b"TMKL\x01"
 _NOTES: Final = tag("truthmark/label-notes/1")
@@ -103,7 +103,8 @@ def seal_notes(shared: Point, notes: dict[str, Any]) -> bytes:
         notes: JSON values, such as seconds by item.
     """
     nonce = os.urandom(_NONCE_BYTES)
-    plain = json.dumps(notes, sort_keys=True, separators=(",", ":")).encode()
+    text = json.dumps(notes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    plain = text.encode("utf-8", "replace")  # a remark may come from a terminal of another kind
     return nonce + AESGCM(hash_words(_NOTES, shared)).encrypt(nonce, plain, None)
 
 

@@ -7,6 +7,7 @@ What is signed is in the vault before it is signed, and the vault replaces nothi
 set of labels for one e, whatever happens.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from truthmark.bounty import messages
+from truthmark.bounty.annotations import annotation_code
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
@@ -23,7 +25,6 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.sealing import HASH_BYTES, Codes, SealedRun, seal
 from truthmark.bounty.secrets import labeler_secret
 from truthmark.errors import BountyError
-from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, sign, signer_of
 from truthmark.keys.vault import Record as VaultRecord
@@ -173,24 +174,23 @@ def codes_of(place: Place, answers: dict[int, int], classes: int, batch: int) ->
     return np.array(codes[:whole], np.uint8)
 
 
-def hashes_of(place: Place, annotations: dict[int, bytes], batch: int) -> Codes:
+def hashes_of(place: Place, texts: Mapping[int, str], batch: int) -> Codes:
     """Return the codes of the seats that are annotated, where a code is a hash (team mode).
 
     Args:
         place: The labeler's.
-        annotations: By item, the bytes that go to the receiver beside.
+        texts: By item, what goes to the requester beside; empty for a skip.
         batch: B.
 
     Raises:
         BountyError: No seat is complete.
     """
     items = place.items.tolist()
-    missing = next((n for n, i in enumerate(items) if i != NO_ITEM and i not in annotations), None)
+    missing = next((n for n, i in enumerate(items) if i != NO_ITEM and i not in texts), None)
     whole = (len(items) if missing is None else missing) // batch * batch
     if not whole:
         raise BountyError(f"no seat is complete; annotate the first {batch} items to commit")
-    blank = bytes(HASH_BYTES)
-    codes = [blank if i == NO_ITEM else keccak256(annotations[i]) for i in items[:whole]]
+    codes = [annotation_code(texts.get(i, "")) for i in items[:whole]]
     return np.frombuffer(b"".join(codes), np.uint8).reshape(-1, HASH_BYTES)
 
 
@@ -248,7 +248,7 @@ def find_signed(vault: Vault, record: Record, private_key: bytes) -> SignedCommi
     except (KeyError, TypeError, ValueError) as error:
         raise BountyError("the vault's commit is damaged; restore a backup") from error
     if not record.terms.classes:
-        codes = codes.reshape(-1, 32)
+        codes = codes.reshape(-1, HASH_BYTES)
     return sign_once(vault, record, worker, codes, private_key)
 
 

@@ -39,6 +39,7 @@ class Result:
         shared: By worker, S.
         gold: What the requester committed to, also where no score was posted.
         gold_salt: Of its commitment, 32 bytes.
+        texts: By worker and item, what was written where labels are texts, as far as it came.
     """
 
     record: Record
@@ -46,6 +47,7 @@ class Result:
     shared: Mapping[int, Point] = field(default_factory=dict)
     gold: Gold | None = None
     gold_salt: bytes = bytes(32)
+    texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the file."""
@@ -66,6 +68,7 @@ class Result:
             "workers": {
                 str(worker): {"root": run.root.hex(), "sealed": run.body.hex()}
                 | ({"shared": _point(self.shared[worker])} if worker in self.shared else {})
+                | ({"texts": self._texts(worker)} if self.texts.get(worker) else {})
                 for worker, run in sorted(self.runs.items())
             },
         }
@@ -79,6 +82,9 @@ class Result:
                 "lines": score.pack_lines().hex(),
             }
         return json.dumps(value, indent=1).encode() + b"\n"
+
+    def _texts(self, worker: int) -> dict[str, str]:
+        return {str(item): text for item, text in self.texts[worker].items()}
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -144,6 +150,11 @@ class Result:
             },
             Gold.parse(_hex(gold["items"])) if gold else None,
             _word(gold["salt"]) if gold else bytes(32),
+            {
+                worker: {int(item): _text(text) for item, text in entry["texts"].items()}
+                for worker, entry in workers.items()
+                if "texts" in entry
+            },
         )
 
     def known_gold(self) -> Gold:
@@ -166,6 +177,13 @@ def _word(text: str) -> bytes:
     value = _hex(text)
     if len(value) != _WORD:
         raise BountyError(f"a hash of the result is not {_WORD} bytes; it is damaged")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is needed")
+    value.encode()  # what has no UTF-8 is nobody's
     return value
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from truthmark.bounty.assignment import NO_ITEM
+from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.verify import Finding, verdict_of, votes_of
@@ -38,15 +39,17 @@ class Notes:
     Attributes:
         seconds: What each item took, by item.
         flags: Remarks, by item.
+        texts: What they wrote, by item, where a label is a text.
     """
 
     seconds: Mapping[int, float] = field(default_factory=dict)
     flags: Mapping[int, str] = field(default_factory=dict)
+    texts: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, notes: Mapping[str, Any]) -> "Notes":
         """Read what `label_file.open_notes` gave; what is of another type is left out."""
-        seconds, flags = notes.get("seconds"), notes.get("flags")
+        seconds, flags, texts = (notes.get(name) for name in ("seconds", "flags", "texts"))
         return cls(
             {
                 int(item): float(value)
@@ -57,6 +60,11 @@ class Notes:
                 int(item): str(text)[:500]
                 for item, text in (flags if isinstance(flags, dict) else {}).items()
                 if item.isdecimal()
+            },
+            {
+                int(item): text
+                for item, text in (texts if isinstance(texts, dict) else {}).items()
+                if item.isdecimal() and isinstance(text, str)
             },
         )
 
@@ -127,9 +135,9 @@ def tables_of(
         }
     )
     return Tables(
-        _stamped(labels.sort_by([("item", "ascending"), ("round", "ascending")]), provenance),
-        _stamped(_items(result, finding, answers, words, called), provenance),
-        _stamped(_workers(result, finding, answers), provenance),
+        stamped(labels.sort_by([("item", "ascending"), ("round", "ascending")]), provenance),
+        stamped(_items(result, finding, answers, words, called), provenance),
+        stamped(_workers(result, finding, answers), provenance),
         provenance,
     )
 
@@ -148,7 +156,8 @@ def provenance_of(result: Result) -> dict[str, str]:
     }
 
 
-def _stamped(table: "pa.Table", provenance: Mapping[str, str]) -> "pa.Table":
+def stamped(table: "pa.Table", provenance: Mapping[str, str]) -> "pa.Table":
+    """Return a table that says in its metadata of which bounty it is."""
     return table.replace_schema_metadata(
         {name.encode(): value.encode() for name, value in provenance.items()}
     )
@@ -275,9 +284,8 @@ def _workers(result: Result, finding: Finding, answers: Answered) -> "pa.Table":
     given = np.bincount(data["worker"], minlength=rows)
     paid = {payment.worker: payment for payment in finding.payments}
     workers = np.flatnonzero(record.committed).tolist()
-    score = record.score
+    score, marks = record.score, marks_of(record)
     lines = [int(score.lines[w]) if score is not None else None for w in workers]
-    marks = {NOT_DELIVERED: "not delivered", UNREADABLE: "unreadable"}
     weights = finding.labels.weights if finding.labels is not None else np.zeros(rows, np.int64)
     is_scored = score is not None and not score.is_half and not terms.is_team
     return pa.table(
@@ -292,18 +300,27 @@ def _workers(result: Result, finding: Finding, answers: Answered) -> "pa.Table":
             "share_of_price": pa.array(
                 [
                     min(line, ONE) / ONE
-                    if is_scored and line is not None and line not in marks
+                    if is_scored and line is not None and w not in marks
                     else None
-                    for line in lines
+                    for w, line in zip(workers, lines, strict=True)
                 ],
                 pa.float64(),
             ),
-            "mark": pa.array([marks.get(line, "") if line is not None else "" for line in lines]),
+            "mark": pa.array([marks.get(w, "") for w in workers], pa.string()),
             "paid_units": pa.array(
                 [str(paid[w].total) if w in paid else None for w in workers], pa.string()
             ),
         }
     )
+
+
+def marks_of(record: Record) -> dict[int, str]:
+    """Return by worker the mark of the score, of those who have one."""
+    if record.score is None:
+        return {}
+    words = {NOT_DELIVERED: "not delivered", UNREADABLE: "unreadable"}
+    lines = enumerate(record.score.lines.tolist())
+    return {worker: words[line] for worker, line in lines if line in words}
 
 
 def warnings_of(result: Result, finding: Finding, classes: Sequence[str]) -> list[str]:

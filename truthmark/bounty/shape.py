@@ -139,7 +139,12 @@ def shape_open(items: int, *, rounds: int = ROUNDS, gold: int, batch: int | None
 
 
 def shape_team(
-    items: int, *, people: int, rounds: int | None = None, batch: int | None = None
+    items: int,
+    *,
+    people: int,
+    rounds: int | None = None,
+    batch: int | None = None,
+    most: int = MAX_RUN * MAX_BATCH,
 ) -> Shape:
     """Cut a bounty for people one knows, so that each has the same share.
 
@@ -149,6 +154,7 @@ def shape_team(
         rounds: K: how many of them judge an item; if not given, up to three, so that all have
             the same to do.
         batch: B; chosen if not given.
+        most: Items of one person; `terms.MAX_HASHES` where labels are texts.
 
     Raises:
         BountyError: There are too few people, or too many items for them.
@@ -163,23 +169,23 @@ def shape_team(
     else:
         choices = [rounds]
     for chosen in choices:
-        found = _team(items, people, chosen, batch)
+        found = _team(items, people, chosen, batch, most)
         if found is not None:
             return found
-    most = people // choices[-1] * MAX_RUN * (batch or MAX_BATCH)
+    each = min(most, MAX_RUN * (batch or MAX_BATCH))
     raise BountyError(
-        f"so few people cannot label {items} items in one bounty, {most} at most; invite more, or"
-        " split the items"
+        f"so few people cannot label {items} items in one bounty, {people // choices[-1] * each} at"
+        " most; invite more, or split the items"
     )
 
 
-def _team(items: int, people: int, rounds: int, batch: int | None) -> Shape | None:
+def _team(items: int, people: int, rounds: int, batch: int | None, most: int) -> Shape | None:
     each_round = people // rounds
     found = []
     for size in [batch] if batch is not None else range(1, MAX_BATCH + 1):
         per_round = -(-items // size)
         run = -(-per_round // each_round)
-        if run <= MAX_RUN and rounds * per_round < MAX_SEATS:
+        if run <= MAX_RUN and run * size <= most and rounds * per_round < MAX_SEATS:
             # Equal shares first; then batches of about ten, so that a prefix can be committed.
             waste = run * each_round - per_round
             found.append((waste * size, abs(size - 10), size, run, per_round))

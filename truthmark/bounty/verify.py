@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from truthmark.bounty.annotations import annotation_code
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.lies import Knowledge, find_lies
 from truthmark.bounty.payouts import Payment, Status
@@ -116,6 +117,7 @@ def verify(
         if progress:
             progress(number + 1, len(result.runs))
     problems += _gold_problems(result)
+    problems += _text_problems(result, opened)
     if record.score is not None and not problems:
         known = Knowledge(opened)
         problems += [f"the score lies: {lie.says}" for lie in find_lies(record, known)]
@@ -201,6 +203,16 @@ def votes_of(record: Record, opened: dict[int, OpenedRun]) -> Votes | None:
     )
 
 
+def codes_by_item(record: Record, worker: int, run: OpenedRun) -> dict[int, bytes]:
+    """Return what a worker committed to for each of their items, where codes are hashes."""
+    mine = record.assignment.items_of(int(record.roster.starts[worker]), run.seats)
+    return {
+        item: bytes(code)
+        for item, code in zip(mine.tolist(), run.codes, strict=True)
+        if item != NO_ITEM
+    }
+
+
 def _open(result: Result, worker: int) -> OpenedRun | None:
     """Return a worker's labels; None where the result does not say how they open."""
     record, shared = result.record, result.shared.get(worker)
@@ -245,6 +257,19 @@ def _gold_problems(result: Result) -> Iterator[str]:
         gold.require_sound(items=terms.items, classes=terms.classes)
     except BountyError as error:
         yield f"the gold is malformed: {error}"
+
+
+def _text_problems(result: Result, opened: dict[int, OpenedRun]) -> Iterator[str]:
+    """Say which texts of a result are not what was committed to."""
+    for worker, texts in result.texts.items():
+        run = opened.get(worker)
+        if result.record.terms.classes or run is None:
+            yield f"the result has texts of worker {worker}, who has committed to none"
+            continue
+        codes = codes_by_item(result.record, worker, run)
+        for item, text in texts.items():
+            if codes.get(item) != annotation_code(text):
+                yield f"the text of worker {worker} on item {item} is not what they committed to"
 
 
 def _says_unreadable(record: Record, worker: int) -> bool:

@@ -27,6 +27,7 @@ from truthmark.session import Session
 @click.option("--all", "everything", is_flag=True, help="Every open one that fits, unattended.")
 @click.option("--max", "limit", type=click.IntRange(1), help="With --all: join so many, and end.")
 @click.option("--classes", metavar="A,B,…", help="With --all: only where these are the answers.")
+@click.option("--text", is_flag=True, help="With --all: only where texts are asked.")
 @click.option("--kind", help="With --all: only text, image, audio, pair or number.")
 @click.option(
     "--least-practice",
@@ -69,6 +70,7 @@ def run(
     everything: bool,
     limit: int | None,
     classes: str | None,
+    text: bool,
     kind: str | None,
     least_practice: float,
     timeout: float,
@@ -89,10 +91,10 @@ def run(
     """
     if (bounty is None) != everything:
         raise ConfigError("say what to label: --bounty N, or --all")
-    if everything and classes is None:
+    if everything and (classes is None) != text:
         raise ConfigError(
-            "with --all say what the program can answer, such as --classes cat,dog; it would label"
-            " what it was not made for"
+            "with --all say what the program can answer, either --classes cat,dog or --text; it"
+            " would label what it was not made for"
         )
     with open_agent(model, timeout=timeout) as agent, state.session() as session:
         wish = running.Wish(

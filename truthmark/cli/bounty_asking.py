@@ -38,7 +38,9 @@ def read_classes(text: str | None, kind: Kind | None = None) -> tuple[LabelClass
     if text is None:
         if kind == "pair":
             return tuple(map(LabelClass, TIES))
-        raise ConfigError("say what may be answered: --classes cat,dog")
+        raise ConfigError(
+            "say what may be answered: --classes cat,dog; a team may be asked for texts: --text"
+        )
     found = []
     for part in text.split(","):
         match = _CLASS.fullmatch(part.strip())
@@ -75,6 +77,9 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 classes_option = click.option(
     "--classes", metavar="A,B,…", help="What may be answered; cat=c says the key too."
+)
+text_option = click.option(
+    "--text", is_flag=True, help="Ask a team for texts, instead of --classes."
 )
 times_option = click.option(
     "--times",

@@ -26,6 +26,7 @@ from truthmark.cli.bounty_asking import (
     seconds_option,
     source_options,
     tell_reading,
+    text_option,
     times_option,
 )
 from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
@@ -43,6 +44,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
 @classes_option
+@text_option
 @click.option("--price", type=AMOUNT, help='For a label, such as "0.05 TUSD".')
 @source_options
 @click.option("--like", type=BOUNTY, help="Ask again what is unsure of that bounty of yours.")
@@ -90,6 +92,7 @@ def create(
     /,
     source: Path | None,
     classes: str | None,
+    text: bool,
     price: str | None,
     like: int | None,
     column: str | None,
@@ -143,12 +146,14 @@ def create(
             raise ConfigError(
                 'name what is labeled and a price: SOURCE --price "0.05 TUSD", or --like 12'
             )
+        if text and classes is not None:
+            raise ConfigError("say either what may be answered, or --text")
         items = open_items_of(source, column=column, kind=kind, names=names)
         token, _ = session.profile.parse_amount(price)
         ask = Ask(
             title=title or source.resolve().name,
             guidelines=read_guidelines(guidelines, title or source.resolve().name),
-            classes=read_classes(classes, items.kind),
+            classes=() if text else read_classes(classes, items.kind),
             price=price,
             known=read_gold(gold),
             against=read_predictions(against),

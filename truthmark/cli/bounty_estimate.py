@@ -11,6 +11,7 @@ from truthmark.bounty.shape import ROUNDS, advised_gold, shape_open, shape_team
 from truthmark.bounty.sources.found import take
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
+from truthmark.bounty.terms import MAX_HASHES
 from truthmark.cli.bounty_asking import (
     estimate_facts,
     estimate_json,
@@ -20,6 +21,7 @@ from truthmark.cli.bounty_asking import (
     rounds_option,
     seconds_option,
     source_options,
+    text_option,
     times_option,
 )
 from truthmark.cli.command import State, command, json_option
@@ -45,6 +47,7 @@ _COIN = 3_000
     show_default=True,
     help="How many answers an item may have.",
 )
+@text_option
 @source_options
 @click.option("--gold-count", type=click.IntRange(2, 2048), help="How many answers you would know.")
 @click.option("--team", type=_FILE, help="A name or address a line: people you know.")
@@ -64,6 +67,7 @@ def estimate_(
     items: int | None,
     price: str,
     count: int,
+    text: bool,
     column: str | None,
     kind: Kind | None,
     names: str | None,
@@ -84,6 +88,10 @@ def estimate_(
     """
     profile = state.profile
     token, units = profile.parse_amount(price)
+    if text:
+        if team is None:
+            raise ConfigError("texts are for people you know; name them: --team FILE")
+        count = 0
     if (source is None) == (items is None):
         raise ConfigError("name what is labeled, or say how many: --items 2000")
     if source is not None:
@@ -93,7 +101,9 @@ def estimate_(
     assert items is not None, "checked above"
     if team is not None:
         people = len(read_team(team))
-        shape = shape_team(items, people=people, rounds=labels_per_item)
+        shape = shape_team(
+            items, people=people, rounds=labels_per_item, **({"most": MAX_HASHES} if text else {})
+        )
     else:
         rounds = labels_per_item or ROUNDS
         gold = gold_count or advised_gold(items, rounds)

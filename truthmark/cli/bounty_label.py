@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from truthmark.bounty.annotations import annotation
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.item_shelf import ItemShelf
@@ -29,7 +30,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @command()
 @click.argument("bounty", type=BOUNTY)
 @click.option(
-    "--answers", type=_FILE, help='CSV of item, answer (a class or "skip") instead of the keyboard.'
+    "--answers",
+    type=_FILE,
+    help='CSV of item, answer (a class or text, or "skip") instead of keys.',
 )
 @click.option(
     "--export",
@@ -119,12 +122,15 @@ def _answer(
 ) -> bool:
     """Take answers; returns whether they are to be committed."""
     if answers is not None:
-        given = read_answers(answers, run)
-        for item, code in given.items():
-            if log.codes.get(item) != code:
-                log.answer(item, code)
+        for item, answer in read_answers(answers, run).items():
+            if isinstance(answer, str):
+                if log.texts.get(item) != answer:
+                    log.write(item, answer)
+            elif log.codes.get(item) != answer:
+                log.answer(item, answer)
     else:
         from truthmark.cli.labeling_screen import Screen
+        from truthmark.cli.writing_screen import WritingScreen
 
         offer = labeling.offer()
         left = Deadline(run.last_call - session.chain.time())
@@ -134,7 +140,7 @@ def _answer(
             time_left = f"{format_duration(int(left.left))} left" if left.left else "time is over"
             return f"{pay} · {time_left}" if pay else time_left
 
-        screen = Screen(
+        screen = (Screen if run.document.classes else WritingScreen)(
             run.items,
             run.document.classes,
             log,
@@ -143,7 +149,9 @@ def _answer(
             guidelines=run.document.guidelines,
             status=status,
             is_swapped=lambda item: (
-                run.document.kind == "pair" and is_swapped(run.seed, run.place.worker, item)
+                run.document.kind == "pair"
+                and bool(run.document.classes)
+                and is_swapped(run.seed, run.place.worker, item)
             ),
         )
         if not screen.run() and not partial:
@@ -226,14 +234,14 @@ def report(
         )
 
 
-def read_answers(path: Path, run: Run) -> dict[int, int]:
-    """Return the codes of a CSV file of item and answer, each checked.
+def read_answers(path: Path, run: Run) -> dict[int, int | str]:
+    """Return the answers of a CSV file of item and answer, each checked: codes, or texts.
 
     Raises:
         ConfigError: A line is no answer to an item of the run.
     """
     names = [entry.name for entry in run.document.classes]
-    mine, found = set(run.items), {}
+    mine, found = set(run.items), dict[int, int | str]()
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"item", "answer"} <= set(reader.fieldnames or ()):
@@ -253,10 +261,19 @@ def read_answers(path: Path, run: Run) -> dict[int, int]:
                 found[int(text)] = names.index(answer)
             elif answer == SKIP:
                 found[int(text)] = len(names)
+            elif not names:
+                found[int(text)] = _read_text(answer, where)
             else:
                 hint = did_you_mean(answer, names) or f"; write one of {', '.join(names[:20])}"
                 raise ConfigError(f"{where}: {clean(answer, 40)!r} is no class{clean(hint, 300)}")
     return found
+
+
+def _read_text(answer: str, where: str) -> str:
+    try:
+        return annotation(answer)
+    except BountyError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _export(folder: Path, run: Run, shelf: ItemShelf) -> None:
@@ -275,7 +292,16 @@ def _export(folder: Path, run: Run, shelf: ItemShelf) -> None:
             writer.writerow((number, name, ""))
     classes = [entry.name for entry in run.document.classes]
     (folder / "task.json").write_text(
-        json.dumps({"title": run.document.title, "classes": classes}, indent=2) + "\n"
+        json.dumps(
+            {
+                "title": run.document.title,
+                "classes": classes,
+                "asks_for_texts": not classes,
+                "guidelines": run.document.guidelines,
+            },
+            indent=2,
+        )
+        + "\n"
     )
     echo(str(folder))
     info(

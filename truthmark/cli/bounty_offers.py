@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from truthmark.bounty.annotations import MAX_LETTERS
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.board import NO_PAST, Brief, Past, briefs, open_briefs, pasts_of
 from truthmark.bounty.flows.labeling import Labeling
@@ -21,6 +22,7 @@ from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 from truthmark.waiting import Deadline
 
+_WRITE = f"a text of your own, at most {MAX_LETTERS} letters"
 _PATIENCE = 4.0
 """Seconds to wait for titles; those that do not come are left out."""
 
@@ -161,6 +163,7 @@ def _offer_json(session: Session, offer: Offer, found: list[str]) -> dict[str, A
         "expected_share": offer.outlook.mean,
         "kind": document.kind,
         "classes": [entry.name for entry in document.classes],
+        "asks_for_texts": not document.classes,
         "guidelines": document.guidelines,
         "licence": document.licence,
         "flags": list(document.flags),
@@ -194,7 +197,7 @@ def _print_offer(session: Session, offer: Offer) -> None:
             ("bounty", f"{offer.record.ref.bounty_id}: {document.title}"),
             ("now", f"{phase.says}{until}; {phase.then}" if phase.then else phase.says),
             ("you label", f"{span} of {plural(terms.items, document.kind + ' item')}"),
-            ("answers", ", ".join(entry.name for entry in document.classes)),
+            ("answers", ", ".join(entry.name for entry in document.classes) or _WRITE),
             ("content", ", ".join(document.flags)),
             ("a label", profile.amount(terms.price, terms.token)),
             ("an hour", pay_line(session, offer)),

@@ -18,7 +18,9 @@ from truthmark.bounty.flows.results import (
     save_result,
 )
 from truthmark.bounty.record import Record
+from truthmark.bounty.result import Result
 from truthmark.bounty.result_tables import summary_of
+from truthmark.bounty.text_tables import text_summary_of
 from truthmark.bounty.verify import Finding
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import (
@@ -70,7 +72,7 @@ def result(
             written = save_result(session, brought, folder, formats)
             if brought.workspace.draft.get("job"):
                 written.append(_write_job(session, brought, folder))
-        found = None if brought.tables is None else summary_of(brought.tables)
+        found = None if brought.tables is None else _summary(brought)
         warnings = [*brought.finding.problems, *brought.warnings]
         record = brought.result.record
         if as_json:
@@ -104,10 +106,25 @@ def _write_job(session: Session, brought: Brought, folder: Path) -> Path:
     return path
 
 
+def _summary(brought: Brought) -> dict[str, Any]:
+    assert brought.tables is not None, "or there is nothing to sum up"
+    if not brought.classes:
+        return text_summary_of(brought.tables)
+    return summary_of(brought.tables)
+
+
 def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [("status", record.status.name.lower().replace("_", ", "))]
     if found is None:
         return [*facts, ("labels", "none yet")]
+    if "classes" not in found:
+        states = " · ".join(f"{found[state]} {state}" for state in ("written", "skipped"))
+        missing = f" · {found['missing']} did not come" if found["missing"] else ""
+        return [
+            *facts,
+            ("items", f"{found['labeled']} of {found['items']} have a text"),
+            ("texts", f"{states}{missing}, by {plural(found['workers'], 'worker')}"),
+        ]
     classes = ", ".join(f"{count} × {clean(n, 60)}" for n, count in found["classes"].items())
     return [
         *facts,
@@ -140,7 +157,7 @@ def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
             raise ConfigError("without a chain a result file is needed; name one")
         with state.session() as session:
             record, finding = check_without_result(session, int(what))
-            _show(state, session, record, finding, as_json=as_json)
+            _show(state, session, Result(record), finding, as_json=as_json)
         return
     try:
         data = Path(what).read_bytes()
@@ -154,7 +171,7 @@ def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
     if offline:
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, progress=progress)
-        _show(state, None, found.record, finding, as_json=as_json)
+        _show(state, None, found, finding, as_json=as_json)
         return
     with state.session() as session:
         from truthmark.bounty import reader
@@ -162,13 +179,22 @@ def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
         anchors = reader.read_anchors(session.chain, found.record)
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, anchors, progress=progress)
-        _show(state, session, found.record, finding, as_json=as_json)
+        _show(state, session, found, finding, as_json=as_json)
+
+
+def _texts_line(result: Result) -> str | None:
+    """Return how many texts are what was committed to; None where labels are classes."""
+    if result.record.terms.classes:
+        return None
+    count = sum(map(len, result.texts.values()))
+    return f"{count}, each as it was committed to" if count else "none here; hashes alone"
 
 
 def _show(
-    state: State, session: Session | None, record: Record, finding: Finding, *, as_json: bool
+    state: State, session: Session | None, result: Result, finding: Finding, *, as_json: bool
 ) -> None:
     """Print what was found, and end with an error where something is wrong."""
+    record = result.record
     terms, number = record.terms, record.ref.bounty_id
     document = None if session is None else find_document(session, record)
     opened = sum(run.seats for run in finding.opened.values())
@@ -181,6 +207,7 @@ def _show(
                 "warnings": finding.warnings,
                 "seats_opened": opened,
                 "labels_made": finding.labels is not None,
+                "texts": sum(map(len, result.texts.values())),
                 "payments": [
                     {
                         "worker": payment.worker,
@@ -206,6 +233,7 @@ def _show(
                     "labels",
                     f"{opened} seats opened, each root built again" if opened else "not checked",
                 ),
+                ("texts", _texts_line(result)),
                 ("workers", f"{int((record.committed > 0).sum())} committed"),
             ]
         )

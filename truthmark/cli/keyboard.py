@@ -22,6 +22,8 @@ BACKSPACE: Final = ("\x7f", "\x08")
 _KEY: Final = re.compile(r"\x1b[\[O][0-9;]*[ -/]*[@-~]?|.", re.DOTALL)
 """A sequence that a key such as an arrow sends, or a character."""
 _LONGEST: Final = 4_096
+_END: Final = "\x04"
+_LINE_ENDS: Final = (*ENTER, _END)
 
 
 class Keyboard:
@@ -41,6 +43,8 @@ class Keyboard:
         self._before: list[Any] = termios.tcgetattr(self._terminal)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._typed: deque[str] = deque()
+        self.is_at_end = False
+        """Whether the last line was none: the person pressed Ctrl-D, or the terminal is gone."""
 
     def key(self) -> str:
         """Wait for a key: a character, or the sequence that an arrow sends.
@@ -60,13 +64,39 @@ class Keyboard:
         """Ask for a line of text; returns it without spaces around."""
         click.echo(prompt, nl=False, err=True)
         ahead: list[str] = []
-        while self._typed and (not ahead or ahead[-1] not in ENTER):
-            ahead.append(self._typed.popleft())
-        if not ahead or ahead[-1] not in ENTER:
+        self._take(ahead)
+        if not ahead or ahead[-1] not in _LINE_ENDS:
             self._set(self._before)
-            ahead.append(sys.stdin.readline(_LONGEST))
+            while not ahead or ahead[-1] not in _LINE_ENDS:
+                # Not through the stream of Python, which would keep lines typed ahead from `key`.
+                data = os.read(self._terminal, _LONGEST)
+                self._typed.extend(_KEY.findall(self._decoder.decode(data)) if data else [_END])
+                self._take(ahead)
             self._enter()
-        return "".join(ahead).strip()
+        self.is_at_end = ahead[-1] == _END
+        return "".join(ahead).strip(f"{_END} \r\n\t")
+
+    def _take(self, line: list[str]) -> None:
+        """Move what was typed to a line, as far as that goes."""
+        while self._typed and (not line or line[-1] not in _LINE_ENDS):
+            line.append(self._typed.popleft())
+
+    def edit(self, text: str) -> str | None:
+        """Have a text written in the person's editor; None where nothing was saved.
+
+        Raises:
+            ConfigError: There is no editor.
+        """
+        self._set(self._before)
+        try:
+            found: str | None = click.edit(text, require_save=False)
+        except click.ClickException as error:
+            raise ConfigError(
+                f"no editor could be opened ({error.message}); set EDITOR, or write one line"
+            ) from error
+        finally:
+            self._enter()
+        return found
 
     def __enter__(self) -> Self:
         self._enter()

@@ -234,12 +234,19 @@ class Screen:
             if len(halves) > 1:
                 self._tell(f"-- {number + 1} --")
             self._draw(half, f"item{item}-{number + 1}", whole=whole)
-        before = self.log.codes.get(item)
-        if before is not None:
-            code = unswapped(before) if is_swapped else before
-            name = self.classes[code].name if code < len(self.classes) else "skipped"
-            self._tell(f"your answer: {clean(name, 60)}; another key changes it")
+        given = self._given(item, is_swapped)
+        if given is not None:
+            self._tell(given)
         self._tell("", self._legend())
+
+    def _given(self, item: int, is_swapped: bool) -> str | None:
+        """Return in words what was answered before."""
+        before = self.log.codes.get(item)
+        if before is None:
+            return None
+        code = unswapped(before) if is_swapped else before
+        name = self.classes[code].name if code < len(self.classes) else "skipped"
+        return f"your answer: {clean(name, 60)}; another key changes it"
 
     def _draw(self, item: Item, name: str, *, whole: bool) -> None:
         if item.media not in (Media.TEXT, Media.JSON):

@@ -85,6 +85,38 @@ def test_read_text__no_answer__is_refused_in_a_line_without_escapes(text: str) -
     assert "\x1b" not in str(refused.value) and len(str(refused.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (" a cat\n", "a cat"),
+        ("one\r\ntwo", "one\ntwo"),
+        ('[{"x": 1}]', '[{"x": 1}]'),
+        ('{"x": 1, "y": 2}', '{"x": 1, "y": 2}'),
+        ('{"answer": "a cat"}', "a cat"),
+        ('{"answer": null}', 0),
+        ("null", "null"),
+        ("{broken", "{broken"),
+    ],
+)
+def test_read_text__texts_are_asked__the_whole_reply_is_one(text: str, answer: int | str) -> None:
+    assert read_text(text, ()) == answer
+
+
+@pytest.mark.parametrize("text", ["", " \n", '{"answer": ""}', '{"answer": 5}', "a\x1b[0m"])
+def test_read_text__texts_are_asked_and_none_came__refused(text: str) -> None:
+    with pytest.raises(AgentError, match=r"empty|no text|control character"):
+        read_text(text, ())
+
+
+def test_model__texts_are_asked__cannot_do_the_task() -> None:
+    class Model:
+        def predict_proba(self, items: list[Any]) -> list[list[float]]:
+            return [[1.0] for _ in items]
+
+    with pytest.raises(AgentError, match="gives classes, and bounty 7 asks for texts"):
+        ModelAgent(Model()).prepare(Task(7, (), "text"))
+
+
 def test_read_value__names_that_are_numbers__are_names_first() -> None:
     assert read_text("1", ("1", "0")) == 0
     assert read_value(1, ("1", "0")) == 1

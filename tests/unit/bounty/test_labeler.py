@@ -143,10 +143,10 @@ def test_codes_of__short_last_seat__skips_where_there_is_no_item() -> None:
 def test_hashes_of__annotations__are_hashed_and_blank_where_there_is_no_item() -> None:
     found = place(make_record(terms=make_terms(items=395)))
     items = found.items.tolist()
-    notes = {item: f"box {item}".encode() for item in items if item >= 0}
+    notes = {item: f"box {item}" for item in items if item >= 0}
     codes = labeler.hashes_of(found, notes, 20)
     assert codes.shape == (200, 32) and not codes[-5:].any()
-    assert bytes(codes[7]) == ref.keccak(notes[items[7]])
+    assert bytes(codes[7]) == ref.keccak(notes[items[7]].encode())
     del notes[items[45]]
     assert len(labeler.hashes_of(found, notes, 20)) == 40
     with pytest.raises(BountyError, match="no seat is complete"):

@@ -20,7 +20,7 @@ from truthmark.bounty.planning import (
     with_times,
 )
 from truthmark.bounty.shape import Shape, advised_gold, shape_open, shape_team
-from truthmark.bounty.terms import MAX_RUN
+from truthmark.bounty.terms import MAX_HASHES, MAX_RUN
 from truthmark.errors import BountyError
 from truthmark.labels.scoring import least_gold
 
@@ -71,6 +71,14 @@ def test_shape_team__whatever_is_asked__all_items_have_somebody(
     assert shape.idle == people - shape.rounds * runs
     if rounds is None and items >= 20 * people:
         assert shape.idle == 0
+
+
+@pytest.mark.parametrize(("items", "people"), [(9, 2), (256, 1), (700, 6), (1_000, 4)])
+def test_shape_team__texts__no_run_is_longer_than_hashes_may_be(items: int, people: int) -> None:
+    found = shape_team(items, people=people, rounds=1, most=MAX_HASHES)
+    assert found.max_run * found.batch <= MAX_HASHES
+    with pytest.raises(BountyError, match=f"{256 * people} at most"):
+        shape_team(256 * people + 1, people=people, rounds=1, most=MAX_HASHES)
 
 
 def test_shape_open__gold_for_a_run_of_twenty__short_runs() -> None:

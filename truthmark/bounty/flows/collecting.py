@@ -7,12 +7,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from truthmark.bounty import reader
-from truthmark.bounty.label_file import LabelFile
+from truthmark.bounty.annotations import SKIPPED
+from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.labeler import is_acknowledged
 from truthmark.bounty.receiving import Received, acknowledgement, read_file, receive
 from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.result_tables import Notes
 from truthmark.bounty.secrets import RequesterSecrets
+from truthmark.bounty.text_tables import texts_of
+from truthmark.bounty.verify import codes_by_item
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError
 from truthmark.keys.abi_hash import address_bytes
@@ -97,6 +101,8 @@ class Collector:
         self._tell = tell
         self._received: dict[int, Received] = {}
         self._handed: set[tuple[str, int]] = set()
+        self._textless: dict[int, set[str]] = {}
+        """Workers whose texts did not come with their hashes, and where they were asked for."""
 
     def forget(self) -> None:
         """Drop what is in memory; it is on disk, too."""
@@ -146,7 +152,10 @@ class Collector:
                 continue
             try:
                 file = read_file(record, worker, data)
-                self._received[worker] = receive(record, worker, file.run, self._secret)
+                one = receive(record, worker, file.run, self._secret)
+                self._received[worker] = one
+                if self._lacks_texts(record, file, one):
+                    self._textless.setdefault(worker, set())
             except BountyError:
                 # Of a commit that was overridden since, or damaged: what stands is fetched again.
                 self._workspace.set_aside(worker)
@@ -161,9 +170,10 @@ class Collector:
             standing = record.commits.standing.get(worker)
             if standing is None or standing.commitment != entry.commitment:
                 continue  # not confirmed yet, or not what stands: nothing is signed for it
-            if worker not in self._received:
+            if worker not in self._received or self._may_have_texts(relay, worker):
                 try:
-                    self._keep(record, worker, relay.file(record.ref, worker, entry.commitment))
+                    file = relay.file(record.ref, worker, entry.commitment)
+                    self._keep(record, worker, file, relay.url)
                 except RelayError:
                     raise
                 except BountyError as error:
@@ -185,12 +195,41 @@ class Collector:
                 unreadable.add(worker)
             else:
                 seats = record.commits.standing[worker].seats
-                self._keep(record, worker, LabelFile(record.ref, worker, seats, run))
+                self._keep(record, worker, LabelFile(record.ref, worker, seats, run), "the chain")
         return frozenset(unreadable)
 
-    def _keep(self, record: Record, worker: int, file: LabelFile) -> None:
+    def _may_have_texts(self, relay: RelayClient, worker: int) -> bool:
+        """Whether a relay that was not asked yet may have texts that another one left out."""
+        return worker in self._textless and relay.url not in self._textless[worker]
+
+    def _lacks_texts(self, record: Record, file: LabelFile, one: Received) -> bool:
+        """Whether texts that were committed to are not in a file; its notes are nobody's word."""
+        if record.terms.classes or one.opened is None:
+            return False
+        try:
+            notes = Notes.read(open_notes(one.opened.shared, file.notes))
+        except BountyError:
+            notes = Notes()
+        codes = codes_by_item(record, file.worker, one.opened).values()
+        found = texts_of(record, {file.worker: one.opened}, {file.worker: notes})[file.worker]
+        return len(found) < sum(code != SKIPPED for code in codes)
+
+    def _keep(self, record: Record, worker: int, file: LabelFile, source: str) -> None:
         """Open labels and put them on disk."""
         one = receive(record, worker, file.run, self._secret)
+        if self._lacks_texts(record, file, one):
+            is_first = worker not in self._textless
+            self._textless.setdefault(worker, set()).add(source)
+            self._tell(
+                "texts",
+                f"bounty {record.ref.bounty_id}: {source} has the hashes of worker {worker} without"
+                " all of their texts; ask the worker for them, for hashes alone are paid, too",
+                about=f"{record.ref.bounty_id} {worker} texts",
+            )
+            if not is_first:
+                return  # what is here is as good
+        else:
+            self._textless.pop(worker, None)
         if self._workspace.file(worker) is not None:
             self._workspace.set_aside(worker)
         self._workspace.put_file(worker, file.to_bytes())

@@ -140,6 +140,11 @@ def follow_up(
     Raises:
         BountyError: Nothing is unsure, no answers are left for gold, or it was not agreed to.
     """
+    if not _workspace(session, bounty_id).terms.classes:
+        raise BountyError(
+            f"bounty {bounty_id} asks for texts, of which none is surer than another; create a new"
+            " one of what you want asked again"
+        )
     job = job_of(session, bounty_id, bar=bar)
     last = job.bounties[-1]
     if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):

@@ -185,12 +185,19 @@ class HandingOut:
     # ----------------------------------------------------------------------- file
 
     def _file(self, record: Record, signed: SignedCommit) -> LabelFile:
-        """Return the file that is handed out, with seconds and flags for the requester alone."""
+        """Return the file that is handed out, with what the requester alone may read.
+
+        Raises:
+            BountyError: The texts that stand for the labels cannot be read.
+        """
         file = signed.file(record)
         try:
             with self._desk.folder.answers() as answers:
                 notes = answers.to_notes()
-        except BountyError as error:  # labels are worth more than notes
+        except BountyError as error:
+            if not record.terms.classes:
+                raise  # the texts are what was asked for, and the first file of a commit stays
+            # Labels are worth more than notes.
             self._desk.tell(f"handed out without seconds and flags: {error}", once="notes")
             return file
         shared = multiply(signed.secret, record.terms.key)

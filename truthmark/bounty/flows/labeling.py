@@ -417,7 +417,11 @@ class Labeling:
         seen = self._desk.look()
         self._desk.certain(seen)
         place, terms = self._place(seen), seen.record.terms
-        codes = labeler.codes_of(place, answers.codes, terms.classes, terms.batch)
+        if terms.classes:
+            codes = labeler.codes_of(place, answers.codes, terms.classes, terms.batch)
+        else:
+            texts = {item: answers.texts.get(item, "") for item in answers.codes}
+            codes = labeler.hashes_of(place, texts, terms.batch)
         key = self._desk.key(self._desk.entry.account)
         return labeler.sign_once(self.session.vault, seen.record, place.worker, codes, key)
 
@@ -511,11 +515,6 @@ class Run:
 
 def _require_joinable(bounty_id: int, offer: Offer, seats: int) -> None:
     terms, record = offer.terms, offer.record
-    if not terms.classes:
-        raise BountyError(
-            f"bounty {bounty_id} asks for annotations and not for classes, which cannot be given"
-            " here; look for another bounty"
-        )
     if record.status is not Status.OPEN or offer.now > offer.mark + terms.join_seconds:
         raise BountyError(
             f"bounty {bounty_id} takes no more labelers; `truthmark bounty list` has others"

@@ -94,9 +94,10 @@ class Offer:
         """How one is paid, in a sentence."""
         terms = self.terms
         if terms.is_team:
-            return (
+            rule = (
                 "Everybody whose labels arrive and open is paid the full price; nothing is judged."
             )
+            return rule if terms.classes else f"{rule} Your texts go to the requester alone."
         return (
             f"Each of the {terms.classes} answers is worth the same, a skip is a wrong answer,"
             f" guessing pays nothing, {_QUARTERS[terms.full]} of the way from guessing to perfect"

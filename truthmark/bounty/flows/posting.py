@@ -40,7 +40,7 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.shape import ROUNDS, shape_open, shape_team
 from truthmark.bounty.sources.found import ItemSource, Reading
 from truthmark.bounty.team import Member, new_code
-from truthmark.bounty.terms import NO_ACCOUNT, Terms
+from truthmark.bounty.terms import MAX_HASHES, NO_ACCOUNT, Terms
 from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.chain.rpc import hex_int
 from truthmark.errors import BountyError, ConfigError, PriceError, RelayError, did_you_mean
@@ -62,7 +62,7 @@ class Ask:
     Attributes:
         title: One line.
         guidelines: What to answer when, in Markdown.
-        classes: What may be answered.
+        classes: What may be answered; none for texts, which a team alone may give.
         price: Of a label, such as "0.05 USDC".
         known: Answers by the name of items: for gold, and a few for practice.
         against: A model's answers by name; gold is then drawn where it is no better than chance.
@@ -303,8 +303,14 @@ def _find_done(session: Session, fingerprint: Mapping[str, Any]) -> Workspace | 
 
 def _require_plain(ask: Ask) -> None:
     """Refuse what contradicts itself, before a large source is read for nothing."""
-    if len(ask.classes) < 2:
+    if len(ask.classes) == 1:
         raise ConfigError("name what may be answered, two classes or more")
+    if not ask.classes and not ask.team:
+        raise ConfigError(
+            "texts cannot be judged on known answers; name a team, or what may be answered"
+        )
+    if not ask.classes and ask.known:
+        raise ConfigError("known answers are classes, and texts are asked for; leave one of them")
     if ask.times not in TIMES:
         hint = did_you_mean(ask.times, TIMES)
         raise ConfigError(f"there are no times {ask.times!r}, only {', '.join(TIMES)}{hint}")
@@ -412,7 +418,13 @@ def plan_bounty(
     """
     price = _price(session, ask)
     shape = (
-        shape_team(items, people=len(ask.team), rounds=ask.rounds, batch=ask.batch)
+        shape_team(
+            items,
+            people=len(ask.team),
+            rounds=ask.rounds,
+            batch=ask.batch,
+            **({} if ask.classes else {"most": MAX_HASHES}),
+        )
         if ask.team
         else shape_open(items, rounds=_rounds(ask), gold=gold, batch=ask.batch)
     )

@@ -2,7 +2,7 @@
 """What a bounty brought: opened, checked against the chain, and made into tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from truthmark.bounty.result import Result
 from truthmark.bounty.result_tables import Notes, Tables, tables_of, warnings_of
 from truthmark.bounty.sealing import SealedRun
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets
+from truthmark.bounty.text_tables import text_tables_of, text_warnings_of, texts_of
 from truthmark.bounty.verify import Finding
 from truthmark.bounty.workspace import Workspace
 from truthmark.config.files import write_atomically
@@ -89,8 +90,13 @@ def collect_result(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> 
     document.require_fits(record.terms)
     classes = [entry.name for entry in document.classes]
     tables, warnings = None, list(finding.warnings)
-    if finding.labels is not None and any(len(run.codes) for run in finding.opened.values()):
-        notes = _notes(files, secrets)
+    notes = _notes(files, secrets)
+    if not record.terms.classes:
+        result = replace(result, texts=texts_of(record, finding.opened, notes))
+        if finding.opened:
+            tables = text_tables_of(result, finding, names=workspace.names, notes=notes)
+            warnings += text_warnings_of(tables)
+    elif finding.labels is not None and any(len(run.codes) for run in finding.opened.values()):
         tables = tables_of(result, finding, classes=classes, names=workspace.names, notes=notes)
         warnings += warnings_of(result, finding, classes)
     return Brought(workspace, document, result, finding, tables, warnings)

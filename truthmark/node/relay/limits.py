@@ -16,7 +16,7 @@ from truthmark.node.relay.refusals import SlowError
 
 MAX_BODY: Final = 64 << 10
 """Bytes of most requests."""
-MAX_LONG_BODY: Final = 3 << 20
+MAX_LONG_BODY: Final = 5 << 20
 """Of offers, label files, deposits."""
 
 _BODY_SECONDS: Final = 60.0
