@@ -3,31 +3,15 @@
 
 import csv
 import json
-import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.utils.bounty_chain import crowd_terms
 from tests.utils.cli import Person
 from tests.utils.devnets import net
+from tests.utils.label_bounty import ITEMS, Posted, Rounds
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.document import Document, LabelClass, Practice
-from truthmark.bounty.gold import draw_gold
-from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Item, ItemsWriter
-from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import Offer
-from truthmark.bounty.secrets import new_secrets
-from truthmark.bounty.workspace import Workspace
-from truthmark.errors import RelayError
-from truthmark.node.receiver import ReceiverRole
-from truthmark.node.relay.opening import relay_of, serve
-from truthmark.node.relay.role import RelayRole
-from truthmark.node.settings import NodeSettings
-from truthmark.node.status import Metrics, Notifier
 from truthmark.surface import Bounty
 from truthmark.testing.network import Devnet
 
@@ -35,110 +19,8 @@ __all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
-ITEMS, BATCH, ROUNDS = 60, 5, 3
 PAYEE = "0x" + "f1" * 20
 LABELERS = ("labeler", "stranger", "buyer")
-
-
-class Rounds:
-    """Relay and receiver at work, in a thread, on a chain that mines a block a round."""
-
-    def __init__(self, net: Devnet, owner: str) -> None:
-        self.net = net
-        session = net.session("relay")
-        settings = NodeSettings(roles=("relay",), relay_requesters=(owner,))
-        self.server = serve(session, settings)
-        metrics = Metrics()
-        relay = RelayRole(
-            relay_of(session, settings), gas_reserve=0, metrics=metrics, notifier=Notifier()
-        )
-        requester = net.session("requester")
-        receiver = ReceiverRole(requester, metrics=Metrics(), notifier=Notifier())
-        self._roles = (relay, receiver)
-        self._is_over = threading.Event()
-        self.problems: list[Exception] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._is_over.wait(0.2):
-            for role in self._roles:
-                try:
-                    role.tick()
-                except Exception as error:
-                    self.problems.append(error)
-            self.net.chain.rpc("evm_mine")
-
-    def close(self) -> None:
-        self._is_over.set()
-        self._thread.join(20)
-        for role in self._roles:
-            role.close()
-        self.server.close()
-
-
-class Posted:
-    """A bounty: texts that say what they are, and gold among them."""
-
-    def __init__(self, net: Devnet, folder: Path, url: str) -> None:
-        session = net.session("requester")
-        client = BountyClient(session)
-        self.truth = np.random.default_rng(2).integers(0, 2, ITEMS)
-        made = new_secrets(session.vault)
-        with ItemsWriter(folder, made.items_secret) as writer:
-            for number, answer in enumerate(self.truth.tolist()):
-                writer.add(Item.of_text(f"item {number}: it {('meows', 'barks')[answer]}"))
-            writer.show(Item.of_text("it meows"))
-            info = writer.finish()
-        document = Document(
-            title="Cats and dogs",
-            guidelines="Say who it is.",
-            classes=(LabelClass("cat"), LabelClass("dog")),
-            kind="text",
-            items=info,
-            practice=(Practice(0, 0, "Only cats do."),),
-            licence="CC0-1.0",
-            relay_urls=(url,),
-            post_rows=1,
-            post_seconds=1,
-            seconds_per_item=3.0,
-        )
-        gold = draw_gold(self.truth, classes=2, count=20, seed=1)
-        self.terms = crowd_terms(
-            net,
-            made,
-            document,
-            gold,
-            items=ITEMS,
-            rounds=ROUNDS,
-            batch=BATCH,
-            min_seats=36,
-            min_run=12,
-            max_run=12,
-            bond=20_000,
-        )
-        workspace = Workspace.of_key(session.home, made.key)
-        workspace.save_document(document)
-        workspace.save_gold(gold)
-        workspace.save_terms(self.terms)
-        session.storage.put_block(document.cid, document.to_bytes())
-        self.number = client.create(self.terms)
-        ref = BountyRef(net.profile.chain_id, client.board.address, self.number)
-        with RelayClient(url) as relay:
-            offer = Offer(number=1, items_secret=made.items_secret)
-
-            def offers() -> bool:
-                try:
-                    relay.offer(ref, self.terms.hash, offer, session.signer.sign_typed)
-                except RelayError:  # it has not seen the bounty on chain yet
-                    return False
-                return True
-
-            wait_for(offers, "an offer that the relay takes")
-            relay.put_document(self.number, document)
-            relay.put_manifest(self.number, folder / MANIFEST_NAME)
-            relay.put_data(self.number, folder / DATA_NAME)
-        workspace.save_ref(ref)  # from here on the receiver offers it, too, with a token of its own
 
 
 MODEL = """\
@@ -156,7 +38,7 @@ def test_bounty__two_people_and_a_program_at_the_command_line__label_and_are_pai
     owner = net.session("requester").address
     rounds = Rounds(net, owner)
     try:
-        posted = Posted(net, tmp_path / "papers", rounds.server.url)
+        posted = Posted(net, rounds.server.url)
         number = posted.number
         first, second, third = (Person(net.home(role)) for role in LABELERS)
         (offered,) = first("bounty", "list", "--json").ok().json

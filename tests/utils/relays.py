@@ -29,11 +29,11 @@ from truthmark.errors import BountyError
 from truthmark.keys import typed
 from truthmark.keys.curve import address_of, multiply
 from truthmark.node.relay.api import create_app
-from truthmark.node.relay.limits import Rates
 from truthmark.node.relay.relay import Relay, RelayPolicy
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.views import View
+from truthmark.web.rates import Rates
 
 ITEMS = 40
 BATCH = 4

@@ -36,10 +36,12 @@ from truthmark.bounty.relay_models import (
 from truthmark.bounty.terms import MAX_WORKERS
 from truthmark.errors import BountyError, ChainError, StorageError, TruthmarkError
 from truthmark.labels.permutation import MAX_ITEMS
-from truthmark.node.relay.limits import Limits, Rates
+from truthmark.node.relay.limits import Limits
 from truthmark.node.relay.papers import PIECE
 from truthmark.node.relay.refusals import MissingError, RefusedError, TooLargeError
 from truthmark.node.relay.relay import Relay
+from truthmark.web.hosting import PageHost
+from truthmark.web.rates import Rates
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +90,13 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
         # One description a model, whether it is sent or received.
         separate_input_output_schemas=False,
     )
+    # Pages that other servers serve ask relays, without cookies; they need no more than this.
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["Content-Type"],
+        max_age=86_400,
     )
     app.add_middleware(Limits, rates=rates or Rates(BURST, PER_SECOND))
     _add_problems(app)
@@ -97,7 +104,17 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
     _add_requesters(app, relay)
     _add_labelers(app, relay)
     _add_deposits(app, relay)
+    app.router.routes.extend(_page(relay).routes())
     return app
+
+
+def _page(relay: Relay) -> PageHost:
+    """Return what serves the label page of this relay's bounties."""
+    return PageHost(
+        session=lambda: relay.session,
+        relays=lambda _: ["/"],
+        watch=lambda: [node.model_dump(mode="json") for node in relay.policy.watch],
+    )
 
 
 def _add_problems(app: FastAPI) -> None:
@@ -155,6 +172,11 @@ def _add_reading(app: FastAPI, relay: Relay) -> None:
     def bounty(bounty_id: BountyPath) -> BountyStatus:
         """How a bounty stands."""
         return relay.status(bounty_id)
+
+    @app.get("/v1/bounties/{bounty_id}/terms", tags=["everybody"])
+    def terms(bounty_id: BountyPath) -> dict[str, str]:
+        """The terms, whose hash the board keeps: hashes as hex, all else as decimal numbers."""
+        return relay.view(bounty_id).terms.to_texts()
 
     def paper(bounty_id: int, kind: str) -> Response:
         path = relay.papers.path(bounty_id, relay.view(bounty_id).terms, kind)

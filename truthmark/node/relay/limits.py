@@ -2,10 +2,6 @@
 """What one address may ask of a relay, and how much it may send."""
 
 import asyncio
-import ipaddress
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,6 +9,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from truthmark.node.relay.refusals import SlowError
+from truthmark.web.rates import Rates
 
 MAX_BODY: Final = 64 << 10
 """Bytes of most requests."""
@@ -20,7 +17,6 @@ MAX_LONG_BODY: Final = 5 << 20
 """Of offers, label files, deposits."""
 
 _BODY_SECONDS: Final = 60.0
-_MAX_ADDRESSES: Final = 20_000
 _COST_OF_WRITING: Final = 10.0
 
 _Scope = MutableMapping[str, Any]
@@ -28,49 +24,6 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
-
-
-class Rates:
-    """Lets each address spend so much at once, and so much a second from then on.
-
-    Args:
-        burst: What it may spend at once; reading costs 1, all else 10.
-        per_second: What it gets back.
-        clock: In seconds.
-    """
-
-    def __init__(
-        self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Know nobody."""
-        self._burst, self._per_second, self._clock = burst, per_second, clock
-        self._lock = threading.Lock()
-        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def spend(self, address: str, cost: float) -> bool:
-        """Return whether an address may spend this now, and note it if so."""
-        who, now = _network(address), self._clock()
-        with self._lock:
-            spent, at = self._spent.pop(who, (0.0, now))
-            spent = max(0.0, spent - (now - at) * self._per_second)
-            may = spent + cost <= self._burst
-            self._spent[who] = (spent + cost if may else spent), now
-            if len(self._spent) > _MAX_ADDRESSES:
-                self._spent.popitem(last=False)
-            return may
-
-
-def _network(address: str) -> str:
-    """Return whom an address belongs to: of IPv6 everybody has 2^64."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((found, 64), strict=False))
-    return str(found)
 
 
 class Limits:
@@ -91,7 +44,9 @@ class Limits:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        cost = 1.0 if scope["method"] in ("GET", "HEAD", "OPTIONS") else _COST_OF_WRITING
+        # Questions about the chain are counted one by one, by who forwards them.
+        is_reading = scope["method"] in ("GET", "HEAD", "OPTIONS") or scope["path"] == "/rpc"
+        cost = 1.0 if is_reading else _COST_OF_WRITING
         if not self._rates.spend(client[0] if client else "", cost):
             await self._refuse(
                 scope, receive, send, HTTPStatus.TOO_MANY_REQUESTS, "asked too often; wait a moment"

@@ -43,7 +43,7 @@ from truthmark.errors import (
 )
 from truthmark.keys import typed
 from truthmark.node.relay import limits
-from truthmark.node.relay.limits import Rates
+from truthmark.web.rates import Rates
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from schemathesis import checks
 from tests.utils.relays import PaperDesk
 from truthmark.bounty.payouts import Status
 from truthmark.node.relay.api import create_app
-from truthmark.node.relay.limits import Rates
+from truthmark.web.rates import Rates
 
 
 @pytest.fixture

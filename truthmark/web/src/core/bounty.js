@@ -27,9 +27,11 @@ const MAX_DOCUMENT = 1 << 20;
 export async function openBounty(base, id, options = {}) {
   const fetcher = options.fetch ?? ((...args) => fetch(...args));
   const host = await requestJson(fetcher, new URL(`/label/host/${id}`, base).href);
-  const urls = new Set([...(options.relay ? [options.relay] : []), ...host.relays]);
+  const place = (path) => new URL(path, base).href.replace(/\/+$/, "");
+  host.rpc = place(host.rpc);
+  const urls = new Set([...(options.relay ? [options.relay] : []), ...host.relays].map(place));
   const relays = [...urls].map((url) => new Relay(url, fetcher));
-  const chain = new Chain(host, fetcher, [...urls].map((url) => `${url.replace(/\/+$/, "")}/rpc`));
+  const chain = new Chain(host, fetcher, [...urls].map((url) => `${url}/rpc`));
   const ref = { chainId: host.chain_id, board: host.board.toLowerCase(), bountyId: id };
   const [held] = await chain.call(ref.board, [calldata("terms_hashes(uint256)", id)]);
   const terms = await firstOf(relays, async (relay) => {
@@ -44,7 +46,7 @@ export async function openBounty(base, id, options = {}) {
     readDocument(await relay.bytes(`bounties/${id}/document`, MAX_DOCUMENT), terms),
   );
   for (const url of document.relay_urls) {
-    if (!urls.has(url)) relays.push(new Relay(url, fetcher));
+    if (!urls.has(place(url))) relays.push(new Relay(url, fetcher));
   }
   return new Bounty({ host, chain, ref, terms, document, relays, fetcher });
 }

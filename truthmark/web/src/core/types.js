@@ -19,7 +19,7 @@
  * @property {number} confirmations
  * @property {number} block_time
  * @property {boolean} is_local A development chain on this machine: one endpoint is believed.
- * @property {string} rpc Of this server, absolute.
+ * @property {string} rpc Of this server.
  * @property {string[]} endpoints Others of the chain profile, over HTTPS.
  * @property {string[]} relays Where the bounty may be served, the likeliest first.
  * @property {{url: string, key: string}[]} watch Nodes that this server's operator knows.

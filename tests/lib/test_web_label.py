@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labelers in browsers, as far as pages go without one: a real relay, a real chain, Node."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.utils.devnets import net
+from tests.utils.label_bounty import ITEMS, Posted, Rounds
+from tests.utils.node_js import TESTS, node_command, run_node
+from tests.utils.waiting import wait_for
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.label_file import LabelFile, open_notes
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.sealing import open_with_key
+from truthmark.bounty.secrets import find_secrets
+from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
+
+pytestmark = pytest.mark.chain
+
+PAYEES = ["0x" + f"f{n}" * 20 for n in range(3)]
+
+
+@pytest.fixture(scope="module")
+def rounds(net: Devnet) -> Iterator[Rounds]:
+    node_command()
+    made = Rounds(net, net.session("requester").address)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["straight", "killed everywhere"])
+def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_are_paid(
+    net: Devnet, rounds: Rounds, kills: bool
+) -> None:
+    posted = Posted(net, rounds.server.url)
+    asked = {
+        "base": rounds.server.url,
+        "bounty": posted.number,
+        "payees": PAYEES,
+        "wrong": [0, 3, 0],
+        "kills": kills,
+        "pause": 100,
+    }
+    pages = json.loads(run_node(str(TESTS / "label.mjs"), stdin=json.dumps(asked)))
+    client = BountyClient(net.session("stranger"))
+    record = client.read(posted.number)
+    secrets = find_secrets(net.session("requester").vault, record.terms.key)
+    workers = {row.signer.lower(): n for n, row in enumerate(record.roster.rows)}
+    for page, payee, wrong in zip(pages, PAYEES, asked["wrong"], strict=True):
+        assert page["steps"][-1] == "done"
+        worker = workers[page["address"]]
+        assert record.roster.rows[worker].payee.lower() == payee
+        # Whatever was killed, one commit was ever sent, and one file.
+        assert len(page["commits"]) == len(page["files"]) == len(page["signed"]) == 1
+        file = LabelFile.from_bytes(bytes.fromhex(page["files"][0]))
+        assert record.commits.standing[worker].commitment == file.run.commitment
+        opened = open_with_key(record.scheme(worker), file.run, secrets.scalar, file.seats)
+        run = record.assignment.items_of(int(record.roster.starts[worker]), file.seats)
+        wanted = posted.truth[run]
+        wanted[:wrong] = 2
+        assert opened.codes.tolist() == wanted.tolist()
+        notes = open_notes(opened.shared, file.notes)
+        assert len(notes["seconds"]) == ITEMS
+        if kills:
+            assert page["lives"] == len(page["kills"]) > 20
+    net.warp(3_600 + 600 + 601)
+    wait_for(lambda: client.read(posted.number).score is not None, "the score")
+    record = client.read(posted.number)
+    assert record.status is Status.SCORED
+    shares = [
+        payment.price / (payment.price + payment.withheld)
+        for payment in record.payments(Status.SETTLED)
+    ]
+    assert sorted(shares)[1:] == [1.0, 1.0] and min(shares) > 0.6  # three skips
+    assert not rounds.problems

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bounty on anvil with a real relay and a requester's receiver, both at work in a thread."""
+
+import threading
+
+import numpy as np
+
+from tests.utils.bounty_chain import crowd_terms
+from tests.utils.waiting import wait_for
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document, LabelClass, Practice
+from truthmark.bounty.gold import draw_gold
+from truthmark.bounty.items import Item, ItemsWriter
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.secrets import new_secrets
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import RelayError
+from truthmark.node.receiver import ReceiverRole
+from truthmark.node.relay.opening import relay_of, serve
+from truthmark.node.relay.role import RelayRole
+from truthmark.node.settings import NodeSettings
+from truthmark.node.status import Metrics, Notifier
+from truthmark.testing.network import Devnet
+
+ITEMS, BATCH, ROUNDS = 60, 5, 3
+
+
+class Rounds:
+    """Relay and receiver at work, in a thread, on a chain that mines a block a round."""
+
+    def __init__(self, net: Devnet, owner: str) -> None:
+        self.net = net
+        session = net.session("relay")
+        settings = NodeSettings(roles=("relay",), relay_requesters=(owner,))
+        self.server = serve(session, settings)
+        metrics = Metrics()
+        relay = RelayRole(
+            relay_of(session, settings), gas_reserve=0, metrics=metrics, notifier=Notifier()
+        )
+        requester = net.session("requester")
+        receiver = ReceiverRole(requester, metrics=Metrics(), notifier=Notifier())
+        self._roles = (relay, receiver)
+        self._is_over = threading.Event()
+        self.problems: list[Exception] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(0.2):
+            for role in self._roles:
+                try:
+                    role.tick()
+                except Exception as error:
+                    self.problems.append(error)
+            self.net.chain.rpc("evm_mine")
+
+    def close(self) -> None:
+        self._is_over.set()
+        self._thread.join(20)
+        for role in self._roles:
+            role.close()
+        self.server.close()
+
+
+class Posted:
+    """A bounty: texts that say what they are, and gold among them."""
+
+    def __init__(self, net: Devnet, url: str) -> None:
+        session = net.session("requester")
+        client = BountyClient(session)
+        self.truth = np.random.default_rng(2).integers(0, 2, ITEMS)
+        made = new_secrets(session.vault)
+        workspace = Workspace.of_key(session.home, made.key)
+        with ItemsWriter(workspace.folder, made.items_secret) as writer:
+            for number, answer in enumerate(self.truth.tolist()):
+                writer.add(Item.of_text(f"item {number}: it {('meows', 'barks')[answer]}"))
+            writer.show(Item.of_text("it meows"))
+            info = writer.finish()
+        document = Document(
+            title="Cats and dogs",
+            guidelines="Say who it is.",
+            classes=(LabelClass("cat"), LabelClass("dog")),
+            kind="text",
+            items=info,
+            practice=(Practice(0, 0, "Only cats do."),),
+            licence="CC0-1.0",
+            relay_urls=(url,),
+            post_rows=1,
+            post_seconds=1,
+            seconds_per_item=3.0,
+        )
+        gold = draw_gold(self.truth, classes=2, count=20, seed=1)
+        self.terms = crowd_terms(
+            net,
+            made,
+            document,
+            gold,
+            items=ITEMS,
+            rounds=ROUNDS,
+            batch=BATCH,
+            min_seats=36,
+            min_run=12,
+            max_run=12,
+            bond=20_000,
+        )
+        workspace.save_document(document)
+        workspace.save_gold(gold)
+        workspace.save_terms(self.terms)
+        session.storage.put_block(document.cid, document.to_bytes())
+        self.number = client.create(self.terms)
+        ref = BountyRef(net.profile.chain_id, client.board.address, self.number)
+        workspace.save_ref(ref)
+        # The requester's receiver brings it all to the relay.
+        with RelayClient(url) as relay:
+
+            def is_served() -> bool:
+                try:
+                    return relay.status(self.number).has_data
+                except RelayError:  # it has not seen the bounty on chain yet
+                    return False
+
+            wait_for(is_served, "a bounty that the relay serves")
