@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "test"
 COVERAGE = RESULTS / "coverage"
 PYTEST = ("pytest", "-p", "no:ape_test", "--quiet", "--durations=15")
-WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
 TRACED = (
     *("tests/lib/test_market*.py", "tests/lib/test_cli_market*.py", "tests/lib/test_index_*.py"),
@@ -111,7 +111,7 @@ def main() -> int:
         print("\n!!! NOT TESTED HERE (with TRUTHMARK_REQUIRE=all these are failures):")
         for reason, count in sorted(totals.skipped.items()):
             print(f"{count:6} skipped: {reason}")
-    print("\n=== seconds (of a worker; four share the machine) and tests by folder")
+    print("\n=== seconds (of a worker; five share the machine) and tests by folder")
     for folder, seconds in sorted(totals.seconds.items()):
         print(f"{folder:24} {seconds:7.0f} s {totals.tests[folder]:6} tests")
     print(f"{'sum':24} {totals.seconds.total():7.0f} s {totals.tests.total():6} tests")
@@ -171,7 +171,7 @@ def untraced() -> list[Path]:
 
 
 def _run_untraced() -> Totals:
-    return _run("untraced", [*PYTEST, *WORKERS, *map(str, untraced())])
+    return _run("untraced", [*PYTEST, "-n", "3", *BY_FILE, *map(str, untraced())])
 
 
 def _run_traced() -> Totals:
@@ -180,7 +180,7 @@ def _run_traced() -> Totals:
         "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
         "COVERAGE_FILE": str(COVERAGE),
     }
-    return _run("traced", [*PYTEST, *WORKERS, *map(str, traced())], more)
+    return _run("traced", [*PYTEST, "-n", "2", *BY_FILE, *map(str, traced())], more)
 
 
 def _run(name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Totals:
