@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,8 +69,72 @@ def test_start__before_it_listens__loads_nothing_else() -> None:
 
 
 def test_main__interrupts_are_ignored_by_the_starter__stays_so() -> None:
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import truthmark.cli.start;"
-        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN"
-    )
+    program = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.argv = ["truthmark", "--version"]
+from truthmark.cli.start import main
+try:
+    main()
+finally:
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+"""
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("last", ["atexit.register(interrupt)", "kept = AtTheVeryEnd()"])
+@pytest.mark.parametrize(("option", "code"), [("--version", 0), ("--nonsense", 2)])
+def test_main__interrupted_when_all_is_said__ends_with_the_code_of_what_was_done(
+    last: str, option: str, code: int
+) -> None:
+    program = f"""
+import atexit, os, signal, sys
+def interrupt(kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+    kill(pid, number)
+class AtTheVeryEnd:
+    def __del__(self, interrupt=interrupt):
+        interrupt()
+sys.argv = ["truthmark", {option!r}]
+from truthmark.cli import main as commands
+from truthmark.cli.start import main
+def run(before=commands.main):
+    global kept
+    {last}
+    before()
+commands.main = run
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("caught", "code", "said"), [("Exception", 130, "stopped"), ("BaseException", 0, "")]
+)
+def test_main__interrupted_within_c_that_runs_python__ends_with_the_code_of_what_became_of_it(
+    caught: str, code: int, said: str, tmp_path: Path
+) -> None:
+    program = f"""
+import contextlib, ctypes, os, signal, sys
+from truthmark.cli import main as commands
+from truthmark.cli.start import main
+def version(before=commands.Root.invoke, *arguments):
+    run = ctypes.pythonapi.PyRun_String
+    run.restype = ctypes.py_object
+    scope = ctypes.py_object({{}})
+    with contextlib.suppress({caught}):
+        run(b"import os, signal; os.kill(os.getpid(), signal.SIGINT)", 257, scope, scope)
+    sys.exit(0)
+commands.Root.invoke = version
+sys.argv = ["truthmark", "search"]
+main()
+"""
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, "-m", "program"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr

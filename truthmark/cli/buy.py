@@ -148,9 +148,11 @@ def get(
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
         if is_opened(session, version, folder, kind):
-            info(f"{version.ref} is in {folder} already")
             if as_json:
                 echo_json({**dataset_json(session, version), "folder": str(folder)})
+            else:
+                echo(str(folder))
+            info(f"{version.ref} is in {folder} already")
             return
         # Before anything is paid for.
         require_free(folder)

@@ -11,18 +11,30 @@ from types import FrameType
 _was_interrupted = False
 
 
+class Interrupt(KeyboardInterrupt):
+    """Ctrl-C, by a name of our own.
+
+    Python kills itself at its end, whatever was made of it and whatever code was to be given, where
+    a plain KeyboardInterrupt once passed through C that runs Python, as some libraries do.
+    """
+
+
 def listen() -> None:
-    """Remember every Ctrl-C from now on, beside raising KeyboardInterrupt as always."""
-    signal.signal(signal.SIGINT, _interrupt)
+    """Remember every Ctrl-C from now on, beside raising `Interrupt`.
+
+    Unless the program that started this has it ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if there was a Ctrl-C that nobody has heard of."""
+    """Raise `Interrupt` if there was a Ctrl-C that nobody has heard of."""
     if _was_interrupted:
-        raise KeyboardInterrupt
+        raise Interrupt
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     global _was_interrupted
     _was_interrupted = True
-    raise KeyboardInterrupt
+    raise Interrupt

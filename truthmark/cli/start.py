@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130  # what shells give to a program that Ctrl-C ended
 
+_code = _INTERRUPTED
+
 
 def _leave(number: int, frame: "FrameType | None") -> "NoReturn":
-    os._exit(_INTERRUPTED)
+    os._exit(_code)
 
 
 def _listen() -> None:
@@ -30,13 +32,28 @@ def _listen() -> None:
 _listen()
 
 
+def _ignore() -> None:
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+
+
 def main() -> "NoReturn":
     """Run the command line."""
+    global _code
+    import atexit
+
+    # First registered, so last of all: after it Python forgets our handler, and Ctrl-C would make a
+    # failure of what is done.
+    atexit.register(_ignore)
     from truthmark.cli.main import main as run
 
     try:
         run()
     except KeyboardInterrupt:  # once more, while the first one was told of
         os._exit(_INTERRUPTED)
+    except SystemExit as error:
+        _code = (
+            error.code if isinstance(error.code, int) else 0
+        )  # all is said: who is impatient now only leaves earlier
+        raise
     finally:
-        _listen()  # nothing is left to do but to end
+        _listen()
