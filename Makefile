@@ -26,7 +26,7 @@ test: setup  ## everything a fresh clone can run
 	@$(PY) tools/run_tests.py
 
 assure: setup  ## the long campaigns; PART=i/n runs one part of n, and goes on where it ended
-	@pytest -p no:ape_test -m assure --hypothesis-profile=assure --timeout=0 -n 2 --part $(or $(PART),1/1)
+	@pytest -m assure --hypothesis-profile=assure --timeout=0 -n 2 --part $(or $(PART),1/1)
 
 replay: setup  ## a recorded crowd through the contracts: SET=sp_amt or a folder; LABELERS, LABELS, ROUNDS
 	@$(PY) -m bench.replay $(or $(SET),sp_amt) $(if $(LABELERS),--labelers $(LABELERS)) \

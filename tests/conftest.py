@@ -2,6 +2,7 @@
 """What all tests share: profiles of Hypothesis, strict skips, parts of campaigns, a chain."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -43,10 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RequirePlugin())
     if part := config.getoption("part"):
         config.pluginmanager.register(PartsPlugin(part, config))
-    if not _under_ape(config):
-        # Else Ape starts a chain for every run, and takes a snapshot of it around every test.
-        for name in ("ape-test", "ape-fixtures"):
-            config.pluginmanager.unregister(name=name)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Undoes what a test does to titanoboa's chain; tests/utils/contracts.py has loaded it.
+    if isolation := sys.modules.get("boa.test.plugin"):
+        session.config.pluginmanager.register(isolation, "boa_test")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

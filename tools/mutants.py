@@ -135,7 +135,7 @@ def _outcome(mutant: Mutant) -> str:
     copied.write_text("".join(lines))
     try:
         for tests in _tests(mutant.source):
-            command = [sys.executable, "-m", "pytest", "-p", "no:ape_test", "-q", "-x", *tests]
+            command = [sys.executable, "-m", "pytest", "-q", "-x", *tests]
             done = subprocess.run(
                 command,
                 cwd=TREE,

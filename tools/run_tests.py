@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "test"
 COVERAGE = RESULTS / "coverage"
-PYTEST = ("pytest", "-p", "no:ape_test", "--quiet", "--durations=15")
+PYTEST = ("pytest", "--quiet", "--durations=15")
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
 TRACED = (

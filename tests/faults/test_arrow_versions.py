@@ -51,4 +51,4 @@ def test_arrow_types__with_this_pyarrow__come_back(version: str, tmp_path: Path)
     environment = {"PYTHONPATH": str(tmp_path), "TRUTHMARK_ARROW_SEEDS": "1000:400"}
     shown = run(["-c", "import pyarrow; print(pyarrow.__version__)"], **environment)
     assert shown.strip() == version
-    run(["-m", "pytest", "-p", "no:ape_test", "-q", "-n", "0", *TESTS], **environment)
+    run(["-m", "pytest", "-q", "-n", "0", *TESTS], **environment)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boa
+import boa.test.plugin  # early: it isolates the tests that Hypothesis makes
 import pytest
 from boa.contracts.base_evm_contract import BoaError
 from eth_abi import decode
