@@ -27,6 +27,8 @@ def main() -> None:
         [
             st.Page("app_pages/market.py", title="Market", icon=":material/storefront:"),
             st.Page("app_pages/dataset.py", title="Dataset", icon=":material/dataset:"),
+            st.Page("app_pages/bounties.py", title="Bounties", icon=":material/label:"),
+            st.Page("app_pages/bounty.py", title="Bounty", icon=":material/edit_note:"),
             st.Page("app_pages/my_data.py", title="My data", icon=":material/key:"),
             st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
             st.Page("app_pages/network.py", title="Network", icon=":material/hub:"),

@@ -8,6 +8,7 @@ import streamlit as st
 from app import services
 from app.components.head import page_head
 from app.components.listing_card import listing_card
+from app.components.pager import page_of, pager, turn_to
 from app.components.text import count
 from app.views import Found
 
@@ -35,7 +36,8 @@ def _results(is_reading: bool) -> None:
         icon=":material/search:",
         label_visibility="collapsed",
         max_chars=200,
-        on_change=_first_page,
+        on_change=turn_to,
+        args=("market",),
     )
     chosen = st.session_state.get
     token, licence, limit = (chosen(f"market_{n}") for n in ("token", "licence", "max"))
@@ -46,7 +48,7 @@ def _results(is_reading: bool) -> None:
         seller=chosen("market_seller", ""),
         licence=licence if licence != ANY else None,
         cheapest_first=chosen("market_order") == CHEAPEST,
-        page=chosen("market_page", 1),
+        page=page_of("market"),
     )
     # On a narrow screen the style sheet hides the filters until this is on; else it hides this.
     st.toggle("Filters", key="market_fold")
@@ -58,8 +60,7 @@ def _results(is_reading: bool) -> None:
         for column, listing in zip(st.columns(COLUMNS), row, strict=False):
             with column:
                 listing_card(listing, "app_pages/dataset.py")
-    if found.pages > 1:
-        _pager(found.page, found.pages)
+    pager("market", found.page, found.pages)
     st.session_state.market_pending = found.pending
     if (found.pending > 0) != is_reading:
         st.rerun()
@@ -88,7 +89,9 @@ def _summary(found: Found, *, is_filtered: bool) -> None:
 def _filters(licences: tuple[str, ...]) -> None:
     tokens = services.tokens()
     token, price, seller, licence, order = st.columns([1, 1, 2, 1.5, 1.2])
-    chosen = token.selectbox("Token", [ANY, *tokens], key="market_token", on_change=_first_page)
+    chosen = token.selectbox(
+        "Token", [ANY, *tokens], key="market_token", on_change=turn_to, args=("market",)
+    )
     price.number_input(
         "At most",
         min_value=0.0,
@@ -96,56 +99,29 @@ def _filters(licences: tuple[str, ...]) -> None:
         key="market_max",
         placeholder="any",
         disabled=chosen == ANY,
-        on_change=_first_page,
+        on_change=turn_to,
+        args=("market",),
     )
     seller.text_input(
         "Seller",
         key="market_seller",
         placeholder="0x… address, or how it begins",
         max_chars=42,
-        on_change=_first_page,
+        on_change=turn_to,
+        args=("market",),
     )
     held = st.session_state.get("market_licence")
     known = [ANY, *licences, *([held] if held not in (None, ANY, *licences) else [])]
-    licence.selectbox("Licence", known, key="market_licence", on_change=_first_page)
+    licence.selectbox("Licence", known, key="market_licence", on_change=turn_to, args=("market",))
     order.selectbox(
         "Order",
         ["Newest", CHEAPEST],
         key="market_order",
         disabled=chosen == ANY,
         help="To sort by price, choose a token: prices in different tokens cannot be compared.",
-        on_change=_first_page,
+        on_change=turn_to,
+        args=("market",),
     )
-
-
-def _pager(page: int, pages: int) -> None:
-    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button(
-            "Previous",
-            icon=":material/chevron_left:",
-            key="market_back",
-            disabled=page <= 1,
-            on_click=_turn_to,
-            args=(page - 1,),
-        )
-        st.markdown(f"page {page} of {pages}", width="content")
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            key="market_on",
-            disabled=page >= pages,
-            on_click=_turn_to,
-            args=(page + 1,),
-        )
-
-
-def _turn_to(page: int) -> None:
-    st.session_state.market_page = page
-
-
-def _first_page() -> None:
-    _turn_to(1)
 
 
 show()

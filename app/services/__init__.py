@@ -17,6 +17,8 @@ from app.services.accounts import (
     roles,
     unlock,
 )
+from app.services.bounties import KINDS, find_bounties
+from app.services.bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
 from app.services.browsing import search, tokens
 from app.services.buying import (
     credits,
@@ -52,19 +54,25 @@ from app.services.texts import said_of
 from truthmark.errors import TruthmarkError
 
 __all__ = [
+    "KINDS",
     "TruthmarkError",
     "acceptance",
     "account",
     "account_names",
     "back_up",
+    "bounty",
+    "challenge_of",
     "choose_account",
     "choose_role",
+    "clock_of",
     "credits",
     "custody_of",
     "dataset",
     "deal_again",
     "discard",
+    "disprove",
     "dispute",
+    "find_bounties",
     "forget_price",
     "is_local",
     "list_packed",
@@ -73,6 +81,7 @@ __all__ = [
     "open_purchase",
     "pack",
     "pay",
+    "pay_out",
     "prepare",
     "prepared",
     "purchase_by_key",
@@ -82,6 +91,7 @@ __all__ = [
     "role",
     "roles",
     "said_of",
+    "samples",
     "save_purchase",
     "search",
     "sell_options",

@@ -3,13 +3,17 @@
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
+from truthmark.bounty import reader
+from truthmark.bounty.flows.board import Brief, Past, indexed_briefs, pasts_of
+from truthmark.bounty.headings import Headings
 from truthmark.config.settings import load_settings
-from truthmark.errors import NotForSaleError
+from truthmark.errors import ConfigError, NotForSaleError
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
@@ -28,6 +32,10 @@ _VERSION_EVENTS: Final = (
     "VersionRetired",
     "VersionRevoked",
     "VersionClosed",
+)
+_BOARD_EVENTS: Final = (
+    *("BountyCreated", "Enrolled", "JoiningClosed", "SeedFixed", "Committed", "CommitOverridden"),
+    *("Scored", "BountyEnded", "PaidOut"),
 )
 
 
@@ -48,6 +56,7 @@ class _Reader:
 
     session: Session
     cards: Cards
+    headings: Headings
 
 
 def shared_reader() -> _Reader:
@@ -67,7 +76,11 @@ def shared_reader() -> _Reader:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open_reader(key: str) -> _Reader:
     session = open_session()
-    return _Reader(session, Cards.of(session, retry_seconds=_RETRY_SECONDS))
+    return _Reader(
+        session,
+        Cards.of(session, retry_seconds=_RETRY_SECONDS),
+        Headings.of(session, retry_seconds=_RETRY_SECONDS),
+    )
 
 
 @st.cache_resource(ttl=_SYNC_SECONDS, max_entries=4, show_spinner=False)
@@ -83,21 +96,59 @@ def chain_now(session: Session) -> int:
 
 def listed_versions(session: Session) -> tuple[Version, ...]:
     """Return every version, the newest listing first; they are read again when one has changed."""
+    mark = _mark(session, [("registry", event) for event in _VERSION_EVENTS])
+    return _read_versions(f"{session.home} {session.profile.name}", mark, session)
+
+
+def _mark(session: Session, events: Iterable[tuple[str, str]]) -> bytes:
+    """Return what changes when one of some events comes, or is taken back by the chain."""
     index = Catalogue.of(session).index
     with index.read() as connection:
         tops = (
-            connection.scalar(f"SELECT max(block_number) FROM {index.table('registry', event)}")  # noqa: S608
-            for event in _VERSION_EVENTS
+            connection.scalar(f"SELECT max(block_number) FROM {index.table(*event)}")  # noqa: S608
+            for event in events
         )
         newest = max((top for top in tops if top is not None), default=-1)
         # A block's hash commits to all before it, so nothing else needs to be compared.
         mark = connection.scalar("SELECT hash FROM blocks WHERE number = ?", (newest,))
-    return _read_versions(f"{session.home} {session.profile.name}", bytes(mark or b""), session)
+    return bytes(mark or b"")
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _read_versions(place: str, mark: bytes, _session: Session) -> tuple[Version, ...]:
     return tuple(Catalogue.of(_session).versions())
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All bounties, and what became of each requester's.
+
+    Attributes:
+        briefs: By number, the newest first.
+        pasts: By requester.
+    """
+
+    briefs: Mapping[int, Brief]
+    pasts: Mapping[str, Past]
+
+
+def board(session: Session) -> Board:
+    """Return all bounties; they are read again when one has changed.
+
+    Raises:
+        ConfigError: This network has no bounties.
+    """
+    if reader.BOARD not in session.profile.contracts:
+        raise ConfigError("this network has no bounties; choose another network")
+    mark = _mark(session, [(reader.BOARD, event) for event in _BOARD_EVENTS])
+    return _read_board(f"{session.home} {session.profile.name}", mark, session)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _read_board(place: str, mark: bytes, _session: Session) -> Board:
+    index = Catalogue.of(_session).index
+    briefs = {brief.bounty_id: brief for brief in indexed_briefs(index)}
+    return Board(briefs, pasts_of(index))
 
 
 def find_version(session: Session, ref: str) -> Version:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from app import views
 from truthmark.market.cards import Card
 from truthmark.market.records import BPS
+from truthmark.session import Session
 from truthmark.text import clean, format_time
 
 PAGE_SIZE: Final = 12
@@ -24,6 +25,16 @@ def said_of(error: BaseException) -> str:
 def title_of(card: Card) -> str:
     """Return what a seller calls it."""
     return clean(card.title, 200) or "Untitled"
+
+
+def amount_of(session: Session, units: int, token: str) -> str:
+    """Return an amount with its symbol; a token that the profile does not list says so."""
+    return clean(session.profile.amount(units, token), 120)
+
+
+def about_of(session: Session, units: int, token: str) -> str:
+    """Return an amount that is only estimated: three digits say it as well as it is known."""
+    return amount_of(session, round(units, 3 - len(str(units))), token)
 
 
 def percent_of(share_bps: int) -> str:

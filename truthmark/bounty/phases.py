@@ -59,7 +59,7 @@ def phase_at(
         mark: When that began, chain time.
         now: Chain time.
         taken: Seats on the roster.
-        has_commits: Whether anybody's labels are committed to.
+        has_commits: Whether anyone's labels are committed to.
     """
     if status is Status.OPEN:
         return _joining(terms, taken, mark, now)

@@ -47,7 +47,7 @@ from truthmark.bounty.relay_models import (
 )
 from truthmark.bounty.terms import Terms
 from truthmark.chain.http import proxy_for
-from truthmark.chain.public_http import PATIENCE, PatientTransport
+from truthmark.chain.public_http import PATIENCE, PatientTransport, PublicTransport
 from truthmark.cid import cid_of_stream
 from truthmark.errors import (
     BountyError,
@@ -69,6 +69,8 @@ _TIMEOUT: Final = 30.0
 _PATIENCE: Final = 60.0
 """Seconds for a question and its whole answer: who waits for a relay that drips may miss the time
 to act without it."""
+_PUBLIC_PATIENCE: Final = 30.0
+"""Likewise, for relays that strangers name."""
 _LEAST_RATE: Final = 1 << 16
 """Bytes a second, for long ones on top of that."""
 _PIECE: Final = 1 << 18
@@ -77,6 +79,20 @@ _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _T = TypeVar("_T")
 SignTyped = Callable[[TypedData], bytes]
 """Signs typed data, such as `session.signer.sign_typed`."""
+
+
+def open_public_relay(url: str, *, allow_private: bool) -> "RelayClient":
+    """Return a client of a relay whose address a stranger's document names.
+
+    Args:
+        url: Of the relay.
+        allow_private: Whether this machine and its network may be asked.
+
+    Raises:
+        ConfigError: The address is none of HTTP.
+    """
+    transport = PublicTransport(_PUBLIC_PATIENCE, allow_private=allow_private)
+    return RelayClient(url, http=httpx.Client(transport=transport))
 
 
 class RelayClient:

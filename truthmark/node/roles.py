@@ -98,8 +98,9 @@ def _open_relay(
 def _open_watch(
     session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
+    from truthmark.bounty.relay_client import open_public_relay
     from truthmark.node.relay.opening import find_relays, relay_of
-    from truthmark.node.watch import WatchRole, open_public_relay
+    from truthmark.node.watch import WatchRole
 
     return WatchRole(
         relay_of(session, settings),

@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
 from truthmark.bounty import posting, reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.label_file import LabelFile
@@ -27,7 +25,6 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import OpenedRun, SealedRun, UnreadableError
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.bounty.watching import derive_watch_key, open_secret
-from truthmark.chain.public_http import PublicTransport
 from truthmark.config.files import write_atomically
 from truthmark.errors import (
     ConfigError,
@@ -48,26 +45,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 30.0
-"""Seconds for a relay's answer."""
 _BOUNTY_SECONDS: Final = 120.0
 """For all relays of a bounty, one time; the rest comes in later rounds, or goes on chain."""
 
 _SCORED: Final = (Status.SCORED, Status.SCORED_HALF)
-
-
-def open_public_relay(url: str, *, allow_private: bool) -> RelayClient:
-    """Return a client of a relay whose address a stranger's document names.
-
-    Args:
-        url: Of the relay.
-        allow_private: Whether this machine and its network may be asked.
-
-    Raises:
-        ConfigError: The address is none of HTTP.
-    """
-    transport = PublicTransport(_PATIENCE, allow_private=allow_private)
-    return RelayClient(url, http=httpx.Client(transport=transport))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ _PRICE: Final = "0.02 TUSD"
 _ITEMS: Final = 33
 """Three of them are for practice."""
 _GOLD: Final = 20
+_SECONDS: Final = 2.5
+"""An answer takes, as a pilot would find."""
 _RELAY_WAITS: Final = 130
 """Seconds in which a relay collects commits, and a few more."""
 
@@ -111,6 +113,7 @@ class SeedBounties:
             rounds=None if team else 2,
             relay=self.network.relay_url,
             times=times,
+            seconds_per_item=_SECONDS,
             unattended=True,
         )
         posted = post_bounty(self._requester, source, ask, agree=lambda proposal: True)

@@ -17,6 +17,7 @@ from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
+from truthmark.bounty.relay_client import open_public_relay
 from truthmark.bounty.view import Seen
 from truthmark.bounty.watching import derive_watch_key, seal_secret
 from truthmark.errors import BountyError, GasError, RevertedError
@@ -24,7 +25,7 @@ from truthmark.keys.sealing import encryption_public_key
 from truthmark.keys.typed import sign
 from truthmark.node import watch as watching
 from truthmark.node.status import Metrics, Notifier
-from truthmark.node.watch import WatchRole, open_public_relay
+from truthmark.node.watch import WatchRole
 
 KEY = b"\x41" * 32
 MARK = 1_000

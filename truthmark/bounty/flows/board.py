@@ -30,7 +30,7 @@ class Brief:
         status: How it stands.
         mark: When that began, chain time.
         taken: Seats on the roster.
-        has_commits: Whether anybody's labels are committed to.
+        has_commits: Whether anyone's labels are committed to.
     """
 
     bounty_id: int

@@ -3,6 +3,7 @@
 
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty import labeler
@@ -43,6 +44,7 @@ class Desk:
         session: Whose chain, storage, vault and home.
         bounty_id: The bounty's number.
         relay: Address of the relay, where it is not one of the bounty's document.
+        open_relay: Makes a client of an address; one that asks any address if not given.
         say: Told what happens.
         bar: Shows how far something is.
     """
@@ -53,11 +55,13 @@ class Desk:
         bounty_id: int,
         *,
         relay: str | None = None,
+        open_relay: Callable[[str], RelayClient] | None = None,
         say: Say = quiet,
         bar: Bar = no_bar,
     ) -> None:
         """Take the bounty; nothing is read yet."""
         self.session, self.bounty_id, self.wanted_relay = session, bounty_id, relay
+        self._open_relay = open_relay or RelayClient
         self.client = BountyClient(session)
         self.ref = self.client.ref(bounty_id)
         self.folder = LabelingFolder(session.home, self.ref)
@@ -165,7 +169,7 @@ class Desk:
     def relay(self, url: str) -> RelayClient:
         """Return the relay or receiver at an address."""
         if url not in self._relays:
-            self._relays[url] = RelayClient(url)
+            self._relays[url] = self._open_relay(url)
         return self._relays[url]
 
     def find_relay(self, terms: Terms, document: Document) -> RelayClient:

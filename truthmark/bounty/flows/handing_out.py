@@ -72,7 +72,7 @@ class HandingOut:
         """
         record = seen.record
         acknowledgement = self._acknowledgement(record, signed)
-        lie = self._find_lie(record, signed, acknowledgement)
+        lie = self._find_lie(record, signed)
         step = labeler.next_step(
             record,
             signed,
@@ -254,22 +254,24 @@ class HandingOut:
 
     # ---------------------------------------------------------------------- score
 
-    def _find_lie(
-        self, record: Record, signed: SignedCommit, acknowledgement: bytes | None
-    ) -> Lie | None:
+    def knowledge(self, record: Record, signed: SignedCommit) -> Knowledge:
+        """Return what this labeler knows beside the chain, where their commit stands on it."""
+        worker, acknowledgement = signed.commit.worker, self._acknowledgement(record, signed)
+        if record.commits.standing.get(worker) != signed.commit:
+            return Knowledge()
+        shared = multiply(signed.secret, record.terms.key)
+        opened = OpenedRun(record.scheme(worker), signed.run, shared, signed.commit.seats)
+        return Knowledge(
+            {worker: opened},
+            {} if acknowledgement is None else {worker: acknowledgement},
+            {worker: signed.secret},
+        )
+
+    def _find_lie(self, record: Record, signed: SignedCommit) -> Lie | None:
         """Return the first lie of the score that this labeler can prove, about any labeler."""
         if record.status not in (Status.SCORED, Status.SCORED_HALF):
             return None
-        worker, known = signed.commit.worker, Knowledge()
-        if record.commits.standing.get(worker) == signed.commit:
-            shared = multiply(signed.secret, record.terms.key)
-            opened = OpenedRun(record.scheme(worker), signed.run, shared, signed.commit.seats)
-            known = Knowledge(
-                {worker: opened},
-                {} if acknowledgement is None else {worker: acknowledgement},
-                {worker: signed.secret},
-            )
-        return next(find_lies(record, known), None)
+        return next(find_lies(record, self.knowledge(record, signed)), None)
 
     def _prove(self, record: Record, lie: Lie) -> None:
         self._spend(

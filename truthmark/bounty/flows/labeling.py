@@ -28,8 +28,11 @@ from truthmark.bounty.flows.item_shelf import ItemShelf, item_keys
 from truthmark.bounty.flows.offers import Offer
 from truthmark.bounty.labeler import Place, SignedCommit, Step
 from truthmark.bounty.labeling_folder import Entry
+from truthmark.bounty.lies import Knowledge
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import Phase, phase_of
+from truthmark.bounty.record import Record
+from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import JoinRequest, is_code
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import Seen
@@ -106,6 +109,7 @@ class Labeling:
         session: Whose chain, storage, vault and home; its account is needed only to spend gas.
         bounty_id: The bounty's number.
         relay: Address of the relay, where it is not one of the bounty's document.
+        open_relay: Makes a client of a relay's address; one that asks any address if not given.
         say: Told what happens.
         bar: Shows how far something is.
     """
@@ -116,12 +120,13 @@ class Labeling:
         bounty_id: int,
         *,
         relay: str | None = None,
+        open_relay: Callable[[str], RelayClient] | None = None,
         say: Say = quiet,
         bar: Bar = no_bar,
     ) -> None:
         """Take the bounty; nothing is read yet."""
         self.session, self.bounty_id = session, bounty_id
-        self._desk = Desk(session, bounty_id, relay=relay, say=say, bar=bar)
+        self._desk = Desk(session, bounty_id, relay=relay, open_relay=open_relay, say=say, bar=bar)
         self._handing_out = HandingOut(self._desk)
         self.folder = self._desk.folder
         self._has_asked = False
@@ -472,6 +477,18 @@ class Labeling:
         """Return what goes on in the bounty, until when, and what comes then."""
         seen = self._desk.look()
         return phase_of(seen.record, seen.mark, seen.now)
+
+    def knowledge(self, record: Record) -> Knowledge:
+        """Return what is known here beside the chain: one's labels, e, and the acknowledgement.
+
+        Args:
+            record: The bounty, as read.
+
+        Raises:
+            KeysError: The account that labeled is locked, or its key is not here.
+        """
+        signed = self._desk.find_signed(record)
+        return Knowledge() if signed is None else self._handing_out.knowledge(record, signed)
 
     def earned(self) -> Earned | None:
         """Return what the labeler gets, or would get by the score; None before that is posted.

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything about one bounty: what it asks and pays, and what became of one's own answers."""
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.bounty_card import ACCESS, requester_record, when
+from app.components.clock import TICK_SECONDS
+from app.components.head import page_head
+from app.components.problem import problem, shown
+from app.components.sample import sample
+from app.components.score import challenge, my_result
+from app.components.tables import copyable
+from app.components.text import literal
+from app.views import BountyPage
+
+
+def show() -> None:
+    """Draw the bounty that the address names."""
+    named = st.query_params.get("bounty", "")[:20]
+    if not named.isascii() or not named.isdecimal():
+        page_head("Bounty")
+        st.info("Choose a bounty on the page of bounties.", icon=":material/label:")
+        st.page_link("app_pages/bounties.py", label="Bounties", icon=":material/label:")
+        return
+    number = int(named)
+    clock = services.clock_of(number)
+    try:
+        bounty = services.bounty(number)
+    except services.TruthmarkError as error:
+        page_head(f"Bounty {number}")
+        st.caption(when(clock))
+        problem(error)
+        return
+    _head(bounty)
+    left, right = st.columns([1.9, 1], gap="large")
+    with left:
+        _news()
+        _after(bounty)
+        _asked(bounty)
+        _evidence(bounty)
+    with right:
+        st.fragment(_clock, run_every=3 * TICK_SECONDS)(number, bounty.phase)
+        _pay(bounty)
+        _terms(bounty)
+
+
+def _head(bounty: BountyPage) -> None:
+    page_head(bounty.title)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        text, icon, colour = ACCESS[bounty.access]
+        st.badge(text, icon=icon, color=colour)
+        for flag in bounty.flags:
+            st.badge(literal(flag), icon=":material/warning:", color="red")
+        st.caption(
+            f"bounty {bounty.number} · {bounty.items:,} {bounty.kind}, each by {bounty.rounds}",
+            width="content",
+        )
+
+
+def _clock(number: int, phase: str) -> None:
+    """Draw what goes on, again and again; the whole page where that is something else now."""
+    clock = services.clock_of(number)
+    if clock.phase != phase:
+        st.rerun()
+    with st.container(border=True):
+        st.markdown(when(clock))
+        if clock.then:
+            st.caption(f"Then: {literal(clock.then)}.")
+
+
+# -------------------------------------------------------------------------- what it asks
+
+
+def _asked(bounty: BountyPage) -> None:
+    st.subheader("What is asked")
+    st.text(bounty.guidelines)
+    if bounty.classes:
+        with st.container(horizontal=True, gap="xsmall"):
+            for name in bounty.classes:
+                st.badge(literal(name), color="gray")
+    st.fragment(_samples)(bounty)
+
+
+def _samples(bounty: BountyPage) -> None:
+    """Draw a few items, by themselves: a relay may take its time."""
+    st.subheader("For example")
+    with st.spinner("Asking the relay for them", show_time=False):
+        try:
+            found = services.samples(bounty.number)
+        except services.TruthmarkError as error:
+            st.caption("None can be shown just now.")
+            problem(error)
+            return
+    if not found:
+        st.caption("The requester shows no items.")
+        return
+    for column, item in zip(st.columns(len(found)), found, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            sample(item)
+
+
+# -------------------------------------------------------------------------- what it pays
+
+
+def _pay(bounty: BountyPage) -> None:
+    with st.container(border=True):
+        if bounty.hourly is not None:
+            st.markdown(f"## about {literal(bounty.hourly)} an hour")
+            st.caption(
+                f"{literal(bounty.price)} a label, {literal(bounty.spread)}; "
+                f"{bounty.seconds:.2g}\u00a0s an answer in the requester's trial, for somebody "
+                "who is right in 85 of 100"
+            )
+        else:
+            st.markdown(f"## {literal(bounty.price)} a label")
+            st.caption(f"{literal(bounty.spread)}; nobody measured how long one takes")
+        st.markdown(literal(bounty.pay_rule))
+        if not (bounty.record.is_bad and bounty.doubts):  # which say it
+            requester_record(bounty.record)
+        for doubt in bounty.doubts:
+            st.warning(literal(doubt[:1].upper() + doubt[1:]), icon=":material/warning:")
+        if bounty.phase == "joining":
+            _join(bounty)
+        if bounty.can_pay_out:
+            _payout(bounty)
+
+
+def _join(bounty: BountyPage) -> None:
+    if bounty.label_link:
+        host = urlsplit(bounty.label_link).netloc
+        label = "Practice and label" if bounty.practice else "Label"
+        st.link_button(
+            label, bounty.label_link, type="primary", icon=":material/edit:", width="stretch"
+        )
+        st.caption(f"opens at the relay, {literal(host)}; you need no wallet")
+    st.caption("or in a terminal:")
+    lines = [f"truthmark bounty join {bounty.number}", f"truthmark bounty label {bounty.number}"]
+    if bounty.practice:
+        lines.insert(0, f"truthmark bounty practice {bounty.number}")
+    st.code("\n".join(lines), language=None)
+
+
+def _payout(bounty: BountyPage) -> None:
+    account = services.account() if services.is_local() else None
+    if account is None:
+        st.caption("Anyone may have everybody paid who labeled:")
+        st.code(f"truthmark bounty payout {bounty.number}", language=None)
+        return
+    if (
+        st.button(
+            "Pay out",
+            key=f"bounty_payout_{account.address}",
+            type="primary" if bounty.results else "secondary",
+            icon=":material/payments:",
+            width="stretch",
+        )
+        and unlock_first()
+    ):
+        with shown(services.TruthmarkError), st.spinner("Paying"):
+            paid = services.pay_out(bounty.number)
+            text = f"{paid} came to you." if paid else "Everybody is paid; nothing is owed to you."
+            st.session_state["bounty_news"] = text
+            st.rerun()
+    st.caption("Credits all who labeled, and pays you what is yours. You get the tip for it.")
+
+
+def _terms(bounty: BountyPage) -> None:
+    st.markdown("##### The terms")
+    taken, needed = f"{bounty.batches_taken:,}", f"{bounty.batches_needed:,}"
+    each = str(bounty.least) if bounty.least == bounty.most else f"{bounty.least} to {bounty.most}"
+    lines = [
+        f"**{taken} of {bounty.batches:,}** batches are taken; it takes place with {needed}",
+        f"you take **{each}** of **{bounty.batch}** items",
+        *(f"{literal(name)}: **{literal(value)}**" for name, value in bounty.times),
+        "without a score in time everybody is paid in full, and shares the requester's bond",
+        f"you grant: {literal(bounty.licence)}",
+    ]
+    st.markdown("\n".join(f"- {line}" for line in lines))
+    if bounty.gate:
+        copyable("This contract must admit you", bounty.gate)
+    copyable("Requester", bounty.requester)
+
+
+# ----------------------------------------------------------------------------- after it
+
+
+def _after(bounty: BountyPage) -> None:
+    for result in bounty.results:
+        st.subheader("Your part")
+        my_result(result)
+    if bounty.challenge is not None:
+        st.subheader("Is the score right?")
+        challenge(bounty.challenge)
+
+
+def _news() -> None:
+    if text := st.session_state.pop("bounty_news", None):
+        st.success(literal(text), icon=":material/check_circle:")
+
+
+def _evidence(bounty: BountyPage) -> None:
+    with st.expander("How do I know this?", icon=":material/fact_check:"):
+        st.markdown(
+            """
+- **The terms** (prices, windows, the relay, the gold commitment): from the event of the board
+  contract that made the bounty; all of them are in one hash that the contract keeps.
+- **Title, guidelines, answers, items**: the requester's words. Their SHA-256 is in the terms, so
+  they cannot change any more.
+- **The requester's record**: from the events of all their bounties. It counts what was paid, and
+  how often they fell silent or were proven wrong.
+- **What an hour may bring**: the price, the time that an answer took in the requester's own trial,
+  and the pay rule, drawn for somebody who is right in 85 of 100.
+- **Roster, answers, score**: from the calls to the contracts, held against the hashes that the
+  board keeps; if one differs, this page refuses to show it.
+"""
+        )
+        for name, value in bounty.evidence:
+            copyable(literal(name), value)
+
+
+show()
