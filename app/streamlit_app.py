@@ -12,6 +12,8 @@ import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 
+from app.services.page_host import page_host
+
 UNFRAMED = {"X-Frame-Options": "DENY", "Content-Security-Policy": "frame-ancestors 'none'"}
 
 
@@ -30,11 +32,17 @@ class NoFrames:
 
         async def send_unframed(message: Any) -> None:
             if message["type"].endswith(".response.start"):
-                MutableHeaders(scope=message).update(UNFRAMED)
+                headers = MutableHeaders(scope=message)
+                for name, value in UNFRAMED.items():
+                    headers.setdefault(name, value)  # the label page's own policy says more
             await send(message)
 
         await self.app(scope, receive, send_unframed)
 
 
 # Found by `streamlit run` under this name.
-app = st.App(Path(__file__).with_name("pages.py"), middleware=[Middleware(NoFrames)])
+app = st.App(
+    Path(__file__).with_name("pages.py"),
+    routes=page_host().routes(),
+    middleware=[Middleware(NoFrames)],
+)

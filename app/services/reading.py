@@ -59,6 +59,16 @@ class _Reader:
     headings: Headings
 
 
+def shared_session() -> Session:
+    """Return the reader's session, without a look whether its index is in step with the chain.
+
+    Raises:
+        ConfigError: The settings cannot be used.
+    """
+    settings = load_settings()
+    return _open_reader(repr((settings, settings.chain_profile()))).session
+
+
 def shared_reader() -> _Reader:
     """Return the reader of the machine's settings, its index in step with the chain.
 

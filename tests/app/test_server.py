@@ -25,6 +25,18 @@ def test_server__any_answer__forbids_to_be_framed(url: str, path: str) -> None:
     assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
 
 
+def test_server__label_page__is_plain_and_runs_its_own_scripts_alone(url: str) -> None:
+    page = httpx.get(f"{url}/label/7")
+    assert page.status_code == 200 and '<script type="module"' in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and "frame-ancestors 'none'" in policy
+    worker = httpx.get(f"{url}/label/sw.js")
+    assert worker.headers["Content-Type"].startswith("text/javascript")
+    # This home has no network yet.
+    assert httpx.get(f"{url}/label/host/7").status_code in (404, 503)
+    assert httpx.post(f"{url}/rpc", json=[]).status_code in (200, 503)
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1", 101), ("localhost", 101), ("[::1]", 101), ("evil.example", 403)],

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from starlette.applications import Starlette
 
 from tests.utils.devnets import net
 from tests.utils.label_bounty import ITEMS, Posted, Rounds
@@ -15,7 +16,9 @@ from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.sealing import open_with_key
 from truthmark.bounty.secrets import find_secrets
+from truthmark.node.relay.server import AppServer
 from truthmark.testing.network import Devnet
+from truthmark.web.hosting import PageHost, relays_of
 
 __all__ = ["net"]
 
@@ -32,16 +35,30 @@ def rounds(net: Devnet) -> Iterator[Rounds]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def other_server(net: Devnet) -> Iterator[AppServer]:
+    """Serve the page beside no relay, as the app does."""
+    session = net.session("stranger")
+    host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
+    server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
+    yield server
+    server.close()
+
+
 @pytest.mark.parametrize("kills", [False, True], ids=["straight", "killed everywhere"])
 def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_are_paid(
-    net: Devnet, rounds: Rounds, kills: bool
+    net: Devnet, rounds: Rounds, other_server: AppServer, kills: bool
 ) -> None:
     posted = Posted(net, rounds.server.url)
+    # Two come by the relay's own page, one by that of another server.
+    bases = [rounds.server.url, rounds.server.url, other_server.url]
+    wrong = [0, 3, 0]
     asked = {
-        "base": rounds.server.url,
         "bounty": posted.number,
-        "payees": PAYEES,
-        "wrong": [0, 3, 0],
+        "pages": [
+            {"base": base, "payee": payee, "wrong": skips}
+            for base, payee, skips in zip(bases, PAYEES, wrong, strict=True)
+        ],
         "kills": kills,
         "pause": 100,
     }
@@ -50,7 +67,7 @@ def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_
     record = client.read(posted.number)
     secrets = find_secrets(net.session("requester").vault, record.terms.key)
     workers = {row.signer.lower(): n for n, row in enumerate(record.roster.rows)}
-    for page, payee, wrong in zip(pages, PAYEES, asked["wrong"], strict=True):
+    for page, payee, skips in zip(pages, PAYEES, wrong, strict=True):
         assert page["steps"][-1] == "done"
         worker = workers[page["address"]]
         assert record.roster.rows[worker].payee.lower() == payee
@@ -61,7 +78,7 @@ def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_
         opened = open_with_key(record.scheme(worker), file.run, secrets.scalar, file.seats)
         run = record.assignment.items_of(int(record.roster.starts[worker]), file.seats)
         wanted = posted.truth[run]
-        wanted[:wrong] = 2
+        wanted[:skips] = 2
         assert opened.codes.tolist() == wanted.tolist()
         notes = open_notes(opened.shared, file.notes)
         assert len(notes["seconds"]) == ITEMS

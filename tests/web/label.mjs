@@ -52,7 +52,7 @@ class KilledStore extends MapStore {
   }
 }
 
-async function label({ base, bounty: id, kills, pause }, payee, wrong) {
+async function label({ bounty: id, kills, pause }, { base, payee, wrong }) {
   const killer = new Killer(kills);
   const map = new Map();
   const sent = { commits: new Set(), files: new Set() };
@@ -108,5 +108,5 @@ async function label({ base, bounty: id, kills, pause }, payee, wrong) {
 }
 
 const asked = JSON.parse(readFileSync(0));
-const done = await Promise.all(asked.payees.map((payee, i) => label(asked, payee, asked.wrong[i])));
+const done = await Promise.all(asked.pages.map((page) => label(asked, page)));
 process.stdout.write(JSON.stringify(done));
