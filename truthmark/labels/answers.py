@@ -38,7 +38,7 @@ class Answers:
         tasks: ids of the items, sorted; the index is named as the column was.
         people: ids of the workers, sorted.
         classes: the classes, sorted or in the order of the Categorical.
-        starts: place of each item's first answer, and the end.
+        items: what each answer is of, as a place in `tasks`; ascending.
         workers: who gave each answer, as a place in `people`.
         labels: what it says, as a place in `classes`.
         repeats: how many answers are by somebody who had answered the item before.
@@ -47,7 +47,7 @@ class Answers:
     tasks: "pd.Index[Any]"
     people: "pd.Index[Any]"
     classes: "pd.Index[Any]"
-    starts: Ints
+    items: Codes
     workers: Codes
     labels: Codes
     repeats: int = 0
@@ -62,7 +62,7 @@ class Answers:
         Raises:
             ConfigError: A column is missing, a value is, there are no answers, or numba is.
         """
-        from truthmark.labels.kernels import group
+        from truthmark.labels.kernels import count_repeats, is_ascending, sort_by_item
 
         task = task_column(data)
         for name in ("worker", "label"):
@@ -70,21 +70,25 @@ class Answers:
                 raise ConfigError(f"the answers have no column {name!r}; {_COLUMNS}")
         if not len(data):
             raise ConfigError("there are no answers; give a row an answer")
-        tasks, items = encode(data[task], task)
-        people, workers = encode(data["worker"], "worker")
-        classes, labels = encode(data["label"], "label")
-        starts, workers, labels, repeats, row = group(
-            items, workers, labels, len(tasks), len(people)
-        )
+        # One block: fresh memory costs more than what is done with it, but not in large pages.
+        items, workers, labels = np.empty((3, len(data)), np.int32)
+        tasks = encode(data[task], task, items)
+        people = encode(data["worker"], "worker", workers)
+        classes = encode(data["label"], "label", labels)
+        if not is_ascending(items):
+            order = np.empty((3, len(data)), np.int32)
+            sort_by_item(items, workers, labels, len(tasks), order)
+            items, workers, labels = order
+        repeats, row = count_repeats(items, workers, len(people))
         if repeats:
-            where = f"{people[workers[row]]!r} on {tasks[_item_of(starts, row)]!r}"
+            where = f"{people[workers[row]]!r} on {tasks[items[row]]!r}"
             warnings.warn(
                 f"{repeats} answers are by workers who had answered the task before, such as "
                 f"{where}; each counts: drop those that should not",
                 LabelsWarning,
                 stacklevel=3,
             )
-        return cls(tasks, people, classes, starts, workers, labels, repeats)
+        return cls(tasks, people, classes, items, workers, labels, repeats)
 
     @property
     def n_items(self) -> int:
@@ -102,9 +106,12 @@ class Answers:
         return len(self.classes)
 
     @cached_property
-    def items(self) -> Codes:
-        """The item of each answer."""
-        return np.repeat(np.arange(self.n_items, dtype=np.int32), np.diff(self.starts))
+    def starts(self) -> Ints:
+        """Place of each item's first answer, and the end, (N + 1,)."""
+        from truthmark.labels.kernels import bounds
+
+        starts: Ints = bounds(self.items, self.n_items)
+        return starts
 
     @cached_property
     def per_worker(self) -> Ints:
@@ -220,48 +227,44 @@ def check_gold(known: "pd.Series[Any]") -> None:
         raise ConfigError(f"gold names {twice!r} twice; leave one of the rows")
 
 
-def encode(column: "pd.Series[Any]", name: Hashable) -> tuple["pd.Index[Any]", Codes]:
-    """Return the sorted values of a column, and the place of each row's among them.
+def encode(column: "pd.Series[Any]", name: Hashable, codes: Codes) -> "pd.Index[Any]":
+    """Return the sorted values of a column, and write the place of each row's among them.
 
     Raises:
         ConfigError: A value is missing, or values cannot be sorted.
     """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        dense = _encode_dense(column.to_numpy(), codes)
+        if dense is not None:
+            return pd.Index(dense, name=str(name))
     if column.isna().any():
         row = int(np.flatnonzero(column.isna())[0])
         raise ConfigError(f"row {row} has no {name}; fill it in, or leave the row out")
     if isinstance(column.dtype, pd.CategoricalDtype):
         categories = column.cat.categories
-        codes = column.cat.codes.to_numpy().astype(np.int32)
+        codes[:] = column.cat.codes
         if name != "label":
-            used, codes = np.unique(codes, return_inverse=True)
-            return categories[used].rename(str(name)), codes.astype(np.int32)
-        return pd.Index(categories, name=str(name)), codes
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
-        dense = _encode_dense(column.to_numpy())
-        if dense is not None:
-            return pd.Index(dense[0], name=str(name)), dense[1]
+            used, codes[:] = np.unique(codes, return_inverse=True)
+            categories = categories[used]
+        return pd.Index(categories, name=str(name))
     try:
-        places, values = pd.factorize(column, sort=True)
+        codes[:], values = pd.factorize(column, sort=True)
     except TypeError as error:
         raise ConfigError(
             f"the column {name!r} mixes kinds of values that cannot be sorted; make them text"
         ) from error
-    return pd.Index(values, name=str(name)), places.astype(np.int32)
+    return pd.Index(values, name=str(name))
 
 
-def _encode_dense(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Codes] | None:
+def _encode_dense(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any] | None:
     """Encode whole numbers that lie close together by a table of all between; else None."""
     from truthmark.labels.kernels import place, span
 
     least, most = map(int, span(values))
     if most - least > 4 * len(values) + 1_000 or most > np.iinfo(np.int64).max:
         return None
-    found, codes = place(values.astype(np.int64, copy=False), least, most)
-    return found.astype(values.dtype, copy=False), codes
-
-
-def _item_of(starts: Ints, row: int) -> int:
-    return int(np.searchsorted(starts, row, side="right")) - 1
+    found: npt.NDArray[Any] = place(values.astype(np.int64, copy=False), least, most, codes)
+    return found.astype(values.dtype, copy=False)
 
 
 def _tasks(count: int) -> str:

@@ -197,10 +197,9 @@ class OneCoinDawidSkene(Aggregator):
 
 def start(answers: Answers, gold: Any) -> Floats:
     """Return each item's shares of votes; items with gold are what that says."""
-    posterior: Floats = vote(
-        *(answers.starts, answers.workers, answers.labels),
-        *(ones(answers.n_workers), answers.n_classes),
-    )[0]
+    posterior = np.empty((answers.n_items, answers.n_classes))
+    weights = ones(answers.n_workers)
+    vote(answers.items, answers.workers, answers.labels, weights, posterior)
     known = np.flatnonzero(gold != NONE)
     posterior[known] = 0.0
     posterior[known, gold[known]] = 1.0

@@ -49,67 +49,92 @@ def span(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def place(values, least, most):  # type: ignore[no-untyped-def]
-    """Return which whole numbers there are (ascending), and the place of each value among them.
+def place(values, least, most, codes):  # type: ignore[no-untyped-def]
+    """Return which whole numbers there are, ascending; write the place of each value among them.
 
     Args:
         values: (n,) int64.
         least: The least of them.
         most: The largest; a table of all between is made.
+        codes: (n,) int32, written.
     """
-    codes = np.empty(len(values), np.int32)
-    places = np.zeros(most - least + 1, np.int32)
+    is_there = np.zeros(most - least + 1, np.uint8)
     for j in range(len(values)):
-        places[values[j] - least] = 1
-    found = np.empty(places.sum(), np.int64)
+        code = values[j] - least
+        codes[j] = code
+        is_there[code] = 1
+    found = np.empty(is_there.sum(), np.int64)
+    places = np.empty(len(is_there) if len(found) < len(is_there) else 0, np.int32)
     count = 0
-    for k in range(len(places)):
-        if places[k]:
+    for k in range(len(is_there)):
+        if is_there[k]:
             found[count] = least + k
-            places[k] = count
+            if len(places):
+                places[k] = count
             count += 1
-    for j in range(len(values)):
-        codes[j] = places[values[j] - least]
-    return found, codes
+    if len(places):
+        for j in range(len(values)):
+            codes[j] = places[codes[j]]
+    return found
 
 
 @njit(cache=True)
-def group(items, workers, labels, n_items, n_workers):  # type: ignore[no-untyped-def]
-    """Bring answers into the order of their items, each item's as they came.
+def is_ascending(values):  # type: ignore[no-untyped-def]
+    """Tell whether no whole number is less than the one before."""
+    found = True
+    for j in range(1, len(values)):
+        found &= values[j - 1] <= values[j]
+    return found
 
-    Returns:
-        `starts`, `workers`, `labels`; how many answers are by somebody who had answered the item
-        before; the place of the first of those, or -1.
+
+@njit(cache=True)
+def sort_by_item(items, workers, labels, n_items, order):  # type: ignore[no-untyped-def]
+    """Write items, workers and labels in the order of items, each item's as they came, (3, n)."""
+    ends = np.zeros(n_items + 1, np.int64)
+    for j in range(len(items)):
+        ends[items[j] + 1] += 1
+    for i in range(n_items):
+        ends[i + 1] += ends[i]
+    for j in range(len(items)):
+        end = ends[items[j]]
+        ends[items[j]] += 1
+        order[0, end] = items[j]
+        order[1, end] = workers[j]
+        order[2, end] = labels[j]
+
+
+@njit(cache=True)
+def bounds(items, n_items):  # type: ignore[no-untyped-def]
+    """Return where the answers of each item begin, and the end, (N + 1,).
+
+    Args:
+        items: (n,), ascending; each of 0 to N - 1 is there.
+        n_items: N.
     """
-    n = len(items)
     starts = np.zeros(n_items + 1, np.int64)
-    is_sorted = True
-    for j in range(n):
-        starts[items[j] + 1] += 1
-        is_sorted = is_sorted and (j == 0 or items[j - 1] <= items[j])
-    for i in range(n_items):
-        starts[i + 1] += starts[i]
-    by_item, said = workers, labels
-    if not is_sorted:
-        ends = starts[:-1].copy()
-        by_item = np.empty(n, np.int32)
-        said = np.empty(n, np.int32)
-        for j in range(n):
-            end = ends[items[j]]
-            ends[items[j]] += 1
-            by_item[end] = workers[j]
-            said[end] = labels[j]
+    for j in range(len(items)):
+        starts[items[j] + 1] = j + 1
+    return starts
+
+
+@njit(cache=True)
+def count_repeats(items, workers, n_workers):  # type: ignore[no-untyped-def]
+    """Return how many answers are by somebody who had answered the item before, and where one is.
+
+    Args:
+        items: (n,), ascending.
+        workers: (n,).
+        n_workers: How many workers there are.
+    """
     repeats = 0
-    first = -1
-    last = np.full(n_workers, -1, np.int64)
-    for i in range(n_items):
-        for j in range(starts[i], starts[i + 1]):
-            if last[by_item[j]] == i:
-                repeats += 1
-                if first < 0:
-                    first = j
-            last[by_item[j]] = i
-    return starts, by_item, said, repeats, first
+    where = -1
+    last = np.full(n_workers, -1, np.int32)
+    for j in range(len(items)):
+        again = last[workers[j]] == items[j]
+        last[workers[j]] = items[j]
+        repeats += again
+        where = j if again else where
+    return repeats, where
 
 
 @njit(cache=True)
@@ -124,23 +149,31 @@ def tally(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def vote(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyped-def]
+def vote(items, workers, labels, weights, shares):  # type: ignore[no-untyped-def]
     """Let workers vote, by their weights (W,).
 
+    Args:
+        items: (n,), ascending.
+        workers: (n,).
+        labels: (n,).
+        weights: (W,).
+        shares: (N, C), written: each class's share of an item's weights.
+
     Returns:
-        Each class's share of an item's weights, (N, C); the first of the largest, (N,); how often
-        the answers of each worker are that class, (W,).
+        The first of the classes with the largest share, (N,); how often the answers of each worker
+        are that class, (W,).
     """
-    n_items = len(starts) - 1
-    shares = np.zeros((n_items, n_classes))
-    best = np.empty(n_items, np.int32)
+    n_items, n_classes = shares.shape
+    best = np.empty(n_items, np.int64)
     right = np.zeros(len(weights), np.int64)
     total = np.zeros(len(weights), np.int64)
+    shares[:] = 0.0
+    # Unsigned, as places that count from the end would have to be looked for in each row.
+    for j in range(len(items)):
+        shares[np.uint32(items[j]), np.uint32(labels[j])] += weights[np.uint32(workers[j])]
     # Sums instead of branches: what an answer says cannot be foreseen.
     for i in range(n_items):
         row = shares[i]
-        for j in range(starts[i], starts[i + 1]):
-            row[labels[j]] += weights[workers[j]]
         whole = 0.0
         top = 0
         most = row[0]
@@ -156,10 +189,11 @@ def vote(starts, workers, labels, weights, n_classes):  # type: ignore[no-untype
         else:
             row[:] = 1.0 / n_classes
             best[i] = 0
-        for j in range(starts[i], starts[i + 1]):
-            total[workers[j]] += 1
-            right[workers[j]] += np.int64(labels[j] == best[i])
-    return shares, best, right / total
+    for j in range(len(items)):
+        w = np.uint32(workers[j])
+        total[w] += 1
+        right[w] += np.int64(labels[j] == best[np.uint32(items[j])])
+    return best, right / total
 
 
 @njit(cache=True)

@@ -168,13 +168,14 @@ class ZeroBasedSkill(_Weighted):
 
 def _votes(answers: Answers, weights: Floats) -> tuple[Floats, Any, Floats]:
     """Return shares of an item's weights, the place of the largest, how often workers agree."""
-    starts, workers, labels = answers.starts, answers.workers, answers.labels
-    shares, best, accuracy = vote(starts, workers, labels, weights, answers.n_classes)
+    items, workers, labels = answers.items, answers.workers, answers.labels
+    shares = np.empty((answers.n_items, answers.n_classes))
+    best, accuracy = vote(items, workers, labels, weights, shares)
     if answers.repeats:
         # As in crowd-kit, the same answer twice is one here.
-        said = pd.DataFrame({"i": answers.items, "w": workers, "l": labels})
+        said = pd.DataFrame({"i": items, "w": workers, "l": labels})
         once = ~said.duplicated().to_numpy()
-        is_best = labels[once] == best[answers.items[once]]
+        is_best = labels[once] == best[items[once]]
         right = np.bincount(workers[once], is_best, minlength=answers.n_workers)
         accuracy = right / np.bincount(workers[once], minlength=answers.n_workers)
     return shares, best, accuracy
