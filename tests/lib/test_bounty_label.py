@@ -12,6 +12,8 @@ from tests.utils.devnets import net
 from tests.utils.label_bounty import ITEMS, Posted, Rounds
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
+from truthmark.node.relay.refusals import UnsettledError
+from truthmark.node.relay.relay import Relay
 from truthmark.surface import Bounty
 from truthmark.testing.network import Devnet
 
@@ -107,8 +109,9 @@ COMMAND = "python -c \"import sys; print('saw', sys.stdin.read())\""
 
 
 def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
-    net: Devnet, tmp_path: Path
+    net: Devnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Relay, "put_file", _be_away)
     requester = Person(net.home("requester"))
     rounds = Rounds(net, net.session("requester").address)
     try:
@@ -120,7 +123,7 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
         requester(*create, "--classes", "a,b", "--team", team).refused(3, "say either")
         made = requester(
             *(*create, "--team", team, "--labels-per-item", "2", "--batch", "4", "--yes"),
-            *("--relay", rounds.server.url, "--json"),
+            *("--relay", rounds.server.url, "--receiver-url", rounds.receiver.url, "--json"),
         ).ok()
         number, codes = made.json["bounty"], [one["code"] for one in made.json["guests"]]
         ann, bob = (Person(net.home(role)) for role in WRITERS)
@@ -182,6 +185,10 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
     finally:
         rounds.close()
     assert not rounds.problems, rounds.problems
+
+
+def _be_away(*_: object) -> None:
+    raise UnsettledError("this relay takes no files just now")
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:

@@ -17,6 +17,7 @@ from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
 from truthmark.node.receiver import ReceiverRole
+from truthmark.node.receiver_api import serve_receiver
 from truthmark.node.relay.opening import relay_of, serve
 from truthmark.node.relay.role import RelayRole
 from truthmark.node.settings import NodeSettings
@@ -40,6 +41,8 @@ class Rounds:
         )
         requester = net.session("requester")
         receiver = ReceiverRole(requester, metrics=Metrics(), notifier=Notifier())
+        taking = NodeSettings(roles=("receiver",), receiver_port=0)
+        self.receiver = serve_receiver(receiver, taking)
         self._roles = (relay, receiver)
         self._is_over = threading.Event()
         self.problems: list[Exception] = []
@@ -61,6 +64,7 @@ class Rounds:
         for role in self._roles:
             role.close()
         self.server.close()
+        self.receiver.close()
 
 
 class Posted:

@@ -72,6 +72,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="URL",
     help=f"Where labelers reach your own.  [default: {OWN_RELAY_URL}]",
 )
+@click.option(
+    "--receiver-url",
+    "receiver_urls",
+    multiple=True,
+    metavar="URL",
+    help="With --relay: where labelers bring you files while that is away.",
+)
 @click.option("--gate", type=ACCOUNT, help="Contract that admits labelers.")
 @click.option("--public", is_flag=True, help="Everybody may read the items.")
 @click.option(

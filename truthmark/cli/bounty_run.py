@@ -33,6 +33,8 @@ _PORT = click.IntRange(0, 65_535)
 @click.argument("bounty", required=False, metavar="[BOUNTY|FOLDER]")
 @click.option("--relay-host", help="Where your relay listens.  [default: as labelers reach it]")
 @click.option("--relay-port", type=_PORT, help="Likewise; 0: any.")
+@click.option("--receiver-host", help="Where you take files while somebody's relay is away.")
+@click.option("--receiver-port", type=_PORT, help="Likewise; 0: any.")
 @click.option("--notify", metavar="URL", help="Where messages to you are posted, as JSON.")
 @click.option("--status-port", type=_PORT, help="Of /health and /metrics, on loopback; 0: any.")
 @click.option(
@@ -59,11 +61,12 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
 
     with state.session(signs=True) as session:
         chosen = _chosen(session, bounty)
-        is_relay = any(_is_own_relay(session, workspace) for _, workspace in chosen)
+        workspaces = [workspace for _, workspace in chosen]
+        is_relay = any(_is_own_relay(session, workspace) for workspace in workspaces)
+        place = _receiver_place(session, workspaces)
         if is_relay:
-            given = _place(session, [w for _, w in chosen]) | {
-                name: value for name, value in given.items() if value is not None
-            }
+            place |= _place(session, workspaces)
+        given = place | {name: value for name, value in given.items() if value is not None}
         settings = load_node_settings(
             session.home,
             session.profile,
@@ -76,6 +79,8 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
         def ready(urls: Mapping[str, str]) -> None:
             if url := urls.get("relay"):
                 info(f"labelers reach your relay at {settings.public_url or url}")
+            if url := urls.get("receiver"):
+                info(f"labelers bring you files at {url} while the relay is away")
             if url := urls.get("status"):
                 info(f"status: {url}/health and {url}/metrics")
 
@@ -151,17 +156,29 @@ def _place(session: Session, workspaces: "Sequence[Workspace]") -> dict[str, Any
         if not _is_own_relay(session, workspace):
             continue
         for url in workspace.document.relay_urls:
-            parts = urllib.parse.urlsplit(url)
-            is_plain = parts.scheme == "http"
-            port = parts.port or (80 if is_plain else None)
-            # Behind https:// something else listens there, and hands on to a port of its choice.
-            place: dict[str, Any] = {"public_url": url}
-            if is_plain and port:
-                place["relay_port"] = port
-            if not _is_loopback(str(parts.hostname)):
-                place["relay_host"] = "0.0.0.0"  # noqa: S104
-            return place
+            return _listening(url, "relay") | {"public_url": url}
     return {}
+
+
+def _receiver_place(session: Session, workspaces: "Sequence[Workspace]") -> dict[str, Any]:
+    """Return where to take files of labelers, where somebody else's relay may be away."""
+    for workspace in workspaces:
+        for url in workspace.document.receiver_urls:
+            if not _is_own_relay(session, workspace):
+                return {"receiver_port": 0} | _listening(url, "receiver")
+    return {}
+
+
+def _listening(url: str, name: str) -> dict[str, Any]:
+    """Return the settings of who is to answer at an address."""
+    parts = urllib.parse.urlsplit(url)
+    is_plain = parts.scheme == "http"
+    port = parts.port or (80 if is_plain else None)
+    # Behind https:// something else listens there, and hands on to a port of its choice.
+    place: dict[str, Any] = {f"{name}_port": port} if is_plain and port else {}
+    if not _is_loopback(str(parts.hostname)):
+        place[f"{name}_host"] = "0.0.0.0"  # noqa: S104
+    return place
 
 
 def _is_loopback(host: str) -> bool:

@@ -89,6 +89,12 @@ def node() -> None:
     default=None,
     help="Pay out what comes back to a receiver.  [default: yes]",
 )
+@click.option("--receiver-host", help="Where a receiver listens.  [default: 127.0.0.1]")
+@click.option(
+    "--receiver-port",
+    type=_PORT,
+    help="Where labelers bring a receiver their files; 0: any.  [default: nowhere]",
+)
 @click.option("--relay-host", help="Where a relay listens.  [default: 127.0.0.1]")
 @click.option("--relay-port", type=_PORT, help="0: any.  [default: any]")
 @click.option(
@@ -160,6 +166,8 @@ def run(
                 info(f"status: {status}/health and {status}/metrics")
             if blocks := urls.get("blocks"):
                 info(f"blocks: gateway:{blocks}")
+            if receiver := urls.get("receiver"):
+                info(f"receiver: {receiver}")
             if relay := urls.get("relay"):
                 info(f"relay: {settings.public_url or relay}")
 

@@ -15,6 +15,7 @@ from truthmark.market.asking import PATH as PRESENCE_PATH
 from truthmark.market.asking import is_there
 from truthmark.market.catalogue import Catalogue
 from truthmark.node.presence import Presence
+from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
 from truthmark.node.roles import open_role
 from truthmark.node.server import StatusServer
@@ -37,8 +38,8 @@ class Node:
     Args:
         session: Its account acts; for a custodian it is the validator's operator or owner.
         settings: How it runs.
-        on_ready: Called once, when everything is up, with the URLs of "status", "blocks" and
-            "relay", as far as they are served.
+        on_ready: Called once, when everything is up, with the URLs of "status", "blocks",
+            "relay" and "receiver", as far as they are served.
         on_round: Called after each round with the roles; the daemon ends when it returns True.
         say: Told what the operator is told.
     """
@@ -105,7 +106,7 @@ class Node:
                 role = open_role(name, session, settings, self.metrics, notifier)
                 closing.callback(role.close)
                 roles.append(role)
-            urls = self._serve(closing)
+            urls = self._serve(closing, roles)
             log.info("%s, account %s", ", ".join(settings.roles), session.address)
             if self._on_ready is not None:
                 self._on_ready(urls)
@@ -117,7 +118,7 @@ class Node:
             self.health.problem = "stopped"
         log.info("stopped")
 
-    def _serve(self, closing: ExitStack) -> dict[str, str]:
+    def _serve(self, closing: ExitStack, roles: Sequence[Role]) -> dict[str, str]:
         """Open the endpoints that are wanted, and return their addresses."""
         settings = self.settings
         urls: dict[str, str] = {}
@@ -149,6 +150,13 @@ class Node:
             relay = serve(self.session, settings)
             closing.callback(relay.close)
             urls["relay"] = relay.url
+        for role in roles:
+            if isinstance(role, ReceiverRole) and settings.receiver_port is not None:
+                from truthmark.node.receiver_api import serve_receiver
+
+                receiver = serve_receiver(role, settings)
+                closing.callback(receiver.close)
+                urls["receiver"] = receiver.url
         return urls
 
     def _round(self, roles: Sequence[Role], notifier: Notifier) -> None:

@@ -10,14 +10,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
+from truthmark.bounty.flows.collecting import acknowledgement_for
 from truthmark.bounty.flows.running import RequesterRun, is_done
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import TruthmarkError
+from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.node.job_pool import JobPool
+from truthmark.node.relay.refusals import ConflictError, MissingError, RefusedError
 from truthmark.node.rounds import BountyRounds, resume
 from truthmark.node.status import Metrics, Notifier
 
@@ -131,6 +134,54 @@ class ReceiverRole:
             if run.is_over and not run.is_followed and not self._dry_run:
                 self._follow(number, run)
         return block
+
+    # --------------------------------------------------------------------- labelers
+
+    def take_file(self, bounty_id: int, worker: int, data: bytes) -> None:
+        """Keep a label file whose commit is final, and sign for it.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: The row of the roster.
+            data: The file.
+
+        Raises:
+            RefusedError: It is not what stands on chain for the worker, or the bounty is not here.
+            StorageError: It cannot be written.
+        """
+        run, seen = self._run_of(bounty_id)
+        if seen.record.status is not Status.LABEL:
+            raise ConflictError("labeling is over; what comes now changes nothing")
+        if worker not in seen.record.commits.standing:
+            raise ConflictError(
+                "its commit is not confirmed on chain yet; keep the file until it is"
+            )
+        try:
+            run.take_file(seen.record, worker, data)
+        except RefusedError:
+            raise
+        except BountyError as error:
+            raise RefusedError(str(error)) from error
+
+    def acknowledgement(self, bounty_id: int, worker: int) -> bytes:
+        """Return the receiver's signature for a worker's labels.
+
+        Raises:
+            MissingError: There is none.
+        """
+        run, seen = self._run_of(bounty_id)
+        signature = acknowledgement_for(seen.record, run.workspace, worker)
+        if signature is None:
+            raise MissingError(f"nothing is acknowledged for worker {worker} yet")
+        return signature
+
+    def _run_of(self, bounty_id: int) -> tuple[RequesterRun, Seen]:
+        run, seen = self.runs.get(bounty_id), self.seen.get(bounty_id)
+        if run is None or seen is None:
+            raise MissingError(f"bounty {bounty_id} is not received here, or not any more")
+        return run, seen
+
+    # ----------------------------------------------------------------------- rounds
 
     def _process(self, run: RequesterRun, seen: Seen) -> None:
         if self._dry_run:

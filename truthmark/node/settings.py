@@ -51,6 +51,9 @@ class NodeSettings(BaseSettings):
         settle_wait: Seconds that settlements wait for each other.
         bounties: Of a receiver, by number; all of its home if none is given.
         withdraw: Whether a receiver pays out to the requester what comes back at the end.
+        receiver_host: Where a receiver listens.
+        receiver_port: Where labelers bring it files, where its documents say so; 0 takes a free
+            one; not at all if not given.
         relay_host: Where a relay listens.
         relay_port: 0 takes a free one.
         relay_db: URL of its database; SQLite in its home if not given.
@@ -83,6 +86,8 @@ class NodeSettings(BaseSettings):
     settle_wait: int = Policy.settle_seconds
     bounties: Annotated[tuple[int, ...], NoDecode] = ()
     withdraw: bool = True
+    receiver_host: str = "127.0.0.1"
+    receiver_port: int | None = None
     relay_host: str = "127.0.0.1"
     relay_port: int = 0
     relay_db: str | None = None
@@ -163,6 +168,8 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
         min(settings.max_acceptance, settings.settle_wait) >= 0, "settle_wait", "it is negative"
     )
     _require(0 <= settings.relay_port < 65_536, "relay_port", "it is 0 to 65535")
+    port = settings.receiver_port
+    _require(port is None or 0 <= port < 65_536, "receiver_port", "it is 0 to 65535")
     _require(settings.relay_max_items > 0, "relay_max_items", "it must be above 0")
     custodian_policy(settings, profile)  # amounts are checked with the rest
     fees_of((*settings.relay_min_fee, *settings.watch_min_fee), profile)

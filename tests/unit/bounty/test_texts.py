@@ -10,17 +10,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tests.utils.bounties import REF, SECRET, make_terms
+from tests.utils.bounties import RECEIVER_KEY, REF, SECRET, make_terms
 from truthmark.bounty.annotations import MAX_LETTERS, SKIPPED, annotation, annotation_code
 from truthmark.bounty.answer_log import MAX_NOTE, AnswerLog
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.exports import FORMATS, OF_CLASSES, Labeled, export
-from truthmark.bounty.flows.collecting import Collector
+from truthmark.bounty.flows.collecting import Collector, acknowledgement_for
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.items import Item
 from truthmark.bounty.label_file import MAX_BYTES, LabelFile, open_notes, seal_notes
-from truthmark.bounty.labeler import Place, hashes_of
+from truthmark.bounty.labeler import Place, hashes_of, is_acknowledged
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.receiving import receive, true_score
 from truthmark.bounty.record import Record
@@ -38,6 +38,7 @@ from truthmark.bounty.text_tables import (
 from truthmark.bounty.verify import Anchors, Finding, verify
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, ConfigError
+from truthmark.keys import typed
 from truthmark.keys.curve import multiply
 
 ITEMS, BATCH = 10, 4
@@ -280,6 +281,53 @@ def test_collector__relay_left_the_texts_out__said_and_taken_from_another(
     assert ["http://bad.example" in text for text in told[:1]] == [True]
     assert [text.split()[2] for text in told] == ["http://bad.example", "http://good.example"]
     assert collector.last.received.keys() == {0, 1}
+
+
+def collector(folder: Path, told: list[str]) -> Collector:
+    return Collector(
+        cast(Any, None),
+        Workspace(folder),
+        cast(Any, SimpleNamespace(scalar=SECRET)),
+        [],
+        sign=lambda message: typed.sign(message, RECEIVER_KEY),
+        tell=lambda kind, text, about=None: told.append(text),
+    )
+
+
+def test_take__file_of_the_labeler__kept_and_signed_for_once_and_texts_may_follow(
+    case: Case, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    mine = collector(tmp_path, told)
+    bare = replace(case.files[0], notes=b"").to_bytes()
+    mine.take(case.record, 0, bare)
+    signature = acknowledgement_for(case.record, Workspace(tmp_path), 0)
+    assert signature is not None
+    assert is_acknowledged(case.record, case.record.commits.standing[0], signature)
+    assert len(told) == 1 and "without all of their texts" in told[0]
+    mine.take(case.record, 0, case.files[0].to_bytes())
+    mine.take(case.record, 0, bare)  # what is better stays
+    kept = Workspace(tmp_path).file(0)
+    assert kept is not None and LabelFile.from_bytes(kept).notes == case.files[0].notes
+    again = collector(tmp_path, told)
+    again.collect(case.record, 5)
+    assert again.last.received.keys() == {0} and not again.last.silent
+
+
+def test_take__not_what_stands__refused_and_nothing_is_kept(case: Case, tmp_path: Path) -> None:
+    mine = collector(tmp_path, [])
+    other = case.files[1].to_bytes()
+    with pytest.raises(BountyError, match="of worker 1, not of 0"):
+        mine.take(case.record, 0, other)
+    bent = replace(case.files[0], run=replace(case.files[0].run, root=bytes(32)))
+    with pytest.raises(BountyError, match="not what stands on chain"):
+        mine.take(case.record, 0, bent.to_bytes())
+    with pytest.raises(BountyError, match="no label file"):
+        mine.take(case.record, 0, b"rubbish")
+    early = replace(case.record, commits=Commits([]))
+    with pytest.raises(BountyError, match="not what stands on chain"):
+        mine.take(early, 0, case.files[0].to_bytes())
+    assert not [*Workspace(tmp_path).files()] and not Workspace(tmp_path).acknowledged()
 
 
 def test_codes__texts_and_skips__are_hashes_and_zero(case: Case) -> None:

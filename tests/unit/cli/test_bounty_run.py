@@ -55,6 +55,26 @@ def test_place__somebody_elses_relay_or_no_address__is_left_to_the_settings(tmp_
     assert place(tmp_path / "b") == {}
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8646", {"receiver_port": 8646}),
+        ("http://192.168.1.7:8646", {"receiver_port": 8646, "receiver_host": "0.0.0.0"}),
+        ("https://me.example", {"receiver_port": 0, "receiver_host": "0.0.0.0"}),
+    ],
+)
+def test_receiver_place__somebody_elses_relay__files_are_taken_where_the_document_says(
+    tmp_path: Path, url: str, expected: dict[str, Any]
+) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.save_terms(make_terms())
+    workspace.save_document(make_document(receiver_urls=(url,)))
+    stranger: Any = SimpleNamespace(address="0x" + "99" * 20)
+    assert bounty_run._receiver_place(stranger, [workspace]) == expected
+    own: Any = SimpleNamespace(address=make_terms().relay)
+    assert bounty_run._receiver_place(own, [workspace]) == {}
+
+
 def test_in_home__folder_of_another_home_or_none__refused(tmp_path: Path) -> None:
     session: Any = SimpleNamespace(home=tmp_path / "home")
     mine = Workspace(tmp_path / "home" / "bounties" / "x")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels on their way to the requester: fetched, opened, put on disk, and only then signed for."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -101,6 +102,8 @@ class Collector:
         self._tell = tell
         self._received: dict[int, Received] = {}
         self._handed: set[tuple[str, int]] = set()
+        # Labelers bring files while others are fetched.
+        self._lock = threading.RLock()
         self._textless: dict[int, set[str]] = {}
         """Workers whose texts did not come with their hashes, and where they were asked for."""
 
@@ -128,10 +131,11 @@ class Collector:
             StorageError: The workspace cannot be written.
         """
         standing = record.commits.standing
-        for worker, one in list(self._received.items()):
-            if worker not in standing or standing[worker].commitment != one.run.commitment:
-                del self._received[worker]  # overridden since
-        self._take_kept(record)
+        with self._lock:
+            for worker, one in list(self._received.items()):
+                if worker not in standing or standing[worker].commitment != one.run.commitment:
+                    del self._received[worker]  # overridden since
+            self._take_kept(record)
         silent, unserved = {}, set()
         for relay in self._relays:
             try:
@@ -141,9 +145,36 @@ class Collector:
                 if error.status == HTTPStatus.NOT_FOUND:
                     unserved.add(relay.url)
         unreadable = self._take_posted(record)
-        self.last = Collected(
-            record, now, dict(self._received), unreadable, silent, frozenset(unserved)
-        )
+        with self._lock:
+            received = dict(self._received)
+        self.last = Collected(record, now, received, unreadable, silent, frozenset(unserved))
+
+    def take(self, record: Record, worker: int, data: bytes) -> None:
+        """Take a file that its labeler brought: kept, and signed for, before this returns.
+
+        Args:
+            record: What is confirmed.
+            worker: Who is said to have brought it.
+            data: The file.
+
+        Raises:
+            BountyError: It is not what stands on chain for the worker, or does not open.
+            StorageError: The workspace cannot be written.
+        """
+        file = read_file(record, worker, data)
+        with self._lock:
+            if worker not in self._received or worker in self._textless:
+                self._keep(record, worker, file, "the labeler")
+            one = self._received[worker]
+            if one.run.commitment != record.commits.standing[worker].commitment:
+                raise BountyError("the commit was overridden a moment ago; send it again")
+            if one.opened is None:
+                raise BountyError("these labels do not open to what was committed to")
+            if self._sign is None:
+                raise BountyError("the key of the receiver is not here; try again later")
+            if acknowledgement_for(record, self._workspace, worker) is None:
+                signature = self._sign(acknowledgement(record, worker))
+                self._workspace.put_acknowledgement(worker, signature)
 
     def _take_kept(self, record: Record) -> None:
         """Open what the workspace has, as after a restart."""
@@ -216,6 +247,10 @@ class Collector:
 
     def _keep(self, record: Record, worker: int, file: LabelFile, source: str) -> None:
         """Open labels and put them on disk."""
+        with self._lock:
+            self._keep_locked(record, worker, file, source)
+
+    def _keep_locked(self, record: Record, worker: int, file: LabelFile, source: str) -> None:
         one = receive(record, worker, file.run, self._secret)
         if self._lacks_texts(record, file, one):
             is_first = worker not in self._textless
@@ -262,15 +297,16 @@ def signed_for(record: Record, workspace: Workspace) -> dict[int, bytes]:
         record: The bounty.
         workspace: Where signatures are kept.
     """
-    found = {}
-    for worker in workspace.acknowledged():
-        signature = workspace.acknowledgement(worker)
-        standing = record.commits.standing.get(worker)
-        if standing is None or signature is None:
-            continue
-        if is_acknowledged(record, standing, signature):
-            found[worker] = signature
-    return found
+    found = {w: acknowledgement_for(record, workspace, w) for w in workspace.acknowledged()}
+    return {worker: signature for worker, signature in found.items() if signature is not None}
+
+
+def acknowledgement_for(record: Record, workspace: Workspace, worker: int) -> bytes | None:
+    """Return the receiver's signature for what stands on chain for a worker, if it was given."""
+    signature, standing = workspace.acknowledgement(worker), record.commits.standing.get(worker)
+    if standing is None or signature is None or not is_acknowledged(record, standing, signature):
+        return None
+    return signature
 
 
 def receiver_of(session: "Session", secrets: RequesterSecrets, receiver: str) -> SignTyped | None:

@@ -78,6 +78,7 @@ class Ask:
         gate: Contract that admits labelers.
         relay: URL of somebody's relay; the requester's own (`bounty run`) if not given.
         relay_urls: Where labelers reach the requester's own relay.
+        receiver_urls: Where labelers bring files to the requester, where somebody's relay is away.
         worth: Wei that the smallest unit of the token is worth; for fees.
         licence: What labelers grant.
         flags: Warnings of content.
@@ -110,6 +111,7 @@ class Ask:
     gate: str = NO_ACCOUNT
     relay: str | None = None
     relay_urls: tuple[str, ...] = (OWN_RELAY_URL,)
+    receiver_urls: tuple[str, ...] = ()
     worth: float | None = None
     licence: str = "CC0-1.0"
     flags: tuple[str, ...] = ()
@@ -311,6 +313,8 @@ def _require_plain(ask: Ask) -> None:
         )
     if not ask.classes and ask.known:
         raise ConfigError("known answers are classes, and texts are asked for; leave one of them")
+    if ask.receiver_urls and ask.relay is None:
+        raise ConfigError("your own relay takes the files; leave --receiver-url out")
     if ask.times not in TIMES:
         hint = did_you_mean(ask.times, TIMES)
         raise ConfigError(f"there are no times {ask.times!r}, only {', '.join(TIMES)}{hint}")
@@ -345,6 +349,7 @@ def _fix(session: Session, draft: Draft, ask: Ask, job: Job | None, agree: Agree
         licence=ask.licence,
         flags=ask.flags,
         relay_urls=urls,
+        receiver_urls=ask.receiver_urls,
         watch=ask.watch,
         seconds_per_item=ask.seconds_per_item,
         gold_against=ask.against is not None,

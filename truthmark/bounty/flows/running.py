@@ -177,6 +177,15 @@ class RequesterRun:
         """
         self._collector.collect(seen.record, seen.now)
 
+    def take_file(self, record: Record, worker: int, data: bytes) -> None:
+        """Keep and sign for a label file that its labeler brought; beside all other work.
+
+        Raises:
+            BountyError: It is not what stands on chain for the worker, or does not open.
+            StorageError: The workspace cannot be written.
+        """
+        self._collector.take(record, worker, data)
+
     def has_to_collect(self, seen: Seen) -> bool:
         """Whether there may be labels, or somebody waits for a signature."""
         if seen.record.status is not Status.LABEL or not seen.record.commits.standing:

@@ -50,14 +50,14 @@ PER_SECOND: Final = 100.0
 
 _FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _BYTES: Final = "application/octet-stream"
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {"model": Problem, "description": "What is wrong, and what to do."},
     "503": {"model": Problem, "description": "Not now; ask again in a moment."},
 }
 _BINARY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 }
-_TAKES_BYTES: Final = {
+TAKES_BYTES: Final = {
     "requestBody": {
         "required": True,
         "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
@@ -86,7 +86,7 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses=_PROBLEMS,
+        responses=PROBLEMS,
         # One description a model, whether it is sent or received.
         separate_input_output_schemas=False,
     )
@@ -99,7 +99,7 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
         max_age=86_400,
     )
     app.add_middleware(Limits, rates=rates or Rates(BURST, PER_SECOND))
-    _add_problems(app)
+    add_problems(app)
     _add_reading(app, relay)
     _add_requesters(app, relay)
     _add_labelers(app, relay)
@@ -117,7 +117,9 @@ def _page(relay: Relay) -> PageHost:
     )
 
 
-def _add_problems(app: FastAPI) -> None:
+def add_problems(app: FastAPI) -> None:
+    """Have errors answered in one line, each with its status."""
+
     def problem(status: int, text: str) -> JSONResponse:
         return JSONResponse({"error": text}, status)
 
@@ -256,7 +258,7 @@ def _add_requesters(app: FastAPI, relay: Relay) -> None:
         "tags": ["requester"],
         "status_code": 204,
         "response_class": Response,
-        "openapi_extra": _TAKES_BYTES,
+        "openapi_extra": TAKES_BYTES,
     }
 
     @app.put("/v1/bounties/{bounty_id}/document", **common)
@@ -333,7 +335,7 @@ def _add_labelers(app: FastAPI, relay: Relay) -> None:
         "/v1/bounties/{bounty_id}/files/{worker}",
         tags=["labeler"],
         status_code=204,
-        openapi_extra=_TAKES_BYTES,
+        openapi_extra=TAKES_BYTES,
     )
     async def put_file(bounty_id: BountyPath, worker: WorkerPath, request: Request) -> None:
         """Hand out labels, once their commit is confirmed."""
