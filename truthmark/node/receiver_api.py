@@ -21,9 +21,10 @@ from truthmark.node.relay.api import (
     WorkerPath,
     add_problems,
 )
-from truthmark.node.relay.limits import Limits, Rates
+from truthmark.node.relay.limits import Limits
 from truthmark.node.relay.server import AppServer
 from truthmark.node.settings import NodeSettings
+from truthmark.web.rates import Rates
 
 
 class Inbox(Protocol):

@@ -11,9 +11,9 @@ from truthmark.bounty.sealing import SealedRun
 from truthmark.errors import RelayError, RelayUnavailableError, StorageError
 from truthmark.keys.curve import multiply
 from truthmark.node.receiver_api import create_receiver_app
-from truthmark.node.relay.limits import Rates
 from truthmark.node.relay.refusals import ConflictError, MissingError
 from truthmark.node.relay.server import AppServer
+from truthmark.web.rates import Rates
 
 SIGNATURE = b"\x05" * 65
 FILE = LabelFile(REF, 3, 1, SealedRun(b"\1" * 32, multiply(7), b"sealed"))
