@@ -236,7 +236,7 @@ def encode(column: "pd.Series[Any]", name: Hashable, codes: Codes) -> "pd.Index[
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
         dense = _encode_dense(column.to_numpy(), codes)
         if dense is not None:
-            return pd.Index(dense, name=str(name))
+            return _named(dense, name)
     if column.isna().any():
         row = int(np.flatnonzero(column.isna())[0])
         raise ConfigError(f"row {row} has no {name}; fill it in, or leave the row out")
@@ -246,14 +246,19 @@ def encode(column: "pd.Series[Any]", name: Hashable, codes: Codes) -> "pd.Index[
         if name != "label":
             used, codes[:] = np.unique(codes, return_inverse=True)
             categories = categories[used]
-        return pd.Index(categories, name=str(name))
+        return _named(categories, name)
     try:
         codes[:], values = pd.factorize(column, sort=True)
     except TypeError as error:
         raise ConfigError(
             f"the column {name!r} mixes kinds of values that cannot be sorted; make them text"
         ) from error
-    return pd.Index(values, name=str(name))
+    return _named(values, name)
+
+
+def _named(values: Any, name: Hashable) -> "pd.Index[Any]":
+    index: pd.Index[Any] = pd.Index(values, name=str(name))
+    return index
 
 
 def _encode_dense(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any] | None:
