@@ -37,12 +37,22 @@ share of labels in other accounts, all of whom get half the price, is *unscored*
 have none or few of those, as their terms make runs long enough. Draws that end HALF count for HALF
 alone. In every draw the requester pays the full price of what was committed: what a worker is not
 paid is burned, so bad gold saves nothing.
-
-Where the floor is close: a made-up crowd, everyone right in .76 of each of two classes, and a ring
-with 40 % of the labels, which answers alike and so excludes gold on which two of it are wrong. For
-one of honest pay the ring earns {ring[2]:.2f} at two rounds, {ring[3]:.2f} at three and
-{ring[5]:.2f} at five. Two rounds are for crowds that are better than that, or for people one knows.
 """
+
+
+MADE = """## Where the floor is close
+
+Made-up crowds, everyone right equally often in each class, and what a ring with 30 or 40 % of the
+labels earns for one of honest pay. Crowds whose people are right only just as often as *able* asks
+(.75 of two classes, twice chance of more) are paid little themselves, and a ring that answers alike
+excludes gold on which it is wrong: two of it do at two rounds, four at five. **There a ring of 40 %
+can earn more than half of honest pay**; what it earns falls fast with what people know. Three
+rounds are safest, as all three must agree there to exclude gold. Unless its terms say otherwise, an
+account holds a fifth of a bounty's labels at most; so such a ring is two accounts or more, and a
+gate can keep them out.
+"""
+MADE_OF = ((2, 0.75), (2, 0.78), (2, 0.8), (2, 0.85), (4, 0.5), (4, 0.6), (10, 0.2), (10, 0.3))
+RINGS = tuple((rounds, share) for rounds in ROUNDS for share in (0.3, 0.4))
 
 
 def main() -> int:
@@ -53,13 +63,13 @@ def main() -> int:
     parser.add_argument("sets", nargs="*", help="their names or folders; all unless given")
     options = parser.parse_args()
     crowds = [load(find_set(name, CROWDS)) for name in options.sets or known_sets(CROWDS)]
-    close = {rounds: pays(close_crowd(), rounds, ring(0.4), 20).ratio for rounds in ROUNDS}
-    page = HEAD.format(draws=options.draws, ring=close)
+    page = HEAD.format(draws=options.draws)
     print(page)
     figures: list[Figure] = []
     for part in (
         lambda: _crowds(crowds, options.draws),
         lambda: _attackers(crowds, options.draws, figures),
+        lambda: made_crowds(2 * options.draws),
         lambda: _able(crowds, options.draws),
         lambda: _hostile(crowds, options.draws),
         lambda: _accuracy(crowds, options.draws),
@@ -73,15 +83,30 @@ def main() -> int:
     return 0 if all(figure.holds is not False for figure in figures) else 1
 
 
-def close_crowd() -> Crowd:
-    """Return a crowd that is just able: 60 people, each right in .76 of each of two classes."""
+def made_crowds(draws: int) -> str:
+    """Return what rings earn on crowds made to be just able, or better than that."""
+    lines = [
+        MADE,
+        "| classes | right | " + " | ".join(f"K = {k}, {s:.0%}" for k, s in RINGS) + " |",
+    ]
+    lines.append("| -- " * (len(RINGS) + 2) + "|")
+    for classes, skill in MADE_OF:
+        crowd = _made(classes, skill)
+        found = [_ratio(pays(crowd, rounds, ring(share), draws)) for rounds, share in RINGS]
+        lines.append(f"| {classes} | {skill:.2f} | {' | '.join(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _made(classes: int, skill: float) -> Crowd:
+    """Return 60 people, each right so often in each class; errors are of any other class alike."""
     rng = np.random.default_rng(0)
     items = np.repeat(np.arange(1_500), max(ROUNDS))
     workers = (items * 7 + np.tile(np.arange(max(ROUNDS)), 1_500) * 11) % 60
-    truth = rng.integers(0, 2, 1_500)
-    right = rng.random(len(items)) < 0.76
-    labels = np.where(right, truth[items], 1 - truth[items])
-    return Crowd("just able", items, workers, labels, truth, 60, 2)
+    truth = rng.integers(0, classes, 1_500)
+    right = rng.random(len(items)) < skill
+    others = (truth[items] + rng.integers(1, classes, len(items))) % classes
+    labels = np.where(right, truth[items], others)
+    return Crowd("made", items, workers, labels, truth, 60, classes)
 
 
 def _crowds(crowds: Sequence[Crowd], draws: int) -> str:
