@@ -23,6 +23,7 @@ import { clean, formatDuration, plural } from "./text.js";
 
 const SECONDS = 1_000;
 const LOOK_SECONDS = 15;
+const TICK_SECONDS = 10;
 /** Before the last call the page says that what is complete should be sent. */
 const HURRY_SECONDS = 180;
 const NOUNS = { text: "text", image: "picture", audio: "sound", pair: "pair", number: "row" };
@@ -68,37 +69,42 @@ export class App {
     root.replaceChildren(this._head, this._problem.element, this._main);
     this._root = root;
     this._listen();
+    /** @private */ this._ticking = setInterval(() => this._tick(), TICK_SECONDS * SECONDS);
   }
 
-  /** @private One listener a kind for as long as the page lives; what is shown takes the key. */
+  /**
+   * One listener a kind for as long as the page lives; what is shown takes the key. No key goes on
+   * to a page around this one, which might act on it, too.
+   * @private
+   */
   _listen() {
-    const mine = (/** @type {Event} */ event) => {
-      const path = event.composedPath();
-      const isMine = path.includes(this._root) || path[0] === document.body;
-      // So that a page around this one does not act on it, too.
-      if (isMine) event.stopPropagation();
-      return isMine ? path[0] : null;
+    const { signal } = (this._ending = new AbortController());
+    const take = (/** @type {any} */ event) => {
+      event.stopPropagation();
+      if (event.type === "keydown") this._screen?.key(event, event.composedPath()[0]);
     };
-    const options = { signal: (this._ending = new AbortController()).signal };
-    document.addEventListener("keydown", (event) => {
-      const target = mine(event);
-      if (target) this._screen?.key(event, target);
-    }, options);
-    document.addEventListener("keyup", mine, options);
-    document.addEventListener("keypress", mine, options);
+    for (const kind of ["keydown", "keypress", "keyup"]) {
+      this._root.addEventListener(kind, take, { signal });
+      // With the focus nowhere, as after a tap beside a button, keys are meant for the work, too.
+      addEventListener(kind, (event) => {
+        if (this._screen && event.composedPath()[0] === document.body) take(event);
+      }, { signal, capture: true });
+    }
     const wake = () => this._wakers.splice(0).forEach((each) => each());
-    document.addEventListener("visibilitychange", wake, options);
-    addEventListener("online", wake, options);
+    document.addEventListener("visibilitychange", wake, { signal });
+    addEventListener("online", wake, { signal });
   }
 
   /** Leave the page, as where another is shown in its place. */
   close() {
     this._isClosed = true;
     this._ending.abort();
+    clearInterval(this._ticking);
     this._screen?.close();
   }
 
   async start() {
+    fill(this._head, h("h1", {}, `Bounty ${this._o.bountyId}`));
     fill(this._main, h("p.tm-loading", { role: "status" }, "Opening the bounty …"));
     if (!globalThis.isSecureContext) {
       this._dead("This address is not safe", "The page needs https, or the machine it runs on:" +
@@ -381,31 +387,42 @@ export class App {
     });
     this._mount(this._steps.element, screen.element);
     this._drawSteps();
-    const told = h("p.tm-offline", { role: "status" });
-    screen.element.append(told);
-    let at = 0;
-    void cache.fetchAll(numbers, (done) => {
-      at = done;
-      told.textContent = done < numbers.length
-        ? `${done} of ${numbers.length} are on this device`
-        : "All are on this device: you can label without a network.";
-    }, () => this._isClosed === true).catch(() => {
-      told.textContent = `${at} of ${numbers.length} are on this device; the rest needs a network.`;
-    });
-    const ticking = setInterval(() => this._tick(screen, run), 20 * SECONDS);
+    void this._fetchAll(cache, numbers, screen);
     await screen.run();
-    clearInterval(ticking);
     this._screen = null;
     this._step = { step: "labeled", says: "your answers are being sealed and signed, once and for good" };
     this._showWaiting();
   }
 
-  /** @private @param {Screen} screen @param {Run} run */
-  _tick(screen, run) {
-    screen.refresh();
+  /** Bring all items to this device. @private @param {ItemCache} cache @param {number[]} numbers @param {Screen} screen */
+  async _fetchAll(cache, numbers, screen) {
+    const told = h("p.tm-offline", { role: "status" });
+    screen.element.append(told);
+    const say = (/** @type {number} */ done, /** @type {string} */ more) =>
+      (told.textContent = `${done} of ${numbers.length} are on this device${more}`);
+    let at = 0;
+    while (at < numbers.length && !cache.isFull && this._screen === screen) {
+      at = 0;
+      try {
+        await cache.fetchAll(numbers, () => say(++at, ""), () => this._screen !== screen);
+      } catch {
+        say(at, "; the others need a network.");
+        await this._wait(LOOK_SECONDS);
+      }
+    }
+    if (cache.isFull) say(at, "; there is no space for more, so the others need a network.");
+    else told.textContent = "All are on this device: you can label without a network.";
+  }
+
+  /** What changes with time. @private */
+  _tick() {
+    if (!this._step) return;
+    if (this._view) this._view.show(this._step, this._times());
     this._drawSteps();
-    if (this._now() < run.lastCall - HURRY_SECONDS) return;
-    this._problem.say("Time is nearly over: send what is complete now, by the button \"Finish early\".");
+    if (!this._screen || this._step.step !== "started" || !this._run) return;
+    this._screen.refresh();
+    if (this._now() < this._run.lastCall - HURRY_SECONDS) return;
+    this._problem.say("Time is nearly over: send what is complete now, by \"Finish early\".");
   }
 
   /** @private @param {number | undefined} seconds @param {Run} run */
@@ -448,6 +465,7 @@ export class App {
       this._view = new ProgressView({
         practice: this._bounty.practice.length ? () => void this._practice() : null,
         notify: (wanted) => this._notices.want(wanted),
+        save: () => void this._saveRecovery(this._sitting.wish).catch((error) => this._problem.show(error)),
         summary: () => this._summary(),
       });
       this._mount(this._steps.element, this._view.element);
@@ -492,6 +510,7 @@ export class App {
     const pays = this._pay
       ? [`Up to ${this._pay.price} a label`, this._pay.hourly(), sizeWords(this._bounty)]
       : [];
+    globalThis.document.title = clean(document.title, 200);
     fill(this._head, h("h1", { dir: "auto" }, clean(document.title, 200)),
       h("p", {}, pays.filter(Boolean).join(" · ")));
   }

@@ -111,16 +111,37 @@ function sizeOf(text) {
 export function rowsOf(text) {
   let value;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, asWritten);
   } catch {
     return null;
   }
-  if (typeof value !== "object" || value === null) return null;
+  if (typeof value !== "object" || value === null || value instanceof Written) return null;
   const entries = Array.isArray(value)
     ? value.map((each, at) => [String(at + 1), each])
     : Object.entries(value);
   if (!entries.length || entries.length > MOST_ROWS) return null;
   return entries.map(([name, each]) => [name, typeof each === "string" ? each : JSON.stringify(each)]);
+}
+
+/** A number by its digits, which a double may not hold. */
+class Written {
+  /** @param {string} digits */
+  constructor(digits) {
+    this.digits = digits;
+  }
+
+  toJSON() {
+    return /** @type {any} */ (JSON).rawJSON(this.digits);
+  }
+}
+
+/** @param {string} _ @param {any} value @param {{source?: string}} [context] */
+function asWritten(_, value, context) {
+  if (typeof value !== "number") return value;
+  if (context?.source !== undefined && "rawJSON" in JSON) return new Written(context.source);
+  // Where a browser cannot say how it was written, the row is shown as the text that it is.
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) throw new RangeError("not as it was written");
+  return value;
 }
 
 /** @param {Item} item @returns {[string, () => void]} */

@@ -162,7 +162,7 @@ function joinCard(options) {
       h("label", { for: "tm-seats" }, "How many you label"), seats),
     h("div.tm-field", {}, h("span.tm-label", {}, "Your key"),
       h("p.tm-field-hint", {}, "You label by a key that this browser has made for this bounty alone.",
-        " With its file you can go on in another browser."), saveButton, saved),
+        " With its file you can go on in another one. A private window forgets all when it is closed."), saveButton, saved),
     joinButton, said);
   return h("section.tm-card", { "aria-label": "Joining" }, h("h2", {}, "Join"), form,
     recoverPart(options));

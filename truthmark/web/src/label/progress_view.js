@@ -26,6 +26,7 @@ export class ProgressView {
    * @param {(() => void) | null} options.practice goes on practicing meanwhile
    * @param {((wanted: boolean) => Promise<boolean>) | null} options.notify asks to be told of the
    *   start; returns whether that will be
+   * @param {() => void} options.save gives out the recovery file
    * @param {() => any[]} options.summary what was done and may come of it, once labels are signed
    */
   constructor(options) {
@@ -85,10 +86,12 @@ export class ProgressView {
 
   /** @private @param {Step} step */
   _extras(step) {
-    const { practice, notify, summary } = this._o;
+    const { practice, notify, save, summary } = this._o;
     if (step.step === "joined") {
       return [notify && notice(notify),
-        practice && h("button", { type: "button", onclick: practice }, "Practice meanwhile")];
+        h("p.tm-row", {},
+          practice && h("button", { type: "button", onclick: practice }, "Practice meanwhile"),
+          h("button", { type: "button", onclick: save }, icon("save"), "Save the recovery file again"))];
     }
     return ["joining", "started", "missed"].includes(step.step) ? [] : summary();
   }

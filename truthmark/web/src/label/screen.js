@@ -316,6 +316,9 @@ export class Screen {
   _go(at) {
     if (this._state === "over") return;
     this._answers.disable(false);
+    // What had the focus is going; it goes to the item, and not out of the page.
+    const focused = this._root()?.activeElement;
+    if (this._verdict.contains(focused) || this._confirming.contains(focused)) this.focus();
     this._verdict.hidden = true;
     this._bar.hidden = false;
     if (at < 0) {

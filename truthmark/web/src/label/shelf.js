@@ -99,18 +99,18 @@ export class ItemCache {
   /**
    * Bring all items to this device.
    * @param {number[]} items in the order in which they are wanted
-   * @param {(done: number) => void} told
+   * @param {() => void} told once for each that is here
    * @param {() => boolean} isOver
+   * @throws {Error} one cannot be fetched now
    */
   async fetchAll(items, told, isOver) {
     if (!this._cache) return;
     const todo = [...items];
-    let done = 0;
     const work = async () => {
       while (todo.length && !isOver() && !this.isFull) {
         const item = /** @type {number} */ (todo.shift());
         if (!(await this._cache?.match(urlOf(item)))) await this.stored(item);
-        told(++done);
+        told();
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
