@@ -110,7 +110,7 @@ export class ItemCache {
       while (todo.length && !isOver() && !this.isFull) {
         const item = /** @type {number} */ (todo.shift());
         if (!(await this._cache?.match(urlOf(item)))) await this.stored(item);
-        told();
+        if (!this.isFull) told();
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));

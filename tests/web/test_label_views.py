@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The label page in a real browser, with a core of the test's instead of a relay and a chain."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.utils.browsers import browser, faults
+from tests.utils.node_js import ROOT, TESTS
+from truthmark.text import clean
+
+__all__ = ["browser"]
+
+pytestmark = pytest.mark.browser
+
+SOURCES = ROOT / "truthmark" / "web" / "src" / "label"
+HERE = "http://localhost"
+PAYEE = "0x" + "ab" * 20
+PATIENCE_MS = 20_000
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Label</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/src/label.css"></head>
+<body><main id="label"></main></body></html>"""
+OPEN = """async (id) => {
+  const core = await import("/fake_core.js"), {App} = await import("/src/app.js");
+  globalThis.app = new App(document.getElementById("label"), {core, base: location.origin,
+    bountyId: id, code: globalThis.scene.code});
+  void globalThis.app.start();
+}"""
+OWNED = "globalThis.owned=1"
+HOSTILE = [
+    f"<script>{OWNED}</script>",
+    f"<img src=x onerror='{OWNED}'>",
+    f'"><svg onload="{OWNED}">',
+    f"'><iframe srcdoc='<script>parent.{OWNED}</script>'></iframe>",
+    f"<body onload={OWNED}>",
+    f"<details open ontoggle={OWNED}>x</details>",
+    f"<video><source onerror={OWNED}></video>",
+    f"<audio src=x onerror={OWNED}></audio>",
+    f"<input autofocus onfocus={OWNED}>",
+    f"<select autofocus onfocus={OWNED}></select>",
+    f"<textarea autofocus onfocus={OWNED}></textarea>",
+    f"<marquee onstart={OWNED}>x</marquee>",
+    f"<a href='javascript:{OWNED}'>click</a>",
+    f"[click](javascript:{OWNED})",
+    f"[click](JaVaScRiPt:{OWNED})",
+    f"[click](data:text/html,<script>{OWNED}</script>)",
+    f"[click](vbscript:{OWNED})",
+    f"[click](\tjavascript:{OWNED})",
+    f'[click](https://evil.example/"onmouseover="{OWNED})',
+    "![pixel](https://evil.example/pixel.png)",
+    "![pixel](x 'onerror=\"globalThis.owned=1\"')",
+    "<https://evil.example/<script>>",
+    "https://evil.example/'onclick='alert(1)",
+    f"</style><script>{OWNED}</script>",
+    f"</title><script>{OWNED}</script>",
+    f"</textarea><script>{OWNED}</script>",
+    f"</noscript><script>{OWNED}</script>",
+    f"<!--><script>{OWNED}</script>-->",
+    f"<![CDATA[<script>{OWNED}</script>]]>",
+    f"<math><mtext><script>{OWNED}</script></mtext></math>",
+    f"<svg><animate onbegin={OWNED} attributeName=x></svg>",
+    f"<svg><use href=\"data:image/svg+xml,<svg onload='{OWNED}'/>\"/></svg>",
+    f"<object data='javascript:{OWNED}'></object>",
+    f"<embed src='javascript:{OWNED}'>",
+    f"<form action='javascript:{OWNED}'><button>x</button></form>",
+    f"<base href='javascript:{OWNED}//'>",
+    "<link rel=stylesheet href=https://evil.example/x.css>",
+    f"<meta http-equiv=refresh content='0;url=javascript:{OWNED}'>",
+    "<style>@import 'https://evil.example/x.css'; *{display:none}</style>",
+    f"{{{{constructor.constructor('{OWNED}')()}}}}",
+    f"${{{OWNED}}} #{{{OWNED}}} <%= {OWNED} %>",
+    f"&lt;script&gt;{OWNED}&lt;/script&gt; &#60;img src=x onerror={OWNED}&#62;",
+    f"\\u003cscript\\u003e{OWNED}\\u003c/script\\u003e",
+    "\u202egnp.exe\u2066 \u200bhidden",
+    '__proto__ constructor toString "; DROP TABLE answers; --',
+    f"`{OWNED}` **{OWNED}** _<b onclick={OWNED}>x</b>_ | a | b |",
+    f"# <img src=x onerror={OWNED}>\n> <script>{OWNED}</script>\n1. <svg onload={OWNED}>",
+]
+"""What would act, where a page took it for more than text."""
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Return a function that opens the page in a context of its own, with a scene."""
+    contexts = []
+
+    def serve(route: Route) -> None:
+        path = re.sub(r"^https?://[^/]+|[?#].*$", "", route.request.url)
+        if not route.request.url.startswith(HERE):
+            route.abort()
+        elif path.startswith("/src/"):
+            route.fulfill(path=SOURCES / Path(path).name)
+        elif path == "/fake_core.js":
+            route.fulfill(path=TESTS / "fake_core.js")
+        else:
+            route.fulfill(body=PAGE, content_type="text/html")
+
+    def open_one(scene: dict[str, Any] | None = None, *, before: str = "", **more: Any) -> Page:
+        context = browser.new_context(**more)
+        contexts.append(context)
+        context.route("**/*", serve)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{HERE}/label/7")
+        page.evaluate(f"() => {{ globalThis.scene = {json.dumps(scene or {})}; {before} }}")
+        page.evaluate(OPEN, 7)
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+def practice(page: Page) -> None:
+    for _ in range(2):
+        item(page)
+        page.keyboard.press("1")
+        page.get_by_role("button", name="Next").click()
+
+
+def item(page: Page) -> None:
+    """Wait until an item can be answered."""
+    expect(
+        page.locator(".tm-stage[aria-busy=false] .tm-text, .tm-stage .tm-pair")
+    ).not_to_have_count(0)
+
+
+def join(page: Page) -> None:
+    page.get_by_label("Where you want to be paid").fill(PAYEE)
+    with page.expect_download():
+        page.get_by_role("button", name="Save the recovery file").click()
+    page.get_by_role("button", name="Join", exact=True).click()
+
+
+def test_label_page__strings_that_would_act__are_only_text(open_page: Open) -> None:
+    asked: list[str] = []
+    page = open_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
+    flat = [text.replace("\n", " ") for text in HOSTILE]
+    everything = "\n\n".join(HOSTILE)
+    number = 100
+    for text in [*flat, "\n".join(flat)]:
+        scene = {
+            "words": text,
+            "explanation": text,
+            "symbol": text,
+            "classes": ["cat", *(flat if "\n" in text else [text])],
+            "says": text,
+            "document": {
+                "title": text.replace("\n", " "),
+                "guidelines": f"{text}\n\n{everything}",
+                "licence": text,
+                "flags": [text],
+            },
+        }
+        page.evaluate("(given) => { globalThis.app.close(); globalThis.scene = given; }", scene)
+        page.evaluate(OPEN, (number := number + 1))
+        item(page)
+        page.keyboard.press("2" if "\n" not in text else "1")
+        expect(page.locator(".tm-verdict")).to_be_visible()
+        title = page.locator("h1").evaluate("(heading) => heading.textContent")
+        assert title == clean(text.replace("\n", " "), 200)
+        _require_harmless(page)
+        page.get_by_role("button", name="Stop practicing").click()
+        expect(page.get_by_role("heading", name="Join")).to_be_visible()
+        _require_harmless(page)
+    join(page)
+    item(page)
+    page.keyboard.press("f")
+    page.get_by_label("Your note").fill(everything)
+    page.get_by_role("button", name="Save the note").click()
+    for _ in range(4):
+        item(page)
+        page.keyboard.press("1")
+    page.get_by_role("button", name="Seal and send").click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    _require_harmless(page)
+    flags = page.evaluate("globalThis.scene.given.notes.flags")
+    assert flags == {"0": everything[:500].strip()}
+    outside = [url for url in asked if not url.startswith((HERE, "blob:"))]
+    assert outside == []
+
+
+def _require_harmless(page: Page) -> None:
+    """Everything on the page is the page's own; links lead to where they say, and nothing ran."""
+    found = page.evaluate(
+        """() => {
+          const root = document.getElementById("label");
+          const bad = [...root.querySelectorAll("script,iframe,object,embed,style,link,meta,base,"
+            + "math,form:not(.tm-join),video,marquee,template,svg:not(.tm-icon),use,animate,img")];
+          const acts = ({name, value}) => name.startsWith("on")
+            || /^\\s*(javascript|data|vbscript):/i.test(value);
+          const leads = (link) => /^https?:$/.test(link.protocol) && /noopener/.test(link.rel);
+          for (const each of root.querySelectorAll("*")) {
+            if ([...each.attributes].some(acts) || (each.href && !leads(each))) bad.push(each);
+          }
+          const isLong = document.title.length > 200;
+          return [globalThis.owned, isLong, ...bad.map((each) => each.outerHTML)];
+        }"""
+    )
+    assert found == [None, False]
+
+
+def test_label_page__what_can_go_wrong__is_said_with_what_to_do(open_page: Open) -> None:
+    """One line each; and no answer is lost."""
+    dead = open_page({"away": True}).get_by_role("alert")
+    expect(dead).to_contain_text("The relay does not answer; try again in a moment.")
+    for status, said in (
+        ({"status": 3}, "takes no more labelers"),
+        ({"relay": {"is_full": True, "taken": 2}}, "All places are taken"),
+    ):
+        page = open_page({"status": status})
+        practice(page)
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.get_by_role("button", name="Join", exact=True)).to_have_count(0)
+        page.context.close()
+
+    refusing = (
+        "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); };"
+    )
+    page = open_page(before=refusing)
+    practice(page)  # goes on without
+    expect(page.get_by_text("does not let the page keep anything")).to_be_visible()
+
+    page = open_page(
+        {"status": {"relay": {"is_full": False, "is_invited_only": True, "taken": 0}},
+         "refusal": "the code was used before, by another key; ask for a new one"}
+    )  # fmt: skip
+    practice(page)
+    alert = page.locator(".tm-join .tm-field-said")
+    page.get_by_role("button", name="Join", exact=True).click()
+    page.get_by_label("Where you want to be paid").fill(PAYEE)
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(alert).to_contain_text("paste the code")
+    page.get_by_label("Invitation code").fill("code-of-ann")
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(alert).to_contain_text("Save the recovery file first")
+    join(page)
+    expect(alert).to_have_text("The code was used before, by another key; ask for a new one.")
+    page.context.close()
+
+    page = open_page()
+    practice(page)
+    join(page)
+    item(page)
+    page.keyboard.press("1")
+    expect(page.get_by_text("1 of 4 answered")).to_be_visible()
+    page.evaluate(
+        "() => { globalThis.put = IDBObjectStore.prototype.put; IDBObjectStore.prototype.put ="
+        " () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    item(page)
+    page.keyboard.press("2")
+    expect(page.locator(".tm-problem")).to_contain_text("no space left on this device")
+    expect(page.locator(".tm-stage")).to_have_attribute("aria-label", "text 2 of 4")
+    expect(page.get_by_text("1 of 4 answered")).to_be_visible()
+    page.evaluate("() => { IDBObjectStore.prototype.put = globalThis.put; }")
+    page.keyboard.press("2")
+    expect(page.get_by_text("2 of 4 answered")).to_be_visible()
+    expect(page.locator(".tm-problem")).to_be_hidden()
+
+    # Another tab of the same browser answers only once it has taken over.
+    other = page.context.new_page()
+    other.goto(f"{HERE}/label/7")
+    other.evaluate("() => { globalThis.scene = {}; }")
+    other.evaluate(f"() => {{ ({OPEN})(7); }}")
+    other.get_by_role("button", name="Go on here").click()
+    expect(page.get_by_text("Going on in another tab")).to_be_visible()
+    expect(other.get_by_text("2 of 4 answered")).to_be_visible()
+
+
+def test_label_page__keys_pairs_and_many_classes__answer_what_is_seen(open_page: Open) -> None:
+    page = open_page({"pairs": True, "document": {"kind": "pair"},
+                      "classes": ["the first", "the second", "alike"]})  # fmt: skip
+    heard = "(event) => (globalThis.heard ??= []).push(event.key)"
+    page.evaluate(f"() => document.addEventListener('keydown', {heard})")
+    practice(page)
+    join(page)
+    item(page)
+    # The second pair is shown the other way round: what is seen first is answered by 1.
+    seen = []
+    for key in "1132":
+        item(page)
+        seen.append(page.locator(".tm-half .tm-text").first.inner_text())
+        page.keyboard.down(key)
+        page.keyboard.down(key)  # held: it answers once
+        page.keyboard.up(key)
+    assert seen == ["first 0", "second 1", "first 2", "second 3"]
+    expect(page.get_by_role("heading", name="All 4 are answered")).to_be_visible()
+    page.keyboard.press("Backspace")
+    item(page)
+    expect(page.get_by_text("3 of 4 answered")).to_be_visible()
+    page.keyboard.press("k")
+    page.get_by_role("button", name="the first").last.click()
+    page.keyboard.press("q")
+    page.get_by_role("button", name="Use these keys").click()
+    page.keyboard.press("q")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    given = page.evaluate("globalThis.scene.given.answers")
+    assert given == {"0": 0, "1": 1, "2": 2, "3": 1}
+    assert page.evaluate("globalThis.heard ?? []") == []
+    page.context.close()
+
+    names = [f"tree {number:02}" for number in range(40)]
+    page = open_page({"classes": names}, color_scheme="dark")
+    practice(page)
+    join(page)
+    for typed in ("tree 17", "31", "tree 05"):
+        item(page)
+        page.keyboard.press("/")
+        page.keyboard.type(typed)
+        assert faults(page) == []
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+    item(page)
+    page.get_by_role("option", name="tree 39").click()
+    page.get_by_role("button", name="Seal and send").click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    assert page.evaluate("globalThis.scene.given.answers") == {"0": 17, "1": 31, "2": 5, "3": 39}
