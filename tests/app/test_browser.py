@@ -2,39 +2,28 @@
 """The app in a real browser, on a real server; its screenshots are in build/screenshots."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.services.markdown import plain
 from tests.app.conftest import ROOT
 from tests.app.serving import serve
 from tests.utils.app_market import HOSTILE, AppMarket
+from tests.utils.browsers import browser
 from truthmark.text import clean
+
+__all__ = ["browser"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 SCREENSHOTS = ROOT / "build" / "screenshots"
-PLACES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 30_000
 JOINER = "\N{WORD JOINER}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next((found for name in PLACES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip("there is no Chromium; install the package chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
