@@ -144,3 +144,9 @@ def test_seal_answers__random_cases_of_a_page__are_what_the_library_makes_and_op
         assert signer_of(message, sign(message, private)) == to_checksum_address(
             address_of(multiply(int.from_bytes(private, "big")))
         )
+
+
+def test_core__hostile_relay_requester_and_chain__are_refused_in_one_line() -> None:
+    shown = run_node("--test", str(TESTS / "hostile.test.mjs"))
+    assert "fail 0" in shown
+    assert "skipped 0" in shown

@@ -34,6 +34,7 @@ from truthmark.bounty.relay_models import (
     Offer,
     code_hash,
 )
+from truthmark.bounty.terms import Terms
 from truthmark.errors import (
     BountyError,
     ConfigError,
@@ -236,6 +237,27 @@ def test_items__by_number_and_by_range__are_those_of_the_requester(
 
 
 # ------------------------------------------------------------------------------ joining
+
+
+def test_terms__asked_for_by_a_page__are_those_whose_hash_the_board_keeps(desk: PaperDesk) -> None:
+    reply = httpx.get(f"{desk.client.url}/v1/bounties/7/terms")
+    assert Terms.from_texts(reply.json()) == desk.terms
+    assert httpx.get(f"{desk.client.url}/v1/bounties/8/terms").status_code == 404
+
+
+def test_page__served_by_a_relay__may_be_asked_by_pages_of_other_servers(desk: PaperDesk) -> None:
+    url, asker = desk.client.url, {"Origin": "https://page.example"}
+    assert httpx.get(f"{url}/label/7").headers["content-type"].startswith("text/html")
+    preflight = asker | {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    allowed = httpx.options(f"{url}/v1/bounties/7/joins", headers=preflight).headers
+    assert allowed["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in allowed
+    for name, value in (("Method", "DELETE"), ("Headers", "authorization")):
+        refused_one = preflight | {f"Access-Control-Request-{name}": value}
+        assert httpx.options(f"{url}/rpc", headers=refused_one).status_code == 400
 
 
 def test_join__forged_or_below_the_terms__is_refused(desk: PaperDesk) -> None:

@@ -104,9 +104,9 @@ export class Bounty {
       const info = await relay.get("relay");
       const text = (value) => String(value).toLowerCase();
       const isIt =
-        info?.chain_id === this.ref.chainId &&
-        text(info?.board) === this.ref.board &&
-        text(info?.account) === this.terms.relay;
+        info.chain_id === this.ref.chainId &&
+        text(info.board) === this.ref.board &&
+        text(info.account) === this.terms.relay;
       if (!isIt) throw new Refusal(`${relay.url} is not the relay that the terms name`);
       return relay;
     });

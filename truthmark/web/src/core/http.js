@@ -38,14 +38,17 @@ export async function request(fetcher, url, options = {}) {
   }
 }
 
-/** @returns {Promise<any>} What `request` gives, as JSON. */
+/** @returns {Promise<any>} What `request` gives, as a record or list of JSON. */
 export async function requestJson(fetcher, url, options = {}) {
   const data = await request(fetcher, url, options);
+  let value;
   try {
-    return JSON.parse(new TextDecoder().decode(data));
+    value = JSON.parse(new TextDecoder().decode(data));
   } catch {
-    throw new Unavailable(`${new URL(url).host} does not answer as it should; trying again`);
+    value = null;
   }
+  if (typeof value === "object" && value !== null) return value;
+  throw new Unavailable(`${new URL(url).host} does not answer as it should; trying again`);
 }
 
 async function read(reply, limit) {
@@ -86,5 +89,5 @@ function refusal(who, status, data) {
 
 /** @param {string} text Of a stranger. @returns {string} At most 300 letters on one line. */
 export function oneLine(text) {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 300);
+  return text.replace(/[\p{C}\p{Z}]+/gu, " ").trim().slice(0, 300);
 }
