@@ -113,7 +113,7 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
 ) -> None:
     monkeypatch.setattr(Relay, "put_file", _be_away)
     requester = Person(net.home("requester"))
-    rounds = Rounds(net, net.session("requester").address)
+    rounds = Rounds(net, net.session("requester").address, fetches=True)
     try:
         source, team = tmp_path / "lines.csv", tmp_path / "team.txt"
         source.write_text("text\n" + "\n".join(SOURCE) + "\n")
@@ -124,6 +124,7 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
         made = requester(
             *(*create, "--team", team, "--labels-per-item", "2", "--batch", "4", "--yes"),
             *("--relay", rounds.server.url, "--receiver-url", rounds.receiver.url, "--json"),
+            "--no-upload",
         ).ok()
         number, codes = made.json["bounty"], [one["code"] for one in made.json["guests"]]
         ann, bob = (Person(net.home(role)) for role in WRITERS)

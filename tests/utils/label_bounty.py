@@ -30,10 +30,10 @@ ITEMS, BATCH, ROUNDS = 60, 5, 3
 class Rounds:
     """Relay and receiver at work, in a thread, on a chain that mines a block a round."""
 
-    def __init__(self, net: Devnet, owner: str) -> None:
+    def __init__(self, net: Devnet, owner: str, *, fetches: bool = False) -> None:
         self.net = net
         session = net.session("relay")
-        settings = NodeSettings(roles=("relay",), relay_requesters=(owner,))
+        settings = NodeSettings(roles=("relay",), relay_requesters=(owner,), relay_fetch=fetches)
         self.server = serve(session, settings)
         metrics = Metrics()
         relay = RelayRole(

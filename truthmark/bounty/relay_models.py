@@ -129,6 +129,7 @@ class RelayInfo(_Reply):
             unit, unless the requester is known to it.
         knows_requester: Whether it serves the requester who was asked about for less.
         max_bytes: Of the items of one bounty; None where it does not say.
+        fetches: Whether it brings papers itself from its storage, where nobody uploads them.
     """
 
     chain_id: Count
@@ -141,6 +142,7 @@ class RelayInfo(_Reply):
     min_fees: dict[str, Count]
     knows_requester: bool = False
     max_bytes: Count | None = None
+    fetches: bool = False
 
 
 class BountyStatus(_Reply):

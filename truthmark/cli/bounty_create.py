@@ -73,6 +73,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help=f"Where labelers reach your own.  [default: {OWN_RELAY_URL}]",
 )
 @click.option(
+    "--upload/--no-upload",
+    "uploads",
+    default=True,
+    help="With --relay: bring it the items, or let it fetch them from your storage.",
+)
+@click.option(
     "--receiver-url",
     "receiver_urls",
     multiple=True,

@@ -115,6 +115,11 @@ def node() -> None:
     help="Whose bounties a relay serves for any fee, beside your own.",
 )
 @click.option(
+    "--relay-fetch/--no-relay-fetch",
+    default=None,
+    help="Bring papers of bounties from your storage, where nobody uploads them.  [default: no]",
+)
+@click.option(
     "--watch-min-fee",
     multiple=True,
     type=AMOUNT,

@@ -62,6 +62,8 @@ class NodeSettings(BaseSettings):
             "0.05 USDC", one for each token; without it strangers are not served.
         relay_requesters: Whom it serves for less, by address; the account itself always.
         relay_max_items: Bytes of the items of one bounty.
+        relay_fetch: Whether a relay brings papers itself from its storage, where nobody uploads
+            them.
         watch_min_fee: What bounties must pay to who posts labels on chain, such as "0.05 USDC",
             one for each token, for deposits to be taken; without it all are watched.
         dry_run: Decide and log, but keep and send nothing.
@@ -95,6 +97,7 @@ class NodeSettings(BaseSettings):
     relay_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     relay_requesters: Annotated[tuple[str, ...], NoDecode] = ()
     relay_max_items: int = 4 << 30
+    relay_fetch: bool = False
     watch_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     dry_run: bool = False
 

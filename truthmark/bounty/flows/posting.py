@@ -87,6 +87,7 @@ class Ask:
         seconds_per_item: As a pilot measured.
         waves: Labels an item of each wave, the first included; empty for one wave.
         below: The margin below which later waves ask again, in thousandths of a nat.
+        uploads: Whether items are brought to somebody's relay; else it fetches them from storage.
         leaves_out: Whether broken and equal items may be left out without a question.
         max_total: The most to pay in, bond included, such as "300 USDC".
         again: Create another one, where the same was created before.
@@ -120,13 +121,14 @@ class Ask:
     seconds_per_item: float | None = None
     waves: tuple[int, ...] = ()
     below: int | None = None
+    uploads: bool = True
     leaves_out: bool = False
     max_total: str | None = None
     again: bool = False
     unattended: bool = False
 
 
-_NOT_MADE_OF: Final = ("worth", "leaves_out", "max_total", "again", "unattended")
+_NOT_MADE_OF: Final = ("worth", "uploads", "leaves_out", "max_total", "again", "unattended")
 """What of an ask does not make another bounty."""
 
 
@@ -266,6 +268,7 @@ def _offer(
     if not is_new:
         say(f"bounty {ref.bounty_id} was created of the same before; nothing was paid")
     is_offered = False
+    workspace.save_draft(workspace.draft | {"uploads": ask.uploads})
     if ask.relay is not None:
         try:
             with RelayClient(ask.relay) as relay:
@@ -313,6 +316,8 @@ def _require_plain(ask: Ask) -> None:
         )
     if not ask.classes and ask.known:
         raise ConfigError("known answers are classes, and texts are asked for; leave one of them")
+    if not ask.uploads and ask.relay is None:
+        raise ConfigError("your own relay has the items already; leave --no-upload out")
     if ask.receiver_urls and ask.relay is None:
         raise ConfigError("your own relay takes the files; leave --receiver-url out")
     if ask.times not in TIMES:
@@ -504,6 +509,8 @@ def _relay(session: Session, workspace: Workspace, ask: Ask) -> tuple[str, tuple
             f"the items have {size} bytes and {ask.relay} takes {info.max_bytes}; make them"
             " smaller, or use a relay of your own"
         )
+    if not ask.uploads and not info.fetches:
+        raise BountyError(f"{ask.relay} fetches no items; leave --no-upload out")
     if info.knows_requester:
         return info.account, (ask.relay,), 0
     token, _ = session.profile.parse_amount(ask.price)

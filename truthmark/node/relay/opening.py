@@ -93,6 +93,7 @@ def _open(session: "Session", settings: NodeSettings) -> Relay:
             watch_fees=fees_of(settings.watch_min_fee, profile),
             gas_reserve=gas_reserve(settings),
             allow_private=is_devnet(session.settings),
+            fetches=settings.relay_fetch,
             url=settings.public_url or "",
             version=importlib.metadata.version("truthmark"),
         ),

@@ -142,30 +142,51 @@ class Papers:
             RefusedError: It is not what terms and document name.
             StorageError: It cannot be written.
         """
+        partial = self.path(bounty_id, terms, kind).with_name(f".{_NAMES[kind]}.partial")
+        with self._placing(bounty_id, terms, kind, partial), partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def fetched(self, bounty_id: int, terms: Terms, kind: str) -> Iterator[Path]:
+        """Give a path for one of the three; it is checked and put in its place at the end.
+
+        Beside the path what came so far is kept, where the rest did not come.
+
+        Raises:
+            ConflictError: Somebody else is writing it.
+            RefusedError: It is not what terms and document name.
+            StorageError: It cannot be written.
+        """
+        path = self.path(bounty_id, terms, kind).with_name(f".{_NAMES[kind]}.fetched")
+        with self._placing(bounty_id, terms, kind, path):
+            yield path
+
+    @contextmanager
+    def _placing(self, bounty_id: int, terms: Terms, kind: str, written: Path) -> Iterator[None]:
         path = self.path(bounty_id, terms, kind)
         with self._lock:
             if path in self._busy:
                 raise ConflictError("it is being brought already; wait until that has ended")
             self._busy.add(path)
-        partial = path.with_name(f".{path.name}.partial")
         try:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with partial.open("wb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                self._check(bounty_id, terms, kind, partial)
-                partial.replace(path)
+                yield
+                self._check(bounty_id, terms, kind, written)
+                written.replace(path)
                 sync_path(path.parent)
                 sync_path(path.parent.parent)
             except OSError as error:
+                if isinstance(error, StorageError):
+                    raise
                 raise StorageError(
                     f"the relay cannot write ({error.strerror}); tell its operator"
                 ) from error
         finally:
             with suppress(OSError):
-                partial.unlink(missing_ok=True)
+                written.unlink(missing_ok=True)
             with self._lock:
                 self._busy.discard(path)
 

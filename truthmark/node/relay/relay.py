@@ -88,6 +88,7 @@ class RelayPolicy:
             with none, every bounty is watched.
         gas_reserve: In wei; below it no deposit is taken.
         allow_private: Whether notices may go to this machine and its network.
+        fetches: Whether it brings papers itself from its storage, where nobody uploads them.
         url: Under which others reach it.
         version: Of Truthmark.
     """
@@ -103,6 +104,7 @@ class RelayPolicy:
     watch_fees: dict[str, int] = field(default_factory=dict)
     gas_reserve: int = 0
     allow_private: bool = False
+    fetches: bool = False
     url: str = ""
     version: str = "0"
 
@@ -157,6 +159,7 @@ class Relay:
             min_fees=dict(self.policy.min_fees),
             knows_requester=requester is not None and self._knows(requester),
             max_bytes=self.policy.max_bytes,
+            fetches=self.policy.fetches,
         )
 
     def _knows(self, requester: str) -> bool:

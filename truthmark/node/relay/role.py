@@ -21,6 +21,8 @@ from truthmark.bounty.roster import Row
 from truthmark.bounty.sealing import SealedRun
 from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.errors import ChainUnavailableError, RevertedError, StorageError
+from truthmark.node.job_pool import JobPool
+from truthmark.node.relay.fetching import fetch_papers
 from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.rows import is_full, rows_for
 from truthmark.node.relay.store import Batch, Join, Kind, Served
@@ -69,13 +71,16 @@ class RelayRole:
         self._rounds = BountyRounds(self.name, relay.session, metrics, notifier, gas_reserve)
         self._dry_run = dry_run
         self._client = relay.views.client
+        self._pool = JobPool(2, "papers") if relay.policy.fetches else None
         self._webhooks = Webhooks(relay.store, allow_private=relay.policy.allow_private)
         self._figures: dict[str, int] = {}
         self._said: dict[int, Status] = {}
 
     def close(self) -> None:
-        """End the posting of notices."""
+        """End what is done beside the rounds."""
         self._webhooks.close()
+        if self._pool is not None:
+            self._pool.close()
 
     def health(self) -> Mapping[str, int]:
         """Return what is served, and what waits to be sent."""
@@ -105,6 +110,18 @@ class RelayRole:
         self._webhooks.post_due(int(time.time()))
         return block
 
+    def _fetch(self, pool: JobPool, served: Served, view: View) -> None:
+        """Bring what is missing of a bounty from the storage, beside the rounds."""
+        papers, number = self.relay.papers, served.bounty_id
+        name = number, view.terms.hash
+        if not papers.missing(number, view.terms):
+            pool.forget(name)
+            return
+        storage, terms = self.relay.session.storage, view.terms
+        job = pool.ask(name, lambda: fetch_papers(papers, storage, number, terms, check=pool.check))
+        if job.error is not None and job.failures == 1:
+            log.info("bounty %d: its papers are not fetched yet: %s", number, job.error)
+
     # ------------------------------------------------------------------ one bounty
 
     def _care(self, served: Served) -> int:
@@ -119,6 +136,8 @@ class RelayRole:
                 self._said[served.bounty_id] = status
                 log.info("would look after bounty %d (%s)", served.bounty_id, status.name)
             return 0
+        if self._pool is not None and status <= Status.LABEL:
+            self._fetch(self._pool, served, view)
         if status is Status.OPEN:
             return self._enroll(served, view)
         self._unshown(served, view, "enroll")

@@ -431,7 +431,7 @@ def test_put_file__not_what_was_committed__is_refused(labeling: PaperDesk) -> No
         reply = httpx.put(f"{url}/0", content=body)
         assert reply.status_code == 400
         assert says in reply.json()["error"]
-    assert httpx.put(f"{url}/0", content=bytes(4 << 20)).status_code == 413
+    assert httpx.put(f"{url}/0", content=bytes(6 << 20)).status_code == 413
     other = desk.sealed(0, seats=3)
     with refused(409, "not what the worker committed to"):
         client.put_file(7, other)
