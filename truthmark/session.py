@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
+from truthmark.config.files import open_lock
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile
 from truthmark.config.settings import DEVNET_PASSPHRASE, Settings, load_settings
 from truthmark.errors import ConfigError, RevertedError
@@ -447,15 +448,7 @@ class Session:
         Raises:
             ConfigError: The home folder cannot be written.
         """
-        path = self.home / "locks" / f"{self.profile.chain_id}-{what}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = path.open("w")
-        except OSError as error:
-            raise ConfigError(
-                f"cannot write {path} ({error.strerror}); give rights to the home folder"
-            ) from error
-        with lock:
+        with open_lock(self.home / "locks" / f"{self.profile.chain_id}-{what}") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

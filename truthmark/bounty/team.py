@@ -29,36 +29,49 @@ class Member:
 
 
 def read_team(path: Path) -> list[Member]:
-    """Read who is invited: a line each, a name, an address, or both; `#` begins a remark.
+    """Read who is invited from a file; see `parse_team`.
 
     Raises:
         ConfigError: It cannot be read, names somebody twice, or nobody.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as a text; write a name a line") from error
+    return parse_team(text, str(path))
+
+
+def parse_team(text: str, where: str) -> list[Member]:
+    """Read who is invited: a line each, a name, an address, or both; `#` begins a remark.
+
+    Args:
+        text: All lines.
+        where: What it is called in messages.
+
+    Raises:
+        ConfigError: It names somebody twice, or nobody.
+    """
     found: list[Member] = []
-    for number, line in enumerate(lines, 1):
-        text = line.partition("#")[0].strip()
-        if not text:
+    for number, whole in enumerate(text.splitlines(), 1):
+        line = whole.partition("#")[0].strip()
+        if not line:
             continue
-        address = _ADDRESS.search(text)
+        address = _ADDRESS.search(line)
         account = to_checksum_address(address[0]) if address else ""
-        name = " ".join(_ADDRESS.sub(" ", text).replace(",", " ").split())
+        name = " ".join(_ADDRESS.sub(" ", line).replace(",", " ").split())
         if len(name) > 100 or not (name or account) or not name.isprintable():
-            raise ConfigError(f"{path}, line {number}: write a name, an address, or both")
+            raise ConfigError(f"{where}, line {number}: write a name, an address, or both")
         found.append(Member(name or account, account))
     if not found:
-        raise ConfigError(f"{path} names nobody; write a name or an address a line")
+        raise ConfigError(f"{where} names nobody; write a name or an address a line")
     if len(found) > MAX_PEOPLE:
-        raise ConfigError(f"{path} names {len(found)} people; {MAX_PEOPLE} fit one bounty")
+        raise ConfigError(f"{where} names {len(found)} people; {MAX_PEOPLE} fit one bounty")
     for what in ("name", "account"):
         seen: set[str] = set()
         for member in found:
             value = getattr(member, what)
             if value and value in seen:
-                raise ConfigError(f"{path} names {value} twice; people need names of their own")
+                raise ConfigError(f"{where} names {value} twice; people need names of their own")
             seen.add(value)
     return found
 

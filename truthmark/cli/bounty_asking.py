@@ -11,14 +11,12 @@ import click
 from truthmark.bounty.answers import Known, read_known
 from truthmark.bounty.document import Kind, LabelClass
 from truthmark.bounty.planning import TIMES, Estimate
-from truthmark.bounty.shape import Shape
 from truthmark.bounty.sources.found import Reading
 from truthmark.bounty.terms import Terms
 from truthmark.cli.output import info
 from truthmark.cli.param_types import AMOUNT, DURATION, Choice
-from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
-from truthmark.text import format_duration, plural
+from truthmark.text import plural
 
 KINDS: Sequence[Kind] = ("text", "image", "audio", "pair", "number")
 TIES = ("first", "second", "tie")
@@ -145,50 +143,6 @@ def tell_reading(reading: Reading) -> None:
     info(f"{plural(len(reading.names), 'item')} to label{shown}")
     for line in reading.lines():
         info(line)
-
-
-def estimate_facts(
-    profile: ChainProfile, terms: Terms, found: Estimate
-) -> list[tuple[str, str | None]]:
-    """Return in words what terms cost, take and pay."""
-
-    def show(units: int) -> str:
-        return str(profile.amount(units, terms.token))
-
-    each = f"{terms.items} items × {terms.rounds}"
-    hourly = least = None
-    if found.an_hour is not None:
-        hourly = f"{show(found.an_hour)} at the full price"
-    if found.least_seconds is not None:
-        least = format_duration(int(found.least_seconds))
-    who = [] if found.guesser is None else [("who guesses", found.guesser)]
-    who += [(f"who is right in {skill:.0%}", outlook) for skill, outlook in found.honest.items()]
-    return [
-        ("labels", f"{found.labels} ({each})"),
-        ("for labelers", f"{show(found.for_labels)} if everybody is paid in full"),
-        ("for others", f"{show(found.for_others)} at most: relay, payouts, posting, protocol"),
-        ("bond", f"{show(found.bond)}, which comes back" if found.bond else None),
-        ("to pay in", show(found.total)),
-        ("gold", f"{terms.gold_count} items" if terms.gold_count else None),
-        ("a labeler gives", _labels_each(terms)),
-        ("least work", least),
-        ("an hour pays", hourly),
-        ("time", f"{format_duration(found.seconds)} at most"),
-        *(
-            (
-                name,
-                f"gets {outlook.mean:.0%} of the price"
-                f" ({outlook.low:.0%} to {outlook.high:.0%} in eight of ten cases)",
-            )
-            for name, outlook in who
-        ),
-    ]
-
-
-def _labels_each(terms: Terms) -> str:
-    shape = Shape.of(terms)
-    low, high = shape.least_labels, shape.most_labels
-    return f"{low} labels" if low == high else f"{low} to {high} labels"
 
 
 def estimate_json(terms: Terms, found: Estimate) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from truthmark.bounty.document import Kind
+from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.flows.following import follow_up
 from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Posted, Proposal, post_bounty
 from truthmark.bounty.sources.opening import open_items_of
@@ -15,7 +16,6 @@ from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.cli.bounty_asking import (
     classes_option,
-    estimate_facts,
     full_option,
     label_within_option,
     read_classes,

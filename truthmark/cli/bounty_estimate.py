@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from truthmark.bounty.document import Kind
+from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.planning import TIMES, Gas, Plan, estimate, fees_for, warnings_of, with_times
 from truthmark.bounty.shape import ROUNDS, advised_gold, shape_open, shape_team
 from truthmark.bounty.sources.found import take
@@ -13,7 +14,6 @@ from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import MAX_HASHES
 from truthmark.cli.bounty_asking import (
-    estimate_facts,
     estimate_json,
     full_option,
     label_within_option,

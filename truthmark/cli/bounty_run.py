@@ -55,6 +55,7 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
     """
     if importlib.util.find_spec("prometheus_client") is None:
         raise ConfigError("this needs more packages; pip install 'truthmark[node]'")
+    from truthmark.bounty.flows.run_lock import run_lock
     from truthmark.node.daemon import Node
     from truthmark.node.receiver import ReceiverRole
     from truthmark.node.settings import load_node_settings
@@ -64,6 +65,7 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
         workspaces = [workspace for _, workspace in chosen]
         is_relay = any(_is_own_relay(session, workspace) for workspace in workspaces)
         place = _receiver_place(session, workspaces)
+        numbers = [number for number, _ in chosen]
         if is_relay:
             place |= _place(session, workspaces)
         given = place | {name: value for name, value in given.items() if value is not None}
@@ -72,7 +74,7 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
             session.profile,
             roles=("relay", "receiver") if is_relay else ("receiver",),
             # Without a name also what is created meanwhile, such as a later wave.
-            bounties=() if bounty is None else [number for number, _ in chosen],
+            bounties=() if bounty is None else numbers,
             **given,
         )
 
@@ -84,7 +86,7 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
             if url := urls.get("status"):
                 info(f"status: {url}/health and {url}/metrics")
 
-        with _display() as show:
+        with _display() as show, run_lock(session, numbers, is_all=bounty is None):
 
             def after(roles: Sequence["Role"]) -> bool:
                 (receiver,) = (role for role in roles if isinstance(role, ReceiverRole))

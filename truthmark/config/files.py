@@ -5,7 +5,7 @@ import os
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from truthmark.errors import ConfigError
 
@@ -32,6 +32,21 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_lock(path: Path) -> IO[str]:
+    """Open a file that stands for a lock; it is made if there is none.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {path} ({error.strerror}); give rights to the home folder"
+        ) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

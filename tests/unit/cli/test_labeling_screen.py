@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.utils.terminal import Terminal, terminal
+from truthmark.bounty.answer_keys import keys_of
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.items import Item, Media
 from truthmark.cli import pictures
-from truthmark.cli.labeling_screen import Screen, class_of, commands_of, keys_of
+from truthmark.cli.labeling_screen import Screen, class_of, commands_of
 from truthmark.errors import ConfigError
 
 CLASSES = (LabelClass("cat"), LabelClass("dog", "d"), LabelClass("cow"))

@@ -5,9 +5,10 @@ Which items are asked is drawn, evenly by what a model proposes where there is o
 disk one by one, so an interrupted requester can continue.
 """
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.answers import Known, draw_most, read_known, write_known
+from truthmark.bounty.document import Kind
 from truthmark.bounty.items import MANIFEST_NAME, Items, ItemsWriter
-from truthmark.bounty.sources.found import ItemSource, read_into
+from truthmark.bounty.sources.found import ItemSource, Reading, read_into
 from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, ConfigError
 from truthmark.hashing import sha256
@@ -26,9 +28,9 @@ from truthmark.types import Bar, no_bar
 
 FOLDER: Final = "gold"
 
-_NAMES: Final = "names.txt"
+_READING: Final = "reading.json"
 _ANSWERS: Final = "answers.log"
-_MAX_NAMES: Final = 1 << 30
+_MAX_READING: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,15 @@ class Shelf:
         folder: Where they are, with the answers given so far.
         items: To be opened by number.
         names: What the source calls each.
+        kind: What each is.
+        reading: What became of the source.
     """
 
     folder: Path
     items: Items
     names: list[str]
+    kind: Kind
+    reading: Reading
 
     def open_log(self) -> AnswerLog:
         """Open the answers given so far."""
@@ -75,14 +81,21 @@ def open_shelf(home: Path, source: ItemSource, output: Path, *, bar: Bar = no_ba
     made_of = f"{source.kind}\0{source.fingerprint}\0{output.absolute()}"
     folder = home / FOLDER / sha256(made_of.encode()).hex()[:16]
     make_private_folder(folder)
-    if not (folder / _NAMES).is_file() or not (folder / MANIFEST_NAME).is_file():
+    if not (folder / _READING).is_file() or not (folder / MANIFEST_NAME).is_file():
         with ItemsWriter(folder) as writer:
             with bar("reading", "items") as progress:
-                reading = read_into(source, writer, progress=progress)
+                found = read_into(source, writer, progress=progress)
             writer.finish()
-        write_atomically(folder / _NAMES, "\0".join(reading.names).encode())
-    names = read_limited(folder / _NAMES, _MAX_NAMES).decode().split("\0")
-    return Shelf(folder, Items.open(folder), names)
+        write_atomically(folder / _READING, json.dumps(asdict(found)).encode())
+    reading = _read_reading(folder / _READING)
+    return Shelf(folder, Items.open(folder), reading.names, source.kind, reading)
+
+
+def _read_reading(path: Path) -> Reading:
+    try:
+        return Reading(**json.loads(read_limited(path, _MAX_READING)))
+    except (ValueError, TypeError) as error:
+        raise BountyError(f"{path} is damaged; remove it, and it is read again") from error
 
 
 def items_to_ask(

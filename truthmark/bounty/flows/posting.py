@@ -259,6 +259,23 @@ def post_bounty(
         return _offer(session, workspace, ask, is_new=True, say=say, bar=bar)
 
 
+def was_sent(session: Session, source: ItemSource, ask: Ask, job: Job | None = None) -> bool:
+    """Return whether a bounty of the same is on chain, or on its way there.
+
+    Args:
+        session: Of the requester.
+        source: The items.
+        ask: What is wanted.
+        job: Which items these are of an earlier bounty.
+    """
+    fingerprint, client = _fingerprint(session, source, ask, job), BountyClient(session)
+    return any(
+        workspace.ref is not None or (workspace.has_terms and client.has_sent(workspace.terms))
+        for workspace in Workspace.all(session.home)
+        if workspace.draft.get("fingerprint") == fingerprint
+    )
+
+
 def _offer(
     session: Session, workspace: Workspace, ask: Ask, *, is_new: bool, say: Say, bar: Bar
 ) -> Posted:

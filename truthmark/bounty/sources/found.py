@@ -53,6 +53,29 @@ class ItemSource(ABC):
         """Yield all items in their order."""
 
 
+class ReadBefore(ItemSource):
+    """Stands for items that were read into a folder before, whatever became of where they were.
+
+    Args:
+        kind: What each item is.
+        fingerprint: Of the source, as it was read.
+    """
+
+    def __init__(self, kind: Kind, fingerprint: str) -> None:
+        """Take what names it."""
+        self.kind, self.fingerprint = kind, fingerprint
+        self.total, self.skipped = None, []
+
+    def __iter__(self) -> Generator[Found, None, None]:
+        """Refuse to be read again.
+
+        Raises:
+            BountyError: What was read is not there any more.
+        """
+        raise BountyError("what was read of the items is not there any more; begin again")
+        yield
+
+
 @dataclass
 class Reading:
     """What became of a source when it was read.
