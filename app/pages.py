@@ -31,6 +31,8 @@ def main() -> None:
             st.Page("app_pages/bounty.py", title="Bounty", icon=":material/edit_note:"),
             st.Page("app_pages/my_data.py", title="My data", icon=":material/key:"),
             st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
+            st.Page("app_pages/new_bounty.py", title="New bounty", icon=":material/add_task:"),
+            st.Page("app_pages/asked.py", title="Asked", icon=":material/fact_check:"),
             st.Page("app_pages/network.py", title="Network", icon=":material/hub:"),
         ],
         position="top",

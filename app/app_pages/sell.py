@@ -52,14 +52,16 @@ def _choose() -> None:
         "encrypted on this machine; nothing leaves it until you agree in the last step."
     )
     upload = st.file_uploader("Choose a file", key="sell_upload")
+    _, given, named = st.session_state.get("sell_from") or (0, "", "")
     path = st.text_input(
         "or enter the path of a file or folder on this machine",
+        given,
         key="sell_path",
         placeholder="~/data/labels.csv",
     )
     with st.form("sell_describe"):
         st.markdown("**What everyone will see**")
-        title = st.text_input("Title", key="sell_title", max_chars=200)
+        title = st.text_input("Title", named, key="sell_title", max_chars=200)
         description = st.text_area("Description", key="sell_description", max_chars=20_000)
         licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
         other = st.text_input(
@@ -162,6 +164,7 @@ def _offer(packed: Packed) -> None:
             format_func=dict(options.windows).__getitem__,
             key="sell_windows",
         )
+        royalty = _royalty()
         bond = st.number_input(
             "Bond",
             min_value=0.0,
@@ -198,10 +201,27 @@ def _offer(packed: Packed) -> None:
             days=int(days),
             bond=Decimal(str(bond)),
             deals_again=deals_again,
+            royalty=royalty,
             progress=progress,
         )
         st.session_state.sell_agreed = deals_again
         st.rerun()
+
+
+def _royalty() -> tuple[int, Decimal]:
+    """Return of which bounty the data is, and the part of each sale for those who labeled it."""
+    number, _, _ = st.session_state.get("sell_from") or (0, "", "")
+    if not number:
+        return 0, Decimal(0)
+    part = st.number_input(
+        f"Per cent of each sale for those who labeled bounty {number}",
+        min_value=0.0,
+        max_value=50.0,
+        value=5.0,
+        key="sell_royalty",
+        help="Shared by what each one's labels earned. It cannot be changed later.",
+    )
+    return number, Decimal(str(part))
 
 
 def _ways(options: SellOptions) -> dict[str, tuple[int, int]]:
@@ -257,7 +277,7 @@ def _listed(ref: str) -> None:
         query_params={"dataset": ref},
     )
     if st.button("Sell something else", key="sell_again", icon=":material/add:"):
-        for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed"):
+        for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed", "sell_from"):
             st.session_state.pop(name, None)
         st.rerun()
 

@@ -6,14 +6,15 @@ import streamlit as st
 from app.views import Sample
 
 
-def sample(item: Sample) -> None:
-    """Draw an item."""
+def sample(item: Sample, width: int | None = None) -> None:
+    """Draw an item, a picture as wide as it is or so many pixels."""
     if item.pair is not None:
         for column, part in zip(st.columns(2), item.pair, strict=True):
             with column:
-                sample(part)
+                sample(part, width)
     elif item.picture is not None:
-        st.image(item.picture)  # drawn by `services`, never what a stranger sent
+        # Drawn by `services`, never what a stranger sent.
+        st.image(item.picture, width=width or "content")
     elif item.sound is not None:
         st.audio(item.sound, format=item.mime)
     else:

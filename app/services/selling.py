@@ -27,10 +27,12 @@ from truthmark.errors import (
     ConfigError,
     NotForSaleError,
 )
+from truthmark.flows.royalties import cite_for_sale
 from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish
+from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.flows import listing
 from truthmark.market.flows.source import SaleSource
 from truthmark.market.life import find_signs
@@ -191,6 +193,7 @@ def list_packed(
     days: int,
     bond: Decimal,
     deals_again: bool,
+    royalty: tuple[int, Decimal] = (0, Decimal(0)),
     progress: Progress,
 ) -> str:
     """Put packed data up for sale and return its name, such as `17@1`.
@@ -205,6 +208,8 @@ def list_packed(
         days: How long they stay.
         bond: What the seller puts up, in units of `token`.
         deals_again: Whether `deal_again` may come, so that custodians have ten minutes only.
+        royalty: The bounty that made it, if one did, and how many per cent of each sale go to
+            those who labeled it.
         progress: Called with bytes stored and to be stored.
 
     Raises:
@@ -212,6 +217,10 @@ def list_packed(
             or the account is locked.
     """
     session = my_session()
+    bounty, part = royalty
+    owed = Royalty(bounty, int(part * 100)) if bounty and part else NO_ROYALTY
+    if owed.bounty:
+        cite_for_sale(session, owed)
 
     def secure(manifest: Manifest | None) -> None:
         if manifest is not None and not _has_backup(session, manifest):
@@ -231,6 +240,7 @@ def list_packed(
             windows=windows,
             deals_again=deals_again,
             bond=f"{bond:f} {token}" if bond else None,
+            royalty=owed,
         ),
         agree=lambda costs: True,
         secure=secure,

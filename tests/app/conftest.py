@@ -14,7 +14,10 @@ from tests.utils.devnets import open_devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "app" / "pages.py"
-PAGES = ("market", "dataset", "bounties", "bounty", "my_data", "sell", "network")
+PAGES = (
+    *("market", "dataset", "bounties", "bounty", "new_bounty", "asked"),
+    *("my_data", "sell", "network"),
+)
 SECONDS = 60  # against hangs alone
 
 Start = Callable[..., AppTest]

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The requester's page: how far a bounty is, what it brought, and what can be done with that."""
+
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from app import services
+from app.ask_views import Invitation, Progress, Quality
+from app.components.account import unlock_first
+from app.components.charts import confusion_chart, margin_chart
+from app.components.clock import TICK_SECONDS
+from app.components.cost import cost_table, on_note
+from app.components.head import page_head
+from app.components.problem import problem, shown, working
+from app.components.sample import sample
+from app.components.text import count, literal
+from app.components.tracker import tracker
+from app.services import asked, labels, waves
+from app.views import Mark, Step
+
+MARKS: Final = {"done": Mark.DONE, "now": Mark.NOW, "todo": Mark.TODO}
+PARTS: Final = ("Labels", "Labelers", "Unclear items", "Use them")
+ROUNDS: Final = 3
+
+
+def show() -> None:
+    """Draw the list of the account's bounties, or one of them."""
+    number = st.query_params.get("bounty", "")
+    if not services.is_local():
+        page_head("Asked")
+        st.info(
+            "This server holds no user's keys. On your own machine, where a bounty was asked, "
+            "these show how far it is and what it brought:"
+        )
+        st.code("truthmark bounty status 1\ntruthmark bounty result 1 --to labels", language=None)
+        return
+    if not number.isdecimal():
+        page_head("Asked")
+        _list()
+        return
+    try:
+        progress = asked.progress(int(number[:18]))
+    except services.TruthmarkError as error:
+        page_head("Asked")
+        problem(error)
+        _to_list()
+        return
+    page_head(progress.title or f"Bounty {progress.number}")
+    _one(progress)
+
+
+# ---------------------------------------------------------------------------- all of them
+
+
+def _list() -> None:
+    if services.account() is None:
+        unlock_first()
+        return
+    found = asked.asked()
+    if not found:
+        st.markdown("You have not asked anything yet.")
+    for entry in found:
+        with st.container(border=True):
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.markdown(f"**{literal(entry.title)}** · no. {entry.number}")
+            left.caption(literal(entry.phase + (f" · until {entry.until}" if entry.until else "")))
+            with right:
+                st.page_link(
+                    "app_pages/asked.py",
+                    label="Look",
+                    icon=":material/check_circle:" if entry.is_over else ":material/pending:",
+                    query_params={"bounty": str(entry.number)},
+                )
+    st.page_link("app_pages/new_bounty.py", label="New bounty", icon=":material/add:")
+
+
+def _to_list() -> None:
+    st.page_link("app_pages/asked.py", label="All that I asked", icon=":material/arrow_back:")
+
+
+# ------------------------------------------------------------------------------- one
+
+
+def _one(progress: Progress) -> None:
+    _to_list()
+    if st.session_state.pop("ask_done", None) == progress.number:
+        st.success(f"It is paid in, as bounty {progress.number}.", icon=":material/check_circle:")
+    if progress.wave_of:
+        st.caption(f"It asks again what was unsure in bounty {progress.wave_of}.")
+    st.fragment(_live, run_every=None if progress.is_over else TICK_SECONDS)(progress)
+    if progress.is_team and progress.is_open:
+        _invitations(progress.number)
+    if progress.has_labels:
+        _labels(progress)
+    elif not progress.is_over:
+        st.caption("What the labels are like is shown here as soon as the first have come.")
+    if not progress.is_over:
+        _backup()
+
+
+def _live(before: Progress) -> None:
+    """Draw how far it is; the rest of the page is drawn again where that has changed."""
+    now = before
+    if not before.is_over:
+        with shown(services.TruthmarkError):
+            now = asked.progress(before.number)
+        if (now.phase, now.has_labels, now.is_over) != (
+            before.phase,
+            before.has_labels,
+            before.is_over,
+        ):
+            st.rerun()
+    tracker([Step(name, MARKS[mark]) for name, mark in now.steps])
+    until = f" until **{literal(now.until)}**" if now.until else ""
+    st.markdown(
+        f"{literal(now.says)}{until}." + (f" Then: {literal(now.then)}." if now.then else "")
+    )
+    with st.container(horizontal=True, gap="medium"):
+        for name, value in now.figures:
+            st.metric(name, value, width="content")
+    on_note(now.must_be_on)
+    with shown(services.TruthmarkError):
+        _run(now)
+
+
+def _run(progress: Progress) -> None:
+    run = asked.run_state(progress.number)
+    if run.state == "done":
+        return
+    with st.container(border=True):
+        if run.state in ("running", "starting"):
+            st.markdown(f":green[:material/play_circle:] {literal(run.says)}")
+        else:
+            st.markdown(f":orange[:material/pause_circle:] {literal(run.says)}")
+            account = services.account()
+            if account is not None and account.is_locked:
+                unlock_first()
+            elif st.button("Run it now", key="asked_run", icon=":material/play_arrow:"):
+                asked.run(progress.number)
+                st.rerun()
+        if run.lines:
+            with st.expander("What it tells"):
+                st.code("\n".join(run.lines), language=None, wrap_lines=True)
+                st.caption(literal(f"All of it: {run.log}"))
+
+
+def _backup() -> None:
+    with st.expander("Keep your secrets safe"):
+        st.markdown(
+            "Without them nobody can be scored, and everybody is paid in full. Make a backup on "
+            "another disk once this bounty is asked:"
+        )
+        st.code("truthmark wallet backup /media/stick/truthmark.tmkb", language=None)
+
+
+# ------------------------------------------------------------------------- invitations
+
+
+def _invitations(number: int) -> None:
+    st.subheader("Invitations")
+    st.caption("Send each their own link, as you like. It counts for the first who opens it.")
+    with shown(services.TruthmarkError):
+        for entry in asked.invitations(number):
+            _invitation(number, entry)
+    with (
+        st.expander("Invite somebody else, for a place that is free"),
+        st.form("asked_invite", border=False, clear_on_submit=True),
+    ):
+        name = st.text_input("Name, or address of an account", key="asked_invite_name")
+        is_asked = st.form_submit_button("Invite", icon=":material/person_add:")
+    if is_asked and unlock_first():
+        with shown(services.TruthmarkError):
+            asked.invite(number, name)
+            st.rerun()
+
+
+def _invitation(number: int, entry: Invitation) -> None:
+    with st.container(border=True, gap="small"):
+        st.markdown(f"**{literal(entry.name)}**")
+        st.code(entry.link, language=None, wrap_lines=True)
+        with st.container(horizontal=True, gap="xsmall"):
+            with st.popover("In a terminal", icon=":material/terminal:"):
+                st.code(entry.command, language=None, wrap_lines=True)
+            if not entry.is_by_account and st.button(
+                "New link", key=f"asked_again_{entry.name}", icon=":material/refresh:"
+            ):
+                with shown(services.TruthmarkError):
+                    asked.invite_again(number, entry.name)
+                    st.rerun()
+            if st.button(
+                "Take back", key=f"asked_revoke_{entry.name}", icon=":material/person_remove:"
+            ):
+                with shown(services.TruthmarkError):
+                    asked.revoke(number, entry.name)
+                    st.rerun()
+
+
+# ------------------------------------------------------------------------------ labels
+
+
+def _labels(progress: Progress) -> None:
+    st.subheader("What came")
+    with shown(services.TruthmarkError):
+        with working("Opening and checking") as report:
+            found = labels.quality(progress.number, report)
+        for line in found.problems:
+            st.error(literal(line), icon=":material/error:")
+        if not progress.is_over:
+            st.caption("As far as labels are here; it becomes final when everybody is paid.")
+        part = st.segmented_control(
+            "Show", PARTS, default=PARTS[0], key="asked_part", label_visibility="collapsed"
+        )
+        draw = {
+            "Labelers": _labelers,
+            "Unclear items": _unclear,
+            "Use them": _use,
+        }.get(part or PARTS[0], _figures)
+        draw(progress, found)
+
+
+def _figures(progress: Progress, found: Quality) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Agreement (alpha)",
+            "–" if found.alpha is None else f"{found.alpha:.2f}",
+            help="Krippendorff's: 1 where all agree, 0 where they do as by chance.",
+            width="content",
+        )
+        for name, value in found.summary[:2]:
+            st.metric(name, value, width="content")
+    st.caption(literal(found.summary[2][1]))
+    for line in found.warnings:
+        st.warning(literal(line[:1].upper() + line[1:]), icon=":material/warning:")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"**What was taken for what**, against {found.against}")
+        confusion_chart(found.confusion, f"by {found.against}")
+    with right:
+        st.markdown("**How sure the labels are**")
+        margin_chart(found.margins, waves.usual_margin(progress.number))
+
+
+def _labelers(progress: Progress, found: Quality) -> None:
+    st.caption(
+        f"Right: how often they agree with {found.against}; from and to: where that lies in 95 of "
+        "100 cases."
+    )
+    percent = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        pd.DataFrame(list(found.workers)),
+        hide_index=True,
+        column_config={
+            "agrees with others": percent,
+            "right": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "from": percent,
+            "to": percent,
+        },
+    )
+
+
+def _unclear(progress: Progress, found: Quality) -> None:
+    frame = pd.DataFrame(list(found.items))
+    st.caption("The least sure first. Choose a row to see the item.")
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="asked_items",
+        height=min(420, 38 * (len(frame) + 1)),
+        column_config={
+            "confidence": st.column_config.NumberColumn(format="percent"),
+            "agreement": st.column_config.NumberColumn(format="percent"),
+        },
+    )
+    rows = event.selection.rows
+    chosen = int(frame.iloc[rows[0] if rows and rows[0] < len(frame) else 0]["item"])
+    with st.container(border=True):
+        st.caption(f"Item {chosen}")
+        with shown(services.TruthmarkError):
+            sample(labels.item_of(progress.number, chosen).sample)
+    if found.flags:
+        st.markdown("**What labelers remarked**")
+        st.dataframe(pd.DataFrame(list(found.flags)), hide_index=True)
+    _again(progress)
+
+
+# ---------------------------------------------------------------------------- ask again
+
+
+def _again(progress: Progress) -> None:
+    st.markdown("**Ask again what is unsure**")
+    if progress.is_team:
+        st.caption(
+            "Items of a team are asked again as a new bounty: there is no gold to judge a second "
+            "wave by."
+        )
+        return
+    if not progress.can_follow:
+        st.caption("What is unsure is known once it is scored.")
+        return
+    with st.form("asked_wave"):
+        below = st.number_input(
+            "Items that lead by less than",
+            1,
+            1_000_000,
+            waves.usual_margin(progress.number),
+            key="asked_below",
+        )
+        rounds = st.number_input("Labels an item", 2, 9, ROUNDS, key="asked_rounds")
+        is_asked = st.form_submit_button("What would it cost?", icon=":material/fact_check:")
+    held = f"asked_wave_{progress.number}"
+    if is_asked and unlock_first():
+        st.session_state.pop(held, None)
+        with working("Making copies of the items") as report:
+            offer = waves.review_wave(progress.number, int(below), int(rounds), report)
+            st.session_state[held] = int(below), int(rounds), offer
+    if held not in st.session_state:
+        return
+    below, rounds, offer = st.session_state[held]
+    st.markdown(f"{count(offer.items, 'item')}, {rounds} labels each.")
+    cost_table(offer.cost)
+    account = services.account()
+    if account is not None and st.button(
+        f"Pay {literal(offer.cost.total)} in as {literal(account.name)}",
+        type="primary",
+        key=f"asked_fund_{account.address}",
+        icon=":material/payments:",
+    ):
+        with working("Storing and paying in") as report:
+            number = waves.fund_wave(progress.number, below, rounds, offer.cost.total, report)
+        del st.session_state[held]
+        st.session_state.ask_done = number
+        st.query_params["bounty"] = str(number)
+        st.rerun()
+
+
+# ------------------------------------------------------------------------------ use them
+
+
+def _use(progress: Progress, found: Quality) -> None:
+    number = progress.number
+    with working("Making the table") as report:
+        table = labels.table_of(number, report)
+    st.download_button(
+        "Download the items with their labels (CSV)",
+        table,
+        file_name=f"bounty-{number}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="asked_download",
+    )
+    with st.form("asked_export"):
+        folder = st.text_input(
+            "Or write all of it into a folder of this machine",
+            key="asked_folder",
+            placeholder="~/labels",
+        )
+        formats = st.multiselect("Formats", found.formats, default=["parquet"], key="asked_formats")
+        is_asked = st.form_submit_button("Write", icon=":material/save:")
+    if is_asked:
+        with working("Writing") as report:
+            written = labels.export(number, folder, formats, report)
+        st.success(literal(f"Written: {', '.join(written)}"), icon=":material/check_circle:")
+        st.caption("Anyone to whom you give `result.json` can check every label and payment.")
+    st.markdown("**Sell this**, with a share of each sale for those who labeled it.")
+    if not progress.is_over:
+        st.caption("Once everybody is paid.")
+    elif st.button("Sell this", key="asked_sell", icon=":material/sell:") and unlock_first():
+        with working("Writing") as report:
+            path = labels.to_sell(number, report)
+        for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed"):
+            st.session_state.pop(name, None)
+        st.session_state.sell_from = number, path, progress.title
+        st.switch_page("app_pages/sell.py")
+
+
+show()

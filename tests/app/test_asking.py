@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking: from a folder of this machine to a bounty that runs by itself, without a browser."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.services import asked, drafts, funding, labels
+from app.services.runs import LOG_NAME, runner_of
+from tests.app.conftest import Start
+from tests.app.screen import click, has_button, page, shown
+from tests.utils.app_market import AppMarket
+from tests.utils.waiting import wait_for
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.flows.run_lock import running_pid
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import TruthmarkError
+from truthmark.session import open_session
+from truthmark.surface import Bounty
+
+pytestmark = pytest.mark.chain
+
+PEOPLE = ("Ann", "Bob")
+
+
+def light_or_dark(picture: bytes) -> str:
+    """Answer as somebody would who looks."""
+    import io
+
+    grey = Image.open(io.BytesIO(picture)).convert("L").resize((1, 1))
+    return "light" if float(np.asarray(grey)[0, 0]) > 128 else "dark"
+
+
+def draw(folder: Path, count: int) -> Path:
+    """Fill a folder with light and dark pictures."""
+    rng = np.random.default_rng(count)
+    folder.mkdir()
+    for n in range(count):
+        grey = rng.integers(140, 240) if n % 2 else rng.integers(10, 110)
+        pixels = np.clip(rng.normal(grey, 15, (24, 32, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n:03}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return draw(tmp_path / "photos", 12)
+
+
+@pytest.fixture
+def home(market: AppMarket) -> Iterator[Path]:
+    """The requester's home; what still runs there afterwards is ended."""
+    path = market.net.home("requester")
+    yield path
+    runner = runner_of(str(path))
+    for workspace in Workspace.all(path):
+        (workspace.folder / LOG_NAME).unlink(missing_ok=True)
+    for begun in runner._started.values():
+        if begun.process.poll() is None:
+            begun.process.kill()
+            begun.process.wait()
+
+
+def read(at: AppTest, path: Path) -> AppTest:
+    click(at, "Begin")
+    at.text_input(key="ask_path").input(str(path))
+    return click(at, "Read")
+
+
+def to_price(at: AppTest, path: Path, title: str) -> AppTest:
+    """Fill in all for a team."""
+    read(at, path)
+    assert "12 items: pictures." in page(at)
+    click(at, "Next")
+    at.text_input(key="ask_title").input(title)
+    at.text_area(key="ask_classes").input("light\ndark = d")
+    at.text_area(key="ask_guidelines").input("Rather light, or rather dark?").run()
+    click(at, "Next")
+    at.text_area(key="ask_people").input("\n".join(PEOPLE))
+    return click(at, "Next")
+
+
+def form_of(at: AppTest) -> Any:
+    return drafts.find_form(at.query_params["ask"])
+
+
+def test_new_bounty__closed_in_the_middle__goes_on_where_it_was(
+    start: Start, home: Path, photos: Path
+) -> None:
+    at = to_price(start("new_bounty", role="requester"), photos, "Closed in the middle")
+    at.text_input(key="ask_price").input("0.07").run()
+    key = form_of(at).key
+    again = start("new_bounty", role="requester")
+    assert "Closed in the middle" in page(again)
+    again = start("new_bounty", role="requester", ask=key)
+    assert again.text_input(key="ask_price").value == "0.07"
+    text = page(again)
+    assert "This computer must be on at some time between" in text
+    assert "24 (12 items × 2)" in [shown(cell) for cell in again.table[0].value.iloc[:, 0]]
+    assert "or everybody is paid in full without a score" in text
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ("light", "two classes or more"),
+        ("light\nlight", "the class light is there twice"),
+        ("light = x\ndark = x", "two classes have the key x"),
+        ("light = xy\ndark", "a key is one letter or digit"),
+    ],
+)
+def test_new_bounty__classes_that_cannot_be_answered__are_refused_in_one_line(
+    start: Start, home: Path, photos: Path, answers: str, told: str
+) -> None:
+    at = read(start("new_bounty", role="requester"), photos)
+    click(at, "Next")
+    at.text_area(key="ask_classes").input(answers).run()
+    click(at, "Next")
+    assert [told in shown(error.value).lower() for error in at.error] == [True]
+    assert "2 · Question" in page(at)
+
+
+def test_new_bounty__own_answers__are_kept_and_can_be_taken_back(
+    start: Start, home: Path, photos: Path
+) -> None:
+    at = read(start("new_bounty", role="requester"), photos)
+    click(at, "Next")
+    at.text_area(key="ask_classes").input("light\ndark").run()
+    click(at, "Next")
+    at.radio(key="ask_who").set_value("Anyone").run()
+    for _ in range(3):
+        click(at, "light")
+    click(at, "I cannot say")
+    assert "3 × light" in page(at)
+    click(at, "Undo")
+    click(at, "Undo")
+    assert "2 × light" in page(at)
+    key = form_of(at).key
+    assert (drafts.folder_of(key) / "gold.csv").read_text().count("light") == 2
+    click(start("new_bounty", role="requester", ask=key), "dark")
+    assert (drafts.folder_of(key) / "gold.csv").read_text().count("dark") == 1
+
+
+def test_new_bounty__hosted__shows_cost_and_commands_alone(start: Start) -> None:
+    at = start("new_bounty", role="requester", is_local=False)
+    text = page(at)
+    assert "truthmark bounty create ./photos" in text
+    assert "who guesses" in text or "To pay in" in text
+    assert not has_button(at, "Begin") and not has_button(at, "Pay")
+
+
+def test_new_bounty__team_of_two__is_paid_once_runs_through_kills_and_is_exported(
+    start: Start, market: AppMarket, home: Path, photos: Path, tmp_path: Path
+) -> None:
+    at = to_price(start("new_bounty", role="requester"), photos, "Paid once")
+    at.selectbox(key="ask_times").select("small").run()
+    click(at, "Next")
+    click(at, "Make it ready")
+    assert "Nothing leaves" not in page(at)
+    session = market.session("requester")
+    client, form = BountyClient(session), form_of(at)
+    token = session.profile.token(form.token).address
+    before = session.held(token)
+    # The folder is changed meanwhile: what is paid for is what was shown.
+    (photos / "000.png").unlink()
+    number = funding.fund(form, lambda done, total: None)
+    held = session.held(token)
+    assert held == before - client.read(number).terms.pot
+    assert client.read(number).terms.items == 12
+    assert funding.fund(form, lambda done, total: None) == number
+    assert session.held(token) == held
+    at.run()
+    assert f"This is bounty {number} by now" in page(at)
+
+    asked.run(number)
+    workspace = asked.find_workspace(session, number)
+    guests = asked.invitations(number)
+    assert [guest.name for guest in guests] == list(PEOPLE)
+    asked.invite_again(number, "Bob")
+    assert asked.invitations(number)[1].link != guests[1].link
+    kill(market, number)  # while people join
+    codes = [guest.code for guest in workspace.guests]
+    crowd = [
+        threading.Thread(target=label, args=(market.net.home(role), number, code))
+        for role, code in zip(("labeler", "stranger"), codes, strict=True)
+    ]
+    for thread in crowd:
+        thread.start()
+    board = client.board.functions
+    mine = market.net.chain.rpc
+    wait_for(lambda: board.state(number).call().status == Status.DRAWN, "all to join", 120)
+    mine("anvil_mine", "0x4")
+    wait_for(lambda: board.state(number).call().status == Status.LABEL, "labeling", 120)
+    kill(market, number)
+    for thread in crowd:
+        thread.join(180)
+        assert not thread.is_alive()
+    found = asked.progress(number)
+    assert found.phase == "labeling" and found.has_labels
+    text = page(start("asked", role="requester", bounty=str(number)))
+    assert "Agreement (alpha)" in text and "What was taken for what" in text
+    kill(market, number)
+    market.net.warp(7_200 + 900 + 1_201)
+    wait_for(lambda: board.state(number).call().status == Status.SCORED, "the score", 120)
+    kill(market, number)
+    market.net.warp(21_601)
+    wait_for(lambda: board.state(number).call().status == Status.SETTLED, "the end", 120)
+    wait_for(lambda: asked.run_state(number).state == "done", "the process to end", 120)
+    quality = labels.quality(number, lambda done, total: None)
+    assert quality.alpha == 1 and quality.problems == ()
+    assert sum(count for _, _, count in quality.confusion) == 24
+    written = labels.export(
+        number, str(tmp_path / "out"), ["csv", "image-folder"], lambda done, total: None
+    )
+    assert str(tmp_path / "out" / "result.json") in written
+    assert len(list((tmp_path / "out" / "light").iterdir())) == 6
+    log = (workspace.folder / LOG_NAME).read_text()
+    assert session.signer.private_key.hex() not in log
+    text = page(start("asked", role="requester", bounty=str(number)))
+    assert "settled" in text.lower()
+
+
+def kill(market: AppMarket, number: int) -> None:
+    """Kill the process that runs a bounty; another one comes by itself."""
+    session = market.session("requester")
+    wait_for(lambda: running_pid(session, number), "a process", 60)
+    pid = running_pid(session, number)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: running_pid(session, number) not in (None, pid), "another process", 60)
+
+
+def label(home: Path, number: int, code: str) -> None:
+    with open_session(home) as session:
+        while True:
+            try:
+                Bounty(number, session=session).label(light_or_dark, code=code, accept_doubts=True)
+                return
+            except TruthmarkError as error:
+                if "does not answer" not in str(error):
+                    raise
