@@ -173,6 +173,7 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
             assert (name, mine) in found
         checked = bob("bounty", "verify", out / "result.json").ok().out
         assert "17, each as it was committed to" in checked
+        assert "9 items in storage, as list, document and terms name them" in checked
         damaged = json.loads((out / "result.json").read_text())
         texts = damaged["workers"]["0"]["texts"]
         texts[next(iter(texts))] = "what nobody said"

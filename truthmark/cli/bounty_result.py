@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark bounty result` and `verify`: what a bounty brought, and checking it from scratch."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 
 from truthmark.bounty.exports import FORMATS
 from truthmark.bounty.flows.following import job_of
+from truthmark.bounty.flows.item_check import ItemsCheck, check_items
 from truthmark.bounty.flows.results import (
     RESULT_NAME,
     Brought,
@@ -144,20 +146,23 @@ def _tell_next(folder: Path, bounty: int) -> None:
 @command()
 @click.argument("what", metavar="RESULT|BOUNTY")
 @click.option("--offline", is_flag=True, help="Check the file in itself, without the chain.")
+@click.option("--no-items", is_flag=True, help="Do not read the items from storage.")
 @json_option
 @click.pass_obj
-def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
+def verify(state: State, what: str, offline: bool, no_items: bool, as_json: bool) -> None:
     """Check any finished bounty from scratch.
 
     With a result file: chain, gold, score, and every commitment, label, share and payout.
     With a bounty's number alone: all of that except the labels, which only the requester can open.
+    Items are held against list, document and terms where a storage has them.
     """
     if what.isdecimal() and not Path(what).exists():
         if offline:
             raise ConfigError("without a chain a result file is needed; name one")
         with state.session() as session:
             record, finding = check_without_result(session, int(what))
-            _show(state, session, Result(record), finding, as_json=as_json)
+            items = _items(session, record, skips=no_items)
+            _show(state, session, Result(record), finding, items, as_json=as_json)
         return
     try:
         data = Path(what).read_bytes()
@@ -171,7 +176,8 @@ def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
     if offline:
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, progress=progress)
-        _show(state, None, found, finding, as_json=as_json)
+        items = ItemsCheck(unchecked="without a network")
+        _show(state, None, found, finding, items, as_json=as_json)
         return
     with state.session() as session:
         from truthmark.bounty import reader
@@ -179,7 +185,27 @@ def verify(state: State, what: str, offline: bool, as_json: bool) -> None:
         anchors = reader.read_anchors(session.chain, found.record)
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, anchors, progress=progress)
-        _show(state, session, found, finding, as_json=as_json)
+        items = _items(session, found.record, skips=no_items)
+        _show(state, session, found, finding, items, as_json=as_json)
+
+
+def _items(session: Session, record: Record, *, skips: bool) -> ItemsCheck:
+    """Hold the items in storage against list, document and terms."""
+    if skips:
+        return ItemsCheck(unchecked="as asked for")
+    try:
+        document = find_document(session, record)
+    except BountyError as error:
+        return ItemsCheck(problem=str(error))
+    return check_items(session, document, bar=progress_bar)
+
+
+def _items_line(items: ItemsCheck) -> str:
+    if items.unchecked:
+        return f"not checked: {items.unchecked}"
+    if items.problem:
+        return "not those of the terms"
+    return f"{plural(items.count, 'item')} in storage, as list, document and terms name them"
 
 
 def _texts_line(result: Result) -> str | None:
@@ -191,20 +217,32 @@ def _texts_line(result: Result) -> str | None:
 
 
 def _show(
-    state: State, session: Session | None, result: Result, finding: Finding, *, as_json: bool
+    state: State,
+    session: Session | None,
+    result: Result,
+    finding: Finding,
+    items: ItemsCheck,
+    *,
+    as_json: bool,
 ) -> None:
     """Print what was found, and end with an error where something is wrong."""
     record = result.record
     terms, number = record.terms, record.ref.bounty_id
-    document = None if session is None else find_document(session, record)
+    document = None
+    if session is not None:
+        with contextlib.suppress(BountyError):  # which is said of the items
+            document = find_document(session, record)
+    problems = [*finding.problems, *([items.problem] if items.problem else [])]
     opened = sum(run.seats for run in finding.opened.values())
     if as_json:
         echo_json(
             {
                 "bounty": number,
                 "status": record.status.name,
-                "problems": finding.problems,
+                "problems": problems,
                 "warnings": finding.warnings,
+                "items_checked": items.count,
+                "items_unchecked": items.unchecked or None,
                 "seats_opened": opened,
                 "labels_made": finding.labels is not None,
                 "texts": sum(map(len, result.texts.values())),
@@ -234,6 +272,7 @@ def _show(
                     f"{opened} seats opened, each root built again" if opened else "not checked",
                 ),
                 ("texts", _texts_line(result)),
+                ("items", _items_line(items)),
                 ("workers", f"{int((record.committed > 0).sum())} committed"),
             ]
         )
@@ -253,9 +292,9 @@ def _show(
             )
         for line in finding.warnings:
             info(f"mind: {line}")
-    if finding.problems:
-        for line in finding.problems[1:]:
+    if problems:
+        for line in problems[1:]:
             info(f"wrong: {line}")
-        raise BountyError(f"{finding.problems[0]}; do not trust this bounty's result")
+        raise BountyError(f"{problems[0]}; do not trust this bounty's result")
     if not as_json:
         info("everything holds" if session is not None else "everything holds, the chain unasked")
