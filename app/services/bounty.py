@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One bounty: what it asks and pays, and after the score what became of one's own answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Final
 
 from app import views
@@ -26,10 +25,9 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.proofs import ProofKind
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient, open_public_relay
 from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.errors import BountyError, ConfigError, TruthmarkError
-from truthmark.session import Session, is_devnet
+from truthmark.session import Session
 from truthmark.text import clean, format_duration
 
 _MOST_GOLD: Final = 400
@@ -334,10 +332,7 @@ def _labeling(number: int) -> Iterator[Labeling]:
     own network, outside of a development chain.
     """
     session = my_session() if is_local() else shared_reader().session
-    opener: Callable[[str], RelayClient] = partial(
-        open_public_relay, allow_private=is_devnet(session.settings)
-    )
-    with Labeling(session, number, open_relay=opener) as labeling:
+    with Labeling(session, number) as labeling:
         yield labeling
 
 

@@ -41,6 +41,7 @@ class Entry:
         seats: How many seats at most.
         relay: Where it was asked for.
         code: The invitation's; "" without one.
+        is_named: Whether the person named the relay, and not the bounty's document.
     """
 
     signer: str
@@ -49,6 +50,7 @@ class Entry:
     seats: int
     relay: str
     code: str = ""
+    is_named: bool = False
 
 
 class LabelingFolder:

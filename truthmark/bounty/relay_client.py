@@ -47,7 +47,12 @@ from truthmark.bounty.relay_models import (
 )
 from truthmark.bounty.terms import Terms
 from truthmark.chain.http import proxy_for
-from truthmark.chain.public_http import PATIENCE, PatientTransport, PublicTransport
+from truthmark.chain.public_http import (
+    PATIENCE,
+    PatientTransport,
+    PrivateAddressError,
+    PublicTransport,
+)
 from truthmark.cid import cid_of_stream
 from truthmark.errors import (
     BountyError,
@@ -445,6 +450,11 @@ class RelayClient:
                     raise self._refusal(reply)
                 yield reply
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            if isinstance(error.__cause__, PrivateAddressError):
+                raise RelayError(
+                    f"{self.url} is in a network of its own, where a bounty's document may send"
+                    " nobody; if you know it, name it yourself: --relay"
+                ) from error
             raise RelayUnavailableError(
                 f"the relay {self.url} does not answer ({type(error).__name__}); try again later"
             ) from error

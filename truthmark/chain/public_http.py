@@ -34,6 +34,11 @@ ERRORS: Final = (
 PATIENCE: Final = "patience"
 """Under which a request says how many seconds it may take with its answer."""
 
+
+class PrivateAddressError(OSError):
+    """An address of this machine or its own network, to which no stranger may send anyone."""
+
+
 Lookup = Callable[[str, int], Sequence[str]]
 """Gives the IP addresses of a host and port."""
 
@@ -212,7 +217,7 @@ class _PublicBackend(DeadlineBackend):
         if not found:
             raise OSError(f"{host} has no address")
         if not self._allow_private and not all(map(is_public, found)):
-            raise OSError(f"{host} is not a public address")
+            raise PrivateAddressError(f"{host} is not a public address")
         return super().connect_tcp(found[0], port, timeout, local_address, socket_options)
 
 

@@ -13,11 +13,13 @@ from tests.utils.bounties import REF
 from tests.utils.labeling import MARK, PAYEE, RELAY_URL, KilledError, World, world
 from truthmark.bounty.commits import Commits
 from truthmark.bounty.flows import board, handing_out, offers
+from truthmark.bounty.flows import desk as desks
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.relay_client import open_public_relay
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.watching import open_secret
 from truthmark.cid import raw_cid
@@ -651,3 +653,52 @@ def test_labeling__vault_that_cannot_keep__nothing_is_signed_or_sent(
     with pytest.raises(KeysError):
         world.answer_all(labeling)
     assert not world.commits
+
+
+# ------------------------------------------------------------- whom documents may send us to
+
+
+def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, str]] = []
+    plain, public = desks.RelayClient, desks.open_public_relay
+
+    def open_plain(url: str) -> Any:
+        opened.append(("plain", url))
+        return plain(url)
+
+    def open_public(url: str, *, allow_private: bool) -> Any:
+        assert not allow_private
+        opened.append(("public", url))
+        return public(url, allow_private=allow_private)
+
+    monkeypatch.setattr(desks, "RelayClient", open_plain)
+    monkeypatch.setattr(desks, "open_public_relay", open_public)
+    join(world.labeling(home, devnet=False), agree=lambda _: True)
+    assert opened == [("public", RELAY_URL)]
+    opened.clear()
+    again = Labeling(world.session(home, devnet=False), REF.bounty_id, relay=RELAY_URL + "/")
+    join(again, agree=lambda _: True)
+    assert opened == [("plain", RELAY_URL + "/")] and again.folder.entry is not None
+    assert again.folder.entry.is_named
+    # Who named it once need not name it again; what else the document says is still a stranger's.
+    opened.clear()
+    later = world.labeling(home, devnet=False)
+    for url in (RELAY_URL, "http://192.168.1.1"):
+        later._desk.relay(url)
+    later._desk.relay("http://watch.local", is_named=True)
+    assert [how for how, _ in opened] == ["plain", "public", "plain"]
+    opened.clear()
+    world.labeling(home, devnet=True)._desk.relay("http://192.168.1.1")
+    assert opened == [("plain", "http://192.168.1.1")]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://[::1]:9", "http://10.0.0.1"])
+def test_public_relay__address_of_ones_own_network__refused_with_what_to_do(url: str) -> None:
+    with (
+        open_public_relay(url, allow_private=False) as relay,
+        pytest.raises(RelayError, match="name it yourself: --relay") as refused,
+    ):
+        relay.info()
+    assert not isinstance(refused.value, RelayUnavailableError)

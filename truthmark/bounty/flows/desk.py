@@ -3,7 +3,6 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty import labeler
@@ -13,13 +12,14 @@ from truthmark.bounty.flows import offers
 from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.labeling_folder import Entry, LabelingFolder
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_client import RelayClient, open_public_relay
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, address_of, multiply
+from truthmark.session import is_devnet
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ class Desk:
         session: Whose chain, storage, vault and home.
         bounty_id: The bounty's number.
         relay: Address of the relay, where it is not one of the bounty's document.
-        open_relay: Makes a client of an address; one that asks any address if not given.
         say: Told what happens.
         bar: Shows how far something is.
     """
@@ -55,13 +54,11 @@ class Desk:
         bounty_id: int,
         *,
         relay: str | None = None,
-        open_relay: Callable[[str], RelayClient] | None = None,
         say: Say = quiet,
         bar: Bar = no_bar,
     ) -> None:
         """Take the bounty; nothing is read yet."""
         self.session, self.bounty_id, self.wanted_relay = session, bounty_id, relay
-        self._open_relay = open_relay or RelayClient
         self.client = BountyClient(session)
         self.ref = self.client.ref(bounty_id)
         self.folder = LabelingFolder(session.home, self.ref)
@@ -69,7 +66,7 @@ class Desk:
         self._say = say
         self._said: set[str] = set()
         self._troubles: Counter[str] = Counter()
-        self._relays: dict[str, RelayClient] = {}
+        self._relays: dict[tuple[str, bool], RelayClient] = {}
         self._view = BountyView(session)
         self._document: Document | None = None
         self._signed: tuple[bytes, SignedCommit] | None = None
@@ -166,11 +163,30 @@ class Desk:
 
     # --------------------------------------------------------------------- relays
 
-    def relay(self, url: str) -> RelayClient:
-        """Return the relay or receiver at an address."""
-        if url not in self._relays:
-            self._relays[url] = self._open_relay(url)
-        return self._relays[url]
+    def relay(self, url: str, *, is_named: bool = False) -> RelayClient:
+        """Return the relay or receiver at an address.
+
+        What documents say is a stranger's text: such an address is asked only where it is public,
+        outside of development chains. What the person named themself is asked wherever it is.
+
+        Args:
+            url: The address.
+            is_named: Whether the person named it.
+        """
+        is_named = is_named or self._is_named(url)
+        if (url, is_named) not in self._relays:
+            if is_named or is_devnet(self.session.settings):
+                client = RelayClient(url)
+            else:
+                client = open_public_relay(url, allow_private=False)
+            self._relays[url, is_named] = client
+        return self._relays[url, is_named]
+
+    def _is_named(self, url: str) -> bool:
+        entry, named = self.folder.entry, [self.wanted_relay]
+        if entry is not None and entry.is_named:
+            named.append(entry.relay)
+        return any(one is not None and one.rstrip("/") == url.rstrip("/") for one in named)
 
     def find_relay(self, terms: Terms, document: Document) -> RelayClient:
         """Return the relay of the terms: the first that answers and is the one.

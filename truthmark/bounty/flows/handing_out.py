@@ -135,7 +135,7 @@ class HandingOut:
                 sealed_secret=sealed,
             )
             try:
-                desk.relay(node.url).deposit(desk.bounty_id, commit.worker, request)
+                desk.relay(node.url, is_named=True).deposit(desk.bounty_id, commit.worker, request)
             except RelayError as error:
                 desk.tell(f"nothing is left with {node.url}: {error}")
                 continue

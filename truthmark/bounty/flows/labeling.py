@@ -13,7 +13,7 @@ before anything depends on it: after a kill at any point the next `advance` goes
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,7 +32,6 @@ from truthmark.bounty.lies import Knowledge
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import JoinRequest, is_code
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import Seen
@@ -109,7 +108,6 @@ class Labeling:
         session: Whose chain, storage, vault and home; its account is needed only to spend gas.
         bounty_id: The bounty's number.
         relay: Address of the relay, where it is not one of the bounty's document.
-        open_relay: Makes a client of a relay's address; one that asks any address if not given.
         say: Told what happens.
         bar: Shows how far something is.
     """
@@ -120,13 +118,12 @@ class Labeling:
         bounty_id: int,
         *,
         relay: str | None = None,
-        open_relay: Callable[[str], RelayClient] | None = None,
         say: Say = quiet,
         bar: Bar = no_bar,
     ) -> None:
         """Take the bounty; nothing is read yet."""
         self.session, self.bounty_id = session, bounty_id
-        self._desk = Desk(session, bounty_id, relay=relay, open_relay=open_relay, say=say, bar=bar)
+        self._desk = Desk(session, bounty_id, relay=relay, say=say, bar=bar)
         self._handing_out = HandingOut(self._desk)
         self.folder = self._desk.folder
         self._has_asked = False
@@ -213,8 +210,11 @@ class Labeling:
         _require_joinable(self.bounty_id, offer, seats)
         relay = desk.find_relay(terms, offer.document)
         signer = desk.signer(account)
-        entry = Entry(signer, account, payee, seats, relay.url, code)
-        if kept is not None and replace(kept, relay=relay.url, code=code) != entry:
+        wanted = desk.wanted_relay
+        is_named = wanted is not None and wanted.rstrip("/") == relay.url
+        entry = Entry(signer, account, payee, seats, relay.url, code, is_named)
+        asked = None if kept is None else (kept.signer, kept.account, kept.payee, kept.seats)
+        if kept is not None and asked != (signer, account, payee, seats):
             self._require_unknown(kept)
         offers.require_admitted(desk.client, self.bounty_id, terms, signer)
         found = offers.doubts(self.session, offer, seats=seats, worth=worth)
