@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,25 @@ def test_ask__interrupt_swallowed_by_a_library__is_not_answered_by_yes() -> None
         os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         ask("pay 5 TUSD?", yes=True)
+
+
+def test_listen__interrupted_while_a_module_is_loaded__is_told_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(0.1)
+whole = True
+"""
+    (tmp_path / "slowly_loaded.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        import slowly_loaded  # type: ignore[import-not-found]
+
+        for _ in range(1_000):
+            time.sleep(0.01)
+    assert slowly_loaded.whole
 
 
 def test_ask__nothing_happened__yes_is_yes() -> None:

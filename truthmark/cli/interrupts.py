@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C that counts although a library swallowed it.
+"""Ctrl-C that counts, and breaks nothing, whatever is running when it comes.
 
-Python tells of it by an exception at whatever line is running; a library that imports another one
-there may take it for a failed import and go on. Nothing is paid after that.
+Python tells of it by an exception at whatever line that is. A library that is just being loaded may
+take it for a failed import and go on, or, where it is C, crash; so it is told when that is over.
+What is swallowed all the same is remembered: nothing is paid after it.
 """
 
 import signal
 from types import FrameType
 
 _was_interrupted = False
+_AGAIN = 0.02  # seconds
 
 
 class Interrupt(KeyboardInterrupt):
@@ -26,6 +28,7 @@ def listen() -> None:
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGALRM, _interrupt)
 
 
 def check() -> None:
@@ -37,4 +40,15 @@ def check() -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     global _was_interrupted
     _was_interrupted = True
-    raise Interrupt
+    if _is_loading(frame):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        raise Interrupt
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False

@@ -12,7 +12,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 _INTERRUPTED = 130  # what shells give to a program that Ctrl-C ended
 
@@ -23,17 +23,23 @@ def _leave(number: int, frame: "FrameType | None") -> "NoReturn":
     os._exit(_code)
 
 
+def _handle(handler: "Any") -> None:
+    # By the alarm, `interrupts` tells of a Ctrl-C that came while a module was loaded.
+    for number in (_signal.SIGINT, _signal.SIGALRM):
+        _signal.signal(number, handler)
+
+
 def _listen() -> None:
     """End at once on Ctrl-C, unless the program that started this has it ignored."""
     if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
-        _signal.signal(_signal.SIGINT, _leave)
+        _handle(_leave)
 
 
 _listen()
 
 
 def _ignore() -> None:
-    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _handle(_signal.SIG_IGN)
 
 
 def main() -> "NoReturn":
@@ -51,9 +57,8 @@ def main() -> "NoReturn":
     except KeyboardInterrupt:  # once more, while the first one was told of
         os._exit(_INTERRUPTED)
     except SystemExit as error:
-        _code = (
-            error.code if isinstance(error.code, int) else 0
-        )  # all is said: who is impatient now only leaves earlier
+        # All is said: who is impatient now only leaves earlier.
+        _code = error.code if isinstance(error.code, int) else 0
         raise
     finally:
         _listen()
