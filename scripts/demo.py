@@ -546,20 +546,28 @@ def _update(transcript: Transcript, network: DemoNetwork, version: Version, sour
 
 
 def _open_again(transcript: Transcript, network: DemoNetwork) -> None:
-    """Leave a market in which all that is shown can be bought, and what is listed will be kept."""
+    """Leave a market in which what was sold can be bought again, and bounties in every state."""
+    with network.open_seller() as seller:
+        Catalogue.of(seller).sync()
+        sold = {v.terms_id for v in Catalogue.of(seller).versions(seller=seller.address)}
+    with (
+        transcript.section("Others sell, ask and label; some days pass"),
+        transcript.progress_bar("seeding") as advance,
+    ):
+        seeded = network.net.seed(advance)
+        network.net.start_relay()
+    transcript.info(f"bounty {seeded.bounties['open']} can be joined; the relay runs")
     with transcript.section("The custodians run again, and the seller deals them the keys"):
         # What people list in the app is in the buyer's store, as all that it writes.
         network.start_custodians(f"local:{network.net.home('buyer') / 'store'}")
         with network.open_seller() as seller:
             Catalogue.of(seller).sync()
-            mine = [v for v in Catalogue.of(seller).versions() if v.terms.seller == seller.address]
+            mine = Catalogue.of(seller).versions(terms_ids=list(sold))
             for version in mine:
                 if not _is_kept(seller, version):
                     _renew(seller, version)
             Catalogue.of(seller).sync()
-            if left := {v.terms_id for v in mine} - Catalogue.of(seller).buyable(
-                [v.terms_id for v in mine]
-            ):
+            if left := sold - Catalogue.of(seller).buyable(list(sold)):
                 raise RuntimeError(f"{len(left)} listings cannot be bought after all")
         transcript.verified(f"{len(mine)} versions can be bought now", "the index, block by block")
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything about one bounty: what it asks and pays, and what became of one's own answers."""
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
 from app import services
@@ -70,6 +68,21 @@ def _clock(number: int, phase: str) -> None:
         st.markdown(when(clock))
         if clock.then:
             st.caption(f"Then: {literal(clock.then)}.")
+        if clock.until is not None and services.can_warp():
+            _warp(clock.until)
+
+
+def _warp(until: int) -> None:
+    """Draw what a development network alone can do: not to wait."""
+    if st.button(
+        "Skip to then",
+        key="bounty_warp",
+        icon=":material/fast_forward:",
+        help="Only here, on a development network: lets its time pass at once.",
+    ):
+        with shown(services.TruthmarkError):
+            services.warp_past(until)
+            st.rerun()
 
 
 # -------------------------------------------------------------------------- what it asks
@@ -123,25 +136,34 @@ def _pay(bounty: BountyPage) -> None:
             requester_record(bounty.record)
         for doubt in bounty.doubts:
             st.warning(literal(doubt[:1].upper() + doubt[1:]), icon=":material/warning:")
-        if bounty.phase == "joining":
-            _join(bounty)
+        _label(bounty)
         if bounty.can_pay_out:
             _payout(bounty)
 
 
-def _join(bounty: BountyPage) -> None:
+def _label(bounty: BountyPage) -> None:
+    """Draw the way to the label page, and its lines for a terminal."""
+    is_open = bounty.phase == "joining"
     if bounty.label_link:
-        host = urlsplit(bounty.label_link).netloc
-        label = "Practice and label" if bounty.practice else "Label"
+        label = ("Practice and label" if bounty.practice else "Label") if is_open else "Go on"
         st.link_button(
-            label, bounty.label_link, type="primary", icon=":material/edit:", width="stretch"
+            label,
+            bounty.label_link,
+            type="primary" if is_open else "secondary",
+            icon=":material/edit:",
+            width="stretch",
         )
-        st.caption(f"opens at the relay, {literal(host)}; you need no wallet")
-    st.caption("or in a terminal:")
-    lines = [f"truthmark bounty join {bounty.number}", f"truthmark bounty label {bounty.number}"]
-    if bounty.practice:
-        lines.insert(0, f"truthmark bounty practice {bounty.number}")
-    st.code("\n".join(lines), language=None)
+        st.caption(
+            "Opens a page of its own, for phones too. You need no wallet: it makes a key of its "
+            "own, and you name the address that is paid."
+            if is_open
+            else "In the browser in which you have joined."
+        )
+    if is_open:
+        st.caption("or in a terminal:")
+        steps = ["join", "label"] if not bounty.practice else ["practice", "join", "label"]
+        lines = [f"truthmark bounty {step} {bounty.number}" for step in steps]
+        st.code("\n".join(lines), language=None)
 
 
 def _payout(bounty: BountyPage) -> None:

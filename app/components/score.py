@@ -109,7 +109,7 @@ def challenge(found: Challenge) -> None:
         return
     st.error(
         "This score is wrong, and that can be proven. After a proof everybody is paid in full, "
-        f"and whoever proves it gets {literal(found.reward)}.",
+        f"and the first who proves it gets {literal(found.reward)}.",
         icon=":material/gavel:",
     )
     for wrong in found.wrongs:

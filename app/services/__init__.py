@@ -38,7 +38,8 @@ from app.services.buying import (
     wrong_key,
 )
 from app.services.datasets import custody_of, dataset, silence_of
-from app.services.networks import network
+from app.services.earnings import draw_royalties, earnings
+from app.services.networks import can_warp, network, warp_past
 from app.services.reading import is_local
 from app.services.selling import (
     acceptance,
@@ -51,17 +52,35 @@ from app.services.selling import (
     uploaded,
 )
 from app.services.texts import said_of
+from app.services.validators import (
+    MOST_TICKETS,
+    add_stake,
+    challengeable,
+    my_validator,
+    publish_offer,
+    register,
+    set_available,
+    take_stake_out,
+    top_up_stake,
+    validators,
+    withdraw_offer,
+    withdraw_stake,
+)
 from truthmark.errors import TruthmarkError
 
 __all__ = [
     "KINDS",
+    "MOST_TICKETS",
     "TruthmarkError",
     "acceptance",
     "account",
     "account_names",
+    "add_stake",
     "back_up",
     "bounty",
+    "can_warp",
     "challenge_of",
+    "challengeable",
     "choose_account",
     "choose_role",
     "clock_of",
@@ -72,11 +91,14 @@ __all__ = [
     "discard",
     "disprove",
     "dispute",
+    "draw_royalties",
+    "earnings",
     "find_bounties",
     "forget_price",
     "is_local",
     "list_packed",
     "may_be_paid_already",
+    "my_validator",
     "network",
     "open_purchase",
     "pack",
@@ -84,9 +106,11 @@ __all__ = [
     "pay_out",
     "prepare",
     "prepared",
+    "publish_offer",
     "purchase_by_key",
     "purchase_of",
     "purchases",
+    "register",
     "remember_choice",
     "role",
     "roles",
@@ -95,11 +119,18 @@ __all__ = [
     "save_purchase",
     "search",
     "sell_options",
+    "set_available",
     "silence_of",
     "take_back",
+    "take_stake_out",
     "tokens",
+    "top_up_stake",
     "unlock",
     "uploaded",
+    "validators",
+    "warp_past",
     "withdraw",
+    "withdraw_offer",
+    "withdraw_stake",
     "wrong_key",
 ]

@@ -83,10 +83,9 @@ def bounty(number: int) -> views.BountyPage:
                 ("To disprove it", format_duration(terms.challenge_seconds)),
             ),
             practice=len(document.practice),
-            label_link=_label_link(document, number, is_open=not record.status.has_ended),
+            label_link=_label_link(document, record),
             doubts=_doubts(labeling, offer),
-            can_pay_out=phase.name in ("over", "silent")
-            or (record.status.has_ended and record.status is not Status.REFUNDED),
+            can_pay_out=phase.name in ("over", "silent") or waits_for_payout(session, record),
             evidence=_evidence(session, record),
             is_scored=record.score is not None,
             results=_results(labeling, offer, phase),
@@ -336,6 +335,15 @@ def _labeling(number: int) -> Iterator[Labeling]:
         yield labeling
 
 
+def waits_for_payout(session: Session, record: Record) -> bool:
+    """Whether a bounty has ended, and somebody who labeled is not credited yet."""
+    if not record.status.has_ended or record.status is Status.REFUNDED:
+        return False
+    events = session.follower.index.events
+    payouts = events(reader.BOARD, "PaidOut", bounty_id=record.ref.bounty_id)
+    return sum(int(row.args["workers"]) for row in payouts) < len(record.commits.standing)
+
+
 def _doubts(labeling: Labeling, offer: Offer) -> tuple[str, ...]:
     """Return what speaks against labeling here, while one still can."""
     if offer.record.status is not Status.OPEN:
@@ -353,11 +361,11 @@ def _doubts(labeling: Labeling, offer: Offer) -> tuple[str, ...]:
     return tuple(clean(doubt, 400) for doubt in found)
 
 
-def _label_link(document: Document, number: int, *, is_open: bool) -> str:
-    """Return where one labels in a browser: at the relay that the document names first."""
-    if not is_open or not document.relay_urls:
+def _label_link(document: Document, record: Record) -> str:
+    """Return the page of this server on which one labels, where there is a relay to label for."""
+    if record.status.has_ended or not document.relay_urls:
         return ""
-    return f"{document.relay_urls[0].rstrip('/')}/label/{number}"
+    return f"/label/{record.ref.bounty_id}"
 
 
 def _evidence(session: Session, record: Record) -> tuple[tuple[str, str], ...]:

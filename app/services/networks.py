@@ -7,14 +7,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app import views
-from app.services.reading import listed_versions, shared_reader
+from app.services.reading import forget_sync, is_local, listed_versions, shared_reader
 from app.services.texts import percent_of, said_of
-from truthmark.errors import (
-    TruthmarkError,
-)
+from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.fetch import Fetcher
 from truthmark.session import Session
+from truthmark.testing.network import Devnet
 from truthmark.text import clean, format_duration, format_time, plural
 
 _CONTRACTS: Final = {
@@ -54,6 +53,25 @@ def network() -> views.Network:
             ("Refunds", f"{counts['market_refunded']:,}"),
         ),
     )
+
+
+def can_warp() -> bool:
+    """Whether time can be let pass here: on a development network of this machine alone."""
+    return is_local() and Devnet.of(shared_reader().session) is not None
+
+
+def warp_past(moment: int) -> None:
+    """Let the time of a development network go on until just after a moment of its chain.
+
+    Raises:
+        ConfigError: This is no such network.
+    """
+    session = shared_reader().session
+    net = Devnet.of(session) if is_local() else None
+    if net is None:
+        raise ConfigError("time passes by itself here; only a development network can skip it")
+    net.warp(max(1, moment + 2 - session.chain.time()))
+    forget_sync()
 
 
 def _health(session: Session, lag: int, chain_time: int) -> Iterable[views.Health]:

@@ -99,6 +99,11 @@ def _sync(key: str, _session: Session) -> float:
     return time.monotonic()
 
 
+def forget_sync() -> None:
+    """Look at the chain again at once, as something was just done."""
+    _sync.clear()
+
+
 def chain_now(session: Session) -> int:
     """Return chain time as far as the index knows it."""
     return Catalogue.of(session).index.tip().timestamp

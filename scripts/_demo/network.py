@@ -120,7 +120,9 @@ class DemoNetwork:
     def run_app(self, root: Path) -> None:
         """Run the app as the buyer until Ctrl-C; it prints its address."""
         command = ("streamlit", "run", "app/streamlit_app.py", "--server.headless", "true")
-        environment = self.environment("buyer", self.storage("buyer"))
+        # What others have published since is in the store that they share.
+        shared = f"local:{self.folder / 'store'}"
+        environment = self.environment("buyer", (*self.storage("buyer"), shared))
         environment["TRUTHMARK_APP_LOCAL"] = "1"
         with contextlib.suppress(KeyboardInterrupt):
             subprocess.run(

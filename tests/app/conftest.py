@@ -11,12 +11,13 @@ from streamlit.testing.v1 import AppTest
 from app import services
 from tests.utils.app_market import AppMarket, fill
 from tests.utils.devnets import open_devnet
+from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "app" / "pages.py"
 PAGES = (
-    *("market", "dataset", "bounties", "bounty", "new_bounty", "asked"),
-    *("my_data", "sell", "network"),
+    *("market", "dataset", "bounties", "bounty", "earnings", "new_bounty", "asked"),
+    *("my_data", "sell", "validators", "network"),
 )
 SECONDS = 60  # against hangs alone
 
@@ -37,16 +38,28 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppMarket]:
 @pytest.fixture
 def start(market: AppMarket, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that opens the app as a role, on its own machine if not said otherwise."""
-    for name in [name for name in os.environ if name.startswith("TRUTHMARK_")]:
-        monkeypatch.delenv(name)
     # However many listings other tests have added.
     for module in (services.browsing, services.buying):
         monkeypatch.setattr(module, "PAGE_SIZE", 1_000)
+    return opener(market.net, monkeypatch, page="market", role="buyer")
+
+
+def opener(net: Devnet, monkeypatch: pytest.MonkeyPatch, *, page: str, role: str) -> Start:
+    """Return a function that opens the app as a role of a network.
+
+    Args:
+        net: The network.
+        monkeypatch: Of the test.
+        page: The page, if none is named.
+        role: The role, likewise.
+    """
+    for name in [name for name in os.environ if name.startswith("TRUTHMARK_")]:
+        monkeypatch.delenv(name)
 
     def open_app(
-        page: str = "market", *, role: str = "buyer", is_local: bool = True, **query: str
+        page: str = page, *, role: str = role, is_local: bool = True, **query: str
     ) -> AppTest:
-        monkeypatch.setenv("TRUTHMARK_HOME", str(market.net.home(role)))
+        monkeypatch.setenv("TRUTHMARK_HOME", str(net.home(role)))
         monkeypatch.setenv("TRUTHMARK_APP_LOCAL", "1" if is_local else "0")
         at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
         at.query_params.update(query)

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.utils.browsers import browser, faults
+from tests.utils.injections import HOSTILE
 from tests.utils.node_js import ROOT, TESTS
 from truthmark.text import clean
 
@@ -31,58 +32,6 @@ OPEN = """async (id) => {
     bountyId: id, code: globalThis.scene.code});
   void globalThis.app.start();
 }"""
-OWNED = "globalThis.owned=1"
-HOSTILE = [
-    f"<script>{OWNED}</script>",
-    f"<img src=x onerror='{OWNED}'>",
-    f'"><svg onload="{OWNED}">',
-    f"'><iframe srcdoc='<script>parent.{OWNED}</script>'></iframe>",
-    f"<body onload={OWNED}>",
-    f"<details open ontoggle={OWNED}>x</details>",
-    f"<video><source onerror={OWNED}></video>",
-    f"<audio src=x onerror={OWNED}></audio>",
-    f"<input autofocus onfocus={OWNED}>",
-    f"<select autofocus onfocus={OWNED}></select>",
-    f"<textarea autofocus onfocus={OWNED}></textarea>",
-    f"<marquee onstart={OWNED}>x</marquee>",
-    f"<a href='javascript:{OWNED}'>click</a>",
-    f"[click](javascript:{OWNED})",
-    f"[click](JaVaScRiPt:{OWNED})",
-    f"[click](data:text/html,<script>{OWNED}</script>)",
-    f"[click](vbscript:{OWNED})",
-    f"[click](\tjavascript:{OWNED})",
-    f'[click](https://evil.example/"onmouseover="{OWNED})',
-    "![pixel](https://evil.example/pixel.png)",
-    "![pixel](x 'onerror=\"globalThis.owned=1\"')",
-    "<https://evil.example/<script>>",
-    "https://evil.example/'onclick='alert(1)",
-    f"</style><script>{OWNED}</script>",
-    f"</title><script>{OWNED}</script>",
-    f"</textarea><script>{OWNED}</script>",
-    f"</noscript><script>{OWNED}</script>",
-    f"<!--><script>{OWNED}</script>-->",
-    f"<![CDATA[<script>{OWNED}</script>]]>",
-    f"<math><mtext><script>{OWNED}</script></mtext></math>",
-    f"<svg><animate onbegin={OWNED} attributeName=x></svg>",
-    f"<svg><use href=\"data:image/svg+xml,<svg onload='{OWNED}'/>\"/></svg>",
-    f"<object data='javascript:{OWNED}'></object>",
-    f"<embed src='javascript:{OWNED}'>",
-    f"<form action='javascript:{OWNED}'><button>x</button></form>",
-    f"<base href='javascript:{OWNED}//'>",
-    "<link rel=stylesheet href=https://evil.example/x.css>",
-    f"<meta http-equiv=refresh content='0;url=javascript:{OWNED}'>",
-    "<style>@import 'https://evil.example/x.css'; *{display:none}</style>",
-    f"{{{{constructor.constructor('{OWNED}')()}}}}",
-    f"${{{OWNED}}} #{{{OWNED}}} <%= {OWNED} %>",
-    f"&lt;script&gt;{OWNED}&lt;/script&gt; &#60;img src=x onerror={OWNED}&#62;",
-    f"\\u003cscript\\u003e{OWNED}\\u003c/script\\u003e",
-    "\u202egnp.exe\u2066 \u200bhidden",
-    '__proto__ constructor toString "; DROP TABLE answers; --',
-    f"`{OWNED}` **{OWNED}** _<b onclick={OWNED}>x</b>_ | a | b |",
-    f"# <img src=x onerror={OWNED}>\n> <script>{OWNED}</script>\n1. <svg onload={OWNED}>",
-]
-"""What would act, where a page took it for more than text."""
-
 Open = Callable[..., Page]
 
 

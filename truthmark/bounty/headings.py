@@ -66,7 +66,7 @@ class Headings(ReadOnce[Terms, Heading]):
     """Headings by terms: a document counts only where it does not contradict them."""
 
     kind = Heading
-    wrong = BountyError
+    wrong = (BountyError,)
 
     @classmethod
     def of(cls, session: Session, *, retry_seconds: float = RETRY_SECONDS) -> Self:

@@ -124,6 +124,22 @@ def read_anchors(
     )
 
 
+def read_enrolled(chain: "Chain", row: "EventRow") -> bytes:
+    """Return the rows that one call added to a roster, as it brought them.
+
+    Args:
+        chain: Whose profile has the contracts of bounties.
+        row: The event `Enrolled`.
+
+    Raises:
+        BountyError: It cannot be read from the chain.
+        ChainError: The chain cannot be read.
+    """
+    intake, number = getattr(chain, INTAKE), int(row.args["bounty_id"])
+    (reply,) = _inputs(chain, [row])
+    return b"".join(_chunks(reply, intake, "enroll", number))
+
+
 def read_posted(
     index: "EventIndex", bounty_id: int, block: "Block | None" = None
 ) -> dict[int, SealedRun | None]:

@@ -64,7 +64,7 @@ class Cards(ReadOnce[Version, Card]):
     """Cards by the ids of the terms that commit to them."""
 
     kind = Card
-    wrong = CodecError
+    wrong = (CodecError,)
 
     @classmethod
     def of(cls, session: Session, *, retry_seconds: float = RETRY_SECONDS) -> Self:

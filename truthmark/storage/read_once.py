@@ -42,11 +42,11 @@ class ReadOnce(Generic[Question, Thing]):
 
     Attributes:
         kind: What is kept of a thing: a dataclass of texts, numbers and bytes.
-        wrong: Raised where a thing is not what it should be, and so stays for ever.
+        wrong: Raised where a thing is not what commits to it, and so stays for ever.
     """
 
     kind: ClassVar[Any]
-    wrong: ClassVar[type[TruthmarkError]]
+    wrong: ClassVar[tuple[type[TruthmarkError], ...]] = ()
 
     def __init__(
         self,

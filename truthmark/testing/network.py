@@ -22,6 +22,7 @@ from truthmark.config.profile import (
 from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
+from truthmark.session import is_devnet
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 from truthmark.testing.custodians import (
     NodeProcess,
@@ -188,6 +189,22 @@ class Devnet:
                 f"{folder / _STATE_FILE} is of another version of truthmark; delete the folder"
             ) from error
         return cls(folder, chain, profile, nodes, relay)
+
+    @classmethod
+    def of(cls, session: "Session") -> Self | None:
+        """Return the running network of which a session's home is a role's; None for any other.
+
+        A session that was pointed at another chain, whatever its home, belongs to none.
+
+        Raises:
+            ConfigError: The network was made by another version.
+        """
+        folder, profile = session.home.parent, session.profile
+        if not is_devnet(session.settings) or not (folder / _STATE_FILE).is_file():
+            return None
+        found = cls.open(folder)
+        is_same = (profile.rpc, profile.genesis) == (found.profile.rpc, found.profile.genesis)
+        return found if is_same and found.chain.is_running() else None
 
     def _save(self) -> None:
         """Write down what `open` reads."""
