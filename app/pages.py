@@ -26,12 +26,12 @@ def main() -> None:
     page = st.navigation(
         [
             st.Page("app_pages/market.py", title="Market", icon=":material/storefront:"),
-            st.Page("app_pages/dataset.py", title="Dataset", icon=":material/dataset:"),
-            st.Page("app_pages/bounties.py", title="Bounties", icon=":material/label:"),
-            st.Page("app_pages/bounty.py", title="Bounty", icon=":material/edit_note:"),
-            st.Page("app_pages/earnings.py", title="Earnings", icon=":material/savings:"),
+            st.Page("app_pages/dataset.py", title="Dataset", visibility="hidden"),
             st.Page("app_pages/my_data.py", title="My data", icon=":material/key:"),
             st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
+            st.Page("app_pages/bounties.py", title="Bounties", icon=":material/label:"),
+            st.Page("app_pages/bounty.py", title="Bounty", visibility="hidden"),
+            st.Page("app_pages/earnings.py", title="Earnings", icon=":material/savings:"),
             st.Page("app_pages/new_bounty.py", title="New bounty", icon=":material/add_task:"),
             st.Page("app_pages/asked.py", title="Asked", icon=":material/fact_check:"),
             st.Page("app_pages/validators.py", title="Validators", icon=":material/shield:"),
