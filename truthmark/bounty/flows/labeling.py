@@ -211,7 +211,7 @@ class Labeling:
         relay = desk.find_relay(terms, offer.document)
         signer = desk.signer(account)
         wanted = desk.wanted_relay
-        is_named = wanted is not None and wanted.rstrip("/") == relay.url
+        is_named = wanted is not None and wanted.rstrip("/") == relay.url.rstrip("/")
         entry = Entry(signer, account, payee, seats, relay.url, code, is_named)
         asked = None if kept is None else (kept.signer, kept.account, kept.payee, kept.seats)
         if kept is not None and asked != (signer, account, payee, seats):

@@ -540,7 +540,7 @@ def test_relay__bad_requests__are_refused_with_a_reason(desk: PaperDesk) -> None
         ("POST", "/bounties/7/joins", b"\xff\xfe", 422),
         ("POST", "/bounties/7/joins", b"[" * 60_000, 422),
         ("POST", "/bounties/7/joins", b'"' + b"x" * 70_000 + b'"', 413),
-        ("PUT", "/bounties/7", b"x" * (4 << 20), 413),
+        ("PUT", "/bounties/7", b"x" * (6 << 20), 413),
         ("GET", "/bounties/0", b"", 422),
         ("GET", f"/bounties/{2**63}", b"", 422),
         ("GET", "/bounties/x", b"", 422),
