@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import open_with_key
 from truthmark.bounty.secrets import find_secrets
 from truthmark.node.relay.server import AppServer
@@ -30,15 +32,16 @@ PAYEES = ["0x" + f"f{n}" * 20 for n in range(3)]
 @pytest.fixture(scope="module")
 def rounds(net: Devnet) -> Iterator[Rounds]:
     node_command()
-    made = Rounds(net, net.session("requester").address)
+    made = Rounds(net, net.session("requester").address, watches=True)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def other_server(net: Devnet) -> Iterator[AppServer]:
-    """Serve the page beside no relay, as the app does."""
+def other_server(net: Devnet, rounds: Rounds) -> Iterator[AppServer]:
+    """Serve the page beside no relay, as the app does, on a network that names a watch node."""
     session = net.session("stranger")
+    session.profile = replace(session.profile, watch=(rounds.watch_url,))
     host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
     server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
     yield server
@@ -56,7 +59,7 @@ def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_
     asked = {
         "bounty": posted.number,
         "pages": [
-            {"base": base, "payee": payee, "wrong": skips}
+            {"base": base, "payee": payee, "wrong": skips, "leaves": base == other_server.url}
             for base, payee, skips in zip(bases, PAYEES, wrong, strict=True)
         ],
         "kills": kills,
@@ -67,13 +70,17 @@ def test_labeling_steps__three_pages_label_a_bounty__open_for_the_requester_and_
     record = client.read(posted.number)
     secrets = find_secrets(net.session("requester").vault, record.terms.key)
     workers = {row.signer.lower(): n for n, row in enumerate(record.roster.rows)}
+    wait_for(lambda: len(RelayClient(rounds.server.url).files(posted.number)) == 3, "all files")
+    assert pages[2]["steps"][-1].startswith("committed") and not pages[2]["files"]
+    record = client.read(posted.number)
+    assert [page["steps"][-1] for page in pages[:2]] == ["done", "done"]
     for page, payee, skips in zip(pages, PAYEES, wrong, strict=True):
-        assert page["steps"][-1] == "done"
         worker = workers[page["address"]]
         assert record.roster.rows[worker].payee.lower() == payee
-        # Whatever was killed, one commit was ever sent, and one file.
-        assert len(page["commits"]) == len(page["files"]) == len(page["signed"]) == 1
-        file = LabelFile.from_bytes(bytes.fromhex(page["files"][0]))
+        # Whatever was killed, one commit was ever sent, and one file; by who stayed, or for them.
+        assert len(page["commits"]) == len(page["signed"]) == 1
+        (handed_out,) = {*page["files"], page["signed"][0]["file"][2:]}
+        file = LabelFile.from_bytes(bytes.fromhex(handed_out))
         assert record.commits.standing[worker].commitment == file.run.commitment
         opened = open_with_key(record.scheme(worker), file.run, secrets.scalar, file.seats)
         run = record.assignment.items_of(int(record.roster.starts[worker]), file.seats)

@@ -51,6 +51,14 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+def test_wheel__pages__are_in_it_with_their_sources_and_no_packages(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    kept = json.loads((ROOT / "truthmark" / "web" / "static" / "manifest.json").read_text())
+    wanted = [*(f"static/{name}" for name in kept["files"]), *kept["sources"]]
+    assert {f"truthmark/web/{name}" for name in wanted} <= names
+    assert not any("node_modules" in name for name in names)
+
+
 @pytest.fixture(scope="module", params=["locked", pytest.param("today", marks=pytest.mark.assure)])
 def python(wheel, request):
     """Return a Python outside the clone that has the wheel and the newest of its neighbours.

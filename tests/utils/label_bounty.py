@@ -2,6 +2,7 @@
 """A bounty on anvil with a real relay and a requester's receiver, both at work in a thread."""
 
 import threading
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from truthmark.bounty.document import Document, LabelClass, Practice
 from truthmark.bounty.gold import draw_gold
 from truthmark.bounty.items import Item, ItemsWriter
 from truthmark.bounty.reference import BountyRef
-from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relay_client import RelayClient, open_public_relay
 from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
@@ -20,17 +21,29 @@ from truthmark.node.receiver import ReceiverRole
 from truthmark.node.receiver_api import serve_receiver
 from truthmark.node.relay.opening import relay_of, serve
 from truthmark.node.relay.role import RelayRole
+from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
+from truthmark.node.watch import WatchRole
+from truthmark.session import Session
 from truthmark.testing.network import Devnet
 
 ITEMS, BATCH, ROUNDS = 60, 5, 3
 
 
 class Rounds:
-    """Relay and receiver at work, in a thread, on a chain that mines a block a round."""
+    """Relay and receiver at work, in a thread, on a chain that mines a block a round.
 
-    def __init__(self, net: Devnet, owner: str, *, fetches: bool = False) -> None:
+    Args:
+        net: The chain.
+        owner: Whose bounties are relayed.
+        fetches: Whether the relay fetches papers by their names.
+        watches: Whether there is a watch node, too.
+    """
+
+    def __init__(
+        self, net: Devnet, owner: str, *, fetches: bool = False, watches: bool = False
+    ) -> None:
         self.net = net
         session = net.session("relay")
         settings = NodeSettings(roles=("relay",), relay_requesters=(owner,), relay_fetch=fetches)
@@ -43,11 +56,28 @@ class Rounds:
         receiver = ReceiverRole(requester, metrics=Metrics(), notifier=Notifier())
         taking = NodeSettings(roles=("receiver",), receiver_port=0)
         self.receiver = serve_receiver(receiver, taking)
-        self._roles = (relay, receiver)
+        self._roles: tuple[Role, ...] = (relay, receiver)
+        self._servers = [self.server]
+        if watches:
+            self._roles += (self._watch(net.session("watch")),)
         self._is_over = threading.Event()
         self.problems: list[Exception] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _watch(self, session: Session) -> Role:
+        settings = NodeSettings(roles=("watch",))
+        server = serve(session, settings)
+        self._servers.append(server)
+        self.watch_url = server.url
+        return WatchRole(
+            relay_of(session, settings),
+            lambda _: [self.server.url],
+            gas_reserve=0,
+            metrics=Metrics(),
+            notifier=Notifier(),
+            open_relay=partial(open_public_relay, allow_private=True),
+        )
 
     def _run(self) -> None:
         while not self._is_over.wait(0.2):
@@ -63,7 +93,8 @@ class Rounds:
         self._thread.join(20)
         for role in self._roles:
             role.close()
-        self.server.close()
+        for server in self._servers:
+            server.close()
         self.receiver.close()
 
 

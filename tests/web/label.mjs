@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Labels a bounty as pages would, without a browser: stdin says where, stdout what came of it.
-// With `kills`, the page of each labeler is killed before and after everything it writes or sends.
+// Who `leaves` closes the page once watch nodes have the commit. With `kills`, the page of each labeler is killed before and after everything it writes or sends.
 
 import { readFileSync } from "node:fs";
 import { deviceOf, labelingSteps, newDevice, openBounty, recoveryFile } from "../../truthmark/web/src/core/index.js";
@@ -52,7 +52,7 @@ class KilledStore extends MapStore {
   }
 }
 
-async function label({ bounty: id, kills, pause }, { base, payee, wrong }) {
+async function label({ bounty: id, kills, pause }, { base, payee, wrong, leaves }) {
   const killer = new Killer(kills);
   const map = new Map();
   const sent = { commits: new Set(), files: new Set() };
@@ -86,6 +86,7 @@ async function label({ bounty: id, kills, pause }, { base, payee, wrong }) {
     const own = kept ? deviceOf(kept.privateKey) : device;
     for await (const step of labelingSteps(bounty, own, store, options)) {
       steps.push(step.trouble ? `${step.step}: ${step.trouble}` : step.step);
+      if (leaves && step.leftWith) break; // the page is closed as soon as it says that it may be
     }
     return recoveryFile(bounty.ref, store);
   };

@@ -38,7 +38,7 @@ export class World {
   static async make({ isTeam = true, isLocal = false, more = {} } = {}) {
     const world = new World();
     await world.write(isTeam, more);
-    const watch = [{ url: WATCH, key: `0x${"77".repeat(32)}` }];
+    const watch = [{ url: WATCH }];
     world.host = {
       ...{ chain_id: 1, board: BOARD, genesis: GENESIS, confirmations: 2, block_time: 12 },
       ...{ is_local: isLocal, rpc: "/rpc", endpoints: [OTHER], relays: [RELAY], watch, tokens: [] },

@@ -90,6 +90,8 @@ class ChainProfile:
         block_time: Seconds between blocks, for pauses between questions only.
         windows: Presets for listings, by name.
         native_symbol: Of what gas is paid in, which has 18 decimals.
+        watch: Addresses of nodes with which labelers may leave their commits: run by people who
+            have no part in the bounties.
     """
 
     name: str
@@ -102,6 +104,7 @@ class ChainProfile:
     windows: Mapping[str, Windows] = field(default_factory=lambda: dict(STANDARD_WINDOWS))
     native_symbol: str = "ETH"
     genesis: str | None = None
+    watch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could not be used later."""
@@ -139,6 +142,7 @@ class ChainProfile:
                 name=str(values.pop("name")),
                 chain_id=int(values.pop("chain_id")),
                 rpc=tuple(map(str, values.pop("rpc", ()))),
+                watch=tuple(map(str, values.pop("watch", ()))),
                 contracts=contracts,
                 tokens=tokens,
                 windows=windows or dict(STANDARD_WINDOWS),
@@ -154,6 +158,7 @@ class ChainProfile:
         return {
             **{f.name: getattr(self, f.name) for f in fields(self)},
             "rpc": list(self.rpc),
+            "watch": list(self.watch),
             "contracts": {role: asdict(info) for role, info in self.contracts.items()},
             "tokens": [asdict(token) for token in self.tokens],
             "windows": {name: asdict(preset) for name, preset in self.windows.items()},

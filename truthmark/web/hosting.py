@@ -33,13 +33,11 @@ class PageHost:
     Attributes:
         session: Returns whose chain is read; never one of a visitor.
         relays: Returns where a bounty may be served, as addresses or paths of this server.
-        watch: Returns nodes with which labelers may leave their commits: address and key as hex.
         forwarder: Answers questions about the chain.
     """
 
     session: Callable[[], "Session"]
     relays: Callable[[int], Sequence[str]]
-    watch: Callable[[], Sequence[dict[str, str]]] = lambda: ()
     forwarder: Forwarder = field(default_factory=Forwarder)
 
     def routes(self) -> list[BaseRoute]:
@@ -72,7 +70,7 @@ class PageHost:
             "rpc": "/rpc",
             "endpoints": [url for url in profile.rpc if _is_open(url)],
             "relays": list(self.relays(bounty_id)),
-            "watch": list(self.watch()),
+            "watch": [{"url": url} for url in profile.watch],
             "tokens": [
                 {"symbol": token.symbol, "address": token.address, "decimals": token.decimals}
                 for token in profile.tokens

@@ -104,17 +104,9 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
     _add_requesters(app, relay)
     _add_labelers(app, relay)
     _add_deposits(app, relay)
-    app.router.routes.extend(_page(relay).routes())
+    page = PageHost(session=lambda: relay.session, relays=lambda _: ["/"])
+    app.router.routes.extend(page.routes())
     return app
-
-
-def _page(relay: Relay) -> PageHost:
-    """Return what serves the label page of this relay's bounties."""
-    return PageHost(
-        session=lambda: relay.session,
-        relays=lambda _: ["/"],
-        watch=lambda: [node.model_dump(mode="json") for node in relay.policy.watch],
-    )
 
 
 def add_problems(app: FastAPI) -> None:

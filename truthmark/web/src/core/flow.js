@@ -58,16 +58,17 @@ class Sitting {
    * Do something until it works; in between, say what is in the way.
    * @template T
    * @param {Step} step @param {() => Promise<T | undefined>} attempt Undefined: not yet.
+   * @param {boolean} [isSigned] Then a refusal ends nothing: the labels are to be paid.
    * @returns {AsyncGenerator<Step, T>}
    */
-  async *until(step, attempt) {
+  async *until(step, attempt, isSigned = false) {
     for (let last = ""; ; ) {
       let trouble;
       try {
         const found = await attempt();
         if (found !== undefined) return found;
       } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
+        if (!(error instanceof Unavailable || (isSigned && error instanceof Refusal))) throw error;
         trouble = error.message;
       }
       const shown = { ...step, ...(trouble && { trouble }) };
@@ -180,47 +181,30 @@ class Sitting {
 
   /** @returns {AsyncGenerator<Step, "final" | "missed" | "reseeded">} */
   async *untilConfirmed(signed) {
-    const { bounty } = this;
-    let postsBy = null;
+    if ((await this.store.get("final")) === signed.commitment) return "final";
     let leftWith = await this.store.get("left");
     for (let last = ""; ; ) {
-      let trouble;
-      let state;
-      if (!leftWith) leftWith = await this.leave(signed);
-      try {
-        if ((await this.store.get("final")) === signed.commitment) return "final";
-        const found = await commitState(bounty, signed);
-        state = found.state;
-        if (state === "final" || state === "over") {
+      leftWith ??= await this.leave(signed);
+      const { found, postsBy, trouble } = await this.lookAfter(signed);
+      switch (found?.state) {
+        case "final":
+        case "over":
           await this.store.put("final", signed.commitment);
           return "final";
-        }
-        if (state === "reseeded") {
+        case "reseeded":
           await this.store.put("run", null);
           await this.store.put("left", null);
           return "reseeded";
-        }
-        if (state === "lost") {
+        case "lost":
           yield { step: "missed", says: "your commit is not on the chain and can no longer come there" };
           return "missed";
-        }
-        if (state === "differs") {
-          const text = new Date(found.until * 1000).toLocaleTimeString();
-          trouble = `the relay posted something else for you, or nothing; a watch node must replace it by ${text}`;
-          leftWith = await this.leave(signed);
-        }
-        if (state === "missing") postsBy = (await sendCommit(bounty, signed)).posts_by ?? null;
-      } catch (error) {
-        if (!(error instanceof Unavailable || (error instanceof Refusal && state === "missing"))) throw error;
-        // What the relay does not take is overridden, by a node that has the commit.
-        trouble = error.message;
-        if (error instanceof Refusal) leftWith = await this.leave(signed);
+        default:
       }
       const shown = {
         step: "committed",
         says: "waiting until your commit is on the chain",
         ...(postsBy && { until: postsBy }),
-        ...(leftWith?.length && { leftWith }),
+        ...(leftWith && { leftWith }),
         ...(trouble && { trouble }),
       };
       if (JSON.stringify(shown) !== last) yield shown;
@@ -229,12 +213,37 @@ class Sitting {
     }
   }
 
+  /**
+   * Give the commit to the relay, and see whether it stands. What is signed is never given up for
+   * what a relay says: every trouble passes, until time is over.
+   */
+  async lookAfter(signed) {
+    const after = {};
+    const note = async (attempt) => {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
+        after.trouble ??= error.message;
+        return undefined;
+      }
+    };
+    // First of all: whether the relay shows the chain's rows is another matter.
+    after.postsBy = (await note(() => sendCommit(this.bounty, signed)))?.posts_by;
+    after.found = await note(() => commitState(this.bounty, signed));
+    if (after.found?.state === "differs") {
+      const until = new Date(after.found.until * 1000).toLocaleTimeString();
+      after.trouble = `the relay posted something else for you, or nothing; a watch node must replace it by ${until}`;
+    }
+    return after;
+  }
+
   /** Leave commit and sealed file with watch nodes, so that the page may be closed. */
   async leave(signed) {
-    if (!this.bounty.host.watch.length) return undefined;
     const { taken } = await deposit(this.bounty, signed);
-    if (taken.length) await this.store.put("left", taken);
-    return taken.length ? taken : undefined;
+    if (!taken.length) return undefined;
+    await this.store.put("left", taken);
+    return taken;
   }
 
   // ------------------------------------------------------------------ handing out
@@ -244,7 +253,7 @@ class Sitting {
     const step = { step: "confirmed", says: "handing out your labels", ...(oneSource && { oneSource }) };
     yield step;
     if ((await this.store.get("given")) === signed.commitment) return;
-    yield* this.until(step, () => release(this.bounty, signed));
+    yield* this.until(step, () => release(this.bounty, signed), true);
     await this.store.put("given", signed.commitment);
   }
 
@@ -259,7 +268,7 @@ class Sitting {
         if (found) return found;
         const { state, isPosted } = await commitState(this.bounty, signed);
         return isPosted || state === "over" ? "" : undefined;
-      });
+      }, true);
       if (signature) await this.store.put(name, signature);
     }
     const says = signature

@@ -97,11 +97,12 @@ export async function deposit(bounty, signed, nodes = bounty.host.watch) {
       ...document.watch.map(({ url }) => url),
     ].map(placeOf),
   );
-  const isFinal = await isOnChain(bounty, signed);
+  const isOwn = ({ url }) => own.has(placeOf(url)) && !terms.isTeam;
+  const isFinal = nodes.some(isOwn) && (await isOnChain(bounty, signed));
   const taken = [];
   const refused = [];
   for (const { url } of nodes) {
-    if (own.has(placeOf(url)) && !isFinal && !terms.isTeam) {
+    if (isOwn({ url }) && !isFinal) {
       refused.push({ url, why: "it is the bounty's own, and gets nothing before the commit is on chain" });
       continue;
     }

@@ -22,7 +22,7 @@
  * @property {string} rpc Of this server.
  * @property {string[]} endpoints Others of the chain profile, over HTTPS.
  * @property {string[]} relays Where the bounty may be served, the likeliest first.
- * @property {{url: string, key: string}[]} watch Nodes that this server's operator knows.
+ * @property {{url: string}[]} watch Nodes of the chain profile with which commits may be left.
  * @property {{symbol: string, address: string, decimals: number}[]} tokens
  */
 
