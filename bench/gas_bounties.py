@@ -22,17 +22,12 @@ from tests.utils import bounty_reference as ref
 from tests.utils.bounty_paper import (
     NO_COMMITS,
     NO_OPENING,
-    Commit,
     Paper,
-    Row,
     Score,
-    Terms,
-    account_of,
-    address_number,
     chunk_evidence,
-    make_gold,
     pay_evidence,
 )
+from tests.utils.bounty_rows import Commit, Row, Terms, account_of, address_number, make_gold
 from tests.utils.drafts import word_of
 from truthmark.chain.abi import load_artifact
 from truthmark.hashing import keccak256

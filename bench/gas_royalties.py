@@ -4,15 +4,8 @@
 import random
 from typing import TYPE_CHECKING
 
-from tests.utils.bounty_paper import (
-    Commit,
-    Paper,
-    Row,
-    Terms,
-    account_of,
-    address_number,
-    chunk_evidence,
-)
+from tests.utils.bounty_paper import Paper, chunk_evidence
+from tests.utils.bounty_rows import Commit, Row, Terms, account_of, address_number
 from tests.utils.drafts import address_of_role, word_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.unit.codec.test_round_trips import tall_table
+from tests.unit.codec.test_large_tables import tall_table
 from tests.utils.containers import P, S, pack
 from truthmark.codec import extract, open_container, verify
 from truthmark.codec.limits import CARD_NAME, DATA_NAME, INDEX_NAME, MANIFEST_NAME

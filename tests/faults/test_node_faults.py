@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.utils.fault_proxy import Fault, FaultProxy
+from tests.utils.lying_endpoint import blank, lagging, lying_endpoint
 from tests.utils.node_process import start_node
 from tests.utils.node_sales import clean_up, is_delivered
 from tests.utils.nodes import (
@@ -34,7 +35,6 @@ from tests.utils.nodes import (
 from tests.utils.rpc_server import serve
 from tests.utils.waiting import wait_for
 from truthmark.chain import rpc
-from truthmark.chain.contracts import Call
 from truthmark.errors import ChainError
 from truthmark.index import follower as follower_module
 from truthmark.keys.curve import multiply
@@ -139,20 +139,6 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "find_gap", lambda *_: None)
 
 
-@contextlib.contextmanager
-def lying_endpoint(harness: MarketHarness, lie: Callable[[bytes, bytes], bytes]) -> Iterator[str]:
-    """An endpoint that passes questions on, and `lie(question, answer)` back."""
-    client = httpx.Client(timeout=30, trust_env=False)
-
-    def answer(body: bytes) -> tuple[int, bytes]:
-        headers = {"content-type": "application/json"}
-        reply = client.post(harness.net.chain.url, content=body, headers=headers).content
-        return 200, lie(body, reply)
-
-    with client, serve(answer) as server:
-        yield server.url
-
-
 def test_node__endpoints_disagree_about_a_purchase__posts_nothing(
     harness: MarketHarness, sale: Sale
 ) -> None:
@@ -221,55 +207,6 @@ def test_node__one_of_three_endpoints_lies_about_purchases__the_others_are_belie
 
 
 # ------------------------------------------------------------- endpoints behind
-
-
-def blank(call: Call) -> Callable[[bytes, bytes], bytes]:
-    """Lie that whatever such calls ask for does not exist."""
-    selector = call.data[:4].hex()
-
-    def lie(question: bytes, answer: bytes) -> bytes:
-        if selector.encode() not in question:
-            return answer
-        asked, said = json.loads(question), json.loads(answer)
-        pairs = zip(asked, said, strict=True) if isinstance(asked, list) else [(asked, said)]
-        for one, entry in pairs:
-            if one["method"] == "eth_call" and one["params"][0]["data"][2:10] == selector:
-                entry["result"] = "0x" + "00" * ((len(entry["result"]) - 2) // 2)
-        return json.dumps(said).encode()
-
-    return lie
-
-
-@contextlib.contextmanager
-def lagging(harness: MarketHarness, block: int) -> Iterator[tuple[str, threading.Event]]:
-    """An endpoint whose calls are answered, while the event is set, by a machine that is behind.
-
-    Like others it takes "latest" for its own newest block, and refuses a block it does not have.
-    """
-    is_behind = threading.Event()
-
-    def answer_one(asked: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-        if asked["method"] != "eth_call":
-            return said
-        call, at = asked["params"]
-        if at == "latest":
-            return said | {"result": harness.net.chain.rpc("eth_call", call, hex(block))}
-        return {"jsonrpc": "2.0", "id": asked["id"], "error": NOT_FOUND}
-
-    def lie(question: bytes, answer: bytes) -> bytes:
-        if not is_behind.is_set():
-            return answer
-        asked, said = json.loads(question), json.loads(answer)
-        if isinstance(asked, dict):
-            return json.dumps(answer_one(asked, said)).encode()
-        by_id = {entry["id"]: entry for entry in said}
-        return json.dumps([answer_one(one, by_id[one["id"]]) for one in asked]).encode()
-
-    with lying_endpoint(harness, lie) as url:
-        yield url, is_behind
-
-
-NOT_FOUND = {"code": -32000, "message": "header for hash not found"}
 
 
 def test_node__endpoint_behind__is_an_outage_and_no_obligation_is_forgotten(

@@ -16,20 +16,16 @@ import boa
 import pytest
 
 from tests.utils.bounty_ledger import FLAT, HALF, PROVEN, REFUNDED, SETTLED, Ledger
-from tests.utils.bounty_paper import (
-    NO_COMMITS,
-    NO_OPENING,
+from tests.utils.bounty_paper import NO_COMMITS, NO_OPENING, Paper, Score, pay_evidence
+from tests.utils.bounty_reference import NOT_DELIVERED, UNREADABLE, gold_bytes
+from tests.utils.bounty_rows import (
     Commit,
-    Paper,
-    Score,
     Terms,
     account_of,
     address_number,
     fill_roster,
     make_gold,
-    pay_evidence,
 )
-from tests.utils.bounty_reference import NOT_DELIVERED, UNREADABLE, gold_bytes
 from tests.utils.contracts import events
 from tests.utils.drafts import word_of
 from tests.utils.tokens import deploy_test_token, deployer

@@ -8,7 +8,7 @@ written from the page, not from the contracts.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.utils.bounty_paper import ZERO, Terms
+from tests.utils.bounty_rows import ZERO, Terms
 
 ONE = 10**6
 MARKS = (2**22, 2**23)

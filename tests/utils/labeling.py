@@ -18,7 +18,7 @@ from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import LabelClass, Practice
 from truthmark.bounty.flows import board
 from truthmark.bounty.flows import desk as desks
-from truthmark.bounty.flows.labeling import Labeling
+from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.bounty.gold import draw_gold
 from truthmark.bounty.items import Item, Items, ItemsWriter, item_key
 from truthmark.bounty.label_file import LabelFile
@@ -41,12 +41,7 @@ from truthmark.bounty.sealing import OpenedRun, open_with_key, seal
 from truthmark.bounty.view import Seen
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile, TokenInfo
 from truthmark.config.settings import Settings
-from truthmark.errors import (
-    ConfigError,
-    EndpointsDisagreeError,
-    RelayError,
-    RelayUnavailableError,
-)
+from truthmark.errors import ConfigError, EndpointsDisagreeError, RelayError, RelayUnavailableError
 from truthmark.keys import typed
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.vault import Vault
@@ -462,3 +457,34 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path / "items")
     made.patch(monkeypatch)
     return made
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def join(labeling: Labeling, **options: Any) -> None:
+    labeling.join(**{"payee": PAYEE, "agree": lambda _: False} | options)
+
+
+def enrolled(world: World, home: Path, **options: Any) -> Labeling:
+    """Lead a labeler up to their place in the roster."""
+    labeling = world.labeling(home, **options)
+    join(labeling)
+    world.enroll()
+    assert labeling.advance() is Stage.LABELING
+    return labeling
+
+
+def committed(world: World, home: Path, **options: Any) -> Labeling:
+    """Lead a labeler up to a commit that is with the relay."""
+    labeling = enrolled(world, home, **options)
+    world.answer_all(labeling)
+    assert labeling.advance() is Stage.COMMITTED
+    return labeling
+
+
+def mine(world: World) -> int:
+    (signer,) = world.joins
+    return world.record.roster.worker_of(signer)

@@ -24,7 +24,8 @@ from tests.utils.bounty_board import (
     BountyHarness,
     deploy_bounties,
 )
-from tests.utils.bounty_paper import CHUNK, chunk_evidence
+from tests.utils.bounty_paper import chunk_evidence
+from tests.utils.bounty_rows import CHUNK
 from tests.utils.drafts import Listing, word_of
 from tests.utils.market import MarketContracts, deploy_contracts
 

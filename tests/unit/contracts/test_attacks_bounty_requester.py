@@ -26,7 +26,8 @@ from tests.utils.bounty_board import (
     bounties,
     deployed_bounties,
 )
-from tests.utils.bounty_paper import ZERO, Commit, address_number, pay_evidence, tree_levels
+from tests.utils.bounty_paper import pay_evidence, tree_levels
+from tests.utils.bounty_rows import ZERO, Commit, address_number
 from truthmark.keys.curve import lift_x, multiply
 
 __all__ = ["bounties", "deployed_bounties"]

@@ -28,7 +28,8 @@ from tests.utils.bounty_board import (
     deploy_bounties,
     deployed_bounties,
 )
-from tests.utils.bounty_paper import ZERO, account_of, address_number, pay_evidence
+from tests.utils.bounty_paper import pay_evidence
+from tests.utils.bounty_rows import ZERO, account_of, address_number
 from tests.utils.contracts import events, plain
 from tests.utils.drafts import private_key, sign_permit, word_of
 from tests.utils.tokens import deployer

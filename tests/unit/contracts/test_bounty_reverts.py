@@ -7,9 +7,9 @@ import boa
 import pytest
 
 from tests.utils.bounty_board import BountyHarness, bounties, deployed_bounties
-from tests.utils.bounty_paper import ZERO
 from tests.utils.bounty_refusals import joining, labels, proofs
 from tests.utils.bounty_refusals.common import SOMEBODY, Setup
+from tests.utils.bounty_rows import ZERO
 from tests.utils.contracts import reasons, reverts
 from tests.utils.drafts import word_of
 from tests.utils.refusals import Refusals

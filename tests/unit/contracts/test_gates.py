@@ -18,7 +18,8 @@ from tests.utils.bounty_board import (
     deploy_bounties,
     deployed_bounties,
 )
-from tests.utils.bounty_paper import ZERO, Row, account_of, address_number, chunk_evidence
+from tests.utils.bounty_paper import chunk_evidence
+from tests.utils.bounty_rows import ZERO, Row, account_of, address_number
 from tests.utils.contracts import events, reasons, reverts
 from tests.utils.tokens import deployer
 

@@ -13,7 +13,8 @@ import boa
 import pytest
 
 from tests.utils.bounty_board import FLAT, START, Bounty, BountyHarness
-from tests.utils.bounty_paper import account_of, pay_evidence
+from tests.utils.bounty_paper import pay_evidence
+from tests.utils.bounty_rows import account_of
 from tests.utils.contracts import reverts
 from tests.utils.royalties import Royalties, deployed_royalties
 from tests.utils.tokens import KINDS, NO_REASON, WELL_BEHAVED, Kind, Mode, deploy_hostile_token

@@ -18,7 +18,7 @@ from tests.utils.bounty_board import (
     SETTLED,
     UNREADABLE,
 )
-from tests.utils.bounty_paper import ZERO, account_of
+from tests.utils.bounty_rows import ZERO, account_of
 from tests.utils.contracts import events, reverts
 from tests.utils.drafts import PRICE, sign_voucher, word_of
 from tests.utils.market import ZERO as NOBODY

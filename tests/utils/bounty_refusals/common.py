@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.utils.bounty_board import BountyHarness
-from tests.utils.bounty_paper import account_of
+from tests.utils.bounty_rows import account_of
 
 Call = Callable[[], Any]
 Setup = Callable[[BountyHarness], Call]

@@ -6,8 +6,8 @@ from typing import Any
 import boa
 
 from tests.utils.bounty_board import Bounty, BountyHarness
-from tests.utils.bounty_paper import ZERO, Row, account_of, address_number, chunked
 from tests.utils.bounty_refusals.common import SOMEBODY, Call, Setup
+from tests.utils.bounty_rows import ZERO, Row, account_of, address_number, chunked
 from tests.utils.drafts import word_of
 from tests.utils.refusals import Refusals
 from tests.utils.tokens import deployer

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.utils import bounty_reference as ref
 from tests.utils.bounty_board import Bounty, BountyHarness
-from tests.utils.bounty_paper import ZERO, account_of
 from tests.utils.bounty_refusals.common import Call, Setup
+from tests.utils.bounty_rows import ZERO, account_of
 from tests.utils.drafts import word_of
 from tests.utils.refusals import Refusals
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.utils.bounty_board import HALF, LABEL, NOT_DELIVERED, UNREADABLE, Bounty, BountyHarness
-from tests.utils.bounty_paper import ZERO, pay_evidence
+from tests.utils.bounty_paper import pay_evidence
 from tests.utils.bounty_refusals.common import Call
+from tests.utils.bounty_rows import ZERO
 from tests.utils.drafts import word_of
 from tests.utils.refusals import Refusals
 from truthmark.keys.curve import N, multiply
