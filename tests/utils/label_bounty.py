@@ -101,10 +101,10 @@ class Rounds:
 class Posted:
     """A bounty: texts that say what they are, and gold among them."""
 
-    def __init__(self, net: Devnet, url: str) -> None:
+    def __init__(self, net: Devnet, url: str, *, items: int = ITEMS, batch: int = BATCH) -> None:
         session = net.session("requester")
         client = BountyClient(session)
-        self.truth = np.random.default_rng(2).integers(0, 2, ITEMS)
+        self.truth = np.random.default_rng(2).integers(0, 2, items)
         made = new_secrets(session.vault)
         workspace = Workspace.of_key(session.home, made.key)
         with ItemsWriter(workspace.folder, made.items_secret) as writer:
@@ -131,9 +131,9 @@ class Posted:
             made,
             document,
             gold,
-            items=ITEMS,
+            items=items,
             rounds=ROUNDS,
-            batch=BATCH,
+            batch=batch,
             min_seats=36,
             min_run=12,
             max_run=12,

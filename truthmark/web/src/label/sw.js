@@ -5,10 +5,10 @@
  */
 
 const NAME = "truthmark-label-page";
-const SHELL = ["/label/label.js", "/label/label.css"];
-const PATIENCE_MS = 3_000;
 /** One page serves every bounty. */
-const PAGE = "/label/page";
+const PAGE = "/label/0";
+const SHELL = [PAGE, "/label/label.js", "/label/label.css"];
+const PATIENCE_MS = 3_000;
 const worker = /** @type {any} */ (self);
 
 worker.addEventListener("install", (/** @type {any} */ event) => {

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three people label a bounty in browsers: a real relay, a real chain, each in their own way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.utils.browsers import browser, faults
+from tests.utils.devnets import net
+from tests.utils.label_bounty import Posted, Rounds
+from tests.utils.node_js import node_command
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.label_file import open_notes
+from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.sealing import open_with_key
+from truthmark.bounty.secrets import find_secrets
+from truthmark.testing.network import Devnet
+
+__all__ = ["browser", "net"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.chain]
+
+PATIENCE_MS = 60_000
+PAYEES = ["0x" + f"e{n}" * 20 for n in range(3)]
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 780},
+    "color_scheme": "dark",
+    "has_touch": True,
+    "is_mobile": True,
+    "reduced_motion": "reduce",
+}
+NAMES = ("cat", "dog")
+ITEMS = 24
+
+
+@pytest.fixture(scope="module")
+def rounds(net: Devnet) -> Iterator[Rounds]:
+    node_command()
+    made = Rounds(net, net.session("requester").address)
+    yield made
+    made.close()
+
+
+class Person:
+    """Somebody with a link."""
+
+    def __init__(self, browser: Browser, link: str, payee: str, **looks: Any) -> None:
+        self.link, self.payee = link, payee
+        self.context: BrowserContext = browser.new_context(**looks)
+        self.asked: list[str] = []
+        self.context.on("request", lambda request: self.asked.append(request.url))
+        self.codes: dict[int, int] = {}
+        self.page = self.open()
+
+    def open(self) -> Page:
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.goto(self.link)
+        return self.page
+
+    def practice(self, key: str, said: str) -> None:
+        """Answer the one item of practice."""
+        self.see()
+        assert faults(self.page) == []
+        self.page.keyboard.press(key)
+        expect(self.page.locator(".tm-verdict")).to_contain_text(said)
+        expect(self.page.locator(".tm-verdict")).to_contain_text("Only cats do.")
+        assert faults(self.page) == []
+        self.page.keyboard.press("Enter")
+
+    def join(self) -> None:
+        page = self.page
+        page.get_by_label("Where you want to be paid").fill(self.payee)
+        assert faults(page) == []
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Save the recovery file").click()
+        assert "privateKey" in saved.value.path().read_text()
+        page.get_by_role("button", name="Join", exact=True).click()
+        expect(page.get_by_role("heading", name="You have joined")).to_be_visible()
+
+    def see(self) -> tuple[str, str]:
+        """Wait for an item, and return which of how many it is, and its text."""
+        text = self.page.locator(".tm-stage[aria-busy=false] .tm-text")
+        shown = text.text_content() or ""
+        return self.page.locator(".tm-stage").get_attribute("aria-label") or "", shown
+
+    def label(self, count: int, *, taps: bool = False) -> None:
+        """Answer so many items by what they say."""
+        for _ in range(count):
+            place, text = self.see()
+            code = int("barks" in text)
+            self.codes[int(text.split()[1].rstrip(":"))] = code
+            if taps:
+                self.page.get_by_role("button", name=NAMES[code], exact=True).tap()
+            else:
+                self.page.keyboard.press(str(code + 1))
+            self.page.wait_for_function(
+                "(place) => document.querySelector('.tm-stage').ariaLabel !== place", arg=place
+            )
+
+
+def test_label_page__three_people__label_seal_and_hand_out(
+    browser: Browser, net: Devnet, rounds: Rounds
+) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    posted = Posted(net, rounds.server.url, items=ITEMS, batch=2)
+    link = f"{rounds.server.url}/label/{posted.number}"
+    desk = Person(browser, link, PAYEES[0], **DESK)
+    phone = Person(browser, link, PAYEES[1], **PHONE)
+    hasty = Person(browser, link, PAYEES[2], **DESK)
+
+    desk.practice("2", "No, it is cat")
+    expect(desk.page.get_by_role("heading", name="0 of 1 right")).to_be_visible()
+    phone.practice("1", "Right")
+    expect(phone.page.get_by_role("heading", name="1 of 1 right")).to_be_visible()
+    hasty.see()
+    hasty.page.get_by_role("button", name="Stop practicing").click()
+    for person in (desk, phone, hasty):
+        person.join()
+    expect(desk.page.get_by_text("You may close this page. Labeling begins by")).to_be_visible()
+
+    # All with keys.
+    desk.see()
+    assert faults(desk.page) == []
+    desk.label(ITEMS)
+    expect(desk.page.get_by_role("heading", name=f"All {ITEMS} are answered")).to_be_visible()
+    assert faults(desk.page) == []
+    desk.page.keyboard.press("Enter")
+
+    # With a thumb; the network goes in the middle, and the page is loaded again without one.
+    phone.label(9, taps=True)
+    expect(phone.page.get_by_text("All are on this device")).to_be_visible()
+    assert faults(phone.page) == []
+    phone.page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
+    phone.context.set_offline(True)
+    phone.page.reload()
+    expect(phone.page.get_by_text(f"9 of {ITEMS} answered")).to_be_visible()
+    phone.label(ITEMS - 9, taps=True)
+    phone.page.get_by_role("button", name="Seal and send").tap()
+    expect(phone.page.get_by_text("Going on by itself.")).to_be_visible()
+    phone.context.set_offline(False)
+
+    # With second thoughts, and away before it is on the chain.
+    hasty.label(20)
+    for key in ("s", "Backspace", "s", "Backspace"):
+        hasty.page.keyboard.press(key)
+    hasty.page.keyboard.press("f")
+    hasty.page.get_by_label("Your note").fill("it may do both")
+    hasty.page.get_by_role("button", name="Save the note").click()
+    _, flagged = hasty.see()
+    hasty.page.keyboard.press("ArrowLeft")
+    _, skipped = hasty.see()
+    hasty.page.keyboard.press("s")
+    expect(hasty.page.get_by_text("20 of 24 answered · 1 skipped · 1 flagged")).to_be_visible()
+    hasty.codes[int(skipped.split()[1].rstrip(":"))] = 2
+    hasty.page.get_by_role("button", name="Finish early").click()
+    hasty.page.get_by_role("button", name="Seal and send 20").click()
+    expect(hasty.page.get_by_role("heading", name="Waiting for the chain")).to_be_visible()
+    hasty.page.close()
+    hasty.open()
+
+    for person in (desk, phone, hasty):
+        expect(person.page.get_by_role("heading", name="Done")).to_be_visible()
+        assert faults(person.page) == []
+        outside = [url for url in person.asked if not url.startswith((rounds.server.url, "blob:"))]
+        assert outside == []
+    notes = _require_delivered(net, posted, rounds.server.url, [desk, phone, hasty])
+    assert notes[2]["flags"] == {flagged.split()[1].rstrip(":"): "it may do both"}
+    assert not rounds.problems
+    for person in (desk, phone, hasty):
+        person.context.close()
+
+
+def _require_delivered(
+    net: Devnet, posted: Posted, url: str, people: list[Person]
+) -> list[dict[str, Any]]:
+    """Each one's answers stand on the chain, sealed, for who they wanted to be paid."""
+    record = BountyClient(net.session("stranger")).read(posted.number)
+    secrets = find_secrets(net.session("requester").vault, record.terms.key)
+    notes = []
+    for person in people:
+        rows = [row.payee.lower() for row in record.roster.rows]
+        worker = rows.index(person.payee)
+        with RelayClient(url) as relay:
+            commitment = record.commits.standing[worker].commitment
+            file = relay.file(record.ref, worker, commitment)
+        opened = open_with_key(record.scheme(worker), file.run, secrets.scalar, file.seats)
+        run = record.assignment.items_of(int(record.roster.starts[worker]), file.seats)
+        assert dict(zip(run.tolist(), opened.codes.tolist(), strict=True)) == person.codes
+        notes.append(open_notes(opened.shared, file.notes))
+        assert {int(item) for item in notes[-1]["seconds"]} <= person.codes.keys()
+    return notes
