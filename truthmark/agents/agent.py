@@ -39,6 +39,9 @@ class Agent(ABC):
     batch = 1
     """How many items it takes at once."""
 
+    is_shareable = False
+    """Whether several threads may ask it at once."""
+
     def prepare(self, task: Task) -> None:  # noqa: B027 # most can do any task
         """Refuse a task that it cannot do; does nothing unless a subclass knows better.
 

@@ -45,6 +45,8 @@ class CommandAgent(Agent):
         AgentError: There is no such program.
     """
 
+    is_shareable = True
+
     def __init__(self, command: str, *, timeout: float) -> None:
         """Find the program."""
         try:

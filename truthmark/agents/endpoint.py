@@ -34,6 +34,8 @@ class EndpointAgent(Agent):
         timeout: Seconds for an item.
     """
 
+    is_shareable = True
+
     def __init__(self, url: str, *, timeout: float) -> None:
         """Take the address; nothing is sent yet."""
         self._url, self._timeout = url, timeout

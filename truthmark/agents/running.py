@@ -5,6 +5,7 @@ Who is in it goes through `bounty/flows/labeling`, as people do; so after a kill
 bounty is labeled twice from one home folder.
 """
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,7 +19,8 @@ from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.board import open_briefs
 from truthmark.bounty.flows.item_shelf import ItemShelf
-from truthmark.bounty.flows.labeling import Labeling, Run, Stage
+from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.bounty.items import Item
 from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.errors import (
     AgentError,
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 MAX_FAILED: Final = 0.05
 """Of the items of a run, for which a program may have no answer; they are skipped."""
+
+AT_ONCE: Final = 4
+"""How many bounties a crew answers at the same time, unless told otherwise."""
 
 _ROUNDS_BETWEEN_SEARCHES: Final = 20
 _TRIES: Final = 10
@@ -86,49 +91,127 @@ def label(agent: Agent, labeling: Labeling, *, say: Say = quiet, bar: Bar = no_b
         AgentError: It has no answer to too many items; nothing is signed then.
         BountyError: Something is not as it must be.
     """
-    run = labeling.place()
-    task = task_of(labeling.bounty_id, run.document)
-    agent.prepare(task)
-    shelf = labeling.open_items(run)
+    Sitting(agent, labeling, say=say, bar=bar).answer()
     with labeling.answers() as log:
-        _answer_all(agent, task, labeling, run, shelf, log, say, bar)
         labeling.commit(log)
 
 
-def _answer_all(
-    agent: Agent,
-    task: Task,
-    labeling: Labeling,
-    run: Run,
-    shelf: ItemShelf,
-    log: AnswerLog,
-    say: Say,
-    bar: Bar,
-) -> None:
-    left = [item for item in run.items if item not in log.codes]
-    allowed, failed = int(MAX_FAILED * len(run.items)), 0
-    with bar("labeling", "items") as progress:
-        for at in range(0, len(left), agent.batch):
-            numbers = left[at : at + agent.batch]
-            if labeling.session.chain.time() > run.last_call:
-                say("time is over; the batches that are complete are committed")
-                return
-            begun = time.monotonic()
-            codes = _answers(agent, task, shelf, numbers, say)
-            seconds = (time.monotonic() - begun) / len(numbers)
-            failed += codes.count(None)
-            if failed > allowed:
-                raise AgentError(
-                    f"the program has no answer to {failed} of {plural(len(run.items), 'item')};"
-                    " mend it, and go on: nothing is signed yet"
-                )
-            for number, code in zip(numbers, codes, strict=True):
-                if isinstance(code, str):
-                    log.write(number, code, seconds)
-                else:
-                    log.answer(number, task.skip if code is None else code, seconds)
-            if progress is not None:
-                progress(at + len(numbers), len(left))
+class Sitting:
+    """An agent at one run of items, which it may answer in a thread of its own.
+
+    Args:
+        agent: Answers.
+        labeling: At LABELING.
+        say: Told what happens.
+        bar: Shows how far it is.
+
+    Raises:
+        AgentError: It cannot label this.
+        BountyError: Something is not as it must be.
+    """
+
+    def __init__(
+        self, agent: Agent, labeling: Labeling, *, say: Say = quiet, bar: Bar = no_bar
+    ) -> None:
+        """See to it that all is there to answer."""
+        self._agent, self._labeling, self._say, self._bar = agent, labeling, say, bar
+        self._run = labeling.place()
+        self._task = task_of(labeling.bounty_id, self._run.document)
+        agent.prepare(self._task)
+        self._shelf = labeling.open_items(self._run)
+        self._is_stopped = False
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+
+    def answer(self) -> None:
+        """Answer what has no answer yet; each is on disk at once.
+
+        Raises:
+            AgentError: It has no answer to too many items.
+            BountyError: Answers cannot be written, or another program is answering.
+        """
+        with self._labeling.answers() as log:
+            self._answer_all(log)
+
+    def start(self) -> None:
+        """Answer in a thread."""
+        # A daemon: a program that hangs must not keep this one from ending.
+        self._thread = threading.Thread(target=self._work, name="sitting", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether the thread has not ended."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def require_done(self) -> None:
+        """Raise what ended the thread before all was answered, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Ask the thread to end after the items that it is at."""
+        self._is_stopped = True
+
+    def _work(self) -> None:
+        try:
+            self.answer()
+        except Exception as error:  # who looks after the thread raises it
+            self._error = error
+
+    def _answer_all(self, log: AnswerLog) -> None:
+        agent, task, run, say = self._agent, self._task, self._run, self._say
+        left = [item for item in run.items if item not in log.codes]
+        allowed, failed = int(MAX_FAILED * len(run.items)), 0
+        with self._bar("labeling", "items") as progress:
+            for at in range(0, len(left), agent.batch):
+                numbers = left[at : at + agent.batch]
+                if self._is_stopped:
+                    raise AgentError("stopped; what was answered is kept")
+                if self._labeling.session.chain.time() > run.last_call:
+                    say("time is over; the batches that are complete are committed")
+                    return
+                begun = time.monotonic()
+                codes = _answers(agent, task, self._shelf, numbers, say)
+                seconds = (time.monotonic() - begun) / len(numbers)
+                failed += codes.count(None)
+                if failed > allowed:
+                    raise AgentError(
+                        f"the program has no answer to {failed} of"
+                        f" {plural(len(run.items), 'item')}; mend it, and go on: nothing is signed"
+                        " yet"
+                    )
+                for number, code in zip(numbers, codes, strict=True):
+                    if isinstance(code, str):
+                        log.write(number, code, seconds)
+                    else:
+                        log.answer(number, task.skip if code is None else code, seconds)
+                if progress is not None:
+                    progress(at + len(numbers), len(left))
+
+
+class Shared(Agent):
+    """An agent that several threads ask: in turn, unless it is made for more.
+
+    Args:
+        agent: Which.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        """Take the agent."""
+        self._agent, self._lock = agent, threading.Lock()
+        self.batch = agent.batch
+
+    def prepare(self, task: Task) -> None:
+        """Refuse what the agent cannot do."""
+        self._agent.prepare(task)
+
+    def answer(self, task: Task, items: Sequence[Item]) -> Sequence[Answer]:
+        """Ask the agent, once it is free."""
+        if self._agent.is_shareable:
+            return self._agent.answer(task, items)
+        with self._lock:
+            return self._agent.answer(task, items)
 
 
 def _answers(
@@ -246,6 +329,7 @@ class Crew:
         fits: Which bounties are for it.
         limit: How many to join at most; None for no end.
         relay: Of bounties whose document names none.
+        at_once: How many it answers at the same time.
         say: Told what happens.
 
     Attributes:
@@ -261,10 +345,13 @@ class Crew:
         fits: Judge,
         limit: int | None = None,
         relay: str | None = None,
+        at_once: int = AT_ONCE,
         say: Say = quiet,
     ) -> None:
         """Take up what this home has begun."""
-        self._session, self._agent, self._wish, self._fits = session, agent, wish, fits
+        self._session, self._agent, self._wish, self._fits = session, Shared(agent), wish, fits
+        self._at_once = at_once
+        self._sittings: dict[int, Sitting] = {}
         self._limit, self._relay, self._say = limit, relay, say
         self._client = BountyClient(session)
         self._running: dict[int, Labeling] = {}
@@ -279,7 +366,9 @@ class Crew:
                 self._running[number] = self._open(number)
 
     def close(self) -> None:
-        """Close connections."""
+        """Have all sittings end, and close connections."""
+        for sitting in self._sittings.values():
+            sitting.stop()
         for labeling in self._running.values():
             labeling.close()
 
@@ -309,7 +398,7 @@ class Crew:
                 self._passed.add(number)
 
     def round(self) -> None:
-        """Advance every bounty once; labels those that are ready."""
+        """Advance every bounty once; those that are ready are answered beside."""
         for number in list(self._running):
             self._guarded(f"bounty {number}", partial(self._advance, number))
 
@@ -337,12 +426,19 @@ class Crew:
     def _advance(self, number: int) -> None:
         labeling = self._running[number]
         try:
+            sitting = self._sittings.get(number)
+            if sitting is not None:
+                if sitting.is_going_on:
+                    return
+                del self._sittings[number]
+                sitting.require_done()
+                with labeling.answers() as log:
+                    labeling.commit(log)
             stage = labeling.advance()
             self._note(number, stage)
-            if stage is Stage.LABELING:
-                label(self._agent, labeling, say=self._say)
-                stage = labeling.advance()
-                self._note(number, stage)
+            if stage is Stage.LABELING and len(self._sittings) < self._at_once:
+                self._sittings[number] = Sitting(self._agent, labeling, say=self._say)
+                self._sittings[number].start()
         except (ChainUnavailableError, RelayUnavailableError):
             raise  # they may come back
         except BountyError:
@@ -361,6 +457,7 @@ class Crew:
             self._say(f"bounty {number}: {stage}")
 
     def _drop(self, number: int) -> None:
+        self._sittings.pop(number, None)
         self._running.pop(number).close()
 
     def _guarded(self, what: str, work: Callable[[], None]) -> bool:

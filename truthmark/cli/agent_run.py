@@ -26,6 +26,13 @@ from truthmark.session import Session
 @click.option("--bounty", type=BOUNTY, help="Which.")
 @click.option("--all", "everything", is_flag=True, help="Every open one that fits, unattended.")
 @click.option("--max", "limit", type=click.IntRange(1), help="With --all: join so many, and end.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 32),
+    default=running.AT_ONCE,
+    show_default=True,
+    help="With --all: how many bounties are answered at the same time.",
+)
 @click.option("--classes", metavar="A,B,…", help="With --all: only where these are the answers.")
 @click.option("--text", is_flag=True, help="With --all: only where texts are asked.")
 @click.option("--kind", help="With --all: only text, image, audio, pair or number.")
@@ -69,6 +76,7 @@ def run(
     bounty: int | None,
     everything: bool,
     limit: int | None,
+    at_once: int,
     classes: str | None,
     text: bool,
     kind: str | None,
@@ -107,7 +115,17 @@ def run(
         )
         if bounty is None:
             fits = _fits(classes or "", kind)
-            _run_all(session, agent, wish, fits, limit=limit, relay=relay, as_json=as_json)
+            crew = running.Crew(
+                session,
+                agent,
+                wish,
+                fits=fits,
+                limit=limit,
+                relay=relay,
+                at_once=at_once,
+                say=info,
+            )
+            _run_all(crew, as_json=as_json)
             return
         with Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling:
             running.take_part(
@@ -141,17 +159,7 @@ def _join(
     running.join(agent, labeling, wish, say=info)
 
 
-def _run_all(
-    session: Session,
-    agent: Agent,
-    wish: running.Wish,
-    fits: running.Judge,
-    *,
-    limit: int | None,
-    relay: str | None,
-    as_json: bool,
-) -> None:
-    crew = running.Crew(session, agent, wish, fits=fits, limit=limit, relay=relay, say=info)
+def _run_all(crew: running.Crew, *, as_json: bool) -> None:
     try:
         crew.run()
     finally:

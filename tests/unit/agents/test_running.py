@@ -2,6 +2,7 @@
 """Agents on bounties: joining only what they can do, failing without harm, many at once."""
 
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,9 @@ class Lives:
 
     def __call__(self, _: float) -> None:
         self.rounds += 1
+        for thread in threading.enumerate():
+            if thread.name == "sitting":
+                thread.join(20)
         assert self.rounds < 60, "the crew never ends"
         world = self.world
         if world.record.status is Status.OPEN and world.joins:
@@ -342,3 +346,66 @@ def test_crew__agent_that_breaks__drops_the_bounty_and_goes_on(
     made, said = crew(world, tmp_path, monkeypatch, Broken())
     made.run()
     assert any("no answer to" in text for text in said) and not world.commits
+
+
+def test_shared__agent_not_made_for_threads__is_asked_in_turn() -> None:
+    together = threading.Barrier(2)
+    seen: list[bool] = []
+
+    class Careful(Agent):
+        inside = 0
+
+        def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+            self.inside += 1
+            seen.append(self.inside == 1)
+            if self.is_shareable:
+                together.wait(10)  # both are here, or this breaks
+            self.inside -= 1
+            return [0]
+
+    class Fast(Careful):
+        is_shareable = True
+
+    for agent in (Careful(), Fast()):
+        shared = running.Shared(agent)
+        threads = [
+            threading.Thread(target=shared.answer, args=(Task(7, ("a", "b"), "text"), []))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert seen[:2] == [True, True] and seen[2:] == [True, False]
+
+
+def test_crew__more_bounties_than_at_once__the_others_go_on_and_wait_their_turn(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(Reader):
+        def answer(self, task: Task, items: Sequence[Item]) -> list[int]:
+            if items[0].text.startswith("item"):
+                entered.set()
+                assert leave.wait(20)
+            return super().answer(task, items)
+
+    made, _ = crew(world, tmp_path, monkeypatch, Slow(), at_once=1)
+    made.search()
+    world.enroll()
+    made.round()
+    assert entered.wait(20) and len(made._sittings) == 1
+    made.round()  # waits for nobody
+    assert made.stages == {REF.bounty_id: Stage.LABELING} and not world.commits
+    second = made._open(REF.bounty_id)
+    made._sittings[8] = made._sittings.pop(REF.bounty_id)
+    made._advance(REF.bounty_id)  # no room: nothing is begun
+    assert [*made._sittings] == [8]
+    second.close()
+    made._sittings[REF.bounty_id] = made._sittings.pop(8)
+    leave.set()
+    made._sittings[REF.bounty_id]._thread.join(20)  # type: ignore[union-attr]
+    made.round()
+    assert made.stages == {REF.bounty_id: Stage.COMMITTED} and len(world.commits) == 1
+    made.close()
