@@ -27,6 +27,7 @@ class AskForm:
         classes: Names, each with the key of a keyboard or "".
         is_team: Whether people are invited; else anyone may join.
         people: A name or address a line.
+        given: Path of a CSV with answers that are known already.
         predictions: Path of a CSV with a model's answers.
         is_against: Whether people are judged where that model is no better than chance.
         gate: Contract that admits labelers.
@@ -53,6 +54,7 @@ class AskForm:
     classes: tuple[tuple[str, str], ...] = ()
     is_team: bool = True
     people: str = ""
+    given: str = ""
     predictions: str = ""
     is_against: bool = False
     gate: str = ""

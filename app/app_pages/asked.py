@@ -11,8 +11,9 @@ from app.ask_views import Invitation, Progress, Quality
 from app.components.account import unlock_first
 from app.components.charts import confusion_chart, margin_chart
 from app.components.clock import TICK_SECONDS
-from app.components.cost import cost_table, on_note
+from app.components.cost import cost_table
 from app.components.head import page_head
+from app.components.on_note import on_note
 from app.components.problem import problem, shown, working
 from app.components.sample import sample
 from app.components.text import count, literal
@@ -47,7 +48,7 @@ def show() -> None:
         problem(error)
         _to_list()
         return
-    page_head(progress.title or f"Bounty {progress.number}")
+    page_head(progress.title or f"Bounty {progress.number}", progress.number)
     _one(progress)
 
 

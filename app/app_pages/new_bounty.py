@@ -347,11 +347,18 @@ def _relay(form: AskForm) -> str:
 
 def _strangers(form: AskForm) -> None:
     with (
-        st.expander("Answers of a model, if you have one", expanded=bool(form.predictions)),
+        st.expander(
+            "Answers that you have, or a model's", expanded=bool(form.given or form.predictions)
+        ),
         st.form("ask_model", border=False),
     ):
+        given = st.text_input(
+            "Path of a CSV with the columns item and answer: what you know already",
+            form.given,
+            key="ask_given",
+        )
         predictions = st.text_input(
-            "Path of a CSV with the columns item and answer",
+            "The same of a model: as many of each class are asked of you",
             form.predictions,
             key="ask_predictions",
         )
@@ -361,11 +368,12 @@ def _strangers(form: AskForm) -> None:
             key="ask_against",
             help="Accounts that answer as this model does are then paid as if they guessed.",
         )
-        is_used = st.form_submit_button("Use it", key="ask_use_model")
+        is_used = st.form_submit_button("Use them", key="ask_use_model")
     if is_used:
         with shown(services.TruthmarkError):
-            form = _keep(form, predictions=predictions, is_against=is_against)
-            knowing.require_predictions(form)
+            new = replace(form, given=given, predictions=predictions, is_against=is_against)
+            knowing.require_answers(new)
+            form = _keep(new)
     st.markdown(
         "**Label some yourself.** Nobody is told which ones: people are judged by them. A few "
         "become practice."
@@ -443,9 +451,9 @@ def _terms(form: AskForm) -> AskForm:
         "How long the steps take",
         list(names),
         index=list(names).index(form.times),
-        format_func=names.__getitem__,
         key="ask_times",
     )
+    st.caption(names[times])
     with st.expander("More"):
         hours = st.number_input(
             "Hours to label; 0: as above", 0, 1_000, form.label_hours, key="ask_hours"

@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ask_views import Cost
+from app.components.on_note import on_note
 from app.components.text import literal
 
 
@@ -40,9 +41,3 @@ def cost_table(cost: Cost) -> None:
     for line in cost.warnings:
         st.warning(literal(line[:1].upper() + line[1:]), icon=":material/warning:")
     on_note(cost.must_be_on)
-
-
-def on_note(text: str) -> None:
-    """Draw when this computer must be on."""
-    if text:
-        st.info(literal(f"{text[:1].upper()}{text[1:]}."), icon=":material/schedule:")

@@ -78,8 +78,8 @@ def progress(number: int) -> views.Progress:
     )
 
 
-def hours_on() -> tuple[str, ...]:
-    """Return when this computer must be on, a line a bounty; nothing where none is on its way."""
+def hours_on() -> tuple[tuple[int, str], ...]:
+    """Return when this computer must be on, by bounty; nothing where none is on its way."""
     if not is_local() or my_session().known_address is None:
         return ()
     session = my_session()
@@ -87,7 +87,7 @@ def hours_on() -> tuple[str, ...]:
 
 
 @st.cache_data(ttl=5, max_entries=16, show_spinner=False)
-def _hours_on(place: str, _session: Session) -> tuple[str, ...]:
+def _hours_on(place: str, _session: Session) -> tuple[tuple[int, str], ...]:
     found = []
     client = None
     for number, workspace in sorted(_mine(_session)):
@@ -99,7 +99,7 @@ def _hours_on(place: str, _session: Session) -> tuple[str, ...]:
             now = _session.chain.time()
             line = _window(_session, number, workspace.terms, Status(state.status), now)
             if line:
-                found.append(f"Bounty {number}: {line}")
+                found.append((number, f"Bounty {number}: {line}."))
     return tuple(found)
 
 

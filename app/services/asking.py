@@ -30,8 +30,9 @@ def times() -> tuple[tuple[str, str], ...]:
     return tuple(
         (
             name,
-            f"{name}: {format_duration(it.join)} to join, {format_duration(it.label)} to label,"
-            f" then {format_duration(it.score)} in which this computer must be on",
+            f"{format_duration(it.join)} to join, {format_duration(it.label)} to label; then"
+            f" {format_duration(it.score)} in which this computer must be on at some time, and"
+            f" {format_duration(it.challenge)} to object",
         )
         for name, it in TIMES.items()
     )

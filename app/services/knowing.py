@@ -11,7 +11,13 @@ from app.services.accounts import my_session
 from app.services.drafts import folder_of
 from app.services.shelves import ANSWERS_NAME, item_view, shelf_of
 from truthmark.bounty.answers import Known, classes_by_item, read_known, tally
-from truthmark.bounty.flows.knowing import Shelf, answers_of, items_to_ask, save_answers
+from truthmark.bounty.flows.knowing import (
+    Shelf,
+    answers_of,
+    check_known,
+    items_to_ask,
+    save_answers,
+)
 from truthmark.bounty.planning import suggest
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.text import clean
@@ -27,17 +33,17 @@ def knowing(form: views.AskForm) -> views.Knowing:
     """Return how much is known, and which item is asked next.
 
     Raises:
-        ConfigError: Predictions cannot be read.
+        ConfigError: Predictions or given answers cannot be read.
         BountyError: The items were not read.
     """
     shelf, words, model = shelf_of(form), _words(form), predictions_of(form)
     wanted = advised_gold(len(shelf.names), form.rounds or ROUNDS) if not form.is_team else PILOT
-    with shelf.open_log() as log:
-        known = answers_of(shelf, log, words)
-        chosen = items_to_ask(shelf, len(shelf.names), proposals=model)
+    known = known_of(form)
+    with shelf.open_log(words) as log:
+        chosen = items_to_ask(shelf, len(shelf.names), proposals=model, known=known)
         following = next((number for number in chosen if number not in log.codes), None)
-        seconds = [s for s in log.seconds.values() if s]
         last = _last(shelf, log.codes, words, model)
+        can_undo = bool(log.codes)
     return views.Knowing(
         known=len(known),
         wanted=min(wanted, len(shelf.names)),
@@ -48,8 +54,8 @@ def knowing(form: views.AskForm) -> views.Knowing:
         ),
         item=None if following is None else item_view(shelf, following),
         last=last,
-        seconds=statistics.median(seconds) if len(seconds) >= _LEAST_TIMED else None,
-        can_undo=bool(log.codes),
+        seconds=seconds_of(form),
+        can_undo=can_undo,
     )
 
 
@@ -83,17 +89,23 @@ def answer(form: views.AskForm, number: int, code: int, seconds: float) -> None:
         BountyError: It cannot be written, or another program is answering.
     """
     shelf, words = shelf_of(form), _words(form)
-    with shelf.open_log() as log:
+    with shelf.open_log(words) as log:
         log.answer(number, code, seconds)
-        save_answers(folder_of(form.key) / ANSWERS_NAME, answers_of(shelf, log, words))
+        given = answers_of(shelf, log, words)
+    _save(form, _own(form) | given, shelf.names[number] if code >= len(words) else None)
 
 
 def undo(form: views.AskForm) -> None:
-    """Take the newest answer back."""
-    shelf, words = shelf_of(form), _words(form)
-    with shelf.open_log() as log:
-        log.undo()
-        save_answers(folder_of(form.key) / ANSWERS_NAME, answers_of(shelf, log, words))
+    """Take the newest answer back.
+
+    Raises:
+        BountyError: It cannot be written, or another program is answering.
+    """
+    shelf = shelf_of(form)
+    with shelf.open_log(_words(form)) as log:
+        number = log.undo()
+    if number is not None:
+        _save(form, _own(form), shelf.names[number])
 
 
 def suggestion(form: views.AskForm) -> str:
@@ -105,9 +117,7 @@ def suggestion(form: views.AskForm) -> str:
     """
     profile = my_session().profile
     token, units = profile.parse_amount(f"{form.hourly.strip()} {form.token}")
-    shelf = shelf_of(form)
-    with shelf.open_log() as log:
-        seconds = [s for s in log.seconds.values() if s]
+    seconds = [entry.seconds for entry in _own(form).values() if entry.seconds]
     found = suggest(
         seconds=seconds, accuracy=LIKELY_RIGHT, classes=max(2, len(form.classes)), hourly=units
     )
@@ -115,15 +125,40 @@ def suggestion(form: views.AskForm) -> str:
 
 
 def known_of(form: views.AskForm) -> dict[str, Known]:
-    """Return the answers given so far, by the names of items."""
-    path = folder_of(form.key) / ANSWERS_NAME
-    return read_known(path) if path.exists() else {}
+    """Return all answers that are known, by the names of items; of classes that there are now.
+
+    Raises:
+        ConfigError: Those that were brought along cannot be read.
+    """
+    words = {*_words(form)}
+    own = {name: entry for name, entry in _own(form).items() if entry.answer in words}
+    return _given(form) | own
 
 
 def seconds_of(form: views.AskForm) -> float | None:
     """Return what an answer took, the median; None where there are too few."""
-    seconds = [entry.seconds for entry in known_of(form).values() if entry.seconds]
+    seconds = [entry.seconds for entry in _own(form).values() if entry.seconds]
     return round(statistics.median(seconds), 1) if len(seconds) >= _LEAST_TIMED else None
+
+
+def _own(form: views.AskForm) -> dict[str, Known]:
+    """Return what was answered here, also of classes that are called otherwise by now."""
+    path = folder_of(form.key) / ANSWERS_NAME
+    return read_known(path) if path.exists() else {}
+
+
+def _given(form: views.AskForm) -> dict[str, Known]:
+    if not form.given.strip():
+        return {}
+    return read_known(Path(form.given.strip()).expanduser())
+
+
+def _save(form: views.AskForm, answers: dict[str, Known], gone: str | None) -> None:
+    path = folder_of(form.key) / ANSWERS_NAME
+    left = {name: entry for name, entry in answers.items() if name != gone}
+    save_answers(path, left)
+    if not left:
+        path.unlink(missing_ok=True)
 
 
 def predictions_of(form: views.AskForm) -> dict[str, str] | None:
@@ -142,12 +177,15 @@ def _words(form: views.AskForm) -> list[str]:
     return [name for name, _ in form.classes]
 
 
-def require_predictions(form: views.AskForm) -> None:
-    """Refuse answers of a model that are none of these items', or of other classes.
+def require_answers(form: views.AskForm) -> None:
+    """Refuse answers of files that are none of these items', or of other classes.
 
     Raises:
         ConfigError: They are, or cannot be read.
     """
+    if form.given.strip():
+        path = Path(form.given.strip()).expanduser()
+        check_known(path, shelf_of(form).names, _words(form))
     found = predictions_of(form)
     if found is not None:
         classes_by_item(shelf_of(form).names, found, _words(form), what="predictions")

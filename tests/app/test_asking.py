@@ -248,3 +248,32 @@ def label(home: Path, number: int, code: str) -> None:
             except TruthmarkError as error:
                 if "does not answer" not in str(error):
                     raise
+
+
+def test_new_bounty__classes_in_another_order__answers_stay_what_they_were(
+    start: Start, home: Path, photos: Path, tmp_path: Path
+) -> None:
+    at = read(start("new_bounty", role="requester"), photos)
+    click(at, "Next")
+    at.text_area(key="ask_classes").input("light\ndark").run()
+    click(at, "Next")
+    at.radio(key="ask_who").set_value("Anyone").run()
+    click(at, "light")
+    click(at, "I cannot say")
+    at.button(key="ask_back").click().run()
+    at.text_area(key="ask_classes").input("dark\nlight\nneither").run()
+    click(at, "Next")
+    # Neither has the first answer become dark, nor the skip the third class.
+    assert "1 × light" in page(at)
+    click(at, "neither")
+    assert "1 × light · 1 × neither" in page(at)
+    click(at, "Undo")
+    assert "1 × light" in page(at) and "neither ·" not in page(at)
+    known = tmp_path / "known.csv"
+    known.write_text("item,answer\n000.png,dark\n001.png,grey\n")
+    at.text_input(key="ask_given").input(str(known))
+    click(at, "Use them")
+    assert "'grey' of 001.png is no class" in shown(at.error[0].value)
+    known.write_text("item,answer\n000.png,dark\n001.png,light\n")
+    click(at, "Use them")
+    assert form_of(at).given == str(known)

@@ -146,7 +146,7 @@ def _ask(
 ) -> dict[str, Known]:
     """Take answers until enough are known, and return all that are."""
     words = [entry.name for entry in classes]
-    with shelf.open_log() as log:
+    with shelf.open_log(words) as log:
         answers = answers_of(shelf, log, words, known)
 
         def enough() -> int:

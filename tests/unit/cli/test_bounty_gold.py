@@ -22,6 +22,7 @@ from truthmark.cli import bounty_gold
 from truthmark.config.profile import ChainProfile, TokenInfo
 from truthmark.errors import ConfigError
 
+WORDS = ["cat", "dog"]
 NAMES = [str(number) for number in range(40)]
 CLASSES = (LabelClass("cat"), LabelClass("dog"))
 
@@ -63,16 +64,20 @@ def test_open_shelf__the_same_source_and_file__the_answers_are_found_again(
     table: Path, tmp_path: Path
 ) -> None:
     shelf = open_shelf(tmp_path, open_items_of(table), tmp_path / "gold.csv")
-    with shelf.open_log() as log:
+    with shelf.open_log(WORDS) as log:
         log.answer(3, 1, 2.0)
         log.answer(4, 2)  # a skip
     shelf.close()
     again = open_shelf(tmp_path, open_items_of(table), tmp_path / "gold.csv")
-    with again.open_log() as log:
-        assert answers_of(again, log, ["cat", "dog"]) == {"3": Known("dog", seconds=2.0)}
+    with again.open_log(WORDS) as log:
+        assert answers_of(again, log, WORDS) == {"3": Known("dog", seconds=2.0)}
     other = open_shelf(tmp_path, open_items_of(table), tmp_path / "other.csv")
-    with other.open_log() as log:
+    with other.open_log(WORDS) as log:
         assert not log.codes
+    # A number in the log would be another class, and the skip one, if classes were others.
+    for others in (["dog", "cat"], ["cat", "dog", "cow"]):
+        with again.open_log(others) as log:
+            assert not log.codes
     assert again.items.item(7).text == "text 7"
     again.remove()
     assert not again.folder.exists()

@@ -29,7 +29,7 @@ from truthmark.types import Bar, no_bar
 FOLDER: Final = "gold"
 
 _READING: Final = "reading.json"
-_ANSWERS: Final = "answers.log"
+_ANSWERS: Final = "answers-{}.log"
 _MAX_READING: Final = 1 << 30
 
 
@@ -51,9 +51,15 @@ class Shelf:
     kind: Kind
     reading: Reading
 
-    def open_log(self) -> AnswerLog:
-        """Open the answers given so far."""
-        return AnswerLog(self.folder / _ANSWERS)
+    def open_log(self, classes: Sequence[str]) -> AnswerLog:
+        """Open the answers given so far.
+
+        Args:
+            classes: Their names. Others, or in another order, have answers of their own: a number
+                in the log would stand for another class.
+        """
+        digest = sha256("\0".join(classes).encode()).hex()[:8]
+        return AnswerLog(self.folder / _ANSWERS.format(digest))
 
     def close(self) -> None:
         """Let go of the items."""
