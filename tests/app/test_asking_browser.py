@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A requester's whole job by clicking: a folder, paid labels, and kills in each phase between."""
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.app.serving import serve
+from tests.app.test_asking import draw
+from tests.app.test_browser import PATIENCE_MS, button, shoot
+from tests.utils.app_market import AppMarket
+from tests.utils.browsers import browser
+from tests.utils.waiting import wait_for
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.flows.run_lock import running_pid
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.workspace import Workspace
+from truthmark.errors import TruthmarkError
+from truthmark.session import open_session
+from truthmark.surface import Bounty
+
+__all__ = ["browser"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.chain]
+
+PATIENCE = 120  # seconds, against hangs alone
+
+
+@pytest.fixture
+def window(browser: Browser, market: AppMarket, tmp_path: Path) -> Iterator[Page]:
+    """Open the app of the requester's machine; what it leaves running is ended."""
+    with serve(market.net.home("requester"), tmp_path / "app.log") as url:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
+        page = context.new_page()
+        page.set_default_timeout(4 * PATIENCE_MS)
+        expect.set_options(timeout=4 * PATIENCE_MS)
+        yield page
+        context.close()
+    session = market.session("requester")
+    for workspace in Workspace.all(session.home):
+        pid = None if workspace.ref is None else running_pid(session, workspace.ref.bounty_id)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+
+def light_or_dark(picture: bytes) -> str:
+    """Answer as somebody would who looks."""
+    grey = Image.open(io.BytesIO(picture)).convert("L").resize((1, 1))
+    return "light" if float(np.asarray(grey)[0, 0]) > 128 else "dark"
+
+
+def label(home: Path, number: int, code: str) -> None:
+    """Label as a program that waits for a relay that is started again."""
+    with open_session(home) as session:
+        while True:
+            try:
+                Bounty(number, session=session).label(light_or_dark, code=code, accept_doubts=True)
+                return
+            except TruthmarkError as error:
+                if "does not answer" not in str(error):
+                    raise
+
+
+def kill(market: AppMarket, number: int) -> None:
+    """Kill the process that runs a bounty; the app starts another one by itself."""
+    session = market.session("requester")
+    wait_for(lambda: running_pid(session, number), "a process", PATIENCE)
+    pid = running_pid(session, number)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: running_pid(session, number) not in (None, pid), "another one", PATIENCE)
+
+
+def fill(page: Page, name: str, text: str) -> None:
+    page.get_by_role("textbox", name=name).fill(text)
+
+
+def ask(page: Page, photos: Path) -> int:
+    """Ask a team of two about a folder; returns the bounty's number."""
+    page.goto("/new_bounty")
+    button(page, "ask_begin").click()
+    fill(page, "Path of a folder", str(photos))
+    button(page, "ask_read").click()
+    expect(page.get_by_text("12 items: pictures.")).to_be_visible()
+    shoot(page, "new_bounty_items")
+    button(page, "ask_next").click()
+    fill(page, "Title", "Light or dark?")
+    fill(page, "What may be answered", "light\ndark")
+    fill(page, "What to answer when", "Is the picture rather light, or rather dark?")
+    button(page, "ask_next").click()
+    fill(page, "Their names", "Ann\nBob")
+    button(page, "ask_next").click()
+    expect(page.get_by_text("To pay in")).to_be_visible()
+    shoot(page, "new_bounty_price")
+    button(page, "ask_next").click()
+    button(page, "ask_review").click()
+    expect(page.get_by_text("Pay", exact=False).last).to_be_visible()
+    expect(page.get_by_text("This computer must be on at some time between")).to_be_visible()
+    button(page, "ask_fund").click()
+    expect(page.get_by_text("It is paid in, as bounty")).to_be_visible()
+    return int(page.url.rpartition("=")[2])
+
+
+def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
+    window: Page, market: AppMarket, tmp_path: Path
+) -> None:
+    number = ask(window, draw(tmp_path / "photos", 12))
+    links = window.get_by_test_id("stCode").filter(has_text="#code=")
+    expect(links).to_have_count(2)
+    codes = [text.strip().rpartition("#code=")[2] for text in links.all_inner_texts()]
+    expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_be_visible()
+    shoot(window, "asked_open")
+    kill(market, number)  # while people join
+    crowd = [
+        threading.Thread(target=label, args=(market.net.home(role), number, code))
+        for role, code in zip(("labeler", "stranger"), codes, strict=True)
+    ]
+    for thread in crowd:
+        thread.start()
+    board = BountyClient(market.session("requester")).board.functions
+
+    def wait_until(status: Status) -> None:
+        wait_for(lambda: board.state(number).call().status == status, status.name, PATIENCE)
+
+    wait_until(Status.DRAWN)
+    market.net.chain.rpc("anvil_mine", "0x4")
+    wait_until(Status.LABEL)
+    kill(market, number)  # while they label
+    for thread in crowd:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    expect(window.get_by_text("Agreement (alpha)")).to_be_visible()
+    kill(market, number)  # while labels are here, and not scored
+    market.net.warp(7_200 + 900 + 1_201)
+    wait_until(Status.SCORED)
+    kill(market, number)  # while it may be disproved
+    market.net.warp(21_601)
+    expect(window.get_by_text("everybody whose labels arrived is paid in full")).to_be_visible()
+    expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
+    shoot(window, "asked_paid")
+    (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
+    key = market.session("requester").signer.private_key.hex()
+    assert key not in (folder / "run.log").read_text()
+
+    window.get_by_role("radio", name="Use them").click()
+    fill(window, "Or write all of it", str(tmp_path / "labels"))
+    window.get_by_role("button", name="Write").click()
+    expect(window.get_by_text("Written:")).to_be_visible()
+    assert (tmp_path / "labels" / "result.json").is_file()
+    assert (tmp_path / "labels" / "items.parquet").is_file()
+    button(window, "asked_sell").click()
+    expect(window.get_by_role("heading", name="1 · Your data")).to_be_visible()
+    expect(window.get_by_role("textbox", name="or enter the path")).to_have_value(
+        str(market.net.home("requester") / "results" / f"31337-{number}" / "pictures")
+    )
+
+
+def _is(workspace: Workspace, number: int) -> bool:
+    return workspace.ref is not None and workspace.ref.bounty_id == number
