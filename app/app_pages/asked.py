@@ -240,7 +240,7 @@ def _figures(progress: Progress, found: Quality) -> None:
         confusion_chart(found.confusion, f"by {found.against}")
     with right:
         st.markdown("**How sure the labels are**")
-        margin_chart(found.margins, waves.usual_margin(progress.number))
+        margin_chart(found.margins, 0 if progress.is_team else waves.usual_margin(progress.number))
 
 
 def _labelers(progress: Progress, found: Quality) -> None:

@@ -7,6 +7,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.components.text import literal
+
 _CELL = 56
 _MANY = 12  # classes, beyond which a cell has no room for its number
 
@@ -46,8 +48,6 @@ def _axis(names: Sequence[str]) -> alt.Axis:
 
 def _said(frame: pd.DataFrame) -> str:
     """Return in words which answers are taken for another most."""
-    from app.components.text import literal
-
     wrong = frame[(frame["is"] != frame["answered"]) & (frame["labels"] > 0)]
     if wrong.empty:
         return "No class was taken for another."
@@ -57,24 +57,38 @@ def _said(frame: pd.DataFrame) -> str:
 
 
 def margin_chart(margins: Sequence[int], below: int) -> None:
-    """Draw how surely items have their label: how many lead by how much."""
-    frame = pd.DataFrame({"margin": [min(value, 4 * below) for value in margins]})
+    """Draw how surely items have their label: how many lead by how much.
+
+    Args:
+        margins: Of all items that have a label.
+        below: Less is unsure; 0 where nothing says what is.
+    """
+    top = max([*margins, below, 1])
+    if below:
+        top = min(top, 4 * below)  # one that leads by very much would press the others together
+    frame = pd.DataFrame({"margin": [min(value, top) for value in margins]})
     frame["is"] = ["unsure" if value < below else "clear" for value in margins]
+    legend = alt.Legend(title=None, orient="top") if below else None
     chart = (
         alt.Chart(frame)
         .mark_bar()
         .encode(
-            x=alt.X("margin:Q", bin=alt.Bin(maxbins=24), title="how far the label leads"),
+            x=alt.X(
+                "margin:Q",
+                bin=alt.Bin(maxbins=24, extent=[0, top]),
+                title="how far the label leads",
+            ),
             y=alt.Y("count():Q", title="items", axis=alt.Axis(tickMinStep=1)),
             color=alt.Color(
                 "is:N",
                 scale=alt.Scale(domain=["unsure", "clear"], range=["#d55e00", "#0072b2"]),
-                legend=alt.Legend(title=None, orient="top"),
+                legend=legend,
             ),
             tooltip=[alt.Tooltip("count():Q", title="items")],
         )
         .properties(height=270)
     )
     st.altair_chart(chart, width="stretch")
-    unsure = sum(value < below for value in margins)
-    st.caption(f"{unsure} of {len(margins)} items lead by less than {below}.")
+    if below:
+        unsure = sum(value < below for value in margins)
+        st.caption(f"{unsure} of {len(margins)} items lead by less than {below}.")

@@ -22,18 +22,19 @@ def cost_table(cost: Cost) -> None:
         st.markdown("**What labelers get of the full price**")
         st.dataframe(
             pd.DataFrame(
-                [(one.who, one.mean, one.low, one.high) for one in cost.chances],
+                [
+                    (one.who, *(round(100 * part) for part in (one.mean, one.low, one.high)))
+                    for one in cost.chances
+                ],
                 columns=["who", "on average", "low", "high"],
             ),
             hide_index=True,
             column_config={
                 "on average": st.column_config.ProgressColumn(
-                    "on average", format="percent", min_value=0, max_value=1
+                    "on average", format="%d %%", min_value=0, max_value=100
                 ),
-                "low": st.column_config.NumberColumn("one in ten gets less than", format="percent"),
-                "high": st.column_config.NumberColumn(
-                    "one in ten gets more than", format="percent"
-                ),
+                "low": st.column_config.NumberColumn("one in ten gets less than", format="%d %%"),
+                "high": st.column_config.NumberColumn("one in ten gets more than", format="%d %%"),
             },
         )
     if cost.known:
