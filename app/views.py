@@ -817,3 +817,47 @@ class Network:
     parameters: tuple[tuple[str, str], ...]
     totals: tuple[tuple[str, str], ...] = field(default=())
     """figures of the whole market"""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletCall:
+    """A transaction that a visitor may confirm in a wallet of their browser.
+
+    Attributes:
+        key: Unlike that of any other on the page.
+        title: What it does, in words.
+        action: What the button says.
+        details: Names and values, which are shown before the wallet shows it.
+        to: The contract.
+        data: What is called, as hex.
+    """
+
+    key: str
+    title: str
+    action: str
+    details: tuple[tuple[str, str], ...]
+    to: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletOffer:
+    """What a page lets a browser's wallet do.
+
+    Attributes:
+        chain_id: Of the network on which the wallet must be.
+        network: Its name.
+        currency: In which gas is paid.
+        confirmations: After how many blocks it counts.
+        endpoints: That the wallet may be told, for a network that it does not know.
+        account: For which the calls are; empty for none.
+        calls: What can be confirmed.
+    """
+
+    chain_id: int
+    network: str
+    currency: str
+    confirmations: int
+    endpoints: tuple[str, ...]
+    account: str = ""
+    calls: tuple[WalletCall, ...] = ()

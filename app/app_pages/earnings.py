@@ -10,9 +10,11 @@ from app.components.head import page_head
 from app.components.pager import page_of, pager
 from app.components.problem import shown
 from app.components.text import count, literal
+from app.components.wallet import chosen, wallet
 from app.views import Earning, Earnings
 
 KEY = "earnings"
+WALLET = f"{KEY}_wallet"
 
 
 def show() -> None:
@@ -24,9 +26,7 @@ def show() -> None:
             "What anyone has earned is public. Name the address that is paid; taking money out "
             "needs no permission, and it goes to that address alone."
         )
-        account = st.text_input(
-            "Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42
-        ).strip()
+        account = _visitor()
         if not account:
             return
     elif services.account() is None:
@@ -36,6 +36,19 @@ def show() -> None:
     _news()
     _owed(found)
     _parts(found)
+
+
+def _visitor() -> str:
+    """Ask whose earnings they are: a wallet of the visitor's browser says it, or they type it."""
+    connected = chosen(WALLET)
+    done = wallet(services.payout_offer(connected), WALLET)
+    if done and done != st.session_state.get(f"{KEY}_done"):
+        st.session_state[f"{KEY}_done"] = done
+        st.session_state[f"{KEY}_news"] = "It came to your address."
+    if connected:
+        return connected
+    typed = st.text_input("Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42)
+    return typed.strip()
 
 
 def _owed(found: Earnings) -> None:
@@ -51,6 +64,8 @@ def _owed(found: Earnings) -> None:
             else:
                 for name, amount in owed.parts:
                     st.caption(f"{literal(amount)} from {literal(name)}")
+    if not services.is_local() and chosen(WALLET):
+        return  # the wallet above takes it out
     if not services.is_local():
         st.caption("Anyone may pay it out to that address:")
         st.code(f"truthmark withdraw --for {found.account}", language=None)

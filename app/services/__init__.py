@@ -66,6 +66,7 @@ from app.services.validators import (
     withdraw_offer,
     withdraw_stake,
 )
+from app.services.wallets import payout_offer
 from truthmark.errors import TruthmarkError
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "pack",
     "pay",
     "pay_out",
+    "payout_offer",
     "prepare",
     "prepared",
     "publish_offer",

@@ -18,15 +18,19 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def serve(home: Path, log: Path) -> Iterator[str]:
-    """Serve the app as the machine of an account would, and give its address.
+def serve(home: Path, log: Path, *, is_local: bool = True) -> Iterator[str]:
+    """Serve the app, and give its address.
 
     Args:
         home: Of the account.
         log: File for what the server prints.
+        is_local: As the machine of the account would, or as a server for strangers.
     """
     port = free_port()
-    environment = plain_environment() | {"TRUTHMARK_HOME": str(home), "TRUTHMARK_APP_LOCAL": "1"}
+    environment = plain_environment() | {
+        "TRUTHMARK_HOME": str(home),
+        "TRUTHMARK_APP_LOCAL": "1" if is_local else "0",
+    }
     command = [*(sys.executable, "-m", "streamlit", "run", str(SERVER)), "--server.headless"]
     with log.open("wb") as output:
         process = subprocess.Popen(

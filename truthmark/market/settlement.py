@@ -17,6 +17,7 @@ from truthmark.market.records import (
 )
 
 if TYPE_CHECKING:
+    from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.session import Session
 
@@ -133,11 +134,29 @@ class Settlement:
             MarketError: Less is owed.
         """
         session = self.session
+        show = session.profile.amount
+        return [
+            session.send_repeatable(call, f"withdraw {show(part, token)}")
+            for call, part in self.plan_withdraw(token, account, amount)
+        ]
+
+    def plan_withdraw(self, token: str, account: str, amount: int = 0) -> "list[tuple[Call, int]]":
+        """Return the calls that pay an account, which anyone may send, and what each brings.
+
+        Args:
+            token: The token's address.
+            account: Who is paid.
+            amount: How much, in the token's smallest unit; 0 for all of it.
+
+        Raises:
+            MarketError: Less is owed.
+        """
+        session = self.session
         show, owed = session.profile.amount, self.credits(token, account)
         total = sum(owed.values())
         if amount > total:
             raise MarketError(f"only {show(total, token)} is owed to {account}; take out no more")
-        receipts, left = [], amount or total
+        calls, left = [], amount or total
         for role, entry in owed.items():
             part = min(left, entry)
             if not part:
@@ -147,9 +166,9 @@ class Settlement:
             call = getattr(session.chain, role).functions.withdraw(
                 token, account, 0 if part == entry else part
             )
-            receipts.append(session.send_repeatable(call, f"withdraw {show(part, token)}"))
+            calls.append((call, part))
             left -= part
-        return receipts
+        return calls
 
     def _plan_end(self, function: str, version: Version, epoch: Epoch, key: str) -> PlannedCall:
         return PlannedCall(

@@ -63,6 +63,11 @@ def asset(name: str) -> tuple[bytes, str]:
     return data, f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
+def source(name: str) -> str:
+    """Return the text of a component that the app puts into its own pages."""
+    return resources.files("truthmark.web").joinpath("static", name).read_text(encoding="utf-8")
+
+
 def routes() -> list[BaseRoute]:
     """Return the routes of the page: /label/{bounty}, and its files beside."""
     # A worker at /label/sw.js may keep what is below /label/, and nothing else of the server.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles what browsers load: node build.mjs FOLDER. Called by tools/web.py, which checks the result.
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
 
 const here = import.meta.dirname;
@@ -10,7 +10,11 @@ const banner = { js: "// SPDX-License-Identifier: Apache-2.0 AND MIT\n// Made by
 
 await build({
   absWorkingDir: here,
-  entryPoints: { label: "src/label/main.js", sw: "src/label/sw.js" },
+  entryPoints: {
+    label: "src/label/main.js",
+    sw: "src/label/sw.js",
+    wallet: "src/wallet/main.js",
+  },
   outdir: folder,
   bundle: true,
   format: "esm",
@@ -23,6 +27,6 @@ await build({
 });
 
 // What needs no bundler is copied as it stands.
-for (const name of ["label.html", "label.css"]) {
-  await writeFile(join(folder, name), await readFile(join(here, "src/label", name)));
+for (const path of ["label/label.html", "label/label.css", "wallet/wallet.css"]) {
+  await writeFile(join(folder, basename(path)), await readFile(join(here, "src", path)));
 }

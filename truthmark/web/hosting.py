@@ -15,7 +15,7 @@ from truthmark.bounty.flows import offers
 from truthmark.bounty.reader import BOARD
 from truthmark.bounty.terms import Terms
 from truthmark.chain.agreement import can_be_sure
-from truthmark.config.profile import DEVNET_CHAIN_ID
+from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.web import assets
 from truthmark.web.forwarding import MAX_BODY, Forwarder
@@ -68,7 +68,7 @@ class PageHost:
             "is_local": profile.chain_id == DEVNET_CHAIN_ID
             and can_be_sure(session.chain.rpc, profile.chain_id),
             "rpc": "/rpc",
-            "endpoints": [url for url in profile.rpc if _is_open(url)],
+            "endpoints": open_endpoints(profile),
             "relays": list(self.relays(bounty_id)),
             "watch": [{"url": url} for url in profile.watch],
             "tokens": [
@@ -121,8 +121,13 @@ def relays_of(session: "Session", bounty_id: int) -> list[str]:
     return [] if document is None else list(document.relay_urls)
 
 
+def open_endpoints(profile: ChainProfile) -> list[str]:
+    """Return the endpoints of which everyone may be told."""
+    return [url for url in profile.rpc if _is_open(url)]
+
+
 def _is_open(url: str) -> bool:
-    """Whether everyone may be told of an endpoint: what has a path may hold a key."""
+    # What has a path may hold a key.
     parts = urlsplit(url)
     is_bare = parts.path in ("", "/") and not parts.query and "@" not in parts.netloc
     return parts.scheme == "https" and is_bare

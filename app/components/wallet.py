@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A wallet of the visitor's browser: which account it shows, and what it confirmed."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.views import WalletOffer
+from truthmark.web.assets import source
+
+# Our own module, bundled and committed (tools/web.py); it writes what it is given as text alone.
+_WALLET = st.components.v2.component(
+    "truthmark_wallet",
+    html='<div class="tm-wallet"></div>',
+    css=source("wallet.css"),
+    js=source("wallet.js"),
+)
+
+
+def chosen(key: str) -> str:
+    """Return the account that the wallet under a key shows; empty where none is connected."""
+    return str(_state(key).get("account") or "")
+
+
+def wallet(offer: WalletOffer, key: str) -> str:
+    """Draw the wallet and what it may confirm.
+
+    Args:
+        offer: The network, and transactions in words.
+        key: Unlike that of any other component.
+
+    Returns:
+        The last transaction that was confirmed since the visit began, or nothing.
+    """
+    data = {
+        "chain": {
+            "id": offer.chain_id,
+            "name": offer.network,
+            "currency": offer.currency,
+            "confirmations": offer.confirmations,
+            "rpc": list(offer.endpoints),
+        },
+        "account": offer.account,
+        "calls": [
+            {
+                "key": call.key,
+                "title": call.title,
+                "action": call.action,
+                "details": [list(detail) for detail in call.details],
+                "to": call.to,
+                "data": call.data,
+            }
+            for call in offer.calls
+        ],
+    }
+    _WALLET(
+        key=key,
+        data=data,
+        default={"account": "", "done": ""},
+        on_account_change=_nothing,
+        on_done_change=_nothing,
+    )
+    return str(_state(key).get("done") or "")
+
+
+def _state(key: str) -> dict[str, Any]:
+    found = st.session_state.get(key)
+    return dict(found) if found else {}
+
+
+def _nothing() -> None:
+    """Have the page drawn again, which a change does by itself."""
