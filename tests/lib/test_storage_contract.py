@@ -56,15 +56,11 @@ class Pair(NamedTuple):
     reader: Storage
 
 
-KUBO = pytest.param("kubo", marks=pytest.mark.kubo)
-STORES = [
-    "local",
-    "gateway over local",
-    KUBO,
-    pytest.param("gateway of kubo", marks=pytest.mark.kubo),
-]
+STORES = ["local", pytest.param("kubo", marks=pytest.mark.kubo)]
+GATEWAYS = ["gateway over local", pytest.param("gateway of kubo", marks=pytest.mark.kubo)]
 KINDS = [
     *STORES,
+    *GATEWAYS,
     "local after gateway",
     pytest.param("local after kubo", marks=pytest.mark.kubo),
 ]
@@ -132,6 +128,22 @@ def test_put_get__any_size_and_shard__same_cid_and_bytes(
 def test_put_get__edges_of_inner_nodes__same_cid_and_bytes(
     pair: Pair, path: Path, tmp_path: Path, size: int, chunk: int
 ) -> None:
+    put_and_get(pair, path, tmp_path, size, chunk)
+
+
+# Each shard is a request here: one edge in every run, all of them in a campaign.
+@pytest.mark.parametrize(
+    ("size", "chunk"),
+    [EDGES[1], *(pytest.param(*edge, marks=pytest.mark.assure) for edge in EDGES)],
+)
+@pytest.mark.parametrize("pair", GATEWAYS, indirect=True)
+def test_get__edges_of_inner_nodes_through_gateways__same_bytes(
+    pair: Pair, path: Path, tmp_path: Path, size: int, chunk: int
+) -> None:
+    put_and_get(pair, path, tmp_path, size, chunk)
+
+
+def put_and_get(pair: Pair, path: Path, tmp_path: Path, size: int, chunk: int) -> None:
     data = fill(path, size)
     cid = pair.writer.put(path, chunk=chunk)
     assert cid == cid_of_file(path, chunk)
@@ -315,10 +327,22 @@ def test_has__leaf_missing__no(pair: Pair, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- archives
 
 
+@pytest.mark.parametrize(
+    ("pair", "shards"),
+    [
+        ("local", 1030),  # below two inner nodes
+        *((kind, 30) for kind in ("gateway over local", "local after gateway")),
+        *(
+            pytest.param(kind, 30, marks=pytest.mark.kubo)
+            for kind in ("kubo", "gateway of kubo", "local after kubo")
+        ),
+    ],
+    indirect=["pair"],
+)
 def test_export_car__blocks_put_elsewhere__same_file(
-    pair: Pair, path: Path, tmp_path: Path
+    pair: Pair, path: Path, tmp_path: Path, shards: int
 ) -> None:
-    data = fill(path, 4096 * 1030 + 5)
+    data = fill(path, 4096 * shards + 5)
     cid = pair.writer.put(path, chunk=4096)
     seen: list = []
     export_car(pair.reader, cid, tmp_path / "file.car", progress=report(seen))
@@ -332,7 +356,7 @@ def test_export_car__blocks_put_elsewhere__same_file(
 # ---------------------------------------------------------------------- large
 
 
-@pytest.mark.parametrize("kind", ["local", KUBO])
+@pytest.mark.parametrize("kind", STORES)
 def test_put_get__300_mib__same_cid_and_bytes(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
