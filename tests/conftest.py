@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all tests share: profiles of Hypothesis, strict skips, parts of campaigns, a chain."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = [
     "postgres_database",
     "postgres_url",
 ]
+
+gc.disable()  # until all is imported
 
 # py-evm hashes at every map of a contract; this one is six times as fast as the one it would take.
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
@@ -47,6 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    # What was imported stays: the collector must not go through it again and again, and search the
+    # rest less often than after each 700 new objects.
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(10_000, 20, 20)
     # Undoes what a test does to titanoboa's chain; tests/utils/contracts.py has loaded it.
     if isolation := sys.modules.get("boa.test.plugin"):
         session.config.pluginmanager.register(isolation, "boa_test")
