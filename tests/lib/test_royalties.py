@@ -59,8 +59,13 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
         opened = _buy(buyer, ref, requester)
     said = royalty_of(opened.terms)
     assert said is not None and said.endswith(f"labeled it, in bounty {bounty.number}.")
+    waiting = stranger("royalties", "show", bounty.number).err
+    assert "1 sale not settled yet" in waiting and "then draw again" in waiting
+    found = stranger("search", "labels")
+    assert "of bounty" in found.out and found.out.splitlines()[-1].endswith(str(bounty.number))
     net.warp(opened.terms.inspection_seconds + 1)
-    assert requester("settle", ref).code == 0
+    settled = requester("settle", ref)
+    assert settled.code == 0 and f"truthmark royalties draw {bounty.number}" in settled.err
     early = stranger("royalties", "draw", bounty.number)
     assert early.code != 0 and "has not ended; draw its royalties after" in early.err
 
@@ -68,6 +73,8 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
         bounty.requester.read(bounty.number), bounty.true_score(bounty.opened(signed))
     )
     net.warp(3601)
+    paid = stranger("bounty", "payout", bounty.number)
+    assert paid.code == 0 and f"more: truthmark royalties draw {bounty.number}" in paid.err
     drawn = stranger("royalties", "draw", bounty.number)
     assert drawn.code == 0, drawn.err
     assert "credited to 6 labelers" in drawn.out

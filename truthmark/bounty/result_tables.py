@@ -391,6 +391,8 @@ def summary_of(tables: Tables) -> dict[str, Any]:
         items.filter(pc.is_valid(items["label"])).group_by("label").aggregate([([], "count_all")])
     )
     margins = items["margin"].to_numpy()
+    unsure = np.argsort(margins, kind="stable")[:_SHOWN].tolist()
+    names, labels = (items[column].take(unsure).to_pylist() for column in ("name", "label"))
     return {
         "items": items.num_rows,
         "labeled": items.num_rows - items["label"].null_count,
@@ -399,5 +401,8 @@ def summary_of(tables: Tables) -> dict[str, Any]:
         "classes": dict(
             sorted(zip(counts["label"].to_pylist(), counts["count_all"].to_pylist(), strict=True))
         ),
-        "least_margins": np.argsort(margins, kind="stable")[:_SHOWN].tolist(),
+        "least_margins": unsure,
+        "least_sure": [
+            {"name": name, "label": label} for name, label in zip(names, labels, strict=True)
+        ],
     }

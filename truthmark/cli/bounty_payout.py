@@ -21,7 +21,10 @@ def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
     You pay the gas, and get the tip that its terms give for that. What is yours is paid out to you
     at once; what is others' waits for them, or for `truthmark withdraw --for`.
     """
+    from truthmark.bounty.client import BountyClient
     from truthmark.bounty.flows.paying import pay_all
+    from truthmark.flows.royalties import read_pools
+    from truthmark.market.catalogue import Catalogue
 
     with state.session(signs=True, sends=True) as session:
         payees = None if everybody else [session.address]
@@ -41,3 +44,12 @@ def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
             echo(f"{session.profile.amount(units, paid.token)} paid to {payee}")
         if not paid.amounts:
             info("nothing is left to pay out")
+        if Catalogue.of(session).made_by(bounty):
+            pools = read_pools(session, BountyClient(session).read(bounty))
+            if any(pool.due for pool in pools):
+                due = " and ".join(
+                    str(session.profile.amount(sum(pool.due.values()), pool.token))
+                    for pool in pools
+                    if pool.due
+                )
+                info(f"sales owe its labelers {due} more: truthmark royalties draw {bounty}")

@@ -133,8 +133,13 @@ def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, obje
         ("items", f"{found['labeled']} of {found['items']} have a label"),
         ("labels", f"{found['labels']} by {plural(found['workers'], 'worker')}"),
         ("classes", classes),
-        ("least sure", ", ".join(f"item {item}" for item in found["least_margins"])),
+        ("least sure", ", ".join(map(_unsure, found["least_sure"]))),
     ]
+
+
+def _unsure(one: dict[str, str | None]) -> str:
+    label = "no label" if one["label"] is None else clean(one["label"], 60)
+    return f"{clean(one['name'], 80)} ({label})"
 
 
 def _tell_next(folder: Path, bounty: int) -> None:

@@ -17,7 +17,7 @@ from truthmark.cli.output import info
 from truthmark.errors import BountyError, ConfigError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.session import Session
-from truthmark.text import format_duration
+from truthmark.text import clean, format_duration
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,6 +61,9 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
     from truthmark.node.settings import load_node_settings
 
     with state.session(signs=True) as session:
+        if bounty is not None and (over := _find_over(session, bounty)):
+            info(over)
+            return
         chosen = _chosen(session, bounty)
         workspaces = [workspace for _, workspace in chosen]
         is_relay = any(_is_own_relay(session, workspace) for workspace in workspaces)
@@ -111,17 +114,11 @@ def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]
     """
     from truthmark.bounty import reader
     from truthmark.bounty.flows.running import is_done
-    from truthmark.bounty.reference import BountyRef
     from truthmark.bounty.workspace import Workspace
 
     chain_id = session.profile.chain_id
     board = getattr(session.chain, reader.BOARD).address
-    if bounty is not None and bounty.isdecimal():
-        workspaces = [Workspace.find(session.home, BountyRef(chain_id, board, int(bounty)))]
-    elif bounty is not None:
-        workspaces = [_in_home(session, Workspace(Path(bounty).expanduser().absolute()))]
-    else:
-        workspaces = Workspace.all(session.home)
+    workspaces = Workspace.all(session.home) if bounty is None else [_workspace_of(session, bounty)]
     found = []
     for workspace in workspaces:
         ref = workspace.ref
@@ -132,10 +129,46 @@ def _chosen(session: Session, bounty: str | None) -> "list[tuple[int, Workspace]
         if ref is not None and is_here and not is_done(workspace):
             found.append((ref.bounty_id, workspace))
     if not found:
-        what = "this bounty is" if bounty is not None else "there are no bounties of this home, or"
-        rest = "over, or not on chain yet" if bounty is not None else "all are over"
-        raise BountyError(f"{what} {rest}; create one with `truthmark bounty create`")
+        if bounty is not None:
+            raise BountyError(
+                f"{clean(bounty, 200)} is on no chain of this profile yet; finish"
+                " `truthmark bounty create`"
+            )
+        raise BountyError(
+            "there are no bounties of this home, or all are over; create one with `truthmark bounty"
+            " create`"
+        )
     return found
+
+
+def _workspace_of(session: Session, bounty: str) -> "Workspace":
+    """Return the folder of a bounty that was named by its number, or by its folder."""
+    from truthmark.bounty import reader
+    from truthmark.bounty.reference import BountyRef
+    from truthmark.bounty.workspace import Workspace
+
+    if not bounty.isdecimal():
+        return _in_home(session, Workspace(Path(bounty).expanduser().absolute()))
+    board = getattr(session.chain, reader.BOARD).address
+    ref = BountyRef(session.profile.chain_id, board, int(bounty))
+    return Workspace.find(session.home, ref)
+
+
+def _find_over(session: Session, bounty: str) -> str:
+    """Return how a bounty ended, in words, if nothing of it is left to do; else ""."""
+    from truthmark.bounty.flows.running import is_done
+
+    workspace = _workspace_of(session, bounty)
+    if not is_done(workspace):
+        return ""
+    ref, ended = workspace.ref, workspace.progress.get("ended")
+    number = bounty if ref is None else ref.bounty_id
+    if ended == "REFUNDED":
+        return f"bounty {number} is over: it did not take place, and the money came back"
+    return (
+        f"bounty {number} is over, and everybody is paid; its labels: truthmark bounty result"
+        f" {number}"
+    )
 
 
 def _in_home(session: Session, workspace: "Workspace") -> "Workspace":

@@ -89,6 +89,7 @@ def search(
         if not hits:
             info("nothing that fits is for sale here")
             return
+        has_bounties = any(hit.version.terms.bounty for hit in hits)
         table(
             [
                 (
@@ -99,10 +100,14 @@ def search(
                     sold.get(hit.version.terms_id, 0),
                     hit.card["licence"],
                     _relation(session, hit.version, mine),
+                    *([hit.version.terms.bounty or ""] if has_bounties else []),
                 )
                 for hit in hits
             ],
-            ("data set", "title", "price", "holds", "sold", "licence", "you"),
+            (
+                *("data set", "title", "price", "holds", "sold", "licence", "you"),
+                *(["of bounty"] if has_bounties else []),
+            ),
         )
         if hits.is_cut:
             info("there are more; raise --limit")

@@ -7,7 +7,8 @@ from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info
 from truthmark.cli.param_types import BOUNTY
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.text import plural
+from truthmark.session import Session
+from truthmark.text import format_time, plural
 
 
 @group()
@@ -51,6 +52,8 @@ def show(state: State, bounty: int, as_json: bool) -> None:
             paid_in = session.profile.amount(pool.paid_in, pool.token)
             due = session.profile.amount(sum(pool.due.values()), pool.token)
             echo(f"  sales have paid {paid_in} for its labelers; {due} can be drawn now")
+        if waiting := unsettled_line(session, bounty):
+            info(waiting)
         if not record.status.has_ended:
             info("labelers draw their parts once the bounty has ended")
 
@@ -90,3 +93,20 @@ def draw(state: State, bounty: int, as_json: bool) -> None:
                 echo(f"{total} credited to {plural(len(one.amounts), 'labeler')}")
         if not any(one.amounts for one in drawn):
             info("nothing has come since it was drawn last")
+        if waiting := unsettled_line(session, bounty):
+            info(waiting)
+
+
+def unsettled_line(session: Session, bounty: int) -> str:
+    """Return what is still to come of sales that are not settled; "" for nothing."""
+    from truthmark.flows.royalties import unsettled_sales
+
+    open_sales = unsettled_sales(session, bounty)
+    if not open_sales:
+        return ""
+    at = format_time(max(one.deadline for one in open_sales), session.chain.time())
+    return (
+        f"{plural(len(open_sales), 'sale')} not settled yet: labelers' parts come with the"
+        f" settlement, which anyone can make after the buyer's time to check it, now {at} at the"
+        " latest; then draw again"
+    )

@@ -297,6 +297,8 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
             )
             return
         info(nothing or "`truthmark withdraw` pays it out")
+        for number in sorted({v.terms.bounty for v, _ in done if v.terms.bounty}):
+            info(f"labelers get their part by: truthmark royalties draw {number}")
 
 
 def _why_nothing(session: Session, versions: Sequence[Version]) -> str:

@@ -15,6 +15,8 @@ from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.terms import Royalty
+from truthmark.market.entries import Purchase
+from truthmark.market.records import PurchaseStatus
 from truthmark.session import Session
 from truthmark.types import Say, quiet
 
@@ -157,6 +159,17 @@ def draw(session: Session, bounty_id: int, *, say: Say = quiet) -> list[Drawn]:
                 amounts[payee] = amounts.get(payee, 0) + units
         found.append(Drawn(pool.token, amounts))
     return found
+
+
+def unsettled_sales(session: Session, bounty_id: int) -> list[Purchase]:
+    """Return sales that owe the labelers of a bounty, but pay only once they are settled."""
+    catalogue = Catalogue.of(session)
+    return [
+        purchase
+        for version in catalogue.made_by(bounty_id)
+        for purchase in catalogue.purchases(terms_id=version.terms_id)
+        if purchase.status in (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
+    ]
 
 
 def _score(record: Record) -> Score | None:

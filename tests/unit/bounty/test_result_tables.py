@@ -98,6 +98,9 @@ def test_tables__workers__what_they_did_and_got(
     summary = summary_of(tables)
     assert summary["workers"] == len(finding.opened)
     assert sum(summary["classes"].values()) == summary["labeled"]
+    rows = tables.items.to_pylist()
+    for item, shown in zip(summary["least_margins"], summary["least_sure"], strict=True):
+        assert shown == {"name": f"photos/{item}.jpg", "label": rows[item]["label"]}
 
 
 def test_tables__nothing_came__refused(bounty: tuple[Result, Finding]) -> None:

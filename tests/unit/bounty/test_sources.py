@@ -248,6 +248,17 @@ def test_folder__broken_equal_and_others__each_named(tmp_path: Path) -> None:
     assert len(items) == 2
 
 
+def test_copy__heic__how_to_read_it_is_said_only_where_it_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(pictures.PictureError, match="convert it to JPEG, or `pip install"):
+        pictures.copy_of(io.BytesIO(b"cut off"), "phone.HEIC")
+    # As `pillow-heif` registers itself.
+    monkeypatch.setitem(Image.OPEN, "HEIF", (Image.Image, lambda prefix: False))
+    with pytest.raises(pictures.PictureError, match="is no picture that can be read"):
+        pictures.copy_of(io.BytesIO(b"cut off"), "phone.HEIC")
+
+
 def test_folder__pixels_by_the_hundred_million__refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
             plain.getexif()[_ORIENTATION] = picture.getexif().get(_ORIENTATION, 1)
             ImageOps.exif_transpose(plain, in_place=True)
     except UnidentifiedImageError as error:
-        if Path(name).suffix.lower() in _HEIF:
+        if Path(name).suffix.lower() in _HEIF and "HEIF" not in Image.OPEN:
             raise PictureError(
                 "is HEIC, which cannot be read here; convert it to JPEG, or `pip install "
                 "pillow-heif`"
