@@ -10,7 +10,6 @@ from app import services
 from app.ask_views import Invitation, Progress, Quality
 from app.components.account import unlock_first
 from app.components.charts import confusion_chart, margin_chart
-from app.components.clock import TICK_SECONDS
 from app.components.cost import cost_table
 from app.components.head import page_head
 from app.components.on_note import on_note
@@ -24,6 +23,8 @@ from app.views import Mark, Step
 MARKS: Final = {"done": Mark.DONE, "now": Mark.NOW, "todo": Mark.TODO}
 PARTS: Final = ("Labels", "Labelers", "Unclear items", "Use them")
 ROUNDS: Final = 3
+LIVE_SECONDS: Final = 5.0
+"""How often what goes on is told again; a look reads all of a bounty."""
 
 
 def show() -> None:
@@ -90,7 +91,7 @@ def _one(progress: Progress) -> None:
         st.success(f"It is paid in, as bounty {progress.number}.", icon=":material/check_circle:")
     if progress.wave_of:
         st.caption(f"It asks again what was unsure in bounty {progress.wave_of}.")
-    st.fragment(_live, run_every=None if progress.is_over else TICK_SECONDS)(progress)
+    st.fragment(_live, run_every=None if progress.is_over else LIVE_SECONDS)(progress)
     if progress.is_team and progress.is_open:
         _invitations(progress.number)
     if progress.has_labels:
@@ -248,13 +249,13 @@ def _labelers(progress: Progress, found: Quality) -> None:
         f"Right: how often they agree with {found.against}; from and to: where that lies in 95 of "
         "100 cases."
     )
-    percent = st.column_config.NumberColumn(format="percent")
+    percent = st.column_config.NumberColumn(format="%d %%")
     st.dataframe(
         pd.DataFrame(list(found.workers)),
         hide_index=True,
         column_config={
             "agrees with others": percent,
-            "right": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "right": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100),
             "from": percent,
             "to": percent,
         },
@@ -262,6 +263,9 @@ def _labelers(progress: Progress, found: Quality) -> None:
 
 
 def _unclear(progress: Progress, found: Quality) -> None:
+    if not found.items:
+        st.caption("All items are known.")
+        return
     frame = pd.DataFrame(list(found.items))
     st.caption("The least sure first. Choose a row to see the item.")
     event = st.dataframe(
@@ -272,8 +276,8 @@ def _unclear(progress: Progress, found: Quality) -> None:
         key="asked_items",
         height=min(420, 38 * (len(frame) + 1)),
         column_config={
-            "confidence": st.column_config.NumberColumn(format="percent"),
-            "agreement": st.column_config.NumberColumn(format="percent"),
+            "confidence": st.column_config.NumberColumn(format="%d %%"),
+            "agreement": st.column_config.NumberColumn(format="%d %%"),
         },
     )
     rows = event.selection.rows

@@ -27,7 +27,7 @@ def confusion_chart(counts: Sequence[tuple[str, str, int]], against: str) -> Non
         color=alt.Color(
             "share:Q",
             scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-            legend=alt.Legend(title="share", format=".0%"),
+            legend=alt.Legend(title="share", format=".0%", gradientLength=70),
         ),
         tooltip=["is", "answered", "labels", alt.Tooltip("share:Q", format=".1%")],
     )

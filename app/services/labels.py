@@ -181,11 +181,11 @@ def _workers(
             "labeler": number,
             "address": row["payee"],
             "labels": row["labels"],
-            "agrees with others": None if known is None else _share(known["agreement"]),
+            "agrees with others": None if known is None else _per_cent(known["agreement"]),
             "judged on": 0 if known is None else int(known["gold"]),
-            "right": None if known is None else _share(known["share"]),
-            "from": None if known is None else _share(known["low"]),
-            "to": None if known is None else _share(known["high"]),
+            "right": None if known is None else _per_cent(known["share"]),
+            "from": None if known is None else _per_cent(known["low"]),
+            "to": None if known is None else _per_cent(known["high"]),
             "gets": "" if units is None else str(session.profile.amount(int(units), token)),
             "remark": row["mark"],
         }
@@ -193,22 +193,24 @@ def _workers(
     return tuple(rows)
 
 
-def _share(value: float) -> float | None:
-    return None if value != value else round(float(value), 4)
+def _per_cent(value: float | None) -> float | None:
+    return None if value is None or value != value else round(100 * float(value), 1)
 
 
 def _unclear(brought: Brought) -> tuple[dict[str, Any], ...]:
     assert brought.tables is not None  # the caller has looked
-    rows = sorted(brought.tables.items.to_pylist(), key=lambda row: row["margin"])
+    # What the requester knows is clear to them.
+    unknown = [row for row in brought.tables.items.to_pylist() if not row["is_gold"]]
+    rows = sorted(unknown, key=lambda row: row["margin"])
     return tuple(
         {
             "item": row["item"],
             "name": clean(row["name"], 200),
             "label": "" if row["label"] is None else clean(row["label"], 60),
             "margin": row["margin"],
-            "confidence": row["confidence"],
+            "confidence": _per_cent(row["confidence"]),
             "labels": row["labels"],
-            "agreement": row["agreement"],
+            "agreement": _per_cent(row["agreement"]),
         }
         for row in rows[:_ROWS]
     )
