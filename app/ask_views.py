@@ -35,6 +35,7 @@ class AskForm:
         token: Symbol.
         hourly: What an hour of work is to pay.
         rounds: Labels an item; 0: as advised.
+        waves: Labels an item of each wave, such as 2+2+3; empty for one.
         times: Name of how long the steps take.
         label_hours: How long there is to label; 0: as `times` has it.
         relay_url: Where labelers reach this machine.
@@ -62,6 +63,7 @@ class AskForm:
     token: str = ""
     hourly: str = ""
     rounds: int = 0
+    waves: str = ""
     times: str = "small"
     label_hours: int = 0
     relay_url: str = ""

@@ -315,17 +315,22 @@ def _again(progress: Progress) -> None:
             key="asked_below",
         )
         rounds = st.number_input("Labels an item", 2, 9, ROUNDS, key="asked_rounds")
+        given = st.text_input(
+            "Path of a CSV with the columns item and answer: more that you know",
+            key="asked_given",
+            help="A wave is judged by answers that were not used before.",
+        )
         is_asked = st.form_submit_button("What would it cost?", icon=":material/fact_check:")
     held = f"asked_wave_{progress.number}"
     if is_asked and unlock_first():
         st.session_state.pop(held, None)
         with working("Making copies of the items") as report:
-            offer = waves.review_wave(progress.number, int(below), int(rounds), report)
-            st.session_state[held] = int(below), int(rounds), offer
+            wave = int(below), int(rounds), given
+            st.session_state[held] = wave, waves.review_wave(progress.number, *wave, report)
     if held not in st.session_state:
         return
-    below, rounds, offer = st.session_state[held]
-    st.markdown(f"{count(offer.items, 'item')}, {rounds} labels each.")
+    wave, offer = st.session_state[held]
+    st.markdown(f"{count(offer.items, 'item')}, {wave[1]} labels each.")
     cost_table(offer.cost)
     account = services.account()
     if account is not None and st.button(
@@ -335,7 +340,9 @@ def _again(progress: Progress) -> None:
         icon=":material/payments:",
     ):
         with working("Storing and paying in") as report:
-            number = waves.fund_wave(progress.number, below, rounds, offer.cost.total, report)
+            number = waves.fund_wave(
+                progress.number, wave[0], wave[1], wave[2], offer.cost.total, report
+            )
         del st.session_state[held]
         st.session_state.ask_done = number
         st.query_params["bounty"] = str(number)

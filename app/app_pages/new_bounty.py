@@ -455,6 +455,15 @@ def _terms(form: AskForm) -> AskForm:
     )
     st.caption(names[times])
     with st.expander("More"):
+        in_waves = form.waves
+        if not form.is_team:
+            in_waves = st.text_input(
+                "Labels an item in waves, instead of the above",
+                form.waves,
+                key="ask_waves",
+                placeholder="2+2+3",
+                help="Later waves ask only what is unsure by then. They follow by themselves.",
+            )
         hours = st.number_input(
             "Hours to label; 0: as above", 0, 1_000, form.label_hours, key="ask_hours"
         )
@@ -470,6 +479,7 @@ def _terms(form: AskForm) -> AskForm:
         price=price,
         token=token,
         rounds=rounds,
+        waves=in_waves,
         times=times,
         label_hours=int(hours),
         worth=worth,

@@ -19,6 +19,7 @@ from truthmark.bounty.planning import TIMES, Estimate, estimate, warnings_of
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.team import Member, parse_team
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
+from truthmark.bounty.waves import parse_waves
 from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.session import Session
@@ -67,9 +68,10 @@ def _gold_of(form: views.AskForm, ask: Ask, items: int, *, is_guess: bool) -> tu
     """Return with how much gold to compute, and what is to be said of that."""
     if ask.team:
         return 0, ""
-    advised = advised_gold(items, ask.rounds or ROUNDS)
+    rounds = ask.waves[0] if ask.waves else ask.rounds or ROUNDS
+    advised = advised_gold(items, rounds)
     practice = min(10, len(ask.known) // 10)
-    known = len(ask.known) - practice
+    known = (len(ask.known) - practice) // max(1, len(ask.waves))
     if is_guess or known < 2:
         return advised, f"computed with {advised} known answers, as advised"
     return known, f"computed with {known} of your {len(ask.known)} answers; {advised} are advised"
@@ -122,13 +124,15 @@ def _ask_without_items(form: views.AskForm, session: Session) -> Ask:
         people = tuple(parse_team(form.people, "the list of people"))
     classes = tuple(LabelClass(name.strip(), key.strip()) for name, key in form.classes)
     _require_classes(classes)
+    waves = () if form.is_team else parse_waves(form.waves)
     return Ask(
         title="",
         guidelines="",
         classes=classes,
         price=f"{form.price.strip()} {form.token}",
         team=people,
-        rounds=form.rounds or None,
+        rounds=None if waves else form.rounds or None,
+        waves=waves,
         times=form.times,
         label_seconds=form.label_hours * 3_600 or None,
         gate=to_checksum_address(form.gate.strip()) if form.gate.strip() else NO_ACCOUNT,

@@ -2,11 +2,13 @@
 """Asking again what is still unsure of a bounty, as another one."""
 
 import contextlib
+from pathlib import Path
 
 from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.asked import find_workspace, run
 from app.services.funding import AskLaterError, offer_view
+from truthmark.bounty.answers import Known, read_known
 from truthmark.bounty.flows.following import follow_up
 from truthmark.bounty.flows.posting import Proposal
 from truthmark.bounty.waves import BELOW
@@ -19,8 +21,15 @@ def usual_margin(number: int) -> int:
     return int(find_workspace(my_session(), number).draft.get("below") or BELOW)
 
 
-def review_wave(number: int, below: int, rounds: int, report: Progress) -> views.Offer:
+def review_wave(number: int, below: int, rounds: int, given: str, report: Progress) -> views.Offer:
     """Make a bounty on what is still unsure, all but sent, and return it to be agreed to.
+
+    Args:
+        number: The bounty.
+        below: The margin below which an item is unsure.
+        rounds: Labels an item.
+        given: Path of a CSV with answers that were not known before, or "".
+        report: Told how far it is.
 
     Raises:
         TruthmarkError: It cannot be; the message says why.
@@ -39,6 +48,7 @@ def review_wave(number: int, below: int, rounds: int, report: Progress) -> views
             agree=ask_later,
             below=below,
             rounds=rounds,
+            known=_given(given),
             changes={"unattended": True},
             bar=lambda what, unit: contextlib.nullcontext(report),
         )
@@ -46,8 +56,16 @@ def review_wave(number: int, below: int, rounds: int, report: Progress) -> views
     return offer_view(session, seen[0])
 
 
-def fund_wave(number: int, below: int, rounds: int, most: str, report: Progress) -> int:
+def fund_wave(number: int, below: int, rounds: int, given: str, most: str, report: Progress) -> int:
     """Create that bounty, for at most what was shown; return its number. It is paid once.
+
+    Args:
+        number: The bounty.
+        below: As it was reviewed.
+        rounds: As it was reviewed.
+        given: As it was reviewed.
+        most: What may be paid in.
+        report: Told how far it is.
 
     Raises:
         PriceError: It takes more by now, or than the account has.
@@ -60,8 +78,13 @@ def fund_wave(number: int, below: int, rounds: int, most: str, report: Progress)
         agree=lambda proposal: True,
         below=below,
         rounds=rounds,
+        known=_given(given),
         changes={"unattended": True, "max_total": most},
         bar=lambda what, unit: contextlib.nullcontext(report),
     )
     run(posted.bounty_id)
     return posted.bounty_id
+
+
+def _given(path: str) -> dict[str, Known]:
+    return read_known(Path(path.strip()).expanduser()) if path.strip() else {}

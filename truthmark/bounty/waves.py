@@ -16,7 +16,7 @@ from truthmark.bounty.gold import Gold
 from truthmark.bounty.result import Result
 from truthmark.bounty.sealing import OpenedRun
 from truthmark.bounty.verify import verdict_of, votes_of
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, ConfigError
 from truthmark.labels.goldw import NONE, Votes, Weighted, goldw
 from truthmark.labels.scoring import Ints, Mask, Verdict
 
@@ -139,3 +139,17 @@ def _require_fitting(wave: Wave, classes: int, n_items: int) -> None:
         raise BountyError(f"a wave asks of items that are not among the job's {n_items}")
     if (np.diff(wave.items) <= 0).any():
         raise BountyError("a wave's items must ascend, each once; number them again")
+
+
+def parse_waves(text: str) -> tuple[int, ...]:
+    """Return the labels an item of each wave; none where nothing is written.
+
+    Raises:
+        ConfigError: It is written in another way than `2+2+3`.
+    """
+    if not text.strip():
+        return ()
+    parts = [part.strip() for part in text.split("+")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{text!r} is no list of waves; write it like 2+2+3")
+    return tuple(map(int, parts))

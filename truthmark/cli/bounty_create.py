@@ -14,6 +14,7 @@ from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Posted, Proposal,
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import NO_ACCOUNT
+from truthmark.bounty.waves import parse_waves
 from truthmark.cli.bounty_asking import (
     classes_option,
     full_option,
@@ -138,7 +139,7 @@ def create(
     If it is interrupted, the same command goes on, and nothing is paid twice.
 
     With --like instead of SOURCE, items of an earlier bounty with a margin below --below are asked
-    again, with gold of their own.
+    again, with gold of their own: known answers that were none before, and those of --gold.
     """
     with state.session(signs=True) as session:
         if like is not None:
@@ -149,6 +150,7 @@ def create(
                 below=rest["below"],
                 rounds=labels_per_item,
                 price=price,
+                known=read_gold(gold),
                 changes={"max_total": rest["max_total"], "unattended": yes},
                 say=info,
                 bar=progress_bar,
@@ -178,7 +180,7 @@ def create(
             gate=resolve_address(session, gate) if gate is not None else NO_ACCOUNT,
             worth=read_worth(session.profile, worth, token.address),
             encrypted=not public,
-            waves=_waves(waves),
+            waves=parse_waves(waves or ""),
             leaves_out=leave_out,
             unattended=yes,
             **rest,
@@ -192,20 +194,6 @@ def create(
             bar=progress_bar,
         )
         _tell(posted, ask.relay, as_json=as_json)
-
-
-def _waves(text: str | None) -> tuple[int, ...]:
-    """Return the labels an item of each wave.
-
-    Raises:
-        ConfigError: It is written in another way.
-    """
-    if text is None:
-        return ()
-    parts = text.split("+")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise ConfigError(f"{text!r} is no list of waves; write it like 2+2+3")
-    return tuple(int(part) for part in parts)
 
 
 def _agree(session: Session, proposal: Proposal, *, yes: bool) -> bool:

@@ -6,7 +6,7 @@ whose margin, by all labels so far, is below a threshold, and known ones that we
 before. Labels of all waves together are `waves.join_waves`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,6 +119,7 @@ def follow_up(
     rounds: int | None = None,
     price: str | None = None,
     part: float = 1.0,
+    known: Mapping[str, Known] | None = None,
     changes: dict[str, Any] | None = None,
     say: Say = quiet,
     bar: Bar = no_bar,
@@ -133,6 +134,7 @@ def follow_up(
         rounds: Labels an item; as before if not given.
         price: Of a label; as before if not given.
         part: Of the known answers that were no gold yet; the rest is for waves after this one.
+        known: Answers beside those that the first bounty was given, by name.
         changes: Other fields of the ask that are others.
         say: Told what happens.
         bar: Shows how far opening and storing are.
@@ -155,9 +157,15 @@ def follow_up(
     unsure = job.joined.unsure(threshold)
     if not len(unsure):
         raise BountyError(f"no item has a margin below {threshold}; there is nothing to ask again")
-    known = _known_left(job, names, part)
-    chosen = np.union1d(unsure, np.array(list(known), np.int64)).astype(np.int64)
-    say(f"{len(unsure)} of {len(names)} items are unsure; {len(known)} known ones are gold")
+    left = _known_left(job, names, part, known or {})
+    if not left:
+        what = f"all that you know was gold in bounty {bounty_id} or before it; give more answers"
+        raise BountyError(
+            f"{what}, such as `truthmark bounty gold` writes: --gold FILE",
+            page=f"{what}, in a CSV of item and answer",
+        )
+    chosen = np.union1d(unsure, np.array(list(left), np.int64)).astype(np.int64)
+    say(f"{len(unsure)} of {len(names)} items are unsure; {len(left)} known ones are gold")
     document = last.document
     secrets = find_secrets(session.vault, job.bounties[0].result.record.terms.key)
     ask = Ask(
@@ -165,7 +173,7 @@ def follow_up(
         guidelines=document.guidelines,
         classes=document.classes,
         price=price or str(draft["price"]),
-        known={names[item]: entry for item, entry in known.items()},
+        known={names[item]: entry for item, entry in left.items()},
         practice=0,
         rounds=rounds or last.result.record.terms.rounds,
         full=last.result.record.terms.full,
@@ -275,22 +283,25 @@ def _is_as_agreed(session: "Session", last: Workspace, terms: Terms) -> bool:
     return True
 
 
-def _known_left(job: Followed, names: Sequence[str], part: float) -> dict[int, Known]:
+def _known_left(
+    job: Followed, names: Sequence[str], part: float, more: Mapping[str, Known]
+) -> dict[int, Known]:
     """Return known answers that were gold in no wave yet, by item; a part of them, evenly."""
     places = {name: item for item, name in enumerate(names)}
     used: set[int] = set()
     for brought in job.bounties:
         mine = brought.workspace.names
         used |= {places[mine[item]] for item in brought.workspace.gold.items.tolist()}
-    entries = job.first.draft.get("known") or {}
+    told = job.first.draft.get("known") or {}
+    entries = {name: Known(**entry) for name, entry in told.items()} | {**more}
     left: dict[str, list[int]] = {}
     for name, entry in entries.items():
         if name in places and places[name] not in used:
-            left.setdefault(entry["answer"], []).append(places[name])
+            left.setdefault(entry.answer, []).append(places[name])
     found: dict[int, Known] = {}
     for items in left.values():
         for item in sorted(items)[: max(1, round(part * len(items)))]:
-            found[item] = Known(**entries[names[item]])
+            found[item] = entries[names[item]]
     return found
 
 

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left to judge a later wave by."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from truthmark.bounty.answers import Known
+from truthmark.bounty.flows.following import _known_left
+from truthmark.bounty.waves import parse_waves
+from truthmark.errors import ConfigError
+
+NAMES = [f"{n}.png" for n in range(10)]
+
+
+def job(known: dict[str, str], *gold: int) -> Any:
+    workspace = SimpleNamespace(names=NAMES, gold=SimpleNamespace(items=np.array(gold, np.int64)))
+    draft = {
+        "known": {n: {"answer": a, "explanation": "", "seconds": 1.5} for n, a in known.items()}
+    }
+    return SimpleNamespace(
+        bounties=[SimpleNamespace(workspace=workspace)], first=SimpleNamespace(draft=draft)
+    )
+
+
+def test_known_left__answers_that_were_gold__are_not_used_again() -> None:
+    left = _known_left(job({"1.png": "cat", "2.png": "dog"}, 1), NAMES, 1.0, {})
+    assert left == {2: Known("dog", seconds=1.5)}
+
+
+def test_known_left__answers_brought_along__count_where_they_are_items_and_new() -> None:
+    more = {"1.png": Known("cat"), "7.png": Known("dog"), "elsewhere.png": Known("dog")}
+    assert _known_left(job({"1.png": "cat"}, 1), NAMES, 1.0, more) == {7: Known("dog")}
+    assert _known_left(job({"1.png": "cat"}, 1), NAMES, 1.0, {}) == {}
+
+
+def test_known_left__part__is_taken_of_each_class() -> None:
+    known = {f"{n}.png": ("cat", "dog")[n % 2] for n in range(8)}
+    assert sorted(_known_left(job(known), NAMES, 0.5, {})) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "waves"), [("", ()), (" ", ()), ("2+2+3", (2, 2, 3)), ("5", (5,))]
+)
+def test_parse_waves__written_so__are_labels_an_item(text: str, waves: tuple[int, ...]) -> None:
+    assert parse_waves(text) == waves
+
+
+@pytest.mark.parametrize("text", ["2+", "two", "2,3", "-2", "2++2"])
+def test_parse_waves__written_otherwise__says_how(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"write it like 2\+2\+3"):
+        parse_waves(text)
