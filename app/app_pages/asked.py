@@ -23,8 +23,7 @@ from app.views import Mark, Step
 MARKS: Final = {"done": Mark.DONE, "now": Mark.NOW, "todo": Mark.TODO}
 PARTS: Final = ("Labels", "Labelers", "Unclear items", "Use them")
 ROUNDS: Final = 3
-LIVE_SECONDS: Final = 5.0
-"""How often what goes on is told again; a look reads all of a bounty."""
+LIVE_SECONDS: Final = 5.0  # between looks, each of which reads all of a bounty
 
 
 def show() -> None:
