@@ -20,7 +20,7 @@ await build({
   format: "esm",
   target: ["es2022"],
   minify: true,
-  legalComments: "none",
+  legalComments: "eof",
   charset: "utf8",
   banner,
   logLevel: "warning",

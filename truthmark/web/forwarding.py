@@ -47,11 +47,14 @@ class Forwarder:
 
     Args:
         rates: What one address may ask; the usual if not given.
+
+    Attributes:
+        rates: The same.
     """
 
     def __init__(self, rates: Rates | None = None) -> None:
         """Know nobody."""
-        self._rates = rates or Rates(BURST, PER_SECOND)
+        self.rates = rates or Rates(BURST, PER_SECOND)
 
     def answer(self, session: "Session", body: bytes, address: str) -> Any:
         """Return what is answered to a body, as JSON values.
@@ -68,7 +71,7 @@ class Forwarder:
         questions = asked if isinstance(asked, list) else [asked]
         if not questions or len(questions) > MAX_BATCH:
             return _problem(None, _INVALID, f"ask 1 to {MAX_BATCH} questions in JSON")
-        if not self._rates.spend(address, len(questions)):
+        if not self.rates.spend(address, len(questions)):
             return _problem(None, _TOO_MANY, "asked too often; wait a moment")
         answers = _answers(session, questions)
         return answers if isinstance(asked, list) else answers[0]

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +23,9 @@ from truthmark.web.forwarding import MAX_BODY, Forwarder
 if TYPE_CHECKING:
     from truthmark.session import Session
 
-_MAX_BOUNTY = 2**63
+_MAX_BOUNTY: Final = 2**63
+_HOST_COST: Final = 20.0
+"""In questions about the chain: where a bounty is served may have to be looked up."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class PageHost:
         bounty_id = request.path_params["bounty"]
         if not 0 < bounty_id < _MAX_BOUNTY:
             return JSONResponse({"error": "there is no such bounty"}, 404)
+        if not self.forwarder.rates.spend(_who(request), _HOST_COST):
+            return JSONResponse({"error": "asked too often; wait a moment"}, 429)
         try:
             found = await run_in_threadpool(self.describe, bounty_id)
         except BountyError as error:
@@ -95,14 +99,17 @@ class PageHost:
             body += piece
             if len(body) > MAX_BODY:
                 return JSONResponse({"error": f"a request has at most {MAX_BODY} bytes"}, 413)
-        who = request.client.host if request.client else ""
         try:
             answer = await run_in_threadpool(
-                lambda: self.forwarder.answer(self.session(), bytes(body), who)
+                lambda: self.forwarder.answer(self.session(), bytes(body), _who(request))
             )
         except TruthmarkError:
             return JSONResponse({"error": "this server cannot read its chain just now"}, 503)
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+def _who(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def relays_of(session: "Session", bounty_id: int) -> list[str]:

@@ -106,6 +106,11 @@ def test_host__no_such_bounty__is_404(server: Server) -> None:
     assert server.client.get(f"/label/host/{2**63}").status_code == 404
 
 
+def test_host__asked_too_often__has_to_wait(server: Server) -> None:
+    found = [server.client.get("/label/host/7").status_code for _ in range(4)]
+    assert found == [200, 200, 200, 429]
+
+
 CALL = {"to": BOARD, "data": "0x12345678"}
 
 
