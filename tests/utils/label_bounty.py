@@ -2,7 +2,9 @@
 """A bounty on anvil with a real relay and a requester's receiver, both at work in a thread."""
 
 import threading
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,12 @@ from tests.utils.bounty_chain import crowd_terms
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document, LabelClass, Practice
-from truthmark.bounty.gold import draw_gold
+from truthmark.bounty.gold import Gold, draw_gold
 from truthmark.bounty.items import Item, ItemsWriter
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient, open_public_relay
-from truthmark.bounty.secrets import new_secrets
+from truthmark.bounty.secrets import RequesterSecrets, new_secrets
+from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
 from truthmark.node.receiver import ReceiverRole
@@ -98,61 +101,97 @@ class Rounds:
         self.receiver.close()
 
 
+def post(
+    net: Devnet,
+    url: str,
+    items: Iterable[Item],
+    shown: Item,
+    terms_of: Callable[[RequesterSecrets, Document], Terms],
+    *,
+    gold: Gold | None = None,
+    **words: Any,
+) -> tuple[int, Terms]:
+    """Create a bounty of the requester, and wait until the relay serves it.
+
+    Args:
+        net: Where.
+        url: Of the relay.
+        items: To be labeled.
+        shown: To practice on; the first class is right.
+        terms_of: Makes terms that go with secrets and document.
+        gold: Those terms' own.
+        words: Fields of the document that are to be others.
+
+    Returns:
+        Its number and its terms.
+    """
+    session = net.session("requester")
+    client = BountyClient(session)
+    made = new_secrets(session.vault)
+    workspace = Workspace.of_key(session.home, made.key)
+    with ItemsWriter(workspace.folder, made.items_secret) as writer:
+        for item in items:
+            writer.add(item)
+        writer.show(shown)
+        info = writer.finish()
+    usual: dict[str, Any] = {
+        "title": "Cats and dogs",
+        "guidelines": "Say who it is.",
+        "classes": (LabelClass("cat"), LabelClass("dog")),
+        "kind": "text",
+        "practice": (Practice(0, 0, "Only cats do."),),
+        "licence": "CC0-1.0",
+        "seconds_per_item": 3.0,
+    }
+    document = Document(
+        **{**usual, **words}, items=info, relay_urls=(url,), post_rows=1, post_seconds=1
+    )
+    terms = terms_of(made, document)
+    workspace.save_document(document)
+    if gold is not None:
+        workspace.save_gold(gold)
+    workspace.save_terms(terms)
+    session.storage.put_block(document.cid, document.to_bytes())
+    number = client.create(terms)
+    workspace.save_ref(BountyRef(net.profile.chain_id, client.board.address, number))
+    # The requester's receiver brings it all to the relay.
+    with RelayClient(url) as relay:
+
+        def is_served() -> bool:
+            try:
+                return relay.status(number).has_data
+            except RelayError:  # it has not seen the bounty on chain yet
+                return False
+
+        wait_for(is_served, "a bounty that the relay serves")
+    return number, terms
+
+
 class Posted:
     """A bounty: texts that say what they are, and gold among them."""
 
     def __init__(self, net: Devnet, url: str, *, items: int = ITEMS, batch: int = BATCH) -> None:
-        session = net.session("requester")
-        client = BountyClient(session)
         self.truth = np.random.default_rng(2).integers(0, 2, items)
-        made = new_secrets(session.vault)
-        workspace = Workspace.of_key(session.home, made.key)
-        with ItemsWriter(workspace.folder, made.items_secret) as writer:
-            for number, answer in enumerate(self.truth.tolist()):
-                writer.add(Item.of_text(f"item {number}: it {('meows', 'barks')[answer]}"))
-            writer.show(Item.of_text("it meows"))
-            info = writer.finish()
-        document = Document(
-            title="Cats and dogs",
-            guidelines="Say who it is.",
-            classes=(LabelClass("cat"), LabelClass("dog")),
-            kind="text",
-            items=info,
-            practice=(Practice(0, 0, "Only cats do."),),
-            licence="CC0-1.0",
-            relay_urls=(url,),
-            post_rows=1,
-            post_seconds=1,
-            seconds_per_item=3.0,
-        )
         gold = draw_gold(self.truth, classes=2, count=20, seed=1)
-        self.terms = crowd_terms(
-            net,
-            made,
-            document,
-            gold,
-            items=items,
-            rounds=ROUNDS,
-            batch=batch,
-            min_seats=36,
-            min_run=12,
-            max_run=12,
-            bond=20_000,
+        texts = (
+            Item.of_text(f"item {number}: it {('meows', 'barks')[answer]}")
+            for number, answer in enumerate(self.truth.tolist())
         )
-        workspace.save_document(document)
-        workspace.save_gold(gold)
-        workspace.save_terms(self.terms)
-        session.storage.put_block(document.cid, document.to_bytes())
-        self.number = client.create(self.terms)
-        ref = BountyRef(net.profile.chain_id, client.board.address, self.number)
-        workspace.save_ref(ref)
-        # The requester's receiver brings it all to the relay.
-        with RelayClient(url) as relay:
 
-            def is_served() -> bool:
-                try:
-                    return relay.status(self.number).has_data
-                except RelayError:  # it has not seen the bounty on chain yet
-                    return False
+        def terms_of(made: RequesterSecrets, document: Document) -> Terms:
+            return crowd_terms(
+                net,
+                made,
+                document,
+                gold,
+                items=items,
+                rounds=ROUNDS,
+                batch=batch,
+                min_seats=36,
+                min_run=12,
+                max_run=12,
+                bond=20_000,
+            )
 
-            wait_for(is_served, "a bounty that the relay serves")
+        shown = Item.of_text("it meows")
+        self.number, self.terms = post(net, url, texts, shown, terms_of, gold=gold)
