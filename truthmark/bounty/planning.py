@@ -153,7 +153,17 @@ class Plan:
         full: int = 3,
         fee_bps: int = 0,
     ) -> "Plan":
-        """Put numbers together, with the least bond there may be."""
+        """Put numbers together, with the least bond there may be.
+
+        Args:
+            shape: Items, rounds, seats, runs and gold.
+            classes: C.
+            price: Of a label, in the token's smallest unit.
+            fees: Of relay, payouts, posting and proofs, in the token's smallest unit.
+            times: How long each state lasts.
+            full: Quarters of the way from guessing to perfect at which the full price is paid.
+            fee_bps: The protocol's fee, in hundredths of a per cent.
+        """
         bond = 0
         if shape.gold:
             bond = max(-(-shape.seats * shape.batch * price // _BOND), fees.reward)
@@ -391,7 +401,15 @@ class Suggestion:
 def majority_accuracy(
     accuracy: float, rounds: int, classes: int, spread: float = 0.0, draws: int = 20_000
 ) -> float:
-    """Return how often a majority of so many people is right, drawn; ties are broken by chance."""
+    """Return how often a majority of so many people is right, drawn; ties are broken by chance.
+
+    Args:
+        accuracy: How often one of them is right, 0 to 1; errors are of any other class alike.
+        rounds: How many people.
+        classes: C.
+        spread: Standard deviation of that from one person to the next.
+        draws: How many items to draw.
+    """
     rng = np.random.default_rng(rounds)
     skills = np.clip(rng.normal(accuracy, spread, (draws, rounds)), 0, 1)
     is_right = rng.random((draws, rounds)) < skills

@@ -143,6 +143,13 @@ class Score:
     ) -> Self:
         """Return the score of what the contract logged.
 
+        Args:
+            terms: Of the bounty.
+            salt: Of the gold's commitment, 32 bytes.
+            gold: The gold as it was committed to, 4 bytes an item.
+            entries: A byte for each gold item and round, in parts as they were logged.
+            lines: 3 bytes for each row of the roster.
+
         Raises:
             BountyError: The bytes are not those of such a bounty.
         """
@@ -162,7 +169,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seats:
-    """Where gold is judged, and by whom.
+    """Where gold is judged, and by whom; arrays of (G, K): gold items by rounds.
 
     Attributes:
         seats: The seat of each gold item and round.
@@ -178,14 +185,26 @@ class Seats:
 
 
 def seats_of_gold(assignment: Assignment, roster: Roster, gold: Gold) -> Seats:
-    """Find out who judges which gold item in which round."""
+    """Find out who judges which gold item in which round.
+
+    Args:
+        assignment: By the bounty's seed.
+        roster: All of it.
+        gold: The gold.
+    """
     seats, indices = assignment.seats_of(gold.items)
     holders = roster.holders_of(seats)
     return Seats(seats, indices, holders, seats - roster.starts[holders])
 
 
 def expected_presence(seats: Seats, committed: Ints, lines: Ints) -> Mask:
-    """Return whether each entry must be an answer, and not ABSENT."""
+    """Return whether each entry must be an answer, and not ABSENT; (G, K).
+
+    Args:
+        seats: Those of the gold.
+        committed: How many seats each row of the roster committed, (W,).
+        lines: Those of the score, (W,); answers of workers who are marked count as absent.
+    """
     reach = np.append(np.where(is_fine(lines), committed, 0), 0)  # the last is NOBODY's
     present: Mask = (seats.offsets < reach[seats.holders]) & (seats.holders != NOBODY)
     return present
@@ -214,10 +233,10 @@ def make_score(
         terms: Of the bounty.
         assignment: By its seed.
         roster: All of it.
-        committed: Seats that each worker committed.
+        committed: How many seats each row of the roster committed, (W,).
         gold: As committed to; none in team mode.
-        salt: Of its commitment.
-        codes: By worker, the labels that opened.
+        salt: Of its commitment, 32 bytes.
+        codes: By worker, the labels that opened: a code for each place of their committed seats.
         marks: By worker, why they did not.
 
     Raises:
@@ -244,7 +263,15 @@ def make_score(
 def read_entries(
     seats: Seats, committed: Ints, lines: Ints, codes: Mapping[int, Codes], terms: Terms
 ) -> Ints:
-    """Return the true entries of labels that opened."""
+    """Return the true entries of labels that opened, (G, K).
+
+    Args:
+        seats: Those of the gold.
+        committed: How many seats each row of the roster committed, (W,).
+        lines: Marks by row, 0 where there is none, (W,).
+        codes: By worker, the labels that opened: a code for each place of their committed seats.
+        terms: Of the bounty.
+    """
     present = expected_presence(seats, committed, lines)
     entries = np.full(seats.seats.shape, ABSENT, np.int64)
     places = seats.offsets * terms.batch + seats.indices

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far people agree, with each other and with gold: alpha, kappa, confusion, intervals."""
+"""How far people agree, with each other and with gold: alpha, kappa, confusion, intervals.
+
+Krippendorff, "Content analysis", 2004, chapter 11 (alpha); Cohen, "A coefficient of agreement for
+nominal scales", 1960 (kappa); Wilson, "Probable inference, the law of succession, and statistical
+inference", 1927 (intervals).
+"""
 
 import math
 from statistics import NormalDist

@@ -230,6 +230,11 @@ def check_gold(known: "pd.Series[Any]") -> None:
 def encode(column: "pd.Series[Any]", name: Hashable, codes: Codes) -> "pd.Index[Any]":
     """Return the sorted values of a column, and write the place of each row's among them.
 
+    Args:
+        column: The column, (n,).
+        name: Its name, for errors; a Categorical named `label` keeps categories nobody chose.
+        codes: (n,), written.
+
     Raises:
         ConfigError: A value is missing, or values cannot be sorted.
     """

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dawid-Skene: who errs how, and what is right, each found by the other in turn.
+"""Dawid-Skene: who errs how, and what is right, each found by the other in turn (EM).
 
+Dawid and Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm",
+1979. One-coin: Zhang and others, "Spectral methods meet EM", 2016.
 Steps, start, limits and the end are those of crowd-kit, so results are equal.
 """
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Majority, Wawa, ZeroBasedSkill: votes, weighed by how often people agree with the others."""
+"""Majority, Wawa, ZeroBasedSkill: votes, weighed by how often people agree with the others.
+
+Wawa (worker agreement with aggregate) is Appen's; it and ZeroBasedSkill are as crowd-kit has them.
+"""
 
 from abc import abstractmethod
 from typing import Any, Literal, Self
