@@ -103,7 +103,7 @@ def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(
     assert "truthmark dispute" in stands()
     # A full disk, or a folder that is lost later, costs nothing.
     for place in (tmp_path / "one", tmp_path / "two"):
-        buyer("get", ref, "--to", place).ok()
+        buyer("get", ref, place).ok()
     assert stands("opened") == [str(tmp_path / "one"), str(tmp_path / "two")]
     assert stands() is None
     key, me = tmp_path / "key", Person(tmp_path / "home")
@@ -172,8 +172,8 @@ def test_get__disk_is_full_while_it_opens__stays_bought_and_opens_elsewhere(
     with monkeypatch.context() as patch:
         patch.setattr("truthmark.cli.buy.write_out", full)
         failed = buyer("get", ref, tmp_path / "data").refused(1, "No space left")
-    assert f"truthmark get {ref} --to FOLDER" in failed.err
-    buyer("get", ref, "--to", tmp_path / "other").ok()
+    assert f"truthmark get {ref} FOLDER" in failed.err
+    buyer("get", ref, tmp_path / "other").ok()
     assert held(buyer) == before
 
 

@@ -223,13 +223,12 @@ def test_buy__wallet_cannot_repeat__needs_its_recovery_file(
 ) -> None:
     wallet = UnrepeatableSigner(role_key("copycat"))
     said: list[str] = []
-    folder = harness.net.folder / "recovery"
     with harness.net.session("copycat") as session:
         session._signer = wallet
         buyer = Buyer(session, said.append)
-        buy(buyer, sale, recovery_folder=folder)
+        buy(buyer, sale)
         deliver(harness, sale)
-        (file,) = folder.iterdir()
+        (file,) = (session.home / "recovery").iterdir()
         assert str(file) in said[0]
         with truthmark.load(sale.version.ref, session=session) as data:
             assert len(data.to_pandas()) == 100

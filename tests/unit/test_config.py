@@ -42,7 +42,6 @@ def test_load_settings__nothing_set__has_defaults(tmp_path: Path) -> None:
     settings = load_settings(tmp_path)
     assert (settings.profile, settings.storage, settings.rpc) == ("devnet", ("local",), ())
     assert settings.keystore == tmp_path / "accounts"
-    assert settings.profiles_folder == tmp_path / "profiles"
 
 
 def test_load_settings__file_environment_arguments__later_ones_win(

@@ -76,8 +76,8 @@ def _hesitate() -> None:
     """Give others time between seeing that nothing was bought yet and paying."""
     original = Buyer.purchase_key
 
-    def late(buyer: Buyer, recovery_folder: Path) -> Any:
+    def late(buyer: Buyer) -> Any:
         time.sleep(1.0)
-        return original(buyer, recovery_folder)
+        return original(buyer)
 
     Buyer.purchase_key = late  # type: ignore[method-assign]

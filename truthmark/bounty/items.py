@@ -28,9 +28,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from truthmark.bounty.document import MAX_EXAMPLES, MAX_PRACTICE, ItemsInfo
+from truthmark.bounty.private_folder import not_written
 from truthmark.cid import cid_of_file
 from truthmark.config.files import sync_path, write_atomically
-from truthmark.errors import BountyError, IntegrityError, StorageError, WrongKeyError
+from truthmark.errors import BountyError, IntegrityError, WrongKeyError
 from truthmark.hashing import sha256
 from truthmark.keys.abi_hash import hash_words, tag
 from truthmark.labels.permutation import MAX_ITEMS
@@ -209,7 +210,7 @@ class ItemsWriter:
             folder.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self._temporary.open("wb")
         except OSError as error:
-            raise _not_written(folder, error) from error
+            raise not_written(folder, error) from error
         self._offset = 0
         self._items: list[bytes] = []
         self._shown: list[bytes] = []
@@ -270,7 +271,7 @@ class ItemsWriter:
             sync_path(self._folder)
             write_atomically(manifest_path, manifest)
         except OSError as error:
-            raise _not_written(self._folder, error) from error
+            raise not_written(self._folder, error) from error
         return ItemsInfo(
             len(self._items),
             len(self._shown),
@@ -298,7 +299,7 @@ class ItemsWriter:
         try:
             self._file.write(stored)
         except OSError as error:
-            raise _not_written(self._folder, error) from error
+            raise not_written(self._folder, error) from error
         entry = self._offset.to_bytes(8, "big") + len(stored).to_bytes(4, "big") + sha256(stored)
         self._offset += len(stored)
         return entry
@@ -449,7 +450,3 @@ class Items:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-
-def _not_written(folder: Path, error: OSError) -> StorageError:
-    return StorageError(f"{folder} cannot be written ({error.strerror}); free space or give rights")

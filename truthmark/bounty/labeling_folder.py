@@ -15,13 +15,13 @@ from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.document import MAX_BYTES as MAX_DOCUMENT
 from truthmark.bounty.document import Document
 from truthmark.bounty.items import MAX_ITEM
+from truthmark.bounty.private_folder import PrivateFolder, not_written
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.terms import Terms
-from truthmark.config.files import write_atomically
-from truthmark.errors import BountyError, StorageError
+from truthmark.errors import BountyError
 from truthmark.hashing import sha256
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.files import make_private_folder, read_limited
+from truthmark.keys.files import make_private_folder
 
 FOLDER: Final = "labeling"
 
@@ -53,7 +53,7 @@ class Entry:
     is_named: bool = False
 
 
-class LabelingFolder:
+class LabelingFolder(PrivateFolder):
     """The folder of one bounty.
 
     Args:
@@ -64,7 +64,7 @@ class LabelingFolder:
     def __init__(self, home: Path, ref: BountyRef) -> None:
         """Take a folder; nothing is read yet, and it need not be there."""
         board = address_bytes(ref.board).hex()
-        self.folder = home / FOLDER / f"{board}-{ref.bounty_id}"
+        super().__init__(home / FOLDER / f"{board}-{ref.bounty_id}")
 
     @classmethod
     def all(cls, home: Path, chain_id: int, board: str) -> Iterator[tuple[int, Self]]:
@@ -134,7 +134,7 @@ class LabelingFolder:
             make_private_folder(path.parent)
             path.write_bytes(stored)
         except OSError as error:
-            raise self._not_written(path, error) from error
+            raise not_written(path, error) from error
 
     def find_keys(self) -> dict[int, bytes]:
         """Return the keys of items that are here."""
@@ -185,24 +185,3 @@ class LabelingFolder:
     def keep_acknowledgement(self, commitment: bytes, signature: bytes) -> None:
         """Keep the receiver's signature."""
         self._write(f"acknowledgement-{commitment.hex()}", signature)
-
-    # ---------------------------------------------------------------------- internals
-
-    def _read(self, name: str, limit: int) -> bytes | None:
-        try:
-            return read_limited(self.folder / name, limit)
-        except FileNotFoundError:
-            return None
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self.folder / name
-        try:
-            make_private_folder(path.parent)
-            write_atomically(path, data)
-        except OSError as error:
-            raise self._not_written(path, error) from error
-
-    def _not_written(self, path: Path, error: OSError) -> StorageError:
-        return StorageError(
-            f"{path} cannot be written ({error.strerror}); free space or give rights"
-        )

@@ -2,7 +2,6 @@
 """What people sign about bounties: EIP-712 messages in the domain of the board."""
 
 from truthmark.bounty.reference import BountyRef
-from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.typed import TypedData, typed_data
 
 
@@ -19,19 +18,13 @@ def join(ref: BountyRef, terms_hash: bytes, *, signer: str, payee: str, seats: i
     Raises:
         KeysError: A value does not fit its type.
     """
-    address_bytes(signer)
-    address_bytes(payee)
     return _message(
         "Join",
-        [
-            ("bounty_id", "uint256"),
-            ("terms_hash", "bytes32"),
-            ("signer", "address"),
-            ("payee", "address"),
-            ("seats", "uint256"),
-        ],
-        [ref.bounty_id, terms_hash, signer, payee, seats],
         ref,
+        terms_hash,
+        ("signer", "address", signer),
+        ("payee", "address", payee),
+        ("seats", "uint256", seats),
     )
 
 
@@ -53,16 +46,12 @@ def commit(
     """
     return _message(
         "Commit",
-        [
-            ("bounty_id", "uint256"),
-            ("terms_hash", "bytes32"),
-            ("seed", "bytes32"),
-            ("worker", "uint256"),
-            ("seats", "uint256"),
-            ("commitment", "bytes32"),
-        ],
-        [ref.bounty_id, terms_hash, seed, worker, seats, commitment],
         ref,
+        terms_hash,
+        ("seed", "bytes32", seed),
+        ("worker", "uint256", worker),
+        ("seats", "uint256", seats),
+        ("commitment", "bytes32", commitment),
     )
 
 
@@ -80,14 +69,10 @@ def acknowledged(ref: BountyRef, terms_hash: bytes, *, worker: int, commitment: 
     """
     return _message(
         "Acknowledged",
-        [
-            ("bounty_id", "uint256"),
-            ("terms_hash", "bytes32"),
-            ("worker", "uint256"),
-            ("commitment", "bytes32"),
-        ],
-        [ref.bounty_id, terms_hash, worker, commitment],
         ref,
+        terms_hash,
+        ("worker", "uint256", worker),
+        ("commitment", "bytes32", commitment),
     )
 
 
@@ -102,12 +87,7 @@ def serve(ref: BountyRef, terms_hash: bytes, *, offer_hash: bytes) -> TypedData:
     Raises:
         KeysError: A value does not fit its type.
     """
-    return _message(
-        "Serve",
-        [("bounty_id", "uint256"), ("terms_hash", "bytes32"), ("offer_hash", "bytes32")],
-        [ref.bounty_id, terms_hash, offer_hash],
-        ref,
-    )
+    return _message("Serve", ref, terms_hash, ("offer_hash", "bytes32", offer_hash))
 
 
 def item_keys(ref: BountyRef, terms_hash: bytes, seed: bytes, *, worker: int) -> TypedData:
@@ -124,25 +104,21 @@ def item_keys(ref: BountyRef, terms_hash: bytes, seed: bytes, *, worker: int) ->
     """
     return _message(
         "ItemKeys",
-        [
-            ("bounty_id", "uint256"),
-            ("terms_hash", "bytes32"),
-            ("seed", "bytes32"),
-            ("worker", "uint256"),
-        ],
-        [ref.bounty_id, terms_hash, seed, worker],
         ref,
+        terms_hash,
+        ("seed", "bytes32", seed),
+        ("worker", "uint256", worker),
     )
 
 
 def _message(
-    primary: str,
-    fields: list[tuple[str, str]],
-    values: list[int | bytes | str],
-    ref: BountyRef,
+    primary: str, ref: BountyRef, terms_hash: bytes, *fields: tuple[str, str, str | int | bytes]
 ) -> TypedData:
-    message = {}
-    for (name, _), value in zip(fields, values, strict=True):
-        packed = word(value)  # refuses what does not fit
-        message[name] = "0x" + packed.hex() if isinstance(value, bytes) else value
-    return typed_data(primary, fields, message, chain_id=ref.chain_id, contract=ref.board)
+    return typed_data(
+        primary,
+        ("bounty_id", "uint256", ref.bounty_id),
+        ("terms_hash", "bytes32", terms_hash),
+        *fields,
+        chain_id=ref.chain_id,
+        contract=ref.board,
+    )

@@ -67,12 +67,6 @@ class Scheme:
         """Return the length of the sealed labels of `seats` seats."""
         return (seats * self.batch * self.bits + 7) // 8
 
-    def blank(self) -> Codes:
-        """Return the code of a place that holds no item."""
-        if self.classes:
-            return np.array(self.classes, np.uint8)
-        return np.zeros(HASH_BYTES, np.uint8)
-
     def secrets(self, shared: Point, seats: int) -> list[bytes]:
         """Return the secret of each seat, by S."""
         ref = self.ref

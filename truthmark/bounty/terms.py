@@ -2,7 +2,7 @@
 """What a requester and labelers agree on; the board keeps its hash (docs/protocol.md)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, NamedTuple, Self
 
 from truthmark.config.units import to_checksum_address
@@ -236,10 +236,6 @@ class Terms:
                 value = to_checksum_address(f"0x{value:040x}")
             values[field.name] = value
         return cls(**values)
-
-    def salted(self, salt: bytes) -> Self:
-        """Return the same terms under another salt."""
-        return replace(self, salt=salt)
 
     def require_sound(self) -> None:
         """Check what `create` checks, so that it is said in words before anything is sent.

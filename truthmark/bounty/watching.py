@@ -40,7 +40,7 @@ def derive_watch_key(sign: Callable[[TypedData], bytes], *, chain_id: int, board
         board: The contract.
     """
     message = typed_data(
-        "WatchKey", [("notice", "string")], {"notice": NOTICE}, chain_id=chain_id, contract=board
+        "WatchKey", ("notice", "string", NOTICE), chain_id=chain_id, contract=board
     )
     return sha256(_KEY + sign(message)[:64])
 

@@ -20,14 +20,14 @@ from truthmark.bounty.document import MAX_BYTES, Document
 from truthmark.bounty.gold import Gold
 from truthmark.bounty.items import Items
 from truthmark.bounty.label_file import MAX_BYTES as MAX_FILE_BYTES
+from truthmark.bounty.private_folder import PrivateFolder
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.terms import Terms
-from truthmark.config.files import sync_path, write_atomically
+from truthmark.config.files import sync_path
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import BountyError, StorageError
+from truthmark.errors import BountyError
 from truthmark.hashing import sha256
 from truthmark.keys.abi_hash import address_bytes, word
-from truthmark.keys.files import make_private_folder, read_limited
 from truthmark.types import Point
 
 FOLDER: Final = "bounties"
@@ -55,16 +55,12 @@ class Guest:
     code: str = ""
 
 
-class Workspace:
+class Workspace(PrivateFolder):
     """The folder of one bounty.
 
     Args:
         folder: Where it is, or comes to be.
     """
-
-    def __init__(self, folder: Path) -> None:
-        """Take a folder; nothing is read yet."""
-        self.folder = folder
 
     def __repr__(self) -> str:
         """Show where it is."""
@@ -319,12 +315,6 @@ class Workspace:
         paths = (self.folder / folder).glob(f"*{suffix}")
         return sorted(int(path.stem) for path in paths if path.stem.isdecimal())
 
-    def _read(self, name: str, limit: int) -> bytes | None:
-        try:
-            return read_limited(self.folder / name, limit)
-        except FileNotFoundError:
-            return None
-
     def _read_json(self, name: str) -> Any:
         data = self._read(name, _MAX_JSON)
         if data is None:
@@ -341,16 +331,6 @@ class Workspace:
         if not isinstance(value, dict):
             raise self._damaged(name)
         return value
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self.folder / name
-        make_private_folder(path.parent)
-        try:
-            write_atomically(path, data)
-        except OSError as error:
-            raise StorageError(
-                f"{path} cannot be written ({error.strerror}); free space or give rights"
-            ) from error
 
     def _write_json(self, name: str, value: Any) -> None:
         self._write(name, json.dumps(value, separators=(",", ":")).encode() + b"\n")

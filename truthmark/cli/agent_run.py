@@ -10,7 +10,7 @@ from truthmark.agents.agent import Agent
 from truthmark.agents.opening import TIMEOUT, open_agent
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.cli.bounty_join import payee_of, payee_option, seats_option
+from truthmark.cli.bounty_join import code_option, payee_of, payee_option, seats_option
 from truthmark.cli.bounty_label import report
 from truthmark.cli.bounty_offers import relay_option
 from truthmark.cli.command import State, command, json_option, yes_option
@@ -52,7 +52,7 @@ from truthmark.session import Session
 )
 @payee_option
 @seats_option
-@click.option("--code", default="", help="Your invitation, where the requester sent one.")
+@code_option
 @click.option(
     "--as",
     "account",

@@ -21,12 +21,16 @@ seats_option = click.option(
     "--seats", type=click.IntRange(1, 63), help="How many batches at most; as many as allowed."
 )
 
+code_option = click.option(
+    "--code", default="", help="Your invitation, where the requester sent one."
+)
+
 
 @command()
 @click.argument("bounty", type=BOUNTY)
 @payee_option
 @seats_option
-@click.option("--code", default="", help="Your invitation, where the requester sent one.")
+@code_option
 @click.option(
     "--as",
     "account",

@@ -206,9 +206,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                     "can_be_bought": quote is not None,
                     "why_not": why_not,
                     "terms": _terms_json(session, version),
-                    "custody": [
-                        _epoch_json(session, e, s) for e, s in zip(epochs, states, strict=True)
-                    ],
+                    "custody": [_epoch_json(e, s) for e, s in zip(epochs, states, strict=True)],
                     "purchases": [purchase_json(session, version, p) for p in purchases],
                     "time": now,
                 }
@@ -218,11 +216,11 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         if version.status.name == "OPEN":
             how = "listed, but cannot be bought now" if quote is None else "for sale"
         echo(f"data set {version.ref}: {how}")
-        _show_card(session, version, manifest, card, problem)
+        _show_card(version, manifest, card, problem)
         _show_status(session, version, mine, quote, why_not)
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
-        _show_purchases(session, purchases, now)
+        _show_purchases(purchases, now)
         _show_evidence(session, version, manifest, epochs)
 
 
@@ -269,7 +267,6 @@ def _read_public(
 
 
 def _show_card(
-    session: Session,
     version: Version,
     manifest: "codec.Manifest | None",
     card: dict[str, Any] | None,
@@ -367,7 +364,7 @@ def _show_custody(
             echo(f"    do not buy from these: {clean(error)}")
 
 
-def _show_purchases(session: Session, purchases: list[Purchase], now: int) -> None:
+def _show_purchases(purchases: list[Purchase], now: int) -> None:
     echo(f"\nsold {plural(len(purchases), 'time')}")
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
@@ -422,7 +419,7 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
     }
 
 
-def _epoch_json(session: Session, epoch: Epoch, state: EpochState) -> dict[str, Any]:
+def _epoch_json(epoch: Epoch, state: EpochState) -> dict[str, Any]:
     custody = epoch.custody
     return {
         "custody_id": "0x" + epoch.custody_id.hex(),

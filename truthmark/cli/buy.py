@@ -76,16 +76,7 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 @click.argument("dataset", type=DATASET)
 @_pay_options
 @click.pass_obj
-def buy(
-    state: State,
-    dataset: str,
-    max_price: str | None,
-    voucher: Path | None,
-    admission: Path | None,
-    again: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
+def buy(state: State, /, dataset: str, yes: bool, as_json: bool, **wanted: Any) -> None:
     """Fetch, check and pay for DATASET.
 
     `truthmark get` then waits for the key and opens it. What you bought before is not bought
@@ -93,7 +84,7 @@ def buy(
     """
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
-        options = _flow_options(session, version, max_price, voucher, admission, again, yes)
+        options = _flow_options(session, version, yes=yes, **wanted)
         _, purchase = purchasing.buy(session, version, **options)
         if as_json:
             echo_json(
@@ -110,28 +101,12 @@ def buy(
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
-@click.option(
-    "--to",
-    "elsewhere",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The same as FOLDER; what was bought can be opened anywhere, again and again.",
-)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @format_option
 @_pay_options
 @click.pass_obj
 def get(
-    state: State,
-    dataset: str,
-    folder: Path | None,
-    elsewhere: Path | None,
-    kind: Any,
-    max_price: str | None,
-    voucher: Path | None,
-    admission: Path | None,
-    again: bool,
-    yes: bool,
-    as_json: bool,
+    state: State, /, dataset: str, folder: Path, kind: Any, yes: bool, as_json: bool, **wanted: Any
 ) -> None:
     """Buy DATASET and open it in the new FOLDER.
 
@@ -140,11 +115,6 @@ def get(
     for or fetched twice, unless you say --again, which pays each time. What was bought before is
     opened in another FOLDER at no cost.
     """
-    if folder is not None and elsewhere is not None:
-        raise click.UsageError("name one folder, as FOLDER or with --to")
-    folder = folder or elsewhere
-    if folder is None:
-        raise click.UsageError("say where to open it: the name of a new FOLDER")
     with state.session(signs=True) as session:
         version = Catalogue.of(session).find(dataset)
         if is_opened(session, version, folder, kind):
@@ -157,7 +127,7 @@ def get(
         # Before anything is paid for.
         require_free(folder)
         require_room(session, version, folder)
-        options = _flow_options(session, version, max_price, voucher, admission, again, yes)
+        options = _flow_options(session, version, yes=yes, **wanted)
         try:
             opened = purchasing.get(session, version, **options)
         except WrongKeyDispute as dispute:
@@ -170,7 +140,7 @@ def get(
         try:
             _write(session, opened, folder, kind, as_json=as_json)
         except (CodecError, OSError):
-            line = f"`truthmark get {version.ref} --to FOLDER`"
+            line = f"`truthmark get {version.ref} FOLDER`"
             info(f"{version.ref} stays yours: {line} opens it elsewhere, and nothing is paid again")
             raise
 
@@ -210,6 +180,7 @@ def _write(session: Session, opened: Opened, folder: Path, kind: Any, *, as_json
 def _flow_options(
     session: Session,
     version: Version,
+    *,
     max_price: str | None,
     voucher: Path | None,
     admission: Path | None,

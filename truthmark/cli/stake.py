@@ -71,7 +71,7 @@ def register(state: State, operator: str | None, encryption_key: str | None, as_
         receipt = _owner(session).register(
             _operator(state, session, operator), _parse_key(encryption_key)
         )
-        _done(session, receipt, f"{session.address} is a validator now", as_json)
+        _done(receipt, f"{session.address} is a validator now", as_json)
 
 
 @stake.command("key")
@@ -102,7 +102,7 @@ def rotate_key(
         receipt = _owner(session).rotate_encryption_key(
             _operator(state, session, operator), _parse_key(encryption_key)
         )
-        _done(session, receipt, "new shares are sealed to the new key", as_json)
+        _done(receipt, "new shares are sealed to the new key", as_json)
 
 
 @stake.command("operator")
@@ -116,7 +116,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
     """
     with state.session(sends=True) as session:
         address = resolve_address(session, account)
-        _done(session, _owner(session).set_operator(address), f"{address} operates now", as_json)
+        _done(_owner(session).set_operator(address), f"{address} operates now", as_json)
 
 
 @stake.command()
@@ -131,7 +131,7 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
         total = _show(session, tickets * each)
         if not ask(f"stake {total} ({tickets} x {_show(session, each)})?", yes=yes):
             raise ConfigError("nothing was staked; answer y, or give --yes")
-        _done(session, _owner(session).stake(tickets), f"{total} staked", as_json)
+        _done(_owner(session).stake(tickets), f"{total} staked", as_json)
 
 
 @stake.command()
@@ -151,7 +151,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
         receipt = owner.unbond(standing[-tickets:])
         seconds = session.chain.staking.functions.UNBONDING_SECONDS().call()
         when = format_time(session.chain.time() + seconds)
-        _done(session, receipt, f"`truthmark stake withdraw` pays from {when} on", as_json)
+        _done(receipt, f"`truthmark stake withdraw` pays from {when} on", as_json)
 
 
 @stake.command()
@@ -195,7 +195,7 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
         if not units:
             info("nothing is missing")
             return
-        _done(session, owner.top_up(units), f"{_show(session, units)} topped up", as_json)
+        _done(owner.top_up(units), f"{_show(session, units)} topped up", as_json)
 
 
 @stake.command()
@@ -371,7 +371,7 @@ def offer(
                     "without --url sellers know that it runs only by what it did on the chain "
                     "within a day"
                 )
-        _done(session, receipt, done, as_json)
+        _done(receipt, done, as_json)
 
 
 @stake.command()
@@ -391,7 +391,7 @@ def available(state: State, choice: str, validator: str | None, as_json: bool) -
             if choice == "on"
             else "running obligations go on, no new ones"
         )
-        _done(session, receipt, text, as_json)
+        _done(receipt, text, as_json)
 
 
 def _owner(session: Session, validator: str | None = None) -> ValidatorOwner:
@@ -443,7 +443,7 @@ def _stake_amount(session: Session, text: str) -> int:
     return units
 
 
-def _done(session: Session, receipt: TransactionReceipt, text: str, as_json: bool) -> None:
+def _done(receipt: TransactionReceipt, text: str, as_json: bool) -> None:
     if as_json:
         echo_json({"transaction": receipt.tx_hash, "gas_used": receipt.gas_used})
         return

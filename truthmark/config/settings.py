@@ -55,11 +55,6 @@ class Settings:
         object.__setattr__(self, "home", self.home.expanduser())
         object.__setattr__(self, "keystore", self.home / self.keystore.expanduser())
 
-    @property
-    def profiles_folder(self) -> Path:
-        """Folder of the profiles that are mine."""
-        return self.home / "profiles"
-
     def chain_profile(self) -> ChainProfile:
         """Return the chosen profile, with these settings' endpoints and confirmations.
 

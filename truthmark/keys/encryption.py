@@ -41,8 +41,9 @@ def derive_encryption_key(
     """
     message = typed_data(
         "EncryptionKey",
-        [("notice", "string"), ("validator", "address"), ("number", "uint256")],
-        {"notice": NOTICE, "validator": validator, "number": number},
+        ("notice", "string", NOTICE),
+        ("validator", "address", validator),
+        ("number", "uint256", number),
         chain_id=chain_id,
         contract=market,
     )

@@ -106,11 +106,11 @@ def opening_message(*, chain_id: int, market: str, account: str, salt: bytes) ->
     Raises:
         KeysError: A value does not fit its type.
     """
-    address_bytes(account)
     return typed_data(
         "PurchaseKey",
-        [("notice", "string"), ("account", "address"), ("salt", "bytes32")],
-        {"notice": NOTICE, "account": account, "salt": "0x" + word(salt).hex()},
+        ("notice", "string", NOTICE),
+        ("account", "address", account),
+        ("salt", "bytes32", salt),
         chain_id=chain_id,
         contract=market,
     )

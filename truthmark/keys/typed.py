@@ -7,7 +7,6 @@ wallet, a hardware wallet or a key on this machine.
 eth-account takes most of a second to import, so only what signs or hashes imports it.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from truthmark.errors import KeysError
@@ -28,30 +27,24 @@ _DOMAIN_TYPE = [
 
 
 def typed_data(
-    primary: str,
-    fields: list[tuple[str, str]],
-    message: Mapping[str, Any],
-    *,
-    chain_id: int,
-    contract: str,
+    primary: str, *fields: tuple[str, str, str | int | bytes], chain_id: int, contract: str
 ) -> TypedData:
     """Return a message of Truthmark's domain.
 
     Args:
         primary: The name of the struct.
-        fields: Name and type of each of its fields, in order.
-        message: The values; bytes as hex with `0x`.
+        fields: Name, type and value of each of its fields, in order.
         chain_id: The chain of the contract.
         contract: What checks the signature, or what the message is about.
 
     Raises:
-        KeysError: `contract` is not an address.
+        KeysError: A value does not fit its type, or `contract` is not an address.
     """
     address_bytes(contract)
     return {
         "types": {
             "EIP712Domain": _DOMAIN_TYPE,
-            primary: [{"name": name, "type": type_} for name, type_ in fields],
+            primary: [{"name": name, "type": kind} for name, kind, _ in fields],
         },
         "primaryType": primary,
         "domain": {
@@ -60,7 +53,7 @@ def typed_data(
             "chainId": chain_id,
             "verifyingContract": contract,
         },
-        "message": dict(message),
+        "message": {name: _shown(kind, value) for name, kind, value in fields},
     }
 
 
@@ -90,20 +83,11 @@ def voucher(
     """
     return typed_data(
         "Voucher",
-        [
-            ("terms_id", "bytes32"),
-            ("account", "address"),
-            ("price", "uint256"),
-            ("expiry", "uint256"),
-            ("nonce", "bytes32"),
-        ],
-        {
-            "terms_id": _hex32(terms_id),
-            "account": _address(account),
-            "price": _uint(price),
-            "expiry": _uint(expiry),
-            "nonce": _hex32(nonce),
-        },
+        ("terms_id", "bytes32", terms_id),
+        ("account", "address", account),
+        ("price", "uint256", price),
+        ("expiry", "uint256", expiry),
+        ("nonce", "bytes32", nonce),
         chain_id=chain_id,
         contract=market,
     )
@@ -126,12 +110,9 @@ def admission(
     """
     return typed_data(
         "Admission",
-        [("terms_id", "bytes32"), ("account", "address"), ("expiry", "uint256")],
-        {
-            "terms_id": _hex32(terms_id),
-            "account": _address(account),
-            "expiry": _uint(expiry),
-        },
+        ("terms_id", "bytes32", terms_id),
+        ("account", "address", account),
+        ("expiry", "uint256", expiry),
         chain_id=chain_id,
         contract=market,
     )
@@ -154,12 +135,9 @@ def presence(
     """
     return typed_data(
         "NodeIsThere",
-        [("validator", "address"), ("challenge", "bytes32"), ("time", "uint256")],
-        {
-            "validator": _address(validator),
-            "challenge": _hex32(challenge),
-            "time": _uint(time),
-        },
+        ("validator", "address", validator),
+        ("challenge", "bytes32", challenge),
+        ("time", "uint256", time),
         chain_id=chain_id,
         contract=staking,
     )
@@ -206,15 +184,11 @@ def _signable(message: TypedData) -> "SignableMessage":
         raise KeysError(f"this is no EIP-712 message ({error}); update truthmark") from error
 
 
-def _hex32(value: bytes) -> str:
-    return "0x" + word(value).hex()
-
-
-def _uint(value: int) -> int:
-    word(value)
-    return value
-
-
-def _address(value: str) -> str:
-    address_bytes(value)
+def _shown(kind: str, value: Any) -> Any:
+    """Return a value as wallets take it, once it was found to fit."""
+    if kind == "address":
+        address_bytes(value)
+    elif kind != "string":
+        packed = word(value)
+        return "0x" + packed.hex() if kind == "bytes32" else value
     return value

@@ -57,15 +57,17 @@ class IBCC(Aggregator):
             ConfigError: Answers or gold cannot be used.
         """
         answers = Answers.of(data)
-        gold = answers.gold(true_labels)
-        posterior, counts, _, bound = self._run(answers, gold, start(answers, gold)[:, :, None])
-        self._finish(answers, posterior, counts, bound)
+        self._finish(answers, *self._find(answers, answers.gold(true_labels)))
         return self
+
+    def _find(self, answers: Answers, gold: Any) -> tuple[Floats, Floats, float]:
+        """Return posterior (N, C), counts (W, C, C·M) and bound."""
+        return self._run(answers, gold, start(answers, gold)[:, :, None])
 
     def _run(
         self, answers: Answers, gold: Any, states: Floats, spread_of_groups: float = 1.0
-    ) -> tuple[Floats, Floats, Floats, float]:
-        """Iterate from (N, C, M) states to posterior, counts (W, C, C·M), mass (C·M,) and bound."""
+    ) -> tuple[Floats, Floats, float]:
+        """Iterate from (N, C, M) states to posterior, counts and bound."""
         from scipy.special import digamma
 
         n_workers, n_classes, groups = answers.n_workers, answers.n_classes, states.shape[2]
@@ -95,7 +97,7 @@ class IBCC(Aggregator):
             if np.abs(posterior - last).max() < _SETTLED:
                 break
         bound = entropy + self._evidence(counts, prior, mass, n_classes, spread_of_groups)
-        return posterior, counts, mass, bound
+        return posterior, counts, bound
 
     def _prior(self, n_classes: int) -> Floats:
         """Return prior answers, (label, class)."""
@@ -163,30 +165,18 @@ class EBCC(IBCC):
         self.random_state = random_state
         self.group_share = group_share
 
-    def fit(self, data: pd.DataFrame, true_labels: "pd.Series[Any] | None" = None) -> Self:
-        """Find labels and errors.
-
-        Args:
-            data: The answers.
-            true_labels: The right label of some tasks, by task.
-
-        Raises:
-            ConfigError: Answers or gold cannot be used.
-        """
-        answers = Answers.of(data)
-        gold = answers.gold(true_labels)
+    def _find(self, answers: Answers, gold: Any) -> tuple[Floats, Floats, float]:
         first = start(answers, gold)
         rng = np.random.default_rng(self.random_state)
         best: tuple[Floats, Floats, float] | None = None
         for _ in range(self.n_restarts):
             groups = rng.dirichlet(np.ones(self.n_groups), first.shape)
             groups *= first[:, :, None]
-            posterior, counts, _, bound = self._run(answers, gold, groups, self.group_share)
-            if best is None or bound > best[2]:
-                best = posterior, counts, bound
+            found = self._run(answers, gold, groups, self.group_share)
+            if best is None or found[2] > best[2]:
+                best = found
         assert best is not None, "there is at least one beginning"
-        self._finish(answers, *best)
-        return self
+        return best
 
 
 def _log_beta(table: Floats, axis: int) -> Any:

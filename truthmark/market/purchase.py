@@ -136,11 +136,11 @@ class Buyer(Fetcher, Quoter):
             require_unpaid(self.session, version)
         return purchase
 
-    def purchase_key(self, recovery_folder: Path) -> PurchaseKey:
+    def purchase_key(self) -> PurchaseKey:
         """Make the key of a new purchase; it is on disk when this returns.
 
         The first time, the wallet is asked twice. Where its signatures differ, the key is random
-        and a recovery file is written to `recovery_folder` first.
+        and a recovery file is written to the folder `recovery` of the home first.
         """
         session = self.session
         place: dict[str, Any] = {
@@ -157,8 +157,9 @@ class Buyer(Fetcher, Quoter):
             )
             session.vault.mark_repeatable(session.address)
         except UnrepeatableSignatureError:
-            recovery_folder.mkdir(parents=True, exist_ok=True)
-            path = recovery_folder / f"purchase-{place['salt'].hex()[:16]}.json"
+            folder = session.home / "recovery"
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"purchase-{place['salt'].hex()[:16]}.json"
             key = random_key(path, **place)
             self.say(f"this wallet cannot repeat signatures; keep {path}, it opens the data")
         session.vault.put_purchase_key(key)
@@ -171,7 +172,6 @@ class Buyer(Fetcher, Quoter):
         max_total: int,
         voucher: Sequence[Any] = NO_VOUCHER,
         admission: Sequence[Any] = NO_ADMISSION,
-        recovery_folder: Path | None = None,
         again: bool = False,
     ) -> Purchase:
         """Pay. The purchase's key is on disk before the transaction is sent.
@@ -181,7 +181,6 @@ class Buyer(Fetcher, Quoter):
             max_total: The most to pay, fees included, in the token's smallest unit.
             voucher: A `struct Voucher` that the seller signed.
             admission: A `struct Admission` that the gate signed.
-            recovery_folder: Where a recovery file goes, if one is needed; home if not given.
             again: Pay also where the version was bought before; each such call pays.
 
         Raises:
@@ -204,7 +203,7 @@ class Buyer(Fetcher, Quoter):
                 nonce = session.journal.next_nonce()
                 if earlier := self.find_earlier(quote.version):
                     return earlier
-            return self._pay(quote, permit, voucher, admission, recovery_folder, nonce)
+            return self._pay(quote, permit, voucher, admission, nonce)
 
     def _require_unchanged(self, quote: Quote, voucher: Sequence[Any]) -> None:
         """Refuse what is not for sale any more as it was quoted; the market would, too."""
@@ -235,11 +234,10 @@ class Buyer(Fetcher, Quoter):
         permit: Sequence[Any],
         voucher: Sequence[Any],
         admission: Sequence[Any],
-        recovery_folder: Path | None,
         nonce: int | None,
     ) -> Purchase:
         session = self.session
-        key = self.purchase_key(recovery_folder or session.home / "recovery")
+        key = self.purchase_key()
         terms, epoch = quote.version.terms, quote.epoch
         order = draft_order(terms, epoch.custody, key, quote.price)
         market = session.chain.market

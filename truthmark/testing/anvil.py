@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -171,12 +170,7 @@ class AnvilProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -188,7 +182,6 @@ def start_anvil(
     fork_url: str | None = None,
     state: Path | None = None,
     log: Path | None = None,
-    mnemonic: str = MNEMONIC,
     accounts: int = 20,
     detach: bool = False,
     extra: Sequence[str] = (),
@@ -203,8 +196,7 @@ def start_anvil(
         state: A file to start from if it exists. The state is written there every two seconds
             and at the end, so a killed chain comes back nearly as it was.
         log: Where anvil's output goes; a new temporary file if not given.
-        mnemonic: What the funded accounts' keys are derived from.
-        accounts: How many accounts are funded.
+        accounts: How many accounts are funded; their keys are derived from MNEMONIC.
         detach: Leave it running when this process ends.
         extra: More arguments for anvil, as they are.
 
@@ -217,7 +209,7 @@ def start_anvil(
     command = [
         str(anvil_binary()),
         *("--host", "127.0.0.1", "--port", str(port or 0), "--hardfork", HARDFORK),
-        *("--mnemonic", mnemonic, "--accounts", str(accounts), "--color", "never"),
+        *("--mnemonic", MNEMONIC, "--accounts", str(accounts), "--color", "never"),
     ]
     if chain_id is not None:
         command += ["--chain-id", str(chain_id)]
