@@ -151,7 +151,7 @@ def test_get__no_room_at_the_target__is_refused_before_paying(
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1_000))
     buyer("get", kept, tmp_path / "data", *PLENTY).refused(3, "there is room for 1000 bytes")
     assert buyer("purchases", kept, "--json").ok().json == []
-    buyer("get", kept, *PLENTY).refused(2, "say where to open it")
+    buyer("get", kept, *PLENTY).refused(2, "Missing argument 'FOLDER'")
 
 
 def test_get__disk_is_full_while_it_opens__stays_bought_and_opens_elsewhere(
