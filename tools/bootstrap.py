@@ -41,6 +41,7 @@ EXTRAS = {
     "docs": "install what builds the documents (170 MB)",
 }
 PIN = ROOT / "truthmark" / "testing" / "node"
+WEB = ROOT / "truthmark" / "web"
 LOG = ROOT / "build" / "bootstrap.log"
 # Ape's pins (numpy 1.26, web3 7) have no wheels for a newer one; the library has no such limit.
 VERSIONS = ((3, 11), (3, 12))
@@ -106,12 +107,13 @@ class Step:
 
 
 def _steps() -> list[Step]:
-    pins = [PIN / "package.json", PIN / "package-lock.json"]
+    pins, pages = ([at / "package.json", at / "package-lock.json"] for at in (PIN, WEB))
     return [
         Step("venv", "make .venv", [], "python", _make_venv),
         Step("packages", "install packages (2 GB, once)", [LOCK], "pip", _install_packages),
         Step("project", "install truthmark", [ROOT / "pyproject.toml"], "truthmark", _install_self),
         Step("anvil", "fetch anvil", pins, "anvil", _link_anvil),
+        Step("web", "fetch what bundles pages", pages, str(WEB / "node_modules"), _fetch_web),
     ]
 
 
@@ -192,6 +194,14 @@ def _link_anvil(progress: Progress) -> None:
         print(f"\nwarning: {error}; tests of contracts will be skipped", file=sys.stderr)
     else:
         link.symlink_to(output.splitlines()[-1])
+
+
+def _fetch_web(progress: Progress) -> None:
+    """Put the packages of the pages beside their sources; all but their tests works without."""
+    try:
+        _run([str(PYTHON), "tools/web.py", "--modules"], lambda _: "no npm can be reached")
+    except BootstrapError as error:
+        print(f"\nwarning: {error}; tests of pages will be skipped", file=sys.stderr)
 
 
 def _find_python() -> str:
