@@ -21,7 +21,7 @@ Usage example::
         ),
     )
     record = deploy(plan, {...}, JournalDeployer(chain, journal), Path("deployments/x.json"))
-    record.to_profile(base_profile).save(settings.profiles_folder)
+    record.to_profile(base_profile).save(settings.home / "profiles")
 """
 
 import json
