@@ -11,7 +11,7 @@ from app.ask_views import ItemView
 from app.components.sample import sample
 from app.components.text import literal
 
-_WIDTH: Final = 160
+_WIDTH: Final = 126
 _LONGEST: Final = 24
 
 

@@ -13,7 +13,7 @@ from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.asking import ask_of, cost_view
 from app.services.drafts import drop_note, find_note, save_form, save_note
-from app.services.shelves import bar_of, source_of
+from app.services.shelves import bar_of, shelf_of
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass, WatchNode
 from truthmark.bounty.flows.posting import Ask, Proposal, post_bounty, was_sent
@@ -38,7 +38,9 @@ def review(form: views.AskForm, progress: Progress) -> views.Offer:
         TruthmarkError: It cannot be; the message says why.
     """
     session = my_synced_session()
-    source, ask = source_of(form), ask_of(form, session)
+    # The copies that were shown and answered, and not what has become of the source since.
+    shelf = shelf_of(form)
+    source, ask = shelf.source(), ask_of(form, session)
     seen: list[Proposal] = []
 
     def ask_later(proposal: Proposal) -> bool:
@@ -55,7 +57,10 @@ def review(form: views.AskForm, progress: Progress) -> views.Offer:
             " again; change something, such as the title, to ask once more"
         )
     (proposal,) = seen
-    offer = offer_view(session, proposal)
+    offer = replace(
+        offer_view(session, proposal),
+        lines=tuple(clean(line, 400) for line in shelf.reading.lines()),
+    )
     save_note(
         form,
         _OFFER,

@@ -182,3 +182,15 @@ def test_estimate__no_account_no_chain__what_it_costs_and_pays(table: Path, pers
     assert "2000 items × 2" in text.out and "who guesses" not in text.out
     person("bounty", "estimate", "--price", "0.05 TUSD").refused(3, "--items")
     person(*command, "--gold-count", 5).refused(9, "too few")
+
+
+def test_shelf_source__read_again__gives_what_was_read_of_a_source_that_is_gone(
+    table: Path, tmp_path: Path
+) -> None:
+    source = open_items_of(table)
+    shelf = open_shelf(tmp_path, source, tmp_path / "gold.csv")
+    before = [(found.name, found.item) for found in source]
+    table.unlink()
+    again = shelf.source()
+    assert (again.kind, again.fingerprint, again.total) == (source.kind, source.fingerprint, 40)
+    assert [(found.name, found.item) for found in again] == before

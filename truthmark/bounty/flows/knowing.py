@@ -7,7 +7,7 @@ disk one by one, so an interrupted requester can continue.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.answers import Known, draw_most, read_known, write_known
 from truthmark.bounty.document import Kind
 from truthmark.bounty.items import MANIFEST_NAME, Items, ItemsWriter
-from truthmark.bounty.sources.found import ItemSource, Reading, read_into
+from truthmark.bounty.sources.found import Found, ItemSource, Reading, read_into
 from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, ConfigError
 from truthmark.hashing import sha256
@@ -43,6 +43,7 @@ class Shelf:
         names: What the source calls each.
         kind: What each is.
         reading: What became of the source.
+        fingerprint: Of the source.
     """
 
     folder: Path
@@ -50,6 +51,11 @@ class Shelf:
     names: list[str]
     kind: Kind
     reading: Reading
+    fingerprint: str
+
+    def source(self) -> ItemSource:
+        """Return the items as they stand here, to be asked; what was left out stays out."""
+        return _ShelfSource(self)
 
     def open_log(self, classes: Sequence[str]) -> AnswerLog:
         """Open the answers given so far.
@@ -69,6 +75,20 @@ class Shelf:
         """Remove items and answers, once the answers are written elsewhere."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _ShelfSource(ItemSource):
+    """What was read before, under the names and the fingerprint that it had."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.kind, self.fingerprint = shelf.kind, shelf.fingerprint
+        self.total, self.skipped = len(shelf.names), []
+        self._shelf = shelf
+
+    def __iter__(self) -> Generator[Found, None, None]:
+        """Yield the items in their order."""
+        for number, name in enumerate(self._shelf.names):
+            yield Found(name, self._shelf.items.item(number))
 
 
 def open_shelf(home: Path, source: ItemSource, output: Path, *, bar: Bar = no_bar) -> Shelf:
@@ -94,7 +114,9 @@ def open_shelf(home: Path, source: ItemSource, output: Path, *, bar: Bar = no_ba
             writer.finish()
         write_atomically(folder / _READING, json.dumps(asdict(found)).encode())
     reading = _read_reading(folder / _READING)
-    return Shelf(folder, Items.open(folder), reading.names, source.kind, reading)
+    return Shelf(
+        folder, Items.open(folder), reading.names, source.kind, reading, source.fingerprint
+    )
 
 
 def _read_reading(path: Path) -> Reading:
