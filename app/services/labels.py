@@ -39,6 +39,11 @@ def quality(number: int, report: Progress) -> views.Quality:
     brought = _brought(number, report)
     if brought.tables is None:
         raise BountyError("no labels came yet; look again when the first are here")
+    if not brought.classes:
+        raise BountyError(
+            "these labels are texts, of which nothing can be measured; write all of them with"
+            f" `truthmark bounty result {number} --to FOLDER`"
+        )
     found = quality_of(brought.result, brought.finding, brought.classes)
     summary = summary_of(brought.tables)
     margins = [int(value) for value in brought.tables.items["margin"].to_pylist() if value >= 0]
