@@ -447,7 +447,8 @@ class RelayClient:
             if isinstance(error.__cause__, PrivateAddressError):
                 raise RelayError(
                     f"{self.url} is in a network of its own, where a bounty's document may send"
-                    " nobody; if you know it, name it yourself: --relay"
+                    " nobody; if you know it, name it: `truthmark bounty join N --relay"
+                    f" {self.url}`"
                 ) from error
             raise RelayUnavailableError(
                 f"the relay {self.url} does not answer ({type(error).__name__}); try again later"

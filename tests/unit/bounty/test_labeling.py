@@ -464,7 +464,9 @@ def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
 def test_public_relay__address_of_ones_own_network__refused_with_what_to_do(url: str) -> None:
     with (
         open_public_relay(url, allow_private=False) as relay,
-        pytest.raises(RelayError, match="name it yourself: --relay") as refused,
+        pytest.raises(
+            RelayError, match="if you know it, name it: `truthmark bounty join"
+        ) as refused,
     ):
         relay.info()
     assert not isinstance(refused.value, RelayUnavailableError)

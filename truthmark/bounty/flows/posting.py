@@ -334,9 +334,13 @@ def _require_plain(ask: Ask) -> None:
     if not ask.classes and ask.known:
         raise ConfigError("known answers are classes, and texts are asked for; leave one of them")
     if not ask.uploads and ask.relay is None:
-        raise ConfigError("your own relay has the items already; leave --no-upload out")
+        raise ConfigError(
+            "your own relay has the items already; only somebody's relay can fetch them"
+        )
     if ask.receiver_urls and ask.relay is None:
-        raise ConfigError("your own relay takes the files; leave --receiver-url out")
+        raise ConfigError(
+            "your own relay takes the files; name a receiver beside somebody's relay alone"
+        )
     if ask.times not in TIMES:
         hint = did_you_mean(ask.times, TIMES)
         raise ConfigError(f"there are no times {ask.times!r}, only {', '.join(TIMES)}{hint}")
@@ -527,7 +531,7 @@ def _relay(session: Session, workspace: Workspace, ask: Ask) -> tuple[str, tuple
             " smaller, or use a relay of your own"
         )
     if not ask.uploads and not info.fetches:
-        raise BountyError(f"{ask.relay} fetches no items; leave --no-upload out")
+        raise BountyError(f"{ask.relay} fetches no items; bring them to it")
     if info.knows_requester:
         return info.account, (ask.relay,), 0
     token, _ = session.profile.parse_amount(ask.price)
