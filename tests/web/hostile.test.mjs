@@ -382,6 +382,32 @@ test("a reorganisation that draws another seed asks for its items, under another
   assert.notEqual(one.file.slice(0, 200), other.file.slice(0, 200));
 });
 
+test("a run that was begun goes on without a network, but not when its time is over", async () => {
+  const world = await World.make();
+  const device = core.newDevice();
+  const store = new MapStore();
+  const bounty = await open(world);
+  world.enroll(device);
+  await store.put("wish", WISH);
+  const run = await core.myRun(bounty, device, WISH);
+  await store.put("run", { run, keys: await core.itemKeys(bounty, device, run) });
+  const first = async () => {
+    const steps = core.labelingSteps(bounty, device, store, { label: () => assert.fail("too early") });
+    return (await steps.next()).value;
+  };
+  assert.deepEqual((await first()).run, run);
+  const answer = world.fetch;
+  bounty.chain.fetch = bounty.fetch = async () => {
+    throw new TypeError("no network");
+  };
+  assert.equal((await first()).step, "started");
+  bounty.chain.fetch = bounty.fetch = answer;
+  world.now = run.lastCall + 1;
+  assert.match((await first()).says, /no time left/);
+  world.status = 7;
+  assert.match((await first()).says, /over/);
+});
+
 test("a relay that posts something else leads to watch nodes, never to handing out", async () => {
   const world = await World.make();
   const device = core.newDevice();

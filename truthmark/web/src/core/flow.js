@@ -13,6 +13,9 @@ import { itemKeys, myRun, runOf } from "./run.js";
 
 /** @typedef {import("./types.js").Step} Step */
 
+/** Seconds for which a slow network is waited for, where what is needed is here. */
+const PATIENCE = 3;
+
 /**
  * Go through a sitting.
  *
@@ -43,7 +46,7 @@ export async function* labelingSteps(bounty, device, store, options) {
 class Sitting {
   constructor(bounty, device, store, { wish, label, wait = sleep }) {
     Object.assign(this, { bounty, device, store, label, wait, wanted: wish });
-    this.pause = Math.min(Math.max(bounty.host.block_time / 4, 0.25), 4);
+    this.pause = Math.min(Math.max(bounty.host.block_time / 4, 0.5), 4);
   }
 
   async keepDevice() {
@@ -103,7 +106,7 @@ class Sitting {
   async *untilStarted() {
     this.wish = await this.store.get("wish");
     const kept = await this.store.get("run");
-    if (this.wish && kept) return kept; // checked before; and again before anything is signed
+    if (this.wish && kept && (await this.isCurrent(kept))) return kept;
     if (!this.wish) {
       if (!this.wanted) throw new Refusal("join first: say who is to be paid, and how many batches");
       const joining = { step: "joining", says: "asking for a place" };
@@ -117,6 +120,22 @@ class Sitting {
     const begun = yield* this.untilPlaced();
     if (begun) await this.store.put("run", begun);
     return begun;
+  }
+
+  /**
+   * Whether a run that was checked before can go on: it can where there is no network, for it is
+   * checked again before anything is signed.
+   */
+  async isCurrent({ run }) {
+    if (await findSigned(run, this.store)) return true;
+    let timer;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, 1000 * PATIENCE);
+    });
+    const looking = look(this.bounty).catch(passing);
+    const seen = await Promise.race([looking, late]).finally(() => clearTimeout(timer));
+    if (!seen) return true;
+    return seen.status === Status.LABEL && seen.seed === run.seed && seen.now <= run.lastCall;
   }
 
   /** Ask for the place until the roster shows it and labeling begins. */
@@ -276,6 +295,12 @@ class Sitting {
       : "your labels are delivered; you are paid by their score";
     yield { step: "done", says };
   }
+}
+
+/** What passes by itself is no word against anything. */
+function passing(error) {
+  if (error instanceof Unavailable) return undefined;
+  throw error;
 }
 
 function sleep(seconds) {
