@@ -142,6 +142,7 @@ def _agreed(note: dict[str, Any]) -> tuple[ItemSource, Ask]:
         "team": tuple(Member(**entry) for entry in value["team"]),
         "watch": tuple(WatchNode(**entry) for entry in value["watch"]),
         "relay_urls": tuple(value["relay_urls"]),
+        "receiver_urls": tuple(value.get("receiver_urls", ())),
         "flags": tuple(value["flags"]),
         "waves": tuple(value["waves"]),
     }
