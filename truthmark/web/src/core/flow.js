@@ -133,6 +133,7 @@ class Sitting {
       timer = setTimeout(resolve, 1000 * PATIENCE);
     });
     const looking = look(this.bounty).catch(passing);
+    looking.catch(() => {}); // who comes late is heard by nobody
     const seen = await Promise.race([looking, late]).finally(() => clearTimeout(timer));
     if (!seen) return true;
     return seen.status === Status.LABEL && seen.seed === run.seed && seen.now <= run.lastCall;
