@@ -21,11 +21,15 @@ from typing import Any
 
 import boa
 from boa.contracts.vyper.vyper_contract import VyperDeployer
+from vyper.semantics.namespace import get_namespace
 
 from tests.utils.contracts import CONTRACTS
 
 ROOT = CONTRACTS.parent
 FOLDER = ROOT / "build" / "compiled"
+
+# Vyper makes it when it compiles first; titanoboa, which calls internal functions, needs it before.
+get_namespace()
 
 
 @cache
