@@ -19,7 +19,7 @@ PAGES = (
     *("market", "dataset", "bounties", "bounty", "earnings", "new_bounty", "asked"),
     *("my_data", "sell", "validators", "network"),
 )
-SECONDS = 60  # against hangs alone
+SECONDS = 300  # against hangs alone
 
 Start = Callable[..., AppTest]
 

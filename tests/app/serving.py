@@ -46,7 +46,7 @@ def serve(home: Path, log: Path, *, is_local: bool = True) -> Iterator[str]:
         yield here
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def _wait_for(here: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -74,7 +74,7 @@ def count_sent(folder: Path) -> int:
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(50, marks=pytest.mark.timeout(600)),
+        50,
         pytest.param(1_000, marks=[pytest.mark.assure, pytest.mark.timeout(3_600)]),
     ],
 )

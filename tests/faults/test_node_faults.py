@@ -460,7 +460,7 @@ def test_node_run__sigterm__ends_cleanly_and_shows_no_secret(
             wait_for(lambda: is_delivered(harness, bought), "delivery")
             wait_for(lambda: messages, "a message to the operator")
             process.send_signal(signal.SIGTERM)
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=300)
         finally:
             process.kill()
             (home / "node.toml").unlink()
@@ -486,7 +486,7 @@ def test_node__stranger__is_told_to_register(harness: MarketHarness) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert process.returncode == 3

@@ -21,8 +21,6 @@ from truthmark.hashing import sha256
 from truthmark.storage import LocalStore, open_storage
 from truthmark.storage.serve import GatewayServer
 
-pytestmark = pytest.mark.timeout(600)  # many processes; slow where the machine is busy
-
 SHARD = 4096
 SHARDS = 160
 KILLS = pytest.mark.parametrize(

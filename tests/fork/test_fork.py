@@ -13,7 +13,7 @@ import pytest
 from tests.utils.anvil import require_anvil
 from truthmark.testing.anvil import AnvilProcess, start_anvil
 
-pytestmark = [pytest.mark.fork, pytest.mark.chain, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.fork, pytest.mark.chain]
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 11_155_111
@@ -53,7 +53,7 @@ def run(upstream: AnvilProcess, *arguments: str) -> "subprocess.CompletedProcess
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=800,
         check=False,
     )
 

@@ -17,7 +17,6 @@ def measured() -> list[Figure]:
 
 
 @pytest.mark.chain
-@pytest.mark.timeout(600)
 def test_gas__measured_again__is_within_a_hundredth_of_the_record(
     measured: list[Figure],
 ) -> None:
@@ -26,7 +25,6 @@ def test_gas__measured_again__is_within_a_hundredth_of_the_record(
 
 
 @pytest.mark.chain
-@pytest.mark.timeout(600)
 def test_gas__every_promise__is_kept(measured: list[Figure]) -> None:
     broken = [it.name for it in measured if it.holds is False]
     assert broken == []

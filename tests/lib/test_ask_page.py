@@ -12,7 +12,7 @@ from tests.utils.pages import run_script, script_of, stop_network
 from truthmark.bounty.exports import FORMATS
 from truthmark.bounty.planning import TIMES
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chain]
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ask.md").read_text("utf-8")
 

@@ -83,7 +83,7 @@ def test_bounty__two_people_and_a_program_at_the_command_line__label_and_are_pai
         scored = first("bounty", "label", number, "--json").ok().json
         assert (scored["stage"], scored["earned"]["share"]) == ("scored", 1.0)
         net.warp(3_601)
-        said, told = agent.communicate(timeout=60)
+        said, told = agent.communicate(timeout=300)
         assert agent.returncode == 0, told
         assert json.loads(said)["earned"]["is_final"]
         stayed = second("bounty", "label", number, "--stay", "--json").ok().json
@@ -150,7 +150,7 @@ def test_bounty__texts_of_a_team__reach_the_requester_alone_and_can_be_checked(
         _write(given, rows)
         done = ann("bounty", "label", number, "--answers", given, "--json").ok()
         assert done.json["stage"] == "delivered"
-        said, told = bot.communicate(timeout=120)
+        said, told = bot.communicate(timeout=300)
         assert bot.returncode == 0, told
         assert json.loads(said)["stage"] == "delivered"
         client = BountyClient(net.session("stranger"))

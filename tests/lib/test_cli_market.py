@@ -221,7 +221,7 @@ def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
                 break
     finally:
         watching.send_signal(signal.SIGINT)
-        _, err = watching.communicate(timeout=30)
+        _, err = watching.communicate(timeout=300)
     assert watching.returncode == INTERRUPTED
     assert "delivered to" in said
     assert "settled" in said

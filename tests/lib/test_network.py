@@ -157,7 +157,7 @@ def test_start_custodians__two__are_nodes_with_stake_until_stopped(net: Devnet) 
         assert [node.role for node in nodes] == ["custodian1", "custodian2"]
         for node in nodes:
             assert node.is_running()
-            with urllib.request.urlopen(f"{node.status_url}/metrics", timeout=10) as reply:
+            with urllib.request.urlopen(f"{node.status_url}/metrics", timeout=120) as reply:
                 assert b"truthmark_" in reply.read()
         with net.session("stranger") as session:
             Catalogue.of(session).sync()

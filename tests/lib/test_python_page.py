@@ -9,7 +9,7 @@ import pytest
 
 from tests.utils.pages import run_script, script_of, stop_network
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chain]
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "tools" / "neighbours.lock"
 NEIGHBOURS = ("pandas", "polars", "pyarrow", "datasets")
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 
 def run(*command, cwd):

@@ -205,7 +205,6 @@ def run(examples: int) -> None:
     run_machine(BountyMachine, examples, suppress_health_check=list(hypothesis.HealthCheck))
 
 
-@pytest.mark.timeout(600)
 def test_bounties__any_calls_in_any_order__keep_to_the_ledger_and_let_everybody_out() -> None:
     run(40)
 

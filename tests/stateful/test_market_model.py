@@ -110,7 +110,6 @@ def run(examples: int) -> None:
     run_machine(MarketMachine, examples, suppress_health_check=list(hypothesis.HealthCheck))
 
 
-@pytest.mark.timeout(600)
 def test_market__any_calls_in_any_order__agree_with_the_ledger() -> None:
     run(40)
 

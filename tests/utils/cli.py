@@ -89,5 +89,5 @@ class Person:
     def run(self, *arguments: object) -> Outcome:
         """Run a command in a process of its own."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return Outcome(process.returncode, out, err)

@@ -186,7 +186,7 @@ def _ipfs(binary: Path, repo: Path, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -225,7 +225,7 @@ def _version(binary: Path) -> tuple[int, ...]:
             [str(binary), "version", "--number"],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=300,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -44,7 +44,7 @@ def run_script(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         start_new_session=True,
     )
     try:
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=800)
     except subprocess.TimeoutExpired:
         # With what it left running: a shell that is killed ends nothing.
         os.killpg(process.pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ def stop_network(folder: Path) -> None:
     """Stop the network that a page has started in `folder`, if it has."""
     if (folder / "net").exists():
         command = [sys.executable, "-m", "truthmark.cli", "devnet", "down", "net"]
-        subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
+        subprocess.run(command, cwd=folder, capture_output=True, timeout=300, check=False)
 
 
 def free_port() -> int:

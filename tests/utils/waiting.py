@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_for(holds: Callable[[], object], what: str, seconds: float = 300) -> None:
     """Return once `holds()` is true; fail, naming `what`, where that takes too long."""
     deadline = time.monotonic() + seconds
     while not holds():

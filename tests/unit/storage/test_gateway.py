@@ -232,7 +232,7 @@ def test_gateway_server__what_it_lacks_or_does_not_do__refused(
     tmp_path: Path, path: str, status: int
 ) -> None:
     with GatewayServer(LocalStore(tmp_path / "store")) as server:
-        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=120)
         connection.request("GET", path)
         assert connection.getresponse().status == status
         connection.close()
