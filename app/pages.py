@@ -31,6 +31,7 @@ def main() -> None:
             st.Page("app_pages/sell.py", title="Sell", icon=":material/sell:"),
             st.Page("app_pages/bounties.py", title="Bounties", icon=":material/label:"),
             st.Page("app_pages/bounty.py", title="Bounty", visibility="hidden"),
+            st.Page("app_pages/label.py", title="Label", visibility="hidden"),
             st.Page("app_pages/earnings.py", title="Earnings", icon=":material/savings:"),
             st.Page("app_pages/new_bounty.py", title="New bounty", icon=":material/add_task:"),
             st.Page("app_pages/asked.py", title="Asked", icon=":material/fact_check:"),

@@ -16,7 +16,7 @@ from truthmark.testing.network import Devnet
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "app" / "pages.py"
 PAGES = (
-    *("market", "dataset", "bounties", "bounty", "earnings", "new_bounty", "asked"),
+    *("market", "dataset", "bounties", "bounty", "label", "earnings", "new_bounty", "asked"),
     *("my_data", "sell", "validators", "network"),
 )
 SECONDS = 300  # against hangs alone

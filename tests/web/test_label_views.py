@@ -4,7 +4,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +18,15 @@ __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 
-SOURCES = ROOT / "truthmark" / "web" / "src" / "label"
+WEB = ROOT / "truthmark" / "web"
 HERE = "http://localhost"
 PAYEE = "0x" + "ab" * 20
 PATIENCE_MS = 20_000
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Label</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="/src/label.css"></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/src/label/label.css"></head>
 <body><main id="label"></main></body></html>"""
 OPEN = """async (id) => {
-  const core = await import("/fake_core.js"), {App} = await import("/src/app.js");
+  const core = await import("/fake_core.js"), {App} = await import("/src/label/app.js");
   globalThis.app = new App(document.getElementById("label"), {core, base: location.origin,
     bountyId: id, code: globalThis.scene.code});
   void globalThis.app.start();
@@ -45,7 +44,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         if not route.request.url.startswith(HERE):
             route.abort()
         elif path.startswith("/src/"):
-            route.fulfill(path=SOURCES / Path(path).name)
+            route.fulfill(path=WEB / path.lstrip("/"))
         elif path == "/fake_core.js":
             route.fulfill(path=TESTS / "fake_core.js")
         else:
@@ -253,6 +252,7 @@ def test_label_page__keys_pairs_and_many_classes__answer_what_is_seen(open_page:
     page.keyboard.press("q")
     page.get_by_role("button", name="Use these keys").click()
     page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="All 4 are answered")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
     given = page.evaluate("globalThis.scene.given.answers")

@@ -33,9 +33,14 @@ export async function openBounty(base, id, options = {}) {
   const relays = [...urls].map((url) => new Relay(url, fetcher));
   const chain = new Chain(host, fetcher, [...urls].map((url) => `${url}/rpc`));
   const ref = { chainId: host.chain_id, board: host.board.toLowerCase(), bountyId: id };
-  const [held] = await chain.call(ref.board, [calldata("terms_hashes(uint256)", id)]);
+  // Asked for at once, as each question takes a while; what is wrong is said where it is needed.
+  const asked = chain.call(ref.board, [calldata("terms_hashes(uint256)", id)]);
+  const paper = (relay) => relay.bytes(`bounties/${id}/document`, MAX_DOCUMENT);
+  const early = relays.length ? paper(relays[0]) : undefined;
+  for (const each of [asked, early]) each?.catch(() => {});
   const terms = await firstOf(relays, async (relay) => {
     const found = readTerms(await relay.get(`bounties/${id}/terms`));
+    const [held] = await asked;
     if (found.hash !== toHex(held)) {
       throw new Refusal("the relay shows other terms than the board holds; do not label");
     }
@@ -43,7 +48,7 @@ export async function openBounty(base, id, options = {}) {
   });
   requireSound(terms);
   const document = await firstOf(relays, async (relay) =>
-    readDocument(await relay.bytes(`bounties/${id}/document`, MAX_DOCUMENT), terms),
+    readDocument(await (relay === relays[0] ? early : paper(relay)), terms),
   );
   for (const url of document.relay_urls) {
     if (!urls.has(place(url))) relays.push(new Relay(url, fetcher));

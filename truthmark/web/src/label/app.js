@@ -118,6 +118,8 @@ export class App {
       const options = { fetch: network.fetch, relay: this._o.relay };
       this._bounty = await this._o.core.openBounty(this._o.base, this._o.bountyId, options);
       await this._bounty.manifest(); // while it is kept for work without a network
+      this._first = this._bounty.practice[0]?.item();
+      this._first?.catch(() => {}); // asked again where it is shown
     } catch (error) {
       this._dead("The bounty cannot be opened", wordsOf(error));
       return;
@@ -129,7 +131,8 @@ export class App {
     else this._store = scoped(store, `${refOf(this._bounty)}/`);
     this._shared = store instanceof Error ? null : store;
     this._drawHead();
-    if (!(await oneTab(refOf(this._bounty), this._main, () => this._lost()))) return;
+    const { signal } = this._ending;
+    if (!(await oneTab(refOf(this._bounty), this._main, () => this._lost(), signal))) return;
     await this._begin();
   }
 
@@ -176,7 +179,7 @@ export class App {
     const screen = this._newScreen({
       items: practice.map((_, at) => at),
       log,
-      load: (/** @type {number} */ at) => practice[at].item(),
+      load: (/** @type {number} */ at) => this._practiceItem(at),
       judge: (/** @type {number} */ at, /** @type {number} */ code) => {
         const { answer, explanation } = practice[at];
         const isRight = answer === code;
@@ -199,6 +202,13 @@ export class App {
     }
     if (this._joined()) this._showWaiting();
     else await this._offer();
+  }
+
+  /** The first one was asked for before there was a page to show it. @private @param {number} at */
+  _practiceItem(at) {
+    const first = at === 0 ? this._first : undefined;
+    this._first = undefined;
+    return first ?? this._bounty.practice[at].item();
   }
 
   /** @private */

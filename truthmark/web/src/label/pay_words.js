@@ -8,6 +8,7 @@ import { clean, formatAmount, formatShare, plural } from "./text.js";
 /** @typedef {{right: number, of: number, seconds?: number}} Practiced */
 
 const PARTS = 1_000_000;
+const LEAST_PRACTICE = 5;
 
 export class Pay {
   /** @param {Bounty} bounty @param {Practiced | undefined} practiced */
@@ -16,7 +17,9 @@ export class Pay {
     /** @private */ this._document = bounty.document;
     this.practiced = practiced;
     this.token = tokenOf(bounty);
-    this.skill = practiced ? practiced.right / practiced.of : USUAL_SKILL;
+    /** Fewer say nothing of how right somebody is. */
+    this.isTelling = (practiced?.of ?? 0) >= LEAST_PRACTICE;
+    this.skill = practiced && this.isTelling ? practiced.right / practiced.of : USUAL_SKILL;
     this.outlook = outlook(/** @type {any} */ (bounty.terms), this.skill);
   }
 
@@ -53,8 +56,9 @@ export class Pay {
     if (!this._terms.gold_count) return "Here everybody whose labels arrive is paid in full.";
     const { mean, low, high } = this.outlook;
     const span = low < high ? ` (most get ${formatShare(low)} to ${formatShare(high)})` : "";
-    const who = this.practiced ? "Who is right as often" : `Who is right ${formatShare(this.skill)} of the time`;
-    return `${who} gets about ${formatShare(mean)} of the full price${span}.`;
+    const who = this.isTelling ? "Who is right as often" : `Who is right ${formatShare(this.skill)} of the time`;
+    const few = this.practiced && !this.isTelling ? "So few say little of how right you are. " : "";
+    return `${few}${who} gets about ${formatShare(mean)} of the full price${span}.`;
   }
 
   /** @private @param {number} labels of the full price @returns {bigint} */

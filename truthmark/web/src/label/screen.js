@@ -242,8 +242,8 @@ export class Screen {
     switch (meaning) {
       case "enter":
         if (this._state === "verdict") this._go(this._nextOpen(this._at));
-        else if (this._state === "confirm") this._finish();
-        else if (this._state === "item") this._go(this._nextOpen((this._at + 1) % count));
+        else if (this._state === "confirm") this._seal();
+        else if (this._state === "item" && !this._writing.size) this._go(this._nextOpen((this._at + 1) % count));
         break;
       case "undo":
         void this._undo();
@@ -398,6 +398,11 @@ export class Screen {
     this._drawProgress();
   }
 
+  /** What is still on its way to the disk is part of it. @private */
+  _seal() {
+    if (!this._writing.size && this._nextOpen(0) < 0) this._finish();
+  }
+
   /** @private */
   _finish(isDone = true) {
     this.close();
@@ -449,7 +454,7 @@ export class Screen {
       ...Object.values(this._buttons));
     this._confirming = h("div.tm-confirm", { hidden: true },
       h("button", { type: "button", onclick: () => this._undo() }, icon("undo"), "Take the last back"),
-      h("button.tm-primary", { type: "button", onclick: () => this._finish() }, icon("lock"),
+      h("button.tm-primary", { type: "button", onclick: () => this._seal() }, icon("lock"),
         "Seal and send", h("kbd", { "aria-hidden": "true" }, "Enter")));
     this._aside = this._buildGuidelines();
     this.element = h("div.tm-work", {},
@@ -525,7 +530,7 @@ export class Screen {
         h("button.tm-primary", { type: "button", onclick: () => close(true) }, icon("lock"),
           `Seal and send ${enough}`)),
     ]);
-    if (agreed) this._finish();
+    if (agreed && !this._writing.size) this._finish();
   }
 
   /** @returns {number | undefined} the median time of an answer, once there are some */

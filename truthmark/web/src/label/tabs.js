@@ -9,9 +9,10 @@ import { h } from "./dom.js";
  * @param {string} name
  * @param {HTMLElement} place to ask in
  * @param {() => void} lost called when another tab takes over
+ * @param {AbortSignal} over when this tab lets go of it
  * @returns {Promise<boolean>} whether this tab may go on
  */
-export async function oneTab(name, place, lost) {
+export async function oneTab(name, place, lost, over) {
   const { locks } = navigator;
   if (!locks) return true;
   const take = (/** @type {LockOptions} */ options) =>
@@ -19,7 +20,7 @@ export async function oneTab(name, place, lost) {
       locks
         .request(`truthmark-label ${name}`, options, (lock) => {
           resolve(lock !== null);
-          return lock && new Promise(() => {}); // held until the tab is gone
+          return lock && new Promise((done) => over.addEventListener("abort", done));
         })
         .catch(lost);
     });

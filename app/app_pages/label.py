@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels a bounty inside the app: the very module of the page at /label/{bounty}.
+
+What is answered goes from the browser to its own storage and to the relay, over HTTP; this server
+sees no answer and no key.
+"""
+
+import streamlit as st
+
+from app.components.head import page_head
+from truthmark.web.assets import source
+
+_LABEL = st.components.v2.component(
+    "truthmark_label",
+    html='<div class="tm-place"></div>',
+    css=source("label.css"),
+    js=source("label.js"),
+)
+
+
+def show() -> None:
+    """Draw the bounty that the address names."""
+    named = st.query_params.get("bounty", "")[:18]
+    if not named.isascii() or not named.isdecimal():
+        page_head("Label")
+        st.info("Choose a bounty on the page of bounties.", icon=":material/label:")
+        st.page_link("app_pages/bounties.py", label="Bounties", icon=":material/label:")
+        return
+    number = int(named)
+    _LABEL(key=f"label_{number}", data={"bounty": number})
+    st.link_button("On a page of its own, also without a network", f"/label/{number}")
+
+
+show()
