@@ -18,7 +18,6 @@ from app.services.accounts import (
     unlock,
 )
 from app.services.bounties import KINDS, find_bounties
-from app.services.bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
 from app.services.browsing import search, tokens
 from app.services.buying import (
     credits,
@@ -38,8 +37,9 @@ from app.services.buying import (
     wrong_key,
 )
 from app.services.datasets import custody_of, dataset, silence_of
-from app.services.earnings import draw_royalties, earnings
+from app.services.earning import draw_royalties, earnings
 from app.services.networks import can_warp, network, warp_past
+from app.services.one_bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
 from app.services.reading import is_local
 from app.services.selling import (
     acceptance,
@@ -51,8 +51,7 @@ from app.services.selling import (
     sell_options,
     uploaded,
 )
-from app.services.texts import said_of
-from app.services.validators import (
+from app.services.staking import (
     MOST_TICKETS,
     add_stake,
     challengeable,
@@ -66,6 +65,7 @@ from app.services.validators import (
     withdraw_offer,
     withdraw_stake,
 )
+from app.services.texts import said_of
 from app.services.wallets import payout_offer
 from truthmark.errors import TruthmarkError
 

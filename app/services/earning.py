@@ -7,7 +7,7 @@ from typing import Final
 from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
-from app.services.bounty import waits_for_payout
+from app.services.one_bounty import waits_for_payout
 from app.services.reading import PATIENCE_SECONDS, board, chain_now, is_local, shared_reader
 from app.services.texts import amount_of
 from truthmark.bounty.flows.earning import parts_of

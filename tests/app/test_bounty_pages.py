@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounties, Bounty, Earnings and Validators, on a network that has every state of them."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from streamlit.testing.v1 import AppTest
+
+from app import services
+from app.services import bounties as bounties_service
+from app.services import one_bounty
+from tests.app.conftest import Start, opener
+from tests.app.screen import click, has_button, page, texts
+from tests.app.serving import serve
+from tests.app.test_pages import JARGON, PROOFS
+from tests.utils.bounties import make_document
+from tests.utils.browsers import browser, faults
+from tests.utils.devnets import open_devnet
+from tests.utils.injections import HOSTILE
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document, LabelClass
+from truthmark.bounty.payouts import Status
+from truthmark.bounty.terms import Terms
+from truthmark.market.settlement import Settlement
+from truthmark.market.validator import ValidatorOwner
+from truthmark.session import Session
+from truthmark.testing.network import Devnet, role_address
+from truthmark.testing.seeding import Seeded
+from truthmark.text import clean
+
+__all__ = ["browser"]
+
+pytestmark = [pytest.mark.chain]
+
+JOINER = "\N{WORD JOINER}"
+
+
+@dataclass
+class World:
+    """A seeded network, with bounties of a stranger who means harm."""
+
+    net: Devnet
+    seeded: Seeded
+    hostile: list[int]
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.seeded.bounties[name])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with open_devnet(tmp_path_factory.mktemp("seeded") / "net", block_time=1) as net:
+        seeded = net.seed()
+        net.start_relay()
+        with net.session("stranger") as stranger:
+            hostile = [post(stranger, document) for document in hostile_documents()]
+        yield World(net, seeded, hostile)
+
+
+def hostile_documents() -> Iterator[Document]:
+    """Yield documents in which each of the texts stands in each field that a stranger fills."""
+    lines = [text for text in HOSTILE if text.isprintable() and len(text) <= 100]
+    assert len(lines) >= 40
+    for start in range(0, len(lines), 12):
+        part = lines[start : start + 12]
+        yield make_document(
+            title=" ".join(part)[:200],
+            guidelines="\n\n".join([*part, *HOSTILE]),
+            classes=tuple(LabelClass(text) for text in part),
+            flags=tuple(part[:10]),
+            licence=" ".join(part),
+            examples=(),
+            practice=(),
+            # Where something would be asked, if a page did.
+            relay_urls=("https://evil.example/'onclick='alert(1)",),
+        )
+
+
+def post(session: Session, document: Document) -> int:
+    """Post a bounty for a team, which nobody is invited to."""
+    session.storage.put(document.to_bytes())
+    terms = Terms(
+        requester=session.address,
+        token=session.profile.token("TUSD").address,
+        relay=role_address("relay"),
+        document=document.hash,
+        salt=document.hash,
+        key_x=0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+        key_y=0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8,
+        items=document.items.count,
+        classes=len(document.classes),
+        rounds=1,
+        full=0,
+        min_seats=1,
+        min_run=1,
+        max_run=1,
+        price=1_000,
+        join_seconds=8_000_000,
+        label_seconds=60,
+        grace_seconds=60,
+        release_seconds=60,
+        score_seconds=60,
+        challenge_seconds=60,
+    )
+    return BountyClient(session).create(terms)
+
+
+@pytest.fixture
+def start(world: World, monkeypatch: pytest.MonkeyPatch) -> Start:
+    return opener(world.net, monkeypatch, page="bounties", role="labeler")
+
+
+def numbers(at: AppTest) -> list[str]:
+    """Return which bounties the cards lead to."""
+    return [
+        link.proto.query_string.removeprefix("bounty=")
+        for link in at.get("page_link")
+        if "bounty=" in link.proto.query_string
+    ]
+
+
+# -------------------------------------------------------------------------- in general
+
+
+def test_pages__with_all_states__speak_the_readers_words(start: Start, world: World) -> None:
+    places: list[tuple[str, bool, dict[str, str]]] = [
+        *((name, True, {}) for name in ("bounties", "earnings", "validators")),
+        *(("bounty", True, {"bounty": world[name]}) for name in world.seeded.bounties),
+        ("bounties", False, {}),
+        ("bounty", False, {"bounty": world["scored"]}),
+        ("validators", False, {}),
+    ]
+    for name, is_local, query in places:
+        at = start(name, is_local=is_local, **query)
+        said = texts(at, skip=PROOFS)
+        assert not [(text, JARGON.findall(text)) for text in said if JARGON.search(text)]
+        assert not at.error, (name, query)
+
+
+def test_bounties__filters__leave_what_fits(start: Start, world: World) -> None:
+    seen = page(at := start())
+    assert "about 28.8 TUSD an hour" in seen
+    assert "2.5\N{NO-BREAK SPACE}s an answer in the requester's trial" in seen
+    assert "1 of 2 earlier bounties ended by silence or a proven lie" in seen
+    assert re.search(r"Starts by (tomorrow )?\d\d:\d\d, or as soon as \d+ more batches", seen)
+    at.text_input(key="bounties_text").input("DIGITS labeled").run()
+    assert numbers(at) == [world["open"]]
+    at.text_input(key="bounties_text").input("").run()
+    at.selectbox(key="bounties_kind").select("texts").run()
+    assert numbers(at) == [world["team"]]
+    at.selectbox(key="bounties_kind").select("any").run()
+    at.selectbox(key="bounties_access").select_index(1).run()
+    assert numbers(at) == [world["open"]]
+    at.selectbox(key="bounties_access").select_index(0).run()
+    at.selectbox(key="bounties_token").select("TUSD").run()
+    at.selectbox(key="bounties_order").select_index(2).run()
+    assert not at.exception
+    assert numbers(at)[0] == world["team"]
+    at.selectbox(key="bounties_stage").select_index(2).run()
+    assert set(numbers(at)) == {world[name] for name in ("settled", "flat", "refunded")}
+    at.text_input(key="bounties_text").input("nothing has this").run()
+    assert "No bounty here matches." in page(at)
+
+
+@pytest.mark.parametrize("named", ["99999", "-1", "x" * 500, "<b>", "1e3", "٧", ""])
+def test_bounty__name_of_nothing__says_so(start: Start, world: World, named: str) -> None:
+    text = page(start("bounty", bounty=named))
+    assert "There is no bounty 99999" in text or "Choose a bounty" in text
+
+
+# ------------------------------------------------------------------------ one's own part
+
+
+def test_bounty__scored__each_answer_and_the_pay_are_shown(start: Start, world: World) -> None:
+    at = start("bounty", bounty=world["scored"])
+    text = page(at)
+    for said in (
+        "Your part",
+        "Computed again on this page: the same as was posted.",
+        "Your answers that were checked",
+        "Nothing in this score can be proven wrong with what is known here.",
+        "Each of the 2 answers is worth the same",
+        "Commitment to your labels, on chain",
+    ):
+        assert said in text, said
+    metrics = {metric.label: metric.value for metric in at.metric}
+    with world.net.session("labeler") as session:
+        record = BountyClient(session).read(int(world["scored"]))
+        row = next(n for n, r in enumerate(record.roster.rows) if r.payee == session.address)
+        payment = {p.worker: p for p in record.payments(Status.SETTLED)}[row]
+        amount = session.profile.amount(payment.total, record.terms.token)
+    assert metrics["You get, if it stands"] == str(amount)
+    (table,) = (frame.value for frame in at.dataframe)
+    counted = {
+        kind: int((table["counts as"].str.startswith(kind)).sum()) for kind in ("right", "wrong")
+    }
+    assert f"{counted['right']} right · {counted['wrong']} wrong" in text
+    # A stranger sees the score's state, and nobody's part.
+    other = page(start("bounty", role="buyer", bounty=world["scored"]))
+    assert "Your part" not in other and "Is the score right?" in other
+
+
+def test_bounty__score_is_wrong__is_offered_to_be_disproved(
+    start: Start, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That a score is found to be wrong, and proven so: test_bounty_service.py.
+    found = services.challenge_of(int(world["scored"]))
+    assert found is not None and not found.wrongs
+    lie = replace(found, wrongs=("Item 3: the score says that labeler 0 said cat",))
+    monkeypatch.setattr(one_bounty, "_challenge", lambda *_: lie)
+    proven: list[int] = []
+    monkeypatch.setattr(services, "disprove", lambda number: proven.append(number) or "5 TUSD")
+    hosted = start("bounty", is_local=False, bounty=world["scored"])
+    assert "Item 3: the score says that labeler 0 said cat" in page(hosted)
+    assert not has_button(hosted, "Disprove it")
+    at = start("bounty", bounty=world["scored"])
+    click(at, "Disprove it as labeler")
+    assert proven == [int(world["scored"])]
+    assert "5 TUSD is yours" in page(at)
+
+
+def test_bounty__relay_is_away__says_so_and_shows_the_rest(start: Start, world: World) -> None:
+    assert "None can be shown just now" not in page(start("bounty", bounty=world["team"]))
+    world.net.stop_relay()
+    try:
+        text = page(start("bounty", role="buyer2", bounty=world["open"]))
+        assert "None can be shown just now" in text
+        assert "Which digit is it?" in text
+    finally:
+        world.net.start_relay()
+
+
+def test_bounty__labeled_on_this_machine__own_answers_stand_beside(
+    start: Start, world: World
+) -> None:
+    # The home of the program that labels for this account.
+    (home,) = (world.net.folder / "seeds" / "labelers").glob(f"{world['scored']}-reader-0")
+    with world.net.session("labeler") as labeler:
+        for name in ("labeling", "vault"):
+            shutil.copytree(home / name, labeler.home / name, dirs_exist_ok=True)
+    at = start("bounty", bounty=world["scored"])
+    (table,) = (frame.value for frame in at.dataframe)
+    assert (table["you said"] == table["you said, by the score"]).all()
+    assert "not on this machine to compare with" not in page(at)
+
+
+# ------------------------------------------------------------------ money, stake, time
+
+
+def test_earnings__labeler__sees_each_bounty_and_withdraws(start: Start, world: World) -> None:
+    at = start("earnings")
+    text = page(at)
+    for title in ("Opinions that are scored", "Handwritten digits", "requester falls silent"):
+        assert title in text
+    assert "if nobody disproves it" in text and "paid" in text
+    assert "Sales of these labels owe you 0.25 TUSD more." in text
+    click(at, "Draw it")
+    assert "0.25 TUSD waits to be withdrawn now." in page(at)
+    click(at, "Withdraw all of it")
+    assert "TUSD came to you." in page(at)
+    assert "The contracts hold nothing for this account." in page(at)
+    with world.net.session("labeler") as session:
+        dollar = session.profile.token("TUSD").address
+        assert Settlement(session).credits(dollar, session.address) == {}
+
+
+def test_earnings__hosted__asks_for_an_address_and_names_the_command(
+    start: Start, world: World
+) -> None:
+    at = start("earnings", is_local=False)
+    assert not has_button(at, "Withdraw")
+    seller = role_address("seller")
+    at.text_input(key="earnings_address").input(seller).run()
+    assert f"truthmark withdraw --for {seller}" in page(at)
+    at.text_input(key="earnings_address").input("0x12").run()
+    assert "is not an address" in page(at)
+
+
+def test_validators__owner__stakes_stops_and_takes_out(start: Start, world: World) -> None:
+    at = start("validators", role="custodian1")
+    assert {m.label: m.value for m in at.metric}["Stake"] == "3000 TMK"
+    click(at, "Add 1 ticket")
+    assert "1 ticket added." in page(at)
+    assert {m.label: m.value for m in at.metric}["Stake"] == "3100 TMK"
+    click(at, "Take 1 ticket out")
+    assert "1 ticket on the way out; the next at" in page(at)
+    click(at, "Take no new obligations")
+    assert "You take no new obligations." in page(at)
+    click(at, "Check all of them")
+    assert "nothing can be proven wrong" in page(at)
+    with world.net.session("custodian1") as session:
+        session.follower.sync()
+        tickets = ValidatorOwner(session).tickets()
+        assert sum(1 for ticket in tickets if ticket.unbonding_until) == 1
+        state = session.chain.staking.functions.validator(session.address).call()
+        assert not state.is_available
+    other = page(start("validators", role="buyer"))
+    assert "This account is no validator yet." in other
+    assert "not seen for a day" in other or "seen within a day" in other
+
+
+def test_warp__development_network__skips_to_the_next_phase_and_pays_out(
+    start: Start, world: World
+) -> None:
+    assert not has_button(start("bounty", is_local=False, bounty=world["scored"]), "Skip")
+    at = start("bounty", bounty=world["scored"])
+    click(at, "Skip to then")
+    text = page(at)
+    assert "Nobody disproved the score" in text
+    assert not has_button(at, "Skip to then")
+    click(at, "Pay out")
+    assert "TUSD came to you." in page(at)
+    assert not has_button(at, "Pay out")
+    with world.net.session("labeler") as session:
+        assert BountyClient(session).read(int(world["scored"])).status is Status.SETTLED
+
+
+def test_warp__session_of_another_chain__is_none_of_the_network(world: World) -> None:
+    with world.net.session("labeler") as session:
+        assert Devnet.of(session) is not None
+        session.__dict__["profile"] = replace(session.profile, rpc=("http://127.0.0.1:9",))
+        assert Devnet.of(session) is None
+
+
+# ------------------------------------------------------------------------ a real browser
+
+
+@pytest.fixture(scope="module")
+def url(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("app") / "app.log"
+    with serve(world.net.home("labeler"), log) as here:
+        yield here
+
+
+@pytest.fixture
+def window(browser: Browser, url: str) -> Iterator[Page]:
+    """Open a window that reaches the app and nothing else."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
+    yield opened
+    outside = [at for at in asked if not at.startswith((url, url.replace("http", "ws"), "data:"))]
+    context.close()
+    assert outside == []
+
+
+def settle(window: Page) -> None:
+    app = window.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(window.get_by_test_id("stSkeleton")).to_have_count(0)
+
+
+def check(window: Page, name: str) -> None:
+    """Nothing is cut off on a phone, and axe-core finds no serious fault."""
+    settle(window)
+    wide = window.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert wide <= 390, name
+    assert faults(window) == [], name
+
+
+@pytest.mark.browser
+def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
+    window: Page, url: str, world: World
+) -> None:
+    window.goto(f"{url}/bounties")
+    expect(window.get_by_text("Digits to be labeled")).to_be_visible()
+    check(window, "bounties")
+    card = window.locator("[data-testid=stVerticalBlock]", has_text="Digits to be labeled").last
+    card.get_by_role("link", name="View").click()
+    expect(window.get_by_role("heading", level=1)).to_have_text("Digits to be labeled")
+    link = window.get_by_role("link", name="Practice and label")
+    expect(link).to_have_attribute("href", f"/label/{world['open']}")
+    expect(window.get_by_test_id("stImage").locator("img")).to_have_count(3)
+    check(window, "bounty")
+    window.goto(f"{url}/earnings")
+    window.get_by_role("link", name="How it came to that").first.click()
+    expect(window.get_by_text("Your part")).to_be_visible()
+    check(window, "own part")
+    for number in world.hostile:
+        window.goto(f"{url}/bounty?bounty={number}")
+        expect(window.get_by_text("What is asked")).to_be_visible()
+        settle(window)
+        assert markup(window) == []
+    assert window.evaluate("globalThis.owned") is None
+
+
+@pytest.mark.browser
+def test_app__validator__adds_stake_and_checks_scores(window: Page, url: str, world: World) -> None:
+    window.goto(f"{url}/validators?role=custodian2")
+    expect(window.get_by_test_id("stMetricValue").first).to_have_text("3000 TMK")
+    check(window, "validators")
+    window.locator("[class*=st-key-validators_add] button").click()
+    expect(window.get_by_test_id("stMetricValue").first).to_have_text("3100 TMK")
+    window.get_by_role("tab", name="All validators").click()
+    expect(window.get_by_text("3 validators, by when they registered")).to_be_visible()
+
+
+def markup(window: Page) -> list[str]:
+    """Return the elements that only markup in somebody's text could bring onto a page."""
+    kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
+    places = window.get_by_test_id("stMain").locator(kinds)
+    return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]
+
+
+def test_hostile_texts__in_every_field__are_shown_as_they_are(
+    start: Start, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounties_service, "BOUNTY_PAGE_SIZE", 100)
+    documents = dict(zip(world.hostile, hostile_documents(), strict=True))
+    listed = page(start())
+    for number, document in documents.items():
+        assert clean(document.title, 200) in listed
+        at = start("bounty", bounty=str(number))
+        said = page(at)
+        for text in [entry.name for entry in document.classes]:
+            assert clean(text) in said
+        elements: list[Any] = [*at.markdown, *at.caption, *at.title, *at.text, *at.warning]
+        assert not any(getattr(element, "allow_html", False) for element in elements)
+        shown = "".join(element.value for element in elements)
+        assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e\u2066]", shown)
+        assert "alert(1)" not in "".join(link.proto.url for link in at.get("link_button"))
