@@ -58,6 +58,10 @@ def _head(bounty: BountyPage) -> None:
             width="content",
         )
 
+    # On a narrow screen what it pays comes far below; else the style sheet hides this.
+    with st.container(key="bounty_first"):
+        _label_link(bounty)
+
 
 def _clock(number: int, phase: str) -> None:
     """Draw what goes on, again and again; the whole page where that is something else now."""
@@ -143,16 +147,9 @@ def _pay(bounty: BountyPage) -> None:
 
 def _label(bounty: BountyPage) -> None:
     """Draw the way to the label page, and its lines for a terminal."""
+    _label_link(bounty)
     is_open = bounty.phase == "joining"
     if bounty.label_link:
-        label = ("Practice and label" if bounty.practice else "Label") if is_open else "Go on"
-        st.link_button(
-            label,
-            bounty.label_link,
-            type="primary" if is_open else "secondary",
-            icon=":material/edit:",
-            width="stretch",
-        )
         st.caption(
             "Opens a page of its own, for phones too. You need no wallet: it makes a key of its "
             "own, and you name the address that is paid."
@@ -164,6 +161,20 @@ def _label(bounty: BountyPage) -> None:
         steps = ["join", "label"] if not bounty.practice else ["practice", "join", "label"]
         lines = [f"truthmark bounty {step} {bounty.number}" for step in steps]
         st.code("\n".join(lines), language=None)
+
+
+def _label_link(bounty: BountyPage) -> None:
+    if not bounty.label_link:
+        return
+    is_open = bounty.phase == "joining"
+    label = ("Practice and label" if bounty.practice else "Label") if is_open else "Go on"
+    st.link_button(
+        label,
+        bounty.label_link,
+        type="primary" if is_open else "secondary",
+        icon=":material/edit:",
+        width="stretch",
+    )
 
 
 def _payout(bounty: BountyPage) -> None:
@@ -196,10 +207,10 @@ def _terms(bounty: BountyPage) -> None:
     each = str(bounty.least) if bounty.least == bounty.most else f"{bounty.least} to {bounty.most}"
     lines = [
         f"**{taken} of {bounty.batches:,}** batches are taken; it takes place with {needed}",
-        f"you take **{each}** of **{bounty.batch}** items",
+        f"You take **{each}** of **{bounty.batch}** items",
         *(f"{literal(name)}: **{literal(value)}**" for name, value in bounty.times),
-        "without a score in time everybody is paid in full, and shares the requester's bond",
-        f"you grant: {literal(bounty.licence)}",
+        "Without a score in time everybody is paid in full, and shares the requester's bond",
+        f"You grant: {literal(bounty.licence)}",
     ]
     st.markdown("\n".join(f"- {line}" for line in lines))
     if bounty.gate:
