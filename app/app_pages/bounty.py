@@ -12,7 +12,7 @@ from app.components.problem import problem, shown
 from app.components.sample import sample
 from app.components.score import challenge, my_result
 from app.components.tables import copyable
-from app.components.text import literal
+from app.components.text import in_badge, literal
 from app.views import BountyPage
 
 
@@ -52,7 +52,7 @@ def _head(bounty: BountyPage) -> None:
         text, icon, colour = ACCESS[bounty.access]
         st.badge(text, icon=icon, color=colour)
         for flag in bounty.flags:
-            st.badge(literal(flag), icon=":material/warning:", color="red")
+            st.badge(in_badge(flag), icon=":material/warning:", color="red")
         st.caption(
             f"bounty {bounty.number} · {bounty.items:,} {bounty.kind}, each by {bounty.rounds}",
             width="content",
@@ -98,7 +98,7 @@ def _asked(bounty: BountyPage) -> None:
     if bounty.classes:
         with st.container(horizontal=True, gap="xsmall"):
             for name in bounty.classes:
-                st.badge(literal(name), color="gray")
+                st.badge(in_badge(name), color="gray")
     st.fragment(_samples)(bounty)
 
 

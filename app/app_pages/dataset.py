@@ -10,7 +10,7 @@ from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.tables import columns_of, copyable, counts, examples_of
-from app.components.text import count, literal, prose
+from app.components.text import count, in_badge, literal, prose
 from app.views import Dataset, Price
 
 
@@ -38,7 +38,7 @@ def show() -> None:
 def _head(dataset: Dataset) -> None:
     page_head(dataset.title)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.badge(literal(dataset.licence), icon=":material/gavel:", color="gray")
+        st.badge(in_badge(dataset.licence), icon=":material/gavel:", color="gray")
         if dataset.bond:
             st.badge(f"{literal(dataset.bond)} bond", icon=":material/shield:", color="blue")
         st.caption(f"no. {dataset.ref} · listed {dataset.listed}", width="content")

@@ -9,7 +9,7 @@ from app.components.bounty_card import when
 from app.components.head import page_head
 from app.components.pager import page_of, pager
 from app.components.problem import shown
-from app.components.text import count, literal
+from app.components.text import count, in_badge, literal
 from app.components.wallet import chosen, wallet
 from app.views import Earning, Earnings
 
@@ -108,7 +108,7 @@ def _part(row: Earning, place: int) -> None:
     if row.pay is not None:
         pay.markdown(f"**{literal(row.pay)}**", text_alignment="right")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.badge(literal(row.state), color="green" if row.state == "paid" else "gray")
+        st.badge(in_badge(row.state), color="green" if row.state == "paid" else "gray")
         if row.share is not None:
             st.caption(f"{row.share} of the full price", width="content")
         if row.batches:

@@ -15,7 +15,7 @@ from app.components.item import item_row
 from app.components.knowing import knowing_panel
 from app.components.problem import problem, shown, working
 from app.components.sample import sample
-from app.components.text import count, literal
+from app.components.text import count, in_badge, literal
 from app.components.tracker import tracker
 from app.services import asked, asking, drafts, funding, knowing, purchased, shelves
 from app.views import Mark, Step
@@ -285,7 +285,7 @@ def _preview(form: AskForm) -> None:
             sample(shelves.item(form, 0).sample)
         with st.container(horizontal=True, gap="xsmall"):
             for name, key in asking.keyed(form):
-                st.badge(f"{literal(name)} · {literal(key)}", color="gray")
+                st.badge(f"{in_badge(name)} · {in_badge(key)}", color="gray")
         if form.guidelines:
             st.text(form.guidelines)
 

@@ -12,7 +12,7 @@ from app.components.account import unlock_first
 from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.tables import columns_of, counts, examples_of
-from app.components.text import count, literal, prose
+from app.components.text import count, in_badge, literal, prose
 from app.views import Packed, SellOptions
 
 LICENCES: Final = ("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC0-1.0", "ODbL-1.0", "Apache-2.0")
@@ -121,7 +121,7 @@ def _review(packed: Packed) -> None:
         if packed.description:
             st.text(packed.description)
         with st.container(horizontal=True):
-            st.badge(literal(packed.licence), icon=":material/gavel:", color="gray")
+            st.badge(in_badge(packed.licence), icon=":material/gavel:", color="gray")
             st.badge(f"{packed.size} encrypted", icon=":material/lock:", color="gray")
         counts(packed.counts)
         if any(table.example_rows for table in packed.tables):

@@ -284,8 +284,8 @@ def _act(
     label: str, name: str, act: Callable[[], object], told: str, *, disabled: bool = False
 ) -> None:
     """Draw a button that does something as the account, and tells what that was."""
-    account = services.account()
-    key = f"{KEY}_{name}_{account.address if account is not None else ''}"
+    # The key names the account, too: a click on a button of one never acts as another.
+    key = f"{KEY}_{name}_{services.acting_as()}"
     if st.button(label, key=key, disabled=disabled) and unlock_first():
         with shown(services.TruthmarkError), st.spinner("Sending it"):
             _tell(told.format(act()))

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import streamlit as st
 
 from app.components.clock import clock
-from app.components.text import literal
+from app.components.text import in_badge, literal
 from app.views import Access, Bounty, Clock, Record
 
 ACCESS: Final[dict[Access, tuple[str, str, Literal["green", "violet", "orange"]]]] = {
@@ -28,7 +28,7 @@ def bounty_card(bounty: Bounty) -> None:
             text, icon, colour = ACCESS[bounty.access]
             st.badge(text, icon=icon, color=colour)
             for flag in bounty.flags:
-                st.badge(literal(flag), icon=":material/warning:", color="red")
+                st.badge(in_badge(flag), icon=":material/warning:", color="red")
         st.caption(when(bounty.clock))
         requester_record(bounty.record)
         with st.container(gap="xsmall"):

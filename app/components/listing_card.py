@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.components.text import count, literal
+from app.components.text import count, in_badge, literal
 from app.views import Listing
 
 
@@ -17,7 +17,7 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
             if listing.summary:
                 st.caption(literal(listing.summary))
         with st.container(horizontal=True, gap="xsmall"):
-            st.badge(literal(listing.licence), icon=":material/gavel:", color="gray")
+            st.badge(in_badge(listing.licence), icon=":material/gavel:", color="gray")
             st.badge(listing.custody, icon=_custody_icon(listing), color=_custody_color(listing))
             if listing.bond:
                 st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")

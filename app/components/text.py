@@ -25,6 +25,15 @@ def literal(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _PATTERNS.sub(rf"\1{_JOINER}", text))
 
 
+def in_badge(text: str) -> str:
+    r"""Return Markdown that shows a text as it is in `st.badge`, which escapes brackets itself.
+
+    >>> in_badge("[a]*")
+    '[a]\\*'
+    """
+    return literal(text).replace("\\[", "[").replace("\\]", "]")
+
+
 def prose(text: str) -> str:
     r"""Return Markdown that shows a text as it is, but what it has in backticks as code.
 

@@ -10,6 +10,7 @@ character or more than a page of text.
 from app.services.accounts import (
     account,
     account_names,
+    acting_as,
     choose_account,
     choose_role,
     remember_choice,
@@ -76,6 +77,7 @@ __all__ = [
     "acceptance",
     "account",
     "account_names",
+    "acting_as",
     "add_stake",
     "back_up",
     "bounty",

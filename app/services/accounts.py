@@ -111,6 +111,11 @@ def account() -> views.Account | None:
     )
 
 
+def acting_as() -> str:
+    """Return the address that acts, where nobody has to be asked for it; empty where none can."""
+    return (my_session().known_address or "") if is_local() else ""
+
+
 def unlock(passphrase: str) -> None:
     """Open the account's file for this visit.
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import streamlit as st
+
 from app import views
 from app.services.accounts import my_session
 from app.services.bounties import KINDS, access_to, clock_at, record_of, spread_of
@@ -33,6 +35,8 @@ from truthmark.text import clean, format_duration
 _MOST_GOLD: Final = 400
 _MOST_LIES: Final = 5
 _MOST_SAMPLES: Final = 3
+_SAMPLES_SECONDS: Final = 600
+_PUBLIC_SECONDS: Final = 10
 _UNDER_CHALLENGE: Final = (Status.SCORED, Status.SCORED_HALF)
 
 
@@ -44,6 +48,19 @@ def bounty(number: int) -> views.BountyPage:
             description is not to be had.
         ChainError: The chain cannot be read.
     """
+    if is_local():
+        return _bounty(number)
+    # Visitors of a server see the same; reading a large bounty takes thousands of questions.
+    session = shared_reader().session
+    return _public_bounty(f"{session.home} {session.profile.name}", number)
+
+
+@st.cache_data(ttl=_PUBLIC_SECONDS, max_entries=256, show_spinner=False)
+def _public_bounty(place: str, number: int) -> views.BountyPage:
+    return _bounty(number)
+
+
+def _bounty(number: int) -> views.BountyPage:
     with _labeling(number) as labeling:
         offer = labeling.offer()
         session, record, terms = labeling.session, offer.record, offer.terms
@@ -113,6 +130,12 @@ def samples(number: int) -> tuple[views.Sample, ...]:
         RelayError: No relay has them just now.
         BountyError: They are not what the bounty names.
     """
+    session = my_session() if is_local() else shared_reader().session
+    return _samples(f"{session.home} {session.profile.name}", number)
+
+
+@st.cache_data(ttl=_SAMPLES_SECONDS, max_entries=64, show_spinner=False)
+def _samples(place: str, number: int) -> tuple[views.Sample, ...]:
     with _labeling(number) as labeling:
         offer = labeling.offer()
         document = offer.document

@@ -209,15 +209,18 @@ def test_bounty__score_is_wrong__is_offered_to_be_disproved(
     start: Start, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # That a score is found to be wrong, and proven so: test_bounty_service.py.
+    start("bounties")
     found = services.challenge_of(int(world["scored"]))
     assert found is not None and not found.wrongs
     lie = replace(found, wrongs=("Item 3: the score says that labeler 0 said cat",))
     monkeypatch.setattr(one_bounty, "_challenge", lambda *_: lie)
     proven: list[int] = []
     monkeypatch.setattr(services, "disprove", lambda number: proven.append(number) or "5 TUSD")
+    one_bounty._public_bounty.clear()
     hosted = start("bounty", is_local=False, bounty=world["scored"])
     assert "Item 3: the score says that labeler 0 said cat" in page(hosted)
     assert not has_button(hosted, "Disprove it")
+    one_bounty._public_bounty.clear()
     at = start("bounty", bounty=world["scored"])
     click(at, "Disprove it as labeler")
     assert proven == [int(world["scored"])]
@@ -304,22 +307,6 @@ def test_validators__owner__stakes_stops_and_takes_out(start: Start, world: Worl
     assert "not seen for a day" in other or "seen within a day" in other
 
 
-def test_warp__development_network__skips_to_the_next_phase_and_pays_out(
-    start: Start, world: World
-) -> None:
-    assert not has_button(start("bounty", is_local=False, bounty=world["scored"]), "Skip")
-    at = start("bounty", bounty=world["scored"])
-    click(at, "Skip to then")
-    text = page(at)
-    assert "Nobody disproved the score" in text
-    assert not has_button(at, "Skip to then")
-    click(at, "Pay out")
-    assert "TUSD came to you." in page(at)
-    assert not has_button(at, "Pay out")
-    with world.net.session("labeler") as session:
-        assert BountyClient(session).read(int(world["scored"])).status is Status.SETTLED
-
-
 def test_warp__session_of_another_chain__is_none_of_the_network(world: World) -> None:
     with world.net.session("labeler") as session:
         assert Devnet.of(session) is not None
@@ -374,10 +361,9 @@ def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
     window.goto(f"{url}/bounties")
     expect(window.get_by_text("Digits to be labeled")).to_be_visible()
     check(window, "bounties")
-    card = window.locator("[data-testid=stVerticalBlock]", has_text="Digits to be labeled").last
-    card.get_by_role("link", name="View").click()
+    window.locator(f"a[href*='bounty={world['open']}']").click()
     expect(window.get_by_role("heading", level=1)).to_have_text("Digits to be labeled")
-    link = window.get_by_role("link", name="Practice and label")
+    link = window.get_by_role("link", name="Practice and label").first
     expect(link).to_have_attribute("href", f"/label/{world['open']}")
     expect(window.get_by_test_id("stImage").locator("img")).to_have_count(3)
     check(window, "bounty")
@@ -428,3 +414,22 @@ def test_hostile_texts__in_every_field__are_shown_as_they_are(
         shown = "".join(element.value for element in elements)
         assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e\u2066]", shown)
         assert "alert(1)" not in "".join(link.proto.url for link in at.get("link_button"))
+
+
+# Last, as days pass.
+
+
+def test_warp__development_network__skips_to_the_next_phase_and_pays_out(
+    start: Start, world: World
+) -> None:
+    assert not has_button(start("bounty", is_local=False, bounty=world["scored"]), "Skip")
+    at = start("bounty", bounty=world["scored"])
+    click(at, "Skip to then")
+    text = page(at)
+    assert "Nobody disproved the score" in text
+    assert not has_button(at, "Skip to then")
+    click(at, "Pay out")
+    assert "TUSD came to you." in page(at)
+    assert not has_button(at, "Pay out")
+    with world.net.session("labeler") as session:
+        assert BountyClient(session).read(int(world["scored"])).status is Status.SETTLED
