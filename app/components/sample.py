@@ -14,7 +14,7 @@ def sample(item: Sample, width: int | None = None) -> None:
                 sample(part, width)
     elif item.picture is not None:
         # Drawn by `services`, never what a stranger sent.
-        st.image(item.picture, width=width or "content")
+        st.image(item.picture, width=width or "content", output_format="PNG", alt="an item")
     elif item.sound is not None:
         st.audio(item.sound, format=item.mime)
     else:
