@@ -40,7 +40,7 @@ TRACED = (
     *(f"tests/unit/{package}/**/test_*.py" for package in SETTINGS["covered-packages"]),
 )
 # Whole files go to a worker: one that is long must not begin last.
-LONG_FIRST = ("stateful", "fork", "faults", "lib", "app", "unit")
+LONG_FIRST = ("stateful", "fork", "faults", "lib", "app", "web", "unit")
 
 
 @dataclass
