@@ -46,7 +46,11 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     window.on("request", lambda request: asked.append(request.url))
     window.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
     yield window
-    outside = [at for at in asked if not at.startswith((url, url.replace("http", "ws"), "data:"))]
+    outside = [
+        at
+        for at in asked
+        if not at.startswith((url, url.replace("http", "ws"), f"blob:{url}", "data:"))
+    ]
     context.close()
     assert outside == []
 
@@ -232,3 +236,10 @@ def _markup(page: Page) -> list[str]:
     kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
     places = page.get_by_test_id("stMain").locator(kinds)
     return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]
+
+
+def test_app__label_page__is_the_module_of_the_plain_one(page: Page, url: str) -> None:
+    page.goto(f"{url}/label?bounty=987654")
+    expect(page.get_by_role("heading", name="The bounty cannot be opened")).to_be_visible()
+    link = page.get_by_role("link", name="On a page of its own")
+    expect(link).to_have_attribute("href", re.compile(r"/label/987654$"))
