@@ -52,7 +52,13 @@ def _choose() -> None:
         "encrypted on this machine; nothing leaves it until you agree in the last step."
     )
     upload = st.file_uploader("Choose a file", key="sell_upload")
-    _, given, named = st.session_state.get("sell_from") or (0, "", "")
+    number, given, named = st.session_state.get("sell_from") or (0, "", "")
+    if number:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"What bounty {number} brought, with a share for those who labeled it.")
+            if st.button("Sell something else", key="sell_other", icon=":material/close:"):
+                del st.session_state.sell_from
+                st.rerun()
     path = st.text_input(
         "or enter the path of a file or folder on this machine",
         given,

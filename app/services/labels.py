@@ -2,6 +2,7 @@
 """What a bounty brought: figures, tables, single items, and files of it."""
 
 import contextlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,9 @@ from app.services.asked import find_workspace
 from app.services.samples import sample_of
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.exports import FORMATS
+from truthmark.bounty.exports import export as write
 from truthmark.bounty.flows.following import job_of
-from truthmark.bounty.flows.results import Brought, collect_result, save_result
+from truthmark.bounty.flows.results import Brought, collect_result, labeled_of, save_result
 from truthmark.bounty.items import item_key
 from truthmark.bounty.quality import Quality, quality_of
 from truthmark.bounty.result_tables import summary_of
@@ -125,16 +127,22 @@ def table_of(number: int, report: Progress) -> bytes:
 def to_sell(number: int, report: Progress) -> str:
     """Write what is sold of a bounty, and return its path: the items with their labels.
 
+    Of pictures these are the copies that labelers saw, in a folder a class; else a table. Who
+    labeled how, and what proves it, is not sold.
+
     Raises:
         BountyError: There are no labels yet.
     """
-    session = my_session()
+    session, brought = my_session(), _brought(number, report)
+    is_picture = brought.document.kind == "image"
     place = session.home / "results" / f"{session.profile.chain_id}-{number}"
-    is_picture = _brought(number, report).document.kind == "image"
-    name = "image-folder" if is_picture else "parquet"
     target = place / ("pictures" if is_picture else "table")
-    written = save_result(session, _brought(number, report), target, (name,))
-    return str(target if is_picture else next(p for p in written if p.name == "items.parquet"))
+    shutil.rmtree(target, ignore_errors=True)
+    labeled = labeled_of(session, brought)
+    if is_picture:
+        write(labeled, "image-folder", target)
+        return str(target)
+    return str(next(p for p in write(labeled, "parquet", target) if p.name == "items.parquet"))
 
 
 def _brought(number: int, report: Progress) -> Brought:

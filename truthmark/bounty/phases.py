@@ -7,6 +7,7 @@ from typing import Final
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import Terms
+from truthmark.text import plural
 
 SEED_SECONDS: Final = 86_400
 """How long the draw of the seed may take before everything is paid back."""
@@ -107,11 +108,12 @@ def _joining(terms: Terms, taken: int, mark: int, now: int) -> Phase:
         is_enough = taken >= terms.min_seats
         then = "labeling begins" if is_enough else "all money goes back to the requester"
         return Phase("joining", "joining is over", None, f"{then}; anyone may say so")
+    seats = plural(terms.min_seats, "seat")
     return Phase(
         "joining",
         "labelers join through the relay",
         until,
-        f"labeling begins, if {terms.min_seats} seats are taken; else all money goes back",
+        f"labeling begins, if {seats} or more are taken; else all money goes back",
     )
 
 
