@@ -384,7 +384,8 @@ def _use(progress: Progress, found: Quality) -> None:
             path = labels.to_sell(number, report)
         for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed"):
             st.session_state.pop(name, None)
-        st.session_state.sell_from = number, path, progress.title
+        st.session_state.sell_from = number
+        st.session_state.sell_path, st.session_state.sell_title = path, progress.title
         st.switch_page("app_pages/sell.py")
 
 

@@ -51,23 +51,16 @@ def _choose() -> None:
         "A table (CSV, Parquet, Arrow, JSON lines), any other file, or a whole folder. It is "
         "encrypted on this machine; nothing leaves it until you agree in the last step."
     )
+    _brought()
     upload = st.file_uploader("Choose a file", key="sell_upload")
-    number, given, named = st.session_state.get("sell_from") or (0, "", "")
-    if number:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"What bounty {number} brought, with a share for those who labeled it.")
-            if st.button("Sell something else", key="sell_other", icon=":material/close:"):
-                del st.session_state.sell_from
-                st.rerun()
     path = st.text_input(
         "or enter the path of a file or folder on this machine",
-        given,
         key="sell_path",
         placeholder="~/data/labels.csv",
     )
     with st.form("sell_describe"):
         st.markdown("**What everyone will see**")
-        title = st.text_input("Title", named, key="sell_title", max_chars=200)
+        title = st.text_input("Title", key="sell_title", max_chars=200)
         description = st.text_area("Description", key="sell_description", max_chars=20_000)
         licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
         other = st.text_input(
@@ -112,6 +105,19 @@ def _choose() -> None:
             progress=progress,
         )
         st.rerun()
+
+
+def _brought() -> None:
+    """Say of which bounty the data is, if it is of one."""
+    number = st.session_state.get("sell_from")
+    if not number:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"What bounty {number} brought, with a share for those who labeled it.")
+        if st.button("Sell something else", key="sell_other", icon=":material/close:"):
+            for name in ("sell_from", "sell_path", "sell_title"):
+                st.session_state.pop(name, None)
+            st.rerun()
 
 
 # ------------------------------------------------------------- 2. what becomes public
@@ -216,7 +222,7 @@ def _offer(packed: Packed) -> None:
 
 def _royalty() -> tuple[int, Decimal]:
     """Return of which bounty the data is, and the part of each sale for those who labeled it."""
-    number, _, _ = st.session_state.get("sell_from") or (0, "", "")
+    number = st.session_state.get("sell_from", 0)
     if not number:
         return 0, Decimal(0)
     part = st.number_input(

@@ -160,3 +160,28 @@ def test_buy__seller_was_not_seen_for_a_day__is_warned_of(start: Start, market: 
     text = page(start("dataset", role="buyer", dataset=ref))
     assert "The seller must hand the key over, and was last seen on the chain" in text
     assert "ago)" in text  # by chain time, each time that it is drawn
+
+
+@pytest.mark.chain
+def test_sell__what_a_bounty_brought__comes_with_its_labelers_share_until_something_else_is_sold(
+    start: Start, market: AppMarket, source: Path, tmp_path: Path
+):
+    at = start("sell", role="buyer2")
+    given = {"sell_from": 7, "sell_path": str(source), "sell_title": "Labeled towns"}
+    for name, value in given.items():
+        at.session_state[name] = value
+    at.run()
+    assert at.text_input(key="sell_path").value == str(source)
+    assert at.text_input(key="sell_title").value == "Labeled towns"
+    click(at, "Check")
+    back_up(at, tmp_path / "keys.tmkb")
+    assert at.number_input(key="sell_royalty").value == 5.0
+    at.selectbox(key=KEY).select("I keep it and stay online")
+    at.selectbox(key="sell_windows").select("demo")
+    # There is no bounty 7, so nothing is listed in its name.
+    click(at, "List it")
+    assert "There is no bounty 7" in page(at)
+    click(at, "Change it")
+    click(at, "Sell something else")
+    assert at.text_input(key="sell_path").value == ""
+    assert "sell_from" not in at.session_state
