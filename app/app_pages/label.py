@@ -7,14 +7,14 @@ sees no answer and no key.
 
 import streamlit as st
 
+from app import services
 from app.components.head import page_head
-from truthmark.web.assets import source
 
 _LABEL = st.components.v2.component(
     "truthmark_label",
     html='<div class="tm-place"></div>',
-    css=source("label.css"),
-    js=source("label.js"),
+    css=services.web_source("label.css"),
+    js=services.web_source("label.js"),
 )
 
 

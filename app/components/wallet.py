@@ -5,15 +5,15 @@ from typing import Any
 
 import streamlit as st
 
+from app import services
 from app.views import WalletOffer
-from truthmark.web.assets import source
 
 # Our own module, bundled and committed (tools/web.py); it writes what it is given as text alone.
 _WALLET = st.components.v2.component(
     "truthmark_wallet",
     html='<div class="tm-wallet"></div>',
-    css=source("wallet.css"),
-    js=source("wallet.js"),
+    css=services.web_source("wallet.css"),
+    js=services.web_source("wallet.js"),
 )
 
 

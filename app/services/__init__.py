@@ -69,6 +69,7 @@ from app.services.staking import (
 from app.services.texts import said_of
 from app.services.wallets import payout_offer
 from truthmark.errors import TruthmarkError
+from truthmark.web.assets import source as web_source
 
 __all__ = [
     "KINDS",
@@ -133,6 +134,7 @@ __all__ = [
     "uploaded",
     "validators",
     "warp_past",
+    "web_source",
     "withdraw",
     "withdraw_offer",
     "withdraw_stake",
