@@ -3,8 +3,7 @@
 
 py-evm goes through several functions for each operation, to check what it made itself. Each one
 here does the plain case at once and leaves all else (too little gas, too few items, a bad jump) to
-the operation it replaces. What runs often goes by whole blocks instead: evm_blocks.py.
-`tests/unit/contracts/test_faster_evm.py` holds all against each other.
+the operation it replaces. `tests/unit/contracts/test_faster_evm.py` holds both against each other.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,6 @@ from typing import Any
 import boa
 from boa.vm import py_evm
 from eth.vm import opcode_values as op
-
-from tests.utils import evm_blocks
 
 Operation = Callable[[Any], Any]
 
@@ -41,7 +38,6 @@ def install() -> None:
     """Give the operations to all that titanoboa runs in this process."""
     originals = boa.env.evm.vm.state.computation_class.opcodes
     py_evm._opcode_overrides.update(operations(originals))
-    evm_blocks.install()
 
 
 def operations(originals: dict[int, Any]) -> dict[int, Operation]:
