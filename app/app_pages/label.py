@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels a bounty inside the app: the very module of the page at /label/{bounty}.
 
-What is answered goes from the browser to its own storage and to the relay, over HTTP; this server
-sees no answer and no key.
+What is answered goes from the browser to its own storage and to the relay; this server sees no
+answer and no key.
 """
 
 import streamlit as st

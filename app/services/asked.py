@@ -83,11 +83,15 @@ def hours_on() -> tuple[tuple[int, str], ...]:
     if not is_local() or my_session().known_address is None:
         return ()
     session = my_session()
-    return _hours_on(f"{session.home} {session.profile.name} {session.address}", session)
+    # One that was paid for just now is on the page at once.
+    numbers = tuple(sorted(number for number, _ in _mine(session)))
+    return _hours_on(f"{session.home} {session.profile.name} {session.address}", numbers, session)
 
 
 @st.cache_data(ttl=5, max_entries=16, show_spinner=False)
-def _hours_on(place: str, _session: Session) -> tuple[tuple[int, str], ...]:
+def _hours_on(
+    place: str, numbers: tuple[int, ...], _session: Session
+) -> tuple[tuple[int, str], ...]:
     found = []
     client = None
     for number, workspace in sorted(_mine(_session)):

@@ -221,8 +221,10 @@ def test_post__not_agreed_or_too_expensive__nothing_is_sent(net: Devnet, table: 
             post(session, table, replace(ask, price="9000 TUSD"))
         with pytest.raises(BountyError, match="too few"):
             post(session, table, replace(ask, gold_count=6))
-        with pytest.raises(ConfigError, match="two classes"):
+        with pytest.raises(ConfigError, match="texts cannot be judged on known answers"):
             post(session, table, replace(ask, classes=()))
+        with pytest.raises(ConfigError, match="two classes or more"):
+            post(session, table, replace(ask, classes=ask.classes[:1]))
         assert _nonce(session) == nonce
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from truthmark.cli import interrupts
 from truthmark.cli.command import Group
 from truthmark.cli.commands import Entry
 
@@ -35,6 +36,7 @@ class LazyGroup(Group):
             return None
         entry = self.entries[cmd_name]
         loaded = getattr(importlib.import_module(f"truthmark.cli.{entry.module}"), entry.function)
+        interrupts.check()  # what came while it was loaded
         assert isinstance(loaded, click.Command)  # the table names commands
         return loaded
 
