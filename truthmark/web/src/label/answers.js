@@ -47,8 +47,12 @@ export class AnswerLog {
     return this._add({ item, code, seconds: took });
   }
 
-  /** Take the newest answer back. @returns {Promise<number | undefined>} its item */
+  /**
+   * Take the newest answer back, also one that is just being written.
+   * @returns {Promise<number | undefined>} its item
+   */
   async undo() {
+    await this._last;
     const item = this.newest;
     if (item !== undefined) await this._add({ item, code: null });
     return item;

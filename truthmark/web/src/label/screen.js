@@ -54,6 +54,7 @@ export class Screen {
     /** @private */ this._begun = 0;
     /** Answers on their way to the disk. @private @type {Set<number>} */
     this._writing = new Set();
+    /** @private @type {Promise<void> | undefined} */ this._undoing = undefined;
     /** @private @type {"item" | "loading" | "verdict" | "confirm" | "over"} */
     this._state = "loading";
     /** @private @type {import("./item_view.js").Shown | null} */ this._shown = null;
@@ -130,10 +131,16 @@ export class Screen {
     this._go(this._o.items.indexOf(item));
   }
 
+  /** @private Take the newest answer back; what is pressed meanwhile waits for it. */
+  _undo() {
+    this._undoing ??= this._takeBack().finally(() => {
+      this._undoing = undefined;
+    });
+  }
+
   /** @private */
-  async _undo() {
+  async _takeBack() {
     const { items, log } = this._o;
-    if (this._writing.size) return;
     try {
       const item = await log.undo();
       if (item === undefined) {
@@ -233,6 +240,10 @@ export class Screen {
 
   /** @private @param {number | string} meaning @param {string} key */
   _do(meaning, key) {
+    if (this._undoing) {
+      void this._undoing.then(() => this._do(meaning, key));
+      return;
+    }
     if (typeof meaning === "number") return this.answer(meaning);
     if (this._stage.classList.contains("tm-zoomed") && (meaning === "back" || meaning === "forth")) {
       this._stage.scrollBy({ left: key === "ArrowLeft" ? -PAN : PAN });
@@ -246,7 +257,7 @@ export class Screen {
         else if (this._state === "item" && !this._writing.size) this._go(this._nextOpen((this._at + 1) % count));
         break;
       case "undo":
-        void this._undo();
+        this._undo();
         break;
       case "back":
       case "forth":
