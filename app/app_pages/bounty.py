@@ -6,6 +6,7 @@ import streamlit as st
 from app import services
 from app.components.account import unlock_first
 from app.components.bounty_card import ACCESS, requester_record, when
+from app.components.chosen import chosen_bounty
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.problem import problem, shown
@@ -18,13 +19,9 @@ from app.views import BountyPage
 
 def show() -> None:
     """Draw the bounty that the address names."""
-    named = st.query_params.get("bounty", "")[:20]
-    if not named.isascii() or not named.isdecimal():
-        page_head("Bounty")
-        st.info("Choose a bounty on the page of bounties.", icon=":material/label:")
-        st.page_link("app_pages/bounties.py", label="Bounties", icon=":material/label:")
+    number = chosen_bounty("Bounty")
+    if number is None:
         return
-    number = int(named)
     clock = services.clock_of(number)
     try:
         bounty = services.bounty(number)

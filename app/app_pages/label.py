@@ -8,7 +8,7 @@ answer and no key.
 import streamlit as st
 
 from app import services
-from app.components.head import page_head
+from app.components.chosen import chosen_bounty
 
 _LABEL = st.components.v2.component(
     "truthmark_label",
@@ -20,13 +20,9 @@ _LABEL = st.components.v2.component(
 
 def show() -> None:
     """Draw the bounty that the address names."""
-    named = st.query_params.get("bounty", "")[:18]
-    if not named.isascii() or not named.isdecimal():
-        page_head("Label")
-        st.info("Choose a bounty on the page of bounties.", icon=":material/label:")
-        st.page_link("app_pages/bounties.py", label="Bounties", icon=":material/label:")
+    number = chosen_bounty("Label")
+    if number is None:
         return
-    number = int(named)
     _LABEL(key=f"label_{number}", data={"bounty": number})
     st.link_button("On a page of its own, also without a network", f"/label/{number}")
 

@@ -21,11 +21,11 @@ from app.services import bounties, one_bounty, reading
 from app.services.samples import sample_of
 from tests.utils.bounties import REF
 from tests.utils.injections import HOSTILE
-from tests.utils.labeling import MARK, PAYEE, Client, World, world
+from tests.utils.labeling import PAYEE, Client, World, world
 from tests.utils.offline_board import created, enrolled, until
 from tests.utils.offline_market import OfflineMarket, address
 from truthmark.bounty.flows.board import Past, indexed_briefs, pasts_of
-from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.payouts import Status
@@ -41,15 +41,7 @@ __all__ = ["world"]
 @pytest.fixture
 def labeling(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labeling:
     """Provide a labeler who has delivered, as the app has them; the requester scores next."""
-    made = world.labeling(tmp_path / "home")
-    made.join(payee=PAYEE, agree=lambda _: True)
-    world.enroll()
-    assert made.advance() is Stage.LABELING
-    world.answer_all(made)
-    made.advance()
-    world.post()
-    assert made.advance() is Stage.DELIVERED
-    world.now = MARK + 3_600 + 60 + 60 + 1
+    made = world.delivered(tmp_path / "home")
 
     @contextmanager
     def opened(number: int) -> Iterator[Labeling]:

@@ -265,6 +265,19 @@ class World:
         said = options.pop("say", lambda _: None)
         return Labeling(self.session(home, **options), REF.bounty_id, say=said)
 
+    def delivered(self, home: Path) -> Labeling:
+        """Return a labeler who answered all as the truth is and delivered; next comes the score."""
+        labeling = self.labeling(home)
+        labeling.join(payee=PAYEE, agree=lambda _: True)
+        self.enroll()
+        assert labeling.advance() is Stage.LABELING
+        self.answer_all(labeling)
+        labeling.advance()
+        self.post()
+        assert labeling.advance() is Stage.DELIVERED
+        self.now = MARK + 3_600 + 60 + 60 + 1
+        return labeling
+
     def answer_all(self, labeling: Labeling) -> None:
         """Answer as the truth is, and sign."""
         run = labeling.place()

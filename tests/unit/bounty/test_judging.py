@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.utils.labeling import MARK, PAYEE, World, world
+from tests.utils.labeling import World, world
 from truthmark.bounty.flows.judging import Outcome, judgement_of
-from truthmark.bounty.flows.labeling import Labeling, Stage
+from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.score import seats_of_gold
 from truthmark.errors import BountyError
 from truthmark.labels.scoring import ABSENT, ONE, SKIP
@@ -21,15 +21,7 @@ __all__ = ["world"]
 @pytest.fixture
 def labeling(world: World, tmp_path: Path) -> Labeling:
     """Provide a labeler who answered all as the truth is, and was scored."""
-    labeling = world.labeling(tmp_path / "home")
-    labeling.join(payee=PAYEE, agree=lambda _: True)
-    world.enroll()
-    assert labeling.advance() is Stage.LABELING
-    world.answer_all(labeling)
-    labeling.advance()
-    world.post()
-    assert labeling.advance() is Stage.DELIVERED
-    world.now = MARK + 3_600 + 60 + 60 + 1
+    labeling = world.delivered(tmp_path / "home")
     world.score()
     return labeling
 
