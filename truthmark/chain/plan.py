@@ -63,6 +63,7 @@ PROTOCOL = Plan(
             ),
         ),
         Step("proofs", "DeliveryProofs"),
+        Step("openings", "Openings"),
         Step(
             "checks",
             "ListingChecks",
