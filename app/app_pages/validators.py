@@ -178,11 +178,21 @@ def _offer_form() -> None:
             max_chars=128,
             help="Sellers ask there whether it runs.",
         )
+        unsampled = st.checkbox(
+            "Keep also what nobody but its seller has seen any of",
+            key=f"{KEY}_unsampled",
+            help="Else you keep only what buyers could see a sample of, drawn by chance.",
+        )
         is_asked = st.form_submit_button("Publish", icon=":material/campaign:")
     if is_asked and unlock_first():
         with shown(services.TruthmarkError), st.spinner("Publishing it"):
             services.publish_offer(
-                fee=Decimal(str(fee)), token=token, days=days, lock=Decimal(str(lock)), url=url
+                fee=Decimal(str(fee)),
+                token=token,
+                days=days,
+                lock=Decimal(str(lock)),
+                takes_unsampled=unsampled,
+                url=url,
             )
             _tell("The offer stands. It counts only with a node behind it.")
     st.code("truthmark node run --as custodian", language=None)

@@ -233,7 +233,9 @@ def set_available(is_available: bool) -> None:
     ValidatorOwner(_sending()).set_available(is_available)
 
 
-def publish_offer(*, fee: Decimal, token: str, days: int, lock: Decimal, url: str) -> None:
+def publish_offer(
+    *, fee: Decimal, token: str, days: int, lock: Decimal, takes_unsampled: bool, url: str
+) -> None:
     """Say what the account's node asks for keeping a key.
 
     Args:
@@ -241,6 +243,7 @@ def publish_offer(*, fee: Decimal, token: str, days: int, lock: Decimal, url: st
         token: Its symbol.
         days: The longest period.
         lock: Stake for one obligation, in units of the stake token.
+        takes_unsampled: Whether to keep also what no client has seen a sample of.
         url: Where the node answers; may be empty.
 
     Raises:
@@ -257,6 +260,7 @@ def publish_offer(*, fee: Decimal, token: str, days: int, lock: Decimal, url: st
         min_delivery_seconds=_LEAST_WINDOW,
         min_inspection_seconds=_LEAST_WINDOW,
         max_lock=most,
+        takes_unsampled=takes_unsampled,
         url=url.strip(),
     )
 

@@ -308,7 +308,7 @@ class StakingMachine(RuleBasedStateMachine):
             self.call(NOT_REGISTERED, "set_encryption_key", KEY, sender=caller)
             self.call("staking: not that much missing", "top_up", 1, sender=caller)
         if not self.ledger.is_actor(validator, caller):
-            offer = ([], 0, 0, 0, 0, 0, "")
+            offer = ([], 0, 0, 0, 0, 0, False, "")
             self.call(NOT_ACTOR, "publish_offer", validator, offer, sender=caller)
         if caller != self.harness.admin:
             self.call(OWNABLE, "pause", sender=caller)

@@ -88,5 +88,6 @@ def expensive(net: Devnet) -> Iterator[str]:
             min_delivery_seconds=60,
             min_inspection_seconds=60,
             max_lock=150 * 10**18,
+            takes_unsampled=True,
         )
         yield owner.validator

@@ -148,6 +148,7 @@ class MarketHarness:
             "min_delivery_seconds": 60,
             "min_inspection_seconds": 60,
             "max_lock": 10**20,
+            "takes_unsampled": True,
         }
         ValidatorOwner(self.session(role)).publish_offer(
             {self.token: (fee, keeping_fee)}, **(terms | more)

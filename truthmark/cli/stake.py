@@ -310,6 +310,11 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
 )
 @click.option("--max-lock", type=AMOUNT, help="Stake for one custody.  [default: 100 TMK]")
 @click.option(
+    "--takes-unsampled",
+    is_flag=True,
+    help="Keep also what nobody but its seller has seen any of.",
+)
+@click.option(
     "--url",
     default="",
     metavar="URL",
@@ -329,6 +334,7 @@ def offer(
     min_delivery: int,
     min_inspection: int,
     max_lock: str | None,
+    takes_unsampled: bool,
     url: str,
     is_withdrawn: bool,
     validator: str | None,
@@ -359,6 +365,7 @@ def offer(
             min_delivery_seconds=min_delivery,
             min_inspection_seconds=min_inspection,
             max_lock=_stake_amount(session, max_lock or f"100 {_symbol(session)}"),
+            takes_unsampled=takes_unsampled,
             url=url,
         )
         done = "the offer is taken back" if is_withdrawn else "the offer stands"

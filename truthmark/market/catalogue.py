@@ -493,6 +493,7 @@ class Catalogue:
                     min_delivery_seconds=offer.min_delivery_seconds,
                     min_inspection_seconds=offer.min_inspection_seconds,
                     max_lock=offer.max_lock,
+                    takes_unsampled=offer.takes_unsampled,
                     is_available=state.is_available,
                     free_stake=free,
                     operator=state.operator,

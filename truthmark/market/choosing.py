@@ -69,6 +69,7 @@ def choose_custody(
     size: int,
     wish: CustodyWish,
     *,
+    is_sampled: bool = True,
     fresh: Epoch | None = None,
 ) -> CustodyChoice:
     """Return who is to keep a version's key and what they are offered.
@@ -79,6 +80,8 @@ def choose_custody(
         windows: Of the terms.
         size: Bytes that each custodian is to keep.
         wish: Whom the seller wants.
+        is_sampled: Whether buyers will have seen a sample of it; else only those who take
+            unsampled data keep its key.
         fresh: A custody that was dealt a moment ago (`Seller.fresh_custody`); where it is what is
             asked its custodians are chosen again, though their stake is locked for it by now.
 
@@ -111,7 +114,9 @@ def choose_custody(
             dealt = CustodyRequest.of(fresh.custody)
             if dealt.satisfies(offer):
                 return CustodyChoice(tuple(known[a.lower()] for a in fresh.custodians), dealt)
-        return choose_by_offers(session, token.address, windows, offer, custodians, size)
+        return choose_by_offers(
+            session, token.address, windows, offer, custodians, size, is_sampled=is_sampled
+        )
     missing = [address for address in custodians if address.lower() not in known]
     if missing:
         raise ConfigError(f"{missing[0]} is not a validator here; choose another one")
@@ -132,6 +137,7 @@ def choose_by_offers(
     count: int | None,
     size: int,
     *,
+    is_sampled: bool = True,
     most: int = USUAL_COUNT,
     without: Collection[str] = (),
 ) -> CustodyChoice:
@@ -148,6 +154,7 @@ def choose_by_offers(
         count: How many custodians (n); None: as many as show life, up to `most`, and no fewer than
             the threshold needs.
         size: Bytes that each is to keep.
+        is_sampled: As for `choose_custody`.
         most: How many at most, where `count` leaves it open.
         without: Addresses of validators that are not wanted.
 
@@ -157,6 +164,7 @@ def choose_by_offers(
     token = terms_token.lower()
     unwanted = {address.lower() for address in (*without, session.address)}
     fitting: list[tuple[int, int, ValidatorOffer]] = []
+    insisting = 0
     for found in Catalogue.of(session).offers():
         fees = {address.lower(): amounts for address, amounts in found.fees.items()}.get(token)
         if (
@@ -164,6 +172,9 @@ def choose_by_offers(
             and found.validator.address.lower() not in unwanted
             and _fits(found, windows, offer, size)
         ):
+            if not (is_sampled or found.takes_unsampled):
+                insisting += 1
+                continue
             fitting.append((fees[0] + fees[1], fees[1], found))
     signs = find_signs(session, [entry[2] for entry in fitting])
     fitting.sort(
@@ -181,6 +192,12 @@ def choose_by_offers(
             f"{len(fitting)} of {count} custodians offer this ({living} of them "
             f"{'shows' if living == 1 else 'show'} life)"
         )
+        if insisting:
+            # What would help is not to be cheaper, but to let buyers see some of it.
+            few += (
+                f"; {insisting} more would, if a sample could be drawn from it: without one they "
+                "keep no key"
+            )
         raise NotForSaleError(
             f"{few}; take fewer, lower the lock, shorten the period, widen the windows, or "
             "deliver yourself (--custodians direct)",

@@ -120,6 +120,8 @@ class ValidatorOffer:
     max_lock: int
     is_available: bool
     free_stake: int
+    takes_unsampled: bool = False
+    """keeps also what no client has seen a sample of that chance drew"""
     operator: str = ZERO_ADDRESS
     """whose key signs what the node answers"""
     url: str = ""

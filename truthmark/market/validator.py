@@ -208,6 +208,7 @@ class ValidatorOwner:
         min_delivery_seconds: int,
         min_inspection_seconds: int,
         max_lock: int,
+        takes_unsampled: bool = False,
         url: str = "",
     ) -> "TransactionReceipt":
         """Say which custody the node accepts by itself; no fees withdraw the offer.
@@ -219,6 +220,7 @@ class ValidatorOwner:
             min_delivery_seconds: Shortest delivery window.
             min_inspection_seconds: Shortest inspection window.
             max_lock: Stake to lock for one custody, in the stake token's smallest unit.
+            takes_unsampled: Whether to keep also what no sample was drawn of, or too small a one.
             url: Where the node answers sellers who ask whether it is there; may be empty.
 
         Raises:
@@ -235,6 +237,7 @@ class ValidatorOwner:
             min_delivery_seconds,
             min_inspection_seconds,
             max_lock,
+            takes_unsampled,
             url,
         )
         return self._send(

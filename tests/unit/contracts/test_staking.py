@@ -148,7 +148,7 @@ def test_publish_offer__owner_or_operator__announces_every_field(
     fees = [(boa.env.generate_address(), 5 + i, 70 + i) for i in range(token_count)]
     registered.contract.publish_offer(
         registered.validator,
-        (fees, 2**40, 90 * 86_400, 3_600, 7_200, 55, "https://node.example:8080/tm"),
+        (fees, 2**40, 90 * 86_400, 3_600, 7_200, 55, True, "https://node.example:8080/tm"),
         sender=getattr(registered, role),
     )
     assert events(registered.contract) == [
@@ -166,6 +166,7 @@ def test_publish_offer__owner_or_operator__announces_every_field(
                     "min_delivery_seconds": 3_600,
                     "min_inspection_seconds": 7_200,
                     "max_lock": 55,
+                    "takes_unsampled": True,
                     "url": "https://node.example:8080/tm",
                 },
             },

@@ -26,7 +26,7 @@ from tests.utils.tokens import deployer
 
 __all__ = ["deployed", "harness", "registered", "staked"]
 
-OFFER = ([], 0, 0, 0, 0, 0, "")
+OFFER = ([], 0, 0, 0, 0, 0, False, "")
 
 # ---------------------------------------------------------------- the reasons
 

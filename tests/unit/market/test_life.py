@@ -41,6 +41,7 @@ def log_offer(offline: OfflineMarket, validator: str) -> int:
         "min_delivery_seconds": 0,
         "min_inspection_seconds": 0,
         "max_lock": 0,
+        "takes_unsampled": False,
         "url": "",
     }
     return offline.log("staking", "OfferPublished", validator=validator, offer=struct)
