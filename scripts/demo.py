@@ -304,11 +304,9 @@ def _royalties(transcript: Transcript, network: DemoNetwork, labeled: Labeled) -
         due = {
             payee: units
             for drawn in draw(stranger, labeled.posted.bounty_id)
-            for payee, units in drawn.amounts.items()
+            for payee, units in drawn.paid.items()
         }
         dollar = network.net.profile.token("TUSD").address
-        for payee in due:
-            Settlement(stranger).withdraw(dollar, payee)
         show = network.net.profile.amount
         for one in labeled.crowd:
             if one.payee in due:

@@ -143,7 +143,7 @@ def _royalties(row: Earning, place: int) -> None:
     ):
         with shown(services.TruthmarkError), st.spinner("Drawing what sales owe"):
             drawn = services.draw_royalties(row.number)
-            st.session_state[f"{KEY}_news"] = f"{drawn or 'It'} waits to be withdrawn now."
+            st.session_state[f"{KEY}_news"] = f"{drawn or 'It'} was paid out."
             st.rerun()
 
 

@@ -75,7 +75,7 @@ def earnings(account: str = "", page: int = 1) -> views.Earnings:
 
 
 def draw_royalties(number: int) -> str:
-    """Credit the labelers of a bounty with what sales owe them; returns what is the account's.
+    """Draw what sales owe the labelers of a bounty, and pay the account; returns what it got.
 
     Raises:
         BountyError: There is nothing to draw.
@@ -84,12 +84,9 @@ def draw_royalties(number: int) -> str:
     """
     session = my_session()
     session.require_account()
-    found = [
-        amount_of(session, units, drawn.token)
-        for drawn in royalties.draw(session, number)
-        if (units := drawn.amounts.get(session.address, 0))
-    ]
-    return " and ".join(found)
+    drawn = royalties.draw(session, number, payees=[session.address])
+    paid = [amount_of(session, sum(it.paid.values()), it.token) for it in drawn if it.paid]
+    return " and ".join(paid)
 
 
 def _owed(session: Session, address: str) -> tuple[views.Owed, ...]:

@@ -426,7 +426,7 @@ def test_earnings__labeler__sees_each_bounty_and_withdraws(start: Start, world: 
     assert "if nobody disproves it" in text and "paid" in text
     assert "Sales of these labels owe you 0.25 TUSD more." in text
     click(at, "Draw it")
-    assert "0.25 TUSD waits to be withdrawn now." in page(at)
+    assert "0.25 TUSD was paid out." in page(at)
     click(at, "Withdraw all of it")
     assert "TUSD came to you." in page(at)
     assert "The contracts hold nothing for this account." in page(at)

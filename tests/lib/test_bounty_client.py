@@ -67,7 +67,9 @@ def test_bounty__honest_score__settles_and_verifies_against_the_chain(
     assert [payment.withheld for payment in record.payments()] == [0] * 6
     # Somebody else was faster; what is owed is paid out all the same, and once.
     owed = dict(zip(map(str.lower, PAYEES), bounty.balances(), strict=True))
+    relay = bounty.relay.session.address
     out = pay_all(bounty.relay.session, bounty.number)
+    assert out.amounts.pop(relay) == 40  # its fee for the four whose rows it posted rightly
     assert {payee.lower(): units for payee, units in out.amounts.items()} == owed
     assert bounty.balances() == [0] * 6
     assert not pay_all(bounty.relay.session, bounty.number).amounts

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes of a bounty, by commands on anvil: a sale with royalties, and records at gates."""
 
+import itertools
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from app.services.datasets import royalty_of
 from tests.utils.bounty_chain import PAYEES, SIGNERS, Bounty
 from tests.utils.cli import Person
 from tests.utils.devnets import net
+from tests.utils.sender import POINTS
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.royalties import full_price, shares
 from truthmark.flows.royalties import read_pools
@@ -22,6 +26,8 @@ from truthmark.testing.network import Devnet
 __all__ = ["net"]
 
 pytestmark = pytest.mark.chain
+
+KILLED = (sys.executable, "-m", "tests.utils.killed_command")
 
 
 def sell(net: Devnet, bounty: Bounty, folder: Path) -> tuple[Any, Any]:
@@ -39,6 +45,18 @@ def sell(net: Devnet, bounty: Bounty, folder: Path) -> tuple[Any, Any]:
     again = requester("list", folder, *asked, *backup, *owed)
     assert again.code == 0 and "listed before" in again.err
     return requester, listed.out.strip()
+
+
+def pay_out_though_killed(person: Person, bounty: int) -> int:
+    """Pay everybody by a command that dies while it sends, again and again; return how often."""
+    for deaths, point in enumerate(itertools.cycle(POINTS)):
+        arguments = (point, 3, "bounty", "payout", bounty, "--everybody")
+        process = person.start(*arguments, program=KILLED)
+        _, err = process.communicate(timeout=300)
+        if process.returncode == 0:
+            return deaths
+        assert process.returncode == -signal.SIGKILL, err
+    raise AssertionError
 
 
 def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_pay(
@@ -73,11 +91,8 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
         bounty.requester.read(bounty.number), bounty.true_score(bounty.opened(signed))
     )
     net.warp(3601)
-    paid = stranger("bounty", "payout", bounty.number)
-    assert paid.code == 0 and f"more: truthmark royalties draw {bounty.number}" in paid.err
-    drawn = stranger("royalties", "draw", bounty.number)
-    assert drawn.code == 0, drawn.err
-    assert "credited to 6 labelers" in drawn.out
+    deaths = pay_out_though_killed(stranger, bounty.number)
+    assert deaths >= 5
     record = bounty.stranger.read(bounty.number)
     assert record.status is Status.SETTLED
     token, session = opened.terms.token, bounty.stranger.session
@@ -85,15 +100,36 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
     assert pool.paid_in == 25 * 10**6 * 5 // 100 and not pool.due
     full = full_price(record.terms, record.roster)
     assert pool.drawn == shares(pool.paid_in, record.payments(), full)
-    balances = session.chain.market.functions.balances
-    credited = [balances(token, payee).call() for payee in PAYEES]
-    assert credited == [pool.drawn[worker] for worker in range(6)]
-    assert 0 < sum(credited) < pool.paid_in  # seven seats of ten, and a gap is no seat
+    assert record.terms.token == token
+
+    def received() -> list[int]:
+        """What each got for their labels and has got of sales, beyond the first."""
+        have = [session.token(token).functions.balanceOf(payee).call() for payee in PAYEES]
+        return [units - it.price for units, it in zip(have, record.payments(), strict=True)]
+
+    drawn = [pool.drawn[worker] for worker in range(6)]
+    assert received() == drawn
+    assert 0 < sum(drawn) < pool.paid_in  # seven seats of ten, and a gap is no seat
+    again = stranger("bounty", "payout", bounty.number).ok()
+    assert "nothing is left to pay out" in again.err and not again.out
+
+    with net.session("buyer2") as buyer:
+        _buy(buyer, ref, requester)
+    net.warp(opened.terms.inspection_seconds + 1)
+    requester("settle", ref).ok()
+    some = stranger("bounty", "payout", bounty.number, "--json").ok().json
+    assert len(some["royalties"]["credited"]) == 6
+    assert not some["paid"] and not some["royalties"]["paid"]
+    assert received() == drawn  # theirs to withdraw
+    rest = stranger("bounty", "payout", bounty.number, "--everybody").ok()
+    assert rest.out.count("of royalties paid to 0x") == 6
+    (pool,) = read_pools(session, record)
+    assert received() == [pool.drawn[it] for it in range(6)]
     nothing = stranger("royalties", "draw", bounty.number)
     assert nothing.code == 0 and "nothing has come since" in nothing.err
     told = stranger("royalties", "show", bounty.number)
     assert f"bounty {bounty.number} made {ref}" in told.out
-    assert "sales have paid 1.25 TUSD for its labelers; 0 TUSD can be drawn now" in told.out
+    assert "sales have paid 2.5 TUSD for its labelers; 0 TUSD can be drawn now" in told.out
 
 
 def _buy(buyer: Any, ref: str, requester: Person) -> Any:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,13 @@ class Person:
         done = runner.invoke(cli, [str(a) for a in arguments], input=stdin)
         return Outcome(done.exit_code, done.stdout, done.stderr)
 
-    def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
-        """Start a command in a process of its own."""
+    def start(
+        self, *arguments: object, program: Sequence[str] = tuple(PROGRAM), **options: Any
+    ) -> "subprocess.Popen[str]":
+        """Start a command in a process of its own, or another program in this person's place."""
         clean = {name: value for name, value in os.environ.items() if name not in UNSET}
         return subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
+            [*program, *map(str, arguments)],
             env={**clean, **self.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

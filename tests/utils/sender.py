@@ -7,6 +7,7 @@ Pays 1 unit to each of the recipients FIRST ≤ i < LAST, each under a key of it
 it kills itself at that point, on which see `POINTS`.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -35,13 +36,17 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
-def kill_at(owner: Any, name: str, after: bool) -> None:
+def kill_at(owner: Any, name: str, after: bool, *, time: int = 1) -> None:
+    """Let this process die before, or after, a function is called the `time`-th time."""
     original: Callable[..., Any] = getattr(owner, name)
+    calls = itertools.count(1)
 
-    def fatal(*args: Any, **kwargs: Any) -> None:
+    def fatal(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) < time:
+            return original(*args, **kwargs)
         if after:
             original(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
+        return os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, name, fatal)
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark royalties`: what sales owe the labelers of a bounty, and drawing it."""
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info
 from truthmark.cli.param_types import BOUNTY
-from truthmark.keys.abi_hash import address_bytes
 from truthmark.session import Session
 from truthmark.text import format_time, plural
+
+if TYPE_CHECKING:
+    from truthmark.flows.royalties import Drawn
 
 
 @group()
@@ -71,30 +76,40 @@ def draw(state: State, bounty: int, as_json: bool) -> None:
     from truthmark.flows.royalties import draw as draw_all
 
     with state.session(signs=True, sends=True) as session:
-        drawn = draw_all(session, bounty, say=info)
-        mine = address_bytes(session.address)
-        market = session.chain.market
-        for one in drawn:
-            owed = market.functions.balances(one.token, session.address).call()
-            if owed and any(address_bytes(payee) == mine for payee in one.amounts):
-                call = market.functions.withdraw(one.token, session.address, 0)
-                session.send_repeatable(call, f"withdraw for {session.address}")
+        drawn = draw_all(session, bounty, payees=[session.address], say=info)
         if as_json:
-            credited = [
-                {"payee": payee, **amount_json(session, units, one.token)}
-                for one in drawn
-                for payee, units in one.amounts.items()
-            ]
-            echo_json({"bounty": bounty, "credited": credited})
+            echo_json({"bounty": bounty, **drawn_json(session, drawn)})
             return
-        for one in drawn:
-            if one.amounts:
-                total = session.profile.amount(sum(one.amounts.values()), one.token)
-                echo(f"{total} credited to {plural(len(one.amounts), 'labeler')}")
-        if not any(one.amounts for one in drawn):
+        print_drawn(session, drawn)
+        if not any(one.amounts or one.paid for one in drawn):
             info("nothing has come since it was drawn last")
         if waiting := unsettled_line(session, bounty):
             info(waiting)
+
+
+def print_drawn(session: Session, drawn: "Iterable[Drawn]") -> None:
+    """Print what was drawn of each pool, and who was paid at once."""
+    for one in drawn:
+        if one.amounts:
+            total = session.profile.amount(sum(one.amounts.values()), one.token)
+            echo(f"{total} of royalties credited to {plural(len(one.amounts), 'labeler')}")
+        for payee, units in one.paid.items():
+            echo(f"{session.profile.amount(units, one.token)} of royalties paid to {payee}")
+
+
+def drawn_json(session: Session, drawn: "Sequence[Drawn]") -> dict[str, Any]:
+    """Return the same for programs: `credited`, and `paid`."""
+
+    def listed(amounts: dict[str, int], token: str) -> list[dict[str, Any]]:
+        return [
+            {"payee": payee, **amount_json(session, units, token)}
+            for payee, units in amounts.items()
+        ]
+
+    return {
+        "credited": [row for one in drawn for row in listed(one.amounts, one.token)],
+        "paid": [row for one in drawn for row in listed(one.paid, one.token)],
+    }
 
 
 def unsettled_line(session: Session, bounty: int) -> str:

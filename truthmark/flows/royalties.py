@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists data that a bounty made, with a royalty for its labelers, and draws what sales owe them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.flows.paying import require_ended
+from truthmark.bounty.flows.paying import payees_of, require_ended, withdraw_all
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.royalties import chunk_to_draw, full_price, shares
@@ -52,10 +53,12 @@ class Drawn:
     Attributes:
         token: Address of the sale token.
         amounts: What was credited, by payee, in the token's smallest unit.
+        paid: What was paid out, by payee, in the same unit; also what was credited before.
     """
 
     token: str
     amounts: dict[str, int]
+    paid: dict[str, int]
 
 
 def cite_for_sale(session: Session, royalty: Royalty, *, say: Say = quiet) -> None:
@@ -129,14 +132,22 @@ def read_pools(session: Session, record: Record) -> list[Pool]:
     return found
 
 
-def draw(session: Session, bounty_id: int, *, say: Say = quiet) -> list[Drawn]:
-    """Credit every worker of a bounty with what sales owe them, in all tokens.
+def draw(
+    session: Session,
+    bounty_id: int,
+    *,
+    payees: Iterable[str] | None = None,
+    say: Say = quiet,
+) -> list[Drawn]:
+    """Credit every worker of a bounty with what sales owe them, in all tokens, and pay it out.
 
-    Anyone may; `withdraw` pays it out. Repeated, it draws what has come since.
+    Anyone may. Repeated, also after a kill, it draws and pays what is left.
 
     Args:
-        session: Whose account sends.
+        session: Whose account sends, and pays the gas.
         bounty_id: The bounty's number.
+        payees: Whom to pay out, of those on the roster; all of them if not given. What is others'
+            waits for them.
         say: Told what happens.
 
     Raises:
@@ -148,17 +159,41 @@ def draw(session: Session, bounty_id: int, *, say: Say = quiet) -> list[Drawn]:
     pools = read_pools(session, record)
     if not pools:
         raise BountyError(f"nothing is sold with a royalty for bounty {bounty_id}")
-    found = []
-    for pool in pools:
-        amounts: dict[str, int] = {}
-        for first, due in _by_chunk(record, pool.due).items():
-            say(f"drawing for workers from row {first} on")
-            _draw_chunk(session, record, pool.token, first)
-            for worker, units in due.items():
-                payee = record.roster.rows[worker].payee
-                amounts[payee] = amounts.get(payee, 0) + units
-        found.append(Drawn(pool.token, amounts))
-    return found
+    return [draw_pool(session, record, pool, payees=payees, say=say) for pool in pools]
+
+
+def draw_pool(
+    session: Session,
+    record: Record,
+    pool: Pool,
+    *,
+    payees: Iterable[str] | None = None,
+    say: Say = quiet,
+) -> Drawn:
+    """Do what `draw` does, in one token.
+
+    Args:
+        session: Whose account sends, and pays the gas.
+        record: The bounty, which has ended.
+        pool: One of `read_pools`.
+        payees: Whom to pay out, as `draw` has it.
+        say: Told what happens.
+
+    Raises:
+        BountyError: Its score cannot be read.
+        ChainError: It was refused.
+    """
+    amounts: dict[str, int] = {}
+    for first, due in _by_chunk(record, pool.due).items():
+        say(f"drawing for workers from row {first} on")
+        _draw_chunk(session, record, pool.token, first)
+        for worker, units in due.items():
+            payee = record.roster.rows[worker].payee
+            amounts[payee] = amounts.get(payee, 0) + units
+    wanted = None if payees is None else {address_bytes(it) for it in payees}
+    here = [it for it in payees_of(record) if wanted is None or address_bytes(it) in wanted]
+    paid = withdraw_all(session, session.chain.market, pool.token, here)
+    return Drawn(pool.token, amounts, paid)
 
 
 def unsettled_sales(session: Session, bounty_id: int) -> list[Purchase]:

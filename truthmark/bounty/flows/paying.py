@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.payouts import Status
@@ -12,6 +13,9 @@ from truthmark.keys.abi_hash import address_bytes
 from truthmark.session import Session
 from truthmark.text import format_time
 from truthmark.types import Say, quiet
+
+if TYPE_CHECKING:
+    from truthmark.chain.contracts import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def pay_all(
     Args:
         session: Whose account sends.
         bounty_id: The bounty's number.
-        payees: Whom to pay out; all workers' payees if not given.
+        payees: Whom to pay out; all workers' payees and the session's account if not given.
         say: Told what happens.
 
     Raises:
@@ -68,7 +72,10 @@ def pay_all(
     record = require_ended(client, bounty_id, "pay it out")
     say("crediting everybody whose labels were committed")
     client.payout(record)
-    return withdraw_all(client, record, _payees(record) if payees is None else payees)
+    if payees is None:
+        payees = distinct([*payees_of(record), session.address])
+    token = record.terms.token
+    return Paid(token, withdraw_all(session, client.board, token, payees))
 
 
 def require_ended(client: BountyClient, bounty_id: int, what: str) -> Record:
@@ -97,19 +104,39 @@ def require_ended(client: BountyClient, bounty_id: int, what: str) -> Record:
     return record
 
 
-def withdraw_all(client: BountyClient, record: Record, payees: Iterable[str]) -> Paid:
-    """Pay out what the board owes to some accounts, in the bounty's token."""
-    token, paid = record.terms.token, {}
-    for payee in payees:
-        owed = int(client.board.functions.balances(token, payee).call())
-        if owed:
-            client.withdraw(token, payee)
-            paid[payee] = owed
-    return Paid(token, paid)
+def withdraw_all(
+    session: Session, ledger: "Contract", token: str, payees: Iterable[str]
+) -> dict[str, int]:
+    """Pay out what a contract owes to some accounts, each to themselves.
+
+    Repeated, also after a kill, it waits for what was sent and pays what is still owed.
+
+    Args:
+        session: Whose account sends, and pays the gas.
+        ledger: The contract that owes: board, or market.
+        token: In which.
+        payees: Whom to pay.
+
+    Returns:
+        What each got, in the token's smallest unit; who is owed nothing is left out.
+
+    Raises:
+        ChainError: It was refused.
+    """
+    accounts = list(payees)
+    owed = session.chain.batch([ledger.functions.balances(token, it) for it in accounts])
+    paid = {account: units for account, units in zip(accounts, owed, strict=True) if units}
+    for account in paid:
+        withdrawing = ledger.functions.withdraw(token, account, 0)
+        session.send_repeatable(withdrawing, f"withdraw for {account}")
+    return paid
 
 
-def _payees(record: Record) -> list[str]:
+def payees_of(record: Record) -> list[str]:
     """Return whom the roster pays, each once, in its order."""
-    rows = record.roster.rows
-    found = {address_bytes(row.payee): row.payee for row in rows if not row.is_gap}
-    return list(found.values())
+    return distinct(row.payee for row in record.roster.rows if not row.is_gap)
+
+
+def distinct(accounts: Iterable[str]) -> list[str]:
+    """Return each account once, whatever its capitals, in order."""
+    return list({address_bytes(account): account for account in accounts}.values())
