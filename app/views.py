@@ -145,6 +145,7 @@ class Dataset:
         seller: Address.
         listed: When.
         problem: Why there is no card; empty where there is one.
+        warnings: What makes doubtful that it is the seller's own.
         counts: What it holds, for each split.
         tables: Columns and, where the seller published some, first rows.
         price: None where it cannot be bought now.
@@ -155,6 +156,7 @@ class Dataset:
         bond: What the seller put up, if anything.
         gate: Who admits buyers, if anyone.
         royalty: What of each sale goes to those who labeled it, if anything.
+        provenance: What the chain says of the bounty that its terms name.
         custody: The newest first.
         versions: Of the listing, the newest first.
         sold: How often.
@@ -171,6 +173,7 @@ class Dataset:
     seller: str
     listed: str
     problem: str
+    warnings: tuple[str, ...]
     counts: tuple[Count, ...]
     tables: tuple[Table, ...]
     price: Price | None
@@ -181,6 +184,7 @@ class Dataset:
     bond: str | None
     gate: str | None
     royalty: str | None
+    provenance: tuple[str, ...]
     custody: tuple[Custody, ...]
     versions: tuple[Sibling, ...]
     sold: int

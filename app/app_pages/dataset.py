@@ -49,6 +49,8 @@ def _head(dataset: Dataset) -> None:
             f"What the seller wrote about it cannot be shown: {prose(dataset.problem)}",
             icon=":material/visibility_off:",
         )
+    for line in dataset.warnings:
+        st.warning(literal(f"{line[:1].upper()}{line[1:]}."), icon=":material/content_copy:")
 
 
 # ------------------------------------------------------------------------- what it is
@@ -271,6 +273,8 @@ def _terms(dataset: Dataset) -> None:
         st.code(dataset.gate, language=None)
     if dataset.royalty:
         st.markdown(f"- {literal(dataset.royalty)}")
+    for line in dataset.provenance:
+        st.markdown(f"- {literal(line[:1].upper() + line[1:])}.")
     st.markdown("- No one has checked whether the data is any good.")
     copyable("Seller", dataset.seller)
 

@@ -8,7 +8,13 @@ import streamlit as st
 
 from app import views
 from app.services.markdown import plain
-from app.services.reading import chain_now, find_version, listed_versions, shared_reader
+from app.services.reading import (
+    PATIENCE_SECONDS,
+    chain_now,
+    find_version,
+    listed_versions,
+    shared_reader,
+)
 from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
 from truthmark.codec import (
     Manifest,
@@ -18,6 +24,7 @@ from truthmark.errors import (
     NotForSaleError,
     TruthmarkError,
 )
+from truthmark.flows.provenance import provenance_of
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.entries import Epoch, EpochState, Version
@@ -32,10 +39,13 @@ from truthmark.market.records import (
     VersionStatus,
     bits,
 )
+from truthmark.market.reuse import find_reuse
 from truthmark.market.surface import dataset_uri
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
+from truthmark.waiting import Deadline
 
+_MOST_REUSED: Final = 3
 _STATUS: Final = {
     VersionStatus.OPEN: "",
     VersionStatus.PAUSED: "paused by the seller",
@@ -75,6 +85,8 @@ def dataset(ref: str) -> views.Dataset:
     siblings = [v for v in listed_versions(session) if v.listing_id == version.listing_id]
     buyable = Catalogue.of(session).buyable([v.terms_id for v in siblings])
     quote, why_not = _try_quote(session, version)
+    origin = provenance_of(session, version)
+    reused = find_reuse(session, version, Deadline(PATIENCE_SECONDS))
     return views.Dataset(
         ref=version.ref,
         title=clean(card["title"], 200) or "Untitled",
@@ -85,6 +97,7 @@ def dataset(ref: str) -> views.Dataset:
         seller=terms.seller,
         listed=day_of(version.listed_at),
         problem=problem,
+        warnings=tuple(it.line for it in reused[:_MOST_REUSED]),
         counts=counts_of(card),
         tables=tables_of(card),
         price=price_of(session, quote) if quote else None,
@@ -95,6 +108,7 @@ def dataset(ref: str) -> views.Dataset:
         bond=str(show(terms.bond, terms.token)) if terms.bond else None,
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
         royalty=royalty_of(terms),
+        provenance=tuple(origin.lines) if origin is not None else (),
         custody=_custodies(session, version),
         versions=tuple(
             views.Sibling(
@@ -127,7 +141,7 @@ def royalty_of(terms: Terms) -> str | None:
     if not terms.bounty:
         return None
     return (
-        f"Of each sale {terms.royalty_bps / 100:g}% goes to those who labeled it, in bounty "
+        f"Of each sale {terms.royalty_bps / 100:g}% goes to those who labeled for bounty "
         f"{terms.bounty}."
     )
 

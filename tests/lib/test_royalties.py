@@ -72,15 +72,15 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
     requester, ref = sell(net, bounty, tmp_path / "packed")
 
     shown = stranger("show", ref)
-    assert f"goes to those who labeled it: made from bounty {bounty.number}" in shown.out
+    assert f"goes to those who labeled for bounty {bounty.number}" in shown.out
+    assert f"bounty {bounty.number}, which is not settled (label)" in shown.out
     with net.session("buyer") as buyer:
         opened = _buy(buyer, ref, requester)
     said = royalty_of(opened.terms)
-    assert said is not None and said.endswith(f"labeled it, in bounty {bounty.number}.")
+    assert said is not None and said.endswith(f"labeled for bounty {bounty.number}.")
     waiting = stranger("royalties", "show", bounty.number).err
     assert "1 sale not settled yet" in waiting and "then draw again" in waiting
-    found = stranger("search", "labels")
-    assert "of bounty" in found.out and found.out.splitlines()[-1].endswith(str(bounty.number))
+    assert "of bounty" not in stranger("search", "labels").out
     net.warp(opened.terms.inspection_seconds + 1)
     settled = requester("settle", ref)
     assert settled.code == 0 and f"truthmark royalties draw {bounty.number}" in settled.err
@@ -95,6 +95,9 @@ def test_royalties__bounty_listed_sold_and_settled__each_labeler_draws_by_their_
     assert deaths >= 5
     record = bounty.stranger.read(bounty.number)
     assert record.status is Status.SETTLED
+    found = stranger("search", "labels")
+    assert "of bounty" in found.out and found.out.splitlines()[-1].endswith(str(bounty.number))
+    assert f"bounty {bounty.number}, which is settled: " in stranger("show", ref).out
     token, session = opened.terms.token, bounty.stranger.session
     (pool,) = read_pools(session, record)
     assert pool.paid_in == 25 * 10**6 * 5 // 100 and not pool.due

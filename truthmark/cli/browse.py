@@ -12,6 +12,7 @@ from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
+from truthmark.flows.provenance import provenance_of, provenances
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
@@ -19,10 +20,17 @@ from truthmark.market.fetch import Fetcher
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote
 from truthmark.market.records import PurchaseStatus, bits
+from truthmark.market.reuse import find_reuse
 from truthmark.market.surface import dataset_uri
 from truthmark.market.surface import search as find
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
+from truthmark.waiting import Deadline
+
+_PATIENCE_SECONDS = 5.0
+"""For the indices of other listings, which are read once."""
+
+_MOST_REUSED = 3
 
 _NOBODY = "0x" + "00" * 20
 
@@ -89,7 +97,10 @@ def search(
         if not hits:
             info("nothing that fits is for sale here")
             return
-        has_bounties = any(hit.version.terms.bounty for hit in hits)
+        # A seller may name any bounty whose requester agreed; what it says of the data is shown only
+        # where they asked for it themselves and its score stands.
+        origins = provenances(session, [hit.version for hit in hits])
+        bounties = {terms_id: it.bounty for terms_id, it in origins.items() if it.is_shown}
         table(
             [
                 (
@@ -100,13 +111,13 @@ def search(
                     sold.get(hit.version.terms_id, 0),
                     hit.card["licence"],
                     _relation(session, hit.version, mine),
-                    *([hit.version.terms.bounty or ""] if has_bounties else []),
+                    *([bounties.get(hit.version.terms_id, "")] if bounties else []),
                 )
                 for hit in hits
             ],
             (
                 *("data set", "title", "price", "holds", "sold", "licence", "you"),
-                *(["of bounty"] if has_bounties else []),
+                *(["of bounty"] if bounties else []),
             ),
         )
         if hits.is_cut:
@@ -193,6 +204,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         purchases = Catalogue.of(session).purchases(terms_id=version.terms_id)
         mine = own_purchases(session).get(version.terms_id)
         quote, why_not = can_be_bought(session, version)
+        reused = find_reuse(session, version, Deadline(_PATIENCE_SECONDS))
         if as_json:
             echo_json(
                 {
@@ -205,7 +217,16 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                     "is_bought": mine is not None,
                     "can_be_bought": quote is not None,
                     "why_not": why_not,
+                    "provenance": _provenance_json(session, version),
                     "terms": _terms_json(session, version),
+                    "reused": [
+                        {
+                            "dataset": found.older.ref,
+                            "seller": found.older.terms.seller,
+                            "parts": found.shards,
+                        }
+                        for found in reused
+                    ],
                     "custody": [_epoch_json(e, s) for e, s in zip(epochs, states, strict=True)],
                     "purchases": [purchase_json(session, version, p) for p in purchases],
                     "time": now,
@@ -218,6 +239,8 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         echo(f"data set {version.ref}: {how}")
         _show_card(version, manifest, card, problem)
         _show_status(session, version, mine, quote, why_not)
+        for found in reused[:_MOST_REUSED]:
+            echo(f"  beware: {found.line}")
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
         _show_purchases(purchases, now)
@@ -318,9 +341,12 @@ def _show_terms(session: Session, version: Version) -> None:
     if terms.bounty:
         owed = show(version.price * terms.royalty_bps // 10_000, terms.token)
         echo(
-            f"  of the price {owed} ({terms.royalty_bps / 100:g}%) goes to those who labeled it: "
-            f"made from bounty {terms.bounty}"
+            f"  of the price {owed} ({terms.royalty_bps / 100:g}%) goes to those who labeled for "
+            f"bounty {terms.bounty}"
         )
+    origin = provenance_of(session, version)
+    for line in origin.lines if origin is not None else ():
+        echo(f"  {line}")
     if terms.payee.lower() != terms.seller.lower():
         echo(f"  the rest goes to {terms.payee}")
 
@@ -416,6 +442,23 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
         "manifest": "0x" + terms.manifest.hex(),
         "root": "0x" + terms.root.hex(),
         "parts": terms.shard_count,
+    }
+
+
+def _provenance_json(session: Session, version: Version) -> dict[str, Any] | None:
+    origin = provenance_of(session, version)
+    if origin is None:
+        return None
+    return {
+        "bounty": origin.bounty,
+        "requester": origin.requester,
+        "is_requesters": origin.is_requesters,
+        "status": origin.status.name.lower(),
+        "counts": origin.is_shown,
+        "items": origin.items,
+        "labels_an_item": origin.rounds,
+        "seats": origin.work.seats,
+        "paid": origin.work.paid,
     }
 
 

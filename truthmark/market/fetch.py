@@ -14,7 +14,7 @@ from truthmark.market.entries import Version
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.codec import Manifest
+    from truthmark.codec import Manifest, ShardIndex
     from truthmark.session import Session
     from truthmark.storage import Storage
 
@@ -108,8 +108,8 @@ class Fetcher:
             verify(folder, digest=version.terms.manifest, root=version.terms.root).require()
         return folder
 
-    def missing_bytes(self, version: Version) -> int:
-        """Return how many bytes of a version's container are not on this machine yet.
+    def index(self, version: Version) -> "ShardIndex":
+        """Return a version's public index of shards, checked against the terms.
 
         Raises:
             StorageError: No storage has the index.
@@ -118,11 +118,22 @@ class Fetcher:
         from truthmark.codec import ShardIndex, check_index
         from truthmark.codec.shard_index import check_index_size
 
-        storage, manifest = self.session.storage, self._manifest_of(version)
+        manifest = self._manifest_of(version)
         check_index_size(manifest.index_size, manifest.count)
-        data = storage.read_range(manifest.index, 0, manifest.index_size)
+        data = self.session.storage.read_range(manifest.index, 0, manifest.index_size)
         index = ShardIndex.from_bytes(data, manifest.count)
         check_index(index, manifest)
+        return index
+
+    def missing_bytes(self, version: Version) -> int:
+        """Return how many bytes of a version's container are not on this machine yet.
+
+        Raises:
+            StorageError: No storage has the index.
+            CodecError: What the seller committed to contradicts itself.
+        """
+        storage, manifest = self.session.storage, self._manifest_of(version)
+        index = self.index(version)
         shards = (raw_cid(index.sha256(i)) for i in range(manifest.count))
         return manifest.shard_size * sum(not storage.has_block(cid) for cid in shards)
 

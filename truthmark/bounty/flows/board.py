@@ -86,6 +86,23 @@ class Past:
 NO_PAST: Final = Past(0, 0, 0, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done for a bounty.
+
+    Attributes:
+        seats: How many of its seats were handed in.
+        paid: To workers, in parts of what they would have got at the full price; None where nobody
+            was paid out yet.
+    """
+
+    seats: int
+    paid: float | None
+
+
+NO_WORK: Final = Work(0, None)
+
+
 def briefs(client: BountyClient) -> list[Brief]:
     """Return all bounties, the newest first.
 
@@ -163,11 +180,22 @@ def pasts_of(index: "EventIndex") -> Mapping[str, Past]:
     for number, requester in _rows(index, "BountyCreated", "bounty_id", "requester"):
         mine[str(requester)].append(number)
     ends = {n: Status(status) for n, status in _rows(index, "BountyEnded", "bounty_id", "status")}
-    paid: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for number, got, burned in _rows(index, "PaidOut", "bounty_id", "paid", "burned"):
-        paid[number][0] += got
-        paid[number][1] += burned
+    paid = _paid(index)
     return {requester: _past(numbers, ends, paid) for requester, numbers in mine.items()}
+
+
+def works_of(index: "EventIndex") -> Mapping[int, Work]:
+    """Return what was done for bounties, by their numbers; those without have `NO_WORK`."""
+    seats = _sums(index, "Committed")
+    for number, more in _sums(index, "CommitOverridden").items():
+        seats[number] = seats.get(number, 0) + more
+    paid = _paid(index)
+    found = {}
+    for number in {*seats, *paid}:
+        got, burned = paid.get(number, (0, 0))
+        share = got / (got + burned) if got + burned else None
+        found[number] = Work(seats.get(number, 0), share)
+    return found
 
 
 def past_of(client: BountyClient, requester: str) -> Past:
@@ -189,6 +217,15 @@ def _past(
         # Of FLAT ends, what is paid holds shares of the bond; nothing is burned there.
         paid=got / (got + burned) if got + burned else None,
     )
+
+
+def _paid(index: "EventIndex") -> Mapping[int, Sequence[int]]:
+    """Return by bounty what workers were paid, and what was burned of their pay."""
+    paid: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for number, got, burned in _rows(index, "PaidOut", "bounty_id", "paid", "burned"):
+        paid[number][0] += got
+        paid[number][1] += burned
+    return paid
 
 
 def _rows(index: "EventIndex", event: str, *names: str) -> list[tuple[Any, ...]]:
