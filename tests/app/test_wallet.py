@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A visitor of somebody else's server takes their money out with a wallet of their browser."""
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ from tests.app.serving import serve
 from tests.utils.browsers import browser
 from tests.utils.devnets import net
 from tests.utils.relays import make_papers, team_terms
+from tests.utils.wallets import add_wallet
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.payouts import Status
 from truthmark.testing.network import Devnet
@@ -21,25 +21,6 @@ __all__ = ["browser", "net"]
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
 PATIENCE_MS = 30_000
-
-# Announces itself as wallets do; what it is asked goes to the chain, which knows the keys.
-WALLET = """
-window.testWallet = {account: '%s', chain: '0x1', declines: false, heard: {}};
-const request = async ({method, params}) => {
-  const mine = window.testWallet;
-  if (method === 'eth_requestAccounts' || method === 'eth_accounts') return [mine.account];
-  if (method === 'eth_chainId') return mine.chain;
-  if (method === 'wallet_switchEthereumChain') { mine.chain = params[0].chainId; return null; }
-  if (mine.declines) throw Object.assign(new Error('User rejected'), {code: 4001});
-  return JSON.parse(await window.askChain(method, JSON.stringify(params ?? [])));
-};
-const on = (name, told) => { window.testWallet.heard[name] = told; };
-const provider = {request, on, removeListener: () => {}};
-const info = {uuid: 'test', name: 'Test <b>wallet</b>', icon: 'https://evil.example/x.png'};
-const announce = () => window.dispatchEvent(
-  new CustomEvent('eip6963:announceProvider', {detail: {info, provider}}));
-window.addEventListener('eip6963:requestProvider', announce);
-"""
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +43,13 @@ def page(
     browser: Browser, net: Devnet, owed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:
     """Open the earnings page of a server that holds nobody's keys, in a browser with a wallet."""
-
-    def ask_chain(method: str, params: str) -> str:
-        return json.dumps(net.chain.rpc(method, *json.loads(params)))
-
     log = tmp_path_factory.mktemp("app") / "app.log"
     with serve(net.home("stranger"), log, is_local=False) as here:
         context = browser.new_context()
+        add_wallet(context, net, net.session("requester").address)
         window = context.new_page()
         window.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
-        window.expose_function("askChain", ask_chain)
-        window.add_init_script(WALLET % net.session("requester").address)
         window.goto(f"{here}/earnings")
         yield window
         context.close()

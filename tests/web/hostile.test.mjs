@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../truthmark/web/src/core/bytes.js";
 import { canonical } from "../../truthmark/web/src/core/document.js";
+import { signTyped } from "../../truthmark/web/src/core/device.js";
 import * as core from "../../truthmark/web/src/core/index.js";
 import { MapStore } from "./store.mjs";
 import { BASE, ID, OTHER, PAYEE, RELAY, WATCH, World } from "./world.mjs";
@@ -323,10 +324,10 @@ test("what was signed is final, in whatever window", async () => {
 });
 
 /** Run a flow, changing the world at its steps; returns the steps. */
-async function follow(world, store, device, { at = {}, wish = WISH, label } = {}) {
+async function follow(world, store, device, { at = {}, wish = WISH, label, askWallet } = {}) {
   const bounty = await open(world);
   const steps = [];
-  const options = { wish, wait: async () => {}, label: label ?? (async (run) => ({ answers: world.answers(run) })) };
+  const options = { wish, askWallet, wait: async () => {}, label: label ?? (async (run) => ({ answers: world.answers(run) })) };
   for await (const step of core.labelingSteps(bounty, device, store, options)) {
     steps.push(step);
     assert.ok(steps.length < 40, JSON.stringify(steps.slice(-3)));
@@ -406,6 +407,50 @@ test("a run that was begun goes on without a network, but not when its time is o
   assert.match((await first()).says, /no time left/);
   world.status = 7;
   assert.match((await first()).says, /over/);
+});
+
+test("where a wallet's account labels, it is asked twice, and nothing else counts", async () => {
+  const world = await World.make();
+  const key = `0x${"77".repeat(32)}`;
+  const owner = core.deviceOf(key);
+  const device = { ...core.newDevice(), signer: owner.address };
+  const store = new MapStore();
+  const asked = [];
+  const seen = {};
+  world.bent["…/joins"] = (honest, { body }) => {
+    seen.join = JSON.parse(body);
+    return honest;
+  };
+  const askWallet = async (data, account, trouble) => {
+    asked.push([data.primaryType, trouble !== ""]);
+    assert.equal(account, owner.address);
+    // At first by another account, then by the right one whose wallet counts from 0.
+    const by = trouble ? key : `0x${"78".repeat(32)}`;
+    const signature = signTyped(core.deviceOf(by), data);
+    return trouble ? signature.replace(/1b$/, "00").replace(/1c$/, "01") : signature;
+  };
+  const steps = await follow(world, store, device, {
+    askWallet,
+    at: {
+      joined: () => world.enroll(owner),
+      committed: async () => world.post((await signedIn(store))[0]),
+      released: async () => world.acknowledge((await signedIn(store))[0]),
+    },
+  });
+  assert.equal(steps.at(-1).step, "done");
+  assert.deepEqual(asked, [["Join", false], ["Join", true], ["Commit", false], ["Commit", true]]);
+  assert.deepEqual([seen.join.signer, seen.join.reader], [owner.address, device.address]);
+  // Another device goes on from the file with the same secret, and is asked for nothing more.
+  const bounty = await open(world);
+  const elsewhere = new MapStore();
+  const moved = await core.readRecoveryFile(await core.recoveryFile(bounty.ref, store), bounty.ref, elsewhere);
+  assert.deepEqual(moved, device);
+  const again = await follow(world, elsewhere, moved, { askWallet: () => assert.fail("asked again") });
+  assert.equal(again.at(-1).step, "done");
+  // Without the wallet nothing is signed.
+  const alone = new MapStore();
+  await assert.rejects(follow(await World.make(), alone, device), says(/browser that has it/));
+  assert.equal(await alone.get("wish"), null);
 });
 
 test("a relay that posts something else leads to watch nodes, never to handing out", async () => {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { completeItems } from "../../truthmark/web/src/label/app.js";
 import { AnswerLog } from "../../truthmark/web/src/label/answers.js";
 import { rowsOf } from "../../truthmark/web/src/label/item_view.js";
-import { commandsOf, keysOf, matching, meaningOf, whyNoKey } from "../../truthmark/web/src/label/keys.js";
+import { choose, commandsOf, keysOf, matching, meaningOf, whyNoKey } from "../../truthmark/web/src/label/keys.js";
 import { outlook, payRule } from "../../truthmark/web/src/label/outlook.js";
 import { ItemCache, Shelf } from "../../truthmark/web/src/label/shelf.js";
 import { closing } from "../../truthmark/web/src/label/steps.js";
@@ -77,6 +77,33 @@ test("a key for nobody's class does no harm", () => {
   assert.deepEqual(Object.fromEntries(keys), { 2: 0, 1: 1 });
 });
 
+test("a command's key can be changed, and no answer or command is left without one", () => {
+  const classes = classesOf("cat", "dog");
+  const none = { keys: {}, commands: {} };
+  const shown = ({ keys, commands }) => {
+    const answers = keysOf(classes, keys);
+    const others = [...commandsOf(answers, commands)].map(([key, name]) => [name, key]);
+    return { ...Object.fromEntries(answers), ...Object.fromEntries(others) };
+  };
+  const skip = choose(classes, none, "skip", "q");
+  assert.equal(shown(skip).skip, "q");
+  const swapped = choose(classes, skip, "flag", "q");
+  assert.deepEqual([shown(swapped).flag, shown(swapped).skip], ["q", "f"]);
+  const taken = choose(classes, swapped, 0, "q"); // an answer takes a command's key
+  assert.equal(shown(taken).q, 0);
+  assert.equal(shown(taken).flag, "1");
+  const back = choose(classes, taken, "undo", "2"); // a command takes an answer's
+  assert.match(back.why, /an answer has that key/);
+  const given = choose(classes, taken, "skip", "2");
+  assert.deepEqual([shown(given).skip, shown(given).f], ["2", 1]);
+  assert.equal(shown(choose(classes, none, "undo", "Delete")).undo, "Delete");
+  for (const key of ["F5", " ", "Dead"]) assert.notEqual(choose(classes, none, "skip", key).why ?? "", "");
+  assert.notEqual(choose(classes, none, 1, "Delete").why ?? "", "");
+  // What is kept of another bounty, or damaged, costs no command its key.
+  const odd = { keys: { 0: "s" }, commands: { skip: "s", undo: "s", nothing: "u" } };
+  assert.deepEqual([shown(odd).skip, shown(odd).undo], ["x", "Backspace"]);
+});
+
 test("typing finds equal names first, then beginnings, then the rest", () => {
   const classes = classesOf("red oak", "oak", "oakum", "elm");
   assert.deepEqual(matching(classes, "OAK"), [1, 2, 0]);
@@ -102,6 +129,20 @@ test("answers outlive the page, with undo, flags and times", async () => {
   assert.deepEqual([...last.codes.keys()], [3, 8]);
   assert.deepEqual(last.toNotes(), { seconds: { 3: 3600 } });
   assert.equal(await (await AnswerLog.open(new MapStore(), "")).undo(), undefined);
+});
+
+test("texts are kept with the answers, and a skip has none", async () => {
+  const store = new MapStore();
+  const log = await AnswerLog.open(store, "a/");
+  await log.write(4, "a text", 1);
+  await log.write(7, "another", 2);
+  await log.answer(4, 0, 1); // skipped after all
+  const again = await AnswerLog.open(store, "a/");
+  assert.deepEqual([[...again.codes], [...again.texts]], [[[7, -1], [4, 0]], [[7, "another"]]]);
+  assert.deepEqual(again.toNotes(), { seconds: { 4: 1, 7: 2 }, texts: { 7: "another" } });
+  await again.undo();
+  assert.equal(await again.undo(), 7);
+  assert.equal(again.texts.size, 0);
 });
 
 test("what was not written is not counted, and the next answer is", async () => {

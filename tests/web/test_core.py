@@ -11,6 +11,7 @@ import numpy as np
 from tests.utils.bounties import make_terms
 from tests.utils.node_js import TESTS, run_node
 from truthmark.bounty import messages
+from truthmark.bounty.annotations import annotation_code
 from truthmark.bounty.assignment import Assignment
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.pairs import is_swapped
@@ -90,6 +91,7 @@ def test_seal_answers__random_cases_of_a_page__are_what_the_library_makes_and_op
         (3, 4, 46, 3),
         (7, 64, 300, 5),
         (254, 5, 23, 9),
+        (0, 4, 10, 2),  # texts, which are hashed
     ):
         ref = BountyRef(draw.choice([1, 31337, 11155111]), BOARD, draw.randrange(1, 2**40))
         private, secret, seed = draw.randbytes(32), draw.randrange(1, 2**200), draw.randbytes(32)
@@ -100,7 +102,12 @@ def test_seal_answers__random_cases_of_a_page__are_what_the_library_makes_and_op
         worker = draw.randrange(2048)
         assignment = Assignment(seed, items=items, batch=batch, rounds=rounds)
         order = assignment.items_of(start, seats)
-        answers = {int(i): draw.randrange(classes + 1) for i in order if i >= 0}
+        written = ("", "a text", "two\nlines\tand \U0001f9d1\u200d\U0001f33e", "ünclear")
+        answers: dict[int, Any] = {
+            int(i): draw.randrange(classes + 1) if classes else draw.choice(written)
+            for i in order
+            if i >= 0
+        }
         terms_hash = draw.randbytes(32)
         notes = {"seconds": {str(i): 1.5 for i in answers}, "flags": {"0": "ünclear"}}
         asked.append(
@@ -123,7 +130,11 @@ def test_seal_answers__random_cases_of_a_page__are_what_the_library_makes_and_op
         ref, private, secret, seed, worker, order, answers, terms_hash, notes = wanted
         classes, batch = case["terms"]["classes"], case["terms"]["batch"]
         scheme = Scheme(ref, worker, batch, classes)
-        codes = np.array([answers.get(int(i), classes) for i in order], np.uint8)
+        codes = (
+            np.array([answers.get(int(i), classes) for i in order], np.uint8)
+            if classes
+            else np.array([list(annotation_code(answers.get(int(i), ""))) for i in order], np.uint8)
+        )
         file = LabelFile.from_bytes(bytes.fromhex(signed["file"][2:]))
         own = seal(
             scheme,

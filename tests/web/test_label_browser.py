@@ -9,13 +9,19 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.utils.browsers import browser, faults
 from tests.utils.devnets import net
-from tests.utils.label_bounty import Posted, Rounds
+from tests.utils.label_bounty import Posted, Rounds, post
 from tests.utils.node_js import node_command
+from tests.utils.relays import team_terms
+from tests.utils.wallets import NAME, add_wallet, bend, prompts
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.document import Document
+from truthmark.bounty.gates import deploy_allow_list
+from truthmark.bounty.items import Item
 from truthmark.bounty.label_file import open_notes
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import open_with_key
-from truthmark.bounty.secrets import find_secrets
+from truthmark.bounty.secrets import RequesterSecrets, find_secrets
+from truthmark.bounty.terms import Terms
 from truthmark.testing.network import Devnet
 
 __all__ = ["browser", "net"]
@@ -176,6 +182,140 @@ def test_label_page__three_people__label_seal_and_hand_out(
     assert not rounds.problems
     for person in (desk, phone, hasty):
         person.context.close()
+
+
+def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(
+    browser: Browser, net: Devnet, rounds: Rounds
+) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    labeler, other = net.session("labeler").address, net.session("stranger").address
+    number = _ask_for_texts(net, rounds.server.url, [labeler])
+    context = browser.new_context(**DESK)
+    add_wallet(context, net, other)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{rounds.server.url}/label/{number}")
+
+    # One who may not come; one who may, declines first, and is on another network.
+    page.get_by_role("button", name=f"Use the account of {NAME}").click()
+    expect(page.get_by_text("The gate does not let")).to_be_visible()
+    bend(page, account=labeler)
+    page.get_by_role("button", name=f"Use the account of {NAME}").click()
+    expect(page.get_by_text("is asked to sign twice")).to_be_visible()
+    expect(page.get_by_label("Where you want to be paid")).to_have_value(labeler.lower())
+    assert faults(page) == []
+    with page.expect_download():
+        page.get_by_role("button", name="Save the recovery file").click()
+    page.get_by_role("button", name="Join", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Paid to")
+    assert faults(page) == []
+    sign = page.get_by_role("button", name=f"Sign with {NAME}")
+    bend(page, declines=True)
+    sign.click()
+    expect(dialog.get_by_role("alert")).to_have_text("You declined; nothing was sent.")
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.get_by_text("You did not sign, so nothing was sent")).to_be_visible()
+    bend(page, declines=False)
+    page.get_by_role("button", name="Join", exact=True).click()
+    sign.click()
+
+    # What is half written outlives the page; another key may skip.
+    box = page.get_by_label("Your text")
+    box.fill("  half a ")
+    page.wait_for_timeout(600)  # as long as the page waits for more before it keeps that
+    page.reload()
+    expect(box).to_have_value("  half a ")
+    expect(box).to_be_focused()
+    assert faults(page) == []
+    asked = []
+    for text in (None, "a <b>\N{SNOWMAN}</b>", ""):
+        asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
+        place = page.locator(".tm-stage").get_attribute("aria-label")
+        if text is None:
+            page.keyboard.type("cat")
+        elif text:
+            page.keyboard.type(text)
+            page.keyboard.press("Shift+Enter")
+            page.keyboard.type("second line")
+        else:
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("an empty text is no answer")).to_be_visible()
+            _skip_by(page, "q")
+        if text != "":
+            page.keyboard.press("Enter")
+        page.wait_for_function(
+            "(place) => document.querySelector('.tm-stage').ariaLabel !== place", arg=place
+        )
+    asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
+    page.keyboard.type("the last")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 item skipped")).to_be_visible()
+    page.keyboard.press("Enter")
+
+    # Sealed, and then the account is switched.
+    expect(page.get_by_text("Your labels are sealed, and kept in this browser.")).to_be_visible()
+    assert faults(page) == []
+    bend(page, account=other, chain="0x1")
+    sign.click()
+    expect(page.get_by_text("Choose the account")).to_be_visible()
+    bend(page, account=labeler)
+    sign.click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    assert prompts(page) == ["eth_signTypedData_v4"]  # since the reload; one before it
+
+    record = BountyClient(net.session("stranger")).read(number)
+    secrets = find_secrets(net.session("requester").vault, record.terms.key)
+    with RelayClient(rounds.server.url) as relay:
+        file = relay.file(record.ref, 0, record.commits.standing[0].commitment)
+    opened = open_with_key(record.scheme(0), file.run, secrets.scalar, file.seats)
+    texts = open_notes(opened.shared, file.notes)["texts"]
+    numbers = [text.split()[-1] for text in asked]
+    wanted = ["half a cat", "a <b>\N{SNOWMAN}</b>\nsecond line", "the last"]
+    assert texts == dict(zip([numbers[n] for n in (0, 1, 3)], wanted, strict=True))
+    assert not rounds.problems
+    context.close()
+
+
+def _ask_for_texts(net: Devnet, url: str, admitted: list[str]) -> int:
+    """Post a team's bounty of four items behind a gate; returns its number."""
+    gate = deploy_allow_list(net.session("requester"), admitted)
+
+    def terms_of(made: RequesterSecrets, document: Document) -> Terms:
+        return team_terms(
+            document,
+            requester=net.session("requester").address,
+            token=net.profile.tokens[1].address,
+            relay=net.session("relay").address,
+            receiver=made.receiver,
+            gate=gate,
+            salt=made.terms_salt,
+            key_x=made.key.x,
+            key_y=made.key.y,
+            classes=0,
+            items=4,
+            batch=2,
+            min_seats=2,
+            max_run=2,
+        )
+
+    items = [Item.of_text(f"describe item {number}") for number in range(4)]
+    fields: dict[str, Any] = {"classes": (), "practice": (), "examples": (0,)}
+    return post(net, url, items, Item.of_text("describe"), terms_of, **fields)[0]
+
+
+def _skip_by(page: Page, key: str) -> None:
+    """Let another key skip, and skip by it."""
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="skip (counts as wrong)").click()
+    page.keyboard.press(key)
+    expect(dialog.get_by_text(f"{key.upper()} now stands for skip")).to_be_visible()
+    assert faults(page) == []
+    dialog.get_by_role("button", name="Use these keys").click()
+    page.keyboard.press("s")  # not any more
+    page.keyboard.press(key)
 
 
 def _require_delivered(

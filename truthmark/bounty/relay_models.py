@@ -312,6 +312,8 @@ class JoinRequest(_Model):
         seats: How many they take at most.
         signature: Of `messages.join`, by the signer.
         code: An invitation's.
+        reader: A key that may ask for the items' keys too, so that a wallet is not asked to sign
+            for that. Only the first request of a signer names it.
     """
 
     signer: Address
@@ -319,6 +321,7 @@ class JoinRequest(_Model):
     seats: Seats
     signature: Signature
     code: Code | None = None
+    reader: Address | None = None
 
 
 class JoinState(_Reply):
@@ -354,7 +357,7 @@ class Calls(_Reply):
 
 
 class KeysRequest(_Model):
-    """A worker asks for the keys of their items: `messages.item_keys`, signed."""
+    """A worker, or their reader, asks for the keys of their items: `messages.item_keys`, signed."""
 
     worker: Worker
     signature: Signature

@@ -62,6 +62,7 @@ class PageHost:
             raise BountyError("there are no bounties on this server's network")
         return {
             "chain_id": profile.chain_id,
+            "name": profile.name,
             "board": profile.contracts[BOARD].address,
             "genesis": profile.genesis,
             "confirmations": profile.confirmations,

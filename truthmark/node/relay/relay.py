@@ -46,7 +46,7 @@ from truthmark.bounty.roster import Row
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.errors import BountyError, ChainError
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.typed import TypedData
+from truthmark.keys.typed import TypedData, signer_of
 from truthmark.node.relay.papers import Papers
 from truthmark.node.relay.refusals import (
     ConflictError,
@@ -367,7 +367,13 @@ class Relay:
             return bool(rows) and rows[-1].signer == wish.signer
 
         found = self.store.join(
-            bounty_id, wish, request.signature, request.code, self.now, has_place
+            bounty_id,
+            wish,
+            request.signature,
+            request.code,
+            self.now,
+            has_place,
+            request.reader,
         )
         return self._join_state(view, found)
 
@@ -454,7 +460,10 @@ class Relay:
             raise MissingError("the items of this bounty need no keys")
         terms = record.terms
         message = messages.item_keys(record.ref, terms.hash, record.seed, worker=request.worker)
-        if not self._is_signed(message, request.signature, row.signer):
+        reader = self.store.reader(bounty_id, row.signer)
+        asker = signer_of(message, request.signature)
+        is_reader = reader is not None and asker is not None and asker == reader
+        if not is_reader and not self._is_signed(message, request.signature, row.signer):
             raise ForbiddenError("this question is not signed by the row's signer")
         start = int(record.roster.starts[request.worker])
         items = record.assignment.items_of(start, row.seats).tolist()

@@ -56,6 +56,15 @@ joins = sa.Table(
 )
 """Who wants seats, in order; with the batch that brings them to the chain, or why none does."""
 
+readers = sa.Table(
+    "relay_readers",
+    metadata,
+    sa.Column("bounty_id", _BIG, primary_key=True),
+    sa.Column("signer", sa.String(42), primary_key=True),
+    sa.Column("reader", sa.String(42), nullable=False),
+)
+"""Keys that may ask for the items of a signer beside the signer, named when they joined."""
+
 commits = sa.Table(
     "relay_commits",
     metadata,

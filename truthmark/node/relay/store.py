@@ -270,6 +270,7 @@ class RelayStore:
         code: str | None,
         at: int,
         has_place: Callable[[list[Join]], bool],
+        reader: str | None = None,
     ) -> Join:
         """Note a wish; the same again changes nothing.
 
@@ -280,6 +281,7 @@ class RelayStore:
             code: An invitation's.
             at: Chain time.
             has_place: Tells whether there is a place behind those who came before.
+            reader: A key that may ask for the items' keys, too.
 
         Raises:
             RefusedError: They are not invited, asked for something else before, or it is full.
@@ -311,9 +313,20 @@ class RelayStore:
                     guest=guest,
                 )
             )
+            where = (t.readers.c.bounty_id == bounty_id) & (t.readers.c.signer == wish.signer)
+            connection.execute(t.readers.delete().where(where))
+            if reader is not None:
+                row = {"bounty_id": bounty_id, "signer": wish.signer, "reader": reader}
+                connection.execute(t.readers.insert().values(**row))
             found = _find_join(connection, bounty_id, wish.signer)
             assert found is not None
             return found
+
+    def reader(self, bounty_id: int, signer: str) -> str | None:
+        """Return the key that may ask for a signer's items beside them."""
+        where = (t.readers.c.bounty_id == bounty_id) & (t.readers.c.signer == signer)
+        with self._read() as connection:
+            return connection.scalar(sa.select(t.readers.c.reader).where(where))
 
     def remove_join(self, bounty_id: int, signer: str, reason: str) -> None:
         """Let somebody who waits have no seats after all."""

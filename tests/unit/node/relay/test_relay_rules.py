@@ -13,6 +13,7 @@ import pytest
 
 from tests.utils.relays import (
     KEYS,
+    OWNER,
     OWNER_KEY,
     PAYEES,
     SECRET,
@@ -405,6 +406,28 @@ def test_keys__another_account__gets_none(labeling: PaperDesk) -> None:
     desk.offer(items_secret=None)
     with refused(404, "need no keys"):
         desk.client.keys(7, KeysRequest(worker=1, signature=signature))
+
+
+def test_keys__reader_named_at_joining__gets_those_of_their_signer_alone(desk: PaperDesk) -> None:
+    first = join_request(desk.ref, desk.terms, 0)
+    desk.client.join(7, first.model_copy(update={"reader": OWNER}))
+    # Who repeats somebody's wish names no other reader for them.
+    desk.client.join(7, first.model_copy(update={"reader": SIGNERS[2]}))
+    desk.client.join(7, join_request(desk.ref, desk.terms, 1))
+    desk.show(Status.LABEL, workers=3)
+    for worker, key, is_given in (
+        (0, OWNER_KEY, True),
+        (0, KEYS[0], True),
+        (0, KEYS[2], False),
+        (1, OWNER_KEY, False),
+    ):
+        message = messages.item_keys(desk.ref, desk.terms.hash, b"\x5d" * 32, worker=worker)
+        request = KeysRequest(worker=worker, signature=typed.sign(message, key))
+        if is_given:
+            assert desk.client.keys(7, request)
+            continue
+        with refused(403, "not signed by the row's signer"):
+            desk.client.keys(7, request)
 
 
 def committed(desk: PaperDesk, *workers: int) -> list[Any]:

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers sealed for the requester, committed to and signed, once and for good.
 
+import { annotationCode } from "./annotations.js";
 import { look, Status } from "./board.js";
-import { fromHex, toHex } from "./bytes.js";
+import { concat, fromHex, toHex } from "./bytes.js";
 import { multiply } from "./curve.js";
-import { signTyped } from "./device.js";
+import { signing } from "./device.js";
 import { Refusal } from "./errors.js";
 import { labelerSecret, labelFile, sealNotes } from "./labelfile.js";
 import { itemsOf, NO_ITEM } from "./permutation.js";
@@ -18,7 +19,7 @@ import { typedData } from "./typed.js";
  * @property {number} seats
  * @property {string} seed
  * @property {string} termsHash
- * @property {string} codes Hex, a byte a place.
+ * @property {string} codes Hex, a byte a place; 32 where labels are texts.
  * @property {string} commitment
  * @property {string} signature
  * @property {string} file The label file as hex: handed out only once the commit is final.
@@ -29,18 +30,20 @@ import { typedData } from "./typed.js";
  * @param {import("./bounty.js").Bounty} bounty
  * @param {import("./types.js").Device} device
  * @param {import("./types.js").Run} run As `myRun` gave it just now.
- * @param {Record<number, number>} answers By item: a class, or C for a skip. Whole seats count.
+ * @param {Record<number, number | string>} answers By item: a class, or C for a skip; a text, or an
+ *   empty one for a skip. Whole seats count.
  * @param {import("./types.js").Store} store
  * @param {object} [notes] For the requester alone: {seconds: {item: s}, flags: {item: text}}.
+ * @param {(data: object) => Promise<string>} [sign] Of the labeler.
  * @returns {Promise<Signed>}
  * @throws {Refusal} No seat is complete, or other labels were signed before.
  */
-export async function sealAnswers(bounty, device, run, answers, store, notes = {}) {
+export async function sealAnswers(bounty, device, run, answers, store, notes = {}, sign = signing(bounty, device)) {
   const { ref, terms } = bounty;
   const codes = codesOf(terms, run, answers);
   const kept = await findSigned(run, store);
   if (kept) {
-    if (kept.codes !== toHex(Uint8Array.from(codes))) {
+    if (kept.codes !== codesHex(codes)) {
       throw new Refusal("you signed other labels for this bounty before, and those are final");
     }
     return kept;
@@ -58,23 +61,35 @@ export async function sealAnswers(bounty, device, run, answers, store, notes = {
     seats,
     seed: run.seed,
     termsHash: terms.hash,
-    codes: toHex(Uint8Array.from(codes)),
+    codes: codesHex(codes),
     commitment,
-    signature: signTyped(device, typedData(ref, "Commit", values)),
+    signature: await sign(typedData(ref, "Commit", values)),
     file: toHex(labelFile(ref, run.worker, seats, sealed, shown)),
   };
   // Of two windows that sign at once one is first, and the other is refused.
   if (await store.add(nameOf(run), signed)) return signed;
-  return sealAnswers(bounty, device, run, answers, store, notes);
+  return sealAnswers(bounty, device, run, answers, store, notes, sign);
 }
 
-/** @param {Record<string, any>} terms @param {import("./types.js").Run} run @returns {number[]} */
+/** @param {import("./sealing.js").Code[]} codes */
+function codesHex(codes) {
+  return toHex(concat(...codes.map((code) => (typeof code === "number" ? Uint8Array.of(code) : code))));
+}
+
+/**
+ * @param {Record<string, any>} terms @param {import("./types.js").Run} run
+ * @returns {import("./sealing.js").Code[]}
+ */
 function codesOf(terms, run, answers) {
   const { classes, batch } = terms;
   const codes = [];
   for (const item of itemsOf(fromHex(run.seed, 32), terms, run.start, run.seats)) {
-    const code = item === NO_ITEM ? classes : answers[item];
+    const code = item === NO_ITEM ? (classes || "") : answers[item];
     if (code === undefined || code === null) break;
+    if (!classes) {
+      codes.push(annotationCode(code));
+      continue;
+    }
     if (!Number.isInteger(code) || code < 0 || code > classes) {
       throw new Refusal(`an answer is no class: 0 to ${classes - 1}, or ${classes} for a skip`);
     }

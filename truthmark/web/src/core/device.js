@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The labeler's key of one bounty, and the file from which another device goes on.
 
-import { fromHex, toHex } from "./bytes.js";
-import { addressOf, randomKey, sign as signDigest } from "./curve.js";
-import { Refusal } from "./errors.js";
+import { concat, fromHex, toHex, word } from "./bytes.js";
+import { addressOf, randomKey, readAddress, sign as signDigest, signerOf } from "./curve.js";
+import { Refusal, Unavailable } from "./errors.js";
 import { digest } from "./typed.js";
 
 const FORMAT = "truthmark/sitting/1";
@@ -26,6 +26,60 @@ export function deviceOf(privateKey) {
 /** @param {Device} device @param {object} data Typed data. @returns {string} 65 bytes as hex. */
 export function signTyped(device, data) {
   return toHex(signDigest(digest(data), fromHex(device.privateKey, 32)));
+}
+
+/** @param {Device} device @returns {string} Who labels: the wallet's account, or the key itself. */
+export function labelerOf(device) {
+  return device.signer ?? device.address;
+}
+
+/**
+ * Return what signs as the labeler. What a wallet gives is held against its account before it
+ * counts, for what was signed once is final.
+ * @param {import("./bounty.js").Bounty} bounty @param {Device} device
+ * @param {import("./types.js").AskWallet} [askWallet]
+ * @returns {(data: object) => Promise<string>}
+ */
+export function signing(bounty, device, askWallet) {
+  const account = device.signer;
+  if (!account) return async (data) => signTyped(device, data);
+  return async (data) => {
+    if (!askWallet) throw new Refusal("a wallet's account labels here; go on in the browser that has it");
+    for (let trouble = ""; ; ) {
+      const signature = plainSignature(await askWallet(data, account, trouble));
+      if (await isSignedBy(bounty, account, data, signature)) return signature;
+      trouble = "that is no signature of this account, or the chain cannot be asked just now; try again";
+    }
+  };
+}
+
+/** Some wallets number the two keys that fit from 0. @param {unknown} text */
+function plainSignature(text) {
+  let bytes;
+  try {
+    bytes = fromHex(text);
+  } catch {
+    return "0x";
+  }
+  if (bytes.length === 65 && bytes[64] < 2) bytes[64] += 27;
+  return toHex(bytes);
+}
+
+const MAGIC = "0x1626ba7e";
+
+/** By its key or, where the account is a contract, by what that says (ERC-1271). */
+async function isSignedBy(bounty, account, data, signature) {
+  const bytes = fromHex(signature);
+  if (signerOf(digest(data), bytes) === account) return true;
+  const padded = concat(bytes, new Uint8Array((32 - (bytes.length % 32)) % 32));
+  const asked = concat(fromHex(MAGIC), digest(data), word(64), word(bytes.length), padded);
+  try {
+    const [reply] = await bounty.chain.call(account, [asked]);
+    return reply.length === 32 && toHex(reply) === MAGIC.padEnd(66, "0");
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return false;
+  }
 }
 
 /**
@@ -63,9 +117,10 @@ export async function readRecoveryFile(text, ref, store) {
   if (["chainId", "board", "bountyId"].some((name) => found[name] !== ref[name])) {
     throw new Refusal(`this file is of bounty ${Number(found.bountyId)} of another place; open that link`);
   }
-  const device = deviceOf(file.entries.device.privateKey);
+  const { privateKey, signer } = file.entries.device;
+  const device = { ...deviceOf(privateKey), ...(signer && { signer: readAddress(signer).toLowerCase() }) };
   const kept = await store.get("device");
-  if (kept && kept.address !== device.address) {
+  if (kept && (kept.address !== device.address || kept.signer !== device.signer)) {
     throw new Refusal("another sitting of this bounty is on this device; finish that one first");
   }
   for (const [key, value] of Object.entries(file.entries)) {

@@ -6,8 +6,9 @@
 
 import { look, Status } from "./board.js";
 import { commitState, findSigned, sealAnswers, sendCommit } from "./committing.js";
+import { labelerOf, signing } from "./device.js";
 import { Refusal, Unavailable } from "./errors.js";
-import { join, joinState, requireJoinable } from "./joining.js";
+import { join, joinState, requireJoinable, signWish } from "./joining.js";
 import { acknowledged, deposit, release } from "./releasing.js";
 import { itemKeys, myRun, runOf } from "./run.js";
 
@@ -25,8 +26,10 @@ const PATIENCE = 3;
  * @param {object} options
  * @param {import("./joining.js").Wish} [options.wish] Needed the first time.
  * @param {(run: import("./types.js").Run, keys: Record<number, string>) =>
- *   Promise<{answers: Record<number, number>, notes?: object}>} options.label Resolves when the
+ *   Promise<{answers: Record<number, number | string>, notes?: object}>} options.label Resolves when the
  *   labeler says that they have finished; asked again after a reload.
+ * @param {import("./types.js").AskWallet} [options.askWallet] Where a wallet's account labels:
+ *   asked for Join and Commit, once each.
  * @param {(seconds: number) => Promise<void>} [options.wait]
  * @returns {AsyncGenerator<Step>} A trouble that passes is the step before, with `trouble`.
  * @throws {Refusal} Something is wrong for good: do not label; the message says what.
@@ -44,15 +47,16 @@ export async function* labelingSteps(bounty, device, store, options) {
 }
 
 class Sitting {
-  constructor(bounty, device, store, { wish, label, wait = sleep }) {
+  constructor(bounty, device, store, { wish, label, askWallet, wait = sleep }) {
     Object.assign(this, { bounty, device, store, label, wait, wanted: wish });
+    this.sign = signing(bounty, device, askWallet);
     this.pause = Math.min(Math.max(bounty.host.block_time / 4, 0.5), 4);
   }
 
   async keepDevice() {
     if (await this.store.add("device", this.device)) return;
-    const { address } = await this.store.get("device");
-    if (address !== this.device.address) {
+    const { address, signer } = await this.store.get("device");
+    if (address !== this.device.address || signer !== this.device.signer) {
       throw new Refusal("another key has begun this sitting; reload this page");
     }
   }
@@ -97,7 +101,7 @@ class Sitting {
       // Labels are sealed only under a roster and a seed that the chain holds just now.
       const fresh = yield* this.until(labeled, () => myRun(this.bounty, this.device, this.wish));
       if (fresh.seed === run.seed && fresh.worker === run.worker) {
-        return sealAnswers(this.bounty, this.device, fresh, answers, this.store, notes);
+        return sealAnswers(this.bounty, this.device, fresh, answers, this.store, notes, this.sign);
       }
       await this.store.put("run", null); // the chain was reorganised: there are other items
     }
@@ -173,10 +177,14 @@ class Sitting {
 
   async askForPlace(seen) {
     const until = seen.mark + this.bounty.terms.join_seconds;
-    const isPlaced = seen.rows.some((row) => row.signer === this.device.address);
+    const isPlaced = seen.rows.some((row) => row.signer === labelerOf(this.device));
     if (isPlaced) return { step: "joined", says: "you have your place; labeling begins when all have come", until };
     let state;
     try {
+      if (!this.wish.signature) {
+        this.wish = await signWish(this.bounty, this.device, this.wish, this.sign);
+        await this.store.put("wish", this.wish);
+      }
       state = await join(this.bounty, this.device, this.wish);
     } catch (error) {
       // A refused wish is forgotten, unless the relay has noted one; another code may do.

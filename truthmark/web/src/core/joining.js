@@ -4,41 +4,52 @@
 import { calldata, look, Status } from "./board.js";
 import { toBigInt } from "./bytes.js";
 import { readAddress } from "./curve.js";
-import { signTyped } from "./device.js";
+import { labelerOf, signing } from "./device.js";
 import { Refusal, Unavailable } from "./errors.js";
 import { oneLine } from "./http.js";
 import { NO_ACCOUNT } from "./terms.js";
 import { typedData } from "./typed.js";
 
-/** @typedef {{payee: string, seats: number, code?: string}} Wish */
+/** @typedef {{payee: string, seats: number, code?: string, signature?: string}} Wish signature: of Join, once it is there. */
 /** @typedef {{state: "waiting"|"enrolled"|"removed", worker: ?number, seats: number, payee: string, enrolls_by: ?number, reason: string}} JoinState */
 
 /**
  * Ask for seats; the same again returns how that stands.
  * @param {import("./bounty.js").Bounty} bounty
  * @param {import("./types.js").Device} device
- * @param {Wish} wish
+ * @param {Wish} wish Signed here, if it is not yet.
  * @returns {Promise<JoinState>}
  * @throws {Refusal} It cannot be joined so.
  */
 export async function join(bounty, device, wish) {
-  const { ref, terms } = bounty;
-  requireWish(terms, wish);
+  const { signature } = wish.signature ? wish : await signWish(bounty, device, wish, signing(bounty, device));
   const relay = await bounty.relay();
-  const values = {
-    terms_hash: terms.hash,
-    signer: device.address,
+  const state = await relay.send("POST", `bounties/${bounty.ref.bountyId}/joins`, {
+    signer: labelerOf(device),
     payee: wish.payee.toLowerCase(),
     seats: wish.seats,
-  };
-  const state = await relay.send("POST", `bounties/${ref.bountyId}/joins`, {
-    signer: device.address,
-    payee: values.payee,
-    seats: wish.seats,
-    signature: signTyped(device, typedData(ref, "Join", values)),
+    signature,
     code: wish.code || null,
+    // Else a wallet would be asked once more, for the keys of its items.
+    reader: device.signer ? device.address : null,
   });
   return checked(state, wish);
+}
+
+/**
+ * Have a wish signed.
+ * @param {import("./bounty.js").Bounty} bounty @param {import("./types.js").Device} device
+ * @param {Wish} wish @param {(data: object) => Promise<string>} sign
+ * @returns {Promise<Wish>} With its signature.
+ * @throws {Refusal} It cannot be joined so.
+ */
+export async function signWish(bounty, device, wish, sign) {
+  const { ref, terms } = bounty;
+  requireWish(terms, wish);
+  await bounty.relay(); // nothing is signed for one that the terms do not name
+  const [payee, signer] = [wish.payee.toLowerCase(), labelerOf(device)];
+  const values = { terms_hash: terms.hash, signer, payee, seats: wish.seats };
+  return { ...wish, signature: await sign(typedData(ref, "Join", values)) };
 }
 
 function checked(state, wish) {
@@ -68,18 +79,31 @@ function requireWish(terms, { payee, seats, code }) {
  * @param {import("./bounty.js").Bounty} bounty @param {import("./types.js").Device} device
  */
 export async function requireJoinable(bounty, device) {
-  const { chain, terms, ref } = bounty;
   const seen = await look(bounty);
-  if (seen.status !== Status.OPEN || seen.now > seen.mark + terms.join_seconds) {
+  if (seen.status !== Status.OPEN || seen.now > seen.mark + bounty.terms.join_seconds) {
     throw new Refusal("this bounty takes no more labelers; look for another one");
   }
-  if (terms.gate === NO_ACCOUNT) return;
-  const [reply] = await chain.call(terms.gate, [
-    calldata("admits(uint256,address)", ref.bountyId, device.address),
-  ]);
-  if (reply.length !== 32 || toBigInt(reply) === 0n) {
+  if (!(await isAdmitted(bounty, labelerOf(device)))) {
     throw new Refusal("the gate of this bounty does not admit this key; use the account that it admits");
   }
+}
+
+/** @param {import("./bounty.js").Bounty} bounty @returns {boolean} Whether only certain accounts may join. */
+export function isGated({ terms }) {
+  return terms.gate !== NO_ACCOUNT;
+}
+
+/**
+ * Whether the gate of the terms admits an account; where there is none, it does.
+ * @param {import("./bounty.js").Bounty} bounty @param {string} account
+ * @returns {Promise<boolean>}
+ */
+export async function isAdmitted(bounty, account) {
+  const { chain, terms, ref } = bounty;
+  if (!isGated(bounty)) return true;
+  const asked = calldata("admits(uint256,address)", ref.bountyId, account);
+  const [reply] = await chain.call(terms.gate, [asked]);
+  return reply.length === 32 && toBigInt(reply) !== 0n;
 }
 
 /**
@@ -90,7 +114,7 @@ export async function requireJoinable(bounty, device) {
 export async function joinState(bounty, device) {
   const relay = await bounty.relay();
   try {
-    return await relay.get(`bounties/${bounty.ref.bountyId}/joins/${device.address}`);
+    return await relay.get(`bounties/${bounty.ref.bountyId}/joins/${labelerOf(device)}`);
   } catch (error) {
     if (error instanceof Unavailable && error.status === 404) return null;
     throw error;

@@ -3,7 +3,7 @@
 
 import { look, Status } from "./board.js";
 import { fromHex } from "./bytes.js";
-import { signTyped } from "./device.js";
+import { labelerOf, signTyped } from "./device.js";
 import { Refusal, Unavailable } from "./errors.js";
 import { isSwapped } from "./pairs.js";
 import { itemsOf, NO_ITEM } from "./permutation.js";
@@ -34,7 +34,7 @@ export function runOf(bounty, seen, device, wish) {
   if (seen.status !== Status.LABEL || BigInt(seen.seed) === 0n) {
     throw new Refusal("labeling is over; look for another bounty");
   }
-  const worker = seen.rows.findIndex((row) => row.signer === device.address);
+  const worker = seen.rows.findIndex((row) => row.signer === labelerOf(device));
   const row = seen.rows[worker];
   if (!row) throw new Refusal("you are not on the roster; ask the relay, or look for another bounty");
   if (row.payee !== wish.payee.toLowerCase()) {

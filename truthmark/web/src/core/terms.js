@@ -89,9 +89,6 @@ export function requireSound(terms) {
   for (const [isFine, what] of checks) {
     if (!isFine) throw new Refusal(`the terms are not sound (${what}); do not label for this requester`);
   }
-  if (!classes) {
-    throw new Refusal("this bounty asks for annotations, which cannot be given here; look for another");
-  }
 }
 
 function teamChecks({ full, bond, reward, classes, batch, max_run }) {

@@ -14,6 +14,8 @@
  * it trusts the page's own code, which came from there.
  * @typedef {object} Host
  * @property {number} chain_id
+ * @property {string} name Of the network.
+ * @property {string} native_symbol
  * @property {string} board
  * @property {?string} genesis Hash of block 0.
  * @property {number} confirmations
@@ -38,7 +40,15 @@
 /**
  * @typedef {object} Device
  * @property {string} privateKey 32 bytes as hex.
- * @property {string} address
+ * @property {string} address Of this key.
+ * @property {string} [signer] Where a gate wants a certain account: that of the wallet that signs
+ *   Join and Commit. The key then only seals, and asks for items.
+ */
+
+/**
+ * Has a wallet sign typed data; resolves only once it did.
+ * @typedef {(data: any, account: string, trouble: string) => Promise<string>} AskWallet
+ *   trouble: what was wrong with the signature before, or empty.
  */
 
 /**

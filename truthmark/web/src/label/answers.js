@@ -2,13 +2,16 @@
 /**
  * What somebody answered so far: a log that only grows, on disk before an answer counts.
  *
- * An entry is {item, code, seconds}, a code of null where an answer was taken back, or
- * {item, note} for a flag; the last word on an item counts (as truthmark/bounty/answer_log.py).
+ * An entry is {item, code, seconds}, a code of null where an answer was taken back,
+ * {item, text, seconds} where texts are asked for, or {item, note} for a flag; the last word on an
+ * item counts (as truthmark/bounty/answer_log.py).
  */
 
 /** @typedef {import("./store.js").Store} Store */
 
 export const MAX_NOTE = 500;
+/** Stands for a text where others have a class. */
+export const WRITTEN = -1;
 /** What an answer took counts as no longer: somebody went away meanwhile. */
 export const MAX_SECONDS = 3_600;
 const DIGITS = 8;
@@ -22,6 +25,7 @@ export class AnswerLog {
     /** @private @type {Promise<void>} */ this._last = Promise.resolve();
     /** By item, a class or the code of a skip. @type {Map<number, number>} */
     this.codes = new Map();
+    /** @type {Map<number, string>} */ this.texts = new Map();
     /** @type {Map<number, number>} */ this.seconds = new Map();
     /** @type {Map<number, string>} */ this.notes = new Map();
   }
@@ -43,8 +47,12 @@ export class AnswerLog {
 
   /** @param {number} item @param {number} code @param {number} [seconds] that it took */
   answer(item, code, seconds = 0) {
-    const took = Math.round(10 * Math.min(seconds, MAX_SECONDS)) / 10;
-    return this._add({ item, code, seconds: took });
+    return this._add({ item, code, seconds: rounded(seconds) });
+  }
+
+  /** @param {number} item @param {string} text @param {number} [seconds] that it took */
+  write(item, text, seconds = 0) {
+    return this._add({ item, text, seconds: rounded(seconds) });
   }
 
   /**
@@ -67,7 +75,12 @@ export class AnswerLog {
   toNotes() {
     const seconds = Object.fromEntries([...this.seconds].filter(([, took]) => took));
     const flags = Object.fromEntries([...this.notes].filter(([, note]) => note));
-    return Object.keys(flags).length ? { seconds, flags } : { seconds };
+    const texts = Object.fromEntries(this.texts);
+    return {
+      seconds,
+      ...(Object.keys(flags).length && { flags }),
+      ...(this.texts.size && { texts }),
+    };
   }
 
   /**
@@ -86,15 +99,20 @@ export class AnswerLog {
   }
 
   /** @private @param {any} entry */
-  _take({ item, code, seconds, note }) {
+  _take({ item, code, text, seconds, note }) {
     if (note !== undefined) {
       this.notes.set(item, note);
       return;
     }
-    this.codes.delete(item);
-    this.seconds.delete(item);
+    for (const values of [this.codes, this.seconds, this.texts]) values.delete(item);
     if (code === null) return;
-    this.codes.set(item, code); // behind all others: a Map keeps the order
+    if (text !== undefined) this.texts.set(item, text);
+    this.codes.set(item, text === undefined ? code : WRITTEN); // behind all others: a Map keeps the order
     this.seconds.set(item, Number.isFinite(seconds) ? seconds : 0);
   }
+}
+
+/** @param {number} seconds */
+function rounded(seconds) {
+  return Math.round(10 * Math.min(seconds, MAX_SECONDS)) / 10;
 }

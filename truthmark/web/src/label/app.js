@@ -2,6 +2,7 @@
 /** A labeler's way through one bounty: practice, join, label, and what follows by itself. */
 
 import { AnswerLog } from "./answers.js";
+import { ask } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { openingFetch } from "./network.js";
 import { Notices } from "./notices.js";
@@ -11,6 +12,7 @@ import { dead, ProblemBar, wordsOf } from "./problems.js";
 import { ProgressView } from "./progress_view.js";
 import { Screen } from "./screen.js";
 import { ItemCache } from "./shelf.js";
+import { signingView } from "./signing_view.js";
 import { Steps } from "./steps.js";
 import { keepForGood, openStore, scoped } from "./store.js";
 import { oneTab } from "./tabs.js";
@@ -140,17 +142,11 @@ export class App {
 
   /** @private */
   async _begin() {
-    const { document } = this._bounty;
     const kept = async (/** @type {string} */ key) => this._store?.get(`page/${key}`);
     this._prefs = (await kept("prefs")) ?? {};
     this._practiced = await kept("practice");
     this._pay = new Pay(this._bounty, this._practiced);
     this._drawHead();
-    if (!document.classes.length) {
-      this._dead("Not here", "This bounty asks for annotations and not for classes, which this page" +
-        " does not take.");
-      return;
-    }
     if (await this._store?.get("wish")) {
       await this._sit();
       return;
@@ -226,6 +222,9 @@ export class App {
       save: (wish) => this._saveRecovery(wish),
       recover: (text) => this._recover(text),
       join: (wish) => this._sit(wish),
+      admits: this._o.core.isGated(this._bounty)
+        ? (account) => this._o.core.isAdmitted(this._bounty, account)
+        : null,
       checkAddress: (address) => void this._o.core.readAddress(address),
       practice: this._bounty.practice.length ? () => void this._practice() : null,
     }));
@@ -252,7 +251,12 @@ export class App {
   async _saveRecovery(wish) {
     const store = this._needStore();
     void keepForGood();
-    if (!(await store.get("device"))) await store.put("device", this._o.core.newDevice());
+    const kept = await store.get("device");
+    if (!kept || kept.signer !== wish.signer) {
+      // The key stays, the account may be another one as long as nobody has joined.
+      const { privateKey, address } = kept ?? this._o.core.newDevice();
+      await store.put("device", { privateKey, address, ...(wish.signer && { signer: wish.signer }) });
+    }
     await store.put("page/wish", wish);
     const { ref } = this._bounty;
     download(`truthmark-bounty-${ref.bountyId}-recovery.json`, await this._o.core.recoveryFile(ref, store));
@@ -295,6 +299,8 @@ export class App {
     const steps = this._o.core.labelingSteps(this._bounty, device, store, {
       wish,
       label: (/** @type {Run} */ run, /** @type {any} */ keys) => this._finished(run, keys),
+      askWallet: (/** @type {any} */ data, /** @type {string} */ account, /** @type {string} */ trouble) =>
+        this._askWallet(data, account, trouble),
       wait: (/** @type {number} */ seconds) => this._wait(seconds),
     });
     await new Promise((/** @type {(value?: any) => void} */ resolve, reject) => {
@@ -307,6 +313,33 @@ export class App {
     }).catch((error) => {
       if (wish) throw error;
     });
+  }
+
+  /**
+   * Have the wallet sign. Who does not want to join may leave it; labels that are sealed wait.
+   * @private @param {any} data @param {string} account @param {string} trouble
+   * @returns {Promise<string>}
+   */
+  async _askWallet(data, account, trouble) {
+    const bounty = this._bounty;
+    const view = (/** @type {(signature: string) => void} */ signed) =>
+      (open = signingView({ bounty, data, account, trouble, signed })).element;
+    /** @type {{close: () => void} | undefined} */
+    let open;
+    let signature;
+    if (data.primaryType === "Join") {
+      signature = await ask(this._root, "Sign in your wallet", (close) => [view(close)]);
+    } else {
+      signature = await new Promise((resolve) => this._mount(this._steps.element,
+        h("section.tm-card.tm-waiting", {}, h("h2", {}, "Sign in your wallet"),
+          h("p", {}, "Your labels are sealed, and kept in this browser. Signed, they are sent."), view(resolve))));
+      this._showWaiting();
+    }
+    open?.close();
+    if (signature === undefined) {
+      throw new this._o.core.Refusal("you did not sign, so nothing was sent; join again when you want to");
+    }
+    return signature;
   }
 
   /** @private @param {AsyncGenerator<Step>} steps @param {() => void} joined */
@@ -361,8 +394,11 @@ export class App {
       await store.put("page/sealed", run.seed);
     }
     const answered = run.items.filter(({ item }) => this._log.codes.has(item));
+    const { codes, texts } = this._log;
+    const isText = !this._bounty.terms.classes;
+    const answerTo = (/** @type {number} */ item) => (isText ? (texts.get(item) ?? "") : codes.get(item));
     return {
-      answers: Object.fromEntries(answered.map(({ item }) => [item, this._log.codes.get(item)])),
+      answers: Object.fromEntries(answered.map(({ item }) => [item, answerTo(item)])),
       notes: this._log.toNotes(),
     };
   }
@@ -384,7 +420,9 @@ export class App {
     await this._leavePractice();
     const { items } = this._bounty;
     const numbers = run.items.map(({ item }) => item);
-    const swapped = new Set(run.items.filter((each) => each.swapped).map(({ item }) => item));
+    // A text may speak of the first and the second: there, no place changes.
+    const isSwapped = (/** @type {any} */ each) => each.swapped && this._bounty.terms.classes > 0;
+    const swapped = new Set(run.items.filter(isSwapped).map(({ item }) => item));
     const cache = await ItemCache.open(this._cacheName(), (item) => items.stored(item));
     const screen = this._newScreen({
       items: numbers,
@@ -462,6 +500,7 @@ export class App {
           void this._keep("prefs", this._prefs);
         },
       },
+      toText: this._o.core.annotation,
       onProblem: (/** @type {unknown} */ error) => this._problem.show(error),
       onGood: () => this._problem.clear(),
     });

@@ -2,7 +2,7 @@
 /** What asks in front of the page: a note to an item, and which key stands for which answer. */
 
 import { fill, h, icon } from "./dom.js";
-import { keysOf, whyNoKey } from "./keys.js";
+import { choose, commandsOf, keysOf, nameOfKey } from "./keys.js";
 import { MAX_NOTE } from "./answers.js";
 import { clean } from "./text.js";
 
@@ -18,15 +18,14 @@ export function ask(parent, title, body) {
   return new Promise((resolve) => {
     const dialog = h("dialog.tm-dialog", { "aria-label": title });
     const before = /** @type {any} */ (parent.getRootNode()).activeElement;
-    let value;
     const close = (/** @type {any} */ given) => {
-      value = given;
       dialog.close();
+      resolve(given); // at once: the event comes later, and the next key may be faster
     };
     dialog.onclose = () => {
       dialog.remove();
       before?.focus?.();
-      resolve(value);
+      resolve(undefined);
     };
     fill(dialog, h("header", {}, h("h2", {}, title),
       h("button.tm-quiet", { type: "button", "aria-label": "Close", onclick: () => close() },
@@ -66,54 +65,55 @@ export function askNote(parent, note) {
  * Let the labeler choose keys.
  * @param {HTMLElement} parent
  * @param {LabelClass[]} classes
- * @param {Record<string, string>} changed chosen before, by class
- * @param {[string, string][]} commands names and keys of commands, to be read
- * @returns {Promise<Record<string, string> | undefined>} undefined to change nothing
+ * @param {Chosen} before chosen before
+ * @param {Record<string, string>} names of commands, in words
+ * @returns {Promise<Chosen | undefined>} undefined to change nothing
+ *
+ * @typedef {{keys: Record<string, string>, commands: Record<string, string>}} Chosen answers by
+ *   number, commands by name
  */
-export function askKeys(parent, classes, changed, commands) {
+export function askKeys(parent, classes, before, names) {
   return ask(parent, "Keys", (close) => {
-    let chosen = { ...changed };
-    const said = h("p.tm-said", { role: "status" }, "Choose an answer, then press its new key.");
-    const list = h("ul.tm-key-list", {});
+    let chosen = before;
+    const said = h("p.tm-said", { role: "status" }, "Choose one, then press its new key.");
+    const answers = h("ul.tm-key-list", {});
+    const commands = h("ul.tm-key-list", {});
+    const row = (/** @type {number | string} */ wanted, /** @type {string} */ name, /** @type {string | undefined} */ key) =>
+      h("li", {}, h("button", { type: "button", "data-code": wanted,
+        onclick: () => fill(said, `Press the new key for ${name}.`),
+        onkeydown: (/** @type {KeyboardEvent} */ event) => take(event, wanted, name) },
+      h("kbd", {}, key ? nameOfKey(key) : "—"), h("span", { dir: "auto" }, name)));
     const draw = () => {
-      const keys = new Map([...keysOf(classes, chosen)].map(([key, number]) => [number, key]));
-      fill(list, ...classes.map((entry, number) => {
-        const button = h("button", { type: "button", "data-code": number },
-          h("kbd", {}, keys.get(number) ?? "—"), h("span", { dir: "auto" }, clean(entry.name, 100)));
-        button.onclick = () => fill(said, `Press the new key for ${clean(entry.name, 60)}.`);
-        button.onkeydown = (/** @type {KeyboardEvent} */ event) => take(event, number);
-        return h("li", {}, button);
-      }));
+      const keys = keysOf(classes, chosen.keys);
+      const keyOf = (/** @type {Map<string, any>} */ map, /** @type {any} */ wanted) =>
+        [...map].find(([, each]) => each === wanted)?.[0];
+      const others = commandsOf(keys, chosen.commands);
+      fill(answers, ...classes.map(({ name }, number) => row(number, clean(name, 60), keyOf(keys, number))));
+      fill(commands, ...Object.entries(names).map(([name, words]) => row(name, words, keyOf(others, name))));
     };
-    const take = (/** @type {KeyboardEvent} */ event, /** @type {number} */ number) => {
+    const take = (/** @type {KeyboardEvent} */ event, /** @type {number | string} */ wanted, /** @type {string} */ name) => {
       const { key } = event;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (["Tab", "Shift", "Enter", " ", "Escape"].includes(key)) return;
       event.preventDefault();
-      const why = whyNoKey(key);
-      if (why) return fill(said, `That is no key for an answer: ${why}.`);
-      const old = keysOf(classes, chosen);
-      const rival = old.get(key);
-      const mine = [...old].find(([, each]) => each === number)?.[0];
-      chosen = { ...chosen, [number]: key };
-      // Two that change places, so that no answer is left without a key.
-      if (rival !== undefined && rival !== number) {
-        if (mine) chosen[rival] = mine;
-        else delete chosen[rival];
+      const made = choose(classes, chosen, wanted, key);
+      if (made.why) {
+        fill(said, `That cannot be its key: ${made.why}.`);
+        return;
       }
-      fill(said, `${key} now stands for ${clean(classes[number].name, 60)}.`);
+      chosen = made;
+      fill(said, `${nameOfKey(key)} now stands for ${name}.`);
       draw();
-      list.querySelector(`[data-code="${number}"]`)?.focus();
+      const again = [...answers.querySelectorAll("button"), ...commands.querySelectorAll("button")];
+      again.find((each) => each.dataset.code === String(wanted))?.focus();
     };
     draw();
     return [
       said,
-      list,
-      h("details", {}, h("summary", {}, "The other keys"),
-        h("ul.tm-key-list", {}, ...commands.map(([name, key]) =>
-          h("li", {}, h("span.tm-fixed", {}, h("kbd", {}, key), name))))),
+      answers,
+      h("details", { open: !classes.length }, h("summary", {}, "The other keys"), commands),
       h("footer", {},
-        h("button", { type: "button", onclick: () => { chosen = {}; draw(); } }, "As they were"),
+        h("button", { type: "button", onclick: () => { chosen = { keys: {}, commands: {} }; draw(); } }, "As they were"),
         h("button.tm-primary", { type: "button", onclick: () => close(chosen) }, "Use these keys")),
     ];
   });

@@ -12,7 +12,12 @@ const COMMANDS = {
   zoom: ["z", "+", "="],
   keys: ["k", ",", ";"],
 };
-const FIXED = { Backspace: "undo", ArrowLeft: "back", ArrowRight: "forth", Enter: "enter" };
+const USUAL = { undo: "Backspace", back: "ArrowLeft", forth: "ArrowRight" };
+/** Keys that are no letter, digit or sign, and may stand for a command all the same. */
+const NAMED = {
+  Backspace: "⌫", Delete: "Del", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓",
+  Home: "Home", End: "End", PageUp: "PgUp", PageDown: "PgDn", Insert: "Ins",
+};
 /** By the place of a key, for keyboards whose letters are others. */
 const PLACES = /^(?:Key([A-Z])|(?:Digit|Numpad)(\d))$/;
 
@@ -47,16 +52,64 @@ export function keysOf(classes, changed = {}) {
 }
 
 /**
- * @param {Map<string, number>} keys of classes
+ * @param {Map<string, number>} keys of classes, which come first
+ * @param {Record<string, string>} [changed] the labeler's own choice, by the command's name
  * @returns {Map<string, string>} names of commands by key
  */
-export function commandsOf(keys) {
-  const found = new Map(Object.entries(FIXED));
+export function commandsOf(keys, changed = {}) {
+  const found = new Map([["Enter", "enter"]]);
+  const given = new Set();
+  const give = (/** @type {string} */ name, /** @type {string | undefined} */ key) => {
+    if (!key || given.has(name) || keys.has(key) || found.has(key)) return;
+    found.set(key, name);
+    given.add(name);
+  };
+  const names = [...Object.keys(USUAL), ...Object.keys(COMMANDS)];
+  for (const name of names) give(name, changed[name]);
+  for (const [name, key] of Object.entries(USUAL)) give(name, key);
   for (const [name, candidates] of Object.entries(COMMANDS)) {
-    const key = candidates.find((each) => !keys.has(each));
-    if (key) found.set(key, name);
+    for (const key of candidates) give(name, key);
   }
   return found;
+}
+
+/** @param {string} key @returns {string} as it is written on a button */
+export function nameOfKey(key) {
+  return NAMED[/** @type {keyof typeof NAMED} */ (key)] ?? key.toUpperCase();
+}
+
+/**
+ * Give a key to an answer or a command; which had it before gets the other's, so that none is
+ * left without.
+ * @param {LabelClass[]} classes
+ * @param {{keys: Record<string, string>, commands: Record<string, string>}} chosen so far
+ * @param {number | string} wanted a class's number, or a command's name
+ * @param {string} key as an event names it
+ * @returns {{keys: Record<string, string>, commands: Record<string, string>, why?: string}} with
+ *   why not, where it cannot be
+ */
+export function choose(classes, chosen, wanted, key) {
+  const keys = keysOf(classes, chosen.keys);
+  const commands = commandsOf(keys, chosen.commands);
+  const isCommand = typeof wanted === "string";
+  const why = isCommand && key in NAMED ? "" : whyNoKey(key);
+  if (why) return { ...chosen, why };
+  const holder = keys.get(key) ?? commands.get(key);
+  const mine = [...(isCommand ? commands : keys)].find(([, each]) => each === wanted)?.[0];
+  // All answers as they are now: one whose key changes must not move the digits of the others.
+  const now = Object.fromEntries([...keys].map(([each, number]) => [number, each]));
+  const made = { keys: now, commands: { ...chosen.commands } };
+  const give = (/** @type {number | string} */ to, /** @type {string | undefined} */ given) => {
+    const place = /** @type {Record<string, string>} */ (typeof to === "string" ? made.commands : made.keys);
+    if (given) place[to] = given;
+    else delete place[to];
+  };
+  if (isCommand && typeof holder === "number" && (!mine || mine in NAMED)) {
+    return { ...chosen, why: "an answer has that key; give the answer another one first" };
+  }
+  give(wanted, key);
+  if (holder !== undefined && holder !== wanted) give(holder, mine);
+  return made;
 }
 
 /**

@@ -14,6 +14,7 @@ import { findWallets } from "./wallets.js";
  * @property {string} payee
  * @property {number} seats
  * @property {string} [code]
+ * @property {string} [signer] account of a wallet that labels, where a gate wants it
  */
 
 /**
@@ -25,6 +26,8 @@ import { findWallets } from "./wallets.js";
  * @property {string} payee where the labeler was paid before, or empty
  * @property {string} shut why nobody can join, or empty
  * @property {(address: string) => void} checkAddress throws where nobody could be paid there
+ * @property {((account: string) => Promise<boolean>) | null} admits whether the gate lets an account
+ *   in; null where everybody may come
  * @property {(wish: Wish) => Promise<void>} save gives out the recovery file
  * @property {(text: string) => Promise<void>} recover goes on from such a file
  * @property {(wish: Wish) => Promise<void>} join
@@ -94,6 +97,9 @@ function joinCard(options) {
     autocapitalize: "off", value: options.code });
   const needsCode = Boolean(status.isInvitedOnly || options.code);
   const seats = seatsField(bounty, pay, status);
+  const gate = options.admits && new GateField(options.admits, (account) => {
+    payee.value ||= account;
+  });
   /** The wish that the file holds which was saved last. */
   let savedWish = "";
   const saved = h("span.tm-field-hint", { role: "status" });
@@ -118,7 +124,7 @@ function joinCard(options) {
     if (needsCode && !invitation) {
       return wrong(code, "This bounty is by invitation: paste the code that you were sent.");
     }
-    const wish = { payee: address, seats: Number(seats.value) };
+    const wish = { payee: address, seats: Number(seats.value), ...(gate?.signer && { signer: gate.signer }) };
     return invitation ? { ...wish, code: invitation } : wish;
   };
   saveButton.onclick = async () => {
@@ -154,6 +160,7 @@ function joinCard(options) {
   };
   const form = h("form.tm-join", { novalidate: true,
     onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void submit(); } },
+    gate?.element,
     h("div.tm-field", {}, h("label", { for: "tm-payee" }, "Where you want to be paid"), payee,
       h("p.tm-field-hint", { id: "tm-payee-hint" },
         "Any address of yours; it needs no funds, and signs nothing.", walletButton(payee, said))),
@@ -161,11 +168,46 @@ function joinCard(options) {
     seats.options.length > 1 && h("div.tm-field", {},
       h("label", { for: "tm-seats" }, "How many you label"), seats),
     h("div.tm-field", {}, h("span.tm-label", {}, "Your key"),
-      h("p.tm-field-hint", {}, "You label by a key that this browser has made for this bounty alone.",
+      h("p.tm-field-hint", {}, gate ? "Your labels are sealed by a key that this browser has made for this bounty alone."
+        : "You label by a key that this browser has made for this bounty alone.",
         " With its file you can go on in another one. A private window forgets all when it is closed."), saveButton, saved),
     joinButton, said);
   return h("section.tm-card", { "aria-label": "Joining" }, h("h2", {}, "Join"), form,
     recoverPart(options));
+}
+
+/** Which account labels, where a gate lets certain ones in. */
+class GateField {
+  /** @param {(account: string) => Promise<boolean>} admits @param {(account: string) => void} chosen */
+  constructor(admits, chosen) {
+    this.signer = "";
+    const said = h("span.tm-field-hint", { role: "status" });
+    const place = h("div.tm-wallets", {}, h("p.tm-field-hint", {}, "No wallet is found in this browser."));
+    /** @type {any[]} */
+    const buttons = [];
+    findWallets((wallet) => {
+      const take = async () => {
+        this.signer = "";
+        try {
+          const account = await wallet.address();
+          fill(said, "Asking the gate …");
+          if (!(await admits(account))) {
+            fill(said, `The gate does not let ${account} in; choose another account in ${wallet.name}.`);
+            return;
+          }
+          this.signer = account;
+          chosen(account);
+          fill(said, icon("check"), ` You label as ${account}. ${wallet.name} is asked to sign twice: when you join, and when all is labeled.`);
+        } catch (error) {
+          fill(said, clean(/** @type {any} */ (error)?.message ?? error, 300));
+        }
+      };
+      buttons.push(h("button", { type: "button", onclick: () => void take() }, `Use the account of ${wallet.name}`));
+      fill(place, ...buttons);
+    });
+    this.element = h("div.tm-field", {}, h("span.tm-label", {}, "Your account"),
+      h("p.tm-field-hint", {}, "Only certain accounts may label here: a contract, the gate, decides."), place, said);
+  }
 }
 
 /** @param {Bounty} bounty @param {import("./pay_words.js").Pay} pay @param {any} status */
@@ -190,7 +232,7 @@ function walletButton(payee, said) {
       } catch {
         fill(said, "The wallet gave no address; type it instead.");
       }
-    } }, `Take that of ${clean(wallet.name, 40)}`));
+    } }, `Take that of ${wallet.name}`));
   });
   return place;
 }

@@ -8,12 +8,13 @@
 
 import { AnswersPane } from "./answers_pane.js";
 import { ask, askKeys, askNote } from "./dialogs.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h, icon, set } from "./dom.js";
 import { showItem } from "./item_view.js";
-import { commandsOf, keysOf, meaningOf } from "./keys.js";
+import { commandsOf, keysOf, meaningOf, nameOfKey } from "./keys.js";
 import { drawMarkdown } from "./markdown.js";
 import { Shelf } from "./shelf.js";
 import { clean, plural } from "./text.js";
+import { WritingPane } from "./writing_pane.js";
 
 /** @typedef {import("./answers.js").AnswerLog} AnswerLog */
 /** @typedef {import("../core/types.js").Item} Item */
@@ -23,6 +24,7 @@ import { clean, plural } from "./text.js";
  * @property {number[]} items their numbers, in the order in which they are shown
  * @property {import("./keys.js").LabelClass[]} classes
  * @property {AnswerLog} log
+ * @property {(text: string) => string} toText as it is committed to; throws what is wrong with it
  * @property {(item: number) => Promise<Item>} load
  * @property {string} guidelines Markdown
  * @property {string} noun what an item is called
@@ -39,7 +41,7 @@ import { clean, plural } from "./text.js";
 const NAMES = {
   undo: "undo", back: "the item before", forth: "the item after", skip: "skip (counts as wrong)",
   flag: "flag with a note", guidelines: "guidelines", find: "type to find", zoom: "zoom",
-  keys: "change keys", enter: "go on",
+  keys: "change keys",
 };
 const PAN = 80;
 const WIDE = "(min-width: 60rem)";
@@ -61,7 +63,9 @@ export class Screen {
     const { classes, items } = options;
     this._shelf = new Shelf(items.length, async (at) =>
       showItem(await options.load(items[at]), this._nameOf(at), this._isSwapped(items[at])));
-    this._answers = new AnswersPane(classes, (code) => this.answer(code));
+    this._answers = classes.length
+      ? new AnswersPane(classes, (code) => this.answer(code))
+      : new WritingPane((text) => this.write(text), (text) => this._keepDraft(text));
     this._build();
     this._useKeys();
     /** @private @type {Promise<boolean>} */
@@ -101,17 +105,46 @@ export class Screen {
     const item = items[this._at];
     const isSkip = code >= classes.length;
     const stored = !isSkip && this._isSwapped(item) && code < 2 ? 1 - code : code;
-    const seconds = (performance.now() - this._begun) / 1000;
+    this._tell(isSkip ? "Skipped." : `${clean(classes[code].name, 60)}.`);
+    const written = log.answer(item, stored, this._took());
+    if (this._o.judge) this._judge(item, stored);
+    this._record(item, written);
+  }
+
+  /** @param {string} text @returns {string} why it is no answer, or nothing */
+  write(text) {
+    const { items, log, toText } = this._o;
+    if (this._state !== "item") return "";
+    const item = items[this._at];
+    let found;
+    try {
+      found = toText(text);
+    } catch (error) {
+      return `${clean(/** @type {any} */ (error)?.message ?? error, 200)}.`;
+    }
+    this._tell("Written.");
+    this._record(item, log.write(item, found, this._took()));
+    return "";
+  }
+
+  /** @private @returns {number} seconds since the item is on the page */
+  _took() {
+    return (performance.now() - this._begun) / 1000;
+  }
+
+  /** @private @param {string} text */
+  _keepDraft(text) {
+    this._o.prefs.set("draft", { item: this._o.items[this._at], text });
+  }
+
+  /** Go on while an answer is written. @private @param {number} item @param {Promise<void>} writing */
+  _record(item, writing) {
     this._writing.add(item);
-    const written = log.answer(item, stored, seconds).then(
+    const written = writing.then(
       () => this._settle(item),
       (error) => this._unsettle(item, error),
     );
-    this._tell(isSkip ? "Skipped." : `${clean(classes[code].name, 60)}.`);
-    if (this._o.judge) {
-      this._judge(item, stored);
-      return;
-    }
+    if (this._o.judge) return;
     const next = this._nextOpen(this._at);
     if (next >= 0) this._go(next);
     else written.then(() => this._go(this._nextOpen(0)));
@@ -173,11 +206,14 @@ export class Screen {
 
   /** @private */
   async _changeKeys() {
-    const commands = [...this._commands].map(([key, name]) => [NAMES[name], nameOfKey(key)]);
-    const changed = await askKeys(this.element, this._o.classes, this._o.prefs.get("keys") ?? {},
-      /** @type {[string, string][]} */ (commands));
+    const { classes, prefs } = this._o;
+    const names = Object.fromEntries(Object.entries(NAMES).filter(([name]) =>
+      name !== "find" || this._answers.canFind));
+    const chosen = { keys: prefs.get("keys") ?? {}, commands: prefs.get("commands") ?? {} };
+    const changed = await askKeys(this.element, classes, chosen, names);
     if (!changed) return;
-    this._o.prefs.set("keys", changed);
+    prefs.set("keys", changed.keys);
+    prefs.set("commands", changed.commands);
     this._useKeys();
   }
 
@@ -297,7 +333,7 @@ export class Screen {
   _useKeys() {
     this._keys = keysOf(this._o.classes, this._o.prefs.get("keys") ?? {});
     this._answers.setKeys(this._keys);
-    this._commands = commandsOf(this._keys);
+    this._commands = commandsOf(this._keys, this._o.prefs.get("commands") ?? {});
     if (!this._answers.canFind) {
       this._commands = new Map([...this._commands].filter(([, name]) => name !== "find"));
     }
@@ -306,7 +342,7 @@ export class Screen {
       const key = byName.get(name);
       const hint = button.querySelector("kbd");
       hint.textContent = key ? nameOfKey(key) : "";
-      if (key) button.setAttribute("aria-keyshortcuts", key);
+      set(button, { "aria-keyshortcuts": key });
     }
     this._drawMarks();
   }
@@ -381,7 +417,8 @@ export class Screen {
     this._stage.scrollTop = 0;
     this._begun = performance.now();
     this._drawMarks();
-    if (this._root()?.activeElement === document.body) this.focus();
+    if (!this._o.classes.length && matchMedia(WIDE).matches) this._answers.find();
+    else if (this._root()?.activeElement === document.body) this.focus();
   }
 
   /** @private */
@@ -497,8 +534,10 @@ export class Screen {
     if (this._at < 0) return;
     const item = items[this._at];
     const kept = log.codes.get(item);
+    const draft = this._o.prefs.get("draft");
+    const written = log.texts.get(item) ?? "";
     const code = kept !== undefined && kept < 2 && this._isSwapped(item) ? 1 - kept : kept;
-    this._answers.mark(code);
+    this._answers.mark(code, draft?.item === item && !written ? String(draft.text) : written);
     this._buttons.skip.setAttribute("aria-pressed", String(code === classes.length));
     this._buttons.flag.setAttribute("aria-pressed", String(Boolean(log.notes.get(item))));
     const sight = this._shown?.zoom;
@@ -571,10 +610,4 @@ export class Screen {
   _root() {
     return this.element.getRootNode();
   }
-}
-
-/** @param {string} key @returns {string} as it is written on a button */
-function nameOfKey(key) {
-  const names = { Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", Enter: "Enter" };
-  return names[/** @type {keyof typeof names} */ (key)] ?? key.toUpperCase();
 }

@@ -1,14 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Wallets of this browser, asked for an address alone: they sign nothing here. */
+/** Wallets of this browser: asked for an address, and for a signature where a gate wants them. */
 
 import { findProviders } from "../wallet/discovery.js";
-import { connect } from "../wallet/sending.js";
+import { chainOf, connect, signTyped, switchTo } from "../wallet/sending.js";
+import { clean } from "./text.js";
 
-/** @typedef {{name: string, address: () => Promise<string>}} Wallet */
+/** @typedef {import("../core/types.js").Host} Host */
+
+/**
+ * @typedef {object} Wallet
+ * @property {string} name made harmless
+ * @property {() => Promise<string>} address asks the person to show it
+ * @property {(host: Host) => Promise<boolean>} isOn whether it is on a network
+ * @property {(host: Host) => Promise<void>} switchTo
+ * @property {(host: Host, account: string, data: any) => Promise<string>} sign
+ */
 
 /**
  * @param {(wallet: Wallet) => void} found called once for each that announces itself
+ * @returns {() => void} stops looking
  */
 export function findWallets(found) {
-  findProviders(({ name, provider }) => found({ name, address: () => connect(provider) }));
+  return findProviders(({ name, provider }) => found({
+    name: clean(name, 40),
+    address: () => connect(provider),
+    isOn: async (host) => (await chainOf(provider)) === host.chain_id,
+    switchTo: (host) => switchTo(provider, chainInfo(host)),
+    sign: (host, account, data) => signTyped(provider, account, chainInfo(host), data),
+  }));
+}
+
+/** @param {Host} host */
+function chainInfo({ chain_id, name, native_symbol, confirmations, endpoints }) {
+  return { id: chain_id, name: clean(name, 40), currency: clean(native_symbol, 12), confirmations, rpc: endpoints };
 }

@@ -2,7 +2,7 @@
 /** The app's wallet: an account of this browser, and transactions that it confirms. No key passes. */
 
 import { findProviders } from "./discovery.js";
-import { chainOf, connect, follow, send, switchTo, WalletError } from "./sending.js";
+import { chainOf, connect, send, switchTo, WalletError } from "./sending.js";
 
 /** @typedef {import("./discovery.js").Found} Found */
 
@@ -95,23 +95,16 @@ class WalletView {
     });
   }
 
-  confirm(/** @type {any} */ call) {
+  confirm(/** @type {any} */ offer) {
     const { chain } = this.data;
-    return this.attempt("Confirm in your wallet. It shows the same contract and costs gas alone.", async () => {
-      const provider = this.provider();
-      const hash = await send(provider, this.account, chain, call);
+    return this.attempt("Confirm in your wallet.", async () => {
       const wait = (/** @type {number} */ ms) => new Promise((/** @type {any} */ done) => setTimeout(done, ms));
-      const told = (/** @type {number} */ count) => {
-        this.busy = count
-          ? `In the chain: ${count} of ${chain.confirmations} confirmations.`
-          : "Sent. Waiting for the next block; you may leave this page.";
+      const told = (/** @type {any} */ state) => {
+        this.busy = wordsOf(state, chain);
         this.draw();
       };
-      told(0);
-      if (!(await follow(provider, hash, chain, told, wait))) {
-        throw new WalletError("wallet", "The contract refused it; nothing but gas was spent. Reload the page.");
-      }
-      this.tell("done", `${call.key} ${hash}`);
+      const hash = await send(this.provider(), this.account, chain, offer.calls, { told, wait });
+      this.tell("done", `${offer.key} ${hash}`);
     });
   }
 
@@ -182,16 +175,16 @@ class WalletView {
     }
     // What was prepared for another account is not offered to this one.
     const isMine = String(this.data.account).toLowerCase() === this.account;
-    return [who, ...(isMine ? this.data.calls.map((/** @type {any} */ call) => this.offer(call)) : [])];
+    return [who, ...(isMine ? this.data.offers.map((/** @type {any} */ offer) => this.offer(offer)) : [])];
   }
 
-  /** A transaction in words, before the wallet shows it in hex. @param {any} call */
-  offer(call) {
+  /** A transaction in words, before the wallet shows it in hex. @param {any} offer */
+  offer(offer) {
     const card = element("section", "", "offer");
-    card.append(element("h4", call.title));
+    card.append(element("h4", offer.title));
     const list = element("dl");
-    for (const [name, value] of call.details) list.append(element("dt", name), element("dd", value));
-    card.append(list, this.idle(button(call.action, () => void this.confirm(call), true)));
+    for (const [name, value] of offer.details) list.append(element("dt", name), element("dd", value));
+    card.append(list, this.idle(button(offer.action, () => void this.confirm(offer), true)));
     return card;
   }
 
@@ -199,6 +192,15 @@ class WalletView {
     made.disabled = this.busy !== "";
     return made;
   }
+}
+
+/** @param {{place: number, of: number, count: ?number}} state @param {any} chain @returns {string} */
+function wordsOf({ place, of, count }, chain) {
+  const which = of > 1 ? `${place + 1} of ${of}: ` : "";
+  if (count === null) return `${which}Confirm in your wallet. It shows the same contract.`;
+  const leave = place + 1 < of ? "keep this page open" : "you may leave this page";
+  if (!count) return `${which}Sent. Waiting for the next block; ${leave}.`;
+  return `${which}In the chain: ${count} of ${chain.confirmations} confirmations.`;
 }
 
 /** @type {WeakMap<object, WalletView>} */

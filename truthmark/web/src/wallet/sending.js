@@ -3,10 +3,11 @@
 
 /** @typedef {import("./discovery.js").Provider} Provider */
 /** @typedef {{id: number, name: string, currency: string, confirmations: number, rpc: string[]}} ChainInfo */
-/** @typedef {{to: string, data: string}} Call */
+/** @typedef {{to: string, data: string, value?: string}} Call value: of the chain's own coin, as hex */
 
 const DECLINED = 4001;
 const UNKNOWN_CHAIN = 4902;
+const REFUSED = "The contract refused it; nothing but gas was spent. Reload the page.";
 
 /** What is in the way, in words for a person; `kind` is declined, account, network or wallet. */
 export class WalletError extends Error {
@@ -79,24 +80,110 @@ async function requireChain(/** @type {Provider} */ provider, /** @type {ChainIn
 }
 
 /**
- * Have the person confirm a transaction in their wallet. Account and network are asked for again
- * just before: both may have changed since the page was drawn.
- * @param {Provider} provider @param {string} account for whom the call was prepared
- * @param {ChainInfo} chain @param {Call} call
- * @returns {Promise<string>} the transaction
+ * Have the person confirm transactions in their wallet: all at once where it can (EIP-5792), else
+ * one after the other, each once the one before has done what it was to do. Account and network
+ * are asked for again just before: both may have changed since the page was drawn.
+ * @param {Provider} provider @param {string} account for whom the calls were prepared
+ * @param {ChainInfo} chain @param {Call[]} calls
+ * @param {Watch} watch
+ * @returns {Promise<string>} the last transaction, or what the wallet calls all of them
+ * @throws {WalletError} it was declined, or the chain refused it
  */
-export async function send(provider, account, chain, call) {
+export async function send(provider, account, chain, calls, watch) {
+  await requireReady(provider, account, chain);
+  if (calls.length > 1 && (await canBatch(provider, account, chain))) {
+    return sendTogether(provider, account, chain, calls, watch);
+  }
+  let hash = "";
+  for (const [place, call] of calls.entries()) {
+    if (place) await requireReady(provider, account, chain);
+    watch.told({ place, of: calls.length, count: null });
+    const value = call.value ?? "0x0";
+    const transaction = { from: account, to: call.to, ...(call.data && { data: call.data }), value };
+    hash = await ask(provider, "eth_sendTransaction", [transaction]);
+    if (!/^0x[0-9a-fA-F]{64}$/.test(hash)) {
+      throw new WalletError("wallet", "Your wallet gives no number of the transaction; look there what became of it.");
+    }
+    const told = (/** @type {number} */ count) => watch.told({ place, of: calls.length, count });
+    told(0);
+    if (!(await follow(provider, hash, chain, told, watch.wait))) throw new WalletError("wallet", REFUSED);
+  }
+  return hash;
+}
+
+/**
+ * @typedef {object} Watch
+ * @property {(state: {place: number, of: number, count: ?number}) => void} told which of the
+ *   transactions is at what count of confirmations; null while the wallet asks
+ * @property {(ms: number) => Promise<void>} wait
+ */
+
+/** @param {Provider} provider @param {string} account @param {ChainInfo} chain */
+async function requireReady(provider, account, chain) {
   const chosen = address((await ask(provider, "eth_accounts"))?.[0]);
   if (chosen !== account.toLowerCase()) {
     throw new WalletError("account", "Another account is chosen in your wallet now; nothing was sent.");
   }
   await requireChain(provider, chain);
-  const transaction = { from: account, to: call.to, data: call.data, value: "0x0" };
-  const hash = await ask(provider, "eth_sendTransaction", [transaction]);
-  if (!/^0x[0-9a-fA-F]{64}$/.test(hash)) {
+}
+
+/** Whether a wallet sends several calls as one, all or none. */
+async function canBatch(/** @type {Provider} */ provider, /** @type {string} */ account, /** @type {ChainInfo} */ chain) {
+  const id = `0x${chain.id.toString(16)}`;
+  try {
+    const found = await provider.request({ method: "wallet_getCapabilities", params: [account, [id]] });
+    return ["supported", "ready"].includes(found?.[id]?.atomic?.status);
+  } catch {
+    return false; // most wallets do not know the question
+  }
+}
+
+/**
+ * @param {Provider} provider @param {string} account @param {ChainInfo} chain
+ * @param {Call[]} calls @param {Watch} watch
+ */
+async function sendTogether(provider, account, chain, calls, watch) {
+  const all = calls.map(({ to, data, value }) => ({ to, ...(data && { data }), value: value ?? "0x0" }));
+  const chainId = `0x${chain.id.toString(16)}`;
+  const bundle = { version: "2.0.0", from: account, chainId, atomicRequired: true, calls: all };
+  watch.told({ place: 0, of: 1, count: null });
+  const id = (await ask(provider, "wallet_sendCalls", [bundle]))?.id;
+  if (typeof id !== "string" || !id || id.length > 8_194) {
     throw new WalletError("wallet", "Your wallet gives no number of the transaction; look there what became of it.");
   }
-  return hash;
+  watch.told({ place: 0, of: 1, count: 0 });
+  for (; ; await watch.wait(1_000)) {
+    let found;
+    try {
+      found = await ask(provider, "wallet_getCallsStatus", [id]);
+    } catch {
+      continue; // it does not answer just now; what was sent is on its way all the same
+    }
+    const status = Number(found?.status);
+    if (status >= 400) throw new WalletError("wallet", REFUSED);
+    if (status < 200 || !Array.isArray(found?.receipts) || !found.receipts.length) continue;
+    const last = String(found.receipts.at(-1)?.transactionHash);
+    const told = (/** @type {number} */ count) => watch.told({ place: 0, of: 1, count });
+    if (await follow(provider, last, chain, told, watch.wait)) return last;
+    throw new WalletError("wallet", REFUSED);
+  }
+}
+
+/**
+ * Have the person sign typed data with an account of their wallet.
+ * @param {Provider} provider @param {string} account @param {ChainInfo} chain @param {object} data
+ * @returns {Promise<string>} what the wallet gave
+ */
+export async function signTyped(provider, account, chain, data) {
+  const chosen = await connect(provider);
+  if (chosen !== account.toLowerCase()) {
+    throw new WalletError(
+      "account",
+      `Choose the account ${account.slice(0, 8)}…${account.slice(-6)} in your wallet, then try again; it shows another.`,
+    );
+  }
+  await requireChain(provider, chain);
+  return ask(provider, "eth_signTypedData_v4", [account, JSON.stringify(data)]);
 }
 
 /**
