@@ -28,7 +28,7 @@ from truthmark.chain.deployment import check as check_deployment
 from truthmark.chain.deployment import deploy as run_plan
 from truthmark.chain.journal import Journal
 from truthmark.chain.plan import PROTOCOL
-from truthmark.config.profile import ChainProfile, TokenInfo
+from truthmark.config.profile import DEVNET_BEACON_BLOCKS, ChainProfile, TokenInfo
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.hashing import keccak256
 
@@ -146,6 +146,7 @@ def connect_here(provider: Any, network: str) -> Chain:
         chain_id=provider.web3.eth.chain_id if provider.network.is_dev else provider.chain_id,
         rpc=(url,),
         confirmations=1 if is_local else 3,
+        beacon_blocks=DEVNET_BEACON_BLOCKS if is_local else 32,
         block_time=0.5 if is_local else float(provider.network.block_time or 12),
     )
     return connect_chain(with_genesis(profile))

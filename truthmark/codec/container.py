@@ -31,7 +31,7 @@ from truthmark.codec.manifest import Manifest
 from truthmark.codec.ordered_map import ordered_map
 from truthmark.codec.reading import read_limited
 from truthmark.codec.shard_index import Segment, ShardIndex, check_index_size
-from truthmark.codec.shards import FileShards, Opener, ShardSource
+from truthmark.codec.shards import ContentOpener, FileShards, Opener, ShardSource
 from truthmark.errors import CodecError, ConfigError, IntegrityError, LimitError, MalformedError
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class File:
     def schema(self) -> "pa.Schema | None":
         """Arrow schema of a table; None for bytes."""
         return _schema(self._entry, self._limits) if self.is_table else None
+
+    @property
+    def entry(self) -> Entry:
+        """Its row of the files table."""
+        return self._entry
 
     @property
     def offset(self) -> int:
@@ -287,7 +292,7 @@ class Container:
             LimitError: it declares more than the limits grant.
             MalformedError: it does not hold the rows that the index declares.
         """
-        message = file._entry.schema or b""
+        message = file.entry.schema or b""
         table = self._decode(segment, message, self.limits.segment_bytes, f"{file.path!r}")
         if table.num_rows != segment.rows:
             raise MalformedError(
@@ -422,7 +427,7 @@ def open_container(
         )
     try:
         check_index(index, manifest)
-        opener = Opener(index, shards, cek=cek, shard_size=manifest.shard_size)
+        opener = ContentOpener(index, shards, cek=cek, shard_size=manifest.shard_size)
         return Container(manifest, opener, limits=limits, card=card, opened=opened)
     except BaseException:
         if opened is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from truthmark.codec.container import open_container, read_index, read_manifest
 from truthmark.codec.limits import DATA_NAME, DEFAULT_LIMITS, Limits
-from truthmark.codec.shards import FileShards, Opener
+from truthmark.codec.shards import ContentOpener, FileShards
 from truthmark.errors import LimitError, MalformedError
 from truthmark.types import Progress
 
@@ -58,7 +58,7 @@ def find_unreadable(
     index = read_index(folder, manifest, limits)
     shards = FileShards(folder / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count)
     try:
-        opener = Opener(index, shards, cek=cek, shard_size=manifest.shard_size)
+        opener = ContentOpener(index, shards, cek=cek, shard_size=manifest.shard_size)
         buffer = memoryview(bytearray(opener.payload))
         for i in range(index.count):
             try:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -80,19 +81,17 @@ class FileShards(ShardSource):
             view, offset = view[size:], offset + size
 
 
-class Opener:
+class Opener(ABC):
     """Opens shards: ciphertext hash, key hash and tag are checked before a byte is released.
 
     GCM alone does not commit to its key: the committed hash of the key does.
     """
 
-    def __init__(
-        self, index: ShardIndex, source: ShardSource, *, cek: bytes, shard_size: int
-    ) -> None:
-        """Open shards of `source` as `index` describes them with `cek`."""
+    def __init__(self, index: ShardIndex, source: ShardSource, *, shard_size: int) -> None:
+        """Open shards of `source` as `index` describes them."""
         self.index = index
         self.payload = payload_size(shard_size)
-        self._source, self._cek, self._shard_size = source, check_cek(cek), shard_size
+        self._source, self._shard_size = source, shard_size
         self._local = threading.local()
 
     def ciphertext(self, i: int) -> bytes:
@@ -109,13 +108,17 @@ class Opener:
         Raises:
             WrongKeyError: its hash is not the one that the index names.
         """
-        key = shard_key(self._cek, i, self.index.sha256(i), self.index.wrap_word(i))
+        key = self._find_key(i)
         if sha256(key) != self.index.key_hash(i):
             raise WrongKeyError(
                 f"shard {i}: the key does not give the key hash that was committed to; "
                 "check the key, and dispute it if it was delivered to you"
             )
         return key
+
+    @abstractmethod
+    def _find_key(self, i: int) -> bytes:
+        """Return what should be K_i; `key` checks it."""
 
     def open_into(self, i: int, buffer: memoryview) -> None:
         """Decrypt shard `i` into `buffer`, which takes exactly one payload.
@@ -150,3 +153,38 @@ class Opener:
         if hashlib.sha256(buffer).digest() != self.index.sha256(i):
             raise IntegrityError(f"shard {i}: differs from what was committed to; get it again")
         return buffer
+
+
+class ContentOpener(Opener):
+    """Opens all shards with the content key."""
+
+    def __init__(
+        self, index: ShardIndex, source: ShardSource, *, cek: bytes, shard_size: int
+    ) -> None:
+        """Open shards of `source` as `index` describes them with `cek`."""
+        super().__init__(index, source, shard_size=shard_size)
+        self._cek = check_cek(cek)
+
+    def _find_key(self, i: int) -> bytes:
+        return shard_key(self._cek, i, self.index.sha256(i), self.index.wrap_word(i))
+
+
+class KeyedOpener(Opener):
+    """Opens those shards whose keys one has, such as published ones."""
+
+    def __init__(
+        self,
+        index: ShardIndex,
+        source: ShardSource,
+        *,
+        keys: Mapping[int, bytes],
+        shard_size: int,
+    ) -> None:
+        """Open shards of `source` as `index` describes them with `keys`, by shard."""
+        super().__init__(index, source, shard_size=shard_size)
+        self._keys = keys
+
+    def _find_key(self, i: int) -> bytes:
+        if i not in self._keys:
+            raise WrongKeyError(f"shard {i}: its key is not known; wait until it is published")
+        return self._keys[i]

@@ -17,11 +17,11 @@ from truthmark.config.files import write_atomically
 from truthmark.config.units import Amount, parse_units, to_checksum_address
 from truthmark.errors import ConfigError, PriceError, did_you_mean
 
-"""Who could bend a block's hash: `proposer`, one of many by turns, by giving up a block;
-`sequencer`, a single operator at will; `local`, the owner of the development chain."""
-
 DEVNET_CHAIN_ID = 31337
 """Of local development chains."""
+
+DEVNET_BEACON_BLOCKS = 4
+"""D of these: nobody else proposes there, and nobody likes to wait."""
 
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(0x[0-9a-fA-F]{40}|[A-Za-z][A-Za-z0-9.]*)\s*")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -90,6 +90,10 @@ class ChainProfile:
         block_time: Seconds between blocks, for pauses between questions only.
         windows: Presets for listings, by name.
         native_symbol: Of what gas is paid in, which has 18 decimals.
+        beacon: What says by chance which parts of a listing are opened (docs/preview.md): `mix`,
+            the mixHash of a block, or `hash`, its hash, where mixHash is a constant; there who
+            builds blocks can choose.
+        beacon_blocks: D, how many blocks after the listing's own it is read.
         watch: Addresses of nodes with which labelers may leave their commits: run by people who
             have no part in the bounties.
     """
@@ -104,6 +108,8 @@ class ChainProfile:
     windows: Mapping[str, Windows] = field(default_factory=lambda: dict(STANDARD_WINDOWS))
     native_symbol: str = "ETH"
     genesis: str | None = None
+    beacon: str = "mix"
+    beacon_blocks: int = 32
     watch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -118,6 +124,10 @@ class ChainProfile:
             )
         if self.confirmations < 1:
             raise ConfigError(f"confirmations of profile {self.name} must be at least 1")
+        if self.beacon not in ("mix", "hash"):
+            raise ConfigError(f"beacon of profile {self.name} must be mix or hash")
+        if not 1 <= self.beacon_blocks < 2**31:
+            raise ConfigError(f"beacon_blocks of profile {self.name} must be at least 1")
         if self.block_time <= 0:
             raise ConfigError(f"block time of profile {self.name} must be above 0")
         for token in self.tokens:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthmark.config.files import write_atomically
 from truthmark.config.profile import (
     DEMO_WINDOWS,
+    DEVNET_BEACON_BLOCKS,
     DEVNET_CHAIN_ID,
     STANDARD_WINDOWS,
     ChainProfile,
@@ -486,6 +487,7 @@ def _deploy(
         rpc=(process.url,),
         confirmations=1,
         block_time=0.5,
+        beacon_blocks=DEVNET_BEACON_BLOCKS,
         windows={"demo": DEMO_WINDOWS, **STANDARD_WINDOWS},
     )
     base = with_genesis(base)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of strangers, opened as what their names say they are, in a child process under limits.
+
+Noise is valid Arrow, and a folder of noise named .jpg is a valid container: whether a file is a
+picture is known only to who opens it.
+"""
+
+import contextlib
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from truthmark.codec import media_child as child
+
+SECONDS: Final = 5.0
+"""For opening one file."""
+_DEATHS: Final = 8
+"""Times that the child may die or hang; what is left then counts as not opened."""
+
+
+class Opened(Enum):
+    """What opening a file has come to."""
+
+    YES = "opens"
+    NO = "does not open"
+    UNKNOWN = "of a type that nothing here opens"
+
+
+def kind_of(name: str) -> str | None:
+    """Return what a path, or the name of a column, says that something is; None if nothing.
+
+    Args:
+        name: such as `train/cat.JPG`, or `jpeg` as the name of a column.
+    """
+    suffix = PurePosixPath(name).suffix or f".{name}"
+    return _KINDS.get(suffix.lower())
+
+
+def is_typed(name: str) -> bool:
+    """Whether a path says a type, be it one that is opened here or not."""
+    return bool(PurePosixPath(name).suffix)
+
+
+def open_all(files: Sequence[tuple[str, bytes]], *, seconds: float = SECONDS) -> list[Opened]:
+    """Open files as what they are said to be.
+
+    Args:
+        files: kind (`kind_of`; "" for one that is not known) and bytes of each.
+        seconds: for each.
+    """
+    found: list[Opened] = []
+    deaths = 0
+    with contextlib.ExitStack() as stack:
+        running: _Child | None = None
+        for kind, data in files:
+            if not kind:
+                found.append(Opened.UNKNOWN)
+                continue
+            if running is None:
+                if deaths == _DEATHS:
+                    found.append(Opened.NO)
+                    continue
+                running = stack.enter_context(_Child())
+            answer = running.ask(kind, data, seconds)
+            if answer is None:
+                deaths += 1
+                running.close()
+                running = None
+            found.append(_ANSWERS.get(answer or 0, Opened.NO))
+    return found
+
+
+_KINDS: Final = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".gif": "GIF",
+    **dict.fromkeys((".wav", ".wave"), "WAV"),
+    ".flac": "FLAC",
+    ".json": "JSON",
+    **dict.fromkeys((".jsonl", ".ndjson"), "JSONL"),
+    **dict.fromkeys((".parquet", ".pq"), "PARQUET"),
+    ".safetensors": "SAFETENSORS",
+    ".onnx": "ONNX",
+    ".pdf": "PDF",
+    ".zip": "ZIP",
+    **dict.fromkeys((".txt", ".md", ".rst", ".csv", ".tsv", ".xml", ".html", ".htm"), "TEXT"),
+    **dict.fromkeys((".yaml", ".yml", ".toml", ".ini", ".py", ".srt", ".vtt", ".svg"), "TEXT"),
+}
+_ANSWERS: Final = {
+    child.OPENS: Opened.YES,
+    child.FAILS: Opened.NO,
+    child.LACKS: Opened.UNKNOWN,
+}
+
+
+class _Child:
+    """One child process; used by one thread."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-s", str(Path(child.__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, kind: str, data: bytes, seconds: float) -> int | None:
+        """Return the child's answer; None if it died or hung."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        # The first question also waits for the child's imports.
+        timer = threading.Timer(seconds + child.START_SECONDS, self._process.kill)
+        timer.start()
+        try:
+            head = struct.pack(child.HEAD, kind.encode().ljust(16), len(data), seconds)
+            self._process.stdin.write(head)
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+            answer = os.read(self._process.stdout.fileno(), 1)
+        except OSError:
+            return None
+        finally:
+            timer.cancel()
+        return answer[0] if answer else None
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._process.__exit__(None, None, None)

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A look at a version's sample: what is asked for, drawn, open and right, as this computer sees it.
+
+Nobody is trusted. The word of chance is of a header that two endpoints have and that was hashed
+here; which keys are public comes from the index of events; the rest follows from hashes.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from truthmark.codec.container import check_index
+from truthmark.codec.limits import MAX_CARD_SIZE
+from truthmark.codec.manifest import Manifest
+from truthmark.codec.sampling import PreviewAsked, preview_asked
+from truthmark.codec.shard_index import ShardIndex, check_index_size
+from truthmark.errors import CodecError, LimitError, StorageError
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
+from truthmark.market.fetch import read_manifest
+from truthmark.market.preview import across
+from truthmark.market.preview.beacon import Beacon, read_beacon
+from truthmark.market.preview.bounds import Bounds
+from truthmark.market.preview.exposures import try_exposed
+from truthmark.market.preview.found import Preview
+from truthmark.market.preview.opening import EndError, FetchedShards, Opening
+from truthmark.market.preview.published import Published, read_published
+from truthmark.market.preview.remembered import Remembered
+from truthmark.market.preview.sampling import (
+    MAX_DOWNLOAD,
+    Sample,
+    open_sample,
+    prepare,
+)
+from truthmark.market.preview.states import PreviewState
+from truthmark.market.records import PurchaseStatus
+from truthmark.text import format_size, plural
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+MAX_DOWNLOAD_BEFORE = 256 << 20
+"""Bytes that samples of older versions may take, all together, in one look. What does not fit
+exempts nothing this time; what was found is remembered, so that the next look gets further."""
+
+
+_DESCRIBED = (PreviewState.SHOWN, PreviewState.SMALL, PreviewState.PARTIAL)
+
+
+@dataclass(slots=True)
+class Public:
+    """What is public of a version.
+
+    Attributes:
+        version: Which.
+        manifest: Checked against the terms.
+        card: As the manifest commits to it.
+        index: Likewise.
+        asked: The sample that the card asks for; None if none, or none that is understood.
+        published: Keys.
+        opening: With these.
+    """
+
+    version: Version
+    manifest: Manifest
+    card: dict[str, Any]
+    index: ShardIndex
+    asked: PreviewAsked | None
+    published: Published
+    opening: Opening
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What samples of older versions may still take.
+
+    Attributes:
+        left: Bytes.
+    """
+
+    left: int = MAX_DOWNLOAD_BEFORE
+
+
+def preview(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
+    """Look at the sample of a version; costs nothing and needs no wallet.
+
+    Args:
+        session: Where to look.
+        version: At what.
+        max_download: Bytes of the sample, and of the index, that may be fetched.
+
+    Raises:
+        ChainError: The chain cannot be read, or endpoints disagree.
+        NotForSaleError: It is not listed any more.
+        ConfigError: The home cannot be used.
+    """
+    Catalogue.of(session).sync()
+    found = _Look(session, version, max_download).run()
+    Remembered.of(session).note_stands(version.terms_id, found.state, found.why)
+    return found
+
+
+def remembered_states(
+    session: "Session", terms_ids: Sequence[bytes]
+) -> dict[bytes, tuple[PreviewState, str]]:
+    """Return how versions stood at the last look of this computer, and why; asks nobody."""
+    return Remembered.of(session).stands(terms_ids)
+
+
+def read_public(
+    session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD
+) -> Public:
+    """Fetch what is public of a version, and its published keys.
+
+    Raises:
+        EndError: It cannot be fetched, or contradicts itself.
+    """
+    storage = session.storage
+    try:
+        manifest = read_manifest(storage, version)
+        card = _read_card(session, manifest)
+        if manifest.index_size > max_download:
+            raise EndError(
+                PreviewState.PARTIAL,
+                f"its index has {format_size(manifest.index_size)}, "
+                f"{format_size(max_download)} are fetched",
+            )
+        check_index_size(manifest.index_size, manifest.count)
+        data = storage.read_range(manifest.index, 0, manifest.index_size)
+        index = ShardIndex.from_bytes(data, manifest.count)
+        check_index(index, manifest)
+    except StorageError as error:
+        raise EndError(PreviewState.UNREACHABLE, str(error)) from error
+    except CodecError as error:
+        raise EndError(PreviewState.BAD, str(error)) from error
+    try:
+        asked = preview_asked(card)
+    except CodecError as error:
+        raise EndError(PreviewState.BLIND, str(error)) from error
+    catalogue = Catalogue.of(session)
+    roots = {sibling.terms.root for sibling in catalogue.siblings(version)}
+    published = read_published(catalogue.index, {version.terms.root, *roots}, index)
+    source = FetchedShards(storage, index, manifest.shard_size)
+    opening = Opening(manifest, index, source, published.keys)
+    return Public(version, manifest, card, index, asked, published, opening)
+
+
+def names_taken(
+    session: "Session", public: Public, allowance: Allowance | None = None
+) -> set[bytes]:
+    """Return the names of segments that older versions of the listing have shown.
+
+    Args:
+        session: Where to look.
+        public: Of the version whose card names the older ones.
+        allowance: What looking at their samples may take.
+    """
+    allowance = allowance or Allowance()
+    if public.asked is None or not public.asked.previous:
+        return set()
+    older = {
+        sibling.terms.manifest: sibling
+        for sibling in Catalogue.of(session).siblings(public.version)
+        if sibling.number < public.version.number
+    }
+    found: set[bytes] = set()
+    for cid in public.asked.previous:
+        if (version := older.get(cid.digest)) is not None:
+            found |= _names_shown(session, version, allowance)
+    return found
+
+
+def _names_shown(session: "Session", version: Version, allowance: Allowance) -> set[bytes]:
+    """Return the names of what the draws of an older version could meet, if it is SHOWN."""
+    remembered = Remembered.of(session)
+    known = remembered.shown(version.terms_id)
+    if known is None:
+        look = _Look(session, version, min(MAX_DOWNLOAD, allowance.left), allowance)
+        if look.run().state is PreviewState.SHOWN:
+            known = remembered.shown(version.terms_id)
+        allowance.left -= look.fetched
+    if known is None or remembered.broken(version.terms.root) is not None:
+        return set()
+    return known
+
+
+def read_seed(session: "Session", version: Version) -> Beacon:
+    """Return what chance says of a version, if it has spoken; see `read_beacon`."""
+    return read_beacon(session.chain, Catalogue.of(session).index, version)
+
+
+class _Look:
+    """One look at one version."""
+
+    def __init__(
+        self,
+        session: "Session",
+        version: Version,
+        max_download: int,
+        allowance: Allowance | None = None,
+    ) -> None:
+        self._session, self._version = session, version
+        self._max, self._allowance = max_download, allowance or Allowance()
+        self._remembered = Remembered.of(session)
+        self._sample: Sample | None = None
+        self._found = Preview(PreviewState.BLIND, "", version.ref)
+        self.fetched = 0
+
+    def run(self) -> Preview:
+        """Return how it stands."""
+        try:
+            public = read_public(self._session, self._version, max_download=self._max)
+        except EndError as end:
+            return replace(self._found, state=end.state, why=end.why)
+        result = self._judge(public)
+        if result.state is not PreviewState.BAD:
+            result = self._tried(public) or result
+        self.fetched = public.opening.source.fetched
+        found = replace(self._found, state=result.state, why=result.why)
+        if self._sample is None or result.state not in _DESCRIBED:
+            return found
+        return self._described(found, public, self._sample)
+
+    def _judge(self, public: Public) -> EndError:
+        """Draw, open and judge the sample; return in which state that ends."""
+        if public.asked is None:
+            return EndError(PreviewState.BLIND, "the seller asked for no sample")
+        self._found = replace(self._found, draws=public.asked.draws)
+        beacon = read_seed(self._session, self._version)
+        if beacon.seed is None:
+            return EndError(
+                PreviewState.WAITING,
+                f"chance speaks in block {beacon.block}, which is final in "
+                f"{plural(beacon.blocks_left, 'block')}",
+            )
+        self._found = replace(self._found, since=beacon.spoken_at)
+        try:
+            taken = names_taken(self._session, public, self._allowance)
+            sample = prepare(public.opening, public.asked, taken, beacon.seed)
+            self._sample = sample
+            why = open_sample(public.opening, sample, max_download=self._max)
+        except EndError as end:
+            return end
+        self._remembered.note_shown(self._version.terms_id, sample.names)
+        return EndError(PreviewState.SHOWN, why)
+
+    def _tried(self, public: Public) -> EndError | None:
+        """Try what others have opened."""
+        right = self._sample.opened if self._sample is not None else ()
+        broken = try_exposed(
+            public.opening,
+            public.published,
+            _readers(self._session, self._version),
+            self._remembered,
+            is_right=right,
+        )
+        if broken is None:
+            return None
+        return EndError(PreviewState.BROKEN, f"{broken.why}; opened by {broken.publisher}")
+
+    def _described(self, found: Preview, public: Public, sample: Sample) -> Preview:
+        """Add what the sample says."""
+        return replace(
+            found,
+            parts=sample.parts,
+            bounds=Bounds.of(sample.draws) if sample.draws else None,
+            segments=len(sample.opened),
+            rows=sample.rows,
+            tables=sample.tables,
+            files=sample.files,
+            findings=tuple(self._findings(sample)),
+            contradictions=tuple(contradictions(public.card, sample)),
+            unsampled=sample.unsampled,
+            taken_over=sample.taken_over,
+            since=None,
+        )
+
+    def _findings(self, sample: Sample) -> list[str]:
+        found = []
+        if sample.strata.taken_over:
+            count = len(sample.strata.taken_over)
+            found.append(
+                f"{count:,} of {sample.structure.units:,} parts are those of an older version, "
+                "which was sampled then"
+            )
+        for stratum in sample.strata.left_out:
+            found.append(f"not sampled: {stratum.name!r}, {plural(stratum.units, 'part')}")
+        if sample.checked:
+            found.append(
+                f"{plural(sample.checked, 'file')} were opened as what their names say; "
+                f"{sample.unopened:,} do not open"
+            )
+        found += self._rows_elsewhere(sample)
+        return found
+
+    def _rows_elsewhere(self, sample: Sample) -> list[str]:
+        """Tell of equal rows, in the sample and in those of other listings."""
+        found = []
+        equal = across.equal_rows(sample.facts)
+        if equal.different is not None:
+            found.append(
+                f"{plural(equal.pairs, 'pair')} of equal rows among {equal.rows:,}: as if there "
+                f"were about {equal.different:,.0f} different rows"
+            )
+        marks = {
+            mark
+            for table in sample.facts.values()
+            for segment in table.segments.values()
+            for mark in segment.marks
+        }
+        elsewhere = self._remembered.with_marks(marks)
+        self._remembered.note_marks(self._version.terms_id, marks)
+        others = Catalogue.of(self._session).versions(terms_ids=list(elsewhere))
+        for other in others:
+            if other.listing_id != self._version.listing_id:
+                when = "earlier" if other.listing_id < self._version.listing_id else "later"
+                found.append(
+                    f"{elsewhere[other.terms_id]:,} of {len(marks):,} sampled rows stand in the "
+                    f"sample of {other.ref} too, which was listed {when}"
+                )
+        return found
+
+
+def contradictions(card: dict[str, Any], sample: Sample) -> list[str]:
+    """Return the claims of a card that segment 0 or the sample contradicts, a line each."""
+    entries = sample.structure.entries
+    draws = {
+        path: across.Draws(sample.strata, sample.picks, facts)
+        for path, facts in sample.facts.items()
+    }
+    return [
+        *across.false_counts(card, entries),
+        *across.false_columns(card, entries, sample.columns),
+        *across.false_figures(card, draws),
+    ]
+
+
+def _readers(session: "Session", version: Version) -> Collection[str]:
+    """Return who has bought a version and was not refunded, in lower case."""
+    return {
+        purchase.receipt.buyer.lower()
+        for purchase in Catalogue.of(session).purchases(terms_id=version.terms_id)
+        if purchase.status not in (PurchaseStatus.PAID, PurchaseStatus.REFUNDED)
+    }
+
+
+def _read_card(session: "Session", manifest: Manifest) -> dict[str, Any]:
+    from truthmark.codec import read_card
+
+    if manifest.card_size > MAX_CARD_SIZE:
+        raise LimitError("its card is too large to be read")
+    return read_card(session.storage.read_range(manifest.card, 0, manifest.card_size))

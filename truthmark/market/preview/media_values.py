@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values of a table that are files by themselves, as the row's path or the column's name says."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec.media import is_typed, kind_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PATHS: Final = frozenset(
+    {"path", "file", "filename", "file_name", "file_path", "filepath", "name", "key", "__key__"}
+)
+
+
+def typed_values(table: "pa.Table", most: int) -> list[tuple[str, bytes]]:
+    """Return kind and bytes of the values of which path or column say what they are.
+
+    A column of bytes is described by a text beside it that is called like a path, by its own name
+    (`jpeg`, `photo.png`), or, as `datasets` has it, by the path in the same struct.
+
+    Args:
+        table: decoded and validated.
+        most: bytes of all values; the last may exceed it.
+    """
+    import pyarrow as pa
+
+    texts = {
+        field.name.lower(): position
+        for position, field in enumerate(table.schema)
+        if _is_text(field.type) and field.name.lower() in _PATHS
+    }
+    values: list[Iterator[tuple[str, bytes]]] = []
+    for position, field in enumerate(table.schema):
+        column = table.column(position)
+        if _is_bytes(field.type):
+            paths = table.column(min(texts.values())) if texts else None
+            values.append(_of_column(field.name, column, paths))
+        elif pa.types.is_struct(field.type):
+            names = [field.type.field(i).name for i in range(field.type.num_fields)]
+            if names.count("bytes") == 1 and _is_bytes(field.type.field("bytes").type):
+                values.append(_of_struct(field.name, column))
+    found: list[tuple[str, bytes]] = []
+    for value in chain.from_iterable(values):
+        if most <= 0:
+            break
+        found.append(value)
+        most -= len(value[1])
+    return found
+
+
+def _of_column(
+    name: str, column: "pa.ChunkedArray", paths: "pa.ChunkedArray | None"
+) -> Iterator[tuple[str, bytes]]:
+    kind = kind_of(name)
+    for i in range(len(column)):
+        data = column[i].as_py()
+        if data is None:
+            continue
+        path = None if paths is None else paths[i].as_py()
+        if kind is not None:
+            yield kind, data
+        elif path is not None and is_typed(path):
+            yield kind_of(path) or "", data
+
+
+def _of_struct(name: str, column: "pa.ChunkedArray") -> Iterator[tuple[str, bytes]]:
+    kind = kind_of(name)
+    for i in range(len(column)):
+        value = column[i].as_py()
+        if not value or value["bytes"] is None:
+            continue
+        path = value.get("path")
+        if isinstance(path, str) and is_typed(path):
+            yield kind_of(path) or "", value["bytes"]
+        elif kind is not None:
+            yield kind, value["bytes"]
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_bytes(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys of shards that anybody has published: those of the sample, and those of exposures.
+
+A key says by its hash which shard it is of. What fits none is passed over, so that nobody can do
+harm with it, nor can the same key be told from another: it counts no matter who published it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from truthmark.codec.shard_index import ShardIndex
+from truthmark.hashing import sha256
+
+if TYPE_CHECKING:
+    from truthmark.index.database import EventIndex
+
+_PAGE = 64  # events that are held at once; each has up to 512 keys
+
+
+@dataclass(slots=True)
+class Published:
+    """The keys of a container that are public.
+
+    Attributes:
+        keys: K_i by shard.
+        by: who published keys of which shards, the newest last. Also of those that others had
+            published before: else a seller's friends could take a bad shard's place in the queue.
+    """
+
+    keys: dict[int, bytes] = field(default_factory=dict)
+    by: dict[str, dict[int, None]] = field(default_factory=dict)
+
+
+def read_published(index: "EventIndex", roots: Collection[bytes], shards: ShardIndex) -> Published:
+    """Return the published keys that fit a container.
+
+    Args:
+        index: Of the chain's events.
+        roots: Of the trees under which keys count: of all versions of the listing, so that what was
+            opened of one stays open in those that have taken it over.
+        shards: The container's public index.
+    """
+    found = Published()
+    if ("openings", "KeysPublished") not in index.schema.events:
+        return found  # a network from before there were samples
+    fitting = _by_key_hash(shards)
+    for root in sorted(set(roots)):
+        for publisher, keys in _events(index, root):
+            for key in keys:
+                for shard in fitting.get(sha256(key), ()):
+                    found.keys[shard] = key
+                    found.by.setdefault(publisher, {}).setdefault(shard)
+    return found
+
+
+def in_turn(
+    published: Published,
+    readers: Collection[str],
+    unit_of: Callable[[int], int],
+    skipped: Collection[int],
+) -> Iterator[int]:
+    """Yield units of which somebody has published shards, in the order in which to try them.
+
+    Those of buyers come first; of each publisher the newest first, and all publishers by turns, so
+    that one with ten thousand good keys cannot keep the one bad key of another waiting.
+
+    Args:
+        published: All keys.
+        readers: Addresses, in lower case, of those who have bought the version.
+        unit_of: The unit of a shard: what is tried together.
+        skipped: Units that need not be tried.
+    """
+    seen = set(skipped)
+    classes: tuple[list[str], list[str]] = ([], [])
+    for publisher in published.by:
+        classes[publisher.lower() not in readers].append(publisher)
+    for publishers in classes:
+        queues = deque(deque(reversed(published.by[publisher])) for publisher in publishers)
+        while queues:
+            queue = queues.popleft()
+            while queue:
+                unit = unit_of(queue.popleft())
+                if unit not in seen:
+                    seen.add(unit)
+                    yield unit
+                    break
+            if queue:
+                queues.append(queue)
+
+
+def _by_key_hash(shards: ShardIndex) -> Mapping[bytes, Sequence[int]]:
+    found: dict[bytes, list[int]] = {}
+    for i in range(shards.count):
+        found.setdefault(shards.key_hash(i), []).append(i)
+    return found
+
+
+def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Yield who published what, the oldest first; however many there are, few at once."""
+    after = (-1, -1)
+    while rows := index.events("openings", "KeysPublished", after=after, limit=_PAGE, root=root):
+        for row in rows:
+            yield row.args["publisher"], [bytes(key) for key in row.args["keys"]]
+        after = rows[-1].block_number, rows[-1].log_index

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this computer has found of samples and exposures, kept in a file.
+
+Whatever stands here follows from what sellers have committed to, so it never becomes wrong; it can
+be removed, and is then found again.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from truthmark.errors import ConfigError
+from truthmark.market.preview.facts import MARK_SIZE
+from truthmark.market.preview.states import PreviewState
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+_MAX_VALUES: Final = 500
+_TABLES: Final = (
+    # Of each unit that somebody opened: how many of its shards were open when it was tried.
+    "tried (root BLOB, unit INTEGER, shards INTEGER, PRIMARY KEY (root, unit))",
+    "broken (root BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
+    "shown (terms_id BLOB PRIMARY KEY, names BLOB)",
+    "stands (terms_id BLOB PRIMARY KEY, state TEXT, why TEXT)",
+    "marks (mark BLOB, terms_id BLOB, PRIMARY KEY (mark, terms_id)) WITHOUT ROWID",
+)
+_NAME_SIZE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A container of which somebody has opened something rotten.
+
+    Attributes:
+        why: What is rotten.
+        publisher: Who opened it.
+    """
+
+    why: str
+    publisher: str
+
+
+class Remembered:
+    """The file.
+
+    Args:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it is made when something is kept."""
+        self._path = path
+
+    @classmethod
+    def of(cls, session: "Session") -> Self:
+        """Return that of a session."""
+        path = session.index_folder / "previews.sqlite"
+        return session.part(cls, lambda: cls(path))
+
+    def tried(self, root: bytes) -> dict[int, int]:
+        """Return the units of a container that were tried, with how many shards were open then."""
+        with self._open() as file:
+            rows = file.execute("SELECT unit, shards FROM tried WHERE root = ?", (root,))
+            return dict(rows)
+
+    def note_tried(self, root: bytes, units: Iterable[tuple[int, int]]) -> None:
+        """Keep which units were tried and found right."""
+        with self._open() as file:
+            file.executemany(
+                "INSERT OR REPLACE INTO tried VALUES (?, ?, ?)",
+                [(root, unit, shards) for unit, shards in units],
+            )
+
+    def broken(self, root: bytes) -> Broken | None:
+        """Return what is rotten in a container, if that was found."""
+        with self._open() as file:
+            row = file.execute(
+                "SELECT why, publisher FROM broken WHERE root = ?", (root,)
+            ).fetchone()
+        return None if row is None else Broken(*row)
+
+    def note_broken(self, root: bytes, broken: Broken) -> None:
+        """Keep what is rotten."""
+        with self._open() as file:
+            file.execute(
+                "INSERT OR IGNORE INTO broken VALUES (?, ?, ?)",
+                (root, broken.why, broken.publisher),
+            )
+
+    def shown(self, terms_id: bytes) -> set[bytes] | None:
+        """Return the names of the segments that the draws of a SHOWN version could meet."""
+        with self._open() as file:
+            row = file.execute("SELECT names FROM shown WHERE terms_id = ?", (terms_id,)).fetchone()
+        if row is None:
+            return None
+        return {row[0][at : at + _NAME_SIZE] for at in range(0, len(row[0]), _NAME_SIZE)}
+
+    def note_shown(self, terms_id: bytes, names: Collection[bytes]) -> None:
+        """Keep that a version is SHOWN, and what its draws could meet."""
+        with self._open() as file:
+            file.execute(
+                "INSERT OR REPLACE INTO shown VALUES (?, ?)", (terms_id, b"".join(sorted(names)))
+            )
+
+    def stands(self, terms_ids: Sequence[bytes]) -> dict[bytes, tuple[PreviewState, str]]:
+        """Return how versions stood when they were last looked at, and why; for lists."""
+        found = {}
+        with self._open() as file:
+            for start in range(0, len(terms_ids), _MAX_VALUES):
+                some = terms_ids[start : start + _MAX_VALUES]
+                rows = file.execute(
+                    "SELECT terms_id, state, why FROM stands WHERE terms_id IN "  # noqa: S608
+                    f"({', '.join('?' * len(some))})",
+                    some,
+                )
+                for terms_id, state, why in rows:
+                    found[bytes(terms_id)] = PreviewState(state), why
+        return found
+
+    def note_stands(self, terms_id: bytes, state: PreviewState, why: str) -> None:
+        """Keep how a version stands."""
+        with self._open() as file:
+            file.execute(
+                "INSERT OR REPLACE INTO stands VALUES (?, ?, ?)", (terms_id, state.value, why)
+            )
+
+    def note_marks(self, terms_id: bytes, marks: Iterable[bytes]) -> None:
+        """Keep marks of a version's sampled rows."""
+        with self._open() as file:
+            file.executemany(
+                "INSERT OR IGNORE INTO marks VALUES (?, ?)",
+                [(mark, terms_id) for mark in marks if len(mark) == MARK_SIZE],
+            )
+
+    def with_marks(self, marks: Collection[bytes]) -> dict[bytes, int]:
+        """Return the versions whose samples have some of these rows, and how many."""
+        found: dict[bytes, int] = {}
+        wanted = list(set(marks))
+        with self._open() as file:
+            for start in range(0, len(wanted), _MAX_VALUES):
+                some = wanted[start : start + _MAX_VALUES]
+                rows = file.execute(
+                    "SELECT terms_id, count(*) FROM marks WHERE mark IN "  # noqa: S608
+                    f"({', '.join('?' * len(some))}) GROUP BY terms_id",
+                    some,
+                )
+                for terms_id, count in rows:
+                    found[bytes(terms_id)] = found.get(bytes(terms_id), 0) + count
+        return found
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = sqlite3.connect(self._path, timeout=60)
+            with contextlib.closing(file):
+                file.execute("PRAGMA journal_mode = WAL")
+                file.execute("PRAGMA synchronous = NORMAL")
+                for table in _TABLES:
+                    file.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+                with file:
+                    yield file
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigError(
+                f"cannot use {self._path} ({error}); check disk space and rights, or remove it: "
+                "it is built again"
+            ) from error

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens what chance has picked, and judges it, one thing after the other."""
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec.media import Opened, is_typed, kind_of, open_all
+from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
+from truthmark.codec.shard_index import Segment
+from truthmark.market.preview.bounds import Bounds, bound
+from truthmark.market.preview.draw import Pick, draw_all, shards_of
+from truthmark.market.preview.facts import MAX_MARKS, TableFacts
+from truthmark.market.preview.found import Part
+from truthmark.market.preview.media_values import typed_values
+from truthmark.market.preview.opening import EndError, Opening
+from truthmark.market.preview.states import PreviewState
+from truthmark.market.preview.strata import (
+    Strata,
+    Stratum,
+    Structure,
+    files_shards,
+    find_strata,
+)
+from truthmark.text import format_size, plural
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_DOWNLOAD: Final = 64 << 20
+"""Bytes of a sample that are fetched unless somebody says otherwise."""
+MAX_DECODED: Final = 1 << 30
+"""Bytes that all of a sample may be when it is decoded; one segment is held at a time."""
+MAX_KEPT: Final = 64 << 20
+"""Decoded bytes that are kept to be looked at."""
+LEAST_COVERED: Final = 0.95
+"""Of bytes and of rows, in strata that were drawn from, here or in older versions."""
+MAX_UNOPENED: Final = 0.05
+"""Of the drawn files whose names say what they are."""
+MAX_MEDIA: Final = 1_024
+"""Files and values of a sample that are opened as what they are named."""
+MAX_MEDIA_BYTES: Final = 32 << 20
+"""The same in bytes."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """What was drawn, and what became of it.
+
+    Attributes:
+        asked: What the card asks for.
+        seed: Of the draws.
+        structure: Of the container.
+        strata: What was drawn from.
+        picks: What all draws fell on.
+        facts: What the rows of each table say, by path.
+        tables: Rows by path, as many as are kept.
+        files: Whole files by path, as many as are kept.
+        opened: First shards of the segments that were opened; of the byte stream, all shards.
+        columns: Names of the columns by path, of tables that were opened.
+        checked: How many files and values were opened as what they are named.
+        unopened: How many of these do not open.
+        unknown: Bytes of drawn files whose type nothing here opens.
+        looked_at: Bytes of all drawn files and values that have a type.
+    """
+
+    asked: PreviewAsked
+    seed: bytes
+    structure: Structure
+    strata: Strata
+    picks: list[Pick] = field(default_factory=list)
+    facts: dict[str, TableFacts] = field(default_factory=dict)
+    tables: "dict[str, pa.Table]" = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    opened: set[int] = field(default_factory=set)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    checked: int = 0
+    unopened: int = 0
+    unknown: int = 0
+    looked_at: int = 0
+    rows: int = 0
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All strata as they are shown."""
+        seen: dict[int, set[int]] = {}
+        for pick in self.picks:
+            units = pick.shards if self.strata.drawn[pick.stratum].is_stream else (pick.segment,)
+            seen.setdefault(pick.stratum, set()).update(units)
+        drawn = [
+            self._part(stratum, draws, len(seen.get(k, ())))
+            for k, (stratum, draws) in enumerate(
+                zip(self.strata.drawn, self.strata.draws, strict=True)
+            )
+        ]
+        return (*drawn, *(self._part(stratum, 0, 0) for stratum in self.strata.left_out))
+
+    def _part(self, stratum: Stratum, draws: int, opened: int) -> Part:
+        rows = 0 if stratum.is_stream else stratum.rows
+        return Part(
+            stratum.name,
+            draws,
+            stratum.units,
+            opened,
+            stratum.shard_count / max(self._shards, 1),
+            rows / max(self._rows, 1),
+            Bounds.of(draws) if draws else None,
+        )
+
+    @property
+    def _shards(self) -> int:
+        structure = self.structure
+        stream = structure.stream.shards if structure.stream else 0
+        return stream + sum(segment.shards for segment in structure.index.table_segments)
+
+    @property
+    def _rows(self) -> int:
+        return sum(segment.rows for segment in self.structure.index.table_segments)
+
+    @property
+    def unsampled(self) -> float:
+        """Share of bytes or rows, the larger, that neither a draw could meet nor was shown before.
+
+        Bytes of the byte stream that belong to no file are among them.
+        """
+        left = self.strata.left_out
+        shards = sum(stratum.shard_count for stratum in left)
+        rows = sum(stratum.rows for stratum in left if not stratum.is_stream)
+        loose = self.structure.loose_bytes / self.structure.payload
+        return max((shards + loose) / max(self._shards, 1), rows / max(self._rows, 1))
+
+    @property
+    def new_share(self) -> float:
+        """Share of bytes or rows, the larger, in strata that are drawn from here."""
+        drawn = self.strata.drawn
+        shards = sum(stratum.shard_count for stratum in drawn)
+        rows = sum(stratum.rows for stratum in drawn if not stratum.is_stream)
+        return max(shards / max(self._shards, 1), rows / max(self._rows, 1))
+
+    @property
+    def names(self) -> set[bytes]:
+        """What a newer version can take over: all that a draw could meet, here or before."""
+        structure = self.structure
+        schemas = {
+            segment.number: structure.entries[position].schema or b""
+            for position, segments in structure.tables
+            for segment in segments
+        }
+        found = set()
+        for stratum in self.strata.drawn:
+            if stratum.is_stream:
+                found.add(structure.stream_name)
+            for segment in stratum.segments:
+                found.add(structure.name_of(segment, schemas[segment.number]))
+        for segment in self.strata.taken_over:
+            is_stream = structure.stream is not None and segment.number == structure.stream.number
+            found.add(
+                structure.stream_name
+                if is_stream
+                else structure.name_of(segment, schemas[segment.number])
+            )
+        return found
+
+    @property
+    def drawn_bytes(self) -> int:
+        """Bytes of all that was drawn."""
+        return len(shards_of(self.picks)) * self.structure.payload
+
+    @property
+    def taken_over(self) -> float:
+        """Share of the bytes that older versions have shown."""
+        return sum(segment.shards for segment in self.strata.taken_over) / max(self._shards, 1)
+
+    @property
+    def draws(self) -> int:
+        """For how many draws over everything that is drawn from these stand: m, or fewer.
+
+        Fewer where a stratum had fewer segments than its share of the draws needs.
+        """
+        shards = sum(stratum.shard_count for stratum in self.strata.drawn)
+        rows = sum(stratum.rows for stratum in self.strata.drawn)
+        found = self.asked.draws
+        for stratum, draws in zip(self.strata.drawn, self.strata.draws, strict=True):
+            share = max(stratum.shard_count / max(shards, 1), stratum.rows / max(rows, 1))
+            found = min(found, int(draws / share + 1e-9) if share else found)
+        return found if self.strata.drawn else 0
+
+
+def prepare(opening: Opening, asked: PreviewAsked, taken: Collection[bytes], seed: bytes) -> Sample:
+    """Draw; opens nothing but segment 0.
+
+    Raises:
+        EndError: It cannot be opened yet, or at all.
+    """
+    structure = opening.read_files()
+    strata = find_strata(structure, asked.draws, taken)
+    return Sample(asked, seed, structure, strata, draw_all(structure, strata, seed))
+
+
+def wanted_shards(sample: Sample) -> list[int]:
+    """Return all shards that must be open, segment 0 among them."""
+    return sorted({*files_shards(sample.structure.index), *shards_of(sample.picks)})
+
+
+def open_sample(opening: Opening, sample: Sample, *, max_download: int = MAX_DOWNLOAD) -> str:
+    """Open and judge all that was drawn; return why it is SHOWN.
+
+    Args:
+        opening: With the published keys.
+        sample: As drawn; what is found is noted in it.
+        max_download: Bytes that may be fetched.
+
+    Raises:
+        EndError: It is in another state.
+    """
+    missing = sum(i not in opening.keys for i in wanted_shards(sample))
+    if missing:
+        raise EndError(
+            PreviewState.WAITING,
+            f"the keys of {missing:,} of {plural(len(wanted_shards(sample)), 'shard')} are missing",
+        )
+    too_large = _open_picks(opening, sample, max_download)
+    _require_media(sample)
+    if too_large is not None:
+        raise EndError(PreviewState.PARTIAL, too_large)
+    _require_enough(sample)
+    units = len(sample.opened)
+    return (
+        f"{plural(len(sample.picks), 'draw')} opened {plural(units, 'part')} of "
+        f"{sample.structure.units:,} with {plural(sample.rows, 'row')}; all are as declared"
+    )
+
+
+def _require_enough(sample: Sample) -> None:
+    units, draws = sample.structure.units, len(sample.picks)
+    if units < SMALL_SEGMENTS:
+        raise EndError(
+            PreviewState.SMALL,
+            f"it has {plural(units, 'part')} to draw from, {SMALL_SEGMENTS} are needed",
+        )
+    if sample.asked.draws < LEAST_DRAWS:
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"the seller asked for {plural(sample.asked.draws, 'draw')}, "
+            f"{LEAST_DRAWS} are the least that show anything",
+        )
+    if sample.unsampled > 1 - LEAST_COVERED:
+        names = ", ".join(repr(stratum.name) for stratum in sample.strata.left_out[:3])
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"{sample.unsampled:.0%} of it could not be drawn"
+            + (f" ({names})" if names else " (bytes that belong to no file)"),
+        )
+    left = bound(min(draws, sample.draws)) * sample.new_share
+    if left > bound(LEAST_DRAWS):
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"it took {plural(min(draws, sample.draws), 'draw')} only, {LEAST_DRAWS} are needed",
+        )
+
+
+def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | None:
+    """Open all picks that fit, the first draws of each stratum first; return what did not fit."""
+    size = opening.manifest.shard_size
+    shards: set[int] = set(files_shards(opening.index))
+    decoded = 0
+    fitting: list[Pick] = []
+    for pick in sorted(sample.picks, key=lambda pick: (pick.draw, pick.stratum)):
+        segment = opening.index.segments[pick.segment]
+        is_new = not sample.strata.drawn[pick.stratum].is_stream and not shards >= {*pick.shards}
+        decoded += segment.decoded_bytes if is_new else 0
+        if len(shards | {*pick.shards}) * size > max_download or decoded > MAX_DECODED:
+            break
+        shards.update(pick.shards)
+        fitting.append(pick)
+    opening.fetch(shards)
+    streams = [pick for pick in fitting if sample.strata.drawn[pick.stratum].is_stream]
+    numbers = sorted({pick.segment for pick in fitting} - {pick.segment for pick in streams})
+    _open_stream(opening, sample, streams)
+    _open_segments(opening, sample, [opening.index.segments[n] for n in numbers])
+    if len(fitting) == len(sample.picks):
+        return None
+    total = len(wanted_shards(sample)) * size
+    what = (
+        f"is {format_size(total)}, {format_size(max_download)} are fetched"
+        if total > max_download
+        else f"is more than {format_size(MAX_DECODED)} when it is decoded"
+    )
+    return (
+        f"the sample {what}; {len(fitting):,} of {plural(len(sample.picks), 'draw')} were opened, "
+        "and they are as declared"
+    )
+
+
+def _open_stream(opening: Opening, sample: Sample, picks: Sequence[Pick]) -> None:
+    structure = sample.structure
+    for shard in shards_of(picks):
+        opening.shard(shard)
+        sample.opened.add(shard)
+    whole = sorted({i for pick in picks for i in pick.files if structure.is_whole(i)})
+    looked_at = set(_chosen(sample, 0, len(whole), MAX_MEDIA))
+    kept = 0
+    for place, position in enumerate(whole):
+        path = structure.entries[position].path
+        data = opening.file(path)
+        if place in looked_at and is_typed(path):
+            _open_media(sample, [(kind_of(path) or "", data)])
+        kept += len(data)
+        if kept <= MAX_KEPT:
+            sample.files[path] = data
+
+
+def _open_segments(opening: Opening, sample: Sample, segments: Sequence[Segment]) -> None:
+    import pyarrow as pa
+
+    paths = {
+        segment.number: sample.structure.entries[position].path
+        for position, mine in sample.structure.tables
+        for segment in mine
+    }
+    each = max(len(segments), 1)
+    kept = 0
+    tables: dict[str, list[pa.Table]] = {}
+    for segment in segments:
+        path = paths[segment.number]
+        table = opening.segment(segment, path)
+        sample.opened.add(segment.shard)
+        sample.columns[path] = table.schema.names
+        sample.rows += table.num_rows
+        chance = _chance(sample, segment.number)
+        facts = sample.facts.setdefault(path, TableFacts())
+        facts.add(segment, table, chance, max(1, MAX_MARKS // each))
+        rows = _chosen(sample, segment.number, table.num_rows, max(1, MAX_MEDIA // each))
+        _open_media(sample, typed_values(table.take(rows), max(1, MAX_MEDIA_BYTES // each)))
+        kept += table.nbytes
+        if kept <= MAX_KEPT:
+            tables.setdefault(path, []).append(table)
+    sample.tables = {path: pa.concat_tables(found) for path, found in tables.items()}
+
+
+def _chosen(sample: Sample, number: int, count: int, most: int) -> list[int]:
+    """Choose some of `count` things by the draws' own seed: nobody can know which beforehand."""
+    return sorted(_chance(sample, number).sample(range(count), min(count, most)))
+
+
+def _chance(sample: Sample, number: int) -> random.Random:
+    return random.Random(sample.seed + number.to_bytes(4, "big"))  # noqa: S311 (not a secret)
+
+
+def _open_media(sample: Sample, media: list[tuple[str, bytes]]) -> None:
+    """Open files and values as what they are named."""
+    for (_, data), result in zip(media, open_all(media), strict=True):
+        sample.looked_at += len(data)
+        if result is Opened.UNKNOWN:
+            sample.unknown += len(data)
+        else:
+            sample.checked += 1
+            sample.unopened += result is Opened.NO
+
+
+def _require_media(sample: Sample) -> None:
+    if sample.unopened > MAX_UNOPENED * sample.checked:
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"{sample.unopened:,} of {plural(sample.checked, 'file')} that were drawn do not open "
+            "as what their names say",
+        )
+    if sample.unknown > MAX_UNOPENED * max(sample.looked_at, sample.drawn_bytes):
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"{sample.unknown / sample.looked_at:.0%} of the bytes of drawn files are of types "
+            "that nothing here opens",
+        )

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which keys a seller has to publish, and which ones a buyer to expose what is rotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec.container import Container
+from truthmark.codec.limits import BYTES_SEGMENT
+from truthmark.codec.shards import Opener
+from truthmark.errors import MarketError
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
+from truthmark.market.preview.draw import draw_all, shards_of
+from truthmark.market.preview.looking import names_taken, read_public, read_seed
+from truthmark.market.preview.opening import EndError
+from truthmark.market.preview.strata import (
+    MAX_FILES_SHARDS,
+    Structure,
+    files_shards,
+    find_strata,
+)
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+MAX_KEYS: Final = 512
+"""Keys in one call of `Openings.publish`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the draw wants of the seller.
+
+    Attributes:
+        keys: That are not public yet; empty where all are, or where chance has not spoken.
+        shards: How many shards must be open in all.
+        block: The block by whose word chance picks.
+        blocks_left: How many more blocks it takes until that word is final; 0 where it is.
+    """
+
+    keys: tuple[bytes, ...]
+    shards: int
+    block: int
+    blocks_left: int
+
+    @property
+    def calls(self) -> list[tuple[bytes, ...]]:
+        """The keys, as many in one call of `Openings.publish` as it takes."""
+        return [self.keys[at : at + MAX_KEYS] for at in range(0, len(self.keys), MAX_KEYS)]
+
+
+def wanted_keys(session: "Session", version: Version, container: Container) -> Wanted:
+    """Return the keys that the seller of a version still has to publish.
+
+    The same each time until they are public, so it may be killed and asked again.
+
+    Args:
+        session: The seller's.
+        version: With a card that asks for a sample.
+        container: The version's, opened with its content key.
+
+    Raises:
+        MarketError: The card asks for no sample, or what is public of it cannot be read.
+        ChainError: The chain cannot be read.
+    """
+    Catalogue.of(session).sync()
+    try:
+        public = read_public(session, version)
+    except EndError as end:
+        raise MarketError(f"{version.ref} cannot be sampled: {end.why}") from end
+    if public.asked is None:
+        raise MarketError(f"{version.ref} asks for no sample; there is nothing to publish")
+    beacon = read_seed(session, version)
+    if beacon.seed is None:
+        return Wanted((), 0, beacon.block, beacon.blocks_left)
+    index = container.index
+    if len(files_shards(index)) > MAX_FILES_SHARDS:
+        return Wanted((), 0, beacon.block, 0)  # it is not read, and so nothing is drawn
+    entries = [file.entry for file in container.files]
+    structure = Structure(index, entries, container.manifest.shard_size)
+    strata = find_strata(structure, public.asked.draws, names_taken(session, public))
+    shards = sorted({*files_shards(index), *shards_of(draw_all(structure, strata, beacon.seed))})
+    missing = [i for i in shards if i not in public.published.keys]
+    keys = tuple(container.opener.key(i) for i in missing)
+    return Wanted(keys, len(shards), beacon.block, 0)
+
+
+def exposing_keys(
+    session: "Session", version: Version, opener: Opener, shards: Sequence[int]
+) -> tuple[bytes, ...]:
+    """Return the keys by which everybody sees that some shards, or their segment, are rotten.
+
+    Those of the whole segment, and of segment 0, without which nobody can tell rows from noise;
+    what is public already is left out.
+
+    Args:
+        session: Of who exposes.
+        version: What was bought.
+        opener: Has the keys, as `codec.shards.ContentOpener`: what is rotten may be segment 0, so
+            that there is no open container.
+        shards: Those that do not open, or some of a segment that does not parse.
+
+    Raises:
+        MarketError: What is public of the version cannot be read.
+    """
+    try:
+        public = read_public(session, version)
+    except EndError as end:
+        raise MarketError(f"{version.ref} cannot be exposed: {end.why}") from end
+    index = opener.index
+    wanted = set(shards)
+    for shard in shards:
+        segment = index.segments[int(index.segment[shard])]
+        if segment.number != BYTES_SEGMENT:
+            wanted.update(range(segment.shard, segment.shard + segment.shards))
+    if len(files_shards(index)) <= MAX_FILES_SHARDS:
+        wanted.update(files_shards(index))
+    missing = sorted(wanted - public.published.keys.keys())
+    return tuple(opener.key(i) for i in missing)
