@@ -3,7 +3,7 @@
 
 import io
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ def forge(
     cek: bytes | None = None,
     public_key: Point = PUBLIC_KEY,
     random: Collection[int] = (),
+    card: Mapping[str, Any] | None = None,
 ) -> Forged:
     """Seal `parts` as they are and commit to them; shards in `random` are random bytes instead."""
     cek = cek or os.urandom(32)
@@ -128,8 +129,8 @@ def forge(
         bytes(32) * len(shards),
         tuple(np.ascontiguousarray(numbers[:, column]) for column in range(4)),
     )
-    card = {"format": "tmk1-card", "title": "", "description": "", "licence": LICENCE}
-    card_bytes = to_canonical_json(card, "card")
+    plain = {"format": "tmk1-card", "title": "", "description": "", "licence": LICENCE}
+    card_bytes = to_canonical_json({**plain, **(card or {})}, "card")
     index_bytes = index.to_bytes()
     manifest = Manifest(
         shard_size=S,

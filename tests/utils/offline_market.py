@@ -20,6 +20,7 @@ from truthmark.types import Point
 ARTIFACTS = {
     "registry": "DatasetRegistry",
     "market": "DatasetMarket",
+    "openings": "Openings",
     "staking": "ValidatorStaking",
     "token": "ProtocolToken",
     "bounty_board": "BountyBoard",

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from truthmark.market.preview.states import RULES, PreviewState, Rule
@@ -12,9 +11,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from truthmark.market.preview.bounds import Bounds
-
-NO_TABLES: "Mapping[str, pa.Table]" = MappingProxyType({})
-NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,8 @@ class Preview:
     bounds: "Bounds | None" = None
     segments: int = 0
     rows: int = 0
-    tables: "Mapping[str, pa.Table]" = field(default=NO_TABLES, repr=False)
-    files: Mapping[str, bytes] = field(default=NO_FILES, repr=False)
+    tables: "Mapping[str, pa.Table]" = field(default_factory=dict, repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     findings: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     unsampled: float = 0.0
