@@ -22,7 +22,7 @@ from truthmark.config.profile import ChainProfile
 from truthmark.errors import BlockNotFoundError
 from truthmark.hashing import keccak256
 from truthmark.market.entries import Version
-from truthmark.market.preview import Preview, preview
+from truthmark.market.preview import Preview, look
 from truthmark.storage import Storage
 
 SELLER, BUYER, STRANGER = address(0xA0), address(0xB0), address(0xD1)
@@ -271,7 +271,7 @@ class PreviewMarket:
 
     def look(self, version: Version, **options: Any) -> Preview:
         """Look at a sample."""
-        return preview(self.session, version, **options)
+        return look(self.session, version, **options)
 
 
 def make_header(number: int, salt: bytes = b"") -> dict[str, Any]:

@@ -6,7 +6,7 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 """
 
 from truthmark.market.preview.found import Part, Preview
-from truthmark.market.preview.looking import preview, remembered_states
+from truthmark.market.preview.looking import look, remembered_states
 from truthmark.market.preview.selling import Wanted, exposing_keys, wanted_keys
 from truthmark.market.preview.states import (
     RULES,
@@ -28,7 +28,7 @@ __all__ = [
     "Rule",
     "Wanted",
     "exposing_keys",
-    "preview",
+    "look",
     "remembered_states",
     "wanted_keys",
 ]

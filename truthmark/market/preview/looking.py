@@ -81,7 +81,7 @@ class Allowance:
     left: int = MAX_DOWNLOAD_BEFORE
 
 
-def preview(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
+def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
     """Look at the sample of a version; costs nothing and needs no wallet.
 
     Args:

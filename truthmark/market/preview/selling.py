@@ -37,12 +37,14 @@ class Wanted:
         shards: How many shards must be open in all.
         block: The block by whose word chance picks.
         blocks_left: How many more blocks it takes until that word is final; 0 where it is.
+        seed: Of the draws, by which these keys were picked; None while chance has not spoken.
     """
 
     keys: tuple[bytes, ...]
     shards: int
     block: int
     blocks_left: int
+    seed: bytes | None
 
     @property
     def calls(self) -> list[tuple[bytes, ...]]:
@@ -73,17 +75,18 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
         raise MarketError(f"{version.ref} asks for no sample; there is nothing to publish")
     beacon = read_seed(session, version)
     if beacon.seed is None:
-        return Wanted((), 0, beacon.block, beacon.blocks_left)
+        return Wanted((), 0, beacon.block, beacon.blocks_left, None)
     index = container.index
     if len(files_shards(index)) > MAX_FILES_SHARDS:
-        return Wanted((), 0, beacon.block, 0)  # it is not read, and so nothing is drawn
+        # It is not read, and so nothing is drawn.
+        return Wanted((), 0, beacon.block, 0, beacon.seed)
     entries = [file.entry for file in container.files]
     structure = Structure(index, entries, container.manifest.shard_size)
     strata = find_strata(structure, public.asked.draws, names_taken(session, public))
     shards = sorted({*files_shards(index), *shards_of(draw_all(structure, strata, beacon.seed))})
     missing = [i for i in shards if i not in public.published.keys]
     keys = tuple(container.opener.key(i) for i in missing)
-    return Wanted(keys, len(shards), beacon.block, 0)
+    return Wanted(keys, len(shards), beacon.block, 0, beacon.seed)
 
 
 def exposing_keys(
