@@ -15,6 +15,8 @@ from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
 from truthmark.cli.param_types import Choice
 from truthmark.codec.limits import is_packed
+from truthmark.codec.outlook import Outlook
+from truthmark.codec.sampling import MAX_DRAWS
 from truthmark.errors import ConfigError, KeysError, MarketError
 from truthmark.keys.handing import read_handed_key
 from truthmark.keys.vault import Vault
@@ -50,8 +52,27 @@ def pack_options(function: _F) -> _F:
                 show_default=True,
                 help="First rows of each table to make public.",
             ),
-            click.option("--hide-schema", is_flag=True, help="Keep the names of columns private."),
-            click.option("--hide-counts", is_flag=True, help="Keep the numbers of rows private."),
+            click.option(
+                "--preview/--blind",
+                default=True,
+                help="Whether buyers see a sample that chance draws, before they pay.  "
+                "[default: --preview]",
+            ),
+            click.option(
+                "--draws",
+                type=click.IntRange(1, MAX_DRAWS),
+                help="Of the sample.  [default: a sixteenth of the parts, from 16 to 64]",
+            ),
+            click.option(
+                "--hide-schema",
+                is_flag=True,
+                help="With --blind: keep the names of columns private.",
+            ),
+            click.option(
+                "--hide-counts",
+                is_flag=True,
+                help="With --blind: keep the numbers of rows private.",
+            ),
             click.option("--raw", is_flag=True, help="Pack table files byte for byte."),
             click.option("--follow-links", is_flag=True, help="Pack what links point to."),
             click.option("--hidden", is_flag=True, help="Pack hidden files too."),
@@ -142,7 +163,7 @@ def pack_source(
     require_licence(options["licence"])
     shown = contextlib.ExitStack()
 
-    def review(card: dict[str, Any], manifest: "codec.Manifest") -> None:
+    def review(card: dict[str, Any], manifest: "codec.Manifest", outlook: Outlook | None) -> None:
         shown.close()  # a bar would run over the question
         if yes:
             return
@@ -150,6 +171,8 @@ def pack_source(
         for line in card_lines(card, width(of_errors=True) - 2):
             click.echo(f"  {line}", err=True)
         click.echo(f"  size: {format_size(manifest.size)}, encrypted", err=True)
+        for line in preview_lines(outlook, width(of_errors=True) - 2):
+            click.echo(f"  {line}", err=True)
         if not ask("write it?", yes=False):
             raise MarketError("nothing was written")
 
@@ -167,6 +190,8 @@ def pack_source(
                 counts=not options["hide_counts"],
                 examples=options["examples"],
             ),
+            preview=options["preview"],
+            draws=options["draws"],
             raw=options["raw"],
             follow_links=options["follow_links"],
             hidden=options["hidden"],
@@ -185,6 +210,9 @@ def pack_source(
         )
     for line in packed.notes:
         info(clean(line, 400))
+    if yes and packed.outlook is not None:
+        for line in packed.outlook.lines():
+            info(f"public: {line}")
     if packed.inherited:
         info(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed
@@ -198,6 +226,18 @@ def require_licence(licence: str | None) -> None:
     """
     if not licence:
         raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
+
+
+def preview_lines(outlook: Outlook | None, width: int) -> list[str]:
+    """Return what a sample will make public, or that there will be none."""
+    if outlook is None:
+        return layout.wrap(
+            "no sample: no one but you will have seen any of this data before paying",
+            width,
+            "blind: ",
+            "  ",
+        )
+    return [line for said in outlook.lines() for line in layout.wrap(said, width, "public: ", "  ")]
 
 
 def card_lines(card: dict[str, Any], width: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.manifest import from_canonical_json, to_canonical_json
+from truthmark.codec.sampling import FIELD, PreviewAsked
 from truthmark.errors import CodecError, LimitError, MalformedError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def make_card(
     licence: str,
     files: Sequence[FileFacts],
     tables: Sequence[TableFacts],
+    preview: PreviewAsked | None = None,
 ) -> bytes:
     """Return the card as canonical JSON.
 
@@ -86,6 +88,8 @@ def make_card(
         "splits": sorted({split for split in _splits(files, tables) if split}),
         "extra": dict(policy.extra),
     }
+    if preview is not None:
+        card["extra"][FIELD] = preview.to_json()
     if policy.counts:
         card["counts"] = _counts(files, tables)
     if policy.schema:

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guesses how large tables become when encoded, to choose the size of shards."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from truthmark.codec.limits import MAX_SHARD_SIZE, MIN_SHARD_SIZE
+from truthmark.codec.fine_cuts import HEAD_BYTES, Encoder, Head
+from truthmark.codec.limits import (
+    MAX_SEGMENT_SHARDS,
+    MAX_SHARD_SIZE,
+    MIN_SHARD_SIZE,
+    payload_size,
+)
 from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size
 from truthmark.codec.sources import Plan
 
@@ -16,9 +23,11 @@ if TYPE_CHECKING:
     from truthmark.codec.tables import Table
 
 SHARDS_AT_LEAST: Final = 16
-_ENOUGH_ENCODED: Final = SHARDS_AT_LEAST * MAX_SHARD_SIZE
-# So much more than enough that a poor extrapolation does not matter.
-_SURELY_ENOUGH: Final = 2 * _ENOUGH_ENCODED
+# For a sample: so many shards, of sizes whose sealing a contract can judge.
+_SAMPLED_SHARDS: Final = 1024
+_SAMPLED_SIZES: Final = (8 << 10, 16 << 10, 32 << 10, 64 << 10)
+# A row may be so many times as large as the largest that was seen.
+_ROW_MARGIN: Final = 2
 _ENOUGH_DECODED: Final = 32 << 20
 _STEP: Final = 4 << 20
 
@@ -31,42 +40,97 @@ def choose_shard_size(plan: Plan) -> tuple[int, int]:
     Tables that can be read only once are replaced in `plan` by ones that begin with the rows
     read here.
     """
-    encoded = plan.bytes_size
-    ratio = 1.0
-    for position, table in enumerate(plan.tables):
-        if encoded >= _ENOUGH_ENCODED:
-            encoded += table.size  # the choice is made; only the progress bar reads this
-            continue
-        plan.tables[position], size, found = _sample(table)
-        encoded += size
-        ratio = max(ratio, found)
+    encoded, seen = _sample_all(plan, SHARDS_AT_LEAST * MAX_SHARD_SIZE)
+    ratio = max([1.0, *(sample.ratio for sample in seen)])
     ceiling = min(encoded / SHARDS_AT_LEAST, MAX_DECODED / 2 / ratio, MAX_SHARD_SIZE)
     return max(MIN_SHARD_SIZE, 1 << max(int(ceiling), 1).bit_length() - 1), encoded
 
 
-def _sample(table: "Table") -> "tuple[Table, int, float]":
+def choose_sampled_size(plan: Plan) -> tuple[int, int]:
+    """Return the same for data of which a sample is drawn.
+
+    The size is about a 1,024th of the encoded size, from 8 to 64 KiB. It is larger if the largest
+    table's segments would take several shards of it anyway (many columns, large rows) and not
+    become larger by that; and larger than 64 KiB only if a row would not fit into a segment.
+    """
+    encoded, seen = _sample_all(plan, _SAMPLED_SHARDS * _SAMPLED_SIZES[-1])
+    wanted = encoded / _SAMPLED_SHARDS
+    usual = min(_SAMPLED_SIZES, key=lambda size: abs(math.log2(size / max(wanted, 1))))
+    largest = max(seen, key=lambda sample: sample.encoded, default=None)
+    if largest is None or not largest.first:
+        return usual, encoded
+    head = largest.head()
+    sizes = [size for size in _SAMPLED_SIZES if size >= usual]
+    size = min(reversed(sizes), key=lambda size: head.least_shards(payload_size(size)) * size)
+    row = max(sample.head().largest for sample in seen if sample.first)
+    while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * size < _ROW_MARGIN * row:
+        size *= 2
+    return size, encoded
+
+
+@dataclass
+class _Sample:
+    """What the beginning of a table shows.
+
+    Attributes:
+        encoded: about how many bytes the whole table encodes to.
+        ratio: decoded bytes to encoded ones.
+        first: the first megabytes of its rows.
+    """
+
+    encoded: int = 0
+    ratio: float = 1.0
+    first: "list[pa.RecordBatch]" = field(default_factory=list)
+
+    def head(self) -> Head:
+        """Measure the first rows, of which there is at least one."""
+        import pyarrow as pa
+
+        encoder = Encoder(self.first[0].schema, use_threads=False)
+        scratch = encoder.scratch(payload_size(_SAMPLED_SIZES[-1]))
+        return Head(pa.Table.from_batches(self.first), encoder, scratch)
+
+
+def _sample_all(plan: Plan, enough: int) -> tuple[int, list[_Sample]]:
+    """Return about how many bytes `plan` encodes to; tables are looked at up to `enough`."""
+    encoded = plan.bytes_size
+    seen = []
+    for position, table in enumerate(plan.tables):
+        if encoded >= enough:
+            encoded += table.size  # the choice is made; only the progress bar reads this
+            continue
+        # Twice as much is so much more that a poor extrapolation does not matter.
+        plan.tables[position], sample = _sample(table, 2 * enough)
+        encoded += sample.encoded
+        seen.append(sample)
+    return encoded, seen
+
+
+def _sample(table: "Table", surely: int) -> "tuple[Table, _Sample]":
     batches = table.batches()
     spool: list[pa.RecordBatch] = []
     encoded = decoded = rows = 0
-    expected = 0
-    while decoded < _ENOUGH_DECODED and expected < _SURELY_ENOUGH:
+    found = _Sample()
+    while decoded < _ENOUGH_DECODED and found.encoded < surely:
         batch = next(batches, None)
         if batch is None:
-            expected = encoded
+            found.encoded = encoded
             break
         if table.once:
             spool.append(batch)
         for part in _parts(batch, table.path):
+            if decoded < HEAD_BYTES:
+                found.first.append(part)
             encoded += _encoded_size(part)
             decoded += decoded_size([part], part.schema)
             rows += part.num_rows
-            expected = int(encoded * _scale(table, rows, decoded))
-            if decoded >= _ENOUGH_DECODED or expected >= _SURELY_ENOUGH:
+            found.encoded = int(encoded * _scale(table, rows, decoded))
+            if decoded >= _ENOUGH_DECODED or found.encoded >= surely:
                 break
-    ratio = decoded / max(encoded, 1)
+    found.ratio = decoded / max(encoded, 1)
     if table.once:
         table = replace(table, batches=lambda: chain(spool, batches))
-    return table, expected, ratio
+    return table, found
 
 
 def _scale(table: "Table", rows: int, decoded: int) -> float:

@@ -24,8 +24,9 @@ from truthmark.codec.card import (
 )
 from truthmark.codec.derive import check_cek
 from truthmark.codec.durable import new_folder, write_file
-from truthmark.codec.estimate import choose_shard_size
+from truthmark.codec.estimate import choose_sampled_size, choose_shard_size
 from truthmark.codec.files_table import BYTES, TABLE, Entry
+from truthmark.codec.fine_cuts import FineCutter
 from truthmark.codec.licences import spdx
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
@@ -40,8 +41,10 @@ from truthmark.codec.limits import (
     payload_size,
 )
 from truthmark.codec.manifest import Manifest
+from truthmark.codec.outlook import Outlook, foresee
 from truthmark.codec.parquet import PROBE_ROWS, parquet_problem
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
+from truthmark.codec.sampling import FIELD, MAX_DRAWS, PreviewAsked
 from truthmark.codec.seal import Sealer
 from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
 from truthmark.codec.shard_index import ShardIndex
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
 
 # How much the files table may grow when the lengths of tables are filled in at the end.
 _RESERVE: Final = 128
+Review = Callable[[dict[str, Any], Manifest, Outlook | None], None]
+"""Shown all that becomes public: the card, the manifest, and what a sample will be, if any."""
 _UNKNOWN: Final = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 
 
@@ -71,6 +76,7 @@ class Packed:
         inherited: how many shards were taken over unchanged from the previous version.
         skipped: hidden files and folders of a folder that were not packed.
         notes: what else of the source is lost or is packed otherwise than one might expect.
+        outlook: what a sample will make public; None where none is asked for.
     """
 
     folder: Path
@@ -80,6 +86,7 @@ class Packed:
     inherited: int
     skipped: tuple[str, ...]
     notes: tuple[str, ...]
+    outlook: Outlook | None = None
 
     def __repr__(self) -> str:
         """Show where it is and how much."""
@@ -112,6 +119,8 @@ def pack(
     description: str = "",
     card: CardPolicy | None = None,
     provenance: Mapping[str, Any] | None = None,
+    preview: bool = False,
+    draws: int | None = None,
     shard_size: int | None = None,
     raw: bool = False,
     follow_links: bool = False,
@@ -120,7 +129,7 @@ def pack(
     progress: Progress | None = None,
     previous: Previous | None = None,
     purge: bool = False,
-    review: Callable[[dict[str, Any], Manifest], None] | None = None,
+    review: Review | None = None,
     commit: Callable[[Manifest], None] | None = None,
 ) -> Packed:
     """Pack `source` into the new folder `target`.
@@ -139,6 +148,9 @@ def pack(
         description: public.
         card: what else becomes public; by default schema and counts, no examples.
         provenance: public, goes into the manifest.
+        preview: ask for a sample that chance draws once this is listed, and cut tables so that
+            it can be drawn: the card says so, and names and structure become public with it.
+        draws: with `preview`, how many draws, 1 to 512; by default fitted to the data.
         shard_size: power of two from 4 KiB to 1 MiB; by default fitted to the data.
         raw: pack table files byte for byte, instead of as tables.
         follow_links: pack what links in a folder point to; without it a link is refused.
@@ -147,8 +159,9 @@ def pack(
         progress: called with plaintext bytes sealed and about how many there are.
         previous: older version whose unchanged shards are taken over.
         purge: with `previous`, take nothing over, so that nothing deleted stays inside.
-        review: called with the card and the manifest, which is all that becomes public, before
-            anything appears at `target`; an exception from it abandons the pack.
+        review: called with the card, the manifest and what a sample will show, which is all that
+            becomes public, before anything appears at `target`; an exception from it abandons the
+            pack.
         commit: called with the manifest when everything is synced and only the folder's name is
             left to be given, to keep what nobody could do without once it has it.
 
@@ -163,11 +176,13 @@ def pack(
         raise ConfigError(f"shard size {shard_size}: choose a power of two from 4096 to 1048576")
     if processes < 1:
         raise ConfigError(f"processes {processes}: choose at least 1")
+    policy = card or CardPolicy()
+    _check_preview(policy, draws, preview=preview)
     licence = spdx(licence)
     _claim(check_cek(cek))
     made = plan(source, SourceOptions(raw, follow_links, hidden))
     with open_previous(None if purge else previous) as older:
-        chosen, expected = choose_shard_size(made)
+        chosen, expected = (choose_sampled_size if preview else choose_shard_size)(made)
         if older is not None:
             if shard_size not in (None, older.shard_size):
                 raise ConfigError(
@@ -190,7 +205,9 @@ def pack(
                 processes=processes,
                 older=older,
                 report=_Report(progress, expected),
-                policy=card or CardPolicy(),
+                policy=policy,
+                preview=preview,
+                draws=draws,
             )
             with packer:
                 packer.run()
@@ -204,6 +221,23 @@ def pack(
                 review=review,
             )
         return packed
+
+
+def _check_preview(policy: CardPolicy, draws: int | None, *, preview: bool) -> None:
+    if FIELD in policy.extra:
+        raise ConfigError(
+            f"the card's field {FIELD!r} says which sample is drawn; leave it out of extra, and "
+            "choose by preview and draws"
+        )
+    if draws is not None and not (preview and 1 <= draws <= MAX_DRAWS):
+        raise ConfigError(f"draws {draws}: choose 1 to {MAX_DRAWS}, for data that has a sample")
+    if preview and not (policy.schema and policy.counts):
+        raise ConfigError(
+            "a sample shows the columns and the rows of every table: to keep them private, pack "
+            "without it, with --blind",
+            page="A sample shows the columns and the rows of every table: to keep them private, "
+            "sell without one.",
+        )
 
 
 _used: set[bytes] = set()
@@ -246,7 +280,10 @@ class _Packer:
         older: PreviousContainer | None,
         report: _Report,
         policy: CardPolicy,
+        preview: bool,
+        draws: int | None,
     ) -> None:
+        self._preview, self._draws = preview, draws
         self._plan, self._folder, self._older = made, folder, older
         self._shard_size, self._payload = shard_size, payload_size(shard_size)
         self._processes, self._report, self._policy = processes, report, policy
@@ -260,7 +297,7 @@ class _Packer:
         self._first_row = 0
         self._probed: dict[bytes, str | None] = {}
         self._told: dict[str, list[str]] = {}
-        self.inherited = 0
+        self._inherited: set[int] = set()
 
     def __enter__(self) -> "_Packer":
         return self
@@ -280,7 +317,8 @@ class _Packer:
         self._append(FILES_SEGMENT, front, 0, 0)
         self._seal_bytes(kept, fresh)
         table_entries = [self._seal_table(table) for table in self._plan.tables]
-        self._seal_files_table(front, [*bytes_entries, *table_entries])
+        self._entries = [*bytes_entries, *table_entries]
+        self._seal_files_table(front, self._entries)
         self._report.finish()
 
     def finish(
@@ -292,11 +330,12 @@ class _Packer:
         title: str,
         description: str,
         provenance: Mapping[str, Any] | None,
-        review: Callable[[dict[str, Any], Manifest], None] | None,
+        review: Review | None,
     ) -> Packed:
         """Write index, card and manifest."""
         index = self._index()
         index_bytes = index.to_bytes()
+        outlook, asked = self._foresee(index)
         card_bytes = make_card(
             self._policy,
             title=title,
@@ -304,6 +343,7 @@ class _Packer:
             licence=licence,
             files=[FileFacts(file.split, file.size) for file in self._plan.files],
             tables=self._facts,
+            preview=asked,
         )
         manifest = Manifest(
             shard_size=self._shard_size,
@@ -328,16 +368,31 @@ class _Packer:
         write_file(self._folder / CARD_NAME, card_bytes)
         write_file(self._folder / MANIFEST_NAME, manifest_bytes)
         if review is not None:
-            review(card, manifest)
+            review(card, manifest, outlook)
         return Packed(
             target,
             manifest,
             manifest_bytes,
             card,
-            self.inherited,
+            len(self._inherited),
             tuple(self._plan.skipped),
             (*self._plan.notes, *self._notes()),
+            outlook,
         )
+
+    def _foresee(self, index: ShardIndex) -> tuple[Outlook | None, PreviewAsked | None]:
+        """Return what a sample will show, and how the card asks for it."""
+        if not self._preview:
+            return None, None
+        previous = self._older.sampled if self._older is not None else ()
+        outlook = foresee(
+            index,
+            self._entries,
+            kept=self._inherited if previous else (),
+            draws=self._draws,
+            shard_size=self._shard_size,
+        )
+        return outlook, PreviewAsked(outlook.draws, previous)
 
     # ------- the byte stream
 
@@ -429,9 +484,10 @@ class _Packer:
             futures.append(self._sealer.submit(start + shard, part))
         return futures
 
-    def cutter(self, rows: RowQueue, path: str) -> Cutter:
+    def cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
         """Return a cutter for this container's shards."""
-        return Cutter(rows, self._payload, path=path, use_threads=self._processes > 1)
+        make = FineCutter if self._preview else Cutter
+        return make(rows, self._payload, path=path, use_threads=self._processes > 1)
 
     # ------- the files table
 
@@ -484,7 +540,7 @@ class _Packer:
         assert self._older is not None
         ciphertext, key = self._older.shard(old)
         self._sealer.inherit(i, ciphertext, key)
-        self.inherited += 1
+        self._inherited.add(i)
         self._report.add(self._payload)
 
     def _index(self) -> ShardIndex:

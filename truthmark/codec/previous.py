@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from truthmark.cid import CID
 from truthmark.codec.container import Container, File, open_container
 from truthmark.codec.limits import BYTES_SEGMENT, DEFAULT_LIMITS
+from truthmark.codec.sampling import MAX_PREVIOUS, preview_asked
 from truthmark.codec.segments import one_batch
 from truthmark.codec.shard_index import Segment
+from truthmark.errors import MalformedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +62,17 @@ class PreviousContainer:
         run = container.index.segments.get(BYTES_SEGMENT)
         self.stream_first = run.shard if run else 0
         self.stream_shards = run.shards if run else 0
+
+    @property
+    def sampled(self) -> tuple[CID, ...]:
+        """Manifests of it and the versions before it, as far as samples of them could be drawn."""
+        try:
+            asked = preview_asked(self._container.card or {})
+        except MalformedError:
+            return ()  # a sample that nobody can draw shows nothing
+        if asked is None:
+            return ()
+        return (self._container.manifest.cid, *asked.previous)[:MAX_PREVIOUS]
 
     def unchanged(self, files: "Sequence[BytesFile]") -> dict[str, int]:
         """Return the offset in the old byte stream of each file that is still the same."""

@@ -34,7 +34,7 @@ _TRIES: Final = 4
 _SAMPLE_ROWS: Final = 65536
 _SAMPLE_BYTES: Final = 2 << 20
 _FIRST_ERROR: Final = 0.01
-_SLACK: Final = 64 << 10
+SLACK: Final = 64 << 10
 _LEAST: Final = 1e-6
 
 
@@ -141,7 +141,7 @@ class Cutter:
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""
-        return Scratch(self._prefix + MAX_SEGMENT_SHARDS * self._payload + _SLACK)
+        return Scratch(self._prefix + MAX_SEGMENT_SHARDS * self._payload + SLACK)
 
     def next(self, scratch: Scratch, *, at_most: int = MAX_ROWS) -> Encoded | None:
         """Encode the next segment, of at most `at_most` rows, into `scratch`; None at the end.
@@ -232,10 +232,17 @@ class Cutter:
         if decoded > MAX_READ:
             self._row_decoded = max(self._row_decoded, decoded / rows)
             return None
-        shards = -(-size // self._payload)
-        payloads = scratch.memory[self._prefix : self._prefix + shards * self._payload]
-        payloads[size:] = bytes(len(payloads) - size)
-        return Encoded(payloads, size, shards, rows, decoded)
+        return padded(scratch, self._prefix, size, self._payload, rows, decoded)
+
+
+def padded(
+    scratch: Scratch, prefix: int, size: int, payload: int, rows: int, decoded: int
+) -> Encoded:
+    """Return what stands in `scratch` behind `prefix`, with zeros up to the end of its shards."""
+    shards = -(-size // payload)
+    payloads = scratch.memory[prefix : prefix + shards * payload]
+    payloads[size:] = bytes(len(payloads) - size)
+    return Encoded(payloads, size, shards, rows, decoded)
 
 
 def check_batch(batch: "pa.RecordBatch", path: str) -> None:

@@ -17,6 +17,7 @@ def pack_dataset(
     target: Path,
     vault: Vault,
     *,
+    preview: bool = True,
     note: Callable[["codec.Manifest"], None] | None = None,
     **options: Any,
 ) -> "codec.Packed":
@@ -28,6 +29,8 @@ def pack_dataset(
         source: As `truthmark.codec.pack` takes it.
         target: A folder that does not exist yet, or is empty.
         vault: Where the secret is written, and synced, before the folder gets its name.
+        preview: Whether chance draws a sample of it once it is listed; without one it is sold
+            blind.
         note: Called with the manifest once the secret is kept, before the folder gets its name.
         options: As `truthmark.codec.pack` takes them; `previous` is here a folder that was packed
             before with a secret of this vault, whose unchanged shards are taken over.
@@ -56,6 +59,7 @@ def pack_dataset(
         target,
         cek=secret_cek(secret, public_key),
         public_key=public_key,
+        preview=preview,
         commit=commit,
         **options,
     )

@@ -88,7 +88,7 @@ def test_pack__target_in_use__is_refused_and_untouched(tmp_path: Path) -> None:
 def test_pack__review_says_no__leaves_nothing(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
 
-    def review(card: dict[str, Any], _: Any) -> None:
+    def review(card: dict[str, Any], *_: Any) -> None:
         seen.append(card)
         raise KeyboardInterrupt
 

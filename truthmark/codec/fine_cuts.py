@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts a table into many small segments, so that chance can open some of them for everybody.
+
+A segment is one shard wherever that costs little; where columns are many, or rows are large, it
+is the fewest whole shards that hold them without waste. Encoding is what takes the time, the more
+so the smaller the segments, so a cut should be right at once: the size of a segment is predicted
+from the plain bytes of just those rows that it would have.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from truthmark.codec.limits import MAX_SEGMENT_SHARDS
+from truthmark.codec.row_sizes import RowSizes
+from truthmark.codec.segments import (
+    MAX_DECODED,
+    MAX_READ,
+    MAX_ROWS,
+    SLACK,
+    Encoded,
+    RowQueue,
+    Scratch,
+    decoded_size,
+    one_batch,
+    padded,
+    schema_message,
+    write_messages,
+)
+from truthmark.errors import CodecError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+# What cutting may add to a table, against the same rows encoded by the megabyte.
+_MOST_ADDED: Final = 1.06
+HEAD_BYTES: Final = 4 << 20
+_STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_SEGMENT_SHARDS)
+# Rows that are large for a shard get as many shards as they fill so far, or this many.
+_GOOD_FILL: Final = 0.97
+_ENOUGH_SHARDS: Final = 16
+# Below this a cut is made once more.
+_POOR_FILL: Final = 0.88
+_TRIES: Final = 4
+_FIRST_ERROR: Final = 0.01
+_LEAST: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Rows for the next segment.
+
+    Attributes:
+        rows: how many.
+        plain: their plain bytes.
+        shards: for how many shards.
+        is_all: whether no more may be taken, so that the shards need not be full.
+    """
+
+    rows: int
+    plain: float
+    shards: int
+    is_all: bool
+
+
+class Encoder:
+    """Encodes rows of one schema into messages without the schema's."""
+
+    def __init__(self, schema: "pa.Schema", *, use_threads: bool) -> None:
+        """Encode rows of `schema`."""
+        import pyarrow as pa
+
+        self.schema = schema
+        self.sizes = RowSizes(schema)
+        self.prefix = len(schema_message(schema))
+        self._options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=use_threads)
+
+    def scratch(self, payload: int) -> Scratch:
+        """Return memory for the largest segment, and for the head of a table."""
+        return Scratch(self.prefix + max(MAX_SEGMENT_SHARDS * payload, 2 * HEAD_BYTES) + SLACK)
+
+    def write(self, batches: "list[pa.RecordBatch]", scratch: Scratch) -> int | None:
+        """Write the messages of `batches`; return their length, None where it is too long."""
+        return write_messages(batches, self.schema, self._options, scratch, self.prefix)
+
+
+class Head:
+    """The first rows of a table, which show what cutting it small would add.
+
+    Attributes:
+        frame: bytes of a segment that are not its rows.
+    """
+
+    def __init__(self, rows: "pa.Table", encoder: Encoder, scratch: Scratch) -> None:
+        """Encode the first megabytes of `rows`, of which there is at least one."""
+        import numpy as np
+
+        self._encoder, self._scratch = encoder, scratch
+        ends = encoder.sizes.ends(rows)
+        self._count = max(1, int(np.searchsorted(ends, HEAD_BYTES)))
+        self._table, self._ends = rows.slice(0, self._count), ends[: self._count]
+        one = self._write(1)
+        # Of one row hardly anything is compressed: what is not the row is the frame around it.
+        self.frame = 0.0 if one is None else max(one - float(self._ends[0]), 0.0)
+        self._whole = self._write(self._count)
+        self._tried = self._count, self._whole
+
+    @property
+    def largest(self) -> float:
+        """Plain bytes of the largest row."""
+        import numpy as np
+
+        return float(np.diff(self._ends, prepend=0.0).max())
+
+    @property
+    def ratio(self) -> float:
+        """Encoded bytes of rows to plain ones, in what was encoded last."""
+        rows, size = self._tried
+        if size is None:
+            return 1.0
+        return max((size - self.frame) / float(self._ends[rows - 1]), _LEAST)
+
+    def least_shards(self, payload: int) -> int:
+        """Return the fewest shards of a segment that cutting adds no more than a little to."""
+        import numpy as np
+
+        if self._whole is None:
+            return 1  # a row that is larger than all of this
+        # Against plain bytes, as the first rows may be larger or smaller than those behind them.
+        usual = self._whole / float(self._ends[-1])
+        for shards in _STEPS:
+            rows = max(1, int(np.searchsorted(self._ends, shards * payload / usual)))
+            if rows >= self._count:
+                return shards
+            size = self._write(rows)
+            self._tried = rows, size
+            if size is None or size <= _MOST_ADDED * usual * float(self._ends[rows - 1]):
+                return shards
+        return MAX_SEGMENT_SHARDS
+
+    def _write(self, rows: int) -> int | None:
+        return self._encoder.write(one_batch(self._table.slice(0, rows)), self._scratch)
+
+
+class FineCutter:
+    """Encodes the rows of one table, segment by segment, each of as few shards as may be."""
+
+    def __init__(self, rows: RowQueue, payload: int, *, path: str, use_threads: bool) -> None:
+        """Cut `rows` for shards of `payload` bytes; `path` names the table in errors."""
+        self._rows, self._payload, self._path = rows, payload, path
+        self._encoder = Encoder(rows.schema, use_threads=use_threads)
+        self._least = 0
+        self._frame, self._ratio = 0.0, 1.0
+        # Mean relative error of the predictions, which sets how close to full we dare to aim.
+        self._error = _FIRST_ERROR
+        self._window = 64
+
+    def scratch(self) -> Scratch:
+        """Return memory in which `next` may encode."""
+        return self._encoder.scratch(self._payload)
+
+    def next(self, scratch: Scratch, *, at_most: int = MAX_ROWS) -> Encoded | None:
+        """Encode the next segment, of at most `at_most` rows, into `scratch`; None at the end.
+
+        Raises:
+            CodecError: one row alone does not fit into a segment.
+        """
+        if not self._rows.fill(1):
+            return None
+        if not self._least:
+            self._learn(scratch)
+        best_rows, best_fill = 0, 0.0
+        tried: set[int] = set()
+        while len(tried) < _TRIES:
+            choice = self._choose(at_most)
+            if choice.rows in tried:
+                break
+            tried.add(choice.rows)
+            segment = self._encode(choice, scratch)
+            if segment is None:
+                continue
+            fill = segment.fill(self._payload)
+            is_full = choice.is_all or fill >= _POOR_FILL or choice.rows == 1
+            if is_full and segment.shards <= choice.shards:
+                return self._take(segment)
+            if fill > best_fill:
+                best_rows, best_fill = choice.rows, fill
+        return self._take(self._encode_fitting(best_rows or min(tried), scratch))
+
+    def _learn(self, scratch: Scratch) -> None:
+        ends, _ = self._look_ahead(HEAD_BYTES, MAX_ROWS)
+        head = Head(self._rows.peek(len(ends)), self._encoder, scratch)
+        self._least = head.least_shards(self._payload)
+        self._frame, self._ratio = head.frame, head.ratio
+
+    def _choose(self, at_most: int) -> _Choice:
+        """Return the rows for the fewest shards that they fill well."""
+        import numpy as np
+
+        aim = 1 - min(max(2.5 * self._error, 0.004), 0.08)
+        plain = self._least * self._payload / self._ratio
+        ends, is_all = self._look_ahead(plain, at_most)
+        reach = self._least
+        if np.searchsorted(ends, plain) * (1 - _GOOD_FILL) < 1:
+            # So few rows fill it that some shards more may hold them with less waste.
+            reach = max(reach, _ENOUGH_SHARDS)
+            ends, is_all = self._look_ahead(plain * reach / self._least, at_most)
+        best = _Choice(0, 0.0, MAX_SEGMENT_SHARDS, is_all=False)
+        best_fill = 0.0
+        for shards in range(self._least, MAX_SEGMENT_SHARDS + 1):
+            room = shards * self._payload
+            most = (aim * room - self._frame) / self._ratio
+            rows = int(np.searchsorted(ends, most, "right"))
+            if not rows:
+                continue
+            fill = self._size(ends[rows - 1]) / room
+            is_last = is_all and rows == len(ends)
+            if fill > best_fill or is_last:
+                best, best_fill = _Choice(rows, float(ends[rows - 1]), shards, is_last), fill
+            if is_last or fill >= _GOOD_FILL * aim or shards >= reach:
+                break
+        return best if best.rows else _Choice(1, float(ends[0]), MAX_SEGMENT_SHARDS, is_all=True)
+
+    def _look_ahead(self, plain: float, at_most: int) -> "tuple[Ends, bool]":
+        """Return the ends of rows up to `plain` bytes, and whether no more may be taken."""
+        import numpy as np
+
+        most = min(at_most, MAX_ROWS)
+        while True:
+            wanted = min(self._window, most)
+            known = self._rows.fill(wanted)
+            ends = self._encoder.sizes.ends(self._rows.peek(known))
+            is_all = known < self._window
+            if ends[-1] > MAX_DECODED:  # a reader does not decode more at once
+                ends = ends[: max(1, int(np.searchsorted(ends, MAX_DECODED)))]
+                return ends, True
+            if is_all or ends[-1] >= plain:
+                break
+            self._window *= 2
+        # Next time hardly more than what was needed.
+        needed = int(np.searchsorted(ends, plain)) + 1
+        self._window = max(8, needed + needed // 4)
+        return ends, is_all
+
+    def _encode(self, choice: _Choice, scratch: Scratch) -> Encoded | None:
+        """Encode the next rows and learn from it; None where they are more than a segment holds."""
+        segment, size = self._write(choice.rows, scratch)
+        if size is None:
+            self._ratio *= 2
+            return None
+        predicted = self._size(choice.plain)
+        error = abs(size - predicted) / size
+        self._error += (min(error, 0.2) - self._error) / 8
+        found = max((size - self._frame) / choice.plain, _LEAST)
+        # One segment is like the ones before it, unless it is not.
+        self._ratio += (found - self._ratio) * (0.4 if error < 0.05 else 1.0)
+        return segment
+
+    def _size(self, plain: float) -> float:
+        """Return the predicted length of a segment."""
+        return self._frame + self._ratio * plain
+
+    def _write(self, rows: int, scratch: Scratch) -> tuple[Encoded | None, int | None]:
+        batches = one_batch(self._rows.peek(rows))
+        size = self._encoder.write(batches, scratch)
+        if size is None or size > MAX_SEGMENT_SHARDS * self._payload:
+            return None, size
+        decoded = decoded_size(batches, self._encoder.schema) - self._encoder.prefix
+        if decoded > MAX_READ:
+            return None, None
+        return padded(scratch, self._encoder.prefix, size, self._payload, rows, decoded), size
+
+    def _encode_fitting(self, rows: int, scratch: Scratch) -> Encoded:
+        # Rows so unlike each other that no prediction held: shrink until something fits.
+        while (segment := self._write(rows, scratch)[0]) is None:
+            if rows == 1:
+                raise CodecError(
+                    f"{self._path}: one row is larger than {MAX_SEGMENT_SHARDS} parts of "
+                    f"{self._payload} bytes, which a sample is drawn from; keep such values as "
+                    "files of their own, or pack it with --blind",
+                    page=f"{self._path}: one row is larger than {MAX_SEGMENT_SHARDS} parts of "
+                    f"{self._payload} bytes; keep such values as files of their own, or pack it "
+                    "without a sample",
+                )
+            rows //= 2
+        return segment
+
+    def _take(self, segment: Encoded) -> Encoded:
+        self._rows.drop(segment.rows)
+        return segment
