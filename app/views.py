@@ -642,6 +642,7 @@ class Earning:
         pay: In the bounty's token; None while nobody can say.
         problem: Why nothing is paid, or cannot be read; empty where nothing is wrong.
         royalties: What sales of the labels owe, for each token, and can be drawn.
+        claims: What a wallet may do for it.
     """
 
     number: int
@@ -653,6 +654,7 @@ class Earning:
     pay: str | None = None
     problem: str = ""
     royalties: tuple[str, ...] = ()
+    claims: tuple["WalletAction", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -825,23 +827,36 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class WalletCall:
-    """A transaction that a visitor may confirm in a wallet of their browser.
+    """A transaction, as a wallet is given it.
+
+    Attributes:
+        to: The contract, or who is paid.
+        data: What is called, as hex; empty for a payment in the chain's own coin.
+        value: Of that coin, in its smallest unit.
+    """
+
+    to: str
+    data: str
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WalletAction:
+    """What a person may confirm in a wallet of their browser, all of it or none.
 
     Attributes:
         key: Unlike that of any other on the page.
         title: What it does, in words.
         action: What the button says.
         details: Names and values, which are shown before the wallet shows it.
-        to: The contract.
-        data: What is called, as hex.
+        calls: Its transactions in their order, which a wallet may send as one.
     """
 
     key: str
     title: str
     action: str
     details: tuple[tuple[str, str], ...]
-    to: str
-    data: str
+    calls: tuple[WalletCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -854,8 +869,8 @@ class WalletOffer:
         currency: In which gas is paid.
         confirmations: After how many blocks it counts.
         endpoints: That the wallet may be told, for a network that it does not know.
-        account: For which the calls are; empty for none.
-        calls: What can be confirmed.
+        account: For which the actions are; empty for none.
+        actions: What can be confirmed.
     """
 
     chain_id: int
@@ -864,4 +879,4 @@ class WalletOffer:
     confirmations: int
     endpoints: tuple[str, ...]
     account: str = ""
-    calls: tuple[WalletCall, ...] = ()
+    actions: tuple[WalletAction, ...] = ()

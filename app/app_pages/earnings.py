@@ -20,35 +20,43 @@ WALLET = f"{KEY}_wallet"
 def show() -> None:
     """Draw what an account earned: that of this machine, or one that is named."""
     page_head("Earnings")
-    account = ""
     if not services.is_local():
-        st.markdown(
-            "What anyone has earned is public. Name the address that is paid; taking money out "
-            "needs no permission, and it goes to that address alone."
-        )
-        account = _visitor()
-        if not account:
-            return
-    elif services.account() is None:
+        _visit()
+        return
+    if services.account() is None:
         unlock_first()
         return
-    found = services.earnings(account, page_of(KEY))
+    found = services.earnings("", page_of(KEY))
     _news()
     _owed(found)
     _parts(found)
 
 
-def _visitor() -> str:
-    """Ask whose earnings they are: a wallet of the visitor's browser says it, or they type it."""
+def _visit() -> None:
+    """Show whose earnings the visitor names: a wallet of their browser does, or they type it."""
+    st.markdown(
+        "What anyone has earned is public. Name the address that is paid; taking money out "
+        "needs no permission, and it goes to that address alone."
+    )
     connected = chosen(WALLET)
-    done = wallet(services.payout_offer(connected), WALLET)
+    found = services.earnings(connected, page_of(KEY)) if connected else None
+    actions = (
+        [*services.taking_out(connected), *(claim for row in found.rows for claim in row.claims)]
+        if found
+        else []
+    )
+    done = wallet(services.wallet_offer(connected, actions), WALLET)
     if done and done != st.session_state.get(f"{KEY}_done"):
         st.session_state[f"{KEY}_done"] = done
         st.session_state[f"{KEY}_news"] = "It came to your address."
-    if connected:
-        return connected
-    typed = st.text_input("Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42)
-    return typed.strip()
+    if found is None:
+        typed = st.text_input("Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42)
+        if not typed.strip():
+            return
+        found = services.earnings(typed.strip(), page_of(KEY))
+    _news()
+    _owed(found)
+    _parts(found)
 
 
 def _owed(found: Earnings) -> None:
@@ -133,7 +141,8 @@ def _royalties(row: Earning, place: int) -> None:
     amounts = literal(" and ".join(row.royalties))
     st.markdown(f":material/sell: Sales of these labels owe you **{amounts}** more.")
     if not services.is_local():
-        st.code(f"truthmark royalties draw {row.number}", language=None)
+        if not row.claims:  # else the wallet above draws it
+            st.code(f"truthmark royalties draw {row.number}", language=None)
         return
     if (
         st.button(

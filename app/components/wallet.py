@@ -41,16 +41,18 @@ def wallet(offer: WalletOffer, key: str) -> str:
             "rpc": list(offer.endpoints),
         },
         "account": offer.account,
-        "calls": [
+        "offers": [
             {
-                "key": call.key,
-                "title": call.title,
-                "action": call.action,
-                "details": [list(detail) for detail in call.details],
-                "to": call.to,
-                "data": call.data,
+                "key": action.key,
+                "title": action.title,
+                "action": action.action,
+                "details": [list(detail) for detail in action.details],
+                "calls": [
+                    {"to": call.to, "data": call.data, "value": hex(call.value)}
+                    for call in action.calls
+                ],
             }
-            for call in offer.calls
+            for action in offer.actions
         ],
     }
     _WALLET(

@@ -67,7 +67,7 @@ from app.services.staking import (
     withdraw_stake,
 )
 from app.services.texts import said_of
-from app.services.wallets import payout_offer
+from app.services.wallets import taking_out, wallet_offer
 from truthmark.errors import TruthmarkError
 from truthmark.web.assets import source as web_source
 
@@ -108,7 +108,6 @@ __all__ = [
     "pack",
     "pay",
     "pay_out",
-    "payout_offer",
     "prepare",
     "prepared",
     "publish_offer",
@@ -128,11 +127,13 @@ __all__ = [
     "silence_of",
     "take_back",
     "take_stake_out",
+    "taking_out",
     "tokens",
     "top_up_stake",
     "unlock",
     "uploaded",
     "validators",
+    "wallet_offer",
     "warp_past",
     "web_source",
     "withdraw",

@@ -10,6 +10,7 @@ from app.services.bounties import clock_at
 from app.services.one_bounty import waits_for_payout
 from app.services.reading import PATIENCE_SECONDS, board, chain_now, is_local, shared_reader
 from app.services.texts import amount_of
+from app.services.wallets import claims_of
 from truthmark.bounty.flows.earning import parts_of
 from truthmark.bounty.flows.standing import Share, shares_of
 from truthmark.bounty.labeling_folder import LabelingFolder
@@ -140,6 +141,7 @@ def _rows(
         accounts.append(entry.signer)
     shares = shares_of(record, accounts, phase, folder)
     due = _royalties(session, record)
+    claims = () if is_local() else _claims(session, record, address)
     return [
         views.Earning(
             number,
@@ -153,9 +155,21 @@ def _rows(
             else amount_of(session, share.payment.total, record.terms.token),
             problem=share.mark,
             royalties=due.get(share.worker, ()),
+            claims=claims if place == 0 else (),
         )
-        for share in shares
+        for place, share in enumerate(shares)
     ]
+
+
+def _claims(session: Session, record: Record, payee: str) -> tuple[views.WalletAction, ...]:
+    """Return what a wallet may do about a bounty, for whoever is paid by it."""
+    if not record.status.has_ended:
+        return ()
+    try:
+        waits = waits_for_payout(session, record)
+        return claims_of(session, record, payee, waits_for_payout=waits)
+    except (BountyError, ConfigError):
+        return ()  # nothing can be drawn then
 
 
 def _state(session: Session, record: Record, share: Share) -> str:

@@ -1,48 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """What visitors may do with a wallet of their own browser: their keys never come here."""
 
+from collections.abc import Iterable, Sequence
+
 from app import views
 from app.services.reading import shared_session
 from app.services.texts import amount_of
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.record import Record
+from truthmark.chain.contracts import Call
 from truthmark.config.units import to_checksum_address
+from truthmark.errors import RevertedError
+from truthmark.flows import royalties
 from truthmark.market.settlement import Settlement
+from truthmark.session import Session
 from truthmark.web.hosting import open_endpoints
 
 
-def payout_offer(account: str) -> views.WalletOffer:
-    """Return the transactions that pay an account what the contracts hold for it.
+def wallet_offer(account: str, actions: Sequence[views.WalletAction] = ()) -> views.WalletOffer:
+    """Return what a wallet may do on this server's network.
 
     Args:
-        account: Address; empty where no wallet is connected yet.
-
-    Raises:
-        ConfigError: This is no address.
-        ChainError: The chain cannot be read.
+        account: For which the actions were made; empty where no wallet is connected yet.
+        actions: In the order in which they are shown.
     """
-    session = shared_session()
-    profile = session.profile
-    calls: list[views.WalletCall] = []
-    if account:
-        account = to_checksum_address(account)
-        for token in profile.tokens:
-            for call, units in Settlement(session).plan_withdraw(token.address, account):
-                amount = amount_of(session, units, token.address)
-                contract = call.contract
-                calls.append(
-                    views.WalletCall(
-                        key=f"{contract.address}-{token.address}",
-                        title=f"Take out {amount}",
-                        action=f"Withdraw {amount}",
-                        details=(
-                            ("Paid to", account),
-                            ("By contract", contract.address),
-                            ("On network", f"{profile.name} (chain {profile.chain_id})"),
-                            ("Costs you", f"gas alone, in {profile.native_symbol}"),
-                        ),
-                        to=contract.address,
-                        data="0x" + call.data.hex(),
-                    )
-                )
+    profile = shared_session().profile
     return views.WalletOffer(
         chain_id=profile.chain_id,
         network=profile.name,
@@ -50,5 +32,90 @@ def payout_offer(account: str) -> views.WalletOffer:
         confirmations=profile.confirmations,
         endpoints=tuple(open_endpoints(profile)),
         account=account,
-        calls=tuple(calls),
+        actions=tuple(actions),
+    )
+
+
+def taking_out(account: str) -> tuple[views.WalletAction, ...]:
+    """Return what pays an account all that the contracts hold for it; nothing if that is nothing.
+
+    Raises:
+        ConfigError: This is no address.
+        ChainError: The chain cannot be read.
+    """
+    session, account = shared_session(), to_checksum_address(account)
+    settlement = Settlement(session)
+    calls: list[Call] = []
+    amounts = []
+    for token in session.profile.tokens:
+        planned = settlement.plan_withdraw(token.address, account)
+        if planned:
+            calls += [call for call, _ in planned]
+            amounts.append(amount_of(session, sum(units for _, units in planned), token.address))
+    if not calls:
+        return ()
+    total = " and ".join(amounts)
+    return (_action(session, "take-out", f"Take out {total}", f"Withdraw {total}", account, calls),)
+
+
+def claims_of(
+    session: Session, record: Record, payee: str, *, waits_for_payout: bool
+) -> tuple[views.WalletAction, ...]:
+    """Return what brings somebody what a bounty, and sales of its labels, owe them.
+
+    Args:
+        session: The reader.
+        record: The bounty.
+        payee: Who is paid.
+        waits_for_payout: Whether the bounty has ended, and not all are paid.
+
+    Raises:
+        BountyError: The score cannot be read.
+        ChainError: The chain cannot be read.
+    """
+    number, token = record.ref.bounty_id, record.terms.token
+    found = []
+    if waits_for_payout:
+        client = BountyClient(session)
+        # A part of the roster that somebody has paid meanwhile would be refused.
+        paying = [call for call, _ in client.plan_payout(record) if _works(call)]
+        if paying:
+            paying.append(client.board.functions.withdraw(token, payee, 0))
+            title = f"Have bounty {number} pay everybody, and take your part out"
+            found.append(_action(session, f"payout-{number}", title, "Have it paid", payee, paying))
+    for drawn, units, drawing in royalties.plan_draw(session, record, payee):
+        calls = [*drawing, session.chain.market.functions.withdraw(drawn, payee, 0)]
+        amount = amount_of(session, units, drawn)
+        title = f"Take out {amount} that sales of bounty {number}'s labels owe you"
+        key = f"draw-{number}-{drawn}"
+        found.append(_action(session, key, title, f"Draw {amount}", payee, calls))
+    return tuple(found)
+
+
+def _works(call: Call) -> bool:
+    try:
+        call.call()
+    except RevertedError:
+        return False
+    return True
+
+
+def _action(
+    session: Session, key: str, title: str, action: str, payee: str, calls: Iterable[Call]
+) -> views.WalletAction:
+    profile, made = session.profile, tuple(calls)
+    contracts = dict.fromkeys(call.contract.address for call in made)
+    return views.WalletAction(
+        key=key,
+        title=title,
+        action=action,
+        details=(
+            ("Paid to", payee),
+            *(("By contract", address) for address in contracts),
+            ("On network", f"{profile.name} (chain {profile.chain_id})"),
+            ("Costs you", f"gas alone, in {profile.native_symbol}"),
+        ),
+        calls=tuple(
+            views.WalletCall(call.contract.address, "0x" + call.data.hex()) for call in made
+        ),
     )

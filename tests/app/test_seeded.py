@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app import services
 from app.services import bounties as bounties_service
 from app.services import one_bounty
+from app.services.wallets import claims_of
 from tests.app.conftest import Start, opener
 from tests.app.screen import click, has_button, page, texts
 from tests.app.serving import serve
@@ -416,6 +417,26 @@ def test_bounty__labeled_on_this_machine__own_answers_stand_beside(
 
 
 # ------------------------------------------------------------------ money, stake, time
+
+
+def test_claims_of__what_sales_owe__comes_by_the_calls_of_a_wallet(world: World) -> None:
+    with world.net.session("stranger") as session:
+        Catalogue.of(session).sync()
+        record = BountyClient(session).read(int(world["settled"]))
+        labeler = role_address("labeler")
+        payees = [row.payee for row in record.roster.rows if row.payee != labeler]
+        claims = {it: claims_of(session, record, it, waits_for_payout=False) for it in payees}
+        payee, (claim,) = next((it, found) for it, found in claims.items() if found)
+        assert claim.title.startswith("Take out ") and ("Paid to", payee) in claim.details
+        token = session.profile.token("TUSD").address
+        dollar = session.token(token).functions
+        before = dollar.balanceOf(payee).call()
+        for call in claim.calls:  # as anybody's wallet would
+            sent = {"from": role_address("stranger"), "to": call.to, "data": call.data}
+            world.net.chain.rpc("eth_sendTransaction", [sent])
+        gained = dollar.balanceOf(payee).call() - before
+        assert claim.action == f"Draw {session.profile.amount(gained, token)}"
+        assert claims_of(session, record, payee, waits_for_payout=False) == ()
 
 
 def test_earnings__labeler__sees_each_bounty_and_withdraws(start: Start, world: World) -> None:

@@ -11,7 +11,7 @@ from tests.app.serving import serve
 from tests.utils.browsers import browser
 from tests.utils.devnets import net
 from tests.utils.relays import make_papers, team_terms
-from tests.utils.wallets import add_wallet
+from tests.utils.wallets import add_wallet, bend, prompts
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.payouts import Status
 from truthmark.testing.network import Devnet
@@ -24,23 +24,25 @@ PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def owed(net: Devnet, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """Have a bounty that nobody joined refunded; return what its requester may take out."""
+def owed(net: Devnet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """Have bounties refunded that nobody joined; returns what may be taken out, by token."""
     client, relay = BountyClient(net.session("requester")), net.session("relay")
-    owner, token = client.session.address, net.profile.tokens[1].address
+    owner = client.session.address
     papers = make_papers(tmp_path_factory.mktemp("papers"))
     parties = {"requester": owner, "receiver": owner, "relay": relay.address}
-    terms = team_terms(papers.document, **parties, token=token)
-    number = client.create(terms)
-    net.warp(terms.join_seconds + 1)
-    client.close_joining(number, terms)
-    assert client.read(number).status is Status.REFUNDED
-    return int(client.board.functions.balances(token, owner).call())
+    tokens = [token.address for token in net.profile.tokens[:2]]
+    asked = [team_terms(papers.document, **parties, token=token) for token in tokens]
+    numbers = [client.create(terms) for terms in asked]
+    net.warp(asked[0].join_seconds + 1)
+    for number, terms in zip(numbers, asked, strict=True):
+        client.close_joining(number, terms)
+        assert client.read(number).status is Status.REFUNDED
+    return {it: int(client.board.functions.balances(it, owner).call()) for it in tokens}
 
 
 @pytest.fixture
 def page(
-    browser: Browser, net: Devnet, owed: int, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, net: Devnet, owed: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:
     """Open the earnings page of a server that holds nobody's keys, in a browser with a wallet."""
     log = tmp_path_factory.mktemp("app") / "app.log"
@@ -56,11 +58,15 @@ def page(
 
 
 def test_earnings__visitor_with_a_wallet__takes_out_by_one_confirmation(
-    page: Page, net: Devnet, owed: int
+    page: Page, net: Devnet, owed: dict[str, int]
 ) -> None:
     session = net.session("requester")
-    token = session.token(net.profile.tokens[1].address).functions
-    before = token.balanceOf(session.address).call()
+
+    def held() -> dict[str, int]:
+        account = session.address
+        return {it: session.token(it).functions.balanceOf(account).call() for it in owed}
+
+    before = held()
     page.get_by_role("button", name="Test <b>wallet</b>").click()
     page.get_by_role("button", name="Switch to devnet").click()
     withdraw = page.get_by_role("button", name=re.compile("^Withdraw "))
@@ -80,7 +86,7 @@ def test_earnings__visitor_with_a_wallet__takes_out_by_one_confirmation(
     page.evaluate("account => { testWallet.account = account; }", other)
     withdraw.click()
     expect(status).to_contain_text("Another account is chosen")
-    assert token.balanceOf(session.address).call() == before
+    assert held() == before
     page.evaluate("account => testWallet.heard.accountsChanged([account])", other)
     expect(page.get_by_text("The contracts hold nothing for this account.")).to_be_visible()
     expect(withdraw).to_have_count(0)
@@ -89,7 +95,12 @@ def test_earnings__visitor_with_a_wallet__takes_out_by_one_confirmation(
         "account => { testWallet.account = account; testWallet.heard.accountsChanged([account]); }",
         session.address,
     )
+    # Both tokens by one confirmation, as this wallet can.
+    bend(page, able=True)
+    before_prompts = prompts(page)
     withdraw.click()
     expect(page.get_by_text("It came to your address.")).to_be_visible()
     expect(page.get_by_text("The contracts hold nothing for this account.")).to_be_visible()
-    assert token.balanceOf(session.address).call() == before + owed > before
+    assert held() == {it: before[it] + units for it, units in owed.items()}
+    assert all(owed.values())
+    assert prompts(page)[len(before_prompts) :] == ["wallet_sendCalls"]

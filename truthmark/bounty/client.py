@@ -318,6 +318,21 @@ class BountyClient:
         Raises:
             ChainError: It was refused.
         """
+        number = record.ref.bounty_id
+        for paying, place in self.plan_payout(record):
+            try:
+                purpose = f"pay the workers of bounty {number}"
+                self._send(paying, f"{number}:payout:{place}", purpose)
+            except RevertedError as error:
+                if _PAID_BEFORE not in str(error):
+                    raise
+
+    def plan_payout(self, record: Record) -> list[tuple["Call", str]]:
+        """Return the calls that credit all workers, which anyone may send, and what names each.
+
+        Raises:
+            BountyError: The score cannot be read.
+        """
         shows_lines = record.status in (
             Status.SCORED,
             Status.SCORED_HALF,
@@ -325,6 +340,7 @@ class BountyClient:
             Status.HALF,
         )
         score = record.require_score() if shows_lines else None
+        found = []
         for call, rows in enumerate(record.roster.calls):
             for chunk in range(0, -(-len(rows) // CHUNK), 16):
                 evidence = chunks_to_pay(record.roster, call, chunk, score)
@@ -334,15 +350,8 @@ class BountyClient:
                 paying = self.intake.functions.payout(
                     record.ref.bounty_id, record.terms.to_struct(), evidence
                 )
-                try:
-                    self._send(
-                        paying,
-                        f"{record.ref.bounty_id}:payout:{call}:{chunk}",
-                        f"pay the workers of bounty {record.ref.bounty_id}",
-                    )
-                except RevertedError as error:
-                    if _PAID_BEFORE not in str(error):
-                        raise
+                found.append((paying, f"{call}:{chunk}"))
+        return found
 
     def withdraw(self, token: str, account: str) -> None:
         """Pay an account what the board owes it, and only to it.

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus
 from truthmark.session import Session
 from truthmark.types import Say, quiet
+
+if TYPE_CHECKING:
+    from truthmark.chain.contracts import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,8 @@ def draw_pool(
     amounts: dict[str, int] = {}
     for first, due in _by_chunk(record, pool.due).items():
         say(f"drawing for workers from row {first} on")
-        _draw_chunk(session, record, pool.token, first)
+        drawing = _drawing(session, record, pool.token, first)
+        session.send_repeatable(drawing, f"draw royalties of bounty {record.ref.bounty_id}")
         for worker, units in due.items():
             payee = record.roster.rows[worker].payee
             amounts[payee] = amounts.get(payee, 0) + units
@@ -194,6 +199,28 @@ def draw_pool(
     here = [it for it in payees_of(record) if wanted is None or address_bytes(it) in wanted]
     paid = withdraw_all(session, session.chain.market, pool.token, here)
     return Drawn(pool.token, amounts, paid)
+
+
+def plan_draw(session: Session, record: Record, payee: str) -> list[tuple[str, int, list["Call"]]]:
+    """Return by token what sales owe one payee, and the calls that credit it; anyone may send them.
+
+    Args:
+        session: Whose chain is asked.
+        record: The bounty, as `BountyClient.read` gives it.
+        payee: Whom.
+
+    Raises:
+        BountyError: Its score cannot be read.
+        ChainError: The chain cannot be read.
+    """
+    rows, wanted = record.roster.rows, address_bytes(payee)
+    found = []
+    for pool in read_pools(session, record):
+        due = {n: units for n, units in pool.due.items() if address_bytes(rows[n].payee) == wanted}
+        if due:
+            calls = [_drawing(session, record, pool.token, n) for n in _by_chunk(record, due)]
+            found.append((pool.token, sum(due.values()), calls))
+    return found
 
 
 def unsettled_sales(session: Session, bounty_id: int) -> list[Purchase]:
@@ -221,12 +248,8 @@ def _by_chunk(record: Record, due: dict[int, int]) -> dict[int, dict[int, int]]:
     return found
 
 
-def _draw_chunk(session: Session, record: Record, token: str, first: int) -> None:
-    bounty_id = record.ref.bounty_id
+def _drawing(session: Session, record: Record, token: str, first: int) -> "Call":
     evidence = chunk_to_draw(record.roster, first, _score(record))
-    session.send_repeatable(
-        session.chain.market.functions.draw_royalty(
-            token, bounty_id, record.terms.to_struct(), evidence
-        ),
-        f"draw royalties of bounty {bounty_id}",
+    return session.chain.market.functions.draw_royalty(
+        token, record.ref.bounty_id, record.terms.to_struct(), evidence
     )
