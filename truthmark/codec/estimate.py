@@ -14,6 +14,7 @@ from truthmark.codec.limits import (
     MIN_SHARD_SIZE,
     payload_size,
 )
+from truthmark.codec.row_sizes import RowSizes
 from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size
 from truthmark.codec.sources import Plan
 
@@ -26,8 +27,9 @@ SHARDS_AT_LEAST: Final = 16
 # For a sample: so many shards, of sizes whose sealing a contract can judge.
 _SAMPLED_SHARDS: Final = 1024
 _SAMPLED_SIZES: Final = (8 << 10, 16 << 10, 32 << 10, 64 << 10)
-# A row may be so many times as large as the largest that was seen.
+# A row may be so many times as large as the largest that was seen; compressing may add a little.
 _ROW_MARGIN: Final = 2
+_KNOWN_ROW_MARGIN: Final = 1.02
 _ENOUGH_DECODED: Final = 32 << 20
 _STEP: Final = 4 << 20
 
@@ -62,8 +64,8 @@ def choose_sampled_size(plan: Plan) -> tuple[int, int]:
     head = largest.head()
     sizes = [size for size in _SAMPLED_SIZES if size >= usual]
     size = min(reversed(sizes), key=lambda size: head.least_shards(payload_size(size)) * size)
-    row = max(sample.head().largest for sample in seen if sample.first)
-    while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * size < _ROW_MARGIN * row:
+    row = max(sample.largest for sample in seen)
+    while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * payload_size(size) < row:
         size *= 2
     return size, encoded
 
@@ -76,11 +78,13 @@ class _Sample:
         encoded: about how many bytes the whole table encodes to.
         ratio: decoded bytes to encoded ones.
         first: the first megabytes of its rows.
+        largest: plain bytes that no row is likely to exceed, with what stands around it.
     """
 
     encoded: int = 0
     ratio: float = 1.0
     first: "list[pa.RecordBatch]" = field(default_factory=list)
+    largest: float = 0.0
 
     def head(self) -> Head:
         """Measure the first rows, of which there is at least one."""
@@ -128,6 +132,12 @@ def _sample(table: "Table", surely: int) -> "tuple[Table, _Sample]":
             if decoded >= _ENOUGH_DECODED or found.encoded >= surely:
                 break
     found.ratio = decoded / max(encoded, 1)
+    if table.largest is not None:
+        found.largest = _KNOWN_ROW_MARGIN * table.largest
+    else:
+        sizes = RowSizes(table.schema)
+        rows_of_part = (sizes.largest(part) for part in found.first)
+        found.largest = _ROW_MARGIN * max(rows_of_part, default=0.0)
     if table.once:
         table = replace(table, batches=lambda: chain(spool, batches))
     return table, found

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec import readme
 from truthmark.codec.durable import new_folder
+from truthmark.codec.file_rows import holds_files, write_files
 from truthmark.codec.frames import readable_schema
-from truthmark.codec.names import fold_path
+from truthmark.codec.names import PathSet, fold_path
 from truthmark.codec.ordered_map import ordered_map
 from truthmark.codec.parquet import CannotHoldError, write_parquet
 from truthmark.errors import CodecError, ConfigError
@@ -51,7 +52,8 @@ def extract(
 ) -> Path:
     """Write all files and tables into the new folder `target`.
 
-    Files keep their bytes and paths. Tables become Parquet or Arrow IPC files, or what their
+    Files keep their bytes and paths; so do those that were packed as rows of a table, unless
+    Parquet or Arrow was asked for. Tables become Parquet or Arrow IPC files, or what their
     suffix says (`original`); where no format is asked for, Parquet, and Arrow for those tables
     that Parquet cannot hold. Parquet is read again once written. Hugging Face
     `load_dataset(target)` finds the splits that it found in the source: a README of the seller's
@@ -75,7 +77,10 @@ def extract(
     target = Path(target)
     if format not in (None, *_FORMATS):
         raise ConfigError(f"format {format!r}: choose one of {', '.join(_FORMATS)}")
-    names = _output_names(container.files, format or "parquet")
+    media = [] if format in ("parquet", "arrow") else _media(container)
+    names = _output_names(
+        [file for file in container.files if file not in media], format or "parquet"
+    )
     payload = container.opener.payload
     done, total = 0, container.index.count * payload
 
@@ -91,7 +96,7 @@ def extract(
         files = [file for file in container.files if not file.is_table]
         for count in _write_bytes(container, folder, files, processes):
             advance(count)
-        for table in container.tables:
+        for table in (table for table in container.tables if table not in media):
             path = folder / names[table.path]
             try:
                 _write_table(container, table, path, _kind(path, format or "parquet"), processes)
@@ -104,10 +109,24 @@ def extract(
                 _write_table(container, table, folder / name, "arrow", processes)
                 (note or _warn)(f"{name}: is in Arrow, as Parquet cannot hold it ({error})")
             advance(sum(segment.shards for segment in container.segments_of(table)))
-        readme.complete(container, folder, names)
+        held = [readme.Held.of(file) for file in container.files if file not in media]
+        written = PathSet(names.values())
+        for table in media:
+            batches = container.iter_batches(table.path, processes=processes)
+            for name, size in write_files(batches, folder, written, container.limits.files):
+                names[name] = name
+                held.append(readme.Held(name, table.split, size))
+            advance(sum(segment.shards for segment in container.segments_of(table)))
+        held.sort(key=lambda file: (file.is_table, file.path.encode("utf-8")))
+        names = {file.path: names[file.path] for file in held}
+        readme.complete(container, folder, names, held)
     if progress is not None:
         progress(total, total)
     return target
+
+
+def _media(container: "Container") -> "list[File]":
+    return [table for table in container.tables if holds_files(table.schema)]
 
 
 def _output_names(files: "Sequence[File]", format: "Format") -> dict[str, str]:

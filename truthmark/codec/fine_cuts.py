@@ -108,13 +108,6 @@ class Head:
         self._tried = self._count, self._whole
 
     @property
-    def largest(self) -> float:
-        """Plain bytes of the largest row."""
-        import numpy as np
-
-        return float(np.diff(self._ends, prepend=0.0).max())
-
-    @property
     def ratio(self) -> float:
         """Encoded bytes of rows to plain ones, in what was encoded last."""
         rows, size = self._tried
@@ -155,7 +148,7 @@ class FineCutter:
         self._frame, self._ratio = 0.0, 1.0
         # Mean relative error of the predictions, which sets how close to full we dare to aim.
         self._error = _FIRST_ERROR
-        self._window = 64
+        self._window = 8
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""

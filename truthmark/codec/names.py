@@ -51,6 +51,38 @@ def check_path(path: str) -> str:
     return path
 
 
+class PathSet:
+    """Paths that can all be written into one folder."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        """Begin with `paths`; raises as `add` does."""
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str) -> None:
+        """Check one more path.
+
+        Raises:
+            MalformedError: it is not allowed, differs from another at most in case or in Unicode
+                form, or one of both would have to be a file and a folder.
+        """
+        check_path(path)
+        key = fold_path(path)
+        if key in self._files:
+            raise _refuse(path, f"and {self._files[key]!r} would be the same file on some systems")
+        if key in self._folders:
+            raise _refuse(path, f"is a file, and a folder in {self._folders[key]!r}")
+        self._files[key] = path
+        parts = key.split("/")
+        for depth in range(1, len(parts)):
+            folder = "/".join(parts[:depth])
+            if folder in self._files:
+                raise _refuse(self._files[folder], f"is a file, and a folder in {path!r}")
+            self._folders.setdefault(folder, path)
+
+
 def check_paths(paths: Iterable[str]) -> None:
     """Check every path, and that they can all be written into one folder.
 
@@ -58,19 +90,7 @@ def check_paths(paths: Iterable[str]) -> None:
         MalformedError: a path is not allowed, two of them differ at most in case or in Unicode
             form, or one would have to be a file and a folder.
     """
-    files: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    for path in paths:
-        check_path(path)
-        key = fold_path(path)
-        if key in files:
-            raise _refuse(path, f"and {files[key]!r} would be the same file on some systems")
-        files[key] = path
-        parts = key.split("/")
-        for depth in range(1, len(parts)):
-            folders.setdefault("/".join(parts[:depth]), path)
-    for key in files.keys() & folders.keys():
-        raise _refuse(files[key], f"is a file, and a folder in {folders[key]!r}")
+    PathSet(paths)
 
 
 def check_split(split: str) -> str:

@@ -25,6 +25,7 @@ from truthmark.codec.card import (
 from truthmark.codec.derive import check_cek
 from truthmark.codec.durable import new_folder, write_file
 from truthmark.codec.estimate import choose_sampled_size, choose_shard_size
+from truthmark.codec.file_rows import holds_files
 from truthmark.codec.files_table import BYTES, TABLE, Entry
 from truthmark.codec.fine_cuts import FineCutter
 from truthmark.codec.licences import spdx
@@ -180,7 +181,7 @@ def pack(
     _check_preview(policy, draws, preview=preview)
     licence = spdx(licence)
     _claim(check_cek(cek))
-    made = plan(source, SourceOptions(raw, follow_links, hidden))
+    made = plan(source, SourceOptions(raw, follow_links, hidden, media_rows=preview))
     with open_previous(None if purge else previous) as older:
         chosen, expected = (choose_sampled_size if preview else choose_shard_size)(made)
         if older is not None:
@@ -434,9 +435,11 @@ class _Packer:
         rows = RowQueue(table.batches(), table.schema, table.path)
         first_row = self._first_row
         facts = TableFacts(table.split, table.schema, 0, [])
-        rows.fill(max(self._policy.examples, PROBE_ROWS))
-        self._note_formats(table, rows.peek(min(PROBE_ROWS, rows.available)))
+        if not holds_files(table.schema):  # which are written as what they are
+            rows.fill(PROBE_ROWS)
+            self._note_formats(table, rows.peek(min(PROBE_ROWS, rows.available)))
         if self._policy.examples:
+            rows.fill(self._policy.examples)
             facts.examples = example_rows(
                 rows.peek(min(self._policy.examples, rows.available)), self._policy.examples
             )

@@ -8,6 +8,7 @@ table. So nothing is added to such a folder unless its splits could not be found
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from truthmark.codec.front_matter import (
 from truthmark.codec.tables import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
-    from truthmark.codec.container import Container
+    from truthmark.codec.container import Container, File
 
 _ENTITIES: Final = {ord(char): f"&#{ord(char)};" for char in "\\`*_[]()<>|#!&~"}
 _MOST_FILES: Final = 20
@@ -54,26 +55,56 @@ _GNU = re.compile(r"(agpl-3\.0|gpl-2\.0|gpl-3\.0|lgpl-2\.1|lgpl-3\.0)(-only|-or-
 _GFDL = re.compile(r"gfdl-1\.[123](-no-invariants|-invariants)?(-only|-or-later)?")
 
 
-def complete(container: "Container", folder: Path, names: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file or table that was written.
+
+    Attributes:
+        path: in the container, or in a table whose rows are files.
+        split: name of its split, or None.
+        length: its rows or bytes.
+        is_table: whether it is a table.
+    """
+
+    path: str
+    split: str | None
+    length: int
+    is_table: bool = False
+
+    @classmethod
+    def of(cls, file: "File") -> "Held":
+        """Describe a file of a container."""
+        return cls(file.path, file.split, file.length, file.is_table)
+
+
+def complete(
+    container: "Container", folder: Path, names: Mapping[str, str], held: Sequence[Held]
+) -> None:
     """Correct the READMEs that were written into `folder`, and add one where it helps.
 
     Args:
         container: what was opened.
         folder: where all else was written.
         names: where each file and table was written, by its path in the container.
+        held: these files and tables, in the order of the container.
     """
-    for file in container.files:
+    for file in held:
         path = Path(file.path)
         if path.name == README_NAME and not file.is_table and file.length <= MAX_README_SIZE:
             _correct(folder, path.parent.as_posix(), names)
     if any(name.lower().partition("/")[0] == README_NAME.lower() for name in names.values()):
         return
-    configs = _configs(_wanted(container, names), names)
+    configs = _configs(_wanted(held, names), names)
     if configs or not _is_one_table(folder, names.values()):
-        (folder / README_NAME).write_text(readme(container, names, configs), encoding="utf-8")
+        (folder / README_NAME).write_text(readme(container, names, held, configs), encoding="utf-8")
 
 
-def readme(container: "Container", names: Mapping[str, str], configs: Sequence[str] = ()) -> str:
+def readme(
+    container: "Container",
+    names: Mapping[str, str],
+    held: Sequence[Held],
+    configs: Sequence[str] = (),
+) -> str:
     """Return a dataset card with Hugging Face front matter.
 
     Everything that the seller wrote is quoted as JSON, which YAML reads as plain text.
@@ -81,6 +112,7 @@ def readme(container: "Container", names: Mapping[str, str], configs: Sequence[s
     Args:
         container: what was opened.
         names: where each file and table was written.
+        held: these files and tables.
         configs: lines of YAML that name the splits, where names of files do not say them.
     """
     card = container.card or {}
@@ -97,7 +129,7 @@ def readme(container: "Container", names: Mapping[str, str], configs: Sequence[s
         "| split | path | holds |",
         "|---|---|---|",
     ]
-    shown = list(container.tables) or list(container.files[:_MOST_FILES])
+    shown = [file for file in held if file.is_table] or held[:_MOST_FILES]
     for file in shown[:_MOST_TABLES]:
         holds = f"{file.length} rows" if file.is_table else f"{file.length} bytes"
         lines.append(f"| {file.split or ''} | {_plain(names[file.path])} | {holds} |")
@@ -171,10 +203,10 @@ def _correct(folder: Path, parent: str, names: Mapping[str, str]) -> None:
             file.write(corrected)
 
 
-def _wanted(container: "Container", names: Mapping[str, str]) -> hub.Splits:
+def _wanted(held: Sequence[Held], names: Mapping[str, str]) -> hub.Splits:
     """Return the files of each split, as the source had them; none where that says itself."""
-    paths = [file.path for file in container.files]
-    said = {file.path: file.split for file in container.files if file.split is not None}
+    paths = [file.path for file in held]
+    said = {file.path: file.split for file in held if file.split is not None}
     found: dict[str, str] = {}
     for split, members in hub.named_splits(paths).items():
         for path in members:
@@ -183,7 +215,8 @@ def _wanted(container: "Container", names: Mapping[str, str]) -> hub.Splits:
         is_same = all(old == new for old, new in names.items())
         return {} if is_same else hub.loaded_splits(paths)
     return {
-        split: [path for path in paths if said.get(path) == split] for split in container.splits
+        split: [path for path in paths if said.get(path) == split]
+        for split in hub.in_order(said.values())
     }
 
 

@@ -49,6 +49,13 @@ class RowSizes:
             sizes += pc.fill_null(lengths, 0).to_numpy() * size
         return ends + np.cumsum(sizes)
 
+    def largest(self, batch: "pa.RecordBatch") -> float:
+        """Return the bytes of the largest row of a batch that has rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        return float(np.diff(self.ends(pa.Table.from_batches([batch])), prepend=0.0).max())
+
     def _add(self, path: tuple[int, ...], kind: "pa.DataType") -> None:
         import pyarrow as pa
 

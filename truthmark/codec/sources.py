@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.codec.file_rows import choose_media, media_tables
 from truthmark.codec.frames import from_pandas, from_polars
 from truthmark.codec.layout import read_layout
 from truthmark.codec.names import check_paths, check_split
@@ -68,11 +69,13 @@ class SourceOptions:
         raw: pack table files byte for byte.
         follow_links: pack what links in a folder point to.
         hidden: pack hidden files of a folder too.
+        media_rows: pack pictures, sound and the like as rows of a table, unless `raw`.
     """
 
     raw: bool = False
     follow_links: bool = False
     hidden: bool = False
+    media_rows: bool = False
 
 
 _AS_USUAL: Final = SourceOptions()
@@ -103,9 +106,33 @@ def plan(source: "Source", options: SourceOptions = _AS_USUAL) -> Plan:
     if not made.files and not made.tables:
         raise ConfigError("there is nothing to pack: no file that is not hidden, and no table")
     made.files.sort(key=lambda file: file.path.encode("utf-8"))
+    if options.media_rows and not options.raw:
+        _take_media(made)
     made.tables.sort(key=lambda table: table.path.encode("utf-8"))
     check_paths([*(file.path for file in made.files), *(table.path for table in made.tables)])
     return made
+
+
+def _take_media(made: Plan) -> None:
+    """Make rows of tables of the pictures, sounds and the like among the files."""
+    media = choose_media(made.files)
+    if not media:
+        return
+    rows = {file.path for file in media}
+    check_paths([*(file.path for file in made.files), *(table.path for table in made.tables)])
+    made.files = [file for file in made.files if file.path not in rows]
+    others = [*(file.path for file in made.files), *(table.path for table in made.tables)]
+    made.tables += media_tables(media, others)
+    made.notes.append(
+        f"{len(media):,} files are packed as rows of a table (path, label, bytes), so that a "
+        "sample names only what it shows; buyers get them as files again"
+    )
+    if made.files:
+        large = max(made.files, key=lambda file: file.size)
+        made.notes.append(
+            f"{len(made.files):,} other files stay files, such as {large.path}: their names "
+            "become public with a sample"
+        )
 
 
 def _add(made: Plan, source: "Source", split: str | None, options: SourceOptions) -> None:

@@ -54,6 +54,7 @@ class Table:
         batches: starts reading from the first row.
         once: `batches` can be called only once.
         extended: columns that had extension types, and are packed as their storages.
+        largest: plain bytes of its largest row, where that is known without reading it.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Table:
     batches: "Callable[[], Iterator[pa.RecordBatch]]"
     once: bool = False
     extended: tuple[str, ...] = ()
+    largest: int | None = None
 
 
 def is_table_file(location: Path) -> bool:
