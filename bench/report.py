@@ -7,9 +7,10 @@ machines differ.
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -23,6 +24,7 @@ SPEED = (
 LONG = frozenset({"soak"})
 """Those that take hours, and are only run by name."""
 
+_T = TypeVar("_T")
 _HEAD = ("what", "measured", "promised", "compared with", "holds")
 
 
@@ -85,6 +87,17 @@ def page_table(figures: Sequence[Figure]) -> str:
     ]
     rows[1] = ["--"] * len(rows[1])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def median_pair(turns: Sequence[tuple[_T, _T]], value: Callable[[_T], float]) -> tuple[_T, _T]:
+    """Return the turn whose ratio is the median: one in which something else ran decides nothing.
+
+    Args:
+        turns: What was found for ours and for the peer, one after the other; an odd number.
+        value: Which figure of it.
+    """
+    ranked = sorted(turns, key=lambda turn: value(turn[0]) / value(turn[1]))
+    return ranked[len(ranked) // 2]
 
 
 def speed_page() -> str:

@@ -30,6 +30,11 @@ def test_relay__toy__answers_beside_a_bare_app() -> None:
     assert all(figure.ratio is not None and figure.value > 0 for figure in found.figures)
 
 
+def test_median_pair__one_turn_disturbed__takes_another() -> None:
+    turns = [(1.0, 2.0), (9.0, 1.0), (3.0, 5.0)]
+    assert report.median_pair(turns, float) == (3.0, 5.0)
+
+
 def test_bounties__few_labels__verify_with_gold_and_score() -> None:
     result, _, codes = bounties.make(10_000)
     assert result.record.status is Status.SETTLED and len(codes) == len(result.runs)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from truthmark.config.profile import ChainProfile
 from truthmark.errors import ConfigError
@@ -69,9 +69,8 @@ class EventRow:
     block_hash: bytes
 
 
-@dataclass(frozen=True)
-class StoredBlock:
-    """A block that the index remembers."""
+class StoredBlock(NamedTuple):
+    """A block that the index remembers; a row of its table."""
 
     number: int
     hash: bytes
@@ -279,8 +278,7 @@ class EventIndex:
             for name, columns in logs.columns.items():
                 connection.insert(tables[name], columns)
             remembered = {block.number: block for block in (*blocks, new)}
-            rows = [(b.number, b.hash, b.timestamp, b.has_logs) for b in remembered.values()]
-            connection.insert(self.schema.blocks, list(zip(*rows, strict=True)))
+            connection.insert(self.schema.blocks, [*zip(*remembered.values(), strict=True)])
             self._forget(connection, tip.number, new.number)
             self._set_tip(connection, tip, new.number, new.hash, new.timestamp)
         return True

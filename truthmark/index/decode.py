@@ -89,8 +89,8 @@ class LogDecoder:
         places: set[tuple[int, int]] = set()
         for key, logs in groups.items():
             table = self._tables.get(key) or self._tables[key.lower()]
-            numbers = _integers(logs, "blockNumber")
-            indexes = _integers(logs, "logIndex")
+            numbers = _integers([log["blockNumber"] for log in logs])
+            indexes = _integers([log["logIndex"] for log in logs])
             if (
                 min(numbers) < first
                 or max(numbers) > last
@@ -100,17 +100,23 @@ class LogDecoder:
                     "a chain endpoint gives logs of other blocks; try another"
                 )
             places.update(zip(numbers, indexes, strict=True))
-            for number, block_hash in zip(numbers, _hashes(logs, "blockHash"), strict=True):
+            # What logs of one block have in common is read once.
+            found = {*zip(numbers, [log["blockHash"] for log in logs], strict=True)}
+            blocks = [number for number, _ in found]
+            for number, block_hash in zip(blocks, _hashes([h for _, h in found]), strict=True):
                 if hashes.setdefault(number, block_hash) != block_hash:
                     raise MalformedReplyError("a chain endpoint gives two blocks of one height")
             if logs[0].get("blockTimestamp") is not None:
-                stamps = _integers(logs, "blockTimestamp")
-                timestamps.update(zip(numbers, stamps, strict=True))
+                told = {*zip(numbers, [log["blockTimestamp"] for log in logs], strict=True)}
+                stamps = _integers([stamp for _, stamp in told])
+                for (number, _), stamp in zip(told, stamps, strict=True):
+                    if timestamps.setdefault(number, stamp) != stamp:
+                        raise MalformedReplyError("a chain endpoint gives two times of one block")
             values = _columns(table, logs)
             columns[table.table.name] = [
                 numbers,
                 indexes,
-                _hashes(logs, "transactionHash"),
+                _hashes([log["transactionHash"] for log in logs]),
                 *values,
             ]
         if len(places) != len(result):
@@ -147,15 +153,17 @@ def _columns(table: EventTable, logs: Sequence[Mapping[str, Any]]) -> list[Seque
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _integers(logs: Sequence[Mapping[str, Any]], name: str) -> list[int]:
-    values = [int(log[name], 16) for log in logs]
+def _integers(texts: Sequence[str]) -> list[int]:
+    values = [int(text, 16) for text in texts]
     if min(values) < 0 or max(values) >= 2**63:
-        raise MalformedReplyError(f"a chain endpoint gives a {name} out of range; try another one")
+        raise MalformedReplyError("a chain endpoint gives a number out of range; try another one")
     return values
 
 
-def _hashes(logs: Sequence[Mapping[str, Any]], name: str) -> list[bytes]:
-    values = [bytes.fromhex(log[name][2:]) for log in logs]
-    if any(len(value) != 32 for value in values):
-        raise MalformedReplyError(f"a chain endpoint gives a {name} of a wrong size; try another")
-    return values
+def _hashes(texts: Sequence[str]) -> list[bytes]:
+    if {*map(len, texts)} != {66}:
+        raise MalformedReplyError("a chain endpoint gives a hash of a wrong size; try another")
+    raw = bytes.fromhex("".join([text[2:] for text in texts]))
+    if len(raw) != 32 * len(texts):  # spaces among the digits
+        raise MalformedReplyError("a chain endpoint gives a hash of a wrong size; try another")
+    return [raw[at : at + 32] for at in range(0, len(raw), 32)]

@@ -163,10 +163,11 @@ class _SqliteDatabase(Database):
         )
         try:
             raw.execute("PRAGMA busy_timeout = 60000")
+            raw.execute("PRAGMA page_size = 8192")  # fewer of them; of a fresh file only
             raw.execute("PRAGMA journal_mode = WAL")  # readers go on while somebody writes
             raw.execute("PRAGMA synchronous = NORMAL")  # what is lost is fetched again
             # Pages of indexes change again and again: they go into the file less often (16 MiB).
-            raw.execute("PRAGMA wal_autocheckpoint = 4096")
+            raw.execute("PRAGMA wal_autocheckpoint = 2048")
             raw.execute("PRAGMA cache_size = -65536")  # KiB: indexes of hashes grow everywhere
         except BaseException:
             raw.close()

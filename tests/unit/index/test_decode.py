@@ -197,6 +197,8 @@ def bool_of_two(log: dict[str, Any]) -> None:
         spoil(transactionHash="0x"),
         spoil(removed=True),
         spoil(blockTimestamp="soon"),
+        spoil(blockTimestamp="0x1"),
+        spoil(transactionHash="0x" + "00" * 31 + "  "),
         drop_topic,
         stray_address_bits,
         large_uint8,

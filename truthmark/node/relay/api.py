@@ -40,6 +40,7 @@ from truthmark.node.relay.limits import Limits
 from truthmark.node.relay.papers import PIECE
 from truthmark.node.relay.refusals import MissingError, RefusedError, TooLargeError
 from truthmark.node.relay.relay import Relay
+from truthmark.node.relay.replies import DirectRoute
 from truthmark.web.hosting import PageHost
 from truthmark.web.rates import Rates
 
@@ -90,6 +91,7 @@ def create_app(relay: Relay, rates: Rates | None = None) -> FastAPI:
         # One description a model, whether it is sent or received.
         separate_input_output_schemas=False,
     )
+    app.router.route_class = DirectRoute
     # Pages that other servers serve ask relays, without cookies; they need no more than this.
     app.add_middleware(
         CORSMiddleware,
