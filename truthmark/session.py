@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.chain.contracts import Call, Contract
     from truthmark.chain.journal import Journal
+    from truthmark.chain.public_http import Networks
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.index.follower import Follower
     from truthmark.keys.accounts import Account
@@ -52,6 +53,20 @@ def is_devnet(settings: Settings) -> bool:
     except ConfigError:
         return False
     return profile.name == "devnet" and profile.chain_id == DEVNET_CHAIN_ID
+
+
+def private_networks(settings: Settings) -> "Networks":
+    """Return the networks that strangers' addresses may lead to, though they are not public.
+
+    All on a development chain, else those of the setting `private_hosts`.
+    """
+    import ipaddress
+
+    from truthmark.chain.public_http import ALL_NETWORKS
+
+    if is_devnet(settings):
+        return ALL_NETWORKS
+    return [ipaddress.ip_network(text, strict=False) for text in settings.private_hosts]
 
 
 def known_passphrase(settings: Settings) -> str | None:

@@ -19,6 +19,7 @@ from truthmark.bounty.relay_client import RelayClient, open_public_relay
 from truthmark.bounty.secrets import RequesterSecrets, new_secrets
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
+from truthmark.chain.public_http import ALL_NETWORKS
 from truthmark.errors import RelayError
 from truthmark.node.receiver import ReceiverRole
 from truthmark.node.receiver_api import serve_receiver
@@ -79,7 +80,7 @@ class Rounds:
             gas_reserve=0,
             metrics=Metrics(),
             notifier=Notifier(),
-            open_relay=partial(open_public_relay, allow_private=True),
+            open_relay=partial(open_public_relay, private=ALL_NETWORKS),
         )
 
     def _run(self) -> None:

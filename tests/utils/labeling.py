@@ -253,9 +253,7 @@ class World:
         monkeypatch.setattr(desks, "BountyClient", lambda session: Client(self))
         monkeypatch.setattr(desks, "BountyView", lambda session: View(self))
         monkeypatch.setattr(desks, "RelayClient", lambda url: FakeRelay(self, url))
-        monkeypatch.setattr(
-            desks, "open_public_relay", lambda url, allow_private: FakeRelay(self, url)
-        )
+        monkeypatch.setattr(desks, "open_public_relay", lambda url, private: FakeRelay(self, url))
         monkeypatch.setattr(board, "past_of", lambda client, _: client.world.past)
 
     past = board.Past(3, 0, 1, 0.8)

@@ -48,6 +48,7 @@ from truthmark.bounty.terms import Terms
 from truthmark.chain.http import proxy_for
 from truthmark.chain.public_http import (
     PATIENCE,
+    Networks,
     PatientTransport,
     PrivateAddressError,
     PublicTransport,
@@ -85,17 +86,17 @@ SignTyped = Callable[[TypedData], bytes]
 """Signs typed data, such as `session.signer.sign_typed`."""
 
 
-def open_public_relay(url: str, *, allow_private: bool) -> "RelayClient":
+def open_public_relay(url: str, *, private: Networks) -> "RelayClient":
     """Return a client of a relay whose address a stranger's document names.
 
     Args:
         url: Of the relay.
-        allow_private: Whether this machine and its network may be asked.
+        private: Which networks may be asked that are not public.
 
     Raises:
         ConfigError: The address is none of HTTP.
     """
-    transport = PublicTransport(_PUBLIC_PATIENCE, allow_private=allow_private)
+    transport = PublicTransport(_PUBLIC_PATIENCE, private=private)
     return RelayClient(url, http=httpx.Client(transport=transport))
 
 
@@ -445,10 +446,12 @@ class RelayClient:
                 yield reply
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             if isinstance(error.__cause__, PrivateAddressError):
+                address = error.__cause__.address
                 raise RelayError(
                     f"{self.url} is in a network of its own, where a bounty's document may send"
-                    " nobody; if you know it, name it: `truthmark bounty join N --relay"
-                    f" {self.url}`"
+                    " nobody; if you know it as a relay, name it: `truthmark bounty join N --relay"
+                    f" {self.url}`; to allow {address} to all documents, and as a receiver:"
+                    f" `truthmark init --private-host {address}`"
                 ) from error
             raise RelayUnavailableError(
                 f"the relay {self.url} does not answer ({type(error).__name__}); try again later"

@@ -2,8 +2,8 @@
 """Small questions and messages to addresses that strangers name.
 
 Nothing but one small request goes there: over HTTP or HTTPS, without credentials, proxies or
-redirects, within a few seconds, for a few bytes, and outside of development chains never to this
-machine or its own network.
+redirects, within a few seconds, for a few bytes, and never to this machine or its own network but
+where its owner allows that.
 """
 
 import functools
@@ -36,8 +36,24 @@ PATIENCE: Final = "patience"
 
 
 class PrivateAddressError(OSError):
-    """An address of this machine or its own network, to which no stranger may send anyone."""
+    """An address of this machine or its own network, to which no stranger may send anyone.
 
+    Attributes:
+        address: The IP address.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Refuse an IP address."""
+        self.address = address
+        super().__init__(f"{address} is not a public address")
+
+
+Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+ALL_NETWORKS: Final[Networks] = (
+    ipaddress.IPv4Network("0.0.0.0/0"),
+    ipaddress.IPv6Network("::/0"),
+)
+"""For development chains."""
 
 Lookup = Callable[[str, int], Sequence[str]]
 """Gives the IP addresses of a host and port."""
@@ -46,14 +62,14 @@ _MAX_ANSWER: Final = 4_096
 
 
 def read_small(
-    url: str, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+    url: str, patience: float, *, private: Networks, lookup: Lookup | None = None
 ) -> bytes:
     """Read a few bytes from a stranger's address.
 
     Args:
         url: Of HTTP or HTTPS.
         patience: Seconds for all of it, once the name is looked up.
-        allow_private: Whether this machine and its network may be asked.
+        private: Which networks may be asked that are not public.
         lookup: Of names; this system's if not given.
 
     Raises:
@@ -61,20 +77,20 @@ def read_small(
         httpcore.NetworkError: Or another error of the connection.
         ValueError: The answer is longer, or not "200 OK".
     """
-    return _exchange("GET", url, b"", patience, allow_private, lookup)
+    return _exchange("GET", url, b"", patience, private, lookup)
 
 
 def send_small(
-    url: str, body: bytes, patience: float, *, allow_private: bool, lookup: Lookup | None = None
+    url: str, body: bytes, patience: float, *, private: Networks, lookup: Lookup | None = None
 ) -> None:
     """Post a few bytes of JSON to a stranger's address; arguments and errors as of `read_small`."""
-    _exchange("POST", url, body, patience, allow_private, lookup)
+    _exchange("POST", url, body, patience, private, lookup)
 
 
 def _exchange(
-    method: str, url: str, body: bytes, patience: float, allow_private: bool, lookup: Lookup | None
+    method: str, url: str, body: bytes, patience: float, private: Networks, lookup: Lookup | None
 ) -> bytes:
-    backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+    backend = _PublicBackend(private=private, lookup=lookup or _look_up)
     timeouts = dict.fromkeys(("connect", "read", "write", "pool"), patience)
     with httpcore.ConnectionPool(
         ssl_context=ssl.create_default_context() if url.startswith("https:") else None,
@@ -166,15 +182,13 @@ class PublicTransport(PatientTransport):
 
     Args:
         patience: Seconds for each question, with its answer.
-        allow_private: Whether this machine and its network may be asked.
+        private: Which networks may be asked that are not public.
         lookup: Of names; this system's if not given.
     """
 
-    def __init__(
-        self, patience: float, *, allow_private: bool, lookup: Lookup | None = None
-    ) -> None:
+    def __init__(self, patience: float, *, private: Networks, lookup: Lookup | None = None) -> None:
         """Connect to nothing yet."""
-        backend = _PublicBackend(allow_private=allow_private, lookup=lookup or _look_up)
+        backend = _PublicBackend(private=private, lookup=lookup or _look_up)
         super().__init__(patience, backend=backend)
 
 
@@ -199,9 +213,9 @@ class _PublicBackend(DeadlineBackend):
     leads nowhere.
     """
 
-    def __init__(self, *, allow_private: bool, lookup: Lookup) -> None:
+    def __init__(self, *, private: Networks, lookup: Lookup) -> None:
         super().__init__()
-        self._allow_private = allow_private
+        self._private = private
         self._lookup = lookup
 
     def connect_tcp(
@@ -216,8 +230,9 @@ class _PublicBackend(DeadlineBackend):
         found = self._lookup(host, port)
         if not found:
             raise OSError(f"{host} has no address")
-        if not self._allow_private and not all(map(is_public, found)):
-            raise PrivateAddressError(f"{host} is not a public address")
+        for text in found:
+            if not is_public(text) and not _is_in(text, self._private):
+                raise PrivateAddressError(text)
         return super().connect_tcp(found[0], port, timeout, local_address, socket_options)
 
 
@@ -231,6 +246,13 @@ def is_public(text: str) -> bool:
         if address.sixtofour or address.teredo or address in _NAT64:
             return False
     return address.is_global and not address.is_multicast
+
+
+def _is_in(text: str, networks: Networks) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -23,13 +23,13 @@ from truthmark.session import Session
 @json_option
 @click.pass_obj
 def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
-    """Pay everyone in BOUNTY after it has ended, with what sales owe them; anyone may.
+    """Pay everyone in BOUNTY after it has ended; anyone may.
 
     You pay the gas, and get the tip that its terms give for that. What is yours is paid out to you
     at once; what is others' waits for them, or for `truthmark withdraw --for`.
 
-    Royalties are drawn in tokens that the profile lists; those in others, which may be worth less
-    than the gas, by `truthmark royalties draw`.
+    What sales of its labels owe them is drawn too, in tokens that the profile lists; in others,
+    which may be worth less than the gas, `truthmark royalties draw` does it.
     """
     with state.session(signs=True, sends=True) as session:
         payees = None if everybody else [session.address]

@@ -30,17 +30,35 @@ from truthmark.errors import ConfigError
     type=click.Path(dir_okay=False, path_type=Path),
     help="Copy this chain profile into the home, and use it.",
 )
+@click.option(
+    "--private-host",
+    "private_hosts",
+    multiple=True,
+    metavar="ADDRESS",
+    help="IP address or network of your own that bounties' documents may name; all that may.",
+)
 @json_option
 @click.pass_obj
-def init(state: State, net_folder: Path | None, profile_file: Path | None, as_json: bool) -> None:
+def init(
+    state: State,
+    net_folder: Path | None,
+    profile_file: Path | None,
+    private_hosts: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Choose a network, and remember the choice.
 
-    Writes --profile, --account, --rpc and --storage into config.toml of the home folder; what is
-    not given stays unchanged.
+    Writes --profile, --account, --rpc, --storage and --private-host into config.toml of the home
+    folder; what is not given stays unchanged.
+
+    A relay or receiver in your office is asked, though documents of strangers name it, once
+    --private-host 192.168.1.7 or a network such as 192.168.1.0/24 allows that.
     """
     home = (state.home or home_folder()).expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     chosen: dict[str, Any] = dict(state.given)
+    if private_hosts:
+        chosen["private_hosts"] = private_hosts
     if net_folder is not None and profile_file is not None:
         raise click.UsageError("give --devnet or --profile-file, not both")
     if net_folder is not None:
@@ -70,6 +88,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
                 "account": settings.account,
                 "storage": list(settings.storage),
                 "rpc": list(settings.rpc),
+                "private_hosts": list(settings.private_hosts),
             }
         )
         return
@@ -80,6 +99,7 @@ def init(state: State, net_folder: Path | None, profile_file: Path | None, as_js
             ("account", settings.account or "none yet: `truthmark wallet new NAME`"),
             ("storage", ", ".join(settings.storage)),
             ("endpoints", ", ".join(settings.rpc)),
+            ("private hosts", ", ".join(settings.private_hosts)),
         ]
     )
     if settings.profile not in known:

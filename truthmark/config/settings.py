@@ -35,6 +35,8 @@ class Settings:
         index_url: Of SQLite or PostgreSQL; a SQLite file in the home folder if not given.
         rpc_timeout: Seconds to wait for one answer of an endpoint.
         max_gas_price_gwei: Never offer more for a unit of gas, whatever an endpoint advises.
+        private_hosts: IP addresses, or networks such as 192.168.1.0/24, of one's own, which may be
+            asked where a stranger's document or offer names them.
         named: Which of these were chosen, and not left at their defaults.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     index_url: str | None = None
     rpc_timeout: float = 20.0
     max_gas_price_gwei: float = 200.0
+    private_hosts: tuple[str, ...] = ()
     named: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +126,16 @@ def _read_texts(value: object) -> tuple[str, ...]:
     return tuple(map(_read_text, value))
 
 
+def _read_networks(value: object) -> tuple[str, ...]:
+    texts = _read_texts(value)
+    if texts:
+        import ipaddress  # not in every command
+
+        for text in texts:
+            ipaddress.ip_network(text, strict=False)
+    return texts
+
+
 def _read_whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise TypeError
@@ -151,5 +164,6 @@ _READERS: Mapping[str, tuple[str, Callable[[object], Any]]] = MappingProxyType(
         "index_url": ("a text", _read_text),
         "rpc_timeout": ("a number", _read_number),
         "max_gas_price_gwei": ("a number", _read_number),
+        "private_hosts": ("a list of IP addresses and networks", _read_networks),
     }
 )

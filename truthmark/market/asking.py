@@ -12,7 +12,7 @@ import threading
 import urllib.parse
 from collections.abc import Sequence
 
-from truthmark.chain.public_http import ERRORS, read_small
+from truthmark.chain.public_http import ERRORS, Networks, read_small
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence, signer_of
 from truthmark.market.entries import ValidatorOffer
@@ -72,7 +72,7 @@ def ask_all(
     chain_id: int,
     staking: str,
     now: int,
-    allow_private: bool,
+    private: Networks,
     patience: float = PATIENCE_SECONDS,
 ) -> set[str]:
     """Ask nodes whether they are there, all at once, and return the validators that are.
@@ -82,7 +82,7 @@ def ask_all(
         chain_id: The chain of the staking contract.
         staking: The contract in which the validators are registered.
         now: Chain time.
-        allow_private: Whether addresses of this machine and its network may be asked.
+        private: Which networks may be asked that are not public.
         patience: Seconds after which the others are left alone.
     """
     asked = who_is_asked(offers)
@@ -95,7 +95,7 @@ def ask_all(
             chain_id=chain_id,
             staking=staking,
             now=now,
-            allow_private=allow_private,
+            private=private,
             patience=patience,
         ):
             with lock:
@@ -118,7 +118,7 @@ def is_there(
     chain_id: int,
     staking: str,
     now: int,
-    allow_private: bool,
+    private: Networks,
     patience: float = PATIENCE_SECONDS,
 ) -> bool:
     """Tell whether a validator's node answers, as its operator or owner; never raises.
@@ -131,7 +131,7 @@ def is_there(
         query = urllib.parse.urlencode(
             {"validator": offer.validator.address, "challenge": "0x" + challenge.hex()}
         )
-        body = read_small(f"{url}{PATH}?{query}", patience, allow_private=allow_private)
+        body = read_small(f"{url}{PATH}?{query}", patience, private=private)
         answer = json.loads(body)
         moment, signature = answer["time"], bytes.fromhex(answer["signature"].removeprefix("0x"))
         if type(moment) is not int or not now - OLDEST_SECONDS <= moment < 2**63:

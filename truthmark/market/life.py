@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import ValidatorOffer, Version
-from truthmark.session import is_devnet
+from truthmark.session import private_networks
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -72,7 +72,7 @@ def find_signs(
         chain_id=session.profile.chain_id,
         staking=chain.staking.address,
         now=now,
-        allow_private=is_devnet(session.settings),
+        private=private_networks(session.settings),
         patience=PATIENCE_SECONDS if patience is None else patience,
     )
     silent = {o.validator.address for o in who_is_asked(offers)} - answering

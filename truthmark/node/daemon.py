@@ -21,7 +21,7 @@ from truthmark.node.roles import open_role
 from truthmark.node.server import StatusServer
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Health, Metrics, Notifier
-from truthmark.session import is_devnet
+from truthmark.session import private_networks
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -209,7 +209,7 @@ class Node:
             chain_id=session.profile.chain_id,
             staking=session.chain.staking.address,
             now=self.health.chain_time,
-            allow_private=is_devnet(session.settings),
+            private=private_networks(session.settings),
         ):
             notifier.notify(
                 "problem",

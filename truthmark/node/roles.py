@@ -12,7 +12,7 @@ from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings, RoleName, custodian_policy, gas_reserve
 from truthmark.node.status import Metrics, Notifier
-from truthmark.session import is_devnet
+from truthmark.session import private_networks
 
 if TYPE_CHECKING:
     from truthmark.bounty.workspace import Workspace
@@ -108,7 +108,7 @@ def _open_watch(
         gas_reserve=gas_reserve(settings),
         metrics=metrics,
         notifier=notifier,
-        open_relay=partial(open_public_relay, allow_private=is_devnet(session.settings)),
+        open_relay=partial(open_public_relay, private=private_networks(session.settings)),
         dry_run=settings.dry_run,
     )
 

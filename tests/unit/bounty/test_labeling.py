@@ -434,10 +434,10 @@ def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
         opened.append(("plain", url))
         return plain(url)
 
-    def open_public(url: str, *, allow_private: bool) -> Any:
-        assert not allow_private
+    def open_public(url: str, *, private: Any) -> Any:
+        assert not private
         opened.append(("public", url))
-        return public(url, allow_private=allow_private)
+        return public(url, private=private)
 
     monkeypatch.setattr(desks, "RelayClient", open_plain)
     monkeypatch.setattr(desks, "open_public_relay", open_public)
@@ -460,13 +460,23 @@ def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
     assert opened == [("plain", "http://192.168.1.1")]
 
 
+def test_relay__network_allowed_by_a_setting__is_asked_and_no_other(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed: list[Any] = []
+    monkeypatch.setattr(desks, "open_public_relay", lambda url, private: allowed.append(private))
+    session = world.session(home, devnet=False)
+    named = ("192.168.1.0/24", "fd00::7")
+    session.settings = replace(session.settings, private_hosts=named)
+    Labeling(session, REF.bounty_id)._desk.relay("http://receiver.local")
+    assert [str(network) for network in allowed[0]] == ["192.168.1.0/24", "fd00::7/128"]
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://[::1]:9", "http://10.0.0.1"])
 def test_public_relay__address_of_ones_own_network__refused_with_what_to_do(url: str) -> None:
     with (
-        open_public_relay(url, allow_private=False) as relay,
-        pytest.raises(
-            RelayError, match="if you know it, name it: `truthmark bounty join"
-        ) as refused,
+        open_public_relay(url, private=()) as relay,
+        pytest.raises(RelayError, match="as a receiver: `truthmark init --private-host") as refused,
     ):
         relay.info()
     assert not isinstance(refused.value, RelayUnavailableError)

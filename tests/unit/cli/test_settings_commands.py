@@ -8,6 +8,7 @@ import pytest
 
 from tests.utils.cli import Person
 from truthmark.cli.main import BUG
+from truthmark.config.settings import load_settings
 
 
 def test_init__options__are_kept_and_the_rest_stays(on_devnet: Person) -> None:
@@ -19,7 +20,17 @@ def test_init__options__are_kept_and_the_rest_stays(on_devnet: Person) -> None:
         "account": "mia",
         "storage": ["local", "gateway:http://127.0.0.1:1"],
         "rpc": ["http://127.0.0.1:8545"],
+        "private_hosts": [],
     }
+
+
+def test_init__private_host__is_allowed_from_then_on_or_refused(on_devnet: Person) -> None:
+    named = ("--private-host", "192.168.1.0/24", "--private-host", "fd00::7")
+    on_devnet("init", *named).ok()
+    assert load_settings(on_devnet.home).private_hosts == ("192.168.1.0/24", "fd00::7")
+    for bad in ("my-relay.local", "192.168.1.7:8645", "192.168.1.0/33"):
+        on_devnet("init", "--private-host", bad).refused(3, "not a list of IP addresses")
+    assert load_settings(on_devnet.home).private_hosts == ("192.168.1.0/24", "fd00::7")
 
 
 def test_init__what_cannot_be_used__changes_nothing(on_devnet: Person, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from truthmark.chain.public_http import is_public, read_small
+from truthmark.chain.public_http import ALL_NETWORKS, is_public, read_small
 from truthmark.errors import ConfigError
 from truthmark.keys.typed import presence
 from truthmark.market.asking import PATH, ask_all, check_address, is_there
@@ -28,7 +28,7 @@ from truthmark.storage.serve import GatewayServer
 OPERATOR, OWNER, OTHER = (Signer(bytes([n]) * 32) for n in (1, 2, 3))
 STAKING = OTHER.address
 NOW = 1_800_000_000
-PLACE: dict[str, Any] = {"chain_id": 31337, "staking": STAKING, "now": NOW, "allow_private": True}
+PLACE: dict[str, Any] = {"chain_id": 31337, "staking": STAKING, "now": NOW, "private": ALL_NETWORKS}
 
 
 def offer(url: str, operator: Signer = OPERATOR) -> ValidatorOffer:
@@ -150,7 +150,7 @@ def test_blocks_server__page_fails__answers_and_goes_on(serve: Any) -> None:
     url = serve(make_presence().answer)
     many = "&".join(f"a{i}=1" for i in range(20))
     with pytest.raises(ValueError, match="status 400"):
-        read_small(f"{url}{PATH}?{many}", 5, allow_private=True)
+        read_small(f"{url}{PATH}?{many}", 5, private=ALL_NETWORKS)
     assert is_there(offer(url), **PLACE)
 
 
@@ -218,7 +218,7 @@ def test_is_there__private_address_on_a_real_chain__is_not_even_connected(serve:
 
     url = serve(page)
     for shown in (url, url.replace("127.0.0.1", "localhost")):
-        assert not is_there(offer(shown), **{**PLACE, "allow_private": False})
+        assert not is_there(offer(shown), **{**PLACE, "private": ()})
     assert asked == []
 
 
@@ -227,7 +227,7 @@ def test_read_small__one_of_its_addresses_is_private__is_refused() -> None:
         read_small(
             "http://node.example/",
             5,
-            allow_private=False,
+            private=(),
             lookup=lambda host, port: ["93.184.216.34", "10.0.0.1"],
         )
 
@@ -247,7 +247,7 @@ def test_read_small__redirect__is_not_followed(serve: Any) -> None:
     thread = threading.Thread(target=answer)
     thread.start()
     with listener, pytest.raises(ValueError, match="status 302"):
-        read_small(f"http://127.0.0.1:{port}/", 5, allow_private=True)
+        read_small(f"http://127.0.0.1:{port}/", 5, private=ALL_NETWORKS)
     thread.join()
 
 
@@ -269,7 +269,7 @@ def test_read_small__byte_now_and_then__ends_in_time() -> None:
     thread.start()
     port = listener.getsockname()[1]
     with pytest.raises(httpcore.TimeoutException):
-        read_small(f"http://127.0.0.1:{port}/", 0.5, allow_private=True)
+        read_small(f"http://127.0.0.1:{port}/", 0.5, private=ALL_NETWORKS)
     stop.set()
     thread.join()
     listener.close()

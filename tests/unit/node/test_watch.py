@@ -333,7 +333,7 @@ def test_tick__lie_that_anyone_can_prove__proven_for_the_reward_alone(world: Wor
 
 
 def test_open_public_relay__private_address__is_not_asked() -> None:
-    relay = open_public_relay("http://127.0.0.1:9", allow_private=False)
+    relay = open_public_relay("http://127.0.0.1:9", private=())
     with pytest.raises(BountyError, match="in a network of its own"):
         relay.info()
     relay.close()

@@ -19,7 +19,7 @@ from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, address_of, multiply
-from truthmark.session import is_devnet
+from truthmark.session import is_devnet, private_networks
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ class Desk:
         """Return the relay or receiver at an address.
 
         What documents say is a stranger's text: such an address is asked only where it is public,
-        outside of development chains. What the person named themself is asked wherever it is.
+        or the person's settings allow it, outside of development chains. What the person named
+        themself is asked wherever it is.
 
         Args:
             url: The address.
@@ -175,10 +176,11 @@ class Desk:
         """
         is_named = is_named or self._is_named(url)
         if (url, is_named) not in self._relays:
-            if is_named or is_devnet(self.session.settings):
+            settings = self.session.settings
+            if is_named or is_devnet(settings):
                 client = RelayClient(url)
             else:
-                client = open_public_relay(url, allow_private=False)
+                client = open_public_relay(url, private=private_networks(settings))
             self._relays[url, is_named] = client
         return self._relays[url, is_named]
 

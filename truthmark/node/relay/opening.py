@@ -17,7 +17,7 @@ from truthmark.node.relay.relay import Relay, RelayPolicy
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.settings import NodeSettings, fees_of, gas_reserve, margin_seconds
-from truthmark.session import is_devnet
+from truthmark.session import private_networks
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -92,7 +92,7 @@ def _open(session: "Session", settings: NodeSettings) -> Relay:
             watch_key=own_watch_key(session) if watches else b"",
             watch_fees=fees_of(settings.watch_min_fee, profile),
             gas_reserve=gas_reserve(settings),
-            allow_private=is_devnet(session.settings),
+            private=private_networks(session.settings),
             fetches=settings.relay_fetch,
             url=settings.public_url or "",
             version=importlib.metadata.version("truthmark"),

@@ -44,6 +44,7 @@ from truthmark.bounty.relay_models import (
 )
 from truthmark.bounty.roster import Row
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
+from truthmark.chain.public_http import Networks
 from truthmark.errors import BountyError, ChainError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, signer_of
@@ -87,7 +88,7 @@ class RelayPolicy:
         watch_fees: By token, what a bounty pays at least to who posts a worker's labels on chain;
             with none, every bounty is watched.
         gas_reserve: In wei; below it no deposit is taken.
-        allow_private: Whether notices may go to this machine and its network.
+        private: Networks that are not public to which notices may go.
         fetches: Whether it brings papers itself from its storage, where nobody uploads them.
         url: Under which others reach it.
         version: Of Truthmark.
@@ -103,7 +104,7 @@ class RelayPolicy:
     watch_key: bytes = b""
     watch_fees: dict[str, int] = field(default_factory=dict)
     gas_reserve: int = 0
-    allow_private: bool = False
+    private: Networks = ()
     fetches: bool = False
     url: str = ""
     version: str = "0"

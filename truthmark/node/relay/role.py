@@ -72,7 +72,7 @@ class RelayRole:
         self._dry_run = dry_run
         self._client = relay.views.client
         self._pool = JobPool(2, "papers") if relay.policy.fetches else None
-        self._webhooks = Webhooks(relay.store, allow_private=relay.policy.allow_private)
+        self._webhooks = Webhooks(relay.store, private=relay.policy.private)
         self._figures: dict[str, int] = {}
         self._said: dict[int, Status] = {}
 

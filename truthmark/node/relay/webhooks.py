@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Final
 
-from truthmark.chain.public_http import ERRORS, Lookup, send_small
+from truthmark.chain.public_http import ERRORS, Lookup, Networks, send_small
 from truthmark.node.relay.store import Notice, RelayStore
 
 log = logging.getLogger(__name__)
@@ -27,16 +27,16 @@ class Webhooks:
 
     Args:
         store: Where notices are.
-        allow_private: Whether this machine and its network may be asked.
+        private: Which networks may be asked that are not public.
         lookup: Of names; this system's if not given.
     """
 
     def __init__(
-        self, store: RelayStore, *, allow_private: bool, lookup: Lookup | None = None
+        self, store: RelayStore, *, private: Networks, lookup: Lookup | None = None
     ) -> None:
         """Start nothing yet."""
         self._store = store
-        self._allow_private = allow_private
+        self._private = private
         self._lookup = lookup
         self._thread: threading.Thread | None = None
 
@@ -79,6 +79,6 @@ class Webhooks:
             notice.url,
             notice.body.encode(),
             _PATIENCE,
-            allow_private=self._allow_private,
+            private=self._private,
             lookup=self._lookup,
         )

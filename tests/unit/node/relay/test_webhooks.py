@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from truthmark.chain.public_http import ALL_NETWORKS
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.webhooks import MAX_TRIES, Webhooks
 
@@ -62,7 +63,7 @@ def post(webhooks: Webhooks, now: int) -> None:
 
 def test_webhooks__notice__arrives_once(store: RelayStore, hook: Hook) -> None:
     store.add_notices(7, [hook.url], json.dumps({"event": "enroll"}), 0)
-    webhooks = Webhooks(store, allow_private=True)
+    webhooks = Webhooks(store, private=ALL_NETWORKS)
     for _ in range(2):
         post(webhooks, 1)
     assert hook.got == [{"event": "enroll"}]
@@ -72,7 +73,7 @@ def test_webhooks__notice__arrives_once(store: RelayStore, hook: Hook) -> None:
 def test_webhooks__server_fails__is_tried_again_and_given_up(store: RelayStore, hook: Hook) -> None:
     hook.status = 500
     store.add_notices(7, [hook.url], "{}", 0)
-    webhooks = Webhooks(store, allow_private=True)
+    webhooks = Webhooks(store, private=ALL_NETWORKS)
     for _ in range(MAX_TRIES + 2):
         post(webhooks, 2**40)
     assert len(hook.got) == MAX_TRIES
@@ -86,6 +87,6 @@ def test_webhooks__private_address__is_never_asked(
     store: RelayStore, hook: Hook, lookup: Callable[[str, int], list[str]]
 ) -> None:
     store.add_notices(7, [hook.url, "https://inner.example/x"], "{}", 0)
-    post(Webhooks(store, allow_private=False, lookup=lookup), 1)
+    post(Webhooks(store, private=(), lookup=lookup), 1)
     assert hook.got == []
     assert [notice.tries for notice in store.due_notices(2**40)] == [1, 1]
