@@ -4,7 +4,7 @@
 The stable surface, described in docs/python.md; everything else may change between releases:
 
 * `connect` opens a session with a market.
-* `search`, `preview`, `get`, `load` are for buyers, `pack`, `list_dataset` for sellers.
+* `search`, `card`, `preview`, `get`, `load` are for buyers, `pack`, `list_dataset` for sellers.
 * `Bounty` has items labeled, labels them, and has what that brought.
 * `follow` yields what happens.
 * `testing.devnet` is a whole local network to try it on.
@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from truthmark import testing
-    from truthmark.market.surface import follow, get, list_dataset, load, pack, preview, search
+    from truthmark.market.surface import (
+        card,
+        follow,
+        get,
+        list_dataset,
+        load,
+        pack,
+        preview,
+        search,
+    )
     from truthmark.session import connect
     from truthmark.surface import Bounty
 
 __all__ = [
     "Bounty",
+    "card",
     "connect",
     "follow",
     "get",
@@ -39,7 +49,7 @@ _HOMES = {
     "Bounty": "truthmark.surface",
     "connect": "truthmark.session",
     **dict.fromkeys(
-        ("get", "list_dataset", "load", "pack", "preview", "search", "follow"),
+        ("card", "get", "list_dataset", "load", "pack", "preview", "search", "follow"),
         "truthmark.market.surface",
     ),
 }

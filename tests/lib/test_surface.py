@@ -28,8 +28,8 @@ from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
-    *("Bounty", "connect", "follow", "get", "list_dataset", "load", "pack", "preview", "search"),
-    "testing",
+    *("Bounty", "card", "connect", "follow", "get", "list_dataset", "load", "pack", "preview"),
+    *("search", "testing"),
 ]
 
 
@@ -124,11 +124,12 @@ def test_connect__endpoint_where_nothing_listens__is_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "call",
     [
+        lambda ref, session: truthmark.card(ref, session=session),
         lambda ref, session: truthmark.preview(ref, session=session),
         lambda ref, session: truthmark.load(ref, session=session),
         lambda ref, session: truthmark.get(ref, max_price="1 TUSD", session=session),
     ],
-    ids=["preview", "load", "get"],
+    ids=["card", "preview", "load", "get"],
 )
 def test_names_of_data_sets__not_a_text__are_told_how_to_be_written(
     call: Callable[..., object], ref: object

@@ -2,28 +2,34 @@
 """Listings with samples, on a market without a chain, as honest or as bad as a test wants."""
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import rlp
 
-from tests.utils.containers import Forged, P, Part, forge, stream_of
+from tests.utils.containers import Forged, MemoryShards, P, Part, S, forge, stream_of
 from tests.utils.offline_market import BIRTH, PROFILE, OfflineMarket, address
-from truthmark.cid import CID, build_dag, raw_cid
+from truthmark.cid import CID, build_dag, cid_of_stream, raw_cid
 from truthmark.codec import files_table
+from truthmark.codec.container import Container
 from truthmark.codec.derive import fresh_key
 from truthmark.codec.files_table import Entry
+from truthmark.codec.limits import DEFAULT_LIMITS
 from truthmark.codec.sampling import PreviewAsked
+from truthmark.codec.shards import KeyedOpener
 from truthmark.config.profile import ChainProfile
 from truthmark.errors import BlockNotFoundError
-from truthmark.hashing import keccak256
+from truthmark.hashing import keccak256, sha256
 from truthmark.market.entries import Version
-from truthmark.market.preview import Preview, look
+from truthmark.market.preview import Preview, look, wanted_keys
+from truthmark.market.preview.strata import Structure
 from truthmark.storage import Storage
+from truthmark.types import Point
 
 SELLER, BUYER, STRANGER = address(0xA0), address(0xB0), address(0xD1)
 ROWS = 40
@@ -88,10 +94,53 @@ class Made:
     forged: Forged
     bad: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        count = self.forged.index.count
+        self.all_keys = {i: fresh_key(self.forged.cek, i) for i in range(count)}
+
     def keys(self, shards: Iterable[int] | None = None) -> list[bytes]:
         """Return keys of some shards, or of all."""
-        chosen = range(self.forged.index.count) if shards is None else shards
-        return [fresh_key(self.forged.cek, i) for i in chosen]
+        return [self.all_keys[i] for i in (self.all_keys if shards is None else shards)]
+
+    @property
+    def container(self) -> Container:
+        """The container as its seller opens it."""
+        forged = self.forged
+        opener = KeyedOpener(
+            forged.index, MemoryShards(forged.shards), keys=self.all_keys, shard_size=S
+        )
+        limits = DEFAULT_LIMITS
+        return Container(forged.manifest, opener, limits=limits, card=None, opened=None)
+
+    @property
+    def structure(self) -> Structure:
+        """Its index and files table."""
+        entries = [file.entry for file in self.container.files]
+        return Structure(self.forged.index, entries, S)
+
+    def take_over(self, before: "Made") -> "Made":
+        """Give the first segments the ciphertext and the keys that they had before."""
+        count = before.forged.index.count
+        self.forged.shards[1:count] = before.forged.shards[1:]
+        self.all_keys |= {i: before.all_keys[i] for i in range(1, count)}
+        return self.recommit()
+
+    def recommit(self) -> "Made":
+        """Make index and manifest fit shards and keys again."""
+        forged, index = self.forged, self.forged.index
+        index._sha256 = b"".join(sha256(shard) for shard in forged.shards)
+        index._key_hash = b"".join(sha256(key) for key in self.keys())
+        for name in ("tree", "segments"):
+            index.__dict__.pop(name, None)
+        forged.index_bytes = index.to_bytes()
+        forged.manifest = replace(
+            forged.manifest,
+            root=index.tree.root,
+            container=build_dag((sha256(shard), S) for shard in forged.shards).root,
+            index=cid_of_stream(io.BytesIO(forged.index_bytes)),
+            index_size=len(forged.index_bytes),
+        )
+        return self
 
 
 def make(
@@ -250,6 +299,13 @@ class PreviewMarket:
             for at in range(0, len(keys), each)
         )
 
+    def open_sample(self, made: Made, version: Version) -> int:
+        """Publish what chance wants, as its seller does; return how many keys that took."""
+        wanted = wanted_keys(self.session, version, made.container)
+        for keys in wanted.calls:
+            self.publish_keys(made, keys, SELLER)
+        return len(wanted.keys)
+
     def buy(self, version: Version, buyer: str = BUYER) -> None:
         """Let somebody have bought a version."""
         from tests.utils.offline_market import make_custody
@@ -265,8 +321,8 @@ class PreviewMarket:
             buyer=buyer,
             price=1,
             salt=bytes(32),
-            base=(1, 2),
-            delivery_until=BIRTH + 10**6,
+            base=Point(1, 2),
+            deadline=BIRTH + 10**6,
         )
 
     def look(self, version: Version, **options: Any) -> Preview:

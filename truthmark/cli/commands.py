@@ -59,6 +59,9 @@ TOPICS: dict[str, dict[str, Entry]] = {
     "Buy": {
         "search": Entry("browse", "search", "Find what is for sale."),
         "show": Entry("browse", "show", "Show everything about DATASET."),
+        "preview": Entry(
+            "preview", "preview", "Look at parts of DATASET that chance picked, before you pay."
+        ),
         "fetch": Entry("buy", "fetch", "Download DATASET, encrypted, and check it."),
         "buy": Entry("buy", "buy", "Fetch, check and pay for DATASET."),
         "get": Entry("buy", "get", "Buy DATASET and open it in the new FOLDER."),

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -47,33 +46,53 @@ def is_typed(name: str) -> bool:
     return bool(PurePosixPath(name).suffix)
 
 
-def open_all(files: Sequence[tuple[str, bytes]], *, seconds: float = SECONDS) -> list[Opened]:
-    """Open files as what they are said to be.
+class MediaOpener:
+    """Opens files, in one child process as long as none of them ends it.
 
-    Args:
-        files: kind (`kind_of`; "" for one that is not known) and bytes of each.
-        seconds: for each.
+    Usage example::
+
+        with MediaOpener() as media:
+            media.open("JPEG", data)
     """
-    found: list[Opened] = []
-    deaths = 0
-    with contextlib.ExitStack() as stack:
-        running: _Child | None = None
-        for kind, data in files:
-            if not kind:
-                found.append(Opened.UNKNOWN)
-                continue
-            if running is None:
-                if deaths == _DEATHS:
-                    found.append(Opened.NO)
-                    continue
-                running = stack.enter_context(_Child())
-            answer = running.ask(kind, data, seconds)
-            if answer is None:
-                deaths += 1
-                running.close()
-                running = None
-            found.append(_ANSWERS.get(answer or 0, Opened.NO))
-    return found
+
+    def __init__(self, *, seconds: float = SECONDS) -> None:
+        """Start nothing yet.
+
+        Args:
+            seconds: for each file.
+        """
+        self._seconds = seconds
+        self._child: _Child | None = None
+        self._deaths = 0
+
+    def __enter__(self) -> "MediaOpener":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.close()
+
+    def open(self, kind: str, data: bytes) -> Opened:
+        """Open a file as what it is said to be.
+
+        Args:
+            kind: As `kind_of` returns it; "" for one that is not known.
+            data: Its bytes.
+        """
+        if not kind:
+            return Opened.UNKNOWN
+        if self._child is None:
+            if self._deaths == _DEATHS:
+                return Opened.NO
+            self._child = _Child()
+        answer = self._child.ask(kind, data, self._seconds)
+        if answer is None:
+            self._deaths += 1
+            self._child.close()
+            self._child = None
+        return _ANSWERS.get(answer or 0, Opened.NO)
 
 
 _KINDS: Final = {
@@ -110,12 +129,6 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-
-    def __enter__(self) -> "_Child":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def ask(self, kind: str, data: bytes, seconds: float) -> int | None:
         """Return the child's answer; None if it died or hung."""

@@ -30,6 +30,8 @@ from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing, purchasing
 from truthmark.market.flows.source import SaleSource
+from truthmark.market.preview import Preview, look
+from truthmark.market.preview.sampling import MAX_DOWNLOAD
 from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened
 from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS
@@ -176,7 +178,28 @@ def search(
         return hits
 
 
-def preview(ref: str, *, session: Session | None = None) -> dict[str, Any]:
+def preview(
+    ref: str, *, max_download: int = MAX_DOWNLOAD, session: Session | None = None
+) -> Preview:
+    """Look at the sample of a version: parts that chance picked, checked by this computer.
+
+    `tables` of what is returned has the rows by path, `state` and `why` say how it stands. Costs
+    nothing; nobody is told of it.
+
+    Args:
+        ref: Such as `17@2`.
+        max_download: Bytes of the sample that may be fetched.
+        session: Where to look.
+
+    Raises:
+        NotForSaleError: There is no such version.
+        ChainError: The chain cannot be read, or two endpoints disagree.
+    """
+    with given_or_own(session) as here:
+        return look(here, Catalogue.of(here).find(ref), max_download=max_download)
+
+
+def card(ref: str, *, session: Session | None = None) -> dict[str, Any]:
     """Return the public card of a version: title, licence, schema, counts, examples.
 
     Args:

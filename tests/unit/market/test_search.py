@@ -253,21 +253,19 @@ def test_search__hostile_listings__are_left_out_and_harm_nobody(card_market: Car
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_preview__hostile_listing__is_refused_in_one_line(
-    card_market: CardMarket, case: str
-) -> None:
+def test_card__hostile_listing__is_refused_in_one_line(card_market: CardMarket, case: str) -> None:
     from truthmark.errors import CodecError, StorageError
 
     cards_nobody_can_read(card_market)[case]()
     with pytest.raises((CodecError, StorageError)) as caught:
-        truthmark.preview("1", session=card_market.session)
+        truthmark.card("1", session=card_market.session)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
-def test_preview__card_is_there__is_the_sellers(card_market: CardMarket) -> None:
+def test_card__is_there__is_the_sellers(card_market: CardMarket) -> None:
     card_market.sell("Digits", "of a bank")
-    card = truthmark.preview("1@1", session=card_market.session)
+    card = truthmark.card("1@1", session=card_market.session)
     assert (card["title"], card["description"]) == ("Digits", "of a bank")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from truthmark.codec.media import Opened, is_typed, kind_of, open_all
+from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview.bounds import Bounds, bound
@@ -277,8 +277,9 @@ def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | No
     opening.fetch(shards)
     streams = [pick for pick in fitting if sample.strata.drawn[pick.stratum].is_stream]
     numbers = sorted({pick.segment for pick in fitting} - {pick.segment for pick in streams})
-    _open_stream(opening, sample, streams)
-    _open_segments(opening, sample, [opening.index.segments[n] for n in numbers])
+    with MediaOpener() as media:
+        _open_stream(opening, sample, streams, media)
+        _open_segments(opening, sample, [opening.index.segments[n] for n in numbers], media)
     if len(fitting) == len(sample.picks):
         return None
     total = len(wanted_shards(sample)) * size
@@ -293,7 +294,9 @@ def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | No
     )
 
 
-def _open_stream(opening: Opening, sample: Sample, picks: Sequence[Pick]) -> None:
+def _open_stream(
+    opening: Opening, sample: Sample, picks: Sequence[Pick], media: MediaOpener
+) -> None:
     structure = sample.structure
     for shard in shards_of(picks):
         opening.shard(shard)
@@ -305,13 +308,15 @@ def _open_stream(opening: Opening, sample: Sample, picks: Sequence[Pick]) -> Non
         path = structure.entries[position].path
         data = opening.file(path)
         if place in looked_at and is_typed(path):
-            _open_media(sample, [(kind_of(path) or "", data)])
+            _open_media(sample, media, [(kind_of(path) or "", data)])
         kept += len(data)
         if kept <= MAX_KEPT:
             sample.files[path] = data
 
 
-def _open_segments(opening: Opening, sample: Sample, segments: Sequence[Segment]) -> None:
+def _open_segments(
+    opening: Opening, sample: Sample, segments: Sequence[Segment], media: MediaOpener
+) -> None:
     import pyarrow as pa
 
     paths = {
@@ -332,7 +337,7 @@ def _open_segments(opening: Opening, sample: Sample, segments: Sequence[Segment]
         facts = sample.facts.setdefault(path, TableFacts())
         facts.add(segment, table, chance, max(1, MAX_MARKS // each))
         rows = _chosen(sample, segment.number, table.num_rows, max(1, MAX_MEDIA // each))
-        _open_media(sample, typed_values(table.take(rows), max(1, MAX_MEDIA_BYTES // each)))
+        _open_media(sample, media, typed_values(table.take(rows), max(1, MAX_MEDIA_BYTES // each)))
         kept += table.nbytes
         if kept <= MAX_KEPT:
             tables.setdefault(path, []).append(table)
@@ -348,9 +353,10 @@ def _chance(sample: Sample, number: int) -> random.Random:
     return random.Random(sample.seed + number.to_bytes(4, "big"))  # noqa: S311 (not a secret)
 
 
-def _open_media(sample: Sample, media: list[tuple[str, bytes]]) -> None:
+def _open_media(sample: Sample, media: MediaOpener, files: list[tuple[str, bytes]]) -> None:
     """Open files and values as what they are named."""
-    for (_, data), result in zip(media, open_all(media), strict=True):
+    for kind, data in files:
+        result = media.open(kind, data)
         sample.looked_at += len(data)
         if result is Opened.UNKNOWN:
             sample.unknown += len(data)

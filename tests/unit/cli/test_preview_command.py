@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark preview` prints a sample, writes it, and says the same as JSON."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.utils.offline_market import OfflineMarket
+from tests.utils.previews import Made, PreviewMarket, make
+from truthmark.cli.command import State
+from truthmark.cli.preview import preview
+
+
+class Looker:
+    """Runs the command on a market without a chain."""
+
+    def __init__(self, market: PreviewMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.market = market
+
+        @contextlib.contextmanager
+        def session(state: State, **_: Any) -> Iterator[Any]:
+            yield market.session
+
+        monkeypatch.setattr(State, "session", session)
+
+    def __call__(self, *arguments: object) -> Result:
+        state = State()
+        state.__dict__["profile"] = self.market.profile
+        done = CliRunner().invoke(preview, [*map(str, arguments)], obj=state)
+        assert done.exit_code == 0, done.output
+        return done
+
+    def list_shown(self) -> Made:
+        made = make({"a.parquet": 130}, files={"read me.txt": b"about it\n"})
+        self.market.list_version(made)
+        self.market.publish(made)
+        return made
+
+
+@pytest.fixture
+def looker(offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch) -> Looker:
+    return Looker(PreviewMarket(offline), monkeypatch)
+
+
+def test_preview__shown__prints_bounds_and_rows(looker: Looker) -> None:
+    looker.list_shown()
+    out = looker("1", "--rows", 2).stdout
+    assert "data set 1@1: shown" in out
+    assert "at most 31 % of the bytes" in out
+    assert "worth its price" in out
+    assert "drawn by chance" in out
+
+
+def test_preview__save__writes_rows_that_can_be_loaded(looker: Looker, tmp_path: Path) -> None:
+    looker.list_shown()
+    assert looker("1", "--save", tmp_path / "out").exit_code == 0
+    rows = pq.read_table(tmp_path / "out" / "a.parquet.sample.parquet")
+    shown = json.loads(looker("1", "--json").stdout)
+    assert rows.num_rows == shown["rows"] > 0
+    assert (shown["state"], shown["draws"]) == ("shown", 16)
+
+
+def test_preview__waiting__has_no_rows(looker: Looker) -> None:
+    looker.market.list_version(make({"a.parquet": 130}))
+    out = looker("1").stdout
+    assert "waiting" in out
+    assert "worth its price" not in out

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`truthmark preview`: the sample of a data set, drawn by chance and checked on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.opening import require_free
+from truthmark.cli.output import echo, echo_json, info, table
+from truthmark.cli.param_types import DATASET
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.preview import Part, Preview, look
+from truthmark.market.preview.sampling import MAX_DOWNLOAD
+from truthmark.text import clean, plural
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAX_PARTS = 20
+_MAX_CELL = 40
+_MIB = 1 << 20
+
+
+@command()
+@click.argument("dataset", type=DATASET)
+@click.option(
+    "--rows",
+    type=click.IntRange(0, 1_000),
+    default=5,
+    show_default=True,
+    help="How many rows of each table to print.",
+)
+@click.option(
+    "--save",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write all rows and files of the sample into this new folder.",
+)
+@click.option(
+    "--max-download",
+    type=click.IntRange(1, 1 << 20),
+    default=MAX_DOWNLOAD // _MIB,
+    show_default=True,
+    metavar="MIB",
+    help="Largest sample that is fetched.",
+)
+@json_option
+@click.pass_obj
+def preview(
+    state: State,
+    dataset: str,
+    rows: int,
+    folder: Path | None,
+    max_download: int,
+    as_json: bool,
+) -> None:
+    """Look at parts of DATASET that chance picked, before you pay.
+
+    The seller could not choose them. They are fetched, opened and checked on this machine; nobody
+    is paid or told.
+    """
+    if folder is not None:
+        require_free(folder)
+    with state.session() as session:
+        version = Catalogue.of(session).find(dataset)
+        found = look(session, version, max_download=max_download * _MIB)
+    if folder is not None:
+        _save(found, folder)
+        info(f"{plural(len(found.tables) + len(found.files), 'file')} in {folder}")
+    if as_json:
+        echo_json(_as_json(found))
+        return
+    echo(f"data set {version.ref}: {found.state.value}")
+    for line in found.lines:
+        echo(f"  {clean(line, 600)}")
+    _print_parts(found.parts)
+    for path, rows_of in list(found.tables.items())[:_MAX_PARTS] if rows else ():
+        echo(f"\n{clean(path)}: {plural(rows_of.num_rows, 'row')}, drawn by chance")
+        _print_rows(rows_of, rows)
+    if len(found.tables) > _MAX_PARTS:
+        info(f"{len(found.tables) - _MAX_PARTS} more tables; --save writes all of them")
+
+
+def _print_parts(parts: tuple[Part, ...]) -> None:
+    if not parts:
+        return
+    echo()
+    table(
+        [
+            (
+                part.name,
+                f"{part.bytes_share:.1%}",
+                f"{part.rows_share:.1%}",
+                f"{part.opened:,} of {part.segments:,}",
+                "not sampled" if part.bounds is None else f"{part.bounds.one_try:.1%}",
+            )
+            for part in parts[:_MAX_PARTS]
+        ],
+        ("part", "of bytes", "of rows", "opened", "otherwise at most"),
+        indent=2,
+    )
+    if len(parts) > _MAX_PARTS:
+        echo(f"  and {len(parts) - _MAX_PARTS} more")
+
+
+def _print_rows(rows: "pa.Table", count: int) -> None:
+    """Print rows from all over the sample, not only from where it begins."""
+    step = max(1, rows.num_rows // count)
+    chosen = rows.take(list(range(0, rows.num_rows, step))[:count])
+    columns = [
+        [_shown(value) for value in _values(chosen.column(i))] for i in range(chosen.num_columns)
+    ]
+    names = [clean(name, _MAX_CELL) for name in chosen.schema.names]
+    table(list(zip(*columns, strict=True)), names, indent=2)
+
+
+def _values(column: "pa.ChunkedArray") -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (ValueError, ArithmeticError):  # a date after the year 9999
+        return [str(value) for value in column]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return f"{plural(len(value), 'byte')}"
+    return clean(value, _MAX_CELL)
+
+
+def _save(found: Preview, folder: Path) -> None:
+    """Write the sample; paths were checked when the files table was read."""
+    import pyarrow as pa
+    import pyarrow.feather as feather
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, rows in found.tables.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            pq.write_table(rows, place.with_name(place.name + ".sample.parquet"))
+        except pa.ArrowException:  # Parquet has no unions
+            place.with_name(place.name + ".sample.parquet").unlink(missing_ok=True)
+            feather.write_feather(rows, str(place.with_name(place.name + ".sample.arrow")))
+    for path, data in found.files.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+
+def _as_json(found: Preview) -> dict[str, Any]:
+    return {
+        "dataset": found.ref,
+        "state": found.state.value,
+        "why": found.why,
+        "draws": found.draws,
+        "segments": found.segments,
+        "rows": found.rows,
+        "bound": found.bounds.one_try if found.bounds else None,
+        "bound_of_many_tries": found.bounds.many_tries if found.bounds else None,
+        "unsampled": found.unsampled,
+        "taken_over": found.taken_over,
+        "waiting_since": found.since,
+        "findings": list(found.findings),
+        "contradictions": list(found.contradictions),
+        "parts": [
+            {
+                "name": part.name,
+                "draws": part.draws,
+                "segments": part.segments,
+                "opened": part.opened,
+                "bytes_share": part.bytes_share,
+                "rows_share": part.rows_share,
+                "bound": part.bounds.one_try if part.bounds else None,
+            }
+            for part in found.parts
+        ],
+        "tables": {path: rows.num_rows for path, rows in found.tables.items()},
+        "files": {path: len(data) for path, data in found.files.items()},
+    }
