@@ -273,6 +273,7 @@ class Packed:
         tables: As they will be public.
         skipped: Files that were left out.
         notes: What else is lost, or packed otherwise than one might expect.
+        sample: What a sample will make public, a sentence each; nothing if it is sold blind.
         needs_backup: Whether its key is in no backup yet.
     """
 
@@ -285,6 +286,7 @@ class Packed:
     tables: tuple[Table, ...]
     skipped: int
     notes: tuple[str, ...]
+    sample: tuple[str, ...]
     needs_backup: bool
 
 

@@ -72,6 +72,13 @@ def _choose() -> None:
         examples = st.slider(
             "First rows to make public", 0, 100, 0, key="sell_examples", help="Of each table."
         )
+        preview = st.checkbox(
+            "Let buyers see a sample before they pay",
+            True,
+            key="sell_sample",
+            help="Chance picks it once the data is listed, and everyone can see it, for ever. "
+            "Without one, buyers must trust you; most of them will not.",
+        )
         show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
         show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
         with st.expander("What is packed, and how"):
@@ -99,6 +106,7 @@ def _choose() -> None:
             examples=examples,
             show_columns=show_columns,
             show_counts=show_counts,
+            preview=preview,
             raw=raw,
             follow_links=links,
             hidden=hidden,
@@ -142,6 +150,9 @@ def _review(packed: Packed) -> None:
         if any(table.columns for table in packed.tables):
             st.caption("columns")
             columns_of(packed.tables)
+        st.caption("sample")
+        for line in packed.sample or ("None: no one but you will have seen this data before.",):
+            st.markdown(f"- {literal(line)}")
     if packed.skipped:
         st.caption(f"{count(packed.skipped, 'hidden file')} left out.")
     for note in packed.notes:

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,12 +17,7 @@ from app.services.browsing import tokens
 from app.services.markdown import plain
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
-from truthmark.codec import (
-    CardPolicy,
-    Manifest,
-    read_card,
-    read_manifest,
-)
+from truthmark.codec import CardPolicy, Manifest, Packed
 from truthmark.errors import (
     ConfigError,
     NotForSaleError,
@@ -93,6 +88,7 @@ def pack(
     examples: int,
     show_columns: bool,
     show_counts: bool,
+    preview: bool = True,
     raw: bool = False,
     follow_links: bool = False,
     hidden: bool = False,
@@ -108,6 +104,7 @@ def pack(
         examples: First rows of each table for everybody to see.
         show_columns: Whether everybody sees names and types of columns.
         show_counts: Whether everybody sees how many rows and files there are.
+        preview: Whether chance draws a sample of it once it is listed, for everybody to see.
         raw: Whether tables are taken as files like all others.
         follow_links: Whether what links in a folder point to is taken.
         hidden: Whether hidden files of a folder are taken.
@@ -131,13 +128,14 @@ def pack(
         licence=licence.strip(),
         title=" ".join(title.split()) or path.stem,
         description=description,
+        preview=preview,
         raw=raw,
         follow_links=follow_links,
         hidden=hidden,
         card=CardPolicy(schema=show_columns, counts=show_counts, examples=examples),
         progress=progress,
     )
-    return _packed(session, packed.folder, len(packed.skipped), packed.notes)
+    return _packed(session, packed)
 
 
 def discard(packed: views.Packed) -> None:
@@ -147,19 +145,19 @@ def discard(packed: views.Packed) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _packed(session: Session, folder: Path, skipped: int, notes: Sequence[str]) -> views.Packed:
-    manifest = read_manifest(folder)
-    card = read_card((folder / "card.json").read_bytes())
+def _packed(session: Session, packed: Packed) -> views.Packed:
+    card, manifest, outlook = packed.card, packed.manifest, packed.outlook
     return views.Packed(
-        folder=str(folder),
+        folder=str(packed.folder),
         title=clean(card["title"], 200),
         description=paragraphs_of(plain(card["description"])),
         licence=clean(card["licence"], 256),
         size=format_size(manifest.size),
         counts=counts_of(card),
         tables=tables_of(card),
-        skipped=skipped,
-        notes=tuple(clean(note, 400) for note in notes),
+        skipped=len(packed.skipped),
+        notes=tuple(clean(note, 400) for note in packed.notes),
+        sample=tuple(outlook.lines()) if outlook is not None else (),
         needs_backup=not _has_backup(session, manifest),
     )
 

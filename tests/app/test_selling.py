@@ -49,6 +49,7 @@ def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
     assert "2 · This becomes public" in text
     assert "Prices of towns" in text
     assert "120 rows" in text
+    assert "this is too little data to draw from (1 part)" in text
     frames = [frame.value for frame in at.dataframe]
     assert list(frames[0].columns) == ["town", "price"]
     assert len(frames[0]) == 2
@@ -69,6 +70,22 @@ def test_sell__file_kept_by_the_seller__is_reviewed_backed_up_and_listed(
     text = page(at)
     assert "7.25 TUSD" in text
     assert "1.5 TUSD bond" in text
+
+
+@pytest.mark.chain
+def test_sell__without_a_sample__says_that_nobody_will_have_seen_it(start: Start, source: Path):
+    at = start("sell", role="stranger")
+    at.checkbox(key="sell_sample").uncheck()
+    at = describe(at, source, "Blind")
+    assert "None: no one but you will have seen this data before." in page(at)
+
+
+@pytest.mark.chain
+def test_sell__columns_kept_private_with_a_sample__is_refused(start: Start, source: Path):
+    at = start("sell", role="stranger")
+    at.checkbox(key="sell_columns").uncheck()
+    at = describe(at, source, "Hidden")
+    assert "to keep them private, sell without one" in page(at)
 
 
 @pytest.mark.chain
