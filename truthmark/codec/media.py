@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -49,6 +50,9 @@ def is_typed(name: str) -> bool:
 class MediaOpener:
     """Opens files, in one child process as long as none of them ends it.
 
+    Attributes:
+        spent: Seconds that opening has taken so far.
+
     Usage example::
 
         with MediaOpener() as media:
@@ -64,6 +68,7 @@ class MediaOpener:
         self._seconds = seconds
         self._child: _Child | None = None
         self._deaths = 0
+        self.spent = 0.0
 
     def __enter__(self) -> "MediaOpener":
         """Return itself."""
@@ -87,7 +92,9 @@ class MediaOpener:
             if self._deaths == _DEATHS:
                 return Opened.NO
             self._child = _Child()
+        start = time.monotonic()
         answer = self._child.ask(kind, data, self._seconds)
+        self.spent += time.monotonic() - start
         if answer is None:
             self._deaths += 1
             self._child.close()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 HEAD = ">16sQd"
 OPENS, FAILS, LACKS = 1, 2, 3
 MEMORY = 768 << 20
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 40_000_000
 MAX_FILE = 64 << 20
 START_SECONDS = 30.0
 

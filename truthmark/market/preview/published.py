@@ -6,7 +6,7 @@ harm with it, nor can the same key be told from another: it counts no matter who
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,11 +45,11 @@ def read_published(index: "EventIndex", roots: Collection[bytes], shards: ShardI
     found = Published()
     if ("openings", "KeysPublished") not in index.schema.events:
         return found  # a network from before there were samples
-    fitting = _by_key_hash(shards)
+    finder = _Finder(shards)
     for root in sorted(set(roots)):
         for publisher, keys in _events(index, root):
             for key in keys:
-                for shard in fitting.get(sha256(key), ()):
+                for shard in finder.shards_of(key):
                     found.keys[shard] = key
                     found.by.setdefault(publisher, {}).setdefault(shard)
     return found
@@ -90,11 +90,32 @@ def in_turn(
                 queues.append(queue)
 
 
-def _by_key_hash(shards: ShardIndex) -> Mapping[bytes, Sequence[int]]:
-    found: dict[bytes, list[int]] = {}
-    for i in range(shards.count):
-        found.setdefault(shards.key_hash(i), []).append(i)
-    return found
+class _Finder:
+    """Finds shards by their keys; holds sixteen bytes a shard, however many there are."""
+
+    def __init__(self, shards: ShardIndex) -> None:
+        import numpy as np
+
+        self._shards = shards
+        hashes = b"".join(shards.key_hash(i)[:8] for i in range(shards.count))
+        beginnings = np.frombuffer(hashes, dtype=">u8").astype(np.uint64)
+        self._order = np.argsort(beginnings, kind="stable")
+        self._sorted = beginnings[self._order]
+
+    def shards_of(self, key: bytes) -> list[int]:
+        """Return the shards that a key is of; nearly always one or none."""
+        import numpy as np
+
+        digest = sha256(key)
+        wanted = np.uint64(int.from_bytes(digest[:8], "big"))
+        found = []
+        for place in range(int(np.searchsorted(self._sorted, wanted)), len(self._sorted)):
+            if self._sorted[place] != wanted:
+                break
+            shard = int(self._order[place])
+            if self._shards.key_hash(shard) == digest:
+                found.append(shard)
+        return found
 
 
 def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[str, Sequence[bytes]]]:

@@ -42,6 +42,8 @@ MAX_MEDIA: Final = 1_024
 """Files and values of a sample that are opened as what they are named."""
 MAX_MEDIA_BYTES: Final = 32 << 20
 """The same in bytes."""
+MAX_MEDIA_SECONDS: Final = 30.0
+"""The same in time."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class Sample:
         unopened: How many of these do not open.
         unknown: Bytes of drawn files whose type nothing here opens.
         looked_at: Bytes of all drawn files and values that have a type.
+        is_slow: Whether opening these took too long, and was given up.
+        rows: How many were decoded.
     """
 
     asked: PreviewAsked
@@ -79,6 +83,7 @@ class Sample:
     unopened: int = 0
     unknown: int = 0
     looked_at: int = 0
+    is_slow: bool = False
     rows: int = 0
 
     @property
@@ -301,7 +306,12 @@ def _open_stream(
     for shard in shards_of(picks):
         opening.shard(shard)
         sample.opened.add(shard)
-    whole = sorted({i for pick in picks for i in pick.files if structure.is_whole(i)})
+    files = {i for pick in picks for i in pick.files}
+    whole = sorted(i for i in files if structure.is_whole(i))
+    # What is too large to be opened whole cannot be judged, whatever its name says.
+    large = sum(len(structure.shards_of_file(i)) for i in files if not structure.is_whole(i))
+    sample.unknown += large * structure.payload
+    sample.looked_at += large * structure.payload
     looked_at = set(_chosen(sample, 0, len(whole), MAX_MEDIA))
     kept = 0
     for place, position in enumerate(whole):
@@ -356,6 +366,9 @@ def _chance(sample: Sample, number: int) -> random.Random:
 def _open_media(sample: Sample, media: MediaOpener, files: list[tuple[str, bytes]]) -> None:
     """Open files and values as what they are named."""
     for kind, data in files:
+        if media.spent > MAX_MEDIA_SECONDS:
+            sample.is_slow = True
+            return
         result = media.open(kind, data)
         sample.looked_at += len(data)
         if result is Opened.UNKNOWN:
@@ -376,5 +389,10 @@ def _require_media(sample: Sample) -> None:
         raise EndError(
             PreviewState.PARTIAL,
             f"{sample.unknown / sample.looked_at:.0%} of the bytes of drawn files are of types "
-            "that nothing here opens",
+            "that nothing here opens, or too large",
+        )
+    if sample.is_slow:
+        raise EndError(
+            PreviewState.PARTIAL,
+            f"drawn files take too long to open; {sample.checked:,} were",
         )
