@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import boa
-from boa.contracts.vyper.vyper_contract import VyperDeployer
+from boa.contracts.vyper.vyper_contract import VyperContract, VyperDeployer
+from vyper.compiler.settings import anchor_settings
+from vyper.ir import compile_ir
 from vyper.semantics.namespace import get_namespace
 
 from tests.utils.contracts import CONTRACTS
@@ -30,6 +32,19 @@ FOLDER = ROOT / "build" / "compiled"
 
 # Vyper makes it when it compiles first; titanoboa, which calls internal functions, needs it before.
 get_namespace()
+
+
+def _constructor_map(contract: Any) -> Any:
+    """Tell which source each byte of a constructor is of."""
+    data = contract.compiler_data
+    if not hasattr(data, "constructor_map"):
+        with anchor_settings(data.settings):
+            _, data.constructor_map = compile_ir.assembly_to_evm(data.assembly)
+    return data.constructor_map
+
+
+# titanoboa assembles a contract again each time it is deployed.
+VyperContract._deployment_source_map = property(_constructor_map)
 
 
 @cache
@@ -48,6 +63,7 @@ def deployer(name: str) -> Any:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             found = boa.load_partial(source)
+            _ = found.compiler_data.source_map, _constructor_map(found)  # they are kept with it
             unfinished = path.with_suffix(".unfinished")
             unfinished.write_bytes(pickle.dumps(found.compiler_data))
             unfinished.rename(path)
