@@ -43,9 +43,8 @@ def install() -> None:
 def operations(originals: dict[int, Any]) -> dict[int, Operation]:
     """Return the shorter ways, each with its original for all else."""
     made = {code: _binary(originals[code], function) for code, function in BINARY.items()}
-    for size in range(1, 33):
-        code = op.PUSH1 + size - 1
-        made[code] = _push(originals[code], size)
+    for size in range(33):
+        made[op.PUSH0 + size] = _push(originals[op.PUSH0 + size], size)
     for depth in range(1, 17):
         made[op.DUP1 + depth - 1] = _dup(originals[op.DUP1 + depth - 1], depth)
         made[op.SWAP1 + depth - 1] = _swap(originals[op.SWAP1 + depth - 1], depth + 1)

@@ -66,12 +66,13 @@ def test_dup_and_swap__every_depth__as_py_evm(monkeypatch: pytest.MonkeyPatch, d
     assert same(monkeypatch, full) is not type(None)
 
 
-@pytest.mark.parametrize("size", range(1, 33))
+@pytest.mark.parametrize("size", range(33))
 def test_push__whole_and_cut_off__as_py_evm(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    whole = push(2 ** (8 * size) - 5, size)
+    whole = push((2 ** (8 * size) - 1) // 3, size)
     for length in range(1, len(whole) + 1):
         same(monkeypatch, whole[:length])
-    same(monkeypatch, whole, 2)
+    same(monkeypatch, whole, ORIGINALS[op.PUSH0 + size].gas_cost - 1)
+    same(monkeypatch, whole * 1025)
 
 
 @pytest.mark.parametrize("code", [op.JUMP, op.JUMPI])
