@@ -14,6 +14,7 @@ from tests.utils.kubo import kubo, kubo_pair
 from tests.utils.parts import PartsPlugin
 from tests.utils.postgres import postgres_database, postgres_url
 from tests.utils.require import RequirePlugin
+from truthmark.keys.vault import Vault
 
 __all__ = [
     "anvil",
@@ -30,6 +31,9 @@ gc.disable()  # until all is imported
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
 # xdist sets it in its workers, where commands would break their lines by it.
 os.environ.pop("COLUMNS", None)
+
+# Half a second of scrypt at each data set that is listed; what is sold here is no secret.
+Vault.backup.__kwdefaults__["log_work"] = 10
 
 # No timed assertions: two cores are shared with whatever else the machine does.
 UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
