@@ -70,7 +70,7 @@ def require_pillow() -> None:
     # How large a picture may be is decided here, and named.
     warnings.filterwarnings("ignore", category=PIL.Image.DecompressionBombWarning)
     try:
-        import pillow_heif  # type: ignore[import-not-found]
+        import pillow_heif
     except ImportError:
         return
     pillow_heif.register_heif_opener()
@@ -106,7 +106,7 @@ def copy_of(picture_file: Path | io.BytesIO, name: str) -> Copy:
         if Path(name).suffix.lower() in _HEIF and "HEIF" not in Image.OPEN:
             raise PictureError(
                 "is HEIC, which cannot be read here; convert it to JPEG, or `pip install "
-                "pillow-heif`"
+                '"truthmark[heic]"`'
             ) from error
         raise PictureError("is no picture that can be read") from error
     except Image.DecompressionBombError as error:
