@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 
 from tests.app.conftest import ROOT
-from tests.utils.pages import free_port, plain_environment
+from tests.utils.pages import plain_environment
+from truthmark.testing.ports import free_port
 
 SERVER = ROOT / "app" / "streamlit_app.py"
 START_SECONDS = 60

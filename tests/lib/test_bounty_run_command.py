@@ -3,7 +3,6 @@
 
 import random
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -27,6 +26,7 @@ from truthmark.bounty.secrets import new_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import RelayError
 from truthmark.testing.network import Devnet
+from truthmark.testing.ports import free_port
 
 __all__ = ["net"]
 
@@ -43,8 +43,7 @@ class Team:
         session = net.session("requester")
         self.requester, self.stranger = BountyClient(session), BountyClient(net.session("stranger"))
         self.person = Person(net.home("requester"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         made = new_secrets(session.vault)
         self.workspace = Workspace.of_key(session.home, made.key)
         papers = make_papers(
@@ -74,6 +73,11 @@ class Team:
         self.processes.append(process)
         wait_for(self.is_served, "a relay")
         return process
+
+    def kill(self) -> None:
+        """Kill the last process, which may still be writing, and see it end."""
+        self.processes[-1].kill()
+        self.processes[-1].communicate()
 
     def is_served(self) -> bool:
         assert self.processes[-1].poll() is None, self.processes[-1].communicate()
@@ -110,7 +114,7 @@ def team(net: Devnet, tmp_path: Path) -> Iterator[Team]:
 
 
 def test_bounty_run__killed_twice__pays_everybody_once(team: Team) -> None:
-    process = team.start()
+    team.start()
     for who in range(3):
         team.relay.join(team.number, join_request(team.ref, team.terms, who))
     team.wait_for_status(Status.DRAWN)
@@ -118,9 +122,9 @@ def test_bounty_run__killed_twice__pays_everybody_once(team: Team) -> None:
     team.wait_for_status(Status.LABEL)
     status = team.person("bounty", "status", team.number, "--json").ok().json
     assert (status["phase"], status["joined"], status["seats_taken"]) == ("labeling", 3, 10)
-    process.kill()
+    team.kill()
 
-    process = team.start()
+    team.start()
     signed = [team.label(worker) for worker in range(3)]
     for one in signed:
         team.commit(one)
@@ -132,7 +136,7 @@ def test_bounty_run__killed_twice__pays_everybody_once(team: Team) -> None:
             lambda one=one: team.relay.acknowledgement(team.number, one.commit.worker),  # type: ignore[misc]
             "the signature",
         )
-    process.kill()
+    team.kill()
     team.net.warp(3600 + 600 + 601)
     assert team.person("bounty", "status", team.number, "--json").ok().json["acknowledged"] == 2
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.pages import free_port, run_script, script_of, stop_network
+from tests.utils.pages import run_script, script_of, stop_network
+from truthmark.testing.ports import free_port
 
 pytestmark = [pytest.mark.chain]
 

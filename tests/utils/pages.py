@@ -4,7 +4,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -58,10 +57,3 @@ def stop_network(folder: Path) -> None:
     if (folder / "net").exists():
         command = [sys.executable, "-m", "truthmark.cli", "devnet", "down", "net"]
         subprocess.run(command, cwd=folder, capture_output=True, timeout=300, check=False)
-
-
-def free_port() -> int:
-    """Return a port of loopback where nothing listens now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

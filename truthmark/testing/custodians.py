@@ -6,7 +6,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
 from truthmark.session import Session
+from truthmark.testing.ports import free_port, is_free
 from truthmark.waiting import Deadline
 
 FEE: Final = "0.1 TUSD"
@@ -81,13 +81,7 @@ def find_port(session: Session) -> int:
     Catalogue.of(session).sync()
     offers = Catalogue.of(session).offers(session.address)
     before = urlsplit(offers[0].url).port if offers and offers[0].url else None
-    for port in (before, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            if port is not None:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise ConfigError("no port is free on this machine; end some programs")
+    return before if before is not None and is_free(before) else free_port()
 
 
 def register_custodian(session: Session, url: str = "") -> None:

@@ -9,7 +9,6 @@ import contextlib
 import importlib.util
 import json
 import logging
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError
 from truthmark.market.drafts.terms import Royalty
 from truthmark.testing.bounties import advance_all
+from truthmark.testing.ports import free_port
 from truthmark.testing.roles import Network
 from truthmark.testing.seed_bounties import TEAM, SeedBounties
 from truthmark.testing.seed_market import SeedMarket
@@ -115,7 +115,7 @@ def seed(net: Network, progress: Progress | None = None) -> Seeded:
         raise ConfigError("seeding runs a relay; pip install 'truthmark[node,images]'")
     # Half a story cannot be told on: what is begun says so until it is whole.
     write_atomically(net.folder / _FILE, b"{}")
-    port = _free_port()
+    port = free_port()
     with contextlib.ExitStack() as closing:
         closing.enter_context(_logged(net.folder / "seeds" / "log"))
         market = SeedMarket(net)
@@ -239,12 +239,6 @@ def _tell(
         {guest.name: guest.code for guest in team.workspace.guests},
         port,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _keep_relay(net: Network, port: int) -> None:
