@@ -77,7 +77,9 @@ def list_something(net: Devnet) -> None:
     with net.session("seller") as seller:
         folder = net.folder / "packed"
         frame = pd.DataFrame({"number": range(100)})
-        truthmark.pack(frame, folder, licence="CC-BY-4.0", title="numbers", session=seller)
+        truthmark.pack(
+            frame, folder, licence="CC-BY-4.0", title="numbers", preview=False, session=seller
+        )
         truthmark.list_dataset(folder, price="25 TUSD", custodians=0, session=seller)
 
 

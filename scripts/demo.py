@@ -248,7 +248,7 @@ def _buy(transcript: Transcript, network: DemoNetwork, name: str, version: Versi
     network.run_cli(
         "buyer",
         *("get", version.ref, str(target)),
-        *("--yes", "--max-price", "20 TUSD"),
+        *("--yes", "--blind", "--max-price", "20 TUSD"),
         storage=network.storage("buyer"),
     )
     transcript.info(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")

@@ -161,6 +161,10 @@ class NotForSaleError(MarketError):
     """Nothing can be bought there now."""
 
 
+class UnsampledError(MarketError):
+    """Too little of a version could be seen before paying, and nobody agreed to that."""
+
+
 class BoughtBeforeError(MarketError):
     """A version was paid for before, and it is not sure that the money came back."""
 

@@ -39,7 +39,7 @@ def ref(net: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     FRAME.to_parquet(folder / "rows.parquet")
     listed = seller(
         *("list", folder / "rows.parquet", "--price", "25 TUSD", "--custodians", "direct"),
-        *("--licence", "MIT", "--backup", folder / "backup", "--yes"),
+        *("--licence", "MIT", "--backup", folder / "backup", "--blind", "--yes"),
     )
     delivering = seller.start("deliver", "--follow")
     try:
@@ -62,7 +62,7 @@ def test_get__killed_again_and_again__buys_once_and_gives_the_same(
     kills, longest, target = 0, 4.0, tmp_path / "0"
     while kills < KILLS:
         began = time.monotonic()
-        process = person.start("get", ref, target, "--yes", "--max-price", "25 TUSD")
+        process = person.start("get", ref, target, "--yes", "--blind", "--max-price", "25 TUSD")
         delay = chance.uniform(0.3, 1.0) * longest
         try:
             process.communicate(timeout=delay)
@@ -75,7 +75,7 @@ def test_get__killed_again_and_again__buys_once_and_gives_the_same(
         assert process.returncode == 0
         longest = time.monotonic() - began
         target = tmp_path / str(int(target.name) + 1)
-    person.run("get", ref, target, "--yes", "--max-price", "25 TUSD").ok()
+    person.run("get", ref, target, "--yes", "--blind", "--max-price", "25 TUSD").ok()
 
     pd.testing.assert_frame_equal(pd.read_parquet(target / "rows.parquet"), FRAME)
     assert [path.name for path in target.iterdir()] == ["rows.parquet"]
@@ -124,7 +124,7 @@ def test_get__interrupted_again_and_again__buys_once_and_gives_the_same(
     net: Devnet, ref: str, tmp_path: Path
 ) -> None:
     person = Person(net.home("stranger"))
-    command = ("get", ref, tmp_path / "data", "--yes", "--max-price", "25 TUSD")
+    command = ("get", ref, tmp_path / "data", "--yes", "--blind", "--max-price", "25 TUSD")
     printed = interrupt_at_random(person, random.Random("get"), *command)
     assert printed <= {person.run(*command).ok().out}
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "data" / "rows.parquet"), FRAME)
@@ -138,7 +138,7 @@ def test_list__interrupted_again_and_again__lists_once_under_a_key_in_the_backup
     person = Person(net.home("stranger"))
     FRAME.to_parquet(tmp_path / "odd.parquet")
     command = ("list", tmp_path / "odd.parquet", "--price", "4 TUSD", "--custodians", "direct")
-    command += ("--licence", "MIT", "--backup", tmp_path / "b", "--yes")
+    command += ("--licence", "MIT", "--backup", tmp_path / "b", "--blind", "--yes")
     printed = interrupt_at_random(person, random.Random("list"), *command)
     listed = person.run(*command).ok().out.strip()
     assert printed <= {f"{listed}\n"}

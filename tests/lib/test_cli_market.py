@@ -210,7 +210,7 @@ def test_deliver_watch__sale_comes__is_delivered_and_settled_until_interrupted(
     ref = sold(price="3 TUSD")
     watching = seller.start("deliver", ref, "--follow")
     try:
-        done = buyer.run("get", ref, tmp_path / "data", "--yes", "--max-price", "3 TUSD")
+        done = buyer.run("get", ref, tmp_path / "data", "--yes", "--blind", "--max-price", "3 TUSD")
         assert done.ok().out.strip() == str(tmp_path / "data")
         net.warp(7_300)
         assert watching.stdout is not None
@@ -259,12 +259,18 @@ def test_get__home_lost__the_wallet_alone_opens_it_again(
 
 def test_get__asked_and_declined__pays_nothing(buyer: Person, kept: str, tmp_path: Path) -> None:
     before = held(buyer)
-    shown = buyer("get", kept, tmp_path / "data", stdin="n\n").refused(8, "nothing was bought")
+    shown = buyer("get", kept, tmp_path / "data", "--blind", stdin="n\n").refused(
+        8, "nothing was bought"
+    )
     assert "pay 7.5 TUSD?" in shown.err
     buyer("get", kept, tmp_path / "data").refused(3, "no terminal to answer")
     buyer("get", kept, tmp_path / "data", "--yes").refused(3, "--max-price")
-    buyer("get", kept, tmp_path / "data", "--yes", "--max-price", "7 TUSD").refused(8, "costs")
-    buyer("get", kept, tmp_path / "data", "--yes", "--max-price", "9 TEUR").refused(8, "another")
+    buyer("get", kept, tmp_path / "data", "--yes", "--blind", "--max-price", "7 TUSD").refused(
+        8, "costs"
+    )
+    buyer("get", kept, tmp_path / "data", "--yes", "--blind", "--max-price", "9 TEUR").refused(
+        8, "another"
+    )
     assert held(buyer) == before
     assert not (tmp_path / "data").exists()
 
@@ -289,9 +295,9 @@ def test_get__not_for_sale_or_too_expensive__is_said_before_the_download(
     seller: Person, buyer: Person, sold: Lister, tmp_path: Path
 ) -> None:
     ref = sold(price="7 TUSD")
-    expensive = buyer("get", ref, tmp_path / "data", "--yes", "--max-price", "6 TUSD").refused(
-        8, "costs"
-    )
+    expensive = buyer(
+        "get", ref, tmp_path / "data", "--yes", "--blind", "--max-price", "6 TUSD"
+    ).refused(8, "costs")
     seller("pause", ref).ok()
     paused = buyer("get", ref, tmp_path / "data", *PLENTY).refused(8, "pause")
     for done in (expensive, paused):
@@ -314,7 +320,7 @@ def test_get__done_before__says_so_unless_the_folder_was_changed(
 
 def test_buy__more_than_the_account_has__says_what_it_has(buyer: Person, sold: Lister) -> None:
     ref = sold(price="10000000 TUSD")
-    buyer("buy", ref, "--yes", "--max-price", "10000000 TUSD").refused(8, "not enough")
+    buyer("buy", ref, "--yes", "--blind", "--max-price", "10000000 TUSD").refused(8, "not enough")
 
 
 # ------------------------------------------------------------------ when sales go wrong

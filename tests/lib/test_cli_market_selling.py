@@ -57,7 +57,7 @@ def test_list__no_backup__insists_on_one(
     options = ("--price", "1 TUSD", "--custodians", "direct", "--licence", "MIT")
     seller("list", source, "--packed", packed, *options, "--yes").refused(3, "--backup")
     assert not packed.exists()
-    seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    seller("dataset", "pack", source, packed, "--licence", "MIT", "--blind", "--yes").ok()
     seller("list", packed, *options, "--yes").refused(3, "--backup")
     asked = seller("list", packed, *options, stdin=f"{tmp_path / 'backup'}\n").ok()
     assert "you could lose what you sell" in asked.err
@@ -147,7 +147,7 @@ def test_list__packed_of_something_else__is_said(
     frame.to_parquet(source)
     command = ("list", source, "--packed", packed, "--price", "4 TUSD", *DIRECT)
     if change == "by hand":
-        seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+        seller("dataset", "pack", source, packed, "--licence", "MIT", "--blind", "--yes").ok()
     else:
         seller(*command, "--backup", tmp_path / "b").ok()
     if change == "data":
@@ -279,7 +279,7 @@ def test_voucher__for_one_account__lowers_its_price_once(
     other = Person(net.home("buyer3"))
     other("buy", ref, *PLENTY, "--voucher", note).refused(8, "another account")
     before = held(buyer)
-    buyer("buy", ref, "--yes", "--max-price", "0.5 TUSD", "--voucher", note).ok()
+    buyer("buy", ref, "--yes", "--blind", "--max-price", "0.5 TUSD", "--voucher", note).ok()
     assert held(buyer) == before - 500_000
 
 
@@ -463,7 +463,7 @@ def test_list_and_renew__keeping_fees__are_shown_asked_for_and_paid_once(
 
     seller("list", source, *options, *first, "--yes").refused(8, '--max-keeping "5 TUSD"')
     assert not packed.exists()
-    seller("dataset", "pack", source, packed, "--licence", "MIT", "--yes").ok()
+    seller("dataset", "pack", source, packed, "--licence", "MIT", "--blind", "--yes").ok()
     seller("wallet", "backup", tmp_path / "b").ok()
     below = ("--max-keeping", "4.99 TUSD")
     seller("list", packed, *options, *below).refused(8, "keeping costs 5 TUSD at once")
@@ -510,8 +510,10 @@ def test_list__custodians_by_their_offers__deliver_while_the_seller_is_unavailab
     assert "2 of 3 custodians deliver" in buyer("show", ref).ok().out
     before = held(buyer)
     # 0.1 TUSD for each of the two who deliver.
-    buyer("get", ref, tmp_path / "d", "--yes", "--max-price", "12.19 TUSD").refused(8, "12.2 TUSD")
-    buyer("get", ref, tmp_path / "d", "--yes", "--max-price", "12.2 TUSD").ok()
+    buyer("get", ref, tmp_path / "d", "--yes", "--blind", "--max-price", "12.19 TUSD").refused(
+        8, "12.2 TUSD"
+    )
+    buyer("get", ref, tmp_path / "d", "--yes", "--blind", "--max-price", "12.2 TUSD").ok()
     assert held(buyer) == before - 12_200_000
     table = pd.read_parquet(next((tmp_path / "d").glob("*.parquet")))
     pd.testing.assert_frame_equal(table, frame)

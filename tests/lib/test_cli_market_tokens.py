@@ -82,7 +82,7 @@ PLACES = [
     ("show", "X"),
     ("fetch", "X"),
     ("buy", "X", *PLENTY),
-    ("buy", "KEPT", "--yes", "--max-price", "X"),
+    ("buy", "KEPT", "--yes", "--blind", "--max-price", "X"),
     ("get", "X", "OUT", *PLENTY),
     ("dispute", "X"),
     ("refund", "X"),
@@ -167,7 +167,9 @@ def transfer(receiver: address, amount: uint256) -> bool:
 def list_in(session: Session, token: TokenInfo, folder: Path, **options: Any) -> Version:
     """List something for direct delivery in a token that the profile need not know."""
     frame = pd.DataFrame({"a": [1]})
-    truthmark.pack(frame, folder, licence="MIT", title="in any token", session=session)
+    truthmark.pack(
+        frame, folder, licence="MIT", title="in any token", preview=False, session=session
+    )
     listed = Seller(session).list_dataset(
         folder,
         price=1_000,

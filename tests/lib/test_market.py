@@ -74,7 +74,7 @@ def test_sale__seller_delivers__ends_with_the_frame_and_the_money(
     session, token = buyer.session, sale.version.terms.token
     before, paid = wealth(session, token), wealth(harness.session("seller"), token)
     with delivering(harness, sale):
-        opened = truthmark.get(sale.version.ref, max_price="25 TUSD", session=session)
+        opened = truthmark.get(sale.version.ref, max_price="25 TUSD", blind=True, session=session)
     assert opened.purchase.status is PurchaseStatus.DELIVERED
     assert "cek" not in repr(opened)
     with truthmark.load(sale.version.ref, session=session) as data:
@@ -160,6 +160,7 @@ def packed(harness: MarketHarness, name: str, rows: int = 100) -> Path:
         folder,
         licence="MIT",
         title=name,
+        preview=False,
         session=harness.session("seller"),
     )
     return folder
@@ -269,7 +270,13 @@ def test_list_dataset__update__takes_over_what_is_unchanged(
     rng = random.Random(3)
     rows = [rng.random() for _ in range(60_000)]
     first, second = (harness.net.folder / name for name in ("update-1", "update-2"))
-    about = {"licence": "MIT", "title": "update", "session": seller, "shard_size": 1 << 14}
+    about = {
+        "licence": "MIT",
+        "title": "update",
+        "session": seller,
+        "shard_size": 1 << 14,
+        "preview": False,
+    }
     truthmark.pack(pd.DataFrame({"a": rows[:50_000]}), first, **about)
     older = list_it(harness, first)
     made = truthmark.pack(pd.DataFrame({"a": rows}), second, previous=first, **about)

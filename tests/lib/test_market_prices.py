@@ -110,9 +110,11 @@ def test_buy__more_than_allowed__pays_nothing(
 ) -> None:
     before = sent_by(buyer.session)
     with pytest.raises(PriceError, match=r"costs 25 TUSD, more than 24\.999999 TUSD"):
-        truthmark.get(sale.version.ref, max_price="24.999999 TUSD", session=buyer.session)
+        truthmark.get(
+            sale.version.ref, max_price="24.999999 TUSD", blind=True, session=buyer.session
+        )
     with pytest.raises(PriceError, match="write the amount in TUSD"):
-        truthmark.get(sale.version.ref, max_price="25 TEUR", session=buyer.session)
+        truthmark.get(sale.version.ref, max_price="25 TEUR", blind=True, session=buyer.session)
     assert sent_by(buyer.session) == before
     assert bought(harness, sale) == []
 
@@ -128,7 +130,9 @@ def test_load__not_bought_and_no_price_said__is_refused(
 def test_load__price_said__buys(harness: MarketHarness, sale: Sale, buyer: Buyer) -> None:
     with (
         delivering(harness, sale),
-        truthmark.load(sale.version.ref, max_price=PLENTY, session=buyer.session) as data,
+        truthmark.load(
+            sale.version.ref, max_price=PLENTY, blind=True, session=buyer.session
+        ) as data,
     ):
         assert len(data.to_pandas()) == 100
     assert len(bought(harness, sale)) == 1
@@ -140,6 +144,7 @@ def test_get__not_agreed__pays_nothing(harness: MarketHarness, sale: Sale, buyer
         purchasing.get(
             buyer.session,
             sale.version,
+            blind=True,
             agree=lambda quote: asked.append(quote),  # type: ignore[func-returns-value]
         )
     assert [quote.total for quote in asked] == [PRICE]
@@ -183,7 +188,7 @@ def test_agree__who_keeps_the_key__is_in_the_question(
 
 
 def test_buy_command__json__says_who_keeps_the_key(harness: MarketHarness, sale: Sale) -> None:
-    order = ["buy", sale.version.ref, "--json", "--yes", "--max-price", PLENTY]
+    order = ["buy", sale.version.ref, "--json", "--yes", "--blind", "--max-price", PLENTY]
     home = {"TRUTHMARK_HOME": str(harness.net.home("buyer"))}
     done = CliRunner(mix_stderr=False, env=home).invoke(cli, order, catch_exceptions=False)
     custodians = json.loads(done.stdout)["custodians"]
@@ -278,7 +283,7 @@ def test_buy__voucher__costs_what_it_says_once(
     before = held(buyer.session, harness.token)
     with delivering(harness, sale):
         opened = truthmark.get(
-            sale.version.ref, max_price="0 TUSD", voucher=gift, session=buyer.session
+            sale.version.ref, max_price="0 TUSD", blind=True, voucher=gift, session=buyer.session
         )
     assert opened.purchase.receipt.price == 0
     assert held(buyer.session, harness.token) == before

@@ -140,7 +140,9 @@ def test_buy__reorganisation_takes_it_back__is_bought_once(
     # As users do who repeat their command.
     deliver_later = delivering(harness, sale)
     with deliver_later:
-        opened = truthmark.get(sale.version.ref, max_price=PLENTY, session=buyer.session)
+        opened = truthmark.get(
+            sale.version.ref, max_price=PLENTY, blind=True, session=buyer.session
+        )
     assert opened.purchase.purchase_id == purchase.purchase_id
     assert len(bought(harness, sale)) == 1
     assert wealth(buyer.session, harness.token) == before - PRICE
@@ -337,7 +339,7 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     revoked = Catalogue.of(first.session).version(copied.version.ref)
     assert revoked.status is VersionStatus.REVOKED
     with pytest.raises(NotForSaleError, match="proven wrong; do not buy it"):
-        truthmark.get(copied.version.ref, max_price=PLENTY, session=first.session)
+        truthmark.get(copied.version.ref, max_price=PLENTY, blind=True, session=first.session)
     # Again, as after a kill: nothing more is paid.
     first.dispute(dispute)
     assert wealth(first.session, harness.token) == after[0]

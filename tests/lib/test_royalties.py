@@ -34,7 +34,14 @@ def sell(net: Devnet, bounty: Bounty, folder: Path) -> tuple[Any, Any]:
     """List by the command line with a royalty of 5 %, and sell once."""
     frame = pd.DataFrame({"label": bounty.truth})
     requester = Person(net.session("requester").home)
-    truthmark.pack(frame, folder, licence="MIT", title="labels", session=net.session("requester"))
+    truthmark.pack(
+        frame,
+        folder,
+        licence="MIT",
+        title="labels",
+        preview=False,
+        session=net.session("requester"),
+    )
     asked = ("--price", "25 TUSD", "--custodians", "direct", "--windows", "demo", "--yes")
     backup = ("--backup", folder.parent / "backup.tmkb")
     owed = ("--bounty", bounty.number, "--royalty", "5%")

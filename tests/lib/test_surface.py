@@ -80,7 +80,7 @@ def test_paths__as_text__are_taken(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": range(10)})
     packed = str(tmp_path / "packed")
     with open_session(str(tmp_path / "home")) as session:
-        made = truthmark.pack(frame, packed, licence="MIT", session=session)
+        made = truthmark.pack(frame, packed, licence="MIT", preview=False, session=session)
         cek = seller_cek(session.vault, read_manifest(packed).public_key)
     assert made.folder == Path(packed)
     with open_container(packed, cek=cek) as data:
@@ -127,7 +127,7 @@ def test_connect__endpoint_where_nothing_listens__is_refused(tmp_path: Path) -> 
         lambda ref, session: truthmark.card(ref, session=session),
         lambda ref, session: truthmark.preview(ref, session=session),
         lambda ref, session: truthmark.load(ref, session=session),
-        lambda ref, session: truthmark.get(ref, max_price="1 TUSD", session=session),
+        lambda ref, session: truthmark.get(ref, max_price="1 TUSD", blind=True, session=session),
     ],
     ids=["card", "preview", "load", "get"],
 )
@@ -179,7 +179,7 @@ def test_hit__shown__reads_well() -> None:
     [
         lambda amount, session: truthmark.search(max_price=amount, session=session),
         lambda amount, session: truthmark.list_dataset("x", price=amount, session=session),
-        lambda amount, session: truthmark.get("1", max_price=amount, session=session),
+        lambda amount, session: truthmark.get("1", max_price=amount, blind=True, session=session),
         lambda amount, session: truthmark.load("1", max_price=amount, session=session),
     ],
     ids=["search", "list_dataset", "get", "load"],

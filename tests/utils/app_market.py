@@ -87,6 +87,7 @@ class AppMarket:
             title=title,
             description=description,
             licence=licence,
+            preview=False,
             card=CardPolicy(examples=examples),
         )
         options = {"windows": "demo", "period": "30d", **terms}

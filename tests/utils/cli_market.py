@@ -12,8 +12,9 @@ from tests.utils.devnets import open_devnet
 from truthmark.market.validator import ValidatorOwner
 from truthmark.testing.network import Devnet
 
-DIRECT = ("--custodians", "direct", "--licence", "MIT", "--yes")
-PLENTY = ("--yes", "--max-price", "100 TUSD")
+DIRECT = ("--custodians", "direct", "--licence", "MIT", "--blind", "--yes")
+PLENTY = ("--yes", "--blind", "--max-price", "100 TUSD")
+"""Whatever it costs, and though nobody has seen any of it: most tests are not about the sample."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,15 @@ def sold(seller: Person, frame: pd.DataFrame, tmp_path_factory: pytest.TempPathF
         frame.to_parquet(source)
         done = who(
             *("list", source, "--price", price, "--custodians", "direct", "--windows", "small"),
-            *("--licence", "CC-BY-4.0", "--backup", folder / "backup", "--yes", *options),
+            *(
+                "--licence",
+                "CC-BY-4.0",
+                "--backup",
+                folder / "backup",
+                "--blind",
+                "--yes",
+                *options,
+            ),
         )
         return done.ok().out.strip()
 

@@ -162,7 +162,9 @@ class MarketHarness:
         seller = self.session(role)
         folder = self.net.folder / f"packed-{number}"
         frame = pd.DataFrame({"number": range(100), "name": [f"row {number}"] * 100})
-        truthmark.pack(frame, folder, licence="CC-BY-4.0", title=f"set {number}", session=seller)
+        # Too small to sample, and most tests are not about that.
+        about = {"licence": "CC-BY-4.0", "title": f"set {number}", "preview": False}
+        truthmark.pack(frame, folder, session=seller, **about)
         addresses = [k.validator if isinstance(k, ManualNode) else k for k in nodes]
         given: dict[str, Any] = {
             "price": "25 TUSD",

@@ -97,8 +97,8 @@ def search(
         if not hits:
             info("nothing that fits is for sale here")
             return
-        # A seller may name any bounty whose requester agreed; what it says of the data is shown only
-        # where they asked for it themselves and its score stands.
+        # A seller may name any bounty whose requester agreed; it says something of the data only
+        # where they asked for the labels themselves, and its score stands.
         origins = provenances(session, [hit.version for hit in hits])
         bounties = {terms_id: it.bounty for terms_id, it in origins.items() if it.is_shown}
         table(

@@ -14,7 +14,7 @@ from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.command import State, command, json_option, yes_option
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
-from truthmark.cli.output import amount_json, ask, echo, echo_json, info, progress_bar
+from truthmark.cli.output import amount_json, ask, ask_text, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, DeliveryError
@@ -23,6 +23,7 @@ from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import purchasing
 from truthmark.market.life import is_seller_silent, seller_seen_at
+from truthmark.market.preview import Preview
 from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import Quote
 from truthmark.market.records import PurchaseStatus
@@ -43,6 +44,11 @@ def _pay_options(function: _F) -> _F:
             ),
             click.option("--voucher", type=_FILE, help="A price that the seller offered you."),
             click.option("--admission", type=_FILE, help="A pass of the data set's gate."),
+            click.option(
+                "--blind",
+                is_flag=True,
+                help="Buy it even if nobody, or hardly anyone, but the seller has seen any of it.",
+            ),
             click.option("--again", is_flag=True, help="Pay once more for what you bought before."),
             yes_option,
             json_option,
@@ -110,7 +116,9 @@ def get(
 ) -> None:
     """Buy DATASET and open it in the new FOLDER.
 
-    Checks for disk space, fetches and checks the data, asks before it pays, waits for the key, and
+    Looks first at the parts that chance picked and the seller had to open, and refuses what is bad;
+    what nobody could look at it buys only with --blind or after a typed yes. Checks for disk space,
+    fetches and checks the data, asks before it pays, waits for the key, and
     decrypts. If it is interrupted, run it again: it continues where it stopped, and nothing is paid
     for or fetched twice, unless you say --again, which pays each time. What was bought before is
     opened in another FOLDER at no cost.
@@ -185,6 +193,7 @@ def _flow_options(
     voucher: Path | None,
     admission: Path | None,
     again: bool,
+    blind: bool,
     yes: bool,
 ) -> dict[str, Any]:
     """Return the options of `_pay_options` as `purchasing.buy` takes them."""
@@ -195,6 +204,8 @@ def _flow_options(
         "voucher": read_voucher(session, version, voucher),
         "admission": read_admission(session, version, admission),
         "again": again,
+        "blind": blind,
+        "agree_unsampled": partial(_agree_unsampled, yes=yes),
         "say": info,
         "bar": progress_bar,
     }
@@ -215,6 +226,11 @@ def _agree(session: Session, quote: Quote, *, yes: bool) -> bool:
     return ask(
         f"the key is kept by {custody.custodians_text}; pay {show(quote.total, token)}?", yes=yes
     )
+
+
+def _agree_unsampled(found: Preview, *, yes: bool) -> bool:
+    """Ask for a typed yes; --yes agrees to a price, not to data that nobody could look at."""
+    return not yes and ask_text("type yes to buy it all the same", "--blind").lower() == "yes"
 
 
 def _warn_of_silence(session: Session, version: Version) -> None:

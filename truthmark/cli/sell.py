@@ -285,5 +285,6 @@ def renew(
             acceptance_seconds=accept_within,
             deals_again=deal_again,
             say=info,
+            bar=progress_bar,
         )
         _tell(session, version, epoch, as_json)

@@ -15,6 +15,7 @@ from truthmark.market.choosing import choose_by_offers
 from truthmark.market.drafts.custody import CustodyRequest
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
+from truthmark.market.preview import OnAccept, look
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
 from truthmark.market.settlement import Settlement
@@ -124,6 +125,7 @@ def deal_again(
         CustodyRequest.of(custody),
         None,
         Fetcher(session).manifest(terms.manifest).size,
+        is_sampled=look(session, version).rule.on_accept is not OnAccept.BY_OFFER,
         most=custody.count,
         without=missing,
     )

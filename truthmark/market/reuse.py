@@ -2,7 +2,7 @@
 """Shards of a listing that somebody else has listed before: the same ciphertext, or the same key.
 
 Who bought data can list it again under a key of their own, but not without its ciphertext or its
-shards' keys, unless they pack it once more. Indices are public, so each client compares them by itself.
+shards' keys, unless they pack it once more. Indices are public: each client compares them itself.
 """
 
 from dataclasses import dataclass

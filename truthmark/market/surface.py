@@ -346,11 +346,12 @@ def get(
     voucher: Sequence[Any] = NO_VOUCHER,
     admission: Sequence[Any] = NO_ADMISSION,
     again: bool = False,
+    blind: bool = False,
     session: Session | None = None,
     on_fetch: Progress | None = None,
     on_parts: Progress | None = None,
 ) -> Opened:
-    """Fetch, verify, pay and wait for the key; repeating it goes on where it stopped.
+    """Look at the sample, fetch, verify, pay, wait for the key; repeated, it goes on.
 
     Args:
         ref: Such as `17@2`.
@@ -358,13 +359,15 @@ def get(
         voucher: A price that the seller signed for this account (`Seller.write_voucher`).
         admission: The signed leave of the gate, where the version has one.
         again: Pay also where this account bought it before; each such call pays.
+        blind: Buy also what nobody, or hardly anyone, but its seller has seen anything of.
         session: Who buys.
         on_fetch: Called with bytes fetched and in all.
         on_parts: Called with parts of the key delivered and needed.
 
     Raises:
         PriceError: It costs more.
-        NotForSaleError: It cannot be bought now.
+        NotForSaleError: It cannot be bought now, or its sample is bad or not to be had.
+        UnsampledError: Too little of it could be seen, and `blind` is not given.
         BoughtBeforeError: It was bought before, and it is not sure that the money came back.
         DeliveryError: It was not delivered in time, or the key is wrong.
     """
@@ -378,18 +381,26 @@ def get(
             voucher=voucher,
             admission=admission,
             again=again,
+            blind=blind,
             bar=lambda what, unit: contextlib.nullcontext(
                 on_parts if unit == "parts" else on_fetch
             ),
         )
 
 
-def load(ref: str, *, max_price: str | None = None, session: Session | None = None) -> "Container":
+def load(
+    ref: str,
+    *,
+    max_price: str | None = None,
+    blind: bool = False,
+    session: Session | None = None,
+) -> "Container":
     """Open a dataset that was bought before, or buy it for at most `max_price`.
 
     Args:
         ref: Such as `17@2` or `truthmark://<chain id>/<market>/17@2`.
         max_price: The most to pay, fees included; without it nothing is bought.
+        blind: As for `get`.
         session: Whose purchase it is.
 
     Returns:
@@ -409,7 +420,7 @@ def load(ref: str, *, max_price: str | None = None, session: Session | None = No
             folder = purchasing.fetch(here, version)
             opened = purchasing.receive(here, version, purchase, folder)
         elif max_price is not None:
-            opened = get(version.ref, max_price=max_price, session=here)
+            opened = get(version.ref, max_price=max_price, blind=blind, session=here)
         else:
             raise MarketError(
                 f"{version.ref} was not bought by this account; say how much it may cost with "

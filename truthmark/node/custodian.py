@@ -27,6 +27,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, is_due
 from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
+from truthmark.market.preview import OnAccept, Preview, look
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
@@ -292,7 +293,7 @@ class CustodianRole:
         profile = self.session.profile
         blocks = self.policy.most_confirmations(version.terms.token, profile.confirmations)
 
-        def why_not(size: int | None) -> str | None:
+        def why_not(size: int | None, sample: Preview | None = None) -> str | None:
             return refusal(
                 self.policy,
                 offer,
@@ -303,6 +304,7 @@ class CustodianRole:
                 is_listed_elsewhere=view.is_listed_elsewhere(version),
                 confirming_seconds=int(blocks * profile.block_time),
                 size=size,
+                sample=sample,
             )
 
         # What needs nothing fetched first: strangers' storages are asked for suitable ones only.
@@ -311,12 +313,17 @@ class CustodianRole:
             log.info("would fetch, check and accept %s", _title(held))
             return False
         manifest = self._manifest(held) if reason is None else None
+        sample: Preview | None = None
         if manifest is not None:
             reason = why_not(version_bytes(manifest))
+            # Seen before stake is locked for it; whoever keeps rubbish earns nothing by it.
+            sample = self._sample(held) if reason is None else None
+            if sample is not None:
+                reason = why_not(version_bytes(manifest), sample)
         if reason is not None and self._refused.get(epoch.custody_id) != reason:
             self._refused[epoch.custody_id] = reason
             log.info("%s is not accepted: %s", _title(held), reason)
-        if reason is not None or manifest is None:
+        if reason is not None or manifest is None or sample is None:
             return False
         waiting[version.terms.seller] += 1  # also those whose bytes are still coming
         # Both are asked for, so that they come at the same time.
@@ -518,6 +525,20 @@ class CustodianRole:
             group=version.terms.seller,
         )
         return cast("Manifest", job.result) if self._is_done(job, held, "manifest") else None
+
+    def _sample(self, held: CustodyView) -> Preview | None:
+        """Return how a version's sample stands; None until it was looked at."""
+        version, name = held.version, ("sample", held.version.terms_id)
+        job = self._bytes.ask(
+            name, partial(look, self.session, version), group=version.terms.seller
+        )
+        if not self._is_done(job, held, "sample"):
+            return None
+        found = cast("Preview", job.result)
+        if found.rule.on_accept is not OnAccept.ACCEPT:
+            # A seller may open it yet, and anyone may open what is rotten: look again, later.
+            self._bytes.forget(name, rest=self.session.profile.block_time)
+        return found
 
     def _has_bytes(self, held: CustodyView, manifest: "Manifest") -> bool:
         storage, terms = self.session.storage, held.version.terms_id

@@ -135,12 +135,14 @@ class JobPool:
         if is_stuck and len(self._threads) < MOST_THREADS and not self._queue.empty():
             self._start_thread()
 
-    def forget(self, name: Hashable) -> None:
-        """Do a job again when it is next asked for."""
+    def forget(self, name: Hashable, rest: float = 0.0) -> None:
+        """Do a job again when it is next asked for, after `rest` seconds at the earliest."""
         with self._lock:
             job = self._jobs.get(name)
             if job is not None and not job.is_running:
                 del self._jobs[name]
+                if rest:
+                    self._jobs[name] = Job(rests_until=time.monotonic() + rest)
 
     def check(self, done: int = 0, total: int = 0) -> None:
         """Serve as a `Progress` that ends the work when the node stops, or others wait too long.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.hashing import keccak256
 from truthmark.market.entries import Epoch, EpochState, ValidatorOffer, Version
+from truthmark.market.preview import OnAccept, Preview
 from truthmark.market.records import Custody, Terms, VersionStatus, bits
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def refusal(
     is_listed_elsewhere: bool,
     confirming_seconds: int = 0,
     size: int | None = None,
+    sample: Preview | None = None,
 ) -> str | None:
     """Return why a custody is not accepted, or None if it is.
 
@@ -94,6 +96,7 @@ def refusal(
         is_listed_elsewhere: Whether the dataset key was seen in other terms.
         confirming_seconds: How long the node waits before it trusts a purchase.
         size: Bytes to keep; None before the manifest was fetched.
+        sample: What this node has found of the parts that chance picked; None before it looked.
     """
     custody, terms = epoch.custody, version.terms
     if offer is None:
@@ -133,6 +136,18 @@ def refusal(
     if is_listed_elsewhere:
         # Anyone who lists a key again may be selling what somebody else's custodians hand out.
         return "this dataset key is listed elsewhere"
+    return None if sample is None else _unseen(offer, sample)
+
+
+def _unseen(offer: ValidatorOffer, sample: Preview) -> str | None:
+    """Return why a version is not kept for what is seen of it, by the one table of states."""
+    rule = sample.rule
+    if rule.on_accept is OnAccept.REFUSE:
+        return f"its sample is {sample.state.value}: {sample.why}"
+    if rule.on_accept is OnAccept.BY_OFFER and not offer.takes_unsampled:
+        return f"the offer takes no unsampled data: {rule.meaning}"
+    if rule.on_accept is OnAccept.WAIT:
+        return f"it waits for its seller: {sample.why}"
     return None
 
 

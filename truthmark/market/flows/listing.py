@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From packed data, or data to pack, to what can be bought; and its custody again later."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,11 +16,13 @@ from truthmark.market.choosing import CustodyChoice, CustodyWish, choose_custody
 from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
+from truthmark.market.flows.sampling import asks_for_sample, open_sample, will_be_shown
 from truthmark.market.flows.source import SaleSource
+from truthmark.market.preview import OnAccept
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, bits
 from truthmark.market.seller import Seller, is_dealt
 from truthmark.session import Session
-from truthmark.text import format_time, plural
+from truthmark.text import format_duration, format_time, plural
 from truthmark.types import Bar, Say, no_bar, quiet
 from truthmark.waiting import Deadline
 
@@ -158,10 +161,13 @@ def list_dataset(
         folder = source.pack(previous)
     manifest = codec.read_manifest(folder)
     secure(manifest)
+    if asks_for_sample(folder):
+        common["windows"] = times = _with_time_for_chance(profile, times, ask)
     listed = seller.find_listed(manifest, **common)
     if listed is None:
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-        choice = choose_custody(session, token, times, size, ask.custody)
+        is_sampled = will_be_shown(session, folder)
+        choice = choose_custody(session, token, times, size, ask.custody, is_sampled=is_sampled)
         _require_agreed(session, Costs(token.address, choice, secured), limit, agree, "listed")
         with bar("storing", "bytes") as progress:
             listed = seller.list_dataset(
@@ -181,6 +187,8 @@ def list_dataset(
         seller.require_running(version)
         say("it was listed before; nothing was sent")
     if waits:
+        # Before custodians are waited for: they accept what they have seen a sample of.
+        open_sample(session, version, folder, say=say, bar=bar)
         epoch = wait_or_deal_again(
             session, version, epoch, is_agreed=ask.deals_again, max_keeping=limit, say=say
         )
@@ -198,6 +206,7 @@ def renew(
     acceptance_seconds: int | None = None,
     deals_again: bool = False,
     say: Say = quiet,
+    bar: Bar = no_bar,
 ) -> Epoch:
     """Give the key of a version to custodians again, and wait until it can be bought.
 
@@ -211,6 +220,7 @@ def renew(
         acceptance_seconds: As there; an hour if not given.
         deals_again: As there.
         say: As for `list_dataset`.
+        bar: Shows how long it takes until chance has picked, where that is still due.
 
     Returns:
         The custody that was accepted.
@@ -228,7 +238,11 @@ def renew(
     fresh = seller.fresh_custody(version)
     if not fresh:
         Catalogue.of(session).require_unpaused()
-    choice = choose_custody(session, token, windows, size, custody, fresh=fresh)
+    found = open_sample(session, version, say=say, bar=bar)
+    is_sampled = found.rule.on_accept is not OnAccept.BY_OFFER
+    choice = choose_custody(
+        session, token, windows, size, custody, fresh=fresh, is_sampled=is_sampled
+    )
     if not (fresh and is_dealt(fresh, choice.validators, choice.offer)):
         costs = Costs(token.address, choice, credit=redealing.fees_due(session, version))
         _require_agreed(session, costs, limit, agree, "changed")
@@ -358,6 +372,26 @@ def _windows(profile: ChainProfile, ask: Ask) -> Windows:
         ask.acceptance_seconds, times.acceptance, deals_again=ask.deals_again
     )
     return replace(times, acceptance=acceptance)
+
+
+def _with_time_for_chance(profile: ChainProfile, times: Windows, ask: Ask) -> Windows:
+    """Give custodians time to see the sample: three times what chance and finality take.
+
+    Raises:
+        ConfigError: It was said that they have less.
+    """
+    blocks = profile.beacon_blocks + profile.confirmations
+    least = math.ceil(3 * blocks * profile.block_time)
+    if times.acceptance >= least:
+        return times
+    if ask.acceptance_seconds is not None:
+        raise ConfigError(
+            f"custodians accept when they have seen the sample, which takes a while: give them "
+            f"{format_duration(least)} at the least, or pack it without a sample (--blind)",
+            page=f"custodians accept when they have seen the sample: give them "
+            f"{format_duration(least)} at the least",
+        )
+    return replace(times, acceptance=least)
 
 
 def _limit(

@@ -9,6 +9,7 @@ from truthmark.errors import ConfigError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.order import purchase_cost
 from truthmark.market.entries import Purchase, Version
+from truthmark.market.flows.sampling import AgreeUnsampled, nobody, require_seen
 from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import NO_VOUCHER, Quote
 from truthmark.market.records import PurchaseStatus, VersionStatus
@@ -27,21 +28,28 @@ def prepare(
     *,
     limit: int | None = None,
     voucher: Sequence[Any] = NO_VOUCHER,
+    blind: bool = False,
+    agree_unsampled: AgreeUnsampled = nobody,
+    waits: bool = False,
     say: Say = quiet,
     bar: Bar = no_bar,
 ) -> tuple[Path, Quote]:
-    """Fetch a version, check every byte of it, and find what it costs then; pays nothing.
+    """See its sample, fetch a version, check every byte, and find what it costs; pays nothing.
 
     Args:
         session: Who buys.
         version: What.
         limit: The most to pay, fees included, in the token's smallest unit.
         voucher: A price that the seller signed for this account.
+        blind: It may be data of which nobody, or hardly anyone, but the seller has seen anything.
+        agree_unsampled: Else asked that.
+        waits: Wait for a seller who has not opened the sample yet.
         say: Told what happens.
         bar: Shows how far fetching is.
 
     Raises:
-        NotForSaleError: It cannot be bought now.
+        NotForSaleError: It cannot be bought now, or its sample is bad or not to be had.
+        UnsampledError: Too little of it could be seen, and nobody agreed to that.
         PriceError: It costs more, or the account has not enough.
         TruthmarkError: It cannot be fetched, or is not what the seller committed to.
     """
@@ -53,6 +61,9 @@ def prepare(
         return found
 
     quote()  # what stands in the way is better said before a long download
+    require_seen(
+        session, version, blind=blind, agree=agree_unsampled, waits=waits, say=say, bar=bar
+    )
     folder = fetch(session, version, say, bar)
     return folder, quote()
 
@@ -75,10 +86,12 @@ def buy(
     voucher: Sequence[Any] = NO_VOUCHER,
     admission: Sequence[Any] = NO_ADMISSION,
     again: bool = False,
+    blind: bool = False,
+    agree_unsampled: AgreeUnsampled = nobody,
     say: Say = quiet,
     bar: Bar = no_bar,
 ) -> tuple[Path, Purchase]:
-    """Fetch, check and pay for a version, unless this account has bought it before.
+    """See its sample, fetch, check and pay for a version, unless this account has bought it before.
 
     Repeated after a kill it goes on where it was, and nothing is paid twice.
 
@@ -91,6 +104,8 @@ def buy(
         voucher: A price that the seller signed for this account (`Seller.write_voucher`).
         admission: The signed leave of the gate, where the version has one.
         again: Pay also where it was bought before; each such call pays.
+        blind: As for `prepare`, like the next.
+        agree_unsampled: As there.
         say: Told what happens.
         bar: Shows how far fetching is.
 
@@ -100,7 +115,8 @@ def buy(
     Raises:
         ConfigError: Nothing says how much it may cost.
         PriceError: It costs more, or the account has not enough.
-        NotForSaleError: It cannot be bought now.
+        NotForSaleError: It cannot be bought now, or its sample is bad or not to be had.
+        UnsampledError: Too little of it could be seen, and nobody agreed to that.
         BoughtBeforeError: It was bought before, and it is not sure that the money came back.
         MarketError: It was not agreed to.
     """
@@ -118,7 +134,17 @@ def buy(
             'with --yes say how much it may cost, such as --max-price "25 TUSD"',
             page='say how much it may cost, such as "25 TUSD"',
         )
-    folder, quote = prepare(session, version, limit=limit, voucher=voucher, say=say, bar=bar)
+    folder, quote = prepare(
+        session,
+        version,
+        limit=limit,
+        voucher=voucher,
+        blind=blind,
+        agree_unsampled=agree_unsampled,
+        waits=not unattended,
+        say=say,
+        bar=bar,
+    )
     if not agree(quote):
         raise MarketError("nothing was bought")
     purchase = buyer.buy(
