@@ -42,6 +42,8 @@ class Listing:
     custody: str
     is_kept: bool
     is_direct: bool
+    sampled: str = ""
+    """how its sample stood when this machine last looked; empty where it never did"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,27 @@ class Sibling:
     listed: str
     price: str
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What chance picked of a version, as this machine has found it.
+
+    Attributes:
+        badge: How it stands, in a few words.
+        meaning: The same in a sentence.
+        lines: What was found, with the bounds in words.
+        tables: Some of the rows that were drawn.
+        is_good: Whether it was seen well enough to be bought without a second thought.
+        needs_leave: Whether it can be bought after one; else it cannot.
+    """
+
+    badge: str
+    meaning: str
+    lines: tuple[str, ...]
+    tables: tuple[Table, ...]
+    is_good: bool
+    needs_leave: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.tables import columns_of, copyable, counts, examples_of
 from app.components.text import count, in_badge, literal, prose
-from app.views import Dataset, Price
+from app.views import Dataset, Drawn, Price
 
 
 def show() -> None:
@@ -27,11 +27,12 @@ def show() -> None:
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         _card(dataset)
+        sample = _sample(dataset)
         _custody(dataset)
         _versions(dataset)
         _evidence(dataset)
     with right:
-        _price(dataset)
+        _price(dataset, sample)
         _terms(dataset)
 
 
@@ -86,6 +87,19 @@ def _figures(dataset: Dataset) -> None:
         column.metric(name, value, border=True)
     if len(dataset.counts) > 1:
         counts(dataset.counts)
+
+
+def _sample(dataset: Dataset) -> Drawn:
+    """Draw what chance picked of it; what the seller chose stands above."""
+    st.subheader("Drawn by chance, checked by this computer")
+    sample = services.sample_of_dataset(dataset.ref)
+    show = st.success if sample.is_good else st.info if sample.needs_leave else st.error
+    icon = "casino" if sample.is_good else "visibility_off" if sample.needs_leave else "block"
+    show(literal(sample.meaning), icon=f":material/{icon}:")
+    for line in sample.lines:
+        st.caption(literal(f"{line[:1].upper()}{line[1:]}"))
+    examples_of(sample.tables)
+    return sample
 
 
 def _custody(dataset: Dataset) -> None:
@@ -149,7 +163,7 @@ def _evidence(dataset: Dataset) -> None:
 # --------------------------------------------------------------------------- buying it
 
 
-def _price(dataset: Dataset) -> None:
+def _price(dataset: Dataset, sample: Drawn) -> None:
     can_act = services.is_local() and services.account() is not None
     purchase = services.purchase_of(dataset.ref) if can_act else None
     is_mine = purchase is not None and (purchase.can_open or not purchase.is_over)
@@ -166,7 +180,7 @@ def _price(dataset: Dataset) -> None:
         if not can_act and dataset.price is not None:
             st.caption("Buy it from your own machine, where your keys are:")
         elif not is_mine and dataset.price is not None:
-            _buy(dataset, prepared)
+            _buy(dataset, prepared, sample)
         if is_mine or dataset.price is not None:
             if can_act:
                 st.caption("or in a terminal:")
@@ -203,14 +217,20 @@ def _line(name: str, amount: str) -> None:
     right.markdown(amount, text_alignment="right")
 
 
-def _buy(dataset: Dataset, prepared: Price | None) -> None:
+def _buy(dataset: Dataset, prepared: Price | None, sample: Drawn) -> None:
     if prepared is None:
-        _check(dataset)
+        _check(dataset, sample)
     else:
         _pay(dataset, prepared)
 
 
-def _check(dataset: Dataset) -> None:
+def _check(dataset: Dataset, sample: Drawn) -> None:
+    if not (sample.is_good or sample.needs_leave):
+        st.caption("It is not sold from here as long as that is so.")
+        return
+    blind = sample.needs_leave and st.checkbox(
+        "Buy it although hardly anyone but the seller has seen it", key="dataset_blind"
+    )
     if st.button(
         "Buy", key="dataset_buy", type="primary", icon=":material/shopping_cart:", width="stretch"
     ):
@@ -218,7 +238,7 @@ def _check(dataset: Dataset) -> None:
             shown(services.TruthmarkError),
             working("Fetching it and checking every byte; nothing is paid yet") as progress,
         ):
-            services.prepare(dataset.ref, progress)
+            services.prepare(dataset.ref, progress, blind=blind)
             st.rerun()
     st.caption("Fetches and checks it first, then asks.")
 
@@ -275,7 +295,7 @@ def _terms(dataset: Dataset) -> None:
         st.markdown(f"- {literal(dataset.royalty)}")
     for line in dataset.provenance:
         st.markdown(f"- {literal(line[:1].upper() + line[1:])}.")
-    st.markdown("- No one has checked whether the data is any good.")
+    st.markdown("- Nobody but you can say whether the data is what you need.")
     copyable("Seller", dataset.seller)
 
 

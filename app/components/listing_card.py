@@ -19,6 +19,11 @@ def listing_card(listing: Listing, dataset_page: str) -> None:
         with st.container(horizontal=True, gap="xsmall"):
             st.badge(in_badge(listing.licence), icon=":material/gavel:", color="gray")
             st.badge(listing.custody, icon=_custody_icon(listing), color=_custody_color(listing))
+            if listing.sampled:
+                good = listing.sampled == "sampled"
+                st.badge(
+                    listing.sampled, icon=":material/casino:", color="green" if good else "gray"
+                )
             if listing.bond:
                 st.badge(f"{literal(listing.bond)} bond", icon=":material/shield:", color="blue")
         st.caption(" · ".join(_holds(listing)))

@@ -42,6 +42,7 @@ from app.services.earning import draw_royalties, earnings
 from app.services.networks import can_warp, network, warp_past
 from app.services.one_bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
 from app.services.reading import is_local
+from app.services.sampled import sample_of_dataset
 from app.services.selling import (
     acceptance,
     back_up,
@@ -119,6 +120,7 @@ __all__ = [
     "role",
     "roles",
     "said_of",
+    "sample_of_dataset",
     "samples",
     "save_purchase",
     "search",

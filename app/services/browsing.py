@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from app import views
 from app.services.reading import PATIENCE_SECONDS, chain_now, listed_versions, shared_reader
+from app.services.sampled import badges_of
 from app.services.texts import PAGE_SIZE, title_of
 from truthmark.market.cards import Card
 from truthmark.market.catalogue import Catalogue
@@ -72,9 +73,10 @@ def search(
     pages = max(1, -(-len(fitting) // PAGE_SIZE))
     page = min(max(page, 1), pages)
     shown = fitting[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    badges = badges_of(session, [version for version, _ in shown])
     return views.Found(
         listings=tuple(
-            _listing(session, version, card, keeping)
+            _listing(session, version, card, keeping, badges.get(version.terms_id, ""))
             for (version, card), keeping in zip(
                 shown, _keepings(session, [version for version, _ in shown]), strict=True
             )
@@ -89,7 +91,7 @@ def search(
 
 
 def _listing(
-    session: Session, version: Version, card: Card, keeping: tuple[str, bool, bool]
+    session: Session, version: Version, card: Card, keeping: tuple[str, bool, bool], sampled: str
 ) -> views.Listing:
     terms, show = version.terms, session.profile.amount
     text, is_kept, is_direct = keeping
@@ -106,6 +108,7 @@ def _listing(
         custody=text,
         is_kept=is_kept,
         is_direct=is_direct,
+        sampled=sampled,
     )
 
 

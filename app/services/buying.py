@@ -53,17 +53,25 @@ _QUOTE, _DISPUTE = (f"services.{name}" for name in ("quote", "dispute"))
 _DOUBT: Final = "paid_before"
 
 
-def prepare(ref: str, progress: Progress) -> views.Price:
-    """Fetch a version, check every byte of it, and ask what it costs now; pays nothing.
+def prepare(ref: str, progress: Progress, *, blind: bool = False) -> views.Price:
+    """See a version's sample, fetch it, check every byte, ask what it costs now; pays nothing.
+
+    Args:
+        ref: Its name.
+        progress: Called with bytes fetched and in all.
+        blind: It may be data of which nobody, or hardly anyone, but the seller has seen anything.
 
     Raises:
-        NotForSaleError: It cannot be bought now.
+        NotForSaleError: It cannot be bought now, or its sample is bad.
+        UnsampledError: Too little of it could be seen, and `blind` is not given.
         PriceError: The account has not enough.
         TruthmarkError: It cannot be fetched, or is not what the seller committed to.
     """
     session = my_synced_session()
     version = find_version(session, ref)
-    _, quote = purchasing.prepare(session, version, bar=lambda what, unit: nullcontext(progress))
+    _, quote = purchasing.prepare(
+        session, version, blind=blind, bar=lambda what, unit: nullcontext(progress)
+    )
     st.session_state[_QUOTE] = (session.address, version.ref, quote)
     return price_of(session, quote)
 

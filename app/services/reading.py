@@ -111,11 +111,11 @@ def chain_now(session: Session) -> int:
 
 def listed_versions(session: Session) -> tuple[Version, ...]:
     """Return every version, the newest listing first; they are read again when one has changed."""
-    mark = _mark(session, [("registry", event) for event in _VERSION_EVENTS])
+    mark = mark_of(session, [("registry", event) for event in _VERSION_EVENTS])
     return _read_versions(f"{session.home} {session.profile.name}", mark, session)
 
 
-def _mark(session: Session, events: Iterable[tuple[str, str]]) -> bytes:
+def mark_of(session: Session, events: Iterable[tuple[str, str]]) -> bytes:
     """Return what changes when one of some events comes, or is taken back by the chain."""
     index = Catalogue.of(session).index
     with index.read() as connection:
@@ -155,7 +155,7 @@ def board(session: Session) -> Board:
     """
     if reader.BOARD not in session.profile.contracts:
         raise ConfigError("this network has no bounties; choose another network")
-    mark = _mark(session, [(reader.BOARD, event) for event in _BOARD_EVENTS])
+    mark = mark_of(session, [(reader.BOARD, event) for event in _BOARD_EVENTS])
     return _read_board(f"{session.home} {session.profile.name}", mark, session)
 
 

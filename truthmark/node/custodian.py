@@ -316,7 +316,7 @@ class CustodianRole:
         sample: Preview | None = None
         if manifest is not None:
             reason = why_not(version_bytes(manifest))
-            # Seen before stake is locked for it; whoever keeps rubbish earns nothing by it.
+            # Seen before stake is locked for it; custodians of rubbish earn nothing.
             sample = self._sample(held) if reason is None else None
             if sample is not None:
                 reason = why_not(version_bytes(manifest), sample)
