@@ -99,6 +99,10 @@ class AnswerLog:
     def flag(self, item: int, note: str) -> None:
         """Say that something is wrong with an item; an empty note takes that back.
 
+        Args:
+            item: Number of the item.
+            note: What is wrong; "" for nothing.
+
         Raises:
             BountyError: It cannot be written.
         """

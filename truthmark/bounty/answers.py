@@ -39,7 +39,7 @@ class Known:
 
 
 def read_known(path: Path) -> dict[str, Known]:
-    """Read answers from a CSV file with a column for items and one for answers.
+    """Return answers by item, from a CSV file with a column for items and one for answers.
 
     Args:
         path: Columns are called `item` (or task, id, name, path, file_name) and `answer` (or
@@ -79,7 +79,12 @@ def read_known(path: Path) -> dict[str, Known]:
 
 
 def write_known(path: Path, answers: Mapping[str, Known]) -> None:
-    """Write answers as `read_known` reads them, whole or not at all."""
+    """Write answers as `read_known` reads them, whole or not at all.
+
+    Args:
+        path: Where; what was there is replaced.
+        answers: By name of the item.
+    """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(["item", "answer", "explanation", "seconds"])

@@ -51,6 +51,10 @@ class Assignment:
     def items_of(self, start: int, seats: int) -> Ints:
         """Return the items of consecutive seats of one round, in the order in which they stand.
 
+        Args:
+            start: First seat, counted over all rounds.
+            seats: How many; they do not leave the round.
+
         Returns:
             `seats * batch` items; NO_ITEM behind the last of a short seat.
 
@@ -65,6 +69,11 @@ class Assignment:
         return np.concatenate([items, np.full(missing, NO_ITEM)]) if missing else items
 
     def labels_in(self, start: int, seats: int) -> int:
-        """Return how many items consecutive seats of one round hold."""
+        """Return how many items consecutive seats of one round hold.
+
+        Args:
+            start: First seat, counted over all rounds.
+            seats: How many; they do not leave the round.
+        """
         first = start % self.per_round
         return min(self.items, (first + seats) * self.batch) - min(self.items, first * self.batch)

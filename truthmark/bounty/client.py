@@ -154,6 +154,10 @@ class BountyClient:
     def score(self, record: Record, score: Score) -> None:
         """Post the score.
 
+        Args:
+            record: The bounty, as the chain has it.
+            score: Gold with its salt, entries and lines.
+
         Raises:
             BountyError: The gold is not what was committed to.
             ChainError: It was not posted.
@@ -179,6 +183,11 @@ class BountyClient:
     def cite(self, bounty_id: int, terms: Terms, seller: str) -> None:
         """Name who may sell data that owe this bounty's labelers royalties.
 
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
+            seller: Their account; another one takes the place of who was named before.
+
         Raises:
             ChainError: It was refused.
         """
@@ -191,6 +200,12 @@ class BountyClient:
 
     def enroll(self, bounty_id: int, terms: Terms, rows: Sequence[Row], *, closes: bool) -> None:
         """Add rows to the roster; the call that closes may bring none.
+
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
+            rows: At most `MAX_ROWS`, in order; gaps among them.
+            closes: Whether joining ends with this call.
 
         Raises:
             BountyError: There are too many for one call.
@@ -206,6 +221,11 @@ class BountyClient:
 
     def commit(self, bounty_id: int, terms: Terms, rows: Sequence[Commit]) -> None:
         """Post workers' commits.
+
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
+            rows: At most `MAX_ROWS`, each worker once.
 
         Raises:
             BountyError: There are too many for one call.
@@ -224,6 +244,10 @@ class BountyClient:
     def override(self, record: Record, override: Override) -> None:
         """Put a signed commit in the place of what the relay posted or left out.
 
+        Args:
+            record: The bounty, as the chain has it.
+            override: The commit, its signature, and the row of the roster.
+
         Raises:
             ChainError: It was refused.
         """
@@ -235,6 +259,10 @@ class BountyClient:
 
     def post_sealed(self, record: Record, posting: Posting) -> None:
         """Put one worker's sealed labels on chain.
+
+        Args:
+            record: The bounty, as the chain has it.
+            posting: The labels, and the chunks that prove whose they are.
 
         Raises:
             ChainError: It was refused.
@@ -267,6 +295,10 @@ class BountyClient:
     def prove(self, record: Record, lie: Lie) -> None:
         """Prove a lie of the score, which ends the bounty in favour of its workers.
 
+        Args:
+            record: The bounty, as the chain has it.
+            lie: What is wrong, with its evidence.
+
         Raises:
             NotProvenError: The evidence proves nothing; nothing was sent.
             ChainError: It was refused: somebody else may have been faster.
@@ -282,6 +314,10 @@ class BountyClient:
 
     def close_joining(self, bounty_id: int, terms: Terms) -> None:
         """End joining when its time is over.
+
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
 
         Raises:
             ChainError: It was refused.
@@ -303,6 +339,10 @@ class BountyClient:
 
     def end(self, bounty_id: int, terms: Terms) -> None:
         """End a bounty whose last deadline is over.
+
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
 
         Raises:
             ChainError: It was refused.
@@ -355,6 +395,10 @@ class BountyClient:
 
     def withdraw(self, token: str, account: str) -> None:
         """Pay an account what the board owes it, and only to it.
+
+        Args:
+            token: Address of the token.
+            account: Who is paid.
 
         Raises:
             ChainError: It was refused.

@@ -81,6 +81,10 @@ class Commits:
     ) -> Self:
         """Return the commits that the chunks of each call hold.
 
+        Args:
+            calls: By call its chunks, each of at most 32 rows of 35 bytes.
+            overrides: Commits that stand in the place of what a call brought.
+
         Raises:
             BountyError: A chunk is no whole number of rows, or one but the last is not full.
         """
@@ -118,5 +122,11 @@ class Commits:
         return self.chunk(call, row // CHUNK, row % CHUNK)
 
     def chunk(self, call: int, chunk: int, row: int = 0) -> CommitsChunk:
-        """Return a chunk of a call, with one of its rows named."""
+        """Return a chunk of a call, with one of its rows named.
+
+        Args:
+            call: Number of the `commit` call, from 0.
+            chunk: Of the call, from 0.
+            row: Of the chunk, from 0.
+        """
         return CommitsChunk(call, self.heads(call), chunk, row, chunks_of(self.calls[call])[chunk])

@@ -64,6 +64,10 @@ class Gold:
     def require_sound(self, *, items: int, classes: int) -> None:
         """Refuse gold that could not be scored with.
 
+        Args:
+            items: How many items the bounty has.
+            classes: How many classes there are.
+
         Raises:
             BountyError: It is malformed; the message says why.
         """

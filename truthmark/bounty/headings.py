@@ -70,7 +70,12 @@ class Headings(ReadOnce[Terms, Heading]):
 
     @classmethod
     def of(cls, session: Session, *, retry_seconds: float = RETRY_SECONDS) -> Self:
-        """Return those of a session, which all that use it share."""
+        """Return those of a session, which all that use it share.
+
+        Args:
+            session: Whose chain, storage and home are used.
+            retry_seconds: After how long what could not be read is tried again.
+        """
 
         def read(terms: Terms) -> Heading:
             return Heading.of(read_document(session, terms))
@@ -85,6 +90,10 @@ class Headings(ReadOnce[Terms, Heading]):
 
 def read_document(session: Session, terms: Terms) -> Document:
     """Return the document of terms from the configured storage.
+
+    Args:
+        session: Whose chain, storage and home are used.
+        terms: The bounty's terms.
 
     Raises:
         StorageError: It is not to be had there.

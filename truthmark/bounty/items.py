@@ -118,7 +118,12 @@ class Item:
 
     @classmethod
     def of_pair(cls, first: "Item", second: "Item") -> Self:
-        """Return two items side by side as one."""
+        """Return two items side by side as one.
+
+        Args:
+            first: Shown on the left, or above.
+            second: The other one; neither is a pair.
+        """
         head = first.to_bytes()
         return cls(Media.PAIR, len(head).to_bytes(4, "big") + head + second.to_bytes())
 
@@ -182,6 +187,10 @@ def item_key(secret: bytes, item: int) -> bytes:
 
 def open_item(stored: bytes, key: bytes) -> Item:
     """Return an encrypted item.
+
+    Args:
+        stored: Ciphertext and tag.
+        key: The item's, 32 bytes.
 
     Raises:
         WrongKeyError: The key is not this item's.
@@ -388,6 +397,10 @@ class Items:
     def check(self, number: int, stored: bytes) -> bytes:
         """Return stored bytes that are those of an item.
 
+        Args:
+            number: Of the item, from 0.
+            stored: The bytes as they are stored.
+
         Raises:
             IntegrityError: They are not.
             BountyError: There is no such item.
@@ -421,7 +434,16 @@ class Items:
         return self.opened(number, self.stored(number), key)
 
     def opened(self, number: int, stored: bytes, key: bytes | None = None) -> Item:
-        """Return an item of which the stored bytes are here, and were checked; see `item`."""
+        """Return an item of which the stored bytes are here, and were checked; see `item`.
+
+        Args:
+            number: Of the item, from 0.
+            stored: The bytes as they are stored.
+            key: The item's, 32 bytes; None where items are public.
+
+        Raises:
+            WrongKeyError: The key is missing, or not this item's.
+        """
         if not self.is_encrypted or number >= self.count:
             return Item.from_bytes(stored)
         if key is None:

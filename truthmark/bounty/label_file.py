@@ -101,6 +101,9 @@ def seal_notes(shared: Point, notes: dict[str, Any]) -> bytes:
     Args:
         shared: S.
         notes: JSON values, such as seconds by item.
+
+    Returns:
+        Nonce of 12 bytes, ciphertext, tag of 16.
     """
     nonce = os.urandom(_NONCE_BYTES)
     text = json.dumps(notes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -110,6 +113,10 @@ def seal_notes(shared: Point, notes: dict[str, Any]) -> bytes:
 
 def open_notes(shared: Point, sealed: bytes) -> dict[str, Any]:
     """Return the notes of a file; empty where there are none.
+
+    Args:
+        shared: S, the point that requester and worker share.
+        sealed: Nonce, ciphertext and tag; empty for none.
 
     Raises:
         BountyError: They are damaged; the labels may be fine all the same.

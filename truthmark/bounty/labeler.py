@@ -236,6 +236,11 @@ def sign_once(
 def find_signed(vault: Vault, record: Record, private_key: bytes) -> SignedCommit | None:
     """Return what was signed for a bounty, made again from the vault, or None.
 
+    Args:
+        vault: Where the labels were kept before they were signed.
+        record: The bounty, as the chain has it.
+        private_key: Of the row's signer, 32 bytes.
+
     Raises:
         BountyError: The entry is damaged, or of another key.
     """
@@ -310,7 +315,12 @@ def is_acknowledged(record: Record, commit: Commit, signature: bytes) -> bool:
 
 
 def commit_message(record: Record, commit: Commit) -> TypedData:
-    """Return what a worker signs of a commit."""
+    """Return what a worker signs of a commit.
+
+    Args:
+        record: The bounty, as the chain has it.
+        commit: Worker, seats and commitment.
+    """
     return messages.commit(
         record.ref,
         record.terms.hash,

@@ -68,7 +68,13 @@ class LabelingFolder(PrivateFolder):
 
     @classmethod
     def all(cls, home: Path, chain_id: int, board: str) -> Iterator[tuple[int, Self]]:
-        """Yield number and folder of every bounty of a board that this home has to do with."""
+        """Yield number and folder of every bounty of a board that this home has to do with.
+
+        Args:
+            home: The home folder.
+            chain_id: Of the chain.
+            board: Address of the board.
+        """
         prefix = f"{address_bytes(board).hex()}-"
         numbers = (path.name[len(prefix) :] for path in (home / FOLDER).glob(f"{prefix}*"))
         for number in sorted(int(text) for text in numbers if text.isdecimal()):
@@ -128,7 +134,15 @@ class LabelingFolder(PrivateFolder):
         return self._read(f"items/{number}", MAX_ITEM)
 
     def keep_item(self, number: int, stored: bytes) -> None:
-        """Keep an item; it can be had again, so that a crash may take it."""
+        """Keep an item; it can be had again, so that a crash may take it.
+
+        Args:
+            number: Of the item, from 0.
+            stored: The bytes as they are stored.
+
+        Raises:
+            StorageError: The disk cannot be written.
+        """
         path = self.folder / "items" / str(number)
         try:
             make_private_folder(path.parent)
@@ -183,5 +197,10 @@ class LabelingFolder(PrivateFolder):
         return self._read(f"acknowledgement-{commitment.hex()}", _SIGNATURE_BYTES)
 
     def keep_acknowledgement(self, commitment: bytes, signature: bytes) -> None:
-        """Keep the receiver's signature."""
+        """Keep the receiver's signature.
+
+        Args:
+            commitment: What was signed for, 32 bytes.
+            signature: 65 bytes of a key, or what a contract takes.
+        """
         self._write(f"acknowledgement-{commitment.hex()}", signature)

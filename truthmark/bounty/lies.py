@@ -82,6 +82,10 @@ def find_lies(record: Record, known: Knowledge) -> Iterator[Lie]:
 def require_proven(record: Record, lie: Lie) -> None:
     """Check a lie's evidence as the contract will.
 
+    Args:
+        record: The bounty, as the chain has it.
+        lie: What is wrong, with its evidence.
+
     Raises:
         NotProvenError: It proves nothing.
     """

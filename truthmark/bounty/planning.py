@@ -420,7 +420,13 @@ def majority_accuracy(
 
 
 def with_times(times: Times, *, label: int | None = None, join: int | None = None) -> Times:
-    """Return times of which some are others."""
+    """Return times of which some are others.
+
+    Args:
+        times: Those of a preset.
+        label: Seconds for labeling; None leaves what is there.
+        join: Seconds for joining; likewise.
+    """
     return replace(
         times,
         label=times.label if label is None else label,

@@ -36,6 +36,11 @@ class Posting:
 def override(record: Record, commit: Commit, signature: bytes) -> Override:
     """Return what puts a signed commit in the place of what the relay posted or left out.
 
+    Args:
+        record: The bounty, as the chain has it.
+        commit: Worker, seats and commitment.
+        signature: Of the worker's signer.
+
     Raises:
         BountyError: The roster has no such row.
     """
@@ -50,6 +55,11 @@ def override(record: Record, commit: Commit, signature: bytes) -> Override:
 
 def posting(record: Record, worker: int, run: SealedRun) -> Posting:
     """Return what puts one worker's sealed labels on chain.
+
+    Args:
+        record: The bounty, as the chain has it.
+        worker: Row of the roster, from 0.
+        run: The worker's sealed labels.
 
     Raises:
         BountyError: They are not what stands for this worker.

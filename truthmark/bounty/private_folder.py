@@ -36,5 +36,10 @@ class PrivateFolder:
 
 
 def not_written(path: Path, error: OSError) -> StorageError:
-    """Return what to say where something could not be written."""
+    """Return what to say where something could not be written.
+
+    Args:
+        path: What was to be written.
+        error: Why it was not.
+    """
     return StorageError(f"{path} cannot be written ({error.strerror}); free space or give rights")

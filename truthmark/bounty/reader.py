@@ -167,6 +167,10 @@ def read_posted(
 def require_anchored(record: Record, anchors: Anchors) -> None:
     """Refuse a record that is not what the board holds.
 
+    Args:
+        record: The bounty, as the chain has it.
+        anchors: What the board holds of it: hashes, seed, states.
+
     Raises:
         BountyError: Something differs; the message says what.
     """

@@ -61,6 +61,11 @@ def receive(record: Record, worker: int, run: SealedRun, secret: int) -> Receive
 def read_file(record: Record, worker: int, data: bytes) -> LabelFile:
     """Read a label file that is said to be a worker's of this bounty.
 
+    Args:
+        record: The bounty, as the chain has it.
+        worker: Row of the roster, from 0.
+        data: The file.
+
     Raises:
         BountyError: It is none, or another one's.
     """
@@ -76,6 +81,10 @@ def read_file(record: Record, worker: int, data: bytes) -> LabelFile:
 
 def acknowledgement(record: Record, worker: int) -> TypedData:
     """Return what the receiver signs of the commitment that stands for a worker.
+
+    Args:
+        record: The bounty, as the chain has it.
+        worker: Row of the roster, from 0.
 
     Raises:
         BountyError: None stands.
@@ -134,6 +143,12 @@ def require_true(
     acknowledgements: Mapping[int, bytes],
 ) -> None:
     """Refuse a score that anyone could disprove, whatever the labelers have.
+
+    Args:
+        record: The bounty, as the chain has it.
+        score: The score.
+        received: What came of labels, by worker.
+        acknowledgements: The receiver's signatures, by worker.
 
     Raises:
         BountyError: It holds a lie; posting it would cost the full price and the bond.

@@ -87,7 +87,14 @@ class Record:
     def make_score(
         self, *, gold: Gold, salt: bytes, codes: Mapping[int, Codes], marks: Mapping[int, int]
     ) -> Score:
-        """Return the true score of this bounty; see `score.make_score`."""
+        """Return the true score of this bounty; see `score.make_score`.
+
+        Args:
+            gold: What the terms commit to.
+            salt: Of the gold, 32 bytes.
+            codes: By worker, of all places of their seats, shape (places,).
+            marks: By worker, of those who are not fine.
+        """
         return make_score(
             terms=self.terms,
             assignment=self.assignment,
@@ -117,7 +124,13 @@ class Record:
         )
 
     def context(self, worker: int, roster_call: int = 0, commit_call: int = 0) -> Context:
-        """Return what the board would say of a worker and two calls."""
+        """Return what the board would say of a worker and two calls.
+
+        Args:
+            worker: Row of the roster, from 0.
+            roster_call: Number of the `enroll` call, from 0.
+            commit_call: Number of the `commit` call, from 0.
+        """
         override = self.commits.overrides.get(worker)
         calls = self.commits.calls
         return Context(

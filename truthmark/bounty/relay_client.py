@@ -167,6 +167,10 @@ class RelayClient:
     def document(self, bounty_id: int, terms: Terms) -> Document:
         """Return the document that terms name.
 
+        Args:
+            bounty_id: The bounty's number.
+            terms: The bounty's terms.
+
         Raises:
             BountyError: What the relay has is another one, or does not fit the terms.
         """
@@ -179,6 +183,10 @@ class RelayClient:
 
     def manifest(self, bounty_id: int, document: Document) -> bytes:
         """Return the list of items.
+
+        Args:
+            bounty_id: The bounty's number.
+            document: Of the bounty.
 
         Raises:
             BountyError: The relay's is not that of the document.
@@ -193,6 +201,10 @@ class RelayClient:
     def items(self, bounty_id: int, document: Document) -> Items:
         """Return the items, each of which is fetched, and held against its hash, when asked for.
 
+        Args:
+            bounty_id: The bounty's number.
+            document: Of the bounty.
+
         Raises:
             BountyError: The relay's list is not that of the document.
         """
@@ -204,6 +216,11 @@ class RelayClient:
     def item(self, bounty_id: int, number: int, items: Items) -> bytes:
         """Return one item as it is stored, held against its hash.
 
+        Args:
+            bounty_id: The bounty's number.
+            number: Of the item, from 0.
+            items: What the list says.
+
         Raises:
             IntegrityError: The relay's is another one.
         """
@@ -211,7 +228,13 @@ class RelayClient:
         return items.check(number, self._bytes(f"/bounties/{bounty_id}/items/{number}", length))
 
     def read_data(self, bounty_id: int, offset: int, length: int) -> bytes:
-        """Return a part of the file of all items, unchecked."""
+        """Return a part of the file of all items, unchecked.
+
+        Args:
+            bounty_id: The bounty's number.
+            offset: Of the first byte.
+            length: How many bytes.
+        """
         if not length:
             return b""
         part = {"Range": f"bytes={offset}-{offset + length - 1}"}
@@ -260,16 +283,32 @@ class RelayClient:
         return reply
 
     def put_document(self, bounty_id: int, document: Document) -> None:
-        """Give the relay the document; after `offer`, as the next two."""
+        """Give the relay the document; after `offer`, as the next two.
+
+        Args:
+            bounty_id: The bounty's number.
+            document: Of the bounty.
+        """
         self._upload(bounty_id, "document", io.BytesIO(document.to_bytes()))
 
     def put_manifest(self, bounty_id: int, path: Path) -> None:
-        """Give the relay the list of items; after the document."""
+        """Give the relay the list of items; after the document.
+
+        Args:
+            bounty_id: The bounty's number.
+            path: Of the list.
+        """
         with path.open("rb") as file:
             self._upload(bounty_id, "manifest", file)
 
     def put_data(self, bounty_id: int, path: Path, progress: Progress | None = None) -> None:
-        """Give the relay the file of all items; after the list."""
+        """Give the relay the file of all items; after the list.
+
+        Args:
+            bounty_id: The bounty's number.
+            path: Of the file of all items.
+            progress: Called with bytes done and bytes in all.
+        """
         with path.open("rb") as file:
             self._upload(bounty_id, "data", file, progress)
 
@@ -282,27 +321,57 @@ class RelayClient:
     # ------------------------------------------------------------------ labelers
 
     def join(self, bounty_id: int, request: JoinRequest) -> JoinState:
-        """Ask for seats; the same again returns how that stands."""
+        """Ask for seats; the same again returns how that stands.
+
+        Args:
+            bounty_id: The bounty's number.
+            request: What is asked, signed.
+        """
         return self._send("POST", f"/bounties/{bounty_id}/joins", request, JoinState)
 
     def join_state(self, bounty_id: int, signer: str) -> JoinState:
-        """Return how a signer's wish stands."""
+        """Return how a signer's wish stands.
+
+        Args:
+            bounty_id: The bounty's number.
+            signer: Address of the key that signs.
+        """
         return self._get(f"/bounties/{bounty_id}/joins/{signer}", JoinState)
 
     def keys(self, bounty_id: int, request: KeysRequest) -> dict[int, bytes]:
-        """Return the keys of the items of a worker's run."""
+        """Return the keys of the items of a worker's run.
+
+        Args:
+            bounty_id: The bounty's number.
+            request: What is asked, signed.
+        """
         return self._send("POST", f"/bounties/{bounty_id}/keys", request, Keys).keys
 
     def commit(self, bounty_id: int, request: CommitRequest) -> CommitState:
-        """Give a signed commit to be posted; the same again returns how that stands."""
+        """Give a signed commit to be posted; the same again returns how that stands.
+
+        Args:
+            bounty_id: The bounty's number.
+            request: What is asked, signed.
+        """
         return self._send("POST", f"/bounties/{bounty_id}/commits", request, CommitState)
 
     def commit_state(self, bounty_id: int, worker: int) -> CommitState:
-        """Return how a worker's commit stands, as the relay sees it; the chain decides."""
+        """Return how a worker's commit stands, as the relay sees it; the chain decides.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: Row of the roster, from 0.
+        """
         return self._get(f"/bounties/{bounty_id}/commits/{worker}", CommitState)
 
     def put_file(self, bounty_id: int, file: LabelFile) -> None:
-        """Hand out labels; only once exactly their commit is on chain and confirmed."""
+        """Hand out labels; only once exactly their commit is on chain and confirmed.
+
+        Args:
+            bounty_id: The bounty's number.
+            file: The sealed labels with their notes.
+        """
         path = f"/bounties/{bounty_id}/files/{file.worker}"
         self._request("PUT", path, content=file.to_bytes())
 
@@ -310,6 +379,10 @@ class RelayClient:
         """Return the receiver's signature for a worker's file; None while there is none.
 
         Whether it counts, `labeler.is_acknowledged` says.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: Row of the roster, from 0.
         """
         try:
             path = f"/bounties/{bounty_id}/acknowledgements/{worker}"
@@ -320,12 +393,23 @@ class RelayClient:
             raise
 
     def deposit(self, bounty_id: int, worker: int, request: DepositRequest) -> DepositState:
-        """Leave a signed commit and a label file with a watch node."""
+        """Leave a signed commit and a label file with a watch node.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: Row of the roster, from 0.
+            request: What is asked, signed.
+        """
         path = f"/bounties/{bounty_id}/deposits/{worker}"
         return self._send("PUT", path, request, DepositState)
 
     def deposit_state(self, bounty_id: int, worker: int) -> DepositState:
-        """Return what a watch node has of a worker."""
+        """Return what a watch node has of a worker.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: Row of the roster, from 0.
+        """
         return self._get(f"/bounties/{bounty_id}/deposits/{worker}", DepositState)
 
     # ------------------------------------------------------------------ receivers
@@ -352,7 +436,13 @@ class RelayClient:
         return file
 
     def put_acknowledgement(self, bounty_id: int, worker: int, signature: bytes) -> None:
-        """Give the relay the receiver's word that it has a worker's file."""
+        """Give the relay the receiver's word that it has a worker's file.
+
+        Args:
+            bounty_id: The bounty's number.
+            worker: Row of the roster, from 0.
+            signature: 65 bytes of a key, or what a contract takes.
+        """
         path = f"/bounties/{bounty_id}/acknowledgements/{worker}"
         self._request("PUT", path, body=Acknowledgement(signature=signature))
 

@@ -157,7 +157,12 @@ def provenance_of(result: Result) -> dict[str, str]:
 
 
 def stamped(table: "pa.Table", provenance: Mapping[str, str]) -> "pa.Table":
-    """Return a table that says in its metadata of which bounty it is."""
+    """Return a table that says in its metadata of which bounty it is.
+
+    Args:
+        table: Labels or items.
+        provenance: Bounty, and what its figures rest on.
+    """
     return table.replace_schema_metadata(
         {name.encode(): value.encode() for name, value in provenance.items()}
     )
@@ -248,6 +253,10 @@ class Answered:
 
 def answers_of(result: Result, finding: Finding) -> Answered:
     """Return what was answered in a bounty.
+
+    Args:
+        result: What was downloaded or kept.
+        finding: What checking it found.
 
     Raises:
         BountyError: Codes are hashes.

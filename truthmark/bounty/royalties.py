@@ -12,7 +12,14 @@ from truthmark.bounty.terms import Terms
 
 
 def full_price(terms: Terms, roster: Roster) -> int:
-    """Return what all seats of the roster would cost: of it each pay is a part."""
+    """Return what all seats of the roster would cost: of it each pay is a part.
+
+    In the token's smallest unit.
+
+    Args:
+        terms: The bounty's terms.
+        roster: All its rows.
+    """
     return int(roster.runs.sum()) * terms.batch * terms.price
 
 

@@ -68,7 +68,12 @@ class Scheme:
         return (seats * self.batch * self.bits + 7) // 8
 
     def secrets(self, shared: Point, seats: int) -> list[bytes]:
-        """Return the secret of each seat, by S."""
+        """Return the secret of each seat, by S.
+
+        Args:
+            shared: S, the point that requester and worker share.
+            seats: How many, from the first of the run.
+        """
         ref = self.ref
         base = hash_words(shared, ref.chain_id, ref.board, ref.bounty_id, self.worker)
         return [keccak256(base + word(seat)) for seat in range(seats)]
@@ -79,7 +84,12 @@ class Scheme:
         return [keccak256(secret + place) for secret in secrets for place in places]
 
     def tree(self, salts: list[bytes], codes: Codes) -> Tree:
-        """Return the tree over all places of the seats."""
+        """Return the tree over all places of the seats.
+
+        Args:
+            salts: Of all places, seat after seat.
+            codes: Of the same places, shape (places,), or (places, 32) where C is 0.
+        """
         words = (
             [_WORDS[code] for code in codes.tolist()] if self.classes else list(map(bytes, codes))
         )
@@ -95,7 +105,12 @@ class Scheme:
         return Tree(leaves)
 
     def apply_pads(self, salts: list[bytes], codes: Codes) -> Codes:
-        """Return codes xor pads; the same again takes the pads off."""
+        """Return codes xor pads; the same again takes the pads off.
+
+        Args:
+            salts: Of all places, seat after seat.
+            codes: Of the same places, shape (places,), or (places, 32) where C is 0.
+        """
         if not self.classes:
             pads = np.frombuffer(b"".join(map(keccak256, salts)), np.uint8)
             return codes ^ pads.reshape(-1, HASH_BYTES)
@@ -110,6 +125,10 @@ class Scheme:
 
     def unpack(self, sealed: bytes, seats: int) -> Codes:
         """Return the codes of such a stream.
+
+        Args:
+            sealed: Packed bits, most significant first.
+            seats: How many, from the first of the run.
 
         Raises:
             UnreadableError: It has another length.
@@ -159,6 +178,10 @@ class SealedRun:
 
 def run_from_body(root: bytes, body: bytes) -> SealedRun:
     """Return the run with these bytes of E and labels.
+
+    Args:
+        root: Of the label tree, 32 bytes.
+        body: x and parity of E, then the sealed labels.
 
     Raises:
         UnreadableError: It is too short, or there is no such point.
@@ -227,12 +250,22 @@ class OpenedRun:
         return salts, self.scheme.tree(salts, self.codes)
 
     def code(self, offset: int, index: int) -> int:
-        """Return the code at an index of a seat of the run, as a number."""
+        """Return the code at an index of a seat of the run, as a number.
+
+        Args:
+            offset: Seat of the run, from 0.
+            index: Place within the seat, from 0.
+        """
         code = self.codes[offset * self.scheme.batch + index]
         return int(code) if self.scheme.classes else int.from_bytes(bytes(code), "big")
 
     def opening(self, offset: int, index: int) -> Opening:
-        """Return what shows one label to a contract."""
+        """Return what shows one label to a contract.
+
+        Args:
+            offset: Seat of the run, from 0.
+            index: Place within the seat, from 0.
+        """
         salts, tree = self._proofs
         return Opening(
             self.code(offset, index),
@@ -245,6 +278,12 @@ class OpenedRun:
 
 def open_with_key(scheme: Scheme, run: SealedRun, secret: int, seats: int) -> OpenedRun:
     """Open as the requester, who has p.
+
+    Args:
+        scheme: Of the worker.
+        run: The worker's sealed labels.
+        secret: p, the bounty's private key.
+        seats: How many were committed.
 
     Raises:
         UnreadableError: It does not open.

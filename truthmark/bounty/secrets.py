@@ -110,6 +110,10 @@ def new_secrets(vault: Vault) -> RequesterSecrets:
 def find_secrets(vault: Vault, key: Point) -> RequesterSecrets:
     """Return the secrets of a bounty key.
 
+    Args:
+        vault: The requester's.
+        key: P, of the terms.
+
     Raises:
         KeysError: The vault does not have them, or they are damaged.
         BountyError: They give another key.

@@ -88,7 +88,12 @@ class Shape:
 
 
 def advised_gold(items: int, rounds: int) -> int:
-    """Return how much gold is advised for so many items: one in twenty, within what helps."""
+    """Return how much gold is advised for so many items: one in twenty, within what helps.
+
+    Args:
+        items: How many items the bounty has.
+        rounds: K.
+    """
     least = 5 * max(GOOD_GOLD, least_gold(rounds))
     return min(MAX_GOLD, items // 2, max(least, items // 20))
 

@@ -29,7 +29,7 @@ class Member:
 
 
 def read_team(path: Path) -> list[Member]:
-    """Read who is invited from a file; see `parse_team`.
+    """Return who is invited by a file; see `parse_team`.
 
     Raises:
         ConfigError: It cannot be read, names somebody twice, or nobody.
@@ -42,7 +42,7 @@ def read_team(path: Path) -> list[Member]:
 
 
 def parse_team(text: str, where: str) -> list[Member]:
-    """Read who is invited: a line each, a name, an address, or both; `#` begins a remark.
+    """Return who is invited: a line each, a name, an address, or both; `#` begins a remark.
 
     Args:
         text: All lines.

@@ -181,7 +181,12 @@ def verdict_of(result: Result, opened: dict[int, OpenedRun]) -> Verdict | None:
 
 
 def votes_of(record: Record, opened: dict[int, OpenedRun]) -> Votes | None:
-    """Return all opened labels as arrays; None where codes are hashes."""
+    """Return all opened labels as arrays; None where codes are hashes.
+
+    Args:
+        record: The bounty, as the chain has it.
+        opened: Labels that were opened, by worker.
+    """
     terms = record.terms
     if not terms.classes:
         return None
@@ -204,7 +209,13 @@ def votes_of(record: Record, opened: dict[int, OpenedRun]) -> Votes | None:
 
 
 def codes_by_item(record: Record, worker: int, run: OpenedRun) -> dict[int, bytes]:
-    """Return what a worker committed to for each of their items, where codes are hashes."""
+    """Return what a worker committed to for each of their items, where codes are hashes.
+
+    Args:
+        record: The bounty, as the chain has it.
+        worker: Row of the roster, from 0.
+        run: The worker's labels, opened.
+    """
     mine = record.assignment.items_of(int(record.roster.starts[worker]), run.seats)
     return {
         item: bytes(code)

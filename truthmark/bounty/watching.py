@@ -54,6 +54,9 @@ def seal_secret(key: bytes, ref: BountyRef, worker: int, secret: int) -> bytes:
         worker: The row of the roster.
         secret: e.
 
+    Returns:
+        What the node alone can open, with this bounty and worker.
+
     Raises:
         KeysError: The key cannot be used.
     """

@@ -70,7 +70,12 @@ class Workspace(PrivateFolder):
 
     @classmethod
     def of_key(cls, home: Path, key: Point) -> Self:
-        """Return the workspace of a bounty key; its folder is made with the first file."""
+        """Return the workspace of a bounty key; its folder is made with the first file.
+
+        Args:
+            home: The home folder.
+            key: P, of the terms.
+        """
         return cls(home / FOLDER / word(key.x).hex()[:16])
 
     @classmethod
@@ -82,6 +87,10 @@ class Workspace(PrivateFolder):
     @classmethod
     def find(cls, home: Path, ref: BountyRef) -> Self:
         """Return the workspace of a bounty.
+
+        Args:
+            home: The home folder.
+            ref: The bounty: chain, board and number.
 
         Raises:
             BountyError: This home has none of it.
@@ -250,7 +259,12 @@ class Workspace(PrivateFolder):
         return [str(url) for url in self._read_record(_GUESTS).get("webhooks", [])]
 
     def save_guests(self, guests: Iterable[Guest], webhooks: Iterable[str] = ()) -> None:
-        """Keep who may join, for the relay; changed at any time while it is OPEN."""
+        """Keep who may join, for the relay; changed at any time while it is OPEN.
+
+        Args:
+            guests: Who may join; everybody if there are none.
+            webhooks: Addresses that the relay posts notices to.
+        """
         record = {"guests": [asdict(guest) for guest in guests], "webhooks": list(webhooks)}
         self._write_json(_GUESTS, record)
 
@@ -258,6 +272,10 @@ class Workspace(PrivateFolder):
 
     def put_file(self, worker: int, data: bytes) -> None:
         """Keep a labeler's file, which nothing replaces.
+
+        Args:
+            worker: Row of the roster, from 0.
+            data: The file.
 
         Raises:
             BountyError: Another one is kept for this worker.
@@ -289,7 +307,12 @@ class Workspace(PrivateFolder):
                 yield worker, data
 
     def put_acknowledgement(self, worker: int, signature: bytes) -> None:
-        """Keep the receiver's signature for a worker's labels."""
+        """Keep the receiver's signature for a worker's labels.
+
+        Args:
+            worker: Row of the roster, from 0.
+            signature: The receiver's, 65 bytes.
+        """
         self._write(f"{_ACKNOWLEDGEMENTS}/{worker}{_SIGNATURE}", signature)
 
     def acknowledgement(self, worker: int) -> bytes | None:

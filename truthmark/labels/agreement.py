@@ -137,6 +137,10 @@ def wilson(right: int, total: int, confidence: float = 0.95) -> tuple[float, flo
 def confusion(data: pd.DataFrame, true_labels: "pd.Series[Any]") -> pd.DataFrame:
     """Return how often a class (rows) was answered as which (columns), on tasks with gold.
 
+    Args:
+        data: Table with `task`, `worker` and `label`.
+        true_labels: Gold: classes by task.
+
     Raises:
         ConfigError: Answers or gold cannot be used.
     """

@@ -174,11 +174,21 @@ class Answers:
         return codes
 
     def by_task(self, values: Any, name: str) -> "pd.Series[Any]":
-        """Return a value for each task as a series."""
+        """Return a value for each task as a series.
+
+        Args:
+            values: Shape (N,).
+            name: Of the series.
+        """
         return pd.Series(values, index=self.tasks, name=name)
 
     def by_worker(self, values: Any, name: str) -> "pd.Series[Any]":
-        """Return a value for each worker as a series."""
+        """Return a value for each worker as a series.
+
+        Args:
+            values: Shape (W,).
+            name: Of the series.
+        """
         return pd.Series(values, index=self.people, name=name)
 
     def labelled(self, codes: Any) -> "pd.Series[Any]":

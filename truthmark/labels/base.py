@@ -85,7 +85,7 @@ class Aggregator(ABC):
 
 
 def normalise(sums: Floats) -> Floats:
-    """Divide each row by its sum, in place; a row of zeros holds equal shares."""
+    """Divide each row (N, C) by its sum, in place, and return them; zeros become equal shares."""
     total = sums.sum(1, keepdims=True)
     is_empty = total[:, 0] == 0
     sums[is_empty] = 1.0

@@ -198,7 +198,12 @@ class OneCoinDawidSkene(Aggregator):
 
 
 def start(answers: Answers, gold: Any) -> Floats:
-    """Return each item's shares of votes; items with gold are what that says."""
+    """Return each item's shares of votes; items with gold are what that says.
+
+    Args:
+        answers: All answers, as numbers.
+        gold: Class by item, -1 where it is not known, shape (N,).
+    """
     posterior = np.empty((answers.n_items, answers.n_classes))
     weights = ones(answers.n_workers)
     vote(answers.items, answers.workers, answers.labels, weights, posterior)
@@ -209,7 +214,13 @@ def start(answers: Answers, gold: Any) -> Floats:
 
 
 def error_frame(answers: Answers, errors: Floats, said: Any) -> pd.DataFrame:
-    """Return (W, C, C) errors as a frame: workers and the labels they gave, by classes."""
+    """Return (W, C, C) errors as a frame: workers and the labels they gave, by classes.
+
+    Args:
+        answers: All answers, as numbers.
+        errors: Share of labels by worker and class, shape (W, C, C).
+        said: Whether a worker gave a label at all, shape (W, C).
+    """
     who, what = np.nonzero(said)
     index = pd.MultiIndex.from_arrays(
         [answers.people.take(who), answers.classes.take(what)], names=["worker", "label"]

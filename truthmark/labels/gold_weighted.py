@@ -64,6 +64,10 @@ class GoldWeighted(Aggregator):
 def share_parts(shares: "pd.Series[Any]", classes: "pd.Index[Any]") -> Ints:
     """Return shares of classes in whole millionths.
 
+    Args:
+        shares: Above 0, by class; of any sum.
+        classes: All of them, in their order.
+
     Raises:
         ConfigError: A class has none, or one that is not above 0, or there are others.
     """

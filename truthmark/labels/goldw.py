@@ -185,6 +185,10 @@ def others_agree(votes: Votes, weights: Ints) -> tuple[Mask, Mask]:
 
     Taking an answer away lowers its own class alone. So the heaviest class stays where it was,
     unless the answer was for it: then the second contends.
+
+    Args:
+        votes: All answers.
+        weights: Of the workers, shape (W,).
     """
     best, runner_up, top, second = (
         part[votes.items] for part in _two_best(_sum_weights(votes, weights))

@@ -89,7 +89,15 @@ def is_ascending(values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def sort_by_item(items, workers, labels, n_items, order):  # type: ignore[no-untyped-def]
-    """Write items, workers and labels in the order of items, each item's as they came, (3, n)."""
+    """Write items, workers and labels in the order of items, each item's as they came, (3, n).
+
+    Args:
+        items: Item of each answer, shape (answers,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        n_items: N.
+        order: Is written: items, workers and labels in their new order, shape (3, answers).
+    """
     ends = np.zeros(n_items + 1, np.int64)
     for j in range(len(items)):
         ends[items[j] + 1] += 1
@@ -139,7 +147,15 @@ def count_repeats(items, workers, n_workers):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def tally(starts, workers, labels, weights, n_classes):  # type: ignore[no-untyped-def]
-    """Return the sum of the workers' weights for each item and class, (N, C)."""
+    """Return the sum of the workers' weights for each item and class, (N, C).
+
+    Args:
+        starts: Where each item's answers begin, shape (N + 1,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        weights: Of the workers, shape (W,).
+        n_classes: C.
+    """
     n_items = len(starts) - 1
     sums = np.zeros((n_items, n_classes))
     for i in range(n_items):
@@ -198,7 +214,15 @@ def vote(items, workers, labels, weights, shares):  # type: ignore[no-untyped-de
 
 @njit(cache=True)
 def spread(starts, workers, labels, posterior, counts):  # type: ignore[no-untyped-def]
-    """Add each item's posterior (N, C) to the counts (W, C, C) of who said what of it."""
+    """Add each item's posterior (N, C) to the counts (W, C, C) of who said what of it.
+
+    Args:
+        starts: Where each item's answers begin, shape (N + 1,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        posterior: Share of each class by item, shape (N, C).
+        counts: Is added to, shape (W, C, C).
+    """
     n_classes = posterior.shape[1]
     for i in range(len(starts) - 1):
         for j in range(starts[i], starts[i + 1]):
@@ -324,7 +348,17 @@ def sweep_coin(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def glad_posterior(starts, workers, labels, alphas, betas, prior, posterior):  # type: ignore[no-untyped-def]
-    """Write GLAD's posterior (N, C): abilities `alphas` (W,), logs of ease `betas` (N,)."""
+    """Write GLAD's posterior (N, C): abilities `alphas` (W,), logs of ease `betas` (N,).
+
+    Args:
+        starts: Where each item's answers begin, shape (N + 1,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        alphas: Abilities, shape (W,).
+        betas: Logs of the items' ease, shape (N,).
+        prior: (C,) log of the classes' shares.
+        posterior: Is written, shape (N, C).
+    """
     n_classes = posterior.shape[1]
     others = math.log(n_classes - 1)
     for i in range(len(starts) - 1):
@@ -340,7 +374,16 @@ def glad_posterior(starts, workers, labels, alphas, betas, prior, posterior):  #
 
 @njit(cache=True)
 def glad_value(starts, workers, labels, alphas, betas, posterior):  # type: ignore[no-untyped-def]
-    """Return the expected log-likelihood of the answers, without the priors of parameters."""
+    """Return the expected log-likelihood of the answers, without the priors of parameters.
+
+    Args:
+        starts: Where each item's answers begin, shape (N + 1,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        alphas: Abilities, shape (W,).
+        betas: Logs of the items' ease, shape (N,).
+        posterior: Share of each class by item, shape (N, C).
+    """
     others = math.log(posterior.shape[1] - 1)
     value = 0.0
     for i in range(len(starts) - 1):
@@ -360,7 +403,18 @@ def glad_value(starts, workers, labels, alphas, betas, posterior):  # type: igno
 
 @njit(cache=True)
 def glad_gradient(starts, workers, labels, alphas, betas, posterior, by_alpha, by_beta):  # type: ignore[no-untyped-def]
-    """Add the slopes of `glad_value` along `alphas` (W,) and `betas` (N,)."""
+    """Add the slopes of `glad_value` along `alphas` (W,) and `betas` (N,).
+
+    Args:
+        starts: Where each item's answers begin, shape (N + 1,).
+        workers: Who gave each answer, shape (answers,).
+        labels: The class of each answer, shape (answers,).
+        alphas: Abilities, shape (W,).
+        betas: Logs of the items' ease, shape (N,).
+        posterior: Share of each class by item, shape (N, C).
+        by_alpha: Is added to, shape (W,).
+        by_beta: Is added to, shape (N,).
+    """
     for i in range(len(starts) - 1):
         ease = math.exp(betas[i])
         for j in range(starts[i], starts[i + 1]):

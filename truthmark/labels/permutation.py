@@ -69,6 +69,10 @@ def places_of(key: int, count: int, items: npt.NDArray[np.integer[Any]] | None =
 def order_of(key: int, count: int) -> Ints:
     """Return the items of a round by place: the inverse of `places_of`.
 
+    Args:
+        key: Of the round, a number of 256 bits.
+        count: N, the items.
+
     Raises:
         ConfigError: `count` is out of range.
     """

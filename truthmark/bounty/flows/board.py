@@ -199,7 +199,12 @@ def works_of(index: "EventIndex") -> Mapping[int, Work]:
 
 
 def past_of(client: BountyClient, requester: str) -> Past:
-    """Return what became of a requester's bounties, by the chain's events."""
+    """Return what became of a requester's bounties, by the chain's events.
+
+    Args:
+        client: Reads the board.
+        requester: Address of the account, with the capitals of ERC-55.
+    """
     return pasts_of(client.session.follower.index).get(requester, NO_PAST)
 
 

@@ -302,7 +302,13 @@ def signed_for(record: Record, workspace: Workspace) -> dict[int, bytes]:
 
 
 def acknowledgement_for(record: Record, workspace: Workspace, worker: int) -> bytes | None:
-    """Return the receiver's signature for what stands on chain for a worker, if it was given."""
+    """Return the receiver's signature for what stands on chain for a worker, if it was given.
+
+    Args:
+        record: The bounty, as the chain has it.
+        workspace: The requester's folder of the bounty.
+        worker: Row of the roster, from 0.
+    """
     signature, standing = workspace.acknowledgement(worker), record.commits.standing.get(worker)
     if standing is None or signature is None or not is_acknowledged(record, standing, signature):
         return None

@@ -193,6 +193,10 @@ class Desk:
     def find_relay(self, terms: Terms, document: Document) -> RelayClient:
         """Return the relay of the terms: the first that answers and is the one.
 
+        Args:
+            terms: The bounty's terms.
+            document: Of the bounty.
+
         Raises:
             RelayUnavailableError: None answers, of those that there are.
             BountyError: None is.

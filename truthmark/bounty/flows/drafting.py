@@ -141,6 +141,10 @@ def draft_bounty(
 def read_draft(session: Session, workspace: Workspace) -> Draft:
     """Return what a workspace holds of a bounty that was begun.
 
+    Args:
+        session: Whose chain, storage and home are used.
+        workspace: The requester's folder of the bounty.
+
     Raises:
         BountyError: It is damaged.
         KeysError: The vault does not have its secrets.
@@ -163,7 +167,13 @@ def read_draft(session: Session, workspace: Workspace) -> Draft:
 def practice_of(
     draft: Draft, known: Mapping[str, Known], classes: Sequence[LabelClass]
 ) -> tuple[Practice, ...]:
-    """Return the practice of a draft, for its document."""
+    """Return the practice of a draft, for its document.
+
+    Args:
+        draft: What was begun.
+        known: Answers by name of the item.
+        classes: Of the bounty, in order.
+    """
     numbers = {entry.name: number for number, entry in enumerate(classes)}
     return tuple(
         Practice(place, numbers[known[name].answer], known[name].explanation)

@@ -36,7 +36,12 @@ class Rosters(ReadOnce["EventRow", Rows]):
 
     @classmethod
     def of(cls, session: "Session", *, retry_seconds: float = RETRY_SECONDS) -> Self:
-        """Return those of a session, which all that use it share."""
+        """Return those of a session, which all that use it share.
+
+        Args:
+            session: Whose chain, storage and home are used.
+            retry_seconds: After how long what could not be read is tried again.
+        """
         path = session.index_folder / "rosters.sqlite"
 
         def read(row: "EventRow") -> Rows:

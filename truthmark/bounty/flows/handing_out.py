@@ -255,7 +255,12 @@ class HandingOut:
     # ---------------------------------------------------------------------- score
 
     def knowledge(self, record: Record, signed: SignedCommit) -> Knowledge:
-        """Return what this labeler knows beside the chain, where their commit stands on it."""
+        """Return what this labeler knows beside the chain, where their commit stands on it.
+
+        Args:
+            record: The bounty, as the chain has it.
+            signed: The labeler's commit, and what it is of.
+        """
         worker, acknowledgement = signed.commit.worker, self._acknowledgement(record, signed)
         if record.commits.standing.get(worker) != signed.commit:
             return Knowledge()

@@ -158,7 +158,14 @@ def items_to_ask(
 def answers_of(
     shelf: Shelf, log: AnswerLog, classes: Sequence[str], known: Mapping[str, Known] | None = None
 ) -> dict[str, Known]:
-    """Return what is known now, skips left out."""
+    """Return what is known now, skips left out.
+
+    Args:
+        shelf: The items.
+        log: What was answered here.
+        classes: Names of the classes, in order.
+        known: What was known before, by name of the item.
+    """
     found = dict(known or {})
     for item, code in log.codes.items():
         if code < len(classes):
@@ -187,7 +194,12 @@ def usable_against(
 
 
 def check_known(path: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, Known]:
-    """Read known answers of items that are there.
+    """Return known answers by name, all of items that are there.
+
+    Args:
+        path: The file.
+        names: Of the items that there are.
+        classes: Names of the classes, in order.
 
     Raises:
         ConfigError: It cannot be read, an answer is no class, or an item is not there.
@@ -205,6 +217,11 @@ def check_known(path: Path, names: Sequence[str], classes: Sequence[str]) -> dic
 
 
 def save_answers(path: Path, answers: Mapping[str, Known]) -> None:
-    """Write what is known, for `bounty create`."""
+    """Write what is known, for `bounty create`.
+
+    Args:
+        path: Where; what was there is replaced.
+        answers: By name of the item.
+    """
     if answers:
         write_known(path, answers)

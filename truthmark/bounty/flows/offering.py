@@ -39,7 +39,13 @@ def offer_of(workspace: Workspace, secrets: RequesterSecrets, number: int = 0) -
 
 
 def has_to_offer(workspace: Workspace, secrets: RequesterSecrets, url: str) -> bool:
-    """Return whether a relay was not told yet, or something else than what holds now."""
+    """Return whether a relay was not told yet, or something else than what holds now.
+
+    Args:
+        workspace: The requester's folder of the bounty.
+        secrets: Of the bounty, which are part of an offer.
+        url: Of the relay.
+    """
     told: dict[str, str] = workspace.progress.get("offered", {})
     return told.get(url) != offer_of(workspace, secrets).hash.hex()
 

@@ -32,6 +32,10 @@ _ADMITS: Final = keccak256(b"admits(uint256,address)")[:4]
 def find_document(session: "Session", terms: Terms) -> Document | None:
     """Return the document of terms from the configured storage, or None where it is not to be had.
 
+    Args:
+        session: Whose chain, storage and home are used.
+        terms: The bounty's terms.
+
     Raises:
         BountyError: It is there, and contradicts the terms: do not label for them.
     """
@@ -175,6 +179,12 @@ def _unpriced(session: "Session", record: Record, seats: int, gas_price: int) ->
 
 def require_admitted(client: BountyClient, bounty_id: int, terms: Terms, signer: str) -> None:
     """Refuse to join where the gate that terms name would not admit a signer.
+
+    Args:
+        client: Reads the board.
+        bounty_id: The bounty's number.
+        terms: The bounty's terms.
+        signer: Address of who wants to join.
 
     Raises:
         BountyError: It would not, or does not answer.

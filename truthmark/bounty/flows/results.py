@@ -105,6 +105,13 @@ def collect_result(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> 
 def check_without_result(session: "Session", bounty_id: int) -> tuple[Record, Finding]:
     """Check a bounty of which there is no result file: gold, verdict, millionths and payouts.
 
+    Args:
+        session: Whose chain, storage and home are used.
+        bounty_id: The bounty's number.
+
+    Returns:
+        The bounty, and what there is to say against it.
+
     Raises:
         BountyError: There is no such bounty, or it cannot be read as the board holds it.
         ChainError: The chain cannot be read.
@@ -116,6 +123,10 @@ def check_without_result(session: "Session", bounty_id: int) -> tuple[Record, Fi
 
 def find_document(session: "Session", record: Record) -> Document | None:
     """Return the document of a bounty from storage, or None; held against the terms.
+
+    Args:
+        session: Whose chain, storage and home are used.
+        record: The bounty, as the chain has it.
 
     Raises:
         BountyError: What is there is none, or contradicts the terms.
@@ -133,6 +144,10 @@ def find_document(session: "Session", record: Record) -> Document | None:
 
 def read_result(data: bytes, ref: BountyRef | None = None) -> Result:
     """Read a result file, of a certain bounty if one is given.
+
+    Args:
+        data: The file.
+        ref: Which bounty it has to be of; any if None.
 
     Raises:
         BountyError: It is none, or another bounty's.
@@ -174,6 +189,10 @@ def _notes(files: dict[int, LabelFile], secrets: RequesterSecrets) -> dict[int, 
 
 def labeled_of(session: "Session", brought: Brought) -> Labeled:
     """Return a result with what was labeled, to export it.
+
+    Args:
+        session: Whose chain, storage and home are used.
+        brought: The result, with what checking found.
 
     Raises:
         BountyError: There are no labels yet, or items are not here.

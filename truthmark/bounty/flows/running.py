@@ -180,6 +180,11 @@ class RequesterRun:
     def take_file(self, record: Record, worker: int, data: bytes) -> None:
         """Keep and sign for a label file that its labeler brought; beside all other work.
 
+        Args:
+            record: The bounty, as the chain has it.
+            worker: Row of the roster, from 0.
+            data: The file.
+
         Raises:
             BountyError: It is not what stands on chain for the worker, or does not open.
             StorageError: The workspace cannot be written.
@@ -217,6 +222,10 @@ class RequesterRun:
 
     def step(self, view: BountyView, seen: Seen) -> None:
         """Do what is due now.
+
+        Args:
+            view: Reads the chain.
+            seen: What it says now.
 
         Raises:
             BountyError: The score cannot be made.

@@ -183,6 +183,10 @@ def expected_payments(record: Record, phase: Phase) -> dict[int, Payment]:
     """Return by worker what they get: final after the end, and before as it looks now.
 
     Nothing before there is a score, or none can come any more.
+
+    Args:
+        record: The bounty, as the chain has it.
+        phase: How far the bounty is.
     """
     status = Status.FLAT if phase.name == "silent" else record.status.unchallenged
     if not status.has_ended:

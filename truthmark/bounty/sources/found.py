@@ -148,7 +148,12 @@ def read_into(
 
 
 def take(source: ItemSource, progress: Progress | None = None) -> Iterator[Found]:
-    """Yield the items of a source that `read_into` would write, in its order."""
+    """Yield the items of a source that `read_into` would write, in its order.
+
+    Args:
+        source: Where the items are.
+        progress: Called with items done and items in all.
+    """
     return _distinct(source, Reading(), progress)
 
 
