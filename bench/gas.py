@@ -111,6 +111,9 @@ class Bench:
     staking: Contract
     registry: Contract
     market: Contract
+    judge: Contract
+    openings: Contract
+    reviews: Contract
     board: Contract
     intake: Contract
     place: Place
@@ -223,6 +226,8 @@ def deploy(chain: AnvilProcess) -> Bench:
         chain, load_artifact("ValidatorStaking"), stake_token.address, TICKET, UNBONDING, owner
     )
     proofs = Contract(chain, load_artifact("DeliveryProofs"))
+    judge = Contract(chain, load_artifact("ShardJudge"))
+    openings = Contract(chain, load_artifact("Openings"))
     board = Contract(chain, load_artifact("BountyBoard"), owner, role("treasury"))
     intake = Contract(chain, load_artifact("BountyIntake"), board.address)
     bounty_proofs = Contract(chain, load_artifact("BountyProofs"), board.address)
@@ -242,9 +247,11 @@ def deploy(chain: AnvilProcess) -> Bench:
         load_artifact("DatasetMarket"),
         registry.address,
         proofs.address,
+        judge.address,
         intake.address,
         role("treasury"),
     )
+    reviews = Contract(chain, load_artifact("Reviews"), market.address)
     registry.send("fix_market", market.address, sender=owner)
     registry.send("set_fee_bps", FEE_BPS, sender=owner)
     staking.send("fix_slashers", [registry.address], sender=owner)
@@ -256,6 +263,9 @@ def deploy(chain: AnvilProcess) -> Bench:
         staking=staking,
         registry=registry,
         market=market,
+        judge=judge,
+        openings=openings,
+        reviews=reviews,
         board=board,
         intake=intake,
         place=Place(int(chain_id, 16), registry.address, market.address),

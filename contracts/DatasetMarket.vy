@@ -12,8 +12,8 @@
 @custom:security There is no owner here. A part counts only with a proof that it is the committed
         share of the key, made for this purchase; so nobody can dispute a delivery, and what
         is missing at the deadline sends the money back.
-@custom:kill The registry's `pause` stops `buy`; deliver, settle, confirm, refund, dispute and
-        withdraw cannot be stopped.
+@custom:kill The registry's `pause` stops `buy`; deliver, settle, confirm, reject, refund, dispute,
+        rule and withdraw cannot be stopped.
 """
 
 from ethereum.ercs import IERC20
@@ -25,6 +25,7 @@ from .interfaces import IDatasetMarket
 from .interfaces import IDatasetRegistry
 from .interfaces import IDeliveryProofs
 from .interfaces import IListingChecks
+from .interfaces import IShardJudge
 
 implements: IDatasetMarket
 
@@ -62,6 +63,7 @@ MAX_BATCH: constant(uint256) = 64
 
 REGISTRY: public(immutable(IDatasetRegistry))
 PROOFS: public(immutable(IDeliveryProofs))
+JUDGE: public(immutable(IShardJudge))
 # Says what a bounty's workers were paid.
 INTAKE: public(immutable(IBountyIntake))
 # The ledger account that protocol fees are credited to.
@@ -87,19 +89,22 @@ drawn: public(HashMap[uint256, HashMap[address, HashMap[uint256, uint256]]])
 def __init__(
     registry_: IDatasetRegistry,
     proofs_: IDeliveryProofs,
+    judge_: IShardJudge,
     intake_: IBountyIntake,
     treasury_: address,
 ):
     """
     @notice Fix the other contracts for good.
     @param registry_ The dataset registry; it must name this contract as its market.
-    @param proofs_ The contract that decides disputes.
+    @param proofs_ The contract that decides disputes about keys.
+    @param judge_ The contract that decides disputes about sealing.
     @param intake_ The contract that says what a bounty paid; of the board that the registry's
            checks ask.
     @param treasury_ Who gets the protocol fees.
     """
     assert registry_.address != empty(address), "market: registry is zero"
     assert proofs_.address != empty(address), "market: proofs is zero"
+    assert judge_.address != empty(address), "market: judge is zero"
     assert treasury_ != empty(address), "market: treasury is zero"
     # Or royalties for one board's bounties would be drawn by workers of another's.
     checks: IListingChecks = IListingChecks(staticcall registry_.CHECKS())
@@ -107,6 +112,7 @@ def __init__(
     eip712_domain_separator.__init__("Truthmark", "1")
     REGISTRY = registry_
     PROOFS = proofs_
+    JUDGE = judge_
     INTAKE = intake_
     TREASURY = treasury_
 
@@ -161,7 +167,11 @@ def buy(
     assert self._purchases[purchase_id] == 0, "market: bought already"
     self._purchases[purchase_id] = records._pack_purchase(
         IDatasetMarket.PurchaseState(
-            status=records.PURCHASE_PAID, delivered=0, deadline=deadline, parts=0
+            status=records.PURCHASE_PAID,
+            is_by_voucher=voucher.expiry != 0,
+            delivered=0,
+            deadline=deadline,
+            parts=0,
         )
     )
     self.purchase_count += 1
@@ -200,7 +210,28 @@ def confirm(
     @param receipt The purchase.
     """
     assert receipt.buyer == msg.sender, "market: not the buyer"
-    self._settle(terms, custody, custodians, [receipt], True)
+    self._settle(terms, custody, custodians, [receipt], True, False)
+
+
+@external
+def reject(
+    terms: IDatasetRegistry.Terms,
+    custody: IDatasetRegistry.Custody,
+    custodians: DynArray[address, records.MAX_CUSTODIANS],
+    receipt: IDatasetMarket.Receipt,
+):
+    """
+    @notice Say within the inspection window that it is not what was offered: the guaranteed part of
+            the price is burned.
+    @dev Only the buyer, who gets nothing, so that nobody rejects for money. Custodians are paid:
+         they delivered. It ends the right to dispute, so no client calls it by itself.
+    @param terms The version's terms.
+    @param custody The purchase's custody.
+    @param custodians Their addresses, ascending.
+    @param receipt The purchase.
+    """
+    assert receipt.buyer == msg.sender, "market: not the buyer"
+    self._settle(terms, custody, custodians, [receipt], True, True)
 
 
 @external
@@ -234,7 +265,48 @@ def dispute_key(
         key_point=key,
     )
     # Reverts where the version has ended already, so a bond is paid once.
-    extcall REGISTRY.revoke(terms, custody, receipt.buyer)
+    extcall REGISTRY.revoke(terms, receipt.buyer)
+
+
+@external
+def dispute_sealing(
+    terms: IDatasetRegistry.Terms,
+    shard: IShardJudge.OpenedShard,
+    ciphertext: Bytes[65_536],
+):
+    """
+    @notice Prove that a shard is not sealed under the key that the seller committed to.
+    @dev Anyone who has the shard's key, from a purchase or from a sample; the reward is theirs.
+         Revokes the version, as `dispute_key` does. Publishes the key of this shard and no other.
+    @param terms The version's terms.
+    @param shard The shard with its key.
+    @param ciphertext All of it.
+    """
+    log IDatasetMarket.SealingDisputed(
+        terms_id=records._terms_id(terms), disputer=msg.sender, shard=shard.index, key=shard.key
+    )
+    # Before the judge is asked, so that who was overtaken by another dispute pays little.
+    extcall REGISTRY.revoke(terms, msg.sender)
+    assert not staticcall JUDGE.is_sealed(
+        terms.root, terms.shard_count, shard, ciphertext
+    ), "market: shard is sealed"
+
+
+@external
+def rule(terms: IDatasetRegistry.Terms, rewarded: address):
+    """
+    @notice Revoke a version as its arbiter.
+    @dev Only the arbiter that the terms name. Who is caller is never zero, so where they name
+         nobody, nobody can.
+    @param terms The version's terms.
+    @param rewarded Who gets half the bond.
+    """
+    assert terms.arbiter == msg.sender, "market: not the arbiter"
+    assert rewarded != empty(address), "market: nobody to reward"
+    log IDatasetMarket.Ruled(
+        terms_id=records._terms_id(terms), arbiter=msg.sender, rewarded=rewarded
+    )
+    extcall REGISTRY.revoke(terms, rewarded)
 
 
 # --------------------------------------------------------------- delivering
@@ -322,7 +394,7 @@ def settle(
     @param custodians Their addresses, ascending.
     @param receipts The purchases.
     """
-    self._settle(terms, custody, custodians, receipts, False)
+    self._settle(terms, custody, custodians, receipts, False, False)
 
 
 @external
@@ -442,9 +514,13 @@ def is_reader(custody_id: bytes32, receipt: IDatasetMarket.Receipt, account: add
     @param account Who claims to have bought it.
     @return Whether it was delivered to that account and not refunded.
     """
-    status: uint256 = records._status(self._purchases[self._id(custody_id, receipt)])
+    status: uint256 = records._unpack_purchase(
+        self._purchases[self._id(custody_id, receipt)]
+    ).status
     return receipt.buyer == account and (
-        status == records.PURCHASE_DELIVERED or status == records.PURCHASE_SETTLED
+        status == records.PURCHASE_DELIVERED
+        or status == records.PURCHASE_SETTLED
+        or status == records.PURCHASE_REJECTED
     )
 
 
@@ -509,7 +585,8 @@ def _settle(
     custody: IDatasetRegistry.Custody,
     custodians: DynArray[address, records.MAX_CUSTODIANS],
     receipts: DynArray[IDatasetMarket.Receipt, MAX_BATCH],
-    is_confirmed: bool,
+    is_by_buyer: bool,
+    is_rejected: bool,
 ):
     # The sums are credited at the end, once for each account. They are below 2^136.
     custody_id: bytes32 = records._custody_id(custody)
@@ -520,21 +597,30 @@ def _settle(
     to_payee: uint256 = 0
     to_treasury: uint256 = 0
     to_pool: uint256 = 0
+    # Of the one purchase that is rejected.
+    burned: uint256 = 0
     # How many parts each custodian delivered.
     counts: uint256[records.MAX_CUSTODIANS] = empty(uint256[records.MAX_CUSTODIANS])
     for receipt: IDatasetMarket.Receipt in receipts:
         purchase_id: bytes32 = self._id(custody_id, receipt)
         state: IDatasetMarket.PurchaseState = records._unpack_purchase(self._purchases[purchase_id])
-        if is_confirmed:
+        if is_by_buyer:
             assert state.status == records.PURCHASE_DELIVERED, "market: not delivered"
         elif state.status != records.PURCHASE_DELIVERED or block.timestamp <= state.deadline:
             continue
         state.status = records.PURCHASE_SETTLED
+        price: uint256 = receipt.price
+        # A price is below 2^128, and all parts together are the whole price: nothing wraps.
+        if is_rejected:
+            assert block.timestamp <= state.deadline, "market: inspection is over"
+            state.status = records.PURCHASE_REJECTED
+            burned = unsafe_div(unsafe_mul(price, terms.guarantee_bps), records.BPS)
+            # Everybody else has their part of what is left.
+            price = unsafe_sub(price, burned)
         self._purchases[purchase_id] = records._pack_purchase(state)
-        # A price is below 2^128, and together they are at most the whole price: nothing wraps.
-        fee: uint256 = unsafe_div(unsafe_mul(receipt.price, terms.fee_bps), records.BPS)
-        royalty: uint256 = unsafe_div(unsafe_mul(receipt.price, terms.royalty_bps), records.BPS)
-        paid_out: uint256 = unsafe_sub(unsafe_sub(receipt.price, fee), royalty)
+        fee: uint256 = unsafe_div(unsafe_mul(price, terms.fee_bps), records.BPS)
+        royalty: uint256 = unsafe_div(unsafe_mul(price, terms.royalty_bps), records.BPS)
+        paid_out: uint256 = unsafe_sub(unsafe_sub(price, fee), royalty)
         to_treasury = unsafe_add(to_treasury, fee)
         to_pool = unsafe_add(to_pool, royalty)
         to_payee = unsafe_add(to_payee, paid_out)
@@ -545,9 +631,15 @@ def _settle(
             if state.delivered & bit != 0:
                 counts[i] += 1
             bit = unsafe_add(bit, bit)
-        log IDatasetMarket.Settled(
-            purchase_id=purchase_id, custody_id=custody_id, paid_out=paid_out
-        )
+        if is_rejected:
+            log IDatasetMarket.Rejected(
+                purchase_id=purchase_id, custody_id=custody_id, paid_out=paid_out, burned=burned
+            )
+        else:
+            log IDatasetMarket.Settled(
+                purchase_id=purchase_id, custody_id=custody_id, paid_out=paid_out
+            )
+    ledger._burn(terms.token, burned)
     if to_pool != 0:
         self.pools[terms.bounty][terms.token] += to_pool
     ledger._credit(terms.token, TREASURY, to_treasury)

@@ -95,6 +95,8 @@ def check_terms(
         min(terms.delivery_seconds, terms.inspection_seconds) >= min_window
         and max(terms.delivery_seconds, terms.inspection_seconds) <= max_window
     ), "listing: window out of bounds"
+    # Or what is burned would be more than the price.
+    assert terms.guarantee_bps <= records.BPS, "listing: guarantee above price"
 
     terms_id: bytes32 = records._terms_id(terms)
     # Bound to chain, registry, seller and terms, so nobody lists a key that is not theirs.

@@ -271,7 +271,7 @@ def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
     cards = shared_reader().cards.read([version], Deadline(PATIENCE_SECONDS))
     card = cards.get(version.terms_id)
     can_refund = bool(purchasing.refundable(session, [purchase], chain_now(session)))
-    has_key = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
+    has_key = purchase.status.has_key
     return views.Purchase(
         key=purchase.purchase_id.hex(),
         ref=version.ref,
@@ -282,14 +282,14 @@ def _purchase(session: Session, purchase: Purchase) -> views.Purchase:
         note=_note(session, purchase, version, can_refund),
         can_open=has_key,
         can_refund=can_refund,
-        is_over=purchase.status in (PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED),
+        is_over=purchase.status.is_over,
     )
 
 
 def _steps(purchase: Purchase, threshold: int, is_failed: bool) -> tuple[views.Step, ...]:
     """Return paid → part 1 of t → ... → verified, each with how far it is."""
     came = min(len(purchase.delivered), threshold)
-    is_verified = purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED)
+    is_verified = purchase.status.has_key
     steps = [views.Step("Paid", Mark.DONE)]
     steps += [
         views.Step(f"Part {i} of {threshold}", Mark.DONE if i <= came else Mark.TODO)

@@ -38,7 +38,9 @@ PURCHASE_PAID: constant(uint256) = 1
 PURCHASE_DELIVERED: constant(uint256) = 2
 PURCHASE_SETTLED: constant(uint256) = 3
 PURCHASE_REFUNDED: constant(uint256) = 4
+PURCHASE_REJECTED: constant(uint256) = 5
 
+MASK_7: constant(uint256) = 2**7 - 1
 MASK_8: constant(uint256) = 2**8 - 1
 MASK_16: constant(uint256) = 2**16 - 1
 MASK_40: constant(uint256) = 2**40 - 1
@@ -113,7 +115,7 @@ def _is_direct(custody: IDatasetRegistry.Custody) -> bool:
 
 # ------------------------------------------------------------------- status
 
-# The status is in the low 8 bits of every word.
+# The status is in the low 8 bits of a version's and of a custody's word.
 
 
 @internal
@@ -253,14 +255,16 @@ def _acceptance_of(word: uint256, share_key: ICurve.Point, threshold: uint256) -
 
 # ---------------------------------------------------------------- purchases
 
-# status 8 | delivered 16 | deadline 40 | hash of the parts 192
+# status 7 | by voucher 1 | delivered 16 | deadline 40 | hash of the parts 192
 
 
 @internal
 @pure
 def _pack_purchase(state: IDatasetMarket.PurchaseState) -> uint256:
+    assert state.status <= MASK_7
     return (
-        convert(convert(state.status, uint8), uint256)
+        state.status
+        | (convert(state.is_by_voucher, uint256) << 7)
         | (convert(convert(state.delivered, uint16), uint256) << 8)
         | (convert(convert(state.deadline, uint40), uint256) << 24)
         | (convert(convert(state.parts, uint192), uint256) << 64)
@@ -271,7 +275,8 @@ def _pack_purchase(state: IDatasetMarket.PurchaseState) -> uint256:
 @pure
 def _unpack_purchase(word: uint256) -> IDatasetMarket.PurchaseState:
     return IDatasetMarket.PurchaseState(
-        status=word & MASK_8,
+        status=word & MASK_7,
+        is_by_voucher=(word >> 7) & 1 != 0,
         delivered=(word >> 8) & MASK_16,
         deadline=(word >> 24) & MASK_40,
         parts=word >> 64,

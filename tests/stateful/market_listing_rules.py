@@ -259,5 +259,5 @@ class ListingRules(MarketState):
         if door == "close_custody":
             arguments: tuple[Any, ...] = (listing.custody.astuple(), 1)
         else:
-            arguments = (listing.terms.astuple(), listing.custody.astuple(), self.w.stranger)
+            arguments = (listing.terms.astuple(), self.w.stranger)
         self.call(False, getattr(registry, door), *arguments, sender=self.w.stranger)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eth_account import Account
 
 from truthmark.codec.derive import cek_from_point, fresh_key, shard_leaf, wrap_key
@@ -67,11 +68,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What a leaf commits to."""
+    """What a leaf commits to, and what it is the hash of."""
 
-    ciphertext_hash: bytes
-    key_hash: bytes
+    ciphertext: bytes
+    key: bytes
     wrap: bytes
+
+    @property
+    def ciphertext_hash(self) -> bytes:
+        return sha256(self.ciphertext)
+
+    @property
+    def key_hash(self) -> bytes:
+        return sha256(self.key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,27 +96,46 @@ class Content:
 
 
 @lru_cache(maxsize=512)
-def make_content(seed: int = 0, count: int = 3, wrong: frozenset[int] = frozenset()) -> Content:
-    """Make a dataset whose key opens every shard but the `wrong` ones; odd shards are wrapped."""
+def make_content(
+    seed: int = 0,
+    count: int = 3,
+    wrong: frozenset[int] = frozenset(),
+    unsealed: frozenset[int] = frozenset(),
+    size: int = 4_096,
+) -> Content:
+    """Make a dataset; odd shards are wrapped.
+
+    Args:
+        seed: Another one is another dataset.
+        count: Of shards.
+        wrong: Those sealed and committed under another key than follows from the dataset's.
+        unsealed: Those that are noise under any key.
+        size: Bytes of a shard.
+    """
     secret = scalar("content", seed)
     key = multiply(secret)
     base, counter = base_of(key)
     cek = cek_from_point(multiply(secret, base))
     shards = []
     for i in range(count):
-        ciphertext_hash = sha256(b"ciphertext" + seed.to_bytes(32, "big") + i.to_bytes(4, "big"))
+        shard_key = fresh_key(cek, i)
         if i % 2:
-            shard_key = sha256(b"older key" + ciphertext_hash)
-            wrap = wrap_key(shard_key, cek, i, ciphertext_hash)
-        else:
-            shard_key, wrap = fresh_key(cek, i), ZERO_32
+            shard_key = word_of("older key", seed, i)
+        due = shard_key
         if i in wrong:
-            shard_key = sha256(b"another key")
-        shards.append(Shard(ciphertext_hash, sha256(shard_key), wrap))
-    leaves = [
-        shard_leaf(i, it.ciphertext_hash, it.key_hash, it.wrap) for i, it in enumerate(shards)
-    ]
-    return Content(secret, key, base, counter, tuple(shards), Tree(leaves))
+            shard_key = word_of("another key")
+        noise = word_of("noise", seed, i) * (size // 32)
+        sealed = noise if i in unsealed else AESGCM(shard_key).encrypt(bytes(12), noise[:-16], None)
+        wrap = wrap_key(due, cek, i, sha256(sealed)) if i % 2 else ZERO_32
+        shards.append(Shard(sealed, shard_key, wrap))
+    return Content(secret, key, base, counter, tuple(shards), tree_of(shards))
+
+
+def tree_of(shards: Sequence[Shard]) -> Tree:
+    """Return the tree over shards."""
+    return Tree(
+        [shard_leaf(i, it.ciphertext_hash, it.key_hash, it.wrap) for i, it in enumerate(shards)]
+    )
 
 
 def scalar(*name: object) -> int:
@@ -461,6 +489,17 @@ def dispute_arguments(purchase: Purchase, evidence: Evidence) -> tuple[Any, ...]
         purchase.receipt.astuple(),
         evidence.astuple(),
     )
+
+
+def sealing_arguments(listing: Listing, shard: int) -> tuple[Any, ...]:
+    """Return what `dispute_sealing` takes, about a shard of a listing."""
+    return (listing.terms.astuple(), *opened_shard(listing.content, shard))
+
+
+def opened_shard(content: Content, shard: int) -> tuple[Any, bytes]:
+    """Return a `struct OpenedShard`, and the shard's ciphertext."""
+    it = content.shards[shard]
+    return (shard, it.key, it.wrap, content.tree.path(shard)), it.ciphertext
 
 
 # --------------------------------------------------------------- signatures

@@ -29,6 +29,7 @@ from tests.utils.drafts import (
     draft_listing,
     draft_purchase,
     make_part,
+    sealing_arguments,
     sign_permit,
 )
 from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
@@ -56,10 +57,12 @@ class MarketContracts:
     staking: Any
     registry: Any
     proofs: Any
+    judge: Any
     checks: Any
     board: Any
     intake: Any
     market: Any
+    reviews: Any
     owner: str
     treasury: str
     seller: str
@@ -164,10 +167,7 @@ class MarketContracts:
     def revoke(self, listing: Listing, sender: str | None = None) -> None:
         """Revoke a version as the market does, for the buyer."""
         self.registry.revoke(
-            listing.terms.astuple(),
-            listing.custody.astuple(),
-            self.buyer,
-            sender=sender or self.market.address,
+            listing.terms.astuple(), self.buyer, sender=sender or self.market.address
         )
 
     def retire(self, listing: Listing) -> None:
@@ -256,6 +256,39 @@ class MarketContracts:
             *purchase.listing.keeping,
             purchase.receipt.astuple(),
             sender=sender or purchase.receipt.buyer,
+        )
+
+    def reject(self, purchase: Purchase, sender: str | None = None) -> None:
+        self.market.reject(
+            *purchase.listing.keeping,
+            purchase.receipt.astuple(),
+            sender=sender or purchase.receipt.buyer,
+        )
+
+    def review(
+        self, purchase: Purchase, score: int = 3, text: str = "", sender: str | None = None
+    ) -> None:
+        self.reviews.review(
+            purchase.listing.custody.astuple(),
+            purchase.receipt.astuple(),
+            score,
+            text,
+            sender=sender or purchase.receipt.buyer,
+        )
+
+    def dispute_sealing(self, listing: Listing, shard: int = 0, sender: str | None = None) -> None:
+        """Show a shard to the judge."""
+        self.market.dispute_sealing(
+            *sealing_arguments(listing, shard), sender=sender or self.stranger
+        )
+
+    def rule(
+        self, listing: Listing, rewarded: str | None = None, sender: str | None = None
+    ) -> None:
+        self.market.rule(
+            listing.terms.astuple(),
+            rewarded or self.buyer,
+            sender=sender or listing.terms.arbiter,
         )
 
     def refund(self, *purchases: Purchase) -> None:
@@ -353,7 +386,9 @@ def deploy_contracts(token: Any = None, board: Any = None, intake: Any = None) -
         intake = deployer("BountyIntake").deploy(board)
     checks = deployer("ListingChecks").deploy(board)
     registry = deployer("DatasetRegistry").deploy(owner, staking, checks, MIN_WINDOW, MAX_WINDOW)
-    market = deployer("DatasetMarket").deploy(registry, proofs, intake, roles["treasury"])
+    judge = deployer("ShardJudge").deploy()
+    market = deployer("DatasetMarket").deploy(registry, proofs, judge, intake, roles["treasury"])
+    reviews = deployer("Reviews").deploy(market)
     registry.fix_market(market, sender=owner)
     registry.set_fee_bps(FEE_BPS, sender=owner)
     staking.fix_slashers([registry], sender=owner)
@@ -366,10 +401,12 @@ def deploy_contracts(token: Any = None, board: Any = None, intake: Any = None) -
         staking=staking,
         registry=registry,
         proofs=proofs,
+        judge=judge,
         checks=checks,
         board=board,
         intake=intake,
         market=market,
+        reviews=reviews,
         **roles,
         custodians=tuple(custodians),
         operators={it: address_of_role(f"operator of {it}") for it in custodians},

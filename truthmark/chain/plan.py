@@ -63,6 +63,7 @@ PROTOCOL = Plan(
             ),
         ),
         Step("proofs", "DeliveryProofs"),
+        Step("judge", "ShardJudge"),
         Step("openings", "Openings"),
         Step(
             "checks",
@@ -88,7 +89,13 @@ PROTOCOL = Plan(
         Step(
             "market",
             "DatasetMarket",
-            (Ref("registry"), Ref("proofs"), Ref("bounty_intake"), Param("treasury")),
+            (
+                Ref("registry"),
+                Ref("proofs"),
+                Ref("judge"),
+                Ref("bounty_intake"),
+                Param("treasury"),
+            ),
             calls=(
                 # They name each other; what is deployed first is told afterwards, once.
                 Invoke("fix_slashers", ([Ref(role) for role in SLASHERS],), target="staking"),
@@ -100,11 +107,18 @@ PROTOCOL = Plan(
             checks=(
                 Expect("REGISTRY", Ref("registry")),
                 Expect("PROOFS", Ref("proofs")),
+                Expect("JUDGE", Ref("judge")),
                 Expect("INTAKE", Ref("bounty_intake")),
                 Expect("TREASURY", Param("treasury")),
                 Expect("market", Ref("market"), target="registry"),
                 Expect("slashers", [Ref(role) for role in SLASHERS], target="staking"),
             ),
+        ),
+        Step(
+            "reviews",
+            "Reviews",
+            (Ref("market"),),
+            checks=(Expect("MARKET", Ref("market")),),
         ),
     ),
 )

@@ -21,7 +21,7 @@ from truthmark.index.sql import Sql, all_of, is_one_of, quoted
 # As the contracts number them.
 _OPEN, _PAUSED, _RETIRED, _CLOSED_VERSION, _REVOKED = 1, 2, 3, 4, 5
 _OPENED, _LIVE, _CLOSED, _LAPSED = 1, 2, 3, 4
-_PAID, _DELIVERED, _SETTLED, _REFUNDED = 1, 2, 3, 4
+_PAID, _DELIVERED, _SETTLED, _REFUNDED, _REJECTED = 1, 2, 3, 4, 5
 
 _ROLES = {"registry": "DatasetRegistry", "market": "DatasetMarket", "staking": "ValidatorStaking"}
 # contract, event, what it is about, the contract's counter of those, in words
@@ -37,7 +37,7 @@ _OF_CUSTODY = (
     *("CustodyOpened", "CustodyAccepted", "CustodyLapsed", "CustodyExtended", "CustodyClosed"),
     "CustodianReleased",
 )
-_OF_PURCHASE = ("Purchased", "Delivered", "Settled", "Refunded")
+_OF_PURCHASE = ("Purchased", "Delivered", "Settled", "Rejected", "Refunded")
 _OF_VALIDATOR = (
     *("ValidatorRegistered", "OperatorChanged", "EncryptionKeyChanged", "AvailabilityChanged"),
     *("TicketsStaked", "StakeToppedUp", "UnbondingRequested", "TicketsWithdrawn", "StakeLocked"),
@@ -241,7 +241,7 @@ class _Audit:
         ids = self._touched(connection, "market", _OF_PURCHASE, "purchase_id")
         if ids == set():
             return []
-        bought, delivered, settled, refunded = (
+        bought, delivered, settled, rejected, refunded = (
             self._rows(connection, "market", event, "purchase_id", ids) for event in _OF_PURCHASE
         )
         opened = self._index.table("registry", "CustodyOpened")
@@ -250,12 +250,14 @@ class _Audit:
         checks = []
         for key, (row, *_) in bought.items():
             parts = _bits(part["index"] for part in delivered[key])
-            if settled[key] and parts.bit_count() == thresholds[row["custody_id"]]:
+            paid_out = settled[key] or rejected[key]
+            if paid_out and parts.bit_count() == thresholds[row["custody_id"]]:
                 continue  # whole, and it never changes again
             status = (
                 _DELIVERED if any(part["inspection_until"] for part in delivered[key]) else _PAID
             )
-            status = _SETTLED if settled[key] else _REFUNDED if refunded[key] else status
+            for ended, by in ((refunded, _REFUNDED), (rejected, _REJECTED), (settled, _SETTLED)):
+                status = by if ended[key] else status
             expected = {"status": status, "delivered": parts}
             call = self._chain.market.functions.purchases(key)
             checks.append((call, expected, f"an event of purchase 0x{key.hex()[:16]}"))

@@ -47,6 +47,13 @@ _S = TypeVar("_S", bound=IntEnum)
 BUYING_SECONDS = 15
 """A block may take its time: a custody must last this much longer than the contract asks."""
 
+_ENDS = (
+    ("Refunded", PurchaseStatus.REFUNDED),
+    ("Rejected", PurchaseStatus.REJECTED),
+    ("Settled", PurchaseStatus.SETTLED),
+)
+"""What ends a purchase, and how; a log that an endpoint invents does not undo a payment."""
+
 START = (-1, -1)
 """Block number and log index before the first event."""
 
@@ -379,21 +386,16 @@ class Catalogue:
             )
             if row["inspection_until"]:
                 until[key] = row["inspection_until"]
-        settled, refunded = (
-            {
-                bytes(row["purchase_id"])
-                for row in self._rows("market", event, after=after, purchase_id=of)
-            }
-            for event in ("Settled", "Refunded")
-        )
+        ended = {
+            bytes(row["purchase_id"]): status
+            for event, status in _ENDS
+            for row in self._rows("market", event, after=after, purchase_id=of)
+        }
         found = []
         for row in rows:
             key = bytes(row["purchase_id"])
             status = PurchaseStatus.DELIVERED if key in until else PurchaseStatus.PAID
-            if key in settled:
-                status = PurchaseStatus.SETTLED
-            elif key in refunded:
-                status = PurchaseStatus.REFUNDED
+            status = ended.get(key, status)
             found.append(
                 Purchase(
                     purchase_id=key,

@@ -292,7 +292,7 @@ class Buyer(Fetcher, Quoter):
             purchase = self._purchase(purchase.purchase_id)
             if progress is not None:
                 progress(min(len(purchase.delivered), needed), needed)
-            if purchase.status in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED):
+            if purchase.status.has_key:
                 return purchase
             if purchase.status is PurchaseStatus.REFUNDED:
                 raise DeliveryError("this purchase was refunded; buy again")

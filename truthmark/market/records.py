@@ -49,6 +49,17 @@ class PurchaseStatus(IntEnum):
     DELIVERED = 2
     SETTLED = 3
     REFUNDED = 4
+    REJECTED = 5
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the buyer was given the key, and not the money back."""
+        return self in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED, PurchaseStatus.REJECTED)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it never changes again."""
+        return self in (PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED, PurchaseStatus.REJECTED)
 
 
 class Record:
@@ -96,6 +107,15 @@ class Terms(Record):
     fee_bps: int
     delivery_seconds: int
     inspection_seconds: int
+    guarantee_bps: int = 0
+    """of the price; what a buyer may burn"""
+    arbiter: str = ZERO_ADDRESS
+    """who may revoke the version; zero: nobody"""
+
+    @property
+    def has_arbiter(self) -> bool:
+        """Whether somebody may revoke the version by their own judgement."""
+        return self.arbiter != ZERO_ADDRESS
 
     @property
     def terms_id(self) -> bytes:

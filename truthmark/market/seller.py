@@ -13,7 +13,14 @@ from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.custody import CustodyRequest, Dealing, Validator, deal_custody
-from truthmark.market.drafts.terms import NO_ROYALTY, Royalty, draft_terms, prove_terms
+from truthmark.market.drafts.terms import (
+    NO_ASSURANCE,
+    NO_ROYALTY,
+    Assurance,
+    Royalty,
+    draft_terms,
+    prove_terms,
+)
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress
@@ -86,6 +93,7 @@ class Seller:
         gate: str = ZERO_ADDRESS,
         payee: str | None = None,
         royalty: Royalty = NO_ROYALTY,
+        assurance: Assurance = NO_ASSURANCE,
         previous: Version | None = None,
         progress: Progress | None = None,
     ) -> Listed:
@@ -104,6 +112,7 @@ class Seller:
             gate: Who admits buyers; the zero address lets everybody in.
             payee: Who is paid; the seller if not given.
             royalty: What each sale owes the labelers of a bounty that cites the seller.
+            assurance: The guarantee and the arbiter.
             previous: The listing's newest version, if this is its next one.
             progress: Called with bytes stored and to be stored.
 
@@ -115,7 +124,7 @@ class Seller:
         registry = session.chain.registry
         manifest = self.publish(folder, progress)
         secret = session.vault.seller_secret(manifest.public_key)
-        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty)
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty, assurance)
         with session.exclusive(f"list-{terms.public_key.x:064x}"):
             session.journal.resume()
             Catalogue.of(session).sync()
@@ -149,6 +158,7 @@ class Seller:
         gate: str = ZERO_ADDRESS,
         payee: str | None = None,
         royalty: Royalty = NO_ROYALTY,
+        assurance: Assurance = NO_ASSURANCE,
     ) -> Listed | None:
         """Return what `list_dataset` listed before under these terms, with its newest custody.
 
@@ -160,7 +170,7 @@ class Seller:
         """
         session = self.session
         secret = session.vault.seller_secret(manifest.public_key)
-        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty)
+        terms = self._draft(manifest, secret, token, windows, bond, gate, payee, royalty, assurance)
         session.journal.resume()
         Catalogue.of(session).sync()
         epochs = self._listed_epochs(terms)
@@ -176,6 +186,7 @@ class Seller:
         gate: str,
         payee: str | None,
         royalty: Royalty,
+        assurance: Assurance,
     ) -> Terms:
         address = self.session.address
         return draft_terms(
@@ -189,6 +200,7 @@ class Seller:
             fee_bps=self.session.chain.registry.functions.fee_bps().call(),
             gate=gate,
             royalty=royalty,
+            assurance=assurance,
         )
 
     def _listed_epochs(self, terms: Terms) -> list[Epoch]:

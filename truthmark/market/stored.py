@@ -226,7 +226,7 @@ class _Finder:
             return "custody", f"keeping it was promised, at least until {until}", True
         if any(p.status in _UNFINISHED for p in bought):
             return "bought", "the purchase is not settled yet", True
-        if any(p.status is PurchaseStatus.SETTLED for p in bought):
+        if any(p.status.has_key for p in bought):
             return "bought", "bought, and the time to dispute is over", False
         if is_mine:
             return "listing", "you sell it no more, and no custody needs it", False

@@ -25,7 +25,7 @@ from truthmark.errors import (
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish
-from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
+from truthmark.market.drafts.terms import NO_ASSURANCE, NO_ROYALTY, Assurance, Royalty
 from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing, purchasing
@@ -253,6 +253,7 @@ def list_dataset(
     gate: str = ZERO_ADDRESS,
     payee: str | None = None,
     royalty: Royalty = NO_ROYALTY,
+    assurance: Assurance = NO_ASSURANCE,
     update: str | None = None,
     wait: bool = False,
     session: Session | None = None,
@@ -284,6 +285,7 @@ def list_dataset(
         payee: Who is paid; the seller if not given.
         royalty: What each sale owes the labelers of a bounty; the bounty must cite the seller
             (`truthmark.flows.royalties.cite_for_sale`).
+        assurance: The share of the price that a buyer may burn, and the arbiter; none if not given.
         update: Name of the listing of which this is the next version.
         wait: Return only when it can be bought, at the latest when the time to accept is over.
         session: Who sells.
@@ -316,6 +318,7 @@ def list_dataset(
         gate=gate,
         payee=payee,
         royalty=royalty,
+        assurance=assurance,
         update=update,
     )
     with given_or_own(session) as here:

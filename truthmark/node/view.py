@@ -179,7 +179,7 @@ class View:
         known = {pid for held in self._held.values() for pid in held.purchases}
         touched = {
             bytes(row.args["purchase_id"])
-            for event in ("Delivered", "Settled", "Refunded")
+            for event in ("Delivered", "Settled", "Rejected", "Refunded")
             for row in index.events("market", event, after=after)
         }
         for purchase_id in known & touched:

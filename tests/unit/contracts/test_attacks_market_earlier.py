@@ -221,8 +221,6 @@ def test_a16__faulty_market__reaches_no_more_than_was_agreed(contracts: MarketCo
     for forged in (
         replace(listing, terms=replace(listing.terms, bond=8 * BOND)),
         replace(listing, terms=replace(listing.terms, token=str(contracts.stake_token.address))),
-        replace(listing, custody=other.custody),
-        replace(listing, custody=replace(listing.custody, penalty=LOCK)),
         contracts.draft_listing(bond=held, manifest=word_of("invented")),
     ):
         with boa.reverts():

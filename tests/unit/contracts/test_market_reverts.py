@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What DatasetMarket and DeliveryProofs refuse, each reason by name, held against the sources."""
+"""What the market and its two judges refuse, each reason by name, held against the sources."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ import pytest
 from tests.utils.contracts import reasons, reverts
 from tests.utils.drafts import Place, word_of
 from tests.utils.market import ZERO, MarketContracts, contracts, deployed_contracts
-from tests.utils.market_refusals import disputes, purchases
+from tests.utils.market_refusals import disputes, purchases, verdicts
 from tests.utils.market_refusals.common import Call
 from tests.utils.refusals import Refusals
 from tests.utils.tokens import deployer
@@ -20,7 +20,7 @@ from truthmark.keys.proofs import prove_buyer_key
 
 __all__ = ["contracts", "deployed_contracts"]
 Setup = Callable[[MarketContracts], Call]
-refused = Refusals(disputes.refused, purchases.refused)
+refused = Refusals(disputes.refused, purchases.refused, verdicts.refused)
 
 
 @pytest.mark.parametrize(("reason", "setup"), refused.cases)
@@ -94,7 +94,7 @@ def BOARD() -> address:
 
 def market_without_checks(w: MarketContracts) -> tuple[Any, Any]:
     registry = boa.loads(GULLIBLE)
-    market = deployer("DatasetMarket").deploy(registry, w.proofs, registry, w.treasury)
+    market = deployer("DatasetMarket").deploy(registry, w.proofs, w.judge, registry, w.treasury)
     return market, w.draft_listing(price=0, fee=0)
 
 
@@ -117,14 +117,15 @@ def purchase_with(w: MarketContracts, listing: Any, secret: int) -> tuple[Any, .
     [
         ("market: registry is zero", 0),
         ("market: proofs is zero", 1),
-        ("market: treasury is zero", 3),
+        ("market: judge is zero", 2),
+        ("market: treasury is zero", 4),
     ],
 )
 def test_init__zero_address__is_refused(
     contracts: MarketContracts, reason: str, place: int
 ) -> None:
     c = contracts
-    arguments = [c.registry, c.proofs, c.intake, c.treasury]
+    arguments = [c.registry, c.proofs, c.judge, c.intake, c.treasury]
     arguments[place] = ZERO
     with boa.reverts(reason):
         deployer("DatasetMarket").deploy(*arguments)
@@ -136,13 +137,14 @@ def test_init__intake_of_another_board_than_the_checks__is_refused(
     c = contracts
     intake = deployer("BountyIntake").deploy(deployer("BountyBoard").deploy(c.owner, c.treasury))
     with boa.reverts("market: other board"):
-        deployer("DatasetMarket").deploy(c.registry, c.proofs, intake, c.treasury)
+        deployer("DatasetMarket").deploy(c.registry, c.proofs, c.judge, intake, c.treasury)
 
 
 OF_CONSTRUCTOR = {
     "market: other board",
     "market: registry is zero",
     "market: proofs is zero",
+    "market: judge is zero",
     "market: treasury is zero",
 }
 
@@ -154,14 +156,15 @@ OF_ROYALTIES = {"market: no price"}
 
 
 def test_reasons__of_the_sources__are_all_hit_by_name() -> None:
-    own = {reason for reason in refused.reasons if reason.startswith(("market: ", "proofs: "))}
-    sources = reasons("DatasetMarket.vy") | reasons("DeliveryProofs.vy")
+    owners = ("market: ", "proofs: ", "judge: ")
+    own = {reason for reason in refused.reasons if reason.startswith(owners)}
+    sources = reasons("DatasetMarket.vy") | reasons("DeliveryProofs.vy") | reasons("ShardJudge.vy")
     assert own | OF_CONSTRUCTOR | BY_ITSELF | OF_ROYALTIES == sources
 
 
 def test_reasons__of_modules_that_the_market_uses__are_named_here_or_in_their_own_tests() -> None:
-    # signatures, records and merkle answer with booleans; the curve's words are the additions'.
-    for module in ("signatures", "records", "merkle"):
+    # The others answer with values; the curve's words are the additions'.
+    for module in ("signatures", "records", "merkle", "aes_gcm"):
         assert reasons(f"modules/{module}.vy") == set()
     assert reasons("modules/secp256k1.vy") == {
         "curve: equal x",

@@ -51,7 +51,8 @@ CUSTODY = {
 }
 
 
-PURCHASE = {"status": 8, "delivered": 16, "deadline": 40, "parts": 192}
+PURCHASE = {"status": 7, "is_by_voucher": 1, "delivered": 16, "deadline": 40, "parts": 192}
+FLAGS = {"is_superseded", "is_by_voucher"}
 LAYOUTS = {"version": VERSION, "custody": CUSTODY, "purchase": PURCHASE}
 
 
@@ -157,8 +158,8 @@ def random_state(random: Random, layout: dict[str, int]) -> dict[str, Any]:
     for name, width in layout.items():
         most = (1 << width) - 1
         state[name] = random.choice([0, 1, most, random.getrandbits(width)])
-    if "is_superseded" in state:
-        state["is_superseded"] = state["is_superseded"] % 2 == 1
+    for flag in FLAGS & state.keys():
+        state[flag] = state[flag] % 2 == 1
     return state
 
 
@@ -180,18 +181,12 @@ def test_words__random_states__pack_as_documented_and_back(
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [
-        (kind, field)
-        for kind, layout in LAYOUTS.items()
-        for field in layout
-        if field != "is_superseded"  # a bool
-    ],
+    [(kind, field) for kind, layout in LAYOUTS.items() for field in layout if field not in FLAGS],
 )
 def test_words__field_too_wide__is_refused(harness: Any, kind: str, field: str) -> None:
     layout = LAYOUTS[kind]
     state: dict[str, Any] = dict.fromkeys(layout, 0)
-    if kind == "version":
-        state["is_superseded"] = False
+    state |= dict.fromkeys(FLAGS & state.keys(), False)
     pack_there = getattr(harness, f"pack_{kind}")
     pack_there(tuple((state | {field: (1 << layout[field]) - 1}).values()))
     with boa.reverts():

@@ -417,7 +417,7 @@ def test_revoke__running_version__halves_the_bond(contracts: MarketContracts, bo
             "VersionRevoked",
             {
                 "terms_id": listing.terms_id,
-                "buyer": contracts.buyer,
+                "rewarded": contracts.buyer,
                 "reward": bond // 2,
                 "burned": bond - bond // 2,
             },

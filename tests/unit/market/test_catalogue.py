@@ -44,7 +44,7 @@ ENDINGS = {
         ("VersionClosed", {"payee": address(1), "amount": 0}),
     ],
     VersionStatus.REVOKED: [
-        ("VersionRevoked", {"buyer": address(1), "reward": 0, "burned": 0}),
+        ("VersionRevoked", {"rewarded": address(1), "reward": 0, "burned": 0}),
         ("VersionClosed", {"payee": address(1), "amount": 0}),
     ],
 }

@@ -139,7 +139,8 @@ def _sample_terms() -> Terms:
             (9, 10),
             bytes([11]) * 32,
             f"0x{12:040x}",
-            *range(13, 19),
+            *range(13, 20),
+            f"0x{20:040x}",
         ]
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import boa
 
-from tests.utils.drafts import KEEPING_FEE, PERIOD, WINDOWS, Listing, word_of
+from tests.utils.drafts import KEEPING_FEE, PERIOD, WINDOWS, Listing
 from tests.utils.market import START, MarketContracts
 from tests.utils.refusals import Refusals
 from tests.utils.registry_refusals.common import Call, ended, opened
@@ -221,25 +221,13 @@ def revoke(w: MarketContracts, listing: Listing) -> Call:
     return lambda: w.revoke(listing)
 
 
-@refused("registry: other terms")
-def revoke_with_a_custody_of_other_terms(w: MarketContracts) -> Call:
-    listing, other = w.create_listing(), w.create_listing(3, manifest=word_of("other"))
-    return lambda: w.revoke(replace(listing, custody=other.custody))
-
-
-@refused("registry: custody not live")
-def revoke_over_a_custody_that_sells_nothing(w: MarketContracts) -> Call:
-    listing = opened(w)
-    return lambda: w.revoke(listing)
-
-
-@refused("registry: custody not live")
+@refused("registry: version has ended")
 def revoke_an_invented_version(w: MarketContracts) -> Call:
     invented = w.draft_listing(bond=2**127)
     return lambda: w.revoke(invented)
 
 
-@refused("registry: other terms")
+@refused("registry: version has ended")
 def revoke_for_a_larger_bond(w: MarketContracts) -> Call:
     listing = w.create_listing()
     return lambda: w.revoke(replace(listing, terms=replace(listing.terms, bond=2**127)))

@@ -95,6 +95,10 @@ listing_with("listing: bounty not cited", royalty_bps=500, bounty=1)
 listing_with("listing: bounty not cited", royalty_bps=500, bounty=2**256 - 1)
 
 
+listing_with("listing: guarantee above price", guarantee_bps=10_001)
+listing_with("listing: guarantee above price", guarantee_bps=2**256 - 1)
+
+
 listing_with("registry: other protocol fee", fee_bps=201)
 
 

@@ -12,7 +12,7 @@ from truthmark.errors import MarketError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import base_of, multiply
 from truthmark.keys.proofs import KnowledgeProof, prove_dataset_key
-from truthmark.market.records import ZERO_ADDRESS, Terms
+from truthmark.market.records import BPS, ZERO_ADDRESS, Terms
 
 MAX_ROYALTY_BPS = 9_750
 """The largest royalty; with the largest protocol fee it is the whole price."""
@@ -48,6 +48,31 @@ class Royalty:
 NO_ROYALTY = Royalty(0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """What stands behind the data beside the bond.
+
+    Attributes:
+        guarantee_bps: Of the price, what a buyer may burn, in hundredths of a percent.
+        arbiter: Who may revoke the version by their own judgement; zero for nobody.
+    """
+
+    guarantee_bps: int = 0
+    arbiter: str = ZERO_ADDRESS
+
+    def require_sound(self) -> None:
+        """Refuse what the registry would refuse.
+
+        Raises:
+            MarketError: The guarantee is above the price.
+        """
+        if not 0 <= self.guarantee_bps <= BPS:
+            raise MarketError("a guarantee is 0% to 100% of the price; name a share between them")
+
+
+NO_ASSURANCE = Assurance()
+
+
 def licence_hash(licence: str) -> bytes:
     """Return the hash by which terms name a manifest's licence, 32 bytes."""
     return keccak256(licence.encode())
@@ -75,14 +100,16 @@ def draft_terms(
     fee_bps: int,
     gate: str = ZERO_ADDRESS,
     royalty: Royalty = NO_ROYALTY,
+    assurance: Assurance = NO_ASSURANCE,
 ) -> Terms:
     """Write the terms of a packed version.
 
     Raises:
-        MarketError: The secret is not the one that the version was packed with, or the royalty
-            cannot be.
+        MarketError: The secret is not the one that the version was packed with, or the royalty or
+            the guarantee cannot be.
     """
     royalty.require_sound()
+    assurance.require_sound()
     public_key = multiply(secret)
     if public_key != manifest.public_key:
         raise MarketError(
@@ -106,6 +133,8 @@ def draft_terms(
         fee_bps=fee_bps,
         delivery_seconds=windows.delivery,
         inspection_seconds=windows.inspection,
+        guarantee_bps=assurance.guarantee_bps,
+        arbiter=assurance.arbiter,
     )
 
 

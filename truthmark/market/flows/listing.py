@@ -13,7 +13,7 @@ from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceErr
 from truthmark.market import redealing
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyChoice, CustodyWish, choose_custody
-from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
+from truthmark.market.drafts.terms import NO_ASSURANCE, NO_ROYALTY, Assurance, Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows.sampling import asks_for_sample, open_sample, will_be_shown
@@ -82,6 +82,7 @@ class Ask:
         payee: Who is paid; the seller if not given.
         update: Name of the listing of which this is the next version.
         royalty: What each sale owes the labelers of a bounty; the bounty cites the seller.
+        assurance: The guarantee and the arbiter.
     """
 
     price: str
@@ -96,6 +97,7 @@ class Ask:
     payee: str | None = None
     update: str | None = None
     royalty: Royalty = NO_ROYALTY
+    assurance: Assurance = NO_ASSURANCE
 
 
 def list_dataset(
@@ -145,6 +147,7 @@ def list_dataset(
         "gate": ask.gate,
         "payee": ask.payee,
         "royalty": ask.royalty,
+        "assurance": ask.assurance,
     }
     # What an earlier run sent comes first: where it was listed, nothing is paid any more.
     session.journal.resume()
