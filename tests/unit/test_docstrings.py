@@ -13,7 +13,7 @@ FILES = sorted(
     p for room in ("bounty", "labels") for p in (ROOT / "truthmark" / room).rglob("*.py")
 )
 NUMBERS = re.compile(r"(int|float|tuple|dict|list|bytes|Ints|Floats|Mask|np\.)")
-SAYS = re.compile("^(Return|Yield|Tell)|(Returns|Yields):\n|\breturns?\b", re.M)
+SAYS = re.compile(r"^(Return|Yield|Tell)|(Returns|Yields):\n|\breturns?\b", re.M)
 """How a docstring says what numbers mean that come back; of a class its own docstring does."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
