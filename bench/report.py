@@ -17,7 +17,7 @@ RESULTS = ROOT / "bench" / "results"
 CROWDS = ROOT.parent / "shared" / "data"
 """Sets of real answers, where they lie beside the repository; it ships two itself."""
 SPEED = (
-    *("codec", "opening", "logs", "bounties", "photos", "relay", "soak"),
+    *("codec", "opening", "preview", "logs", "bounties", "photos", "relay", "soak"),
     *("labelpage", "search", "cli", "install", "labels"),
 )
 """The benchmarks that docs/speed.md shows, in this order."""

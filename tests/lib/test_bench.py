@@ -4,10 +4,11 @@
 import subprocess
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from bench import bounties, photos, relay, report, soak
+from bench import bounties, photos, preview, relay, report, soak
 from bench.report import Report
 from tests.utils.anvil import require_anvil
 from truthmark.bounty.payouts import Status
@@ -98,3 +99,11 @@ def test_main__takes_hours__is_named_and_not_run(
     assert every.main() == 0
     assert ran == [f"bench.{name}" for name in report.SPEED if name not in report.LONG]
     assert "python -m bench.soak" in capsys.readouterr().out
+
+
+def test_preview__toy__finds_as_often_as_the_formula_says(tmp_path: Path) -> None:
+    found = Report("preview")
+    preview.measure_noise(found, tmp_path, seeds=300, rows=40_000, shares=[0.3])
+    preview.measure_look(found, tmp_path, megabytes=4)
+    assert [figure.unit for figure in found.figures] == ["% found", "% found", "s", "s"]
+    assert all(figure.holds for figure in found.figures[:2])

@@ -20,6 +20,7 @@ from truthmark.codec.container import Container
 from truthmark.codec.derive import fresh_key
 from truthmark.codec.files_table import Entry
 from truthmark.codec.limits import DEFAULT_LIMITS
+from truthmark.codec.manifest import Manifest
 from truthmark.codec.sampling import PreviewAsked
 from truthmark.codec.shards import KeyedOpener
 from truthmark.config.profile import ChainProfile
@@ -264,11 +265,16 @@ class PreviewMarket:
             "root": manifest.root,
             "shard_count": manifest.count,
             "public_key": manifest.public_key,
-            "licence": keccak256(manifest.licence.encode()),
+            "licence": self.licence_of(manifest),
             **terms,
         }
         made_terms = self.offline.list_version(listing, number, **terms)
         return self.offline.catalogue.with_terms(made_terms.terms_id)
+
+    @staticmethod
+    def licence_of(manifest: Manifest) -> bytes:
+        """Return what stands for a licence in terms."""
+        return keccak256(manifest.licence.encode())
 
     def store(self, made: Made) -> None:
         """Put all blocks on the shelf."""
