@@ -26,6 +26,7 @@ from truthmark.codec.segments import (
     schema_message,
     write_messages,
 )
+from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _POOR_FILL: Final = 0.88
 _TRIES: Final = 4
 _FIRST_ERROR: Final = 0.01
 _LEAST: Final = 1e-6
+_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ class _Choice:
 
 
 class Encoder:
-    """Encodes rows of one schema into messages without the schema's."""
+    """Encodes rows of one schema into messages without the schema's.
+
+    Where there are no dictionaries, which a stream writes when they change only, one stream
+    serves many segments: beginning one takes as long as encoding some rows.
+    """
 
     def __init__(self, schema: "pa.Schema", *, use_threads: bool) -> None:
         """Encode rows of `schema`."""
@@ -76,6 +82,10 @@ class Encoder:
         self.sizes = RowSizes(schema)
         self.prefix = len(schema_message(schema))
         self._options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=use_threads)
+        self._has_dictionaries = any(holds_type(kind, pa.DictionaryType) for kind in schema.types)
+        self._memory: Scratch | None = None
+        self._sink: pa.NativeFile | None = None
+        self._stream: pa.RecordBatchStreamWriter | None = None
 
     def scratch(self, payload: int) -> Scratch:
         """Return memory for the largest segment, and for the head of a table."""
@@ -83,7 +93,44 @@ class Encoder:
 
     def write(self, batches: "list[pa.RecordBatch]", scratch: Scratch) -> int | None:
         """Write the messages of `batches`; return their length, None where it is too long."""
-        return write_messages(batches, self.schema, self._options, scratch, self.prefix)
+        if self._has_dictionaries:
+            return write_messages(batches, self.schema, self._options, scratch, self.prefix)
+        size = self._write_on(batches, scratch)
+        if size is None and self._sink is not None:
+            self._sink = None  # there was little room left
+            size = self._write_on(batches, scratch)
+        if size is None:
+            self._sink = None
+        return size
+
+    def decoded_size(self, batches: "list[pa.RecordBatch]") -> int:
+        """Return the length of the messages of `batches` when written without compression."""
+        import pyarrow as pa
+
+        if self._has_dictionaries:
+            return decoded_size(batches, self.schema) - self.prefix
+        return sum(int(pa.ipc.get_record_batch_size(batch)) for batch in batches) + len(_END)
+
+    def _write_on(self, batches: "list[pa.RecordBatch]", scratch: Scratch) -> int | None:
+        import pyarrow as pa
+
+        if self._memory is None:
+            self._memory = Scratch(len(scratch.memory) - len(_END))
+        try:
+            if self._sink is None or self._stream is None:
+                self._sink = pa.FixedSizeBufferWriter(self._memory.buffer)
+                self._stream = pa.ipc.new_stream(self._sink, self.schema, options=self._options)
+            # The schema comes with the first batch.
+            start = int(self._sink.tell()) or self.prefix
+            for batch in batches:
+                self._stream.write_batch(batch)
+            stop = int(self._sink.tell())
+        except (pa.ArrowInvalid, OSError):
+            return None
+        end = self.prefix + stop - start
+        scratch.memory[self.prefix : end] = self._memory.memory[start:stop]
+        scratch.memory[end : end + len(_END)] = _END
+        return stop - start + len(_END)
 
 
 class Head:
@@ -260,7 +307,7 @@ class FineCutter:
         size = self._encoder.write(batches, scratch)
         if size is None or size > MAX_SEGMENT_SHARDS * self._payload:
             return None, size
-        decoded = decoded_size(batches, self._encoder.schema) - self._encoder.prefix
+        decoded = self._encoder.decoded_size(batches)
         if decoded > MAX_READ:
             return None, None
         return padded(scratch, self._encoder.prefix, size, self._payload, rows, decoded), size

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
+
 _DEEPEST: Final = 8
 
 
@@ -24,30 +26,21 @@ class RowSizes:
         self._fixed = 0.0
         self._fixed_ends = np.zeros(0)  # made once for as many rows as were ever asked for
         # Where each of them is (field numbers, outermost first), and the bytes of one element.
-        self._texts: list[tuple[int, ...]] = []
-        self._lists: list[tuple[tuple[int, ...], float]] = []
+        self._variable: list[tuple[tuple[int, ...], float]] = []
         for number, field in enumerate(schema):
             self._add((number,), field.type)
 
-    def ends(self, table: "pa.Table") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    def ends(self, table: "pa.Table") -> "Ends":
         """Return, for each row, the bytes of the rows up to and including it."""
         import numpy as np
-        import pyarrow.compute as pc
 
         if len(self._fixed_ends) < table.num_rows:
             numbers = np.arange(1, 2 * table.num_rows + 1, dtype=np.float64)
             self._fixed_ends = numbers * max(self._fixed, 0.125)
         ends = self._fixed_ends[: table.num_rows]
-        if not self._texts and not self._lists:
-            return ends
-        sizes = np.zeros(table.num_rows)
-        for path in self._texts:
-            lengths = pc.binary_length(_column(table, path))
-            sizes += pc.fill_null(lengths, 0).to_numpy()
-        for path, size in self._lists:
-            lengths = pc.list_value_length(_column(table, path))
-            sizes += pc.fill_null(lengths, 0).to_numpy() * size
-        return ends + np.cumsum(sizes)
+        for path, size in self._variable:
+            ends = ends + size * _lengths_up_to(table.column(path[0]), path[1:])
+        return ends
 
     def largest(self, batch: "pa.RecordBatch") -> float:
         """Return the bytes of the largest row of a batch that has rows."""
@@ -65,12 +58,12 @@ class RowSizes:
             for number, field in enumerate(kind):
                 self._add((*path, number), field.type)
         elif _is_text(kind):
-            self._fixed += 8 if pa.types.is_large_unicode(kind) else 4
-            self._texts.append(path)
+            self._fixed += _offset_size(kind)
+            self._variable.append((path, 1.0))
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            self._fixed += 8
+            self._fixed += _offset_size(kind)
             if (element := _width(kind.value_type)) is not None:
-                self._lists.append((path, element))
+                self._variable.append((path, element))
 
 
 def _is_text(kind: "pa.DataType") -> bool:
@@ -100,8 +93,27 @@ def _width(kind: "pa.DataType") -> float | None:
         return 0.0 if pa.types.is_null(kind) else None
 
 
-def _column(table: "pa.Table", path: tuple[int, ...]) -> "pa.ChunkedArray":
-    import pyarrow.compute as pc
+def _offset_size(kind: "pa.DataType") -> int:
+    import pyarrow as pa
 
-    column = table.column(path[0])
-    return pc.struct_field(column, list(path[1:])) if path[1:] else column
+    tests = (pa.types.is_large_string, pa.types.is_large_binary, pa.types.is_large_list)
+    return 8 if any(test(kind) for test in tests) else 4
+
+
+def _lengths_up_to(column: "pa.ChunkedArray", path: tuple[int, ...]) -> "Ends":
+    """Return, for each row, the elements of a column up to and including it: its offsets."""
+    import numpy as np
+
+    parts = []
+    before = 0.0
+    for chunk in column.chunks:
+        for number in path:
+            chunk = chunk.field(number)
+        if not len(chunk):
+            continue
+        kind = np.int64 if _offset_size(chunk.type) == 8 else np.int32
+        offsets = np.frombuffer(chunk.buffers()[1], kind)
+        offsets = offsets[chunk.offset : chunk.offset + len(chunk) + 1]
+        parts.append(offsets[1:].astype(np.float64) + (before - float(offsets[0])))
+        before = float(parts[-1][-1])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -15,6 +15,9 @@ import pytest
 from tests.utils import arrow_cases
 from tests.utils.containers import Draft, pack
 from truthmark.codec import Container, decoder, extract, open_container
+from truthmark.codec.fine_cuts import Encoder
+from truthmark.codec.segments import decoded_size, one_batch, schema_message
+from truthmark.codec.tables import from_arrow
 from truthmark.errors import CodecError, MalformedError
 
 OPAQUE = {
@@ -67,6 +70,32 @@ def test_pack__table_of_any_types__comes_back(seed: int, tmp_path: Path) -> None
     table = arrow_cases.table(seed)
     with opened(table, tmp_path / "packed") as container:
         check_same(container, table)
+
+
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
+def test_pack__any_types_with_a_sample__come_back_in_segments_as_declared(
+    seed: int, tmp_path: Path
+) -> None:
+    table = pa.concat_tables([arrow_cases.table(seed)] * 3)
+    _, cek = pack(table, tmp_path / "packed", preview=True, shard_size=4096)
+    with open_container(tmp_path / "packed", cek=cek) as container:
+        check_same(container, table)
+        for segment in container.segments_of(container.tables[0]):
+            rows = container.decode_segment(container.tables[0], segment)
+            message = len(schema_message(rows.schema))
+            assert segment.decoded_bytes == pytest.approx(
+                decoded_size(one_batch(rows), rows.schema) - message, abs=64 + 64 * segment.rows
+            )
+
+
+@pytest.mark.parametrize("seed", arrow_cases.seeds())
+def test_encoder__any_types__counts_decoded_bytes_as_writing_them_would(seed: int) -> None:
+    table = from_arrow(arrow_cases.table(seed), "t", None)
+    encoder = Encoder(table.schema, use_threads=False)
+    batches = [batch for batch in table.batches() if batch.num_rows]
+    if batches:
+        written = decoded_size(batches, table.schema) - encoder.prefix
+        assert encoder.decoded_size(batches) == written
 
 
 @pytest.mark.parametrize("seed", arrow_cases.seeds())

@@ -64,10 +64,13 @@ FILES = [
 ]
 
 
+@pytest.mark.parametrize("preview", [False, True], ids=["blind", "sample"])
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
-def test_pack__table_file__reads_back_equal(name: str, write: Any, tmp_path: Path) -> None:
+def test_pack__table_file__reads_back_equal(
+    name: str, write: Any, preview: bool, tmp_path: Path
+) -> None:
     write(tmp_path / name)
-    with reopened(tmp_path / name, tmp_path) as container:
+    with reopened(tmp_path / name, tmp_path, preview=preview) as container:
         assert [file.path for file in container.files] == [name]
         assert container.to_table().to_pylist() == TABLE.to_pylist()
         assert container.files[0].rows == 3
