@@ -104,6 +104,6 @@ def test_main__takes_hours__is_named_and_not_run(
 def test_preview__toy__finds_as_often_as_the_formula_says(tmp_path: Path) -> None:
     found = Report("preview")
     preview.measure_noise(found, tmp_path, seeds=300, rows=40_000, shares=[0.3])
-    preview.measure_look(found, tmp_path, megabytes=4)
+    preview.measure_look(found, tmp_path, megabytes=8)
     assert [figure.unit for figure in found.figures] == ["% found", "% found", "s", "s"]
     assert all(figure.holds for figure in found.figures[:2])
