@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commonest operations of py-evm by shorter ways: tests on titanoboa take half the time.
+"""The commonest operations of py-evm by a shorter way: tests on titanoboa take half the time.
 
-py-evm goes through several functions for each operation, to check what it made itself. Each one
-here does the plain case at once and leaves all else (too little gas, too few items, a bad jump) to
-the operation it replaces. `tests/unit/contracts/test_faster_evm.py` holds both against each other.
+py-evm goes through several functions for each operation, to check what it made itself. Here one
+loop does the plain cases, and hands all else over: other operations, and these where there is too
+little gas, too few items or a bad jump. `tests/unit/contracts/test_faster_evm.py` holds it against
+py-evm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import boa
 from boa.vm import py_evm
 from eth.vm import opcode_values as op
-
-Operation = Callable[[Any], Any]
 
 WORD = 2**256 - 1
 BINARY: dict[int, Callable[[int, int], int]] = {
@@ -32,141 +31,35 @@ BINARY: dict[int, Callable[[int, int], int]] = {
     op.SHL: lambda a, b: b << a & WORD if a < 256 else 0,
     op.SHR: lambda a, b: b >> a if a < 256 else 0,
 }
+PUSHES = range(op.PUSH0, op.PUSH32 + 1)
+DUPS = range(op.DUP1, op.DUP16 + 1)
+SWAPS = range(op.SWAP1, op.SWAP16 + 1)
+OTHERS = (op.POP, op.ISZERO, op.JUMPDEST, op.JUMP, op.JUMPI, op.MLOAD, op.MSTORE)
+NEVER = 2**300
+"""what an operation costs that is handed over"""
+PLAIN_ITERATION = py_evm.TracingCodeStream.__iter__
+PLAIN_INIT = py_evm.titanoboa_computation.__init__
 
 
 def install() -> None:
-    """Give the operations to all that titanoboa runs in this process."""
+    """Let all that titanoboa runs in this process go through the loop."""
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        PLAIN_INIT(self, *args, **kwargs)
+        # Not `self`: a circle would be left to the collector.
+        self.code.machine = self._stack.values, self._memory, self._gas_meter
+
+    py_evm.titanoboa_computation.__init__ = init
+    py_evm.TracingCodeStream.__iter__ = iterate
+
+
+@lru_cache(1)
+def _costs() -> list[int]:
     originals = boa.env.evm.vm.state.computation_class.opcodes
-    py_evm._opcode_overrides.update(operations(originals))
-
-
-def operations(originals: dict[int, Any]) -> dict[int, Operation]:
-    """Return the shorter ways, each with its original for all else."""
-    made = {code: _binary(originals[code], function) for code, function in BINARY.items()}
-    for size in range(33):
-        made[op.PUSH0 + size] = _push(originals[op.PUSH0 + size], size)
-    for depth in range(1, 17):
-        made[op.DUP1 + depth - 1] = _dup(originals[op.DUP1 + depth - 1], depth)
-        made[op.SWAP1 + depth - 1] = _swap(originals[op.SWAP1 + depth - 1], depth + 1)
-    for code, make in (
-        (op.POP, _pop),
-        (op.ISZERO, _is_zero),
-        (op.JUMPDEST, _jump_destination),
-        (op.JUMP, _jump),
-        (op.JUMPI, _jump_if),
-        (op.MLOAD, _load),
-        (op.MSTORE, _store),
-    ):
-        made[code] = make(originals[code])
-    return made
-
-
-def _number(item: int | bytes) -> int:
-    return item if isinstance(item, int) else int.from_bytes(item, "big")
-
-
-def _binary(original: Any, function: Callable[[int, int], int]) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        if meter.gas_remaining < cost or len(values) < 2:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        a, b = values.pop(), values[-1]
-        if a.__class__ is not int:
-            a = int.from_bytes(a, "big")
-        if b.__class__ is not int:
-            b = int.from_bytes(b, "big")
-        values[-1] = function(a, b)
-
-    return run
-
-
-def _push(original: Any, size: int) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values, code = computation._gas_meter, computation._stack.values, computation.code
-        at = code.program_counter
-        if meter.gas_remaining < cost or len(values) > 1023 or at + size > code._length_cache:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        code.program_counter = at + size
-        values.append(int.from_bytes(code._raw_code_bytes[at : at + size], "big"))
-
-    return run
-
-
-def _dup(original: Any, depth: int) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        if meter.gas_remaining < cost or not depth <= len(values) <= 1023:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values.append(values[-depth])
-
-    return run
-
-
-def _swap(original: Any, depth: int) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        if meter.gas_remaining < cost or len(values) < depth:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values[-1], values[-depth] = values[-depth], values[-1]
-
-    return run
-
-
-def _pop(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        if meter.gas_remaining < cost or not values:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values.pop()
-
-    return run
-
-
-def _is_zero(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        if meter.gas_remaining < cost or not values:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values[-1] = int(not _number(values[-1]))
-
-    return run
-
-
-def _jump_destination(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter = computation._gas_meter
-        if meter.gas_remaining < cost:
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-
-    return run
+    costs = [NEVER] * 256
+    for code in (*BINARY, *PUSHES, *DUPS, *SWAPS, *OTHERS):
+        costs[code] = originals[code].gas_cost
+    return costs
 
 
 @lru_cache(256)
@@ -180,79 +73,99 @@ def _destinations(code: bytes) -> frozenset[int]:
     return frozenset(found)
 
 
-def _jump(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values, code = computation._gas_meter, computation._stack.values, computation.code
-        if meter.gas_remaining < cost or not values:
-            original(computation)
-            return
-        place = _number(values[-1])
-        if place not in _destinations(code._raw_code_bytes):
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values.pop()
-        code.program_counter = place
-
-    return run
+def _number(item: int | bytes) -> int:
+    return item if item.__class__ is int else int.from_bytes(item, "big")
 
 
-def _jump_if(original: Any) -> Operation:
-    cost = original.gas_cost
+def iterate(self: Any) -> Iterator[int]:
+    """Run a code from where its counter stands; give each operation that py-evm has to do.
 
-    def run(computation: Any) -> None:
-        meter, values, code = computation._gas_meter, computation._stack.values, computation.code
-        if meter.gas_remaining < cost or len(values) < 2:
-            original(computation)
-            return
-        if _number(values[-2]):
-            place = _number(values[-1])
-            if place not in _destinations(code._raw_code_bytes):
-                original(computation)
-                return
-            code.program_counter = place
-        meter.gas_remaining -= cost
-        del values[-2:]
-
-    return run
-
-
-def _load(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        memory = computation._memory._bytes
-        if meter.gas_remaining < cost or not values:
-            original(computation)
-            return
-        place = _number(values[-1])
-        if place + 32 > len(memory):  # memory grows, at a price
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        values[-1] = int.from_bytes(memory[place : place + 32], "big")
-
-    return run
-
-
-def _store(original: Any) -> Operation:
-    cost = original.gas_cost
-
-    def run(computation: Any) -> None:
-        meter, values = computation._gas_meter, computation._stack.values
-        memory = computation._memory._bytes
-        if meter.gas_remaining < cost or len(values) < 2:
-            original(computation)
-            return
-        place = _number(values[-1])
-        if place + 32 > len(memory):  # memory grows, at a price
-            original(computation)
-            return
-        meter.gas_remaining -= cost
-        memory[place : place + 32] = _number(values[-2]).to_bytes(32, "big")
-        del values[-2:]
-
-    return run
+    Commonest first, with names of numbers written out: this is where tests of contracts spend
+    their time.
+    """
+    values, memory, meter = self.machine
+    raw, length, costs, note = (
+        self._raw_code_bytes,
+        self._length_cache,
+        _costs(),
+        self._trace.append,
+    )
+    binary, destinations = BINARY, _destinations(self._raw_code_bytes)
+    at, gas = self.program_counter, meter.gas_remaining
+    while at < length:
+        code = raw[at]
+        note(at)
+        at += 1
+        left = gas - costs[code]
+        if left >= 0:
+            held = len(values)
+            if 0x5F <= code <= 0x7F:  # PUSH
+                end = at + code - 0x5F
+                if held < 1024 and end <= length:
+                    values.append(int.from_bytes(raw[at:end], "big"))
+                    at, gas = end, left
+                    continue
+            elif 0x80 <= code <= 0x8F:  # DUP
+                if code - 0x7F <= held < 1024:
+                    values.append(values[0x7F - code])
+                    gas = left
+                    continue
+            elif 0x90 <= code <= 0x9F:  # SWAP
+                if code - 0x8F < held:
+                    other = 0x8E - code
+                    values[-1], values[other] = values[other], values[-1]
+                    gas = left
+                    continue
+            elif code == 0x5B:  # JUMPDEST
+                gas = left
+                continue
+            elif code == 0x51:  # MLOAD
+                if held:
+                    place, cells = _number(values[-1]), memory._bytes
+                    if place + 32 <= len(cells):  # else memory grows, at a price
+                        values[-1] = int.from_bytes(cells[place : place + 32], "big")
+                        gas = left
+                        continue
+            elif code == 0x52:  # MSTORE
+                if held > 1:
+                    place, cells = _number(values[-1]), memory._bytes
+                    if place + 32 <= len(cells):
+                        cells[place : place + 32] = _number(values[-2]).to_bytes(32, "big")
+                        del values[-2:]
+                        gas = left
+                        continue
+            elif code == 0x57:  # JUMPI
+                if held > 1:
+                    if not _number(values[-2]):
+                        place = at
+                    elif (place := _number(values[-1])) not in destinations:
+                        place = -1
+                    if place >= 0:
+                        del values[-2:]
+                        at, gas = place, left
+                        continue
+            elif code == 0x56:  # JUMP
+                if held and (place := _number(values[-1])) in destinations:
+                    values.pop()
+                    at, gas = place, left
+                    continue
+            elif code == 0x50:  # POP
+                if held:
+                    values.pop()
+                    gas = left
+                    continue
+            elif code == 0x15:  # ISZERO
+                if held:
+                    values[-1] = int(not _number(values[-1]))
+                    gas = left
+                    continue
+            elif held > 1:
+                first = _number(values.pop())
+                values[-1] = binary[code](first, _number(values[-1]))
+                gas = left
+                continue
+        self.program_counter, meter.gas_remaining = at, gas
+        yield code
+        at, gas = self.program_counter, meter.gas_remaining
+    self.program_counter, meter.gas_remaining = at, gas
+    yield op.STOP

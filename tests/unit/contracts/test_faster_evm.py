@@ -14,25 +14,26 @@ from tests.utils import faster_evm
 EDGES = [0, 1, 2, 31, 32, 33, 255, 256, 257, 2**64, 2**128, 2**255, 2**256 - 1]
 SIMPLE = [*faster_evm.BINARY, op.ISZERO, op.POP, op.JUMPDEST]
 ORIGINALS = boa.env.evm.vm.state.computation_class.opcodes
-FASTER = faster_evm.operations(ORIGINALS)
+ITERATIONS = (faster_evm.PLAIN_ITERATION, faster_evm.iterate)
+
+faster_evm.install()
 
 
-def outcome(monkeypatch: Any, code: bytes, gas: int, *, faster: bool) -> tuple[Any, ...]:
-    """Return all that is left of a run: error, gas, output, stack and memory."""
-    others = {k: v for k, v in py_evm._opcode_overrides.items() if k not in FASTER}
+def outcome(monkeypatch: Any, code: bytes, gas: int, iteration: Any) -> tuple[Any, ...]:
+    """Return all that is left of a run: error, gas, output, stack, memory and its way."""
     with monkeypatch.context() as patch, boa.env.anchor():
-        patch.setattr(py_evm, "_opcode_overrides", others | (FASTER if faster else {}))
+        patch.setattr(py_evm.TracingCodeStream, "__iter__", iteration)
         done = boa.env.execute_code(override_bytecode=code, gas=gas)
     stack = [it if isinstance(it, int) else int.from_bytes(it, "big") for it in done._stack.values]
     error = done._error if done.is_error else None
-    memory = bytes(done._memory._bytes)
-    return type(error), str(error), done.get_gas_used(), bytes(done.output), stack, memory
+    memory, way = bytes(done._memory._bytes), (done.code._trace, done.code.program_counter)
+    return type(error), str(error), done.get_gas_used(), bytes(done.output), stack, memory, way
 
 
 def same(monkeypatch: Any, code: bytes, gas: int = 100_000) -> Any:
     """Run a program both ways and return the type of its error."""
-    found = outcome(monkeypatch, code, gas, faster=True)
-    assert found == outcome(monkeypatch, code, gas, faster=False), (code.hex(), gas)
+    expected, found = (outcome(monkeypatch, code, gas, iteration) for iteration in ITERATIONS)
+    assert found == expected, (code.hex(), gas)
     return found[0]
 
 
