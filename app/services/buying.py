@@ -309,6 +309,8 @@ def _note(session: Session, purchase: Purchase, version: Version, can_refund: bo
     until = format_time(purchase.deadline, now)
     if purchase.status is PurchaseStatus.REFUNDED:
         return "Your money was given back."
+    if purchase.status is PurchaseStatus.REJECTED:
+        return "Rejected: the guaranteed part of your price is burned, and the data stays yours."
     if purchase.status is PurchaseStatus.SETTLED:
         return "Finished: the seller is paid, and the data is yours to open."
     if version.status is VersionStatus.REVOKED:

@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark refund` and `truthmark dispute`: when a sale goes wrong."""
+"""`truthmark refund`, and what `get` and `dispute` do with money that has to come back."""
 
-import json
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from truthmark import codec
 from truthmark.cli.browse import purchase_json
-from truthmark.cli.command import State, command, json_option, yes_option
-from truthmark.cli.output import ask, echo, echo_json, info, progress_bar
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import ask, echo, echo_json, info
 from truthmark.cli.param_types import DATASET
 from truthmark.config.units import Amount
-from truthmark.errors import ConfigError, DeliveryError, MarketError
-from truthmark.keys.files import write_new
+from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.drafts.evidence import show_unreadable
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
-from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
+from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.session import Session
 from truthmark.text import format_time
@@ -69,76 +64,6 @@ def _why_nothing(session: Session, mine: list[Purchase]) -> str:
             f"{format_time(first.deadline, session.chain.time())}"
         )
     return "there is nothing to refund"
-
-
-@command()
-@click.argument("dataset", type=DATASET)
-@click.option(
-    "--evidence",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="New file that shows people which part does not open, if no contract can see it.",
-)
-@yes_option
-@click.pass_obj
-def dispute(state: State, dataset: str, evidence: Path | None, yes: bool) -> None:
-    """Find out what is wrong with DATASET, and prove it if the key is.
-
-    Tries to open and to read all of it first. If the key is another one than the seller committed
-    to, the contract decides: you get your money back and half of the bond; what that costs is said
-    first. If the right key opens nothing, or nothing readable, no contract can see that.
-    """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
-        buyer = Buyer(session, info)
-        purchase = buyer.require_purchase(version)
-        if purchase.status is PurchaseStatus.PAID:
-            raise MarketError(
-                f"the key of {version.ref} has not come yet; if it does not come until "
-                f"{format_time(purchase.deadline, session.chain.time())}, run `truthmark refund`"
-            )
-        with progress_bar("fetching") as progress:
-            folder = buyer.fetch(version, progress)
-        try:
-            opened = buyer.receive(version, purchase, folder)
-        except WrongKeyDispute as dispute:
-            settle_dispute(session, dispute, yes=yes)
-        with progress_bar("opening") as progress:
-            found = codec.find_unreadable(folder, opened.cek, progress=progress)
-        if found is None:
-            raise MarketError(
-                f"the key of {version.ref} opens every part, and all of it can be read; there is "
-                "nothing to dispute"
-            )
-        _tell_unreadable(session, opened, found, evidence)
-
-
-def _tell_unreadable(
-    session: Session, opened: Opened, found: "codec.Unreadable", evidence: Path | None
-) -> NoReturn:
-    """Say what can be done about data that cannot be read, and what cannot.
-
-    Raises:
-        DeliveryError: Always, as there is no data.
-    """
-    ref, seller = opened.version.ref, opened.version.terms.seller
-    info(f"the key of {ref} is the one that the seller committed to, but {found.text}")
-    info("no contract sees that: it compares hashes of keys, so nothing brings the money back")
-    if found.shard is None:
-        info("to show it to others you would have to show the key; ask somebody who bought it too")
-    elif evidence is None:
-        info(f"`truthmark dispute {ref} --evidence FILE` writes down what shows it to everybody")
-    else:
-        index = codec.read_index(opened.folder, codec.read_manifest(opened.folder))
-        profile, market = session.profile, session.chain.market.address
-        shown = show_unreadable(
-            opened.version.ref, opened.version.terms, market, profile.chain_id, index, found
-        )
-        try:
-            write_new(evidence, json.dumps(shown, indent=2).encode() + b"\n")
-        except FileExistsError as error:
-            raise ConfigError(f"{evidence} exists; name a new file for the evidence") from error
-        echo(f"{evidence} shows it to everybody; its key opens nothing and gives away no other")
-    raise DeliveryError(f"{ref} is paid for and cannot be read; warn others of seller {seller}")
 
 
 def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> NoReturn:

@@ -11,17 +11,21 @@ from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.dataset import card_lines
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields, table, width
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
+from truthmark.codec.sampling import preview_asked
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
 from truthmark.flows.provenance import provenance_of, provenances
+from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.fetch import Fetcher
+from truthmark.market.preview import PreviewState, look, remembered_states
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote
 from truthmark.market.records import PurchaseStatus, bits
 from truthmark.market.reuse import find_reuse
-from truthmark.market.surface import dataset_uri
+from truthmark.market.reviews import Review, reviews_of
+from truthmark.market.surface import Hit, dataset_uri
 from truthmark.market.surface import search as find
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
@@ -31,6 +35,7 @@ _PATIENCE_SECONDS = 5.0
 """For the indices of other listings, which are read once."""
 
 _MOST_REUSED = 3
+_MOST_REVIEWS = 10
 
 _NOBODY = "0x" + "00" * 20
 
@@ -86,6 +91,9 @@ def search(
                         "rows": _total(hit.card, "rows"),
                         "size": sizes[hit.version.terms_id],
                         "sold": sold.get(hit.version.terms_id, 0),
+                        "sample": _sampled(
+                            hit, remembered_states(session, ids).get(hit.version.terms_id)
+                        ),
                         "is_bought": hit.version.terms_id in mine,
                     }
                     for hit in hits
@@ -99,6 +107,7 @@ def search(
             return
         # A seller may name any bounty whose requester agreed; it says something of the data only
         # where they asked for the labels themselves, and its score stands.
+        stands = remembered_states(session, ids)
         origins = provenances(session, [hit.version for hit in hits])
         bounties = {terms_id: it.bounty for terms_id, it in origins.items() if it.is_shown}
         table(
@@ -109,6 +118,7 @@ def search(
                     session.profile.amount(hit.version.price, hit.version.terms.token),
                     _holds(_total(hit.card, "rows"), sizes[hit.version.terms_id]),
                     sold.get(hit.version.terms_id, 0),
+                    _sampled(hit, stands.get(hit.version.terms_id)),
                     hit.card["licence"],
                     _relation(session, hit.version, mine),
                     *([bounties.get(hit.version.terms_id, "")] if bounties else []),
@@ -116,12 +126,22 @@ def search(
                 for hit in hits
             ],
             (
-                *("data set", "title", "price", "holds", "sold", "licence", "you"),
+                *("data set", "title", "price", "holds", "sold", "sample", "licence", "you"),
                 *(["of bounty"] if bounties else []),
             ),
         )
         if hits.is_cut:
             info("there are more; raise --limit")
+
+
+def _sampled(hit: Hit, stands: "tuple[PreviewState, str] | None") -> str:
+    """Return how a sample stood when this machine last looked; nothing is fetched for a list."""
+    if stands is not None:
+        return stands[0].value
+    try:
+        return "not looked at" if preview_asked(hit.card) is not None else "blind"
+    except CodecError:
+        return "blind"
 
 
 def own_purchases(session: Session) -> dict[bytes, Purchase]:
@@ -204,6 +224,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         purchases = Catalogue.of(session).purchases(terms_id=version.terms_id)
         mine = own_purchases(session).get(version.terms_id)
         quote, why_not = can_be_bought(session, version)
+        sample = look(session, version)
         reused = find_reuse(session, version, Deadline(_PATIENCE_SECONDS))
         if as_json:
             echo_json(
@@ -219,6 +240,11 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                     "why_not": why_not,
                     "provenance": _provenance_json(session, version),
                     "terms": _terms_json(session, version),
+                    "sample": {"state": sample.state.value, "found": sample.lines},
+                    "rejected": _count_rejected(purchases),
+                    "reviews": [
+                        _review_json(session, version, it) for it in reviews_of(session, version)
+                    ],
                     "reused": [
                         {
                             "dataset": found.older.ref,
@@ -239,11 +265,14 @@ def show(state: State, dataset: str, as_json: bool) -> None:
         echo(f"data set {version.ref}: {how}")
         _show_card(version, manifest, card, problem)
         _show_status(session, version, mine, quote, why_not)
+        for line in sample.lines:
+            echo(f"  sample: {clean(line, 400)}")
         for found in reused[:_MOST_REUSED]:
             echo(f"  beware: {found.line}")
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
         _show_purchases(purchases, now)
+        _show_reviews(session, version, reviews_of(session, version), now)
         _show_evidence(session, version, manifest, epochs)
 
 
@@ -331,6 +360,8 @@ def _show_terms(session: Session, version: Version) -> None:
         )
     else:
         echo("  the seller put up no bond")
+    echo(f"  {guarantee_text(terms.guarantee_bps)}")
+    echo(f"  {arbiter_text(terms.arbiter)}")
     echo(
         "  everybody may buy"
         if terms.gate.lower() == _NOBODY
@@ -391,11 +422,50 @@ def _show_custody(
 
 
 def _show_purchases(purchases: list[Purchase], now: int) -> None:
-    echo(f"\nsold {plural(len(purchases), 'time')}")
+    rejected = _count_rejected(purchases)
+    echo(
+        f"\nsold {plural(len(purchases), 'time')}"
+        + (f", rejected {plural(rejected, 'time')}" if rejected else "")
+    )
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
             until = format_time(purchase.deadline, now)
             echo(f"  {purchase.receipt.buyer} may dispute until {until}")
+
+
+def _count_rejected(purchases: list[Purchase]) -> int:
+    return sum(p.status is PurchaseStatus.REJECTED for p in purchases)
+
+
+def _show_reviews(session: Session, version: Version, reviews: list[Review], now: int) -> None:
+    """Show what buyers say, and what each would cost a seller who made it up."""
+    if not reviews:
+        echo("  no buyer has reviewed it")
+        return
+    show, token = session.profile.amount, version.terms.token
+    echo(f"\n{plural(len(reviews), 'review')}")
+    for found in reviews[:_MOST_REVIEWS]:
+        how = ", at a price that the seller signed for them" if found.is_by_voucher else ""
+        echo(
+            f"  {found.score} of 5, by {found.reviewer}, who paid {show(found.price, token)}{how} "
+            f"({format_time(found.time, now)}; faking it costs {show(found.cost, token)})"
+        )
+        if found.text:
+            echo(f"    {clean(found.text, 400)}")
+
+
+def _review_json(session: Session, version: Version, found: Review) -> dict[str, Any]:
+    token = version.terms.token
+    return {
+        "purchase": "0x" + found.purchase_id.hex(),
+        "reviewer": found.reviewer,
+        "score": found.score,
+        "text": found.text,
+        "price": amount_json(session, found.price, token),
+        "is_by_voucher": found.is_by_voucher,
+        "costs_to_fake": amount_json(session, found.cost, token),
+        "time": found.time,
+    }
 
 
 def _show_evidence(
@@ -439,6 +509,8 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
         "fee_bps": terms.fee_bps,
         "royalty_bps": terms.royalty_bps,
         "bounty": terms.bounty or None,
+        "guarantee_bps": terms.guarantee_bps,
+        "arbiter": terms.arbiter if terms.has_arbiter else None,
         "manifest": "0x" + terms.manifest.hex(),
         "root": "0x" + terms.root.hex(),
         "parts": terms.shard_count,

@@ -18,6 +18,7 @@ from truthmark.cli.output import amount_json, ask, ask_text, echo, echo_json, in
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, DeliveryError
+from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
@@ -223,6 +224,8 @@ def _agree(session: Session, quote: Quote, *, yes: bool) -> bool:
         )
     if custody.is_direct:
         _warn_of_silence(session, version)
+    info(guarantee_text(version.terms.guarantee_bps))
+    info(arbiter_text(version.terms.arbiter))
     return ask(
         f"the key is kept by {custody.custodians_text}; pay {show(quote.total, token)}?", yes=yes
     )

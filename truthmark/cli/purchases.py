@@ -100,6 +100,8 @@ def _status(
     if purchase.status is PurchaseStatus.PAID:
         return f"waiting for the key until {until}", f"{get} waits for it and opens the data"
     opens = None if is_opened else f"{get} opens it, at no cost"
+    if purchase.status is PurchaseStatus.REJECTED:
+        return "yours: you rejected it, and the guaranteed part of its price is burned", opens
     if purchase.status is PurchaseStatus.SETTLED:
         return "yours: the key came, the seller was paid", opens
     if now <= purchase.deadline:

@@ -18,8 +18,11 @@ from truthmark.errors import MarketError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.entries import Epoch, Purchase, Version
-from truthmark.market.records import BPS, PurchaseStatus, VersionStatus
+from truthmark.market.flows.sampling import open_sample
+from truthmark.market.preview import PreviewState
+from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement, inspected
+from truthmark.market.verdicts import split_price
 from truthmark.session import Session
 from truthmark.text import format_time, plural
 
@@ -28,6 +31,7 @@ _STATUS = {
     "DELIVERED": "may dispute until",
     "SETTLED": "settled",
     "REFUNDED": "refunded",
+    "REJECTED": "rejected",
 }
 
 
@@ -165,11 +169,13 @@ _MARGIN_BLOCKS = 5
 
 
 def income(version: Version, purchases: Sequence[Purchase]) -> int:
-    """Return what settled purchases brought the payee, less the protocol's fee."""
+    """Return what settled and rejected purchases brought the payee."""
     return sum(
-        p.receipt.price - p.receipt.price * version.terms.fee_bps // BPS
+        split_price(
+            p.receipt.price, version.terms, is_rejected=p.status is PurchaseStatus.REJECTED
+        ).paid_out
         for p in purchases
-        if p.status is PurchaseStatus.SETTLED
+        if p.status in (PurchaseStatus.SETTLED, PurchaseStatus.REJECTED)
     )
 
 
@@ -180,8 +186,9 @@ def income(version: Version, purchases: Sequence[Purchase]) -> int:
 def deliver(state: State, dataset: str | None, follow: bool) -> None:
     """Deliver what was bought from you in direct mode.
 
-    Of all you sell, or of DATASET. With --follow also settles each sale once its buyer could check
-    it. Where custodians keep the key there is nothing to do: they deliver.
+    Of all you sell, or of DATASET. With --follow also opens what chance picks of a listing, and
+    settles each sale once its buyer could check it. Where custodians keep the key there is nothing
+    to deliver: they do.
     """
     with state.session(sends=True) as session:
         versions = _own_versions(session, dataset)
@@ -202,6 +209,7 @@ def _follow(session: Session, dataset: str | None) -> None:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
     info("waiting for sales; Ctrl-C stops it, and nothing is lost")
     said: dict[str, str] = {}
+    opened: set[bytes] = set()
     while True:
         versions: list[Version] = []
         now = 0
@@ -212,9 +220,20 @@ def _follow(session: Session, dataset: str | None) -> None:
         for version in versions:
             with _surviving(f"{version.ref} is not delivered: ", said):
                 _deliver_due(session, version)
+            with _surviving(f"the sample of {version.ref} is not opened: ", said):
+                _open_due(session, version, opened)
             with _surviving(f"{version.ref} is not settled: ", said):
                 _settle_due(session, [version], now)
         time.sleep(session.profile.poll_seconds)
+
+
+def _open_due(session: Session, version: Version, opened: set[bytes]) -> None:
+    """Open what chance has picked by now of a version, once; `opened` keeps which are done."""
+    if version.terms_id in opened or version.status is not VersionStatus.OPEN:
+        return
+    found = open_sample(session, version, waits=False, say=info)
+    if found.state is not PreviewState.WAITING:
+        opened.add(version.terms_id)
 
 
 @contextlib.contextmanager

@@ -31,8 +31,9 @@ from truthmark.cli.param_types import (
 from truthmark.codec.limits import is_packed
 from truthmark.errors import ConfigError
 from truthmark.keys.backups import check_place, is_covered, place_for, write_backup
+from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.drafts.terms import Royalty
+from truthmark.market.drafts.terms import Assurance, Royalty
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.flows import listing
 from truthmark.market.flows.source import SaleSource
@@ -57,6 +58,17 @@ from truthmark.text import format_duration, format_time, plural
     "--bond",
     type=AMOUNT,
     help="Money that you lose if the key is proved wrong; a reason for buyers to trust you.",
+)
+@click.option(
+    "--guarantee",
+    type=PERCENT,
+    help='What a buyer who finds it bad may have burned of the price, such as "50%".  [default: '
+    "nothing]",
+)
+@click.option(
+    "--arbiter",
+    type=ACCOUNT,
+    help="Who may end the sale of bad data by their own judgement.  [default: nobody]",
 )
 @click.option(
     "--gate", type=ACCOUNT, help="Account that must admit each buyer (`truthmark admit`)."
@@ -87,6 +99,8 @@ def list_dataset(
     price: str,
     windows: str,
     bond: str | None,
+    guarantee: int | None,
+    arbiter: str | None,
     gate: str | None,
     payee: str | None,
     update: str | None,
@@ -107,14 +121,16 @@ def list_dataset(
 
     Custodians keep parts of the key, so that you can go offline; with --custodians direct you keep
     it and deliver by `truthmark deliver --follow`. Shows what keeping costs, and asks before it
-    pays. Waits until it can be bought. If it is interrupted, run it again: it continues, as long as
-    SOURCE has not changed.
+    pays. Opens the parts that chance picks once it is listed, which takes some minutes on most
+    chains, and waits until it can be bought. If it is interrupted, run it again: it continues, as
+    long as SOURCE has not changed.
 
     With --bounty and --royalty a part of every sale goes to those who labeled the data, each by
     what their labels earned.
     """
     owed = Royalty(bounty or 0, royalty or 0)
     owed.require_sound()
+    guarantee_bps = guarantee or 0
     with state.session(signs=True) as session:
         work = SaleSource(
             session,
@@ -128,6 +144,9 @@ def list_dataset(
         wish = custody_wish(session, options)
         if not is_packed(source):
             require_licence(options["licence"])
+        judge = resolve_address(session, arbiter) if arbiter is not None else ZERO_ADDRESS
+        info(guarantee_text(guarantee_bps))
+        info(arbiter_text(judge))
         ask = listing.Ask(
             price=price,
             custody=wish,
@@ -141,6 +160,7 @@ def list_dataset(
             payee=resolve_address(session, payee) if payee is not None else None,
             update=update,
             royalty=owed,
+            assurance=Assurance(guarantee_bps, judge),
         )
         if owed.bounty:
             from truthmark.flows.royalties import cite_for_sale

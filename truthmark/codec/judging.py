@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a container holds that cannot be read, although its key is the one that was committed to.
 
-No contract sees that: it compares the hash of a key, and neither decrypts nor parses. People can be
-shown it, see `Unreadable.key`.
+A contract can judge whether a shard is sealed under its key, and never whether what it holds
+parses. Everybody can be shown both: keys of single shards give no other key away.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from truthmark.codec.container import open_container, read_index, read_manifest
-from truthmark.codec.limits import DATA_NAME, DEFAULT_LIMITS, Limits
+from truthmark.codec.limits import DATA_NAME, DEFAULT_LIMITS, FILES_SEGMENT, Limits
 from truthmark.codec.shards import ContentOpener, FileShards
 from truthmark.errors import LimitError, MalformedError
 from truthmark.types import Progress
@@ -24,11 +24,14 @@ class Unreadable:
         shard: The first shard that does not open; None where all open and do not parse.
         key: K_i of that shard, as committed to. It opens nothing, and no other key follows from
             it, so it can be shown to everybody; None where all open.
+        shards: Those that show it when they are opened: that one, or all of the segment that does
+            not parse.
     """
 
     text: str
     shard: int | None = None
     key: bytes | None = field(default=None, repr=False)
+    shards: tuple[int, ...] = ()
 
 
 def find_unreadable(
@@ -64,16 +67,18 @@ def find_unreadable(
             try:
                 opener.open_into(i, buffer)
             except MalformedError as error:
-                return Unreadable(str(error), i, opener.key(i))
+                return Unreadable(str(error), i, opener.key(i), (i,))
             if progress is not None:
                 progress((i + 1) * manifest.shard_size, manifest.size)
     finally:
         shards.close()
+    segment = index.segments[FILES_SEGMENT]
     try:
         with open_container(folder, cek=cek, limits=limits) as container:
             for table in container.tables:
                 for segment in container.segments_of(table):
                     container.decode_segment(table, segment)
     except (MalformedError, LimitError) as error:
-        return Unreadable(str(error))
+        rotten = range(segment.shard, segment.shard + segment.shards)
+        return Unreadable(str(error), shards=tuple(rotten))
     return None

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, EndpointsDisagreeError
-from truthmark.hashing import keccak256
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview import Wanted, wanted_keys
-from truthmark.text import plural
+from truthmark.market.verdicts import plan_publish
 
 if TYPE_CHECKING:
     from truthmark.codec import Container
@@ -60,14 +59,8 @@ class Publisher:
             if wanted.seed is None or not wanted.keys:
                 return wanted
             self._follow(version, wanted.block, wanted.seed)
-            for keys in wanted.calls:
-                # What is missing is asked for again in the next run, so a call has its own name.
-                digest = keccak256(b"".join(keys)).hex()
-                session.send(
-                    session.chain.openings.functions.publish(root, list(keys)),
-                    f"open:{root.hex()}:{digest[:32]}",
-                    f"open {plural(len(keys), 'part')} of {version.ref} for everybody",
-                )
+            for planned in plan_publish(session.chain, root, wanted.keys):
+                session.send(*planned)
             Catalogue.of(session).sync()
         return wanted
 

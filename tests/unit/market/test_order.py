@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orders, and deliveries checked and combined; the one dispute."""
 
-import hashlib
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.utils.containers import Draft, forge
 from tests.utils.drafts import (
     Listing,
     Place,
@@ -28,16 +23,14 @@ from tests.utils.offline_market import DOLLAR, address
 from tests.utils.proof_checks import verify_buyer_key
 from tests.utils.rpc_server import results, serve
 from truthmark.chain.rpc import RpcClient
-from truthmark.cid import raw_cid
 from truthmark.cli import checks
-from truthmark.codec import Unreadable, WrongKey
-from truthmark.codec.derive import cek_from_point, fresh_key
-from truthmark.codec.tree import verify as verify_path
+from truthmark.codec import WrongKey
+from truthmark.codec.derive import cek_from_point
 from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, ProofError
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import N, multiply, negate
 from truthmark.keys.purchase import PurchaseKey
-from truthmark.market.drafts.evidence import draft_evidence, show_unreadable
+from truthmark.market.drafts.evidence import draft_evidence
 from truthmark.market.drafts.order import (
     Delivered,
     content_key,
@@ -45,9 +38,8 @@ from truthmark.market.drafts.order import (
     purchase_cost,
     verified_parts,
 )
-from truthmark.market.entries import Version
 from truthmark.market.purchase import Buyer
-from truthmark.market.records import VersionStatus, parts_hash
+from truthmark.market.records import parts_hash
 from truthmark.types import Point
 
 MARKET = address(0xC1)
@@ -248,32 +240,6 @@ def test_draft_evidence__wrong_shard__is_what_the_contract_takes(n: int, t: int)
 
 def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
-
-
-def test_show_unreadable__shard_of_random_bytes__is_checked_by_anyone() -> None:
-    forged = forge(Draft().parts(), random={1})
-    terms = replace(SALE.terms, root=forged.index.tree.root, shard_count=forged.index.count)
-    version = Version(7, 2, terms, terms.terms_id, 0, VersionStatus.OPEN, 0)
-    key = fresh_key(forged.cek, 1)
-    found = Unreadable("shard 1: does not open", 1, key)
-    told = json.loads(
-        json.dumps(show_unreadable(version.ref, version.terms, MARKET, 5, forged.index, found))
-    )
-
-    def raw(name: str) -> bytes:
-        return bytes.fromhex(told[name][2:])
-
-    assert (told["dataset"], told["shard"], told["shards"]) == ("7@2", 1, terms.shard_count)
-    leaf = keccak256(
-        b"\x01" + bytes([0, 0, 0, 1]) + raw("ciphertext_sha256")
-        + hashlib.sha256(raw("key")).digest() + raw("wrap_word")
-    )  # fmt: skip
-    path = tuple(bytes.fromhex(node[2:]) for node in told["path"])
-    assert verify_path(terms.root, terms.shard_count, 1, leaf, path)
-    assert told["ciphertext"] == str(raw_cid(hashlib.sha256(forged.shards[1]).digest()))
-    with pytest.raises(InvalidTag):
-        AESGCM(raw("key")).decrypt(bytes(12), forged.shards[1], None)
-    assert forged.cek.hex() not in json.dumps(told)
 
 
 def test_draft_evidence__no_parts__is_refused() -> None:

@@ -139,8 +139,9 @@ def open_sample(
         raise NotForSaleError(
             f"{version.ref}: {found.rule.meaning} {found.why}; nobody will buy it"
         )
-    for line in found.lines:
-        say(line)
+    if found.state is not PreviewState.WAITING:
+        for line in found.lines:
+            say(line)
     return found
 
 
