@@ -3,9 +3,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import services
@@ -22,6 +24,10 @@ PAGES = (
 SECONDS = 300  # against hangs alone
 
 Start = Callable[..., AppTest]
+
+# A server looks once through all that is installed for components; AppTest does so at each run of
+# a page, which took two thirds of the time.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture(scope="session")
