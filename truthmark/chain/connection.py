@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connection to a chain: the right one, with the right contracts on it."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,6 +139,22 @@ class Chain:
         Deadlines of contracts are measured by it, so clients must never use their own clock.
         """
         return self.block().timestamp
+
+    def next_time(self) -> int:
+        """Return the chain time at which a transaction that is sent now would run at the earliest.
+
+        From here a window is reckoned that is written into a transaction. Where blocks come only
+        with transactions (as on anvil, and some rollups) the newest may be hours old, and a
+        window of minutes from there would be over before it begins.
+        """
+        now = self.time()
+        (pending,) = self.rpc.batch_outcomes([_block_request("pending")])
+        # It may have no hash yet, and some endpoints know of none at all.
+        if not isinstance(pending, dict):
+            return now
+        with contextlib.suppress(MalformedReplyError):
+            now = max(now, hex_int(pending.get("timestamp")))
+        return now
 
     def balance(self, address: str, block: BlockId = "latest") -> int:
         """Return what an account holds, in wei."""

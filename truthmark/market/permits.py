@@ -51,7 +51,7 @@ def sign_permit(
             break
     else:
         return None
-    deadline = session.chain.time() + PERMIT_SECONDS
+    deadline = session.chain.next_time() + PERMIT_SECONDS
     message: dict[str, Any] = {
         "types": {
             "EIP712Domain": [

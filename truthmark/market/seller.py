@@ -306,7 +306,7 @@ class Seller:
             validators,
             offer,
             epoch=epoch,
-            now=session.chain.time(),
+            now=session.chain.next_time(),
             acceptance_seconds=acceptance_seconds,
             chain_id=session.profile.chain_id,
             registry=session.chain.registry.address,

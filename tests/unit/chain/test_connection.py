@@ -39,6 +39,26 @@ def test_connect_chain__right_contracts__can_be_read(chain: Chain) -> None:
     assert chain.balance(account(5).address) == 10_000 * 10**18
 
 
+@pytest.mark.parametrize(
+    ("pending", "wanted"),
+    [
+        ({"timestamp": "0x70", "hash": None}, 0x70),  # no block came for a while
+        ({"timestamp": "0x10"}, 0x64),
+        (None, 0x64),
+        ({"timestamp": "soon"}, 0x64),
+        ({"code": -32000, "message": "pending is not served"}, 0x64),
+    ],
+)
+def test_next_time__newest_block_is_old__is_when_a_transaction_would_run(
+    pending: Any, wanted: int
+) -> None:
+    blocks = {"0x0": header(0, 0, 0), "0x1": header(), "latest": header(), "pending": pending}
+    answer = paper_chain(eth_getBlockByNumber=lambda number, _: blocks[number])
+    with serve(answer) as endpoint:
+        chain = connect_chain(bare_profile(endpoint.url, genesis=HASHES[0]))
+        assert chain.next_time() == wanted
+
+
 def test_connect_chain__no_contract_there__says_what_to_do(chain: Chain) -> None:
     elsewhere = replace(chain.profile.contracts["token"], address=recipient(1))
     profile = replace(chain.profile, contracts={"token": elsewhere})
@@ -177,12 +197,12 @@ def test_final_block__two_endpoints_agree__is_that_block(chain: Chain) -> None:
 def paper_chain(own: int = 1, **more: Any) -> Callable[[bytes], Answer]:
     """Answer for a chain of two blocks, the second of which has one of the hashes."""
     blocks = {"0x0": header(0, 0, 0), "0x1": header(1, own)}
-    return results(
-        eth_chainId="0x7a69",
-        eth_blockNumber="0x1",
-        eth_getBlockByNumber=lambda number, _: blocks[number],
-        **more,
-    )
+    usual = {
+        "eth_chainId": "0x7a69",
+        "eth_blockNumber": "0x1",
+        "eth_getBlockByNumber": lambda number, _: blocks[number],
+    }
+    return results(**(usual | more))
 
 
 def test_final_block__two_endpoints_differ__is_refused() -> None:
