@@ -206,12 +206,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Who was invited, and how they come in."""
+    """Who was invited, and how they come in.
+
+    Attributes:
+        name: By which the requester knows them.
+        link: For a browser.
+        command: For a terminal.
+        is_by_account: Whether they come by their own account, and without a code.
+        signer: Who signs their labels; empty before they have joined.
+    """
 
     name: str
     link: str
     command: str
     is_by_account: bool
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,10 @@ def _invitations(number: int) -> None:
 
 def _invitation(number: int, entry: Invitation) -> None:
     with st.container(border=True, gap="small"):
-        st.markdown(f"**{literal(entry.name)}**")
+        came = (
+            f" :green[:material/check:] joined, and signs as {entry.signer}" if entry.signer else ""
+        )
+        st.markdown(f"**{literal(entry.name)}**{came}")
         st.code(entry.link, language=None, wrap_lines=True)
         with st.container(horizontal=True, gap="xsmall"):
             with st.popover("In a terminal", icon=":material/terminal:"):

@@ -232,10 +232,14 @@ def invitations(number: int) -> tuple[views.Invitation, ...]:
     """Return who is invited to a bounty of a team, and how each comes in."""
     workspace = find_workspace(my_session(), number)
     urls = workspace.document.relay_urls
-    return tuple(_invitation(number, urls[0] if urls else "", guest) for guest in workspace.guests)
+    came = {name: signer for signer, name in workspace.people.items()}
+    return tuple(
+        _invitation(number, urls[0] if urls else "", guest, came.get(guest.name, ""))
+        for guest in workspace.guests
+    )
 
 
-def _invitation(number: int, url: str, guest: Guest) -> views.Invitation:
+def _invitation(number: int, url: str, guest: Guest, signer: str) -> views.Invitation:
     base = url.rstrip("/")
     code = f"#code={guest.code}" if guest.code else ""
     line = f"truthmark bounty join {number} --relay {base}"
@@ -244,6 +248,7 @@ def _invitation(number: int, url: str, guest: Guest) -> views.Invitation:
         link=f"{base}/label/{number}{code}",
         command=f"{line} --code {guest.code}" if guest.code else line,
         is_by_account=not guest.code,
+        signer=signer,
     )
 
 

@@ -185,13 +185,16 @@ def _workers(
 ) -> tuple[dict[str, Any], ...]:
     assert brought.tables is not None  # the caller has looked
     table = None if found is None else found.workers
-    token = brought.result.record.terms.token
+    record = brought.result.record
+    token, roster = record.terms.token, record.roster.rows
+    people = find_workspace(session, record.ref.bounty_id).people
     rows = []
     for row in brought.tables.workers.to_pylist():
         number, units = row["worker"], row["paid_units"]
         known = None if table is None or number not in table.index else table.loc[number]
         entry: dict[str, Any] = {
             "labeler": number,
+            **({"name": clean(people.get(roster[number].signer, ""), 100)} if people else {}),
             "address": row["payee"],
             "labels": row["labels"],
             "agrees with others": None if known is None else _per_cent(known["agreement"]),

@@ -147,6 +147,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
     shoot(window, "asked_paid")
     (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
+    assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob"]
     key = market.session("requester").signer.private_key.hex()
     assert key not in (folder / "run.log").read_text()
 

@@ -312,6 +312,10 @@ class RelayClient:
         with path.open("rb") as file:
             self._upload(bounty_id, "data", file, progress)
 
+    def is_told(self, bounty_id: int) -> bool:
+        """Whether this client has offered a bounty, so that it may ask as its requester."""
+        return bounty_id in self._tokens
+
     def joined(self, bounty_id: int) -> list[Joined]:
         """Return who was invited and who joined, with names; after `offer`."""
         return self._get(

@@ -9,7 +9,7 @@ never replaced by something else.
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -35,6 +35,7 @@ FOLDER: Final = "bounties"
 _DOCUMENT, _GOLD, _TERMS = "document.json", "gold.json", "terms.json"
 _REF, _PROGRESS, _NAMES, _DRAFT = "bounty.json", "progress.json", "names.json", "draft.json"
 _GUESTS: Final = "guests.json"
+_PEOPLE: Final = "people.json"
 _FILES, _SUFFIX = "files", ".tmkl"
 _ACKNOWLEDGEMENTS, _SIGNATURE = "acknowledgements", ".sig"
 _MAX_JSON: Final = 1 << 30
@@ -267,6 +268,15 @@ class Workspace(PrivateFolder):
         """
         record = {"guests": [asdict(guest) for guest in guests], "webhooks": list(webhooks)}
         self._write_json(_GUESTS, record)
+
+    @property
+    def people(self) -> dict[str, str]:
+        """The names of who joined with an invitation, by signer; as the relay told them."""
+        return {str(signer): str(name) for signer, name in self._read_record(_PEOPLE).items()}
+
+    def save_people(self, people: Mapping[str, str]) -> None:
+        """Keep who is who; private, and can be asked for again."""
+        self._write_json(_PEOPLE, dict(people))
 
     # ------------------------------------------------------------- what came back
 

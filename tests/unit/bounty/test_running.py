@@ -21,9 +21,10 @@ from truthmark.bounty.gold import Gold
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
+from truthmark.bounty.relay_models import Joined
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.view import Seen
-from truthmark.bounty.workspace import Workspace
+from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.errors import (
     BountyError,
     EndpointsDisagreeError,
@@ -200,6 +201,28 @@ def test_collect__relay_has_lost_the_bounty__it_is_offered_again(
         world.start()
         world.look()
         assert world.run.has_to_offer(world.seen) is is_lost
+
+
+def test_offer__people_have_joined__their_names_are_kept_beside_their_keys(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signers = [row.signer for row in world.record.roster.rows if not row.is_gap]
+    told = [
+        Joined(account=signers[0], name="Ann", state="enrolled"),
+        Joined(account=signers[1], name="", state="enrolled"),
+        Joined(account=signers[2], name="Eve", state="removed"),
+        Joined(account=None, name="Bob", state="invited"),
+    ]
+    monkeypatch.setattr(world.relay, "joined", lambda bounty_id: told, raising=False)
+    monkeypatch.setattr(world.relay, "is_told", lambda bounty_id: True, raising=False)
+    monkeypatch.setattr(running, "has_to_offer", lambda *_: False)
+    world.start()
+    assert not world.run.has_to_offer(world.seen)  # everybody may join: there are no names
+    world.workspace.save_guests([Guest("Ann", code="a" * 8), Guest("Cid", account=signers[3])])
+    assert world.run.has_to_offer(world.seen)
+    world.run.offer()
+    assert world.workspace.people == {signers[0]: "Ann", signers[3]: "Cid"}
+    assert not world.run.has_to_offer(world.seen)
 
 
 def test_collect__posted_on_chain__taken_from_there(world: World) -> None:

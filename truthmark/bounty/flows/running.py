@@ -132,6 +132,7 @@ class RequesterRun:
         self._retold: set[str] = set()
         self._lacking: list[RelayClient] = []
         self._asked_at: tuple[int, frozenset[str]] | None = None
+        self._enrolled = self._named = 0
         self.is_over = bool(workspace.progress.get(_OVER))
         self.is_followed = bool(workspace.progress.get(_FOLLOWED))
 
@@ -141,9 +142,13 @@ class RequesterRun:
             relay.close()
 
     def has_to_offer(self, seen: Seen) -> bool:
-        """Whether a relay was not told of the bounty, or not who may join now."""
+        """Whether a relay was not told of the bounty or who may join, or has to say who joined."""
         is_requester = address_bytes(self._session.address) == address_bytes(self._terms.requester)
-        return is_requester and seen.record.status <= Status.LABEL and bool(self._untold())
+        if not is_requester or seen.record.status > Status.LABEL:
+            return False
+        self._enrolled = len(seen.record.roster.rows)
+        is_unnamed = self._enrolled > self._named and self.workspace.guests_changed_at > 0
+        return is_unnamed or bool(self._untold())
 
     def offer(self) -> None:
         """Give the bounty to the relays that lack it; may take its time.
@@ -156,6 +161,25 @@ class RequesterRun:
             offer_to(relay, self._session, self.workspace)
             self._retold.add(relay.url)
         self._asked_at = None
+        self._learn_names()
+
+    def _learn_names(self) -> None:
+        """Note whom each invitation brought: on chain there are addresses alone."""
+        enrolled, guests = self._enrolled, self.workspace.guests
+        names = {guest.account: guest.name for guest in guests if guest.account}
+        if enrolled and any(guest.code for guest in guests):
+            for relay in self._relays:
+                if not relay.is_told(self.ref.bounty_id):  # by another process, before
+                    offer_to(relay, self._session, self.workspace)
+                joined = relay.joined(self.ref.bounty_id)
+                names |= {
+                    one.account: one.name
+                    for one in joined
+                    if one.account and one.name and one.state == "enrolled"
+                }
+        if names:
+            self.workspace.save_people(names)
+        self._named = enrolled
 
     def _untold(self) -> list[RelayClient]:
         lost = self._collector.last.unserved - self._retold
