@@ -400,6 +400,21 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """From what a browser computes what a bounty pays somebody.
+
+    Attributes:
+        place: Begins the names under which the label page keeps what is of it.
+        terms: Numbers of the terms; the price as text, in the token's smallest unit.
+        tokens: Symbol, address and decimals of those that the network lists.
+    """
+
+    place: str
+    terms: tuple[tuple[str, int | str], ...]
+    tokens: tuple[tuple[tuple[str, int | str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bounty:
     """A bounty, as a card of the list shows it.
 
@@ -417,6 +432,7 @@ class Bounty:
         access: Who may join.
         clock: Where it is.
         needs_relay: Whether its document does not say where to join.
+        judged: What its pay follows from.
     """
 
     number: int
@@ -432,6 +448,7 @@ class Bounty:
     access: Access
     clock: Clock
     needs_relay: bool
+    judged: Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +532,7 @@ class BountyPage:
         is_scored: Whether a score was posted.
         results: What became of this account's part.
         challenge: What is wrong in the score, while it can be disproved.
+        judged: What its pay follows from.
     """
 
     number: int
@@ -551,6 +569,7 @@ class BountyPage:
     is_scored: bool
     results: "tuple[MyResult, ...]"
     challenge: "Challenge | None"
+    judged: Judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app import services
 from app.components.bounty_card import bounty_card
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.pace import own_pace
 from app.components.pager import page_of, pager, turn_to
 from app.components.text import count
 from app.views import Access, FoundBounties, Order, Stage
@@ -55,6 +56,8 @@ def _results(is_reading: bool) -> None:
         page=page_of(KEY),
     )
     _summary(found, stage)
+    if found.bounties:
+        own_pace([(it.number, it.title, it.judged) for it in found.bounties], f"{KEY}_pace")
     for start in range(0, len(found.bounties), COLUMNS):
         row = found.bounties[start : start + COLUMNS]
         for column, bounty in zip(st.columns(COLUMNS), row, strict=False):
@@ -102,7 +105,7 @@ def _summary(found: FoundBounties, stage: Stage) -> None:
     }[stage]
     st.caption(
         f"{number} {said} · an hour is for somebody who is right in 85 of 100, at the pace that "
-        "the requester measured"
+        "the requester measured; at your own, once you have practiced on ten items here"
     )
     if found.pending:
         st.caption(f":material/hourglass: {count(found.pending, 'description')} still being read")

@@ -9,6 +9,7 @@ from app.components.bounty_card import ACCESS, requester_record, when
 from app.components.chosen import chosen_bounty
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.pace import own_pace
 from app.components.problem import problem, shown
 from app.components.sample import sample
 from app.components.score import challenge, my_result
@@ -132,6 +133,8 @@ def _pay(bounty: BountyPage) -> None:
         else:
             st.markdown(f"## {literal(bounty.price)} a label")
             st.caption(f"{literal(bounty.spread)}; nobody measured how long one takes")
+        if bounty.practice:
+            own_pace([(bounty.number, bounty.title, bounty.judged)], f"bounty_pace_{bounty.number}")
         st.markdown(literal(bounty.pay_rule))
         if not (bounty.record.is_bad and bounty.doubts):  # which say it
             requester_record(bounty.record)

@@ -17,6 +17,7 @@ from truthmark.bounty.flows.board import NO_PAST, Brief, Past
 from truthmark.bounty.flows.offers import USUAL_SKILL, usual_pay
 from truthmark.bounty.headings import Heading
 from truthmark.bounty.outlook import outlook
+from truthmark.bounty.reader import BOARD
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.session import Session
 from truthmark.text import clean
@@ -147,6 +148,25 @@ def _bounty(
         access=access_to(terms),
         clock=clock_at(brief, now),
         needs_relay=not heading.has_relay,
+        judged=judged_of(session, brief.bounty_id, terms),
+    )
+
+
+def judged_of(session: Session, number: int, terms: Terms) -> views.Judged:
+    """Return what a browser needs to know what a bounty pays at somebody's pace."""
+    profile = session.profile
+    numbers = ("classes", "items", "batch", "min_run", "gold_count", "full")
+    return views.Judged(
+        place=f"{profile.chain_id}/{profile.contracts[BOARD].address.lower()}/{number}",
+        terms=(
+            *((name, int(getattr(terms, name))) for name in numbers),
+            ("price", str(terms.price)),
+            ("token", terms.token),
+        ),
+        tokens=tuple(
+            (("symbol", it.symbol), ("address", it.address), ("decimals", it.decimals))
+            for it in profile.tokens
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import views
 from app.services.accounts import my_session
-from app.services.bounties import KINDS, access_to, clock_at, record_of, spread_of
+from app.services.bounties import KINDS, access_to, clock_at, judged_of, record_of, spread_of
 from app.services.markdown import plain
 from app.services.reading import board, chain_now, is_local, shared_reader
 from app.services.samples import sample_of
@@ -107,6 +107,7 @@ def _bounty(number: int) -> views.BountyPage:
             is_scored=record.score is not None,
             results=_results(labeling, offer, phase),
             challenge=_challenge(labeling, offer, phase),
+            judged=judged_of(session, number, terms),
         )
 
 

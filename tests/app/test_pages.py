@@ -173,10 +173,15 @@ def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
     # bundles of truthmark/web, which write what they are given as text (tests/web).
     assert found == [
         "label.py: st.components",
+        "pace.py: st.components",
         "sample.py: st.image",
         "wallet.py: st.components",
         "pages.py: st.html",
     ]
-    for name, module in (("app_pages/label.py", "label.js"), ("components/wallet.py", "wallet.js")):
+    for name, module in (
+        ("app_pages/label.py", "label.js"),
+        ("components/pace.py", "pace.js"),
+        ("components/wallet.py", "wallet.js"),
+    ):
         assert f'js=services.web_source("{module}")' in (ROOT / "app" / name).read_text()
     assert 'st.html(HERE / "static" / "style.css")' in (ROOT / "app" / "pages.py").read_text()

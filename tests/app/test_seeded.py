@@ -433,7 +433,7 @@ def test_claims_of__what_sales_owe__comes_by_the_calls_of_a_wallet(world: World)
         before = dollar.balanceOf(payee).call()
         for call in claim.calls:  # as anybody's wallet would
             sent = {"from": role_address("stranger"), "to": call.to, "data": call.data}
-            world.net.chain.rpc("eth_sendTransaction", [sent])
+            world.net.chain.rpc("eth_sendTransaction", sent)
         gained = dollar.balanceOf(payee).call() - before
         assert claim.action == f"Draw {session.profile.amount(gained, token)}"
         assert claims_of(session, record, payee, waits_for_payout=False) == ()
@@ -545,11 +545,31 @@ def check(window: Page, name: str) -> None:
     assert faults(window) == [], name
 
 
+# As the label page keeps it, in the origin's own storage.
+_PRACTICED = """
+([board, number]) => new Promise((done) => {
+  const asked = indexedDB.open('truthmark-label', 1);
+  asked.onupgradeneeded = () => asked.result.createObjectStore('values');
+  asked.onsuccess = () => {
+    const kept = asked.result.transaction('values', 'readwrite');
+    const name = `31337/${board.toLowerCase()}/${number}/page/practice`;
+    kept.objectStore('values').put({right: 9, of: 10, seconds: 2.5}, name);
+    kept.oncomplete = () => { asked.result.close(); done(); };
+  };
+})
+"""
+
+
 @pytest.mark.browser
 def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
     window: Page, url: str, world: World
 ) -> None:
+    window.goto(f"{url}/label/{world['open']}")  # where practice is kept
+    window.evaluate(
+        _PRACTICED, [world.net.profile.contracts["bounty_board"].address, world["open"]]
+    )
     window.goto(f"{url}/bounties")
+    expect(window.get_by_text("an hour at your pace: 90 % right and 2.5 s")).to_be_visible()
     expect(window.get_by_text("Digits to be labeled")).to_be_visible()
     check(window, "bounties")
     window.locator(f"a[href*='bounty={world['open']}']").click()

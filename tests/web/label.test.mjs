@@ -8,6 +8,7 @@ import { completeItems } from "../../truthmark/web/src/label/app.js";
 import { AnswerLog } from "../../truthmark/web/src/label/answers.js";
 import { rowsOf } from "../../truthmark/web/src/label/item_view.js";
 import { choose, commandsOf, keysOf, matching, meaningOf, whyNoKey } from "../../truthmark/web/src/label/keys.js";
+import { paceWords } from "../../truthmark/web/src/pace/main.js";
 import { outlook, payRule } from "../../truthmark/web/src/label/outlook.js";
 import { ItemCache, Shelf } from "../../truthmark/web/src/label/shelf.js";
 import { closing } from "../../truthmark/web/src/label/steps.js";
@@ -231,4 +232,15 @@ test("a row of numbers is a table, and what is none stays text", () => {
   assert.ok(large === null || large[0][1] === "12345678901234567890");
   assert.deepEqual(rowsOf("[3,4]"), [["1", "3"], ["2", "4"]]);
   for (const text of ["", "7", "null", "[]", "{}", "<b>"]) assert.equal(rowsOf(text), null);
+});
+
+test("own pace is told after ten items of practice, by the browser alone", () => {
+  const tokens = [{ symbol: "USDC", address: `0x${"AB".repeat(20)}`, decimals: 6 }];
+  const terms = { ...cases.outlooks[0].terms, price: "20000", token: `0x${"ab".repeat(20)}` };
+  const words = (practiced, more = {}) => paceWords({ terms: { ...terms, ...more }, tokens }, practiced);
+  assert.equal(words(undefined), "");
+  assert.equal(words({ right: 4, of: 5 }), ""); // fewer than ten have no usual time
+  assert.match(words({ right: 27, of: 30, seconds: 2.4 }), /^about [0-9.]+ USDC an hour at your pace: 90 % right and 2.4 s an answer/);
+  assert.equal(words({ right: 1, of: 30, seconds: 2 }, { gold_count: 0 }),
+    "about 36 USDC an hour at your pace: 2.0 s an answer in your practice");
 });

@@ -14,6 +14,7 @@ await build({
     label: "src/label/main.js",
     sw: "src/label/sw.js",
     wallet: "src/wallet/main.js",
+    pace: "src/pace/main.js",
   },
   outdir: folder,
   bundle: true,
@@ -27,6 +28,6 @@ await build({
 });
 
 // What needs no bundler is copied as it stands.
-for (const path of ["label/label.html", "label/label.css", "wallet/wallet.css"]) {
+for (const path of ["label/label.html", "label/label.css", "wallet/wallet.css", "pace/pace.css"]) {
   await writeFile(join(folder, basename(path)), await readFile(join(here, "src", path)));
 }
