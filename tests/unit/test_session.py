@@ -408,7 +408,7 @@ def separator(name: str, version: str, chain_id: int, token: str) -> bytes:
 def permit(offline: OfflineMarket, token: PermitToken) -> Any:
     offline.session._signer = OWNER
     offline.session.__dict__["signer"] = OWNER
-    offline.chain.time = lambda: 5_000
+    offline.chain.time = offline.chain.next_time = lambda: 5_000
     return sign_permit(offline.session, token, address(0xC1), 123)  # type: ignore[arg-type]
 
 
