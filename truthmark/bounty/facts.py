@@ -41,6 +41,12 @@ def estimate_facts(
         ("labels", f"{found.labels} ({each})"),
         ("for labelers", f"{show(found.for_labels)} if everybody is paid in full"),
         ("for others", f"{show(found.for_others)} at most: relay, payouts, posting, protocol"),
+        (
+            "for empty places",
+            f"{show(found.padding)}, which comes back: the last batch of each round is short"
+            if found.padding
+            else None,
+        ),
         ("bond", f"{show(found.bond)}, which comes back" if found.bond else None),
         ("to pay in", show(found.total)),
         ("gold", f"{terms.gold_count} items" if terms.gold_count else None),

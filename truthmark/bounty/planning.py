@@ -255,6 +255,11 @@ class Estimate:
     honest: Mapping[float, Outlook]
 
     @property
+    def padding(self) -> int:
+        """What is paid in for places without an item, in the short last batch of each round."""
+        return self.pot - self.for_labels - self.for_others
+
+    @property
     def total(self) -> int:
         """What must be there when the bounty is created."""
         return self.pot + self.bond

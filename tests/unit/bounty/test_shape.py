@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.utils.offline_market import PROFILE
+from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.planning import (
     TIMES,
     Gas,
@@ -146,6 +148,19 @@ def test_estimate__bounty_with_gold__what_is_paid_is_what_the_board_takes() -> N
     assert found.guesser is not None and found.guesser.mean < 0.25
     assert found.honest[0.95].mean > 0.9 > found.honest[0.8].mean > 0.5
     assert warnings_of(terms, found) == []
+
+
+def test_estimate_facts__last_batches_are_short__the_rows_are_what_is_paid_in() -> None:
+    full, short = (
+        plan_of(shape_open(items, gold=100, batch=20)).example() for items in (2_000, 1_993)
+    )
+    for terms, padding in ((full, 0), (short, 7 * 5 * 50_000)):
+        found = estimate(terms)
+        assert found.padding == padding
+        assert found.for_labels + found.for_others + found.padding + found.bond == found.total
+        facts = dict(estimate_facts(PROFILE, terms, found))
+        assert (facts["for empty places"] is not None) == (padding > 0)
+    assert str(PROFILE.amount(7 * 5 * 50_000, short.token)) in str(facts["for empty places"])
 
 
 def test_warnings__little_gold_half_full_few_labels__each_said() -> None:
