@@ -12,6 +12,7 @@ from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import DATASET
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Part, Preview, look
+from truthmark.market.preview.facts import value_of
 from truthmark.market.preview.sampling import MAX_DOWNLOAD
 from truthmark.text import clean, plural
 
@@ -109,19 +110,9 @@ def _print_parts(parts: tuple[Part, ...]) -> None:
 def _print_rows(rows: "pa.Table", count: int) -> None:
     """Print rows from all over the sample, not only from where it begins."""
     step = max(1, rows.num_rows // count)
-    chosen = rows.take(list(range(0, rows.num_rows, step))[:count])
-    columns = [
-        [_shown(value) for value in _values(chosen.column(i))] for i in range(chosen.num_columns)
-    ]
-    names = [clean(name, _MAX_CELL) for name in chosen.schema.names]
-    table(list(zip(*columns, strict=True)), names, indent=2)
-
-
-def _values(column: "pa.ChunkedArray") -> list[Any]:
-    try:
-        return list(column.to_pylist())
-    except (ValueError, ArithmeticError):  # a date after the year 9999
-        return [str(value) for value in column]
+    chosen = range(0, rows.num_rows, step)[:count]
+    cells = [[_shown(value_of(column[row])) for column in rows.columns] for row in chosen]
+    table(cells, [clean(name, _MAX_CELL) for name in rows.schema.names], indent=2)
 
 
 def _shown(value: Any) -> str:

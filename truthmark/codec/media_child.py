@@ -92,7 +92,9 @@ def _wav(data: bytes) -> bool:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         names.add(name)
         if name == b"data":
-            return b"fmt " in names
+            # Recorders that could not go back leave a length of nothing or of everything.
+            is_whole = at + 8 + size <= len(data) or size == 0xFFFFFFFF
+            return b"fmt " in names and is_whole
         at += 8 + size + size % 2
     return False
 

@@ -3,11 +3,13 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.shard_index import Segment
+from truthmark.hashing import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,30 +78,37 @@ class TableFacts:
         }
         chosen = sorted(chance.sample(range(table.num_rows), min(marks, table.num_rows)))
         self.segments[segment.number] = SegmentFacts(
-            segment, table.num_rows, columns, row_marks(table.take(chosen))
+            segment, table.num_rows, columns, row_marks(table, chosen)
         )
 
 
-def row_marks(table: "pa.Table") -> list[bytes]:
-    """Return a mark of each row that says enough to be told from others.
+def row_marks(table: "pa.Table", rows: Sequence[int]) -> list[bytes]:
+    """Return marks of those of some rows that say enough to be told from others.
 
     Rows with the same values have the same mark, whatever their columns are called and in which
     order they stand.
     """
-    try:
-        values = [column.to_pylist() for column in table.columns]
-    except (ArithmeticError, ValueError, OverflowError):  # a date after the year 9999
-        return []
     marks = []
-    for row in zip(*values, strict=True):
-        text = "\x1f".join(sorted(map(_text, row)))
+    for row in rows:
+        text = "\x1f".join(sorted(_text(column[row]) for column in table.columns))
         if len(text) >= _LEAST_TEXT:
             marks.append(blake2b(text.encode("utf-8", "replace"), digest_size=MARK_SIZE).digest())
     return marks
 
 
-def _text(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else repr(value)
+def _text(cell: "pa.Scalar") -> str:
+    value = value_of(cell)
+    return sha256(value).hex() if isinstance(value, bytes) else repr(value)
+
+
+def value_of(cell: "pa.Scalar") -> Any:
+    """Return a value as Python has it, or as text where Python has none, as after the year 9999."""
+    import pyarrow as pa
+
+    try:
+        return cell.as_py()
+    except (pa.ArrowException, ArithmeticError, ValueError, TypeError, NotImplementedError):
+        return str(cell)
 
 
 def _column(column: "pa.ChunkedArray") -> ColumnFacts:

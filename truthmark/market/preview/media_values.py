@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values of a table that are files by themselves, as the row's path or the column's name says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ _PATHS: Final = frozenset(
 )
 
 
-def typed_values(table: "pa.Table", most: int) -> list[tuple[str, bytes]]:
+def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[tuple[str, bytes]]:
     """Return kind and bytes of the values of which path or column say what they are.
 
     A column of bytes is described by a text beside it that is called like a path, by its own name
@@ -23,6 +23,7 @@ def typed_values(table: "pa.Table", most: int) -> list[tuple[str, bytes]]:
 
     Args:
         table: decoded and validated.
+        rows: which rows are looked at.
         most: bytes of all values; the last may exceed it.
     """
     import pyarrow as pa
@@ -37,11 +38,11 @@ def typed_values(table: "pa.Table", most: int) -> list[tuple[str, bytes]]:
         column = table.column(position)
         if _is_bytes(field.type):
             paths = table.column(min(texts.values())) if texts else None
-            values.append(_of_column(field.name, column, paths))
+            values.append(_of_column(field.name, column, paths, rows))
         elif pa.types.is_struct(field.type):
             names = [field.type.field(i).name for i in range(field.type.num_fields)]
             if names.count("bytes") == 1 and _is_bytes(field.type.field("bytes").type):
-                values.append(_of_struct(field.name, column))
+                values.append(_of_struct(field.name, column, rows))
     found: list[tuple[str, bytes]] = []
     for value in chain.from_iterable(values):
         if most <= 0:
@@ -52,10 +53,13 @@ def typed_values(table: "pa.Table", most: int) -> list[tuple[str, bytes]]:
 
 
 def _of_column(
-    name: str, column: "pa.ChunkedArray", paths: "pa.ChunkedArray | None"
+    name: str,
+    column: "pa.ChunkedArray",
+    paths: "pa.ChunkedArray | None",
+    rows: Sequence[int],
 ) -> Iterator[tuple[str, bytes]]:
     kind = kind_of(name)
-    for i in range(len(column)):
+    for i in rows:
         data = column[i].as_py()
         if data is None:
             continue
@@ -66,17 +70,21 @@ def _of_column(
             yield kind_of(path) or "", data
 
 
-def _of_struct(name: str, column: "pa.ChunkedArray") -> Iterator[tuple[str, bytes]]:
+def _of_struct(
+    name: str, column: "pa.ChunkedArray", rows: Sequence[int]
+) -> Iterator[tuple[str, bytes]]:
     kind = kind_of(name)
-    for i in range(len(column)):
-        value = column[i].as_py()
-        if not value or value["bytes"] is None:
+    fields = [column.type.field(i) for i in range(column.type.num_fields)]
+    has_path = sum(field.name == "path" and _is_text(field.type) for field in fields) == 1
+    for i in rows:
+        cell = column[i]
+        if not cell.is_valid or (data := cell["bytes"].as_py()) is None:
             continue
-        path = value.get("path")
+        path = cell["path"].as_py() if has_path else None
         if isinstance(path, str) and is_typed(path):
-            yield kind_of(path) or "", value["bytes"]
+            yield kind_of(path) or "", data
         elif kind is not None:
-            yield kind, value["bytes"]
+            yield kind, data
 
 
 def _is_text(kind: "pa.DataType") -> bool:

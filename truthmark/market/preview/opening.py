@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_AGAIN: Final = "; get it again"
 _PATIENT_SECONDS: Final = 60.0
 """For decoding once more what a busy machine may have been too slow for."""
 
@@ -213,4 +214,5 @@ class Opening:
             state = PreviewState.PARTIAL if is_files else PreviewState.BAD
             raise EndError(state, str(error)) from error
         except CodecError as error:
-            raise EndError(PreviewState.BAD, str(error)) from error
+            # To get it again would not help here: it is what the seller has committed to.
+            raise EndError(PreviewState.BAD, str(error).removesuffix(_AGAIN)) from error

@@ -347,7 +347,7 @@ def _open_segments(
         facts = sample.facts.setdefault(path, TableFacts())
         facts.add(segment, table, chance, max(1, MAX_MARKS // each))
         rows = _chosen(sample, segment.number, table.num_rows, max(1, MAX_MEDIA // each))
-        _open_media(sample, media, typed_values(table.take(rows), max(1, MAX_MEDIA_BYTES // each)))
+        _open_media(sample, media, typed_values(table, rows, max(1, MAX_MEDIA_BYTES // each)))
         kept += table.nbytes
         if kept <= MAX_KEPT:
             tables.setdefault(path, []).append(table)
