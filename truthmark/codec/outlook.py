@@ -31,6 +31,7 @@ class Outlook:
     Attributes:
         draws: m, as the card asks for.
         segments: how many can be drawn; what was taken over from a sampled version cannot.
+        units: how many there are, with those.
         opened: how many of them are opened, where chance takes none twice too often.
         rows: of all tables that can be drawn from.
         open_rows: about how many of these become public.
@@ -41,6 +42,7 @@ class Outlook:
 
     draws: int
     segments: int
+    units: int
     opened: float
     rows: int
     open_rows: float
@@ -51,7 +53,7 @@ class Outlook:
     @property
     def is_small(self) -> bool:
         """Whether there is too little to draw from for a sample to be worth much."""
-        return self.segments < SMALL_SEGMENTS
+        return self.units < SMALL_SEGMENTS
 
     @property
     def bound(self) -> float:
@@ -73,6 +75,11 @@ class Outlook:
             said.append(
                 "that shows buyers, before they pay, that at most "
                 f"{_percent(self.bound)} of it is otherwise"
+            )
+        elif not self.is_small:
+            said.append(
+                f"no more rows for now: what is new ({count}) is too little to draw from, what was "
+                "taken over could be drawn in the versions before"
             )
         if self.is_small and self.opened:
             said.append(
@@ -114,6 +121,7 @@ def foresee(
     parts, small = _parts(index, entries, set(kept))
     segments = sum(len(part.shards) for part in parts + small)
     wanted = draws or default_draws(segments)
+    run = index.segments.get(BYTES_SEGMENT)
     shards = sum(part.shards.sum() for part in parts)
     rows = sum(part.items.sum() for part in parts)
     opened = open_rows = open_shards = 0.0
@@ -132,6 +140,7 @@ def foresee(
     return Outlook(
         draws=wanted,
         segments=segments,
+        units=len(index.table_segments) + (run.shards if run is not None else 0),
         opened=float(opened),
         rows=round(sum(part.items.sum() for part in parts if part.is_table)),
         open_rows=float(open_rows),
@@ -197,21 +206,33 @@ def _stream(index: ShardIndex, files: Sequence[Entry], kept: set[int]) -> list[_
     import numpy as np
 
     run = index.segments.get(BYTES_SEGMENT)
-    fresh = [run.shard + k not in kept for k in range(run.shards)] if run else []
-    if run is None or not any(fresh):
+    # It is one segment: drawn from whole, unless all of it was taken over.
+    if run is None or kept.issuperset(range(run.shard, run.shard + run.shards)):
         return []
     payload = run.decoded_bytes // run.shards
-    begins, covers = np.zeros(run.shards), np.zeros(run.shards + 1)
-    for file in files:
-        if file.length:
-            first, last = file.offset // payload, (file.offset + file.length - 1) // payload
-            begins[first] += 1
-            covers[first] += 1
-            covers[min(last, first + MAX_SEGMENT_SHARDS - 1) + 1] -= 1
-    chosen = np.array(fresh)
+    begins, held, opened = (np.zeros(run.shards + 1) for _ in range(3))
+    # A shard is opened by draws of those from `low` to `high`: with a drawn shard come the files
+    # that have a byte of it, of each so many shards at most.
+    low, high = np.arange(run.shards), np.arange(run.shards)
+    count = 0
+    for file in (file for file in files if file.length):
+        first, last = file.offset // payload, (file.offset + file.length - 1) // payload
+        stop = min(last + 1, first + MAX_SEGMENT_SHARDS)
+        count += 1
+        begins[first] += 1
+        held[first] += 1
+        held[last + 1] -= 1
+        opened[first] += 1
+        opened[stop] -= 1
+        np.minimum(low[first:stop], first, out=low[first:stop])
+        np.maximum(high[first:stop], last, out=high[first:stop])
+    if not count:
+        return []
+    chosen = np.cumsum(held)[:-1] > 0
     shards = np.ones(int(chosen.sum()))
-    drawn = np.cumsum(covers[:-1])[chosen] / max(sum(bool(file.length) for file in files), 1)
-    return [_Part(shards, begins[chosen], shards / len(shards), drawn, is_table=False)]
+    by_shard = (high - low + 1)[chosen] / len(shards)
+    by_file = np.cumsum(opened)[:-1][chosen] / count
+    return [_Part(shards, begins[:-1][chosen], by_shard, by_file, is_table=False)]
 
 
 def _percent(share: float) -> str:

@@ -271,9 +271,27 @@ def test_foresee__a_byte_stream__is_drawn_by_shards_and_by_files() -> None:
     files = [Entry(f"f{k}", BYTES, None, 4080 * 2 * k, 4080 * 2) for k in range(100)]
     found = foresee(index, files, shard_size=4096, draws=16)
     assert found.segments == 200
-    assert found.open_share == pytest.approx(1 - (1 - 1 / 200) ** 8 * (1 - 1 / 100) ** 8)
+    # A drawn shard brings the file that it is of, and so the other shard of that.
+    assert found.open_share == pytest.approx(1 - (1 - 1 / 100) ** 16)
     assert found.rows == 0
     assert "rows" not in found.lines()[1]
+
+
+def test_foresee__a_large_file__is_not_opened_whole_by_one_draw() -> None:
+    index = index_of([(0, 1, 0), (1, 1000, 0)])
+    whole = [Entry("f", BYTES, None, 0, 4080 * 1000)]
+    found = foresee(index, whole, shard_size=4096, draws=16)
+    by_shard = 1 - (1 - 1 / 1000) ** 8  # behind its first 64, which any draw opens
+    assert found.open_share == pytest.approx((64 + 936 * by_shard) / 1000)
+
+
+def test_foresee__a_stream_of_which_some_is_new__is_drawn_from_whole() -> None:
+    index = index_of([(0, 1, 0), (1, 200, 0)])
+    files = [Entry(f"f{k}", BYTES, None, 4080 * 2 * k, 4080 * 2) for k in range(100)]
+    some = foresee(index, files, shard_size=4096, kept=range(1, 151))
+    assert (some.segments, some.units) == (200, 200)
+    nothing_new = foresee(index, files, shard_size=4096, kept=range(1, 201))
+    assert (nothing_new.segments, nothing_new.units) == (0, 200)
 
 
 def test_foresee__little_data__says_what_it_gives_away_and_what_it_is_worth() -> None:
