@@ -166,6 +166,8 @@ def pack_source(
     def review(card: dict[str, Any], manifest: "codec.Manifest", outlook: Outlook | None) -> None:
         shown.close()  # a bar would run over the question
         if yes:
+            for line in outlook.lines() if outlook is not None else ():
+                info(f"public: {line}")
             return
         info("this becomes public, for ever and for everybody:")
         for line in card_lines(card, width(of_errors=True) - 2):
@@ -210,9 +212,6 @@ def pack_source(
         )
     for line in packed.notes:
         info(clean(line, 400))
-    if yes and packed.outlook is not None:
-        for line in packed.outlook.lines():
-            info(f"public: {line}")
     if packed.inherited:
         info(f"{packed.inherited} of {packed.count} parts are those of the version before")
     return packed

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark dataset`: packing, inspecting, verifying and opening without a chain."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tests.utils.cli import Person
@@ -40,6 +42,50 @@ def test_dataset_pack__asked__shows_what_becomes_public_and_takes_no_for_an_answ
     assert not packed.exists()
     on_devnet(*arguments, stdin="y\n").ok()
     assert packed.is_dir()
+
+
+def test_dataset_pack__with_a_sample__says_what_becomes_public_before_it_asks(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    arguments = ("dataset", "pack", source, packed, "--licence", "MIT")
+    little = " ".join(on_devnet(*arguments, stdin="n\n").refused(8, "nothing was").err.split())
+    assert "names and structure" in little
+    assert "this is too little data to draw from (1 part)" in little
+    assert little.index("names and structure") < little.index("write it?")
+    pd.DataFrame({"x": np.random.default_rng(1).random(300_000)}).to_csv(source, index=False)
+    more = " ".join(on_devnet(*arguments, stdin="n\n").refused(8, "nothing was").err.split())
+    drawn = r"about [\d,]+ of 300,000 rows, about [\d.]+ % of the data \(\d+ draws from \d+ parts\)"
+    assert re.search(drawn, more)
+    assert "at most" in more
+    assert not packed.exists()
+    told = " ".join(on_devnet(*arguments, "--yes").ok().err.split())
+    assert re.search(drawn, told)
+    assert told.index("names and structure") < told.index("packed into")
+    card = on_devnet("dataset", "inspect", packed, "--json").ok().json["card"]
+    assert card["extra"]["preview"]["rule"] == "preview-v1"
+
+
+def test_dataset_pack__blind__says_so_and_asks_for_no_sample(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    packed = tmp_path / "packed"
+    arguments = ("dataset", "pack", source, packed, "--licence", "MIT", "--blind")
+    shown = " ".join(on_devnet(*arguments, "--hide-schema", stdin="y\n").ok().err.split())
+    assert "blind: no sample: no one but you" in shown
+    assert (
+        "preview"
+        not in on_devnet("dataset", "inspect", packed, "--json").ok().json["card"]["extra"]
+    )
+
+
+def test_dataset_pack__columns_hidden_with_a_sample__is_refused(
+    on_devnet: Person, tmp_path: Path, source: Path
+) -> None:
+    arguments = ("dataset", "pack", source, tmp_path / "packed", "--licence", "MIT", "--yes")
+    on_devnet(*arguments, "--hide-schema").refused(3, "pack without it, with --blind")
+    on_devnet(*arguments, "--blind", "--draws", 20).refused(3, "for data that has a sample")
+    assert not (tmp_path / "packed").exists()
 
 
 def test_dataset_pack__what_cannot_be_packed__leaves_nothing(
