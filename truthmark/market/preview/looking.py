@@ -14,7 +14,7 @@ from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.sampling import PreviewAsked, preview_asked
 from truthmark.codec.shard_index import ShardIndex, check_index_size
-from truthmark.errors import CodecError, LimitError, StorageError
+from truthmark.errors import CodecError, LimitError, MarketError, StorageError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
@@ -146,7 +146,11 @@ def read_public(
 
 
 def names_taken(
-    session: "Session", public: Public, allowance: Allowance | None = None
+    session: "Session",
+    public: Public,
+    allowance: Allowance | None = None,
+    *,
+    must_know: bool = False,
 ) -> set[bytes]:
     """Return the names of segments that older versions of the listing have shown.
 
@@ -154,6 +158,11 @@ def names_taken(
         session: Where to look.
         public: Of the version whose card names the older ones.
         allowance: What looking at their samples may take.
+        must_know: Refuse where an older version may yet turn out to be SHOWN. Sellers must: who
+            opens what is wanted without it, and then what is wanted with it, shows twice as much.
+
+    Raises:
+        MarketError: `must_know`, and one cannot be fetched now, or is not open yet.
     """
     allowance = allowance or Allowance()
     if public.asked is None or not public.asked.previous:
@@ -166,19 +175,27 @@ def names_taken(
     found: set[bytes] = set()
     for cid in public.asked.previous:
         if (version := older.get(cid.digest)) is not None:
-            found |= _names_shown(session, version, allowance)
+            found |= _names_shown(session, version, allowance, must_know=must_know)
     return found
 
 
-def _names_shown(session: "Session", version: Version, allowance: Allowance) -> set[bytes]:
+def _names_shown(
+    session: "Session", version: Version, allowance: Allowance, *, must_know: bool
+) -> set[bytes]:
     """Return the names of what the draws of an older version could meet, if it is SHOWN."""
     remembered = Remembered.of(session)
     known = remembered.shown(version.terms_id)
     if known is None:
         look = _Look(session, version, min(MAX_DOWNLOAD, allowance.left), allowance)
-        if look.run().state is PreviewState.SHOWN:
-            known = remembered.shown(version.terms_id)
+        found = look.run()
         allowance.left -= look.fetched
+        if found.state is PreviewState.SHOWN:
+            known = remembered.shown(version.terms_id)
+        elif must_know and found.state in (PreviewState.WAITING, PreviewState.UNREACHABLE):
+            raise MarketError(
+                f"nothing is opened yet: {version.ref}, from which this version takes over parts, "
+                f"is {found.state.value} ({found.why}); try again once it is shown"
+            )
     if known is None or remembered.broken(version.terms.root) is not None:
         return set()
     return known

@@ -63,7 +63,8 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
         container: The version's, opened with its content key.
 
     Raises:
-        MarketError: The card asks for no sample, or what is public of it cannot be read.
+        MarketError: The card asks for no sample, or what is public of it, or of an older version
+            from which it takes over parts, cannot be read now.
         ChainError: The chain cannot be read.
     """
     Catalogue.of(session).sync()
@@ -82,7 +83,9 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
         return Wanted((), 0, beacon.block, 0, beacon.seed)
     entries = [file.entry for file in container.files]
     structure = Structure(index, entries, container.manifest.shard_size)
-    strata = find_strata(structure, public.asked.draws, names_taken(session, public))
+    strata = find_strata(
+        structure, public.asked.draws, names_taken(session, public, must_know=True)
+    )
     shards = sorted({*files_shards(index), *shards_of(draw_all(structure, strata, beacon.seed))})
     missing = [i for i in shards if i not in public.published.keys]
     keys = tuple(container.opener.key(i) for i in missing)

@@ -27,7 +27,7 @@ from truthmark.codec import files_table
 from truthmark.codec.derive import wrap_key
 from truthmark.codec.media import MediaOpener, Opened
 from truthmark.codec.sampling import PreviewAsked
-from truthmark.errors import EndpointsDisagreeError, MalformedReplyError
+from truthmark.errors import EndpointsDisagreeError, MalformedReplyError, MarketError
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.draw import draw_all, seed_of
@@ -300,6 +300,20 @@ def test_look__older_version_is_not_to_be_had__exempts_nothing(market: PreviewMa
     assert market.look(second).state is PreviewState.WAITING
     market.publish(updates.made[1])
     assert [part.segments for part in market.look(second).parts] == [240]
+
+
+def test_wanted_keys__older_version_is_not_to_be_had__opens_nothing(market: PreviewMarket) -> None:
+    """Else a seller in the dark opens what is drawn from everything, and later what is new."""
+    updates = Updates(market)
+    updates.list(200)
+    made = make({"a.parquet": 240}, draws=32, previous=[updates.made[0].forged.manifest.cid])
+    version = market.list_version(made.take_over(updates.made[0]), 1, 2)
+    block = market.shelf.blocks.pop(updates.made[0].forged.manifest.cid)
+    with pytest.raises(MarketError, match="1@1, from which this version takes over parts"):
+        market.open_sample(made, version)
+    market.shelf.blocks[updates.made[0].forged.manifest.cid] = block
+    market.open_sample(made, version)
+    assert market.look(version).state is PreviewState.SHOWN
 
 
 def test_look__older_version_is_of_another_listing__exempts_nothing(market: PreviewMarket) -> None:
