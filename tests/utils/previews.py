@@ -330,6 +330,17 @@ class PreviewMarket:
             base=Point(1, 2),
             deadline=BIRTH + 10**6,
         )
+        self.offline.log(
+            "market",
+            "Delivered",
+            purchase_id=purchase,
+            custody_id=custody.custody_id,
+            index=1,
+            part=Point(1, 2),
+            challenge=1,
+            response=1,
+            inspection_until=BIRTH + 10**6,
+        )
 
     def look(self, version: Version, **options: Any) -> Preview:
         """Look at a sample."""

@@ -13,14 +13,15 @@ from typing import Any, Final, TypeGuard
 
 from truthmark.codec.files_table import BYTES, TABLE, Entry
 from truthmark.market.preview.draw import Pick
-from truthmark.market.preview.facts import SegmentFacts, TableFacts
+from truthmark.market.preview.facts import MAX_CLASSES, SegmentFacts, TableFacts
 from truthmark.market.preview.strata import Strata
 
 DOUBT: Final = 0.001
 """Chance that a true claim lies outside of its interval."""
 _QUANTILE: Final = 3.290526731491926
 """Of the normal distribution, for both sides of `DOUBT`."""
-_MANY_PAIRS: Final = 1_000
+_MAX_CLAIMS: Final = 500
+"""Of a card that are held against the sample; it may have a megabyte of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,20 +167,23 @@ def false_counts(card: Mapping[str, Any], entries: Sequence[Entry]) -> list[str]
     counts = card.get("counts")
     if not isinstance(counts, list):
         return []
+    by_split: dict[str, Counter[str]] = {}
+    for entry in entries:
+        true = by_split.setdefault(entry.split or "", Counter())
+        true.update(
+            {"files": 1, "bytes": entry.length}
+            if entry.kind == BYTES
+            else {"tables": 1, "rows": entry.length}
+        )
     found = []
-    for claim in counts:
-        if not isinstance(claim, Mapping):
+    for claim in counts[:_MAX_CLAIMS]:
+        split = claim.get("split") or "" if isinstance(claim, Mapping) else None
+        if not isinstance(split, str):
             continue
-        split = claim.get("split") or ""
-        mine = [entry for entry in entries if (entry.split or "") == split]
-        tables = [entry.length for entry in mine if entry.kind == TABLE]
-        files = [entry.length for entry in mine if entry.kind == BYTES]
-        true = {"files": len(files), "bytes": sum(files), "tables": len(tables)}
-        true["rows"] = sum(tables)
         found += [
             f"the card says {claim[name]!r} {name} in split {split!r}, there are {number:,}"
-            for name, number in true.items()
-            if name in claim and claim[name] != number
+            for name in ("files", "bytes", "tables", "rows")
+            if name in claim and claim[name] != (number := by_split.get(split, Counter())[name])
         ]
     return found
 
@@ -219,13 +223,16 @@ def false_figures(card: Mapping[str, Any], draws: Mapping[str, Draws]) -> list[s
     figures = extra.get("figures") if isinstance(extra, Mapping) else None
     if not isinstance(figures, Mapping):
         return []
+    claims = [
+        (path, column, claim)
+        for path, columns in figures.items()
+        if path in draws and isinstance(columns, Mapping)
+        for column, claim in columns.items()
+        if isinstance(claim, Mapping)
+    ]
     found: list[str] = []
-    for path, columns in figures.items():
-        if path not in draws or not isinstance(columns, Mapping):
-            continue
-        for column, claims in columns.items():
-            if isinstance(claims, Mapping):
-                found += _false_of_column(path, column, claims, draws[path])
+    for path, column, claim in claims[:_MAX_CLAIMS]:
+        found += _false_of_column(path, column, claim, draws[path])
     return found
 
 
@@ -237,7 +244,7 @@ def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: D
     if isinstance(classes, Mapping):
         shares += [
             (f"share of {value!r}", claim, draws.class_share(column, value))
-            for value, claim in classes.items()
+            for value, claim in list(classes.items())[:MAX_CLASSES]
         ]
     for what, claim, share in shares:
         if share is not None and _is_number(claim) and not share.allows(float(claim)):

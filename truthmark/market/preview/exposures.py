@@ -41,11 +41,11 @@ def try_exposed(
     Returns:
         What is rotten, also if it was found before; None where nothing is known to be.
     """
-    root = opening.manifest.root
-    if (known := remembered.broken(root)) is not None:
+    manifest = opening.manifest.digest
+    if (known := remembered.broken(manifest)) is not None:
         return known
     tried = _Tried(opening)
-    done = {unit for unit, mark in remembered.tried(root).items() if mark >= tried.mark(unit)}
+    done = {unit for unit, mark in remembered.tried(manifest).items() if mark >= tried.mark(unit)}
     done |= {tried.unit_of(shard) for shard in is_right}
     notes: list[tuple[int, int]] = []
     left, size = MAX_BYTES, opening.manifest.shard_size
@@ -60,7 +60,7 @@ def try_exposed(
                 if end.state is PreviewState.BAD:
                     who = _publisher(published, readers, tried.open_shards(unit))
                     broken = Broken(end.why, who)
-                    remembered.note_broken(root, broken)
+                    remembered.note_broken(manifest, broken)
                     return broken
                 if end.state is PreviewState.UNREACHABLE:
                     continue  # nobody is to blame, and it is tried again
@@ -69,7 +69,7 @@ def try_exposed(
             notes.append((unit, tried.mark(unit)))
     finally:
         if notes:
-            remembered.note_tried(root, notes)
+            remembered.note_tried(manifest, notes)
     return None
 
 

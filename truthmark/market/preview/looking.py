@@ -196,7 +196,7 @@ def _names_shown(
                 f"nothing is opened yet: {version.ref}, from which this version takes over parts, "
                 f"is {found.state.value} ({found.why}); try again once it is shown"
             )
-    if known is None or remembered.broken(version.terms.root) is not None:
+    if known is None or remembered.broken(version.terms.manifest) is not None:
         return set()
     return known
 
@@ -307,8 +307,7 @@ class _Look:
                 f"{plural(sample.checked, 'file')} were opened as what their names say; "
                 f"{sample.unopened:,} do not open"
             )
-        found += self._rows_elsewhere(sample)
-        return found
+        return [*found, *sample.oddities, *self._rows_elsewhere(sample)]
 
     def _rows_elsewhere(self, sample: Sample) -> list[str]:
         """Tell of equal rows, in the sample and in those of other listings."""

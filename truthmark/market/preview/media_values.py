@@ -10,12 +10,25 @@ from truthmark.codec.media import is_typed, kind_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TypedValue = tuple[str | None, bytes]
+"""What something is said to be (`kind_of`; "" for a type that is not known, None if nothing says
+it), and its bytes."""
+
+_BEGINNINGS: Final = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"fLaC", "FLAC"),
+    (b"PAR1", "PARQUET"),
+    (b"%PDF-", "PDF"),
+    (b"PK\x03\x04", "ZIP"),
+)
 _PATHS: Final = frozenset(
     {"path", "file", "filename", "file_name", "file_path", "filepath", "name", "key", "__key__"}
 )
 
 
-def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[tuple[str, bytes]]:
+def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[TypedValue]:
     """Return kind and bytes of the values of which path or column say what they are.
 
     A column of bytes is described by a text beside it that is called like a path, by its own name
@@ -33,7 +46,7 @@ def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[tupl
         for position, field in enumerate(table.schema)
         if _is_text(field.type) and field.name.lower() in _PATHS
     }
-    values: list[Iterator[tuple[str, bytes]]] = []
+    values: list[Iterator[TypedValue]] = []
     for position, field in enumerate(table.schema):
         column = table.column(position)
         if _is_bytes(field.type):
@@ -43,7 +56,7 @@ def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[tupl
             names = [field.type.field(i).name for i in range(field.type.num_fields)]
             if names.count("bytes") == 1 and _is_bytes(field.type.field("bytes").type):
                 values.append(_of_struct(field.name, column, rows))
-    found: list[tuple[str, bytes]] = []
+    found: list[TypedValue] = []
     for value in chain.from_iterable(values):
         if most <= 0:
             break
@@ -57,22 +70,17 @@ def _of_column(
     column: "pa.ChunkedArray",
     paths: "pa.ChunkedArray | None",
     rows: Sequence[int],
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[TypedValue]:
     kind = kind_of(name)
     for i in rows:
         data = column[i].as_py()
         if data is None:
             continue
         path = None if paths is None else paths[i].as_py()
-        if kind is not None:
-            yield kind, data
-        elif path is not None and is_typed(path):
-            yield kind_of(path) or "", data
+        yield _said(kind, path, data), data
 
 
-def _of_struct(
-    name: str, column: "pa.ChunkedArray", rows: Sequence[int]
-) -> Iterator[tuple[str, bytes]]:
+def _of_struct(name: str, column: "pa.ChunkedArray", rows: Sequence[int]) -> Iterator[TypedValue]:
     kind = kind_of(name)
     fields = [column.type.field(i) for i in range(column.type.num_fields)]
     has_path = sum(field.name == "path" and _is_text(field.type) for field in fields) == 1
@@ -81,10 +89,19 @@ def _of_struct(
         if not cell.is_valid or (data := cell["bytes"].as_py()) is None:
             continue
         path = cell["path"].as_py() if has_path else None
-        if isinstance(path, str) and is_typed(path):
-            yield kind_of(path) or "", data
-        elif kind is not None:
-            yield kind, data
+        said = _said(None, path, data)
+        yield kind if said is None else said, data
+
+
+def _said(kind: str | None, path: str | None, data: bytes) -> str | None:
+    """Return what a value is said to be by its column, its path, or else by how it begins."""
+    if kind is not None:
+        return kind
+    if path is not None and is_typed(path):
+        return kind_of(path) or ""
+    if data[:4] == b"RIFF" and data[8:12] in (b"WAVE", b"WEBP"):
+        return "WAV" if data[8:12] == b"WAVE" else "WEBP"
+    return next((name for start, name in _BEGINNINGS if data.startswith(start)), None)
 
 
 def _is_text(kind: "pa.DataType") -> bool:

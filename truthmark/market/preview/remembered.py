@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 _MAX_VALUES: Final = 500
 _TABLES: Final = (
-    # Of each unit that somebody opened: how many of its shards were open when it was tried.
-    "tried (root BLOB, unit INTEGER, shards INTEGER, PRIMARY KEY (root, unit))",
-    "broken (root BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
+    # By manifest: others may list the same root with an index that says something else of it.
+    # Of each unit that somebody opened, what could be tried of it then.
+    "tried (manifest BLOB, unit INTEGER, mark INTEGER, PRIMARY KEY (manifest, unit))",
+    "broken (manifest BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
     "shown (terms_id BLOB PRIMARY KEY, names BLOB)",
     "stands (terms_id BLOB PRIMARY KEY, state TEXT, why TEXT)",
     "marks (mark BLOB, terms_id BLOB, PRIMARY KEY (mark, terms_id)) WITHOUT ROWID",
@@ -61,34 +62,34 @@ class Remembered:
         path = session.index_folder / "previews.sqlite"
         return session.part(cls, lambda: cls(path))
 
-    def tried(self, root: bytes) -> dict[int, int]:
-        """Return the units of a container that were tried, with how many shards were open then."""
+    def tried(self, manifest: bytes) -> dict[int, int]:
+        """Return the units of a container that were tried, with what could be tried then."""
         with self._open() as file:
-            rows = file.execute("SELECT unit, shards FROM tried WHERE root = ?", (root,))
+            rows = file.execute("SELECT unit, mark FROM tried WHERE manifest = ?", (manifest,))
             return dict(rows)
 
-    def note_tried(self, root: bytes, units: Iterable[tuple[int, int]]) -> None:
+    def note_tried(self, manifest: bytes, units: Iterable[tuple[int, int]]) -> None:
         """Keep which units were tried and found right."""
         with self._open() as file:
             file.executemany(
                 "INSERT OR REPLACE INTO tried VALUES (?, ?, ?)",
-                [(root, unit, shards) for unit, shards in units],
+                [(manifest, unit, mark) for unit, mark in units],
             )
 
-    def broken(self, root: bytes) -> Broken | None:
+    def broken(self, manifest: bytes) -> Broken | None:
         """Return what is rotten in a container, if that was found."""
         with self._open() as file:
             row = file.execute(
-                "SELECT why, publisher FROM broken WHERE root = ?", (root,)
+                "SELECT why, publisher FROM broken WHERE manifest = ?", (manifest,)
             ).fetchone()
         return None if row is None else Broken(*row)
 
-    def note_broken(self, root: bytes, broken: Broken) -> None:
+    def note_broken(self, manifest: bytes, broken: Broken) -> None:
         """Keep what is rotten."""
         with self._open() as file:
             file.execute(
                 "INSERT OR IGNORE INTO broken VALUES (?, ?, ?)",
-                (root, broken.why, broken.publisher),
+                (manifest, broken.why, broken.publisher),
             )
 
     def shown(self, terms_id: bytes) -> set[bytes] | None:

@@ -13,7 +13,7 @@ from truthmark.market.preview.bounds import Bounds, bound
 from truthmark.market.preview.draw import Pick, draw_all, shards_of
 from truthmark.market.preview.facts import MAX_MARKS, TableFacts
 from truthmark.market.preview.found import Part
-from truthmark.market.preview.media_values import typed_values
+from truthmark.market.preview.media_values import TypedValue, typed_values
 from truthmark.market.preview.opening import EndError, Opening
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.preview.strata import (
@@ -34,10 +34,14 @@ MAX_DECODED: Final = 1 << 30
 """Bytes that all of a sample may be when it is decoded; one segment is held at a time."""
 MAX_KEPT: Final = 64 << 20
 """Decoded bytes that are kept to be looked at."""
+MAX_KEPT_ROWS: Final = 1_000_000
+"""The same in rows: those of a column of nothing take no bytes."""
 LEAST_COVERED: Final = 0.95
 """Of bytes and of rows, in strata that were drawn from, here or in older versions."""
 MAX_UNOPENED: Final = 0.05
 """Of the drawn files whose names say what they are."""
+FILLED: Final = 0.5
+"""Less of the opened bytes in rows is said: the rest is filling."""
 MAX_MEDIA: Final = 1_024
 """Files and values of a sample that are opened as what they are named."""
 MAX_MEDIA_BYTES: Final = 32 << 20
@@ -66,7 +70,9 @@ class Sample:
         unknown: Bytes of drawn files whose type nothing here opens.
         looked_at: Bytes of all drawn files and values that have a type.
         is_slow: Whether opening these took too long, and was given up.
-        rows: How many were decoded.
+        untold: Bytes of drawn files and values whose type nothing tells.
+        decoded: Bytes of the tables that were opened.
+        rows: How many these have.
     """
 
     asked: PreviewAsked
@@ -84,6 +90,8 @@ class Sample:
     unknown: int = 0
     looked_at: int = 0
     is_slow: bool = False
+    untold: int = 0
+    decoded: int = 0
     rows: int = 0
 
     @property
@@ -173,9 +181,39 @@ class Sample:
         return len(shards_of(self.picks)) * self.structure.payload
 
     @property
+    def copies(self) -> int:
+        """How many shards have the ciphertext of another one."""
+        index = self.structure.index
+        return index.count - len({index.sha256(i) for i in range(index.count)})
+
+    @property
     def taken_over(self) -> float:
         """Share of the bytes that older versions have shown."""
         return sum(segment.shards for segment in self.strata.taken_over) / max(self._shards, 1)
+
+    @property
+    def oddities(self) -> list[str]:
+        """What looks odd but is not wrong, a line each."""
+        found = []
+        if self.copies:
+            found.append(f"{plural(self.copies, 'shard')} are copies of others, byte for byte")
+        if self.untold > MAX_UNOPENED * self.drawn_bytes:
+            share = min(1.0, self.untold / self.drawn_bytes)
+            found.append(
+                f"{share:.0%} of the drawn bytes are files or values of which nothing tells the "
+                "type; whether they are any good is not known"
+            )
+        tables = sum(
+            self.structure.index.segments[n].shards
+            for facts in self.facts.values()
+            for n in facts.segments
+        )
+        if self.decoded < FILLED * tables * self.structure.payload:
+            size = tables * self.structure.payload
+            found.append(
+                f"of {format_size(size)} that were opened {format_size(self.decoded)} are rows"
+            )
+        return found
 
     @property
     def draws(self) -> int:
@@ -317,8 +355,11 @@ def _open_stream(
     for place, position in enumerate(whole):
         path = structure.entries[position].path
         data = opening.file(path)
-        if place in looked_at and is_typed(path):
-            _open_media(sample, media, [(kind_of(path) or "", data)])
+        if is_typed(path):
+            if place in looked_at:
+                _open_media(sample, media, [(kind_of(path) or "", data)])
+        else:
+            sample.untold += len(data)
         kept += len(data)
         if kept <= MAX_KEPT:
             sample.files[path] = data
@@ -349,7 +390,8 @@ def _open_segments(
         rows = _chosen(sample, segment.number, table.num_rows, max(1, MAX_MEDIA // each))
         _open_media(sample, media, typed_values(table, rows, max(1, MAX_MEDIA_BYTES // each)))
         kept += table.nbytes
-        if kept <= MAX_KEPT:
+        sample.decoded += table.nbytes
+        if kept <= MAX_KEPT and sample.rows <= MAX_KEPT_ROWS:
             tables.setdefault(path, []).append(table)
     sample.tables = {path: pa.concat_tables(found) for path, found in tables.items()}
 
@@ -363,12 +405,15 @@ def _chance(sample: Sample, number: int) -> random.Random:
     return random.Random(sample.seed + number.to_bytes(4, "big"))  # noqa: S311 (not a secret)
 
 
-def _open_media(sample: Sample, media: MediaOpener, files: list[tuple[str, bytes]]) -> None:
+def _open_media(sample: Sample, media: MediaOpener, files: list[TypedValue]) -> None:
     """Open files and values as what they are named."""
     for kind, data in files:
         if media.spent > MAX_MEDIA_SECONDS:
             sample.is_slow = True
             return
+        if kind is None:
+            sample.untold += len(data)
+            continue
         result = media.open(kind, data)
         sample.looked_at += len(data)
         if result is Opened.UNKNOWN:

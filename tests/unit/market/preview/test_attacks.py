@@ -27,6 +27,7 @@ from truthmark.codec import files_table
 from truthmark.codec.derive import wrap_key
 from truthmark.codec.media import MediaOpener, Opened
 from truthmark.codec.sampling import PreviewAsked
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.errors import EndpointsDisagreeError, MalformedReplyError, MarketError
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState
@@ -376,6 +377,45 @@ def test_look__folder_of_noise_named_jpg__asks(market: PreviewMarket) -> None:
     assert "do not open as what their names say" in found.why
 
 
+def test_look__noise_of_which_nothing_tells_the_type__is_told(market: PreviewMarket) -> None:
+    def rows(place: int) -> pa.Table:
+        return pa.table({"image": [os.urandom(700) for _ in range(4)]})
+
+    made = make(BIG, rows=rows)
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert any("nothing tells the type" in line for line in found.findings)
+
+
+def test_look__shards_are_mostly_filling__is_told(market: PreviewMarket) -> None:
+    made = make(BIG, rows=lambda place: pa.table({"n": [place]}))
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert any("are rows" in line for line in found.findings)
+
+
+def test_look__one_segment_two_hundred_times__is_told(market: PreviewMarket) -> None:
+    made = make(BIG)
+    made.forged.shards[2:] = [made.forged.shards[1]] * 199
+    made.all_keys |= dict.fromkeys(range(2, 201), made.all_keys[1])
+    made.recommit()
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert any("199 shards are copies" in line for line in found.findings)
+    assert any("equal rows" in line for line in found.findings)
+
+
+def test_look__card_of_a_megabyte_of_claims__is_not_held_against_all(market: PreviewMarket) -> None:
+    claims = [{"split": str(i), "rows": 1} for i in range(20_000)]
+    made = make(BIG, card={"counts": claims})
+    version = market.list_version(made)
+    market.publish(made)
+    assert 0 < len(market.look(version).contradictions) <= 500
+
+
 def test_look__noise_in_the_byte_stream_named_png__asks(market: PreviewMarket) -> None:
     files = {f"{i}.png": os.urandom(2_000) for i in range(100)}
     made = make({"a.parquet": 100}, files=files)
@@ -445,6 +485,36 @@ def test_look__good_shards_and_wrong_keys_are_exposed__changes_nothing(
     assert after.rows == before.rows
 
 
+def test_look__root_is_listed_by_others_with_a_false_index__does_not_frame_its_seller(
+    market: PreviewMarket,
+) -> None:
+    """The root covers hashes and keys; which rows a segment has only the index says."""
+    made = make(BIG)
+    version = market.list_version(made, 1)
+    market.open_sample(made, version)
+    copy = Made(made.forged)
+    index = made.forged.index
+    wrong = ShardIndex(
+        index._sha256,
+        index._key_hash,
+        index._wrap_word,
+        (
+            index.segment,
+            *(column.copy() for column in (index.first_row, index.rows)),
+            index.decoded_bytes,
+        ),
+    )
+    wrong.rows[1] += 1
+    wrong.first_row[2:] += 1
+    copy.forged = replace(made.forged, index=wrong)
+    copy.recommit()
+    assert copy.forged.manifest.root == made.forged.manifest.root
+    copied = market.list_version(copy, 2)
+    market.publish(made, by=STRANGER)
+    assert market.look(copied).state in (PreviewState.BAD, PreviewState.BROKEN)
+    assert market.look(version).state is PreviewState.SHOWN
+
+
 def test_look__rows_are_handed_out_by_exposure__shows_none_of_them(market: PreviewMarket) -> None:
     """Else a buyer could give the data away through everybody's client."""
     made = make(BIG)
@@ -481,8 +551,10 @@ def test_look__buyers_bad_key_among_hundreds_of_others__is_tried_first(
     made = make({"a.parquet": 600}, bad=[300], draws=None, is_alike=True)
     version = market.list_version(made)
     market.buy(version)
+    good = [i for i in range(601) if i not in made.bad]
+    for friend in range(MAX_UNITS + 5):  # each has a turn
+        market.publish(made, good[4 * friend : 4 * friend + 4], address(0xF000 + friend))
     market.publish(made, [0, *made.bad], BUYER)
-    market.publish(made, [i for i in range(601) if i not in made.bad], SELLER)
     assert market.look(version).state is PreviewState.BROKEN
 
 
@@ -494,8 +566,8 @@ def test_look__sellers_friend_has_bought_and_exposes_good_shards__takes_turns(
     version = market.list_version(made)
     market.buy(version)
     market.buy(version, SELLER)
-    market.publish(made, [0, *made.bad], BUYER)
     market.publish(made, [i for i in range(601) if i not in made.bad], SELLER)
+    market.publish(made, [0, *made.bad], BUYER)
     assert market.look(version).state is PreviewState.BROKEN
 
 
