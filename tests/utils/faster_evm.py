@@ -3,8 +3,12 @@
 
 py-evm goes through several functions for each operation, to check what it made itself. Here one
 loop does the plain cases, and hands all else over: other operations, and these where there is too
-little gas, too few items or a bad jump. `tests/unit/contracts/test_faster_evm.py` holds it against
-py-evm.
+little gas, too few items or a bad jump.
+
+At each call py-evm also goes through all accounts that were ever written to, in all tests before,
+though their writes are undone. Here those are forgotten that are as they were found.
+
+`tests/unit/contracts/test_faster_evm.py` holds both against py-evm.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,10 +43,11 @@ NEVER = 2**300
 """what an operation costs that is handed over"""
 PLAIN_ITERATION = py_evm.TracingCodeStream.__iter__
 PLAIN_INIT = py_evm.titanoboa_computation.__init__
+PLAIN_REVERT = py_evm.PyEVM.revert
 
 
 def install() -> None:
-    """Let all that titanoboa runs in this process go through the loop."""
+    """Let all that titanoboa runs in this process go the shorter ways."""
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         PLAIN_INIT(self, *args, **kwargs)
@@ -51,6 +56,21 @@ def install() -> None:
 
     py_evm.titanoboa_computation.__init__ = init
     py_evm.TracingCodeStream.__iter__ = iterate
+    py_evm.PyEVM.revert = revert
+
+
+def revert(self: Any, snapshot: Any) -> None:
+    """Go back to a snapshot; forget the accounts that nothing was written to before it."""
+    accounts, (_, checkpoint) = self.vm.state._account_db, snapshot
+    new = [
+        address
+        for address, store in accounts._dirty_account_stores()
+        if not store._journal_storage.has_checkpoint(checkpoint)
+    ]
+    PLAIN_REVERT(self, snapshot)
+    for address in new:
+        accounts._dirty_accounts.remove(address)
+        del accounts._account_stores[address]
 
 
 @lru_cache(1)

@@ -108,3 +108,47 @@ def test_programs__random__as_py_evm(monkeypatch: pytest.MonkeyPatch) -> None:
                 program.append(random.choice((op.MLOAD, op.MSTORE, op.JUMP, op.JUMPI)))
         ends.add(same(monkeypatch, bytes(program), random.choice((50, 200, 100_000))))
     assert len(ends) > 3
+
+
+def test_revert__written_before_and_since__leaves_what_py_evm_leaves() -> None:
+    """Accounts that were written to before, since, only since, and in between, in one nest."""
+    state = boa.env.evm.vm.state
+    accounts = [bytes([number]) * 20 for number in range(1, 6)]
+
+    def held() -> list[list[int]]:
+        return [[state.get_storage(it, slot) for slot in range(3)] for it in accounts]
+
+    def play(revert: Any) -> list[Any]:
+        seen, random = [], Random("reverts")
+        outer = state.snapshot()
+        for account in accounts[:2]:  # as where a contract is made
+            state.delete_storage(account)
+        for _ in range(40):
+            snapshots = []
+            for _ in range(random.randrange(1, 4)):
+                for _ in range(random.randrange(4)):
+                    account = random.choice(accounts)
+                    state.set_storage(account, random.randrange(3), random.randrange(4))
+                snapshots.append(state.snapshot())
+                state.set_storage(random.choice(accounts), 0, random.randrange(9))
+                seen.append(held())
+            while snapshots:
+                if random.random() < 0.3:
+                    state.commit(snapshots.pop())
+                else:
+                    revert(boa.env.evm, snapshots.pop())
+                seen.append(held())
+        revert(boa.env.evm, outer)
+        return [*seen, held()]
+
+    assert play(faster_evm.revert) == play(faster_evm.PLAIN_REVERT)
+
+
+def test_revert__all_is_undone__no_account_is_gone_through_any_more() -> None:
+    state, account = boa.env.evm.vm.state, b"\x11" * 20
+    known = set(state._account_db._dirty_accounts)
+    with boa.env.anchor():
+        state.set_storage(account, 1, 2)
+        assert account in state._account_db._dirty_accounts
+    assert state._account_db._dirty_accounts == known
+    assert state.get_storage(account, 1) == 0
