@@ -7,6 +7,10 @@ const text = (words) => ({
   media: 0, mime: "text/plain; charset=utf-8", bytes: new TextEncoder().encode(words), text: words,
   pair: null,
 });
+const picture = () => ({
+  media: 2, mime: "image/png", text: null, pair: null,
+  bytes: Uint8Array.from(atob(scene().picture), (c) => c.charCodeAt(0)),
+});
 const now = () => Math.floor(Date.now() / 1000);
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -41,10 +45,14 @@ export async function openBounty(_base, bountyId) {
     manifest: async () => ({}),
     items: {
       stored: async (i) => new Uint8Array([i]),
-      openStored: async (i) => scene().pairs
-        ? { media: 10, mime: "", bytes: new Uint8Array(), text: null,
-            pair: [text(`first ${i}`), text(`second ${i}`)] }
-        : text(`${words} (${i})`),
+      openStored: async (i) => {
+        const half = (name) => (scene().picture ? picture() : text(`${name} ${i}`));
+        if (scene().pairs && i % 2 === (scene().picture ? 1 : i % 2)) {
+          return { media: 10, mime: "", bytes: new Uint8Array(), text: null,
+            pair: [half("first"), half("second")] };
+        }
+        return scene().picture ? picture() : text(`${words} (${i})`);
+      },
     },
     status: async () => ({
       status: 1, now: now(), joinUntil: now() + 900, times: null,
@@ -55,6 +63,9 @@ export async function openBounty(_base, bountyId) {
 
 export const newDevice = () => ({ privateKey: "0x01", address: "0x02" });
 export const readAddress = (given) => given;
+export const isGated = () => false;
+export const isAdmitted = async () => true;
+export const annotation = (given) => given;
 
 export async function recoveryFile(ref, store) {
   return JSON.stringify({ ref, entries: Object.fromEntries(await store.entries("")) });

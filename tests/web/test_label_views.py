@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The label page in a real browser, with a core of the test's instead of a relay and a chain."""
 
+import base64
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.utils.browsers import browser, faults
@@ -224,6 +227,29 @@ def test_label_page__what_can_go_wrong__is_said_with_what_to_do(open_page: Open)
     other.get_by_role("button", name="Go on here").click()
     expect(page.get_by_text("Going on in another tab")).to_be_visible()
     expect(other.get_by_text("2 of 4 answered")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [(1_280, 800), (390, 780)])
+def test_label_page__picture_of_any_shape__is_seen_whole(
+    open_page: Open, size: tuple[int, int]
+) -> None:
+    for shape in ((30, 120), (24, 24), (300, 20)):
+        data = io.BytesIO()
+        Image.new("RGB", shape, "teal").save(data, "PNG")
+        scene = {"pairs": True, "picture": base64.b64encode(data.getvalue()).decode()}
+        page = open_page(scene, viewport={"width": size[0], "height": size[1]})
+        practice(page)
+        join(page)
+        for count in (1, 2):  # alone, and in a pair
+            expect(page.locator(".tm-stage img")).to_have_count(count)
+            stage = page.locator(".tm-stage").bounding_box()
+            assert stage is not None
+            for picture in page.locator(".tm-stage img").all():
+                box = picture.bounding_box()
+                assert box is not None
+                assert box["y"] >= stage["y"] and box["height"] > 50
+                assert box["y"] + box["height"] <= stage["y"] + stage["height"] + 1
+            page.keyboard.press("1")
 
 
 def test_label_page__keys_pairs_and_many_classes__answer_what_is_seen(open_page: Open) -> None:

@@ -18,6 +18,8 @@ import { clean, cleanLines } from "./text.js";
 const LONGEST = 100_000;
 const MOST_ROWS = 500;
 const NUMBERS = 9;
+/** Points of a side. */
+const TINY = 64;
 
 /**
  * @param {Item} item
@@ -61,7 +63,11 @@ function showPicture(item, label) {
   picture.decoding = "sync";
   picture.src = url;
   const element = h("div.tm-picture", {}, picture);
-  const ready = picture.decode().catch(() => {
+  const shown = () => {
+    // Drawn smoothly, so few points are a blur.
+    element.classList.toggle("tm-tiny", Math.max(picture.naturalWidth, picture.naturalHeight) <= TINY);
+  };
+  const ready = picture.decode().then(shown, () => {
     element.replaceChildren(h("p.tm-broken", {},
       "This picture cannot be drawn: flag it, and skip or answer it."));
   });

@@ -6,9 +6,12 @@
 
 import * as core from "../core/index.js";
 import { App } from "./app.js";
+import { Preview } from "./preview.js";
 
-/** By the element that each is drawn into. @type {WeakMap<Element, App>} */
+/** By the element that each is drawn into. @type {WeakMap<Element, {close: () => void}>} */
 const apps = new WeakMap();
+/** What of. @type {WeakMap<Element, string>} */
+const drawn = new WeakMap();
 
 /** @param {HTMLElement} place */
 function startPage(place) {
@@ -28,18 +31,23 @@ function startPage(place) {
 
 /**
  * Draw the page where Streamlit wants it; drawn again for the same bounty, it goes on as it was.
- * @param {{parentElement: Element, data: {bounty: number}}} component
+ * @param {{parentElement: Element, data: {bounty?: number, preview?: any}}} component preview: of
+ *   a bounty that is not asked yet
  * @returns {() => void} called when Streamlit takes it away
  */
 export default function mount({ parentElement, data }) {
   const place = /** @type {HTMLElement} */ (parentElement.querySelector(".tm-place"));
-  if (place.dataset.bounty !== String(data.bounty)) {
+  const shown = data.preview ? JSON.stringify(data.preview) : String(data.bounty);
+  if (drawn.get(place) !== shown) {
     apps.get(place)?.close();
-    place.dataset.bounty = String(data.bounty);
+    drawn.set(place, shown);
     place.classList.add("tm-embedded");
-    const app = new App(place, { core, base: location.origin, bountyId: data.bounty });
-    apps.set(place, app);
-    void app.start();
+    if (data.preview) apps.set(place, new Preview(place, data.preview));
+    else {
+      const app = new App(place, { core, base: location.origin, bountyId: data.bounty ?? 0 });
+      apps.set(place, app);
+      void app.start();
+    }
   }
   return () => {
     // Only where it is gone for good, and not between two drawings.
