@@ -5,7 +5,7 @@ All texts in them are cleaned and of limited length, no matter who wrote them; n
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from app.views import Sample
 
@@ -122,6 +122,30 @@ class Knowing:
     can_undo: bool
 
 
+class Desk(Protocol):
+    """Where a requester answers items themselves.
+
+    Attributes:
+        key: Unlike that of any other.
+    """
+
+    @property
+    def key(self) -> str:
+        """Of the items and the question."""
+
+    def look(self) -> Knowing:
+        """Return how much is known, and which item is next."""
+
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """Return the answers with their keys."""
+
+    def answer(self, number: int, code: int, seconds: float) -> None:
+        """Take an answer; on disk when this returns."""
+
+    def undo(self) -> None:
+        """Take the newest one back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chances:
     """What somebody gets of the full price."""
@@ -143,6 +167,7 @@ class Cost:
         warnings: What should be known before.
         must_be_on: When this computer must be on.
         known: How much gold was taken into account, and whether it is only advised.
+        gas: What the requester's own transactions take, in all.
     """
 
     total: str
@@ -151,6 +176,7 @@ class Cost:
     warnings: tuple[str, ...]
     must_be_on: str
     known: str = ""
+    gas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +228,25 @@ class Asked:
     phase: str
     until: str
     is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A bounty as the label page would show it.
+
+    Attributes:
+        title: The requester's.
+        guidelines: Likewise.
+        classes: The answers with their keys.
+        kind: Of the items.
+        items: The first of them as a relay would give them, in base64.
+    """
+
+    title: str
+    guidelines: str
+    classes: tuple[tuple[str, str], ...]
+    kind: str
+    items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

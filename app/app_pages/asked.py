@@ -12,6 +12,7 @@ from app.components.account import unlock_first
 from app.components.charts import confusion_chart, margin_chart
 from app.components.cost import cost_table
 from app.components.head import page_head
+from app.components.knowing import knowing_panel
 from app.components.on_note import on_note
 from app.components.problem import problem, shown, working
 from app.components.sample import sample
@@ -323,6 +324,8 @@ def _again(progress: Progress) -> None:
             help="A wave is judged by answers that were not used before.",
         )
         is_asked = st.form_submit_button("What would it cost?", icon=":material/fact_check:")
+    with st.expander("Answer some of these yourself: labelers of the wave are judged by them"):
+        knowing_panel(waves.WaveDesk(progress.number, int(below)))
     held = f"asked_wave_{progress.number}"
     if is_asked and unlock_first():
         st.session_state.pop(held, None)

@@ -1,21 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels a bounty inside the app: the very module of the page at /label/{bounty}.
-
-What is answered goes from the browser to its own storage and to the relay; this server sees no
-answer and no key.
-"""
+"""Labels a bounty inside the app."""
 
 import streamlit as st
 
-from app import services
 from app.components.chosen import chosen_bounty
-
-_LABEL = st.components.v2.component(
-    "truthmark_label",
-    html='<div class="tm-place"></div>',
-    css=services.web_source("label.css"),
-    js=services.web_source("label.js"),
-)
+from app.components.label_page import label_page
 
 
 def show() -> None:
@@ -23,7 +12,7 @@ def show() -> None:
     number = chosen_bounty("Label")
     if number is None:
         return
-    _LABEL(key=f"label_{number}", data={"bounty": number})
+    label_page(number)
     st.link_button("On a page of its own, also without a network", f"/label/{number}")
 
 

@@ -7,16 +7,17 @@ from typing import Any, Final
 import streamlit as st
 
 from app import services
-from app.ask_views import AskForm, Items
+from app.ask_views import AskForm, Cost, Items
 from app.components.account import unlock_first
 from app.components.cost import cost_table
 from app.components.head import page_head
 from app.components.item import item_row
 from app.components.knowing import knowing_panel
+from app.components.label_page import label_preview
 from app.components.problem import problem, shown, working
-from app.components.sample import sample
-from app.components.text import count, in_badge, literal
+from app.components.text import count, literal
 from app.components.tracker import tracker
+from app.components.wallet import chosen, wallet
 from app.services import asked, asking, drafts, funding, knowing, purchased, shelves
 from app.views import Mark, Step
 
@@ -35,6 +36,7 @@ BOUGHT: Final = "Data that I bought"
 PEOPLE: Final = "People I know"
 ANYONE: Final = "Anyone"
 PREVIEW: Final = 6
+WALLET: Final = "ask_wallet"
 
 
 def show() -> None:
@@ -227,7 +229,7 @@ def _read(form: AskForm, found: Items) -> None:
 
 
 def _question(form: AskForm) -> None:
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         title = st.text_input("Title", form.title, key="ask_title", max_chars=200)
         answers = st.text_area(
@@ -238,33 +240,31 @@ def _question(form: AskForm) -> None:
             placeholder="cat\ndog\nneither = n",
             help="`= n` gives an answer the key n; the others get 1, 2, 3 and so on.",
         )
+    with right:
         guidelines = st.text_area(
             "What to answer when",
             form.guidelines,
             key="ask_guidelines",
-            height=160,
+            height=216,
             max_chars=20_000,
             placeholder="It is a cat if its face can be seen.",
         )
-        st.caption(
-            "One question an item, with a choice of answers. Several questions, boxes and parts "
-            "of a text are not possible yet."
-        )
-        new = replace(form, title=title, guidelines=guidelines, classes=_classes(answers))
-        if new != form:
-            form = _keep(new)
-        with st.container(horizontal=True):
-            _leave_step(form)
-            is_next = st.button(
-                "Next", type="primary", icon=":material/arrow_forward:", key="ask_next"
-            )
-    with right:
-        _preview(form)
+    st.caption(
+        "One question an item, with a choice of answers. Several questions, boxes and parts "
+        "of a text are not possible yet."
+    )
+    new = replace(form, title=title, guidelines=guidelines, classes=_classes(answers))
+    if new != form:
+        form = _keep(new)
+    with st.container(horizontal=True):
+        _leave_step(form)
+        is_next = st.button("Next", type="primary", icon=":material/arrow_forward:", key="ask_next")
     if is_next:
-        with left, shown(services.TruthmarkError):
+        with shown(services.TruthmarkError):
             asking.require_classes(form)
             _keep(form, step=3)
             st.rerun()
+    _preview(form)
 
 
 def _classes(text: str) -> tuple[tuple[str, str], ...]:
@@ -278,16 +278,14 @@ def _classes(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _preview(form: AskForm) -> None:
-    st.caption("As labelers see it")
-    with st.container(border=True):
-        st.markdown(f"**{literal(form.title or 'Without a title')}**")
-        with shown(services.TruthmarkError):
-            sample(shelves.item(form, 0).sample)
-        with st.container(horizontal=True, gap="xsmall"):
-            for name, key in asking.keyed(form):
-                st.badge(f"{in_badge(name)} · {in_badge(key)}", color="gray")
-        if form.guidelines:
-            st.text(form.guidelines)
+    st.markdown("**As labelers will see it**")
+    try:
+        asking.require_classes(form)
+    except services.TruthmarkError:
+        st.caption("Write at least two answers above; then you can try the page on your items.")
+        return
+    with shown(services.TruthmarkError), st.container(border=True):
+        label_preview(shelves.preview(form), f"ask_preview_{form.key}")
 
 
 # -------------------------------------------------------------------------- 3. people
@@ -332,7 +330,7 @@ def _team(form: AskForm) -> None:
             _keep(form, step=form.step + (1 if is_next else -1))
             st.rerun()
     with st.expander("Label a few yourself, to learn how long one takes and to teach the others"):
-        knowing_panel(form)
+        knowing_panel(knowing.FormDesk(form))
 
 
 def _relay(form: AskForm) -> str:
@@ -378,7 +376,7 @@ def _strangers(form: AskForm) -> None:
         "**Label some yourself.** Nobody is told which ones: people are judged by them. A few "
         "become practice."
     )
-    knowing_panel(form)
+    knowing_panel(knowing.FormDesk(form))
     with st.form("ask_open"):
         gate = st.text_input(
             "Contract that admits labelers, if not everybody may come",
@@ -493,6 +491,8 @@ def _check(form: AskForm) -> None:
     offer = funding.offer_of(form)
     if offer is None:
         st.markdown("Everything is made ready now, all but sent: nothing is paid yet.")
+        with shown(services.TruthmarkError):
+            _top_up(asking.cost(form))
         with st.container(horizontal=True):
             _leave_step(form)
             is_asked = st.button(
@@ -516,6 +516,8 @@ def _check(form: AskForm) -> None:
         "they wait for it then."
     )
     account = services.account()
+    with shown(services.TruthmarkError):
+        _top_up(offer.cost)
     with st.container(horizontal=True):
         if st.button("Change it", icon=":material/arrow_back:", key="ask_change"):
             with shown(services.TruthmarkError):
@@ -531,6 +533,20 @@ def _check(form: AskForm) -> None:
         )
     if is_asked:
         _fund(form)
+
+
+def _top_up(cost: Cost) -> None:
+    """Let a wallet of this browser send what the account lacks."""
+    payer = chosen(WALLET)
+    lacks, actions = services.topping_up(cost.total, cost.gas, payer)
+    if not lacks:
+        return
+    with st.container(border=True):
+        st.markdown(
+            f"Your account here lacks **{literal(lacks)}**. Send it from a wallet of this browser, "
+            "or from anywhere else to its address, which stands in the menu at the top."
+        )
+        wallet(services.wallet_offer(payer, actions), WALLET)
 
 
 def _go_on(form: AskForm) -> None:

@@ -7,26 +7,25 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import services
-from app.ask_views import AskForm, Knowing
+from app.ask_views import Desk, Knowing
 from app.components.problem import problem, shown
 from app.components.sample import sample
 from app.components.text import literal
-from app.services import asking, knowing
 
 _BEGAN, _PROBLEM = "knowing_began", "knowing_problem"
 _RESERVED = "cr"  # keys that the browser side of the app keeps for itself
 
 
 @st.fragment
-def knowing_panel(form: AskForm) -> None:
+def knowing_panel(desk: Desk) -> None:
     """Draw the next item with its answers; only this part is drawn again for each."""
     with shown(services.TruthmarkError):
-        found = knowing.knowing(form)
+        found = desk.look()
         _count(found)
         if found.item is None:
             st.success("All items are answered.", icon=":material/check_circle:")
         else:
-            _ask(form, found)
+            _ask(desk, found)
 
 
 def _count(found: Knowing) -> None:
@@ -39,23 +38,23 @@ def _count(found: Knowing) -> None:
         st.caption(literal(" · ".join(parts)))
 
 
-def _ask(form: AskForm, found: Knowing) -> None:
+def _ask(desk: Desk, found: Knowing) -> None:
     item = found.item
     assert item is not None  # the caller has looked
-    if st.session_state.get(_BEGAN, (None, 0))[0] != (form.key, item.number):
-        st.session_state[_BEGAN] = (form.key, item.number), time.monotonic()
+    if st.session_state.get(_BEGAN, (None, 0))[0] != (desk.key, item.number):
+        st.session_state[_BEGAN] = (desk.key, item.number), time.monotonic()
     with st.container(border=True, width=520):
         sample(item.sample)
     if said := st.session_state.pop(_PROBLEM, None):
         problem(said)
-    answers = asking.keyed(form)
+    answers = desk.answers()
     taken = {key for _, key in answers}
     with st.container(horizontal=True, gap="xsmall"):
         for code, (name, key) in enumerate(answers):
-            _button(form, item.number, code, literal(name), key)
+            _button(desk, item.number, code, literal(name), key)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         skip = "" if "0" in taken else "0"
-        _button(form, item.number, len(answers), "I cannot say", skip)
+        _button(desk, item.number, len(answers), "I cannot say", skip)
         if found.can_undo:
             st.button(
                 "Undo",
@@ -63,20 +62,20 @@ def _ask(form: AskForm, found: Knowing) -> None:
                 icon=":material/undo:",
                 shortcut="Backspace",
                 on_click=_act,
-                args=(lambda: knowing.undo(form),),
+                args=(desk.undo,),
             )
         if found.last:
             st.caption(literal(f"Last: {found.last}"))
 
 
-def _button(form: AskForm, number: int, code: int, label: str, key: str) -> None:
+def _button(desk: Desk, number: int, code: int, label: str, key: str) -> None:
     is_short = len(key) == 1 and key.isascii() and key.isalnum() and key.lower() not in _RESERVED
     st.button(
         label,
         key=f"knowing_{code}",
         shortcut=key if is_short else None,
         on_click=_act,
-        args=(lambda: knowing.answer(form, number, code, _seconds()),),
+        args=(lambda: desk.answer(number, code, _seconds()),),
     )
 
 

@@ -68,7 +68,7 @@ from app.services.staking import (
     withdraw_stake,
 )
 from app.services.texts import said_of
-from app.services.wallets import taking_out, wallet_offer
+from app.services.wallets import taking_out, topping_up, wallet_offer
 from truthmark.errors import TruthmarkError
 from truthmark.web.assets import source as web_source
 
@@ -132,6 +132,7 @@ __all__ = [
     "taking_out",
     "tokens",
     "top_up_stake",
+    "topping_up",
     "unlock",
     "uploaded",
     "validators",

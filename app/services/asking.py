@@ -11,7 +11,6 @@ from app.services.knowing import known_of, predictions_of, seconds_of
 from app.services.reading import is_local, shared_reader
 from app.services.shelves import shelf_of
 from app.services.windows import must_be_on
-from truthmark.bounty.answer_keys import keys_of
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.flows.posting import Ask, plan_bounty
@@ -96,6 +95,7 @@ def cost_view(
         warnings=tuple(clean(line, 400) for line in warnings),
         must_be_on=must_be_on(terms, now + terms.join_seconds, now, is_latest=True),
         known=known,
+        gas=found.requester_gas,
     )
 
 
@@ -180,12 +180,3 @@ def require_people(form: views.AskForm) -> None:
         ConfigError: It is.
     """
     parse_team(form.people, "the list of people")
-
-
-def keyed(form: views.AskForm) -> tuple[tuple[str, str], ...]:
-    """Return the answers, each with the key by which it is given, "" where there is none left."""
-    classes = tuple(LabelClass(name, key) for name, key in form.classes)
-    keys = {number: key for key, number in keys_of(classes).items()}
-    return tuple(
-        (clean(entry.name, 60), keys.get(number, "")) for number, entry in enumerate(classes)
-    )

@@ -2,7 +2,8 @@
 """What a requester knows: items that they label themselves, for gold, practice, and the pace."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,9 @@ from app import ask_views as views
 from app.services.accounts import my_session
 from app.services.drafts import folder_of
 from app.services.shelves import ANSWERS_NAME, item_view, shelf_of
+from truthmark.bounty.answer_keys import keys_of
 from truthmark.bounty.answers import Known, classes_by_item, read_known, tally
+from truthmark.bounty.document import LabelClass
 from truthmark.bounty.flows.knowing import (
     Shelf,
     answers_of,
@@ -27,6 +30,47 @@ PILOT: Final = 20
 LIKELY_RIGHT: Final = 0.85
 """How often people are taken to be right, where nobody measured it."""
 _LEAST_TIMED: Final = 5
+
+
+@dataclass(frozen=True)
+class FormDesk:
+    """The items of a bounty that is being asked.
+
+    Attributes:
+        form: What is filled in.
+    """
+
+    form: views.AskForm
+
+    @property
+    def key(self) -> str:
+        """Of the form."""
+        return self.form.key
+
+    def look(self) -> views.Knowing:
+        """See `knowing`."""
+        return knowing(self.form)
+
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """See `keyed`."""
+        return keyed(self.form.classes)
+
+    def answer(self, number: int, code: int, seconds: float) -> None:
+        """See `answer`."""
+        answer(self.form, number, code, seconds)
+
+    def undo(self) -> None:
+        """See `undo`."""
+        undo(self.form)
+
+
+def keyed(classes: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return answers, each with the key by which it is given, "" where there is none left."""
+    found = tuple(LabelClass(name, key) for name, key in classes)
+    keys = {number: key for key, number in keys_of(found).items()}
+    return tuple(
+        (clean(entry.name, 60), keys.get(number, "")) for number, entry in enumerate(found)
+    )
 
 
 def knowing(form: views.AskForm) -> views.Knowing:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The items that a requester names, read into the home of this machine alone."""
 
+import base64
 import contextlib
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ from truthmark.types import Bar, Progress
 
 ANSWERS_NAME: Final = "gold.csv"
 _SHELVES: Final = "services.shelves"
+_MOST_PREVIEWED: Final = 5
+_MOST_BYTES: Final = 2 << 20
+"""Of items in a preview, which goes to the browser again with each change."""
 
 
 def read_items(form: views.AskForm, progress: Progress) -> views.Items:
@@ -48,6 +52,24 @@ def item(form: views.AskForm, number: int) -> views.ItemView:
         BountyError: There is none, or it was not read.
     """
     return item_view(shelf_of(form), number)
+
+
+def preview(form: views.AskForm) -> views.Preview:
+    """Return the bounty as labelers would see it, with the first items.
+
+    Raises:
+        BountyError: They were not read, or have changed since.
+    """
+    shelf = shelf_of(form)
+    shown: list[str] = []
+    size = 0
+    for number in range(min(len(shelf.names), _MOST_PREVIEWED)):
+        data = shelf.items.item(number).to_bytes()
+        size += len(data)
+        if shown and size > _MOST_BYTES:
+            break
+        shown.append(base64.b64encode(data).decode())
+    return views.Preview(form.title, form.guidelines, form.classes, shelf.kind, tuple(shown))
 
 
 def _items(shelf: Shelf) -> views.Items:

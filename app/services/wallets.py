@@ -2,19 +2,25 @@
 """What visitors may do with a wallet of their own browser: their keys never come here."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from app import views
+from app.services.accounts import my_session
 from app.services.reading import shared_session
 from app.services.texts import amount_of
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.record import Record
 from truthmark.chain.contracts import Call
+from truthmark.chain.rpc import hex_int
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import RevertedError
 from truthmark.flows import royalties
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.web.hosting import open_endpoints
+
+_GAS_RESERVE: Final = 2
+"""Gas may cost twice as much by the time that the score is sent."""
 
 
 def wallet_offer(account: str, actions: Sequence[views.WalletAction] = ()) -> views.WalletOffer:
@@ -56,6 +62,45 @@ def taking_out(account: str) -> tuple[views.WalletAction, ...]:
         return ()
     total = " and ".join(amounts)
     return (_action(session, "take-out", f"Take out {total}", f"Withdraw {total}", account, calls),)
+
+
+def topping_up(total: str, gas: int, payer: str) -> tuple[str, tuple[views.WalletAction, ...]]:
+    """Return what the account of this machine lacks, in words, and what sends it from a wallet.
+
+    Args:
+        total: What is to be paid in, as it was shown.
+        gas: What its transactions take.
+        payer: The wallet's account; empty where none is connected yet.
+
+    Raises:
+        ChainError: The chain cannot be read.
+    """
+    session = my_session()
+    profile, account = session.profile, session.address
+    token, units = profile.parse_amount(total)
+    contract = session.token(token.address)
+    price = session.chain.rpc.parsed("eth_gasPrice", (), hex_int)
+    missing = units - contract.functions.balanceOf(account).call()
+    wei = _GAS_RESERVE * gas * price - session.chain.balance(account)
+    calls, lacks = [], []
+    if missing > 0:
+        sending = contract.functions.transfer(account, missing)
+        calls.append(views.WalletCall(contract.address, "0x" + sending.data.hex()))
+        lacks.append(amount_of(session, missing, token.address))
+    if wei > 0:
+        calls.append(views.WalletCall(account, "", wei))
+        lacks.append(str(profile.native(wei)))
+    said = " and ".join(lacks)
+    if not calls or not payer:
+        return said, ()
+    details = (
+        ("From", payer),
+        ("To your account here", account),
+        ("On network", f"{profile.name} (chain {profile.chain_id})"),
+        ("Costs you", f"{said}, and gas"),
+    )
+    action = views.WalletAction("top-up", f"Send {said}", f"Send {said}", details, tuple(calls))
+    return said, (action,)
 
 
 def claims_of(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.services import asked, drafts, funding
+from app.services import asked, drafts, funding, wallets
 from app.services.runs import LOG_NAME, runner_of
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
@@ -189,9 +189,33 @@ def test_review__more_than_the_account_has__is_said_and_nothing_is_sent(
     at = to_price(start("new_bounty", role="requester"), photos, "Too expensive")
     at.text_input(key="ask_price").input("9000000").run()
     click(at, "Next")
+    assert "Your account here lacks" in page(at)
     click(at, "Make it ready")
     assert "pay in more, or ask for less" in shown(at.error[0].value)
     assert not has_button(at, "Pay")
+
+
+def test_topping_up__account_lacks_token_and_gas__a_wallet_sends_just_that(
+    market: AppMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, chain = market.session("requester"), market.net.chain
+    monkeypatch.setattr(wallets, "my_session", lambda: session)
+    profile, payer = session.profile, market.session("buyer").address
+    token = profile.token("TUSD")
+    dollar = session.token(token.address).functions
+    held, coins = dollar.balanceOf(session.address).call(), session.chain.balance(session.address)
+    assert wallets.topping_up("0.01 TUSD", 100_000, payer) == ("", ())
+    price = int(chain.rpc("eth_gasPrice"), 16)
+    gas = (coins // 2 + 10**18) // price  # twice of which is a little more than there is
+    total = str(profile.amount(held + 5, token.address))
+    said, (action,) = wallets.topping_up(total, gas, payer)
+    assert said.startswith("0.000005 TUSD and ")
+    for call in action.calls:
+        sent = {"from": payer, "to": call.to, "value": hex(call.value)}
+        chain.rpc("eth_sendTransaction", sent | ({"data": call.data} if call.data else {}))
+    assert dollar.balanceOf(session.address).call() == held + 5
+    assert session.chain.balance(session.address) == coins + action.calls[1].value > coins
+    assert wallets.topping_up(total, 0, payer) == ("", ())
 
 
 def test_new_bounty__classes_in_another_order__answers_stay_what_they_were(

@@ -17,7 +17,7 @@ from tests.app.serving import serve
 from tests.app.test_asking import draw
 from tests.app.test_browser import PATIENCE_MS, button, shoot
 from tests.utils.app_market import AppMarket
-from tests.utils.browsers import browser
+from tests.utils.browsers import browser, faults
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.run_lock import running_pid
@@ -49,6 +49,12 @@ def window(browser: Browser, market: AppMarket, tmp_path: Path) -> Iterator[Page
         pid = None if workspace.ref is None else running_pid(session, workspace.ref.bounty_id)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+
+
+def check(page: Page) -> None:
+    """See that axe-core finds no serious fault, also while parts are drawn again, and dimmed."""
+    page.add_style_tag(content="[data-stale] {opacity: 1 !important; transition: none !important}")
+    assert faults(page) == []
 
 
 def light_or_dark(picture: bytes) -> str:
@@ -95,6 +101,7 @@ def ask(page: Page, photos: Path) -> int:
     fill(page, "Title", "Light or dark?")
     fill(page, "What may be answered", "light\ndark")
     fill(page, "What to answer when", "Is the picture rather light, or rather dark?")
+    try_preview(page)
     button(page, "ask_next").click()
     fill(page, "Their names", "Ann\nBob")
     button(page, "ask_next").click()
@@ -104,9 +111,27 @@ def ask(page: Page, photos: Path) -> int:
     button(page, "ask_review").click()
     expect(page.get_by_text("Pay", exact=False).last).to_be_visible()
     expect(page.get_by_text("This computer must be on at some time between")).to_be_visible()
+    check(page)
     button(page, "ask_fund").click()
     expect(page.get_by_text("It is paid in, as bounty")).to_be_visible()
     return int(page.url.rpartition("=")[2])
+
+
+def try_preview(page: Page) -> None:
+    """Label one's own items as labelers will, before anything is paid."""
+    page.get_by_role("textbox", name="Title").focus()  # so that what was filled in is taken
+    stage = page.get_by_role("region", name="picture 1 of 5")
+    expect(stage.locator("img")).to_be_visible()
+    expect(page.get_by_role("button", name="light", exact=True)).to_be_visible()
+    check(page)
+    shoot(page, "new_bounty_preview")
+    stage.focus()
+    for number in range(2, 6):
+        page.keyboard.press("1")
+        expect(page.get_by_role("region", name=f"picture {number} of 5")).to_be_visible()
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Seal and send").click()
+    expect(page.get_by_text("labelers would have sealed 5 answers now")).to_be_visible()
 
 
 def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
@@ -118,6 +143,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     codes = [text.strip().rpartition("#code=")[2] for text in links.all_inner_texts()]
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_be_visible()
     shoot(window, "asked_open")
+    check(window)
     kill(market, number)  # while people join
     crowd = [
         threading.Thread(target=label, args=(market.net.home(role), number, code))
@@ -146,6 +172,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     expect(window.get_by_text("everybody whose labels arrived is paid in full")).to_be_visible()
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
     shoot(window, "asked_paid")
+    check(window)
     (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
     assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob"]
     key = market.session("requester").signer.private_key.hex()

@@ -172,14 +172,14 @@ def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
     # Pictures that were drawn here, our own style sheet, which no text of others gets into, and the
     # bundles of truthmark/web, which write what they are given as text (tests/web).
     assert found == [
-        "label.py: st.components",
+        "label_page.py: st.components",
         "pace.py: st.components",
         "sample.py: st.image",
         "wallet.py: st.components",
         "pages.py: st.html",
     ]
     for name, module in (
-        ("app_pages/label.py", "label.js"),
+        ("components/label_page.py", "label.js"),
         ("components/pace.py", "pace.js"),
         ("components/wallet.py", "wallet.js"),
     ):
