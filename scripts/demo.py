@@ -30,6 +30,8 @@ from scripts._demo.accounts import addresses, spent_gas, wealth
 from scripts._demo.labeling import Bench, Labeled, play
 from scripts._demo.network import CUSTODIANS, DemoNetwork
 from scripts._demo.report import Report, Row, Transcript
+from scripts._demo.samples import play as play_samples
+from scripts._demo.samples import turned_digits
 from truthmark.bounty.client import BountyClient
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
@@ -46,6 +48,8 @@ from truthmark.market.drafts.terms import NO_ROYALTY, Royalty, prove_terms
 from truthmark.market.entries import Epoch, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing
+from truthmark.market.flows.sampling import open_sample
+from truthmark.market.preview import PreviewState
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
@@ -55,7 +59,15 @@ from truthmark.testing.bounties import BountyNetwork
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
-PRICES = {"images": "12 TUSD", "table": "8 TUSD", "crowd": "5 TUSD", "labels": "15 TUSD"}
+PRICES = {
+    "images": "12 TUSD",
+    "table": "8 TUSD",
+    "crowd": "5 TUSD",
+    "noisy": "9 TUSD",
+    "labels": "15 TUSD",
+}
+SAMPLED = "noisy"
+"""The one that is large enough for chance to draw from; the others are sold blind."""
 ROYALTY_BPS = 1_000
 
 
@@ -110,7 +122,7 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
                 f"{node.role}: process {node.pid}, its status at {node.status_url}/health"
             )
 
-    with transcript.section("The seller packs and lists four data sets, one of them just labeled"):
+    with transcript.section("The seller packs and lists five data sets, one of them just labeled"):
         seller = network.open_seller()
         versions = {
             name: _sell(transcript, network, seller, name, source, title)
@@ -140,12 +152,13 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
             "this script moved the folder",
         )
 
-    with transcript.section("A buyer with nothing but the command line gets all four"):
+    with transcript.section("A buyer with nothing but the command line gets all five"):
         for name, version in versions.items():
             _buy(transcript, network, name, version)
 
     _settle(transcript, network, list(versions.values()))
     _royalties(transcript, network, labeled)
+    play_samples(network, transcript, versions[SAMPLED])
     _what_cannot_happen(transcript, network, versions)
     _update(transcript, network, versions["crowd"], sources["crowd"][0])
 
@@ -161,14 +174,17 @@ def _play(network: DemoNetwork, transcript: Transcript, *, retires: bool) -> Non
 
 
 def _sources(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Build the three data sets from the catalogue's recipes."""
+    """Build three data sets from the catalogue's recipes, and a larger one from the digits."""
     _recipe("digits/recipe.py").build(folder / "digits")
     crowd = folder / "sp_amt.parquet"
     _recipe("crowd.py").build("sp_amt", crowd)
+    noisy = folder / "noisy.parquet"
+    parquet.write_table(turned_digits(), noisy)
     return {
         "images": (folder / "digits" / "images", "Handwritten digits, images"),
         "table": (folder / "digits" / "table", "Handwritten digits, table"),
         "crowd": (crowd, "Movie reviews, labelled by a crowd"),
+        SAMPLED: (noisy, "Handwritten digits, as cameras see them"),
     }
 
 
@@ -194,7 +210,13 @@ def _sell(
     packed = network.net.home("seller") / "packed" / name
     with transcript.progress_bar(f"packing {title}") as advance:
         made = truthmark.pack(
-            source, packed, licence="CC-BY-4.0", title=title, session=seller, progress=advance
+            source,
+            packed,
+            licence="CC-BY-4.0",
+            title=title,
+            preview=name == SAMPLED,
+            session=seller,
+            progress=advance,
         )
     version = truthmark.list_dataset(
         packed,
@@ -209,6 +231,11 @@ def _sell(
         royalty=royalty,
         session=seller,
     )
+    if name == SAMPLED:
+        seen = open_sample(seller, version, packed)
+        assert seen.state is PreviewState.SHOWN, seen
+        for line in seen.lines:
+            transcript.info(line)
     epoch = Catalogue.of(seller).epochs(version.terms_id)[0]
     with transcript.progress_bar("custodians accept") as advance:
         listing.wait_until_live(
@@ -248,7 +275,8 @@ def _buy(transcript: Transcript, network: DemoNetwork, name: str, version: Versi
     network.run_cli(
         "buyer",
         *("get", version.ref, str(target)),
-        *("--yes", "--blind", "--max-price", "20 TUSD"),
+        *("--yes", "--max-price", "20 TUSD"),
+        *(() if name == SAMPLED else ("--blind",)),
         storage=network.storage("buyer"),
     )
     transcript.info(f"[bold]truthmark get {version.ref} {target.relative_to(ROOT)}[/]")
@@ -513,6 +541,7 @@ def _update(transcript: Transcript, network: DemoNetwork, version: Version, sour
             home / "crowd-2",
             licence="CC-BY-4.0",
             title="Movie reviews, labelled by a crowd",
+            preview=False,
             previous=home / "crowd",
             session=seller,
         )
