@@ -29,7 +29,6 @@ from truthmark.errors import NotForSaleError
 from truthmark.hashing import sha256
 from truthmark.keys.curve import random_scalar
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.complaints import Complainant
 from truthmark.market.custodian import Custodian, custody_slots
 from truthmark.market.entries import Version
 from truthmark.market.flows import purchasing
@@ -37,6 +36,7 @@ from truthmark.market.flows.sampling import open_sample
 from truthmark.market.preview import PreviewState, look
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import VersionStatus
+from truthmark.market.remedies import Remedies
 from truthmark.market.seller_secret import seller_cek
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
@@ -132,11 +132,11 @@ class _Stage:
         self._refuse(version, f"{count} of its parts are random bytes")
         # No purchase is needed for this: the seller had to publish the keys of the sample.
         stranger, terms = self._session(STRANGER), version.terms
-        complainant = Complainant(stranger)
-        found = complainant.find_published(version)
+        remedies = Remedies(stranger)
+        found = remedies.find_published(version)
         assert found is not None
         had = stranger.held(terms.token)
-        complainant.dispute_sealing(version, found)
+        remedies.dispute_sealing(version, found)
         Settlement(stranger).withdraw(terms.token, stranger.address)
         assert Catalogue.of(stranger).status(version)[0] is VersionStatus.REVOKED
         won = stranger.profile.amount(stranger.held(terms.token) - had, terms.token)
@@ -168,7 +168,7 @@ class _Stage:
         found = truthmark.codec.find_unreadable(opened.folder, opened.cek)
         assert found is not None
         keys = self._keys(version, opened.folder, opened.cek, found.shards)
-        Complainant(victim).expose(version, keys)
+        Remedies(victim).expose(version, keys)
         transcript.verified(f"{version.ref}: {found.text}", "the buyer, after paying")
         self._refuse(version, "the buyer has published the key of that part", by=NEXT)
 
@@ -179,7 +179,7 @@ class _Stage:
         index = read_index(opened.folder, read_manifest(opened.folder))
         good = [segment.shard for segment in index.table_segments[:5]]
         keys = self._keys(honest, opened.folder, opened.cek, good)
-        Complainant(buyer).expose(honest, keys)
+        Remedies(buyer).expose(honest, keys)
         found = look(self._session(NEXT), honest)
         assert found.state is PreviewState.SHOWN, found
         self._transcript.verified(
@@ -209,9 +209,7 @@ class _Stage:
             opener = ContentOpener(
                 read_index(folder, manifest), source, cek=cek, shard_size=manifest.shard_size
             )
-            return Complainant(self._session(VICTIM)).keys_to_expose(
-                version, opener, sorted(shards)
-            )
+            return Remedies(self._session(VICTIM)).keys_to_expose(version, opener, sorted(shards))
         finally:
             source.close()
 

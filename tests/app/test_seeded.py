@@ -459,7 +459,7 @@ def test_claims_of__what_sales_owe__comes_by_the_calls_of_a_wallet(world: World)
         token = session.profile.token("TUSD").address
         dollar = session.token(token).functions
         before = dollar.balanceOf(payee).call()
-        for call in claim.calls:  # as anybody's wallet would
+        for call in claim.calls:  # as anyone's wallet would
             sent = {"from": role_address("stranger"), "to": call.to, "data": call.data}
             world.net.chain.rpc("eth_sendTransaction", sent)
         gained = dollar.balanceOf(payee).call() - before

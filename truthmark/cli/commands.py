@@ -69,22 +69,22 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "keys": Entry("keys", "keys", "Keys of what you bought, to open it elsewhere."),
         "refund": Entry("after", "refund", "Get money back for keys that did not come."),
         "dispute": Entry(
-            "complaints",
+            "remedies",
             "dispute",
             "Find out what is wrong with DATASET, and have the contract judge what it can.",
         ),
         "expose": Entry(
-            "complaints", "expose", "Show everybody what is rotten in DATASET, which you bought."
+            "remedies", "expose", "Show everybody what is rotten in DATASET, which you bought."
         ),
         "reject": Entry(
-            "complaints",
+            "remedies",
             "reject",
             "Have the guaranteed share of your price for DATASET burned, as it is not what was"
             " offered.",
         ),
-        "rule": Entry("complaints", "rule", "End the sale of DATASET, whose arbiter you are."),
+        "rule": Entry("remedies", "rule", "End the sale of DATASET, whose arbiter you are."),
         "review": Entry(
-            "complaints",
+            "remedies",
             "review",
             "Say what DATASET, which you bought, was worth: SCORE from 1, bad, to 5, good, and"
             " TEXT.",

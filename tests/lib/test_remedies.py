@@ -141,7 +141,7 @@ def test_expose__from_another_account__is_seen_under_that(
     assert {row.args["publisher"] for row in rows} == {mask}
 
 
-def test_complaints__all_is_right__nothing_is_done(
+def test_remedies__all_is_right__nothing_is_done(
     sold: Forger, buyer: Person, cheat: Person, net: Devnet
 ) -> None:
     ref = sold("right")

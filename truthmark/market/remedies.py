@@ -107,7 +107,7 @@ def find_unsealed_in(folder: Path, shard: int, key: bytes) -> Unsealed:
     return found
 
 
-class Complainant:
+class Remedies:
     """What an account does about bad data.
 
     Args:

@@ -14,11 +14,11 @@ from truthmark.codec.limits import DATA_NAME
 from truthmark.codec.shards import ContentOpener, FileShards
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.complaints import Complainant, Unsealed, find_unsealed_in
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
 from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
+from truthmark.market.remedies import Remedies, Unsealed, find_unsealed_in
 from truthmark.market.reviews import review as send_review
 from truthmark.market.settlement import Settlement
 from truthmark.market.verdicts import MAX_JUDGED, split_price
@@ -65,7 +65,7 @@ def dispute(state: State, dataset: str, yes: bool) -> None:
 def _dispute_published(session: Session, version: Version, *, yes: bool) -> None:
     """Dispute the sealing of a part whose key is public; nobody has to buy for that."""
     with progress_bar("opening", "parts") as progress:
-        unsealed = Complainant(session).find_published(version, progress)
+        unsealed = Remedies(session).find_published(version, progress)
     if unsealed is None:
         raise MarketError(
             f"this account has not bought {version.ref}, and all of it that is open to everybody "
@@ -116,7 +116,7 @@ def _dispute_sealing(
     )
     if not ask("dispute?", yes=yes):
         raise MarketError("nothing was disputed")
-    Complainant(session).dispute_sealing(version, unsealed)
+    Remedies(session).dispute_sealing(version, unsealed)
     back = ""
     if purchase is not None and purchase.status is PurchaseStatus.DELIVERED:
         Settlement(session).refund([purchase])
@@ -198,7 +198,7 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
             )
             if not ask("show it to everybody?", yes=yes):
                 raise MarketError("nothing was published")
-            Complainant(acting).expose(version, keys)
+            Remedies(acting).expose(version, keys)
         echo(f"{version.ref} is exposed; everybody's computer can see it now")
 
 
@@ -210,7 +210,7 @@ def _keys_of(session: Session, opened: Opened, found: "codec.Unreadable") -> tup
     source = FileShards(opened.folder / DATA_NAME, shard_size=size, count=manifest.count)
     try:
         opener = ContentOpener(index, source, cek=opened.cek, shard_size=size)
-        return Complainant(session).keys_to_expose(opened.version, opener, found.shards)
+        return Remedies(session).keys_to_expose(opened.version, opener, found.shards)
     finally:
         source.close()
 
@@ -239,8 +239,8 @@ def reject(state: State, dataset: str, yes: bool) -> None:
     with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)
         purchase = Buyer(session).require_purchase(version)
-        complainant = Complainant(session)
-        complainant.require_rejectable(version, purchase)
+        remedies = Remedies(session)
+        remedies.require_rejectable(version, purchase)
         show, token = session.profile.amount, version.terms.token
         price = purchase.receipt.price
         burned = split_price(price, version.terms, is_rejected=True).burned
@@ -256,7 +256,7 @@ def reject(state: State, dataset: str, yes: bool) -> None:
         info("it is final: a purchase that was rejected is not paid back by any later dispute")
         if not ask("reject?", yes=yes):
             raise MarketError("nothing was rejected")
-        complainant.reject(version, purchase)
+        remedies.reject(version, purchase)
         echo(f"{version.ref} is rejected; {show(burned, token)} are burned")
 
 
@@ -281,7 +281,7 @@ def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
         )
         if not ask("rule against it?", yes=yes):
             raise MarketError("nothing was ruled")
-        Complainant(session).rule(version, rewarded)
+        Remedies(session).rule(version, rewarded)
         echo(f"{version.ref} is revoked")
 
 

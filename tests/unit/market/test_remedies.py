@@ -15,7 +15,7 @@ from truthmark.codec.derive import fresh_key
 from truthmark.codec.limits import DATA_NAME
 from truthmark.codec.tree import verify as verify_path
 from truthmark.hashing import keccak256, sha256
-from truthmark.market.complaints import Unsealed, find_unsealed, find_unsealed_in
+from truthmark.market.remedies import Unsealed, find_unsealed, find_unsealed_in
 from truthmark.market.verdicts import open_shard
 
 
