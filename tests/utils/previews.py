@@ -13,7 +13,7 @@ import pyarrow as pa
 import rlp
 
 from tests.utils.containers import Forged, MemoryShards, P, Part, S, forge, stream_of
-from tests.utils.offline_market import BIRTH, PROFILE, OfflineMarket, address
+from tests.utils.offline_market import BIRTH, PROFILE, OfflineMarket, address, make_custody
 from truthmark.cid import CID, build_dag, cid_of_stream, raw_cid
 from truthmark.codec import files_table
 from truthmark.codec.container import Container
@@ -29,6 +29,7 @@ from truthmark.hashing import keccak256, sha256
 from truthmark.market.entries import Version
 from truthmark.market.preview import Preview, look, wanted_keys
 from truthmark.market.preview.strata import Structure
+from truthmark.market.records import Receipt
 from truthmark.storage import Storage
 from truthmark.types import Point
 
@@ -314,20 +315,16 @@ class PreviewMarket:
 
     def buy(self, version: Version, buyer: str = BUYER) -> None:
         """Let somebody have bought a version."""
-        from tests.utils.offline_market import make_custody
-
         custody = make_custody(version.terms)
-        purchase = os.urandom(32)
+        receipt = Receipt(buyer, 1, bytes(32), Point(1, 2))
+        purchase = receipt.purchase_id(custody.custody_id)
         self.offline.log(
             "market",
             "Purchased",
             purchase_id=purchase,
             terms_id=version.terms_id,
             custody_id=custody.custody_id,
-            buyer=buyer,
-            price=1,
-            salt=bytes(32),
-            base=Point(1, 2),
+            **{name: getattr(receipt, name) for name in receipt.__slots__},
             deadline=BIRTH + 10**6,
         )
         self.offline.log(
