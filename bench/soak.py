@@ -33,9 +33,10 @@ from truthmark.agents.running import Wish, join, label
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
+from truthmark.bounty.flows.asks import Ask, Posted
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.bounty.flows.posting import Ask, Posted, post_bounty
+from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.items import Item
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.sources.memory import frame_source

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import Kind, LabelClass
-from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Job, post_bounty
+from truthmark.bounty.flows.asks import OWN_RELAY_URL, Ask, Job
+from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.flows.results import Brought, collect_result, save_result
 from truthmark.bounty.flows.standing import Standing, standing_of
 from truthmark.bounty.result_tables import Tables

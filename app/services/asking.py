@@ -13,7 +13,8 @@ from app.services.shelves import shelf_of
 from app.services.windows import must_be_on
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.facts import estimate_facts
-from truthmark.bounty.flows.posting import Ask, plan_bounty
+from truthmark.bounty.flows.asks import Ask
+from truthmark.bounty.flows.posting import plan_bounty
 from truthmark.bounty.planning import TIMES, Estimate, estimate, warnings_of
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.team import Member, parse_team

@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.ask_views import AskForm
 from app.services.accounts import my_session
 from app.services.browsing import tokens
-from truthmark.bounty.flows.posting import OWN_RELAY_URL
+from truthmark.bounty.flows.asks import OWN_RELAY_URL
 from truthmark.bounty.workspace import Workspace
 from truthmark.codec.tables import is_table_file
 from truthmark.config.files import write_atomically

@@ -16,7 +16,8 @@ from app.services.drafts import drop_note, find_note, save_form, save_note
 from app.services.shelves import bar_of, shelf_of
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass, WatchNode
-from truthmark.bounty.flows.posting import Ask, Proposal, post_bounty, was_sent
+from truthmark.bounty.flows.asks import Ask, Proposal
+from truthmark.bounty.flows.posting import post_bounty, was_sent
 from truthmark.bounty.sources.found import ItemSource, ReadBefore
 from truthmark.bounty.team import Member
 from truthmark.errors import BountyError

@@ -18,8 +18,8 @@ from app.services.knowing import keyed
 from app.services.labels import item_of
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.answers import Known, read_known, tally
+from truthmark.bounty.flows.asks import Proposal
 from truthmark.bounty.flows.following import follow_up, job_of
-from truthmark.bounty.flows.posting import Proposal
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.waves import BELOW
 from truthmark.bounty.workspace import Workspace

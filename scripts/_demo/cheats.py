@@ -7,8 +7,8 @@ import numpy as np
 
 from truthmark.bounty import messages
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.flows.asks import Posted
 from truthmark.bounty.flows.collecting import Collector, receiver_of, signed_for
-from truthmark.bounty.flows.posting import Posted
 from truthmark.bounty.receiving import true_score
 from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import RelayClient

@@ -15,7 +15,8 @@ from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.flows import posting
-from truthmark.bounty.flows.posting import Ask, Posted, Proposal, post_bounty
+from truthmark.bounty.flows.asks import Ask, Posted, Proposal
+from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.items import item_key
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.relay_models import RelayInfo

@@ -15,8 +15,8 @@ from tests.utils.devnets import net
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.flows import posting
+from truthmark.bounty.flows.asks import Ask, Posted
 from truthmark.bounty.flows.following import follow_up, job_of, next_wave, post_next_wave
-from truthmark.bounty.flows.posting import Ask, Posted
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.waves import BELOW
 from truthmark.errors import BountyError, ConfigError, PriceError

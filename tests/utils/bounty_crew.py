@@ -8,7 +8,7 @@ import numpy as np
 
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.flows.posting import Posted
+from truthmark.bounty.flows.asks import Posted
 from truthmark.bounty.receiving import receive, true_score
 from truthmark.bounty.roster import Row, gap
 from truthmark.bounty.secrets import find_secrets

@@ -29,7 +29,8 @@ from truthmark.errors import BountyError
 from truthmark.keys import typed
 from truthmark.keys.curve import address_of, multiply
 from truthmark.node.relay.api import create_app
-from truthmark.node.relay.relay import Relay, RelayPolicy
+from truthmark.node.relay.policy import RelayPolicy
+from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.views import View
@@ -228,14 +229,14 @@ class PaperDesk(Desk):
             chain=PaperChain(),
         )
         known: dict[str, Any] = {"margin_seconds": 10, "requesters": frozenset({OWNER})}
+        self.views = PaperViews(BOARD)
         relay = Relay(
             session,
             RelayStore(url or f"sqlite:///{folder}/relay.sqlite", "paper"),
             folder / "relay",
             RelayPolicy(**(known | (policy or {}))),
+            cast(Any, self.views),
         )
-        self.views = PaperViews(BOARD)
-        relay.views = cast(Any, self.views)
         ref = BountyRef(31337, BOARD, 7)
         super().__init__(
             relay, client_of(relay, rates), ref, terms, lambda m: typed.sign(m, OWNER_KEY)

@@ -17,7 +17,7 @@ from truthmark.bounty.sealing import SealedRun, UnreadableError, run_from_body
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.verify import Anchors
 from truthmark.chain.agreement import agreed
-from truthmark.chain.rpc import hex_bytes
+from truthmark.chain.replies import hex_bytes
 from truthmark.errors import BountyError, MalformedReplyError
 
 if TYPE_CHECKING:

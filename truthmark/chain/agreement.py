@@ -8,7 +8,8 @@ another place; where the profile names only one, only a local development chain 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from truthmark.chain.rpc import Request, RpcClient
+from truthmark.chain.rpc import RpcClient
+from truthmark.chain.sheets import Request
 from truthmark.config.profile import DEVNET_CHAIN_ID
 from truthmark.errors import (
     ChainUnavailableError,

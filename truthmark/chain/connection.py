@@ -11,8 +11,9 @@ from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.chain.agreement import agreed
 from truthmark.chain.contracts import BlockId, Call, Contract, block_param
 from truthmark.chain.http import Endpoint
+from truthmark.chain.replies import hex_bytes, hex_int
 from truthmark.chain.roles import SLASHERS
-from truthmark.chain.rpc import RpcClient, hex_bytes, hex_int
+from truthmark.chain.rpc import RpcClient
 from truthmark.config.profile import ChainProfile
 from truthmark.errors import (
     ChainMismatchError,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from truthmark.chain.abi import Artifact, Function
-from truthmark.chain.rpc import Request, RpcClient, hex_bytes, hex_int
+from truthmark.chain.replies import hex_bytes, hex_int
+from truthmark.chain.rpc import RpcClient
+from truthmark.chain.sheets import Request
 from truthmark.chain.transactions import Intent
 
 BlockId = int | str | bytes

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from truthmark.chain.rpc import hex_bytes, hex_int
+from truthmark.chain.replies import hex_bytes, hex_int
 from truthmark.errors import MalformedReplyError
 from truthmark.hashing import keccak256
 

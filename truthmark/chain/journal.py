@@ -24,10 +24,15 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from truthmark.chain.account_history import (
+    AccountHistory,
+    hash_of,
+    outcome,
+    outcome_of,
+)
 from truthmark.chain.agreement import (
     ADD_AN_ENDPOINT,
     ADD_ON_PAGE,
@@ -36,7 +41,6 @@ from truthmark.chain.agreement import (
     is_contradicted,
 )
 from truthmark.chain.connection import Block, Chain
-from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import (
     Attempt,
     Entry,
@@ -44,7 +48,8 @@ from truthmark.chain.journal_store import (
     State,
     open_store,
 )
-from truthmark.chain.rpc import hex_int
+from truthmark.chain.offers import MAX_GAS, Fees, Offers
+from truthmark.chain.replies import hex_int
 from truthmark.chain.transactions import Intent, TransactionReceipt
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
@@ -63,9 +68,6 @@ from truthmark.waiting import Deadline
 
 log = logging.getLogger(__name__)
 
-MAX_GAS = 1 << 24
-"""What one transaction may use (EIP-7825)."""
-
 STUCK_BLOCKS = 3
 """A transaction that was passed over by so many blocks gets a higher offer."""
 
@@ -74,13 +76,6 @@ RECHECK_BLOCKS = 64
 
 EMPTY_GAS = 21_000
 """Of a transaction that does nothing but use up its nonce."""
-
-MAX_RAISE = 8
-"""How many times what is asked now a stuck transaction may come to offer.
-
-More helps against nothing: what is still passed over then was not passed on, or is held up by
-something else, and an endpoint that is mended later would have it mined at the highest offer.
-"""
 
 MAX_FOREIGN = 64
 """How many transactions that the journal does not know may wait for the account."""
@@ -98,14 +93,6 @@ class Signer(Protocol):
 
     def sign_transaction(self, transaction_dict: Any) -> Any:
         """Return an object with `raw_transaction` and `hash`."""
-
-
-@dataclass(frozen=True)
-class _Fees:
-    """Wei for a unit of gas; without a tip on chains that know no base fee."""
-
-    max_fee: int
-    tip: int | None
 
 
 class Journal:
@@ -141,7 +128,8 @@ class Journal:
         self.chain = chain
         self.address = to_checksum_address(str(signer.address))
         self._signer = signer
-        self._max_gas_price = max_gas_price
+        self._offers = Offers(chain, self.address, max_gas_price)
+        self._history = AccountHistory(chain, self.address)
         self._timeout = timeout
         # The first block's hash tells a local chain that was started again from the one before:
         # what took effect there has not taken effect here. It is the profile's, not an endpoint's.
@@ -242,7 +230,7 @@ class Journal:
 
         The smaller one where two endpoints differ: too small a nonce is never mined.
         """
-        return self._least("eth_getTransactionCount", self.address, "latest")
+        return self._offers.least("eth_getTransactionCount", self.address, "latest")
 
     def signed(self, prefix: str) -> list[tuple[Entry, int]]:
         """Return every entry whose key begins so and for which anything was ever signed, by age.
@@ -294,10 +282,10 @@ class Journal:
                 ("eth_getTransactionReceipt", (entry.receipt.tx_hash,)),
                 ("eth_getBlockByNumber", (hex(entry.receipt.block_number), False)),
             ],
-            key=lambda replies: (_outcome(replies[0]), _hash_of(replies[1])),
+            key=lambda replies: (outcome(replies[0]), hash_of(replies[1])),
         )
-        if _outcome(replies[0]) != _outcome_of(entry.receipt) or (
-            _hash_of(replies[1]) != entry.receipt.block_hash
+        if outcome(replies[0]) != outcome_of(entry.receipt) or (
+            hash_of(replies[1]) != entry.receipt.block_hash
         ):
             raise EndpointsDisagreeError(
                 f"{entry.intent.purpose or entry.intent.key} was refused, said a chain endpoint, "
@@ -353,14 +341,14 @@ class Journal:
                     f"another transaction of {self.address} came before: {intent.purpose or 'it'} "
                     "was not sent; wait a moment and run the command again"
                 )
-            gas = intent.gas or self._estimate(intent)
+            gas = intent.gas or self._offers.estimate(intent)
             if gas > MAX_GAS:
                 raise ChainError(
                     f"{intent.purpose or intent.key} needs {gas} gas, one transaction may use "
                     f"{MAX_GAS}; split it"
                 )
-            fees = self._fees(head)
-            self._require_funds(intent.value + gas * fees.max_fee)
+            fees = self._offers.fees(head)
+            self._offers.require_funds(intent.value + gas * fees.max_fee)
         except (ChainUnavailableError, MalformedReplyError):
             raise
         except ChainError as error:
@@ -384,33 +372,13 @@ class Journal:
             )
         return max(pending, ours)
 
-    def _estimate(self, intent: Intent) -> int:
-        question: dict[str, str] = {"from": self.address, "data": "0x" + intent.data.hex()}
-        if intent.to is not None:
-            question["to"] = intent.to
-        if intent.value:
-            question["value"] = hex(intent.value)
-        used = self.chain.rpc.parsed("eth_estimateGas", (question, "pending"), hex_int)
-        # State may have changed by the time it is mined; unused gas is not paid for.
-        return min(used + used // 4, max(used, MAX_GAS))
-
-    def _require_funds(self, cost: int) -> None:
-        """Refuse what no node would take: it would block the account's later transactions."""
-        held = self.chain.balance(self.address)
-        if held < cost:
-            show = self.chain.profile.native
-            raise GasError(
-                f"account {self.address} holds {show(held)}, this may cost {show(cost)}; "
-                "send it some"
-            )
-
     def _sign(
         self,
         store: JournalStore,
         intent: Intent,
         nonce: int,
         gas: int,
-        fees: _Fees,
+        fees: Fees,
         head: Block,
         *,
         cancels: bool = False,
@@ -441,36 +409,6 @@ class Journal:
         )
         store.add_attempt(intent.key, attempt)
         return attempt
-
-    def _fees(self, head: Block) -> _Fees:
-        if head.base_fee is None:
-            price = self._least("eth_gasPrice")
-            least = price
-            fees = _Fees(price, None)
-        else:
-            try:
-                tip = self._least("eth_maxPriorityFeePerGas")
-            except NodeError:
-                tip = 10**9  # what wallets offer where nodes give no advice
-            least = head.base_fee + tip
-            fees = _Fees(2 * head.base_fee + tip, tip)
-        if self._max_gas_price is None:
-            return fees
-        if least > self._max_gas_price:
-            raise GasError(
-                f"gas costs {least / 1e9:.2f} gwei now, your limit is "
-                f"{self._max_gas_price / 1e9:.2f}; wait, or raise max_gas_price_gwei"
-            )
-        return _Fees(min(fees.max_fee, self._max_gas_price), fees.tip)
-
-    def _least(self, method: str, *params: object) -> int:
-        """Return a number as an endpoint has it, or another one if that has a smaller one."""
-        answers = [self.chain.rpc.parsed(method, params, hex_int)]
-        for endpoint in self.chain.rpc.others():
-            with contextlib.suppress(ChainUnavailableError, MalformedReplyError, NodeError):
-                answers.append(hex_int(self.chain.rpc.call(method, *params, endpoint=endpoint)))
-                break
-        return min(answers)
 
     def _broadcast(self, attempt: Attempt) -> None:
         """Hand a signed transaction to a node; whatever is said, watching goes on."""
@@ -506,7 +444,7 @@ class Journal:
             log.warning("%s was taken off the chain; sending it again", entry.intent.key)
             self._reopen(store, entry)
         entries = store.in_state(State.SENT)
-        receipts = self._receipts(entries)
+        receipts = self._history.receipts(entries)
         for entry in entries:
             try:
                 self._process_one(store, entry, receipts[entry.intent.key], head, used)
@@ -537,22 +475,6 @@ class Journal:
         elif not entry.intent.is_late(head.timestamp):
             self._broadcast_again(entry.attempts[-1])
 
-    def _receipts(self, entries: list[Entry]) -> dict[str, TransactionReceipt | None]:
-        """Return for each key the receipt of whichever attempt is on the chain."""
-        pairs = [(entry.intent.key, a.tx_hash) for entry in entries for a in entry.attempts]
-        replies = self.chain.rpc.batch(
-            [("eth_getTransactionReceipt", (tx_hash,)) for _, tx_hash in pairs]
-        )
-        found: dict[str, TransactionReceipt | None] = {entry.intent.key: None for entry in entries}
-        for (key, tx_hash), reply in zip(pairs, replies, strict=True):
-            receipt = TransactionReceipt.from_rpc(reply)
-            if receipt is None:
-                continue
-            if receipt.tx_hash != tx_hash:
-                raise MalformedReplyError("a chain endpoint gives another receipt; try another one")
-            found[key] = receipt
-        return found
-
     def _finish_if_final(
         self, store: JournalStore, entry: Entry, receipt: TransactionReceipt, head: Block
     ) -> None:
@@ -563,34 +485,15 @@ class Journal:
         if block is None or "0x" + block.hash.hex() != receipt.block_hash:
             return  # taken off the chain since
         question = "eth_getTransactionReceipt", (receipt.tx_hash,)
-        if is_contradicted(self.chain.rpc, question, _outcome, _outcome_of(receipt)):
+        if is_contradicted(self.chain.rpc, question, outcome, outcome_of(receipt)):
             raise EndpointsDisagreeError(
                 "two chain endpoints say different things about it; if it stays so replace one"
             )
-        error = None if receipt.succeeded else self._failure(entry, receipt)
+        error = None if receipt.succeeded else self._history.why_refused(entry, receipt)
         if any(a.cancels and a.tx_hash == receipt.tx_hash for a in entry.attempts):
             error = f"{entry.intent.purpose or entry.intent.key} came too late and was cancelled"
         store.finish(entry.intent.key, receipt, error)
         self._last_problem = ""
-
-    def _failure(self, entry: Entry, receipt: TransactionReceipt) -> str:
-        """Ask a node why a transaction was refused, by running it again around its block."""
-        intent = entry.intent
-        if receipt.gas_used >= entry.attempts[-1].gas:
-            return f"transaction {receipt.tx_hash} ran out of gas; give it a higher limit"
-        question = {"from": self.address, "data": "0x" + intent.data.hex()}
-        question |= {"gas": hex(entry.attempts[-1].gas), "value": hex(intent.value)}
-        if intent.to is not None:
-            question["to"] = intent.to
-        # What made it fail may have happened before it in its own block.
-        for block in (receipt.block_number - 1, receipt.block_number):
-            try:
-                self.chain.rpc.call("eth_call", question, block_param(block))
-            except RevertedError as error:
-                return str(error)
-            except NodeError:
-                break  # the state is too old for this node
-        return f"transaction {receipt.tx_hash} was refused in block {receipt.block_number}"
 
     def _push(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Broadcast the transaction that is next in line; offer more if it is stuck."""
@@ -610,30 +513,20 @@ class Journal:
     ) -> Attempt:
         """Sign for the same nonce again, at a price that nodes will take: the same, or nothing."""
         last = entry.attempts[-1]
-        now = self._fees(head)
+        now = self._offers.fees(head)
         # Nodes want at least a tenth more on both figures to let go of what they hold.
         tip = None if now.tip is None else max(now.tip, last.tip * 9 // 8 + 1)
         max_fee = max(now.max_fee, last.max_fee * 9 // 8 + 1, tip or 0)
         # To cancel costs little, and what is late must not go out instead.
         if last.cancels or not cancels:
-            self._require_modest(max_fee, tip, now, entry.attempts[0])
+            self._offers.require_modest(max_fee, tip, now, entry.attempts[0])
         doing = "late; cancelling it for" if cancels else "stuck; offering"
         log.info("%s is %s %d wei a gas", entry.intent.key, doing, max_fee)
         intent, gas = entry.intent, last.gas
         if cancels:
             intent, gas = Intent(intent.key, self.address, b""), EMPTY_GAS
-        fees = _Fees(max_fee, tip)
+        fees = Fees(max_fee, tip)
         return self._sign(store, intent, last.nonce, gas, fees, head, cancels=cancels)
-
-    def _require_modest(self, max_fee: int, tip: int | None, now: _Fees, first: Attempt) -> None:
-        if self._max_gas_price is not None and max_fee > self._max_gas_price:
-            raise GasError("a higher offer would be above max_gas_price_gwei; raise it")
-        is_high = max_fee > MAX_RAISE * max(now.max_fee, first.max_fee)
-        if is_high or (tip or 0) > MAX_RAISE * max(now.tip or 0, first.tip, 1):
-            raise GasError(
-                f"{MAX_RAISE} times what others pay is offered already; the endpoint may not pass "
-                "transactions on, try another one"
-            )
 
     def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Find out what used up a nonce while no attempt of ours shows a receipt.
@@ -642,19 +535,12 @@ class Journal:
         was something else: a node that merely forgot a receipt must not make us pay twice.
         """
         nonce = entry.attempts[-1].nonce
-        low, high = 0, head.number - self.chain.profile.confirmations + 1
-        if high < 1 or self._count(high) <= nonce:
+        high = head.number - self.chain.profile.confirmations + 1
+        if high < 1 or self._history.count(high) <= nonce:
             return  # not final yet
-        start = entry.attempts[0].height - RECHECK_BLOCKS
-        if 0 < start < high and not self._is_used(nonce, start):
-            low = start  # it was free when we signed
-        while low < high:  # the first block after which the nonce is used
-            middle = (low + high) // 2
-            if self._is_used(nonce, middle):
-                high = middle
-            else:
-                low = middle + 1
-        if self._is_others(entry, nonce, low):
+        # It was free when we signed.
+        block = self._history.used_by(nonce, entry.attempts[0].height - RECHECK_BLOCKS, high)
+        if self._history.is_others(entry, nonce, block):
             if not can_be_sure(self.chain.rpc, self.chain.profile.chain_id):
                 # Else one that lies has it sent once more, under another nonce.
                 doubt = (
@@ -672,35 +558,6 @@ class Journal:
             log.warning("nonce %d was used by another program; binding again", nonce)
             store.unbind(entry.intent.key)
 
-    def _is_others(self, entry: Entry, nonce: int, number: int) -> bool:
-        """Whether endpoints agree that a block uses a nonce up by none of an entry's attempts."""
-        replies = agreed(
-            self.chain.rpc,
-            [("eth_getBlockByNumber", (hex(number), False))],
-            key=lambda replies: (_hash_of(replies[0]), _transactions(replies[0])),
-        )
-        block = Block.from_rpc(replies[0])
-        counts = agreed(
-            self.chain.rpc,
-            [
-                ("eth_getTransactionCount", (self.address, block_param(hash_)))
-                for hash_ in (block.parent_hash, block.hash)
-            ],
-        )
-        before, after = map(hex_int, counts)
-        ours = {attempt.tx_hash for attempt in entry.attempts}
-        return before <= nonce < after and not ours & _transactions(replies[0])
-
-    def _is_used(self, nonce: int, block: int) -> bool:
-        """Return whether a block's state is known, and the nonce used up there.
-
-        Most nodes keep the states of the last blocks only: it is searched among those.
-        """
-        try:
-            return self._count(block) > nonce
-        except NodeError:
-            return False
-
     def _fill_gap(self, store: JournalStore, nonce: int, head: Block) -> None:
         """Use up a nonce that nothing known will use, so that later ones get their turn.
 
@@ -715,7 +572,7 @@ class Journal:
         key, purpose = f"fill-nonce:{nonce}", "fill a gap between transactions"
         intent = Intent(key, self.address, b"", 0, purpose, gas=EMPTY_GAS)
         try:
-            fees = self._fees(head)
+            fees = self._offers.fees(head)
         except GasError as error:
             self._last_problem = f" ({error})"
             return
@@ -726,7 +583,7 @@ class Journal:
         """Watch again what was finished lately but is not where it was."""
         head = self.chain.height()
         entries = store.finished_from_block(head - RECHECK_BLOCKS)
-        receipts = self._receipts(entries)
+        receipts = self._history.receipts(entries)
         for entry in entries:
             now = receipts[entry.intent.key]
             if now is None or entry.receipt is None or now.block_hash != entry.receipt.block_hash:
@@ -736,30 +593,3 @@ class Journal:
         store.reopen(entry.intent.key)
         for attempt in entry.attempts:  # it is time to broadcast again
             self._broadcast_at.pop(attempt.tx_hash, None)
-
-    def _count(self, block: int | str | bytes) -> int:
-        """Return how many nonces the account has used up in a block's state."""
-        params = (self.address, block_param(block))
-        return self.chain.rpc.parsed("eth_getTransactionCount", params, hex_int)
-
-
-def _outcome(reply: object) -> tuple[str, str, bool] | None:
-    """Return of a receipt what two endpoints must say alike."""
-    receipt = TransactionReceipt.from_rpc(reply)
-    return None if receipt is None else _outcome_of(receipt)
-
-
-def _outcome_of(receipt: TransactionReceipt) -> tuple[str, str, bool]:
-    return receipt.tx_hash, receipt.block_hash, receipt.succeeded
-
-
-def _hash_of(reply: object) -> str:
-    return "0x" + Block.from_rpc(reply).hash.hex()
-
-
-def _transactions(reply: Any) -> frozenset[str]:
-    """Return the hashes in a block."""
-    hashes = reply.get("transactions")
-    if not isinstance(hashes, list):
-        raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
-    return frozenset(map(str, hashes))

@@ -8,19 +8,27 @@ in smaller pieces, later and elsewhere, within bounds. Sending the same signed t
 has one effect, so every method may be repeated.
 """
 
-import math
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
 
 from truthmark.chain.http import BusyError, Endpoint, ReplyTooLargeError, TooMuchError
-from truthmark.chain.node_errors import Kind, Refusal, RpcReplyError, read_error
+from truthmark.chain.node_errors import Kind, Refusal
+from truthmark.chain.replies import (
+    MISSING,
+    busy_text,
+    hex_int,
+    hidden_outcomes,
+    malformed,
+    parse_json,
+    read_outcomes,
+    refusal_of,
+)
+from truthmark.chain.sheets import BATCH, Habits, Params, Parse, Request, Sheet
 from truthmark.errors import (
     ChainError,
     ChainMismatchError,
@@ -31,121 +39,13 @@ from truthmark.errors import (
 )
 from truthmark.waiting import growing
 
-Params = Sequence[object]
-Request = tuple[str, Params]
-Parse = Callable[[Any], Any]
 _T = TypeVar("_T")
 
 PATIENCE_SECONDS = 30.0
 """How long busy endpoints are waited for, in all, before a question is given up."""
 
-_BATCH = 100  # requests in one HTTP body; several providers refuse more
 _LONGEST_PAUSE = 10.0  # seconds, whatever an endpoint asks for
 _DOUBTS = 3  # times that an error of unknown meaning must come before it is believed
-
-
-@dataclass
-class _Habits:
-    """What this session has learnt of an endpoint.
-
-    Attributes:
-        most: Questions that it takes in one body; halved whenever it refuses so many.
-        batch: Questions to put into one body now: fewer while there is trouble.
-        worked_in_a_row: Bodies of this size that were answered.
-        grows_after: How many of them it takes to try longer ones.
-        busy_until: When it may be asked again, by the client's clock.
-        busy_in_a_row: Bodies that it did not want to read just now.
-    """
-
-    most: int = _BATCH
-    batch: int = _BATCH
-    worked_in_a_row: int = 0
-    grows_after: int = 8
-    busy_until: float = 0.0
-    busy_in_a_row: int = 0
-
-    def refused(self, count: int) -> None:
-        """Note that so many questions are too many."""
-        self.most = max(1, min(self.most, count // 2))
-        self.batch = min(self.batch, self.most)
-
-    def failed(self, count: int) -> None:
-        """Note that a body got no proper answer, which may have been too long a one."""
-        if count > 1:
-            self.batch = max(1, min(self.batch, count // 2))
-            # It may be so for ever: the wall is not run into each time round.
-            self.grows_after = min(2 * self.grows_after, 10_000)
-            self.worked_in_a_row = 0
-
-    def worked(self, count: int) -> None:
-        """Note that a body was answered."""
-        self.busy_in_a_row = 0
-        self.worked_in_a_row += count >= self.batch
-        if self.worked_in_a_row >= self.grows_after:
-            self.batch = min(2 * self.batch, self.most)
-            self.worked_in_a_row = 0
-
-
-@dataclass
-class _Sheet:
-    """What one endpoint has answered to questions that belong together.
-
-    Attributes:
-        requests: The questions.
-        parse: Makes of a result what is wanted, or refuses it with MalformedReplyError.
-        answers: By place: what was made of a result, or an error that counts as an answer.
-        unable: Errors that say that this endpoint cannot tell.
-        doubts: Errors of unknown meaning, and results that cannot be used.
-        tries: How often each of these came.
-    """
-
-    requests: Sequence[Request]
-    parse: Parse | None
-    answers: dict[int, Any] = field(default_factory=dict)
-    unable: dict[int, Exception] = field(default_factory=dict)
-    doubts: dict[int, Exception] = field(default_factory=dict)
-    tries: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether there is nothing left to ask or to doubt."""
-        return len(self.answers) == len(self.requests)
-
-    @property
-    def is_believable(self) -> bool:
-        """Whether there is at least an error for every question."""
-        return len(self.answers | self.unable | self.doubts) == len(self.requests)
-
-    @property
-    def least_tries(self) -> float:
-        """How often every doubt came; infinite where there is none."""
-        return min((self.tries[place] for place in self.doubts), default=math.inf)
-
-    def open(self) -> list[int]:
-        """Return the places that this endpoint may still be asked for."""
-        done = self.answers.keys() | self.unable.keys()
-        return [place for place in range(len(self.requests)) if place not in done]
-
-    def outcomes(self) -> list[Any]:
-        """Return what is known, in the order of the questions."""
-        known = self.doubts | self.unable | self.answers
-        return [known[place] for place in range(len(self.requests))]
-
-    def note(self, place: int, outcome: Any) -> None:
-        """Take a result, or the refusal of one that is worth keeping."""
-        self.doubts.pop(place, None)
-        self.tries[place] += 1
-        if not isinstance(outcome, Refusal):
-            try:
-                self.answers[place] = self.parse(outcome) if self.parse else outcome
-            except MalformedReplyError as error:
-                self.doubts[place] = error
-        elif outcome.kind in (Kind.REVERTED, Kind.ANSWER):
-            self.answers[place] = outcome.error
-        elif outcome.kind is Kind.UNABLE:
-            self.unable[place] = outcome.error
-        else:
-            self.doubts[place] = outcome.error
 
 
 class RpcClient:
@@ -186,7 +86,7 @@ class RpcClient:
         self._chain_id = chain_id
         self._verify = verify
         self._checked: set[Endpoint] = set()
-        self._habits = {endpoint: _Habits() for endpoint in self.endpoints}
+        self._habits = {endpoint: Habits() for endpoint in self.endpoints}
         self._checking = threading.RLock()
         self._in_check: Endpoint | None = None
         self._attempts = attempts
@@ -253,8 +153,8 @@ class RpcClient:
     ) -> list[Any]:
         """Do as `batch`, but return a node's error in the place of the result it prevented."""
         outcomes: list[Any] = []
-        for start in range(0, len(requests), _BATCH):
-            part = requests[start : start + _BATCH]
+        for start in range(0, len(requests), BATCH):
+            part = requests[start : start + BATCH]
             outcomes += self._ask(part, None, endpoint, attempts)
         return outcomes
 
@@ -327,7 +227,7 @@ class RpcClient:
     ) -> list[Any]:
         """Return an outcome for each question; all of them are of one endpoint."""
         endpoints = self.endpoints if only is None else (only,)
-        sheets = {endpoint: _Sheet(requests, parse) for endpoint in endpoints}
+        sheets = {endpoint: Sheet(requests, parse) for endpoint in endpoints}
         is_range = len(requests) == 1 and _is_range(requests[0])
         attempts = attempts or self._attempts
         patience = PATIENCE_SECONDS if attempts > 1 else 0.0
@@ -381,7 +281,7 @@ class RpcClient:
 
     # ------------------------------------------------------------------ one endpoint
 
-    def _fill(self, endpoint: Endpoint, sheet: _Sheet) -> Exception | None:
+    def _fill(self, endpoint: Endpoint, sheet: Sheet) -> Exception | None:
         """Ask an endpoint what it has not answered yet; return what stood in the way, if not all.
 
         Each time round either more is answered or fewer are asked at once.
@@ -414,7 +314,7 @@ class RpcClient:
         return next(iter((sheet.doubts | sheet.unable).values()), None)
 
     def _note(
-        self, endpoint: Endpoint, sheet: _Sheet, places: Sequence[int], outcomes: Sequence[Any]
+        self, endpoint: Endpoint, sheet: Sheet, places: Sequence[int], outcomes: Sequence[Any]
     ) -> tuple[Exception | None, bool]:
         """Keep the outcomes; return what ends the turn, and whether to ask for fewer at once."""
         habits, count = self._habits[endpoint], len(places)
@@ -422,19 +322,19 @@ class RpcClient:
         fewer = False
         for place, outcome in zip(places, outcomes, strict=True):
             kind = outcome.kind if isinstance(outcome, Refusal) else None
-            if outcome is _MISSING:
+            if outcome is MISSING:
                 if count == 1:
-                    return _malformed("answers other questions"), False
+                    return malformed("answers other questions"), False
                 habits.failed(count)
                 fewer = True
             elif kind is Kind.TOO_MUCH:
                 if count == 1:
-                    error = TooMuchError(_says(endpoint, outcome))
+                    error = TooMuchError(refusal_of(endpoint, outcome))
                     return self._too_much(error, endpoint, sheet.requests[place]), False
                 habits.refused(count)
                 fewer = True
             elif kind is Kind.BUSY:
-                busy = BusyError(_is_busy(endpoint, outcome), outcome.seconds)
+                busy = BusyError(busy_text(endpoint, outcome), outcome.seconds)
             else:
                 sheet.note(place, outcome)
         return (self._note_busy(busy, endpoint, count) if busy else None), fewer
@@ -476,10 +376,10 @@ class RpcClient:
         if self._chain_id is None:
             return
         outcome = self._exchange(endpoint, [("eth_chainId", ())])[0]
-        if outcome is _MISSING:
-            raise _malformed("answers other questions")
+        if outcome is MISSING:
+            raise malformed("answers other questions")
         if isinstance(outcome, Refusal):
-            raise BusyError(_is_busy(endpoint, outcome), outcome.seconds)
+            raise BusyError(busy_text(endpoint, outcome), outcome.seconds)
         found = hex_int(outcome)
         if found != self._chain_id:
             raise ChainMismatchError(
@@ -488,7 +388,7 @@ class RpcClient:
             )
 
     def _exchange(self, endpoint: Endpoint, requests: Sequence[Request]) -> list[Any]:
-        """Send one body; return a result, a refusal or `_MISSING` for each question.
+        """Send one body; return a result, a refusal or `MISSING` for each question.
 
         Raises:
             TooMuchError: The body was refused as a whole, and not because there are too many.
@@ -509,17 +409,10 @@ class RpcClient:
             data = endpoint.post(body)
         except BusyError as error:
             # Some gateways send what a contract says with a status of their own.
-            if (hidden := _hidden_answer(error.body, requests, first)) is None:
+            if (hidden := hidden_outcomes(error.body, requests, first)) is None:
                 raise
             return hidden
-        return _read(_parse(data, endpoint), requests, first, endpoint)
-
-
-class _Missing:
-    """Stands for a question that an answer leaves out."""
-
-
-_MISSING = _Missing()
+        return read_outcomes(parse_json(data, endpoint), requests, first, endpoint)
 
 
 def _is_range(request: Request) -> bool:
@@ -529,128 +422,9 @@ def _is_range(request: Request) -> bool:
     return isinstance(query, dict) and query.get("fromBlock") != query.get("toBlock")
 
 
-def _count(sheets: Mapping[Endpoint, _Sheet]) -> int:
+def _count(sheets: Mapping[Endpoint, Sheet]) -> int:
     return sum(len(sheet.answers) for sheet in sheets.values())
 
 
 def _is_damaged(error: Exception) -> bool:
     return isinstance(error, MalformedReplyError)
-
-
-def _parse(data: bytes, endpoint: Endpoint) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise MalformedReplyError(
-            f"chain endpoint {endpoint.shown} answers with something that is not JSON; "
-            "check its address"
-        ) from error
-
-
-def _read(reply: Any, requests: Sequence[Request], first: int, endpoint: Endpoint) -> list[Any]:
-    """Return an outcome for each question, whose ids count up from the first."""
-    if isinstance(reply, dict) and len(requests) > 1:
-        raise _refused_whole(reply, endpoint)
-    entries = [reply] if isinstance(reply, dict) else reply
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise _malformed("answers with something that is not JSON-RPC")
-    if len(requests) == 1 and len(entries) == 1 and entries[0].get("id") is None:
-        # HTTP pairs answers with questions, so one that forgets the number is clear as well.
-        return [_outcome(entries[0], requests[0][0])]
-    by_id: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        if entry.get("id") is None and entry.get("error") is not None:
-            if len(requests) > 1 and len(entries) == 1:
-                raise _refused_whole(entry, endpoint)
-            continue  # of a question that is missed below
-        if by_id.setdefault(str(entry.get("id")), entry) != entry:
-            raise _malformed("answers one question twice")
-    ids = [str(id_) for id_ in range(first, first + len(requests))]
-    if not by_id.keys() <= set(ids):
-        raise _malformed("answers other questions")
-    return [
-        _outcome(by_id[id_], method) if id_ in by_id else _MISSING
-        for id_, (method, _) in zip(ids, requests, strict=True)
-    ]
-
-
-def _outcome(entry: dict[str, Any], method: str) -> Any:
-    if entry.get("error") is not None:
-        return read_error(entry["error"], method)
-    if "result" not in entry:
-        raise _malformed("gives an answer without a result")
-    return entry["result"]
-
-
-def _refused_whole(reply: dict[str, Any], endpoint: Endpoint) -> ChainError:
-    """Return what it means that a batch got one answer."""
-    if reply.get("error") is None:
-        return _malformed("answers several questions with one answer")
-    refusal = read_error(reply["error"])
-    if refusal.kind is Kind.BUSY:
-        return BusyError(_is_busy(endpoint, refusal), refusal.seconds)
-    return TooMuchError(_says(endpoint, refusal))
-
-
-def _hidden_answer(body: bytes, requests: Sequence[Request], first: int) -> list[Any] | None:
-    """Return the answers in the body of a failed HTTP exchange, if that is what they are."""
-    try:
-        reply = orjson.loads(body)
-        entries = reply if isinstance(reply, list) else [reply]
-        by_id = {str(entry["id"]): entry for entry in entries}
-        outcomes = [
-            read_error(by_id[str(id_)]["error"], method)
-            for id_, (method, _) in enumerate(requests, first)
-        ]
-    except (orjson.JSONDecodeError, MalformedReplyError, KeyError, TypeError):
-        return None
-    kinds = {outcome.kind for outcome in outcomes}
-    return list(outcomes) if kinds <= {Kind.REVERTED, Kind.ANSWER} else None
-
-
-def _says(endpoint: Endpoint, refusal: Refusal) -> str:
-    return f"chain endpoint {endpoint.shown} refuses: {_words(refusal)}"
-
-
-def _is_busy(endpoint: Endpoint, refusal: Refusal) -> str:
-    return (
-        f"chain endpoint {endpoint.shown} is busy: {_words(refusal)}; try again later, or add "
-        "an endpoint with `truthmark init --rpc URL,URL`"
-    )
-
-
-def _words(refusal: Refusal) -> str:
-    error = refusal.error
-    return error.node_message if isinstance(error, RpcReplyError) else str(error)
-
-
-def _malformed(what: str) -> MalformedReplyError:
-    return MalformedReplyError(f"a chain endpoint {what}; try another one")
-
-
-def hex_bytes(value: object) -> bytes:
-    """Read JSON-RPC's bytes.
-
-    Raises:
-        MalformedReplyError: They are not.
-    """
-    try:
-        if isinstance(value, str) and value.startswith("0x"):
-            return bytes.fromhex(value[2:])
-    except ValueError:
-        pass
-    raise MalformedReplyError(f"a chain endpoint gives {value!r:.80} for bytes; try another one")
-
-
-def hex_int(value: object) -> int:
-    """Read JSON-RPC's quantity.
-
-    Raises:
-        MalformedReplyError: It is not one, or is longer than 256 bits.
-    """
-    try:
-        if isinstance(value, str) and value.startswith("0x") and len(value) <= 66:
-            return int(value, 16)
-    except ValueError:
-        pass
-    raise MalformedReplyError(f"a chain endpoint gives {value!r:.80} for a number; try another one")

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from truthmark.chain.rpc import hex_bytes, hex_int
+from truthmark.chain.replies import hex_bytes, hex_int
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import MalformedReplyError
 

@@ -10,7 +10,7 @@ from truthmark.agents.agent import Agent
 from truthmark.agents.opening import TIMEOUT, open_agent
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.cli.bounty_join import code_option, payee_of, payee_option, seats_option
+from truthmark.cli.bounty_join import as_option, code_option, payee_of, payee_option, seats_option
 from truthmark.cli.bounty_label import report
 from truthmark.cli.bounty_offers import relay_option
 from truthmark.cli.command import State, command, json_option, yes_option
@@ -53,13 +53,7 @@ from truthmark.session import Session
 @payee_option
 @seats_option
 @code_option
-@click.option(
-    "--as",
-    "account",
-    default="",
-    metavar="ACCOUNT",
-    help="Label as this account; with a fresh key for each bounty unless given.",
-)
+@as_option
 @click.option(
     "--worth",
     metavar="AMOUNT",

@@ -9,8 +9,9 @@ import click
 
 from truthmark.bounty.document import Kind
 from truthmark.bounty.facts import estimate_facts
+from truthmark.bounty.flows.asks import OWN_RELAY_URL, Ask, Posted, Proposal
 from truthmark.bounty.flows.following import follow_up
-from truthmark.bounty.flows.posting import OWN_RELAY_URL, Ask, Posted, Proposal, post_bounty
+from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import NO_ACCOUNT

@@ -136,7 +136,7 @@ def estimate_(
 
 def _gas_price(state: State) -> int:
     """Return today's, or a usual one where no chain answers."""
-    from truthmark.chain.rpc import hex_int
+    from truthmark.chain.replies import hex_int
 
     try:
         with state.session() as session:

@@ -25,19 +25,22 @@ code_option = click.option(
     "--code", default="", help="Your invitation, where the requester sent one."
 )
 
+as_option = click.option(
+    "--as",
+    "account",
+    default="",
+    metavar="ACCOUNT",
+    help="Label as this account, as where a gate wants it; with a fresh key for each bounty unless"
+    " given.",
+)
+
 
 @command()
 @click.argument("bounty", type=BOUNTY)
 @payee_option
 @seats_option
 @code_option
-@click.option(
-    "--as",
-    "account",
-    default="",
-    metavar="ACCOUNT",
-    help="Label as this account, as where a gate wants it; with a fresh key unless given.",
-)
+@as_option
 @worth_option
 @relay_option
 @yes_option

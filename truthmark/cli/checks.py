@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from truthmark.chain.connection import connect_chain
-from truthmark.chain.rpc import hex_int
+from truthmark.chain.replies import hex_int
 from truthmark.cid import raw_cid
 from truthmark.cli.command import State
 from truthmark.config.files import write_atomically

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from truthmark.chain.agreement import ADD_AN_ENDPOINT, ADD_ON_PAGE, agreed, can_be_sure
 from truthmark.chain.contracts import block_param
 from truthmark.chain.ranges import BlockRange
-from truthmark.chain.rpc import hex_int
+from truthmark.chain.replies import hex_int
 from truthmark.errors import (
     BoughtBeforeError,
     ChainUnavailableError,

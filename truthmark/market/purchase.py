@@ -402,7 +402,7 @@ class Buyer(Fetcher, Quoter):
 
     def dispute_cost(self, dispute: WrongKeyDispute) -> int | None:
         """Return about what a dispute costs for gas, in wei; None where no endpoint says it."""
-        from truthmark.chain.rpc import hex_int
+        from truthmark.chain.replies import hex_int
 
         try:
             price = self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1)

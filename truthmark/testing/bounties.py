@@ -24,8 +24,8 @@ from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
 from truthmark.keys.curve import address_of, multiply, random_scalar
 from truthmark.node.daemon import Node
+from truthmark.node.relay.kept import WaitingCommit
 from truthmark.node.relay.opening import own_watch_key, relay_of
-from truthmark.node.relay.store import WaitingCommit
 from truthmark.node.relay.views import View
 from truthmark.node.settings import NodeSettings, RoleName
 from truthmark.session import Session

@@ -9,8 +9,9 @@ from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.exports import export
+from truthmark.bounty.flows.asks import Ask, Posted
 from truthmark.bounty.flows.labeling import Stage
-from truthmark.bounty.flows.posting import Ask, Posted, post_bounty
+from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.flows.results import collect_result, labeled_of
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record

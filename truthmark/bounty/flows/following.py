@@ -14,7 +14,8 @@ import numpy as np
 
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.flows.posting import Agree, Ask, Job, Posted, post_bounty
+from truthmark.bounty.flows.asks import Ask, Job, Posted
+from truthmark.bounty.flows.posting import Agree, post_bounty
 from truthmark.bounty.flows.results import Brought, collect_result
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.secrets import find_secrets

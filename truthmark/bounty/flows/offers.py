@@ -13,7 +13,7 @@ from truthmark.bounty.headings import read_document
 from truthmark.bounty.outlook import Outlook, outlook
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
-from truthmark.chain.rpc import hex_bytes, hex_int
+from truthmark.chain.replies import hex_bytes, hex_int
 from truthmark.errors import BountyError, ChainError, StorageError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import word

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.chain.agreement import agreed
 from truthmark.chain.headers import Header
-from truthmark.chain.rpc import hex_bytes
+from truthmark.chain.replies import hex_bytes
 from truthmark.errors import EndpointsDisagreeError, NotForSaleError
 from truthmark.market.entries import Version
 from truthmark.market.preview.draw import seed_of

@@ -172,10 +172,10 @@ def _add_reading(app: FastAPI, relay: Relay) -> None:
     @app.get("/v1/bounties/{bounty_id}/terms", tags=["everybody"])
     def terms(bounty_id: BountyPath) -> dict[str, str]:
         """The terms, whose hash the board keeps: hashes as hex, all else as decimal numbers."""
-        return relay.view(bounty_id).terms.to_texts()
+        return relay.lookup.view(bounty_id).terms.to_texts()
 
     def paper(bounty_id: int, kind: str) -> Response:
-        path = relay.papers.path(bounty_id, relay.view(bounty_id).terms, kind)
+        path = relay.papers.path(bounty_id, relay.lookup.view(bounty_id).terms, kind)
         if not path.exists():
             raise MissingError(f"the {kind} is not here yet")
         return FileResponse(path, media_type=_BYTES, headers=_FOREVER)
@@ -204,7 +204,7 @@ def _add_reading(app: FastAPI, relay: Relay) -> None:
     @app.get("/v1/bounties/{bounty_id}/items/{item}", **common)
     def item(bounty_id: BountyPath, item: ItemPath) -> Response:
         """An item as it is stored, whose SHA-256 stands in the list."""
-        terms = relay.view(bounty_id).terms
+        terms = relay.lookup.view(bounty_id).terms
         length, pieces = relay.papers.item(bounty_id, terms, item)
         if length <= PIECE:  # most are; a stream costs a thread for each step
             return Response(b"".join(pieces), media_type=_BYTES, headers=_FOREVER)
@@ -346,9 +346,9 @@ def _add_deposits(app: FastAPI, relay: Relay) -> None:
     @app.put("/v1/bounties/{bounty_id}/deposits/{worker}", tags=["labeler"])
     def deposit(bounty_id: BountyPath, worker: WorkerPath, request: DepositRequest) -> DepositState:
         """Leave a signed commit and a label file with this node, if it watches."""
-        return relay.put_deposit(bounty_id, worker, request)
+        return relay.deposits.put(bounty_id, worker, request)
 
     @app.get("/v1/bounties/{bounty_id}/deposits/{worker}", tags=["labeler"])
     def deposit_state(bounty_id: BountyPath, worker: WorkerPath) -> DepositState:
         """What is here of a worker."""
-        return relay.deposit_state(bounty_id, worker)
+        return relay.deposits.state(bounty_id, worker)

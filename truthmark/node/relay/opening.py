@@ -13,7 +13,8 @@ from truthmark.cid import raw_cid
 from truthmark.errors import BountyError, StorageError
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.node.relay.api import create_app
-from truthmark.node.relay.relay import Relay, RelayPolicy
+from truthmark.node.relay.policy import RelayPolicy
+from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.settings import NodeSettings, fees_of, gas_reserve, margin_seconds

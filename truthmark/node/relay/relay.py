@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +17,7 @@ from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, chunks_of
 from truthmark.bounty.document import POST_ROWS, POST_SECONDS
 from truthmark.bounty.items import item_key
-from truthmark.bounty.label_file import LabelFile
-from truthmark.bounty.labeler import commit_message, is_acknowledged
+from truthmark.bounty.labeler import is_acknowledged
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
 from truthmark.bounty.record import Record
@@ -29,8 +27,6 @@ from truthmark.bounty.relay_models import (
     Calls,
     CommitRequest,
     CommitState,
-    DepositRequest,
-    DepositState,
     FileEntry,
     Joined,
     JoinRequest,
@@ -44,22 +40,24 @@ from truthmark.bounty.relay_models import (
 )
 from truthmark.bounty.roster import Row
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
-from truthmark.chain.public_http import Networks
 from truthmark.errors import BountyError, ChainError
 from truthmark.keys.abi_hash import address_bytes
-from truthmark.keys.typed import TypedData, signer_of
+from truthmark.keys.typed import signer_of
+from truthmark.node.relay.deposits import Deposits
+from truthmark.node.relay.kept import Join, Served, WaitingCommit
+from truthmark.node.relay.lookup import Lookup, parse_file, require_labeling
 from truthmark.node.relay.papers import Papers
+from truthmark.node.relay.policy import RelayPolicy
 from truthmark.node.relay.refusals import (
     ConflictError,
     ForbiddenError,
     MissingError,
     RefusedError,
-    UnsettledError,
 )
 from truthmark.node.relay.rhythm import Rhythm, safe_until
 from truthmark.node.relay.rows import Wish, is_full, rows_for
-from truthmark.node.relay.signatures import admits, is_signed_by
-from truthmark.node.relay.store import Join, RelayStore, Served, WaitingCommit
+from truthmark.node.relay.signatures import admits
+from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.views import View, Views
 
 if TYPE_CHECKING:
@@ -67,47 +65,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NO_SEED: Final = bytes(32)
 _LIST_SECONDS: Final = 0.5
 _WAIT_PART: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class RelayPolicy:
-    """What its operator has chosen.
-
-    Attributes:
-        margin_seconds: A transaction may take so long.
-        min_fees: By token, what a bounty pays at least for each worker who commits.
-        requesters: Who may be served for less; the node's own account always is.
-        max_bytes: Of the items of one bounty.
-        watch: Nodes that are named to labelers.
-        relays: Whether bounties are served.
-        watches: Whether deposits are taken.
-        watch_key: To which this node's secrets are sealed, 32 bytes, if it takes deposits.
-        watch_fees: By token, what a bounty pays at least to who posts a worker's labels on chain;
-            with none, every bounty is watched.
-        gas_reserve: In wei; below it no deposit is taken.
-        private: Networks that are not public to which notices may go.
-        fetches: Whether it brings papers itself from its storage, where nobody uploads them.
-        url: Under which others reach it.
-        version: Of Truthmark.
-    """
-
-    margin_seconds: int
-    min_fees: dict[str, int] = field(default_factory=dict)
-    requesters: frozenset[str] = frozenset()
-    max_bytes: int = 4 << 30
-    watch: tuple[WatchKey, ...] = ()
-    relays: bool = True
-    watches: bool = False
-    watch_key: bytes = b""
-    watch_fees: dict[str, int] = field(default_factory=dict)
-    gas_reserve: int = 0
-    private: Networks = ()
-    fetches: bool = False
-    url: str = ""
-    version: str = "0"
 
 
 class Relay:
@@ -118,14 +77,22 @@ class Relay:
         store: What was accepted.
         folder: Where papers are kept.
         policy: The operator's.
+        views: How bounties stand; read from the session's chain if not given.
 
     Attributes:
         url: Under which others reach it.
         local_url: Under which it is reached from this machine; empty while it does not listen.
+        lookup: Finds bounties.
+        deposits: Takes what labelers leave, if this node watches.
     """
 
     def __init__(
-        self, session: "Session", store: RelayStore, folder: Path, policy: RelayPolicy
+        self,
+        session: "Session",
+        store: RelayStore,
+        folder: Path,
+        policy: RelayPolicy,
+        views: Views | None = None,
     ) -> None:
         """Open nothing yet; `views.refresh` must have looked once before anything is asked."""
         self.session = session
@@ -135,7 +102,9 @@ class Relay:
         self.url = policy.url
         self.local_url = ""
         self.papers = Papers(folder, policy.max_bytes)
-        self.views = Views(session)
+        self.views = views or Views(session)
+        self.lookup = Lookup(session, store, policy, self.views)
+        self.deposits = Deposits(session, store, policy, self.lookup)
         self._listing = threading.Lock()
         self._listed: tuple[float, list[BountyStatus]] = (0.0, [])
 
@@ -169,15 +138,6 @@ class Relay:
     def _own_watch(self) -> list[WatchKey]:
         return [WatchKey(url=self.url, key=self.policy.watch_key)] if self.policy.watches else []
 
-    def view(self, bounty_id: int) -> View:
-        """Return a bounty that is served.
-
-        Raises:
-            UnsettledError: Its terms name this relay, but it was not offered yet.
-            MissingError: It is none of this relay's.
-        """
-        return self._served(bounty_id)[1]
-
     def statuses(self) -> list[BountyStatus]:
         """Return how all served bounties stand that are not over."""
         # Everybody asks this first, and nobody needs it newer than this.
@@ -198,7 +158,7 @@ class Relay:
 
     def status(self, bounty_id: int) -> BountyStatus:
         """Return how a bounty stands."""
-        served, view = self._served(bounty_id)
+        served, view = self.lookup.served(bounty_id)
         record, terms = view.record, view.terms
         roster = record.roster
         is_open, is_labeling = record.status is Status.OPEN, record.status is Status.LABEL
@@ -246,13 +206,13 @@ class Relay:
 
     def roster(self, bounty_id: int) -> Calls:
         """Return what `enroll` calls brought to the chain."""
-        roster = self.view(bounty_id).record.roster
+        roster = self.lookup.view(bounty_id).record.roster
         calls = [roster.chunks(number) for number in range(len(roster.calls))]
         return Calls(calls=calls, block=self.views.block.number)
 
     def commits(self, bounty_id: int) -> Calls:
         """Return what `commit` calls brought."""
-        commits = self.view(bounty_id).record.commits
+        commits = self.lookup.view(bounty_id).record.commits
         return Calls(
             calls=[chunks_of(rows) for rows in commits.calls], block=self.views.block.number
         )
@@ -267,7 +227,7 @@ class Relay:
         """
         if not self.policy.relays:
             raise ForbiddenError("this node does not relay; the terms must name one that does")
-        view = self._look_for(bounty_id)
+        view = self.lookup.find(bounty_id)
         terms = view.terms
         if request.terms_hash != terms.hash:
             raise ConflictError("the board holds other terms for this bounty; read them again")
@@ -276,7 +236,7 @@ class Relay:
         self._require_paid(terms)
         ref = view.record.ref
         message = messages.serve(ref, terms.hash, offer_hash=request.offer.hash)
-        if not self._is_signed(message, request.signature, terms.requester):
+        if not self.lookup.is_signed(message, request.signature, terms.requester):
             raise ForbiddenError("the requester of the terms has not signed this offer")
         token = self.store.offer(bounty_id, terms.hash, request.offer)
         missing = self.papers.missing(bounty_id, terms)
@@ -288,14 +248,14 @@ class Relay:
         Raises:
             ForbiddenError: The token is not that of the newest offer.
         """
-        view = self.view(bounty_id)
+        view = self.lookup.view(bounty_id)
         if token is None or not self.store.is_requester(bounty_id, token):
             raise ForbiddenError("only with the token that the newest offer brought; offer again")
         return view.terms
 
     def joined(self, bounty_id: int) -> list[Joined]:
         """Return who was invited, and who asked for seats."""
-        roster = self.view(bounty_id).record.roster
+        roster = self.lookup.view(bounty_id).record.roster
         enrolled = {row.signer for row in roster.rows if not row.is_gap}
         guests = self.store.guests(bounty_id)
         names = {guest: name for guest, name, _ in guests}
@@ -339,7 +299,7 @@ class Relay:
         Raises:
             RefusedError: They cannot have any.
         """
-        view = self.view(bounty_id)
+        view = self.lookup.view(bounty_id)
         record, terms = view.record, view.terms
         wish = Wish(request.signer, request.payee, request.seats)
         known = self.store.find_join(bounty_id, wish.signer)
@@ -355,7 +315,7 @@ class Relay:
         message = messages.join(
             record.ref, terms.hash, signer=wish.signer, payee=wish.payee, seats=wish.seats
         )
-        if not self._is_signed(message, request.signature, wish.signer):
+        if not self.lookup.is_signed(message, request.signature, wish.signer):
             raise ForbiddenError("this join is not signed by its signer")
         if terms.gate != NO_ACCOUNT and not self.is_admitted(view, wish.signer):
             raise ForbiddenError("the gate of the terms does not admit this signer")
@@ -384,7 +344,7 @@ class Relay:
         Raises:
             MissingError: There is none.
         """
-        view = self.view(bounty_id)
+        view = self.lookup.view(bounty_id)
         known = self.store.find_join(bounty_id, signer)
         if known is None:
             raise MissingError(f"{signer} has not asked for seats here")
@@ -454,8 +414,8 @@ class Relay:
         Raises:
             RefusedError: They are not this worker's, or there are none.
         """
-        served, view = self._served(bounty_id)
-        record, row = self._settled_row(view, request.worker)
+        served, view = self.lookup.served(bounty_id)
+        record, row = self.lookup.settled_row(view, request.worker)
         secret = served.offer.items_secret
         if secret is None:
             raise MissingError("the items of this bounty need no keys")
@@ -464,7 +424,7 @@ class Relay:
         reader = self.store.reader(bounty_id, row.signer)
         asker = signer_of(message, request.signature)
         is_reader = reader is not None and asker is not None and asker == reader
-        if not is_reader and not self._is_signed(message, request.signature, row.signer):
+        if not is_reader and not self.lookup.is_signed(message, request.signature, row.signer):
             raise ForbiddenError("this question is not signed by the row's signer")
         start = int(record.roster.starts[request.worker])
         items = record.assignment.items_of(start, row.seats).tolist()
@@ -476,11 +436,11 @@ class Relay:
         Raises:
             RefusedError: It is not the worker's, or it comes too late.
         """
-        view = self.view(bounty_id)
-        record, row = self._settled_row(view, request.worker)
-        self._require_labeling(view)
+        view = self.lookup.view(bounty_id)
+        record, row = self.lookup.settled_row(view, request.worker)
+        require_labeling(view)
         commit = Commit(request.worker, request.seats, request.commitment)
-        self._require_commit(record, row, commit, request.signature)
+        self.lookup.require_commit(record, row, commit, request.signature)
         if commit.worker not in record.commits.standing and self.now > self.commits_until(view):
             raise ConflictError("it is too late to be posted by the relay; override it yourself")
         self.store.commit(bounty_id, record.seed, commit, request.signature, self.now)
@@ -492,7 +452,7 @@ class Relay:
         Raises:
             MissingError: There is none.
         """
-        view = self.view(bounty_id)
+        view = self.lookup.view(bounty_id)
         record = view.record
         given = {entry.commit.worker: entry for entry in self.store.commits(bounty_id, record.seed)}
         entry, standing = given.get(worker), record.commits.standing.get(worker)
@@ -544,10 +504,10 @@ class Relay:
         Raises:
             RefusedError: It is not what was committed, or its commit is not final yet.
         """
-        served, view = self._served(bounty_id)
-        record, _ = self._settled_row(view, worker)
-        self._require_labeling(view)
-        file = _parse_file(data)
+        served, view = self.lookup.served(bounty_id)
+        record, _ = self.lookup.settled_row(view, worker)
+        require_labeling(view)
+        file = parse_file(data)
         commit = Commit(file.worker, file.seats, file.run.commitment)
         if (file.ref, file.worker) != (record.ref, worker):
             raise RefusedError("this file is of another bounty or worker")
@@ -572,7 +532,7 @@ class Relay:
         """
         if self.store.served(bounty_id) is None:
             raise MissingError(f"bounty {bounty_id} is not served here; its requester offers it")
-        self._served(bounty_id)
+        self.lookup.served(bounty_id)
         acknowledged = self.store.acknowledgements(bounty_id)
         return [
             FileEntry(
@@ -590,7 +550,7 @@ class Relay:
         Raises:
             MissingError: It is not here.
         """
-        self._served(bounty_id)
+        self.lookup.served(bounty_id)
         data = self.store.file(bounty_id, worker)
         if data is None:
             raise MissingError(f"the file of worker {worker} is not here")
@@ -602,8 +562,8 @@ class Relay:
         Raises:
             RefusedError: It is not the receiver's, or about no commit.
         """
-        view = self.view(bounty_id)
-        record, _ = self._settled_row(view, worker)
+        view = self.lookup.view(bounty_id)
+        record, _ = self.lookup.settled_row(view, worker)
         standing = record.commits.standing.get(worker)
         if standing is None:
             raise ConflictError(f"worker {worker} has no confirmed commit to acknowledge")
@@ -618,72 +578,11 @@ class Relay:
         Raises:
             MissingError: There is none.
         """
-        self._served(bounty_id)
+        self.lookup.served(bounty_id)
         signature = self.store.acknowledgement(bounty_id, worker)
         if signature is None:
             raise MissingError(f"nothing is acknowledged for worker {worker} yet")
         return Acknowledgement(signature=signature)
-
-    # ------------------------------------------------------------------ deposits
-
-    def put_deposit(self, bounty_id: int, worker: int, request: DepositRequest) -> DepositState:
-        """Keep what a labeler leaves.
-
-        Raises:
-            RefusedError: It is not theirs, or this node must not have it.
-        """
-        if not self.policy.watches:
-            raise ForbiddenError("this node takes no deposits; ask one with the role watch")
-        view = self._look_for(bounty_id)
-        record, row = self._settled_row(view, worker)
-        if request.sealed_secret is None:  # that is of use until the end
-            self._require_labeling(view)
-        terms = record.terms
-        parties = {address_bytes(one) for one in (terms.relay, terms.receiver, terms.requester)}
-        if not terms.is_team and address_bytes(self.account) in parties:
-            raise ForbiddenError("this node is a party of the bounty; leave it with another one")
-        self._require_worth_watching(terms, request.seats)
-        commit = Commit(worker, request.seats, request.commitment)
-        self._require_commit(record, row, commit, request.signature)
-        file = _parse_file(request.file)
-        if (file.ref, file.worker, file.seats, file.run.commitment) != (
-            record.ref,
-            worker,
-            commit.seats,
-            commit.commitment,
-        ):
-            raise RefusedError("this file does not belong to the commit beside it")
-        kept = self.store.put_deposit(bounty_id, record.seed, worker, request)
-        return DepositState(
-            commitment=kept.commit.commitment,
-            has_secret=kept.sealed_secret is not None,
-            state=kept.state,
-        )
-
-    def _require_worth_watching(self, terms: Terms, seats: int) -> None:
-        """Refuse what this node would have to pay for out of its own pocket."""
-        fees, token = self.policy.watch_fees, terms.token
-        if fees and terms.post_fee(seats) < fees.get(token, terms.post_fee(seats) + 1):
-            raise ForbiddenError(
-                "this bounty pays too little to who posts labels on chain; ask another node"
-            )
-        if self.session.chain.balance(self.account) < self.policy.gas_reserve:
-            raise UnsettledError("this node is low on gas and takes nothing new; ask another one")
-
-    def deposit_state(self, bounty_id: int, worker: int) -> DepositState:
-        """Return what is here of a worker.
-
-        Raises:
-            MissingError: Nothing.
-        """
-        kept = self.store.deposit(bounty_id, self._look_for(bounty_id).record.seed, worker)
-        if kept is None:
-            raise MissingError(f"worker {worker} has left nothing here")
-        return DepositState(
-            commitment=kept.commit.commitment,
-            has_secret=kept.sealed_secret is not None,
-            state=kept.state,
-        )
 
     # ------------------------------------------------------------------ notices
 
@@ -691,73 +590,3 @@ class Relay:
         """Note something that the requester wants to be told."""
         body = {"event": event, "bounty_id": served.bounty_id, "relay": self.account} | facts
         self.store.add_notices(served.bounty_id, served.offer.webhooks, json.dumps(body), 0)
-
-    # ------------------------------------------------------------------ internals
-
-    def _served(self, bounty_id: int) -> tuple[Served, View]:
-        served = self.store.served(bounty_id)
-        if served is None:
-            raise self._unserved(bounty_id)
-        view = self.views.get(bounty_id)
-        if view.terms.hash != served.terms_hash:
-            raise UnsettledError("the chain has another bounty of this number now; ask again later")
-        return served, view
-
-    def _unserved(self, bounty_id: int) -> RefusedError:
-        """Return why a bounty is not served: others are to wait for its offer, or go elsewhere."""
-        if self.policy.relays:
-            view = self._look_for(bounty_id)
-            is_ours = address_bytes(view.terms.relay) == address_bytes(self.account)
-            if is_ours and not view.record.status.has_ended:
-                return UnsettledError(
-                    f"bounty {bounty_id} was not offered to this relay yet; ask again in a moment"
-                )
-        return MissingError(f"bounty {bounty_id} is not served here; look for its relay")
-
-    def _look_for(self, bounty_id: int) -> View:
-        """Return any bounty of the board, also one that is a moment old."""
-        try:
-            return self.views.get(bounty_id)
-        except BountyError:
-            self.views.refresh()
-        try:
-            return self.views.get(bounty_id)
-        except BountyError as error:
-            raise MissingError(str(error)) from error
-
-    def _require_labeling(self, view: View) -> None:
-        if view.record.status is not Status.LABEL:
-            raise ConflictError("labeling is over; what comes now changes nothing")
-
-    def _settled_row(self, view: View, worker: int) -> tuple[Record, Row]:
-        """Return the record that will not change any more under a worker, and their row.
-
-        What is signed, and which items are whose, hangs on seed and roster; one that a
-        reorganisation may still take back must not be acted on.
-        """
-        record = view.final
-        if record is None or not view.is_settled:
-            raise UnsettledError("this is not confirmed on chain yet; ask again in a moment")
-        if record.seed == _NO_SEED:
-            raise ConflictError("labeling has not begun; wait for the seed")
-        if worker >= len(record.roster) or record.roster.rows[worker].is_gap:
-            raise MissingError(f"the roster has no worker {worker}")
-        return record, record.roster.rows[worker]
-
-    def _require_commit(self, record: Record, row: Row, commit: Commit, signature: bytes) -> None:
-        if commit.seats > row.seats:
-            raise RefusedError(f"the row of worker {commit.worker} has {row.seats} seats")
-        if commit.commitment == bytes(32):
-            raise RefusedError("a commitment is not zero")
-        if not self._is_signed(commit_message(record, commit), signature, row.signer):
-            raise ForbiddenError("this commit is not signed by the row's signer")
-
-    def _is_signed(self, message: TypedData, signature: bytes, account: str) -> bool:
-        return is_signed_by(self.session.chain, message, signature, account)
-
-
-def _parse_file(data: bytes) -> LabelFile:
-    try:
-        return LabelFile.from_bytes(data)
-    except BountyError as error:
-        raise RefusedError(str(error)) from error

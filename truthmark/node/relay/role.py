@@ -23,9 +23,9 @@ from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.errors import ChainUnavailableError, RevertedError, StorageError
 from truthmark.node.job_pool import JobPool
 from truthmark.node.relay.fetching import fetch_papers
+from truthmark.node.relay.kept import Batch, Join, Kind, Served
 from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.rows import is_full, rows_for
-from truthmark.node.relay.store import Batch, Join, Kind, Served
 from truthmark.node.relay.views import View
 from truthmark.node.relay.webhooks import Webhooks
 from truthmark.node.rounds import BountyRounds, resume

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from truthmark.bounty.reader import INTAKE
 from truthmark.bounty.terms import NO_ACCOUNT
-from truthmark.chain.rpc import hex_bytes
+from truthmark.chain.replies import hex_bytes
 from truthmark.errors import NodeError, RevertedError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import address_bytes, word

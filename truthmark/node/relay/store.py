@@ -9,117 +9,39 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from truthmark.bounty.commits import Commit, parse_commits
-from truthmark.bounty.relay_models import DepositRequest, Offer, code_hash
-from truthmark.bounty.roster import Row, parse_rows
-from truthmark.errors import ConfigError, StorageError
+from truthmark.bounty.commits import Commit
+from truthmark.bounty.relay_models import DepositRequest, Offer
+from truthmark.bounty.roster import Row
+from truthmark.errors import ConfigError
 from truthmark.hashing import keccak256
 from truthmark.node.relay import schema as t
-from truthmark.node.relay.refusals import ConflictError, ForbiddenError
+from truthmark.node.relay.database import faults_explained, open_engine
+from truthmark.node.relay.guests import admit, find_join, joins_of, set_guests
+from truthmark.node.relay.kept import (
+    DONE,
+    DROPPED,
+    SENT,
+    Batch,
+    Deposit,
+    Join,
+    Kind,
+    Notice,
+    Served,
+    WaitingCommit,
+    batch_of,
+    deposit_of,
+    served_of,
+    waiting_of,
+)
+from truthmark.node.relay.refusals import ConflictError
 from truthmark.node.relay.rows import Wish
 
-Kind = Literal["enroll", "commit"]
-SENT: Final = "sent"
-DONE: Final = "done"
-DROPPED: Final = "dropped"
-
-_BUSY_SECONDS: Final = 30.0
 _MAX_NOTICES: Final = 10_000
 _MAX_REMEMBERED: Final = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A bounty that the relay serves.
-
-    Attributes:
-        bounty_id: Its number.
-        terms_hash: Of its terms.
-        offer: The newest.
-        is_over: Whether nothing is left to be done.
-    """
-
-    bounty_id: int
-    terms_hash: bytes
-    offer: Offer
-    is_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Somebody who asked for seats; see `schema.joins`."""
-
-    number: int
-    wish: Wish
-    at: int
-    guest: str | None
-    batch: int | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingCommit:
-    """A signed commit; see `schema.commits`."""
-
-    commit: Commit
-    at: int
-    batch: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one call brings.
-
-    Attributes:
-        kind: Which function.
-        number: Counts a bounty's batches of a kind.
-        data: Packed rows.
-        is_last: Whether joining ends with it.
-        state: "sent" from before it is sent until it is confirmed on the chain.
-    """
-
-    kind: Kind
-    number: int
-    data: bytes
-    is_last: bool
-    state: str
-
-    @property
-    def rows(self) -> list[Row]:
-        """Rows of the roster."""
-        return parse_rows(self.data)
-
-    @property
-    def commits(self) -> list[Commit]:
-        """Rows of commits."""
-        return parse_commits(self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """What a labeler left with a watch node."""
-
-    worker: int
-    commit: Commit
-    signature: bytes
-    file: bytes
-    sealed_secret: bytes | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What is to be posted to a requester."""
-
-    number: int
-    url: str
-    body: str
-    tries: int
 
 
 class RelayStore:
@@ -138,7 +60,7 @@ class RelayStore:
         self._writing = threading.RLock()
         self._served: dict[int, Served] = {}
         try:
-            self._engine = _open(url)
+            self._engine = open_engine(url)
             t.metadata.create_all(self._engine)
             found = self._claim(place)
         except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
@@ -167,12 +89,12 @@ class RelayStore:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with self._writing, _faults_explained(), self._engine.begin() as connection:
+        with self._writing, faults_explained(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with _faults_explained(), self._engine.connect() as connection:
+        with faults_explained(), self._engine.connect() as connection:
             yield connection
 
     # ------------------------------------------------------------------ what is served
@@ -233,7 +155,7 @@ class RelayStore:
                 where = t.bounties.c.bounty_id == bounty_id
                 connection.execute(t.bounties.update().where(where).values(**values))
             if old is None or old.offer != offer:
-                _set_guests(connection, bounty_id, offer)
+                set_guests(connection, bounty_id, offer)
         return token
 
     def is_requester(self, bounty_id: int, token: str) -> bool:
@@ -255,12 +177,12 @@ class RelayStore:
     def joins(self, bounty_id: int) -> list[Join]:
         """Return all who asked for seats, in order."""
         with self._read() as connection:
-            return _joins(connection, bounty_id)
+            return joins_of(connection, bounty_id)
 
     def find_join(self, bounty_id: int, signer: str) -> Join | None:
         """Return what a signer asked for."""
         with self._read() as connection:
-            return _find_join(connection, bounty_id, signer)
+            return find_join(connection, bounty_id, signer)
 
     def join(
         self,
@@ -288,7 +210,7 @@ class RelayStore:
         """
         with self._write() as connection:
             served = _one(connection, bounty_id)
-            known = _find_join(connection, bounty_id, wish.signer)
+            known = find_join(connection, bounty_id, wish.signer)
             if known is not None and known.reason is None:
                 if known.wish != wish:
                     raise ConflictError(
@@ -297,8 +219,8 @@ class RelayStore:
                 return known
             guest = None
             if served is not None and served.offer.is_invited_only:
-                guest = _admit(connection, bounty_id, wish.signer, code)
-            if not has_place(_joins(connection, bounty_id)):
+                guest = admit(connection, bounty_id, wish.signer, code)
+            if not has_place(joins_of(connection, bounty_id)):
                 raise ConflictError("all seats are taken; look for another bounty")
             if known is not None:  # they were removed, and are invited again
                 connection.execute(t.joins.delete().where(t.joins.c.number == known.number))
@@ -318,7 +240,7 @@ class RelayStore:
             if reader is not None:
                 row = {"bounty_id": bounty_id, "signer": wish.signer, "reader": reader}
                 connection.execute(t.readers.insert().values(**row))
-            found = _find_join(connection, bounty_id, wish.signer)
+            found = find_join(connection, bounty_id, wish.signer)
             assert found is not None
             return found
 
@@ -347,7 +269,7 @@ class RelayStore:
         with self._read() as connection:
             where = (t.commits.c.bounty_id == bounty_id) & (t.commits.c.seed == seed)
             query = sa.select(t.commits).where(where).order_by(t.commits.c.number)
-            return [_waiting(row) for row in connection.execute(query)]
+            return [waiting_of(row) for row in connection.execute(query)]
 
     def commit(
         self, bounty_id: int, seed: bytes, commit: Commit, signature: bytes, at: int
@@ -377,7 +299,7 @@ class RelayStore:
                     )
                 )
                 return WaitingCommit(commit, at, None)
-        known = _waiting(row)
+        known = waiting_of(row)
         if known.commit != commit:
             raise ConflictError(
                 f"worker {commit.worker} gave another commit before, and the first one counts"
@@ -391,7 +313,7 @@ class RelayStore:
         where = _of_kind(bounty_id, kind) & (t.batches.c.state == SENT)
         with self._read() as connection:
             query = sa.select(t.batches).where(where).order_by(t.batches.c.number)
-            return [_batch(row) for row in connection.execute(query)]
+            return [batch_of(row) for row in connection.execute(query)]
 
     def plan_enroll(self, bounty_id: int, rows: Sequence[Row], *, is_last: bool) -> Batch:
         """Fix what the next `enroll` brings, before it is sent."""
@@ -519,7 +441,7 @@ class RelayStore:
                 connection.execute(
                     t.deposits.update().where(where).values(sealed_secret=request.sealed_secret)
                 )
-            return _deposit(connection.execute(sa.select(t.deposits).where(where)).one())
+            return deposit_of(connection.execute(sa.select(t.deposits).where(where)).one())
 
     def deposits(self, bounty_id: int, seed: bytes) -> list[Deposit]:
         """Return all deposits of a bounty under a seed."""
@@ -527,14 +449,14 @@ class RelayStore:
         query = sa.select(t.deposits).where(where)
         with self._read() as connection:
             found = connection.execute(query.order_by(t.deposits.c.worker))
-            return [_deposit(row) for row in found]
+            return [deposit_of(row) for row in found]
 
     def deposit(self, bounty_id: int, seed: bytes, worker: int) -> Deposit | None:
         """Return a worker's deposit under a seed."""
         query = sa.select(t.deposits).where(_of_seed(bounty_id, seed, worker))
         with self._read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _deposit(row)
+        return None if row is None else deposit_of(row)
 
     def deposited(self) -> list[int]:
         """Return the bounties of which there are deposits."""
@@ -587,134 +509,16 @@ class RelayStore:
             connection.execute(t.notices.delete().where(t.notices.c.number == number))
 
 
-@contextmanager
-def _faults_explained() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:  # a full disk, a server that is down
-        raise StorageError(
-            f"the relay's database cannot be used now ({type(error).__name__}); look at disk and "
-            "server, nothing that was accepted is lost"
-        ) from error
-
-
-def _open(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=32)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise ConfigError("relay_db names no SQLite file nor PostgreSQL; correct it")
-    engine = sa.create_engine(
-        parsed, pool_size=8, max_overflow=32, connect_args={"timeout": _BUSY_SECONDS}
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # SQLAlchemy begins, not the driver
-        # Power may fail at any moment, and what was accepted must be there afterwards.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def _served(row: sa.Row[Any]) -> Served:
-    offer = Offer.model_validate_json(row.offer)
-    return Served(row.bounty_id, bytes(row.terms_hash), offer, bool(row.is_over))
-
-
 def _one(connection: sa.Connection, bounty_id: int) -> Served | None:
     query = sa.select(t.bounties).where(t.bounties.c.bounty_id == bounty_id)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _served(row)
+    return None if row is None else served_of(row)
 
 
 def _forget(connection: sa.Connection, bounty_id: int) -> None:
     for table in t.metadata.sorted_tables:
         if "bounty_id" in table.c:
             connection.execute(table.delete().where(table.c.bounty_id == bounty_id))
-
-
-def _set_guests(connection: sa.Connection, bounty_id: int, offer: Offer) -> None:
-    where = t.guests.c.bounty_id == bounty_id
-    query = sa.select(t.guests.c.guest, t.guests.c.signer).where(where)
-    shown = {row.guest: row.signer for row in connection.execute(query)}
-    wanted = {entry.account: entry.name for entry in offer.invited} | {
-        "0x" + entry.code_hash.hex(): entry.name for entry in offer.invitations
-    }
-    connection.execute(t.guests.delete().where(where))
-    if wanted:
-        rows = [
-            {"bounty_id": bounty_id, "guest": guest, "name": name, "signer": shown.get(guest)}
-            for guest, name in wanted.items()
-        ]
-        connection.execute(t.guests.insert(), rows)
-    if not offer.is_invited_only:
-        return
-    for join in _joins(connection, bounty_id):
-        if join.batch is None and join.reason is None and join.guest not in wanted:
-            connection.execute(
-                t.joins.update()
-                .where(t.joins.c.number == join.number)
-                .values(reason="the requester took the invitation back")
-            )
-
-
-def _admit(connection: sa.Connection, bounty_id: int, signer: str, code: str | None) -> str:
-    """Return the invitation by which a signer may join, noting who showed its code."""
-    named = connection.execute(
-        sa.select(t.guests).where(
-            (t.guests.c.bounty_id == bounty_id) & (t.guests.c.guest == signer)
-        )
-    ).one_or_none()
-    if named is not None:
-        return str(named.guest)
-    if code is None:
-        raise ForbiddenError(
-            "only those whom the requester invited may join; ask the requester for an invitation,"
-            " and join with its code"
-        )
-    where = (t.guests.c.bounty_id == bounty_id) & (t.guests.c.guest == "0x" + code_hash(code).hex())
-    row = connection.execute(sa.select(t.guests).where(where)).one_or_none()
-    if row is None:
-        raise ForbiddenError(
-            "this invitation is not known here, or was taken back; ask for another"
-        )
-    if row.signer not in (None, signer):
-        raise ForbiddenError("this invitation was used by another key; ask for another one")
-    connection.execute(t.guests.update().where(where).values(signer=signer))
-    return str(row.guest)
-
-
-def _join(row: sa.Row[Any]) -> Join:
-    wish = Wish(row.signer, row.payee, row.seats)
-    return Join(row.number, wish, row.at, row.guest, row.batch, row.reason)
-
-
-def _joins(connection: sa.Connection, bounty_id: int) -> list[Join]:
-    query = sa.select(t.joins).where(t.joins.c.bounty_id == bounty_id).order_by(t.joins.c.number)
-    return [_join(row) for row in connection.execute(query)]
-
-
-def _find_join(connection: sa.Connection, bounty_id: int, signer: str) -> Join | None:
-    where = (t.joins.c.bounty_id == bounty_id) & (t.joins.c.signer == signer)
-    row = connection.execute(sa.select(t.joins).where(where)).one_or_none()
-    return None if row is None else _join(row)
-
-
-def _waiting(row: sa.Row[Any]) -> WaitingCommit:
-    commit = Commit(row.worker, row.seats, bytes(row.commitment))
-    return WaitingCommit(commit, row.at, row.batch)
-
-
-def _batch(row: sa.Row[Any]) -> Batch:
-    return Batch(row.kind, row.number, bytes(row.rows), bool(row.is_last), row.state)
 
 
 def _of_kind(bounty_id: int, kind: str) -> sa.ColumnElement[bool]:
@@ -748,9 +552,3 @@ def _row(
     connection: sa.Connection, table: sa.Table, bounty_id: int, worker: int
 ) -> sa.Row[Any] | None:
     return connection.execute(sa.select(table).where(_of(table, bounty_id, worker))).one_or_none()
-
-
-def _deposit(row: sa.Row[Any]) -> Deposit:
-    secret = None if row.sealed_secret is None else bytes(row.sealed_secret)
-    commit = Commit(row.worker, row.seats, bytes(row.commitment))
-    return Deposit(row.worker, commit, bytes(row.signature), bytes(row.file), secret, row.state)

@@ -11,7 +11,8 @@ import time
 from typing import Final
 
 from truthmark.chain.public_http import ERRORS, Lookup, Networks, send_small
-from truthmark.node.relay.store import Notice, RelayStore
+from truthmark.node.relay.kept import Notice
+from truthmark.node.relay.store import RelayStore
 
 log = logging.getLogger(__name__)
 
