@@ -197,7 +197,7 @@ def test_submit__processes_of_one_account__each_takes_effect_once(
     shares = [("0", "8"), ("4", "12"), ("8", "16")]
     command = [sys.executable, "-m", "tests.utils.sender", str(profile), str(tmp_path / "journal")]
     running = [subprocess.Popen([*command, *share]) for share in shares]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(300) for process in running] == [0, 0, 0]
     assert [balance(chain, index) for index in range(16)] == [1] * 16
 
 
