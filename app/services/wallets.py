@@ -11,7 +11,7 @@ from app.services.texts import amount_of
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.record import Record
 from truthmark.chain.contracts import Call
-from truthmark.chain.rpc import hex_int
+from truthmark.chain.replies import hex_int
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import RevertedError
 from truthmark.flows import royalties
