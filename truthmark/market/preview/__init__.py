@@ -7,8 +7,6 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 
 from truthmark.market.preview.found import Part, Preview
 from truthmark.market.preview.looking import look, remembered_states
-from truthmark.market.preview.opening import FetchedShards
-from truthmark.market.preview.published import Published, read_published
 from truthmark.market.preview.selling import Wanted, exposing_keys, wanted_keys
 from truthmark.market.preview.states import (
     RULES,
@@ -21,19 +19,16 @@ from truthmark.market.preview.states import (
 
 __all__ = [
     "RULES",
-    "FetchedShards",
     "OnAccept",
     "OnGet",
     "OnList",
     "Part",
     "Preview",
     "PreviewState",
-    "Published",
     "Rule",
     "Wanted",
     "exposing_keys",
     "look",
-    "read_published",
     "remembered_states",
     "wanted_keys",
 ]

@@ -58,7 +58,6 @@ class Preview:
         unsampled: Share of bytes or rows, the larger, that no draw could have met.
         taken_over: Share of the bytes that older versions of the listing have shown.
         since: Unix time since which it waits; None where it does not.
-        is_settled: Whether only an exposure can change it any more.
     """
 
     state: PreviewState
@@ -76,7 +75,6 @@ class Preview:
     unsampled: float = 0.0
     taken_over: float = 0.0
     since: int | None = None
-    is_settled: bool = False
 
     @property
     def rule(self) -> Rule:

@@ -298,7 +298,7 @@ class _Look:
             count = len(sample.strata.taken_over)
             found.append(
                 f"{count:,} of {sample.structure.units:,} parts are those of an older version, "
-                "which was sampled then"
+                f"which was sampled then; what is said of the rest is of {sample.new_share:.0%}"
             )
         for stratum in sample.strata.left_out:
             found.append(f"not sampled: {stratum.name!r}, {plural(stratum.units, 'part')}")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which keys sellers publish, and buyers who found something rotten."""
+
+import pytest
+
+from tests.utils.containers import MemoryShards
+from tests.utils.previews import BUYER, Made, PreviewMarket, make
+from truthmark.codec.shards import ContentOpener
+from truthmark.errors import MarketError
+from truthmark.market.preview import PreviewState, exposing_keys, wanted_keys
+from truthmark.market.preview.selling import MAX_KEYS
+
+BIG = {"a.parquet": 200}
+
+
+def opener_of(made: Made) -> ContentOpener:
+    forged = made.forged
+    shards = MemoryShards(forged.shards)
+    return ContentOpener(forged.index, shards, cek=forged.cek, shard_size=4096)
+
+
+def test_wanted_keys__word_is_final__are_the_same_until_they_are_public(
+    market: PreviewMarket,
+) -> None:
+    made = make(BIG)
+    version = market.list_version(made)
+    first = wanted_keys(market.session, version, made.container)
+    assert first == wanted_keys(market.session, version, made.container)
+    assert first.seed is not None and first.blocks_left == 0
+    assert len(first.keys) == first.shards <= 17
+    market.publish_keys(made, first.keys[:3])
+    rest = wanted_keys(market.session, version, made.container)
+    assert rest.keys == first.keys[3:]
+    market.publish_keys(made, rest.keys)
+    assert wanted_keys(market.session, version, made.container).keys == ()
+    assert market.look(version).state is PreviewState.SHOWN
+
+
+def test_wanted_keys__word_is_not_final__is_empty(market: PreviewMarket) -> None:
+    made = make(BIG)
+    version = market.list_version(made)
+    market.height = 4
+    wanted = wanted_keys(market.session, version, made.container)
+    assert (wanted.keys, wanted.seed, wanted.block, wanted.blocks_left) == ((), None, 5, 1)
+
+
+def test_wanted_keys__many__are_cut_into_calls(market: PreviewMarket) -> None:
+    made = make({"a.parquet": 1_600}, draws=512, is_alike=True)
+    version = market.list_version(made)
+    wanted = wanted_keys(market.session, version, made.container)
+    assert all(0 < len(keys) <= MAX_KEYS for keys in wanted.calls)
+    assert sum(map(len, wanted.calls)) == len(wanted.keys) > 400
+
+
+def test_wanted_keys__blind__is_refused(market: PreviewMarket) -> None:
+    made = make(BIG, draws=None)
+    version = market.list_version(made)
+    with pytest.raises(MarketError, match="asks for no sample"):
+        wanted_keys(market.session, version, made.container)
+
+
+@pytest.mark.parametrize("how", ["noise", "random"])
+@pytest.mark.parametrize("draws", [None, 16])
+def test_exposing_keys__one_rotten_segment__is_seen_by_everybody(
+    market: PreviewMarket, how: str, draws: int | None
+) -> None:
+    made = make(BIG, bad=[70], how=how, draws=draws)
+    version = market.list_version(made)
+    keys = exposing_keys(market.session, version, opener_of(made), made.bad)
+    assert len(keys) == 2  # its own, and that of segment 0, without which nobody knows columns
+    market.publish_keys(made, keys, BUYER)
+    assert market.look(version).state is PreviewState.BROKEN
+
+
+def test_exposing_keys__segment_zero_is_rotten__needs_no_open_container(
+    market: PreviewMarket,
+) -> None:
+    made = make(BIG, draws=None)
+    made.forged.shards[0] = bytes(4096)
+    made.recommit()
+    version = market.list_version(made)
+    keys = exposing_keys(market.session, version, opener_of(made), [0])
+    market.publish_keys(made, keys, BUYER)
+    assert market.look(version).state is PreviewState.BROKEN
