@@ -31,6 +31,7 @@ _SAMPLED_SIZES: Final = (8 << 10, 16 << 10, 32 << 10, 64 << 10)
 _ROW_MARGIN: Final = 2
 _KNOWN_ROW_MARGIN: Final = 1.02
 _ENOUGH_DECODED: Final = 32 << 20
+_SAMPLED_DECODED: Final = 2 * HEAD_BYTES
 _STEP: Final = 4 << 20
 
 
@@ -55,7 +56,7 @@ def choose_sampled_size(plan: Plan) -> tuple[int, int]:
     table's segments would take several shards of it anyway (many columns, large rows) and not
     become larger by that; and larger than 64 KiB only if a row would not fit into a segment.
     """
-    encoded, seen = _sample_all(plan, _SAMPLED_SHARDS * _SAMPLED_SIZES[-1])
+    encoded, seen = _sample_all(plan, _SAMPLED_SHARDS * _SAMPLED_SIZES[-1], _SAMPLED_DECODED)
     wanted = encoded / _SAMPLED_SHARDS
     usual = min(_SAMPLED_SIZES, key=lambda size: abs(math.log2(size / max(wanted, 1))))
     largest = max(seen, key=lambda sample: sample.encoded, default=None)
@@ -95,8 +96,13 @@ class _Sample:
         return Head(pa.Table.from_batches(self.first), encoder, scratch)
 
 
-def _sample_all(plan: Plan, enough: int) -> tuple[int, list[_Sample]]:
-    """Return about how many bytes `plan` encodes to; tables are looked at up to `enough`."""
+def _sample_all(
+    plan: Plan, enough: int, decoded: int = _ENOUGH_DECODED
+) -> tuple[int, list[_Sample]]:
+    """Return about how many bytes `plan` encodes to; tables are looked at up to `enough`.
+
+    Of a table whose rows are counted, no more than `decoded` bytes are looked at.
+    """
     encoded = plan.bytes_size
     seen = []
     for position, table in enumerate(plan.tables):
@@ -104,18 +110,19 @@ def _sample_all(plan: Plan, enough: int) -> tuple[int, list[_Sample]]:
             encoded += table.size  # the choice is made; only the progress bar reads this
             continue
         # Twice as much is so much more that a poor extrapolation does not matter.
-        plan.tables[position], sample = _sample(table, 2 * enough)
+        most = decoded if table.rows is not None else _ENOUGH_DECODED
+        plan.tables[position], sample = _sample(table, 2 * enough, most)
         encoded += sample.encoded
         seen.append(sample)
     return encoded, seen
 
 
-def _sample(table: "Table", surely: int) -> "tuple[Table, _Sample]":
+def _sample(table: "Table", surely: int, most: int) -> "tuple[Table, _Sample]":
     batches = table.batches()
     spool: list[pa.RecordBatch] = []
     encoded = decoded = rows = 0
     found = _Sample()
-    while decoded < _ENOUGH_DECODED and found.encoded < surely:
+    while decoded < most and found.encoded < surely:
         batch = next(batches, None)
         if batch is None:
             found.encoded = encoded
@@ -129,7 +136,7 @@ def _sample(table: "Table", surely: int) -> "tuple[Table, _Sample]":
             decoded += decoded_size([part], part.schema)
             rows += part.num_rows
             found.encoded = int(encoded * _scale(table, rows, decoded))
-            if decoded >= _ENOUGH_DECODED or found.encoded >= surely:
+            if decoded >= most or found.encoded >= surely:
                 break
     found.ratio = decoded / max(encoded, 1)
     if table.largest is not None:

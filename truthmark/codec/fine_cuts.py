@@ -15,7 +15,6 @@ from truthmark.codec.row_sizes import RowSizes
 from truthmark.codec.segments import (
     MAX_DECODED,
     MAX_READ,
-    MAX_ROWS,
     SLACK,
     Encoded,
     RowQueue,
@@ -45,6 +44,8 @@ _ENOUGH_SHARDS: Final = 16
 # Below this a cut is made once more.
 _POOR_FILL: Final = 0.88
 _TRIES: Final = 4
+# Of values that hardly take room a segment need not have more, though its shard is not full.
+_MOST_ROWS: Final = 1 << 20
 _FIRST_ERROR: Final = 0.01
 _LEAST: Final = 1e-6
 _END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -196,12 +197,13 @@ class FineCutter:
         # Mean relative error of the predictions, which sets how close to full we dare to aim.
         self._error = _FIRST_ERROR
         self._window = 8
+        self._ahead = rows.peek(0)
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""
         return self._encoder.scratch(self._payload)
 
-    def next(self, scratch: Scratch, *, at_most: int = MAX_ROWS) -> Encoded | None:
+    def next(self, scratch: Scratch, *, at_most: int = _MOST_ROWS) -> Encoded | None:
         """Encode the next segment, of at most `at_most` rows, into `scratch`; None at the end.
 
         Raises:
@@ -230,7 +232,7 @@ class FineCutter:
         return self._take(self._encode_fitting(best_rows or min(tried), scratch))
 
     def _learn(self, scratch: Scratch) -> None:
-        ends, _ = self._look_ahead(HEAD_BYTES, MAX_ROWS)
+        ends, _ = self._look_ahead(HEAD_BYTES, _MOST_ROWS)
         head = Head(self._rows.peek(len(ends)), self._encoder, scratch)
         self._least = head.least_shards(self._payload)
         self._frame, self._ratio = head.frame, head.ratio
@@ -267,11 +269,12 @@ class FineCutter:
         """Return the ends of rows up to `plain` bytes, and whether no more may be taken."""
         import numpy as np
 
-        most = min(at_most, MAX_ROWS)
+        most = min(at_most, _MOST_ROWS)
         while True:
             wanted = min(self._window, most)
             known = self._rows.fill(wanted)
-            ends = self._encoder.sizes.ends(self._rows.peek(known))
+            self._ahead = self._rows.peek(known)
+            ends = self._encoder.sizes.ends(self._ahead)
             is_all = known < self._window
             if ends[-1] > MAX_DECODED:  # a reader does not decode more at once
                 ends = ends[: max(1, int(np.searchsorted(ends, MAX_DECODED)))]
@@ -281,7 +284,7 @@ class FineCutter:
             self._window *= 2
         # Next time hardly more than what was needed.
         needed = int(np.searchsorted(ends, plain)) + 1
-        self._window = max(8, needed + needed // 4)
+        self._window = max(8, needed + needed // 8)
         return ends, is_all
 
     def _encode(self, choice: _Choice, scratch: Scratch) -> Encoded | None:
@@ -303,7 +306,9 @@ class FineCutter:
         return self._frame + self._ratio * plain
 
     def _write(self, rows: int, scratch: Scratch) -> tuple[Encoded | None, int | None]:
-        batches = one_batch(self._rows.peek(rows))
+        # A later look may have been at fewer rows than an earlier choice had.
+        ahead = self._ahead if rows <= self._ahead.num_rows else self._rows.peek(rows)
+        batches = one_batch(ahead.slice(0, rows))
         size = self._encoder.write(batches, scratch)
         if size is None or size > MAX_SEGMENT_SHARDS * self._payload:
             return None, size

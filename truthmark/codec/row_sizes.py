@@ -39,7 +39,8 @@ class RowSizes:
             self._fixed_ends = numbers * max(self._fixed, 0.125)
         ends = self._fixed_ends[: table.num_rows]
         for path, size in self._variable:
-            ends = ends + size * _lengths_up_to(table.column(path[0]), path[1:])
+            lengths = _lengths_up_to(table.column(path[0]), path[1:])
+            ends = ends + (lengths if size == 1 else size * lengths)
         return ends
 
     def largest(self, batch: "pa.RecordBatch") -> float:

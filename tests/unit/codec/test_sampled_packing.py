@@ -303,3 +303,38 @@ def test_foresee__little_data__says_what_it_gives_away_and_what_it_is_worth() ->
     tiny = foresee(index_of([(0, 1, 0), (2, 1, 5)]), [table_of(0, 5)], shard_size=8192)
     assert tiny.opened == 0
     assert any("too little data to draw from (1 part)" in line for line in tiny.lines())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pack__rows_whose_sizes_change_all_the_time__come_back_in_order(
+    tmp_path: Path, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    runs = [
+        np.full(random.integers(1, 400), random.choice([0, 5, 300, 4000, 30_000]))
+        for _ in range(12)
+    ]
+    kinds = [random.random() < 0.5 for _ in runs]
+    cells = [
+        bytes(random.bytes(int(size))) if rough else bytes(int(size))
+        for run, rough in zip(runs, kinds, strict=True)
+        for size in run
+    ]
+    table = pa.table({"row": np.arange(len(cells)), "cell": cells})
+    packed, cek = pack(
+        pa.Table.from_batches(table.to_batches(max_chunksize=int(random.integers(1, 300)))),
+        tmp_path / "packed",
+        preview=True,
+    )
+    assert verify(packed.folder).holds
+    with open_container(tmp_path / "packed", cek=cek) as container:
+        assert container.to_table().equals(table)
+        assert sum(run.rows for run in container.index.table_segments) == len(cells)
+
+
+def test_pack__a_constant_column__has_segments_of_a_million_rows_at_most(tmp_path: Path) -> None:
+    table = pa.table({"x": np.zeros(5_000_000, np.int8)})
+    packed, cek = pack(table, tmp_path / "packed", preview=True)
+    with open_container(tmp_path / "packed", cek=cek) as container:
+        assert container.to_table().equals(table)
+    assert segments_of(packed, cek) == [1] * 5
