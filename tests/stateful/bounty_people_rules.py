@@ -6,9 +6,18 @@ from typing import Any
 
 import boa
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from tests.stateful.bounty_state import ENDED, LIVE, MOST, ONE, BountyState, seeds
+from tests.stateful.bounty_state import (
+    ENDED,
+    LIVE,
+    MOST,
+    ONE,
+    BountyState,
+    at,
+    kinds,
+    seeds,
+)
 from tests.utils import bounty_reference as ref
 from tests.utils.bounty_board import (
     DRAWN,
@@ -23,31 +32,42 @@ from tests.utils.bounty_board import (
     UNREADABLE,
     Bounty,
 )
-from tests.utils.bounty_rows import address_number
 from tests.utils.drafts import word_of
+
+LIES = ("answer", "line", "delivered", "readable")
+BEGINNINGS = ("open", "label", "committed", "scored", *LIES)
+"""How far the first bounty of a run is; a lie: scored by one."""
 
 
 class PeopleRules(BountyState):
     """What those may do who have a part in a bounty."""
 
+    beginning = "open"
+
+    @initialize(seed=seeds, **kinds)
+    def begin(self, seed: int, **kind: bool) -> None:
+        """Begin with a bounty on its way: few runs of 50 steps led one to a score from nothing."""
+        self.set_up()
+        b = self.begin_bounty(self.paper(seed, **kind))
+        if self.beginning == "open":
+            return
+        b.enroll().draw()
+        if self.beginning == "label":
+            return
+        b.paper.commit_all()
+        b.commit()
+        if self.beginning != "committed":
+            self._score(seed, None if self.beginning == "scored" else self.beginning)
+
     # -------------------------------------------------------------- requester
 
-    @precondition(lambda self: len(self.h.bounties) < MOST)
-    @rule(seed=seeds, team=st.booleans(), odd=st.booleans(), gated=st.booleans())
+    @precondition(lambda self: len(self.stages) < MOST)
+    @rule(seed=seeds, **kinds)
     def create(self, seed: int, team: bool, odd: bool, gated: bool) -> None:
-        rng = random.Random(seed)
-        terms: dict[str, Any] = {"items": 23 if odd else 24, "batch": 2, "min_run": 6}
-        terms |= {"max_run": 12, "classes": rng.choice([2, 3]), "full": rng.choice([2, 3])}
-        terms["gate"] = address_number(self.h.gate.address) if gated else 0
-        if team:
-            terms |= {"team": True, "min_run": 3, "full": 0, "rounds": rng.choice([1, 2])}
-            terms["classes"] = rng.choice([0, 2])
-        skill = rng.choice([0.6, 0.9, 0.9, -1])
-        paper = self.h.draft(seed, gap=rng.choice([0, 0, 1]), skill=skill, **terms)
+        paper = self.paper(seed, team=team, odd=odd, gated=gated)
         if self.is_paused:
             return self.refuses(lambda: self.h.create(paper), "pausable: contract is paused")
-        bounty = self.h.create(paper)
-        self.forged[bounty.id] = set()
+        self.begin_bounty(paper)
         return None
 
     @rule(seed=seeds)
@@ -57,21 +77,24 @@ class PeopleRules(BountyState):
         changed = terms._replace(**{bad: 2**130 if bad == "price" else 0})
         self.refuses(lambda: self.h.board.create(changed, sender=self.h.requester))
 
+    @at(LABEL)
     @rule(seed=seeds)
     def score_truly(self, seed: int) -> None:
         self._score(seed, None)
 
-    @rule(seed=seeds, lie=st.sampled_from(["answer", "line", "delivered", "readable"]))
+    @at(LABEL)
+    @rule(seed=seeds, lie=st.sampled_from(LIES))
     def score_falsely(self, seed: int, lie: str) -> None:
         self._score(seed, lie)
 
+    @at(LABEL)
     @rule(seed=seeds, line=st.sampled_from([ONE + 1, 2**22 + 1, 2**24 - 1]))
     def score_with_what_is_no_mark(self, seed: int, line: int) -> None:
         self._score(seed, "line", line)
 
     def _score(self, seed: int, lie: str | None, line: int | None = None) -> None:
         b = self.pick(seed, LABEL)
-        if b is None or not b.ledger.committed:
+        if not b.ledger.committed:
             return None
         b.later(max(b.post_until, self.h.now - 1))
         rng, paper = random.Random(seed), b.paper
@@ -105,26 +128,26 @@ class PeopleRules(BountyState):
             self.lies[b.id] = told
         return None
 
+    @at(LABEL)
     @rule(seed=seeds)
     def score_by_a_stranger(self, seed: int) -> None:
         b = self.pick(seed, LABEL)
-        if b is not None and b.ledger.committed:
+        if b.ledger.committed:
             self.refuses(lambda: b.post_score(sender=self.h.stranger), "board: not the requester")
 
+    @at(*LIVE, *ENDED, REFUNDED)
     @rule(seed=seeds)
     def cite(self, seed: int) -> None:
         b = self.pick(seed, *LIVE, *ENDED, REFUNDED)
-        if b is not None:
-            self.h.board.cite(*b.head, self.h.relay, sender=self.h.requester)
-            assert self.h.board.citing(b.id) == self.h.relay
+        self.h.board.cite(*b.head, self.h.relay, sender=self.h.requester)
+        assert self.h.board.citing(b.id) == self.h.relay
 
     # ------------------------------------------------------------------ relay
 
+    @at(OPEN)
     @rule(seed=seeds, count=st.integers(1, 6))
     def enroll(self, seed: int, count: int) -> None:
         b = self.pick(seed, OPEN)
-        if b is None:
-            return None
         first = sum(b.paper.calls)
         end = min(first + count, len(b.paper.rows))
         if first == end:
@@ -134,18 +157,20 @@ class PeopleRules(BountyState):
         b.enroll_rows(first, end)
         return None
 
+    @at(OPEN)
     @rule(seed=seeds)
     def enroll_all_and_close(self, seed: int) -> None:
         b = self.pick(seed, OPEN)
-        if b is None or self.h.now > b.join_until:
+        if self.h.now > b.join_until:
             return
         b.enroll_rows(sum(b.paper.calls), len(b.paper.rows), closes=True)
         assert b.status == DRAWN
 
+    @at(OPEN)
     @rule(seed=seeds)
     def enroll_whom_the_gate_refuses(self, seed: int) -> None:
         b = self.pick(seed, OPEN)
-        if b is None or not b.terms.gate:
+        if not b.terms.gate:
             return
         first = sum(b.paper.calls)
         rows = [w for w in b.paper.workers if w >= first]
@@ -161,18 +186,18 @@ class PeopleRules(BountyState):
         open_ = [w for w in b.paper.workers if w not in b.ledger.committed]
         return rng.sample(open_, rng.randint(1, len(open_))) if open_ else []
 
+    @at(LABEL)
     @rule(seed=seeds)
     def commit_what_people_sealed(self, seed: int) -> None:
         self._commit(seed, is_real=True)
 
+    @at(LABEL)
     @rule(seed=seeds)
     def commit_what_nobody_sealed(self, seed: int) -> None:
         self._commit(seed, is_real=False)
 
     def _commit(self, seed: int, *, is_real: bool) -> None:
         b, rng = self.pick(seed, LABEL), random.Random(seed)
-        if b is None:
-            return None
         workers = self._rows_to_commit(b, rng)
         if not workers:
             return None
@@ -188,20 +213,20 @@ class PeopleRules(BountyState):
         b.commit(workers)
         return None
 
+    @at(LABEL)
     @rule(seed=seeds)
     def commit_again(self, seed: int) -> None:
         b = self.pick(seed, LABEL)
-        mine = [w for w in b.paper.where if w not in b.ledger.overridden] if b else []
-        if b is not None and mine and self.h.now <= b.label_until:
+        mine = [w for w in b.paper.where if w not in b.ledger.overridden]
+        if mine and self.h.now <= b.label_until:
             self.refuses(lambda: b.commit([mine[seed % len(mine)]]), "board: committed already")
 
     # ------------------------------------------------------ labelers, watch nodes
 
+    @at(LABEL)
     @rule(seed=seeds)
     def override(self, seed: int) -> None:
         b, rng = self.pick(seed, LABEL), random.Random(seed)
-        if b is None:
-            return None
         worker = rng.choice(b.paper.workers)
         if worker in b.ledger.overridden:
             return None
@@ -213,28 +238,30 @@ class PeopleRules(BountyState):
         self.forged[b.id].discard(worker)
         return None
 
+    @at(LABEL)
     @rule(seed=seeds)
     def override_again(self, seed: int) -> None:
         b = self.pick(seed, LABEL)
-        if b is not None and b.ledger.overridden:
+        if b.ledger.overridden:
             worker = min(b.ledger.overridden)
             made = b.paper.label(worker, 1, variant=seed)
             self.refuses(
                 lambda: b.override(worker, made), "board: overridden already", "board: too late"
             )
 
+    @at(LABEL)
     @rule(seed=seeds)
     def override_with_a_forged_signature(self, seed: int) -> None:
         b = self.pick(seed, LABEL)
-        if b is not None:
-            worker = b.paper.workers[seed % len(b.paper.workers)]
-            made = b.paper.label(worker, 1, variant=seed)
-            self.refuses(lambda: b.override(worker, made, role="stranger"), "proofs: not signed")
+        worker = b.paper.workers[seed % len(b.paper.workers)]
+        made = b.paper.label(worker, 1, variant=seed)
+        self.refuses(lambda: b.override(worker, made, role="stranger"), "proofs: not signed")
 
+    @at(LABEL)
     @rule(seed=seeds, alone=st.booleans())
     def post_sealed(self, seed: int, alone: bool) -> None:
         b = self.pick(seed, LABEL)
-        if b is None or not b.ledger.committed:
+        if not b.ledger.committed:
             return
         b.later(max(b.commit_until, self.h.now - 1))
         real = set(b.ledger.committed) - self.forged[b.id]
@@ -254,20 +281,20 @@ class PeopleRules(BountyState):
             ]
             b.post_sealed(*mates)
 
+    @at(LABEL)
     @rule(seed=seeds)
     def post_again(self, seed: int) -> None:
         b = self.pick(seed, LABEL)
-        if b is not None and b.ledger.posted:
+        if b.ledger.posted:
             worker = min(b.ledger.posted)
             self.refuses(lambda: b.post_one(worker), "board: posted already", "board: too late")
 
     # ------------------------------------------------------------- challengers
 
+    @precondition(lambda self: any(b.id in self.lies and b.status in LIVE for b in self.h.bounties))
     @rule(seed=seeds)
     def prove_a_lie(self, seed: int) -> None:
         lying = [b for b in self.h.bounties if b.id in self.lies and b.status in LIVE]
-        if not lying:
-            return None
         b = lying[seed % len(lying)]
         kind, *where = self.lies[b.id]
         if self.h.now > b.challenge_until:
@@ -295,13 +322,16 @@ class PeopleRules(BountyState):
     def _acknowledged(self, b: Bounty, worker: int) -> bytes:
         return b.paper.acknowledge(worker)
 
+    @at(SCORED, SCORED_HALF)
     @rule(seed=seeds)
     def prove_what_is_true(self, seed: int) -> None:
         b, rng = self.pick(seed, SCORED, SCORED_HALF), random.Random(seed)
-        if b is None or not b.paper.gold or self.lies.get(b.id, ("",))[0] in ("answer", "line"):
+        if not b.paper.gold or self.lies.get(b.id, ("",))[0] in ("answer", "line"):
             return
         g, k = rng.randrange(len(b.paper.gold)), rng.randrange(b.terms.rounds)
-        self.refuses(lambda: b.prove_answer(g, k), "proofs: the entry is true")
+        # Of what nobody sealed there is nothing to open.
+        opening = NO_OPENING if b.paper.judge_of(g, k) in self.forged[b.id] else None
+        self.refuses(lambda: b.prove_answer(g, k, None, opening), "proofs: the entry is true")
         fine = b.lives()
         if fine:
             self.refuses(
@@ -310,11 +340,10 @@ class PeopleRules(BountyState):
                 "proofs: no line counts",
             )
 
+    @at(SCORED, SCORED_HALF)
     @rule(seed=seeds)
     def prove_a_mark_that_is_true(self, seed: int) -> None:
         b = self.pick(seed, SCORED, SCORED_HALF)
-        if b is None:
-            return
         garbage = sorted(self.forged[b.id] & set(b.paper.marks))
         if garbage:
             worker = garbage[seed % len(garbage)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the model of bounties begins with, what must always hold, and how all is seen out."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,7 +11,7 @@ import boa
 import pytest
 from boa.contracts.base_evm_contract import BoaError
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition
 
 from tests.utils.bounty_board import (
     DRAWN,
@@ -28,6 +29,8 @@ from tests.utils.bounty_board import (
     BountyHarness,
     deploy_bounties,
 )
+from tests.utils.bounty_paper import Paper
+from tests.utils.bounty_rows import address_number
 from tests.utils.tokens import deploy_hostile_token
 
 LIVE = (OPEN, DRAWN, LABEL, SCORED, SCORED_HALF)
@@ -37,6 +40,12 @@ MOST = 3
 """Bounties at once."""
 
 seeds = st.integers(0, 2**32)
+kinds = {"team": st.booleans(), "odd": st.booleans(), "gated": st.booleans()}
+
+
+def at(*statuses: int) -> Any:
+    """Let a rule run only while a bounty has one of these statuses."""
+    return precondition(lambda self: not set(statuses).isdisjoint(self.stages))
 
 
 @lru_cache
@@ -51,9 +60,15 @@ class BountyState(RuleBasedStateMachine):
     """Some bounties in one token, and everybody who has to do with them."""
 
     h: BountyHarness
+    reached: Counter[int]
+    """Statuses to which calls led bounties, in all runs of one machine."""
+    lies_told: int
+    """In all of them."""
+    stages: tuple[int, ...] = ()
+    """The bounties' statuses after the last step."""
 
-    @initialize()
-    def begin(self) -> None:
+    def set_up(self) -> None:
+        """Before anything else."""
         self.h, self.token = deployed()
         self.anchor = boa.env.anchor()
         self.anchor.__enter__()
@@ -64,9 +79,27 @@ class BountyState(RuleBasedStateMachine):
         self.seen: Counter[str] = Counter()
         self.is_paused = False
 
-    def pick(self, seed: int, *statuses: int) -> Bounty | None:
+    def paper(self, seed: int, *, team: bool, odd: bool, gated: bool) -> Paper:
+        """What a bounty is to be; `odd`: its items are not a multiple of its runs."""
+        rng = random.Random(seed)
+        terms: dict[str, Any] = {"items": 23 if odd else 24, "batch": 2, "min_run": 6}
+        terms |= {"max_run": 12, "classes": rng.choice([2, 3]), "full": rng.choice([2, 3])}
+        terms["gate"] = address_number(self.h.gate.address) if gated else 0
+        if team:
+            terms |= {"team": True, "min_run": 3, "full": 0, "rounds": rng.choice([1, 2])}
+            terms["classes"] = rng.choice([0, 2])
+        skill = rng.choice([0.6, 0.9, 0.9, -1])
+        return self.h.draft(seed, gap=rng.choice([0, 0, 1]), skill=skill, **terms)
+
+    def begin_bounty(self, paper: Paper) -> Bounty:
+        bounty = self.h.create(paper)
+        self.forged[bounty.id] = set()
+        return bounty
+
+    def pick(self, seed: int, *statuses: int) -> Bounty:
+        """One of the bounties with these statuses; `at` has seen that there is one."""
         found = [b for b in self.h.bounties if b.status in statuses]
-        return found[seed % len(found)] if found else None
+        return found[seed % len(found)]
 
     def refuses(self, call: Callable[[], Any], *reasons: str) -> None:
         """See that a call fails, by one of these reasons if any are named."""
@@ -89,10 +122,13 @@ class BountyState(RuleBasedStateMachine):
             if self.seen.get(account) != amount:
                 assert self.h.board.balances(self.token, account) == amount, account
         self.seen = credited
+        self.stages = tuple(b.status for b in self.h.bounties)
 
     def teardown(self) -> None:
         if not hasattr(self, "seen"):
             return
+        type(self).lies_told += len(self.lies)
+        self.reached.update(b.status for b in self.h.bounties)
         try:
             for b in self.h.bounties:
                 self.see_out(b)
