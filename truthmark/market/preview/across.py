@@ -123,7 +123,6 @@ class Draws:
             chance = 0.5 * found.segment.shards / stratum.shard_count
             chance += 0.5 * found.segment.rows / stratum.rows
             self._drawn.append((found, chance))
-        self.count = len(self._drawn)
 
     def nulls(self, column: str) -> Share | None:
         """Estimate the share of missing values; None where the column is not in all segments."""
@@ -141,16 +140,6 @@ class Draws:
         lows = [facts.low for facts in found if facts.low is not None]
         highs = [facts.high for facts in found if facts.high is not None]
         return (min(lows), max(highs)) if lows and highs else None
-
-    def classes(self, column: str) -> list[str] | None:
-        """Return the values of a column in the sample, the most frequent first."""
-        counts: Counter[str] = Counter()
-        for facts, _ in self._drawn:
-            of = facts.columns.get(column)
-            if of is None or of.counts is None:
-                return None
-            counts.update(of.counts)
-        return [value for value, _ in counts.most_common()]
 
     def _share(self, column: str, hits: Any) -> Share | None:
         if not self._drawn or any(column not in facts.columns for facts, _ in self._drawn):

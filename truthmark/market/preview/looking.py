@@ -6,7 +6,7 @@ here; which keys are public comes from the index of events; the rest follows fro
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from truthmark.codec.container import check_index
@@ -23,7 +23,7 @@ from truthmark.market.preview.beacon import Beacon, read_beacon
 from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import try_exposed
 from truthmark.market.preview.found import Preview
-from truthmark.market.preview.opening import EndError, FetchedShards, Opening
+from truthmark.market.preview.opening import PATIENT, EndError, FetchedShards, Opening
 from truthmark.market.preview.published import Published, read_published
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.sampling import (
@@ -72,13 +72,18 @@ class Public:
 
 @dataclass(slots=True)
 class Allowance:
-    """What samples of older versions may still take.
+    """What samples of older versions may still take in one look, and what was found of them.
+
+    Each is looked at once, however many newer ones name it: else a long listing of versions that
+    are not SHOWN would be gone through along each way from the newest to the oldest.
 
     Attributes:
         left: Bytes.
+        known: Names that an older version has shown, by the id of its terms.
     """
 
     left: int = MAX_DOWNLOAD_BEFORE
+    known: dict[bytes, set[bytes]] = field(default_factory=dict)
 
 
 def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
@@ -127,7 +132,7 @@ def read_public(
             )
         check_index_size(manifest.index_size, manifest.count)
         data = storage.read_range(manifest.index, 0, manifest.index_size)
-        index = ShardIndex.from_bytes(data, manifest.count)
+        index = ShardIndex.from_bytes(data, manifest.count, PATIENT)
         check_index(index, manifest)
     except StorageError as error:
         raise EndError(PreviewState.UNREACHABLE, str(error)) from error
@@ -164,7 +169,7 @@ def names_taken(
     Raises:
         MarketError: `must_know`, and one cannot be fetched now, or is not open yet.
     """
-    allowance = allowance or Allowance()
+    allowance = Allowance() if allowance is None else allowance
     if public.asked is None or not public.asked.previous:
         return set()
     older = {
@@ -183,6 +188,8 @@ def _names_shown(
     session: "Session", version: Version, allowance: Allowance, *, must_know: bool
 ) -> set[bytes]:
     """Return the names of what the draws of an older version could meet, if it is SHOWN."""
+    if version.terms_id in allowance.known:
+        return allowance.known[version.terms_id]
     remembered = Remembered.of(session)
     known = remembered.shown(version.terms_id)
     if known is None:
@@ -197,7 +204,8 @@ def _names_shown(
                 f"is {found.state.value} ({found.why}); try again once it is shown"
             )
     if known is None or remembered.broken(version.terms.manifest) is not None:
-        return set()
+        known = set()
+    allowance.known[version.terms_id] = known
     return known
 
 
@@ -217,7 +225,8 @@ class _Look:
         allowance: Allowance | None = None,
     ) -> None:
         self._session, self._version = session, version
-        self._max, self._allowance = max_download, allowance or Allowance()
+        self._max = max_download
+        self._allowance = Allowance() if allowance is None else allowance
         self._remembered = Remembered.of(session)
         self._sample: Sample | None = None
         self._found = Preview(PreviewState.BLIND, "", version.ref)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _AGAIN: Final = "; get it again"
-_PATIENT_SECONDS: Final = 60.0
-"""For decoding once more what a busy machine may have been too slow for."""
+PATIENT: Final = replace(DEFAULT_LIMITS, seconds=60.0)
+"""For what a busy machine may be too slow for: that must not be said of the seller."""
 
 
 class EndError(Exception):
@@ -204,7 +204,7 @@ class Opening:
                 if isinstance(error, IntegrityError | WrongKeyError):
                     raise
                 # Once more, with patience: what is said of a seller must not hang on this machine.
-                return work(replace(self.limits, seconds=_PATIENT_SECONDS))
+                return work(replace(self.limits, seconds=PATIENT.seconds))
         except (StorageError, IntegrityError) as error:
             raise EndError(
                 PreviewState.UNREACHABLE, f"{what} cannot be fetched: {error}"

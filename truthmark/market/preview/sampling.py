@@ -180,9 +180,8 @@ class Sample:
         """Bytes of all that was drawn."""
         return len(shards_of(self.picks)) * self.structure.payload
 
-    @property
-    def copies(self) -> int:
-        """How many shards have the ciphertext of another one."""
+    def _copies(self) -> int:
+        """Return how many shards have the ciphertext of another one."""
         index = self.structure.index
         return index.count - len({index.sha256(i) for i in range(index.count)})
 
@@ -195,8 +194,8 @@ class Sample:
     def oddities(self) -> list[str]:
         """What looks odd but is not wrong, a line each."""
         found = []
-        if self.copies:
-            found.append(f"{plural(self.copies, 'shard')} are copies of others, byte for byte")
+        if copies := self._copies():
+            found.append(f"{plural(copies, 'shard')} are copies of others, byte for byte")
         if self.untold > MAX_UNOPENED * self.drawn_bytes:
             share = min(1.0, self.untold / self.drawn_bytes)
             found.append(

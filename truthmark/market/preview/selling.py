@@ -12,7 +12,7 @@ from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview.draw import draw_all, shards_of
-from truthmark.market.preview.looking import names_taken, read_public, read_seed
+from truthmark.market.preview.looking import Allowance, names_taken, read_public, read_seed
 from truthmark.market.preview.opening import EndError
 from truthmark.market.preview.strata import (
     MAX_FILES_SHARDS,
@@ -23,6 +23,9 @@ from truthmark.market.preview.strata import (
 
 if TYPE_CHECKING:
     from truthmark.session import Session
+
+_EVERYTHING: Final = 2**62
+"""Bytes: sellers look at each older version, or they would open more than is wanted."""
 
 MAX_KEYS: Final = 512
 """Keys in one call of `Openings.publish`."""
@@ -84,7 +87,9 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
     entries = [file.entry for file in container.files]
     structure = Structure(index, entries, container.manifest.shard_size)
     strata = find_strata(
-        structure, public.asked.draws, names_taken(session, public, must_know=True)
+        structure,
+        public.asked.draws,
+        names_taken(session, public, Allowance(_EVERYTHING), must_know=True),
     )
     shards = sorted({*files_shards(index), *shards_of(draw_all(structure, strata, beacon.seed))})
     missing = [i for i in shards if i not in public.published.keys]

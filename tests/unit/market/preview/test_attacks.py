@@ -4,6 +4,7 @@
 import io
 import itertools
 import os
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -315,6 +316,26 @@ def test_wanted_keys__older_version_is_not_to_be_had__opens_nothing(market: Prev
     market.shelf.blocks[updates.made[0].forged.manifest.cid] = block
     market.open_sample(made, version)
     assert market.look(version).state is PreviewState.SHOWN
+
+
+def test_look__forty_older_versions_that_are_not_to_be_had__are_asked_for_once_each(
+    market: PreviewMarket,
+) -> None:
+    """Each names all before it: along every way there would be a million million looks."""
+    cids, gone = [], []
+    for number in range(1, 41):
+        made = make({"a.parquet": 1}, previous=cids[::-1], extra={"number": number})
+        market.list_version(made, 1, number)
+        cids.append(made.forged.manifest.cid)
+        gone += [cid for cid, data in market.shelf.blocks.items() if len(data) == 4096]
+    for cid in gone:
+        market.shelf.blocks.pop(cid, None)
+    newest = make(BIG, previous=cids[::-1])
+    version = market.list_version(newest, 1, 41)
+    market.publish(newest)
+    market.shelf.read.clear()
+    assert market.look(version).state is PreviewState.SHOWN
+    assert max(Counter(market.shelf.read)[cid] for cid in cids) == 1
 
 
 def test_look__older_version_is_of_another_listing__exempts_nothing(market: PreviewMarket) -> None:
