@@ -62,6 +62,9 @@ def deployer(name: str) -> Any:
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
+            # Its own cache takes what was compiled with other interfaces, where only an interface
+            # names them, for the same: so it is not to outlive these sources.
+            boa.interpret.set_cache_dir(str(_folder() / "titanoboa"))
             found = boa.load_partial(source)
             _ = found.compiler_data.source_map, _constructor_map(found)  # they are kept with it
             unfinished = path.with_suffix(".unfinished")
