@@ -18,6 +18,7 @@ from typing import Any
 from eth_abi.abi import decode
 
 from bench.gas_royalties import measure_royalties
+from bench.gas_verdicts import measure_verdicts
 from bench.report import RESULTS, ROOT, Figure, markdown, page_table, read, write
 from tests.utils.drafts import (
     FEE_BPS,
@@ -110,6 +111,8 @@ class Bench:
     token: Contract
     staking: Contract
     registry: Contract
+    checks: Contract
+    proofs: Contract
     market: Contract
     judge: Contract
     openings: Contract
@@ -262,6 +265,8 @@ def deploy(chain: AnvilProcess) -> Bench:
         token=token,
         staking=staking,
         registry=registry,
+        checks=checks,
+        proofs=proofs,
         market=market,
         judge=judge,
         openings=openings,
@@ -480,6 +485,7 @@ PARTS: tuple[Callable[[Bench], None], ...] = (
     measure_disputing,
     measure_staking,
     measure_royalties,
+    measure_verdicts,
 )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import gas
 from bench.gas import Contract
-from bench.report import ROOT, Figure, markdown, write
+from bench.report import ROOT, SIZE_LIMIT, Figure, markdown, write
 from tests.utils import bounty_reference as ref
 from tests.utils.bounty_paper import (
     NO_COMMITS,
@@ -35,7 +35,6 @@ from truthmark.testing.anvil import AnvilProcess, start_anvil
 from truthmark.testing.network import load_test_artifact
 
 MONEY = 2**100
-SIZE_LIMIT = 23_347
 WINDOW = 3_600
 SEATS, BATCH = 10, 50
 LABELS = SEATS * BATCH

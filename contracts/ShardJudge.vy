@@ -57,4 +57,10 @@ def is_sealed(
     size: uint256 = len(ciphertext)
     if size < MIN_SHARD or size & (size - 1) != 0:
         return False
-    return aes_gcm._is_sealed(shard.key, ciphertext)
+    hash_key: uint256 = 0
+    mask: uint256 = 0
+    hash_key, mask = aes_gcm._encrypt(convert(shard.key, uint256), 0, 1)
+    hash: uint256 = 0
+    tag: uint256 = 0
+    hash, tag = aes_gcm._hash(hash_key, ciphertext)
+    return hash ^ mask == tag

@@ -292,27 +292,11 @@ BOX: constant(uint256[256]) = [
     22,
 ]
 
-# --------------------------------------------------------------------- tags
+# -------------------------------------------------------------------- parts
 
-
-@internal
-@pure
-def _is_sealed(key: bytes32, sealed: Bytes[MAX_SIZE]) -> bool:
-    # Whether a ciphertext of whole blocks, at least two, ends with its tag.
-    last: bytes32 = extract32(sealed, len(sealed) - 32)
-    return self._tag(key, sealed) == convert(last, uint256) & MASK_128
-
-
-@internal
-@pure
-def _tag(key: bytes32, sealed: Bytes[MAX_SIZE]) -> uint256:
-    # The tag of a ciphertext of whole blocks; what stands in the place of the tag, its last block,
-    # is not looked at. Blocks are numbers of 128 bits.
-    hash_key: uint256 = 0
-    mask: uint256 = 0
-    # H is the cipher of 0; the first counter of a nonce of zeros is 1.
-    hash_key, mask = self._encrypt(convert(key, uint256), 0, 1)
-    return self._hash(hash_key, sealed) ^ mask
+# The tag of a ciphertext is its hash under H, the cipher of 0, and the cipher of 1, the first
+# counter of a nonce of zeros. One function alone takes bytes: each that hands them on would copy
+# the largest, and memory grows by the square.
 
 
 @internal
@@ -328,9 +312,14 @@ def _encrypt(key: uint256, first: uint256, second: uint256) -> (uint256, uint256
     for round: uint256 in range(1, ROUNDS + 1):
         # Bytes substituted, and rows shifted: byte n of a block comes from byte 5n mod 16.
         next: uint256 = 0
-        for n: uint256 in range(32):
-            place: uint256 = (unsafe_mul(n, 5) & 15) | (n & 16)
-            next = (next << 8) | box[(state >> unsafe_sub(248, unsafe_mul(place, 8))) & MASK_8]
+        place: uint256 = 120
+        for n: uint256 in range(16):
+            next = (
+                (next << 8)
+                | (box[(state >> unsafe_add(place, 128)) & MASK_8] << 128)
+                | box[(state >> place) & MASK_8]
+            )
+            place = unsafe_add(place, 88) & 127
         if round != ROUNDS:
             # Columns mixed: twice each byte and the next, and the other three once.
             turned: uint256 = ((next << 8) & ~(MASK_8 * COLUMNS)) | (
@@ -374,9 +363,9 @@ def _encrypt(key: uint256, first: uint256, second: uint256) -> (uint256, uint256
 
 @internal
 @pure
-def _hash(hash_key: uint256, sealed: Bytes[MAX_SIZE]) -> uint256:
-    # GHASH of all blocks but the last, and of their length in bits. The highest bit of a block is
-    # the coefficient of x^0.
+def _hash(hash_key: uint256, sealed: Bytes[MAX_SIZE]) -> (uint256, uint256):
+    # GHASH of all blocks but the last, and of their length in bits; and the last, which is the tag
+    # (0 where it is the only one). The highest bit of a block is the coefficient of x^0.
     # Polynomials are multiplied as numbers with holes: of bits five apart at most 26 meet in one
     # place, so that no sum reaches the next, and the lowest bit of each is what is wanted.
     h0: uint256 = hash_key & LANE_0
@@ -386,12 +375,14 @@ def _hash(hash_key: uint256, sealed: Bytes[MAX_SIZE]) -> uint256:
     h4: uint256 = hash_key & LANE_4
     count: uint256 = len(sealed) // BLOCK - 1
     state: uint256 = 0
+    word: uint256 = 0
     for i: uint256 in range(count + 1, bound=MAX_BLOCKS):
         if i == count:
             state ^= unsafe_mul(count, 8 * BLOCK)
         else:
-            # 32 bytes are there: the tag's come after the last block.
-            state ^= convert(extract32(sealed, unsafe_mul(i, BLOCK)), uint256) >> 128
+            # A block and the one behind it, at last the tag.
+            word = convert(extract32(sealed, unsafe_mul(i, BLOCK)), uint256)
+            state ^= word >> 128
         x0: uint256 = state & LANE_0
         x1: uint256 = state & LANE_1
         x2: uint256 = state & LANE_2
@@ -455,4 +446,4 @@ def _hash(hash_key: uint256, sealed: Bytes[MAX_SIZE]) -> uint256:
         over ^= (over >> 1) ^ (over >> 2) ^ (over >> 7)
         rest: uint256 = over << 128
         state = (product ^ over ^ rest ^ (rest >> 1) ^ (rest >> 2) ^ (rest >> 7)) >> 128
-    return state
+    return state, word & MASK_128

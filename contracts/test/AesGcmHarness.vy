@@ -16,17 +16,11 @@ from ..modules import aes_gcm
 
 @external
 @pure
-def tag(key: bytes32, sealed: Bytes[aes_gcm.MAX_SIZE]) -> uint256:
-    return aes_gcm._tag(key, sealed)
-
-
-@external
-@pure
 def encrypt(key: uint256, first: uint256, second: uint256) -> (uint256, uint256):
     return aes_gcm._encrypt(key, first, second)
 
 
 @external
 @pure
-def hash(hash_key: uint256, sealed: Bytes[aes_gcm.MAX_SIZE]) -> uint256:
+def hash(hash_key: uint256, sealed: Bytes[aes_gcm.MAX_SIZE]) -> (uint256, uint256):
     return aes_gcm._hash(hash_key, sealed)

@@ -114,6 +114,8 @@ class MarketLedger:
             return False
         if version.fee_bps != self.fee_bps or not self._may_owe(version):
             return False
+        if version.guarantee_bps > 10_000:
+            return False
         before = None
         version.listing, version.number = self.listing_count + 1, 1
         if previous is not None:
@@ -326,7 +328,8 @@ class MarketLedger:
         if voucher is not None:
             self.used_vouchers.add(voucher[0])
         deadline = self.now + version.delivery
-        self.purchases[purchase_id] = Purchase(custody_id, buyer, price, deadline)
+        by_voucher = voucher is not None
+        self.purchases[purchase_id] = Purchase(custody_id, buyer, price, deadline, by_voucher)
         return True
 
     def deliver(self, custody_id: Id, j: int, parts: Sequence[tuple[Id, bool]]) -> bool:
@@ -375,6 +378,24 @@ class MarketLedger:
         self._settle(it)
         return True
 
+    def reject(self, purchase_id: Id, sender: str) -> bool:
+        it = self.purchases.get(purchase_id)
+        if it is None or it.buyer != sender or it.status != PurchaseStatus.DELIVERED:
+            return False
+        if self.now > it.deadline or self._version_of(it).status == VersionStatus.REVOKED:
+            return False
+        self._settle(it, is_rejected=True)
+        return True
+
+    def review(self, purchase_id: Id, sender: str) -> bool:
+        it = self.purchases.get(purchase_id)
+        if it is None or it.buyer != sender or it.is_reviewed:
+            return False
+        if it.status in (PurchaseStatus.PAID, PurchaseStatus.REFUNDED):
+            return False
+        it.is_reviewed = True
+        return True
+
     def refund(self, custody_id: Id, purchase_ids: Sequence[Id]) -> bool:
         custody = self.custodies[custody_id]
         version = self.versions[custody.version]
@@ -406,12 +427,24 @@ class MarketLedger:
         it = self.purchases.get(purchase_id)
         if it is None or it.status != PurchaseStatus.DELIVERED or self.now > it.deadline:
             return False
-        version = self._version_of(it)
-        if version.status in (VersionStatus.REVOKED, VersionStatus.CLOSED) or not is_true:
+        return is_true and self._revoke(self._version_of(it), it.buyer)
+
+    def dispute_sealing(self, version_id: Id, is_true: bool, sender: str) -> bool:
+        version = self.versions.get(version_id)
+        return version is not None and is_true and self._revoke(version, sender)
+
+    def rule(self, version_id: Id, rewarded: str, sender: str) -> bool:
+        version = self.versions.get(version_id)
+        if version is None or version.arbiter == BURN or version.arbiter != sender:
+            return False
+        return rewarded != BURN and self._revoke(version, rewarded)
+
+    def _revoke(self, version: Version, rewarded: str) -> bool:
+        if version.status in (VersionStatus.REVOKED, VersionStatus.CLOSED):
             return False
         version.status = VersionStatus.REVOKED
         reward = version.bond // 2
-        self._credit("registry", version.token, it.buyer, reward)
+        self._credit("registry", version.token, rewarded, reward)
         self._credit("registry", version.token, BURN, version.bond - reward)
         return True
 
@@ -498,15 +531,18 @@ class MarketLedger:
                 custodian = custody.custodians[j - 1]
                 self._credit("registry", version.token, custodian, custody.keeping_fee)
 
-    def _settle(self, purchase: Purchase) -> None:
+    def _settle(self, purchase: Purchase, *, is_rejected: bool = False) -> None:
         custody = self.custodies[purchase.custody]
         version = self.versions[custody.version]
-        purchase.status = PurchaseStatus.SETTLED
-        fee = purchase.price * version.fee_bps // 10_000
-        royalty = purchase.price * version.royalty_bps // 10_000
+        purchase.status = PurchaseStatus.REJECTED if is_rejected else PurchaseStatus.SETTLED
+        burned = purchase.price * version.guarantee_bps // 10_000 if is_rejected else 0
+        self._credit("market", version.token, BURN, burned)
+        rest = purchase.price - burned
+        fee = rest * version.fee_bps // 10_000
+        royalty = rest * version.royalty_bps // 10_000
         self.pools[version.bounty, version.token] += royalty
         self._credit("market", version.token, self.treasury, fee)
-        self._credit("market", version.token, version.payee, purchase.price - fee - royalty)
+        self._credit("market", version.token, version.payee, rest - fee - royalty)
         for j in purchase.delivered:
             self._credit("market", version.token, custody.custodians[j - 1], custody.fee)
 

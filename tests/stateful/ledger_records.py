@@ -33,6 +33,8 @@ class Version:
     keeping_balance: int = 0
     royalty_bps: int = 0
     bounty: int = 0
+    guarantee_bps: int = 0
+    arbiter: str = BURN
 
     @property
     def windows(self) -> int:
@@ -100,8 +102,10 @@ class Purchase:
     buyer: str
     price: int
     deadline: int
+    is_by_voucher: bool = False
     status: PurchaseStatus = PurchaseStatus.PAID
     delivered: list[int] = field(default_factory=list)
+    is_reviewed: bool = False
 
 
 @dataclass

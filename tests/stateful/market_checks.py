@@ -71,8 +71,9 @@ class Checks(MarketState):
         for purchase_id, p in ledger.purchases.items():
             found = self.read("market", slot["_purchases"], purchase_id)
             assert found & 2**64 - 1 == pack(
-                (p.status, 8), (mask(p.delivered), 16), (p.deadline, 40)
+                (p.status, 7), (p.is_by_voucher, 1), (mask(p.delivered), 16), (p.deadline, 40)
             )
+            assert self.w.reviews.has_reviewed(purchase_id) == p.is_reviewed
         for (bounty, token), pool in ledger.pools.items():
             if bounty:
                 found = self.read("market", slot["pools"], word(bounty), word(token))

@@ -41,6 +41,8 @@ class ListingRules(MarketState):
         is_stranger=rarely,
         bounty=st.integers(0, 4),
         bps=st.sampled_from([0, 1, 500, 500, 9_750, 9_751]),
+        guarantee=st.sampled_from([0, 1, 3_333, 5_000, 10_000, 10_001]),
+        arbiter=st.integers(0, 2),
     )
     def list_version(
         self,
@@ -56,11 +58,15 @@ class ListingRules(MarketState):
         is_stranger: bool,
         bounty: int,
         bps: int,
+        guarantee: int,
+        arbiter: int,
     ) -> None:
         w = self.w
         owed = bps if bounty or bps == 9_751 else 0
         t = max(1, min(t, (n + 1) // 2))
-        content = make_content(seller, 3, frozenset() if good else frozenset({0}))
+        # The first shard of what is bad has another key than it should, the second is not sealed.
+        bad = (frozenset({0}), frozenset({1}))
+        content = make_content(seller, 3) if good else make_content(seller, 3, *bad)
         previous = None
         if self.listings and pick % 3 == 0:
             previous = self.listings[pick % len(self.listings)]
@@ -85,6 +91,8 @@ class ListingRules(MarketState):
             fee_bps=self.ledger.fee_bps if not again else FEE_BPS,
             bounty=bounty,
             royalty_bps=owed,
+            guarantee_bps=guarantee,
+            arbiter=[BURN, w.gate, self.sellers[seller]][arbiter],
         )
         sender = self.seller_of(listing, is_stranger)
         version = Version(
@@ -101,6 +109,8 @@ class ListingRules(MarketState):
             number=0,
             royalty_bps=owed,
             bounty=bounty,
+            guarantee_bps=guarantee,
+            arbiter=listing.terms.arbiter,
         )
         is_allowed = self.ledger.list_version(
             listing.terms_id,

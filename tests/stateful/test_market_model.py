@@ -19,6 +19,7 @@ from tests.stateful.market_listing_rules import ListingRules
 from tests.stateful.market_money_rules import MoneyRules
 from tests.stateful.market_sale_rules import SaleRules
 from tests.stateful.market_state import flags, picks, shifts
+from tests.stateful.market_verdict_rules import VerdictRules
 from tests.stateful.running import run_machine
 from tests.utils.bounty_board import PROVEN, SETTLED
 from tests.utils.drafts import DELIVERY, INSPECTION, PERIOD, WINDOWS
@@ -26,13 +27,13 @@ from tests.utils.royalties import deploy_royalties
 from tests.utils.tokens import deploy_hostile_token
 
 
-class MarketMachine(ListingRules, SaleRules, MoneyRules, Checks):
+class MarketMachine(ListingRules, SaleRules, VerdictRules, MoneyRules, Checks):
     """All that may happen."""
 
     @initialize(hostile=flags, good=flags, n=st.integers(3, 5))
     def start_with_a_listing(self, hostile: bool, good: bool, n: int) -> None:
         self.cite(0, 0)
-        self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False, 1, 500)
+        self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False, 1, 500, 5_000, 1)
         self.accept_all(0)
         self.buy(0, 0, 0, True, True, True, False, False)
         self.top_up(0, 20)

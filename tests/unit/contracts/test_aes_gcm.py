@@ -86,6 +86,12 @@ def abi_of(data: Any) -> Any:
     return build_abi_output(data)
 
 
+def tag_of(ask: Ask, key: bytes, sealed: bytes) -> int:
+    """Return the tag that belongs to a ciphertext, as the judge computes it."""
+    hash_key, mask = ask("encrypt", int.from_bytes(key, "big"), 0, 1)
+    return int(ask("hash", hash_key, sealed)[0]) ^ mask
+
+
 def number(text: str) -> int:
     return int(text, 16)
 
@@ -115,12 +121,16 @@ def test_encrypt__published_vectors__agree(ask: Ask, key: str, clear: str, ciphe
 def test_hash__published_vectors__agree(ask: Ask, hash_key: str, data: str, expected: str) -> None:
     sealed = bytes.fromhex(data)
     assert ghash(number(hash_key), sealed) == number(expected)
-    assert ask("hash", number(hash_key), sealed + bytes(16)) == number(expected)
+    # What stands in the place of the tag is told, and not hashed.
+    assert ask("hash", number(hash_key), sealed + b"\1" * 16) == [
+        number(expected),
+        int.from_bytes(b"\1" * 16, "big"),
+    ]
 
 
 @pytest.mark.parametrize(("cipher", "tag"), TAGS)
 def test_tag__published_vectors__agree(ask: Ask, cipher: str, tag: str) -> None:
-    assert ask("tag", bytes(32), bytes.fromhex(cipher) + bytes(16)) == number(tag)
+    assert tag_of(ask, bytes(32), bytes.fromhex(cipher) + bytes(16)) == number(tag)
 
 
 def test_encrypt__500_keys_with_two_blocks_each__agree_with_cryptography(ask: Ask) -> None:
@@ -145,7 +155,7 @@ def test_hash__300_hash_keys__agree_with_multiplying_bit_by_bit(ask: Ask) -> Non
     while len(cases) < 300:
         cases.append((random.getrandbits(128), random.randbytes(16 * random.randrange(9))))
     for hash_key, data in cases:
-        assert ask("hash", hash_key, data + random.randbytes(16)) == ghash(hash_key, data)
+        assert ask("hash", hash_key, data + random.randbytes(16))[0] == ghash(hash_key, data)
 
 
 def test_tag__700_shards__agree_with_cryptography(ask: Ask) -> None:
@@ -154,6 +164,4 @@ def test_tag__700_shards__agree_with_cryptography(ask: Ask) -> None:
     for size in sizes:
         key, clear = random.randbytes(32), random.randbytes(size)
         sealed = AESGCM(key).encrypt(NONCE, clear, None)
-        # What stands in the place of the tag is not looked at.
-        given = sealed if size % 32 else sealed[:-16] + random.randbytes(16)
-        assert ask("tag", key, given) == int.from_bytes(sealed[-16:], "big")
+        assert tag_of(ask, key, sealed) == int.from_bytes(sealed[-16:], "big")

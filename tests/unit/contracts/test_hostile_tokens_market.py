@@ -24,6 +24,7 @@ from tests.utils.drafts import (
     deliver_arguments,
     dispute_arguments,
     make_content,
+    sealing_arguments,
     word_of,
 )
 from tests.utils.market import START, ZERO, MarketContracts, contracts, deployed_contracts
@@ -33,7 +34,7 @@ from tests.utils.tokens import KINDS, NO_REASON, WELL_BEHAVED, Kind, Mode, deplo
 __all__ = ["contracts", "deployed_contracts"]
 
 GAS = 1_500_000  # enough for every kind but the one that eats it all
-BAD = make_content(5, 3, frozenset({0}))
+BAD = make_content(5, 3, frozenset({0}), frozenset({1}))
 
 
 @dataclass
@@ -74,7 +75,9 @@ def hostile_sale(prepared: HostileSale) -> Iterator[HostileSale]:
 def prepare(contracts: MarketContracts) -> HostileSale:
     token = contracts.hostile_token()
     here = str(token.address)
-    listing = contracts.create_listing(token=here, content=BAD)
+    listing = contracts.create_listing(
+        token=here, content=BAD, guarantee_bps=2_500, arbiter=contracts.gate
+    )
     contracts.top_up(listing, 20 * KEEPING_FEE)
     # Entries in both ledgers: of the seller in the registry, of the treasury in the market.
     lapsed = contracts.open_custody(contracts.next_custody(listing, accept_until=START))
@@ -236,6 +239,24 @@ def dispute(s: HostileSale) -> None:
     assert s.w.entry(s.w.registry, s.w.buyer, s.token) == BOND // 2
 
 
+def reject(s: HostileSale) -> None:
+    before = s.w.entry(s.w.market, ZERO, s.token)
+    receipt = s.delivered.receipt.astuple()
+    s.w.market.reject(*s.listing.keeping, receipt, sender=s.w.buyer, gas=GAS)
+    assert s.w.entry(s.w.market, ZERO, s.token) - before == s.delivered.receipt.price // 4
+
+
+def dispute_sealing(s: HostileSale) -> None:
+    arguments = sealing_arguments(s.listing, 1)
+    s.w.market.dispute_sealing(*arguments, sender=s.w.stranger, gas=GAS)
+    assert s.w.entry(s.w.registry, s.w.stranger, s.token) == BOND // 2
+
+
+def rule(s: HostileSale) -> None:
+    s.w.market.rule(s.listing.terms.astuple(), s.w.stranger, sender=s.w.gate, gas=GAS)
+    assert s.w.entry(s.w.registry, s.w.stranger, s.token) == BOND // 2
+
+
 def extend(s: HostileSale) -> None:
     boa.env.timestamp = s.listing.custody.end - 1
     for index in (1, 2, 3):
@@ -260,7 +281,10 @@ def retire_and_close_version(s: HostileSale) -> None:
     assert s.w.entry(s.w.registry, s.w.payee, s.token) == BOND + 20 * KEEPING_FEE
 
 
-INNER = (deliver, settle, confirm, refund, dispute, extend, release, retire_and_close_version)
+INNER = (
+    *(deliver, settle, confirm, reject, refund, dispute, dispute_sealing, rule, extend, release),
+    retire_and_close_version,
+)
 
 
 @pytest.mark.parametrize("action", INNER, ids=lambda it: it.__name__)

@@ -248,6 +248,30 @@ def dispute(w: MarketContracts) -> Send:
     return lambda sender: w.dispute(purchase, sender=sender)
 
 
+@function("market", "reject", may=("buyer",), reason="market: not the buyer")
+def reject(w: MarketContracts) -> Send:
+    purchase = w.bought_and_delivered(w.create_listing())
+    return lambda sender: w.reject(purchase, sender=sender)
+
+
+@function("market", "dispute_sealing", may=ANYONE)
+def dispute_sealing(w: MarketContracts) -> Send:
+    listing = w.create_listing(content=make_content(7, 3, unsealed=frozenset({0})))
+    return lambda sender: w.dispute_sealing(listing, sender=sender)
+
+
+@function("market", "rule", may=("stranger",), reason="market: not the arbiter")
+def rule(w: MarketContracts) -> Send:
+    listing = w.create_listing(arbiter=w.stranger)
+    return lambda sender: w.rule(listing, sender=sender)
+
+
+@function("reviews", "review", may=("buyer",), reason="reviews: not a reader")
+def review(w: MarketContracts) -> Send:
+    purchase = w.bought_and_delivered(w.create_listing())
+    return lambda sender: w.review(purchase, sender=sender)
+
+
 @function("market", "draw_royalty", may=ANYONE)
 def draw_royalty(w: MarketContracts) -> Send:
     proofs = deployer("BountyProofs").deploy(w.board)
@@ -280,7 +304,7 @@ def test_access__each_function_by_each_role__works_or_says_who_may(
         send(address(contracts, role))
 
 
-@pytest.mark.parametrize("contract", ["registry", "market"])
+@pytest.mark.parametrize("contract", ["registry", "market", "reviews"])
 def test_access__table__has_every_function_that_changes_state(
     contracts: MarketContracts, contract: str
 ) -> None:
@@ -294,7 +318,8 @@ def test_access__table__has_every_function_that_changes_state(
 
 
 def test_access__no_function__takes_money_or_renounces(contracts: MarketContracts) -> None:
-    for contract in (contracts.registry, contracts.market, contracts.proofs):
+    c = contracts
+    for contract in (c.registry, c.market, c.proofs, c.judge, c.reviews):
         for entry in contract.abi:
             assert entry.get("stateMutability") != "payable"
             assert "renounce" not in entry.get("name", "")
@@ -322,7 +347,11 @@ OPEN = {
     "settle": (settle, "stranger"),
     "confirm": (confirm, "buyer"),
     "refund": (refund, "stranger"),
+    "reject": (reject, "buyer"),
     "dispute_key": (dispute, "stranger"),
+    "dispute_sealing": (dispute_sealing, "stranger"),
+    "rule": (rule, "stranger"),
+    "review": (review, "buyer"),
     "draw_royalty": (draw_royalty, "stranger"),
     "withdraw": (withdraw_from_the_market, "stranger"),
     "withdraw from the registry": (withdraw_from_the_registry, "stranger"),
