@@ -34,9 +34,7 @@ def measure_verdicts(bench: "Bench") -> None:
 
     ruled = bench.create(arbiter=address_of_role("arbiter"))
     terms = ruled.terms.astuple()
-    bench.row(
-        "rule", bench.market.send("rule", terms, bench.stranger, sender=ruled.terms.arbiter)
-    )
+    bench.row("rule", bench.market.send("rule", terms, bench.stranger, sender=ruled.terms.arbiter))
     # Of 64 KiB a tree of few shards, or noise of 64 MB would have to be made.
     for kib, shards, floor in (
         (4, SHARDS, 650_000),

@@ -41,7 +41,7 @@ class VerdictRules(MarketState):
         self.call(is_allowed, function, terms, opened, ciphertext, sender=sender)
 
     @rule(pick=picks, who=st.integers(0, 3), rewarded=picks, seldom=st.integers(0, 3))
-    def rule(self, pick: int, who: int, rewarded: int, seldom: int) -> None:
+    def rule_as_arbiter(self, pick: int, who: int, rewarded: int, seldom: int) -> None:
         listing = self.version(pick, *RUNNING)
         if seldom:
             return

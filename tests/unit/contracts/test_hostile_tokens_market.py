@@ -75,9 +75,7 @@ def hostile_sale(prepared: HostileSale) -> Iterator[HostileSale]:
 def prepare(contracts: MarketContracts) -> HostileSale:
     token = contracts.hostile_token()
     here = str(token.address)
-    listing = contracts.create_listing(
-        token=here, content=BAD, guarantee_bps=2_500, arbiter=contracts.gate
-    )
+    listing = contracts.create_listing(token=here, content=BAD, guarantee_bps=2_500, arbiter=here)
     contracts.top_up(listing, 20 * KEEPING_FEE)
     # Entries in both ledgers: of the seller in the registry, of the treasury in the market.
     lapsed = contracts.open_custody(contracts.next_custody(listing, accept_until=START))
@@ -253,7 +251,7 @@ def dispute_sealing(s: HostileSale) -> None:
 
 
 def rule(s: HostileSale) -> None:
-    s.w.market.rule(s.listing.terms.astuple(), s.w.stranger, sender=s.w.gate, gas=GAS)
+    s.w.market.rule(s.listing.terms.astuple(), s.w.stranger, sender=s.here, gas=GAS)
     assert s.w.entry(s.w.registry, s.w.stranger, s.token) == BOND // 2
 
 
@@ -409,6 +407,13 @@ INNER_CALLS = (
         "market",
         "dispute_key",
         lambda s: dispute_arguments(s.delivered, s.w.draft_evidence(s.delivered)),
+        asks_registry=True,
+    ),
+    # The token is the arbiter of what is sold for it.
+    Inner(
+        "market",
+        "rule",
+        lambda s: (s.listing.terms.astuple(), s.w.payee),
         asks_registry=True,
     ),
     Inner("market", "withdraw", lambda s: (s.here, s.w.payee, 0)),
