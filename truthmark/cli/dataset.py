@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,13 +15,15 @@ from truthmark.cli.command import State, group, json_option, yes_option
 from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
 from truthmark.cli.param_types import Choice
 from truthmark.codec.limits import is_packed
-from truthmark.codec.outlook import Outlook
 from truthmark.codec.sampling import MAX_DRAWS
 from truthmark.errors import ConfigError, KeysError, MarketError
 from truthmark.keys.handing import read_handed_key
 from truthmark.keys.vault import Vault
 from truthmark.market.seller_secret import pack_dataset, seller_cek
 from truthmark.text import clean, format_size, plural
+
+if TYPE_CHECKING:
+    from truthmark.codec.outlook import Outlook
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -163,7 +165,7 @@ def pack_source(
     require_licence(options["licence"])
     shown = contextlib.ExitStack()
 
-    def review(card: dict[str, Any], manifest: "codec.Manifest", outlook: Outlook | None) -> None:
+    def review(card: dict[str, Any], manifest: "codec.Manifest", outlook: "Outlook | None") -> None:
         shown.close()  # a bar would run over the question
         if yes:
             for line in outlook.lines() if outlook is not None else ():
@@ -227,7 +229,7 @@ def require_licence(licence: str | None) -> None:
         raise ConfigError('say what buyers may do, such as --licence "CC-BY-4.0"')
 
 
-def preview_lines(outlook: Outlook | None, width: int) -> list[str]:
+def preview_lines(outlook: "Outlook | None", width: int) -> list[str]:
     """Return what a sample will make public, or that there will be none."""
     if outlook is None:
         return layout.wrap(

@@ -3,7 +3,7 @@
 
 A sample of a byte stream would have to name all files first, and where folders are the labels
 that gives the labels away. In a table each row has its own name, and only what is drawn is seen.
-Whoever opens the container gets the files again.
+Opening the container gives the files again.
 """
 
 import os
