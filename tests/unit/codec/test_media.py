@@ -7,6 +7,7 @@ import os
 import struct
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -108,3 +109,19 @@ def test_kind_of__name_of_a_column__says_its_type() -> None:
     assert kind_of("photo.png") == "PNG"
     assert kind_of("embedding") is None
     assert kind_of("image") is None
+
+
+def test_is_typed__names_of_people_and_numbers__say_no_type() -> None:
+    assert not any(map(is_typed, ["Dr. Smith", "v1.0", "2024.12", "plain", "a.", ".hidden x"]))
+    assert all(map(is_typed, ["a.mp4", "b/c.JPG", "x.7z", "y.h5"]))
+
+
+def test_open__child_is_broken_into__has_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
+    with MediaOpener() as media:
+        assert media.open("JSON", b"1") is Opened.YES
+        child = media._child
+        assert child is not None
+        environment = Path(f"/proc/{child._process.pid}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"secret" not in environment

@@ -23,9 +23,7 @@ _BEGINNINGS: Final = (
     (b"%PDF-", "PDF"),
     (b"PK\x03\x04", "ZIP"),
 )
-_PATHS: Final = frozenset(
-    {"path", "file", "filename", "file_name", "file_path", "filepath", "name", "key", "__key__"}
-)
+_PATHS: Final = frozenset({"path", "file", "filename", "file_name", "file_path", "filepath"})
 
 
 def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[TypedValue]:
