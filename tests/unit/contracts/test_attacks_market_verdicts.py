@@ -167,7 +167,7 @@ def test_87__dispute_that_was_overtaken__pays_little(contracts: MarketContracts)
 def test_88__seller_who_disputes_their_own_listing__loses_half_the_bond(
     contracts: MarketContracts,
 ) -> None:
-    """Half is burned, whoever disputes, and what is not settled goes back to its buyers."""
+    """Half is burned, and what is not settled goes back to its buyers."""
     listing = contracts.create_listing(content=ROTTEN)
     purchase = contracts.bought_and_delivered(listing)
     contracts.dispute_sealing(listing, sender=contracts.seller)
