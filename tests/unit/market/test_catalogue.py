@@ -367,7 +367,7 @@ def log_end(offline: OfflineMarket, bought: Any, event: str) -> None:
     if event == "Refunded":
         args: dict[str, Any] = {"buyer": bought.receipt.buyer, "amount": 1}
     else:
-        table = offline.index.event_table("market", "Settled")
+        table = offline.index.event_table("market", event)
         known = {"payee": address(1), "buyer": bought.receipt.buyer}
         args = {
             p.name: known.get(p.name, bytes(32) if p.type == "bytes32" else 0)
@@ -377,21 +377,25 @@ def log_end(offline: OfflineMarket, bought: Any, event: str) -> None:
 
 
 def test_purchases__each_stage__has_its_status(offline: OfflineMarket, sale: Listing) -> None:
-    paid, delivered, settled, refunded = (log_purchase(offline, sale, n) for n in range(4))
+    paid, delivered, settled, refunded, rejected = (
+        log_purchase(offline, sale, n) for n in range(5)
+    )
     log_delivery(offline, paid, 3)
-    for bought in (delivered, settled):
+    for bought in (delivered, settled, rejected):
         log_delivery(offline, bought, 2)
         log_delivery(offline, bought, 1, until=1_500)
     log_end(offline, settled, "Settled")
     log_end(offline, refunded, "Refunded")
+    log_end(offline, rejected, "Rejected")
     found = {p.purchase_id: p for p in offline.catalogue.purchases()}
-    assert [found[b.id].status for b in (paid, delivered, settled, refunded)] == [
+    assert [found[b.id].status for b in (paid, delivered, settled, refunded, rejected)] == [
         PurchaseStatus.PAID,
         PurchaseStatus.DELIVERED,
         PurchaseStatus.SETTLED,
         PurchaseStatus.REFUNDED,
+        PurchaseStatus.REJECTED,
     ]
-    assert list(found) == [b.id for b in (paid, delivered, settled, refunded)]
+    assert list(found) == [b.id for b in (paid, delivered, settled, refunded, rejected)]
     assert (found[paid.id].deadline, found[delivered.id].deadline) == (900, 1_500)
     # The market has noted a hash of the parts in this order.
     assert list(found[delivered.id].delivered) == [2, 1]

@@ -15,6 +15,7 @@ from truthmark.config.units import to_checksum_address
 from truthmark.hashing import keccak256
 from truthmark.market.records import (
     Custody,
+    PurchaseStatus,
     Receipt,
     Terms,
     bits,
@@ -151,6 +152,11 @@ def _other(value: Any) -> Any:
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1])
     return f"0x{int(value, 16) + 1:040x}" if isinstance(value, str) else value + 1
+
+
+def test_purchase_status__each__says_whether_a_key_came_and_whether_it_is_over() -> None:
+    assert {it.name for it in PurchaseStatus if it.has_key} == {"DELIVERED", "SETTLED", "REJECTED"}
+    assert {it.name for it in PurchaseStatus if it.is_over} == {"SETTLED", "REFUNDED", "REJECTED"}
 
 
 @pytest.mark.parametrize(
