@@ -473,6 +473,12 @@ class _Packer:
             self._told.setdefault(reason, []).append(table.path)
 
     def _notes(self) -> Iterator[str]:
+        if self._preview and self._inherited and self._older and not self._older.sampled:
+            yield (
+                f"{len(self._inherited):,} parts of {self._shard_size >> 10} KiB are those of the "
+                "version before, which was packed blind, so fewer and larger than a sample needs; "
+                "`truthmark dataset pack` makes it anew, for `list --update` with that folder"
+            )
         for reason, paths in self._told.items():
             others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             yield f"{paths[0]}{others}: {reason}"

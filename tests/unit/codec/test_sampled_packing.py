@@ -212,6 +212,7 @@ def test_pack__update_of_a_blind_version__draws_from_all_of_it(tmp_path: Path) -
     first, key = pack(table, tmp_path / "v1")
     second, _ = pack(table, tmp_path / "v2", preview=True, previous=Previous(tmp_path / "v1", key))
     assert second.inherited == first.count - 1
+    assert any("which was packed blind" in note for note in second.notes)
     assert preview_asked(second.card) == PreviewAsked(16)
     assert second.outlook is not None
     assert second.outlook.segments > 0
