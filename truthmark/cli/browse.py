@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark search` and `truthmark show`: look before you buy."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,6 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, print_field
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, TOKEN
 from truthmark.codec.sampling import preview_asked
 from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError, StorageError
-from truthmark.flows.provenance import provenance_of, provenances
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
@@ -30,6 +29,9 @@ from truthmark.market.surface import search as find
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
 from truthmark.waiting import Deadline
+
+if TYPE_CHECKING:
+    from truthmark.flows.provenance import Provenance
 
 _PATIENCE_SECONDS = 5.0
 """For the indices of other listings, which are read once."""
@@ -108,7 +110,7 @@ def search(
         # A seller may name any bounty whose requester agreed; it says something of the data only
         # where they asked for the labels themselves, and its score stands.
         stands = remembered_states(session, ids)
-        origins = provenances(session, [hit.version for hit in hits])
+        origins = _origins(session, [hit.version for hit in hits])
         bounties = {terms_id: it.bounty for terms_id, it in origins.items() if it.is_shown}
         table(
             [
@@ -375,7 +377,7 @@ def _show_terms(session: Session, version: Version) -> None:
             f"  of the price {owed} ({terms.royalty_bps / 100:g}%) goes to those who labeled for "
             f"bounty {terms.bounty}"
         )
-    origin = provenance_of(session, version)
+    origin = _origins(session, [version]).get(version.terms_id)
     for line in origin.lines if origin is not None else ():
         echo(f"  {line}")
     if terms.payee.lower() != terms.seller.lower():
@@ -517,8 +519,18 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
     }
 
 
+def _origins(session: Session, versions: Sequence[Version]) -> "dict[bytes, Provenance]":
+    """Return the bounties that versions name, by terms; loads what reads these only if one does."""
+    named = [version for version in versions if version.terms.bounty]
+    if not named:
+        return {}
+    from truthmark.flows.provenance import provenances
+
+    return provenances(session, named)
+
+
 def _provenance_json(session: Session, version: Version) -> dict[str, Any] | None:
-    origin = provenance_of(session, version)
+    origin = _origins(session, [version]).get(version.terms_id)
     if origin is None:
         return None
     return {
