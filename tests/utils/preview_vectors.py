@@ -36,7 +36,7 @@ class Reference:
 
     Args:
         case: `payload` (bytes of a shard), `segments` (shards and rows of each, from 0 on; null
-            where there is no segment 1), `files` (path, kind, offset, length, schema as hex).
+            where there is no segment 1), `files` (path, kind, offset, length, columns as hex).
     """
 
     def __init__(self, case: dict[str, Any]) -> None:
@@ -55,10 +55,10 @@ class Reference:
                 shard += pair[0]
                 row += pair[1]
 
-    def name(self, number: int, schema: bytes) -> bytes:
+    def name(self, number: int, columns: bytes) -> bytes:
         s = self.segments[number]
         pairs = b"".join(b"".join(digests(s["shard"] + i)) for i in range(s["shards"]))
-        return sha256(u(s["rows"], 4) + sha256(schema).digest() + sha256(pairs).digest()).digest()
+        return sha256(u(s["rows"], 4) + sha256(columns).digest() + sha256(pairs).digest()).digest()
 
     def names(self) -> dict[int, bytes]:
         found = {}
@@ -72,7 +72,7 @@ class Reference:
         for entry in self.entries:
             if entry["kind"] == "table":
                 for number in self.of_table(entry):
-                    found[number] = self.name(number, bytes.fromhex(entry["schema"]))
+                    found[number] = self.name(number, bytes.fromhex(entry["columns"]))
         return found
 
     def of_table(self, entry: dict[str, Any]) -> list[int]:
@@ -177,7 +177,7 @@ def make_case(chance: random.Random, tables: list[int], files: int, m: int) -> d
             segments.append([chance.choice([1, 1, 1, 3]), chance.choice([1, 7, 1000])])
             row += segments[-1][1]
         entry = {"path": f"t{i}", "kind": "table", "offset": start, "length": row - start}
-        entries.append({**entry, "schema": f"{i:02x}" * 8})
+        entries.append({**entry, "columns": f"{i:02x}" * 8})
     case: dict[str, Any] = {"payload": payload, "segments": segments, "files": entries, "m": m}
     names = list(Reference(case).names().values())
     case["taken"] = [name.hex() for name in chance.sample(names, len(names) // 5)]
@@ -206,7 +206,8 @@ def make_vectors() -> dict[str, Any]:
     shapes += [([7, 8], 0, 16), ([200], 1, 512)]
     return {
         "about": "docs/preview.md; the hashes of ciphertext and key of shard i are the SHA-256 of "
-        "the ASCII texts 'ciphertext i' and 'key i'; segments are [shards, rows]",
+        "the ASCII texts 'ciphertext i' and 'key i'; segments are [shards, rows]; columns, in hex, "
+        "are what the columns of a table are",
         "seeds": seeds,
         "draws": [make_case(chance, *shape) for shape in shapes],
         "bounds": [

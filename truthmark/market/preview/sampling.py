@@ -155,24 +155,21 @@ class Sample:
     def names(self) -> set[bytes]:
         """What a newer version can take over: all that a draw could meet, here or before."""
         structure = self.structure
-        schemas = {
-            segment.number: structure.entries[position].schema or b""
+        tables = {
+            segment.number: structure.entries[position]
             for position, segments in structure.tables
             for segment in segments
         }
         found = set()
-        for stratum in self.strata.drawn:
-            if stratum.is_stream:
+        if any(stratum.is_stream for stratum in self.strata.drawn):
+            found.add(structure.stream_name)
+        seen = [segment for stratum in self.strata.drawn for segment in stratum.segments]
+        for segment in (*seen, *self.strata.taken_over):
+            if segment.number in tables:
+                columns = structure.columns(tables[segment.number])
+                found.add(structure.name_of(segment, columns))
+            else:
                 found.add(structure.stream_name)
-            for segment in stratum.segments:
-                found.add(structure.name_of(segment, schemas[segment.number]))
-        for segment in self.strata.taken_over:
-            is_stream = structure.stream is not None and segment.number == structure.stream.number
-            found.add(
-                structure.stream_name
-                if is_stream
-                else structure.name_of(segment, schemas[segment.number])
-            )
         return found
 
     @property

@@ -2,17 +2,22 @@
 """The strata of a container: what chance picks from, after what older versions have shown."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Final
 
-from truthmark.codec.files_table import BYTES, TABLE, Entry
-from truthmark.codec.limits import BYTES_SEGMENT, FILES_SEGMENT, payload_size
+from truthmark.codec.files_table import BYTES, TABLE, Entry, read_schema
+from truthmark.codec.limits import (
+    BYTES_SEGMENT,
+    DEFAULT_LIMITS,
+    FILES_SEGMENT,
+    payload_size,
+)
 from truthmark.codec.sampling import LEAST_SEGMENTS, draws_of_part
 from truthmark.codec.shard_index import Segment, ShardIndex
-from truthmark.errors import MalformedError
+from truthmark.errors import CodecError, MalformedError
 from truthmark.hashing import sha256
 
 STREAM: Final = "files"
@@ -30,6 +35,7 @@ class Structure:
         index: public.
         entries: segment 0, decoded.
         shard_size: S.
+        columns: says of a table what its columns are; `column_text` if not given.
 
     Attributes:
         tables: position of each table in the files table, with its segments.
@@ -37,13 +43,20 @@ class Structure:
         stream: segment 1, if there is one.
     """
 
-    def __init__(self, index: ShardIndex, entries: Sequence[Entry], shard_size: int) -> None:
+    def __init__(
+        self,
+        index: ShardIndex,
+        entries: Sequence[Entry],
+        shard_size: int,
+        columns: "Callable[[Entry], bytes] | None" = None,
+    ) -> None:
         """Put the two together.
 
         Raises:
             MalformedError: a segment has rows of two tables.
         """
         self.index, self.entries = index, entries
+        self.columns = cache(columns or column_text)
         self.payload = payload_size(shard_size)
         self.stream = index.segments.get(BYTES_SEGMENT)
         self.files = sorted(
@@ -125,18 +138,18 @@ class Structure:
         loose = size - sum(self.entries[i].length for i in self.files)
         return loose if loose >= self.payload else 0
 
-    def name_of(self, segment: Segment, schema: bytes) -> bytes:
+    def name_of(self, segment: Segment, columns: bytes) -> bytes:
         """Return what a segment has in common with the one it was taken over from.
 
         As many shards of the same ciphertext and key in the same order, the same number of rows,
-        and the same schema.
+        and the same columns.
         """
         index = self.index
         pairs = b"".join(
             index.sha256(i) + index.key_hash(i)
             for i in range(segment.shard, segment.shard + segment.shards)
         )
-        return sha256(segment.rows.to_bytes(4, "big") + sha256(schema) + sha256(pairs))
+        return sha256(segment.rows.to_bytes(4, "big") + sha256(columns) + sha256(pairs))
 
     @cached_property
     def stream_name(self) -> bytes:
@@ -249,11 +262,11 @@ def find_strata(structure: Structure, asked: int, taken: Collection[bytes] = ())
     small: list[Stratum] = []
     for position, segments in structure.tables:
         entry = structure.entries[position]
-        schema = entry.schema or b""
+        columns = structure.columns(entry) if left else b""
         new = tuple(
             segment
             for segment in segments
-            if not left or is_new(structure.name_of(segment, schema), segment)
+            if not left or is_new(structure.name_of(segment, columns), segment)
         )
         if not new:
             continue
@@ -282,6 +295,21 @@ def find_strata(structure: Structure, asked: int, taken: Collection[bytes] = ())
         for stratum in drawn
     )
     return Strata(tuple(drawn), draws, tuple(left_out), tuple(taken_over))
+
+
+def column_text(entry: Entry) -> bytes:
+    """Return names and types of a table's columns: what pandas notes of an index is no part of it.
+
+    What cannot be read as a schema is like no other.
+    """
+    try:
+        schema = read_schema(entry, DEFAULT_LIMITS)
+    except CodecError:
+        return b"\0" + (entry.schema or b"")
+    return b"".join(
+        f"{field.name}\0{field.type}\0{int(field.nullable)}\0".encode("utf-8", "replace")
+        for field in schema
+    )
 
 
 def files_shards(index: ShardIndex) -> range:

@@ -350,7 +350,7 @@ def test_look__older_version_is_of_another_listing__exempts_nothing(market: Prev
 def test_strata__taken_over_segment_is_repeated__counts_once() -> None:
     """A good segment a thousand times is a thousand segments of rows that are there already."""
     structure = make(BIG).structure
-    name = structure.name_of(structure.tables[0][1][3], structure.entries[0].schema or b"")
+    name = structure.name_of(structure.tables[0][1][3], structure.columns(structure.entries[0]))
     strata = find_strata(structure, 16, {name})
     assert len(strata.taken_over) == 1
     index = structure.index
@@ -365,7 +365,7 @@ def test_strata__taken_over_segment_is_repeated__counts_once() -> None:
 def test_strata__taken_over_under_another_schema_or_row_count__is_new() -> None:
     structure = make(BIG).structure
     segment = structure.tables[0][1][0]
-    schema = structure.entries[0].schema or b""
+    schema = structure.columns(structure.entries[0])
 
     names = {
         structure.name_of(segment, schema + b"x"),

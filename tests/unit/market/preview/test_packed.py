@@ -11,13 +11,17 @@ import pytest
 from tests.utils.containers import pack
 from tests.utils.previews import PreviewMarket
 from truthmark.codec import open_container, read_index, read_manifest
+from truthmark.codec.previous import Previous
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState, wanted_keys
 
 
-def listed(market: PreviewMarket, folder: Path, source: object, **options: object) -> Version:
+def listed(
+    market: PreviewMarket, folder: Path, source: object, number: int = 1, **options: object
+) -> Version:
     """Pack, list and open what chance wants."""
     _, cek = pack(source, folder, preview=True, **options)
+    (folder / "key").write_bytes(cek)
     manifest = read_manifest(folder)
     index = read_index(folder, manifest)
     data, size = (folder / "data.tmk").read_bytes(), manifest.shard_size
@@ -27,6 +31,7 @@ def listed(market: PreviewMarket, folder: Path, source: object, **options: objec
     market.shelf.blocks[manifest.cid] = manifest.to_bytes()
     terms = market.offline.list_version(
         1,
+        number,
         manifest=manifest.digest,
         root=manifest.root,
         shard_count=index.count,
@@ -81,3 +86,23 @@ def test_look__packed_folder_of_noise_named_png__asks(
     found = market.look(listed(market, tmp_path / "packed", tmp_path / "in"))
     assert found.state is PreviewState.PARTIAL
     assert "do not open as what their names say" in found.why
+
+
+def test_look__packed_update__is_drawn_from_what_is_new(
+    market: PreviewMarket, tmp_path: Path
+) -> None:
+    rows = 60_000
+    frame = pd.DataFrame({"t": [f"{i} {os.urandom(24).hex()}" for i in range(rows)]})
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert market.look(listed(market, first, frame[:45_000])).state is PreviewState.SHOWN
+    before = Previous(first, (first / "key").read_bytes())
+    (first / "key").rename(tmp_path / "key")
+    version = listed(market, second, frame, 2, previous=before)
+    found = market.look(version)
+    assert found.state is PreviewState.SHOWN, found.why
+    assert found.taken_over > 0.5
+    assert all(part.segments < 0.5 * found.segments + 200 for part in found.parts)
+    for known in market.session.index_folder.glob("previews.sqlite*"):
+        known.unlink()
+    again = market.look(version)  # as somebody sees it who has not looked at the first version
+    assert (again.state, again.taken_over) == (found.state, found.taken_over)

@@ -41,11 +41,11 @@ def structure_of(case: dict[str, Any]) -> Structure:
             None,
             entry["offset"],
             entry["length"],
-            bytes.fromhex(entry["schema"]) if "schema" in entry else None,
+            bytes.fromhex(entry["columns"]) if "columns" in entry else None,
         )
         for entry in case["files"]
     ]
-    return Structure(index, entries, case["payload"] + 16)
+    return Structure(index, entries, case["payload"] + 16, lambda entry: entry.schema or b"")
 
 
 def test_vectors__file__is_what_the_page_makes() -> None:
