@@ -8,6 +8,8 @@ import { clean } from "./text.js";
 /** @typedef {import("./keys.js").LabelClass} LabelClass */
 
 const MOST_BUTTONS = 18;
+/** Letters. */
+const BRIEF = 4;
 let panes = 0;
 
 export class AnswersPane {
@@ -22,6 +24,8 @@ export class AnswersPane {
     /** @private @type {number | undefined} */ this._marked = undefined;
     /** @private */ this._list = h("div.tm-answers", { role: "group", "aria-label": "Answers" });
     /** @private @type {Finder | null} */ this._finder = null;
+    // Names so short leave more of a narrow screen to the item.
+    this._list.classList.toggle("tm-brief", classes.every(({ name }) => [...name].length <= BRIEF));
     this.element = h("div.tm-answer-pane", {}, this._list);
   }
 

@@ -145,7 +145,7 @@ class WalletView {
 
   choice() {
     if (!this.wallets.length) {
-      return [element("p", "No wallet is installed in this browser. Type an address instead.", "none")];
+      return [element("p", "No wallet is found in this browser.", "none")];
     }
     return [
       element("p", "Connect a wallet of this browser:"),
