@@ -283,7 +283,8 @@ class Progress:
         figures: Name and value.
         must_be_on: When this computer must be on; empty where that is over.
         is_open: Whether people still join.
-        is_over: Whether everybody is paid.
+        is_over: Whether it has ended.
+        is_paid: Whether nothing is left to do for it: everybody is paid.
         has_labels: Whether there may be something to look at.
         is_team: Whether people were invited.
         wave_of: The bounty whose unsure items these are; 0 for none.
@@ -301,6 +302,7 @@ class Progress:
     must_be_on: str
     is_open: bool
     is_over: bool
+    is_paid: bool
     has_labels: bool
     is_team: bool
     wave_of: int

@@ -129,7 +129,7 @@ def _live(before: Progress) -> None:
 
 def _run(progress: Progress) -> None:
     run = asked.run_state(progress.number)
-    if run.state == "done":
+    if run.state == "done" or (progress.is_paid and run.state not in ("running", "starting")):
         return
     with st.container(border=True):
         if run.state in ("running", "starting"):

@@ -30,7 +30,8 @@ def page_head(title: str, bounty: int = 0) -> None:
     lines = []
     with contextlib.suppress(services.TruthmarkError):  # the page itself says what is wrong
         lines = [line for number, line in asked.hours_on() if number != bounty]
-    for line in lines[:_MOST]:
-        st.caption(f":material/schedule: {literal(line)}")
+    shown = [f":material/schedule: {literal(line)}" for line in lines[:_MOST]]
     if len(lines) > _MOST:
-        st.caption(f"So it is for {len(lines) - _MOST} more; see the page Asked.")
+        shown.append(f"So it is for {len(lines) - _MOST} more; see the page Asked.")
+    if shown:
+        st.caption("  \n".join(shown))  # a line each, in one piece

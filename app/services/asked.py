@@ -10,6 +10,7 @@ import streamlit as st
 from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.amounts import rounded_up
+from app.services.one_bounty import waits_for_payout
 from app.services.reading import is_local
 from app.services.runs import runner_of
 from app.services.windows import clock, must_be_on
@@ -70,6 +71,7 @@ def progress(number: int) -> views.Progress:
         must_be_on=_window(session, number, terms, status, standing.now),
         is_open=status is Status.OPEN,
         is_over=is_over,
+        is_paid=is_over and not waits_for_payout(session, standing.record),
         has_labels=bool(standing.received) and status is not Status.REFUNDED,
         is_team=terms.is_team,
         wave_of=int(job["before"]) if isinstance(job, dict) else 0,
