@@ -15,7 +15,7 @@ from tests.utils.pages import plain_environment
 from truthmark.testing.ports import free_port
 
 SERVER = ROOT / "app" / "streamlit_app.py"
-START_SECONDS = 60
+START_SECONDS = 300  # against hangs alone
 
 
 @contextlib.contextmanager
@@ -31,6 +31,8 @@ def serve(home: Path, log: Path, *, is_local: bool = True) -> Iterator[str]:
     environment = plain_environment() | {
         "TRUTHMARK_HOME": str(home),
         "TRUTHMARK_APP_LOCAL": "1" if is_local else "0",
+        # Nobody edits it meanwhile, and who does is not told so on the page.
+        "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
     }
     command = [*(sys.executable, "-m", "streamlit", "run", str(SERVER)), "--server.headless"]
     with log.open("wb") as output:
