@@ -38,18 +38,21 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     for place, shape in (("desk", DESK), ("phone", PHONE))
     for theme in ("light", "dark")
 }
-README: Final = {"market-desk-light": "market", "bounties-desk-light": "bounties"} | {
+README: Final = {
+    "market-desk-light": "market",
+    "asked-desk-light": "asked",
     "label-desk-light": "label",
     "label-phone-dark": "label-phone",
-    "asked-desk-light": "asked",
 }
 """What the README shows, and the name that it has there."""
+TALL: Final = {"asked-desk-light": 1_180, "asked-desk-dark": 1_180}
+"""Pages whose charts are below the first screen."""
 
 
 @click.command()
 @click.option("--net", "folder", type=click.Path(path_type=Path), help="Of a seeded network.")
 @click.option("--readme", "for_readme", is_flag=True, help="Write docs/images, too.")
-@click.option("--only", default="", help="Pages whose names begin so.")
+@click.option("--only", default="", help="Pages whose names begin so; several with commas.")
 def main(folder: Path | None, for_readme: bool, only: str) -> None:
     """Draw the pages."""
     program = find_chromium()
@@ -65,7 +68,11 @@ def main(folder: Path | None, for_readme: bool, only: str) -> None:
         net.start_relay()
         browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS])
         for role, pages in pages_of(seeded).items():
-            wanted = {name: path for name, path in pages.items() if name.startswith(only)}
+            wanted = {
+                name: path
+                for name, path in pages.items()
+                if name.startswith(tuple(only.split(",")))
+            }
             if not wanted:
                 continue
             with serve(net.home(role), Path(temporary) / f"{role}.log") as here:
@@ -111,6 +118,8 @@ def draw(context: BrowserContext, url: str, name: str) -> None:
     """Write a picture of a page, once it has come to rest."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
+    if name in TALL:
+        page.set_viewport_size({"width": DESK["viewport"]["width"], "height": TALL[name]})
     page.goto(url)
     if "/label/" in url:
         page.locator(".tm-stage[aria-busy=false] > *").first.wait_for()
