@@ -177,6 +177,7 @@ class Dataset:
         delivery: How long the key may take.
         inspection: How long a buyer may dispute.
         bond: What the seller put up, if anything.
+        assurance: What its guarantee and its arbiter mean.
         gate: Who admits buyers, if anyone.
         royalty: What of each sale goes to those who labeled it, if anything.
         provenance: What the chain says of the bounty that its terms name.
@@ -205,6 +206,7 @@ class Dataset:
     delivery: str
     inspection: str
     bond: str | None
+    assurance: tuple[str, ...]
     gate: str | None
     royalty: str | None
     provenance: tuple[str, ...]

@@ -288,6 +288,8 @@ def _terms(dataset: Dataset) -> None:
         )
     else:
         st.markdown("- The seller put up no bond.")
+    for line in dataset.assurance:
+        st.markdown(f"- {literal(line[:1].upper() + line[1:])}.")
     if dataset.gate:
         st.markdown("- This account must admit each buyer:")
         st.code(dataset.gate, language=None)

@@ -195,6 +195,21 @@ def _offer(packed: Packed) -> None:
             key="sell_bond",
             help="It comes back when you stop selling. You lose it if your key is proved wrong.",
         )
+        guarantee = st.number_input(
+            "Guarantee, per cent of the price",
+            min_value=0.0,
+            max_value=100.0,
+            value=0.0,
+            key="sell_guarantee",
+            help="What a buyer who finds it bad can have burned. Nobody gets it. 0 is a choice "
+            "too, and everyone sees it.",
+        )
+        arbiter = st.text_input(
+            "Arbiter (may be empty)",
+            key="sell_arbiter",
+            help="The address of somebody who may end the sale of bad data at their own "
+            "judgement, and take the bond. None is a choice too, and everyone sees it.",
+        )
         deals_again = st.checkbox(
             "If a custodian does not accept within 10 minutes, give the key to others, for no more",
             True,
@@ -224,6 +239,8 @@ def _offer(packed: Packed) -> None:
             days=int(days),
             bond=Decimal(str(bond)),
             deals_again=deals_again,
+            guarantee=Decimal(str(guarantee)),
+            arbiter=arbiter,
             royalty=royalty,
             progress=progress,
         )
@@ -291,7 +308,8 @@ def _back_up() -> None:
 
 def _listed(ref: str) -> None:
     state = services.acceptance(ref)
-    is_waiting = not (state.is_live or state.problem)
+    is_open = st.session_state.get("sell_open") == ref
+    is_waiting = not (state.is_live or state.problem) or not is_open
     st.fragment(_acceptance, run_every=1.0 if is_waiting else None)(ref, is_waiting)
     st.page_link(
         "app_pages/dataset.py",
@@ -305,9 +323,25 @@ def _listed(ref: str) -> None:
         st.rerun()
 
 
+def _sample(ref: str) -> bool:
+    """Open what chance picks, and whether it is still awaited."""
+    if st.session_state.get("sell_open") == ref:
+        return False
+    with shown(services.TruthmarkError):
+        if awaited := services.open_sample(ref):
+            st.info(
+                literal(f"Buyers wait until its sample is open: {awaited}."),
+                icon=":material/casino:",
+            )
+            return True
+        st.session_state.sell_open = ref
+    return False
+
+
 def _acceptance(ref: str, was_waiting: bool) -> None:
     state = services.acceptance(ref)
-    if was_waiting and (state.is_live or state.problem):
+    is_waiting = _sample(ref)
+    if was_waiting and not is_waiting and (state.is_live or state.problem):
         st.rerun()
     if state.can_deal_again and st.session_state.get("sell_agreed"):
         with shown(services.TruthmarkError), st.spinner("Giving the key to others"):

@@ -25,6 +25,7 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.flows.provenance import provenance_of
+from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.entries import Epoch, EpochState, Version
@@ -106,6 +107,7 @@ def dataset(ref: str) -> views.Dataset:
         delivery=format_duration(terms.delivery_seconds),
         inspection=format_duration(terms.inspection_seconds),
         bond=str(show(terms.bond, terms.token)) if terms.bond else None,
+        assurance=(guarantee_text(terms.guarantee_bps), arbiter_text(terms.arbiter)),
         gate=None if terms.gate.lower() == ZERO_ADDRESS else terms.gate,
         royalty=royalty_of(terms),
         provenance=tuple(origin.lines) if origin is not None else (),

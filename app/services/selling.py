@@ -18,6 +18,7 @@ from app.services.markdown import plain
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.codec import CardPolicy, Manifest, Packed
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import (
     ConfigError,
     NotForSaleError,
@@ -27,13 +28,12 @@ from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish
-from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
-from truthmark.market.flows import listing
+from truthmark.market.drafts.terms import NO_ROYALTY, Assurance, Royalty
+from truthmark.market.flows import listing, sampling
 from truthmark.market.flows.source import SaleSource
 from truthmark.market.life import find_signs
-from truthmark.market.records import (
-    bits,
-)
+from truthmark.market.preview import PreviewState
+from truthmark.market.records import ZERO_ADDRESS, bits
 from truthmark.market.redealing import MOST_AGAIN, find_lapsed
 from truthmark.market.seller import Seller
 from truthmark.market.seller_secret import pack_dataset
@@ -191,6 +191,8 @@ def list_packed(
     days: int,
     bond: Decimal,
     deals_again: bool,
+    guarantee: Decimal = Decimal(0),
+    arbiter: str = "",
     royalty: tuple[int, Decimal] = (0, Decimal(0)),
     progress: Progress,
 ) -> str:
@@ -206,6 +208,8 @@ def list_packed(
         days: How long they stay.
         bond: What the seller puts up, in units of `token`.
         deals_again: Whether `deal_again` may come, so that custodians have ten minutes only.
+        guarantee: Per cent of the price that a buyer may have burned.
+        arbiter: Address of who may end the sale of bad data; empty for nobody.
         royalty: The bounty that made it, if one did, and how many per cent of each sale go to
             those who labeled it.
         progress: Called with bytes stored and to be stored.
@@ -239,6 +243,10 @@ def list_packed(
             deals_again=deals_again,
             bond=f"{bond:f} {token}" if bond else None,
             royalty=owed,
+            assurance=Assurance(
+                int(guarantee * 100),
+                to_checksum_address(arbiter.strip()) if arbiter.strip() else ZERO_ADDRESS,
+            ),
         ),
         agree=lambda costs: True,
         secure=secure,
@@ -246,6 +254,21 @@ def list_packed(
         waits=False,
     )
     return version.ref
+
+
+def open_sample(ref: str) -> str:
+    """Open what chance has picked of a listing of the account, if it has picked by now.
+
+    Returns:
+        What is still awaited, in words; empty where the sample is open, or none was asked for.
+
+    Raises:
+        TruthmarkError: It cannot be opened, or is bad, or the account is locked.
+    """
+    session = my_synced_session()
+    version = find_version(session, ref)
+    found = sampling.open_sample(session, version, waits=False)
+    return clean(found.why, 300) if found.state is PreviewState.WAITING else ""
 
 
 def acceptance(ref: str) -> views.Acceptance:

@@ -127,6 +127,9 @@ def open_sample(
     if found.state is PreviewState.WAITING:
         if waits:
             wait_for_chance(session, version, say=say, bar=bar)
+        elif read_seed(session, version).seed is None:
+            _wake(session)
+            return found
         if folder is None:
             folder = Fetcher(session).fetch(version)
         cek = seller_cek(session.vault, version.terms.public_key)
@@ -212,5 +215,11 @@ def _let_pass(session: "Session") -> None:
     """Wait a moment; a chain of development on which nothing happens gets a block."""
     before = session.chain.block().number
     time.sleep(session.profile.poll_seconds)
-    if is_devnet(session.settings) and session.chain.block().number == before:
+    if session.chain.block().number == before:
+        _wake(session)
+
+
+def _wake(session: "Session") -> None:
+    """Let a chain of development go on, on which nothing may happen by itself."""
+    if is_devnet(session.settings):
         session.chain.rpc.call("evm_mine")
