@@ -13,6 +13,7 @@ from truthmark.market.drafts.custody import Validator
 from truthmark.market.drafts.delivery import turn_order
 from truthmark.market.drafts.order import Delivered
 from truthmark.market.entries import Epoch, EpochState, Purchase, ValidatorOffer, Version
+from truthmark.market.preview import Preview, PreviewState
 from truthmark.market.records import (
     ZERO_ADDRESS,
     Custody,
@@ -237,6 +238,30 @@ def test_wants_extension__others_went_on__joins_before_the_old_end() -> None:
     assert not wants(left_out, keeping_balance=4)
     assert not wants(replace(left_out, previous_active=14))
     assert not wants(left_out, index=2, now=CUSTODY.end - 100)  # is in, and the window is far
+
+
+@pytest.mark.parametrize(
+    ("state", "takes", "reason"),
+    [
+        (PreviewState.SHOWN, False, None),
+        (PreviewState.BLIND, True, None),
+        (PreviewState.SMALL, True, None),
+        (PreviewState.PARTIAL, True, None),
+        (PreviewState.BLIND, False, "the offer takes no unsampled data"),
+        (PreviewState.SMALL, False, "the offer takes no unsampled data"),
+        (PreviewState.PARTIAL, False, "the offer takes no unsampled data"),
+        (PreviewState.WAITING, True, "it waits for its seller"),
+        (PreviewState.UNREACHABLE, True, "its sample is unreachable"),
+        (PreviewState.BAD, True, "its sample is bad"),
+        (PreviewState.BROKEN, True, "its sample is broken"),
+    ],
+)
+def test_refusal__sample_of_each_state__goes_by_the_table_and_the_offer(
+    state: PreviewState, takes: bool, reason: str | None
+) -> None:
+    offer = replace(OFFER, takes_unsampled=takes)
+    found = judge(offer=offer, sample=Preview(state, "said so"))
+    assert found is None if reason is None else found is not None and found.startswith(reason)
 
 
 def test_still_suits__higher_offer_or_away__no() -> None:
