@@ -18,7 +18,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.fetch import Fetcher
-from truthmark.market.preview import PreviewState, look, remembered_states
+from truthmark.market.preview import OnGet, Preview, PreviewState, look, remembered_states
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote
 from truthmark.market.records import PurchaseStatus, bits
@@ -266,7 +266,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
             how = "listed, but cannot be bought now" if quote is None else "for sale"
         echo(f"data set {version.ref}: {how}")
         _show_card(version, manifest, card, problem)
-        _show_status(session, version, mine, quote, why_not)
+        _show_status(session, version, mine, quote, why_not, sample)
         for line in sample.lines:
             echo(f"  sample: {clean(line, 400)}")
         for found in reused[:_MOST_REUSED]:
@@ -296,6 +296,7 @@ def _show_status(
     mine: Purchase | None,
     quote: Quote | None,
     why_not: str | None,
+    sample: Preview,
 ) -> None:
     if mine is not None:
         echo(f"  you have bought it: `truthmark get {version.ref} FOLDER` opens it, at no cost")
@@ -303,9 +304,17 @@ def _show_status(
         echo("  you sell it: `truthmark sales` tells more")
     if quote is None:
         echo(f"  cannot be bought now: {clean(why_not)}")
+        return
+    total = session.profile.amount(quote.total, version.terms.token)
+    costs = f"for {total} with all fees"
+    if sample.rule.on_get is OnGet.REFUSE:
+        echo(f"  offered {costs}, but `truthmark get` refuses it: {sample.rule.meaning}")
+    elif sample.rule.on_get is OnGet.WAIT:
+        echo(f"  can be bought {costs} once its seller has opened the sample")
+    elif sample.rule.on_get is OnGet.ASK:
+        echo(f"  can be bought now, {costs}, if you say --blind")
     else:
-        total = session.profile.amount(quote.total, version.terms.token)
-        echo(f"  can be bought now, for {total} with all fees")
+        echo(f"  can be bought now, {costs}")
 
 
 def _read_public(

@@ -19,7 +19,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.entries import Epoch, Purchase, Version
 from truthmark.market.flows.sampling import open_sample
-from truthmark.market.preview import PreviewState
+from truthmark.market.preview import PreviewState, remembered_states
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement, inspected
 from truthmark.market.verdicts import split_price
@@ -110,6 +110,7 @@ def _show(
             ),
             ("sold", f"{plural(len(purchases), 'time')}, earned {show(earned, token)}"),
             *(("to do", line) for line in _todo(version, purchases, epochs, quote is None, now)),
+            ("to do", _sample_todo(session, version)),
         ],
         indent=2,
     )
@@ -127,6 +128,17 @@ def _show(
             ("buyer", "price", "state"),
             indent=2,
         )
+
+
+def _sample_todo(session: Session, version: Version) -> str | None:
+    """Return what is to be done about a sample that was not open when it was last looked at."""
+    state, _ = remembered_states(session, [version.terms_id]).get(version.terms_id, (None, ""))
+    if state is not PreviewState.WAITING or version.status.name not in _RUNNING:
+        return None
+    return (
+        "buyers wait for its sample: the same `truthmark list` as before, or "
+        "`truthmark deliver --follow`, opens it"
+    )
 
 
 def _todo(
