@@ -43,13 +43,16 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
         return 1, 0
 
     def sleep(seconds: float) -> None:
-        if len(done) >= 4 * 6:
+        if len(done) >= 6 * 6:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sales, "_own_versions", lambda *_: [bad, good])
     monkeypatch.setattr(sales, "_deliver_due", deliver)
     monkeypatch.setattr(
         sales, "_settle_due", lambda _, versions, now: done.append(("settle", versions[0].ref))
+    )
+    monkeypatch.setattr(
+        sales, "_open_due", lambda _, version, opened: done.append(("open", version.ref))
     )
     monkeypatch.setattr(sales.time, "sleep", sleep)
     session: Any = SimpleNamespace(
@@ -59,7 +62,7 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
     )
     with pytest.raises(KeyboardInterrupt):
         sales._follow(session, None)
-    steps = [("deliver", "1@1"), ("settle", "1@1"), ("deliver", "2@1"), ("settle", "2@1")]
+    steps = [(what, ref) for ref in ("1@1", "2@1") for what in ("deliver", "open", "settle")]
     assert done == 6 * steps
     said = capsys.readouterr().err.splitlines()[1:]
     assert said == [f"1@1 is not delivered: {text}; going on" for text in ("a", "b", "b")]
