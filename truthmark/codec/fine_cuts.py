@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 # What cutting may add to a table, against the same rows encoded by the megabyte.
-_MOST_ADDED: Final = 1.06
+_MOST_ADDED: Final = 1.05
 HEAD_BYTES: Final = 4 << 20
 _STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_SEGMENT_SHARDS)
 # Rows that are large for a shard get as many shards as they fill so far, or this many.

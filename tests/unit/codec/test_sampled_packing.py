@@ -53,7 +53,7 @@ def segments_of(packed: Packed, cek: bytes) -> list[int]:
         (1, 4_200_000, 8 << 10, 1),
         (8, 520_000, 8 << 10, 3),
         (20, 210_000, 16 << 10, 3),
-        (65, 66_000, 64 << 10, 2),
+        (65, 66_000, 64 << 10, 3),
     ],
 )
 def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
@@ -72,6 +72,20 @@ def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
     assert packed.manifest.size <= 1.10 * plain
     assert packed.outlook is not None
     assert packed.outlook.segments == len(found)
+
+
+def test_pack__many_columns_with_nulls__stay_within_a_tenth_of_zstd(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    table = pa.table(
+        {
+            f"c{k}": pa.array(random.integers(0, 200, 52_000), mask=random.random(52_000) < 0.5)
+            for k in range(65)
+        }
+    )
+    packed, cek = pack(table, tmp_path / "packed", preview=True)
+    with open_container(tmp_path / "packed", cek=cek) as container:
+        assert container.to_table().equals(table)
+    assert packed.manifest.size <= 1.10 * plain_size(table)
 
 
 def test_pack__rows_that_are_large_for_a_shard__fill_a_few_shards_together(tmp_path: Path) -> None:
