@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make test` runs every file of tests, once."""
 
+import os
 from pathlib import Path
 
 from tools import run_tests
@@ -42,3 +43,14 @@ def test_add__failures_and_a_crash__are_named_with_their_errors(tmp_path):
     other.add(tmp_path / "ape.xml", 4)
     totals.join(other)
     assert totals.failures[1:] == ["ape: ended with 4; see its lines above"]
+
+
+def test_find_memory__no_room_or_none_to_run_programs__is_not_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(run_tests, "MEMORY", tmp_path / "nowhere")
+    assert run_tests.find_memory() is None
+    monkeypatch.setattr(run_tests, "MEMORY", tmp_path)
+    monkeypatch.setattr(run_tests, "ROOM", 1 << 60)
+    assert run_tests.find_memory() is None
+    monkeypatch.setattr(run_tests, "ROOM", 1)
+    can_run = not os.statvfs(tmp_path).f_flag & os.ST_NOEXEC and Path("/proc/meminfo").exists()
+    assert run_tests.find_memory() == (tmp_path if can_run else None)
