@@ -23,7 +23,7 @@ from truthmark.market.preview.beacon import Beacon, read_beacon
 from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import try_exposed
 from truthmark.market.preview.found import Preview
-from truthmark.market.preview.opening import PATIENT, EndError, FetchedShards, Opening
+from truthmark.market.preview.opening import EndError, FetchedShards, Opening
 from truthmark.market.preview.published import Published, read_published
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.sampling import (
@@ -33,6 +33,7 @@ from truthmark.market.preview.sampling import (
     prepare,
 )
 from truthmark.market.preview.states import PreviewState
+from truthmark.market.preview.strata import PATIENT
 from truthmark.market.records import PurchaseStatus
 from truthmark.text import format_size, plural
 

@@ -18,7 +18,7 @@ from truthmark.codec.shard_index import Segment, ShardIndex
 from truthmark.codec.shards import KeyedOpener, ShardSource
 from truthmark.errors import CodecError, IntegrityError, LimitError, StorageError, WrongKeyError
 from truthmark.market.preview.states import PreviewState
-from truthmark.market.preview.strata import MAX_FILES_SHARDS, Structure, files_shards
+from truthmark.market.preview.strata import MAX_FILES_SHARDS, PATIENT, Structure, files_shards
 from truthmark.storage.fetch import read_ahead
 from truthmark.text import format_size, plural
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _AGAIN: Final = "; get it again"
-PATIENT: Final = replace(DEFAULT_LIMITS, seconds=60.0)
-"""For what a busy machine may be too slow for: that must not be said of the seller."""
 
 
 class EndError(Exception):

@@ -3,7 +3,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import accumulate
 from typing import Final
@@ -19,6 +19,9 @@ from truthmark.codec.sampling import LEAST_SEGMENTS, draws_of_part
 from truthmark.codec.shard_index import Segment, ShardIndex
 from truthmark.errors import CodecError, MalformedError
 from truthmark.hashing import sha256
+
+PATIENT: Final = replace(DEFAULT_LIMITS, seconds=60.0)
+"""For what a busy machine may be too slow for: that must not be said of the seller."""
 
 STREAM: Final = "files"
 POOL: Final = "small tables"
@@ -303,7 +306,7 @@ def column_text(entry: Entry) -> bytes:
     What cannot be read as a schema is like no other.
     """
     try:
-        schema = read_schema(entry, DEFAULT_LIMITS)
+        schema = read_schema(entry, PATIENT)
     except CodecError:
         return b"\0" + (entry.schema or b"")
     return b"".join(
