@@ -64,7 +64,9 @@ def choose_sampled_size(plan: Plan) -> tuple[int, int]:
         return usual, encoded
     head = largest.head()
     sizes = [size for size in _SAMPLED_SIZES if size >= usual]
-    size = min(reversed(sizes), key=lambda size: head.least_shards(payload_size(size)) * size)
+    size = min(
+        reversed(sizes), key=lambda size: head.least_shards(payload_size(size), encoded) * size
+    )
     row = max(sample.largest for sample in seen)
     while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * payload_size(size) < row:
         size *= 2

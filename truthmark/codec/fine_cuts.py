@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
     Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-# What cutting may add to a table, against the same rows encoded by the megabyte.
-_MOST_ADDED: Final = 1.05
+# What cutting may add to a table, against the same rows encoded by the megabyte: where shards are
+# few, the files table and the last one, which is not full, take their part of a tenth in all.
+_MOST_ADDED: Final = 0.075
+_PARTLY_FULL: Final = 2
 HEAD_BYTES: Final = 4 << 20
 _STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_SEGMENT_SHARDS)
 # Rows that are large for a shard get as many shards as they fill so far, or this many.
@@ -163,9 +165,16 @@ class Head:
             return 1.0
         return max((size - self.frame) / float(self._ends[rows - 1]), _LEAST)
 
-    def least_shards(self, payload: int) -> int:
-        """Return the fewest shards of a segment that cutting adds no more than a little to."""
+    def least_shards(self, payload: int, encoded: int) -> int:
+        """Return the fewest shards of a segment that cutting adds no more than a little to.
+
+        Args:
+            payload: plaintext bytes of a shard.
+            encoded: about how many bytes the container has.
+        """
         import numpy as np
+
+        most = 1 + _MOST_ADDED - min(_PARTLY_FULL * payload / max(encoded, 1), _MOST_ADDED / 2)
 
         if self._whole is None:
             return 1  # a row that is larger than all of this
@@ -177,7 +186,7 @@ class Head:
                 return shards
             size = self._write(rows)
             self._tried = rows, size
-            if size is None or size <= _MOST_ADDED * usual * float(self._ends[rows - 1]):
+            if size is None or size <= most * usual * float(self._ends[rows - 1]):
                 return shards
         return MAX_SEGMENT_SHARDS
 
@@ -188,9 +197,20 @@ class Head:
 class FineCutter:
     """Encodes the rows of one table, segment by segment, each of as few shards as may be."""
 
-    def __init__(self, rows: RowQueue, payload: int, *, path: str, use_threads: bool) -> None:
-        """Cut `rows` for shards of `payload` bytes; `path` names the table in errors."""
+    def __init__(
+        self, rows: RowQueue, payload: int, *, encoded: int, path: str, use_threads: bool
+    ) -> None:
+        """Cut `rows` for shards of `payload` bytes.
+
+        Args:
+            rows: of the table.
+            payload: plaintext bytes of a shard.
+            encoded: about how many bytes the container has.
+            path: names the table in errors.
+            use_threads: whether columns are encoded at the same time.
+        """
         self._rows, self._payload, self._path = rows, payload, path
+        self._encoded = encoded
         self._encoder = Encoder(rows.schema, use_threads=use_threads)
         self._least = 0
         self._frame, self._ratio = 0.0, 1.0
@@ -234,7 +254,7 @@ class FineCutter:
     def _learn(self, scratch: Scratch) -> None:
         ends, _ = self._look_ahead(HEAD_BYTES, _MOST_ROWS)
         head = Head(self._rows.peek(len(ends)), self._encoder, scratch)
-        self._least = head.least_shards(self._payload)
+        self._least = head.least_shards(self._payload, self._encoded)
         self._frame, self._ratio = head.frame, head.ratio
 
     def _choose(self, at_most: int) -> _Choice:

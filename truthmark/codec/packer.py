@@ -209,6 +209,7 @@ def pack(
                 policy=policy,
                 preview=preview,
                 draws=draws,
+                expected=expected,
             )
             with packer:
                 packer.run()
@@ -283,8 +284,9 @@ class _Packer:
         policy: CardPolicy,
         preview: bool,
         draws: int | None,
+        expected: int,
     ) -> None:
-        self._preview, self._draws = preview, draws
+        self._preview, self._draws, self._expected = preview, draws, expected
         self._plan, self._folder, self._older = made, folder, older
         self._shard_size, self._payload = shard_size, payload_size(shard_size)
         self._processes, self._report, self._policy = processes, report, policy
@@ -495,8 +497,12 @@ class _Packer:
 
     def cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
         """Return a cutter for this container's shards."""
-        make = FineCutter if self._preview else Cutter
-        return make(rows, self._payload, path=path, use_threads=self._processes > 1)
+        use_threads = self._processes > 1
+        if not self._preview:
+            return Cutter(rows, self._payload, path=path, use_threads=use_threads)
+        return FineCutter(
+            rows, self._payload, encoded=self._expected, path=path, use_threads=use_threads
+        )
 
     # ------- the files table
 

@@ -51,9 +51,9 @@ def segments_of(packed: Packed, cek: bytes) -> list[int]:
     ("columns", "rows", "shard_size", "shards"),
     [
         (1, 4_200_000, 8 << 10, 1),
-        (8, 520_000, 8 << 10, 3),
+        (8, 520_000, 16 << 10, 1),
         (20, 210_000, 16 << 10, 3),
-        (65, 66_000, 64 << 10, 3),
+        (65, 66_000, 32 << 10, 4),
     ],
 )
 def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
