@@ -7,8 +7,9 @@
 Handwritten digits are labeled for money by programs that nobody trusts (scripts/_demo/labeling.py).
 The labels, the same digits as a folder of images and as a table, and a real crowd-labelled table
 are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
-has only the command line, after the seller's machine with its keys has been moved away. Then what
-cannot happen is tried. The closing report is also written to build/demo/report.json.
+has only the command line, after the seller's machine with its keys has been moved away. A liar
+sells random bytes, noise and hidden rot to people whose computers look first
+(scripts/_demo/samples.py). Then what cannot happen is tried. The closing report is also written to build/demo/report.json.
 """
 
 import importlib.util
