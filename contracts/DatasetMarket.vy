@@ -203,7 +203,7 @@ def confirm(
 ):
     """
     @notice Settle before the inspection window ends.
-    @dev Only the buyer. It ends the right to dispute, so no client calls it by itself.
+    @dev Only the buyer. It ends the right to dispute the key, so no client calls it by itself.
     @param terms The version's terms.
     @param custody The purchase's custody.
     @param custodians Their addresses, ascending.
@@ -224,7 +224,7 @@ def reject(
     @notice Say within the inspection window that it is not what was offered: the guaranteed part of
             the price is burned.
     @dev Only the buyer, who gets nothing, so that nobody rejects for money. Custodians are paid:
-         they delivered. It ends the right to dispute, so no client calls it by itself.
+         they delivered. It ends the right to dispute the key, so no client calls it by itself.
     @param terms The version's terms.
     @param custody The purchase's custody.
     @param custodians Their addresses, ascending.
@@ -285,7 +285,7 @@ def dispute_sealing(
     log IDatasetMarket.SealingDisputed(
         terms_id=records._terms_id(terms), disputer=msg.sender, shard=shard.index, key=shard.key
     )
-    # Before the judge is asked, so that who was overtaken by another dispute pays little.
+    # Before the judge is asked, so that who was overtaken by another dispute pays for the bytes alone.
     extcall REGISTRY.revoke(terms, msg.sender)
     assert not staticcall JUDGE.is_sealed(
         terms.root, terms.shard_count, shard, ciphertext

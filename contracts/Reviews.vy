@@ -11,9 +11,10 @@
 @notice What buyers say of what they bought: once a receipt, with the price that was paid.
 @dev A contract of its own, not a part of `Openings`: this one depends on a market, that one on
      nothing.
-@custom:security No money, no rights. What faking a review costs is what a purchase costs: the
-        protocol's fee and the custodians'; the price comes back to a seller who buys from
-        themselves.
+@custom:security No money, no rights. Only a purchase whose money is paid for good is reviewed, or
+        a seller would review one of their own and have all of it back. So faking a review costs
+        the protocol's fee at least; price and custodians' fees come back to a seller who buys
+        from themselves and keeps the key by accounts of their own.
 @custom:kill Nothing to stop.
 """
 
@@ -63,23 +64,26 @@ def review(
 ):
     """
     @notice Say what a purchase was worth; once, and it cannot be taken back.
-    @dev Only who bought it and was given the key, also who rejected it.
+    @dev Only who bought it, after `confirm`, `settle` or `reject`; who confirms need not wait.
     @param custody The purchase's custody, which names the version.
     @param receipt The purchase.
     @param score From 1, bad, to 5, good.
     @param text Anything.
     """
     custody_id: bytes32 = records._custody_id(custody)
-    assert staticcall MARKET.is_reader(custody_id, receipt, msg.sender), "reviews: not a reader"
+    assert msg.sender == receipt.buyer, "reviews: not the buyer"
     assert 0 < score and score <= MAX_SCORE, "reviews: score is not 1 to 5"
     purchase_id: bytes32 = records._purchase_id(
         custody_id,
         receipt.base,
         keccak256(abi_encode(receipt.buyer, receipt.price, receipt.salt)),
     )
+    state: IDatasetMarket.PurchaseState = staticcall MARKET.purchases(purchase_id)
+    assert (
+        state.status == records.PURCHASE_SETTLED or state.status == records.PURCHASE_REJECTED
+    ), "reviews: not settled"
     assert not self.has_reviewed[purchase_id], "reviews: reviewed already"
     self.has_reviewed[purchase_id] = True
-    state: IDatasetMarket.PurchaseState = staticcall MARKET.purchases(purchase_id)
     log IReviews.Reviewed(
         terms_id=custody.terms_id,
         reviewer=msg.sender,

@@ -120,7 +120,8 @@ def test_expose__no_table__is_broken_for_the_next_and_only_once(
     )
     assert page["rejected"] == 1
     assert page["terms"]["guarantee_bps"] == 5_000
-    assert "no table at all" in other("show", ref).ok().out
+    shown = other("show", ref).ok().out
+    assert "no table at all" in shown and "rejected 1 time, which burned 2.5 TUSD" in shown
 
 
 def test_expose__from_another_account__is_seen_under_that(
@@ -152,6 +153,7 @@ def test_remedies__all_is_right__nothing_is_done(
     buyer("expose", ref, "--yes").refused(8, "prove nothing")
     buyer("dispute", ref, "--yes").refused(8, "nothing to dispute")
     buyer("review", ref, "6").refused(2)
+    buyer("review", ref, "5", "--yes").refused(8, "truthmark confirm")
     assert "guarantee 0%" in buyer("show", ref).ok().out
     assert "no arbiter" in buyer("show", ref).ok().out
 

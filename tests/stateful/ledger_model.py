@@ -391,7 +391,7 @@ class MarketLedger:
         it = self.purchases.get(purchase_id)
         if it is None or it.buyer != sender or it.is_reviewed:
             return False
-        if it.status in (PurchaseStatus.PAID, PurchaseStatus.REFUNDED):
+        if it.status not in (PurchaseStatus.SETTLED, PurchaseStatus.REJECTED):
             return False
         it.is_reviewed = True
         return True

@@ -26,6 +26,7 @@ from truthmark.market.reuse import find_reuse
 from truthmark.market.reviews import Review, reviews_of
 from truthmark.market.surface import Hit, dataset_uri
 from truthmark.market.surface import search as find
+from truthmark.market.verdicts import split_price
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time, plural
 from truthmark.waiting import Deadline
@@ -273,7 +274,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
             echo(f"  beware: {found.line}")
         _show_terms(session, version)
         _show_custody(session, version, epochs, states, now)
-        _show_purchases(purchases, now)
+        _show_purchases(session, version, purchases, now)
         _show_reviews(session, version, reviews_of(session, version), now)
         _show_evidence(session, version, manifest, epochs)
 
@@ -432,12 +433,20 @@ def _show_custody(
             echo(f"    do not buy from these: {clean(error)}")
 
 
-def _show_purchases(purchases: list[Purchase], now: int) -> None:
-    rejected = _count_rejected(purchases)
-    echo(
-        f"\nsold {plural(len(purchases), 'time')}"
-        + (f", rejected {plural(rejected, 'time')}" if rejected else "")
-    )
+def _show_purchases(
+    session: Session, version: Version, purchases: list[Purchase], now: int
+) -> None:
+    line = f"\nsold {plural(len(purchases), 'time')}"
+    if rejected := _count_rejected(purchases):
+        # Of a free listing a rejection costs hardly anything, so what it cost is said beside it.
+        burned = sum(
+            split_price(p.receipt.price, version.terms, is_rejected=True).burned
+            for p in purchases
+            if p.status is PurchaseStatus.REJECTED
+        )
+        line += f", rejected {plural(rejected, 'time')}, which burned "
+        line += str(session.profile.amount(burned, version.terms.token))
+    echo(line)
     for purchase in purchases:
         if purchase.status.name == "DELIVERED" and now <= purchase.deadline:
             until = format_time(purchase.deadline, now)
@@ -459,7 +468,7 @@ def _show_reviews(session: Session, version: Version, reviews: list[Review], now
         how = ", at a price that the seller signed for them" if found.is_by_voucher else ""
         echo(
             f"  {found.score} of 5, by {found.reviewer}, who paid {show(found.price, token)}{how} "
-            f"({format_time(found.time, now)}; faking it costs {show(found.cost, token)})"
+            f"({format_time(found.time, now)}; faking it costs at least {show(found.cost, token)})"
         )
         if found.text:
             echo(f"    {clean(found.text, 400)}")

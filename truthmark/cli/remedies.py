@@ -159,7 +159,7 @@ def _left_for_content(session: Session, version: Version, purchase: Purchase) ->
         )
     if terms.has_arbiter:
         parts.append(f"its arbiter {terms.arbiter} may rule on it")
-    if purchase.status.has_key:
+    if purchase.status.is_reviewable:
         parts.append(f"`truthmark review {version.ref} SCORE TEXT` tells others")
     return "".join(f"; {part}" for part in parts)
 

@@ -57,6 +57,11 @@ class PurchaseStatus(IntEnum):
         return self in (PurchaseStatus.DELIVERED, PurchaseStatus.SETTLED, PurchaseStatus.REJECTED)
 
     @property
+    def is_reviewable(self) -> bool:
+        """Whether its money is paid for good, and so its buyer may review it."""
+        return self in (PurchaseStatus.SETTLED, PurchaseStatus.REJECTED)
+
+    @property
     def is_over(self) -> bool:
         """Whether it never changes again."""
         return self in (PurchaseStatus.SETTLED, PurchaseStatus.REFUNDED, PurchaseStatus.REJECTED)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
+from truthmark.market.records import PurchaseStatus
 from truthmark.market.verdicts import plan_review, split_price
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ class Review:
         score: From 1, bad, to 5, good.
         text: Anything.
         time: Unix time of its block.
-        cost: What faking it costs a seller who buys from themselves: the protocol's fee, and the
-            custodians'; the price comes back.
+        cost: What faking it costs at least a seller who buys from themselves: the protocol's fee.
+            The price comes back, and so do custodians' fees where accounts of theirs keep the key.
     """
 
     purchase_id: bytes
@@ -45,18 +46,14 @@ def reviews_of(session: "Session", version: Version) -> list[Review]:
     catalogue = Catalogue.of(session)
     if ("reviews", "Reviewed") not in catalogue.index.schema.events:
         return []  # a network from before there were reviews
-    custodies = {epoch.custody_id: epoch.custody for epoch in catalogue.epochs(version.terms_id)}
     bought = {p.purchase_id: p for p in catalogue.purchases(terms_id=version.terms_id)}
     found = []
     for row in catalogue.index.events("reviews", "Reviewed", terms_id=version.terms_id):
         args = row.args
         purchase = bought.get(bytes(args["purchase_id"]))
-        if purchase is None:
-            continue  # of no purchase that the index knows: an endpoint's invention
-        custody = custodies[purchase.custody_id]
+        if purchase is None or not purchase.status.is_reviewable:
+            continue  # no contract would have taken it: an endpoint's invention
         price = purchase.receipt.price
-        # A seller who keeps the key pays that fee to themselves.
-        fees = 0 if custody.is_direct else len(purchase.delivered) * custody.fee
         found.append(
             Review(
                 purchase_id=purchase.purchase_id,
@@ -66,7 +63,9 @@ def reviews_of(session: "Session", version: Version) -> list[Review]:
                 score=int(args["score"]),
                 text=str(args["text"]),
                 time=row.timestamp,
-                cost=split_price(price, version.terms).fee + fees,
+                cost=split_price(
+                    price, version.terms, is_rejected=purchase.status is PurchaseStatus.REJECTED
+                ).fee,
             )
         )
     return found[::-1]
@@ -78,14 +77,19 @@ def review(
     """Say what a purchase was worth; once, for everybody, and never taken back.
 
     Raises:
-        MarketError: It is no score, the text is too long, the key has not come, the money came
-            back, or it was reviewed before.
+        MarketError: It is no score, the text is too long, the purchase is not settled, the money
+            came back, or it was reviewed before.
         ChainError: The contract refuses.
     """
-    if not purchase.status.has_key:
+    if purchase.status is PurchaseStatus.DELIVERED:
         raise MarketError(
-            f"only who was given the key of {version.ref} can review it; this purchase is "
-            f"{purchase.status.name.lower()}"
+            f"{version.ref} can be reviewed once the money is paid for good: when the inspection "
+            f"has ended and it is settled, or after `truthmark confirm {version.ref}`"
+        )
+    if not purchase.status.is_reviewable:
+        raise MarketError(
+            f"only who was given the key of {version.ref} and paid can review it; this purchase "
+            f"is {purchase.status.name.lower()}"
         )
     epoch = Catalogue.of(session).epoch(purchase.custody_id)
     planned = plan_review(session.chain, epoch, purchase, score, text)

@@ -266,9 +266,10 @@ def rule(w: MarketContracts) -> Send:
     return lambda sender: w.rule(listing, sender=sender)
 
 
-@function("reviews", "review", may=("buyer",), reason="reviews: not a reader")
+@function("reviews", "review", may=("buyer",), reason="reviews: not the buyer")
 def review(w: MarketContracts) -> Send:
     purchase = w.bought_and_delivered(w.create_listing())
+    w.confirm(purchase)
     return lambda sender: w.review(purchase, sender=sender)
 
 

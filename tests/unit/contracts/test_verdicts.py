@@ -208,14 +208,16 @@ def test_rule__arbiter_of_the_terms__revokes_and_rewards_who_is_named(
 # --------------------------------------------------------------- reviewing
 
 
-def test_review__settled_rejected_or_delivered__is_logged_with_the_price(
+def test_review__settled_or_rejected__is_logged_with_the_price(
     contracts: MarketContracts,
 ) -> None:
     listing = contracts.create_listing(guarantee_bps=10_000)
-    delivered, confirmed, rejected = (contracts.bought_and_delivered(listing) for _ in range(3))
+    settled, confirmed, rejected = (contracts.bought_and_delivered(listing) for _ in range(3))
     contracts.confirm(confirmed)
     contracts.reject(rejected)
-    for score, purchase in enumerate((delivered, confirmed, rejected), 1):
+    boa.env.timestamp = contracts.purchase(settled)[2] + 1
+    contracts.settle(settled)
+    for score, purchase in enumerate((settled, confirmed, rejected), 1):
         text = "\N{SNOWMAN} text, not cut" * score
         contracts.review(purchase, score, text)
         assert events(contracts.reviews) == [
@@ -265,19 +267,27 @@ def review_refused(reason: str) -> Any:
     return add
 
 
-@review_refused("reviews: not a reader")
+@review_refused("reviews: not the buyer")
 def _for_the_buyer(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.bought_and_delivered(w.create_listing())
+    w.confirm(purchase)
     return lambda: w.review(purchase, sender=w.seller)
 
 
-@review_refused("reviews: not a reader")
+@review_refused("reviews: not settled")
+def _while_all_of_it_may_come_back(w: MarketContracts) -> Callable[[], Any]:
+    # The seller's own arbiter, or a shard that is not sealed, would pay for such a review.
+    purchase = w.bought_and_delivered(w.create_listing())
+    return lambda: w.review(purchase)
+
+
+@review_refused("reviews: not settled")
 def _before_delivery(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.buy(w.create_listing())
     return lambda: w.review(purchase)
 
 
-@review_refused("reviews: not a reader")
+@review_refused("reviews: not settled")
 def _after_a_refund(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.bought_and_delivered(w.create_listing(content=ROTTEN))
     w.dispute_sealing(purchase.listing)
@@ -285,17 +295,19 @@ def _after_a_refund(w: MarketContracts) -> Callable[[], Any]:
     return lambda: w.review(purchase)
 
 
-@review_refused("reviews: not a reader")
+@review_refused("reviews: not settled")
 def _under_another_version(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.bought_and_delivered(w.create_listing())
+    w.confirm(purchase)
     other = w.create_listing(manifest=word_of("other"))
     custody = replace(purchase.listing.custody, terms_id=other.terms_id)
     return lambda: w.review(replace(purchase, listing=purchase.listing.with_custody(custody)))
 
 
-@review_refused("reviews: not a reader")
+@review_refused("reviews: not settled")
 def _at_another_price(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.bought_and_delivered(w.create_listing())
+    w.confirm(purchase)
     receipt = replace(purchase.receipt, price=PRICE + 1)
     return lambda: w.review(replace(purchase, receipt=receipt))
 
@@ -303,6 +315,7 @@ def _at_another_price(w: MarketContracts) -> Callable[[], Any]:
 @review_refused("reviews: reviewed already")
 def _twice(w: MarketContracts) -> Callable[[], Any]:
     purchase = w.bought_and_delivered(w.create_listing())
+    w.confirm(purchase)
     w.review(purchase, 1)
     return lambda: w.review(purchase, 5)
 
