@@ -162,7 +162,7 @@ def _rows(
 
 
 def _claims(session: Session, record: Record, payee: str) -> tuple[views.WalletAction, ...]:
-    """Return what a wallet may do about a bounty, for whoever is paid by it."""
+    """Return what a wallet may do about a bounty, for the account that is paid by it."""
     if not record.status.has_ended:
         return ()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of shards that anybody has published: those of the sample, and those of exposures.
+"""Keys of shards that anyone has published: those of the sample, and those of exposures.
 
 A key says by its hash which shard it is of. What fits none is passed over, so that nobody can do
 harm with it, nor can the same key be told from another: it counts no matter who published it.

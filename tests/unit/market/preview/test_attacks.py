@@ -604,7 +604,7 @@ def test_look__friend_publishes_the_bad_key_before_the_buyer__still_comes_first(
 
 
 def test_look__only_an_undrawn_shard_is_gone__stays_shown(market: PreviewMarket) -> None:
-    """Whoever exposes what nobody serves accuses nobody."""
+    """Exposing what nobody serves accuses nobody."""
     made = make(BIG)
     version = market.list_version(made)
     market.open_sample(made, version)
