@@ -28,6 +28,8 @@ def measure_verdicts(bench: "Bench") -> None:
     bench.row("reject, the token's first", _reject(bench, listing))
     bench.row("reject", _reject(bench, listing), 130_000)
     purchase = _delivered(bench, listing)
+    confirmed = (*listing.keeping, purchase.receipt.astuple())
+    bench.market.send("confirm", *confirmed, sender=bench.buyer)
     arguments = (listing.custody.astuple(), purchase.receipt.astuple(), 4, REVIEW)
     reviewed = bench.reviews.send("review", *arguments, sender=bench.buyer)
     bench.row(f"review in {len(REVIEW)} letters", reviewed)
