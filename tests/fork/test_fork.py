@@ -21,7 +21,7 @@ NETWORK = "ethereum:sepolia-fork:foundry"
 BLOCKS = 40
 STEPS = [
     *("token", "staking", "bounty_board", "bounty_intake", "bounty_proofs"),
-    *("proofs", "checks", "registry", "market"),
+    *("proofs", "judge", "openings", "checks", "registry", "market", "reviews"),
 ]
 
 
