@@ -9,7 +9,8 @@ The labels, the same digits as a folder of images and as a table, and a real cro
 are packed, listed with 2 of 3 custodians (processes of their own) and bought by somebody who
 has only the command line, after the seller's machine with its keys has been moved away. A liar
 sells random bytes, noise and hidden rot to people whose computers look first
-(scripts/_demo/samples.py). Then what cannot happen is tried. The closing report is also written to build/demo/report.json.
+(scripts/_demo/samples.py). Then what cannot happen is tried. The closing report is also written
+to build/demo/report.json.
 """
 
 import importlib.util
