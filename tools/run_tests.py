@@ -115,6 +115,8 @@ def main() -> int:
         ) as folder,
         ThreadPoolExecutor(3) as runners,
     ):
+        # PostgreSQL runs under an account of its own where root runs the tests.
+        Path(folder).chmod(0o755)
         os.environ["TMPDIR"] = folder
         runs = [runners.submit(run) for run in (_run_traced, _run_untraced, _run_ape)]
         for run in runs:

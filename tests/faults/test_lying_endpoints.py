@@ -140,7 +140,7 @@ def invent_status(status: int) -> Callable[[Any, Any], None]:
         if (
             request["method"] == "eth_call"
             and isinstance(result, str)
-            and len(result) == 2 + 4 * 64
+            and len(result) == 2 + 5 * 64
         ):
             answer["result"] = "0x" + f"{status:064x}" + result[66:]
 

@@ -177,7 +177,7 @@ def test_stake__from_registering_to_leaving__by_commands(harness: MarketHarness)
     command(harness, role, "stake", "register")
     command(harness, role, "stake", "add", "3", "--yes")
     offer = ["--fee", "0.1 TUSD", "--max-size", "1GiB", "--max-lock", "150 TMK"]
-    command(harness, role, "stake", "offer", *offer, "--keeping-fee", "0 TUSD")
+    command(harness, role, "stake", "offer", *offer, "--keeping-fee", "0 TUSD", "--takes-unsampled")
     catalogue = Catalogue.of(harness.session(role))
     catalogue.sync()
     found = catalogue.offers(harness.address(role))[0]
@@ -248,7 +248,8 @@ def test_stake__operator_on_another_machine__registers_what_it_printed(
     command(harness, owner, "stake", "register", *both, key)
     command(harness, owner, "stake", "add", "1", "--yes")
     validator = harness.address(owner)
-    command(harness, "stranger", "stake", "offer", "--fee", "0.1 TUSD", "--validator", validator)
+    offer = ["--fee", "0.1 TUSD", "--takes-unsampled", "--validator", validator]
+    command(harness, "stranger", "stake", "offer", *offer)
     with ManualNode(harness.net, "stranger", validator=validator) as node:
         sale = live_sale(harness, [node], threshold=1)
         before = Catalogue.of(harness.session("seller")).encryption_keys(validator)

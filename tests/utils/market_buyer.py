@@ -58,7 +58,7 @@ def _buy(folder: Path, role: str, ref: str, max_price: str, point: str) -> None:
             _hesitate()
         elif point:
             _kill_at(*POINTS[point])
-        get(ref, max_price=max_price, session=session)
+        get(ref, max_price=max_price, session=session, blind=True)
 
 
 def _kill_at(owner: Any, name: str, after: bool) -> None:
