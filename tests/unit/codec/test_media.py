@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.utils.onnx_models import softmax
+from truthmark.codec import media_child
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 
 
@@ -83,6 +84,51 @@ def test_open__noise_under_its_name__does_not_open(media: MediaOpener, name: str
 def test_open__cut_short__does_not_open(media: MediaOpener, name: str) -> None:
     data = GOOD[name]()
     assert media.open(kind_of(name) or "", data[: len(data) // 2]) is Opened.NO
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_openers__by_themselves__tell_good_from_damaged(name: str) -> None:
+    """What the child runs, in this process: of its own lines a limited child tells nothing."""
+    opens = media_child.OPENERS[kind_of(name) or ""]
+    good = GOOD[name]()
+    assert opens(good)
+    for damaged in (b"", good[: len(good) // 3], os.urandom(5_000)):
+        try:
+            is_open = opens(damaged)
+        except Exception:  # any reader may raise what it likes; the child takes it for a no
+            continue
+        # A part of a text is one, too, and of archives the end alone is looked at.
+        assert not is_open or (kind_of(name) in ("TEXT", "ZIP") and damaged in good)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("WAV", b"RIFF\x24\0\0\0WAVEfmt \x02\0\0\0ab"),
+        ("FLAC", b"fLaC\0\0\0\x02ab"),
+        (
+            "SAFETENSORS",
+            struct.pack("<Q", 47) + b'{"w": {"dtype": "F32", "data_offsets": [4, 8]}}' * 2,
+        ),
+        ("ONNX", b"\x08\x01\x3b"),
+        ("ONNX", b"\xff" * 12),
+        ("ONNX", b"\x09" + bytes(8) + b"\x0d" + bytes(4)),
+        ("JSONL", b"\n\n"),
+    ],
+)
+def test_openers__damaged_within__is_seen(
+    kind: str, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_child, "_limit", lambda _: None)  # it is for the child alone
+    assert media_child._open(kind, data, 5.0) == media_child.FAILS
+
+
+def test_openers__more_pixels_than_are_opened__do_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_child, "_limit", lambda _: None)
+    monkeypatch.setattr(media_child, "MAX_PIXELS", 100)
+    assert not media_child.OPENERS["PNG"](picture("PNG"))
+    assert media_child._open("PNG", picture("PNG"), 5.0) == media_child.FAILS
+    assert media_child._open("?", b"", 5.0) == media_child.LACKS
 
 
 def test_open__one_kind_under_the_name_of_another__does_not_open(media: MediaOpener) -> None:
