@@ -13,6 +13,7 @@ from app.services.texts import MAX_TABLES, rows_of
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview import OnGet, Preview, PreviewState, look, remembered_states
+from truthmark.market.preview.facts import is_flat
 from truthmark.session import Session
 from truthmark.text import clean
 
@@ -79,7 +80,11 @@ def _tables(found: Preview) -> tuple[views.Table, ...]:
         shown = views.Table(name=clean(path, 200), rows=table.num_rows)
         step = max(1, table.num_rows // _ROWS)
         try:
-            rows = table.take(list(range(0, table.num_rows, step))[:_ROWS]).to_pylist()
+            some = table.take(list(range(0, table.num_rows, step))[:_ROWS])
+            # Of nested columns their types: a cell of next to no bytes may be gigabytes in Python.
+            flat = [i for i, field in enumerate(some.schema) if is_flat(field.type)]
+            types = {f.name: str(f.type) for f in some.schema if not is_flat(f.type)}
+            rows = [row | types for row in some.select(flat).to_pylist()]
             tables.append(replace(shown, example_rows=rows_of(rows)))
         except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
             # Arrow holds times, time zones and texts that Python has no value for.

@@ -36,7 +36,8 @@ class Reference:
 
     Args:
         case: `payload` (bytes of a shard), `segments` (shards and rows of each, from 0 on; null
-            where there is no segment 1), `files` (path, kind, offset, length, columns as hex).
+            where there is no segment 1; segment n has 100 + n decoded bytes), `files` (path,
+            kind, offset, length, columns as hex).
     """
 
     def __init__(self, case: dict[str, Any]) -> None:
@@ -58,7 +59,8 @@ class Reference:
     def name(self, number: int, columns: bytes) -> bytes:
         s = self.segments[number]
         pairs = b"".join(b"".join(digests(s["shard"] + i)) for i in range(s["shards"]))
-        return sha256(u(s["rows"], 4) + sha256(columns).digest() + sha256(pairs).digest()).digest()
+        sizes = u(s["rows"], 4) + u(0 if number == 1 else 100 + number, 8)
+        return sha256(sizes + sha256(columns).digest() + sha256(pairs).digest()).digest()
 
     def names(self) -> dict[int, bytes]:
         found = {}

@@ -12,7 +12,7 @@ from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import DATASET
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Part, Preview, look
-from truthmark.market.preview.facts import value_of
+from truthmark.market.preview.facts import is_flat, value_of
 from truthmark.market.preview.sampling import MAX_DOWNLOAD
 from truthmark.text import clean, plural
 
@@ -111,11 +111,14 @@ def _print_rows(rows: "pa.Table", count: int) -> None:
     """Print rows from all over the sample, not only from where it begins."""
     step = max(1, rows.num_rows // count)
     chosen = range(0, rows.num_rows, step)[:count]
-    cells = [[_shown(value_of(column[row])) for column in rows.columns] for row in chosen]
+    cells = [[_shown(column, row) for column in rows.columns] for row in chosen]
     table(cells, [clean(name, _MAX_CELL) for name in rows.schema.names], indent=2)
 
 
-def _shown(value: Any) -> str:
+def _shown(column: "pa.ChunkedArray", row: int) -> str:
+    if not is_flat(column.type):
+        return clean(str(column.type), _MAX_CELL)
+    value = value_of(column[row])
     if value is None:
         return ""
     if isinstance(value, bytes):

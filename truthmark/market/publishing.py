@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from truthmark.chain.agreement import ADD_AN_ENDPOINT, can_be_sure
 from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, EndpointsDisagreeError
 from truthmark.market.catalogue import Catalogue
@@ -48,11 +49,17 @@ class Publisher:
             What was wanted before; nothing was sent where chance has not spoken, or all is public.
 
         Raises:
+            ConfigError: There is one endpoint alone, which could invent a word.
             EndpointsDisagreeError: Another word was followed before.
             MarketError: The version asks for no sample.
             ChainError: A call is not confirmed; repeating it goes on.
         """
         session, root = self.session, version.terms.root
+        if not can_be_sure(session.chain.rpc, session.profile.chain_id):
+            raise ConfigError(
+                "one chain endpoint alone could choose the parts that are opened; "
+                f"{ADD_AN_ENDPOINT}"
+            )
         with session.exclusive(f"publish-{version.terms.manifest.hex()}"):
             session.journal.resume()
             wanted = wanted_keys(session, version, container)
@@ -71,7 +78,10 @@ class Publisher:
             EndpointsDisagreeError: Another one was followed before: the keys of two draws would
                 show twice as much, and of many draws everything.
         """
-        place = self.session.home / _FOLDER / f"{version.terms.manifest.hex()}.json"
+        chain = self.session.chain
+        # The same folder may be listed on a test network first, where chance speaks for itself.
+        name = f"{chain.profile.chain_id}-{chain.registry.address}-{version.terms.manifest.hex()}"
+        place = self.session.home / _FOLDER / f"{name}.json"
         before = _read(place)
         if before is None:
             place.parent.mkdir(parents=True, exist_ok=True)

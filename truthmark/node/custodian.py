@@ -11,6 +11,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -25,7 +26,7 @@ from truthmark.errors import (
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, is_due
-from truthmark.market.entries import Purchase, ValidatorOffer
+from truthmark.market.entries import Purchase, ValidatorOffer, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
 from truthmark.market.preview import OnAccept, Preview, look
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
@@ -530,7 +531,7 @@ class CustodianRole:
         """Return how a version's sample stands; None until it was looked at."""
         version, name = held.version, ("sample", held.version.terms_id)
         job = self._bytes.ask(
-            name, partial(look, self.session, version), group=version.terms.seller
+            name, partial(_look, self.session, version), group=version.terms.seller
         )
         if not self._is_done(job, held, "sample"):
             return None
@@ -616,6 +617,7 @@ class CustodianRole:
             name = "drop", custody_id
             if terms_id not in needed:
                 self._bytes.forget(("bytes", terms_id))
+                self._bytes.forget(("sample", terms_id))
                 work = partial(self._pinned.drop, self.session.storage, terms_id)
                 if not self._bytes.ask(name, work).is_done:
                     continue
@@ -704,3 +706,8 @@ def _title(held: CustodyView) -> str:
 def _reason(error: Exception) -> str:
     """Say an error in a line; one that nobody foresaw with its kind."""
     return str(error) if isinstance(error, TruthmarkError) else f"{type(error).__name__}: {error}"
+
+
+def _look(session: "Session", version: "Version") -> Preview:
+    """Look at a sample and keep what follows from it: its rows may take 128 MiB."""
+    return replace(look(session, version), tables={}, files={})

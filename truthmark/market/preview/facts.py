@@ -89,11 +89,24 @@ def row_marks(table: "pa.Table", rows: Sequence[int]) -> list[bytes]:
     order they stand.
     """
     marks = []
+    # A nested cell of next to no bytes can hold two thousand million nothings.
+    columns = [column for column in table.columns if is_flat(column.type)]
     for row in rows:
-        text = "\x1f".join(sorted(_text(column[row]) for column in table.columns))
+        text = "\x1f".join(sorted(_text(column[row]) for column in columns))
         if len(text) >= _LEAST_TEXT:
             marks.append(blake2b(text.encode("utf-8", "replace"), digest_size=MARK_SIZE).digest())
     return marks
+
+
+def is_flat(kind: "pa.DataType") -> bool:
+    """Whether a cell of a type is no larger in Python than its bytes in the table."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        kind = kind.value_type
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    return not pa.types.is_nested(kind)
 
 
 def _text(cell: "pa.Scalar") -> str:

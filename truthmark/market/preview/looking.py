@@ -19,18 +19,19 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
 from truthmark.market.preview import across
-from truthmark.market.preview.beacon import Beacon, read_beacon
+from truthmark.market.preview.beacon import Beacon, first_listing, read_beacon
 from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import try_exposed
 from truthmark.market.preview.found import Preview
 from truthmark.market.preview.opening import EndError, FetchedShards, Opening
 from truthmark.market.preview.published import Published, read_published
-from truthmark.market.preview.remembered import Remembered
+from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.sampling import (
     MAX_DOWNLOAD,
     Sample,
     open_sample,
     prepare,
+    wanted_shards,
 )
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.preview.strata import PATIENT
@@ -80,11 +81,11 @@ class Allowance:
 
     Attributes:
         left: Bytes.
-        known: Names that an older version has shown, by the id of its terms.
+        known: What an older version has shown, if it has, by the id of its terms.
     """
 
     left: int = MAX_DOWNLOAD_BEFORE
-    known: dict[bytes, set[bytes]] = field(default_factory=dict)
+    known: dict[bytes, Shown | None] = field(default_factory=dict)
 
 
 def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
@@ -164,31 +165,38 @@ def names_taken(
         session: Where to look.
         public: Of the version whose card names the older ones.
         allowance: What looking at their samples may take.
-        must_know: Refuse where an older version may yet turn out to be SHOWN. Sellers must: who
-            opens what is wanted without it, and then what is wanted with it, shows twice as much.
+        must_know: Refuse where an older version cannot be looked at. Sellers must: who opens what
+            is wanted without it, and then what is wanted with it, shows twice as much.
 
     Raises:
-        MarketError: `must_know`, and one cannot be fetched now, or is not open yet.
+        MarketError: `must_know`, and one cannot be fetched now.
     """
     allowance = Allowance() if allowance is None else allowance
     if public.asked is None or not public.asked.previous:
         return set()
+    catalogue = Catalogue.of(session)
+    listed = first_listing(catalogue.index, public.version).block_number
     older = {
         sibling.terms.manifest: sibling
-        for sibling in Catalogue.of(session).siblings(public.version)
+        for sibling in catalogue.siblings(public.version)
         if sibling.number < public.version.number
     }
     found: set[bytes] = set()
     for cid in public.asked.previous:
-        if (version := older.get(cid.digest)) is not None:
-            found |= _names_shown(session, version, allowance, must_know=must_know)
+        if (version := older.get(cid.digest)) is None:
+            continue
+        shown = _find_shown(session, version, allowance, must_know=must_know)
+        # By then, or its seller could wait for this version's word, and open of many older ones
+        # those with which it misses what is bad.
+        if shown is not None and shown.block <= listed:
+            found |= shown.names
     return found
 
 
-def _names_shown(
+def _find_shown(
     session: "Session", version: Version, allowance: Allowance, *, must_know: bool
-) -> set[bytes]:
-    """Return the names of what the draws of an older version could meet, if it is SHOWN."""
+) -> Shown | None:
+    """Return what the draws of an older version could meet, if it is SHOWN."""
     if version.terms_id in allowance.known:
         return allowance.known[version.terms_id]
     remembered = Remembered.of(session)
@@ -199,13 +207,11 @@ def _names_shown(
         allowance.left -= look.fetched
         if found.state is PreviewState.SHOWN:
             known = remembered.shown(version.terms_id)
-        elif must_know and found.state in (PreviewState.WAITING, PreviewState.UNREACHABLE):
+        elif must_know and found.state is PreviewState.UNREACHABLE:
             raise MarketError(
                 f"nothing is opened yet: {version.ref}, from which this version takes over parts, "
-                f"is {found.state.value} ({found.why}); try again once it is shown"
+                f"is {found.state.value} ({found.why}); try again once it is served"
             )
-    if known is None or remembered.broken(version.terms.manifest) is not None:
-        known = set()
     allowance.known[version.terms_id] = known
     return known
 
@@ -227,6 +233,7 @@ class _Look:
     ) -> None:
         self._session, self._version = session, version
         self._max = max_download
+        self._is_first = allowance is None
         self._allowance = Allowance() if allowance is None else allowance
         self._remembered = Remembered.of(session)
         self._sample: Sample | None = None
@@ -268,8 +275,18 @@ class _Look:
             why = open_sample(public.opening, sample, max_download=self._max)
         except EndError as end:
             return end
-        self._remembered.note_shown(self._version.terms_id, sample.names)
+        last = max((public.published.blocks[i] for i in wanted_shards(sample)), default=0)
+        self._remembered.note_shown(self._version.terms_id, Shown(last, frozenset(sample.names)))
+        if self._is_first and self._takes_from_broken(public.asked):
+            return EndError(
+                PreviewState.PARTIAL,
+                "something rotten was opened of an older version from which it takes over parts",
+            )
         return EndError(PreviewState.SHOWN, why)
+
+    def _takes_from_broken(self, asked: PreviewAsked) -> bool:
+        # It changes no draw, or who plants something rotten could choose by it what is drawn.
+        return any(self._remembered.broken(cid.digest) for cid in asked.previous)
 
     def _tried(self, public: Public) -> EndError | None:
         """Try what others have opened."""

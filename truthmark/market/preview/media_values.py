@@ -2,7 +2,6 @@
 """Values of a table that are files by themselves, as the row's path or the column's name says."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.media import is_typed, kind_of
@@ -55,11 +54,15 @@ def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[Type
             if names.count("bytes") == 1 and _is_bytes(field.type.field("bytes").type):
                 values.append(_of_struct(field.name, column, rows))
     found: list[TypedValue] = []
-    for value in chain.from_iterable(values):
-        if most <= 0:
-            break
-        found.append(value)
-        most -= len(value[1])
+    # A share for each column: or one of spaces, which take no room, would use up all there is.
+    share = most // max(1, len(values))
+    for column_values in values:
+        left = share
+        for value in column_values:
+            if left <= 0:
+                break
+            found.append(value)
+            left -= len(value[1])
     return found
 
 

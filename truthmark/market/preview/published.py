@@ -26,11 +26,13 @@ class Published:
 
     Attributes:
         keys: K_i by shard.
+        blocks: By shard, in which block its key was first published.
         by: who published keys of which shards, the newest last. Also of those that others had
             published before: else a seller's friends could take a bad shard's place in the queue.
     """
 
     keys: dict[int, bytes] = field(default_factory=dict)
+    blocks: dict[int, int] = field(default_factory=dict)
     by: dict[str, dict[int, None]] = field(default_factory=dict)
 
 
@@ -48,9 +50,10 @@ def read_published(index: "EventIndex", roots: Collection[bytes], shards: ShardI
         return found  # a network from before there were samples
     finder = _Finder(shards)
     for root in sorted(set(roots)):
-        for publisher, keys in _events(index, root):
+        for block, publisher, keys in _events(index, root):
             for shard, key in finder.fitting(keys):
                 found.keys[shard] = key
+                found.blocks[shard] = min(block, found.blocks.get(shard, block))
                 found.by.setdefault(publisher, {}).setdefault(shard)
     return found
 
@@ -117,8 +120,8 @@ class _Finder:
                     yield shard, keys[i]
 
 
-def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield who published what, the oldest first; however many there are, few at once.
+def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[int, str, list[bytes]]]:
+    """Yield in which block who published what, the oldest first; few at once, of however many.
 
     Read as the rows are: strangers may publish millions of keys, and to give each the type that it
     has in the interface takes ten times as long.
@@ -135,8 +138,8 @@ def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[str, list[bytes]
             rows = connection.execute(query, (root, *after))
         if not rows:
             return
-        for *_, publisher, text in rows:
+        for block, _, publisher, text in rows:
             digits = "".join(key[2:] for key in json.loads(text))
             keys = bytes.fromhex(digits)
-            yield str(publisher), [keys[at : at + 32] for at in range(0, len(keys), 32)]
+            yield int(block), str(publisher), [keys[at : at + 32] for at in range(0, len(keys), 32)]
         after = rows[-1][0], rows[-1][1]

@@ -25,7 +25,7 @@ _TABLES: Final = (
     # Of each unit that somebody opened, what could be tried of it then.
     "tried (manifest BLOB, unit INTEGER, mark INTEGER, PRIMARY KEY (manifest, unit))",
     "broken (manifest BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
-    "shown (terms_id BLOB PRIMARY KEY, names BLOB)",
+    "shown_since (terms_id BLOB PRIMARY KEY, block INTEGER, names BLOB)",
     "stands (terms_id BLOB PRIMARY KEY, state TEXT, why TEXT)",
     "marks (mark BLOB, terms_id BLOB, PRIMARY KEY (mark, terms_id)) WITHOUT ROWID",
 )
@@ -43,6 +43,19 @@ class Broken:
 
     why: str
     publisher: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A version that is SHOWN.
+
+    Attributes:
+        block: In which the last of the keys that it takes was published.
+        names: Of the segments that its draws could meet.
+    """
+
+    block: int
+    names: frozenset[bytes]
 
 
 class Remembered:
@@ -92,19 +105,26 @@ class Remembered:
                 (manifest, broken.why, broken.publisher),
             )
 
-    def shown(self, terms_id: bytes) -> set[bytes] | None:
-        """Return the names of the segments that the draws of a SHOWN version could meet."""
+    def shown(self, terms_id: bytes) -> Shown | None:
+        """Return what the draws of a version could meet, if it is SHOWN."""
         with self._open() as file:
-            row = file.execute("SELECT names FROM shown WHERE terms_id = ?", (terms_id,)).fetchone()
+            row = file.execute(
+                "SELECT block, names FROM shown_since WHERE terms_id = ?", (terms_id,)
+            ).fetchone()
         if row is None:
             return None
-        return {row[0][at : at + _NAME_SIZE] for at in range(0, len(row[0]), _NAME_SIZE)}
+        block, names = row
+        return Shown(
+            block, frozenset(names[at : at + _NAME_SIZE] for at in range(0, len(names), _NAME_SIZE))
+        )
 
-    def note_shown(self, terms_id: bytes, names: Collection[bytes]) -> None:
+    def note_shown(self, terms_id: bytes, shown: Shown) -> None:
         """Keep that a version is SHOWN, and what its draws could meet."""
+        names = b"".join(sorted(shown.names))
         with self._open() as file:
             file.execute(
-                "INSERT OR REPLACE INTO shown VALUES (?, ?)", (terms_id, b"".join(sorted(names)))
+                "INSERT OR REPLACE INTO shown_since VALUES (?, ?, ?)",
+                (terms_id, shown.block, names),
             )
 
     def stands(self, terms_ids: Sequence[bytes]) -> dict[bytes, tuple[PreviewState, str]]:

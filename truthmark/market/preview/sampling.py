@@ -51,6 +51,38 @@ MAX_MEDIA_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
+class KindCount:
+    """Files and values of one type that were opened.
+
+    Attributes:
+        checked: How many.
+        looked_at: Bytes of these.
+        unopened: How many do not open.
+        unopened_bytes: Bytes of these.
+    """
+
+    checked: int = 0
+    looked_at: int = 0
+    unopened: int = 0
+    unopened_bytes: int = 0
+
+    def add(self, size: int, *, is_open: bool) -> None:
+        """Count one more."""
+        self.checked += 1
+        self.looked_at += size
+        self.unopened += not is_open
+        self.unopened_bytes += 0 if is_open else size
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether more of it does not open than may be, by number or by bytes."""
+        return (
+            self.unopened > MAX_UNOPENED * self.checked
+            or self.unopened_bytes > MAX_UNOPENED * self.looked_at
+        )
+
+
+@dataclass(slots=True)
 class Sample:
     """What was drawn, and what became of it.
 
@@ -69,6 +101,7 @@ class Sample:
         unopened: How many of these do not open.
         unknown: Bytes of drawn files whose type nothing here opens.
         looked_at: Bytes of all drawn files and values that have a type.
+        kinds: What was opened of each type.
         is_slow: Whether opening these took too long, and was given up.
         untold: Bytes of drawn files and values whose type nothing tells.
         decoded: Bytes of the tables that were opened.
@@ -89,6 +122,7 @@ class Sample:
     unopened: int = 0
     unknown: int = 0
     looked_at: int = 0
+    kinds: dict[str, KindCount] = field(default_factory=dict)
     is_slow: bool = False
     untold: int = 0
     decoded: int = 0
@@ -410,22 +444,29 @@ def _open_media(sample: Sample, media: MediaOpener, files: list[TypedValue]) -> 
         if kind is None:
             sample.untold += len(data)
             continue
+        if not data:
+            continue  # as of files: there is nothing in it, good or bad
         result = media.open(kind, data)
         sample.looked_at += len(data)
         if result is Opened.UNKNOWN:
             sample.unknown += len(data)
-        else:
-            sample.checked += 1
-            sample.unopened += result is Opened.NO
+            continue
+        sample.checked += 1
+        kinds = sample.kinds.setdefault(kind, KindCount())
+        kinds.add(len(data), is_open=result is Opened.YES)
+        sample.unopened += result is Opened.NO
 
 
 def _require_media(sample: Sample) -> None:
-    if sample.unopened > MAX_UNOPENED * sample.checked:
-        raise EndError(
-            PreviewState.PARTIAL,
-            f"{sample.unopened:,} of {plural(sample.checked, 'file')} that were drawn do not open "
-            "as what their names say",
-        )
+    # Each kind for itself, by number and by bytes: many small files must not vouch for large ones.
+    for kind, count in sorted(sample.kinds.items()):
+        if count.is_bad:
+            raise EndError(
+                PreviewState.PARTIAL,
+                f"{count.unopened:,} of {plural(count.checked, f'{kind} file')} that were drawn, "
+                f"with {count.unopened_bytes / count.looked_at:.0%} of the bytes, do not open as "
+                "what their names say",
+            )
     if sample.unknown > MAX_UNOPENED * max(sample.looked_at, sample.drawn_bytes):
         raise EndError(
             PreviewState.PARTIAL,

@@ -144,15 +144,17 @@ class Structure:
     def name_of(self, segment: Segment, columns: bytes) -> bytes:
         """Return what a segment has in common with the one it was taken over from.
 
-        As many shards of the same ciphertext and key in the same order, the same number of rows,
-        and the same columns.
+        As many shards of the same ciphertext and key in the same order, the same number of rows
+        and of decoded bytes, by which clients bound what they decode, and the same columns.
         """
         index = self.index
         pairs = b"".join(
             index.sha256(i) + index.key_hash(i)
             for i in range(segment.shard, segment.shard + segment.shards)
         )
-        return sha256(segment.rows.to_bytes(4, "big") + sha256(columns) + sha256(pairs))
+        decoded = 0 if segment.number == BYTES_SEGMENT else segment.decoded_bytes
+        sizes = segment.rows.to_bytes(4, "big") + decoded.to_bytes(8, "big")
+        return sha256(sizes + sha256(columns) + sha256(pairs))
 
     @cached_property
     def stream_name(self) -> bytes:

@@ -34,7 +34,10 @@ from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.draw import draw_all, seed_of
 from truthmark.market.preview.exposures import MAX_UNITS
+from truthmark.market.preview.facts import is_flat, row_marks
 from truthmark.market.preview.looking import read_seed
+from truthmark.market.preview.media_values import typed_values
+from truthmark.market.preview.sampling import KindCount
 from truthmark.market.preview.strata import POOL, files_shards, find_strata
 
 BIG = {"a.parquet": 200}
@@ -347,6 +350,45 @@ def test_look__older_version_is_of_another_listing__exempts_nothing(market: Prev
     assert [part.segments for part in market.look(version).parts] == [200]
 
 
+def test_look__older_version_was_opened_after_the_listing__exempts_nothing(
+    market: PreviewMarket,
+) -> None:
+    """Who lists many and opens none could choose, after the word, which exempt what is bad."""
+    first = make(BIG, draws=32)
+    version = market.list_version(first, 7)
+    second = make(BIG, draws=32, previous=[first.forged.manifest.cid]).take_over(first)
+    update = market.list_version(second, 7, 2)
+    market.open_sample(first, version)
+    assert market.look(version).state is PreviewState.SHOWN
+    market.open_sample(second, update)
+    assert [part.segments for part in market.look(update).parts] == [200]
+
+
+def test_typed_values__column_of_spaces_before_noise__both_are_opened() -> None:
+    table = pa.table({"a.txt": [b" " * 10_000] * 5, "jpeg": [b"noise"] * 5})
+    kinds = [kind for kind, _ in typed_values(table, range(5), 8_000)]
+    assert set(kinds) == {"TEXT", "JPEG"}
+
+
+def test_row_marks__nested_columns__are_passed_over() -> None:
+    # One cell of a list of 2^31 - 1 nothings has next to no bytes, and 17 GB in Python.
+    wide = pa.chunked_array([pa.nulls(2, pa.list_(pa.null()))])
+    table = pa.table({"text": ["a long enough text to be told"] * 2, "lists": wide})
+    assert len(row_marks(table, range(2))) == 2
+    assert not is_flat(pa.list_(pa.null(), 2**31 - 1)) and not is_flat(pa.list_(pa.int8()))
+    assert not is_flat(pa.dictionary(pa.int8(), pa.list_(pa.int8())))
+    assert is_flat(pa.dictionary(pa.int8(), pa.string())) and is_flat(pa.binary())
+
+
+def test_require_media__noise_among_many_small_files__asks() -> None:
+    count = KindCount()
+    for _ in range(99):
+        count.add(10, is_open=True)
+    assert not count.is_bad
+    count.add(10_000, is_open=False)  # one of a hundred, and nine tenths of the bytes
+    assert count.is_bad
+
+
 def test_strata__taken_over_segment_is_repeated__counts_once() -> None:
     """A good segment a thousand times is a thousand segments of rows that are there already."""
     structure = make(BIG).structure
@@ -371,6 +413,8 @@ def test_strata__taken_over_under_another_schema_or_row_count__is_new() -> None:
         structure.name_of(segment, schema + b"x"),
         structure.name_of(replace(segment, rows=segment.rows + 1), schema),
         structure.name_of(replace(segment, shards=2), schema),
+        # An index that declares 2^40 decoded bytes would make a good segment one that nobody opens.
+        structure.name_of(replace(segment, decoded_bytes=1 << 40), schema),
     }
     assert find_strata(structure, 16, names).taken_over == ()
 

@@ -24,7 +24,7 @@ def structure_of(case: dict[str, Any]) -> Structure:
         if pair is None:
             continue
         for i in range(pair[0]):
-            rows.append((number, row, 0 if i else pair[1], 0 if i else 100))
+            rows.append((number, row, 0 if i else pair[1], 0 if i else 100 + number))
         row += pair[1]
     numbers = np.array(rows, dtype=np.uint64)
     hashes = [digests(i) for i in range(len(rows))]
