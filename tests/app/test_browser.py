@@ -111,6 +111,7 @@ def test_app__buyer__pays_and_follows_the_parts_without_reloading(
 ) -> None:
     version = market.versions["weather"]
     page.goto(f"{url}/dataset?dataset={version.ref}")
+    page.get_by_text("Buy it although hardly anyone but the seller has seen it").click()
     button(page, "dataset_buy").click()
     button(page, "dataset_pay").click()
     expect(page.get_by_text("Part 1 of 2")).to_be_visible()

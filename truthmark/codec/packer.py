@@ -479,7 +479,7 @@ class _Packer:
             yield (
                 f"{len(self._inherited):,} parts of {self._shard_size >> 10} KiB are those of the "
                 "version before, which was packed blind, so fewer and larger than a sample needs; "
-                "`truthmark dataset pack` makes it again, for `list --update` with that folder"
+                "packed again by itself and listed as an update from there, it has small ones"
             )
         for reason, paths in self._told.items():
             others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from truthmark.chain.agreement import ADD_AN_ENDPOINT, can_be_sure
+from truthmark.chain.agreement import ADD_AN_ENDPOINT, ADD_ON_PAGE, can_be_sure
 from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, EndpointsDisagreeError
 from truthmark.market.catalogue import Catalogue
@@ -56,10 +56,8 @@ class Publisher:
         """
         session, root = self.session, version.terms.root
         if not can_be_sure(session.chain.rpc, session.profile.chain_id):
-            raise ConfigError(
-                "one chain endpoint alone could choose the parts that are opened; "
-                f"{ADD_AN_ENDPOINT}"
-            )
+            doubt = "one chain endpoint alone could choose the parts that are opened"
+            raise ConfigError(f"{doubt}; {ADD_AN_ENDPOINT}", page=f"{doubt}; {ADD_ON_PAGE}")
         with session.exclusive(f"publish-{version.terms.manifest.hex()}"):
             session.journal.resume()
             wanted = wanted_keys(session, version, container)

@@ -98,12 +98,13 @@ def dispute(random: Random) -> tuple[Any, Evidence, int, dict[int, Point], bool]
     is_wrong = random.random() < 0.5
     leaves, chosen = [], None
     for i in range(count):
-        ciphertext_hash = random.randbytes(32)
+        ciphertext = random.randbytes(32)
+        ciphertext_hash = sha256(ciphertext)
         wrap = random.choice([bytes(32), random.randbytes(32)])
         key = shard_key(cek, i, ciphertext_hash, wrap)
         if i == place:
             key = random.randbytes(32) if is_wrong else key
-            chosen = Shard(ciphertext_hash, sha256(key), wrap)
+            chosen = Shard(ciphertext, key, wrap)
         leaves.append(shard_leaf(i, ciphertext_hash, sha256(key), wrap))
     tree = Tree(leaves)
     assert chosen is not None

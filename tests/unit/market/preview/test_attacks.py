@@ -370,6 +370,24 @@ def test_typed_values__column_of_spaces_before_noise__both_are_opened() -> None:
     assert set(kinds) == {"TEXT", "JPEG"}
 
 
+def test_typed_values__pictures_beside_their_paths__are_what_these_say() -> None:
+    """As `datasets` keeps media: a struct of bytes and path; and bytes with a column of paths."""
+    cells = [
+        {"bytes": b"noise", "path": "a.png"},
+        {"bytes": b"noise", "path": "a.unheard-of"},
+        {"bytes": b"RIFF\0\0\0\0WAVE", "path": None},
+        {"bytes": b"RIFF\0\0\0\0WEBP", "path": None},
+        {"bytes": None, "path": "b.png"},
+        None,
+    ]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"image": pa.array(cells, kind)})
+    found = [it for it, _ in typed_values(table, range(6), 1_000)]
+    assert found[0] == "PNG" and found[2:] == ["WAV", "WEBP"]
+    beside = pa.table({"path": ["a.flac", None], "content": [b"noise", None]})
+    assert [it for it, _ in typed_values(beside, range(2), 1_000)] == ["FLAC"]
+
+
 def test_row_marks__nested_columns__are_passed_over() -> None:
     # One cell of a list of 2^31 - 1 nothings has next to no bytes, and 17 GB in Python.
     wide = pa.chunked_array([pa.nulls(2, pa.list_(pa.null()))])
