@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -29,7 +30,7 @@ from truthmark.codec.derive import wrap_key
 from truthmark.codec.media import MediaOpener, Opened
 from truthmark.codec.sampling import PreviewAsked
 from truthmark.codec.shard_index import ShardIndex
-from truthmark.errors import EndpointsDisagreeError, MalformedReplyError, MarketError
+from truthmark.errors import ConfigError, EndpointsDisagreeError, MalformedReplyError, MarketError
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.draw import draw_all, seed_of
@@ -37,8 +38,10 @@ from truthmark.market.preview.exposures import MAX_UNITS
 from truthmark.market.preview.facts import is_flat, row_marks
 from truthmark.market.preview.looking import read_seed
 from truthmark.market.preview.media_values import typed_values
+from truthmark.market.preview.remembered import Broken, Remembered
 from truthmark.market.preview.sampling import KindCount
 from truthmark.market.preview.strata import POOL, files_shards, find_strata
+from truthmark.market.publishing import Publisher
 
 BIG = {"a.parquet": 200}
 
@@ -362,6 +365,34 @@ def test_look__older_version_was_opened_after_the_listing__exempts_nothing(
     assert market.look(version).state is PreviewState.SHOWN
     market.open_sample(second, update)
     assert [part.segments for part in market.look(update).parts] == [200]
+
+
+def test_look__older_version_is_broken__draws_the_same_and_asks(market: PreviewMarket) -> None:
+    """Else who plants something rotten could choose, by exposing it, what is drawn."""
+    updates = Updates(market)
+    updates.list(200)
+    first = updates.made[0]
+    second = make({"a.parquet": 240}, draws=32, previous=[first.forged.manifest.cid])
+    version = market.list_version(second.take_over(first), 1, 2)
+    market.open_sample(second, version)
+    before = market.look(version)
+    assert before.state is PreviewState.SHOWN
+    digest = first.forged.manifest.cid.digest
+    Remembered.of(market.session).note_broken(digest, Broken("rotten", "0x12"))
+    found = market.look(version)
+    assert (found.state, found.parts) == (PreviewState.PARTIAL, before.parts)
+    assert "older version" in found.why
+
+
+def test_publish__one_endpoint_alone__opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could invent the word of chance, and so choose the parts that are opened."""
+    monkeypatch.setattr("truthmark.market.publishing.can_be_sure", lambda *_: False)
+    session: Any = SimpleNamespace(
+        chain=SimpleNamespace(rpc=None), profile=SimpleNamespace(chain_id=1)
+    )
+    version: Any = SimpleNamespace(terms=SimpleNamespace(root=bytes(32)))
+    with pytest.raises(ConfigError, match="one chain endpoint alone"):
+        Publisher(session).publish(version, SimpleNamespace())
 
 
 def test_typed_values__column_of_spaces_before_noise__both_are_opened() -> None:
