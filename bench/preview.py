@@ -41,6 +41,7 @@ from truthmark.market.preview.bounds import detection
 from truthmark.market.preview.draw import draw_all
 from truthmark.market.preview.opening import EndError, FetchedShards, Opening
 from truthmark.market.preview.strata import Strata, Structure, find_strata
+from truthmark.market.verdicts import cut_keys
 
 MEGABYTE = 1 << 20
 SEEDS = 3_000
@@ -268,7 +269,7 @@ def measure_look(report: Report, folder: Path, megabytes: int) -> None:
         opening.read_files()
         assert opening.container is not None
         wanted = wanted_keys(market.session, version, opening.container)
-        for keys in wanted.calls:
+        for keys in cut_keys(wanted.keys):
             offline.log(
                 "openings",
                 "KeysPublished",

@@ -30,6 +30,7 @@ from truthmark.market.entries import Version
 from truthmark.market.preview import Preview, look, wanted_keys
 from truthmark.market.preview.strata import Structure
 from truthmark.market.records import Receipt
+from truthmark.market.verdicts import cut_keys
 from truthmark.storage import Storage
 from truthmark.types import Point
 
@@ -309,7 +310,7 @@ class PreviewMarket:
     def open_sample(self, made: Made, version: Version) -> int:
         """Publish what chance wants, as its seller does; return how many keys that took."""
         wanted = wanted_keys(self.session, version, made.container)
-        for keys in wanted.calls:
+        for keys in cut_keys(wanted.keys):
             self.publish_keys(made, keys, SELLER)
         return len(wanted.keys)
 

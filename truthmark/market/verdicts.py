@@ -71,17 +71,19 @@ def plan_publish(chain: "Chain", root: bytes, keys: Sequence[bytes]) -> list[Pla
         root: Of the tree over the container's shards.
         keys: K_i, in any order.
     """
-    planned = []
-    for start in range(0, len(keys), MAX_KEYS):
-        part = list(keys[start : start + MAX_KEYS])
-        planned.append(
-            PlannedCall(
-                chain.openings.functions.publish(root, part),
-                f"publish:{root.hex()}:{keccak256(b''.join(part)).hex()[:32]}",
-                f"publish {len(part)} key{'s' if len(part) > 1 else ''}",
-            )
+    return [
+        PlannedCall(
+            chain.openings.functions.publish(root, part),
+            f"publish:{root.hex()}:{keccak256(b''.join(part)).hex()[:32]}",
+            f"publish {len(part)} key{'s' if len(part) > 1 else ''}",
         )
-    return planned
+        for part in cut_keys(keys)
+    ]
+
+
+def cut_keys(keys: Sequence[bytes]) -> list[list[bytes]]:
+    """Return keys in parts, each of as many as one call of `Openings.publish` takes."""
+    return [list(keys[start : start + MAX_KEYS]) for start in range(0, len(keys), MAX_KEYS)]
 
 
 def plan_reject(

@@ -50,7 +50,7 @@ def read_beacon(chain: "Chain", index: "EventIndex", version: Version) -> Beacon
         ChainUnavailableError: Fewer endpoints answer than are needed.
     """
     profile = chain.profile
-    first = first_listing(index, version)
+    first = _first_listing(index, version)
     listed, block = first.block_number, first.block_number + profile.beacon_blocks
     final = chain.final_block()
     if final.number < block:
@@ -75,7 +75,7 @@ def read_beacon(chain: "Chain", index: "EventIndex", version: Version) -> Beacon
     return Beacon(listed, block, seed, header.timestamp, 0)
 
 
-def first_listing(index: "EventIndex", version: Version) -> "EventRow":
+def _first_listing(index: "EventIndex", version: Version) -> "EventRow":
     """Return the first event that lists this manifest with this key.
 
     Not that of the terms: a manifest never gets another word by being listed again. Nobody else

@@ -5,8 +5,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from truthmark.codec.shard_index import ShardIndex
 from truthmark.hashing import keccak256
-from truthmark.market.preview.strata import Strata, Stratum, Structure
+from truthmark.market.preview.strata import Strata, Stratum, Structure, files_shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ def draw_all(structure: Structure, strata: Strata, seed: bytes) -> list[Pick]:
 def shards_of(picks: Iterable[Pick]) -> list[int]:
     """Return the numbers of all shards that picks need, in order."""
     return sorted({shard for pick in picks for shard in pick.shards})
+
+
+def wanted_shards(index: ShardIndex, picks: Iterable[Pick]) -> list[int]:
+    """Return the numbers of all shards that must be open, those of segment 0 among them."""
+    return sorted({*files_shards(index), *shards_of(picks)})
 
 
 def _pick(structure: Structure, stratum: Stratum, k: int, d: int, number: int) -> Pick:

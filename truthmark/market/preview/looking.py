@@ -19,7 +19,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
 from truthmark.market.preview import across
-from truthmark.market.preview.beacon import Beacon, first_listing, read_beacon
+from truthmark.market.preview.beacon import Beacon, read_beacon
 from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import try_exposed
 from truthmark.market.preview.found import Preview
@@ -31,7 +31,6 @@ from truthmark.market.preview.sampling import (
     Sample,
     open_sample,
     prepare,
-    wanted_shards,
 )
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.preview.strata import PATIENT
@@ -155,7 +154,8 @@ def read_public(
 def names_taken(
     session: "Session",
     public: Public,
-    allowance: Allowance | None = None,
+    listed: int,
+    allowance: Allowance,
     *,
     must_know: bool = False,
 ) -> set[bytes]:
@@ -164,6 +164,7 @@ def names_taken(
     Args:
         session: Where to look.
         public: Of the version whose card names the older ones.
+        listed: The block in which this version was first listed.
         allowance: What looking at their samples may take.
         must_know: Refuse where an older version cannot be looked at. Sellers must: who opens what
             is wanted without it, and then what is wanted with it, shows twice as much.
@@ -171,14 +172,11 @@ def names_taken(
     Raises:
         MarketError: `must_know`, and one cannot be fetched now.
     """
-    allowance = Allowance() if allowance is None else allowance
     if public.asked is None or not public.asked.previous:
         return set()
-    catalogue = Catalogue.of(session)
-    listed = first_listing(catalogue.index, public.version).block_number
     older = {
         sibling.terms.manifest: sibling
-        for sibling in catalogue.siblings(public.version)
+        for sibling in Catalogue.of(session).siblings(public.version)
         if sibling.number < public.version.number
     }
     found: set[bytes] = set()
@@ -269,13 +267,13 @@ class _Look:
             )
         self._found = replace(self._found, since=beacon.spoken_at)
         try:
-            taken = names_taken(self._session, public, self._allowance)
+            taken = names_taken(self._session, public, beacon.listed, self._allowance)
             sample = prepare(public.opening, public.asked, taken, beacon.seed)
             self._sample = sample
             why = open_sample(public.opening, sample, max_download=self._max)
         except EndError as end:
             return end
-        last = max((public.published.blocks[i] for i in wanted_shards(sample)), default=0)
+        last = max((public.published.blocks[i] for i in sample.wanted), default=0)
         self._remembered.note_shown(self._version.terms_id, Shown(last, frozenset(sample.names)))
         if self._is_first and self._takes_from_broken(public.asked):
             return EndError(

@@ -10,7 +10,7 @@ from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview.bounds import Bounds, bound
-from truthmark.market.preview.draw import Pick, draw_all, shards_of
+from truthmark.market.preview.draw import Pick, draw_all, shards_of, wanted_shards
 from truthmark.market.preview.facts import MAX_MARKS, TableFacts
 from truthmark.market.preview.found import Part
 from truthmark.market.preview.media_values import TypedValue, typed_values
@@ -97,8 +97,6 @@ class Sample:
         files: Whole files by path, as many as are kept.
         opened: First shards of the segments that were opened; of the byte stream, all shards.
         columns: Names of the columns by path, of tables that were opened.
-        checked: How many files and values were opened as what they are named.
-        unopened: How many of these do not open.
         unknown: Bytes of drawn files whose type nothing here opens.
         looked_at: Bytes of all drawn files and values that have a type.
         kinds: What was opened of each type.
@@ -118,8 +116,6 @@ class Sample:
     files: dict[str, bytes] = field(default_factory=dict)
     opened: set[int] = field(default_factory=set)
     columns: dict[str, list[str]] = field(default_factory=dict)
-    checked: int = 0
-    unopened: int = 0
     unknown: int = 0
     looked_at: int = 0
     kinds: dict[str, KindCount] = field(default_factory=dict)
@@ -127,6 +123,21 @@ class Sample:
     untold: int = 0
     decoded: int = 0
     rows: int = 0
+
+    @property
+    def wanted(self) -> list[int]:
+        """All shards that must be open, those of segment 0 among them."""
+        return wanted_shards(self.structure.index, self.picks)
+
+    @property
+    def checked(self) -> int:
+        """How many files and values were opened as what they are named."""
+        return sum(count.checked for count in self.kinds.values())
+
+    @property
+    def unopened(self) -> int:
+        """How many of these do not open."""
+        return sum(count.unopened for count in self.kinds.values())
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -271,11 +282,6 @@ def prepare(opening: Opening, asked: PreviewAsked, taken: Collection[bytes], see
     return Sample(asked, seed, structure, strata, draw_all(structure, strata, seed))
 
 
-def wanted_shards(sample: Sample) -> list[int]:
-    """Return all shards that must be open, segment 0 among them."""
-    return sorted({*files_shards(sample.structure.index), *shards_of(sample.picks)})
-
-
 def open_sample(opening: Opening, sample: Sample, *, max_download: int = MAX_DOWNLOAD) -> str:
     """Open and judge all that was drawn; return why it is SHOWN.
 
@@ -287,11 +293,11 @@ def open_sample(opening: Opening, sample: Sample, *, max_download: int = MAX_DOW
     Raises:
         EndError: It is in another state.
     """
-    missing = sum(i not in opening.keys for i in wanted_shards(sample))
+    missing = sum(i not in opening.keys for i in sample.wanted)
     if missing:
         raise EndError(
             PreviewState.WAITING,
-            f"the keys of {missing:,} of {plural(len(wanted_shards(sample)), 'shard')} are missing",
+            f"the keys of {missing:,} of {plural(len(sample.wanted), 'shard')} are missing",
         )
     too_large = _open_picks(opening, sample, max_download)
     _require_media(sample)
@@ -355,7 +361,7 @@ def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | No
         _open_segments(opening, sample, [opening.index.segments[n] for n in numbers], media)
     if len(fitting) == len(sample.picks):
         return None
-    total = len(wanted_shards(sample)) * size
+    total = len(sample.wanted) * size
     what = (
         f"is {format_size(total)}, {format_size(max_download)} are fetched"
         if total > max_download
@@ -451,10 +457,8 @@ def _open_media(sample: Sample, media: MediaOpener, files: list[TypedValue]) -> 
         if result is Opened.UNKNOWN:
             sample.unknown += len(data)
             continue
-        sample.checked += 1
         kinds = sample.kinds.setdefault(kind, KindCount())
         kinds.add(len(data), is_open=result is Opened.YES)
-        sample.unopened += result is Opened.NO
 
 
 def _require_media(sample: Sample) -> None:

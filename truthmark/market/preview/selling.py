@@ -11,7 +11,7 @@ from truthmark.codec.shards import Opener
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.preview.draw import draw_all, shards_of
+from truthmark.market.preview.draw import draw_all, wanted_shards
 from truthmark.market.preview.looking import Allowance, names_taken, read_public, read_seed
 from truthmark.market.preview.opening import EndError
 from truthmark.market.preview.strata import (
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 _EVERYTHING: Final = 2**62
 """Bytes: sellers look at each older version, or they would open more than is wanted."""
-
-MAX_KEYS: Final = 512
-"""Keys in one call of `Openings.publish`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,6 @@ class Wanted:
     block: int
     blocks_left: int
     seed: bytes | None
-
-    @property
-    def calls(self) -> list[tuple[bytes, ...]]:
-        """The keys, as many in one call of `Openings.publish` as it takes."""
-        return [self.keys[at : at + MAX_KEYS] for at in range(0, len(self.keys), MAX_KEYS)]
 
 
 def wanted_keys(session: "Session", version: Version, container: Container) -> Wanted:
@@ -89,9 +81,9 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
     strata = find_strata(
         structure,
         public.asked.draws,
-        names_taken(session, public, Allowance(_EVERYTHING), must_know=True),
+        names_taken(session, public, beacon.listed, Allowance(_EVERYTHING), must_know=True),
     )
-    shards = sorted({*files_shards(index), *shards_of(draw_all(structure, strata, beacon.seed))})
+    shards = wanted_shards(index, draw_all(structure, strata, beacon.seed))
     missing = [i for i in shards if i not in public.published.keys]
     keys = tuple(container.opener.key(i) for i in missing)
     return Wanted(keys, len(shards), beacon.block, 0, beacon.seed)

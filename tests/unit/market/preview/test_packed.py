@@ -14,6 +14,7 @@ from truthmark.codec import open_container, read_index, read_manifest
 from truthmark.codec.previous import Previous
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState, wanted_keys
+from truthmark.market.verdicts import cut_keys
 
 
 def listed(
@@ -40,7 +41,7 @@ def listed(
     )
     version = market.offline.catalogue.with_terms(terms.terms_id)
     with open_container(folder, cek=cek) as container:
-        for keys in wanted_keys(market.session, version, container).calls:
+        for keys in cut_keys(wanted_keys(market.session, version, container).keys):
             market.offline.log(
                 "openings",
                 "KeysPublished",

@@ -8,7 +8,7 @@ from tests.utils.previews import BUYER, Made, PreviewMarket, make
 from truthmark.codec.shards import ContentOpener
 from truthmark.errors import MarketError
 from truthmark.market.preview import PreviewState, exposing_keys, wanted_keys
-from truthmark.market.preview.selling import MAX_KEYS
+from truthmark.market.verdicts import MAX_KEYS, cut_keys
 
 BIG = {"a.parquet": 200}
 
@@ -48,8 +48,9 @@ def test_wanted_keys__many__are_cut_into_calls(market: PreviewMarket) -> None:
     made = make({"a.parquet": 1_600}, draws=512, is_alike=True)
     version = market.list_version(made)
     wanted = wanted_keys(market.session, version, made.container)
-    assert all(0 < len(keys) <= MAX_KEYS for keys in wanted.calls)
-    assert sum(map(len, wanted.calls)) == len(wanted.keys) > 400
+    calls = cut_keys(wanted.keys)
+    assert all(0 < len(keys) <= MAX_KEYS for keys in calls)
+    assert sum(map(len, calls)) == len(wanted.keys) > 400
 
 
 def test_wanted_keys__blind__is_refused(market: PreviewMarket) -> None:
