@@ -7,10 +7,11 @@ be removed, and is then found again.
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from truthmark.errors import ConfigError
 from truthmark.market.preview.facts import MARK_SIZE
@@ -129,18 +130,11 @@ class Remembered:
 
     def stands(self, terms_ids: Sequence[bytes]) -> dict[bytes, tuple[PreviewState, str]]:
         """Return how versions stood when they were last looked at, and why; for lists."""
-        found = {}
-        with self._open() as file:
-            for start in range(0, len(terms_ids), _MAX_VALUES):
-                some = terms_ids[start : start + _MAX_VALUES]
-                rows = file.execute(
-                    "SELECT terms_id, state, why FROM stands WHERE terms_id IN "  # noqa: S608
-                    f"({', '.join('?' * len(some))})",
-                    some,
-                )
-                for terms_id, state, why in rows:
-                    found[bytes(terms_id)] = PreviewState(state), why
-        return found
+        query = "SELECT terms_id, state, why FROM stands WHERE terms_id IN ({})"
+        return {
+            bytes(terms_id): (PreviewState(state), why)
+            for terms_id, state, why in self._rows_with(query, terms_ids)
+        }
 
     def note_stands(self, terms_id: bytes, state: PreviewState, why: str) -> None:
         """Keep how a version stands."""
@@ -159,19 +153,18 @@ class Remembered:
 
     def with_marks(self, marks: Collection[bytes]) -> dict[bytes, int]:
         """Return the versions whose samples have some of these rows, and how many."""
-        found: dict[bytes, int] = {}
-        wanted = list(set(marks))
-        with self._open() as file:
-            for start in range(0, len(wanted), _MAX_VALUES):
-                some = wanted[start : start + _MAX_VALUES]
-                rows = file.execute(
-                    "SELECT terms_id, count(*) FROM marks WHERE mark IN "  # noqa: S608
-                    f"({', '.join('?' * len(some))}) GROUP BY terms_id",
-                    some,
-                )
-                for terms_id, count in rows:
-                    found[bytes(terms_id)] = found.get(bytes(terms_id), 0) + count
+        found = Counter[bytes]()
+        query = "SELECT terms_id, count(*) FROM marks WHERE mark IN ({}) GROUP BY terms_id"
+        for terms_id, count in self._rows_with(query, list(set(marks))):
+            found[bytes(terms_id)] += count
         return found
+
+    def _rows_with(self, query: str, values: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query for some values, which stand for its {}, a part at a time."""
+        with self._open() as file:
+            for start in range(0, len(values), _MAX_VALUES):
+                some = values[start : start + _MAX_VALUES]
+                yield from file.execute(query.format(", ".join("?" * len(some))), some)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
