@@ -111,6 +111,19 @@ class BountyClient:
         reader.require_anchored(record, anchors)
         return record
 
+    def require_certain(self, record: Record) -> None:
+        """Refuse a record that two endpoints, where there are two, do not both have.
+
+        For what costs money.
+
+        Raises:
+            BountyError: The board holds something else.
+            EndpointsDisagreeError: They say different things.
+            ChainError: The chain cannot be read.
+        """
+        anchors = reader.read_anchors(self.session.chain, record, certain=True)
+        reader.require_anchored(record, anchors)
+
     def mark(self, bounty_id: int) -> int:
         """Return when the bounty's status began, chain time."""
         return int(self.board.functions.state(bounty_id).call().mark)

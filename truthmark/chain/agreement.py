@@ -8,6 +8,7 @@ another place; where the profile names only one, only a local development chain 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from truthmark.chain.replies import hex_int
 from truthmark.chain.rpc import RpcClient
 from truthmark.chain.sheets import Request
 from truthmark.config.profile import DEVNET_CHAIN_ID
@@ -57,6 +58,40 @@ def agreed(
         ChainUnavailableError: Fewer answer than are needed.
         RevertedError: A contract refuses.
     """
+    first, *others = _answers(rpc, requests)
+    if any(key(other) != key(first) for other in others):
+        raise EndpointsDisagreeError(
+            "two chain endpoints say different things; wait, and if it stays so replace one"
+        )
+    return first
+
+
+def common_height(rpc: RpcClient, leeway: int) -> int:
+    """Return the newest block that endpoints in two places both have, or the only one there is.
+
+    By this it is counted what is final: by one endpoint's word a block that was found a moment ago
+    would be, and one that is behind for good would hide what has happened since.
+
+    Args:
+        rpc: Whose endpoints are asked.
+        leeway: How many blocks they may be apart.
+
+    Raises:
+        EndpointsDisagreeError: They are farther apart.
+        ChainUnavailableError: Fewer answer than are needed.
+    """
+    heights = [hex_int(reply) for (reply,) in _answers(rpc, [("eth_blockNumber", ())])]
+    low, high = min(heights), max(heights)
+    if high - low > leeway:
+        raise EndpointsDisagreeError(
+            f"of two chain endpoints one is at block {low} and one at {high}; wait, and if it "
+            "stays so replace one"
+        )
+    return low
+
+
+def _answers(rpc: RpcClient, requests: Sequence[Request]) -> list[list[Any]]:
+    """Return what endpoints in two places say, or the only one there is."""
     needed = _needed(rpc)
     answers: dict[object, list[Any]] = {}
     failure: Exception | None = None
@@ -74,12 +109,7 @@ def agreed(
             f"only {len(answers)} of the {needed} chain endpoints that must agree answers; "
             f"add another or try later ({failure})"
         )
-    first, *others = answers.values()
-    if any(key(other) != key(first) for other in others):
-        raise EndpointsDisagreeError(
-            "two chain endpoints say different things; wait, and if it stays so replace one"
-        )
-    return first
+    return list(answers.values())
 
 
 def is_contradicted(

@@ -2,13 +2,14 @@
 """Connection to a chain: the right one, with the right contracts on it."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from truthmark.chain.abi import Artifact, load_artifact
-from truthmark.chain.agreement import agreed
+from truthmark.chain.agreement import agreed, common_height
 from truthmark.chain.contracts import BlockId, Call, Contract, block_param
 from truthmark.chain.http import Endpoint
 from truthmark.chain.replies import hex_bytes, hex_int
@@ -25,6 +26,8 @@ from truthmark.hashing import keccak256
 
 if TYPE_CHECKING:
     from web3 import Web3
+
+_LEEWAY_SECONDS = 120  # that one endpoint may be behind another
 
 
 @dataclass(frozen=True)
@@ -207,19 +210,26 @@ class Chain:
     def final_block(self, confirmations: int | None = None) -> Block:
         """Return the newest block that counts as final, agreed on by two endpoints if there are.
 
+        It is that deep at both of them: how high the chain is, neither says alone.
+
         Args:
             confirmations: Blocks, its own included; the profile's number if not given.
 
         Raises:
-            EndpointsDisagreeError: They have different blocks there.
+            EndpointsDisagreeError: They have different blocks there, or one is far behind.
             ChainUnavailableError: Fewer answer than are needed.
         """
         depth = self.profile.confirmations if confirmations is None else confirmations
-        number = max(0, self.height() - max(depth, 1) + 1)
-        reply = agreed(
-            self.rpc, [_block_request(number)], key=lambda replies: _block_hash(replies[0])
+        leeway = max(depth, math.ceil(_LEEWAY_SECONDS / self.profile.block_time))
+        number = max(0, common_height(self.rpc, leeway) - max(depth, 1) + 1)
+        # Its time too: windows are held against it.
+        replies = agreed(
+            self.rpc, [_block_request(number)], key=lambda replies: _place_in_time(replies[0])
         )
-        return Block.from_rpc(reply[0])
+        block = Block.from_rpc(replies[0])
+        if block.number != number:
+            raise MalformedReplyError("a chain endpoint gives another block; try another one")
+        return block
 
     def agreed_call(self, call: Call, block: Block) -> Any:
         """Run a call on the state of one block at two endpoints, if there are, and compare.
@@ -362,3 +372,8 @@ def _maybe_block(reply: object) -> Block | None:
 
 def _block_hash(reply: object) -> bytes:
     return Block.from_rpc(reply).hash
+
+
+def _place_in_time(reply: object) -> tuple[int, bytes, int]:
+    block = Block.from_rpc(reply)
+    return block.number, block.hash, block.timestamp

@@ -276,6 +276,11 @@ class Journal:
         """Ask two endpoints, where there are two, whether what failed is so on the chain."""
         if entry.receipt is None:
             return  # nothing is bound to a nonce
+        if entry.receipt.block_number > self.chain.final_block().number:
+            raise EndpointsDisagreeError(
+                f"{entry.intent.purpose or entry.intent.key} was refused a moment ago, and may yet "
+                "come into another block; try again in a minute"
+            )
         replies = agreed(
             self.chain.rpc,
             [
@@ -541,6 +546,8 @@ class Journal:
         # It was free when we signed.
         block = self._history.used_by(nonce, entry.attempts[0].height - RECHECK_BLOCKS, high)
         if self._history.is_others(entry, nonce, block):
+            if self.chain.final_block().number < block:
+                return  # one endpoint alone says that it is that deep
             if not can_be_sure(self.chain.rpc, self.chain.profile.chain_id):
                 # Else one that lies has it sent once more, under another nonce.
                 doubt = (

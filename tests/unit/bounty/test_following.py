@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from truthmark.bounty import reader
 from truthmark.bounty.answers import Known
+from truthmark.bounty.flows import following
 from truthmark.bounty.flows.following import _known_left
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.waves import parse_waves
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, EndpointsDisagreeError
 
+CLASSES = SimpleNamespace(terms=SimpleNamespace(classes=2))
 NAMES = [f"{n}.png" for n in range(10)]
 
 
@@ -52,3 +56,22 @@ def test_parse_waves__written_so__are_labels_an_item(text: str, waves: tuple[int
 def test_parse_waves__written_otherwise__says_how(text: str) -> None:
     with pytest.raises(ConfigError, match=r"write it like 2\+2\+3"):
         parse_waves(text)
+
+
+def test_follow_up__endpoints_differ_on_the_last_bounty__nothing_is_posted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One endpoint alone could have the next pot paid for labels that nobody gave."""
+    record = SimpleNamespace(status=Status.SETTLED)
+    brought = SimpleNamespace(result=SimpleNamespace(record=record))
+    monkeypatch.setattr(following, "_workspace", lambda *_: CLASSES)
+    monkeypatch.setattr(following, "job_of", lambda *_, **__: SimpleNamespace(bounties=[brought]))
+
+    def differ(chain: object, of: object, *, certain: bool = False) -> object:
+        assert (chain, of, certain) == ("chain", record, True)
+        raise EndpointsDisagreeError("two chain endpoints say different things")
+
+    monkeypatch.setattr(reader, "read_anchors", differ)
+    session: Any = SimpleNamespace(chain="chain")
+    with pytest.raises(EndpointsDisagreeError):
+        following.follow_up(session, 3, agree=lambda _: True)

@@ -212,6 +212,39 @@ def test_final_block__two_endpoints_differ__is_refused() -> None:
             chain.final_block()
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_final_block__one_endpoint_tells_of_more_blocks__counts_by_the_other(
+    is_first: bool,
+) -> None:
+    """Else the newest block of all would count as deep, and a reorganisation undo what it says."""
+    with serve(paper_chain(eth_blockNumber="0x3")) as liar, serve(paper_chain()) as honest:
+        urls = (liar.url, honest.url) if is_first else (honest.url, liar.url)
+        chain = connect_chain(bare_profile(*urls, genesis=HASHES[0]))
+        assert chain.final_block(2).number == 0
+
+
+def test_final_block__endpoints_are_far_apart__is_refused() -> None:
+    with serve(paper_chain(eth_blockNumber="0xfffff")) as far, serve(paper_chain()) as near:
+        chain = connect_chain(bare_profile(near.url, far.url, genesis=HASHES[0]))
+        with pytest.raises(EndpointsDisagreeError, match="at block 1 and one at 1048575"):
+            chain.final_block()
+
+
+@pytest.mark.parametrize("field", ["timestamp", "number"])
+def test_final_block__right_hash_with_another_time__is_refused(field: str) -> None:
+    other = {"0x0": header(0, 0, 0), "0x1": header() | {field: "0xff"}}
+    lie = paper_chain(eth_getBlockByNumber=lambda number, _: other[number])
+    with serve(lie) as liar, serve(paper_chain()) as honest:
+        chain = connect_chain(bare_profile(liar.url, honest.url, genesis=HASHES[0]))
+        with pytest.raises(EndpointsDisagreeError):
+            chain.final_block()
+    with serve(lie) as liar:
+        alone = connect_chain(bare_profile(liar.url, genesis=HASHES[0]))
+        if field == "number":
+            with pytest.raises(MalformedReplyError, match="gives another block"):
+                alone.final_block()
+
+
 def test_final_block__one_of_two_endpoints_is_dead__is_not_enough() -> None:
     with serve(paper_chain()) as server:
         alone = connect_chain(bare_profile(server.url, genesis=HASHES[0]))

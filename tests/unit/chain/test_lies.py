@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal between an endpoint that lies and one that does not."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,65 @@ def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
     with pytest.raises(ConfigError, match=r"only one chain endpoint says so; add another with"):
         journal_of(alone, tmp_path).send(pay(alone))
     assert paid(chain) == 1
+
+
+def tell_of_more_blocks(endpoint: LyingEndpoint, more: int) -> None:
+    """Let what is in the newest block look as if so many blocks were above it."""
+
+    def later(block: Any, number: str, *_: Any) -> Any:
+        return {**block, "number": hex(int(block["number"], 16) + more * (number == "latest"))}
+
+    endpoint.lies["eth_getBlockByNumber"] = later
+    endpoint.lies["eth_blockNumber"] = lambda number: hex(int(number, 16) + more)
+
+
+def test_wait__replaced_in_a_block_that_one_endpoint_calls_deep__is_not_sent_again_yet(
+    process: AnvilProcess, chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
+) -> None:
+    """A reorganisation may bring the first one in after all."""
+    urls = (lying_endpoint.url, *chain.profile.rpc)
+    both = connect_chain(replace(chain.profile, rpc=urls, confirmations=3))
+    journal = journal_of(both, tmp_path)
+    process.rpc("evm_setAutomine", False)
+    journal.submit(pay(both))
+    nonce = int(chain.rpc.call("eth_getTransactionCount", OWNER.address, "latest"), 16)
+    process.rpc("anvil_dropAllTransactions")
+    use_nonce(process, nonce)
+    process.rpc("evm_mine")
+    tell_of_more_blocks(lying_endpoint, 2)
+    for _ in range(2):
+        with pytest.raises(TransactionPendingError):
+            journal.wait("pay", timeout=0)
+    assert [nonce for _, nonce in journal.signed("pay")] == [nonce]
+    process.rpc("anvil_mine", "0x2")
+    lying_endpoint.lies.clear()
+    with pytest.raises(TransactionPendingError):
+        journal.wait("pay", timeout=0)
+    process.rpc("evm_setAutomine", True)
+    with contextlib.suppress(TransactionPendingError):
+        journal.wait("pay", timeout=0)
+    process.rpc("anvil_mine", "0x2")
+    assert journal.wait("pay", timeout=5).succeeded
+    assert paid(chain) == 1
+
+
+def test_send__refused_in_a_block_that_one_endpoint_calls_deep__is_not_sent_again_yet(
+    process: AnvilProcess, chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
+) -> None:
+    urls = (lying_endpoint.url, *chain.profile.rpc)
+    both = connect_chain(replace(chain.profile, rpc=urls, confirmations=3))
+    too_much = both.token.functions.transfer(recipient(0), 2**200)
+    intent = too_much.intent("pay", "pay", gas=100_000)
+    journal = journal_of(both, tmp_path)
+    tell_of_more_blocks(lying_endpoint, 2)
+    with pytest.raises(RevertedError):
+        journal.send(intent)
+    with pytest.raises(EndpointsDisagreeError, match="a moment ago"):
+        journal.send(intent)
+    process.rpc("anvil_mine", "0x2")
+    lying_endpoint.lies.clear()
+    journal.submit(intent)
+    assert [intent.key for intent in journal.pending()] == ["pay"]
 
 
 def test_send__only_one_nonce_will_do__fails_where_something_came_in_between(

@@ -142,6 +142,7 @@ def follow_up(
 
     Raises:
         BountyError: Nothing is unsure, no answers are left for gold, or it was not agreed to.
+        EndpointsDisagreeError: Two endpoints say different things of the earlier one.
     """
     if not _workspace(session, bounty_id).terms.classes:
         raise BountyError(
@@ -152,6 +153,7 @@ def follow_up(
     last = job.bounties[-1]
     if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):
         raise BountyError(f"bounty {bounty_id} has no score; what is unsure is known after it")
+    BountyClient(session).require_certain(last.result.record)  # a pot is paid for what it says
     first, draft = job.first, job.first.draft
     names = first.names
     threshold = below if below is not None else draft.get("below") or BELOW
