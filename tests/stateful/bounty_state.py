@@ -143,17 +143,10 @@ class BountyState(RuleBasedStateMachine):
         """Strangers alone lead a bounty to its end, whatever others left undone."""
         if b.status == OPEN:
             b.later(max(b.join_until, self.h.now))
-            self._close(b)
+            b.close_joining()
         if b.status in (DRAWN, LABEL, SCORED, SCORED_HALF):
             moment, status = self.end_of(b)
             b.later(max(moment, self.h.now))
             b.end(status)
         if b.status != REFUNDED:
             b.pay_out()
-
-    def _close(self, b: Bounty) -> None:
-        self.h.board.close_joining(*b.head, sender=self.h.stranger)
-        if b.status == DRAWN:
-            b.mark = self.h.now
-        else:
-            b.ledger.end(REFUNDED)

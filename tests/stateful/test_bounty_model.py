@@ -45,13 +45,7 @@ class BountyMachine(PeopleRules):
         b = self.pick(seed, OPEN)
         if self.h.now <= b.join_until:
             return self.refuses(lambda: self.h.board.close_joining(*b.head), "board: too early")
-        self.h.board.close_joining(*b.head, sender=self.h.stranger)
-        if b.ledger.roster_seats >= b.terms.min_seats:
-            b.mark = self.h.now
-            assert b.status == DRAWN
-        else:
-            b.ledger.end(REFUNDED)
-            assert b.status == REFUNDED
+        b.close_joining()
         return None
 
     @at(DRAWN)
@@ -224,6 +218,27 @@ def test_bounties__any_calls_in_any_order__keep_to_the_ledger_and_let_everybody_
     beginning: str,
 ) -> None:
     run(beginning, 4)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_bounties__joining_ends_with_some_of_the_rows__go_on_with_these_alone(seed: int) -> None:
+    """What a long run once met: people of the paper who were never brought in have no seats."""
+    deployed.cache_clear()
+    machine = BountyMachine()
+    BountyMachine.reached, BountyMachine.lies_told = Counter(), 0
+    machine.set_up()
+    b = machine.begin_bounty(machine.paper(seed, team=False, odd=False, gated=False))
+    while b.ledger.roster_seats < b.terms.min_seats:
+        machine.enroll(seed, 1)
+    assert sum(b.paper.calls) < len(b.paper.rows)
+    b.later(b.join_until)
+    machine.close_joining(seed)
+    b.draw()
+    for _ in range(3):
+        machine.commit_what_people_sealed(seed)
+    machine.score_truly(seed)
+    assert b.status in (SCORED, SCORED_HALF)
+    machine.teardown()
 
 
 @pytest.mark.assure

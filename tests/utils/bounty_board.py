@@ -157,6 +157,18 @@ class Bounty:
         if closes:
             self.mark = h.now
 
+    def close_joining(self) -> None:
+        """Let a stranger close joining after its time; rows that are not in by then never are."""
+        h = self.harness
+        h.board.close_joining(*self.head, sender=h.stranger)
+        del self.paper.rows[sum(self.paper.calls) :]
+        if self.ledger.roster_seats >= self.terms.min_seats:
+            self.mark = h.now
+            assert self.status == DRAWN
+        else:
+            self.ledger.end(REFUNDED)
+            assert self.status == REFUNDED
+
     def draw(self) -> "Bounty":
         h = self.harness
         boa.env.evm.patch.block_number += 3
