@@ -29,6 +29,7 @@ from truthmark.market.drafts.order import (
 from truthmark.market.entries import Epoch, Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.permits import sign_permit
+from truthmark.market.preview import require_still
 from truthmark.market.quote import NO_VOUCHER, Quote, Quoter
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.seller import require_open
@@ -186,6 +187,7 @@ class Buyer(Fetcher, Quoter):
         Raises:
             PriceError: It costs more than `max_total`.
             BoughtBeforeError: It was bought before, and it is not sure that the money came back.
+            NotForSaleError: Something of it was opened since this computer looked, and is rotten.
             ChainError: The market refuses, or is not reached; nothing is paid twice by repeating.
         """
         session = self.session
@@ -195,6 +197,7 @@ class Buyer(Fetcher, Quoter):
             if not again and (earlier := self.find_earlier(quote.version)):
                 return earlier
             self._require_unchanged(quote, voucher)
+            require_still(session, quote.version)
             permit = self._permit(quote)
             nonce = None
             if not again:

@@ -14,6 +14,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.preview import exposing_keys
+from truthmark.market.preview.looking import roots_of
 from truthmark.market.preview.opening import FetchedShards
 from truthmark.market.preview.published import read_published
 from truthmark.market.records import PurchaseStatus, VersionStatus
@@ -132,7 +133,8 @@ class Remedies:
         session, fetcher = self.session, Fetcher(self.session)
         size = fetcher.manifest(version.terms.manifest).shard_size
         index = fetcher.index(version)
-        keys = read_published(Catalogue.of(session).index, {version.terms.root}, index).keys
+        roots = roots_of(session, version)
+        keys = read_published(Catalogue.of(session).index, roots, index).keys
         # The newest first: what somebody has just exposed is what this is about.
         newest = dict(list(reversed(keys.items()))[: MAX_TRIED // size])
         source = FetchedShards(session.storage, index, size)

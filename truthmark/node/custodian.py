@@ -11,7 +11,6 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -26,9 +25,9 @@ from truthmark.errors import (
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, is_due
-from truthmark.market.entries import Purchase, ValidatorOffer, Version
+from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, named_purchases, short_id
-from truthmark.market.preview import OnAccept, Preview, look
+from truthmark.market.preview import OnList, Preview
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
@@ -44,6 +43,7 @@ from truthmark.node.policy import (
     wants_extension,
 )
 from truthmark.node.rounds import resume
+from truthmark.node.samples import Samples
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import CustodyView, View
 
@@ -100,6 +100,7 @@ class CustodianRole:
         # Shares are small and needed at once, bytes may take hours: they must not wait for these.
         self._shares = JobPool(2, "shares")
         self._bytes = JobPool(2, "bytes")
+        self._samples = Samples(session, self._bytes)
         self._pinned = PinnedSet(session.home / "node" / "kept")
         self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
         self._told_errors: dict[str, Exception] = {}
@@ -463,6 +464,11 @@ class CustodianRole:
             )
         ):
             return
+        # What is bought is delivered, or that costs stake; what is rotten is not kept for longer.
+        if not self.dry_run:
+            sample = self._sample(held)
+            if sample is None or sample.rule.on_list is OnList.STOP:
+                return
         plan = self._custodian.plan_extend
         if slot.index not in bits(state.active):
             plan = self._custodian.plan_join
@@ -528,18 +534,11 @@ class CustodianRole:
         return cast("Manifest", job.result) if self._is_done(job, held, "manifest") else None
 
     def _sample(self, held: CustodyView) -> Preview | None:
-        """Return how a version's sample stands; None until it was looked at."""
-        version, name = held.version, ("sample", held.version.terms_id)
-        job = self._bytes.ask(
-            name, partial(_look, self.session, version), group=version.terms.seller
-        )
+        """Return how a version's sample stands now; None until it was looked at."""
+        job = self._samples.ask(held.version)
         if not self._is_done(job, held, "sample"):
             return None
-        found = cast("Preview", job.result)
-        if found.rule.on_accept is not OnAccept.ACCEPT:
-            # A seller may open it yet, and anyone may open what is rotten: look again, later.
-            self._bytes.forget(name, rest=self.session.profile.block_time)
-        return found
+        return self._samples.current(held.version, job)
 
     def _has_bytes(self, held: CustodyView, manifest: "Manifest") -> bool:
         storage, terms = self.session.storage, held.version.terms_id
@@ -607,6 +606,7 @@ class CustodianRole:
         self._refused.pop(custody_id, None)
         self._seen.pop(custody_id, None)
         if not self.dry_run:
+            self._samples.forget(held.version)
             self._leaving[custody_id] = terms_id
             self._drop()
 
@@ -617,7 +617,6 @@ class CustodianRole:
             name = "drop", custody_id
             if terms_id not in needed:
                 self._bytes.forget(("bytes", terms_id))
-                self._bytes.forget(("sample", terms_id))
                 work = partial(self._pinned.drop, self.session.storage, terms_id)
                 if not self._bytes.ask(name, work).is_done:
                     continue
@@ -706,8 +705,3 @@ def _title(held: CustodyView) -> str:
 def _reason(error: Exception) -> str:
     """Say an error in a line; one that nobody foresaw with its kind."""
     return str(error) if isinstance(error, TruthmarkError) else f"{type(error).__name__}: {error}"
-
-
-def _look(session: "Session", version: "Version") -> Preview:
-    """Look at a sample and keep what follows from it: its rows may take 128 MiB."""
-    return replace(look(session, version), tables={}, files={})

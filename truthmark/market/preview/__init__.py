@@ -5,6 +5,7 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 `across`.
 """
 
+from truthmark.market.preview.again import has_news, require_still
 from truthmark.market.preview.found import Part, Preview
 from truthmark.market.preview.looking import look, remembered_states
 from truthmark.market.preview.selling import Wanted, exposing_keys, wanted_keys
@@ -28,7 +29,9 @@ __all__ = [
     "Rule",
     "Wanted",
     "exposing_keys",
+    "has_news",
     "look",
     "remembered_states",
+    "require_still",
     "wanted_keys",
 ]

@@ -24,7 +24,7 @@ from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import try_exposed
 from truthmark.market.preview.found import Preview
 from truthmark.market.preview.opening import EndError, FetchedShards, Opening
-from truthmark.market.preview.published import Published, read_published
+from truthmark.market.preview.published import Published, count_published, read_published
 from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.sampling import (
     MAX_DOWNLOAD,
@@ -100,9 +100,12 @@ def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLO
         NotForSaleError: It is not listed any more.
         ConfigError: The home cannot be used.
     """
-    Catalogue.of(session).sync()
+    catalogue, remembered = Catalogue.of(session), Remembered.of(session)
+    catalogue.sync()
+    seen = count_published(catalogue.index, roots_of(session, version))
     found = _Look(session, version, max_download).run()
-    Remembered.of(session).note_stands(version.terms_id, found.state, found.why)
+    remembered.note_stands(version.terms_id, found.state, found.why)
+    remembered.note_seen(version.terms_id, seen)
     return found
 
 
@@ -143,12 +146,19 @@ def read_public(
         asked = preview_asked(card)
     except CodecError as error:
         raise EndError(PreviewState.BLIND, str(error)) from error
-    catalogue = Catalogue.of(session)
-    roots = {sibling.terms.root for sibling in catalogue.siblings(version)}
-    published = read_published(catalogue.index, {version.terms.root, *roots}, index)
+    published = read_published(Catalogue.of(session).index, roots_of(session, version), index)
     source = FetchedShards(storage, index, manifest.shard_size)
     opening = Opening(manifest, index, source, published.keys)
     return Public(version, manifest, card, index, asked, published, opening)
+
+
+def roots_of(session: "Session", version: Version) -> set[bytes]:
+    """Return the roots under which keys count for a version: those of all versions of its listing.
+
+    So what was opened of one stays open in those that have taken it over.
+    """
+    siblings = Catalogue.of(session).siblings(version)
+    return {version.terms.root, *(sibling.terms.root for sibling in siblings)}
 
 
 def names_taken(

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from truthmark.codec.shard_index import ShardIndex
 from truthmark.hashing import sha256
+from truthmark.index.sql import is_one_of
 
 if TYPE_CHECKING:
     from truthmark.index.database import EventIndex
 
+_EVENT = ("openings", "KeysPublished")
 _PAGE = 64  # events that are held at once; each has up to 512 keys
 
 
@@ -41,13 +43,12 @@ def read_published(index: "EventIndex", roots: Collection[bytes], shards: ShardI
 
     Args:
         index: Of the chain's events.
-        roots: Of the trees under which keys count: of all versions of the listing, so that what was
-            opened of one stays open in those that have taken it over.
+        roots: Of the trees under which keys count.
         shards: The container's public index.
     """
     found = Published()
-    if ("openings", "KeysPublished") not in index.schema.events:
-        return found  # a network from before there were samples
+    if not _has_events(index):
+        return found
     finder = _Finder(shards)
     for root in sorted(set(roots)):
         for block, publisher, keys in _events(index, root):
@@ -56,6 +57,22 @@ def read_published(index: "EventIndex", roots: Collection[bytes], shards: ShardI
                 found.blocks[shard] = min(block, found.blocks.get(shard, block))
                 found.by.setdefault(publisher, {}).setdefault(shard)
     return found
+
+
+def count_published(index: "EventIndex", roots: Collection[bytes]) -> tuple[int, int]:
+    """Return what is another value after more was published: how often, and in which block last.
+
+    Args:
+        index: Of the chain's events.
+        roots: As for `read_published`.
+    """
+    if not _has_events(index):
+        return 0, 0
+    where = is_one_of("root", sorted(roots))
+    query = f"SELECT count(*), max(block_number) FROM {index.table(*_EVENT)} WHERE {where.text}"  # noqa: S608
+    with index.read() as connection:
+        ((count, last),) = connection.execute(query, where.values)
+    return int(count), int(last or 0)
 
 
 def in_turn(
@@ -120,13 +137,18 @@ class _Finder:
                     yield shard, keys[i]
 
 
+def _has_events(index: "EventIndex") -> bool:
+    """Whether the network is not from before there were samples."""
+    return _EVENT in index.schema.events
+
+
 def _events(index: "EventIndex", root: bytes) -> Iterator[tuple[int, str, list[bytes]]]:
     """Yield in which block who published what, the oldest first; few at once, of however many.
 
     Read as the rows are: strangers may publish millions of keys, and to give each the type that it
     has in the interface takes ten times as long.
     """
-    table = index.table("openings", "KeysPublished")
+    table = index.table(*_EVENT)
     query = (
         f"SELECT block_number, log_index, publisher, keys FROM {table} "  # noqa: S608
         "WHERE root = ? AND (block_number, log_index) > (?, ?) "

@@ -28,6 +28,7 @@ _TABLES: Final = (
     "broken (manifest BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
     "shown_since (terms_id BLOB PRIMARY KEY, block INTEGER, names BLOB)",
     "stands (terms_id BLOB PRIMARY KEY, state TEXT, why TEXT)",
+    "seen (terms_id BLOB PRIMARY KEY, events INTEGER, block INTEGER)",
     "marks (mark BLOB, terms_id BLOB, PRIMARY KEY (mark, terms_id)) WITHOUT ROWID",
 )
 _NAME_SIZE: Final = 32
@@ -142,6 +143,19 @@ class Remembered:
             file.execute(
                 "INSERT OR REPLACE INTO stands VALUES (?, ?, ?)", (terms_id, state.value, why)
             )
+
+    def seen(self, terms_id: bytes) -> tuple[int, int] | None:
+        """Return what was published at the last look, as `count_published` counts it."""
+        with self._open() as file:
+            row = file.execute(
+                "SELECT events, block FROM seen WHERE terms_id = ?", (terms_id,)
+            ).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def note_seen(self, terms_id: bytes, published: tuple[int, int]) -> None:
+        """Keep what was published before a look began."""
+        with self._open() as file:
+            file.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", (terms_id, *published))
 
     def note_marks(self, terms_id: bytes, marks: Iterable[bytes]) -> None:
         """Keep marks of a version's sampled rows."""

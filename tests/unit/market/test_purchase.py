@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a buyer's client asks right before it pays."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from truthmark.errors import NotForSaleError
+from truthmark.market import purchase as purchase_module
+from truthmark.market.purchase import Buyer
+
+
+def test_buy__rotten_was_opened_since_it_was_looked_at__nothing_is_signed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session: Any = SimpleNamespace(address="0xb0", exclusive=lambda name: nullcontext())
+    version = SimpleNamespace(terms_id=bytes(32))
+    asked: list[Any] = []
+
+    def refuse(*arguments: Any) -> None:
+        asked.append(arguments)
+        raise NotForSaleError("something of it was opened")
+
+    monkeypatch.setattr(purchase_module, "require_still", refuse)
+    monkeypatch.setattr(Buyer, "_require_within", lambda *_: None)
+    monkeypatch.setattr(Buyer, "_require_unchanged", lambda *_: None)
+    quote: Any = SimpleNamespace(version=version)
+    with pytest.raises(NotForSaleError):
+        Buyer(session).buy(quote, max_total=1, again=True)
+    assert asked == [(session, version)]

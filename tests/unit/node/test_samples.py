@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node has seen of a version, and when it looks again before something is bound by it."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pytest
+
+from tests.utils.offline_market import OfflineMarket
+from tests.utils.previews import BUYER, STRANGER, Made, PreviewMarket, make
+from truthmark.errors import NotForSaleError
+from truthmark.market.entries import Version
+from truthmark.market.preview import PreviewState, has_news, require_still, wanted_keys
+from truthmark.node import samples as samples_module
+from truthmark.node.job_pool import Job
+from truthmark.node.samples import FRESH_SECONDS, Samples
+
+BAD = 150
+
+
+class AtOnce:
+    """A pool that does each job when it is first asked for it, and counts."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._jobs: dict[Hashable, Job[object]] = {}
+
+    def ask(self, name: Hashable, work: Callable[[], object], group: Hashable = None) -> Any:
+        if name not in self._jobs:
+            self.done += 1
+            self._jobs[name] = Job(is_done=True, result=work())
+        return self._jobs[name]
+
+    def forget(self, name: Hashable, rest: float = 0.0) -> None:
+        self._jobs.pop(name, None)
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(samples_module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def market(offline: OfflineMarket) -> PreviewMarket:
+    return PreviewMarket(offline)
+
+
+def listed(market: PreviewMarket) -> tuple[Made, Version]:
+    """A version of which one segment is noise that its sample does not meet."""
+    for number in range(1, 20):
+        made = make({"a.parquet": 200}, bad=[BAD], is_alike=True, after=number * 1_000)
+        version = market.list_version(made, number)
+        (bad,) = made.bad
+        if made.all_keys[bad] not in wanted_keys(market.session, version, made.container).keys:
+            market.open_sample(made, version)
+            return made, version
+    raise AssertionError("chance met it each time")
+
+
+def state_of(samples: Samples, version: Version) -> PreviewState | None:
+    found = samples.current(version, samples.ask(version))
+    return None if found is None else found.state
+
+
+def test_current__rotten_is_opened_while_bytes_come__is_seen_before_it_is_accepted(
+    market: PreviewMarket, clock: Clock
+) -> None:
+    made, version = listed(market)
+    pool: Any = AtOnce()
+    samples = Samples(market.session, pool)
+    assert state_of(samples, version) is PreviewState.SHOWN
+    clock.now += 3_600  # the bytes come
+    assert state_of(samples, version) is PreviewState.SHOWN
+    assert pool.done == 1  # nothing was published: what was found is remembered
+    market.buy(version)
+    market.publish(made, made.bad, by=BUYER)
+    assert state_of(samples, version) is None
+    assert state_of(samples, version) is PreviewState.BROKEN
+    assert pool.done == 2
+
+
+def test_current__keys_that_fit_nothing_are_published_for_ever__do_not_keep_it_looking(
+    market: PreviewMarket, clock: Clock
+) -> None:
+    made, version = listed(market)
+    pool: Any = AtOnce()
+    samples = Samples(market.session, pool)
+    state_of(samples, version)
+    clock.now += FRESH_SECONDS + 1
+    market.publish_keys(made, [bytes(32)], STRANGER)
+    assert state_of(samples, version) is None
+    samples.ask(version)
+    for number in range(5):
+        market.publish_keys(made, [bytes([number]) * 32], STRANGER)
+        assert state_of(samples, version) is PreviewState.SHOWN
+        clock.now += FRESH_SECONDS / 10
+    assert pool.done == 2
+
+
+def test_require_still__rotten_is_opened_while_a_buyer_thinks__is_not_paid(
+    market: PreviewMarket,
+) -> None:
+    made, version = listed(market)
+    require_still(market.session, version)  # nobody has looked, so nothing can have changed
+    assert market.look(version).state is PreviewState.SHOWN
+    before = len(market.shelf.read)
+    require_still(market.session, version)
+    assert len(market.shelf.read) == before and not has_news(market.session, version)
+    market.publish(made, made.bad, by=STRANGER)
+    with pytest.raises(NotForSaleError, match="since you looked something of it was opened"):
+        require_still(market.session, version)
+
+
+def test_require_still__good_parts_are_opened_or_it_was_agreed_to_before__is_paid(
+    market: PreviewMarket,
+) -> None:
+    made, version = listed(market)
+    market.look(version)
+    market.publish(made, [3, 4], by=STRANGER)
+    assert has_news(market.session, version)
+    require_still(market.session, version)
+    assert not has_news(market.session, version)
+    small = make({"a.parquet": 20}, after=50_000)
+    few = market.list_version(small, 50)
+    market.publish(small)
+    assert market.look(few).state is PreviewState.SMALL
+    market.publish(small, by=STRANGER)
+    require_still(market.session, few)
