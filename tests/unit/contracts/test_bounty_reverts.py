@@ -122,6 +122,7 @@ def test_check_terms__something_wrong__says_what(
         | {"min_seats": 15, "bond": 9_999},
         {"classes": 254},
         {"team": True, "classes": 0, "batch": 32, "max_run": 2, "items": 64, "min_seats": 2},
+        {"team": True, "classes": 0, "batch": 64, "items": 256, "max_run": 4},
         {"join_seconds": 1, "challenge_seconds": 2**23 - 1},
         {"receiver": 0, "gate": 2**160 - 1},
     ],
