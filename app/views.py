@@ -144,6 +144,7 @@ class Drawn:
         tables: Some of the rows that were drawn.
         is_good: Whether it was seen well enough to be bought without a second thought.
         needs_leave: Whether it can be bought after one; else it cannot.
+        is_bad: Whether something was found that is not as it should be.
     """
 
     badge: str
@@ -152,6 +153,7 @@ class Drawn:
     tables: tuple[Table, ...]
     is_good: bool
     needs_leave: bool
+    is_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

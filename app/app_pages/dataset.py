@@ -9,8 +9,10 @@ from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
+from app.components.remedies import arbiter_box, public_dispute, reviews
 from app.components.tables import columns_of, copyable, counts, examples_of
 from app.components.text import count, in_badge, literal, prose
+from app.remedy_views import Judging
 from app.views import Dataset, Drawn, Price
 
 
@@ -24,21 +26,27 @@ def show() -> None:
         return
     dataset = services.dataset(ref)
     _head(dataset)
+    judging = services.judging_of(dataset.ref)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         _card(dataset)
-        sample = _sample(dataset)
+        sample = _sample(dataset, judging)
+        _said(dataset)
         _custody(dataset)
         _versions(dataset)
         _evidence(dataset)
     with right:
         _price(dataset, sample)
         _terms(dataset)
+        if judging.is_arbiter:
+            arbiter_box(dataset.ref)
 
 
 def _head(dataset: Dataset) -> None:
     page_head(dataset.title)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        # On a phone the price itself stands below all that is said of the data.
+        st.badge(literal(dataset.listed_price), icon=":material/sell:", color="green")
         st.badge(in_badge(dataset.licence), icon=":material/gavel:", color="gray")
         if dataset.bond:
             st.badge(f"{literal(dataset.bond)} bond", icon=":material/shield:", color="blue")
@@ -89,7 +97,7 @@ def _figures(dataset: Dataset) -> None:
         counts(dataset.counts)
 
 
-def _sample(dataset: Dataset) -> Drawn:
+def _sample(dataset: Dataset, judging: Judging) -> Drawn:
     """Draw what chance picked of it; what the seller chose stands above."""
     st.subheader("Drawn by chance, checked by this computer")
     sample = services.sample_of_dataset(dataset.ref)
@@ -99,7 +107,14 @@ def _sample(dataset: Dataset) -> Drawn:
     for line in sample.lines:
         st.caption(literal(f"{line[:1].upper()}{line[1:]}"))
     examples_of(sample.tables)
+    if sample.is_bad and judging.can_dispute:
+        public_dispute(dataset.ref)
     return sample
+
+
+def _said(dataset: Dataset) -> None:
+    st.subheader("What buyers say")
+    reviews(services.said_of_dataset(dataset.ref))
 
 
 def _custody(dataset: Dataset) -> None:

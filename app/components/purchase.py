@@ -9,9 +9,11 @@ from app import services
 from app.components.account import unlock_first
 from app.components.clock import TICK_SECONDS
 from app.components.problem import shown, working
+from app.components.remedies import remedies
 from app.components.tables import examples_of
 from app.components.text import literal
 from app.components.tracker import tracker
+from app.remedy_views import Checked
 from app.views import Opened, Purchase, WrongKey
 
 POLL_SECONDS: Final = 1.0
@@ -26,6 +28,7 @@ def purchase_panel(purchase: Purchase) -> None:
         _refund(purchase)
     elif purchase.can_open:
         _open(purchase)
+        remedies(purchase)
 
 
 def _steps(purchase: Purchase) -> None:
@@ -70,7 +73,10 @@ def _open(purchase: Purchase) -> None:
         and unlock_first()
     ):
         with shown(services.TruthmarkError), working("Checking and opening") as progress:
-            st.session_state[held] = services.open_purchase(purchase.key, progress)
+            found = services.open_purchase(purchase.key, progress)
+            # What is wrong with it is drawn beside what can be done about it.
+            is_wrong = isinstance(found, Checked)
+            st.session_state[f"purchase_checked_{purchase.key}" if is_wrong else held] = found
     opened = st.session_state.get(held)
     if isinstance(opened, WrongKey):
         _dispute(purchase, opened)
@@ -123,7 +129,7 @@ def _dispute(purchase: Purchase, wrong: WrongKey) -> None:
     ):
         with shown(services.TruthmarkError), st.spinner("Proving it to the contract"):
             brought = services.dispute(purchase.key)
-            del st.session_state[f"purchase_opened_{purchase.key}"]
+            st.session_state.pop(f"purchase_opened_{purchase.key}", None)
             st.session_state["purchase_news"] = f"The dispute was right: {brought} came to you."
             st.rerun()
 

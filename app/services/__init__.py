@@ -21,6 +21,7 @@ from app.services.accounts import (
 from app.services.bounties import KINDS, find_bounties
 from app.services.browsing import search, tokens
 from app.services.buying import (
+    check,
     credits,
     dispute,
     forget_price,
@@ -42,6 +43,20 @@ from app.services.earning import draw_royalties, earnings
 from app.services.networks import can_warp, network, warp_past
 from app.services.one_bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
 from app.services.reading import is_local
+from app.services.remedies import (
+    choices_of,
+    confirm,
+    dispute_part,
+    dispute_public,
+    expose,
+    find_unsealed,
+    judging_of,
+    reject,
+    review,
+    rule,
+    ruling,
+    said_of_dataset,
+)
 from app.services.sampled import sample_of_dataset
 from app.services.selling import (
     acceptance,
@@ -87,9 +102,12 @@ __all__ = [
     "can_warp",
     "challenge_of",
     "challengeable",
+    "check",
+    "choices_of",
     "choose_account",
     "choose_role",
     "clock_of",
+    "confirm",
     "credits",
     "custody_of",
     "dataset",
@@ -97,11 +115,16 @@ __all__ = [
     "discard",
     "disprove",
     "dispute",
+    "dispute_part",
+    "dispute_public",
     "draw_royalties",
     "earnings",
+    "expose",
     "find_bounties",
+    "find_unsealed",
     "forget_price",
     "is_local",
+    "judging_of",
     "list_packed",
     "may_be_paid_already",
     "my_validator",
@@ -118,10 +141,15 @@ __all__ = [
     "purchase_of",
     "purchases",
     "register",
+    "reject",
     "remember_choice",
+    "review",
     "role",
     "roles",
+    "rule",
+    "ruling",
     "said_of",
+    "said_of_dataset",
     "sample_of_dataset",
     "samples",
     "save_purchase",

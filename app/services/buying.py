@@ -10,15 +10,18 @@ import pyarrow as pa
 import streamlit as st
 
 from app import views
+from app.remedy_views import Checked
 from app.services.accounts import my_session, my_synced_session
 from app.services.datasets import price_of
 from app.services.reading import (
     PATIENCE_SECONDS,
     chain_now,
+    find_purchase,
     find_version,
     shared_reader,
     version_of,
 )
+from app.services.remedies import check_purchase
 from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of, title_of
 from app.views import Mark
 from truthmark.codec import (
@@ -30,12 +33,14 @@ from truthmark.codec import (
 from truthmark.errors import (
     BoughtBeforeError,
     ConfigError,
+    MalformedError,
     MarketError,
 )
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
-from truthmark.market.purchase import Buyer, WrongKeyDispute
+from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import Quote
 from truthmark.market.records import (
     PurchaseStatus,
@@ -134,7 +139,7 @@ def purchase_by_key(key: str) -> views.Purchase:
         MarketError: It is not on the chain any more.
     """
     session = my_session()
-    return _purchase(session, _find_purchase(session, key))
+    return _purchase(session, find_purchase(session, key))
 
 
 def purchases(page: int = 1) -> tuple[tuple[views.Purchase, ...], int]:
@@ -146,14 +151,17 @@ def purchases(page: int = 1) -> tuple[tuple[views.Purchase, ...], int]:
     return tuple(_purchase(session, purchase) for purchase in shown), pages
 
 
-def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey:
+def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey | Checked:
     """Combine the parts of a purchase's key, check it against all of the data, and open that.
+
+    Returns:
+        What is in it, or what is wrong with it.
 
     Raises:
         TruthmarkError: An endpoint lies, the data cannot be fetched, or a secret is missing.
     """
     session = my_session()
-    purchase = _find_purchase(session, key)
+    purchase = find_purchase(session, key)
     version = version_of(session, purchase.terms_id)
     folder = purchasing.fetch(session, version, bar=lambda what, unit: nullcontext(progress))
     try:
@@ -161,6 +169,29 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
     except WrongKeyDispute as dispute:
         st.session_state[_DISPUTE] = (key, dispute)
         return _wrong_key(session, dispute)
+    try:
+        return _contents(opened)
+    except MalformedError:
+        checked = check_purchase(key, progress)
+        if not checked.wrong:
+            raise
+        return checked
+
+
+def check(key: str, progress: Progress) -> views.WrongKey | Checked:
+    """Open every part of a purchase and read all of it; sends nothing.
+
+    Raises:
+        TruthmarkError: An endpoint lies, the data cannot be fetched, or a secret is missing.
+    """
+    try:
+        return check_purchase(key, progress)
+    except WrongKeyDispute as dispute:
+        st.session_state[_DISPUTE] = (key, dispute)
+        return _wrong_key(my_session(), dispute)
+
+
+def _contents(opened: Opened) -> views.Opened:
     with open_container(opened.folder, cek=opened.cek) as container:
         tables = [_first_rows(container, file) for file in container.tables[:MAX_TABLES]]
         files = [file for file in container.files if not file.is_table]
@@ -191,7 +222,7 @@ def save_purchase(key: str, folder: str, progress: Progress) -> str:
     if not folder.strip():
         raise ConfigError("say where it should go; name a new folder")
     session = my_session()
-    purchase = _find_purchase(session, key)
+    purchase = find_purchase(session, key)
     version = version_of(session, purchase.terms_id)
     opened = Buyer(session).receive(version, purchase, purchasing.fetch(session, version))
     target = Path(folder.strip()).expanduser().absolute()
@@ -223,7 +254,7 @@ def take_back(key: str) -> str:
         TruthmarkError: It cannot be refunded, or the account is locked.
     """
     session = my_session()
-    purchase = _find_purchase(session, key)
+    purchase = find_purchase(session, key)
     if not purchasing.refundable(session, [purchase], chain_now(session)):
         raise MarketError("this purchase cannot be refunded now; reload the page")
     purchasing.refund(session, [purchase])
@@ -250,14 +281,6 @@ def withdraw() -> None:
     session = my_session()
     for token in session.profile.tokens:
         Settlement(session).withdraw(token.address, session.address)
-
-
-def _find_purchase(session: Session, key: str) -> Purchase:
-    Catalogue.of(session).sync()
-    found = Catalogue.of(session).purchases(purchase_id=bytes.fromhex(key))
-    if not found:
-        raise MarketError("the purchase is not on the chain any more; reload the page")
-    return found[0]
 
 
 def _paid(session: Session, purchase: Purchase) -> str:
@@ -314,7 +337,7 @@ def _note(session: Session, purchase: Purchase, version: Version, can_refund: bo
     if purchase.status is PurchaseStatus.SETTLED:
         return "Finished: the seller is paid, and the data is yours to open."
     if version.status is VersionStatus.REVOKED:
-        return "The key of this data set was proven wrong: take your money back."
+        return f"Revoked, as {why_revoked(session, version)}: take your money back."
     if can_refund:
         return "The key did not come in time: take your money back."
     if purchase.status is PurchaseStatus.PAID:

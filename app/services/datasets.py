@@ -28,6 +28,7 @@ from truthmark.flows.provenance import provenance_of
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.purchase import Buyer
@@ -52,7 +53,6 @@ _STATUS: Final = {
     VersionStatus.PAUSED: "paused by the seller",
     VersionStatus.RETIRED: "no longer sold",
     VersionStatus.CLOSED: "no longer sold",
-    VersionStatus.REVOKED: "its key was proven wrong: do not buy it",
 }
 
 
@@ -93,7 +93,7 @@ def dataset(ref: str) -> views.Dataset:
         title=clean(card["title"], 200) or "Untitled",
         description=paragraphs_of(plain(card["description"])),
         licence=clean(card["licence"], 256) or "unknown",
-        status=_STATUS[version.status],
+        status=_status(session, version),
         size=format_size(manifest.size) if manifest else "unknown",
         seller=terms.seller,
         listed=day_of(version.listed_at),
@@ -117,7 +117,8 @@ def dataset(ref: str) -> views.Dataset:
                 v.ref,
                 day_of(v.listed_at),
                 str(show(v.price, v.terms.token)),
-                _STATUS[v.status] or ("for sale" if v.terms_id in buyable else "not for sale now"),
+                _status(session, v)
+                or ("for sale" if v.terms_id in buyable else "not for sale now"),
             )
             for v in siblings
         ),
@@ -125,6 +126,13 @@ def dataset(ref: str) -> views.Dataset:
         uri=dataset_uri(session, version),
         evidence=_evidence(session, version, manifest, epochs),
     )
+
+
+def _status(session: Session, version: Version) -> str:
+    """Return what stands against buying a version; nothing if it is open."""
+    if version.status is VersionStatus.REVOKED:
+        return f"revoked, as {why_revoked(session, version)}: do not buy it"
+    return _STATUS[version.status]
 
 
 def custody_of(ref: str) -> tuple[views.Custody, ...]:

@@ -13,10 +13,10 @@ from truthmark.bounty import reader
 from truthmark.bounty.flows.board import Brief, Past, indexed_briefs, pasts_of
 from truthmark.bounty.headings import Headings
 from truthmark.config.settings import load_settings
-from truthmark.errors import ConfigError, NotForSaleError
+from truthmark.errors import ConfigError, MarketError, NotForSaleError
 from truthmark.market.cards import Cards
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.entries import Version
+from truthmark.market.entries import Purchase, Version
 from truthmark.session import Session, open_session
 from truthmark.text import clean
 
@@ -180,3 +180,16 @@ def version_of(session: Session, terms_id: bytes) -> Version:
         if version.terms_id == terms_id:
             return version
     raise NotForSaleError("this data set is not on the chain any more; reload the page")
+
+
+def find_purchase(session: Session, key: str) -> Purchase:
+    """Return the purchase that a page names, as the chain has it now.
+
+    Raises:
+        MarketError: It is not on the chain any more.
+    """
+    Catalogue.of(session).sync()
+    found = Catalogue.of(session).purchases(purchase_id=bytes.fromhex(key))
+    if not found:
+        raise MarketError("the purchase is not on the chain any more; reload the page")
+    return found[0]

@@ -49,6 +49,7 @@ def sample_of_dataset(ref: str) -> views.Drawn:
         tables=_tables(found),
         is_good=found.rule.on_get is OnGet.GO,
         needs_leave=found.rule.on_get is OnGet.ASK,
+        is_bad=found.state in (PreviewState.BAD, PreviewState.BROKEN),
     )
 
 

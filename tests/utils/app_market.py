@@ -9,6 +9,7 @@ from unittest import mock
 
 import pandas as pd
 
+from tests.utils.containers import Draft, Part, forge
 from truthmark.codec import CardPolicy, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
@@ -17,7 +18,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.purchase import Buyer
-from truthmark.market.seller_secret import pack_dataset
+from truthmark.market.seller_secret import pack_dataset, seller_cek
 from truthmark.market.surface import list_dataset
 from truthmark.session import Session
 from truthmark.testing.custodians import register_custodian
@@ -139,6 +140,24 @@ class AppMarket:
         fake = replace(read_manifest(folder), public_key=public_key)
         (folder / MANIFEST_NAME).write_bytes(fake.to_bytes())
         return list_dataset(folder, price=price, bond=bond, windows="demo", session=copycat)
+
+    def sell_forged(self, how: str, **terms: Any) -> Version:
+        """List what a copycat made by hand: `random bytes`, `no table`, or `all right`."""
+        copycat = self.session("copycat")
+        parts = Draft().parts()
+        if how == "no table":
+            parts[-1] = Part(2, b"no table of Arrow", rows=3)
+        key = copycat.vault.put_seller_secret(random_scalar())
+        self._packs += 1
+        made = forge(
+            parts,
+            cek=seller_cek(copycat.vault, key),
+            public_key=key,
+            random={len(parts) - 1} if how == "random bytes" else set(),
+            card={"title": f"Forged: {how}"},
+        )
+        folder = made.write(self.net.folder / f"pack-{self._packs}")
+        return list_dataset(folder, session=copycat, **{"windows": "demo", **terms})
 
     # ------------------------------------------------------------- real data
 

@@ -12,6 +12,7 @@ from truthmark.cli.param_types import DATASET
 from truthmark.config.units import Amount
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
 from truthmark.market.purchase import Buyer, WrongKeyDispute
@@ -79,7 +80,9 @@ def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> 
     )
     status, _ = Catalogue.of(session).status(version)
     if status is VersionStatus.REVOKED:
-        ended = DeliveryError(f"the key of {version.ref} was proven wrong by somebody else")
+        ended = DeliveryError(
+            f"{version.ref} was revoked meanwhile: {why_revoked(session, version)}"
+        )
         take_money_back(session, version, purchase, ended, yes=yes)
     now = session.chain.time()
     if now > purchase.deadline:

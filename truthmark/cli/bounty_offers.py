@@ -154,7 +154,7 @@ def _offer_json(session: Session, offer: Offer, found: list[str]) -> dict[str, A
     phase = phase_of(offer.record, offer.mark, offer.now)
     return {
         "bounty": offer.record.ref.bounty_id,
-        "title": document.title,
+        "title": clean(document.title),
         "phase": phase.name,
         "until": phase.until,
         "pay_rule": offer.pay_rule,

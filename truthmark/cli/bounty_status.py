@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark bounty status`: how a bounty stands, and what comes next."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +11,14 @@ from truthmark.cli.output import amount_json, echo, echo_json, print_fields
 from truthmark.cli.param_types import BOUNTY
 from truthmark.config.units import Amount
 from truthmark.session import Session
-from truthmark.text import format_time, plural
+from truthmark.text import clean, format_time, plural
+from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
     from truthmark.bounty.flows.standing import Share, Standing
+
+_PATIENCE = 4.0
+"""Seconds to wait for a title that is not on this disk."""
 
 
 @command()
@@ -29,10 +34,23 @@ def status(state: State, bounty: int, as_json: bool) -> None:
 
     with state.session() as session:
         found = standing_of(session, bounty)
+        found = replace(found, title=_title(session, found))
         if as_json:
             echo_json(_as_json(session, found))
         else:
             _show(session, found)
+
+
+def _title(session: Session, found: "Standing") -> str:
+    """Return what the requester calls it, safe to show; empty if that is not to be had."""
+    from truthmark.bounty.headings import Headings
+
+    known, terms = found.title, found.record.terms
+    if not known:  # its document is not on this disk
+        headings = Headings.of(session)
+        heading = headings.read([terms], Deadline(_PATIENCE)).get(headings.key(terms))
+        known = "" if heading is None else heading.title
+    return clean(known, 200)
 
 
 def _show(session: Session, found: "Standing") -> None:

@@ -16,6 +16,7 @@ from truthmark.errors import CodecError, KeysError, MarketError, NotForSaleError
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import check_custody
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.preview import OnGet, Preview, PreviewState, look, remembered_states
@@ -262,7 +263,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                 }
             )
             return
-        how = _STATUS[version.status.name]
+        how = _STATUS.get(version.status.name) or f"{why_revoked(session, version)}: do not buy"
         if version.status.name == "OPEN":
             how = "listed, but cannot be bought now" if quote is None else "for sale"
         echo(f"data set {version.ref}: {how}")
@@ -351,7 +352,6 @@ _STATUS = {
     "PAUSED": "paused",
     "RETIRED": "sold no more",
     "CLOSED": "sold no more",
-    "REVOKED": "its key was proven wrong: do not buy",
 }
 
 

@@ -76,6 +76,9 @@ TOPICS: dict[str, dict[str, Entry]] = {
         "expose": Entry(
             "remedies", "expose", "Show everybody what is rotten in DATASET, which you bought."
         ),
+        "confirm": Entry(
+            "remedies", "confirm", "Have the seller of DATASET paid now, as it is what you wanted."
+        ),
         "reject": Entry(
             "remedies",
             "reject",

@@ -10,6 +10,7 @@ from truthmark.cli.output import ask, echo, info
 from truthmark.cli.param_types import AMOUNT, DATASET, Amount
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.endings import REVOKED_TEXT
 from truthmark.market.entries import Version
 from truthmark.market.records import VersionStatus
 from truthmark.market.seller import Seller
@@ -152,7 +153,7 @@ def _left(session: Session, token: str, bond: int, keeping_balance: int) -> str:
 
 def _why_nothing(version: Version) -> str:
     if version.status is VersionStatus.REVOKED:
-        return f"the key of {version.ref} was proven wrong, which loses the bond"
+        return f"{version.ref} was revoked, which loses the bond: {REVOKED_TEXT}"
     if version.status is VersionStatus.CLOSED:
         return f"{version.ref} was closed before; `truthmark withdraw` pays out what is credited"
     return f"{version.ref} has no bond, and its keeping balance is empty"

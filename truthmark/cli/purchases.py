@@ -12,6 +12,7 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, print_field
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows.purchasing import paid, refundable
 from truthmark.market.records import PurchaseStatus
@@ -96,7 +97,7 @@ def _status(
     if refundable(session, [purchase], now):
         if purchase.status is PurchaseStatus.PAID and now > purchase.deadline:
             return f"the key did not come until {until}", refund
-        return "the key was proven wrong", refund
+        return f"revoked: {why_revoked(session, version)}", refund
     if purchase.status is PurchaseStatus.PAID:
         return f"waiting for the key until {until}", f"{get} waits for it and opens the data"
     opens = None if is_opened else f"{get} opens it, at no cost"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark dispute`, `expose`, `reject`, `rule` and `review`: when what was sold is bad."""
+"""`truthmark dispute`, `expose`, `confirm`, `reject`, `rule`, `review`: judging what was sold."""
 
 from typing import NoReturn
 
@@ -10,20 +10,18 @@ from truthmark.cli.after import settle_dispute
 from truthmark.cli.command import State, command, resolve_address, yes_option
 from truthmark.cli.output import ask, echo, info, progress_bar
 from truthmark.cli.param_types import ACCOUNT, DATASET
-from truthmark.codec.limits import DATA_NAME
-from truthmark.codec.shards import ContentOpener, FileShards
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
-from truthmark.market.flows import purchasing
-from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
+from truthmark.market.flows import examining
+from truthmark.market.flows.examining import Examined
+from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
-from truthmark.market.remedies import Remedies, Unsealed, find_unsealed_in
+from truthmark.market.remedies import Remedies, Unsealed
 from truthmark.market.reviews import review as send_review
-from truthmark.market.settlement import Settlement
-from truthmark.market.verdicts import MAX_JUDGED, split_price
+from truthmark.market.verdicts import split_price
 from truthmark.session import Session
-from truthmark.text import format_size, format_time, plural
+from truthmark.text import format_time
 
 
 @command()
@@ -44,22 +42,18 @@ def dispute(state: State, dataset: str, yes: bool) -> None:
         if purchase is None:
             _dispute_published(session, version, yes=yes)
             return
-        opened = _open(session, version, purchase, yes=yes)
-        with progress_bar("opening") as progress:
-            found = codec.find_unreadable(opened.folder, opened.cek, progress=progress)
-        if found is None:
+        done = _examine(session, version, purchase, yes=yes)
+        if done.found is None:
             raise MarketError(
                 f"the key of {version.ref} opens every part, and all of it can be read; there is "
                 f"nothing to dispute{_left_for_content(session, version, purchase)}"
             )
-        if found.shard is not None and found.key is not None:
-            manifest = codec.read_manifest(opened.folder)
-            if manifest.shard_size <= MAX_JUDGED:
-                unsealed = find_unsealed_in(opened.folder, found.shard, found.key)
-                _dispute_sealing(session, version, unsealed, purchase, yes=yes)
-                return
-            info(f"its parts of {format_size(manifest.shard_size)} are too large for a contract")
-        _tell_rest(session, version, purchase, found)
+        if done.unsealed is not None:
+            _dispute_sealing(session, version, done.unsealed, purchase, yes=yes)
+            return
+        if done.why_not:
+            info(done.why_not)
+        _tell_rest(session, version, purchase, done.found)
 
 
 def _dispute_published(session: Session, version: Version, *, yes: bool) -> None:
@@ -74,23 +68,15 @@ def _dispute_published(session: Session, version: Version, *, yes: bool) -> None
     _dispute_sealing(session, version, unsealed, None, yes=yes)
 
 
-def _open(session: Session, version: Version, purchase: Purchase, *, yes: bool) -> Opened:
-    """Return what was bought with its key, or dispute that.
+def _examine(session: Session, version: Version, purchase: Purchase, *, yes: bool) -> Examined:
+    """Look at all that was bought; or dispute its key, if that is wrong.
 
     Raises:
         MarketError: The key has not come yet.
         DeliveryError: It is wrong; says where the money is.
     """
-    if purchase.status is PurchaseStatus.PAID:
-        raise MarketError(
-            f"the key of {version.ref} has not come yet; if it does not come until "
-            f"{format_time(purchase.deadline, session.chain.time())}, run `truthmark refund`"
-        )
-    buyer = Buyer(session, info)
-    with progress_bar("fetching") as progress:
-        folder = buyer.fetch(version, progress)
     try:
-        return buyer.receive(version, purchase, folder)
+        return examining.examine(session, version, purchase, info, progress_bar)
     except WrongKeyDispute as wrong:
         settle_dispute(session, wrong, yes=yes)
 
@@ -110,20 +96,13 @@ def _dispute_sealing(
         "committed to; the contract can see that"
     )
     half = show(terms.bond // 2, terms.token)
-    info(
-        f"a dispute ends the sale for everybody, pays open purchases back, and brings you {half} "
-        "of the bond; it makes the key of that part public, and no other"
-    )
+    info(examining.dispute_text(session, version, unsealed))
     if not ask("dispute?", yes=yes):
         raise MarketError("nothing was disputed")
-    Remedies(session).dispute_sealing(version, unsealed)
-    back = ""
-    if purchase is not None and purchase.status is PurchaseStatus.DELIVERED:
-        Settlement(session).refund([purchase])
-        back = f"{show(purchasing.paid(session, purchase), terms.token)} and "
-    Settlement(session).withdraw(terms.token, session.address)
+    refunded, _ = examining.dispute_sealing(session, version, unsealed, purchase)
+    back = f"{show(refunded, terms.token)} and " if refunded else ""
     echo(f"{version.ref} was proven wrong; {back}{half} were paid to {session.address}")
-    if purchase is not None and not back:
+    if purchase is not None and not refunded:
         info("this purchase was settled before, so what it cost is gone")
 
 
@@ -179,40 +158,16 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
     with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)
         purchase = Buyer(session).require_purchase(version)
-        opened = _open(session, version, purchase, yes=yes)
-        with progress_bar("opening") as progress:
-            found = codec.find_unreadable(opened.folder, opened.cek, progress=progress)
-        if found is None:
-            raise MarketError(
-                f"all of {version.ref} opens and can be read: showing parts of it would prove "
-                "nothing, and give them away"
-            )
-        keys = _keys_of(session, opened, found)
-        if not keys:
-            raise MarketError(f"what is rotten in {version.ref} is open to everybody already")
-        info(f"{version.ref}: {found.text}")
+        done = _examine(session, version, purchase, yes=yes)
+        keys = examining.keys_to_show(session, done)
+        if done.found is not None:
+            info(f"{version.ref}: {done.found.text}")
         with _acting(state, session, sender) as acting:
-            info(
-                f"this publishes {plural(len(keys), 'key')} of that part for good, and is seen "
-                f"under {acting.address}; it cannot be taken back"
-            )
+            info(examining.expose_text(acting, keys))
             if not ask("show it to everybody?", yes=yes):
                 raise MarketError("nothing was published")
             Remedies(acting).expose(version, keys)
         echo(f"{version.ref} is exposed; everybody's computer can see it now")
-
-
-def _keys_of(session: Session, opened: Opened, found: "codec.Unreadable") -> tuple[bytes, ...]:
-    """Return the keys that show everybody what is rotten in what was bought."""
-    manifest = codec.read_manifest(opened.folder)
-    index = codec.read_index(opened.folder, manifest)
-    size = manifest.shard_size
-    source = FileShards(opened.folder / DATA_NAME, shard_size=size, count=manifest.count)
-    try:
-        opener = ContentOpener(index, source, cek=opened.cek, shard_size=size)
-        return Remedies(session).keys_to_expose(opened.version, opener, found.shards)
-    finally:
-        source.close()
 
 
 def _acting(state: State, session: Session, sender: str | None) -> Session:
@@ -223,6 +178,28 @@ def _acting(state: State, session: Session, sender: str | None) -> Session:
     return Session(
         replace(session.settings, account=account), ask_passphrase=state.passphrase, say=info
     )
+
+
+@command()
+@click.argument("dataset", type=DATASET)
+@yes_option
+@click.pass_obj
+def confirm(state: State, dataset: str, yes: bool) -> None:
+    """Have the seller of DATASET paid now, as it is what you wanted.
+
+    Before the time to check it is over, and for good: it cannot be disputed or rejected any more,
+    and no later dispute brings your money back. Then you can review it.
+    """
+    with state.session(sends=True) as session:
+        version = Catalogue.of(session).find(dataset)
+        purchase = Buyer(session).require_purchase(version)
+        remedies = Remedies(session)
+        remedies.require_confirmable(version, purchase)
+        info(examining.confirm_text(session, version, purchase))
+        if not ask("confirm?", yes=yes):
+            raise MarketError("nothing was confirmed")
+        remedies.confirm(version, purchase)
+        echo(f"{version.ref} is confirmed, and its seller paid")
 
 
 @command()
@@ -241,23 +218,16 @@ def reject(state: State, dataset: str, yes: bool) -> None:
         purchase = Buyer(session).require_purchase(version)
         remedies = Remedies(session)
         remedies.require_rejectable(version, purchase)
-        show, token = session.profile.amount, version.terms.token
-        price = purchase.receipt.price
-        burned = split_price(price, version.terms, is_rejected=True).burned
-        if burned:
-            info(
-                f"of the {show(price, token)} that you paid {show(burned, token)} are burned, and "
-                f"{show(price - burned, token)} go to the seller, less fees; you get nothing"
-            )
-        else:
-            info(
-                "the seller chose a guarantee of 0%: nothing is burned, it only counts as rejected"
-            )
+        info(examining.reject_text(session, version, purchase))
         info("it is final: a purchase that was rejected is not paid back by any later dispute")
         if not ask("reject?", yes=yes):
             raise MarketError("nothing was rejected")
         remedies.reject(version, purchase)
-        echo(f"{version.ref} is rejected; {show(burned, token)} are burned")
+        burned = session.profile.amount(
+            split_price(purchase.receipt.price, version.terms, is_rejected=True).burned,
+            version.terms.token,
+        )
+        echo(f"{version.ref} is rejected; {burned} are burned")
 
 
 @command()
@@ -274,11 +244,7 @@ def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
     with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)
         rewarded = resolve_address(session, reward)
-        show, terms = session.profile.amount, version.terms
-        info(
-            f"{version.ref} ends for everybody; {show(terms.bond // 2, terms.token)} go to "
-            f"{rewarded}, the rest of the bond is burned"
-        )
+        info(examining.rule_text(session, version, rewarded))
         if not ask("rule against it?", yes=yes):
             raise MarketError("nothing was ruled")
         Remedies(session).rule(version, rewarded)
@@ -299,8 +265,7 @@ def review(state: State, dataset: str, score: int, text: str, yes: bool) -> None
     with state.session(sends=True) as session:
         version = Catalogue.of(session).find(dataset)
         purchase = Buyer(session).require_purchase(version)
-        price = session.profile.amount(purchase.receipt.price, version.terms.token)
-        info(f"everybody sees it, with your address {session.address} and that you paid {price}")
+        info(examining.review_text(session, version, purchase))
         if not ask("publish it?", yes=yes):
             raise MarketError("nothing was published")
         send_review(session, version, purchase, score, text)

@@ -26,6 +26,7 @@ from truthmark.market.drafts.order import (
     key_point,
     verified_parts,
 )
+from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Epoch, Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.permits import sign_permit
@@ -299,10 +300,11 @@ class Buyer(Fetcher, Quoter):
                 return purchase
             if purchase.status is PurchaseStatus.REFUNDED:
                 raise DeliveryError("this purchase was refunded; buy again")
-            if self._is_revoked(purchase):
+            version = Catalogue.of(session).with_terms(purchase.terms_id)
+            if version.status is VersionStatus.REVOKED:
                 raise DeliveryError(
-                    "another buyer proved that this key is wrong; take your money back with "
-                    "`truthmark refund`"
+                    f"the sale was ended, as {why_revoked(session, version)}; take your money back "
+                    "with `truthmark refund`"
                 )
             if session.chain.time() > purchase.deadline:
                 raise DeliveryError(
@@ -310,10 +312,6 @@ class Buyer(Fetcher, Quoter):
                     "back with `truthmark refund`"
                 )
             time.sleep(pause)
-
-    def _is_revoked(self, purchase: Purchase) -> bool:
-        version = Catalogue.of(self.session).with_terms(purchase.terms_id)
-        return version.status is VersionStatus.REVOKED
 
     def receive(self, version: Version, purchase: Purchase, folder: Path) -> Opened:
         """Combine the delivered parts and check that the key opens every shard.
@@ -407,12 +405,12 @@ class Buyer(Fetcher, Quoter):
         """Return about what a dispute costs for gas, in wei; None where no endpoint says it."""
         from truthmark.chain.replies import hex_int
 
+        parts = dispute.opened.epoch.custody.threshold
+        gas = _DISPUTE_GAS + parts * _DISPUTE_GAS_PART
         try:
-            price = self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1)
+            return gas * int(self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1))
         except ChainError:
             return None
-        parts = dispute.opened.epoch.custody.threshold
-        return (_DISPUTE_GAS + parts * _DISPUTE_GAS_PART) * price
 
     def dispute(self, dispute: WrongKeyDispute) -> "list[TransactionReceipt]":
         """Prove on the chain that the key is wrong, and take the purchase's money back.

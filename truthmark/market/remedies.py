@@ -4,12 +4,12 @@
 Which of them is left depends on what is wrong, and on the terms; `verdicts` plans the calls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from truthmark.errors import ConfigError, MalformedError, MarketError, NotForSaleError
+from truthmark.errors import ChainError, ConfigError, MalformedError, MarketError, NotForSaleError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
@@ -19,6 +19,7 @@ from truthmark.market.preview.opening import FetchedShards
 from truthmark.market.preview.published import read_published
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.verdicts import (
+    plan_confirm,
     plan_publish,
     plan_reject,
     plan_rule,
@@ -27,14 +28,19 @@ from truthmark.market.verdicts import (
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
+    from truthmark.chain.connection import Chain
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import ShardIndex
     from truthmark.codec.shards import Opener, ShardSource
+    from truthmark.market.entries import Epoch
+    from truthmark.market.planned_call import PlannedCall
     from truthmark.session import Session
     from truthmark.types import Progress
 
 MAX_TRIED: Final = 64 << 20
 """Bytes of published shards that are fetched to find one that is not sealed."""
+
+_DISPUTE_GAS, _DISPUTE_GAS_BYTE = 270_000, 80  # to prove a bad sealing, and for each of its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,16 @@ class Remedies:
         Catalogue.of(session).sync()
         return sent
 
+    def dispute_cost(self, found: Unsealed) -> int | None:
+        """Return about what `dispute_sealing` costs for gas, in wei; None where nobody says it."""
+        from truthmark.chain.replies import hex_int
+
+        gas = _DISPUTE_GAS + len(found.ciphertext) * _DISPUTE_GAS_BYTE
+        try:
+            return gas * int(self.session.chain.rpc.parsed("eth_gasPrice", (), hex_int, attempts=1))
+        except ChainError:
+            return None
+
     def dispute_sealing(self, version: Version, found: Unsealed) -> "TransactionReceipt":
         """Let the contract judge a shard that is not sealed under its committed key.
 
@@ -175,6 +191,33 @@ class Remedies:
         Catalogue.of(session).sync()
         return receipt
 
+    def require_confirmable(self, version: Version, purchase: Purchase) -> None:
+        """Refuse what the contract would refuse, in better words.
+
+        Raises:
+            MarketError: The key has not come, or where the money goes is decided.
+        """
+        if purchase.status is PurchaseStatus.PAID:
+            raise MarketError(
+                f"the key of {version.ref} has not come yet; there is nothing to confirm"
+            )
+        if purchase.status is not PurchaseStatus.DELIVERED:
+            raise MarketError(
+                f"this purchase of {version.ref} is {purchase.status.name.lower()} already; there "
+                "is nothing to confirm"
+            )
+        self._require_not_revoked(version)
+
+    def confirm(self, version: Version, purchase: Purchase) -> "TransactionReceipt":
+        """Have a purchase settled at once: the seller is paid, and it is never disputed again.
+
+        Raises:
+            MarketError: It cannot be confirmed now.
+            ChainError: The market refuses.
+        """
+        self.require_confirmable(version, purchase)
+        return self._send_of_purchase(plan_confirm, version, purchase)
+
     def require_rejectable(self, version: Version, purchase: Purchase) -> None:
         """Refuse what the contract would refuse, in better words.
 
@@ -191,11 +234,7 @@ class Remedies:
                 f"{version.ref} can be rejected once, until {format_time(purchase.deadline, now)}; "
                 f"this purchase is {purchase.status.name.lower()}"
             )
-        if Catalogue.of(self.session).status(version)[0] is VersionStatus.REVOKED:
-            raise MarketError(
-                f"{version.ref} was revoked: `truthmark refund {version.ref}` brings all of your "
-                "money back instead"
-            )
+        self._require_not_revoked(version)
 
     def reject(self, version: Version, purchase: Purchase) -> "TransactionReceipt":
         """Have the guaranteed share of a price burned; final, and nobody gets it.
@@ -205,11 +244,7 @@ class Remedies:
             ChainError: The market refuses.
         """
         self.require_rejectable(version, purchase)
-        session = self.session
-        epoch = Catalogue.of(session).epoch(purchase.custody_id)
-        receipt = session.send(*plan_reject(session.chain, version, epoch, purchase))
-        Catalogue.of(session).sync()
-        return receipt
+        return self._send_of_purchase(plan_reject, version, purchase)
 
     def rule(self, version: Version, rewarded: str) -> "TransactionReceipt":
         """End a version as its arbiter; half the bond goes to who is rewarded.
@@ -228,6 +263,25 @@ class Remedies:
         receipt = session.send(*planned)
         Catalogue.of(session).sync()
         return receipt
+
+    def _send_of_purchase(
+        self,
+        plan: "Callable[[Chain, Version, Epoch, Purchase], PlannedCall]",
+        version: Version,
+        purchase: Purchase,
+    ) -> "TransactionReceipt":
+        session = self.session
+        epoch = Catalogue.of(session).epoch(purchase.custody_id)
+        receipt = session.send(*plan(session.chain, version, epoch, purchase))
+        Catalogue.of(session).sync()
+        return receipt
+
+    def _require_not_revoked(self, version: Version) -> None:
+        if Catalogue.of(self.session).status(version)[0] is VersionStatus.REVOKED:
+            raise MarketError(
+                f"{version.ref} was revoked: `truthmark refund {version.ref}` brings all of your "
+                "money back instead"
+            )
 
     def _require_alive(self, version: Version) -> None:
         status, _ = Catalogue.of(self.session).status(version)

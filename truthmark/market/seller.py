@@ -21,6 +21,7 @@ from truthmark.market.drafts.terms import (
     draft_terms,
     prove_terms,
 )
+from truthmark.market.endings import REVOKED_TEXT
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.types import Progress
@@ -397,12 +398,12 @@ class Seller:
         """Refuse a version that has ended.
 
         Raises:
-            NotForSaleError: It was retired, or its key was proven wrong.
+            NotForSaleError: It was retired or revoked.
         """
         status, _ = Catalogue.of(self.session).status(version)
         if status is VersionStatus.REVOKED:
             raise NotForSaleError(
-                f"the key of {version.ref} was proven wrong; nothing can be changed any more, "
+                f"{version.ref} is revoked: {REVOKED_TEXT}; nothing can be changed any more, "
                 "pack the data into another folder and list that to sell it"
             )
         if status not in (VersionStatus.OPEN, VersionStatus.PAUSED):
@@ -464,10 +465,10 @@ def require_open(version: Version, status: VersionStatus) -> None:
     """Refuse a version that sells nothing now.
 
     Raises:
-        NotForSaleError: It is paused, has ended, or its key was proven wrong.
+        NotForSaleError: It is paused or retired, or was revoked.
     """
     if status is VersionStatus.REVOKED:
-        raise NotForSaleError(f"{version.ref} is revoked: its key was proven wrong; do not buy it")
+        raise NotForSaleError(f"{version.ref} is revoked: {REVOKED_TEXT}; do not buy it")
     if status is not VersionStatus.OPEN:
         raise NotForSaleError(f"{version.ref} is {status.name.lower()}; nothing is sold there now")
 

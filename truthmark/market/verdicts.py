@@ -86,6 +86,20 @@ def cut_keys(keys: Sequence[bytes]) -> list[list[bytes]]:
     return [list(keys[start : start + MAX_KEYS]) for start in range(0, len(keys), MAX_KEYS)]
 
 
+def plan_confirm(
+    chain: "Chain", version: "Version", epoch: "Epoch", purchase: "Purchase"
+) -> PlannedCall:
+    """Plan to settle a purchase before its inspection ends, as its buyer.
+
+    It is final: what was confirmed is never refunded, nor can it be disputed by its key.
+    """
+    return PlannedCall(
+        chain.market.functions.confirm(*_of_purchase(version, epoch, purchase)),
+        f"confirm:{purchase.purchase_id.hex()}",
+        f"confirm {version.ref}",
+    )
+
+
 def plan_reject(
     chain: "Chain", version: "Version", epoch: "Epoch", purchase: "Purchase"
 ) -> PlannedCall:
@@ -94,15 +108,19 @@ def plan_reject(
     It is final: what was rejected is never refunded, nor can it be disputed by its key.
     """
     return PlannedCall(
-        chain.market.functions.reject(
-            version.terms.astuple(),
-            epoch.custody.astuple(),
-            list(epoch.custodians),
-            purchase.receipt.astuple(),
-        ),
+        chain.market.functions.reject(*_of_purchase(version, epoch, purchase)),
         f"reject:{purchase.purchase_id.hex()}",
         f"reject {version.ref}",
         purchase.deadline,
+    )
+
+
+def _of_purchase(version: "Version", epoch: "Epoch", purchase: "Purchase") -> tuple[Any, ...]:
+    return (
+        version.terms.astuple(),
+        epoch.custody.astuple(),
+        list(epoch.custodians),
+        purchase.receipt.astuple(),
     )
 
 

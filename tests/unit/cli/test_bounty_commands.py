@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.utils.bounties import REF
-from tests.utils.labeling import MARK, PAYEE, World, world
+from tests.utils.labeling import MARK, PAYEE, Client, World, world
 from tests.utils.terminal import terminal
+from truthmark.bounty.flows import standing
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.phases import phase_of
 from truthmark.cli import bounty_offers
 from truthmark.cli.command import State
 from truthmark.cli.main import cli
@@ -122,6 +124,29 @@ def test_list__open_bounties__with_pay_and_record(
     assert (found["bounty"], found["seats_left"], found["classes"]) == (7, 50, ["cat", "dog"])
     monkeypatch.setattr(bounty_offers, "open_briefs", lambda _: [])
     assert "no bounty can be joined" in shell("bounty", "list")
+
+
+@pytest.mark.parametrize("known", ["", "\x1b[2J\u202eCats and dogs"], ids=["not here", "hostile"])
+def test_status__of_any_bounty__names_it_and_is_safe_to_print(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    record = Client(shell.world).read(REF.bounty_id)
+    found = standing.Standing(
+        record=record,
+        phase=phase_of(record, MARK, 1_000),
+        now=1_000,
+        title=known,
+        workspace=None,
+        shares=(),
+        **dict.fromkeys(("received", "acknowledged")),
+        **dict.fromkeys(("joined", "taken", "committed", "seats_committed"), 0),
+        **dict.fromkeys(("paid", "paid_units", "burned_units", "owed_units"), 0),
+    )
+    monkeypatch.setattr(standing, "standing_of", lambda *_: found)
+    shown = shell("bounty", "status", NUMBER)
+    assert "Cats and dogs" in shown.splitlines()[0]
+    assert "\x1b" not in shown and "\u202e" not in shown
+    assert "Cats and dogs" in shell.json("bounty", "status", NUMBER)["title"]
 
 
 def test_join__doubts__are_said_and_asked(shell: Shell) -> None:
