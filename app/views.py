@@ -531,6 +531,7 @@ class BountyPage:
         practice: Items to try it on.
         label_link: Where one labels in a browser; empty where nobody says.
         doubts: What speaks against labeling here.
+        own_gas: Whether the account could pay for what may have to be sent; nothing if nobody asks.
         can_pay_out: Whether its workers can be paid now.
         evidence: What is known from where: name, value.
         is_scored: Whether a score was posted.
@@ -568,6 +569,7 @@ class BountyPage:
     practice: int
     label_link: str
     doubts: tuple[str, ...]
+    own_gas: str
     can_pay_out: bool
     evidence: tuple[tuple[str, str], ...]
     is_scored: bool

@@ -330,11 +330,15 @@ def _again(progress: Progress) -> None:
     if is_asked and unlock_first():
         st.session_state.pop(held, None)
         with working("Making copies of the items") as report:
-            wave = int(below), int(rounds), given
-            st.session_state[held] = wave, waves.review_wave(progress.number, *wave, report)
+            wave, mark = (int(below), int(rounds), given), waves.own_mark(progress.number)
+            offer = waves.review_wave(progress.number, *wave, report)
+            st.session_state[held] = wave, offer, mark
     if held not in st.session_state:
         return
-    wave, offer = st.session_state[held]
+    wave, offer, mark = st.session_state[held]
+    if mark != waves.own_mark(progress.number):
+        st.info("You have answered since: ask again what it costs.", icon=":material/update:")
+        return
     st.markdown(f"{count(offer.items, 'item')}, {wave[1]} labels each.")
     cost_table(offer.cost)
     account = services.account()

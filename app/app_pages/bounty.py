@@ -140,6 +140,8 @@ def _pay(bounty: BountyPage) -> None:
             requester_record(bounty.record)
         for doubt in bounty.doubts:
             st.warning(literal(doubt[:1].upper() + doubt[1:]), icon=":material/warning:")
+        if bounty.own_gas:
+            st.caption(literal(bounty.own_gas))
         _label(bounty)
         if bounty.can_pay_out:
             _payout(bounty)

@@ -293,8 +293,9 @@ def _terms(dataset: Dataset) -> None:
         f"- If the key does not come within **{dataset.delivery}**, you get your money back."
     )
     st.markdown(
-        f"- Then you have **{dataset.inspection}** to check it. One transaction proves that a "
-        "key is wrong, and then all waiting buyers get their money back."
+        f"- Then you have **{dataset.inspection}** to check it. One transaction proves that the "
+        "key is wrong, or that a part is not sealed under its own key, and then all waiting buyers "
+        "get their money back."
     )
     if dataset.bond:
         st.markdown(

@@ -20,7 +20,7 @@ from truthmark.bounty.document import Document
 from truthmark.bounty.flows import paying
 from truthmark.bounty.flows.judging import GoldLine, Judgement, Outcome, judgement_of
 from truthmark.bounty.flows.labeling import Labeling
-from truthmark.bounty.flows.offers import Offer, doubts, require_admitted
+from truthmark.bounty.flows.offers import Offer, doubts, own_gas, require_admitted
 from truthmark.bounty.flows.standing import Share, shares_of
 from truthmark.bounty.lies import Knowledge, Lie, find_lies
 from truthmark.bounty.payouts import Status
@@ -102,6 +102,7 @@ def _bounty(number: int) -> views.BountyPage:
             practice=len(document.practice),
             label_link=_label_link(document, record),
             doubts=_doubts(labeling, offer),
+            own_gas=_own_gas(labeling.session, offer),
             can_pay_out=phase.name in ("over", "silent") or waits_for_payout(session, record),
             evidence=_evidence(session, record),
             is_scored=record.score is not None,
@@ -383,6 +384,14 @@ def _doubts(labeling: Labeling, offer: Offer) -> tuple[str, ...]:
         except BountyError as error:
             found.append(said_of(error))
     return tuple(clean(doubt, 400) for doubt in found)
+
+
+def _own_gas(session: Session, offer: Offer) -> str:
+    """Return whether the account could pay for what may have to be sent; nothing on a server."""
+    if offer.record.status is not Status.OPEN or not is_local():
+        return ""
+    text = clean(own_gas(session, offer.record, offer.terms.max_run), 400)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _label_link(document: Document, record: Record) -> str:

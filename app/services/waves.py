@@ -146,6 +146,11 @@ def _own_answers(number: int) -> dict[str, Known]:
         }
 
 
+def own_mark(number: int) -> str:
+    """Return what changes when the requester answers more on the page, or takes an answer back."""
+    return repr(sorted((name, it.answer) for name, it in _own_answers(number).items()))
+
+
 def usual_margin(number: int) -> int:
     """Return the margin below which an item is unsure, if nothing else is said."""
     return int(find_workspace(my_session(), number).draft.get("below") or BELOW)

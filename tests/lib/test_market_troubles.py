@@ -342,7 +342,7 @@ def test_dispute__key_is_wrong__brings_the_money_and_half_the_bond(
     Catalogue.of(first.session).sync()
     revoked = Catalogue.of(first.session).version(copied.version.ref)
     assert revoked.status is VersionStatus.REVOKED
-    with pytest.raises(NotForSaleError, match="is revoked: its key .* do not buy it"):
+    with pytest.raises(NotForSaleError, match=r"is revoked: its key .* do not buy it"):
         truthmark.get(copied.version.ref, max_price=PLENTY, blind=True, session=first.session)
     # Again, as after a kill: nothing more is paid.
     first.dispute(dispute)

@@ -154,6 +154,12 @@ def test_remedies__all_is_right__nothing_is_done(
     buyer("dispute", ref, "--yes").refused(8, "nothing to dispute")
     buyer("review", ref, "6").refused(2)
     buyer("review", ref, "5", "--yes").refused(8, "truthmark confirm")
+    buyer("confirm", ref, stdin="n\n").refused(8, "nothing was confirmed")
+    told = buyer("confirm", ref, "--yes").ok()
+    assert "the seller gets the 5 TUSD now" in told.err and "it is final" in told.err
+    buyer("confirm", ref, "--yes").refused(8, "nothing to confirm")
+    buyer("reject", ref, "--yes").refused(8, "settled")
+    buyer("review", ref, "5", "--yes").ok()
     assert "guarantee 0%" in buyer("show", ref).ok().out
     assert "no arbiter" in buyer("show", ref).ok().out
 

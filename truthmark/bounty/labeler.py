@@ -20,7 +20,7 @@ from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
 from truthmark.bounty.payouts import Status
-from truthmark.bounty.planning import POST_BYTE_GAS, POST_CALL_GAS, PROOF_GAS
+from truthmark.bounty.planning import OVERRIDE_GAS, POST_BYTE_GAS, POST_CALL_GAS, PROOF_GAS
 from truthmark.bounty.record import Record
 from truthmark.bounty.sealing import HASH_BYTES, Codes, SealedRun, seal
 from truthmark.bounty.secrets import labeler_secret
@@ -97,10 +97,12 @@ class Gas:
     Attributes:
         posting: On sealed labels on chain.
         proving: On the costliest of the usual proofs.
+        overriding: On putting a commit on chain that the relay left out.
     """
 
     posting: int
     proving: int
+    overriding: int = OVERRIDE_GAS
 
 
 def gas_to_cover(record: Record, seats: int) -> Gas:

@@ -25,6 +25,7 @@ POST_CALL_GAS: Final = 150_000
 """A call that posts sealed labels, and a byte of these below."""
 POST_BYTE_GAS: Final = 36
 PROOF_GAS: Final = 600_000
+OVERRIDE_GAS: Final = 120_000
 """Of the costliest of the usual proofs."""
 
 _POST_WORKER_GAS: Final = 4_500

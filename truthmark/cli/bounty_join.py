@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from truthmark.bounty.flows.labeling import Agree, Labeling
+from truthmark.bounty.flows.offers import own_gas
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
 from truthmark.cli.output import ask, echo_json, info, print_fields
@@ -64,6 +65,8 @@ def join(
     """
     with state.session() as session, Labeling(session, bounty, relay=relay, say=info) as labeling:
         offer = labeling.offer()
+        if labeling.folder.entry is None:
+            info(own_gas(session, offer.record, seats or offer.terms.max_run))
         labeling.join(
             payee=payee_of(session, payee),
             seats=seats,

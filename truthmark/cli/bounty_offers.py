@@ -9,7 +9,7 @@ from truthmark.bounty.annotations import MAX_LETTERS
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.board import NO_PAST, Brief, Past, briefs, open_briefs, pasts_of
 from truthmark.bounty.flows.labeling import Labeling
-from truthmark.bounty.flows.offers import USUAL_SKILL, Offer, doubts, usual_pay
+from truthmark.bounty.flows.offers import USUAL_SKILL, Offer, doubts, own_gas, usual_pay
 from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
@@ -83,6 +83,8 @@ def show(state: State, bounty: int, relay: str | None, as_json: bool) -> None:
             echo_json(_offer_json(session, offer, found))
             return
         _print_offer(session, offer)
+        if offer.record.status is Status.OPEN:
+            info(own_gas(session, offer.record, offer.terms.max_run))
         for doubt in found:
             info(f"mind: {doubt}")
 

@@ -160,6 +160,30 @@ def test_join__doubts__are_said_and_asked(shell: Shell) -> None:
     assert len(shell.world.joins) == 1
 
 
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        (None, "no account of this home has any"),
+        (10**14, "has 0.0001 ETH: put that much there before you join"),
+        (10**18, "can pay that: it has 1 ETH"),
+    ],
+)
+def test_join__gas_of_the_account__is_said_before_and_asks_nothing(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, held: int | None, told: str
+) -> None:
+    before = shell.world.session
+
+    def session(home: Path, **options: Any) -> Any:
+        made = before(home, **options)
+        made.known_address = None if held is None else PAYEE
+        made.chain.balance = lambda _: held
+        return made
+
+    monkeypatch.setattr(shell.world, "session", session)
+    assert told in " ".join(shell("bounty", "join", NUMBER, "--payee", PAYEE).split())
+    assert told in " ".join(shell("bounty", "show", NUMBER).split())
+
+
 def test_join__nobody_to_pay__is_refused(shell: Shell) -> None:
     assert "say who is to be paid" in shell("bounty", "join", NUMBER, code=3)
 

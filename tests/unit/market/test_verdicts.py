@@ -91,6 +91,15 @@ def test_plan_publish__any_number_of_keys__is_cut_into_calls(count: int, sizes: 
     assert [it.key for it in again] == [it.key for it in planned]
 
 
+def test_plan_confirm__purchase__brings_what_reject_does() -> None:
+    version, epoch, purchase = sold(guarantee_bps=5_000)
+    planned = verdicts.plan_confirm(CHAIN, version, epoch, purchase)
+    rejected = verdicts.plan_reject(CHAIN, version, epoch, purchase)
+    assert planned.call.function.name == "confirm"
+    assert arguments(planned) == arguments(rejected)
+    assert planned.key != rejected.key
+
+
 def test_plan_reject__purchase__brings_what_its_id_is_made_of() -> None:
     version, epoch, purchase = sold()
     planned = verdicts.plan_reject(CHAIN, version, epoch, purchase)

@@ -162,6 +162,43 @@ def doubts(
     return found
 
 
+def own_gas(session: "Session", record: Record, seats: int) -> str:
+    """Return in a sentence whether the account can pay for what a labeler may have to send.
+
+    Usually nobody has to: relay, requester and watch nodes send it. Where they fail, who labels
+    does it, or loses what it would have saved.
+
+    Args:
+        session: Whose account would pay.
+        record: The bounty.
+        seats: That are asked for.
+
+    Raises:
+        ChainError: The chain cannot be read.
+    """
+    gas, native = labeler.gas_to_cover(record, seats), session.profile.native
+    proving = 0 if record.terms.is_team else gas.proving
+    price = session.chain.rpc.parsed("eth_gasPrice", (), hex_int)
+    needed = (gas.overriding + gas.posting + proving) * int(price)
+    needed = round(needed, 2 - len(str(needed)))  # it is known no better
+    account = session.known_address
+    if account is None:
+        return (
+            f"joining and labeling cost no gas; should relay and requester fail, about "
+            f"{native(needed)} of it would save your labels, and no account of this home has any"
+        )
+    held = session.chain.balance(account)
+    what = (
+        f"should relay and requester fail, saving your labels takes about {native(needed)} of gas"
+    )
+    if held < needed:
+        return (
+            f"{what}, and {account} has {native(held)}: put that much there before you join, or "
+            "you rely on them"
+        )
+    return f"{what}, and {account} can pay that: it has {native(held)}"
+
+
 def _unpriced(session: "Session", record: Record, seats: int, gas_price: int) -> list[str]:
     """Say what gas costs and what is paid for it, where nobody said what the token is worth."""
     show, native = session.profile.amount, session.profile.native
