@@ -281,7 +281,7 @@ def test_node__endpoint_denies_a_custody__keeps_it_and_says_so_once(
         assert set(node.notifier.kinds(sale)) == {
             "problem"
         }  # neither "leaving" nor "accepted" again
-        assert [name for name in node.role._bytes._jobs if "drop" in str(name)] == []
+        assert [name for name in node.role._holdings._bytes._jobs if "drop" in str(name)] == []
 
 
 def test_node__endpoint_denies_the_acceptance__keeps_the_obligation(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import truthmark
-import truthmark.node.custodian as node_module
+import truthmark.node.holdings as node_module
 from tests.utils.node_sales import (
     NAMES,
     clean_up,
@@ -181,7 +181,7 @@ def test_node__unsuitable_custody__is_refused_without_fetching_anything(
     ]
     assert harness.state(sale).accepted == 0
     assert node.notifier.kinds(sale) == []
-    assert not [name for name in node.role._shares._jobs if sale.version.terms_id in name]
+    assert not [name for name in node.role._holdings._shares._jobs if sale.version.terms_id in name]
 
 
 def test_node__too_many_bytes__is_refused(

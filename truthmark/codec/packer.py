@@ -3,17 +3,16 @@
 
 import io
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.cid import build_dag, cid_of_stream
 from truthmark.codec import files_table
 from truthmark.codec.aligning import aligned
+from truthmark.codec.byte_stream import ByteStream
 from truthmark.codec.card import (
     CardPolicy,
     FileFacts,
@@ -47,9 +46,10 @@ from truthmark.codec.parquet import PROBE_ROWS, parquet_problem
 from truthmark.codec.previous import Previous, PreviousContainer, open_previous
 from truthmark.codec.sampling import FIELD, MAX_DRAWS, PreviewAsked
 from truthmark.codec.seal import Sealer
-from truthmark.codec.segments import MAX_ROWS, Cutter, Encoded, RowQueue, Scratch, schema_message
+from truthmark.codec.segments import Cutter, Encoded, RowQueue, schema_message
 from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.sources import BytesFile, Plan, SourceOptions, plan
+from truthmark.codec.table_writer import TableWriter
 from truthmark.errors import CodecError, ConfigError, LimitError
 from truthmark.types import Point, Progress
 
@@ -417,7 +417,7 @@ class _Packer:
 
     def _seal_bytes(self, kept: int, fresh: list[BytesFile]) -> None:
         start = len(self._rows)
-        stream = _Stream(fresh)
+        stream = ByteStream(fresh)
         shards = -(-stream.size // self._payload)
         self._append(BYTES_SEGMENT, kept + shards, 0, (kept + shards) * self._payload)
         if self._older is not None:
@@ -445,7 +445,7 @@ class _Packer:
             facts.examples = example_rows(
                 rows.peek(min(self._policy.examples, rows.available)), self._policy.examples
             )
-        writer = _TableWriter(self, rows, table.path)
+        writer = TableWriter(self._cutter(rows, table.path), self._seal_segment)
         olds = self._older.segments(table) if self._older is not None else []
         for fresh, old in aligned(rows, olds):
             writer.write(fresh)
@@ -485,7 +485,7 @@ class _Packer:
             others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             yield f"{paths[0]}{others}: {reason}"
 
-    def seal_segment(self, segment: Encoded) -> "list[Future[None]]":
+    def _seal_segment(self, segment: Encoded) -> "list[Future[None]]":
         """Seal an encoded segment; its memory is free when the futures are done."""
         start = self._append_table(segment.shards, segment.rows, segment.decoded_bytes)
         self._report.add(segment.size)
@@ -495,7 +495,7 @@ class _Packer:
             futures.append(self._sealer.submit(start + shard, part))
         return futures
 
-    def cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
+    def _cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
         """Return a cutter for this container's shards."""
         use_threads = self._processes > 1
         if not self._preview:
@@ -570,77 +570,3 @@ class _Packer:
             b"".join(sealer.wrap_word[i] for i in range(count)),
             tuple(np.ascontiguousarray(numbers[:, column]) for column in range(4)),
         )
-
-
-class _TableWriter:
-    """Encodes into one memory while the other is being sealed."""
-
-    def __init__(self, packer: _Packer, rows: RowQueue, path: str) -> None:
-        self._packer, self._rows = packer, rows
-        self._cutter = packer.cutter(rows, path)
-        self._scratches: list[tuple[Scratch, list[Future[None]]]] = []
-
-    def write(self, count: int | None) -> None:
-        """Cut and seal the next `count` rows, or all."""
-        left = count
-        while left is None or left > 0:
-            scratch = self._free_scratch()
-            segment = self._cutter.next(
-                scratch, at_most=MAX_ROWS if left is None else min(left, MAX_ROWS)
-            )
-            if segment is None:
-                return
-            self._scratches.append((scratch, self._packer.seal_segment(segment)))
-            if left is not None:
-                left -= segment.rows
-
-    def wait(self) -> None:
-        """Wait until everything is sealed."""
-        while self._scratches:
-            _wait(self._scratches.pop(0)[1])
-
-    def _free_scratch(self) -> Scratch:
-        if len(self._scratches) < 2:
-            return self._cutter.scratch()
-        scratch, futures = self._scratches.pop(0)
-        _wait(futures)
-        return scratch
-
-
-def _wait(futures: "list[Future[None]]") -> None:
-    for future in futures:
-        future.result()
-
-
-class _Stream:
-    """Files end to end, readable anywhere by many threads."""
-
-    def __init__(self, files: list[BytesFile]) -> None:
-        self._files = [file for file in files if file.size]
-        self._starts = [0, *accumulate(file.size for file in self._files)]
-        self.size = self._starts[-1]
-
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill `buffer` from `offset`; zeros behind the end."""
-        position = bisect_right(self._starts, offset) - 1
-        done = 0
-        while done < len(buffer) and position < len(self._files):
-            file = self._files[position]
-            start = offset + done - self._starts[position]
-            size = min(file.size - start, len(buffer) - done)
-            _read_exactly(file, buffer[done : done + size], start)
-            done += size
-            position += 1
-        buffer[done:] = bytes(len(buffer) - done)
-
-
-def _read_exactly(file: BytesFile, buffer: memoryview, offset: int) -> None:
-    descriptor = os.open(file.location, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        while len(buffer):
-            size = os.preadv(descriptor, [buffer], offset)
-            if not size:
-                raise CodecError(f"{file.location} became shorter while it was packed; try again")
-            buffer, offset = buffer[size:], offset + size
-    finally:
-        os.close(descriptor)

@@ -30,6 +30,11 @@ def resume(session: "Session") -> None:
         log.info("%s", error)
 
 
+def reason_of(error: Exception) -> str:
+    """Say an error in a line; one that nobody foresaw with its kind."""
+    return str(error) if isinstance(error, TruthmarkError) else f"{type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True, slots=True)
 class BountyRounds:
     """The rounds of a role that looks after bounties.

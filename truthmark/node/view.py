@@ -53,6 +53,16 @@ class CustodyView:
     was_accepted: bool = False
 
     @property
+    def name(self) -> str:
+        """A name short enough for a line."""
+        return f"0x{self.slot.epoch.custody_id.hex()[:16]}"
+
+    @property
+    def title(self) -> str:
+        """The name, and of what it is a custody."""
+        return f"custody {self.name} of {self.version.ref}"
+
+    @property
     def is_outdated(self) -> bool:
         """Whether the chain's answer knows less than the index does; nothing follows from it."""
         return (

@@ -31,9 +31,10 @@ def test_extend__sample_of_each_state__rotten_data_is_kept_no_longer(
     role.dry_run, role.policy = False, SimpleNamespace(gas_reserve=0, margin_seconds=1)
     role.view = SimpleNamespace(gas=1, is_actor=True, block=SimpleNamespace(timestamp=5))
     role._custodian = SimpleNamespace(plan_extend=lambda *_: "planned")
-    role._sample = lambda held: None if state is None else Preview(state, "said so")
+    found = None if state is None else Preview(state, "said so")
+    role._holdings = SimpleNamespace(sample=lambda held: found)
     sent: list[Any] = []
-    role._submit = lambda *arguments: sent.append(arguments)
+    role._sender = SimpleNamespace(submit=lambda *arguments: sent.append(arguments))
     held: Any = SimpleNamespace(
         version=SimpleNamespace(terms=None),
         slot=SimpleNamespace(index=1, epoch=SimpleNamespace(custody=None)),
