@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec import decoder_child as child
+from truthmark.codec.child_environment import child_environment
 from truthmark.codec.storage_types import is_rebuilt, rebuilt
 from truthmark.errors import LimitError, MalformedError
 
@@ -115,7 +116,7 @@ class Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **_ALLOCATOR},
+                env=child_environment() | _ALLOCATOR,
             )
 
     def _stop(self) -> None:

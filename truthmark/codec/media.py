@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from truthmark.codec import media_child as child
+from truthmark.codec.child_environment import child_environment
 
 _SUFFIX: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,11}")
 
@@ -138,8 +139,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # Who breaks out of a reader finds no passphrase beside it.
-            env={k: v for k, v in os.environ.items() if not k.startswith("TRUTHMARK_")},
+            env=child_environment(),
         )
 
     def ask(self, kind: str, data: bytes, seconds: float) -> int | None:

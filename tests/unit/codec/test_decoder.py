@@ -129,3 +129,17 @@ def test_borrowed_decoder__after_a_fork__is_another() -> None:
 def test_child__imports__nothing_of_the_package() -> None:
     assert decoder_child.__file__ is not None
     assert "from truthmark" not in Path(decoder_child.__file__).read_text()
+
+
+def test_child__broken_into__has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
+    monkeypatch.setenv("OPERATOR_KEY", "secret")
+    made = decoder.Decoder()
+    try:
+        assert decode(made, GOOD).equals(TABLE)
+        environment = Path(f"/proc/{made._process.pid}/environ").read_bytes()
+    finally:
+        made.close()
+    assert b"PATH=" in environment
+    assert b"ARROW_DEFAULT_MEMORY_POOL=" in environment
+    assert b"secret" not in environment

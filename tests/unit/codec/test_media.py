@@ -162,8 +162,9 @@ def test_is_typed__names_of_people_and_numbers__say_no_type() -> None:
     assert all(map(is_typed, ["a.mp4", "b/c.JPG", "x.7z", "y.h5"]))
 
 
-def test_open__child_is_broken_into__has_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open__child_is_broken_into__has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
+    monkeypatch.setenv("OPERATOR_KEY", "secret")
     with MediaOpener() as media:
         assert media.open("JSON", b"1") is Opened.YES
         child = media._child
