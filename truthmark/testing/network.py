@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -433,6 +434,7 @@ def role_address(role: str) -> str:
     return Signer(role_key(role)).address
 
 
+@cache
 def role_key(role: str) -> bytes:
     """Return a role's private key, one of anvil's well-known ones.
 
