@@ -861,7 +861,6 @@ class Network:
     """What the app is connected to."""
 
     name: str
-    chain_id: int
     height: int
     time: str
     indexed: int

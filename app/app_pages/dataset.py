@@ -46,7 +46,8 @@ def _head(dataset: Dataset) -> None:
     page_head(dataset.title)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         # On a phone the price itself stands below all that is said of the data.
-        st.badge(literal(dataset.listed_price), icon=":material/sell:", color="green")
+        if not dataset.status:
+            st.badge(literal(dataset.listed_price), icon=":material/sell:", color="green")
         st.badge(in_badge(dataset.licence), icon=":material/gavel:", color="gray")
         if dataset.bond:
             st.badge(f"{literal(dataset.bond)} bond", icon=":material/shield:", color="blue")
@@ -227,9 +228,9 @@ def _silence(ref: str) -> None:
 
 
 def _line(name: str, amount: str) -> None:
-    left, right = st.columns([3, 2], gap="small")
-    left.markdown(name)
-    right.markdown(amount, text_alignment="right")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown(name, width="content")
+        st.markdown(amount, width="content")
 
 
 def _buy(dataset: Dataset, prepared: Price | None, sample: Drawn) -> None:

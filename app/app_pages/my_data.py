@@ -30,9 +30,11 @@ def show() -> None:
         st.page_link("app_pages/market.py", label="Show the market", icon=":material/storefront:")
     for purchase in purchases:
         with st.container(border=True):
-            head, paid = st.columns([3, 1], vertical_alignment="center")
-            head.markdown(f"##### {literal(purchase.title)}")
-            paid.markdown(f"**{literal(purchase.paid)}**", text_alignment="right")
+            with st.container(
+                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+            ):
+                st.markdown(f"##### {literal(purchase.title)}", width="content")
+                st.markdown(f"**{literal(purchase.paid)}**", width="content")
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"bought {purchase.bought}", width="content")
                 st.page_link(

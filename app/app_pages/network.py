@@ -37,7 +37,7 @@ def show() -> None:
         _columns(len(network.contracts)), network.contracts, strict=True
     ):
         with column:
-            copyable(f"**{name}** · {what}", address)
+            copyable(f"**{name}** · {what}" if what else f"**{name}**", address)
     st.subheader("Tokens")
     for column, (symbol, address) in zip(
         _columns(len(network.tokens)), network.tokens, strict=True
@@ -49,7 +49,7 @@ def show() -> None:
 def _figures() -> None:
     network = services.network()
     figures = st.columns(4)
-    figures[0].metric("Network", f"{network.name} · {network.chain_id}", border=True)
+    figures[0].metric("Network", literal(network.name), border=True)
     figures[1].metric("Newest block", f"{network.height:,}", border=True)
     figures[2].metric("Read up to block", f"{network.indexed:,}", border=True)
     figures[3].metric("Chain time", network.time.partition(" ")[2], border=True)

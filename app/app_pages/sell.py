@@ -64,7 +64,7 @@ def _choose() -> None:
         description = st.text_area("Description", key="sell_description", max_chars=20_000)
         licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
         other = st.text_input(
-            "Name of another licence",
+            "If it is another one: its name",
             key="sell_other_licence",
             placeholder="LicenseRef-my-terms",
             max_chars=256,

@@ -12,7 +12,8 @@ from app.components.clock import clock
 from app.components.problem import shown
 from app.components.tables import copyable
 from app.components.text import literal, prose
-from app.views import Challenge, MyResult
+from app.components.wallet import chosen, wallet
+from app.views import Challenge, MyResult, WalletAction
 
 _RIGHT: Final = ":green[:material/check_circle:]"
 
@@ -114,12 +115,12 @@ def challenge(found: Challenge) -> None:
     )
     for wrong in found.wrongs:
         st.markdown(f"- {literal(wrong)}")
-    if not services.is_local() or services.account() is None:
-        st.caption(f"Prove it from your own machine until {until}:")
+    account = services.account()
+    if account is None:
+        _by_wallet(found)
+        st.caption(f"Or prove it from your own machine until {until}:")
         st.code(f"truthmark bounty label {found.number} --stay", language=None)
         return
-    account = services.account()
-    assert account is not None  # said above
     if (
         st.button(
             f"Disprove it as {literal(account.name)}",
@@ -136,3 +137,20 @@ def challenge(found: Challenge) -> None:
             )
             st.rerun()
     st.caption(f"Until {until}; gas is paid by the account.")
+
+
+def _by_wallet(found: Challenge) -> None:
+    """Draw the proof as what a wallet of the browser may send, which needs no account here."""
+    st.caption("Prove it with a wallet of this browser: it pays the gas, and gets the reward.")
+    key = f"bounty_wallet_{found.number}"
+    payer = chosen(key)
+    actions: tuple[WalletAction, ...] = ()
+    with shown(services.TruthmarkError):
+        actions = services.disproving(found.number, payer)
+    done = wallet(services.wallet_offer(payer, actions), key)
+    if done and done != st.session_state.get(f"{key}_done"):
+        st.session_state[f"{key}_done"] = done
+        st.session_state["bounty_news"] = (
+            f"It is proven: everybody is paid in full, and {found.reward} is yours."
+        )
+        st.rerun()

@@ -41,7 +41,15 @@ from app.services.buying import (
 from app.services.datasets import custody_of, dataset, silence_of
 from app.services.earning import draw_royalties, earnings
 from app.services.networks import can_warp, network, warp_past
-from app.services.one_bounty import bounty, challenge_of, clock_of, disprove, pay_out, samples
+from app.services.one_bounty import (
+    bounty,
+    challenge_of,
+    clock_of,
+    disprove,
+    disproving,
+    pay_out,
+    samples,
+)
 from app.services.reading import is_local
 from app.services.remedies import (
     choices_of,
@@ -114,6 +122,7 @@ __all__ = [
     "deal_again",
     "discard",
     "disprove",
+    "disproving",
     "dispute",
     "dispute_part",
     "dispute_public",

@@ -213,9 +213,10 @@ def _silence(session: Session, version: Version) -> str:
 def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState) -> views.Custody:
     custody, now = epoch.custody, chain_now(session)
     show = session.profile.amount
-    is_good = state.status is CustodyStatus.LIVE and now <= state.end
+    is_sold = version.status in (VersionStatus.OPEN, VersionStatus.PAUSED)
+    is_good = is_sold and state.status is CustodyStatus.LIVE and now <= state.end
     details: list[str] = []
-    if state.is_awaited(custody, now):
+    if is_sold and state.is_awaited(custody, now):
         missing = custody.count - len(bits(state.accepted))
         headline = f"Waiting for {plural(missing, 'custodian')} to accept"
         details.append(f"until {format_time(custody.accept_until, now)}")

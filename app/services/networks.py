@@ -20,6 +20,12 @@ _CONTRACTS: Final = {
     "registry": ("Registry", "terms, versions, prices, bonds, custody"),
     "market": ("Market", "purchases, deliveries, buyers' money"),
     "proofs": ("Proofs", "decides disputes about wrong keys"),
+    "judge": ("Judge", "decides disputes about parts that do not open"),
+    "openings": ("Openings", "keys of parts that everybody may open"),
+    "reviews": ("Reviews", "what buyers say of what they paid for"),
+    "bounty_board": ("Bounties", "terms, deposits, scores, pay"),
+    "bounty_intake": ("Bounty intake", "joining, and commitments to labels"),
+    "bounty_proofs": ("Bounty proofs", "decides whether a score is wrong"),
     "checks": ("Listing checks", "what may be listed"),
     "staking": ("Staking", "what custodians have at stake"),
     "token": ("Stake token", "what is staked"),
@@ -35,13 +41,12 @@ def network() -> views.Network:
     counts = Catalogue.of(session).index.counts()
     return views.Network(
         name=profile.name,
-        chain_id=profile.chain_id,
         height=head.number,
         time=format_time(head.timestamp),
         indexed=tip.number,
         health=tuple(_health(session, head.number - tip.number, head.timestamp)),
         contracts=tuple(
-            (*_CONTRACTS.get(name, (name.capitalize(), "")), info.address)
+            (*_CONTRACTS.get(name, (name.replace("_", " ").capitalize(), "")), info.address)
             for name, info in profile.contracts.items()
         ),
         tokens=tuple((token.symbol, token.address) for token in profile.tokens),
@@ -121,5 +126,6 @@ def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
         ("Windows of a sale", f"from {format_duration(low)} to {format_duration(high)}"),
         ("One ticket of stake", str(profile.amount(ticket, stake))),
         ("Stake comes back after", format_duration(unbonding)),
+        ("Number of the chain", str(profile.chain_id)),
         ("Counts as final after", plural(profile.confirmations, "block")),
     )

@@ -14,6 +14,7 @@ from app.services.markdown import plain
 from app.services.reading import board, chain_now, is_local, shared_reader
 from app.services.samples import sample_of
 from app.services.texts import about_of, amount_of, paragraphs_of, said_of
+from app.services.wallets import proving
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
@@ -302,6 +303,28 @@ def disprove(number: int) -> str:
             raise BountyError(f"nothing can be proven wrong in the score of bounty {number} now")
         BountyClient(session).prove(record, lies[0])
         return amount_of(session, record.terms.reward, record.terms.token)
+
+
+def disproving(number: int, payer: str) -> tuple[views.WalletAction, ...]:
+    """Return what proves in a wallet of the browser that a score is wrong; nothing if it is right.
+
+    The proof shows what this server knows: on somebody else's no labeler's own answers.
+
+    Args:
+        number: The bounty's.
+        payer: The wallet's account; empty where none is connected yet.
+
+    Raises:
+        BountyError: The bounty cannot be read as the chain holds it.
+        ChainError: The chain cannot be read.
+        ConfigError: The payer is no address.
+    """
+    if not payer:
+        return ()
+    with _labeling(number) as labeling:
+        record = labeling.offer().record
+        lies = _lies(labeling, record) if record.status in _UNDER_CHALLENGE else ()
+        return tuple(proving(labeling.session, record, lie, payer) for lie in lies[:1])
 
 
 def _lies(labeling: Labeling, record: Record) -> tuple[Lie, ...]:

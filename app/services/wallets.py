@@ -9,6 +9,7 @@ from app.services.accounts import my_session
 from app.services.reading import shared_session
 from app.services.texts import amount_of
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.lies import Lie
 from truthmark.bounty.record import Record
 from truthmark.chain.contracts import Call
 from truthmark.chain.replies import hex_int
@@ -135,6 +136,29 @@ def claims_of(
         key = f"draw-{number}-{drawn}"
         found.append(_action(session, key, title, f"Draw {amount}", payee, calls))
     return tuple(found)
+
+
+def proving(session: Session, record: Record, lie: Lie, payer: str) -> views.WalletAction:
+    """Return what proves a lie of a score from a wallet, and takes the reward out to it.
+
+    Args:
+        session: The reader.
+        record: The bounty, as the chain has it.
+        lie: What is wrong, with its evidence.
+        payer: The wallet's account: it pays the gas, and the contract rewards who sends the proof.
+
+    Raises:
+        ConfigError: This is no address.
+        NotProvenError: The evidence proves nothing.
+    """
+    payer, terms, client = to_checksum_address(payer), record.terms, BountyClient(session)
+    calls = [
+        client.plan_prove(record, lie),
+        client.board.functions.withdraw(terms.token, payer, 0),
+    ]
+    reward = amount_of(session, terms.reward, terms.token)
+    title = f"Prove that the score of bounty {record.ref.bounty_id} is wrong, for {reward}"
+    return _action(session, f"prove-{record.ref.bounty_id}", title, "Prove it", payer, calls)
 
 
 def _works(call: Call) -> bool:

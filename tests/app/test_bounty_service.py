@@ -17,13 +17,14 @@ from PIL import Image
 from app import services, views
 from app.components.bounty_card import when
 from app.components.clock import clock
-from app.services import bounties, one_bounty, reading
+from app.services import bounties, one_bounty, reading, wallets
 from app.services.samples import sample_of
 from tests.utils.bounties import REF
 from tests.utils.injections import HOSTILE
 from tests.utils.labeling import PAYEE, Client, World, world
 from tests.utils.offline_board import created, enrolled, until
 from tests.utils.offline_market import OfflineMarket, address
+from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.board import Past, indexed_briefs, pasts_of
 from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.headings import Heading, Headings
@@ -31,6 +32,9 @@ from truthmark.bounty.items import Item, Media
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.score import Score, seats_of_gold
 from truthmark.bounty.terms import Terms
+from truthmark.chain.abi import load_artifact
+from truthmark.chain.contracts import Contract
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 
 __all__ = ["world"]
@@ -79,6 +83,45 @@ def test_disprove__score_has_another_answer__is_said_in_words_and_proven(
     assert f"the score says that labeler {worker} said" in found.wrongs[0]
     assert services.disprove(REF.bounty_id).endswith("TUSD")
     assert [name for name, _ in world.sent] == ["prove"]
+
+
+def test_disproving__by_a_wallet__sends_the_proof_and_takes_its_reward(
+    world: World, labeling: Labeling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = labeling.folder.entry
+    assert entry is not None
+    world.score()
+    assert services.disproving(REF.bounty_id, PAYEE) == ()
+    worker = world.record.roster.worker_of(entry.signer)
+    lie_about(world, worker)
+    assert services.disproving(REF.bounty_id, "") == ()
+
+    class Offline(BountyClient):
+        """Has the contracts, and asks none."""
+
+        def __init__(self, session: object) -> None:
+            self._contracts = [
+                Contract(None, role, PAYEE, load_artifact(name))  # type: ignore[arg-type]
+                for role, name in (("board", "BountyBoard"), ("proofs", "BountyProofs"))
+            ]
+
+        board = property(lambda self: self._contracts[0])
+        proofs = property(lambda self: self._contracts[1])
+
+    monkeypatch.setattr(wallets, "BountyClient", Offline)
+    (action,) = services.disproving(REF.bounty_id, PAYEE)
+    proof, taken = action.calls
+    board, proofs = (it.artifact for it in Offline(None)._contracts)
+    shown = proofs.functions["prove_answer"][0].decode_arguments(bytes.fromhex(proof.data[2:]))
+    assert shown[0] == REF.bounty_id
+    # Who pays: the wallet gas alone, no coin goes along; the contract rewards who sends it.
+    assert [call.value for call in action.calls] == [0, 0]
+    assert board.functions["withdraw"][0].decode_arguments(bytes.fromhex(taken.data[2:])) == [
+        *(world.terms.token, to_checksum_address(PAYEE), 0)
+    ]
+    assert dict(action.details)["Paid to"] == to_checksum_address(PAYEE)
+    assert dict(action.details)["Costs you"].startswith("gas alone")
+    assert world.sent == []
 
 
 def test_disprove__score_is_right__finds_nothing(world: World, labeling: Labeling) -> None:

@@ -316,12 +316,24 @@ class BountyClient:
             NotProvenError: The evidence proves nothing; nothing was sent.
             ChainError: It was refused: somebody else may have been faster.
         """
-        require_proven(record, lie)
         self._send(
-            self._about(record, _PROVE[lie.kind], dict(lie.evidence)),
+            self.plan_prove(record, lie),
             f"{record.ref.bounty_id}:prove:{int(lie.kind)}:{lie.worker}",
             f"prove: {lie.says}",
         )
+
+    def plan_prove(self, record: Record, lie: Lie) -> "Call":
+        """Return the call that proves a lie; who sends it pays the gas and gets the reward.
+
+        Args:
+            record: The bounty, as the chain has it.
+            lie: What is wrong, with its evidence.
+
+        Raises:
+            NotProvenError: The evidence proves nothing.
+        """
+        require_proven(record, lie)
+        return self._about(record, _PROVE[lie.kind], dict(lie.evidence))
 
     # ------------------------------------------------------------------ anyone
 
