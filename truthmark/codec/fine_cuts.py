@@ -7,11 +7,12 @@ so the smaller the segments, so a cut should be right at once: the size of a seg
 from the plain bytes of just those rows that it would have.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
-from truthmark.codec.row_sizes import RowSizes
+from truthmark.codec.row_sizes import EvenEnds, RowSizes
 from truthmark.codec.segments import (
     MAX_DECODED,
     MAX_READ,
@@ -29,17 +30,15 @@ from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
-    Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
+    from truthmark.codec.row_sizes import Ends
 
 # What cutting may add to a table, against the same rows encoded by the megabyte: where shards are
 # few, the files table and the last one, which is not full, take their part of a tenth in all.
-_MOST_ADDED: Final = 0.075
+_MOST_ADDED: Final = 0.08
 _PARTLY_FULL: Final = 2
 HEAD_BYTES: Final = 4 << 20
-_STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_SEGMENT_SHARDS)
 # Rows that are large for a shard get as many shards as they fill so far, or this many.
 _GOOD_FILL: Final = 0.97
 _ENOUGH_SHARDS: Final = 16
@@ -48,7 +47,7 @@ _POOR_FILL: Final = 0.88
 _TRIES: Final = 4
 # Of values that hardly take room a segment need not have more, though its shard is not full.
 _MOST_ROWS: Final = 1 << 20
-_FIRST_ERROR: Final = 0.01
+_FIRST_ERROR: Final = 0.004
 _LEAST: Final = 1e-6
 _END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
@@ -145,25 +144,25 @@ class Head:
 
     def __init__(self, rows: "pa.Table", encoder: Encoder, scratch: Scratch) -> None:
         """Encode the first megabytes of `rows`, of which there is at least one."""
-        import numpy as np
-
         self._encoder, self._scratch = encoder, scratch
-        ends = encoder.sizes.ends(rows)
-        self._count = max(1, int(np.searchsorted(ends, HEAD_BYTES)))
-        self._table, self._ends = rows.slice(0, self._count), ends[: self._count]
-        one = self._write(1)
+        self._ends = encoder.sizes.ends(rows)
+        self._count = max(1, int(self._ends.searchsorted(HEAD_BYTES)))
+        self._table = rows.slice(0, self._count)
+        self._sizes: dict[int, int | None] = {}
+        one = self._size(1)
         # Of one row hardly anything is compressed: what is not the row is the frame around it.
-        self.frame = 0.0 if one is None else max(one - float(self._ends[0]), 0.0)
-        self._whole = self._write(self._count)
-        self._tried = self._count, self._whole
+        self.frame = 0.0 if one is None else max(one - self._plain(1), 0.0)
+        whole = self._size(self._count)
+        # Against plain bytes, as the first rows may be larger or smaller than those behind them.
+        self._usual = None if whole is None else whole / self._plain(self._count)
 
-    @property
-    def ratio(self) -> float:
-        """Encoded bytes of rows to plain ones, in what was encoded last."""
-        rows, size = self._tried
+    def ratio(self, shards: int, payload: int) -> float:
+        """Return encoded bytes of rows to plain ones, in a segment of so many shards."""
+        rows = self._rows(shards * payload)
+        size = self._size(rows)
         if size is None:
             return 1.0
-        return max((size - self.frame) / float(self._ends[rows - 1]), _LEAST)
+        return max((size - self.frame) / self._plain(rows), _LEAST)
 
     def least_shards(self, payload: int, encoded: int) -> int:
         """Return the fewest shards of a segment that cutting adds no more than a little to.
@@ -172,26 +171,34 @@ class Head:
             payload: plaintext bytes of a shard.
             encoded: about how many bytes the container has.
         """
-        import numpy as np
-
         most = 1 + _MOST_ADDED - min(_PARTLY_FULL * payload / max(encoded, 1), _MOST_ADDED / 2)
 
-        if self._whole is None:
-            return 1  # a row that is larger than all of this
-        # Against plain bytes, as the first rows may be larger or smaller than those behind them.
-        usual = self._whole / float(self._ends[-1])
-        for shards in _STEPS:
-            rows = max(1, int(np.searchsorted(self._ends, shards * payload / usual)))
-            if rows >= self._count:
-                return shards
-            size = self._write(rows)
-            self._tried = rows, size
-            if size is None or size <= most * usual * float(self._ends[rows - 1]):
-                return shards
-        return MAX_SEGMENT_SHARDS
+        def is_enough(shards: int) -> bool:
+            rows = self._rows(shards * payload)
+            size = self._size(rows)
+            if size is None or self._usual is None or rows == self._count:
+                return True
+            return size <= most * self._usual * self._plain(rows)
 
-    def _write(self, rows: int) -> int | None:
-        return self._encoder.write(one_batch(self._table.slice(0, rows)), self._scratch)
+        enough = 1
+        while enough < MAX_SEGMENT_SHARDS and not is_enough(enough):
+            enough *= 2
+        return bisect_left(range(enough), True, lo=enough // 2 + 1, key=is_enough)
+
+    def _rows(self, room: int) -> int:
+        """Return how many rows are about so many encoded bytes."""
+        if self._usual is None:
+            return self._count  # rows that are larger than all of this
+        return min(max(1, int(self._ends.searchsorted(room / self._usual))), self._count)
+
+    def _plain(self, rows: int) -> float:
+        return float(self._ends[rows - 1])
+
+    def _size(self, rows: int) -> int | None:
+        if rows not in self._sizes:
+            batches = one_batch(self._table.slice(0, rows))
+            self._sizes[rows] = self._encoder.write(batches, self._scratch)
+        return self._sizes[rows]
 
 
 class FineCutter:
@@ -217,7 +224,6 @@ class FineCutter:
         # Mean relative error of the predictions, which sets how close to full we dare to aim.
         self._error = _FIRST_ERROR
         self._window = 8
-        self._ahead = rows.peek(0)
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""
@@ -255,17 +261,15 @@ class FineCutter:
         ends, _ = self._look_ahead(HEAD_BYTES, _MOST_ROWS)
         head = Head(self._rows.peek(len(ends)), self._encoder, scratch)
         self._least = head.least_shards(self._payload, self._encoded)
-        self._frame, self._ratio = head.frame, head.ratio
+        self._frame, self._ratio = head.frame, head.ratio(self._least, self._payload)
 
     def _choose(self, at_most: int) -> _Choice:
         """Return the rows for the fewest shards that they fill well."""
-        import numpy as np
-
         aim = 1 - min(max(2.5 * self._error, 0.004), 0.08)
         plain = self._least * self._payload / self._ratio
         ends, is_all = self._look_ahead(plain, at_most)
         reach = self._least
-        if np.searchsorted(ends, plain) * (1 - _GOOD_FILL) < 1:
+        if ends.searchsorted(plain) * (1 - _GOOD_FILL) < 1:
             # So few rows fill it that some shards more may hold them with less waste.
             reach = max(reach, _ENOUGH_SHARDS)
             ends, is_all = self._look_ahead(plain * reach / self._least, at_most)
@@ -274,7 +278,7 @@ class FineCutter:
         for shards in range(self._least, MAX_SEGMENT_SHARDS + 1):
             room = shards * self._payload
             most = (aim * room - self._frame) / self._ratio
-            rows = int(np.searchsorted(ends, most, "right"))
+            rows = int(ends.searchsorted(most, "right"))
             if not rows:
                 continue
             fill = self._size(ends[rows - 1]) / room
@@ -285,25 +289,26 @@ class FineCutter:
                 break
         return best if best.rows else _Choice(1, float(ends[0]), MAX_SEGMENT_SHARDS, is_all=True)
 
-    def _look_ahead(self, plain: float, at_most: int) -> "tuple[Ends, bool]":
+    def _look_ahead(self, plain: float, at_most: int) -> "tuple[Ends | EvenEnds, bool]":
         """Return the ends of rows up to `plain` bytes, and whether no more may be taken."""
-        import numpy as np
-
         most = min(at_most, _MOST_ROWS)
         while True:
             wanted = min(self._window, most)
             known = self._rows.fill(wanted)
-            self._ahead = self._rows.peek(known)
-            ends = self._encoder.sizes.ends(self._ahead)
+            even = self._encoder.sizes.even
+            ends: Ends | EvenEnds
+            if even is None:
+                ends = self._encoder.sizes.ends(self._rows.peek(known))
+            else:
+                ends = EvenEnds(even, known)
             is_all = known < self._window
             if ends[-1] > MAX_DECODED:  # a reader does not decode more at once
-                ends = ends[: max(1, int(np.searchsorted(ends, MAX_DECODED)))]
-                return ends, True
+                return ends[: max(1, int(ends.searchsorted(MAX_DECODED)))], True
             if is_all or ends[-1] >= plain:
                 break
             self._window *= 2
         # Next time hardly more than what was needed.
-        needed = int(np.searchsorted(ends, plain)) + 1
+        needed = int(ends.searchsorted(plain)) + 1
         self._window = max(8, needed + needed // 8)
         return ends, is_all
 
@@ -326,9 +331,7 @@ class FineCutter:
         return self._frame + self._ratio * plain
 
     def _write(self, rows: int, scratch: Scratch) -> tuple[Encoded | None, int | None]:
-        # A later look may have been at fewer rows than an earlier choice had.
-        ahead = self._ahead if rows <= self._ahead.num_rows else self._rows.peek(rows)
-        batches = one_batch(ahead.slice(0, rows))
+        batches = one_batch(self._rows.peek(rows))
         size = self._encoder.write(batches, scratch)
         if size is None or size > MAX_SEGMENT_SHARDS * self._payload:
             return None, size

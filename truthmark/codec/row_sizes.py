@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells how many plain bytes rows have, without encoding them."""
 
-from typing import TYPE_CHECKING, Final
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,43 +14,83 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class EvenEnds:
+    """Where rows end that are all of one size: as an array of them answers, but not made.
+
+    Attributes:
+        size: bytes of a row.
+        count: how many rows.
+    """
+
+    size: float
+    count: int
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self.count
+
+    @overload
+    def __getitem__(self, row: int) -> float: ...
+    @overload
+    def __getitem__(self, row: slice) -> "EvenEnds": ...
+    def __getitem__(self, row: int | slice) -> "float | EvenEnds":
+        """Return where a row ends, -1 being the last, or the ends of the first rows."""
+        if isinstance(row, slice):
+            return EvenEnds(self.size, len(range(self.count)[row]))
+        return self.size * (row + 1 if row >= 0 else self.count + row + 1)
+
+    def searchsorted(self, plain: float, side: Literal["left", "right"] = "left") -> int:
+        """Return how many rows end before `plain` bytes, or, with "right", not after them."""
+        rows = plain / self.size
+        before = math.ceil(rows) - 1 if side == "left" else math.floor(rows)
+        return min(max(before, 0), self.count)
+
+
 class RowSizes:
     """Counts the bytes of rows of one schema: values and offsets, without masks and padding.
 
     What is nested in a way that is not counted here counts as nothing: a count is a basis for
     predictions, which need not be exact.
+
+    Attributes:
+        even: bytes of a row, where all have the same; else None.
     """
 
     def __init__(self, schema: "pa.Schema") -> None:
         """Find the columns whose rows differ in size."""
-        import numpy as np
-
         self._fixed = 0.0
-        self._fixed_ends = np.zeros(0)  # made once for as many rows as were ever asked for
         # Where each of them is (field numbers, outermost first), and the bytes of one element.
         self._variable: list[tuple[tuple[int, ...], float]] = []
         for number, field in enumerate(schema):
             self._add((number,), field.type)
+        # Bits and nothings take room, too.
+        self._fixed = max(self._fixed, 0.125)
+        self.even = None if self._variable else self._fixed
 
-    def ends(self, table: "pa.Table") -> "Ends":
+    def ends(self, table: "pa.Table") -> "Ends | EvenEnds":
         """Return, for each row, the bytes of the rows up to and including it."""
-        import numpy as np
-
-        if len(self._fixed_ends) < table.num_rows:
-            numbers = np.arange(1, 2 * table.num_rows + 1, dtype=np.float64)
-            self._fixed_ends = numbers * max(self._fixed, 0.125)
-        ends = self._fixed_ends[: table.num_rows]
-        for path, size in self._variable:
-            lengths = _lengths_up_to(table.column(path[0]), path[1:])
-            ends = ends + (lengths if size == 1 else size * lengths)
-        return ends
+        if self.even is not None:
+            return EvenEnds(self.even, table.num_rows)
+        return self._sums(table)
 
     def largest(self, batch: "pa.RecordBatch") -> float:
         """Return the bytes of the largest row of a batch that has rows."""
         import numpy as np
         import pyarrow as pa
 
-        return float(np.diff(self.ends(pa.Table.from_batches([batch])), prepend=0.0).max())
+        if self.even is not None:
+            return self.even
+        return float(np.diff(self._sums(pa.Table.from_batches([batch])), prepend=0.0).max())
+
+    def _sums(self, table: "pa.Table") -> "Ends":
+        import numpy as np
+
+        ends = np.arange(1, table.num_rows + 1) * self._fixed
+        for path, element in self._variable:
+            lengths = _lengths_up_to(table.column(path[0]), path[1:])
+            ends += lengths if element == 1 else element * lengths
+        return ends
 
     def _add(self, path: tuple[int, ...], kind: "pa.DataType") -> None:
         import pyarrow as pa
