@@ -69,6 +69,12 @@ class LimitError(CodecError):
     """Something from outside is larger than it declared or than is allowed."""
 
 
+class UnableError(TruthmarkError, RuntimeError):
+    """This computer lacks memory, time or a program; of what it was given that says nothing."""
+
+    exit_code = 10
+
+
 class StorageError(TruthmarkError, OSError):
     """Blocks cannot be stored or read."""
 

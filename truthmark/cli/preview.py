@@ -13,7 +13,7 @@ from truthmark.cli.param_types import DATASET
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Part, Preview, look
 from truthmark.market.preview.facts import is_flat, value_of
-from truthmark.market.preview.sampling import MAX_DOWNLOAD
+from truthmark.market.preview.opening import MAX_DOWNLOAD
 from truthmark.text import clean, plural
 
 if TYPE_CHECKING:

@@ -5,13 +5,19 @@ The child is kept warm and replaced when it dies. Bytes go over in shared memory
 straight into `Decoder.buffer`, and the table that comes back is a view of sealed memory, so that a
 warm decode costs little more than decompression. It holds no extension types, and was validated
 in full on both sides.
+
+What bytes do to the child in each computer alike is said of the bytes: that they crash it, or take
+more memory or processor time than `decoder_child` grants. What only happened here, as that it was
+too slow or was ended by somebody else, is an `UnableError`.
 """
 
 import atexit
 import contextlib
 import mmap
 import os
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 from truthmark.codec import decoder_child as child
 from truthmark.codec.child_environment import child_environment
 from truthmark.codec.storage_types import is_rebuilt, rebuilt
-from truthmark.errors import LimitError, MalformedError
+from truthmark.errors import LimitError, MalformedError, UnableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,16 +41,40 @@ _ALLOCATOR: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
 _STREAM_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_END_SECONDS: Final = 10.0
+CRASHES: Final = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
+)
+"""Signals by which a process ends of what it reads; others come from outside."""
+
+
+@contextlib.contextmanager
+def _here() -> Iterator[None]:
+    """Turn what the operating system refuses into an error of this computer."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "out of memory"
+        raise UnableError(
+            f"this computer cannot start another process, or share memory with it ({reason}); "
+            "close programs, or raise their limits"
+        ) from error
 
 
 class Decoder:
     """One child process and the shared memory towards it; used by one thread at a time."""
 
     def __init__(self) -> None:
-        """Start the child without waiting for it."""
+        """Start the child without waiting for it.
+
+        Raises:
+            UnableError: this computer cannot start one.
+        """
         self._warm = False
+        self._end: int | None = None
         self._start()
-        self._descriptor = os.memfd_create("tmk-encoded", os.MFD_CLOEXEC)
+        with _here():
+            self._descriptor = os.memfd_create("tmk-encoded", os.MFD_CLOEXEC)
         self._size = 0
         self._memory: mmap.mmap | None = None
 
@@ -53,9 +83,11 @@ class Decoder:
         if self._memory is None or size > self._size:
             if self._memory is not None:
                 self._memory.close()
+                self._memory = None
             self._size = max(size, 2 * self._size, mmap.PAGESIZE)
-            os.ftruncate(self._descriptor, self._size)
-            self._memory = mmap.mmap(self._descriptor, self._size)
+            with _here():
+                os.ftruncate(self._descriptor, self._size)
+                self._memory = mmap.mmap(self._descriptor, self._size)
         return memoryview(self._memory)[:size]
 
     def decode(
@@ -72,32 +104,79 @@ class Decoder:
 
         Raises:
             LimitError: it decodes to more than `limit`.
-            MalformedError: it is not valid Arrow, or it killed or hung the child.
+            MalformedError: it is not valid Arrow, it crashed the child, or it took more processor
+                time than any computer needs for it.
+            UnableError: this computer was too slow, has too little memory, or the child was ended
+                from outside.
         """
-        kind = child.FILE if is_file else child.STREAM
+        request = child.REQUEST.pack(child.FILE if is_file else child.STREAM, size, limit)
+        reply, descriptors = self._ask(request, seconds, what)
+        if not reply:
+            # Perhaps it was ended while it had nothing to do: what is said of the bytes, or of this
+            # computer, is said of two children.
+            reply, descriptors = self._ask(request, seconds, what)
+        if not reply:
+            raise self._why_died(what)
+        self._warm = True
         try:
-            # The first request also waits for the child's imports.
-            self._channel.settimeout(seconds + (0 if self._warm else _START_SECONDS))
-            socket.send_fds(
-                self._channel, [child.REQUEST.pack(kind, size, limit)], [self._descriptor]
+            status, length = child.REPLY.unpack_from(reply)
+        except struct.error as error:  # the bytes have the child in their hands
+            raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again") from error
+        text = reply[child.REPLY.size :].decode("utf-8", "replace")
+        if status == child.UNABLE:
+            raise UnableError(
+                f"{what}: this computer has too little free memory to decode it ({text}); close "
+                "programs, or raise their limits"
             )
+        if status == child.TOO_LARGE:
+            raise LimitError(f"{what}: decodes to more than it declares ({text})")
+        if status != child.OK or not descriptors:
+            raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")
+        return _map_table(descriptors[0], length, what)
+
+    def _ask(self, request: bytes, seconds: float, what: str) -> tuple[bytes, list[int]]:
+        """Return the child's reply; an empty one if it died, and then there is another child.
+
+        Raises:
+            UnableError: It hung.
+        """
+        # The first request also waits for the child's imports.
+        self._channel.settimeout(seconds + (0 if self._warm else _START_SECONDS))
+        try:
+            socket.send_fds(self._channel, [request], [self._descriptor])
             reply, descriptors, _, _ = socket.recv_fds(self._channel, 1024, 1)
-        except OSError:  # a timeout is one
+        except TimeoutError as error:
+            self._restart()
+            raise UnableError(
+                f"{what}: this computer did not decode it within {seconds:g} seconds; try again "
+                "when it has less to do"
+            ) from error
+        except OSError:
             reply, descriptors = b"", []
         except BaseException:  # an interrupt: the reply would answer somebody else's request
             self._restart()
             raise
         if not reply:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
+            self._end = self._process.returncode
             self._restart()
-            raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again")
-        self._warm = True
-        status, length = child.REPLY.unpack_from(reply)
-        text = reply[child.REPLY.size :].decode("utf-8", "replace")
-        if status == child.TOO_LARGE:
-            raise LimitError(f"{what}: decodes to more than it declares ({text})")
-        if status != child.OK:
-            raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")
-        return _map_table(descriptors[0], length, what)
+        return reply, descriptors
+
+    def _why_died(self, what: str) -> MalformedError | UnableError:
+        """Return what the end of a child says."""
+        code = self._end
+        if code == -signal.SIGXCPU:
+            return MalformedError(
+                f"{what}: takes more than {child.PROCESSOR_SECONDS} seconds of processor time to "
+                "decode; get it again"
+            )
+        if code is not None and -code in CRASHES:
+            return MalformedError(f"{what}: cannot be decoded as Arrow; get it again")
+        return UnableError(
+            f"{what}: the process that decodes it was ended from outside; see that this computer "
+            "has enough free memory, and try again"
+        )
 
     def close(self) -> None:
         """End the child and free the shared memory."""
@@ -108,8 +187,9 @@ class Decoder:
         os.close(self._descriptor)
 
     def _start(self) -> None:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with _here():
+            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, _here():
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", str(Path(child.__file__)), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -208,7 +288,10 @@ def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
     import pyarrow as pa
 
     try:
-        memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        with _here():
+            memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+    except ValueError as error:  # it is not as long as the child says
+        raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again") from error
     finally:
         os.close(descriptor)
     # Anyone who sent the bytes had the child in their hands: what it hands back is checked as it
@@ -221,10 +304,28 @@ def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise MalformedError(f"{what}: is not valid Arrow ({reason}); get it again") from error
+    if not _is_text(table.schema):
+        raise MalformedError(f"{what}: a name in its schema is not UTF-8; get it again")
     if not is_rebuilt(table.schema):
         return table
     batches = [rebuilt(batch, table.schema) for batch in table.to_batches()]
     return pa.Table.from_batches(batches, table.schema)
+
+
+def _is_text(schema: "pa.Schema") -> bool:
+    """Whether all names in a schema are texts: Arrow does not look, and Python cannot read them."""
+    # What cannot be read comes out of Arrow's own text as this mark, which may also be meant.
+    if "\ufffd" not in schema.to_string(show_field_metadata=False, show_schema_metadata=False):
+        return True
+    try:
+        fields = list(schema)
+        while fields:
+            field = fields.pop()
+            field.name.encode()
+            fields += [field.type.field(i) for i in range(field.type.num_fields)]
+    except UnicodeError:
+        return False
+    return True
 
 
 def _schema_size(memory: mmap.mmap) -> int:

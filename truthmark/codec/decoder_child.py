@@ -3,8 +3,8 @@
 
 A small file can claim gigabytes, and a changed offset makes Arrow read where nothing is mapped.
 Here both end in an error or in the death of this process, never in harm to the reader's. Memory
-is limited by RLIMIT_AS for each request, every array is validated in full before it is touched,
-and what passed is handed back as an uncompressed Arrow stream in sealed shared memory.
+and processor time are limited for each request, every array is validated in full before it is
+touched, and what passed is handed back as an uncompressed Arrow stream in sealed shared memory.
 
 No extension type is ever made here or behind: pyarrow writes one wrongly whose storage has no
 validity bitmap, and believes its parameters. Columns keep their storage, and their fields say
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 REQUEST = struct.Struct(">BQQ")
 REPLY = struct.Struct(">BQ")
 STREAM, FILE = 0, 1
-OK, MALFORMED, TOO_LARGE = 0, 1, 2
+OK, MALFORMED, TOO_LARGE, UNABLE = 0, 1, 2, 3
 SLACK = 64 << 20
+PROCESSOR_SECONDS = 60
+"""What honest bytes take is less than a fiftieth of it; waiting for others does not count."""
 FRAME = 64 << 10
 EXTENSION = b"ARROW:extension:"
 RENAMED = b"truthmark:extension:"
@@ -68,12 +70,14 @@ def main(number: int) -> None:
         if not message:
             return
         kind, size, limit = REQUEST.unpack(message)
+        memory, is_granted = 0, False
         output = os.memfd_create("tmk-decoded", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             source = mmap.mmap(descriptors[0], size, prot=mmap.PROT_READ) if size else b""
             os.close(descriptors[0])
             # Decoded buffers once, dictionaries that grow by deltas once more.
-            _set_limits(_address_space() + 2 * limit + SLACK, limit + size + FRAME)
+            memory = 2 * limit + SLACK
+            is_granted = _set_limits(_address_space() + memory, limit + size + FRAME)
             _decode(kind, source, output)
             fcntl.fcntl(
                 output,
@@ -82,11 +86,10 @@ def main(number: int) -> None:
             )
             reply = REPLY.pack(OK, os.fstat(output).st_size)
             socket.send_fds(channel, [reply], [output])
-        except MemoryError as error:
-            channel.send(REPLY.pack(TOO_LARGE, 0) + _one_line(error))
         except Exception as error:
-            is_large = isinstance(error, OSError) and error.errno == errno.EFBIG
-            channel.send(REPLY.pack(TOO_LARGE if is_large else MALFORMED, 0) + _one_line(error))
+            _set_limits(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            status = _status(error) if is_granted and _can_have(memory) else UNABLE
+            channel.send(REPLY.pack(status, 0) + _one_line(error))
         finally:
             os.close(output)
             _set_limits(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -189,16 +192,45 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def _set_limits(address_space: int, file_size: int) -> None:
+def _status(error: Exception) -> int:
+    """Return what an error says of the bytes, on a computer that grants all that they may take."""
+    if isinstance(error, MemoryError):
+        return TOO_LARGE
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EFBIG:
+        return TOO_LARGE
+    if number in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+        return UNABLE
+    return MALFORMED
+
+
+def _can_have(memory: int) -> bool:
+    """Whether this computer grants so much memory at all."""
+    try:
+        mmap.mmap(-1, max(memory, 1)).close()
+    except (OSError, MemoryError, ValueError):
+        return False
+    return True
+
+
+def _set_limits(address_space: int, file_size: int) -> bool:
+    """Limit memory and processor time; return whether this computer grants as much as that."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + PROCESSOR_SECONDS
+    is_granted = True
     # Shared memory is a file to the kernel, so its size is limited as one.
     for kind, size in (
         (resource.RLIMIT_AS, address_space),
         (resource.RLIMIT_FSIZE, file_size),
+        (resource.RLIMIT_CPU, seconds),
     ):
         hard = resource.getrlimit(kind)[1]
         if hard != resource.RLIM_INFINITY and (size == resource.RLIM_INFINITY or size > hard):
+            if kind != resource.RLIMIT_CPU and size != resource.RLIM_INFINITY:
+                is_granted = False  # less processor time ends in a signal of its own
             size = hard
         resource.setrlimit(kind, (size, hard))
+    return is_granted
 
 
 def _one_line(error: BaseException) -> bytes:

@@ -3,15 +3,22 @@
 
 A contract can judge whether a shard is sealed under its key, and never whether what it holds
 parses. Everybody can be shown both: keys of single shards give no other key away.
+
+It may cost money, and data, what is said here. So a computer that was too slow says nothing of the
+container (`UnableError`), and what does not open or parse is looked at twice.
 """
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from truthmark.codec.container import open_container, read_index, read_manifest
-from truthmark.codec.limits import DATA_NAME, DEFAULT_LIMITS, FILES_SEGMENT, Limits
+from truthmark.codec.container import Container, open_container, read_index, read_manifest
+from truthmark.codec.limits import DATA_NAME, FILES_SEGMENT, PATIENT, Limits
+from truthmark.codec.shard_index import Segment
 from truthmark.codec.shards import ContentOpener, FileShards
-from truthmark.errors import LimitError, MalformedError
+from truthmark.errors import CodecError, LimitError, MalformedError
 from truthmark.types import Progress
 
 
@@ -38,7 +45,7 @@ def find_unreadable(
     folder: Path | str,
     cek: bytes,
     *,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: Limits = PATIENT,
     progress: Progress | None = None,
 ) -> Unreadable | None:
     """Open every shard up to the first that does not open, then parse all that they hold.
@@ -55,6 +62,7 @@ def find_unreadable(
     Raises:
         IntegrityError: A file of the folder is not what the manifest names.
         WrongKeyError: A key hash is another one, which a contract decides.
+        UnableError: This computer could not read it, which says nothing of it.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -64,21 +72,38 @@ def find_unreadable(
         opener = ContentOpener(index, shards, cek=cek, shard_size=manifest.shard_size)
         buffer = memoryview(bytearray(opener.payload))
         for i in range(index.count):
-            try:
-                opener.open_into(i, buffer)
-            except MalformedError as error:
+            error = _failure(partial(opener.open_into, i, buffer))
+            if error is not None:
                 return Unreadable(str(error), i, opener.key(i), (i,))
             if progress is not None:
                 progress((i + 1) * manifest.shard_size, manifest.size)
     finally:
         shards.close()
-    segment = index.segments[FILES_SEGMENT]
-    try:
-        with open_container(folder, cek=cek, limits=limits) as container:
-            for table in container.tables:
-                for segment in container.segments_of(table):
-                    container.decode_segment(table, segment)
-    except (MalformedError, LimitError) as error:
-        rotten = range(segment.shard, segment.shard + segment.shards)
-        return Unreadable(str(error), shards=tuple(rotten))
+    opened: list[Container] = []
+    error = _failure(lambda: opened.append(open_container(folder, cek=cek, limits=limits)))
+    if error is not None:
+        return _unparsed(error, index.segments[FILES_SEGMENT])
+    with opened[0] as container:
+        for table in container.tables:
+            for segment in container.segments_of(table):
+                error = _failure(partial(container.decode_segment, table, segment))
+                if error is not None:
+                    return _unparsed(error, segment)
     return None
+
+
+def _failure(work: Callable[[], object]) -> MalformedError | LimitError | None:
+    """Return why something fails twice; None if it goes well."""
+    with contextlib.suppress(MalformedError, LimitError):
+        work()
+        return None
+    try:
+        work()
+    except (MalformedError, LimitError) as error:
+        return error
+    return None
+
+
+def _unparsed(error: CodecError, segment: Segment) -> Unreadable:
+    shards = range(segment.shard, segment.shard + segment.shards)
+    return Unreadable(str(error), shards=tuple(shards))

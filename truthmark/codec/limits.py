@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sizes of the format, and what a reader grants to bytes from outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,8 @@ class Limits:
         files_table_bytes: decoded bytes of the files table.
         files: entries of the files table.
         schema_bytes: one table's encoded schema.
-        seconds: for decoding one segment.
+        seconds: for decoding one segment. Says nothing of the container, as how much processor time
+            one may take does (`decoder_child.PROCESSOR_SECONDS`), but how long this computer waits.
     """
 
     segment_bytes: int = 128 << 20
@@ -54,6 +55,8 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+PATIENT: Final = replace(DEFAULT_LIMITS, seconds=300.0)
+"""Where something is said of a seller: that a computer is busy must not be part of it."""
 
 
 def payload_size(shard_size: int) -> int:

@@ -8,6 +8,7 @@ picture is known only to who opens it.
 import contextlib
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -19,13 +20,18 @@ from typing import Final
 
 from truthmark.codec import media_child as child
 from truthmark.codec.child_environment import child_environment
+from truthmark.codec.decoder import CRASHES
+from truthmark.errors import UnableError
 
 _SUFFIX: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,11}")
 
-SECONDS: Final = 5.0
-"""For opening one file."""
-_DEATHS: Final = 8
-"""Times that the child may die or hang; what is left then counts as not opened."""
+SECONDS: Final = 60.0
+"""Of processor time for opening one file: a hundred times what an honest one takes."""
+_PATIENCE: Final = 5.0
+"""How many times as long a busy computer may take for that."""
+_END_SECONDS: Final = 5.0
+_TRIES: Final = 2
+"""A file of which the child dies is opened by another one before anything is said of it."""
 
 
 class Opened(Enum):
@@ -33,7 +39,7 @@ class Opened(Enum):
 
     YES = "opens"
     NO = "does not open"
-    UNKNOWN = "of a type that nothing here opens"
+    UNKNOWN = "of a type that nothing here opens, or too large"
 
 
 def kind_of(name: str) -> str | None:
@@ -67,11 +73,10 @@ class MediaOpener:
         """Start nothing yet.
 
         Args:
-            seconds: for each file.
+            seconds: of processor time, for each file.
         """
         self._seconds = seconds
         self._child: _Child | None = None
-        self._deaths = 0
         self.spent = 0.0
 
     def __enter__(self) -> "MediaOpener":
@@ -89,21 +94,50 @@ class MediaOpener:
         Args:
             kind: As `kind_of` returns it; "" for one that is not known.
             data: Its bytes.
+
+        Raises:
+            UnableError: This computer lacks what opens it, or was too slow; of the file that says
+                nothing.
         """
-        if not kind:
+        if not kind or len(data) > child.MAX_FILE:
             return Opened.UNKNOWN
-        if self._child is None:
-            if self._deaths == _DEATHS:
-                return Opened.NO
-            self._child = _Child()
         start = time.monotonic()
-        answer = self._child.ask(kind, data, self._seconds)
-        self.spent += time.monotonic() - start
-        if answer is None:
-            self._deaths += 1
-            self._child.close()
+        try:
+            answer = self._ask(kind, data)
+        finally:
+            self.spent += time.monotonic() - start
+        if answer == child.MISSING:
+            raise UnableError(f"a {kind} file cannot be opened on this computer: {_PILLOW}")
+        if answer == child.SHORT:
+            raise UnableError(
+                f"this computer does not grant a program the {child.MEMORY >> 20} MiB of memory "
+                f"that opening a {kind} file may take; close programs, or raise their limits"
+            )
+        return _ANSWERS.get(answer, Opened.NO)
+
+    def _ask(self, kind: str, data: bytes) -> int:
+        """Return the child's answer, `FAILS` where the file crashes it.
+
+        Raises:
+            UnableError: It died of something else, or hung.
+        """
+        code: int | None = None
+        for _ in range(_TRIES):
+            if self._child is None:
+                self._child = _Child()
+            answer = self._child.ask(kind, data, self._seconds)
+            if answer is not None:
+                return answer
+            code = self._child.ended()
             self._child = None
-        return _ANSWERS.get(answer or 0, Opened.NO)
+            if code == -signal.SIGXCPU:
+                return child.FAILS
+        if code is not None and -code in CRASHES:
+            return child.FAILS
+        raise UnableError(
+            f"the process that opens a {kind} file was ended from outside, or was too slow; see "
+            "that this computer has enough free memory, and try again"
+        )
 
 
 _KINDS: Final = {
@@ -123,30 +157,35 @@ _KINDS: Final = {
     **dict.fromkeys((".txt", ".md", ".rst", ".csv", ".tsv", ".xml", ".html", ".htm"), "TEXT"),
     **dict.fromkeys((".yaml", ".yml", ".toml", ".ini", ".py", ".srt", ".vtt", ".svg"), "TEXT"),
 }
-_ANSWERS: Final = {
-    child.OPENS: Opened.YES,
-    child.FAILS: Opened.NO,
-    child.LACKS: Opened.UNKNOWN,
-}
+_ANSWERS: Final = {child.OPENS: Opened.YES, child.LACKS: Opened.UNKNOWN}
+_PILLOW: Final = "pictures need Pillow; install it: `pip install 'truthmark[images]'`"
 
 
 class _Child:
     """One child process; used by one thread."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", str(Path(child.__file__))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=child_environment(),
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-s", str(Path(child.__file__))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+            )
+        except (OSError, MemoryError) as error:
+            raise UnableError(
+                f"this computer cannot start another process ({error}); close programs, or raise "
+                "their limits"
+            ) from error
 
     def ask(self, kind: str, data: bytes, seconds: float) -> int | None:
         """Return the child's answer; None if it died or hung."""
         assert self._process.stdin is not None and self._process.stdout is not None
         # The first question also waits for the child's imports.
-        timer = threading.Timer(seconds + child.START_SECONDS, self._process.kill)
+        patience = _PATIENCE * seconds + child.START_SECONDS
+        timer = threading.Timer(patience, self._process.kill)
+        timer.daemon = True
         timer.start()
         try:
             head = struct.pack(child.HEAD, kind.encode().ljust(16), len(data), seconds)
@@ -159,6 +198,15 @@ class _Child:
         finally:
             timer.cancel()
         return answer[0] if answer else None
+
+    def ended(self) -> int:
+        """Wait for its end, and return how it came: less than 0 by a signal."""
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.close()
+        return self._process.wait()
 
     def close(self) -> None:
         """End it."""

@@ -6,11 +6,15 @@ them, hang them, or claim gigabytes. Here it costs this process, whose memory, p
 files are limited; one answer byte is all that comes back.
 
 Each request is a head (`HEAD`: what it is said to be, its length, seconds of processor time) with
-the file behind it; each reply is one byte.
+the file behind it; each reply is one byte. Of the file only `OPENS` and `FAILS` say something:
+`LACKS` is of a type that nothing here opens, `MISSING` needs a library that is not installed, and
+`SHORT` more than this computer grants its programs.
 """
 
+import importlib
 import io
 import json
+import mmap
 import resource
 import signal
 import struct
@@ -19,7 +23,7 @@ import warnings
 from collections.abc import Callable
 
 HEAD = ">16sQd"
-OPENS, FAILS, LACKS = 1, 2, 3
+OPENS, FAILS, LACKS, MISSING, SHORT = 1, 2, 3, 4, 5
 MEMORY = 768 << 20
 MAX_PIXELS = 40_000_000
 MAX_FILE = 64 << 20
@@ -49,24 +53,59 @@ def _open(kind: str, data: bytes, seconds: float) -> int:
     opener = OPENERS.get(kind)
     if opener is None:
         return LACKS
+    # Before there are limits, which are for the file and not for what reads it.
+    if not _has_reader(kind):
+        return MISSING
     try:
         _limit(seconds)
+    except (OSError, ValueError):
+        return SHORT
+    try:
         return OPENS if opener(data) else FAILS
-    except ImportError:
-        return LACKS
     except Exception:  # a damaged file may raise anything
-        return FAILS
+        return FAILS if _can_have(MEMORY) else SHORT
+
+
+def _has_reader(kind: str) -> bool:
+    try:
+        if kind == "PARQUET":
+            importlib.import_module("pyarrow.parquet")
+        elif kind in _FEATURES:
+            features = importlib.import_module("PIL.features")
+            importlib.import_module("PIL.Image")
+            feature = _FEATURES[kind]
+            return feature is None or bool(features.check(feature))
+    except Exception:  # one that is there and broken is not there
+        return False
+    return True
 
 
 def _limit(seconds: float) -> None:
+    """Limit memory and processor time; raises where this computer does not grant as much."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     processor = int(used.ru_utime + used.ru_stime + seconds) + 2
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (processor, hard))
+    if hard == resource.RLIM_INFINITY or processor < hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (processor, hard))
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 (as little as possible here)
         now = int(file.read().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, hard))
+
+
+def _can_have(memory: int) -> bool:
+    """Whether this computer grants so much memory at all."""
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        mmap.mmap(-1, memory).close()
+    except (OSError, MemoryError, ValueError):
+        return False
+    return True
+
+
+_FEATURES: dict[str, str | None] = {"JPEG": "jpg", "PNG": "zlib", "WEBP": "webp", "GIF": None}
+"""What Pillow must have been built with."""
 
 
 def _picture(name: str) -> Callable[[bytes], bool]:

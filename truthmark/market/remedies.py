@@ -14,8 +14,8 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.preview import exposing_keys
-from truthmark.market.preview.looking import roots_of
 from truthmark.market.preview.opening import FetchedShards
+from truthmark.market.preview.public import roots_of
 from truthmark.market.preview.published import read_published
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.verdicts import (

@@ -31,7 +31,7 @@ from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import listing, purchasing
 from truthmark.market.flows.source import SaleSource
 from truthmark.market.preview import Preview, look
-from truthmark.market.preview.sampling import MAX_DOWNLOAD
+from truthmark.market.preview.opening import MAX_DOWNLOAD
 from truthmark.market.purchase import NO_ADMISSION, Buyer, Opened
 from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS

@@ -12,7 +12,7 @@ import pytest
 
 from tests.utils.containers import stream_of
 from truthmark.codec import decoder, decoder_child
-from truthmark.errors import LimitError, MalformedError
+from truthmark.errors import LimitError, MalformedError, UnableError
 
 TABLE = pa.table({"x": [1, 2, 3]})
 
@@ -65,20 +65,96 @@ def test_decode__more_than_granted__is_refused(fresh: decoder.Decoder) -> None:
     assert decode(fresh, GOOD).equals(TABLE)
 
 
-def test_decode__child_dies__is_refused_and_replaced(fresh: decoder.Decoder) -> None:
+def test_decode__child_was_ended_while_idle__is_replaced(fresh: decoder.Decoder) -> None:
     decode(fresh, GOOD)
     os.kill(fresh._process.pid, signal.SIGKILL)
-    with pytest.raises(MalformedError, match="cannot be decoded"):
-        decode(fresh, GOOD)
     assert decode(fresh, GOOD).equals(TABLE)
 
 
-def test_decode__child_hangs__is_refused_and_replaced(fresh: decoder.Decoder) -> None:
+CHILD = """
+import os, signal, socket, sys
+socket.socket(fileno=int(sys.argv[1])).recv(64)
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", UnableError),  # as for memory
+        ("os.kill(os.getpid(), signal.SIGTERM)", UnableError),
+        ("sys.exit(1)", UnableError),  # such as a library that cannot be loaded
+        ("os.abort()", MalformedError),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", MalformedError),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", MalformedError),
+    ],
+)
+def test_decode__child_ends__says_whose_fault_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, kind: type[Exception]
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD.format(end))
+    monkeypatch.setattr(decoder.child, "__file__", str(script))
+    made = decoder.Decoder()
+    try:
+        with pytest.raises(kind) as caught:
+            decode(made, GOOD)
+        assert type(caught.value) is kind
+    finally:
+        made.close()
+
+
+def test_decode__child_hangs__is_an_error_of_this_computer(fresh: decoder.Decoder) -> None:
     decode(fresh, GOOD)
     os.kill(fresh._process.pid, signal.SIGSTOP)
-    with pytest.raises(MalformedError, match="cannot be decoded"):
+    with pytest.raises(UnableError, match=r"within 0\.2 seconds"):
         decode(fresh, GOOD, seconds=0.2)
     assert decode(fresh, GOOD).equals(TABLE)
+
+
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
+runpy.run_path({!r}, run_name="__main__")
+"""
+
+
+def test_decode__computer_grants_less_memory__is_an_error_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(LIMITED.format(decoder.child.__file__))
+    monkeypatch.setattr(decoder.child, "__file__", str(script))
+    made = decoder.Decoder()
+    try:
+        with pytest.raises(UnableError, match="too little free memory"):
+            decode(made, b"".join(stream_of(pa.table({"x": list(range(2_000))}))))
+    finally:
+        made.close()
+
+
+def test_decode__names_that_are_no_texts__are_refused() -> None:
+    """Python cannot read them, wherever somebody asks what the columns are called."""
+    nested = pa.struct([pa.field("abcd", pa.int8())])
+    for field in (pa.field("abcd", pa.int64()), pa.field("x", nested)):
+        message = pa.schema([field]).serialize().to_pybytes()
+        bad = message.replace(b"abcd", b"\xff\xfe\xff\xfe")
+        with pytest.raises(MalformedError, match=r"(?i)utf-8"):
+            decoder.decode_schema(bad, what="x", seconds=10)
+    marked = pa.schema([pa.field("\ufffd", pa.int8())])
+    message = marked.serialize().to_pybytes()
+    assert decoder.decode_schema(message, what="x", seconds=10).equals(marked)
+
+
+def test_decoder__child__has_no_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUTHMARK_PASSPHRASE", "secret")
+    made = decoder.Decoder()
+    try:
+        decode(made, GOOD)
+        environment = Path(f"/proc/{made._process.pid}/environ").read_bytes()
+    finally:
+        made.close()
+    assert b"PATH=" in environment and b"secret" not in environment
 
 
 def test_decode__interrupt_while_waiting__does_not_mix_up_replies(

@@ -16,6 +16,7 @@ import pytest
 from tests.utils.onnx_models import softmax
 from truthmark.codec import media_child
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
+from truthmark.errors import UnableError
 
 
 def picture(name: str) -> bytes:
@@ -148,6 +149,91 @@ def test_open__takes_more_memory_than_granted__does_not_open() -> None:
     with MediaOpener() as media:
         assert media.open("PNG", sink.getvalue()) is Opened.NO
         assert media.open("JSON", b"1") is Opened.YES
+
+
+CHILD = """
+import os, signal, sys, time
+sys.stdin.buffer.read(1)
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "is_of_the_file"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", False),  # as for memory
+        ("os.kill(os.getpid(), signal.SIGTERM)", False),
+        ("sys.exit(1)", False),
+        ("time.sleep(60)", False),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", True),
+        ("os.abort()", True),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", True),
+    ],
+)
+def test_open__child_ends__says_whose_fault_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, is_of_the_file: bool
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD.format(end))
+    monkeypatch.setattr(media_child, "__file__", str(script))
+    monkeypatch.setattr(media_child, "START_SECONDS", 0.0 if "sleep" in end else 30.0)
+    with MediaOpener(seconds=0.02 if "sleep" in end else 60.0) as media:
+        if is_of_the_file:
+            assert media.open("JSON", b"1") is Opened.NO
+        else:
+            with pytest.raises(UnableError, match="ended from outside, or was too slow"):
+                media.open("JSON", b"1")
+
+
+def test_open__child_was_ended_while_idle__is_replaced() -> None:
+    with MediaOpener() as media:
+        assert media.open("JSON", b"1") is Opened.YES
+        assert media._child is not None
+        media._child._process.kill()
+        assert media.open("JSON", b"1") is Opened.YES
+
+
+@pytest.mark.parametrize("missing", ["PIL", "PIL.features"])
+def test_open__pillow_is_not_there__is_an_error_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Not there at all, or built without what opens a kind."""
+    package = tmp_path / "PIL"
+    package.mkdir()
+    broken = "raise ImportError" if missing == "PIL" else ""
+    (package / "__init__.py").write_text(broken)
+    (package / "Image.py").write_text("")
+    (package / "features.py").write_text("def check(name): return False")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with MediaOpener() as media:
+        for kind in ("JPEG", "PNG", "WEBP"):
+            with pytest.raises(UnableError, match=r"pip install 'truthmark\[images\]'"):
+                media.open(kind, b"noise")
+        assert media.open("JSON", b"1") is Opened.YES
+
+
+def test_open__computer_grants_less_memory__is_an_error_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import resource, runpy\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
+        f"runpy.run_path({media_child.__file__!r}, run_name='__main__')\n"
+    )
+    monkeypatch.setattr(media_child, "__file__", str(script))
+    with MediaOpener() as media, pytest.raises(UnableError, match="does not grant"):
+        media.open("JSON", b"1")
+
+
+def test_open__larger_than_any_that_is_opened__is_of_no_known_type() -> None:
+    class Large(bytes):
+        def __len__(self) -> int:
+            return media_child.MAX_FILE + 1
+
+    with MediaOpener() as media:
+        assert media.open("JSON", Large(b"1")) is Opened.UNKNOWN
+        assert media._child is None
 
 
 def test_kind_of__name_of_a_column__says_its_type() -> None:

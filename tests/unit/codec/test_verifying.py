@@ -18,10 +18,17 @@ from truthmark.codec import (
     read_index,
     verify,
 )
+from truthmark.codec.container import Container
 from truthmark.codec.derive import shard_leaf
 from truthmark.codec.shard_index import ShardIndex
 from truthmark.codec.tree import verify as verify_path
-from truthmark.errors import CodecError, IntegrityError, MalformedError, WrongKeyError
+from truthmark.errors import (
+    CodecError,
+    IntegrityError,
+    MalformedError,
+    UnableError,
+    WrongKeyError,
+)
 from truthmark.hashing import sha256
 
 
@@ -198,6 +205,38 @@ def test_find_unreadable__opens_and_does_not_parse__says_so_without_a_key(tmp_pa
         found = find_unreadable(forged.write(tmp_path / forged.cek.hex()), forged.cek)
         assert found is not None and found.text
         assert (found.shard, found.key) == (None, None)
+
+
+def test_find_unreadable__fails_once__looks_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs money, and data, what is said then."""
+    forged = forge(Draft().parts())
+    folder, cek = forged.write(tmp_path / "c"), forged.cek
+    true, seen = Container.decode_segment, list[float]()
+
+    def fails_once(self: Container, *args: Any) -> Any:
+        seen.append(self.limits.seconds)
+        if len(seen) == 1:
+            raise MalformedError("as on a bad day")
+        return true(self, *args)
+
+    monkeypatch.setattr(Container, "decode_segment", fails_once)
+    assert find_unreadable(folder, cek) is None
+    assert len(seen) > 1 and min(seen) >= 60  # with patience
+
+
+def test_find_unreadable__computer_is_too_slow__says_nothing_of_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = forge(Draft().parts())
+
+    def slow(*_: object, **__: object) -> None:
+        raise UnableError("too slow")
+
+    monkeypatch.setattr(Container, "decode_segment", slow)
+    with pytest.raises(UnableError):
+        find_unreadable(forged.write(tmp_path / "c"), forged.cek)
 
 
 def test_find_unreadable__honest_container__finds_nothing(packed: Any) -> None:

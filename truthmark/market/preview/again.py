@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from truthmark.errors import NotForSaleError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.preview.looking import look, roots_of
+from truthmark.market.preview.looking import look
+from truthmark.market.preview.public import roots_of
 from truthmark.market.preview.published import count_published
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.states import OnGet

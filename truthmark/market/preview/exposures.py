@@ -4,12 +4,17 @@
 A key that fits no leaf is passed over, and a shard that is fine changes nothing, so nobody is
 framed. Of what chance did not draw it is only said whether it opens and parses: its rows are never
 kept nor returned, else data could be handed out this way.
+
+Whatever keeps a unit from being tried, none may keep the others waiting: what is not served, or
+takes this computer too long, says nothing of anybody, and comes after all others the next time.
 """
 
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from truthmark.codec.limits import BYTES_SEGMENT, FIRST_TABLE_SEGMENT
+from truthmark.errors import UnableError
 from truthmark.market.preview.opening import EndError, Opening
 from truthmark.market.preview.published import Published, in_turn
 from truthmark.market.preview.remembered import Broken, Remembered
@@ -19,6 +24,8 @@ MAX_UNITS: Final = 64
 """Segments (of the byte stream, shards) that are tried in one run."""
 MAX_BYTES: Final = 64 << 20
 """Bytes that are fetched for that."""
+MAX_SECONDS: Final = 300.0
+"""After which no other one is begun."""
 
 
 def try_exposed(
@@ -28,6 +35,7 @@ def try_exposed(
     remembered: Remembered,
     *,
     is_right: Collection[int] = (),
+    max_bytes: int = MAX_BYTES,
 ) -> Broken | None:
     """Try units that somebody has opened and that were not tried before, some a run.
 
@@ -37,6 +45,7 @@ def try_exposed(
         readers: Addresses, in lower case, of those who have bought the version.
         remembered: What was tried before, and what is found now.
         is_right: Shards of units that were found right in the same look.
+        max_bytes: That are fetched.
 
     Returns:
         What is rotten, also if it was found before; None where nothing is known to be.
@@ -48,14 +57,22 @@ def try_exposed(
     done = {unit for unit, mark in remembered.tried(manifest).items() if mark >= tried.mark(unit)}
     done |= {tried.unit_of(shard) for shard in is_right}
     notes: list[tuple[int, int]] = []
-    left, size = MAX_BYTES, opening.manifest.shard_size
+    late = remembered.late(manifest)
+    left, size, count = max_bytes, opening.manifest.shard_size, 0
+    until = time.monotonic() + MAX_SECONDS
     try:
-        for count, unit in enumerate(in_turn(published, readers, tried.unit_of, done)):
-            left -= len(tried.open_shards(unit)) * size
-            if count == MAX_UNITS or left < 0:
+        for unit in _in_turn(published, readers, tried, done, late):
+            cost = len(tried.open_shards(unit)) * size
+            if cost > left:
+                continue  # for another look; smaller ones may fit
+            if count == MAX_UNITS or time.monotonic() > until:
                 break
+            left, count = left - cost, count + 1
             try:
                 tried.run(unit)
+            except UnableError:
+                remembered.note_late(manifest, unit)
+                continue
             except EndError as end:
                 if end.state is PreviewState.BAD:
                     who = _publisher(published, readers, tried.open_shards(unit))
@@ -63,6 +80,7 @@ def try_exposed(
                     remembered.note_broken(manifest, broken)
                     return broken
                 if end.state is PreviewState.UNREACHABLE:
+                    remembered.note_late(manifest, unit)
                     continue  # nobody is to blame, and it is tried again
             finally:
                 opening.source.drop()
@@ -71,6 +89,35 @@ def try_exposed(
         if notes:
             remembered.note_tried(manifest, notes)
     return None
+
+
+def is_seen(opening: Opening, shard: int) -> bool:
+    """Whether those who try the unit of a shard, with the keys of an opening, find it rotten.
+
+    Raises:
+        UnableError: This computer cannot tell.
+    """
+    tried = _Tried(opening)
+    unit = tried.unit_of(shard)
+    if len(tried.open_shards(unit)) * opening.manifest.shard_size > MAX_BYTES:
+        return False
+    try:
+        tried.run(unit)
+    except EndError as end:
+        return end.state is PreviewState.BAD
+    return False
+
+
+def _in_turn(
+    published: Published,
+    readers: Collection[str],
+    tried: "_Tried",
+    done: Collection[int],
+    late: Collection[int],
+) -> Iterator[int]:
+    """Yield units in the order in which they are tried: what could not be tried before is last."""
+    yield from in_turn(published, readers, tried.unit_of, {*done, *late})
+    yield from (unit for unit in late if unit not in done and tried.open_shards(unit))
 
 
 class _Tried:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is noted of a sampled segment before its rows are let go."""
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,14 @@ MAX_MARKS: Final = 5_000
 """Rows of a listing of which a mark is kept."""
 MAX_CLASSES: Final = 64
 """Different values that a column of classes may have."""
+_MAX_CELLS: Final = 100_000
+"""Cells of a segment that marks are made of; a schema may have a hundred thousand columns."""
+_MAX_TEXT: Final = 16 << 20
+"""Characters of a segment that marks are made of: of a dictionary, each row may have all of it."""
+_LONG: Final = 4_096
+"""Bytes of a text from which on its hash stands for it."""
+_MAX_CLASS: Final = 256
+"""Bytes of a value that may be a class."""
 _LEAST_TEXT: Final = 16
 """Characters that a row must have to be told from others by chance."""
 
@@ -91,8 +100,12 @@ def row_marks(table: "pa.Table", rows: Sequence[int]) -> list[bytes]:
     marks = []
     # A nested cell of next to no bytes can hold two thousand million nothings.
     columns = [column for column in table.columns if is_flat(column.type)]
-    for row in rows:
+    left = _MAX_TEXT
+    for row in rows[: max(1, _MAX_CELLS // max(1, len(columns)))]:
+        if left <= 0:
+            break
         text = "\x1f".join(sorted(_text(column[row]) for column in columns))
+        left -= len(text)
         if len(text) >= _LEAST_TEXT:
             marks.append(blake2b(text.encode("utf-8", "replace"), digest_size=MARK_SIZE).digest())
     return marks
@@ -110,18 +123,41 @@ def is_flat(kind: "pa.DataType") -> bool:
 
 
 def _text(cell: "pa.Scalar") -> str:
-    value = value_of(cell)
-    return sha256(value).hex() if isinstance(value, bytes) else repr(value)
+    import pyarrow as pa
+
+    plain = _unwrapped(cell)
+    if plain.is_valid and isinstance(plain, pa.BinaryScalar):
+        # Python's own text of a long one takes many times its bytes.
+        data = plain.as_buffer()
+        if data.size > _LONG or not _is_text(plain.type):
+            return sha256(data).hex()
+    return repr(value_of(cell))
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(test(kind) for test in tests)
+
+
+def _unwrapped(cell: "pa.Scalar") -> "pa.Scalar":
+    import pyarrow as pa
+
+    while cell.is_valid and isinstance(
+        cell, pa.DictionaryScalar | pa.RunEndEncodedScalar | pa.ExtensionScalar
+    ):
+        cell = cell.value
+    return cell
 
 
 def value_of(cell: "pa.Scalar") -> Any:
     """Return a value as Python has it, or as text where Python has none, as after the year 9999."""
-    import pyarrow as pa
-
-    try:
+    with contextlib.suppress(Exception):  # years, time zones and whatever else Arrow takes
         return cell.as_py()
-    except (pa.ArrowException, ArithmeticError, ValueError, TypeError, NotImplementedError):
-        return str(cell)
+    plain = _unwrapped(cell)
+    number = getattr(plain, "value", None)
+    return f"{number} of {plain.type}" if isinstance(number, int) else str(plain.type)
 
 
 def _column(column: "pa.ChunkedArray") -> ColumnFacts:
@@ -147,5 +183,20 @@ def _counts(column: "pa.ChunkedArray") -> Counter[str] | None:
 
     if pc.count_distinct(column).as_py() > MAX_CLASSES:
         return None
+    if not _is_short(column):
+        return None
     counted = pc.value_counts(column.drop_null()).to_pylist()
     return Counter({str(entry["values"]): entry["counts"] for entry in counted})
+
+
+def _is_short(column: "pa.ChunkedArray") -> bool:
+    """Whether no value is so long that it would take memory to keep it beside the table."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chunks = [it.dictionary if isinstance(it, pa.DictionaryArray) else it for it in column.chunks]
+    return all(
+        (pc.max(pc.binary_length(chunk)).as_py() or 0) <= _MAX_CLASS
+        for chunk in chunks
+        if pa.types.is_string(chunk.type)
+    )

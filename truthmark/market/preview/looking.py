@@ -6,85 +6,32 @@ here; which keys are public comes from the index of events; the rest follows fro
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from truthmark.codec.container import check_index
-from truthmark.codec.limits import MAX_CARD_SIZE
-from truthmark.codec.manifest import Manifest
-from truthmark.codec.sampling import PreviewAsked, preview_asked
-from truthmark.codec.shard_index import ShardIndex, check_index_size
-from truthmark.errors import CodecError, LimitError, MarketError, StorageError
+from truthmark.codec.sampling import PreviewAsked
+from truthmark.errors import UnableError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.fetch import read_manifest
 from truthmark.market.preview import across
 from truthmark.market.preview.beacon import Beacon, read_beacon
 from truthmark.market.preview.bounds import Bounds
-from truthmark.market.preview.exposures import try_exposed
+from truthmark.market.preview.exposures import MAX_BYTES, try_exposed
 from truthmark.market.preview.found import Preview
-from truthmark.market.preview.opening import EndError, FetchedShards, Opening
-from truthmark.market.preview.published import Published, count_published, read_published
+from truthmark.market.preview.older import Allowance, named_by, unknown_older, unserved
+from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError
+from truthmark.market.preview.public import Public, read_heading, read_public, roots_of
+from truthmark.market.preview.published import count_published
 from truthmark.market.preview.remembered import Remembered, Shown
-from truthmark.market.preview.sampling import (
-    MAX_DOWNLOAD,
-    Sample,
-    open_sample,
-    prepare,
-)
+from truthmark.market.preview.sampling import Sample, open_sample, prepare
 from truthmark.market.preview.states import PreviewState
-from truthmark.market.preview.strata import PATIENT
 from truthmark.market.records import PurchaseStatus
-from truthmark.text import format_size, plural
+from truthmark.text import plural
 
 if TYPE_CHECKING:
     from truthmark.session import Session
 
-MAX_DOWNLOAD_BEFORE = 256 << 20
-"""Bytes that samples of older versions may take, all together, in one look. What does not fit
-exempts nothing this time; what was found is remembered, so that the next look gets further."""
-
-
 _DESCRIBED = (PreviewState.SHOWN, PreviewState.SMALL, PreviewState.PARTIAL)
-
-
-@dataclass(slots=True)
-class Public:
-    """What is public of a version.
-
-    Attributes:
-        version: Which.
-        manifest: Checked against the terms.
-        card: As the manifest commits to it.
-        index: Likewise.
-        asked: The sample that the card asks for; None if none, or none that is understood.
-        published: Keys.
-        opening: With these.
-    """
-
-    version: Version
-    manifest: Manifest
-    card: dict[str, Any]
-    index: ShardIndex
-    asked: PreviewAsked | None
-    published: Published
-    opening: Opening
-
-
-@dataclass(slots=True)
-class Allowance:
-    """What samples of older versions may still take in one look, and what was found of them.
-
-    Each is looked at once, however many newer ones name it: else a long listing of versions that
-    are not SHOWN would be gone through along each way from the newest to the oldest.
-
-    Attributes:
-        left: Bytes.
-        known: What an older version has shown, if it has, by the id of its terms.
-    """
-
-    left: int = MAX_DOWNLOAD_BEFORE
-    known: dict[bytes, Shown | None] = field(default_factory=dict)
 
 
 def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
@@ -99,11 +46,19 @@ def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLO
         ChainError: The chain cannot be read, or endpoints disagree.
         NotForSaleError: It is not listed any more.
         ConfigError: The home cannot be used.
+        UnableError: This computer lacks something that it takes; of the version that says nothing,
+            and nothing is remembered.
     """
     catalogue, remembered = Catalogue.of(session), Remembered.of(session)
     catalogue.sync()
     seen = count_published(catalogue.index, roots_of(session, version))
-    found = _Look(session, version, max_download).run()
+    try:
+        found = _Look(session, version, max_download).run()
+    except MemoryError as error:
+        raise UnableError(
+            f"this computer has too little free memory to look at {version.ref}; close programs, "
+            "or raise their limits"
+        ) from error
     remembered.note_stands(version.terms_id, found.state, found.why)
     remembered.note_seen(version.terms_id, seen)
     return found
@@ -114,51 +69,6 @@ def remembered_states(
 ) -> dict[bytes, tuple[PreviewState, str]]:
     """Return how versions stood at the last look of this computer, and why; asks nobody."""
     return Remembered.of(session).stands(terms_ids)
-
-
-def read_public(
-    session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD
-) -> Public:
-    """Fetch what is public of a version, and its published keys.
-
-    Raises:
-        EndError: It cannot be fetched, or contradicts itself.
-    """
-    storage = session.storage
-    try:
-        manifest = read_manifest(storage, version)
-        card = _read_card(session, manifest)
-        if manifest.index_size > max_download:
-            raise EndError(
-                PreviewState.PARTIAL,
-                f"its index has {format_size(manifest.index_size)}, "
-                f"{format_size(max_download)} are fetched",
-            )
-        check_index_size(manifest.index_size, manifest.count)
-        data = storage.read_range(manifest.index, 0, manifest.index_size)
-        index = ShardIndex.from_bytes(data, manifest.count, PATIENT)
-        check_index(index, manifest)
-    except StorageError as error:
-        raise EndError(PreviewState.UNREACHABLE, str(error)) from error
-    except CodecError as error:
-        raise EndError(PreviewState.BAD, str(error)) from error
-    try:
-        asked = preview_asked(card)
-    except CodecError as error:
-        raise EndError(PreviewState.BLIND, str(error)) from error
-    published = read_published(Catalogue.of(session).index, roots_of(session, version), index)
-    source = FetchedShards(storage, index, manifest.shard_size)
-    opening = Opening(manifest, index, source, published.keys)
-    return Public(version, manifest, card, index, asked, published, opening)
-
-
-def roots_of(session: "Session", version: Version) -> set[bytes]:
-    """Return the roots under which keys count for a version: those of all versions of its listing.
-
-    So what was opened of one stays open in those that have taken it over.
-    """
-    siblings = Catalogue.of(session).siblings(version)
-    return {version.terms.root, *(sibling.terms.root for sibling in siblings)}
 
 
 def names_taken(
@@ -175,25 +85,24 @@ def names_taken(
         session: Where to look.
         public: Of the version whose card names the older ones.
         listed: The block in which this version was first listed.
-        allowance: What looking at their samples may take.
+        allowance: What looking at them may take.
         must_know: Refuse where an older version cannot be looked at. Sellers must: who opens what
             is wanted without it, and then what is wanted with it, shows twice as much.
 
     Raises:
         MarketError: `must_know`, and one cannot be fetched now.
+        EndError: PARTIAL: they take more than one look may.
     """
     if public.asked is None or not public.asked.previous:
         return set()
-    older = {
-        sibling.terms.manifest: sibling
-        for sibling in Catalogue.of(session).siblings(public.version)
-        if sibling.number < public.version.number
-    }
+    named = named_by(session, public.version, public.asked, allowance)
+    for version in unknown_older(session, named, allowance, must_know=must_know):
+        allowance.known[version.terms_id] = _shown_by(
+            session, version, allowance, must_know=must_know
+        )
     found: set[bytes] = set()
-    for cid in public.asked.previous:
-        if (version := older.get(cid.digest)) is None:
-            continue
-        shown = _find_shown(session, version, allowance, must_know=must_know)
+    for version in named:
+        shown = allowance.known[version.terms_id]
         # By then, or its seller could wait for this version's word, and open of many older ones
         # those with which it misses what is bad.
         if shown is not None and shown.block <= listed:
@@ -201,27 +110,21 @@ def names_taken(
     return found
 
 
-def _find_shown(
+def _shown_by(
     session: "Session", version: Version, allowance: Allowance, *, must_know: bool
 ) -> Shown | None:
     """Return what the draws of an older version could meet, if it is SHOWN."""
-    if version.terms_id in allowance.known:
-        return allowance.known[version.terms_id]
-    remembered = Remembered.of(session)
-    known = remembered.shown(version.terms_id)
-    if known is None:
-        look = _Look(session, version, min(MAX_DOWNLOAD, allowance.left), allowance)
-        found = look.run()
-        allowance.left -= look.fetched
-        if found.state is PreviewState.SHOWN:
-            known = remembered.shown(version.terms_id)
-        elif must_know and found.state is PreviewState.UNREACHABLE:
-            raise MarketError(
-                f"nothing is opened yet: {version.ref}, from which this version takes over parts, "
-                f"is {found.state.value} ({found.why}); try again once it is served"
-            )
-    allowance.known[version.terms_id] = known
-    return known
+    allowance.spend(0)
+    look = _Look(session, version, MAX_DOWNLOAD, allowance)
+    found = look.run()
+    # Also where something rotten was opened of it since: that changes no draw.
+    if (shown := Remembered.of(session).shown(version.terms_id)) is not None:
+        return shown
+    if look.is_short and found.state is PreviewState.PARTIAL:
+        allowance.spend(allowance.left + 1)
+    if must_know and found.state is PreviewState.UNREACHABLE:
+        raise unserved(version, found.why)
+    return None
 
 
 def read_seed(session: "Session", version: Version) -> Beacon:
@@ -246,22 +149,52 @@ class _Look:
         self._remembered = Remembered.of(session)
         self._sample: Sample | None = None
         self._found = Preview(PreviewState.BLIND, "", version.ref)
-        self.fetched = 0
+        self.is_short = False
 
     def run(self) -> Preview:
-        """Return how it stands."""
+        """Return how it stands.
+
+        Raises:
+            UnableError: This computer cannot tell.
+        """
         try:
-            public = read_public(self._session, self._version, max_download=self._max)
+            public = self._read()
         except EndError as end:
             return replace(self._found, state=end.state, why=end.why)
         result = self._judge(public)
         if result.state is not PreviewState.BAD:
             result = self._tried(public) or result
-        self.fetched = public.opening.source.fetched
+        self._spend(public.opening.source.fetched)
         found = replace(self._found, state=result.state, why=result.why)
-        if self._sample is None or result.state not in _DESCRIBED:
+        if self._sample is None or result.state not in _DESCRIBED or not self._is_first:
             return found
         return self._described(found, public, self._sample)
+
+    def _read(self) -> Public:
+        """Fetch what is public, within what may be fetched."""
+        if self._is_first:
+            return read_public(self._session, self._version, max_download=self._max)
+        heading = self._allowance.headings.pop(self._version.terms_id, None)
+        if heading is None:
+            heading = read_heading(self._session, self._version)
+            self._spend(heading.size)
+        limit = self._limit()
+        if heading.manifest.index_size <= limit:
+            self._spend(heading.manifest.index_size)
+        public = read_public(self._session, self._version, max_download=limit, heading=heading)
+        public.opening.max_download = self._limit()
+        return public
+
+    def _limit(self) -> int:
+        """Return how many bytes may be fetched, and note whether an allowance makes them fewer."""
+        if self._is_first or self._allowance.left >= self._max:
+            return self._max
+        self.is_short = True
+        return max(0, self._allowance.left)
+
+    def _spend(self, size: int) -> None:
+        if not self._is_first:
+            self._allowance.left -= size
 
     def _judge(self, public: Public) -> EndError:
         """Draw, open and judge the sample; return in which state that ends."""
@@ -280,7 +213,7 @@ class _Look:
             taken = names_taken(self._session, public, beacon.listed, self._allowance)
             sample = prepare(public.opening, public.asked, taken, beacon.seed)
             self._sample = sample
-            why = open_sample(public.opening, sample, max_download=self._max)
+            why = open_sample(public.opening, sample, max_download=self._limit())
         except EndError as end:
             return end
         last = max((public.published.blocks[i] for i in sample.wanted), default=0)
@@ -305,10 +238,16 @@ class _Look:
             _readers(self._session, self._version),
             self._remembered,
             is_right=right,
+            max_bytes=self._left_for_exposures(public),
         )
         if broken is None:
             return None
         return EndError(PreviewState.BROKEN, f"{broken.why}; opened by {broken.publisher}")
+
+    def _left_for_exposures(self, public: Public) -> int:
+        if self._is_first:
+            return MAX_BYTES
+        return max(0, min(MAX_BYTES, self._allowance.left - public.opening.source.fetched))
 
     def _described(self, found: Preview, public: Public, sample: Sample) -> Preview:
         """Add what the sample says."""
@@ -393,11 +332,3 @@ def _readers(session: "Session", version: Version) -> Collection[str]:
         for purchase in Catalogue.of(session).purchases(terms_id=version.terms_id)
         if purchase.status not in (PurchaseStatus.PAID, PurchaseStatus.REFUNDED)
     }
-
-
-def _read_card(session: "Session", manifest: Manifest) -> dict[str, Any]:
-    from truthmark.codec import read_card
-
-    if manifest.card_size > MAX_CARD_SIZE:
-        raise LimitError("its card is too large to be read")
-    return read_card(session.storage.read_range(manifest.card, 0, manifest.card_size))

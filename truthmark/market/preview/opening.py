@@ -3,7 +3,9 @@
 
 Nothing is trusted: ciphertext against the index, keys against their hashes, shards by their tags;
 Arrow is decoded in a child process under limits. What a storage does not give is never held
-against the seller, and what the seller committed to never against a storage.
+against the seller, and what the seller committed to never against a storage. What this computer
+lacks, time or memory or a program, is held against neither: it is an `UnableError`, which ends the
+look and of which nothing is remembered.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,13 +14,20 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from truthmark.cid import raw_cid
 from truthmark.codec.container import Container
-from truthmark.codec.limits import DEFAULT_LIMITS, FILES_SEGMENT, Limits
+from truthmark.codec.limits import DEFAULT_LIMITS, FILES_SEGMENT, PATIENT, Limits
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.shard_index import Segment, ShardIndex
-from truthmark.codec.shards import KeyedOpener, ShardSource
-from truthmark.errors import CodecError, IntegrityError, LimitError, StorageError, WrongKeyError
+from truthmark.codec.shards import KeyedOpener, Opener, ShardSource
+from truthmark.errors import (
+    CodecError,
+    IntegrityError,
+    LimitError,
+    StorageError,
+    UnableError,
+    WrongKeyError,
+)
 from truthmark.market.preview.states import PreviewState
-from truthmark.market.preview.strata import MAX_FILES_SHARDS, PATIENT, Structure, files_shards
+from truthmark.market.preview.strata import MAX_FILES_SHARDS, Structure, files_shards
 from truthmark.storage.fetch import read_ahead
 from truthmark.text import format_size, plural
 
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+MAX_DOWNLOAD: Final = 64 << 20
+"""Bytes of a sample that are fetched unless somebody says otherwise."""
 _AGAIN: Final = "; get it again"
 
 
@@ -61,6 +72,8 @@ class FetchedShards(ShardSource):
             StorageError: One is nowhere to be had.
         """
         missing = [i for i in shards if i not in self._kept]
+        if not missing:
+            return
         for i, data in read_ahead(missing, self._block, self._storage.workers):
             self._kept[i] = data
             self.fetched += len(data)
@@ -78,6 +91,20 @@ class FetchedShards(ShardSource):
         return self._storage.read_block(raw_cid(self._index.sha256(i)))
 
 
+class OwnShards(FetchedShards):
+    """Shards that somebody has, to look at them as others will who have to fetch them."""
+
+    def __init__(self, opener: Opener) -> None:
+        """Read from where `opener` reads."""
+        self._opener, self._kept, self.fetched = opener, {}, 0
+
+    def fetch(self, shards: Collection[int]) -> None:
+        """Do nothing."""
+
+    def _block(self, i: int) -> bytes:
+        return self._opener.ciphertext(i)
+
+
 @dataclass(slots=True)
 class Opening:
     """A container as far as published keys open it.
@@ -88,6 +115,7 @@ class Opening:
         source: Gives ciphertext.
         keys: Published, by shard.
         limits: What may be spent on one segment.
+        max_download: Bytes of segment 0 that are fetched.
 
     Attributes:
         container: Opened by segment 0; None until `read_files`.
@@ -98,6 +126,7 @@ class Opening:
     source: FetchedShards
     keys: Mapping[int, bytes]
     limits: Limits = DEFAULT_LIMITS
+    max_download: int = MAX_DOWNLOAD
     container: Container | None = None
     _structure: Structure | None = None
 
@@ -115,6 +144,13 @@ class Opening:
             raise EndError(
                 PreviewState.PARTIAL,
                 f"the table of its files has {run.shards:,} shards, {MAX_FILES_SHARDS:,} are read",
+            )
+        size = run.shards * self.manifest.shard_size
+        if size > self.max_download:
+            raise EndError(
+                PreviewState.PARTIAL,
+                f"the table of its files has {format_size(size)}, "
+                f"{format_size(self.max_download)} are fetched",
             )
         if run.decoded_bytes > self.limits.files_table_bytes:
             raise EndError(
@@ -193,14 +229,19 @@ class Opening:
         return Container(self.manifest, self.opener, limits=limits, card=None, opened=None)
 
     def _judged(self, what: str, shards: Collection[int], work: Callable[[Limits], _T]) -> _T:
-        """Do something with shards, and turn what goes wrong into a state."""
+        """Do something with shards, and turn what goes wrong into a state.
+
+        Raises:
+            EndError: It goes wrong wherever it is done.
+            UnableError: It went wrong here.
+        """
         try:
             self.source.fetch(shards)
             try:
                 return work(self.limits)
-            except CodecError as error:
-                if isinstance(error, IntegrityError | WrongKeyError):
-                    raise
+            except (IntegrityError, WrongKeyError):
+                raise
+            except (CodecError, UnableError):
                 # Once more, with patience: what is said of a seller must not hang on this machine.
                 return work(replace(self.limits, seconds=PATIENT.seconds))
         except (StorageError, IntegrityError) as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this computer has found of samples and exposures, kept in a file.
 
-Whatever stands here follows from what sellers have committed to, so it never becomes wrong; it can
-be removed, and is then found again.
+Whatever stands here follows from what sellers have committed to, and from nothing that this
+computer was short of, so it never becomes wrong; it can be removed, and is then found again.
 """
 
 import contextlib
@@ -25,6 +25,8 @@ _TABLES: Final = (
     # By manifest: others may list the same root with an index that says something else of it.
     # Of each unit that somebody opened, what could be tried of it then.
     "tried (manifest BLOB, unit INTEGER, mark INTEGER, PRIMARY KEY (manifest, unit))",
+    # Of units that could not be tried, in which order that was.
+    "late (place INTEGER PRIMARY KEY, manifest BLOB, unit INTEGER, UNIQUE (manifest, unit))",
     "broken (manifest BLOB PRIMARY KEY, why TEXT, publisher TEXT)",
     "shown_since (terms_id BLOB PRIMARY KEY, block INTEGER, names BLOB)",
     "stands (terms_id BLOB PRIMARY KEY, state TEXT, why TEXT)",
@@ -89,6 +91,23 @@ class Remembered:
             file.executemany(
                 "INSERT OR REPLACE INTO tried VALUES (?, ?, ?)",
                 [(manifest, unit, mark) for unit, mark in units],
+            )
+
+    def late(self, manifest: bytes) -> list[int]:
+        """Return the units of a container that could not be tried, the longest ago first."""
+        with self._open() as file:
+            rows = file.execute(
+                "SELECT unit FROM late WHERE manifest = ? ORDER BY place", (manifest,)
+            )
+            return [unit for (unit,) in rows]
+
+    def note_late(self, manifest: bytes, unit: int) -> None:
+        """Keep that a unit could not be tried: it says nothing but that others come first."""
+        with self._open() as file:
+            file.execute(
+                "INSERT OR REPLACE INTO late (place, manifest, unit) "
+                "SELECT 1 + coalesce(max(place), 0), ?, ? FROM late",
+                (manifest, unit),
             )
 
     def broken(self, manifest: bytes) -> Broken | None:

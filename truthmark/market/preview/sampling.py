@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
+from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
+from truthmark.errors import UnableError
 from truthmark.market.preview.bounds import Bounds, bound
 from truthmark.market.preview.draw import Pick, draw_all, shards_of, wanted_shards
 from truthmark.market.preview.facts import MAX_MARKS, TableFacts
 from truthmark.market.preview.found import Part
-from truthmark.market.preview.media_values import TypedValue, typed_values
-from truthmark.market.preview.opening import EndError, Opening
+from truthmark.market.preview.media_values import Leaf, leaves
+from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError, Opening
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.preview.strata import (
     Strata,
@@ -28,12 +30,12 @@ from truthmark.text import format_size, plural
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_DOWNLOAD: Final = 64 << 20
-"""Bytes of a sample that are fetched unless somebody says otherwise."""
 MAX_DECODED: Final = 1 << 30
 """Bytes that all of a sample may be when it is decoded; one segment is held at a time."""
 MAX_KEPT: Final = 64 << 20
 """Decoded bytes that are kept to be looked at."""
+MAX_KEPT_FILES: Final = 10_000
+"""The same in files: those of a byte take next to none."""
 MAX_KEPT_ROWS: Final = 1_000_000
 """The same in rows: those of a column of nothing take no bytes."""
 LEAST_COVERED: Final = 0.95
@@ -46,8 +48,8 @@ MAX_MEDIA: Final = 1_024
 """Files and values of a sample that are opened as what they are named."""
 MAX_MEDIA_BYTES: Final = 32 << 20
 """The same in bytes."""
-MAX_MEDIA_SECONDS: Final = 30.0
-"""The same in time."""
+MAX_MEDIA_SECONDS: Final = 600.0
+"""After which this computer gives up, and says nothing of the sample."""
 
 
 @dataclass(slots=True)
@@ -97,10 +99,9 @@ class Sample:
         files: Whole files by path, as many as are kept.
         opened: First shards of the segments that were opened; of the byte stream, all shards.
         columns: Names of the columns by path, of tables that were opened.
-        unknown: Bytes of drawn files whose type nothing here opens.
-        looked_at: Bytes of all drawn files and values that have a type.
+        unknown: Bytes of drawn files and values whose type nothing here opens.
+        looked_at: Bytes of all drawn files and values that have a type, as far as they were opened.
         kinds: What was opened of each type.
-        is_slow: Whether opening these took too long, and was given up.
         untold: Bytes of drawn files and values whose type nothing tells.
         decoded: Bytes of the tables that were opened.
         rows: How many these have.
@@ -119,7 +120,6 @@ class Sample:
     unknown: int = 0
     looked_at: int = 0
     kinds: dict[str, KindCount] = field(default_factory=dict)
-    is_slow: bool = False
     untold: int = 0
     decoded: int = 0
     rows: int = 0
@@ -381,7 +381,8 @@ def _open_stream(
         opening.shard(shard)
         sample.opened.add(shard)
     files = {i for pick in picks for i in pick.files}
-    whole = sorted(i for i in files if structure.is_whole(i))
+    # In the order of the bytes: in that of the table each may be on another shard than the last.
+    whole = [i for i in structure.files if i in files and structure.is_whole(i)]
     # What is too large to be opened whole cannot be judged, whatever its name says.
     large = sum(len(structure.shards_of_file(i)) for i in files if not structure.is_whole(i))
     sample.unknown += large * structure.payload
@@ -389,16 +390,18 @@ def _open_stream(
     looked_at = set(_chosen(sample, 0, len(whole), MAX_MEDIA))
     kept = 0
     for place, position in enumerate(whole):
-        path = structure.entries[position].path
-        data = opening.file(path)
-        if is_typed(path):
-            if place in looked_at:
-                _open_media(sample, media, [(kind_of(path) or "", data)])
-        else:
-            sample.untold += len(data)
-        kept += len(data)
-        if kept <= MAX_KEPT:
-            sample.files[path] = data
+        entry = structure.entries[position]
+        is_opened = is_typed(entry.path) and place in looked_at
+        sample.untold += 0 if is_typed(entry.path) else entry.length
+        kept += entry.length
+        is_kept = kept <= MAX_KEPT and place < MAX_KEPT_FILES
+        if not is_opened and not is_kept:
+            continue
+        data = opening.file(entry.path)
+        if is_opened:
+            _open_media(sample, media, kind_of(entry.path) or "", data)
+        if is_kept:
+            sample.files[entry.path] = data
 
 
 def _open_segments(
@@ -423,10 +426,14 @@ def _open_segments(
         chance = _chance(sample, segment.number)
         facts = sample.facts.setdefault(path, TableFacts())
         facts.add(segment, table, chance, max(1, MAX_MARKS // each))
-        rows = _chosen(sample, segment.number, table.num_rows, max(1, MAX_MEDIA // each))
-        _open_media(sample, media, typed_values(table, rows, max(1, MAX_MEDIA_BYTES // each)))
-        kept += table.nbytes
-        sample.decoded += table.nbytes
+        most = max(1, MAX_MEDIA // each)
+        rows = _chosen(sample, segment.number, table.num_rows, most)
+        share = max(1, MAX_MEDIA_BYTES // each)
+        for leaf in leaves(table, rows, share, values=most, chance=chance):
+            _open_leaf(sample, media, leaf)
+        size = decoded_size(table.to_batches(), table.schema)
+        kept += size
+        sample.decoded += size
         if kept <= MAX_KEPT and sample.rows <= MAX_KEPT_ROWS:
             tables.setdefault(path, []).append(table)
     sample.tables = {path: pa.concat_tables(found) for path, found in tables.items()}
@@ -441,24 +448,40 @@ def _chance(sample: Sample, number: int) -> random.Random:
     return random.Random(sample.seed + number.to_bytes(4, "big"))  # noqa: S311 (not a secret)
 
 
-def _open_media(sample: Sample, media: MediaOpener, files: list[TypedValue]) -> None:
-    """Open files and values as what they are named."""
-    for kind, data in files:
-        if media.spent > MAX_MEDIA_SECONDS:
-            sample.is_slow = True
-            return
+def _open_leaf(sample: Sample, media: MediaOpener, leaf: Leaf) -> None:
+    """Open some of the values in one place of a table, and count all that is there by them."""
+    looked_at = untold = unknown = 0
+    for kind, data in leaf.values:
+        looked_at += len(data)
         if kind is None:
-            sample.untold += len(data)
-            continue
-        if not data:
-            continue  # as of files: there is nothing in it, good or bad
-        result = media.open(kind, data)
-        sample.looked_at += len(data)
-        if result is Opened.UNKNOWN:
-            sample.unknown += len(data)
-            continue
-        kinds = sample.kinds.setdefault(kind, KindCount())
-        kinds.add(len(data), is_open=result is Opened.YES)
+            untold += len(data)
+        elif data and _open_media(sample, media, kind, data) is Opened.UNKNOWN:
+            unknown += len(data)
+    if not looked_at:
+        sample.untold += leaf.size
+        return
+    # Of these a part was looked at, and what is like it is more.
+    sample.untold += leaf.size * untold // looked_at
+    more = leaf.size * unknown // looked_at - unknown
+    sample.unknown += more
+    sample.looked_at += more
+
+
+def _open_media(sample: Sample, media: MediaOpener, kind: str, data: bytes) -> Opened:
+    """Open a file or a value as what it is said to be."""
+    if media.spent > MAX_MEDIA_SECONDS:
+        raise UnableError(
+            f"this computer took too long to open drawn files; {sample.checked:,} were opened; try "
+            "again when it has less to do"
+        )
+    result = media.open(kind, data)
+    sample.looked_at += len(data)
+    if result is Opened.UNKNOWN:
+        sample.unknown += len(data)
+    else:
+        counted = sample.kinds.setdefault(kind, KindCount())
+        counted.add(len(data), is_open=result is Opened.YES)
+    return result
 
 
 def _require_media(sample: Sample) -> None:
@@ -472,13 +495,9 @@ def _require_media(sample: Sample) -> None:
                 "what their names say",
             )
     if sample.unknown > MAX_UNOPENED * max(sample.looked_at, sample.drawn_bytes):
+        share = min(1.0, sample.unknown / max(sample.looked_at, 1))
         raise EndError(
             PreviewState.PARTIAL,
-            f"{sample.unknown / sample.looked_at:.0%} of the bytes of drawn files are of types "
-            "that nothing here opens, or too large",
-        )
-    if sample.is_slow:
-        raise EndError(
-            PreviewState.PARTIAL,
-            f"drawn files take too long to open; {sample.checked:,} were",
+            f"{share:.0%} of the bytes of drawn files are of types that nothing here opens, or too "
+            "large",
         )

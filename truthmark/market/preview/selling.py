@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Final
 from truthmark.codec.container import Container
 from truthmark.codec.limits import BYTES_SEGMENT
 from truthmark.codec.shards import Opener
-from truthmark.errors import MarketError
+from truthmark.errors import MalformedError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview.draw import draw_all, wanted_shards
-from truthmark.market.preview.looking import Allowance, names_taken, read_public, read_seed
-from truthmark.market.preview.opening import EndError
+from truthmark.market.preview.exposures import is_seen
+from truthmark.market.preview.looking import names_taken, read_seed
+from truthmark.market.preview.older import Allowance
+from truthmark.market.preview.opening import EndError, Opening, OwnShards
+from truthmark.market.preview.public import read_public
 from truthmark.market.preview.strata import (
     MAX_FILES_SHARDS,
     Structure,
@@ -78,11 +81,11 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
         return Wanted((), 0, beacon.block, 0, beacon.seed)
     entries = [file.entry for file in container.files]
     structure = Structure(index, entries, container.manifest.shard_size)
-    strata = find_strata(
-        structure,
-        public.asked.draws,
-        names_taken(session, public, beacon.listed, Allowance(_EVERYTHING), must_know=True),
-    )
+    try:
+        taken = names_taken(session, public, beacon.listed, Allowance(_EVERYTHING), must_know=True)
+    except EndError as end:
+        raise MarketError(f"nothing is opened yet: {end.why}") from end
+    strata = find_strata(structure, public.asked.draws, taken)
     shards = wanted_shards(index, draw_all(structure, strata, beacon.seed))
     missing = [i for i in shards if i not in public.published.keys]
     keys = tuple(container.opener.key(i) for i in missing)
@@ -92,32 +95,53 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
 def exposing_keys(
     session: "Session", version: Version, opener: Opener, shards: Sequence[int]
 ) -> tuple[bytes, ...]:
-    """Return the keys by which everybody sees that some shards, or their segment, are rotten.
+    """Return the least keys by which everybody sees that some shards, or their segment, are rotten.
 
-    Those of the whole segment, and of segment 0, without which nobody can tell rows from noise;
-    what is public already is left out.
+    For a shard that does not open its own key alone, which opens nothing. For a segment that does
+    not parse its keys and those of segment 0, without which nobody can tell rows from noise. What
+    is public already is left out.
 
     Args:
         session: Of who exposes.
         version: What was bought.
         opener: Has the keys, as `codec.shards.ContentOpener`: what is rotten may be segment 0, so
             that there is no open container.
-        shards: Those that do not open, or some of a segment that does not parse.
+        shards: Some that do not open, or some of a segment that does not parse.
 
     Raises:
-        MarketError: What is public of the version cannot be read.
+        MarketError: What is public of the version cannot be read, or nobody would find it rotten by
+            these keys: it is not, or it is too large for others to look at.
+        UnableError: This computer cannot tell.
     """
     try:
         public = read_public(session, version)
     except EndError as end:
         raise MarketError(f"{version.ref} cannot be exposed: {end.why}") from end
+    index, own = opener.index, public.published.keys
+    wanted = _least(opener, shards)
+    keys = own | {i: opener.key(i) for i in wanted}
+    opening = Opening(public.manifest, index, OwnShards(opener), keys)
+    if not wanted or not is_seen(opening, wanted[-1]):
+        raise MarketError(
+            f"nobody would see by the keys of this part that {version.ref} is rotten: others find "
+            "it right, or too large to be looked at; nothing is shown"
+        )
+    return tuple(keys[i] for i in wanted if i not in own)
+
+
+def _least(opener: Opener, shards: Sequence[int]) -> list[int]:
+    """Return the shards that show what is rotten, the last of which is of the rotten segment."""
     index = opener.index
-    wanted = set(shards)
     for shard in shards:
+        try:
+            opener.open(shard)
+        except MalformedError:
+            return [shard]
+    found: dict[int, None] = {}
+    for shard in shards[:1]:
         segment = index.segments[int(index.segment[shard])]
-        if segment.number != BYTES_SEGMENT:
-            wanted.update(range(segment.shard, segment.shard + segment.shards))
-    if len(files_shards(index)) <= MAX_FILES_SHARDS:
-        wanted.update(files_shards(index))
-    missing = sorted(wanted - public.published.keys.keys())
-    return tuple(opener.key(i) for i in missing)
+        if segment.number == BYTES_SEGMENT:
+            break  # of which each shard is good if it opens
+        found |= dict.fromkeys(files_shards(index))
+        found |= dict.fromkeys(range(segment.shard, segment.shard + segment.shards))
+    return list(found)

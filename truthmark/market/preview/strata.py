@@ -3,7 +3,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import accumulate
 from typing import Final
@@ -11,17 +11,14 @@ from typing import Final
 from truthmark.codec.files_table import BYTES, TABLE, Entry, read_schema
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
-    DEFAULT_LIMITS,
     FILES_SEGMENT,
+    PATIENT,
     payload_size,
 )
 from truthmark.codec.sampling import LEAST_SEGMENTS, draws_of_part
 from truthmark.codec.shard_index import Segment, ShardIndex
 from truthmark.errors import CodecError, MalformedError
 from truthmark.hashing import sha256
-
-PATIENT: Final = replace(DEFAULT_LIMITS, seconds=60.0)
-"""For what a busy machine may be too slow for: that must not be said of the seller."""
 
 STREAM: Final = "files"
 POOL: Final = "small tables"
@@ -266,6 +263,8 @@ def find_strata(structure: Structure, asked: int, taken: Collection[bytes] = ())
         (drawn if len(shards) >= LEAST_SEGMENTS else left_out).append(stream)
     small: list[Stratum] = []
     for position, segments in structure.tables:
+        if not segments:
+            continue  # of many tables without rows nobody asks what their columns are
         entry = structure.entries[position]
         columns = structure.columns(entry) if left else b""
         new = tuple(

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which keys sellers publish, and buyers who found something rotten."""
 
+import os
+
+import pyarrow as pa
 import pytest
 
-from tests.utils.containers import MemoryShards
+from tests.utils.containers import MemoryShards, Part, forge, stream_of
 from tests.utils.previews import BUYER, Made, PreviewMarket, make
+from truthmark.codec import files_table
+from truthmark.codec.files_table import Entry
 from truthmark.codec.shards import ContentOpener
 from truthmark.errors import MarketError
 from truthmark.market.preview import PreviewState, exposing_keys, wanted_keys
@@ -68,9 +73,47 @@ def test_exposing_keys__one_rotten_segment__is_seen_by_everybody(
     made = make(BIG, bad=[70], how=how, draws=draws)
     version = market.list_version(made)
     keys = exposing_keys(market.session, version, opener_of(made), made.bad)
-    assert len(keys) == 2  # its own, and that of segment 0, without which nobody knows columns
+    # Of noise that is sealed its own, and that of segment 0, without which nobody knows columns.
+    assert len(keys) == (2 if how == "noise" else 1)
     market.publish_keys(made, keys, BUYER)
     assert market.look(version).state is PreviewState.BROKEN
+
+
+def test_exposing_keys__one_bad_tag_in_a_segment_of_many_shards__opens_that_shard_alone(
+    market: PreviewMarket,
+) -> None:
+    """The rest of the segment is what was paid for, and proves nothing."""
+    message, body = stream_of(pa.table({"x": [os.urandom(700) for _ in range(40)]}))
+    entries = [Entry("a.parquet", "table", None, 0, 40, message)]
+    parts = [Part(0, files_table.encode(entries), decoded=1 << 20), Part(2, body, 40)]
+    made = Made(forge(parts, random=[4]))
+    version = market.list_version(made)
+    keys = exposing_keys(market.session, version, opener_of(made), range(1, 8))
+    assert keys == (made.all_keys[4],)
+    market.publish_keys(made, keys, BUYER)
+    assert market.look(version).state is PreviewState.BROKEN
+
+
+@pytest.mark.parametrize("shards", [[5], [0], []])
+def test_exposing_keys__nothing_is_rotten__publishes_nothing(
+    market: PreviewMarket, shards: list[int]
+) -> None:
+    """The last look before it is done: perhaps this computer was wrong when it looked first."""
+    made = make(BIG)
+    version = market.list_version(made)
+    with pytest.raises(MarketError, match="nobody would see"):
+        exposing_keys(market.session, version, opener_of(made), shards)
+
+
+def test_exposing_keys__too_large_for_others_to_look_at__publishes_nothing(
+    market: PreviewMarket,
+) -> None:
+    made = make(BIG, bad=[70])
+    made.forged.index.decoded_bytes[made.bad[0]] = 1 << 40
+    made.recommit()
+    version = market.list_version(made)
+    with pytest.raises(MarketError, match="too large to be looked at"):
+        exposing_keys(market.session, version, opener_of(made), made.bad)
 
 
 def test_exposing_keys__segment_zero_is_rotten__needs_no_open_container(

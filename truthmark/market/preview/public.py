@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is public of a version: what it says of itself, its index, and the keys that are open."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from truthmark.codec.container import check_index
+from truthmark.codec.limits import MAX_CARD_SIZE, PATIENT
+from truthmark.codec.manifest import Manifest
+from truthmark.codec.sampling import PreviewAsked, preview_asked
+from truthmark.codec.shard_index import ShardIndex, check_index_size
+from truthmark.errors import CodecError, LimitError, StorageError
+from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
+from truthmark.market.fetch import read_manifest
+from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError, FetchedShards, Opening
+from truthmark.market.preview.published import Published, read_published
+from truthmark.market.preview.states import PreviewState
+from truthmark.text import format_size
+
+if TYPE_CHECKING:
+    from truthmark.session import Session
+
+
+@dataclass(slots=True)
+class Public:
+    """What is public of a version.
+
+    Attributes:
+        version: Which.
+        manifest: Checked against the terms.
+        card: As the manifest commits to it.
+        index: Likewise.
+        asked: The sample that the card asks for; None if none, or none that is understood.
+        published: Keys.
+        opening: With these.
+    """
+
+    version: Version
+    manifest: Manifest
+    card: dict[str, Any]
+    index: ShardIndex
+    asked: PreviewAsked | None
+    published: Published
+    opening: Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a version says of itself.
+
+    Attributes:
+        manifest: Checked against the terms.
+        card: As the manifest commits to it.
+        asked: The sample that it asks for; None if none.
+        size: Bytes of manifest and card.
+    """
+
+    manifest: Manifest
+    card: dict[str, Any]
+    asked: PreviewAsked | None
+    size: int
+
+
+def read_heading(session: "Session", version: Version) -> Heading:
+    """Fetch what a version says of itself.
+
+    Raises:
+        EndError: It cannot be fetched, or contradicts itself.
+    """
+    try:
+        manifest = read_manifest(session.storage, version)
+        card = _read_card(session, manifest)
+    except StorageError as error:
+        raise EndError(PreviewState.UNREACHABLE, str(error)) from error
+    except CodecError as error:
+        raise EndError(PreviewState.BAD, str(error)) from error
+    try:
+        asked = preview_asked(card)
+    except CodecError as error:
+        raise EndError(PreviewState.BLIND, str(error)) from error
+    return Heading(manifest, card, asked, len(manifest.to_bytes()) + manifest.card_size)
+
+
+def read_public(
+    session: "Session",
+    version: Version,
+    *,
+    max_download: int = MAX_DOWNLOAD,
+    heading: Heading | None = None,
+) -> Public:
+    """Fetch what is public of a version, and its published keys.
+
+    Raises:
+        EndError: It cannot be fetched, or contradicts itself.
+        UnableError: This computer cannot read it.
+    """
+    storage = session.storage
+    heading = heading or read_heading(session, version)
+    manifest = heading.manifest
+    try:
+        if manifest.index_size > max_download:
+            raise EndError(
+                PreviewState.PARTIAL,
+                f"its index has {format_size(manifest.index_size)}, "
+                f"{format_size(max_download)} are fetched",
+            )
+        check_index_size(manifest.index_size, manifest.count)
+        data = storage.read_range(manifest.index, 0, manifest.index_size)
+        index = ShardIndex.from_bytes(data, manifest.count, PATIENT)
+        check_index(index, manifest)
+    except StorageError as error:
+        raise EndError(PreviewState.UNREACHABLE, str(error)) from error
+    except CodecError as error:
+        raise EndError(PreviewState.BAD, str(error)) from error
+    published = read_published(Catalogue.of(session).index, roots_of(session, version), index)
+    source = FetchedShards(storage, index, manifest.shard_size)
+    opening = Opening(manifest, index, source, published.keys, max_download=max_download)
+    return Public(version, manifest, heading.card, index, heading.asked, published, opening)
+
+
+def roots_of(session: "Session", version: Version) -> set[bytes]:
+    """Return the roots under which keys count for a version: those of all versions of its listing.
+
+    So what was opened of one stays open in those that have taken it over.
+    """
+    siblings = Catalogue.of(session).siblings(version)
+    return {version.terms.root, *(sibling.terms.root for sibling in siblings)}
+
+
+def _read_card(session: "Session", manifest: Manifest) -> dict[str, Any]:
+    from truthmark.codec import read_card
+
+    if manifest.card_size > MAX_CARD_SIZE:
+        raise LimitError("its card is too large to be read")
+    return read_card(session.storage.read_range(manifest.card, 0, manifest.card_size))
