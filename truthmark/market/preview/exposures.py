@@ -6,7 +6,7 @@ framed. Of what chance did not draw it is only said whether it opens and parses:
 kept nor returned, else data could be handed out this way.
 
 Whatever keeps a unit from being tried, none may keep the others waiting: what is not served, or
-takes this computer too long, says nothing of anybody, and comes after all others the next time.
+takes this computer too long, says nothing of its seller, and comes after all others the next time.
 """
 
 import time

@@ -104,7 +104,7 @@ def test_typed_values__dictionary_beside_a_path__is_what_that_says() -> None:
 
 
 def test_leaves__lists_that_share_what_is_below__take_no_time() -> None:
-    """Four views of four views of four views: there are more ways than anybody can go."""
+    """Four views of four views of four views: there are more ways than can be gone."""
     array = pa.array([b"noise"] * 4)
     for _ in range(40):
         offsets, sizes = pa.array([0] * 4, pa.int32()), pa.array([4] * 4, pa.int32())
