@@ -54,7 +54,7 @@ class ReceiverRole:
         dry_run: Log in which phase each is, but fetch and send nothing.
 
     Attributes:
-        runs: By number, the bounties.
+        runs: By number, the bounties; what is over and followed leaves them.
         seen: By number, how each stood at the last look.
     """
 
@@ -87,6 +87,7 @@ class ReceiverRole:
         self._follow_up = follow_up
         self._dry_run = dry_run
         self._known: set[str] = set()
+        self._ended: set[int] = set()
         self._view = BountyView(session)
         self._rounds = BountyRounds(self.name, session, metrics, notifier, gas_reserve)
         self._pool = JobPool(2, "labels")
@@ -95,7 +96,7 @@ class ReceiverRole:
     def is_over(self) -> bool:
         """Whether there are bounties, and nothing is left to do for any."""
         runs = self.runs.values()
-        return bool(runs) and all(run.is_over and run.is_followed for run in runs)
+        return bool(runs or self._ended) and all(run.is_over and run.is_followed for run in runs)
 
     def close(self) -> None:
         """End the work beside the rounds."""
@@ -130,9 +131,12 @@ class ReceiverRole:
                 if self.runs[number].is_over:
                     del self.seen[number]  # it holds all of its record
                     self.runs[number].close()
-        for number, run in self.runs.items():
+        for number, run in list(self.runs.items()):
             if run.is_over and not run.is_followed and not self._dry_run:
                 self._follow(number, run)
+            if run.is_over and run.is_followed:  # a node that runs for years keeps its number alone
+                self._ended.add(number)
+                del self.runs[number]
         return block
 
     # --------------------------------------------------------------------- labelers
@@ -233,7 +237,7 @@ class ReceiverRole:
                 ref = workspace.ref
                 if (
                     ref is None
-                    or ref.bounty_id in self.runs
+                    or ref.bounty_id in self.runs.keys() | self._ended
                     or ref.chain_id != session.profile.chain_id
                     or address_bytes(ref.board) != address_bytes(board)
                     or not self._is_wanted(workspace, ref.bounty_id)

@@ -219,3 +219,15 @@ def test_tick__bounty_is_over__its_connections_are_closed(world: World) -> None:
     role.tick()
     assert [run_of(role, number).is_closed for number in (1, 2)] == [True, False]
     assert [*role.seen] == [2]
+
+
+def test_tick__bounty_is_over_and_followed__is_kept_no_longer(world: World) -> None:
+    world.add(1)
+    role = world.role()
+    role.tick()
+    run_of(role, 1).ends = True
+    wait_for(lambda: role.tick() and not role.runs, "the end")
+    assert role.is_over
+    role.tick()
+    assert not role.runs
+    role.close()
