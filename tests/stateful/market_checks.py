@@ -20,6 +20,7 @@ class Checks(MarketState):
     """Compares words, entries and sums with the ledger."""
 
     def teardown(self) -> None:
+        self.effects.update(self.done)
         try:
             self.everybody_gets_out()
         finally:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the model of the market begins with, and how its rules choose and call."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -67,6 +68,8 @@ class MarketState(RuleBasedStateMachine):
     royal: ClassVar[Royalties]
     bounties: ClassVar[list[Bounty]]
     """one that settled, one whose score was proven false, one that nobody has ended"""
+    effects: ClassVar[Counter[str]]
+    """in how many runs a function took effect"""
     start: ClassVar[int]
     hostile: ClassVar[Any]
     layout: ClassVar[dict[str, int]]
@@ -113,6 +116,7 @@ class MarketState(RuleBasedStateMachine):
         self.orders: list[Purchase] = []  # one for each purchase that was ever sent
         self.slots: dict[Any, int] = {}
         self.kind: dict[bytes, bool] = {}  # terms id -> whether its key is good
+        self.done: set[str] = set()  # functions that took effect
         self.lost: dict[tuple[str, str], int] = {}
 
     # ------------------------------------------------------------- helpers
@@ -124,7 +128,9 @@ class MarketState(RuleBasedStateMachine):
     def call(self, is_allowed: bool, function: Callable[..., Any], *args: Any, sender: str) -> Any:
         """Make a call that the ledger has already answered."""
         if is_allowed:
-            return function(*args, sender=sender, gas=GAS)
+            result = function(*args, sender=sender, gas=GAS)
+            self.done.add(function.fn_ast.name)
+            return result
         with pytest.raises(boa.BoaError):
             function(*args, sender=sender, gas=GAS)
         return None

@@ -5,15 +5,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.stateful.ledger_records import BURN
-from tests.stateful.market_state import MarketState, mostly, picks, rarely
+from tests.stateful.market_sale_rules import SaleRules
+from tests.stateful.market_state import flags, mostly, picks, rarely
 from tests.utils.drafts import sealing_arguments
 from truthmark.market.records import PurchaseStatus, VersionStatus
 
 RUNNING = (VersionStatus.OPEN, VersionStatus.PAUSED, VersionStatus.RETIRED)
 
 
-class VerdictRules(MarketState):
+class VerdictRules(SaleRules):
     """Reject, dispute a sealing, rule, review."""
+
+    @rule(pick=picks, last=st.integers(0, 4), rejects=flags)
+    def sell_and_hear(self, pick: int, last: int, rejects: bool) -> None:
+        """Sell, and let the buyer say what it was worth: what chance alone would seldom do."""
+        count = len(self.orders)
+        self.sell(pick, last, "no" if rejects else "wait")
+        if len(self.orders) > count:
+            (self.reject if rejects else self.review)(0, True)
 
     @precondition(lambda self: self.orders)
     @rule(pick=picks, is_buyer=mostly)

@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truthmark.cid import raw_cid
-from truthmark.errors import (
-    IntegrityError,
-    LimitError,
-)
+from truthmark.errors import IntegrityError, LimitError, MarketError
 from truthmark.market.drafts.terms import contradicts
 from truthmark.market.entries import Version
 from truthmark.types import Progress
@@ -17,6 +14,24 @@ if TYPE_CHECKING:
     from truthmark.codec import Manifest, ShardIndex
     from truthmark.session import Session
     from truthmark.storage import Storage
+
+
+def require_of(version: Version, manifest: "Manifest", where: object = "this folder") -> None:
+    """Refuse what was packed otherwise than what was listed, such as before a change.
+
+    Args:
+        version: What was listed.
+        manifest: Of what is at hand.
+        where: Where that is.
+
+    Raises:
+        MarketError: They are not the same.
+    """
+    if manifest.digest != version.terms.manifest:
+        raise MarketError(
+            f"{where} does not hold what was listed as {version.ref}, but other data or another "
+            "packing of it; use the folder that was listed, or let it be fetched again"
+        )
 
 
 class Fetcher:

@@ -28,7 +28,7 @@ from truthmark.market.drafts.order import (
 )
 from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Epoch, Purchase, Version
-from truthmark.market.fetch import Fetcher
+from truthmark.market.fetch import Fetcher, require_of
 from truthmark.market.permits import sign_permit
 from truthmark.market.preview import require_still
 from truthmark.market.quote import NO_VOUCHER, Quote, Quoter
@@ -322,16 +322,18 @@ class Buyer(Fetcher, Quoter):
             EndpointsDisagreeError: It does not, and the chain knows of other parts.
             DeliveryError: It does not, and came so lately that it may yet be undone.
             KeysError: The purchase's own key is nowhere.
+            MarketError: The folder has other data.
         """
         from truthmark.codec import find_wrong_key, read_index, read_manifest
 
-        session = self.session
+        session, manifest = self.session, read_manifest(folder)
+        require_of(version, manifest, folder)  # or its seller would look guilty
         epoch = Catalogue.of(session).epoch(purchase.custody_id)
         key = self._own_key(version, purchase)
         parts = self._parts(purchase, epoch)
         cek = content_key(parts, key.secret, version.terms)
         opened = Opened(version, purchase, epoch, folder, cek)
-        wrong = find_wrong_key(read_index(folder, read_manifest(folder)), cek)
+        wrong = find_wrong_key(read_index(folder, manifest), cek)
         if wrong is not None:
             # A key that opens everything needs no witness; one that does not accuses the seller.
             Catalogue.of(session).require_parts_recorded(purchase, parts)

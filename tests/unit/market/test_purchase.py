@@ -2,12 +2,14 @@
 """What a buyer's client asks right before it pays."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from truthmark.errors import NotForSaleError
+from truthmark import codec
+from truthmark.errors import MarketError, NotForSaleError
 from truthmark.market import purchase as purchase_module
 from truthmark.market.purchase import Buyer
 
@@ -30,3 +32,13 @@ def test_buy__rotten_was_opened_since_it_was_looked_at__nothing_is_signed(
     with pytest.raises(NotForSaleError):
         Buyer(session).buy(quote, max_total=1, again=True)
     assert asked == [(session, version)]
+
+
+def test_receive__folder_of_other_data__blames_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = SimpleNamespace(digest=bytes(32))
+    monkeypatch.setattr(codec, "read_manifest", lambda folder: other)
+    version: Any = SimpleNamespace(ref="4@1", terms=SimpleNamespace(manifest=b"m" * 32))
+    with pytest.raises(MarketError, match="does not hold what was listed as 4@1"):
+        Buyer(SimpleNamespace()).receive(version, SimpleNamespace(), tmp_path)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from truthmark.codec.limits import CARD_NAME
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked, preview_asked
 from truthmark.errors import NotForSaleError, UnsampledError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.fetch import Fetcher
+from truthmark.market.fetch import Fetcher, require_of
 from truthmark.market.preview import OnGet, OnList, Preview, PreviewState, look
 from truthmark.market.preview.beacon import Beacon
 from truthmark.market.preview.looking import read_seed
@@ -121,6 +121,7 @@ def open_sample(
 
     Raises:
         NotForSaleError: What was opened is not what was committed to: nobody will buy this.
+        MarketError: The folder has other data.
         TruthmarkError: As `Publisher.publish`.
     """
     found = look(session, version)
@@ -132,6 +133,7 @@ def open_sample(
             return found
         if folder is None:
             folder = Fetcher(session).fetch(version)
+        require_of(version, codec.read_manifest(folder), folder)
         cek = seller_cek(session.vault, version.terms.public_key)
         with codec.open_container(folder, cek=cek) as container:
             wanted = Publisher(session).publish(version, container)

@@ -11,6 +11,7 @@ from truthmark.codec.shards import Opener
 from truthmark.errors import MalformedError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
+from truthmark.market.fetch import require_of
 from truthmark.market.preview.draw import draw_all, wanted_shards
 from truthmark.market.preview.exposures import is_seen
 from truthmark.market.preview.looking import names_taken, read_seed
@@ -61,10 +62,12 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
         container: The version's, opened with its content key.
 
     Raises:
-        MarketError: The card asks for no sample, or what is public of it, or of an older version
-            from which it takes over parts, cannot be read now.
+        MarketError: The container is another one's, the card asks for no sample, or what is public
+            of it, or of an older version from which it takes over parts, cannot be read now.
         ChainError: The chain cannot be read.
     """
+    # Keys of other data would be opened for good, and fit nothing here.
+    require_of(version, container.manifest, "what is to be opened")
     Catalogue.of(session).sync()
     try:
         public = read_public(session, version)

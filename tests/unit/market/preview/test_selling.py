@@ -2,6 +2,7 @@
 """Which keys sellers publish, and buyers who found something rotten."""
 
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from truthmark.codec import files_table
 from truthmark.codec.files_table import Entry
 from truthmark.codec.shards import ContentOpener
 from truthmark.errors import MarketError
+from truthmark.market.flows import sampling
 from truthmark.market.preview import PreviewState, exposing_keys, wanted_keys
 from truthmark.market.verdicts import MAX_KEYS, cut_keys
 
@@ -39,6 +41,24 @@ def test_wanted_keys__word_is_final__are_the_same_until_they_are_public(
     market.publish_keys(made, rest.keys)
     assert wanted_keys(market.session, version, made.container).keys == ()
     assert market.look(version).state is PreviewState.SHOWN
+
+
+def test_wanted_keys__container_of_another_packing__opens_nothing(market: PreviewMarket) -> None:
+    """Its keys could never be taken back, and the sample would wait for ever."""
+    version = market.list_version(make(BIG))
+    other = make(BIG, extra={"number": 2})
+    with pytest.raises(MarketError, match=r"does not hold what was listed as 1@1.*another packing"):
+        wanted_keys(market.session, version, other.container)
+
+
+def test_open_sample__folder_of_another_packing__is_refused_in_one_line(
+    market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = market.list_version(make(BIG))
+    other = make(BIG, extra={"number": 2}).forged.manifest
+    monkeypatch.setattr(sampling.codec, "read_manifest", lambda folder: other)
+    with pytest.raises(MarketError, match=r"^packed does not hold what was listed as 1@1"):
+        sampling.open_sample(market.session, version, Path("packed"))
 
 
 def test_wanted_keys__word_is_not_final__is_empty(market: PreviewMarket) -> None:
