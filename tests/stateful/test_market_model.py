@@ -30,13 +30,25 @@ from tests.utils.tokens import deploy_hostile_token
 class MarketMachine(ListingRules, VerdictRules, MoneyRules, Checks):
     """All that may happen."""
 
-    @initialize(hostile=flags, good=flags, n=st.integers(3, 5))
-    def start_with_a_listing(self, hostile: bool, good: bool, n: int) -> None:
+    @initialize(
+        hostile=flags,
+        good=flags,
+        n=st.integers(3, 5),
+        said=st.sampled_from(["", "", "", "reject", "review", "rule", "seal", "seal"]),
+    )
+    def start_with_a_listing(self, hostile: bool, good: bool, n: int, said: str) -> None:
+        """Sell something; often with what chance alone would seldom make somebody say of it."""
         self.cite(0, 0)
         self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False, 1, 500, 5_000, 1)
         self.accept_all(0)
         self.buy(0, 0, 0, True, True, True, False, False)
         self.top_up(0, 20)
+        if said in ("reject", "review"):
+            self.sell_and_hear(0, 0, said == "reject")
+        elif said == "rule":
+            self.rule_as_arbiter(0, 3, 0, 0)
+        elif said == "seal":
+            self.dispute_sealing(0, 1, False, 0)
 
     @rule(seconds=st.sampled_from([1, 12, 100, DELIVERY, INSPECTION, WINDOWS, PERIOD]))
     def wait(self, seconds: int) -> None:
@@ -107,7 +119,7 @@ def deployed() -> Any:
         yield
 
 
-# Each takes effect in one run of twenty, or more.
+# Each takes effect in one run of twenty at least.
 VERDICTS = ("reject", "dispute_sealing", "rule", "review")
 
 

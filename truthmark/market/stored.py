@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truthmark.cid import CID, raw_cid
+from truthmark.codec.sampling import preview_asked
 from truthmark.errors import CodecError, ConfigError, StorageError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import EpochState, Version
@@ -226,6 +227,9 @@ class _Finder:
             return "custody", f"keeping it was promised, at least until {until}", True
         if any(p.status in _UNFINISHED for p in bought):
             return "bought", "the purchase is not settled yet", True
+        if (is_mine or in_custody) and self._is_taken_over(version):
+            why = "a newer version takes over from it, so its sample must stay"
+            return "listing" if is_mine else "custody", why, True
         if any(p.status.has_key for p in bought):
             return "bought", "bought, and the time to dispute is over", False
         if is_mine:
@@ -233,6 +237,30 @@ class _Finder:
         if in_custody:
             return "custody", "the obligation to keep it is over", False
         return "fetched", "fetched, and not bought", False
+
+    def _is_taken_over(self, version: Version) -> bool:
+        """Whether a newer version that stays names it as one that its sample builds on.
+
+        Without it nobody can see any more what that version need not show again.
+        """
+        cid = raw_cid(version.terms.manifest)
+        return any(
+            cid in self._older_named_by(newer) and self._judge(newer)[2]
+            for newer in self._all.values()
+            if newer.listing_id == version.listing_id and newer.number > version.number
+        )
+
+    def _older_named_by(self, version: Version) -> tuple[CID, ...]:
+        from truthmark.codec import read_card
+
+        manifest = self._manifest(version, self._home / "datasets" / version.terms_id.hex())
+        if manifest is None or self._store is None:
+            return ()
+        with contextlib.suppress(CodecError, StorageError):
+            card = read_card(self._store.read_range(manifest.card, 0, manifest.card_size))
+            asked = preview_asked(card)
+            return () if asked is None else asked.previous
+        return ()
 
     def _manifest(self, version: Version, folder: Path) -> "Manifest | None":
         from truthmark.codec import Manifest, read_manifest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from truthmark.errors import KeysError
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.preview import Preview
+from truthmark.market.preview import Preview, blocks_of_older
 from truthmark.node.job_pool import Job, JobPool
 from truthmark.node.keeping import PinnedSet, fetch_manifest, take_share
 from truthmark.node.rounds import reason_of
@@ -79,9 +79,13 @@ class Holdings:
 
     def has_bytes(self, held: CustodyView, manifest: "Manifest") -> bool:
         """Whether all bytes of a version are here and pinned; else sees to it that they come."""
-        storage, terms = self._session.storage, held.version.terms_id
-        work = partial(self._pinned.keep, storage, terms, manifest, self._bytes.check)
-        job = self._bytes.ask(("bytes", terms), work, group=held.version.terms.seller)
+        session, version, terms = self._session, held.version, held.version.terms_id
+
+        def work() -> None:
+            older = blocks_of_older(session, version)
+            self._pinned.keep(session.storage, terms, manifest, self._bytes.check, older)
+
+        job = self._bytes.ask(("bytes", terms), work, group=version.terms.seller)
         return self._is_done(job, held, "bytes")
 
     def has_share(self, held: CustodyView) -> bool:

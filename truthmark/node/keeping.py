@@ -56,15 +56,27 @@ class PinnedSet:
         self._lock = threading.Lock()
 
     def keep(
-        self, storage: "Storage", terms_id: bytes, manifest: Manifest, progress: Progress
+        self,
+        storage: "Storage",
+        terms_id: bytes,
+        manifest: Manifest,
+        progress: Progress,
+        older: Sequence[CID] = (),
     ) -> None:
         """Pin container, index, manifest and card, checked against what is on the chain.
+
+        Args:
+            storage: Where they are kept, and fetched from.
+            terms_id: The version's.
+            manifest: Likewise.
+            progress: Told how far fetching is.
+            older: What must stay of older versions for it, as `blocks_of_older` finds it.
 
         Raises:
             StorageError: Something cannot be fetched or kept.
             CodecError: The parts do not belong together.
         """
-        parts = manifest.container, manifest.index, manifest.card, manifest.cid
+        parts = manifest.container, manifest.index, manifest.card, manifest.cid, *older
         own = _own(storage)
         pinned = set(own.pins())
         if all(cid in pinned and own.has(cid) for cid in parts):

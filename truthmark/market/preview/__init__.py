@@ -6,6 +6,7 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 """
 
 from truthmark.market.preview.again import has_news, require_still
+from truthmark.market.preview.built_on import blocks_of_older
 from truthmark.market.preview.found import Part, Preview
 from truthmark.market.preview.looking import look, remembered_states
 from truthmark.market.preview.selling import Wanted, exposing_keys, wanted_keys
@@ -28,6 +29,7 @@ __all__ = [
     "PreviewState",
     "Rule",
     "Wanted",
+    "blocks_of_older",
     "exposing_keys",
     "has_news",
     "look",
