@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import truthmark
 from tests.utils.cli import Person
 from tests.utils.devnets import open_devnet
 from truthmark.errors import EndpointsDisagreeError
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Version
 from truthmark.market.flows import sampling
 from truthmark.market.preview import PreviewState, look
 from truthmark.market.publishing import Publisher
@@ -110,3 +112,24 @@ def test_get__blind__asks_or_needs_to_be_told(net: Devnet, source: Path, tmp_pat
     buyer("buy", ref, stdin="no\n").refused(8, "add --blind")
     buyer("buy", ref, stdin="yes\ny\n").ok()
     Person(net.home("buyer3"))("buy", ref, *PAY, "--blind").ok()
+
+
+def test_list_dataset__without_waiting__is_opened_by_the_same_call_again(
+    net: Devnet, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(2).random((20_000, 2))
+    pd.DataFrame(rows, columns=list("ab")).to_parquet(tmp_path / "few.parquet")
+    with net.session("seller") as session:
+        options = {"licence": "MIT", "draws": 8, "session": session}
+        truthmark.pack(tmp_path / "few.parquet", tmp_path / "packed", **options)
+
+        def list_it() -> Version:
+            return truthmark.list_dataset(
+                tmp_path / "packed", price="2 TUSD", windows="small", session=session
+            )
+
+        version = list_it()
+        assert look(session, version).state is PreviewState.WAITING
+        session.chain.rpc.call("anvil_mine", "0x8")
+        assert list_it().terms_id == version.terms_id
+        assert look(session, version).state is PreviewState.SMALL  # seen as far as it can be

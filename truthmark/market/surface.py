@@ -288,6 +288,9 @@ def list_dataset(
         assurance: The share of the price that a buyer may burn, and the arbiter; none if not given.
         update: Name of the listing of which this is the next version.
         wait: Return only when it can be bought, at the latest when the time to accept is over.
+            Else nobody has seen its sample yet: it is opened by the same call again, once chance
+            has picked (some minutes), or by `truthmark deliver --follow`. Until then buyers and
+            custodians wait.
         session: Who sells.
         progress: Called with bytes stored and to be stored.
 

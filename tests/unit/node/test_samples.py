@@ -1,38 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a node has seen of a version, and when it looks again before something is bound by it."""
 
-from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
 
 from tests.utils.offline_market import OfflineMarket
+from tests.utils.pools import AtOnce
 from tests.utils.previews import BUYER, STRANGER, Made, PreviewMarket, make
 from truthmark.errors import NotForSaleError
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState, has_news, require_still, wanted_keys
 from truthmark.node import samples as samples_module
-from truthmark.node.job_pool import Job
 from truthmark.node.samples import FRESH_SECONDS, Samples
 
 BAD = 150
-
-
-class AtOnce:
-    """A pool that does each job when it is first asked for it, and counts."""
-
-    def __init__(self) -> None:
-        self.done = 0
-        self._jobs: dict[Hashable, Job[object]] = {}
-
-    def ask(self, name: Hashable, work: Callable[[], object], group: Hashable = None) -> Any:
-        if name not in self._jobs:
-            self.done += 1
-            self._jobs[name] = Job(is_done=True, result=work())
-        return self._jobs[name]
-
-    def forget(self, name: Hashable, rest: float = 0.0) -> None:
-        self._jobs.pop(name, None)
 
 
 class Clock:

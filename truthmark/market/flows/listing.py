@@ -189,9 +189,10 @@ def list_dataset(
     if not listed.receipts:
         seller.require_running(version)
         say("it was listed before; nothing was sent")
+    # Before custodians are waited for: they accept what they have seen a sample of. Who does not
+    # wait opens nothing yet, and all by the same call once chance has picked.
+    open_sample(session, version, folder, waits=waits, say=say, bar=bar)
     if waits:
-        # Before custodians are waited for: they accept what they have seen a sample of.
-        open_sample(session, version, folder, say=say, bar=bar)
         epoch = wait_or_deal_again(
             session, version, epoch, is_agreed=ask.deals_again, max_keeping=limit, say=say
         )

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node between an offered custody and its seller, who opens the sample later."""
+
+import logging
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.utils.offline_market import OfflineMarket
+from tests.utils.pools import AtOnce
+from tests.utils.previews import Made, PreviewMarket, make
+from truthmark.market.records import CustodyStatus
+from truthmark.node import custodian as custodian_module
+from truthmark.node.custodian import CustodianRole
+from truthmark.node.policy import _unseen
+from truthmark.node.samples import Samples
+
+
+class Waiting:
+    """A node that was asked to keep a version, and has its share and its bytes."""
+
+    def __init__(self, market: PreviewMarket, made: Made, patch: pytest.MonkeyPatch) -> None:
+        version = market.list_version(made)
+        offer: Any = SimpleNamespace(takes_unsampled=False)
+
+        def refusal(*_: Any, sample: Any, **__: Any) -> str | None:
+            return None if sample is None else _unseen(offer, sample)
+
+        patch.setattr(custodian_module, "refusal", refusal)
+        self.pool: Any = AtOnce()
+        self.sent: list[Any] = []
+        role: Any = object.__new__(CustodianRole)
+        role.session, role.dry_run, role._refused = market.session, False, {}
+        role._samples = Samples(market.session, self.pool)
+        role.policy = SimpleNamespace(gas_reserve=0, most_confirmations=lambda *_: 1)
+        role.notifier = SimpleNamespace(resolve=lambda *_: None)
+        block = SimpleNamespace(timestamp=5)
+        role.view = SimpleNamespace(
+            gas=1, is_actor=True, block=block, is_listed_elsewhere=lambda version: False
+        )
+        role._manifest = lambda held: made.forged.manifest
+        role._has_share = role._has_bytes = lambda *_: True
+        role._custodian = SimpleNamespace(plan_accept=lambda *_: "planned")
+        role._submit = lambda *arguments: self.sent.append(arguments)
+        self.role = role
+        custody = SimpleNamespace(accept_until=10**10)
+        epoch = SimpleNamespace(custody_id=bytes(32), custody=custody)
+        self.held: Any = SimpleNamespace(
+            version=version,
+            slot=SimpleNamespace(index=1, epoch=epoch),
+            state=SimpleNamespace(status=CustodyStatus.OPENED),
+        )
+
+    def round(self) -> None:
+        """Decide once more."""
+        self.role._maybe_accept(self.held, None, Counter())
+
+
+def test_maybe_accept__seller_opens_the_sample_later__accepts_then(
+    offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    market = PreviewMarket(offline)
+    made = make({"a.parquet": 200}, is_alike=True)
+    node = Waiting(market, made, monkeypatch)
+    market.height = 3  # chance speaks in block 5
+    with caplog.at_level(logging.INFO):
+        node.round()
+        market.height = 9
+        node.round()
+    assert node.sent == []
+    assert ["final in 2 blocks" in it.message for it in caplog.records] == [True, False]
+    assert "the keys of" in caplog.records[1].message
+    market.open_sample(made, node.held.version)
+    node.round()
+    assert node.sent == [("accept", "planned")]
+
+
+def test_maybe_accept__sample_is_bad__never_accepts(
+    offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = PreviewMarket(offline)
+    made = make({"a.parquet": 200}, is_alike=True, bad=range(200))
+    node = Waiting(market, made, monkeypatch)
+    market.publish(made)
+    node.round()
+    node.round()
+    assert node.sent == []
