@@ -4,6 +4,8 @@
 import os
 from pathlib import Path
 
+import hypothesis
+
 from tools import run_tests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,3 +56,8 @@ def test_find_memory__no_room_or_none_to_run_programs__is_not_taken(monkeypatch,
     monkeypatch.setattr(run_tests, "ROOM", 1)
     can_run = not os.statvfs(tmp_path).f_flag & os.ST_NOEXEC and Path("/proc/meminfo").exists()
     assert run_tests.find_memory() == (tmp_path if can_run else None)
+
+
+def test_profiles__of_campaigns__look_for_other_examples_each_time():
+    assert hypothesis.settings.get_profile("default").derandomize
+    assert not hypothesis.settings.get_profile("assure").derandomize
