@@ -43,7 +43,7 @@ def three_versions(market: PreviewMarket) -> list[tuple[Made, Version]]:
     return found
 
 
-def look_anew(market: PreviewMarket, version: Version) -> Preview:
+def look_afresh(market: PreviewMarket, version: Version) -> Preview:
     """As a computer does that has seen nothing before."""
     Remembered.of(market.session)._path.unlink(missing_ok=True)
     return market.look(version)
@@ -54,7 +54,7 @@ def test_keep__takes_over_from_older_versions__serves_all_that_a_look_needs(
 ) -> None:
     versions = three_versions(market)
     made, version = versions[-1]
-    before = look_anew(market, version)
+    before = look_afresh(market, version)
     assert before.state is PreviewState.SHOWN, before.why
     own = LocalStore(tmp_path / "own")
     both = MultiStore([own, market.shelf])
@@ -63,7 +63,7 @@ def test_keep__takes_over_from_older_versions__serves_all_that_a_look_needs(
     arguments = version.terms_id, made.forged.manifest, no_progress
     kept.keep(both, *arguments, older)
     market.session.__dict__["storage"] = own  # all others are gone
-    found = look_anew(market, version)
+    found = look_afresh(market, version)
     assert (found.state, found.parts) == (PreviewState.SHOWN, before.parts)
     # Nothing is kept twice: what the version has itself is no block of an older one.
     shards = {made.forged.index.sha256(i) for i in range(made.forged.index.count)}
@@ -81,4 +81,4 @@ def test_keep__without_what_older_versions_showed__a_look_wants_other_parts(
     both = MultiStore([own, market.shelf])
     PinnedSet(tmp_path / "kept").keep(both, version.terms_id, made.forged.manifest, no_progress)
     market.session.__dict__["storage"] = own
-    assert look_anew(market, version).state is not PreviewState.SHOWN
+    assert look_afresh(market, version).state is not PreviewState.SHOWN
