@@ -49,7 +49,7 @@ class VerdictRules(SaleRules):
         function = self.w.market.dispute_sealing
         self.call(is_allowed, function, terms, opened, ciphertext, sender=sender)
 
-    @rule(pick=picks, who=st.integers(0, 3), rewarded=picks, seldom=st.integers(0, 3))
+    @rule(pick=picks, who=st.integers(0, 3), rewarded=picks, seldom=st.integers(0, 1))
     def rule_as_arbiter(self, pick: int, who: int, rewarded: int, seldom: int) -> None:
         listing = self.version(pick, *RUNNING)
         if seldom:

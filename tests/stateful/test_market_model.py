@@ -46,7 +46,7 @@ class MarketMachine(ListingRules, VerdictRules, MoneyRules, Checks):
         if said in ("reject", "review"):
             self.sell_and_hear(0, 0, said == "reject")
         elif said == "rule":
-            self.rule_as_arbiter(0, 3, 0, 0)
+            self.rule_as_arbiter(0, 3, 1, 0)
         elif said == "seal":
             self.dispute_sealing(0, 1, False, 0)
 

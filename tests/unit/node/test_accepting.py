@@ -14,6 +14,7 @@ from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.market.records import CustodyStatus
 from truthmark.node import custodian as custodian_module
 from truthmark.node.custodian import CustodianRole
+from truthmark.node.holdings import Holdings
 from truthmark.node.policy import _unseen
 from truthmark.node.samples import Samples
 
@@ -33,21 +34,25 @@ class Waiting:
         self.sent: list[Any] = []
         role: Any = object.__new__(CustodianRole)
         role.session, role.dry_run, role._refused = market.session, False, {}
-        role._samples = Samples(market.session, self.pool)
+        holdings: Any = object.__new__(Holdings)
+        holdings._samples = Samples(market.session, self.pool)
+        holdings._notifier = SimpleNamespace(resolve=lambda *_: None)
+        holdings.manifest = lambda held: made.forged.manifest
+        holdings.has_share = holdings.has_bytes = lambda *_: True
+        role._holdings = holdings
         role.policy = SimpleNamespace(gas_reserve=0, most_confirmations=lambda *_: 1)
-        role.notifier = SimpleNamespace(resolve=lambda *_: None)
         block = SimpleNamespace(timestamp=5)
         role.view = SimpleNamespace(
             gas=1, is_actor=True, block=block, is_listed_elsewhere=lambda version: False
         )
-        role._manifest = lambda held: made.forged.manifest
-        role._has_share = role._has_bytes = lambda *_: True
         role._custodian = SimpleNamespace(plan_accept=lambda *_: "planned")
-        role._submit = lambda *arguments: self.sent.append(arguments)
+        role._sender = SimpleNamespace(submit=lambda *it: self.sent.append(it))
         self.role = role
         custody = SimpleNamespace(accept_until=10**10)
         epoch = SimpleNamespace(custody_id=bytes(32), custody=custody)
         self.held: Any = SimpleNamespace(
+            name="0x00",
+            title="a custody",
             version=version,
             slot=SimpleNamespace(index=1, epoch=epoch),
             state=SimpleNamespace(status=CustodyStatus.OPENED),
