@@ -838,11 +838,13 @@ class Scored:
 
     Attributes:
         number: The bounty.
+        title: The requester's; empty where it cannot be read.
         clock: Where it is.
         reward: For who proves a lie.
     """
 
     number: int
+    title: str
     clock: Clock
     reward: str
 

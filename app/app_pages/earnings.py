@@ -111,10 +111,12 @@ def _parts(found: Earnings) -> None:
 
 
 def _part(row: Earning, place: int) -> None:
-    head, pay = st.columns([3, 1], vertical_alignment="center")
-    head.markdown(f"##### {literal(row.title or f'Bounty {row.number}')}")
-    if row.pay is not None:
-        pay.markdown(f"**{literal(row.pay)}**", text_alignment="right")
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.markdown(f"##### {literal(row.title or f'Bounty {row.number}')}", width="content")
+        if row.pay is not None:
+            st.markdown(f"**{literal(row.pay)}**", width="content")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.badge(in_badge(row.state), color="green" if row.state == "paid" else "gray")
         if row.share is not None:

@@ -248,9 +248,11 @@ def _scores() -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.page_link(
                 "app_pages/bounty.py",
-                label=f"Bounty {score.number}",
+                label=literal(score.title or f"Bounty {score.number}"),
                 query_params={"bounty": str(score.number)},
             )
+            if score.title:
+                st.caption(f"bounty {score.number}", width="content")
             st.caption(when(score.clock), width="content")
             st.caption(f"reward {literal(score.reward)}", width="content")
             if score.number in checked:

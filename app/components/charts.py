@@ -52,8 +52,8 @@ def _said(frame: pd.DataFrame) -> str:
     if wrong.empty:
         return "No class was taken for another."
     worst = wrong.sort_values("labels", ascending=False).head(3).to_dict("records")
-    said = "; ".join(f"{r['is']} as {r['answered']} {r['labels']} ×" for r in worst)
-    return literal(f"Most often mistaken: {said}.")
+    said = "; ".join(f"{r['is']} for {r['answered']} ({r['labels']} ×)" for r in worst)
+    return literal(f"Most often taken for another: {said}.")
 
 
 def margin_chart(margins: Sequence[int], below: int) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.amounts import rounded_up
+from app.services.bounties import what_follows
 from app.services.one_bounty import waits_for_payout
 from app.services.reading import is_local
 from app.services.runs import runner_of
@@ -65,7 +66,7 @@ def progress(number: int) -> views.Progress:
         phase=phase.name,
         says=_sentence(phase.says),
         until="" if phase.until is None else _until(phase.until, standing.now),
-        then=_sentence(phase.then),
+        then=what_follows(phase, terms),
         steps=_steps(phase.name, status),
         figures=_figures(session, standing),
         must_be_on=_window(session, number, terms, status, standing.now),
@@ -177,7 +178,8 @@ def _steps(phase: str, status: Status) -> tuple[tuple[str, Any], ...]:
 def _figures(session: Session, standing: Standing) -> tuple[tuple[str, str], ...]:
     terms = standing.record.terms
     found = [
-        ("Joined", f"{standing.joined}" + (f" · {standing.taken} of {terms.seats} batches")),
+        ("Labelers", f"{standing.joined:,}"),
+        ("Batches taken", f"{standing.taken:,} of {terms.seats:,}"),
         ("Labels on chain", f"{standing.committed} of {standing.joined}"),
         ("Labels here", f"{standing.received or 0} of {standing.committed}"),
     ]

@@ -17,6 +17,7 @@ from truthmark.bounty.flows.board import NO_PAST, Brief, Past
 from truthmark.bounty.flows.offers import USUAL_SKILL, usual_pay
 from truthmark.bounty.headings import Heading
 from truthmark.bounty.outlook import outlook
+from truthmark.bounty.phases import Phase
 from truthmark.bounty.reader import BOARD
 from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.session import Session
@@ -172,19 +173,25 @@ def judged_of(session: Session, number: int, terms: Terms) -> views.Judged:
 
 def clock_at(brief: Brief, now: int) -> views.Clock:
     """Return where a bounty is at a moment of chain time."""
-    phase, then = brief.phase(now), ""
-    if phase.name == "joining" and phase.until is not None:
-        needed = f"{brief.terms.min_seats:,} batches"
-        then = f"labeling begins, if {needed} are taken; else all money goes back"
+    phase = brief.phase(now)
     return views.Clock(
         phase=phase.name,
         says=phase.says,
         until=phase.until,
-        then=then or phase.then,
+        then=what_follows(phase, brief.terms),
         now=now,
         batches_left=max(0, brief.terms.seats - brief.taken),
         batch=brief.terms.batch,
     )
+
+
+def what_follows(phase: Phase, terms: Terms) -> str:
+    """Return what comes after a phase, in the words of the pages."""
+    if phase.name != "joining" or phase.until is None:
+        return phase.then
+    needed = terms.min_seats
+    batches = "1 batch is" if needed == 1 else f"{needed:,} batches are"
+    return f"labeling begins, if {batches} taken; else all money goes back"
 
 
 def spread_of(terms: Terms) -> str:

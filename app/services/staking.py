@@ -10,8 +10,15 @@ import streamlit as st
 from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
-from app.services.reading import board, chain_now, is_local, shared_reader
+from app.services.reading import (
+    PATIENCE_SECONDS,
+    board,
+    chain_now,
+    is_local,
+    shared_reader,
+)
 from app.services.texts import amount_of
+from truthmark.bounty.flows.board import Brief
 from truthmark.bounty.payouts import Status
 from truthmark.errors import ConfigError, MarketError
 from truthmark.market.catalogue import Catalogue
@@ -22,6 +29,7 @@ from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time
+from truthmark.waiting import Deadline
 
 VALIDATORS_PAGE_SIZE: Final = 20
 
@@ -140,7 +148,8 @@ def challengeable() -> tuple[views.Scored, ...]:
         ConfigError: This network has no bounties.
         ChainError: The chain cannot be read.
     """
-    session = shared_reader().session
+    reader = shared_reader()
+    session, headings = reader.session, reader.headings
     now = chain_now(session)
     found = [
         brief
@@ -149,9 +158,16 @@ def challengeable() -> tuple[views.Scored, ...]:
         and brief.phase(now).name == "challenge"
     ]
     found.sort(key=lambda brief: brief.phase(now).until or 0)
+    known = headings.read([brief.terms for brief in found], Deadline(PATIENCE_SECONDS))
+
+    def title(brief: Brief) -> str:
+        heading = known.get(headings.key(brief.terms))
+        return "" if heading is None else clean(heading.title, 200)
+
     return tuple(
         views.Scored(
             number=brief.bounty_id,
+            title=title(brief),
             clock=clock_at(brief, now),
             reward=amount_of(session, brief.terms.reward, brief.terms.token),
         )

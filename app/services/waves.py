@@ -19,7 +19,7 @@ from app.services.labels import item_of
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.answers import Known, read_known, tally
 from truthmark.bounty.flows.asks import Proposal
-from truthmark.bounty.flows.following import follow_up, job_of
+from truthmark.bounty.flows.following import follow_up, gold_before, job_of
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.waves import BELOW
 from truthmark.bounty.workspace import Workspace
@@ -106,12 +106,15 @@ class WaveDesk:
         return [entry.name for entry in self._first.document.classes]
 
     def _unsure(self) -> list[int]:
-        """Return the items that the next wave would ask, in an order that chance drew."""
+        """Return the unsure items that may judge the next wave, in an order that chance drew."""
         held = st.session_state.get(_UNSURE)
         if held is None or held[0] != self:
-            found = job_of(my_session(), self.number).joined.unsure(self.below)
-            order = np.random.default_rng(self.number).permutation(len(found))
-            held = self, found[order].tolist()
+            job = job_of(my_session(), self.number)
+            unsure = job.joined.unsure(self.below)
+            order = np.random.default_rng(self.number).permutation(len(unsure))
+            # Of what was gold before, labelers could know the answer: it judges nobody again.
+            used = gold_before(job.bounties, job.first.names)
+            held = self, [item for item in unsure[order].tolist() if item not in used]
             st.session_state[_UNSURE] = held
         return list(held[1])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -14,6 +15,7 @@ from app.services import asked, drafts, funding, wallets
 from app.services.runs import LOG_NAME, runner_of
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
+from tests.app.test_buying import again
 from tests.utils.app_market import AppMarket
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.workspace import Workspace
@@ -245,3 +247,52 @@ def test_new_bounty__classes_in_another_order__answers_stay_what_they_were(
     known.write_text("item,answer\n000.png,dark\n001.png,light\n")
     click(at, "Use them")
     assert form_of(at).given == str(known)
+
+
+def test_new_bounty__files_dropped__are_its_items_and_named_as_files_alone(
+    start: Start, home: Path
+) -> None:
+    at = start("new_bounty", role="requester")
+    click(at, "Begin")
+    at.radio(key="ask_where").set_value("Files that I drop here").run()
+    click(at, "Read")
+    assert ["drop some files first" in shown(error.value).lower() for error in at.error] == [True]
+    dropped = [
+        (name, f"number {n}".encode(), "text/plain")
+        for n, name in enumerate(("a.txt", "../../b.txt", "a.txt", "c.txt"))
+    ]
+    at.file_uploader(key="ask_files").set_value(dropped)
+    click(at, "Read")
+    assert "4 items: texts." in page(at)
+    kept = drafts.folder_of(form_of(at).key) / "dropped"
+    assert sorted(path.name for path in kept.iterdir()) == ["2-a.txt", "a.txt", "b.txt", "c.txt"]
+    # One table is read as that; what was dropped before is gone.
+    table = "text\n" + "\n".join(f"line {n}" for n in range(5))
+    at.file_uploader(key="ask_files").set_value([("lines.csv", table.encode(), "text/csv")])
+    at.text_input(key="ask_column").input("text")
+    click(at, "Read")
+    assert "5 items: texts." in page(at)
+    assert [path.name for path in kept.iterdir()] == ["lines.csv"]
+
+
+def test_new_bounty__data_that_was_bought__is_unpacked_for_it_alone(
+    start: Start, market: AppMarket, home: Path
+) -> None:
+    frame = pd.DataFrame({"text": [f"line {n}" for n in range(7)]})
+    sold = market.sell(frame, title="Lines to be labeled", price="1 TUSD")
+    at = start("new_bounty", role="requester")
+    click(at, "Begin")
+    at.radio(key="ask_where").set_value("Data that I bought").run()
+    click(at, "Read")
+    assert ["choose a purchase first" in shown(error.value).lower() for error in at.error] == [True]
+    at = click(again(start("dataset", role="requester", dataset=sold.ref)), "Buy")
+    click(at, "Pay 1 TUSD")
+    market.deliver(sold)
+    at = start("new_bounty", role="requester")
+    click(at, "Begin")
+    at.radio(key="ask_where").set_value("Data that I bought").run()
+    assert any("Lines to be labeled" in label for label in at.selectbox(key="ask_bought").options)
+    at.text_input(key="ask_column").input("text")
+    click(at, "Read")
+    assert "7 items: texts." in page(at)
+    assert form_of(at).path == str(drafts.folder_of(form_of(at).key) / "bought")

@@ -4,10 +4,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from app.ask_views import Offer
+from app.services import waves
 from tests.lib.test_bounty_posting import post, yes
 from tests.utils.bounty_crew import answers_by_skill, label_bounty
 from tests.utils.cli import Person
@@ -118,6 +121,49 @@ def test_bounty__from_python__status_result_and_what_is_wrong_with_it(
         assert str(settled.bounty_id) in repr(result)
     with pytest.raises(ConfigError):
         Bounty(0)
+
+
+def test_review_wave__requester_answers_more__is_judged_and_priced_by_that(
+    net: Devnet, settled: Posted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, below = settled.bounty_id, 1_000_000
+    with net.session("requester") as session:
+        for name in ("my_session", "my_synced_session"):
+            monkeypatch.setattr(waves, name, lambda: session)
+        monkeypatch.setattr(waves, "item_of", lambda _, item: SimpleNamespace(number=item))
+
+        def price(given: str = "") -> Offer:
+            return waves.review_wave(number, below, 2, given, lambda done, total: None)
+
+        before, mark = price(), waves.own_mark(number)
+        # Those that were gold before are not asked again: no answer to them would count.
+        workspace, desk = settled.workspace, waves.WaveDesk(number, below)
+        wanted = len(NAMES) - len(workspace.gold.items)
+        asked = set()
+        for _ in range(12):
+            item = desk.look().item
+            assert item is not None
+            asked.add(item.number)
+            desk.answer(item.number, truth(workspace.names[item.number]), 1.0)
+        assert not asked & set(workspace.gold.items.tolist())
+        assert desk.look().known == 12 < wanted
+        assert waves.own_mark(number) != mark
+        after = price()
+        new = {workspace.names[item] for item in asked} - set(ASK.known)
+        golds = [sum(part for _, part in offer.gold) for offer in (before, after)]
+        assert golds[1] == golds[0] + len(new) and new
+        assert after.cost.gas > before.cost.gas and after.cost.chances != before.cost.chances
+        # A file of answers counts beside them, and what more it takes is in the price.
+        given = tmp_path / "more.csv"
+        words = [("good", "bad")[truth(name)] for name in NAMES]
+        pd.DataFrame({"item": NAMES, "answer": words}).to_csv(given, index=False)
+        more = price(str(given))
+        assert more.cost.total != after.cost.total
+        with pytest.raises(PriceError):
+            waves.fund_wave(number, below, 2, str(given), after.cost.total, lambda *_: None)
+        for _ in range(12):
+            desk.undo()
+        assert waves.own_mark(number) == mark
 
 
 def test_follow_up__unsure_items__asked_again_with_gold_of_their_own(

@@ -286,15 +286,27 @@ def _is_as_agreed(session: "Session", last: Workspace, terms: Terms) -> bool:
     return True
 
 
+def gold_before(bounties: Sequence[Brought], names: Sequence[str]) -> set[int]:
+    """Return the items of a job that were gold in its bounties so far, so no answer counts again.
+
+    Args:
+        bounties: Of the job.
+        names: Of its items.
+    """
+    places = {name: item for item, name in enumerate(names)}
+    return {
+        places[brought.workspace.names[item]]
+        for brought in bounties
+        for item in brought.workspace.gold.items.tolist()
+    }
+
+
 def _known_left(
     job: Followed, names: Sequence[str], part: float, more: Mapping[str, Known]
 ) -> dict[int, Known]:
     """Return known answers that were gold in no wave yet, by item; a part of them, evenly."""
     places = {name: item for item, name in enumerate(names)}
-    used: set[int] = set()
-    for brought in job.bounties:
-        mine = brought.workspace.names
-        used |= {places[mine[item]] for item in brought.workspace.gold.items.tolist()}
+    used = gold_before(job.bounties, names)
     told = job.first.draft.get("known") or {}
     entries = {name: Known(**entry) for name, entry in told.items()} | {**more}
     left: dict[str, list[int]] = {}
