@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark preview`: the sample of a data set, drawn by chance and checked on this machine."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from truthmark.cli.command import State, command, json_option
 from truthmark.cli.opening import require_free
 from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import DATASET
+from truthmark.codec.storage_types import holds_type
+from truthmark.errors import CodecError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Part, Preview, look
 from truthmark.market.preview.facts import is_flat, value_of
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _MAX_PARTS = 20
 _MAX_CELL = 40
 _MIB = 1 << 20
+_MAX_DENSE = 256 * _MIB
 
 
 @command()
@@ -128,23 +132,59 @@ def _shown(column: "pa.ChunkedArray", row: int) -> str:
 
 def _save(found: Preview, folder: Path) -> None:
     """Write the sample; paths were checked when the files table was read."""
-    import pyarrow as pa
-    import pyarrow.feather as feather
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True, exist_ok=True)
     for path, rows in found.tables.items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            pq.write_table(rows, place.with_name(place.name + ".sample.parquet"))
-        except pa.ArrowException:  # Parquet has no unions
-            place.with_name(place.name + ".sample.parquet").unlink(missing_ok=True)
-            feather.write_feather(rows, str(place.with_name(place.name + ".sample.arrow")))
+        _write_rows(path, rows, place)
     for path, data in found.files.items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
+
+
+def _write_rows(path: str, rows: "pa.Table", place: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.feather as feather
+    import pyarrow.parquet as pq
+
+    parquet, arrow = (place.with_name(f"{place.name}.sample.{it}") for it in ("parquet", "arrow"))
+    with contextlib.suppress(pa.ArrowException):  # Parquet has no unions
+        if not _grows(rows):
+            pq.write_table(rows, parquet)
+            return
+    parquet.unlink(missing_ok=True)
+    try:
+        feather.write_feather(rows.unify_dictionaries(), str(arrow))
+    except pa.ArrowException as error:
+        arrow.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())[:200]
+        raise CodecError(
+            f"the rows of {path!r} cannot be written to a file ({reason}); look at them here, "
+            "without writing them"
+        ) from error
+
+
+def _grows(rows: "pa.Table") -> bool:
+    """Whether rows that share what they hold would be far more bytes with each its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shared = (pa.DictionaryType, pa.RunEndEncodedType, pa.ListViewType, pa.LargeListViewType)
+    for column in rows.columns:
+        if not holds_type(column.type, shared):
+            continue
+        if not isinstance(column.type, pa.DictionaryType) or pa.types.is_nested(
+            column.type.value_type
+        ):
+            return True
+        for chunk in column.chunks:
+            longest = 8
+            with contextlib.suppress(pa.ArrowException):  # of what is no text, and as short
+                longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+            if longest * len(chunk) > _MAX_DENSE:
+                return True
+    return False
 
 
 def _as_json(found: Preview) -> dict[str, Any]:

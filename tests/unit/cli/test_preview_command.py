@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -14,7 +15,8 @@ from click.testing import CliRunner, Result
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.cli.command import State
-from truthmark.cli.preview import preview
+from truthmark.cli.preview import _write_rows, preview
+from truthmark.errors import CodecError
 
 
 class Looker:
@@ -64,6 +66,40 @@ def test_preview__save__writes_rows_that_can_be_loaded(looker: Looker, tmp_path:
     shown = json.loads(looker("1", "--json").stdout)
     assert rows.num_rows == shown["rows"] > 0
     assert (shown["state"], shown["draws"]) == ("shown", 16)
+
+
+def test_write_rows__values_that_all_rows_share__are_written_once(tmp_path: Path) -> None:
+    """Parquet would have them as often as there are rows: terabytes, of a hundred megabytes."""
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000), pa.array(["x" * 10_000]))
+    plain = pa.array(["a", "b"] * 50_000).dictionary_encode()
+    _write_rows("a", pa.table({"x": shared}), tmp_path / "a")
+    _write_rows("b", pa.table({"x": plain}), tmp_path / "b")
+    _write_rows("c", pa.table({"x": _overlapping()}), tmp_path / "c")
+    assert {it.name for it in tmp_path.iterdir()} == {
+        "a.sample.arrow",
+        "b.sample.parquet",
+        "c.sample.arrow",
+    }
+    assert sum(it.stat().st_size for it in tmp_path.iterdir()) < 2 << 20
+
+
+def _overlapping() -> pa.Array:
+    offsets, sizes = pa.array([0] * 1_000, pa.int32()), pa.array([1_000] * 1_000, pa.int32())
+    return pa.ListViewArray.from_arrays(offsets, sizes, pa.array(range(1_000)))
+
+
+def test_write_rows__dictionaries_that_differ__are_written_or_refused_in_a_line(
+    tmp_path: Path,
+) -> None:
+    parts = [
+        pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([[word]])) for word in ("a", "b")
+    ]
+    table = pa.table({"x": pa.chunked_array(parts)})
+    try:
+        _write_rows("t", table, tmp_path / "t")
+    except CodecError as error:
+        assert "\n" not in str(error)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_preview__waiting__has_no_rows(looker: Looker) -> None:

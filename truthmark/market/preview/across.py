@@ -20,6 +20,7 @@ DOUBT: Final = 0.001
 """Chance that a true claim lies outside of its interval."""
 _QUANTILE: Final = 3.290526731491926
 """Of the normal distribution, for both sides of `DOUBT`."""
+_MAX_TEXT: Final = 100
 _MAX_CLAIMS: Final = 500
 """Of a card that are held against the sample; it may have a megabyte of them."""
 
@@ -170,7 +171,8 @@ def false_counts(card: Mapping[str, Any], entries: Sequence[Entry]) -> list[str]
         if not isinstance(split, str):
             continue
         found += [
-            f"the card says {claim[name]!r} {name} in split {split!r}, there are {number:,}"
+            f"the card says {_short(claim[name])} {name} in split {_short(split)}, there are "
+            f"{number:,}"
             for name in ("files", "bytes", "tables", "rows")
             if name in claim and claim[name] != (number := by_split.get(split, Counter())[name])
         ]
@@ -194,7 +196,7 @@ def false_columns(
     if len(claims) != len(paths):
         return [f"the card names {len(claims)} tables, there are {len(paths)}"]
     return [
-        f"the card names the columns of {path!r} otherwise than its schema"
+        f"the card names the columns of {_short(path)} otherwise than its schema"
         for path, claim in zip(paths, map(_names, claims), strict=True)
         if claim is not None and path in columns and claim != list(columns[path])
     ]
@@ -227,12 +229,12 @@ def false_figures(card: Mapping[str, Any], draws: Mapping[str, Draws]) -> list[s
 
 def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: Draws) -> list[str]:
     found = []
-    name = f"{path!r}, {column!r}"
+    name = f"{_short(path)}, {_short(column)}"
     shares = [("nulls", claims.get("nulls"), draws.nulls(column))]
     classes = claims.get("classes")
     if isinstance(classes, Mapping):
         shares += [
-            (f"share of {value!r}", claim, draws.class_share(column, value))
+            (f"share of {_short(value)}", claim, draws.class_share(column, value))
             for value, claim in list(classes.items())[:MAX_CLASSES]
         ]
     for what, claim, share in shares:
@@ -248,6 +250,12 @@ def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: D
         if _is_number(claims.get("max")) and span[1] > claims["max"]:
             found.append(f"{name}: the card says at most {claims['max']}, a row has {span[1]}")
     return found
+
+
+def _short(value: object) -> str:
+    """Return a claim as text: a card may have a megabyte of one."""
+    text = repr(value)
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
 
 
 def _names(claim: object) -> list[Any] | None:

@@ -161,6 +161,7 @@ class _Look:
             public = self._read()
         except EndError as end:
             return replace(self._found, state=end.state, why=end.why)
+        public.opening.patience = self._allowance.patience
         result = self._judge(public)
         if result.state is not PreviewState.BAD:
             result = self._tried(public) or result

@@ -9,7 +9,7 @@ from truthmark.codec.sampling import PreviewAsked
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.preview.opening import EndError
+from truthmark.market.preview.opening import EndError, Patience
 from truthmark.market.preview.public import Heading, read_heading
 from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.states import PreviewState
@@ -40,12 +40,14 @@ class Allowance:
         known: What an older version has shown, if it has, by the id of its terms.
         headings: Of those that are not known yet, by the same.
         siblings: All versions of the listing, by digest of their manifests; None until asked for.
+        patience: How long decoding may take, of the version that is looked at too.
     """
 
     left: int = MAX_DOWNLOAD_BEFORE
     known: dict[bytes, Shown | None] = field(default_factory=dict)
     headings: dict[bytes, Heading] = field(default_factory=dict)
     siblings: dict[bytes, list[Version]] | None = None
+    patience: Patience = field(default_factory=Patience)
 
     def spend(self, size: int) -> None:
         """Take bytes of it.

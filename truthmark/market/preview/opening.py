@@ -8,12 +8,15 @@ lacks, time or memory or a program, is held against neither: it is an `UnableErr
 look and of which nothing is remembered.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from truthmark.cid import raw_cid
 from truthmark.codec.container import Container
+from truthmark.codec.files_table import Entry
 from truthmark.codec.limits import DEFAULT_LIMITS, FILES_SEGMENT, PATIENT, Limits
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.shard_index import Segment, ShardIndex
@@ -27,7 +30,7 @@ from truthmark.errors import (
     WrongKeyError,
 )
 from truthmark.market.preview.states import PreviewState
-from truthmark.market.preview.strata import MAX_FILES_SHARDS, Structure, files_shards
+from truthmark.market.preview.strata import MAX_FILES_SHARDS, Structure, column_text, files_shards
 from truthmark.storage.fetch import read_ahead
 from truthmark.text import format_size, plural
 
@@ -40,6 +43,8 @@ _T = TypeVar("_T")
 
 MAX_DOWNLOAD: Final = 64 << 20
 """Bytes of a sample that are fetched unless somebody says otherwise."""
+MAX_SECONDS: Final = 1_200.0
+"""That decoding may take in one look, of all versions; fetching takes as long as it takes."""
 _AGAIN: Final = "; get it again"
 
 
@@ -50,6 +55,36 @@ class EndError(Exception):
         """Keep both."""
         super().__init__(why)
         self.state, self.why = state, why
+
+
+class Patience:
+    """How long decoding may still take: many segments could be as slow as one may be.
+
+    Attributes:
+        left: Seconds.
+    """
+
+    def __init__(self, seconds: float = MAX_SECONDS) -> None:
+        """Begin with all of them."""
+        self.left = seconds
+
+    @contextlib.contextmanager
+    def spend(self) -> Iterator[None]:
+        """Count the time that something takes.
+
+        Raises:
+            UnableError: There is none left.
+        """
+        if self.left <= 0:
+            raise UnableError(
+                "this computer took too long to decode what was opened; try again when it has less "
+                "to do"
+            )
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.left -= time.monotonic() - start
 
 
 class FetchedShards(ShardSource):
@@ -116,6 +151,7 @@ class Opening:
         keys: Published, by shard.
         limits: What may be spent on one segment.
         max_download: Bytes of segment 0 that are fetched.
+        patience: How long decoding may take.
 
     Attributes:
         container: Opened by segment 0; None until `read_files`.
@@ -127,6 +163,7 @@ class Opening:
     keys: Mapping[int, bytes]
     limits: Limits = DEFAULT_LIMITS
     max_download: int = MAX_DOWNLOAD
+    patience: Patience = field(default_factory=Patience)
     container: Container | None = None
     _structure: Structure | None = None
 
@@ -165,7 +202,8 @@ class Opening:
         self.container = self._judged("the table of its files", shards, self._open)
         try:
             entries = [file.entry for file in self.container.files]
-            self._structure = Structure(self.index, entries, self.manifest.shard_size)
+            size = self.manifest.shard_size
+            self._structure = Structure(self.index, entries, size, self._columns)
         except CodecError as error:
             raise EndError(PreviewState.BAD, str(error)) from error
         return self._structure
@@ -225,6 +263,11 @@ class Opening:
         size = self.manifest.shard_size
         return KeyedOpener(self.index, self.source, keys=self.keys, shard_size=size)
 
+    def _columns(self, entry: Entry) -> bytes:
+        # There may be hundreds of thousands of tables.
+        with self.patience.spend():
+            return column_text(entry)
+
     def _open(self, limits: Limits) -> Container:
         return Container(self.manifest, self.opener, limits=limits, card=None, opened=None)
 
@@ -237,13 +280,14 @@ class Opening:
         """
         try:
             self.source.fetch(shards)
-            try:
-                return work(self.limits)
-            except (IntegrityError, WrongKeyError):
-                raise
-            except (CodecError, UnableError):
-                # Once more, with patience: what is said of a seller must not hang on this machine.
-                return work(replace(self.limits, seconds=PATIENT.seconds))
+            with self.patience.spend():
+                try:
+                    return work(self.limits)
+                except (IntegrityError, WrongKeyError):
+                    raise
+                except (CodecError, UnableError):
+                    # With patience: what is said of a seller must not hang on this machine.
+                    return work(replace(self.limits, seconds=PATIENT.seconds))
         except (StorageError, IntegrityError) as error:
             raise EndError(
                 PreviewState.UNREACHABLE, f"{what} cannot be fetched: {error}"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from truthmark.codec.files_table import BYTES
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
 from truthmark.codec.segments import decoded_size
@@ -244,6 +245,9 @@ class Sample:
                 f"{share:.0%} of the drawn bytes are files or values of which nothing tells the "
                 "type; whether they are any good is not known"
             )
+        files = [entry for entry in self.structure.entries if entry.kind == BYTES]
+        if (empty := len(files) - len(self.structure.files)) > MAX_UNOPENED * len(files):
+            found.append(f"{empty:,} of {plural(len(files), 'file')} have no bytes at all")
         tables = sum(
             self.structure.index.segments[n].shards
             for facts in self.facts.values()

@@ -123,3 +123,16 @@ def test_look__card_counts_and_columns_are_false__is_told(market: PreviewMarket)
     lines = looked(market, card=card).contradictions
     assert "the card says 9 rows in split '', there are 8,000" in lines
     assert any("names the columns of 'a.parquet' otherwise" in line for line in lines)
+
+
+def test_look__claims_of_a_megabyte__are_told_in_short_lines(market: PreviewMarket) -> None:
+    card = {"counts": [{"split": "s" * 9_000, "rows": ["x" * 9_000] * 9}]}
+    lines = looked(market, card=card).contradictions
+    assert lines and max(map(len, lines)) < 400
+
+
+def test_look__files_without_bytes__are_told(market: PreviewMarket) -> None:
+    """A million of them are in no draw, and look like a million files."""
+    files = {f"{i}.txt": b"" for i in range(40)}
+    found = looked(market, files={**files, "a.txt": b"text\n" * 40_000})
+    assert "40 of 41 files have no bytes at all" in found.findings

@@ -17,9 +17,10 @@ from truthmark.cid import cid_of_stream
 from truthmark.codec.decoder import decode_stream
 from truthmark.codec.manifest import to_canonical_json
 from truthmark.codec.sampling import PreviewAsked
+from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview import PreviewState
-from truthmark.market.preview.facts import TableFacts
+from truthmark.market.preview.facts import TableFacts, row_marks, value_of
 from truthmark.market.preview.media_values import typed_values
 
 SLOW = {"dictionary that grows", "files table of 1,100,000 entries"}
@@ -66,3 +67,40 @@ def test_facts__tables_of_every_type__are_noted() -> None:
         facts.add(segment, decoded, random.Random(1), 50)
         assert facts.segments[2].rows == decoded.num_rows
         typed_values(decoded, range(decoded.num_rows), 1 << 20)
+        assert decoded_size(decoded.to_batches(), decoded.schema) > 0
+
+
+def test_facts__long_texts__are_not_kept_beside_the_table() -> None:
+    """A segment of one text of 128 MiB has next to no bytes; eight of them would be a gigabyte."""
+    table = pa.table({"x": ["x" * 10_000] * 3, "y": ["short"] * 3})
+    facts = TableFacts()
+    facts.add(Segment(2, 0, 1, 0, 3, 0), table, random.Random(1), 50)
+    columns = facts.segments[2].columns
+    assert columns["x"].counts is None and columns["y"].counts == {"short": 3}
+    assert len(set(facts.segments[2].marks)) == 1 and len(facts.segments[2].marks) == 3
+
+
+def test_row_marks__every_row_has_all_of_a_dictionary__stops() -> None:
+    text = pa.array(["x" * 4_000])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 50_000), text)
+    assert len(row_marks(pa.table({"x": column}), range(50_000))) < 10_000
+
+
+def test_row_marks__a_hundred_thousand_columns__are_few() -> None:
+    names = [str(i) for i in range(20_000)]
+    table = pa.table([pa.array([i, i]) for i in range(20_000)], names=names)
+    assert 0 < len(row_marks(pa.concat_tables([table] * 50), range(100))) <= 5
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.date64(), pa.duration("s")])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_value_of__python_has_no_such_value__is_a_text(kind: pa.DataType, is_shared: bool) -> None:
+    array = pa.Array.from_buffers(kind, 1, [None, pa.py_buffer((2**62).to_bytes(8, "little"))])
+    if is_shared:
+        array = pa.DictionaryArray.from_arrays(pa.array([0]), array)
+    assert value_of(array[0]) == f"{2**62} of {kind}"
+
+
+def test_value_of__zone_that_nobody_knows__is_a_text() -> None:
+    array = pa.array([7], pa.timestamp("s", tz="Nowhere/At all"))
+    assert "7 of timestamp" in value_of(array[0])

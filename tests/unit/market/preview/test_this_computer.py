@@ -2,6 +2,7 @@
 """What this computer lacks, or is too slow for: an error of its own, of which nothing is kept."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.utils.previews import BUYER, PreviewMarket, make
 from truthmark.codec import decoder, media_child
 from truthmark.codec.container import Container
 from truthmark.errors import MalformedError, UnableError
-from truthmark.market.preview import PreviewState, exposures, looking, sampling
+from truthmark.market.preview import PreviewState, exposures, looking, older, opening, sampling
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.strata import files_shards
 
@@ -181,6 +182,20 @@ def test_look__values_that_python_has_none_for__are_looked_at(market: PreviewMar
     version = market.list_version(made)
     market.publish(made)
     assert market.look(version).state is PreviewState.SHOWN
+
+
+def test_look__segments_that_are_slow_all_together__is_an_error(
+    market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take a minute, and there may be five hundred of them in each of many versions."""
+    made = make(BIG)
+    version = market.list_version(made)
+    market.publish(made)
+    little = partial(older.Allowance, patience=opening.Patience(1e-9))
+    monkeypatch.setattr(looking, "Allowance", little)
+    with pytest.raises(UnableError, match="took too long"):
+        market.look(version)
+    require_nothing_kept(market, made.forged.manifest.digest, version.terms_id)
 
 
 def test_child__limits__are_those_of_the_page() -> None:
