@@ -17,7 +17,7 @@ from truthmark.cli.opening import is_opened, require_free, require_room, write_o
 from truthmark.cli.output import amount_json, ask, ask_text, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import AMOUNT, DATASET
 from truthmark.cli.vouchers import read_admission, read_voucher
-from truthmark.errors import CodecError, DeliveryError
+from truthmark.errors import CodecError, DeliveryError, UnableError
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
@@ -148,7 +148,7 @@ def get(
             take_money_back(session, version, paid, error, yes=yes)
         try:
             _write(session, opened, folder, kind, as_json=as_json)
-        except (CodecError, OSError):
+        except (CodecError, UnableError, OSError):
             line = f"`truthmark get {version.ref} FOLDER`"
             info(f"{version.ref} stays yours: {line} opens it elsewhere, and nothing is paid again")
             raise

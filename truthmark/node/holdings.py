@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from truthmark.errors import KeysError
+from truthmark.errors import KeysError, UnableError
 from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Preview, blocks_of_older
@@ -113,7 +113,7 @@ class Holdings:
             text = f"{held.title}: {reason_of(job.error)}"
             if held.is_accepted:
                 self._notifier.notify("problem", text, about=matter)
-            elif isinstance(job.error, KeysError):
+            elif isinstance(job.error, KeysError | UnableError):  # of which this computer is short
                 self._notifier.notify("refused", text, about=matter)
             else:  # a stranger's data that cannot be had is the stranger's problem
                 log.info("%s", text)
