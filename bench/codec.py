@@ -48,7 +48,6 @@ def main() -> None:
         folder = Path(name)
         measure_bytes(report, folder)
         measure_table(report, folder)
-        measure_sampled(report, folder)
         measure_text(report, folder)
         measure_sizes(report, folder)
         measure_cid(report, folder)
@@ -241,68 +240,6 @@ def measure_table(report: Report, folder: Path) -> None:
             peer_value=speed / (reading + sealing),
         )
         shutil.rmtree(folder / "packed")
-
-
-def integers(rows: int, columns: int) -> pa.Table:
-    """Return columns of small integers."""
-    random = np.random.default_rng(columns)
-    return pa.table(
-        {f"c{i}": random.integers(0, 200, rows, dtype=np.int16) for i in range(columns)}
-    )
-
-
-def measure_sampled(report: Report, folder: Path) -> None:
-    """Measure what is packed for a sample: sizes, segments left to draw from, and speed."""
-    target, file = folder / "packed", folder / "table.arrow"
-    for columns in (1, 8, 20, 65):
-        for mebibytes in (4.1, 16, 64):
-            table = integers(int(mebibytes * MIB / (1.02 * columns)), columns)
-            size = write_ipc(table, file)
-            packed, _ = pack(table, target, preview=True)
-            name = f"with a sample, {columns} column{'s' if columns > 1 else ''}, {size / MIB:.1f}"
-            report.add(
-                f"size, {name} MiB",
-                packed.manifest.size / MIB,
-                "MiB",
-                peer="zstd IPC",
-                peer_value=size / MIB,
-                at_most=1.10,
-            )
-            assert packed.outlook is not None
-            report.add(f"left to draw from, {name} MiB", packed.outlook.segments, "segments")
-            shutil.rmtree(target)
-    for name, table in (
-        ("crowd labels", crowd_table(4_000_000)),
-        ("1 column", integers(50_000_000, 1)),
-        ("65 narrow columns", narrow_table(1_500_000)),
-        ("crowd labels, 8 MiB", crowd_table(640_000)),
-    ):
-        size = write_ipc(table, file)
-        writing, sealing, copying, packing, _, blind, _ = best(
-            lambda table=table: write_ipc(table, file),
-            lambda size=size: seal_only(size + MIB),
-            lambda: shutil.copyfile(file, folder / "copy"),
-            lambda table=table: pack(table, folder / "again", preview=True),
-            lambda: fresh(folder / "again"),
-            lambda table=table: pack(table, folder / "again"),
-            lambda: fresh(folder / "again"),
-        )
-        speed = table.nbytes / 1e9
-        report.add(
-            f"pack, with a sample, {name}",
-            speed / packing,
-            "GB/s",
-            peer="zstd IPC, cipher, hash, copy",
-            peer_value=speed / (writing + sealing + copying),
-            at_least=0.7 if "MiB" not in name else None,
-        )
-        report.add(
-            f"pack, with a sample, {name}, against blind",
-            speed / packing,
-            "GB/s",
-            peer="packed blind",
-            peer_value=speed / blind,
-        )
 
 
 def measure_text(report: Report, folder: Path, rows: int = 1_000_000) -> None:

@@ -2,6 +2,8 @@
 """What is packed for a sample: small segments, little overhead, and a card that says so."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from truthmark.codec.shard_index import ShardIndex
 from truthmark.errors import CodecError, ConfigError
 
 MIB = 1 << 20
+ROOT = Path(__file__).parents[3]
 
 
 def integers(rows: int, columns: int) -> pa.Table:
@@ -139,23 +142,39 @@ def test_pack__rows_of_megabytes__takes_shards_that_hold_them(tmp_path: Path) ->
     assert any("too large for a contract" in line for line in packed.outlook.lines())
 
 
-def test_pack__the_same_key_and_rows__makes_the_same_container(tmp_path: Path) -> None:
+def pack_the_same(folder: Path, processes: int) -> bytes:
+    """Pack three columns with a key that is always the same; return the manifest."""
     from truthmark.codec import packer
 
-    made = []
-    for number, processes in enumerate((1, 2)):
-        packer._used.clear()  # the same key on purpose: only the bytes are compared
-        packed = packer.pack(
-            integers(100_000, 3),
-            tmp_path / str(number),
-            cek=bytes(range(32)),
-            public_key=PUBLIC_KEY,
-            licence="CC0-1.0",
-            preview=True,
-            processes=processes,
-        )
-        made.append(packed.manifest_bytes)
+    packer._used.clear()  # the same key on purpose: only the bytes are compared
+    packed = packer.pack(
+        integers(100_000, 3),
+        folder,
+        cek=bytes(range(32)),
+        public_key=PUBLIC_KEY,
+        licence="CC0-1.0",
+        preview=True,
+        processes=processes,
+    )
+    return packed.manifest_bytes
+
+
+def test_pack__the_same_key_and_rows__makes_the_same_container(tmp_path: Path) -> None:
+    made = [pack_the_same(tmp_path / str(processes), processes) for processes in (1, 2)]
     assert made[0] == made[1]
+    program = (
+        "import sys; from pathlib import Path; from tests.unit.codec import test_sampled_packing\n"
+        "made = test_sampled_packing.pack_the_same(Path(sys.argv[1]), 1)\n"
+        "sys.stdout.buffer.write(made)"
+    )
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "elsewhere")],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
+    assert elsewhere.stdout == made[0]
 
 
 def test_pack__with_a_sample__asks_for_it_in_the_card(tmp_path: Path) -> None:
