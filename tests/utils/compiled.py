@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contracts for titanoboa, compiled once for all processes that run the same sources.
 
-    python -m tests.utils.compiled      compile all, on all cores
+    python -m tests.utils.compiled      compile all, on all cores, and what aggregates labels
 
 titanoboa's own cache analyses a contract and all its modules at every load, to find out whether
 they have changed, and has each process that finds nothing compile for itself.
@@ -87,11 +87,28 @@ def compile_all() -> None:
     sources.sort(key=lambda path: -path.stat().st_size)
     names = [path.relative_to(CONTRACTS).with_suffix("").as_posix() for path in sources]
     with ProcessPoolExecutor(os.cpu_count()) as processes:
+        kernels = processes.submit(_compile_kernels)
         list(processes.map(_compile, names))
+        kernels.result()
 
 
 def _compile(name: str) -> None:
+    gc.disable()  # it would look for garbage a quarter of the time, and find little
     deployer(name)
+
+
+def _compile_kernels() -> None:
+    """Use each way to aggregate once: numba keeps what it has compiled, beside the source."""
+    import pandas as pd
+
+    from tests.utils.made_crowds import make_crowd
+    from truthmark.labels.methods import METHODS, aggregate
+
+    answers, truth = make_crowd()
+    predictions = pd.DataFrame(1 / 3, index=truth.index, columns=list("abc"))
+    for name, method in METHODS.items():
+        gold = truth.iloc[:20] if method.takes_gold else None
+        aggregate(name, answers, gold, predictions=predictions if name == "crowdlab" else None)
 
 
 @cache
