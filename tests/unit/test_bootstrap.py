@@ -4,6 +4,7 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 
@@ -119,14 +120,30 @@ def index(tmp_path, monkeypatch):
     return locked
 
 
+def move(monkeypatch, venv):
+    monkeypatch.setattr(bootstrap, "VENV", venv)
+    monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Run the set-up's first step once, which takes longer than all that follows."""
+    venv = tmp_path_factory.mktemp("made") / "venv"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        move(monkeypatch, venv)
+        monkeypatch.setattr(bootstrap, "LOG", venv.with_name("log"))
+        first, *_ = bootstrap._steps()
+        first.run("[1/2]")
+        assert first.is_done()
+    return venv
+
+
 @pytest.fixture
-def places(tmp_path, monkeypatch):
+def places(tmp_path, monkeypatch, made):
     """Move all that the set-up writes into a folder; return its lock files."""
     names = {"packages": "requirements.lock", "vyper-lint": "vyper-lint.lock"}
     locks = {name: tmp_path / file for name, file in names.items()}
-    venv = tmp_path / "venv"
-    monkeypatch.setattr(bootstrap, "VENV", venv)
-    monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
+    move(monkeypatch, shutil.copytree(made, tmp_path / "venv", symlinks=True))
     monkeypatch.setattr(bootstrap, "LOCK", locks["packages"])
     monkeypatch.setattr(bootstrap, "LOCKS", tmp_path)
     monkeypatch.setattr(bootstrap, "LOG", tmp_path / "log")
@@ -136,9 +153,8 @@ def places(tmp_path, monkeypatch):
 
 
 def install_locked(name):
-    """Run the set-up's own steps up to the one that installs a lock; return its Python."""
-    venv, packages, *_ = bootstrap._steps()
-    venv.run("[1/2]")
+    """Run the set-up's own step that installs a lock; return its Python."""
+    _, packages, *_ = bootstrap._steps()
     if name == "packages":
         packages.run("[2/2]")
         return bootstrap.VENV / "bin" / "python"
