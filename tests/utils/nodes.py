@@ -243,14 +243,15 @@ def run_rounds(until: Callable[[], object], *nodes: ManualNode) -> None:
     What is waited for beside the rounds (a storage, a thread) takes real time, but none of it is
     measured; only what never happens ends here.
     """
-    deadline = time.monotonic() + STEPS_SECONDS
+    deadline, pause = time.monotonic() + STEPS_SECONDS, 0.01
     while not until():
         for node in nodes:
             node.round()
         if time.monotonic() > deadline:
             notices = {node.name: node.notifier.notices for node in nodes}
             raise AssertionError(f"it did not happen; the nodes said {notices}")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.1)
 
 
 def repeat_rounds(count: int, *nodes: ManualNode) -> None:
