@@ -82,7 +82,10 @@ class Decoder:
         """Return `size` writable bytes that the next `decode` reads; release before decoding."""
         if self._memory is None or size > self._size:
             if self._memory is not None:
-                self._memory.close()
+                # An error that somebody keeps holds what it was raised over: that part stays mapped
+                # for as long.
+                with contextlib.suppress(BufferError):
+                    self._memory.close()
                 self._memory = None
             self._size = max(size, 2 * self._size, mmap.PAGESIZE)
             with _here():

@@ -112,6 +112,14 @@ def test_decode__child_hangs__is_an_error_of_this_computer(fresh: decoder.Decode
     assert decode(fresh, GOOD).equals(TABLE)
 
 
+def test_buffer__somebody_keeps_a_part_of_it__grows_all_the_same(fresh: decoder.Decoder) -> None:
+    """As an error does that was raised while a shard was opened into it."""
+    kept = fresh.buffer(100)[10:20]
+    data = b"".join(stream_of(pa.table({"x": list(range(5_000))})))
+    assert decode(fresh, data).num_rows == 5_000
+    kept.release()
+
+
 LIMITED = """
 import resource, runpy, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
