@@ -16,6 +16,7 @@ import pytest
 from tests.utils.onnx_models import softmax
 from truthmark.codec import media_child
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
+from truthmark.codec.media_ends import bytes_behind
 from truthmark.errors import UnableError
 
 
@@ -149,6 +150,29 @@ def test_open__takes_more_memory_than_granted__does_not_open() -> None:
     with MediaOpener() as media:
         assert media.open("PNG", sink.getvalue()) is Opened.NO
         assert media.open("JSON", b"1") is Opened.YES
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.PNG", "a.webp", "a.gif", "a.wav"])
+@pytest.mark.parametrize("behind", [0, 1_000])
+def test_bytes_behind__noise_behind_a_picture__is_counted(name: str, behind: int) -> None:
+    """It opens all the same, and would vouch for the noise."""
+    kind, data = kind_of(name) or "", GOOD[name]()
+    assert bytes_behind(kind, data + os.urandom(behind)) == behind
+
+
+def test_bytes_behind__other_pictures_and_cut_ones__have_none() -> None:
+    image = pytest.importorskip("PIL.Image")
+    noisy = image.frombytes("RGB", (90, 70), os.urandom(90 * 70 * 3))
+    for name in ("JPEG", "PNG", "GIF", "WEBP"):
+        for options in ({}, {"progressive": True, "quality": 95}):
+            sink = io.BytesIO()
+            noisy.save(sink, name, **options)
+            data = sink.getvalue()
+            assert bytes_behind(name, data) == 0
+            for end in range(0, len(data), 97):
+                assert bytes_behind(name, data[:end]) == 0
+    assert bytes_behind("JSON", b"1") == bytes_behind("PNG", b"\0" * 99) == 0
+    assert bytes_behind("GIF", b"GIF89a" + b"\xff" * 99) == 0
 
 
 CHILD = """

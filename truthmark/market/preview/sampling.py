@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.files_table import BYTES
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
+from truthmark.codec.media_ends import bytes_behind
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
 from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
@@ -403,7 +404,9 @@ def _open_stream(
             continue
         data = opening.file(entry.path)
         if is_opened:
-            _open_media(sample, media, kind_of(entry.path) or "", data)
+            kind = kind_of(entry.path) or ""
+            if _open_media(sample, media, kind, data) is Opened.YES:
+                sample.untold += bytes_behind(kind, data)
         if is_kept:
             sample.files[entry.path] = data
 
@@ -459,8 +462,10 @@ def _open_leaf(sample: Sample, media: MediaOpener, leaf: Leaf) -> None:
         looked_at += len(data)
         if kind is None:
             untold += len(data)
-        elif data and _open_media(sample, media, kind, data) is Opened.UNKNOWN:
-            unknown += len(data)
+        elif data:
+            opened = _open_media(sample, media, kind, data)
+            unknown += len(data) if opened is Opened.UNKNOWN else 0
+            untold += bytes_behind(kind, data) if opened is Opened.YES else 0
     if not looked_at:
         sample.untold += leaf.size
         return

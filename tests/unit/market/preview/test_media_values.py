@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes in values: opened as what they are said to be, or counted, however they are wrapped."""
 
+import io
 import os
 from collections.abc import Callable
 
@@ -197,3 +198,19 @@ def test_require_media__noise_among_many_small_files__asks() -> None:
     assert not count.is_bad
     count.add(10_000, is_open=False)  # one of a hundred, and nine tenths of the bytes
     assert count.is_bad
+
+
+def test_look__noise_behind_pictures_that_open__is_told(market: PreviewMarket) -> None:
+    image = pytest.importorskip("PIL.Image")
+    sink = io.BytesIO()
+    image.new("1", (1, 1)).save(sink, "PNG")
+
+    def rows(place: int) -> pa.Table:
+        return pa.table({"png": [sink.getvalue() + os.urandom(700) for _ in range(4)]})
+
+    made = make(BIG, rows=rows)
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert found.state is PreviewState.SHOWN
+    assert any("nothing tells the type" in line for line in found.findings)
