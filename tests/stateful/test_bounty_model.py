@@ -241,6 +241,23 @@ def test_bounties__joining_ends_with_some_of_the_rows__go_on_with_these_alone(se
     machine.teardown()
 
 
+def test_bounties__commit_that_was_refused__is_no_call_of_the_board() -> None:
+    """What another long run met: later calls had other numbers on paper than on the board."""
+    deployed.cache_clear()
+    machine = BountyMachine()
+    BountyMachine.reached, BountyMachine.lies_told = Counter(), 0
+    machine.set_up()
+    b = machine.begin_bounty(machine.paper(1, team=False, odd=False, gated=False)).enroll().draw()
+    first, last = b.paper.workers[0], b.paper.workers[-1]
+    for worker in (first, last):
+        b.paper.commits[worker] = b.paper.label(worker, 1)
+        b.commit([worker])
+        machine.commit_again(0)
+    b.later(b.commit_until)
+    b.post_sealed(last)
+    machine.teardown()
+
+
 @pytest.mark.assure
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_bounties__long_campaign__keeps_to_the_ledger_and_lets_everybody_out(

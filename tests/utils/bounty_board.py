@@ -23,6 +23,7 @@ from tests.utils.bounty_rows import (
     Terms,
     account_of,
     address_number,
+    chunked,
     fill_roster,
     make_gold,
 )
@@ -188,8 +189,10 @@ class Bounty:
         size = -(-len(chosen) // calls) if chosen else 1
         for i in range(0, len(chosen), size):
             part = chosen[i : i + size]
-            chunks = self.paper.post(self.paper.commit_row(w) for w in part)
-            self.harness.board.commit(*self.head, chunks, sender=sender or self.harness.relay)
+            rows = [self.paper.commit_row(worker) for worker in part]
+            relay = sender or self.harness.relay
+            self.harness.board.commit(*self.head, chunked(rows), sender=relay)
+            self.paper.post(rows)  # not before: what is refused has no number on the board
             for worker in part:
                 if worker not in self.ledger.overridden:
                     self.ledger.commit(worker, self.paper.commits[worker].seats)
