@@ -108,12 +108,13 @@ def _joining(terms: Terms, taken: int, mark: int, now: int) -> Phase:
         is_enough = taken >= terms.min_seats
         then = "labeling begins" if is_enough else "all money goes back to the requester"
         return Phase("joining", "joining is over", None, f"{then}; anyone may say so")
-    seats = plural(terms.min_seats, "seat")
+    least = terms.min_seats
+    seats = "1 seat is" if least == 1 else f"{plural(least, 'seat')} are"
     return Phase(
         "joining",
         "labelers join through the relay",
         until,
-        f"labeling begins, if {seats} or more are taken; else all money goes back",
+        f"labeling begins, if at least {seats} taken; else all money goes back",
     )
 
 

@@ -26,6 +26,19 @@ _WRITE = f"a text of your own, at most {MAX_LETTERS} letters"
 _PATIENCE = 4.0
 """Seconds to wait for titles; those that do not come are left out."""
 
+_STATES = {
+    Status.OPEN: "joining",
+    Status.DRAWN: "drawing",
+    Status.LABEL: "labeling",
+    Status.SCORED: "scored",
+    Status.SCORED_HALF: "scored",
+    Status.SETTLED: "paid by score",
+    Status.HALF: "half paid to all",
+    Status.FLAT: "paid in full, as no score came",
+    Status.PROVEN: "paid in full, as the score was wrong",
+    Status.REFUNDED: "did not take place",
+}
+
 relay_option = click.option(
     "--relay", metavar="URL", help="Ask this relay, where the bounty's document names none."
 )
@@ -61,7 +74,7 @@ def list_bounties(state: State, everything: bool, as_json: bool) -> None:
                 "a label",
                 "an hour, about",
                 "requester pays",
-                "until",
+                "state",
                 "seats left",
             ),
         )
@@ -94,7 +107,12 @@ def pay_line(session: Session, offer: Offer, seconds: float | None = None) -> st
     units = offer.hourly(seconds)
     if units is None:
         return ""
-    return f"about {session.profile.amount(units, offer.terms.token)} an hour"
+    return f"about {session.profile.amount(_three_digits(units), offer.terms.token)} an hour"
+
+
+def _three_digits(units: int) -> int:
+    """Return an amount that is only estimated as well as it is known."""
+    return round(units, 3 - len(str(units)))
 
 
 def _brief_row(
@@ -107,9 +125,9 @@ def _brief_row(
         brief.bounty_id,
         "?" if heading is None else heading.title,
         show(terms.price, terms.token),
-        "?" if hourly is None else show(hourly, terms.token),
+        "?" if hourly is None else show(_three_digits(hourly), terms.token),
         _paid(past),
-        format_time(brief.join_until) if is_open else brief.status.name.lower(),
+        f"joins until {format_time(brief.join_until)}" if is_open else _STATES[brief.status],
         terms.seats - brief.taken if is_open else "",
     )
 

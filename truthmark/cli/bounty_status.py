@@ -68,7 +68,7 @@ def _show(session: Session, found: "Standing") -> None:
             ("until", until),
             ("then", phase.then),
             ("joined", f"{plural(found.joined, 'labeler')}, {found.taken} of {seats}"),
-            ("needed", f"{terms.min_seats} seats" if phase.name == "joining" else None),
+            ("needed", plural(terms.min_seats, "seat") if phase.name == "joining" else None),
             ("committed", f"{plural(found.committed, 'labeler')}, {found.seats_committed} seats"),
             ("files here", found.received),
             ("signed for", found.acknowledged),
