@@ -7,7 +7,7 @@ the end everybody gets out alone, with entries paused by a hostile owner, and no
 """
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import boa
 import hypothesis
@@ -26,28 +26,28 @@ from tests.utils.drafts import DELIVERY, INSPECTION, PERIOD, WINDOWS
 from tests.utils.royalties import deploy_royalties
 from tests.utils.tokens import deploy_hostile_token
 
+VERDICTS = ("reject", "dispute_sealing", "rule", "review")
+
 
 class MarketMachine(ListingRules, VerdictRules, MoneyRules, Checks):
     """All that may happen."""
 
-    @initialize(
-        hostile=flags,
-        good=flags,
-        n=st.integers(3, 5),
-        said=st.sampled_from(["", "", "", "reject", "review", "rule", "seal", "seal"]),
-    )
-    def start_with_a_listing(self, hostile: bool, good: bool, n: int, said: str) -> None:
-        """Sell something; often with what chance alone would seldom make somebody say of it."""
+    said: ClassVar[str] = VERDICTS[0]
+    """what somebody says of the first sale: chance alone would seldom make them"""
+
+    @initialize(hostile=flags, good=flags, n=st.integers(3, 5))
+    def start_with_a_listing(self, hostile: bool, good: bool, n: int) -> None:
+        good = good and self.said != "dispute_sealing"
         self.cite(0, 0)
         self.list_version(0, False, n, 2, hostile, good, 0, False, 1, False, 1, 500, 5_000, 1)
         self.accept_all(0)
         self.buy(0, 0, 0, True, True, True, False, False)
         self.top_up(0, 20)
-        if said in ("reject", "review"):
-            self.sell_and_hear(0, 0, said == "reject")
-        elif said == "rule":
+        if self.said in ("reject", "review"):
+            self.sell_and_hear(0, 0, self.said == "reject")
+        elif self.said == "rule":
             self.rule_as_arbiter(0, 3, 1, 0)
-        elif said == "seal":
+        else:
             self.dispute_sealing(0, 1, False, 0)
 
     @rule(seconds=st.sampled_from([1, 12, 100, DELIVERY, INSPECTION, WINDOWS, PERIOD]))
@@ -119,25 +119,22 @@ def deployed() -> Any:
         yield
 
 
-# Each takes effect in one run of twenty at least.
-VERDICTS = ("reject", "dispute_sealing", "rule", "review")
-
-
-def run(examples: int) -> None:
-    MarketMachine.effects = Counter()
+def run(said: str, examples: int) -> None:
+    MarketMachine.said, MarketMachine.effects = said, Counter()
     run_machine(MarketMachine, examples, suppress_health_check=list(hypothesis.HealthCheck))
     # Rules whose calls are all refused would pass as well.
     found = {name: MarketMachine.effects[name] for name in VERDICTS}
     print(found, "of", examples)
-    assert min(found.values()) >= examples // 20, found
+    assert found[said] >= examples // 2, found
 
 
-def test_market__any_calls_in_any_order__agree_with_the_ledger() -> None:
-    run(40)
+@pytest.mark.parametrize("said", VERDICTS)
+def test_market__any_calls_in_any_order__agree_with_the_ledger(said: str) -> None:
+    run(said, 10)
 
 
 @pytest.mark.assure
 @pytest.mark.parametrize("part", range(10))
 def test_market__long_campaign__agrees_with_the_ledger(part: int) -> None:
     """1,000 runs in ten parts, so that a campaign can be resumed."""
-    run(100)
+    run(VERDICTS[part % len(VERDICTS)], 100)
