@@ -23,7 +23,7 @@ _BADGES: Final = {
     PreviewState.SHOWN: "sampled",
     PreviewState.SMALL: "too small to sample",
     PreviewState.PARTIAL: "partly sampled",
-    PreviewState.BLIND: "nobody has seen it",
+    PreviewState.BLIND: "no sample",
     PreviewState.WAITING: "sample not open yet",
     PreviewState.UNREACHABLE: "cannot be fetched",
     PreviewState.BAD: "bad sample",
