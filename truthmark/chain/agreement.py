@@ -5,8 +5,9 @@ Nothing that costs money follows from one endpoint's word. A second one is asked
 another place; where the profile names only one, only a local development chain is believed.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from truthmark.chain.replies import hex_int
 from truthmark.chain.rpc import RpcClient
@@ -19,6 +20,8 @@ from truthmark.errors import (
     NodeError,
     RevertedError,
 )
+
+_T = TypeVar("_T")
 
 ADD_AN_ENDPOINT = "add another with `truthmark init --rpc URL,URL`, which names all, or with --rpc"
 """What to do where there is one endpoint only."""
@@ -45,6 +48,9 @@ def agreed(
 ) -> list[Any]:
     """Ask endpoints in two places the same, or the only one there is.
 
+    Where two say different things and there is a third, what two of them say counts: one that is
+    wrong can neither have its way nor stop what needs two.
+
     Args:
         rpc: Whose endpoints are asked.
         requests: Methods with their parameters.
@@ -54,16 +60,18 @@ def agreed(
         The results, in the order of the requests.
 
     Raises:
-        EndpointsDisagreeError: They say different things.
+        EndpointsDisagreeError: No two of them say the same.
         ChainUnavailableError: Fewer answer than are needed.
         RevertedError: A contract refuses.
     """
-    first, *others = _answers(rpc, requests)
-    if any(key(other) != key(first) for other in others):
-        raise EndpointsDisagreeError(
-            "two chain endpoints say different things; wait, and if it stays so replace one"
-        )
-    return first
+    needed, marks = _needed(rpc), []
+    for mark, replies in _answers(rpc, requests, key):
+        marks.append(mark)
+        if marks.count(mark) >= needed:
+            return replies
+    raise EndpointsDisagreeError(
+        "two chain endpoints say different things; wait, and if it stays so replace one"
+    )
 
 
 def common_height(rpc: RpcClient, leeway: int) -> int:
@@ -77,39 +85,65 @@ def common_height(rpc: RpcClient, leeway: int) -> int:
         leeway: How many blocks they may be apart.
 
     Raises:
-        EndpointsDisagreeError: They are farther apart.
+        EndpointsDisagreeError: No two of them are as close.
         ChainUnavailableError: Fewer answer than are needed.
     """
-    heights = [hex_int(reply) for (reply,) in _answers(rpc, [("eth_blockNumber", ())])]
-    low, high = min(heights), max(heights)
-    if high - low > leeway:
-        raise EndpointsDisagreeError(
-            f"of two chain endpoints one is at block {low} and one at {high}; wait, and if it "
-            "stays so replace one"
-        )
-    return low
-
-
-def _answers(rpc: RpcClient, requests: Sequence[Request]) -> list[list[Any]]:
-    """Return what endpoints in two places say, or the only one there is."""
     needed = _needed(rpc)
-    answers: dict[object, list[Any]] = {}
+    heights: list[int] = []
+    requests = [("eth_blockNumber", ())]
+    for height, _ in _answers(rpc, requests, lambda replies: hex_int(replies[0])):
+        heights = sorted([*heights, height])
+        close = [low for low, high in pairwise(heights) if high - low <= leeway]
+        if needed == 1 or close:
+            return close[-1] if close else height
+    raise EndpointsDisagreeError(
+        f"of two chain endpoints one is at block {heights[0]} and one at {heights[-1]}; wait, and "
+        "if it stays so replace one"
+    )
+
+
+def _answers(
+    rpc: RpcClient, requests: Sequence[Request], key: Callable[[list[Any]], _T]
+) -> Iterator[tuple[_T, list[Any]]]:
+    """Yield what endpoints say, one in each place, for as long as more is asked for.
+
+    Where another can stand in, none is waited for long: that comes when all were asked.
+
+    Args:
+        rpc: Whose endpoints are asked.
+        requests: Methods with their parameters.
+        key: Returns what the results come to, or refuses them with MalformedReplyError.
+
+    Raises:
+        ChainUnavailableError: Fewer answer than are needed.
+        RevertedError: The same, and one of them says that a contract refuses.
+    """
+    needed = _needed(rpc)
+    answered: set[object] = set()
     failure: Exception | None = None
-    for endpoint in rpc.endpoints:
-        if endpoint.place in answers:
-            continue
-        try:
-            answers[endpoint.place] = rpc.batch(requests, endpoint=endpoint)
-        except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
-            failure = error
-        if len(answers) == needed:
-            break
-    if len(answers) < needed:
+    start = rpc.endpoints.index(rpc.preferred)
+    for attempts in (1, 0):
+        for endpoint in (*rpc.endpoints[start:], *rpc.endpoints[:start]):
+            if endpoint.place in answered:
+                continue
+            try:
+                replies = rpc.batch(requests, endpoint=endpoint, attempts=attempts)
+                mark = key(replies)
+            except RevertedError as error:
+                failure = error
+                continue
+            except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
+                failure = failure if isinstance(failure, RevertedError) else error
+                continue
+            answered.add(endpoint.place)
+            yield mark, replies
+    if len(answered) < needed:
+        if isinstance(failure, RevertedError):
+            raise failure
         raise ChainUnavailableError(
-            f"only {len(answers)} of the {needed} chain endpoints that must agree answers; "
+            f"only {len(answered)} of the {needed} chain endpoints that must agree answers; "
             f"add another or try later ({failure})"
         )
-    return list(answers.values())
 
 
 def is_contradicted(

@@ -7,7 +7,9 @@ import pytest
 
 from tests.utils.rpc_server import Answer, Proxy, results, serve
 from tests.utils.token_chain import SUPPLY, account, bare_profile, recipient
+from truthmark.chain.agreement import agreed
 from truthmark.chain.connection import Block, Chain, connect_chain
+from truthmark.chain.rpc import RpcClient
 from truthmark.config.profile import ContractInfo
 from truthmark.errors import (
     ChainMismatchError,
@@ -228,6 +230,53 @@ def test_final_block__endpoints_are_far_apart__is_refused() -> None:
         chain = connect_chain(bare_profile(near.url, far.url, genesis=HASHES[0]))
         with pytest.raises(EndpointsDisagreeError, match="at block 1 and one at 1048575"):
             chain.final_block()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"eth_blockNumber": "0xfffff"},
+        {"eth_blockNumber": "absurd"},
+        {"eth_getBlockByNumber": lambda number, _: header(0, 0, 0) if number == "0x0" else None},
+        {"own": 2},
+        None,  # it answers nothing
+    ],
+)
+def test_final_block__one_endpoint_of_three_is_wrong__the_two_others_decide(
+    wrong: dict[str, Any] | None, place: int
+) -> None:
+    third = serve(paper_chain(**(wrong or {})))
+    with serve(paper_chain()) as first, serve(paper_chain()) as second, third as bad:
+        urls = [first.url, second.url]
+        urls.insert(place, "http://127.0.0.1:9" if wrong is None else bad.url)
+        chain = connect_chain(bare_profile(*urls, genesis=HASHES[0]))
+        assert chain.final_block().hash.hex() == HASHES[1][2:]
+
+
+def test_agreed__three_endpoints_say_three_things__is_refused() -> None:
+    servers = [serve(results(a=word)) for word in ("0x1", "0x2", "0x3")]
+    with servers[0] as first, servers[1] as second, servers[2] as third:
+        rpc = RpcClient([first.url, second.url, third.url])
+        with pytest.raises(EndpointsDisagreeError):
+            agreed(rpc, [("a", ())])
+
+
+def test_agreed__one_endpoint_of_three_says_a_contract_refuses__the_two_others_decide() -> None:
+    reverted = {"code": 3, "message": "execution reverted: no", "data": "0x"}
+    with serve(results(a=reverted)) as bad, serve(results(a="0x1")) as one:
+        with serve(results(a="0x1")) as two:
+            assert agreed(RpcClient([bad.url, one.url, two.url]), [("a", ())]) == ["0x1"]
+        with pytest.raises(RevertedError):
+            agreed(RpcClient([bad.url, one.url]), [("a", ())])
+
+
+def test_agreed__endpoint_cannot_be_reached__is_asked_once_where_others_can_stand_in() -> None:
+    answers: list[Answer] = [None]  # it hangs up
+    fine = results(a="0x1")
+    with serve(fine) as one, serve(fine) as two, serve(lambda body: answers[0]) as bad:
+        assert agreed(RpcClient([bad.url, one.url, two.url]), [("a", ())]) == ["0x1"]
+        assert len(bad.bodies) == 1
 
 
 @pytest.mark.parametrize("field", ["timestamp", "number"])
