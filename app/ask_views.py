@@ -7,7 +7,7 @@ All texts in them are cleaned and of limited length, no matter who wrote them; n
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from app.views import Sample
+from app.bounty_views import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import Any
 import streamlit as st
 
 from app import services
+from app.bounty_views import Access, FoundBounties, Order, Stage
 from app.components.bounty_card import bounty_card
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.pace import own_pace
 from app.components.pager import page_of, pager, turn_to
 from app.components.text import count
-from app.views import Access, FoundBounties, Order, Stage
 
 KEY = "bounties"
 COLUMNS = 3

@@ -4,6 +4,7 @@
 import streamlit as st
 
 from app import services
+from app.bounty_views import BountyPage
 from app.components.account import unlock_first
 from app.components.bounty_card import ACCESS, requester_record, when
 from app.components.chosen import chosen_bounty
@@ -15,7 +16,6 @@ from app.components.sample import sample
 from app.components.score import challenge, my_result
 from app.components.tables import copyable
 from app.components.text import in_badge, literal
-from app.views import BountyPage
 
 
 def show() -> None:

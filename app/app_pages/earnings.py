@@ -11,7 +11,7 @@ from app.components.pager import page_of, pager
 from app.components.problem import shown
 from app.components.text import count, in_badge, literal
 from app.components.wallet import chosen, wallet
-from app.views import Earning, Earnings
+from app.income_views import Earning, Earnings
 
 KEY = "earnings"
 WALLET = f"{KEY}_wallet"

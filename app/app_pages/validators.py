@@ -14,7 +14,7 @@ from app.components.head import page_head
 from app.components.pager import page_of, pager
 from app.components.problem import shown, working
 from app.components.text import count, literal, short_address
-from app.views import MyValidator, Validators
+from app.income_views import MyValidator, Validators
 
 KEY = "validators"
 

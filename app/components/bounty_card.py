@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 import streamlit as st
 
+from app.bounty_views import Access, Bounty, Clock, Record
 from app.components.clock import clock
 from app.components.text import in_badge, literal
-from app.views import Access, Bounty, Clock, Record
 
 ACCESS: Final[dict[Access, tuple[str, str, Literal["green", "violet", "orange"]]]] = {
     Access.EVERYBODY: ("open to everybody", ":material/public:", "green"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import services
-from app.views import Judged
+from app.bounty_views import Judged
 
 # Our own module, bundled and committed (tools/web.py); it writes what it is given as text alone.
 _PACE = st.components.v2.component(

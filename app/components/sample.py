@@ -3,7 +3,7 @@
 
 import streamlit as st
 
-from app.views import Sample
+from app.bounty_views import Sample
 
 
 def sample(item: Sample, width: int | None = None) -> None:

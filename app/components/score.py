@@ -7,13 +7,14 @@ import pandas as pd
 import streamlit as st
 
 from app import services
+from app.bounty_views import Challenge, MyResult
 from app.components.account import unlock_first
 from app.components.clock import clock
 from app.components.problem import shown
 from app.components.tables import copyable
 from app.components.text import literal, prose
 from app.components.wallet import chosen, wallet
-from app.views import Challenge, MyResult, WalletAction
+from app.views import WalletAction
 
 _RIGHT: Final = ":green[:material/check_circle:]"
 

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from app import views
+from app import bounty_views as views
 from app.services.reading import (
     PATIENCE_SECONDS,
     Board,

@@ -4,7 +4,7 @@
 from collections import defaultdict
 from typing import Final
 
-from app import views
+from app import income_views, views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
 from app.services.one_bounty import waits_for_payout
@@ -37,7 +37,7 @@ _WHERE: Final = {
 }
 
 
-def earnings(account: str = "", page: int = 1) -> views.Earnings:
+def earnings(account: str = "", page: int = 1) -> income_views.Earnings:
     """Return what each bounty brought an account, and what it can take out.
 
     Args:
@@ -60,7 +60,7 @@ def earnings(account: str = "", page: int = 1) -> views.Earnings:
     view.refresh()
     seen = view.look(shown)
     titles = _titles(session, shown)
-    return views.Earnings(
+    return income_views.Earnings(
         account=address,
         rows=tuple(
             row
@@ -90,7 +90,7 @@ def draw_royalties(number: int) -> str:
     return " and ".join(paid)
 
 
-def _owed(session: Session, address: str) -> tuple[views.Owed, ...]:
+def _owed(session: Session, address: str) -> tuple[income_views.Owed, ...]:
     """Return what the contracts hold for an account, in the tokens that are listed."""
     settlement, found = Settlement(session), []
     for token in session.profile.tokens:
@@ -101,7 +101,7 @@ def _owed(session: Session, address: str) -> tuple[views.Owed, ...]:
         for role, units in credits.items():
             by_source[_WHERE.get(role, role)] += units
         found.append(
-            views.Owed(
+            income_views.Owed(
                 amount=amount_of(session, sum(credits.values()), token.address),
                 parts=tuple(
                     (name, amount_of(session, units, token.address))
@@ -122,13 +122,13 @@ def _titles(session: Session, numbers: list[int]) -> dict[int, str]:
 
 def _rows(
     session: Session, address: str, number: int, seen: Seen | Exception, title: str
-) -> list[views.Earning]:
+) -> list[income_views.Earning]:
     """Return a row for each of the account's places in a bounty; one that says what is wrong."""
     brief, now = board(session).briefs[number], chain_now(session)
     clock = clock_at(brief, now)
     if not isinstance(seen, Seen):
         problem = clean(seen, 300)
-        return [views.Earning(number, title, clock, "cannot be read now", problem=problem)]
+        return [income_views.Earning(number, title, clock, "cannot be read now", problem=problem)]
     record = seen.record
     phase = phase_of(record, seen.mark, seen.now)
     folder = LabelingFolder(session.home, record.ref)
@@ -143,7 +143,7 @@ def _rows(
     due = _royalties(session, record)
     claims = () if is_local() else _claims(session, record, address)
     return [
-        views.Earning(
+        income_views.Earning(
             number,
             title,
             clock,

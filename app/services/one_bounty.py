@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from app import views
+from app import bounty_views, views
 from app.services.accounts import my_session
 from app.services.bounties import KINDS, access_to, clock_at, judged_of, record_of, spread_of
 from app.services.markdown import plain
@@ -41,7 +41,7 @@ _PUBLIC_SECONDS: Final = 10
 _UNDER_CHALLENGE: Final = (Status.SCORED, Status.SCORED_HALF)
 
 
-def bounty(number: int) -> views.BountyPage:
+def bounty(number: int) -> bounty_views.BountyPage:
     """Return all about a bounty, for the account of this machine if there is one.
 
     Raises:
@@ -57,18 +57,18 @@ def bounty(number: int) -> views.BountyPage:
 
 
 @st.cache_data(ttl=_PUBLIC_SECONDS, max_entries=256, show_spinner=False)
-def _public_bounty(place: str, number: int) -> views.BountyPage:
+def _public_bounty(place: str, number: int) -> bounty_views.BountyPage:
     return _bounty(number)
 
 
-def _bounty(number: int) -> views.BountyPage:
+def _bounty(number: int) -> bounty_views.BountyPage:
     with _labeling(number) as labeling:
         offer = labeling.offer()
         session, record, terms = labeling.session, offer.record, offer.terms
         phase = phase_of(record, offer.mark, offer.now)
         document = offer.document
         hourly = offer.hourly()
-        return views.BountyPage(
+        return bounty_views.BountyPage(
             number=number,
             title=clean(document.title, 200) or "Untitled",
             guidelines=paragraphs_of(plain(document.guidelines)),
@@ -113,7 +113,7 @@ def _bounty(number: int) -> views.BountyPage:
         )
 
 
-def clock_of(number: int) -> views.Clock:
+def clock_of(number: int) -> bounty_views.Clock:
     """Return where a bounty is now, by the index alone.
 
     Raises:
@@ -126,7 +126,7 @@ def clock_of(number: int) -> views.Clock:
     return clock_at(brief, now)
 
 
-def samples(number: int) -> tuple[views.Sample, ...]:
+def samples(number: int) -> tuple[bounty_views.Sample, ...]:
     """Return a few of the items that everyone may see.
 
     Raises:
@@ -138,7 +138,7 @@ def samples(number: int) -> tuple[views.Sample, ...]:
 
 
 @st.cache_data(ttl=_SAMPLES_SECONDS, max_entries=64, show_spinner=False)
-def _samples(place: str, number: int) -> tuple[views.Sample, ...]:
+def _samples(place: str, number: int) -> tuple[bounty_views.Sample, ...]:
     with _labeling(number) as labeling:
         offer = labeling.offer()
         document = offer.document
@@ -150,7 +150,7 @@ def _samples(place: str, number: int) -> tuple[views.Sample, ...]:
 # ------------------------------------------------------------------------------- the score
 
 
-def _results(labeling: Labeling, offer: Offer, phase: Phase) -> tuple[views.MyResult, ...]:
+def _results(labeling: Labeling, offer: Offer, phase: Phase) -> tuple[bounty_views.MyResult, ...]:
     """Return what became of this account's part, once for each place on the roster."""
     if not is_local() or labeling.session.known_address is None:
         return ()
@@ -169,13 +169,13 @@ def _result(
     known: Knowledge,
     note: str,
     names: list[str],
-) -> views.MyResult:
+) -> bounty_views.MyResult:
     session, terms = labeling.session, record.terms
     judged = None
     if record.score is not None and share.committed:
         judged = judgement_of(record, share.worker, known.opened.get(share.worker))
     payment = share.payment
-    return views.MyResult(
+    return bounty_views.MyResult(
         worker=share.worker,
         batches=share.committed,
         of_batches=share.seats,
@@ -210,14 +210,14 @@ _OUTCOMES: Final = {
 }
 
 
-def _lines(judged: Judgement, names: list[str]) -> tuple[views.GoldAnswer, ...]:
+def _lines(judged: Judgement, names: list[str]) -> tuple[bounty_views.GoldAnswer, ...]:
     def name(code: int | None, outcome: Outcome | None = None) -> str:
         if code is None or code >= len(names):
             return "nothing" if outcome is Outcome.ABSENT else "skip"
         return names[code]
 
     return tuple(
-        views.GoldAnswer(
+        bounty_views.GoldAnswer(
             place=f"batch {line.seat + 1}, no. {line.index + 1}",
             item=line.item,
             right=name(line.answer),
@@ -259,7 +259,7 @@ def _known(labeling: Labeling, record: Record) -> tuple[Knowledge, str]:
 # ---------------------------------------------------------------------------- disproving
 
 
-def challenge_of(number: int) -> views.Challenge | None:
+def challenge_of(number: int) -> bounty_views.Challenge | None:
     """Return what can be proven wrong in a score now; None where none stands under challenge.
 
     Without an account only that which the chain alone proves.
@@ -273,11 +273,11 @@ def challenge_of(number: int) -> views.Challenge | None:
         return _challenge(labeling, offer, phase_of(offer.record, offer.mark, offer.now))
 
 
-def _challenge(labeling: Labeling, offer: Offer, phase: Phase) -> views.Challenge | None:
+def _challenge(labeling: Labeling, offer: Offer, phase: Phase) -> bounty_views.Challenge | None:
     if phase.name != "challenge" or phase.until is None:
         return None
     terms = offer.terms
-    return views.Challenge(
+    return bounty_views.Challenge(
         number=offer.record.ref.bounty_id,
         until=phase.until,
         now=offer.now,

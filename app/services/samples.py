@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from app import views
+from app import bounty_views as views
 from app.services.texts import paragraphs_of
 from truthmark.bounty.items import Item, Media
 from truthmark.errors import BountyError

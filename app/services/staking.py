@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from app import views
+from app import income_views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
 from app.services.reading import (
@@ -44,7 +44,7 @@ _STATUSES: Final = {
 }
 
 
-def validators(page: int = 1) -> views.Validators:
+def validators(page: int = 1) -> income_views.Validators:
     """Return who has registered, with what they have at stake and what they offer.
 
     Args:
@@ -62,9 +62,9 @@ def validators(page: int = 1) -> views.Validators:
     states = session.chain.batch([staking.validator(address) for address in shown])
     offers, signs = _offers(f"{session.home} {session.profile.name}", session)
     by_address = {offer.validator.address: offer for offer in offers}
-    return views.Validators(
+    return income_views.Validators(
         rows=tuple(
-            views.Validator(
+            income_views.Validator(
                 address=address,
                 stake=_stake(session, state.stake),
                 at_risk=_stake(session, state.locked),
@@ -89,7 +89,7 @@ def _offers(place: str, _session: Session) -> tuple[list[ValidatorOffer], dict[s
     return offers, find_signs(_session, offers, patience=1.0)
 
 
-def my_validator() -> views.MyValidator | None:
+def my_validator() -> income_views.MyValidator | None:
     """Return the stake and obligations of this machine's account; None where it has no account.
 
     Raises:
@@ -104,7 +104,7 @@ def my_validator() -> views.MyValidator | None:
         [staking.validator(validator), staking.free(validator), staking.TICKET()]
     )
     if not int(state.operator, 16):
-        return views.MyValidator(address=validator, is_registered=False)
+        return income_views.MyValidator(address=validator, is_registered=False)
     now, tickets = chain_now(session), owner.tickets()
     token = _token(session)
     owed = sum(Settlement(session).credits(token, validator).values())
@@ -112,7 +112,7 @@ def my_validator() -> views.MyValidator | None:
     waiting = sorted(t.unbonding_until for t in tickets if t.unbonding_until > now)
     offers = Catalogue.of(session).offers(validator)
     missing = owner.missing()
-    return views.MyValidator(
+    return income_views.MyValidator(
         address=validator,
         is_registered=True,
         operator=state.operator,
@@ -128,7 +128,7 @@ def my_validator() -> views.MyValidator | None:
         free_tickets=int(free // ticket),
         offer=_offer_text(session, offers[0] if offers else None),
         obligations=tuple(
-            views.Obligation(
+            income_views.Obligation(
                 ref=obligation.ref,
                 part=obligation.index,
                 status=_STATUSES.get(obligation.status, "over"),
@@ -141,7 +141,7 @@ def my_validator() -> views.MyValidator | None:
     )
 
 
-def challengeable() -> tuple[views.Scored, ...]:
+def challengeable() -> tuple[income_views.Scored, ...]:
     """Return the scores that can still be disproved, those that close first in front.
 
     Raises:
@@ -165,7 +165,7 @@ def challengeable() -> tuple[views.Scored, ...]:
         return "" if heading is None else clean(heading.title, 200)
 
     return tuple(
-        views.Scored(
+        income_views.Scored(
             number=brief.bounty_id,
             title=title(brief),
             clock=clock_at(brief, now),

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import services, views
+from app import bounty_views as views
+from app import services
 from app.components.bounty_card import when
 from app.components.clock import clock
 from app.services import bounties, one_bounty, reading, wallets
