@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pages show to those who earn: what they are owed, and validators' duties."""
+"""What pages show to those who earn: what they are owed, validators and their obligations."""
 
 from dataclasses import dataclass
 
