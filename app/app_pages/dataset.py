@@ -234,7 +234,7 @@ def _line(name: str, amount: str) -> None:
 
 
 def _buy(dataset: Dataset, prepared: Price | None, sample: Drawn) -> None:
-    if prepared is None:
+    if prepared is None or not (sample.is_good or sample.needs_leave):
         _check(dataset, sample)
     else:
         _pay(dataset, prepared)
@@ -245,7 +245,8 @@ def _check(dataset: Dataset, sample: Drawn) -> None:
         st.caption("It is not sold from here as long as that is so.")
         return
     blind = sample.needs_leave and st.checkbox(
-        "Buy it although hardly anyone but the seller has seen it", key="dataset_blind"
+        "Buy it although hardly anyone but the seller has seen it",
+        key=f"dataset_blind_{dataset.ref}",
     )
     if st.button(
         "Buy", key="dataset_buy", type="primary", icon=":material/shopping_cart:", width="stretch"

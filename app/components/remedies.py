@@ -229,7 +229,7 @@ def public_dispute(ref: str) -> None:
     final_step(
         f"A part is not sealed under its own key; a contract can see that. {sentence}",
         "Dispute",
-        key="dataset_dispute",
+        key=f"dataset_dispute_it_{ref}",
         icon="gavel",
         act=lambda: f"The dispute was right: {services.dispute_public(ref)} came to you.",
         busy="Proving it to the contract",
@@ -246,7 +246,7 @@ def arbiter_box(ref: str) -> None:
         st.markdown("##### You are its arbiter")
         rewarded = st.text_input(
             "Who gets half of the bond? The address of who showed you that it is bad",
-            key="dataset_rewarded",
+            key=f"dataset_rewarded_{ref}",
             placeholder="0x…",
         )
         if not rewarded.strip():
@@ -256,7 +256,8 @@ def arbiter_box(ref: str) -> None:
             final_step(
                 services.ruling(ref, rewarded),
                 "End its sale",
-                key="dataset_rule",
+                # What was agreed to is this address alone.
+                key=f"dataset_rule_{ref}_{rewarded.strip().lower()}",
                 icon="gavel",
                 act=lambda: _rule(ref, rewarded),
                 busy="Ending its sale",

@@ -35,6 +35,7 @@ from truthmark.errors import (
     ConfigError,
     MalformedError,
     MarketError,
+    NotForSaleError,
 )
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import why_revoked
@@ -121,6 +122,9 @@ def pay(ref: str, *, again: bool = False) -> None:
     except BoughtBeforeError:
         st.session_state[_DOUBT] = held[:2]
         return
+    except NotForSaleError:
+        forget_price()  # what was agreed to is no more
+        raise
     forget_price()
 
 

@@ -18,7 +18,7 @@ from app.services.reading import (
 )
 from app.services.texts import amount_of, said_of
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import MarketError
+from truthmark.errors import MarketError, UnableError
 from truthmark.market import reviews
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
@@ -96,7 +96,7 @@ def check_purchase(key: str, progress: Progress) -> views.Checked:
         dispute = examining.dispute_text(session, version, done.unsealed)
     try:
         expose = examining.expose_text(session, examining.keys_to_show(session, done))
-    except MarketError as error:
+    except (MarketError, UnableError) as error:
         note = note or said_of(error)
     return views.Checked(
         _sentence(clean(done.found.text, 400)),

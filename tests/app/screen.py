@@ -70,7 +70,7 @@ def click(at: AppTest, start: str) -> AppTest:
     Most listings of tests are too small to sample, which is agreed to before "Buy".
     """
     for box in at.checkbox if start == "Buy" else ():
-        if box.key == "dataset_blind" and not box.value:
+        if (box.key or "").startswith("dataset_blind") and not box.value:
             box.check().run()
     button(at, start).click().run()
     assert not at.exception

@@ -123,10 +123,10 @@ def test_confirm__all_right__pays_the_seller_then_the_arbiter_rules(
     at = again(start("dataset", role="buyer", dataset=forged.ref))
     assert "You are its arbiter" not in page(at)
     at = again(start("dataset", role="stranger", dataset=forged.ref))
-    at.text_input(key="dataset_rewarded").input("0x12").run()
+    at.text_input(key=f"dataset_rewarded_{forged.ref}").input("0x12").run()
     assert "is not an address" in page(at)
     buyer = market.session("buyer3").address
-    at.text_input(key="dataset_rewarded").input(buyer).run()
+    at.text_input(key=f"dataset_rewarded_{forged.ref}").input(buyer).run()
     assert f"4 TUSD go to {buyer}" in page(at)
     agree(at, "End its sale")
     assert "Its sale has ended" in page(at)

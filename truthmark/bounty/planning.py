@@ -25,8 +25,9 @@ POST_CALL_GAS: Final = 150_000
 """A call that posts sealed labels, and a byte of these below."""
 POST_BYTE_GAS: Final = 36
 PROOF_GAS: Final = 600_000
-OVERRIDE_GAS: Final = 120_000
 """Of the costliest of the usual proofs."""
+OVERRIDE_GAS: Final = 120_000
+"""To post one's own commit where the relay did not."""
 
 _POST_WORKER_GAS: Final = 4_500
 _RELAY_GAS: Final = 25_000

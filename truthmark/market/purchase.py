@@ -198,7 +198,7 @@ class Buyer(Fetcher, Quoter):
             if not again and (earlier := self.find_earlier(quote.version)):
                 return earlier
             self._require_unchanged(quote, voucher)
-            require_still(session, quote.version)
+            require_still(session, quote.version, quote.agreed)
             permit = self._permit(quote)
             nonce = None
             if not again:

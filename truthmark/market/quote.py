@@ -21,6 +21,7 @@ from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import require_open
 
 if TYPE_CHECKING:
+    from truthmark.market.preview import PreviewState
     from truthmark.session import Session
 
 NO_VOUCHER = (0, 0, bytes(32), b"")
@@ -37,6 +38,8 @@ class Quote:
     """the listed one, or the voucher's"""
     total: int
     """with the custodians' fees"""
+    agreed: "PreviewState | None" = None
+    """how its sample stood when somebody agreed to buy; None where nobody looked"""
 
     def rank(self, max_total: int | None) -> tuple[bool, bool, int, int]:
         """Return what is smallest for the quote to take.

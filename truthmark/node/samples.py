@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from truthmark.market.entries import Version
-from truthmark.market.preview import OnAccept, Preview, has_news, look
+from truthmark.market.preview import OnAccept, Preview, look, published_of
 
 if TYPE_CHECKING:
     from truthmark.node.job_pool import Job, JobPool
@@ -24,6 +24,8 @@ FRESH_SECONDS: Final = 60.0
 class _Looked:
     found: Preview
     ended: float
+    published: tuple[int, int]
+    """Before the look; what other commands of this home have seen since says nothing of it."""
 
 
 class Samples:
@@ -54,7 +56,8 @@ class Samples:
             job: Of `ask`, done.
         """
         looked = cast("_Looked", job.result)
-        if time.monotonic() > looked.ended + FRESH_SECONDS and has_news(self._session, version):
+        is_old = time.monotonic() > looked.ended + FRESH_SECONDS
+        if is_old and published_of(self._session, version) != looked.published:
             self.forget(version)
             return None
         if looked.found.rule.on_accept is not OnAccept.ACCEPT:
@@ -67,9 +70,10 @@ class Samples:
         self._pool.forget(_name(version))
 
     def _look(self, version: Version) -> _Looked:
+        published = published_of(self._session, version)
         # Only what follows is kept: the rows may take 128 MiB.
         found = replace(look(self._session, version), tables={}, files={})
-        return _Looked(found, time.monotonic())
+        return _Looked(found, time.monotonic(), published)
 
 
 def _name(version: Version) -> tuple[str, bytes]:

@@ -163,7 +163,7 @@ def test_join__doubts__are_said_and_asked(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        (None, "no account of this home has any"),
+        (None, "no account is chosen here"),
         (10**14, "has 0.0001 ETH: put that much there before you join"),
         (10**18, "can pay that: it has 1 ETH"),
     ],

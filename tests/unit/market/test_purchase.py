@@ -11,6 +11,7 @@ import pytest
 from truthmark import codec
 from truthmark.errors import MarketError, NotForSaleError
 from truthmark.market import purchase as purchase_module
+from truthmark.market.preview import PreviewState
 from truthmark.market.purchase import Buyer
 
 
@@ -28,10 +29,10 @@ def test_buy__rotten_was_opened_since_it_was_looked_at__nothing_is_signed(
     monkeypatch.setattr(purchase_module, "require_still", refuse)
     monkeypatch.setattr(Buyer, "_require_within", lambda *_: None)
     monkeypatch.setattr(Buyer, "_require_unchanged", lambda *_: None)
-    quote: Any = SimpleNamespace(version=version)
+    quote: Any = SimpleNamespace(version=version, agreed=PreviewState.SHOWN)
     with pytest.raises(NotForSaleError):
         Buyer(session).buy(quote, max_total=1, again=True)
-    assert asked == [(session, version)]
+    assert asked == [(session, version, PreviewState.SHOWN)]
 
 
 def test_receive__folder_of_other_data__blames_nobody(

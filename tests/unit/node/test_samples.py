@@ -10,7 +10,8 @@ from tests.utils.pools import AtOnce
 from tests.utils.previews import BUYER, STRANGER, Made, PreviewMarket, make
 from truthmark.errors import NotForSaleError
 from truthmark.market.entries import Version
-from truthmark.market.preview import PreviewState, has_news, require_still, wanted_keys
+from truthmark.market.preview import PreviewState, require_still, wanted_keys
+from truthmark.market.preview.again import has_news
 from truthmark.node import samples as samples_module
 from truthmark.node.samples import FRESH_SECONDS, Samples
 
@@ -72,6 +73,20 @@ def test_current__rotten_is_opened_while_bytes_come__is_seen_before_it_is_accept
     assert pool.done == 2
 
 
+def test_current__another_command_of_the_home_has_seen_it_first__is_looked_at_again(
+    market: PreviewMarket, clock: Clock
+) -> None:
+    made, version = listed(market)
+    pool: Any = AtOnce()
+    samples = Samples(market.session, pool)
+    assert state_of(samples, version) is PreviewState.SHOWN
+    clock.now += 3_600
+    market.publish(made, made.bad, by=STRANGER)
+    assert market.look(version).state is PreviewState.BROKEN
+    assert state_of(samples, version) is None
+    assert state_of(samples, version) is PreviewState.BROKEN
+
+
 def test_current__keys_that_fit_nothing_are_published_for_ever__do_not_keep_it_looking(
     market: PreviewMarket, clock: Clock
 ) -> None:
@@ -100,8 +115,31 @@ def test_require_still__rotten_is_opened_while_a_buyer_thinks__is_not_paid(
     require_still(market.session, version)
     assert len(market.shelf.read) == before and not has_news(market.session, version)
     market.publish(made, made.bad, by=STRANGER)
-    with pytest.raises(NotForSaleError, match="since you looked something of it was opened"):
-        require_still(market.session, version)
+    for _ in range(2):  # and no second click pays for it
+        with pytest.raises(NotForSaleError, match="since you looked something of it was opened"):
+            require_still(market.session, version)
+
+
+def test_require_still__somebody_else_has_looked_since__is_not_paid(market: PreviewMarket) -> None:
+    made, version = listed(market)
+    market.look(version)
+    market.publish(made, made.bad, by=STRANGER)
+    assert market.look(version).state is PreviewState.BROKEN  # a page of the app, another terminal
+    assert not has_news(market.session, version)
+    with pytest.raises(NotForSaleError, match="not bought"):
+        require_still(market.session, version, PreviewState.SHOWN)
+
+
+def test_require_still__less_was_seen_than_was_agreed_to__is_asked_about_again(
+    market: PreviewMarket,
+) -> None:
+    small = make({"a.parquet": 20}, after=50_000)
+    few = market.list_version(small, 50)
+    market.publish(small)
+    assert market.look(few).state is PreviewState.SMALL
+    with pytest.raises(NotForSaleError, match="not bought"):
+        require_still(market.session, few, PreviewState.SHOWN)
+    require_still(market.session, few, PreviewState.SMALL)
 
 
 def test_require_still__good_parts_are_opened_or_it_was_agreed_to_before__is_paid(

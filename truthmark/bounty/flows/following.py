@@ -153,7 +153,13 @@ def follow_up(
     last = job.bounties[-1]
     if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):
         raise BountyError(f"bounty {bounty_id} has no score; what is unsure is known after it")
-    BountyClient(session).require_certain(last.result.record)  # a pot is paid for what it says
+    try:
+        BountyClient(session).require_certain(last.result.record)  # a pot is paid for what it says
+    except BountyError as error:
+        raise BountyError(
+            f"bounty {bounty_id} has changed while its labels were opened, or an endpoint of the "
+            "chain lies; run the command again"
+        ) from error
     first, draft = job.first, job.first.draft
     names = first.names
     threshold = below if below is not None else draft.get("below") or BELOW

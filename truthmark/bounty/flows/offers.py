@@ -185,7 +185,7 @@ def own_gas(session: "Session", record: Record, seats: int) -> str:
     if account is None:
         return (
             f"joining and labeling cost no gas; should relay and requester fail, about "
-            f"{native(needed)} of it would save your labels, and no account of this home has any"
+            f"{native(needed)} of it would save your labels, and no account is chosen here"
         )
     held = session.chain.balance(account)
     what = (

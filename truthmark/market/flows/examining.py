@@ -7,6 +7,7 @@ from truthmark import codec
 from truthmark.codec.limits import DATA_NAME
 from truthmark.codec.shards import ContentOpener, FileShards
 from truthmark.errors import MarketError
+from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
 from truthmark.market.purchase import Buyer, Opened
@@ -121,7 +122,11 @@ def dispute_sealing(
     back, terms = 0, version.terms
     if purchase is not None and purchase.status is PurchaseStatus.DELIVERED:
         Settlement(session).refund([purchase])
-        back = purchasing.paid(session, purchase)
+        # Opening all of it may have taken hours, and somebody may have settled in them.
+        Catalogue.of(session).sync()
+        (now,) = Catalogue.of(session).purchases(purchase_id=purchase.purchase_id)
+        if now.status is PurchaseStatus.REFUNDED:
+            back = purchasing.paid(session, purchase)
     Settlement(session).withdraw(terms.token, session.address)
     return back, terms.bond // 2
 

@@ -2,6 +2,7 @@
 """From a name to data that is open, or to the money back."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,11 @@ def prepare(
         return found
 
     quote()  # what stands in the way is better said before a long download
-    require_seen(
+    seen = require_seen(
         session, version, blind=blind, agree=agree_unsampled, waits=waits, say=say, bar=bar
     )
     folder = fetch(session, version, say, bar)
-    return folder, quote()
+    return folder, replace(quote(), agreed=seen.state)
 
 
 def fetch(session: Session, version: Version, say: Say = quiet, bar: Bar = no_bar) -> Path:

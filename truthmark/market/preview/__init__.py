@@ -5,7 +5,7 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 `across`.
 """
 
-from truthmark.market.preview.again import has_news, require_still
+from truthmark.market.preview.again import published_of, require_still
 from truthmark.market.preview.built_on import blocks_of_older
 from truthmark.market.preview.found import Part, Preview
 from truthmark.market.preview.looking import look, remembered_states
@@ -31,8 +31,8 @@ __all__ = [
     "Wanted",
     "blocks_of_older",
     "exposing_keys",
-    "has_news",
     "look",
+    "published_of",
     "remembered_states",
     "require_still",
     "wanted_keys",

@@ -15,38 +15,60 @@ from truthmark.market.preview.looking import look
 from truthmark.market.preview.public import roots_of
 from truthmark.market.preview.published import count_published
 from truthmark.market.preview.remembered import Remembered
-from truthmark.market.preview.states import OnGet
+from truthmark.market.preview.states import RULES, OnGet, PreviewState
 
 if TYPE_CHECKING:
     from truthmark.session import Session
 
 
+def published_of(session: "Session", version: Version) -> tuple[int, int]:
+    """Return how much of a version is published; `sync` the catalogue before.
+
+    Costs two questions to the index. It is another value when anything more is.
+    """
+    return count_published(Catalogue.of(session).index, roots_of(session, version))
+
+
 def has_news(session: "Session", version: Version) -> bool:
     """Whether keys were published since this computer last looked; `sync` the catalogue before.
 
-    Costs two questions to the index. What was never looked at has none.
+    What was never looked at has none.
     """
     seen = Remembered.of(session).seen(version.terms_id)
-    index = Catalogue.of(session).index
-    return seen is not None and seen != count_published(index, roots_of(session, version))
+    return seen is not None and seen != published_of(session, version)
 
 
-def require_still(session: "Session", version: Version) -> None:
-    """Refuse to pay for what has turned rotten since this computer last looked at it.
+def require_still(session: "Session", version: Version, agreed: PreviewState | None = None) -> None:
+    """Refuse to pay for what stands worse than when it was agreed to buy it.
+
+    Each time it is called: also where another look, perhaps of another process, has seen the news.
+
+    Args:
+        session: Who pays.
+        version: For what.
+        agreed: How its sample stood then; as it stood at the last look if not given. What nobody
+            has looked at is not held back.
 
     Raises:
         NotForSaleError: It stands otherwise now, and not better.
         ChainError: The chain cannot be read.
     """
     Catalogue.of(session).sync()
-    if not has_news(session, version):
+    known = Remembered.of(session).stands([version.terms_id]).get(version.terms_id)
+    if known is None:
         return
-    before = Remembered.of(session).stands([version.terms_id])
-    found = look(session, version)
-    is_as_before = before[version.terms_id][0] is found.state
-    if found.rule.on_get is OnGet.GO or (found.rule.on_get is OnGet.ASK and is_as_before):
-        return
-    raise NotForSaleError(
-        f"{version.ref} is not bought, for since you looked something of it was opened: "
-        f"{found.rule.meaning} {found.why}"
-    )
+    before, why = known
+    agreed = agreed or before
+
+    def may_be_paid(state: PreviewState) -> bool:
+        on_get = RULES[state].on_get
+        return on_get is OnGet.GO or (on_get is OnGet.ASK and state is agreed)
+
+    if not may_be_paid(before) or has_news(session, version):
+        found = look(session, version)
+        before, why = found.state, found.why
+    if not may_be_paid(before):
+        raise NotForSaleError(
+            f"{version.ref} is not bought, for since you looked something of it was opened: "
+            f"{RULES[before].meaning} {why}"
+        )
