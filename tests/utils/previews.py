@@ -247,7 +247,7 @@ class PreviewMarket:
 
     # ------------------------------------------------------------------ the chain
 
-    def batch(self, requests: Sequence[Any], endpoint: Any = None) -> list[Any]:
+    def batch(self, requests: Sequence[Any], endpoint: Any = None, attempts: int = 0) -> list[Any]:
         """Answer for two headers: where it was listed, and by whose word is drawn."""
         (_, (listed, _)), (_, (drawn, _)) = requests
         header = make_header(int(drawn, 16), self.salt)

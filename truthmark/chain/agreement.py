@@ -121,9 +121,8 @@ def _answers(
     needed = _needed(rpc)
     answered: set[object] = set()
     failure: Exception | None = None
-    start = rpc.endpoints.index(rpc.preferred)
     for attempts in (1, 0):
-        for endpoint in (*rpc.endpoints[start:], *rpc.endpoints[:start]):
+        for endpoint in rpc.endpoints:
             if endpoint.place in answered:
                 continue
             try:

@@ -102,8 +102,8 @@ def test_look__listed_in_another_block_than_the_index_says__is_refused(
     version = market.list_version(make(BIG))
     true = market.batch
 
-    def moved(requests: object, endpoint: object = None) -> list[object]:
-        listed, drawn = true(requests, endpoint)  # type: ignore[arg-type]
+    def moved(requests: object, **more: object) -> list[object]:
+        listed, drawn = true(requests, **more)  # type: ignore[arg-type]
         return [{**listed, "hash": "0x" + "ab" * 32}, drawn]
 
     monkeypatch.setattr(market, "batch", moved)
