@@ -23,7 +23,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, is_due
 from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, named_purchases, short_id
-from truthmark.market.preview import OnList, Preview
+from truthmark.market.preview import RULES, OnList, Preview, remembered_states
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
@@ -445,10 +445,8 @@ class CustodianRole:
         ):
             return
         # What is bought is delivered, or that costs stake; what is rotten is not kept for longer.
-        if not self.dry_run:
-            sample = self._holdings.sample(held)
-            if sample is None or sample.rule.on_list is OnList.STOP:
-                return
+        if not self.dry_run and self._is_held_back(held):
+            return
         plan = self._custodian.plan_extend
         if slot.index not in bits(state.active):
             plan = self._custodian.plan_join
@@ -470,6 +468,22 @@ class CustodianRole:
             if any(p.deadline <= soon for p in inherited):
                 return
         self._sender.submit("extend", plan(version, slot, state.end))
+
+    def _is_held_back(self, held: CustodyView) -> bool:
+        """Whether data is rotten, or there is time to look whether it is."""
+        sample = self._holdings.sample(held)
+        if sample is not None:
+            return sample.rule.on_list is OnList.STOP
+        slot, state, policy = held.slot, held.state, self.policy
+        end = state.end if slot.index in bits(state.active) else state.previous_end
+        third = slot.epoch.custody.period_seconds // 3
+        # For half of the time in which it may extend.
+        if self.view.block.timestamp < end - (third + policy.margin_seconds) // 2:
+            return True
+        # Then what keeps this computer from looking, of which nobody is guilty, ends no custody.
+        terms_id = held.version.terms_id
+        known = remembered_states(self.session, [terms_id]).get(terms_id)
+        return known is not None and RULES[known[0]].on_list is OnList.STOP
 
     def _release(self, held: CustodyView) -> None:
         """Free stakes whose obligation has ended, ours among them, in turn."""

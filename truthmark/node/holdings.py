@@ -46,7 +46,9 @@ class Holdings:
         # Shares are small and needed at once, bytes may take hours: they must not wait for these.
         self._shares = JobPool(2, "shares")
         self._bytes = JobPool(2, "bytes")
-        self._samples = Samples(session, self._bytes)
+        # Nor must a look, without which no custody is extended in time, wait for bytes.
+        self._looks = JobPool(2, "samples")
+        self._samples = Samples(session, self._looks)
         self._pinned = PinnedSet(session.home / "node" / "kept")
         self._keys: tuple[tuple[bytes, ...], list[bytes]] = (), []
         self._told_errors: dict[str, Exception] = {}
@@ -57,6 +59,7 @@ class Holdings:
         """End the work beside the rounds."""
         self._shares.close()
         self._bytes.close()
+        self._looks.close()
 
     def manifest(self, held: CustodyView) -> "Manifest | None":
         """Return a version's manifest once it was fetched."""
