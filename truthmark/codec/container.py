@@ -315,12 +315,16 @@ class Container:
                 for k in range(segment.shards):
                     start = len(message) + k * payload
                     self._opener.open_into(segment.shard + k, view[start : start + payload])
-            return child.decode(
-                size,
-                segment.decoded_bytes,
-                what=f"{what}, segment {segment.number}",
-                seconds=self.limits.seconds,
-            )
+            try:
+                return child.decode(
+                    size,
+                    segment.decoded_bytes,
+                    what=f"{what}, segment {segment.number}",
+                    seconds=self.limits.seconds,
+                )
+            except LimitError as error:
+                # Not a limit of this reader: it is more than its own maker says of it.
+                raise MalformedError(str(error)) from error
 
     def _read_files_table(self) -> list[Entry]:
         segments = self.index.segments

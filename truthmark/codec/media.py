@@ -24,6 +24,8 @@ from truthmark.codec.decoder import CRASHES
 from truthmark.errors import UnableError
 
 _SUFFIX: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,11}")
+_LONGEST_NAME: Final = 4_096
+"""Characters at the end of a path that are looked at."""
 
 SECONDS: Final = 60.0
 """Of processor time for opening one file: a hundred times what an honest one takes."""
@@ -48,13 +50,19 @@ def kind_of(name: str) -> str | None:
     Args:
         name: such as `train/cat.JPG`, or `jpeg` as the name of a column.
     """
-    suffix = PurePosixPath(name).suffix or f".{name}"
+    suffix = _suffix(name) or f".{name[:_LONGEST_NAME]}"
     return _KINDS.get(suffix.lower())
 
 
 def is_typed(name: str) -> bool:
     """Whether a path says a type, be it one that is opened here or not."""
-    return _SUFFIX.fullmatch(PurePosixPath(name).suffix) is not None
+    return _SUFFIX.fullmatch(_suffix(name)) is not None
+
+
+def _suffix(path: str) -> str:
+    # A stranger's path may have millions of parts: only the last one says something.
+    end = path[-_LONGEST_NAME:].rstrip("/")
+    return PurePosixPath(end.rpartition("/")[2]).suffix
 
 
 class MediaOpener:

@@ -7,13 +7,14 @@ import os
 import struct
 import wave
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.utils.onnx_models import softmax
+from truthmark.codec import media as media_module
 from truthmark.codec import media_child
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.media_ends import bytes_behind
@@ -265,6 +266,25 @@ def test_kind_of__name_of_a_column__says_its_type() -> None:
     assert kind_of("photo.png") == "PNG"
     assert kind_of("embedding") is None
     assert kind_of("image") is None
+    assert kind_of("a/jpeg") is None
+
+
+def test_kind_of__path_of_a_million_parts__is_read_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else one value of a stranger's table takes a minute, in the process of who looks."""
+    made: list[int] = []
+
+    def path(text: str) -> PurePosixPath:
+        made.append(len(text))
+        return PurePosixPath(text)
+
+    monkeypatch.setattr(media_module, "PurePosixPath", path)
+    long = "a/" * 1_000_000
+    assert kind_of(long + "cat.JPG") == kind_of(long + "cat.jpg/") == "JPEG"
+    assert kind_of(long) is None and kind_of("jpeg" * 100_000) is None
+    assert is_typed(long + "cat.mp4") and not is_typed(long)
+    assert max(made) <= 4_096
 
 
 def test_is_typed__names_of_people_and_numbers__say_no_type() -> None:

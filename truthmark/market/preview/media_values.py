@@ -37,6 +37,8 @@ _OF_A_LIST: Final = 4
 """Values of a list in one cell that are looked at, chosen by chance."""
 _OF_A_CELL: Final = 16
 """The same where there are lists in lists."""
+_END: Final = 4_096
+"""Bytes at the end of a path beside a value that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,10 @@ def leaves(
         size = sum(_size(chunk, way.steps) for chunk in column.chunks if len(chunk))
         some: list[TypedValue] = []
         if place in looked_at and size:
-            chosen = rows if count >= len(rows) else sorted(chance.sample(list(rows), count))
+            chosen = rows
+            if values is not None:
+                # Without order: which come first, and perhaps fill the share, no seller must know.
+                chosen = chance.sample(list(rows), min(count, len(rows)))
             left = share
             for value in _of_rows(column, way, paths if way.by_row else None, chosen, chance):
                 if left <= 0:
@@ -182,7 +187,7 @@ def _of_rows(
 ) -> Iterator[TypedValue]:
     for i in rows:
         for data, beside in _reached(column[i], way, chance):
-            path = beside if paths is None else paths[i].as_py()
+            path = beside if paths is None else _end_of(paths[i])
             yield _said(way, path, data), data
 
 
@@ -204,15 +209,14 @@ def _reached(
                 if scalar.type.type_codes[step] == scalar.type_code:
                     below.append((scalar.value, None))
             elif isinstance(scalar, pa.StructScalar):
-                beside = (
-                    scalar[way.beside].as_py() if is_innermost and way.beside is not None else None
-                )
+                has_path = is_innermost and way.beside is not None
+                beside = _end_of(scalar[way.beside]) if has_path else None
                 below.append((scalar[step], beside))
             elif isinstance(scalar, pa.ListScalar):
                 values = scalar.values
                 some: Sequence[int] = range(len(values))
                 if len(values) > _OF_A_LIST:
-                    some = sorted(chance.sample(some, _OF_A_LIST))
+                    some = chance.sample(some, _OF_A_LIST)
                 below += [(values[i], path) for i in some]
             else:
                 below.append((scalar.value, path))
@@ -221,10 +225,22 @@ def _reached(
             len(reached) > _OF_A_CELL
         ):  # four of four of four: views of lists may share what is below
             reached = chance.sample(reached, _OF_A_CELL)
+    chance.shuffle(reached)
     for scalar, path in reached:
         data = scalar.as_py() if scalar.is_valid else None
         if isinstance(data, bytes):
             yield data, path
+
+
+def _end_of(path: "pa.Scalar") -> str | None:
+    """Return the end of a path, which says its type: it may be as long as the table is large."""
+    import pyarrow as pa
+
+    text = path.value if isinstance(path, pa.DictionaryScalar) else path
+    if not path.is_valid or text is None or not text.is_valid:
+        return None
+    data = text.as_buffer()
+    return data.slice(max(0, data.size - _END)).to_pybytes().decode("utf-8", "ignore")
 
 
 def _said(way: _Way, path: str | None, data: bytes) -> str | None:

@@ -377,6 +377,20 @@ def test_look__table_of_files_is_huge__is_partial(market: PreviewMarket) -> None
     assert market.look(version).state is PreviewState.PARTIAL
 
 
+def test_look__table_of_files_decodes_to_more_than_it_declares__is_bad(
+    market: PreviewMarket,
+) -> None:
+    """It is no limit of who looks: as PARTIAL nobody could ever expose it."""
+    files = {f"{i:0200}.txt": b"x" for i in range(2_000)}
+    made = make({"a.parquet": 2}, files=files)
+    made.forged.index.decoded_bytes[0] = 100
+    version = market.list_version(made.recommit())
+    market.publish(made)
+    found = market.look(version)
+    assert found.state is PreviewState.BAD
+    assert "more than it declares" in found.why
+
+
 def test_publish__one_endpoint_alone__opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It could invent the word of chance, and so choose the parts that are opened."""
     monkeypatch.setattr("truthmark.market.publishing.can_be_sure", lambda *_: False)

@@ -3,13 +3,14 @@
 
 import io
 import os
+import random
 from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 
 from tests.utils.previews import PreviewMarket, make
-from truthmark.market.preview import PreviewState
+from truthmark.market.preview import PreviewState, media_values
 from truthmark.market.preview.facts import is_flat, row_marks
 from truthmark.market.preview.media_values import leaves, typed_values
 from truthmark.market.preview.sampling import KindCount
@@ -112,6 +113,36 @@ def test_leaves__lists_that_share_what_is_below__take_no_time() -> None:
         array = pa.ListViewArray.from_arrays(offsets, sizes, array)
     (leaf,) = leaves(pa.table({"x": array}), range(4), 1 << 20)
     assert leaf.size == 20 and 0 < len(leaf.values) <= 64
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_leaves__share_is_used_up_by_one_value__it_is_not_always_the_first(is_list: bool) -> None:
+    """Else one good picture in front of each segment vouches for all the noise behind it."""
+    values = [bytes([i]) * 100 for i in range(4)]
+    cells = pa.array([values] if is_list else values)
+    found = set()
+    for seed in range(40):
+        chance = random.Random(seed)
+        (leaf,) = leaves(pa.table({"jpeg": cells}), range(len(cells)), 50, values=9, chance=chance)
+        ((_, data),) = leaf.values
+        found.add(data)
+    assert found == set(values)
+
+
+@pytest.mark.parametrize("kind", ["text", "dictionary", "struct"])
+def test_typed_values__long_path_beside__is_read_at_its_end(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(media_values, "is_typed", lambda path: bool(read.append(len(path))) or True)
+    path = pa.array(["ä/" * 10_000 + "b.png"])
+    columns: dict[str, pa.Array] = {"path": path, "x": pa.array([b"noise"])}
+    if kind == "dictionary":
+        columns["path"] = path.dictionary_encode()
+    elif kind == "struct":
+        columns = {"x": pa.StructArray.from_arrays([path, columns["x"]], ["path", "bytes"])}
+    assert typed_values(pa.table(columns), range(1), 1_000) == [("PNG", b"noise")]
+    assert max(read) <= 4_096
 
 
 def test_leaves__what_no_row_refers_to__vouches_for_nothing() -> None:
