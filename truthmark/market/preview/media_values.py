@@ -240,7 +240,8 @@ def _end_of(path: "pa.Scalar") -> str | None:
     if not path.is_valid or text is None or not text.is_valid:
         return None
     data = text.as_buffer()
-    return data.slice(max(0, data.size - _END)).to_pybytes().decode("utf-8", "ignore")
+    end: bytes = data.slice(max(0, data.size - _END)).to_pybytes()
+    return end.decode("utf-8", "ignore")
 
 
 def _said(way: _Way, path: str | None, data: bytes) -> str | None:
