@@ -140,6 +140,9 @@ class _Finder:
         self._all = {v.terms_id: v for v in Catalogue.of(session).versions()}
         # Of each file in the store, the versions that have it, no matter who sells them.
         self.users: dict[CID, set[str]] = {}
+        # By terms, each found once: a version is named by many newer ones, and these by others.
+        self._judged: dict[bytes, tuple[str, str, bool]] = {}
+        self._named: dict[bytes, tuple[CID, ...]] = {}
 
     def look(self) -> list[Stored]:
         """Return all that is there, the largest first."""
@@ -151,7 +154,8 @@ class _Finder:
     def versions(self) -> Iterable[Stored]:
         """Yield what is there of versions, and the rest of the store."""
         seen: set[CID] = set()
-        for version in self._all.values():
+        # The newest first: whether an older one is needed may depend on these.
+        for version in sorted(self._all.values(), key=lambda it: it.number, reverse=True):
             entry = self._version(version)
             if entry is not None:
                 seen.update(entry.roots)
@@ -205,6 +209,11 @@ class _Finder:
 
     def _judge(self, version: Version) -> tuple[str, str, bool]:
         """Return kind, reason, and whether it is needed."""
+        if version.terms_id not in self._judged:
+            self._judged[version.terms_id] = self._judge_once(version)
+        return self._judged[version.terms_id]
+
+    def _judge_once(self, version: Version) -> tuple[str, str, bool]:
         catalogue = Catalogue.of(self._session)
         purchases = catalogue.purchases(terms_id=version.terms_id)
         epochs = catalogue.epochs(version.terms_id)
@@ -251,6 +260,11 @@ class _Finder:
         )
 
     def _older_named_by(self, version: Version) -> tuple[CID, ...]:
+        if version.terms_id not in self._named:
+            self._named[version.terms_id] = self._read_older_named_by(version)
+        return self._named[version.terms_id]
+
+    def _read_older_named_by(self, version: Version) -> tuple[CID, ...]:
         from truthmark.codec import read_card
 
         manifest = self._manifest(version, self._home / "datasets" / version.terms_id.hex())
