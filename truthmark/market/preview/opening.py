@@ -58,15 +58,17 @@ class EndError(Exception):
 
 
 class Patience:
-    """How long decoding may still take: many segments could be as slow as one may be.
+    """How long a look may still take: many segments could be as slow as one may be.
 
     Attributes:
-        left: Seconds.
+        left: Seconds of decoding.
+        media: Seconds that opening drawn files has taken so far.
     """
 
     def __init__(self, seconds: float = MAX_SECONDS) -> None:
         """Begin with all of them."""
         self.left = seconds
+        self.media = 0.0
 
     @contextlib.contextmanager
     def spend(self) -> Iterator[None]:

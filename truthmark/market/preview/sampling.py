@@ -51,7 +51,8 @@ MAX_MEDIA: Final = 1_024
 MAX_MEDIA_BYTES: Final = 32 << 20
 """The same in bytes."""
 MAX_MEDIA_SECONDS: Final = 600.0
-"""After which this computer gives up, and says nothing of the sample."""
+"""That opening them may take in one look, of all versions; then this computer gives up, and says
+nothing of the sample."""
 
 
 @dataclass(slots=True)
@@ -362,8 +363,12 @@ def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | No
     streams = [pick for pick in fitting if sample.strata.drawn[pick.stratum].is_stream]
     numbers = sorted({pick.segment for pick in fitting} - {pick.segment for pick in streams})
     with MediaOpener() as media:
-        _open_stream(opening, sample, streams, media)
-        _open_segments(opening, sample, [opening.index.segments[n] for n in numbers], media)
+        media.spent = opening.patience.media
+        try:
+            _open_stream(opening, sample, streams, media)
+            _open_segments(opening, sample, [opening.index.segments[n] for n in numbers], media)
+        finally:
+            opening.patience.media = media.spent
     if len(fitting) == len(sample.picks):
         return None
     total = len(sample.wanted) * size

@@ -12,6 +12,7 @@ import pytest
 from tests.utils.previews import BUYER, PreviewMarket, make
 from truthmark.codec import decoder, media_child
 from truthmark.codec.container import Container
+from truthmark.codec.media import MediaOpener, Opened
 from truthmark.errors import MalformedError, UnableError
 from truthmark.market.preview import PreviewState, exposures, looking, older, opening, sampling
 from truthmark.market.preview.remembered import Remembered
@@ -60,6 +61,39 @@ def test_look__computer_is_too_slow_for_drawn_files__is_an_error(
     require_nothing_kept(market, made.forged.manifest.digest, version.terms_id)
     monkeypatch.undo()
     assert market.look(version).state is PreviewState.SHOWN
+
+
+def test_look__files_of_older_versions_are_slow_too__are_counted_together(
+    market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def values(place: int) -> pa.Table:
+        return pa.table({"json": [b"[1]"] * 4})
+
+    first = make({"a.parquet": 150}, rows=values)
+    second = make({"a.parquet": 190}, rows=values, previous=[first.forged.manifest.cid])
+    second.take_over(first)
+    for number, made in enumerate((first, second), 1):
+        version = market.list_version(made, 1, number)
+        market.open_sample(made, version)
+    spent: list[float] = []
+
+    class Slow(MediaOpener):
+        def open(self, kind: str, data: bytes) -> Opened:
+            self.spent += 1
+            spent.append(self.spent)
+            return Opened.YES
+
+    def look_afresh() -> PreviewState:
+        Remembered.of(market.session)._path.unlink(missing_ok=True)
+        spent.clear()
+        return market.look(version).state
+
+    monkeypatch.setattr(sampling, "MediaOpener", Slow)
+    assert look_afresh() is PreviewState.SHOWN
+    assert spent == [*range(1, len(spent) + 1)]
+    monkeypatch.setattr(sampling, "MAX_MEDIA_SECONDS", len(spent) - 2)
+    with pytest.raises(UnableError, match="took too long"):
+        look_afresh()
 
 
 DYING = """
