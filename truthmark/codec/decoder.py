@@ -13,6 +13,7 @@ too slow or was ended by somebody else, is an `UnableError`.
 
 import atexit
 import contextlib
+import fcntl
 import mmap
 import os
 import signal
@@ -22,13 +23,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec import decoder_child as child
-from truthmark.codec.child_environment import child_environment
+from truthmark.codec.child_environment import child_command, child_environment
 from truthmark.codec.storage_types import is_rebuilt, rebuilt
-from truthmark.errors import LimitError, MalformedError, UnableError
+from truthmark.errors import LimitError, MalformedError, TruthmarkError, UnableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,9 +72,13 @@ class Decoder:
         """
         self._warm = False
         self._end: int | None = None
-        self._start()
         with _here():
             self._descriptor = os.memfd_create("tmk-encoded", os.MFD_CLOEXEC)
+        try:
+            self._start()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         self._size = 0
         self._memory: mmap.mmap | None = None
 
@@ -87,10 +91,11 @@ class Decoder:
                 with contextlib.suppress(BufferError):
                     self._memory.close()
                 self._memory = None
-            self._size = max(size, 2 * self._size, mmap.PAGESIZE)
+            room = max(size, 2 * self._size, mmap.PAGESIZE)
             with _here():
-                os.ftruncate(self._descriptor, self._size)
-                self._memory = mmap.mmap(self._descriptor, self._size)
+                os.ftruncate(self._descriptor, room)
+                self._memory = mmap.mmap(self._descriptor, room)
+            self._size = room
         return memoryview(self._memory)[:size]
 
     def decode(
@@ -113,11 +118,11 @@ class Decoder:
                 from outside.
         """
         request = child.REQUEST.pack(child.FILE if is_file else child.STREAM, size, limit)
-        reply, descriptors = self._ask(request, seconds, what)
+        reply, descriptors, is_cut = self._ask(request, seconds, what)
         if not reply:
             # Perhaps it was ended while it had nothing to do: what is said of the bytes, or of this
             # computer, is said of two children.
-            reply, descriptors = self._ask(request, seconds, what)
+            reply, descriptors, is_cut = self._ask(request, seconds, what)
         if not reply:
             raise self._why_died(what)
         self._warm = True
@@ -133,21 +138,28 @@ class Decoder:
             )
         if status == child.TOO_LARGE:
             raise LimitError(f"{what}: decodes to more than it declares ({text})")
+        if status == child.OK and is_cut and not descriptors:
+            raise UnableError(
+                "this computer is out of file descriptors; close programs, or raise their limit"
+            )
         if status != child.OK or not descriptors:
             raise MalformedError(f"{what}: is not valid Arrow ({text}); get it again")
-        return _map_table(descriptors[0], length, what)
+        return _map_table(descriptors[0], length, limit + size + child.FRAME, what)
 
-    def _ask(self, request: bytes, seconds: float, what: str) -> tuple[bytes, list[int]]:
+    def _ask(self, request: bytes, seconds: float, what: str) -> tuple[bytes, list[int], bool]:
         """Return the child's reply; an empty one if it died, and then there is another child.
+
+        With it come its descriptors, and whether there were some that this process could not take.
 
         Raises:
             UnableError: It hung.
         """
-        # The first request also waits for the child's imports.
-        self._channel.settimeout(seconds + (0 if self._warm else _START_SECONDS))
+        flags = 0
         try:
+            # The first request also waits for the child's imports.
+            self._channel.settimeout(seconds + (0 if self._warm else _START_SECONDS))
             socket.send_fds(self._channel, [request], [self._descriptor])
-            reply, descriptors, _, _ = socket.recv_fds(self._channel, 1024, 1)
+            reply, descriptors, flags, _ = socket.recv_fds(self._channel, 1024, 1)
         except TimeoutError as error:
             self._restart()
             raise UnableError(
@@ -164,7 +176,7 @@ class Decoder:
                 self._process.wait(_END_SECONDS)
             self._end = self._process.returncode
             self._restart()
-        return reply, descriptors
+        return reply, descriptors, bool(flags & socket.MSG_CTRUNC)
 
     def _why_died(self, what: str) -> MalformedError | UnableError:
         """Return what the end of a child says."""
@@ -176,6 +188,11 @@ class Decoder:
             )
         if code is not None and -code in CRASHES:
             return MalformedError(f"{what}: cannot be decoded as Arrow; get it again")
+        if code is not None and code > 0:
+            return UnableError(
+                f"{what}: the process that decodes it cannot start; is pyarrow installed for "
+                f"{sys.executable}?"
+            )
         return UnableError(
             f"{what}: the process that decodes it was ended from outside; see that this computer "
             "has enough free memory, and try again"
@@ -192,15 +209,19 @@ class Decoder:
     def _start(self) -> None:
         with _here():
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, _here():
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-s", str(Path(child.__file__)), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=child_environment() | _ALLOCATOR,
-            )
+        try:
+            with theirs, _here():
+                self._process = subprocess.Popen(
+                    [*child_command(child.__file__), str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=child_environment() | _ALLOCATOR,
+                )
+        except BaseException:
+            self._channel.close()
+            raise
 
     def _stop(self) -> None:
         self._channel.close()
@@ -250,10 +271,19 @@ atexit.register(_pool.close)
 def borrowed_decoder() -> Iterator[Decoder]:
     """Lend a decoder of this process to one thread, warm where there is one."""
     decoder = _pool.take()
+    is_sound = False
     try:
         yield decoder
+        is_sound = True
+    except TruthmarkError as error:
+        is_sound = not isinstance(error, UnableError)
+        raise
     finally:
-        _pool.give(decoder)
+        # What this computer lacked may have left it without a child: no other has to have it.
+        if is_sound:
+            _pool.give(decoder)
+        else:
+            decoder.close()
 
 
 def warm_up() -> None:
@@ -287,13 +317,15 @@ def _decode_bytes(
         return decoder.decode(len(data), limit, what=what, seconds=seconds, is_file=is_file)
 
 
-def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
+def _map_table(descriptor: int, size: int, most: int, what: str) -> "pa.Table":
     import pyarrow as pa
 
     try:
+        if not (_is_sealed(descriptor) and 0 < size <= most):
+            raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again")
         with _here():
             memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
-    except ValueError as error:  # it is not as long as the child says
+    except (ValueError, OverflowError) as error:  # it is not as long as the child says
         raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again") from error
     finally:
         os.close(descriptor)
@@ -315,6 +347,14 @@ def _map_table(descriptor: int, size: int, what: str) -> "pa.Table":
     return pa.Table.from_batches(batches, table.schema)
 
 
+def _is_sealed(descriptor: int) -> bool:
+    """Whether nobody can change any more what is in shared memory, nor take it away."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & child.SEALS == child.SEALS
+    except OSError:  # it is something else
+        return False
+
+
 def _is_text(schema: "pa.Schema") -> bool:
     """Whether all names in a schema are texts: Arrow does not look, and Python cannot read them."""
     # What cannot be read comes out of Arrow's own text as this mark, which may also be meant.
@@ -325,7 +365,7 @@ def _is_text(schema: "pa.Schema") -> bool:
         while fields:
             field = fields.pop()
             field.name.encode()
-            fields += [field.type.field(i) for i in range(field.type.num_fields)]
+            fields += child.fields_of(field.type)
     except UnicodeError:
         return False
     return True

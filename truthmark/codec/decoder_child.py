@@ -38,6 +38,9 @@ SLACK = 64 << 20
 PROCESSOR_SECONDS = 60
 """What honest bytes take is less than a fiftieth of it; waiting for others does not count."""
 FRAME = 64 << 10
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+MAX_ARRAYS = 1_000_000
+"""Fields at any depth times batches: each array takes memory of who reads, however short it is."""
 EXTENSION = b"ARROW:extension:"
 RENAMED = b"truthmark:extension:"
 # All that pyarrow 24 to 26 register by themselves; one of a later version is refused.
@@ -79,11 +82,7 @@ def main(number: int) -> None:
             memory = 2 * limit + SLACK
             is_granted = _set_limits(_address_space() + memory, limit + size + FRAME)
             _decode(kind, source, output)
-            fcntl.fcntl(
-                output,
-                fcntl.F_ADD_SEALS,
-                fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE,
-            )
+            fcntl.fcntl(output, fcntl.F_ADD_SEALS, SEALS)
             reply = REPLY.pack(OK, os.fstat(output).st_size)
             socket.send_fds(channel, [reply], [output])
         except Exception as error:
@@ -111,9 +110,32 @@ def _decode(kind: int, source: "mmap.mmap | bytes", output: int) -> None:
         os.fdopen(output, "wb", closefd=False) as sink,
         pa.ipc.new_stream(sink, storage_schema(schema)) as writer,
     ):
+        fields, arrays = count_fields(schema), 0
         for batch in batches:
+            arrays += fields
+            if arrays > MAX_ARRAYS:
+                raise ValueError(f"more than {MAX_ARRAYS:,} arrays, of all fields in all batches")
             batch.validate(full=True)
             writer.write_batch(batch)
+
+
+def count_fields(schema: "pa.Schema") -> int:
+    """Return how many fields a schema has at any depth."""
+    count, fields = 0, list(schema)
+    while fields:
+        count += 1
+        fields += fields_of(fields.pop().type)
+    return count
+
+
+def fields_of(kind: "pa.DataType") -> "list[pa.Field]":
+    """Return the fields within a type, those of a dictionary's values too."""
+    import pyarrow as pa
+
+    while isinstance(kind, pa.DictionaryType | pa.BaseExtensionType):
+        is_dictionary = isinstance(kind, pa.DictionaryType)
+        kind = kind.value_type if is_dictionary else kind.storage_type
+    return [kind.field(i) for i in range(kind.num_fields)]
 
 
 def storage_schema(schema: "pa.Schema") -> "pa.Schema":

@@ -11,15 +11,14 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 from truthmark.codec import media_child as child
-from truthmark.codec.child_environment import child_environment
+from truthmark.codec.child_environment import child_command, child_environment
 from truthmark.codec.decoder import CRASHES
 from truthmark.errors import UnableError
 
@@ -175,7 +174,7 @@ class _Child:
     def __init__(self) -> None:
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-s", str(Path(child.__file__))],
+                child_command(child.__file__),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

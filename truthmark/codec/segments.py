@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from truthmark.codec.decoder_child import MAX_ARRAYS, count_fields
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError, MalformedError
@@ -269,13 +270,22 @@ def schema_message(schema: "pa.Schema") -> bytes:
 
 
 def one_batch(table: "pa.Table") -> "list[pa.RecordBatch]":
-    """Return the rows as one batch, whose columns compress best, where that can be made."""
+    """Return the rows as one batch, whose columns compress best, where that can be made.
+
+    Raises:
+        CodecError: they stay so many batches that no reader would take them.
+    """
     import pyarrow as pa
 
     batches = table.to_batches()
     if len(batches) > 1 and all(_can_combine(kind) for kind in table.schema.types):
         with contextlib.suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
             return list(table.unify_dictionaries().combine_chunks().to_batches())
+    if len(batches) > 1 and len(batches) * count_fields(table.schema) > MAX_ARRAYS:
+        raise CodecError(
+            f"a table comes in {len(batches):,} small batches, which its dictionaries keep from "
+            "being put together; write it in larger ones, or without these dictionaries"
+        )
     return list(batches)
 
 

@@ -5,6 +5,7 @@
 (`tests/faults/test_arrow_versions.py` does, with every pyarrow that is allowed).
 """
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from tests.utils import arrow_cases
 from tests.utils.containers import Draft, pack
-from truthmark.codec import Container, decoder, extract, open_container
+from truthmark.codec import Container, decoder, decoder_child, extract, open_container
 from truthmark.codec.fine_cuts import Encoder
 from truthmark.codec.segments import decoded_size, one_batch, schema_message
 from truthmark.codec.tables import from_arrow
@@ -226,9 +227,10 @@ def test_pack__dictionaries_of_half_floats_that_differ__come_back(tmp_path: Path
 
 def returned(data: bytes) -> pa.Table:
     """Return what the parent makes of bytes that the child hands back."""
-    descriptor = os.memfd_create("returned")
+    descriptor = os.memfd_create("returned", os.MFD_ALLOW_SEALING)
     os.write(descriptor, data)
-    return decoder._map_table(descriptor, len(data), "x")
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, decoder_child.SEALS)
+    return decoder._map_table(descriptor, len(data), len(data), "x")
 
 
 def stream(table: pa.Table) -> bytes:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The child process that decodes what comes from outside."""
 
+import contextlib
 import os
+import resource
 import signal
+import site
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,9 @@ import pyarrow as pa
 import pytest
 
 from tests.utils.containers import stream_of
-from truthmark.codec import decoder, decoder_child
-from truthmark.errors import LimitError, MalformedError, UnableError
+from truthmark.codec import decoder, decoder_child, segments
+from truthmark.codec.child_environment import child_command, child_environment
+from truthmark.errors import CodecError, LimitError, MalformedError, UnableError
 
 TABLE = pa.table({"x": [1, 2, 3]})
 
@@ -144,7 +149,8 @@ def test_decode__computer_grants_less_memory__is_an_error_of_this_computer(
 def test_decode__names_that_are_no_texts__are_refused() -> None:
     """Python cannot read them, wherever somebody asks what the columns are called."""
     nested = pa.struct([pa.field("abcd", pa.int8())])
-    for field in (pa.field("abcd", pa.int64()), pa.field("x", nested)):
+    values = pa.dictionary(pa.int32(), nested)
+    for field in (pa.field("abcd", pa.int64()), pa.field("x", nested), pa.field("x", values)):
         message = pa.schema([field]).serialize().to_pybytes()
         bad = message.replace(b"abcd", b"\xff\xfe\xff\xfe")
         with pytest.raises(MalformedError, match=r"(?i)utf-8"):
@@ -227,3 +233,115 @@ def test_child__broken_into__has_no_secret(monkeypatch: pytest.MonkeyPatch) -> N
     assert b"PATH=" in environment
     assert b"ARROW_DEFAULT_MEMORY_POOL=" in environment
     assert b"secret" not in environment
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process have no more files open than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_decode__no_descriptor_is_free__is_an_error_of_this_computer(
+    fresh: decoder.Decoder,
+) -> None:
+    """It was said of honest bytes that they are no Arrow."""
+    decode(fresh, GOOD)
+    with no_descriptors(), pytest.raises(UnableError, match="file descriptors"):
+        decode(fresh, GOOD)
+    assert decode(fresh, GOOD).equals(TABLE)
+
+
+def test_borrowed_decoder__child_could_not_be_started_again__is_not_lent_again() -> None:
+    with decoder.borrowed_decoder() as made:
+        assert decode(made, GOOD).equals(TABLE)
+        made._process.kill()
+    with no_descriptors(), pytest.raises(UnableError):
+        decoder.decode_stream(GOOD, 1 << 20, what="x", seconds=10)
+    assert decoder.decode_stream(GOOD, 1 << 20, what="x", seconds=10).equals(TABLE)
+    with decoder.borrowed_decoder() as other:
+        assert other is not made
+
+
+def test_buffer__cannot_be_mapped__has_no_size(fresh: decoder.Decoder) -> None:
+    with no_descriptors(), pytest.raises(UnableError):
+        fresh.buffer(1 << 20)
+    assert fresh._size == 0
+    assert len(fresh.buffer(1 << 20)) == 1 << 20
+
+
+def test_map_table__memory_that_may_still_change__is_refused() -> None:
+    """Somebody who broke into the child could change it behind every check, or take it away."""
+
+    def memory(seals: int) -> int:
+        made = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.write(made, GOOD)
+        decoder.fcntl.fcntl(made, decoder.fcntl.F_ADD_SEALS, seals)
+        return made
+
+    assert decoder._map_table(memory(decoder_child.SEALS), len(GOOD), 1 << 20, "x").equals(TABLE)
+    for size in (0, len(GOOD) + 1, 2**63, 2**64 - 1):
+        with pytest.raises(MalformedError):
+            decoder._map_table(memory(decoder_child.SEALS), size, 2**64, "x")
+    with pytest.raises(MalformedError):
+        decoder._map_table(memory(decoder_child.SEALS), len(GOOD), len(GOOD) - 1, "x")
+    for seals in (0, decoder.fcntl.F_SEAL_SHRINK | decoder.fcntl.F_SEAL_GROW):
+        with pytest.raises(MalformedError):
+            decoder._map_table(memory(seals), len(GOOD), 1 << 20, "x")
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(MalformedError):
+        decoder._map_table(ours.detach(), len(GOOD), 1 << 20, "x")
+
+
+def test_child__many_batches_of_many_columns__are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each array takes memory of who reads them, even one of nothing."""
+    values = pa.array([{"a": 1.0}]).type
+    schema = pa.schema([("x", pa.list_(pa.null())), ("y", pa.dictionary(pa.int8(), values))])
+    assert decoder_child.count_fields(schema) == 4
+    table = pa.table({"x": pa.chunked_array([[None]] * 10), "y": pa.chunked_array([[1]] * 10)})
+    data = b"".join(stream_of(table))
+    for most, is_taken in ((20, True), (19, False)):
+        monkeypatch.setattr(decoder_child, "MAX_ARRAYS", most)
+        output = os.memfd_create("x")
+        with contextlib.nullcontext() if is_taken else pytest.raises(ValueError, match="arrays"):
+            decoder_child._decode(decoder_child.STREAM, data, output)
+        os.close(output)
+
+
+def test_one_batch__small_batches_that_stay__are_not_packed_where_nobody_reads_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(segments, "MAX_ARRAYS", 9)
+    values = [pa.array([float(i)]).dictionary_encode() for i in range(10)]
+    with pytest.raises(CodecError, match="10 small batches"):
+        segments.one_batch(pa.table({"x": pa.chunked_array(values)}))
+
+
+def test_child_command__packages_of_one_user__are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_enabled in (True, False):
+        monkeypatch.setattr(site, "ENABLE_USER_SITE", is_enabled)
+        assert ("-s" in child_command("x.py")) is not is_enabled
+    monkeypatch.setenv("GUIX_PYTHONPATH", "/some/where")
+    assert child_environment()["GUIX_PYTHONPATH"] == "/some/where"
+
+
+def test_decode__child_has_no_pyarrow__says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD.format("import no_such_pyarrow"))
+    monkeypatch.setattr(decoder.child, "__file__", str(script))
+    made = decoder.Decoder()
+    try:
+        with pytest.raises(UnableError, match="is pyarrow installed for"):
+            decode(made, GOOD)
+    finally:
+        made.close()
