@@ -209,7 +209,7 @@ class CustodianRole:
         if held.state.status is CustodyStatus.LIVE:
             self._extend(held, offer)
         self._release(held)
-        self._keep(held)
+        self._keep(held, offer)
         return True
 
     def _is_outdated(self, held: CustodyView) -> bool:
@@ -305,7 +305,8 @@ class CustodianRole:
         waiting[version.terms.seller] += 1  # also those whose bytes are still coming
         # Both are asked for, so that they come at the same time.
         has_share = self._holdings.has_share(held)
-        has_bytes = self._holdings.has_bytes(held, manifest)
+        most = None if offer is None else offer.max_bytes
+        has_bytes = self._holdings.has_bytes(held, manifest, most=most)
         if not has_share or not has_bytes:
             return False
         self._sender.submit("accept", self._custodian.plan_accept(version, held.slot))
@@ -506,14 +507,15 @@ class CustodianRole:
                     "release", self._settlement.plan_release(held.version, epoch, free)
                 )
 
-    def _keep(self, held: CustodyView) -> None:
+    def _keep(self, held: CustodyView, offer: ValidatorOffer | None) -> None:
         """See to it that what we promised to keep is kept, also after a disk was lost."""
         if self.dry_run:
             return
         self._holdings.has_share(held)
         manifest = self._holdings.manifest(held)
         if manifest is not None:
-            self._holdings.has_bytes(held, manifest)
+            most = None if offer is None else offer.max_bytes
+            self._holdings.has_bytes(held, manifest, most=most)
 
     def _stop_tracking(self, held: CustodyView) -> None:
         """Look at a custody no more, and drop its bytes unless another one needs them."""

@@ -5,6 +5,7 @@ All of it is fetched beside the rounds: a round asks, and comes again for what i
 """
 
 import logging
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Preview, blocks_of_older
 from truthmark.node.job_pool import Job, JobPool
 from truthmark.node.keeping import PinnedSet, fetch_manifest, take_share
+from truthmark.node.policy import version_bytes
 from truthmark.node.rounds import reason_of
 from truthmark.node.samples import Samples
 from truthmark.node.status import Metrics, Notifier
@@ -80,16 +82,35 @@ class Holdings:
             return None
         return self._samples.current(held.version, job)
 
-    def has_bytes(self, held: CustodyView, manifest: "Manifest") -> bool:
-        """Whether all bytes of a version are here and pinned; else sees to it that they come."""
+    def has_bytes(
+        self, held: CustodyView, manifest: "Manifest", *, most: int | None = None
+    ) -> bool:
+        """Whether all bytes of a version are here and pinned; else sees to it that they come.
+
+        What must stay of older versions for it comes after that, and holds up nothing.
+
+        Args:
+            held: The custody.
+            manifest: Of its version.
+            most: Bytes to keep, with those of older versions, if there is a limit.
+        """
         session, version, terms = self._session, held.version, held.version.terms_id
 
         def work() -> None:
-            older = blocks_of_older(session, version)
-            self._pinned.keep(session.storage, terms, manifest, self._bytes.check, older)
+            self._pinned.keep(session.storage, terms, manifest, self._bytes.check)
 
         job = self._bytes.ask(("bytes", terms), work, group=version.terms.seller)
-        return self._is_done(job, held, "bytes")
+        if not self._is_done(job, held, "bytes"):
+            return False
+        room = math.inf if most is None else most - version_bytes(manifest)
+
+        def work_on_older() -> None:
+            blocks = blocks_of_older(session, version, most=room)
+            self._pinned.keep_older(session.storage, terms, blocks, self._bytes.check)
+
+        older = self._bytes.ask(("older", terms), work_on_older, group=version.terms.seller)
+        self._is_done(older, held, "older versions")
+        return True
 
     def has_share(self, held: CustodyView) -> bool:
         """Whether our share of the key is on the disk; else sees to it that it comes."""
@@ -160,7 +181,9 @@ class Holdings:
         for custody_id, terms_id in list(self._leaving.items()):
             name = "drop", custody_id
             if terms_id not in needed:
-                self._bytes.forget(("bytes", terms_id))
+                # What is still being fetched would be pinned after this.
+                if not all(self._bytes.forget((what, terms_id)) for what in ("older", "bytes")):
+                    continue
                 work = partial(self._pinned.drop, self._session.storage, terms_id)
                 if not self._bytes.ask(name, work).is_done:
                     continue

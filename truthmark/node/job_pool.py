@@ -135,14 +135,21 @@ class JobPool:
         if is_stuck and len(self._threads) < MOST_THREADS and not self._queue.empty():
             self._start_thread()
 
-    def forget(self, name: Hashable, rest: float = 0.0) -> None:
-        """Do a job again when it is next asked for, after `rest` seconds at the earliest."""
+    def forget(self, name: Hashable, rest: float = 0.0) -> bool:
+        """Do a job again when it is next asked for, after `rest` seconds at the earliest.
+
+        Returns:
+            Whether it is forgotten: one that is being done is not.
+        """
         with self._lock:
             job = self._jobs.get(name)
-            if job is not None and not job.is_running:
+            if job is not None and job.is_running:
+                return False
+            if job is not None:
                 del self._jobs[name]
                 if rest:
                     self._jobs[name] = Job(rests_until=time.monotonic() + rest)
+            return True
 
     def check(self, done: int = 0, total: int = 0) -> None:
         """Serve as a `Progress` that ends the work when the node stops, or others wait too long.

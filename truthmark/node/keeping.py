@@ -15,10 +15,11 @@ from truthmark.codec import Manifest, check_index, container_cid
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.shard_index import ShardIndex, check_index_size
 from truthmark.config.files import write_atomically
-from truthmark.errors import IntegrityError, KeysError
+from truthmark.errors import IntegrityError, KeysError, StorageError
 from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
+from truthmark.node.job_pool import StoppedError, TurnOverError
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ class PinnedSet:
         terms_id: bytes,
         manifest: Manifest,
         progress: Progress,
-        older: Sequence[CID] = (),
     ) -> None:
         """Pin container, index, manifest and card, checked against what is on the chain.
 
@@ -70,16 +70,13 @@ class PinnedSet:
             terms_id: The version's.
             manifest: Likewise.
             progress: Told how far fetching is.
-            older: What must stay of older versions for it, as `blocks_of_older` finds it.
 
         Raises:
             StorageError: Something cannot be fetched or kept.
             CodecError: The parts do not belong together.
         """
-        parts = manifest.container, manifest.index, manifest.card, manifest.cid, *older
-        own = _own(storage)
-        pinned = set(own.pins())
-        if all(cid in pinned and own.has(cid) for cid in parts):
+        parts = manifest.container, manifest.index, manifest.card, manifest.cid
+        if not _missing(storage, parts):
             return
         index = ShardIndex.from_bytes(
             _whole(storage, manifest.index, manifest.index_size, "index"), manifest.count
@@ -89,13 +86,47 @@ class PinnedSet:
         check_index(index, manifest)
         container_cid(index, manifest)
         _whole(storage, manifest.card, manifest.card_size, "card")
-        with self._lock:
-            ours = set().union(*self._notes().values())
-            note = sorted(str(cid) for cid in parts if cid not in pinned or str(cid) in ours)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._folder / terms_id.hex(), json.dumps(note).encode())
+        self._note(storage, terms_id, parts)
         for cid in parts:
             storage.pin(cid, progress=progress)
+
+    def keep_older(
+        self, storage: "Storage", terms_id: bytes, blocks: Sequence[CID], progress: Progress
+    ) -> None:
+        """Pin what must stay of older versions for one that is kept, as much as can be had.
+
+        Args:
+            storage: Where they are kept, and fetched from.
+            terms_id: The version's.
+            blocks: As `blocks_of_older` finds them.
+            progress: Told how far fetching is.
+
+        Raises:
+            StorageError: Something cannot be fetched or kept; all else is.
+        """
+        self._note(storage, terms_id, blocks)
+        failure: Exception | None = None
+        for cid in _missing(storage, blocks):
+            progress(0, 0)
+            try:
+                storage.pin(cid, progress=progress)
+            except (StoppedError, TurnOverError):
+                raise
+            except (StorageError, IntegrityError) as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _note(self, storage: "Storage", terms_id: bytes, parts: Sequence[CID]) -> None:
+        """Note which pins are about to be ours, beside those that are."""
+        pinned = set(_own(storage).pins())
+        with self._lock:
+            notes = self._notes()
+            ours = set().union(*notes.values())
+            new = {str(cid) for cid in parts if cid not in pinned or str(cid) in ours}
+            note = sorted(new | notes.get(terms_id.hex(), set()))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._folder / terms_id.hex(), json.dumps(note).encode())
 
     def drop(self, storage: "Storage", terms_id: bytes) -> None:
         """Unpin what only this version needed, and free its place on the disk.
@@ -153,6 +184,13 @@ def take_share(
         except KeysError as error:
             failure = error
     raise failure
+
+
+def _missing(storage: "Storage", parts: Sequence[CID]) -> list[CID]:
+    """Return what is not pinned, or not there."""
+    own = _own(storage)
+    pinned = set(own.pins())
+    return [cid for cid in parts if cid not in pinned or not own.has(cid)]
 
 
 def _own(storage: "Storage") -> "Storage":

@@ -38,7 +38,7 @@ class Waiting:
         holdings._samples = Samples(market.session, self.pool)
         holdings._notifier = SimpleNamespace(resolve=lambda *_: None)
         holdings.manifest = lambda held: made.forged.manifest
-        holdings.has_share = holdings.has_bytes = lambda *_: True
+        holdings.has_share = holdings.has_bytes = lambda *_, **__: True
         role._holdings = holdings
         role.policy = SimpleNamespace(gas_reserve=0, most_confirmations=lambda *_: 1)
         block = SimpleNamespace(timestamp=5)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from truthmark.errors import UnableError
 from truthmark.market.preview import Preview, PreviewState
 from truthmark.node import holdings as holdings_module
 from truthmark.node import samples as samples_module
@@ -48,12 +49,33 @@ def test_sample__another_version_of_the_seller_is_being_fetched__does_not_wait(
 ) -> None:
     """Else a seller of something large makes all miss the time to extend."""
     is_over = threading.Event()
-    monkeypatch.setattr(holdings_module, "blocks_of_older", lambda *_: is_over.wait(30))
+    monkeypatch.setattr(holdings._pinned, "keep", lambda *_: is_over.wait(30))
     shown = Preview(PreviewState.SHOWN, "all are as declared")
     monkeypatch.setattr(samples_module, "look", lambda *_: shown)
+    monkeypatch.setattr(samples_module, "published_of", lambda *_: (0, 0))
     try:
         manifest: Any = None
         assert not holdings.has_bytes(held_of(1), manifest)
         assert until_done(lambda: holdings.sample(held_of(2))) == shown
     finally:
         is_over.set()
+
+
+def test_has_bytes__older_versions_cannot_be_had__are_promised_ones_there_all_the_same(
+    holdings: Holdings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def fails(*_: Any, most: float) -> None:
+        asked.append(most)
+        raise UnableError("this computer cannot tell")
+
+    kept: list[bytes] = []
+    monkeypatch.setattr(holdings_module, "blocks_of_older", fails)
+    monkeypatch.setattr(holdings_module, "version_bytes", lambda manifest: 70)
+    monkeypatch.setattr(holdings._pinned, "keep", lambda storage, terms, *_: kept.append(terms))
+    held, manifest = held_of(1), cast("Any", None)
+    assert until_done(lambda: holdings.has_bytes(held, manifest, most=100))
+    assert until_done(lambda: asked) == [30]  # what the offer leaves
+    assert holdings.has_bytes(held, manifest, most=100)
+    assert kept == [held.version.terms_id]

@@ -9,6 +9,7 @@ from tests.utils.containers import S
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.cid import build_dag
+from truthmark.errors import StorageError
 from truthmark.hashing import sha256
 from truthmark.market.entries import Version
 from truthmark.market.preview import Preview, PreviewState, blocks_of_older
@@ -61,7 +62,9 @@ def test_keep__takes_over_from_older_versions__serves_all_that_a_look_needs(
     kept = PinnedSet(tmp_path / "kept")
     older = blocks_of_older(market.session, version)
     arguments = version.terms_id, made.forged.manifest, no_progress
-    kept.keep(both, *arguments, older)
+    kept.keep(both, *arguments)
+    kept.keep_older(both, version.terms_id, older, no_progress)
+    kept.keep(both, *arguments)  # as after a start: the note of the older ones stays
     market.session.__dict__["storage"] = own  # all others are gone
     found = look_afresh(market, version)
     assert (found.state, found.parts) == (PreviewState.SHOWN, before.parts)
@@ -82,3 +85,22 @@ def test_keep__without_what_older_versions_showed__a_look_wants_other_parts(
     PinnedSet(tmp_path / "kept").keep(both, version.terms_id, made.forged.manifest, no_progress)
     market.session.__dict__["storage"] = own
     assert look_afresh(market, version).state is not PreviewState.SHOWN
+
+
+def test_keep_older__something_is_nowhere_to_be_had__keeps_the_rest_within_bounds(
+    market: PreviewMarket, tmp_path: Path
+) -> None:
+    _, version = three_versions(market)[-1]
+    older = blocks_of_older(market.session, version)
+    some = blocks_of_older(market.session, version, most=40 * S)
+    assert 0 < len(some) < len(older)
+    assert blocks_of_older(market.session, version, most=-1) == []
+    own = LocalStore(tmp_path / "own")
+    gone = older[0]
+    del market.shelf.blocks[gone]
+    kept = PinnedSet(tmp_path / "kept")
+    with pytest.raises(StorageError):
+        kept.keep_older(MultiStore([own, market.shelf]), version.terms_id, older, no_progress)
+    assert {*own.pins()} == {*older} - {gone}
+    kept.drop(own, version.terms_id)
+    assert own.pins() == []

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from truthmark.session import Session
 
 
-def blocks_of_older(session: "Session", version: Version) -> list[CID]:
+def blocks_of_older(
+    session: "Session", version: Version, *, most: float = MAX_DOWNLOAD_BEFORE
+) -> list[CID]:
     """Return what must stay of older versions for one that takes over from them.
 
     Manifest, card, index and drawn shards of each that exempts something, and of those that exempt
@@ -28,6 +30,7 @@ def blocks_of_older(session: "Session", version: Version) -> list[CID]:
     Args:
         session: Where to look.
         version: What is kept.
+        most: Bytes of all, if less.
 
     Raises:
         MarketError: What is public of the version cannot be read now.
@@ -41,7 +44,7 @@ def blocks_of_older(session: "Session", version: Version) -> list[CID]:
             return []  # nobody can tell what it takes over
         raise MarketError(f"{version.ref} is not kept yet: {end.why}") from end
     own = {raw_cid(public.index.sha256(i)) for i in range(public.index.count)}
-    allowance, left = Allowance(), MAX_DOWNLOAD_BEFORE
+    allowance, left = Allowance(), min(most, MAX_DOWNLOAD_BEFORE)
     found: dict[CID, None] = {}
     queue, seen = deque([public]), {version.terms_id}
     while queue:
