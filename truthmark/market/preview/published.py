@@ -6,6 +6,7 @@ harm with it, nor can the same key be told from another: it counts no matter who
 """
 
 import json
+import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +85,9 @@ def in_turn(
     """Yield units of which somebody has published shards, in the order in which to try them.
 
     Those of buyers come first; of each publisher the newest first, and all publishers by turns, so
-    that one with ten thousand good keys cannot keep the one bad key of another waiting.
+    that one with ten thousand good keys cannot keep the one bad key of another waiting. Who begins
+    is left to chance, each time: in one look a large unit may leave room for no other, so it is
+    tried only where it comes early, and the first publisher's good keys must not always do.
 
     Args:
         published: All keys.
@@ -97,6 +100,7 @@ def in_turn(
     for publisher in published.by:
         classes[publisher.lower() not in readers].append(publisher)
     for publishers in classes:
+        random.shuffle(publishers)
         queues = deque(deque(reversed(published.by[publisher])) for publisher in publishers)
         while queues:
             queue = queues.popleft()

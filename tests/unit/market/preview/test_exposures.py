@@ -22,6 +22,7 @@ from truthmark.codec.shard_index import ShardIndex
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.exposures import MAX_UNITS
+from truthmark.market.preview.published import Published, in_turn
 
 BIG = {"a.parquet": 200}
 
@@ -159,6 +160,19 @@ def test_look__friend_publishes_the_bad_key_before_the_buyer__still_comes_first(
     market.publish(made, by=STRANGER)
     market.publish(made, [0, *made.bad], BUYER)
     assert market.look(version).state is PreviewState.BROKEN
+
+
+@pytest.mark.parametrize("readers", [{BUYER, SELLER}, set[str]()])
+def test_in_turn__large_unit_comes_after_a_friends__each_of_them_begins_now_and_then(
+    readers: set[str],
+) -> None:
+    """Of what is fetched in a look it takes almost all: it is tried only where it comes first."""
+    published = Published(by={SELLER: dict.fromkeys(range(50)), BUYER: {99: None}})
+    lowered = {reader.lower() for reader in readers}
+    orders = [list(in_turn(published, lowered, lambda shard: shard, ())) for _ in range(50)]
+    assert {order[0] for order in orders} == {49, 99}
+    assert all(sorted(order) == [*range(50), 99] for order in orders)
+    assert all(99 in order[:2] for order in orders)
 
 
 def test_look__only_an_undrawn_shard_is_gone__stays_shown(market: PreviewMarket) -> None:
