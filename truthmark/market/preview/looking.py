@@ -217,14 +217,25 @@ class _Look:
             why = open_sample(public.opening, sample, max_download=self._limit())
         except EndError as end:
             return end
-        last = max((public.published.blocks[i] for i in sample.wanted), default=0)
-        self._remembered.note_shown(self._version.terms_id, Shown(last, frozenset(sample.names)))
+        self._note_shown(public, sample)
         if self._is_first and self._takes_from_broken(public.asked):
             return EndError(
                 PreviewState.PARTIAL,
                 "something rotten was opened of an older version from which it takes over parts",
             )
         return EndError(PreviewState.SHOWN, why)
+
+    def _note_shown(self, public: Public, sample: Sample) -> None:
+        """Remember what newer versions may take over, if all find it so.
+
+        Not all fetch as much as this look may have: what only some find SHOWN would have others
+        expect other draws of newer versions.
+        """
+        manifest = public.manifest
+        if max(len(sample.wanted) * manifest.shard_size, manifest.index_size) > MAX_DOWNLOAD:
+            return
+        last = max((public.published.blocks[i] for i in sample.wanted), default=0)
+        self._remembered.note_shown(self._version.terms_id, Shown(last, frozenset(sample.names)))
 
     def _takes_from_broken(self, asked: PreviewAsked) -> bool:
         # It changes no draw, or who plants something rotten could choose by it what is drawn.

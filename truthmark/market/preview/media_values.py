@@ -62,7 +62,7 @@ class _Way:
         steps: Of each struct or union on it, which part; None for a list, a map, a dictionary, a
             run: what has only one.
         names: Of the fields on it, the innermost first.
-        beside: Which part of the innermost struct is a text called like a path; None if none is.
+        beside: Which part of the innermost struct is a path; None if none is.
         by_row: Whether each row has one value, which a path of the row tells of.
     """
 
@@ -109,12 +109,8 @@ def leaves(
     looked_at = set(range(len(ways)))
     if values is not None and len(ways) > values:
         looked_at = set(chance.sample(range(len(ways)), values))
-    texts = {
-        field.name.lower(): position
-        for position, field in enumerate(table.schema)
-        if _is_text(field.type) and field.name.lower() in _PATHS
-    }
-    paths = table.column(min(texts.values())) if texts else None
+    named = _path_of(list(table.schema))
+    paths = None if named is None else table.column(named)
     found = []
     for place, (position, way) in enumerate(ways):
         column = table.column(position)
@@ -146,9 +142,7 @@ def _ways(name: str, kind: "pa.DataType") -> Iterator[_Way]:
             yield way
         elif isinstance(kind, pa.StructType):
             fields = [kind.field(i) for i in range(kind.num_fields)]
-            texts = [i for i, it in enumerate(fields) if it.name in _PATHS and _is_text(it.type)]
-            texts = [i for i in texts if fields[i].name == "path"] or texts
-            beside = texts[0] if len(texts) == 1 else None
+            beside = _path_of(fields)
             by_row = way.by_row and beside is None
             waiting += [
                 (it.type, _Way((*way.steps, i), (it.name, *way.names), beside, by_row))
@@ -170,6 +164,14 @@ def _ways(name: str, kind: "pa.DataType") -> Iterator[_Way]:
             waiting.append((part, _Way((*way.steps, None), way.names, None, False)))
             if pa.types.is_uint8(part):
                 yield _Way((*way.steps, None), way.names, None, False)
+
+
+def _path_of(fields: "Sequence[pa.Field]") -> int | None:
+    """Return which of some fields or columns says what is beside it; `path` before all others."""
+    names = [field.name.lower() if _is_text(field.type) else "" for field in fields]
+    if "path" in names:
+        return names.index("path")
+    return next((i for i, name in enumerate(names) if name in _PATHS), None)
 
 
 def _within(kind: "pa.DataType") -> "pa.DataType":

@@ -129,6 +129,25 @@ def test_leaves__share_is_used_up_by_one_value__it_is_not_always_the_first(is_li
     assert found == set(values)
 
 
+@pytest.mark.parametrize("is_struct", [False, True])
+def test_typed_values__several_paths__are_told_alike_in_a_row_and_in_a_struct(
+    is_struct: bool,
+) -> None:
+    noise = pa.array([b"noise"])
+    for names, said in (
+        (["filename", "file"], "PNG"),
+        (["File_Name", "PATH"], "FLAC"),
+        (["label", "Path"], "FLAC"),
+        (["file", "label"], "PNG"),
+        (["label", "text"], None),
+    ):
+        parts = [pa.array(["a.png"]), pa.array(["b.flac"]), noise]
+        table = pa.Table.from_arrays(parts, [*names, "x"])
+        if is_struct:
+            table = pa.table({"y": pa.StructArray.from_arrays(parts, [*names, "x"])})
+        assert typed_values(table, range(1), 1_000) == [(said, b"noise")]
+
+
 @pytest.mark.parametrize("kind", ["text", "dictionary", "struct"])
 def test_typed_values__long_path_beside__is_read_at_its_end(
     kind: str, monkeypatch: pytest.MonkeyPatch

@@ -204,6 +204,22 @@ def test_look__segment_zero_is_larger_than_what_is_fetched__is_not_fetched(
     assert not any(len(market.shelf.blocks[cid]) == 4096 for cid in market.shelf.read)
 
 
+def test_look__shown_by_more_than_others_fetch__changes_no_draw_of_newer_versions(
+    market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who fetches more would expect other draws than everybody else, and call a version WAITING."""
+    made = make({"a.parquet": 130})
+    version = market.list_version(made)
+    market.publish(made)
+    kept = Remembered.of(market.session)
+    with monkeypatch.context() as patch:
+        patch.setattr(looking, "MAX_DOWNLOAD", 8 * 4096)
+        assert market.look(version, max_download=64 << 20).state is PreviewState.SHOWN
+        assert kept.shown(version.terms_id) is None
+    assert market.look(version).state is PreviewState.SHOWN
+    assert kept.shown(version.terms_id) is not None
+
+
 def test_look__values_that_python_has_none_for__are_looked_at(market: PreviewMarket) -> None:
     """Years after 9999 and zones that nobody knows ended buyers' clients."""
 
