@@ -36,25 +36,27 @@ def find_paid(
     block = chain.final_block(confirmations)
     calls = [chain.market.functions.purchases(p.purchase_id) for p in purchases]
     requests = [call.request(block=block.hash) for call in calls]
-    needed = min(2, len(chain.rpc.endpoints))
+    needed = min(2, len({endpoint.place for endpoint in chain.rpc.endpoints}))
     said: list[Counter[Any]] = [Counter() for _ in calls]
-    answered = 0
+    answered: set[object] = set()  # one place is one voice, by however many names
     failure: Exception | None = None
     for endpoint in chain.rpc.endpoints:
+        if endpoint.place in answered:
+            continue
         try:
             replies = chain.rpc.batch(requests, endpoint=endpoint)
             states = [call.decode(reply) for call, reply in zip(calls, replies, strict=True)]
         except ChainError as error:  # whatever is wrong with it, others may be right
             failure = error
             continue
-        answered += 1
+        answered.add(endpoint.place)
         for votes, state in zip(said, states, strict=True):
             votes[state] += 1
         if all(max(votes.values()) >= needed for votes in said):
             break
-    if answered < needed:
+    if len(answered) < needed:
         raise ChainUnavailableError(
-            f"only {answered} of the {needed} chain endpoints that must agree about purchases "
+            f"only {len(answered)} of the {needed} chain endpoints that must agree about purchases "
             f"answers; add another or try later ({failure})"
         )
     paid, disputed = set(), []
