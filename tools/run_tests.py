@@ -39,6 +39,8 @@ TRACED = (
     *("tests/lib/test_bounty_*.py", "tests/lib/test_relay.py", "tests/lib/test_cli.py"),
     *("tests/lib/test_node*.py", "tests/unit/node/relay/test_*.py"),
     *("tests/lib/test_samples.py", "tests/lib/test_remedies.py"),
+    # What a node looks at and keeps of samples.
+    *(f"tests/unit/node/test_{name}.py" for name in ("samples", "keeping", "holdings")),
     *("tests/lib/test_cli_attack.py", "tests/lib/test_replay.py", "tests/faults/test_relay_*.py"),
     *("tests/unit/cli/test_*.py", "tests/unit/agents/test_*.py"),
     "tests/faults/test_lying_endpoints.py",

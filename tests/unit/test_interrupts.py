@@ -51,6 +51,15 @@ whole = True
     assert slowly_loaded.whole
 
 
+def test_check__interrupted_while_a_module_was_loaded__is_told_once() -> None:
+    """Else the alarm ends the command while it says that it has stopped."""
+    interrupts._was_interrupted = True
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.check()
+    time.sleep(0.1)
+
+
 def test_ask__nothing_happened__yes_is_yes() -> None:
     assert ask("pay 5 TUSD?", yes=True)
 

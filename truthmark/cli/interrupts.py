@@ -8,6 +8,7 @@ What is swallowed all the same is remembered: nothing is paid after it.
 
 import signal
 from types import FrameType
+from typing import NoReturn
 
 _was_interrupted = False
 _AGAIN = 0.02  # seconds
@@ -34,7 +35,7 @@ def listen() -> None:
 def check() -> None:
     """Raise `Interrupt` if there was a Ctrl-C that nobody has heard of."""
     if _was_interrupted:
-        raise Interrupt
+        _tell()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -43,7 +44,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if _is_loading(frame):
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     else:
-        raise Interrupt
+        _tell()
+
+
+def _tell() -> NoReturn:
+    # The alarm would tell of the same Ctrl-C once more, while this one is being answered.
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    raise Interrupt
 
 
 def _is_loading(frame: FrameType | None) -> bool:

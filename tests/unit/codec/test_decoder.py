@@ -345,3 +345,24 @@ def test_decode__child_has_no_pyarrow__says_so(
             decode(made, GOOD)
     finally:
         made.close()
+
+
+def test_storage_schema__extensions_at_any_depth__are_their_storage() -> None:
+    def nested(leaf: pa.DataType) -> list[pa.DataType]:
+        lists = (pa.list_, pa.large_list, pa.list_view, pa.large_list_view)
+        others = [pa.list_(leaf, 2), pa.struct([("a", leaf)]), pa.map_(pa.string(), leaf)]
+        union = pa.dense_union([pa.field("a", leaf)])
+        return [leaf, *(make(leaf) for make in lists), *others, union]
+
+    def schema(leaf: pa.DataType) -> pa.Schema:
+        return pa.schema([(str(i), kind) for i, kind in enumerate(nested(leaf))])
+
+    found = decoder_child.storage_schema(schema(pa.uuid()))
+    assert found == schema(pa.binary(16))
+    assert decoder_child.EXTENSION not in found.serialize().to_pybytes()
+    assert decoder_child.storage_schema(found) is found
+    known = {decoder_child.EXTENSION + b"name": b"x", b"other": b"y"}
+    renamed = decoder_child.storage_schema(pa.schema([pa.field("a", pa.int8(), metadata=known)]))
+    assert renamed.field(0).metadata == {decoder_child.RENAMED + b"name": b"x", b"other": b"y"}
+    with pytest.raises(ValueError, match="holds"):
+        decoder_child.storage_schema(pa.schema([(decoder_child.EXTENSION.decode(), pa.int8())]))

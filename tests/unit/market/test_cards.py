@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.utils.offline_market import OfflineMarket
+from tests.utils.waiting import wait_for
 from truthmark.errors import BlockNotFoundError, ConfigError, MalformedError
 from truthmark.market.cards import Card, Cards
 from truthmark.market.entries import Version
@@ -112,6 +113,7 @@ def test_fetch__asked_for_later__is_read_before_what_still_waits(
     shelf = Shelf(tmp_path / "cards.sqlite", offline, 4)
     release = shelf.answers["1@1"] = threading.Event()
     shelf.cards.fetch(shelf.versions[:3], Deadline(0))
+    wait_for(lambda: shelf.asked, "the first card to be asked for")
     shelf.cards.fetch(shelf.versions[3:], Deadline(0))
     release.set()
     assert len(shelf.cards.fetch(shelf.versions, Deadline(LATER))) == 4
