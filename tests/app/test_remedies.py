@@ -31,17 +31,18 @@ def agree(at: AppTest, label: str) -> AppTest:
     return click(at, label)
 
 
-def paid_out(market: AppMarket, version: Version) -> int:
-    """Pay the seller what the contracts hold for them; return what they have then."""
-    Settlement(market.session("copycat")).withdraw(version.terms.token, version.terms.payee)
-    return held(market, "copycat")
+def paid_out(market: AppMarket, version: Version, role: str = "copycat") -> int:
+    """Pay the seller, or another, what the contracts hold for them; return what they have then."""
+    session = market.session(role)
+    Settlement(session).withdraw(version.terms.token, session.address)
+    return held(market, role)
 
 
 def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
     start: Start, market: AppMarket
 ):
     forged = market.sell_forged("random bytes", price="5 TUSD", bond="8 TUSD")
-    had, stranger_had = held(market, "buyer3"), held(market, "stranger")
+    had, stranger_had = held(market, "buyer3"), paid_out(market, forged, "stranger")
     at = bought(start, market, forged, "buyer3")
     click(at, "Check every part")
     text = page(at)
@@ -66,7 +67,7 @@ def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
 
 def test_open__random_bytes__says_what_is_wrong_and_a_dispute_pays(start: Start, market: AppMarket):
     forged = market.sell_forged("random bytes", price="5 TUSD", bond="8 TUSD")
-    had = held(market, "buyer3")
+    had = paid_out(market, forged, "buyer3")
     at = click(bought(start, market, forged, "buyer3"), "Open")
     assert "A contract can see that." in page(at)
     agree(at, "Dispute")

@@ -198,9 +198,8 @@ def test_node__one_of_three_endpoints_lies_about_purchases__the_others_are_belie
     call = harness.session("seller").chain.market.functions.purchases(bytes(32))
     with (
         lying_endpoint(harness, blank(call)) as url,
-        ManualNode(
-            harness.net, "custodian1", rpc=(harness.net.chain.url, url, harness.net.chain.url)
-        ) as node,
+        lying_endpoint(harness, lambda question, answer: answer) as honest,
+        ManualNode(harness.net, "custodian1", rpc=(harness.net.chain.url, url, honest)) as node,
     ):
         bought = harness.buy(sale)
         run_rounds(lambda: is_delivered(harness, bought), node)
