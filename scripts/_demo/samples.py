@@ -9,7 +9,7 @@ contract or a hash can see of it is right.
 import contextlib
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from truthmark.market.entries import Version
 from truthmark.market.flows import purchasing
 from truthmark.market.flows.sampling import open_sample
 from truthmark.market.preview import PreviewState, look
-from truthmark.market.purchase import Buyer
+from truthmark.market.purchase import Buyer, Opened
 from truthmark.market.records import VersionStatus
 from truthmark.market.remedies import Remedies
 from truthmark.market.seller_secret import seller_cek
@@ -167,8 +167,10 @@ class _Stage:
         opened = buyer.receive(version, buyer.wait(purchase), buyer.fetch(version))
         found = truthmark.codec.find_unreadable(opened.folder, opened.cek)
         assert found is not None
-        keys = self._keys(version, opened.folder, opened.cek, found.shards)
-        Remedies(victim).expose(version, keys)
+        remedies = Remedies(victim)
+        with _opener(opened) as opener:
+            keys = remedies.keys_to_expose(version, opener, sorted(found.shards))
+        remedies.expose(version, keys)
         transcript.verified(f"{version.ref}: {found.text}", "the buyer, after paying")
         self._refuse(version, "the buyer has published the key of that part", by=NEXT)
 
@@ -178,7 +180,9 @@ class _Stage:
         opened = Buyer(buyer).receive(honest, purchase, Buyer(buyer).fetch(honest))
         index = read_index(opened.folder, read_manifest(opened.folder))
         good = [segment.shard for segment in index.table_segments[:5]]
-        keys = self._keys(honest, opened.folder, opened.cek, good)
+        # Our own client would refuse: nobody would see anything wrong by these keys.
+        with _opener(opened) as opener:
+            keys = tuple(opener.key(shard) for shard in good)
         Remedies(buyer).expose(honest, keys)
         found = look(self._session(NEXT), honest)
         assert found.state is PreviewState.SHOWN, found
@@ -198,20 +202,19 @@ class _Stage:
             return
         raise AssertionError(f"{version.ref} could be bought")
 
-    def _keys(
-        self, version: Version, folder: Path, cek: bytes, shards: Collection[int]
-    ) -> tuple[bytes, ...]:
-        manifest = read_manifest(folder)
-        source = FileShards(
-            folder / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count
-        )
-        try:
-            opener = ContentOpener(
-                read_index(folder, manifest), source, cek=cek, shard_size=manifest.shard_size
-            )
-            return Remedies(self._session(VICTIM)).keys_to_expose(version, opener, sorted(shards))
-        finally:
-            source.close()
+
+@contextlib.contextmanager
+def _opener(opened: Opened) -> Iterator[ContentOpener]:
+    """Open what was bought, part by part."""
+    manifest = read_manifest(opened.folder)
+    source = FileShards(
+        opened.folder / DATA_NAME, shard_size=manifest.shard_size, count=manifest.count
+    )
+    try:
+        index = read_index(opened.folder, manifest)
+        yield ContentOpener(index, source, cek=opened.cek, shard_size=manifest.shard_size)
+    finally:
+        source.close()
 
 
 def lie(
