@@ -144,9 +144,12 @@ def test_is_valid__edges__are_refused(harness):
     small = next(q for x in range(1, 100) if (q := curve.lift_x(x)) is not None)
     assert harness.is_valid(small)
     assert harness.is_valid(curve.negate(small))
+    at_the_edge = Point(N, pow(N**3 + 7, (P + 1) // 4, P))
+    assert curve.is_on_curve(at_the_edge)
     for q in (
         INFINITY,
         large,
+        at_the_edge,
         Point(small.x + P, small.y),
         Point(small.x, small.y + P) if small.y + P < 2**256 else Point(small.x, small.y - 1),
         Point(0, 7),
