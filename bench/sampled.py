@@ -20,7 +20,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 
-from bench.codec import MIB, crowd_table, fresh, pack, seal_only, write_ipc
+from bench.codec import MIB, add_size, crowd_table, fresh, pack, seal_only, write_ipc
 from bench.report import Report
 
 ROUNDS = 5
@@ -59,14 +59,7 @@ def measure_sizes(report: Report, folder: Path) -> None:
             size = write_ipc(table, folder / "table.arrow")
             packed, _ = pack(table, folder / "packed", preview=True)
             name = f"{columns} column{'s' if columns > 1 else ''}, {size / MIB:.1f} MiB"
-            report.add(
-                f"size, {name}",
-                packed.manifest.size / MIB,
-                "MiB",
-                peer="zstd IPC",
-                peer_value=size / MIB,
-                at_most=1.10,
-            )
+            add_size(report, name, packed, size, at_most=1.10)
             assert packed.outlook is not None
             report.add(f"left to draw from, {name}", packed.outlook.segments, "segments")
             shutil.rmtree(folder / "packed")

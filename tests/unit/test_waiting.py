@@ -3,16 +3,9 @@
 
 import pytest
 
+from tests.utils.clock import Clock
 from truthmark import waiting
 from truthmark.waiting import Backoff, Deadline, growing
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -95,12 +95,12 @@ def _dispute_sealing(
         f"part {unsealed.shard} of {version.ref} is not sealed under the key that the seller "
         "committed to; the contract can see that"
     )
-    half = show(terms.bond // 2, terms.token)
     info(examining.dispute_text(session, version, unsealed))
     if not ask("dispute?", yes=yes):
         raise MarketError("nothing was disputed")
-    refunded, _ = examining.dispute_sealing(session, version, unsealed, purchase)
+    refunded, won = examining.dispute_sealing(session, version, unsealed, purchase)
     back = f"{show(refunded, terms.token)} and " if refunded else ""
+    half = show(won, terms.token)
     echo(f"{version.ref} was proven wrong; {back}{half} were paid to {session.address}")
     if purchase is not None and not refunded:
         info("this purchase was settled before, so what it cost is gone")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.utils.clock import Clock
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.pools import AtOnce
 from tests.utils.previews import BUYER, STRANGER, Made, PreviewMarket, make
@@ -16,15 +17,6 @@ from truthmark.node import samples as samples_module
 from truthmark.node.samples import FRESH_SECONDS, Samples
 
 BAD = 150
-
-
-class Clock:
-    """Stands still until it is told."""
-
-    now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -51,6 +43,12 @@ def listed(market: PreviewMarket) -> tuple[Made, Version]:
     raise AssertionError("chance met it each time")
 
 
+def asked(market: PreviewMarket) -> tuple[Made, Version, Samples, Any]:
+    """Such a version, a node's looks, and the pool that does them at once."""
+    pool: Any = AtOnce()
+    return *listed(market), Samples(market.session, pool), pool
+
+
 def state_of(samples: Samples, version: Version) -> PreviewState | None:
     found = samples.current(version, samples.ask(version))
     return None if found is None else found.state
@@ -59,9 +57,7 @@ def state_of(samples: Samples, version: Version) -> PreviewState | None:
 def test_current__rotten_is_opened_while_bytes_come__is_seen_before_it_is_accepted(
     market: PreviewMarket, clock: Clock
 ) -> None:
-    made, version = listed(market)
-    pool: Any = AtOnce()
-    samples = Samples(market.session, pool)
+    made, version, samples, pool = asked(market)
     assert state_of(samples, version) is PreviewState.SHOWN
     clock.now += 3_600  # the bytes come
     assert state_of(samples, version) is PreviewState.SHOWN
@@ -76,9 +72,7 @@ def test_current__rotten_is_opened_while_bytes_come__is_seen_before_it_is_accept
 def test_current__another_command_of_the_home_has_seen_it_first__is_looked_at_again(
     market: PreviewMarket, clock: Clock
 ) -> None:
-    made, version = listed(market)
-    pool: Any = AtOnce()
-    samples = Samples(market.session, pool)
+    made, version, samples, _ = asked(market)
     assert state_of(samples, version) is PreviewState.SHOWN
     clock.now += 3_600
     market.publish(made, made.bad, by=STRANGER)
@@ -90,9 +84,7 @@ def test_current__another_command_of_the_home_has_seen_it_first__is_looked_at_ag
 def test_current__keys_that_fit_nothing_are_published_for_ever__do_not_keep_it_looking(
     market: PreviewMarket, clock: Clock
 ) -> None:
-    made, version = listed(market)
-    pool: Any = AtOnce()
-    samples = Samples(market.session, pool)
+    made, version, samples, pool = asked(market)
     state_of(samples, version)
     clock.now += FRESH_SECONDS + 1
     market.publish_keys(made, [bytes(32)], STRANGER)

@@ -5,10 +5,11 @@ docs/preview.md is the specification. Pure are `strata`, `draw`, `bounds`, `stat
 `across`.
 """
 
-from truthmark.market.preview.again import published_of, require_still
+from truthmark.market.preview.again import require_still
 from truthmark.market.preview.built_on import blocks_of_older
 from truthmark.market.preview.found import Part, Preview
 from truthmark.market.preview.looking import look, remembered_states
+from truthmark.market.preview.public import published_of
 from truthmark.market.preview.selling import Wanted, exposing_keys, wanted_keys
 from truthmark.market.preview.states import (
     RULES,

@@ -12,21 +12,12 @@ from truthmark.errors import NotForSaleError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview.looking import look
-from truthmark.market.preview.public import roots_of
-from truthmark.market.preview.published import count_published
+from truthmark.market.preview.public import published_of
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.states import RULES, OnGet, PreviewState
 
 if TYPE_CHECKING:
     from truthmark.session import Session
-
-
-def published_of(session: "Session", version: Version) -> tuple[int, int]:
-    """Return how much of a version is published; `sync` the catalogue before.
-
-    Costs two questions to the index. It is another value when anything more is.
-    """
-    return count_published(Catalogue.of(session).index, roots_of(session, version))
 
 
 def has_news(session: "Session", version: Version) -> bool:

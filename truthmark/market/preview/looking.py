@@ -20,8 +20,7 @@ from truthmark.market.preview.exposures import MAX_BYTES, try_exposed
 from truthmark.market.preview.found import Preview
 from truthmark.market.preview.older import Allowance, named_by, unknown_older, unserved
 from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError
-from truthmark.market.preview.public import Public, read_heading, read_public, roots_of
-from truthmark.market.preview.published import count_published
+from truthmark.market.preview.public import Public, published_of, read_heading, read_public
 from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.sampling import Sample, open_sample, prepare
 from truthmark.market.preview.states import PreviewState
@@ -51,7 +50,7 @@ def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLO
     """
     catalogue, remembered = Catalogue.of(session), Remembered.of(session)
     catalogue.sync()
-    seen = count_published(catalogue.index, roots_of(session, version))
+    seen = published_of(session, version)
     try:
         found = _Look(session, version, max_download).run()
     except MemoryError as error:

@@ -14,7 +14,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
 from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError, FetchedShards, Opening
-from truthmark.market.preview.published import Published, read_published
+from truthmark.market.preview.published import Published, count_published, read_published
 from truthmark.market.preview.states import PreviewState
 from truthmark.text import format_size
 
@@ -126,6 +126,14 @@ def roots_of(session: "Session", version: Version) -> set[bytes]:
     """
     siblings = Catalogue.of(session).siblings(version)
     return {version.terms.root, *(sibling.terms.root for sibling in siblings)}
+
+
+def published_of(session: "Session", version: Version) -> tuple[int, int]:
+    """Return how much of a version is published; `sync` the catalogue before.
+
+    Costs two questions to the index. It is another value when anything more is.
+    """
+    return count_published(Catalogue.of(session).index, roots_of(session, version))
 
 
 def _read_card(session: "Session", manifest: Manifest) -> dict[str, Any]:
