@@ -17,8 +17,6 @@ from ..interfaces import IValidatorStaking
 # ---------------------------------------------------------------- constants
 
 MAX_AMOUNT: constant(uint256) = 2**96 - 1
-
-ADDRESS_MASK: constant(uint256) = 2**160 - 1
 TIME_MASK: constant(uint256) = 2**48 - 1
 COUNT_MASK: constant(uint256) = 2**32 - 1
 
