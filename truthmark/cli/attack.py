@@ -8,6 +8,7 @@ import click
 
 from truthmark.cli.command import command, json_option
 from truthmark.cli.output import echo, echo_json, info, table
+from truthmark.cli.param_types import FILE
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _ROUNDS = (2, 3, 5)
 
 
 @command()
-@click.argument("strategy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("strategy", type=FILE)
 @click.option(
     "--set",
     "sets",

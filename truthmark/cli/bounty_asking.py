@@ -2,7 +2,7 @@
 """What `bounty estimate`, `gold`, `pilot` and `create` are told alike, and how it is shown."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from truthmark.bounty.document import Kind, LabelClass
 from truthmark.bounty.planning import TIMES, Estimate
 from truthmark.bounty.sources.found import Reading
 from truthmark.bounty.terms import Terms
+from truthmark.cli.command import option_group
 from truthmark.cli.output import info
-from truthmark.cli.param_types import AMOUNT, DURATION, Choice
+from truthmark.cli.param_types import AMOUNT, DURATION, SOURCE, Choice
 from truthmark.errors import ConfigError
 from truthmark.text import plural
 
@@ -22,7 +23,7 @@ KINDS: Sequence[Kind] = ("text", "image", "audio", "pair", "number")
 TIES = ("first", "second", "tie")
 """What may be answered of a pair, unless something else is said."""
 
-source_argument = click.argument("source", type=click.Path(exists=True, path_type=Path))
+source_argument = click.argument("source", type=SOURCE)
 
 _CLASS = re.compile(r"(?P<name>.+?)(?:=(?P<key>\S))?")
 
@@ -51,26 +52,23 @@ def read_classes(text: str | None, kind: Kind | None = None) -> tuple[LabelClass
     return tuple(found)
 
 
-def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what says how a source is read."""
-    for option in (
-        click.option(
-            "--id", "names", metavar="COLUMN", help="Column that names rows; else their numbers."
-        ),
-        click.option(
-            "--kind",
-            type=Choice(KINDS),
-            metavar="KIND",
-            help=f"What an item is: {', '.join(KINDS)}.",
-        ),
-        click.option(
-            "--column",
-            metavar="COLUMN",
-            help="What of a table is labeled: texts or paths; two with a comma for pairs.",
-        ),
-    ):
-        function = option(function)
-    return function
+source_options = option_group(
+    click.option(
+        "--column",
+        metavar="COLUMN",
+        help="What of a table is labeled: texts or paths; two with a comma for pairs.",
+    ),
+    click.option(
+        "--kind",
+        type=Choice(KINDS),
+        metavar="KIND",
+        help=f"What an item is: {', '.join(KINDS)}.",
+    ),
+    click.option(
+        "--id", "names", metavar="COLUMN", help="Column that names rows; else their numbers."
+    ),
+)
+"""What says how a source is read."""
 
 
 classes_option = click.option(

@@ -34,28 +34,26 @@ from truthmark.cli.bounty_asking import (
 from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
 from truthmark.cli.output import ask as ask_yes
 from truthmark.cli.output import echo, echo_json, info, progress_bar, table
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, BOUNTY, DURATION
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, BOUNTY, DURATION, FILE, SOURCE
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ConfigError
 from truthmark.session import Session
 from truthmark.text import plural
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
+@click.argument("source", type=SOURCE, required=False)
 @classes_option
 @text_option
 @click.option("--price", type=AMOUNT, help='For a label, such as "0.05 TUSD".')
 @source_options
 @click.option("--like", type=BOUNTY, help="Ask again what is unsure of that bounty of yours.")
-@click.option("--gold", type=_FILE, help="CSV of item and answer: what you know; see `gold`.")
+@click.option("--gold", type=FILE, help="CSV of item and answer: what you know; see `gold`.")
 @click.option("--gold-count", type=click.IntRange(2, 2048), help="How much of it judges people.")
-@click.option("--against", type=_FILE, help="CSV of a model's answers: gold where it is at chance.")
+@click.option("--against", type=FILE, help="CSV of a model's answers: gold where it is at chance.")
 @click.option("--practice", type=click.IntRange(0, 30), help="How many known items to learn from.")
 @click.option(
-    "--team", type=_FILE, help="A name or address a line: people you know. No gold, no bond."
+    "--team", type=FILE, help="A name or address a line: people you know. No gold, no bond."
 )
 @rounds_option
 @full_option
@@ -63,7 +61,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @label_within_option
 @click.option("--join-within", type=DURATION, help="How long there is to join.")
 @click.option("--title", help="One line; the name of SOURCE unless given.")
-@click.option("--guidelines", type=_FILE, help="What to answer when: a text or Markdown.")
+@click.option("--guidelines", type=FILE, help="What to answer when: a text or Markdown.")
 @click.option("--licence", default="CC0-1.0", show_default=True, help="What labelers grant.")
 @click.option("--flag", "flags", multiple=True, help="Warning of content, such as violence.")
 @click.option("--relay", metavar="URL", help="Somebody's relay; your own `bounty run` if left out.")

@@ -26,17 +26,17 @@ from truthmark.cli.bounty_asking import (
 )
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, progress_bar
+from truthmark.cli.param_types import FILE, SOURCE
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ChainError, ConfigError
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _GWEI = 10**9
 _COIN = 3_000
 """What the coin that pays gas is taken to be worth in tokens, where nobody says."""
 
 
 @command("estimate")
-@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
+@click.argument("source", type=SOURCE, required=False)
 @click.option("--items", type=click.IntRange(1), help="How many, instead of SOURCE.")
 @price_option
 @click.option(
@@ -50,7 +50,7 @@ _COIN = 3_000
 @text_option
 @source_options
 @click.option("--gold-count", type=click.IntRange(2, 2048), help="How many answers you would know.")
-@click.option("--team", type=_FILE, help="A name or address a line: people you know.")
+@click.option("--team", type=FILE, help="A name or address a line: people you know.")
 @rounds_option
 @full_option
 @times_option

@@ -7,7 +7,7 @@ import click
 
 from truthmark.cli.command import State, group, resolve_address
 from truthmark.cli.output import echo, info
-from truthmark.cli.param_types import ACCOUNT, BOUNTY
+from truthmark.cli.param_types import ACCOUNT, BOUNTY, FILE
 from truthmark.errors import ConfigError
 from truthmark.text import plural
 
@@ -21,7 +21,7 @@ def gate() -> None:
 
 
 @gate.command("allow-list")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.pass_obj
 def allow_list(state: State, file: Path) -> None:
     """Deploy a gate that admits the accounts in FILE, one in a line.

@@ -31,11 +31,10 @@ from truthmark.cli.bounty_asking import (
 )
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, progress_bar
-from truthmark.cli.param_types import AMOUNT
+from truthmark.cli.param_types import AMOUNT, FILE, NEW_FILE, SOURCE
 from truthmark.errors import ConfigError
 from truthmark.text import clean, plural
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PILOT = 30
 _ACCURACY = 0.85
 
@@ -46,18 +45,18 @@ _ACCURACY = 0.85
 @source_options
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Where answers go.  [SOURCE.gold.csv]",
 )
 @click.option("--count", type=click.IntRange(0, 2048), help="How many to know in all.")
-@click.option("--from", "given", type=_FILE, help="CSV of item and answer: what is known already.")
+@click.option("--from", "given", type=FILE, help="CSV of item and answer: what is known already.")
 @click.option(
-    "--proposals", type=_FILE, help="CSV of a model's answers: as many of each class are asked."
+    "--proposals", type=FILE, help="CSV of a model's answers: as many of each class are asked."
 )
 @click.option(
-    "--against", type=_FILE, help="The same; goes on until there is gold where it is at chance."
+    "--against", type=FILE, help="The same; goes on until there is gold where it is at chance."
 )
-@click.option("--guidelines", type=_FILE, help="What to answer when: a text or Markdown.")
+@click.option("--guidelines", type=FILE, help="What to answer when: a text or Markdown.")
 @json_option
 @click.pass_obj
 def gold(
@@ -202,11 +201,11 @@ def _screen(
 
 
 @command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
+@click.argument("source", type=SOURCE, required=False)
 @classes_option
 @source_options
 @click.option(
-    "--answers", type=_FILE, help="CSV that `gold` wrote, with seconds, instead of SOURCE."
+    "--answers", type=FILE, help="CSV that `gold` wrote, with seconds, instead of SOURCE."
 )
 @click.option(
     "--hourly", type=AMOUNT, required=True, help='What an hour of work is to pay, as "15 USDC".'
@@ -223,7 +222,7 @@ def _screen(
     type=click.FloatRange(0.0, 1.0),
     help="How often people are right; measured by --others.  [0.85]",
 )
-@click.option("--others", type=_FILE, help="CSV of item and answer by somebody else on the same.")
+@click.option("--others", type=FILE, help="CSV of item and answer by somebody else on the same.")
 @json_option
 @click.pass_obj
 def pilot(

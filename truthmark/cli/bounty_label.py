@@ -17,21 +17,20 @@ from truthmark.bounty.pairs import is_swapped
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info, progress_bar
-from truthmark.cli.param_types import BOUNTY
+from truthmark.cli.param_types import BOUNTY, FILE
 from truthmark.errors import BountyError, ConfigError, TruthmarkError, did_you_mean
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 from truthmark.waiting import Deadline
 
 SKIP = "skip"
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @command()
 @click.argument("bounty", type=BOUNTY)
 @click.option(
     "--answers",
-    type=_FILE,
+    type=FILE,
     help='CSV of item, answer (a class or text, or "skip") instead of keys.',
 )
 @click.option(

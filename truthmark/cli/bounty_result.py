@@ -34,7 +34,7 @@ from truthmark.cli.output import (
     progress_bar,
     table,
 )
-from truthmark.cli.param_types import BOUNTY
+from truthmark.cli.param_types import BOUNTY, FOLDER
 from truthmark.errors import BountyError, ConfigError
 from truthmark.session import Session
 from truthmark.text import clean, plural
@@ -42,9 +42,7 @@ from truthmark.text import clean, plural
 
 @command()
 @click.argument("bounty", type=BOUNTY)
-@click.option(
-    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write it there."
-)
+@click.option("--to", "folder", type=FOLDER, help="Write it there.")
 @click.option(
     "--format",
     "formats",

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark fetch`, `buy` and `get`."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from truthmark import codec
 from truthmark.cli.after import settle_dispute, take_money_back
 from truthmark.cli.browse import dataset_json, purchase_json
-from truthmark.cli.command import State, command, json_option, yes_option
+from truthmark.cli.command import State, command, json_option, option_group, yes_option
 from truthmark.cli.dataset import files_json, format_option
 from truthmark.cli.opening import is_opened, require_free, require_room, write_out
 from truthmark.cli.output import amount_json, ask, ask_text, echo, echo_json, info, progress_bar
-from truthmark.cli.param_types import AMOUNT, DATASET
+from truthmark.cli.param_types import AMOUNT, DATASET, FILE, FOLDER
 from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, DeliveryError, UnableError
 from truthmark.market.assurance import arbiter_text, guarantee_text
@@ -31,32 +30,23 @@ from truthmark.market.records import PurchaseStatus
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_time, plural
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _pay_options(function: _F) -> _F:
-    for option in reversed(
-        (
-            click.option(
-                "--max-price",
-                type=AMOUNT,
-                help='The most to pay, fees included, such as "25 TUSD".',
-            ),
-            click.option("--voucher", type=_FILE, help="A price that the seller offered you."),
-            click.option("--admission", type=_FILE, help="A pass of the data set's gate."),
-            click.option(
-                "--blind",
-                is_flag=True,
-                help="Buy it even if nobody, or hardly anyone, but the seller has seen any of it.",
-            ),
-            click.option("--again", is_flag=True, help="Pay once more for what you bought before."),
-            yes_option,
-            json_option,
-        )
-    ):
-        function = option(function)
-    return function
+_pay_options = option_group(
+    click.option(
+        "--max-price",
+        type=AMOUNT,
+        help='The most to pay, fees included, such as "25 TUSD".',
+    ),
+    click.option("--voucher", type=FILE, help="A price that the seller offered you."),
+    click.option("--admission", type=FILE, help="A pass of the data set's gate."),
+    click.option(
+        "--blind",
+        is_flag=True,
+        help="Buy it even if nobody, or hardly anyone, but the seller has seen any of it.",
+    ),
+    click.option("--again", is_flag=True, help="Pay once more for what you bought before."),
+    yes_option,
+    json_option,
+)
 
 
 @command()
@@ -108,7 +98,7 @@ def buy(state: State, /, dataset: str, yes: bool, as_json: bool, **wanted: Any) 
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 @format_option
 @_pay_options
 @click.pass_obj

@@ -203,6 +203,19 @@ def group() -> Callable[[Callable[..., Any]], Group]:
     return click.group(cls=Group)
 
 
+def option_group(
+    *several: Callable[[Callable[..., Any]], Callable[..., Any]],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return one decorator that adds several options, which are shown in this order."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(several):
+            function = option(function)
+        return function
+
+    return add
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 

@@ -1,96 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who keeps the key of a data set, and for how much: what `list` and `renew` share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from truthmark.cli.command import resolve_address
+from truthmark.cli.command import option_group, resolve_address
 from truthmark.cli.output import ask, info
-from truthmark.cli.param_types import AMOUNT, DURATION, Amount
+from truthmark.cli.param_types import AMOUNT, DURATION, amount_type
 from truthmark.errors import ConfigError
 from truthmark.market.choosing import CustodyWish
 from truthmark.market.flows import listing
 from truthmark.session import Session
 from truthmark.text import format_duration, plural
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def custody_options(function: _F) -> _F:
-    """Add the options that say who keeps the key; `custody_wish` takes them."""
-    for option in reversed(
-        (
-            click.option(
-                "--custodians",
-                default="auto",
-                show_default=True,
-                metavar="auto|direct|ADDRESS,…",
-                help="Who keeps the key: those whose offers fit best, you yourself, or these.",
-            ),
-            click.option(
-                "--count",
-                type=click.IntRange(1, 16),
-                help="With auto: how many custodians.  [default: all that answer, up to 4]",
-            ),
-            click.option(
-                "--threshold",
-                type=click.IntRange(1, 8),
-                default=2,
-                show_default=True,
-                help="How many of them are needed to deliver.",
-            ),
-            click.option(
-                "--fee",
-                type=AMOUNT,
-                help="The least to pay a custodian for each delivery to a buyer.",
-            ),
-            click.option(
-                "--keeping-fee", type=AMOUNT, help="The least to pay a custodian for each period."
-            ),
-            click.option(
-                "--max-keeping",
-                type=AMOUNT,
-                help="The most to pay all custodians at once for keeping the key; with --yes "
-                "nothing if left out.",
-            ),
-            click.option(
-                "--lock",
-                type=Amount(zero="custodians risk something, or need not be trusted at all"),
-                help="Stake that each risks.  [default: 100 TMK]",
-            ),
-            click.option(
-                "--penalty",
-                type=AMOUNT,
-                help="What a custodian loses who does not deliver.  [default: a tenth of the lock]",
-            ),
-            click.option(
-                "--deal-again",
-                is_flag=True,
-                help="If not all accept within 10 minutes, give the key to others on the same "
-                "conditions, at most twice.",
-            ),
-            click.option(
-                "--period",
-                "period_seconds",
-                type=DURATION,
-                default="90d",
-                show_default=True,
-                help="How long one period of custody is.",
-            ),
-            click.option(
-                "--max-periods",
-                type=click.IntRange(1, 1_000),
-                default=4,
-                show_default=True,
-                help="How many periods they may stay, at most.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+custody_options = option_group(
+    click.option(
+        "--custodians",
+        default="auto",
+        show_default=True,
+        metavar="auto|direct|ADDRESS,…",
+        help="Who keeps the key: those whose offers fit best, you yourself, or these.",
+    ),
+    click.option(
+        "--count",
+        type=click.IntRange(1, 16),
+        help="With auto: how many custodians.  [default: all that answer, up to 4]",
+    ),
+    click.option(
+        "--threshold",
+        type=click.IntRange(1, 8),
+        default=2,
+        show_default=True,
+        help="How many of them are needed to deliver.",
+    ),
+    click.option(
+        "--fee",
+        type=AMOUNT,
+        help="The least to pay a custodian for each delivery to a buyer.",
+    ),
+    click.option(
+        "--keeping-fee", type=AMOUNT, help="The least to pay a custodian for each period."
+    ),
+    click.option(
+        "--max-keeping",
+        type=AMOUNT,
+        help="The most to pay all custodians at once for keeping the key; with --yes "
+        "nothing if left out.",
+    ),
+    click.option(
+        "--lock",
+        type=amount_type(zero="custodians risk something, or need not be trusted at all"),
+        help="Stake that each risks.  [default: 100 TMK]",
+    ),
+    click.option(
+        "--penalty",
+        type=AMOUNT,
+        help="What a custodian loses who does not deliver.  [default: a tenth of the lock]",
+    ),
+    click.option(
+        "--deal-again",
+        is_flag=True,
+        help="If not all accept within 10 minutes, give the key to others on the same "
+        "conditions, at most twice.",
+    ),
+    click.option(
+        "--period",
+        "period_seconds",
+        type=DURATION,
+        default="90d",
+        show_default=True,
+        help="How long one period of custody is.",
+    ),
+    click.option(
+        "--max-periods",
+        type=click.IntRange(1, 1_000),
+        default=4,
+        show_default=True,
+        help="How many periods they may stay, at most.",
+    ),
+)
+"""Who keeps the key; `custody_wish` takes them out."""
 
 
 def custody_wish(session: Session, options: dict[str, Any]) -> CustodyWish:

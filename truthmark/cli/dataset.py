@@ -5,18 +5,26 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from truthmark import codec
 from truthmark.cli import layout
-from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import ask, echo, echo_json, info, print_fields, progress_bar, width
-from truthmark.cli.param_types import Choice
+from truthmark.cli.command import State, group, json_option, option_group, yes_option
+from truthmark.cli.output import (
+    echo,
+    echo_json,
+    info,
+    print_fields,
+    progress_bar,
+    require_yes,
+    width,
+)
+from truthmark.cli.param_types import FOLDER, NEW_FILE, SOURCE, Choice
 from truthmark.codec.limits import is_packed
 from truthmark.codec.sampling import MAX_DRAWS
-from truthmark.errors import ConfigError, KeysError, MarketError
+from truthmark.errors import ConfigError, KeysError
 from truthmark.keys.handing import read_handed_key
 from truthmark.keys.vault import Vault
 from truthmark.market.seller_secret import pack_dataset, seller_cek
@@ -25,8 +33,6 @@ from truthmark.text import clean, format_size, plural
 if TYPE_CHECKING:
     from truthmark.codec.outlook import Outlook
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _MAX_SAMPLES = 100
 _MAX_CELL = 40
@@ -40,55 +46,50 @@ format_option = click.option(
 )
 
 
-def pack_options(function: _F) -> _F:
-    """Add the options that say how to pack; they arrive as `PackOptions` takes them."""
-    for option in reversed(
-        (
-            click.option("--licence", help='Such as "CC-BY-4.0"; an SPDX expression.'),
-            click.option("--title", help="Public; the name of the source if left out."),
-            click.option("--description", default="", help="Public."),
-            click.option(
-                "--examples",
-                type=click.IntRange(0, 100),
-                default=0,
-                show_default=True,
-                help="First rows of each table to make public.",
-            ),
-            click.option(
-                "--preview/--blind",
-                default=True,
-                help="Whether buyers see a sample that chance draws, before they pay.  "
-                "[default: --preview]",
-            ),
-            click.option(
-                "--draws",
-                type=click.IntRange(1, MAX_DRAWS),
-                help="Of the sample.  [default: a sixteenth of the parts, from 16 to 64]",
-            ),
-            click.option(
-                "--hide-schema",
-                is_flag=True,
-                help="With --blind: keep the names of columns private.",
-            ),
-            click.option(
-                "--hide-counts",
-                is_flag=True,
-                help="With --blind: keep the numbers of rows private.",
-            ),
-            click.option("--raw", is_flag=True, help="Pack table files byte for byte."),
-            click.option("--follow-links", is_flag=True, help="Pack what links point to."),
-            click.option("--hidden", is_flag=True, help="Pack hidden files too."),
-            click.option(
-                "--processes",
-                type=click.IntRange(1, 64),
-                default=1,
-                show_default=True,
-                help="Processors to use.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+pack_options = option_group(
+    click.option("--licence", help='Such as "CC-BY-4.0"; an SPDX expression.'),
+    click.option("--title", help="Public; the name of the source if left out."),
+    click.option("--description", default="", help="Public."),
+    click.option(
+        "--examples",
+        type=click.IntRange(0, 100),
+        default=0,
+        show_default=True,
+        help="First rows of each table to make public.",
+    ),
+    click.option(
+        "--preview/--blind",
+        default=True,
+        help="Whether buyers see a sample that chance draws, before they pay.  "
+        "[default: --preview]",
+    ),
+    click.option(
+        "--draws",
+        type=click.IntRange(1, MAX_DRAWS),
+        help="Of the sample.  [default: a sixteenth of the parts, from 16 to 64]",
+    ),
+    click.option(
+        "--hide-schema",
+        is_flag=True,
+        help="With --blind: keep the names of columns private.",
+    ),
+    click.option(
+        "--hide-counts",
+        is_flag=True,
+        help="With --blind: keep the numbers of rows private.",
+    ),
+    click.option("--raw", is_flag=True, help="Pack table files byte for byte."),
+    click.option("--follow-links", is_flag=True, help="Pack what links point to."),
+    click.option("--hidden", is_flag=True, help="Pack hidden files too."),
+    click.option(
+        "--processes",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processors to use.",
+    ),
+)
+"""How to pack; `pack_source` takes them."""
 
 
 @group()
@@ -97,12 +98,12 @@ def dataset() -> None:
 
 
 @dataset.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.argument("folder", type=_FOLDER)
+@click.argument("source", type=SOURCE)
+@click.argument("folder", type=FOLDER)
 @pack_options
 @click.option(
     "--previous",
-    type=_FOLDER,
+    type=FOLDER,
     help="Folder of the version before; what did not change is reused.",
 )
 @click.option("--purge", is_flag=True, help="With --previous: reuse nothing.")
@@ -177,8 +178,7 @@ def pack_source(
         click.echo(f"  size: {format_size(manifest.size)}, encrypted", err=True)
         for line in preview_lines(outlook, width(of_errors=True) - 2):
             click.echo(f"  {line}", err=True)
-        if not ask("write it?", yes=False):
-            raise MarketError("nothing was written")
+        require_yes("write it?", "nothing was written", yes=False)
 
     with shown:
         progress = shown.enter_context(progress_bar("packing"))
@@ -302,7 +302,7 @@ def _entries(value: object) -> list[dict[str, Any]]:
 
 
 @dataset.command()
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @json_option
 def inspect(folder: Path, as_json: bool) -> None:
     """Show what anyone can see of a packed FOLDER."""
@@ -323,7 +323,7 @@ def inspect(folder: Path, as_json: bool) -> None:
 
 
 @dataset.command()
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Check every byte of a packed FOLDER; needs no key."""
@@ -343,13 +343,13 @@ def verify(folder: Path, as_json: bool) -> None:
 
 
 @dataset.command("open")
-@click.argument("folder", type=_FOLDER)
-@click.argument("target", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
+@click.argument("target", type=FOLDER)
 @format_option
 @click.option(
     "--key",
     "key_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Of a buyer: what `truthmark keys export` wrote.",
 )
 @json_option

@@ -11,12 +11,11 @@ import click
 
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar
-from truthmark.cli.param_types import DURATION, known_account
+from truthmark.cli.param_types import DURATION, FOLDER, known_account
 from truthmark.config.units import parse_units
 from truthmark.errors import ConfigError
 from truthmark.text import format_time
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
 _DEFAULT = Path("devnet")
 _SOME = ("10 ETH", "1000 TUSD", "1000 TEUR", "1000 TMK")
 _NATIVE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
@@ -28,7 +27,7 @@ def devnet() -> None:
 
 
 @devnet.command()
-@click.argument("folder", type=_FOLDER, default=_DEFAULT)
+@click.argument("folder", type=FOLDER, default=_DEFAULT)
 @click.option("--port", type=click.IntRange(1, 65_535), help="Where the chain listens.")
 @click.option(
     "--block-time",
@@ -100,7 +99,7 @@ def up(
 
 
 @devnet.command()
-@click.argument("folder", type=_FOLDER, required=False)
+@click.argument("folder", type=FOLDER, required=False)
 @click.option("--remove", is_flag=True, help="Delete the folder with everything in it.")
 @click.pass_obj
 def down(state: State, folder: Path | None, remove: bool) -> None:
@@ -119,7 +118,7 @@ def down(state: State, folder: Path | None, remove: bool) -> None:
 
 
 @devnet.command()
-@click.argument("folder", type=_FOLDER, required=False)
+@click.argument("folder", type=FOLDER, required=False)
 @json_option
 @click.pass_obj
 def status(state: State, folder: Path | None, as_json: bool) -> None:
@@ -152,7 +151,7 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
 
 @devnet.command()
 @click.argument("time", type=DURATION)
-@click.argument("folder", type=_FOLDER, required=False)
+@click.argument("folder", type=FOLDER, required=False)
 @click.pass_obj
 def warp(state: State, time: int, folder: Path | None) -> None:
     """Let TIME pass at once on the local chain, such as 3600 or 1h.
@@ -167,7 +166,7 @@ def warp(state: State, time: int, folder: Path | None) -> None:
 
 @devnet.command()
 @click.argument("account")
-@click.argument("folder", type=_FOLDER, required=False)
+@click.argument("folder", type=FOLDER, required=False)
 @click.option(
     "--amount",
     "amounts",

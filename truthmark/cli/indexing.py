@@ -7,6 +7,7 @@ import click
 
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, progress_bar, table
+from truthmark.cli.param_types import FOLDER
 from truthmark.errors import ConfigError
 from truthmark.index.export import export_parquet
 from truthmark.index.rebuild import rebuild as rebuild_index
@@ -83,7 +84,7 @@ def status(state: State, as_json: bool) -> None:
 
 
 @index.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 @json_option
 @click.pass_obj
 def export(state: State, folder: Path, as_json: bool) -> None:

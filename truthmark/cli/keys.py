@@ -7,7 +7,7 @@ import click
 
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import echo, echo_json, info, progress_bar
-from truthmark.cli.param_types import DATASET
+from truthmark.cli.param_types import DATASET, NEW_FILE
 from truthmark.errors import MarketError
 from truthmark.keys.handing import HandedKey
 from truthmark.market.catalogue import Catalogue
@@ -23,7 +23,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("dataset", type=DATASET)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.argument("file", type=NEW_FILE, required=False)
 @json_option
 @click.pass_obj
 def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 
 from truthmark.cli.command import group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, table
+from truthmark.cli.param_types import FILE
 from truthmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _METHODS = (
     "goldw",
     "auto",
 )
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _split(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -62,9 +62,9 @@ def _split_shares(context: click.Context, parameter: click.Parameter, text: str 
     return shares
 
 
-answers_argument = click.argument("answers", type=_FILE)
+answers_argument = click.argument("answers", type=FILE)
 gold_option = click.option(
-    "--gold", type=_FILE, help="CSV of right labels: task (or item), label (or truth)."
+    "--gold", type=FILE, help="CSV of right labels: task (or item), label (or truth)."
 )
 drop_option = click.option(
     "--drop-unknown-gold", is_flag=True, help="Leave out gold of tasks without answers."
@@ -103,7 +103,7 @@ def labels() -> None:
 @gold_option
 @drop_option
 @click.option(
-    "--predictions", type=_FILE, help="For crowdlab: CSV of task and a probability a class."
+    "--predictions", type=FILE, help="For crowdlab: CSV of task and a probability a class."
 )
 @click.option(
     "--shares",

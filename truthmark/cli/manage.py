@@ -6,8 +6,8 @@ from functools import partial
 import click
 
 from truthmark.cli.command import State, command, yes_option
-from truthmark.cli.output import ask, echo, info
-from truthmark.cli.param_types import AMOUNT, DATASET, Amount
+from truthmark.cli.output import ask, echo, info, require_yes
+from truthmark.cli.param_types import AMOUNT, DATASET, amount_type
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import REVOKED_TEXT
@@ -63,8 +63,7 @@ def retire(state: State, dataset: str, yes: bool) -> None:
     with state.session(signs=True) as session:
         version, seller = Catalogue.of(session).find(dataset), _seller(session)
         seller.require_running(version)
-        if not ask(f"stop selling {version.ref} for good?", yes=yes):
-            raise MarketError("nothing was changed")
+        require_yes(f"stop selling {version.ref} for good?", "nothing was changed", yes=yes)
         seller.retire(version)
         done, wait = f"{version.ref} is retired", _both_windows(version)
         if back := _left(
@@ -114,7 +113,7 @@ def close(state: State, dataset: str) -> None:
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.argument("amount", type=Amount(zero='write how much to pay, such as "1 TUSD"'))
+@click.argument("amount", type=amount_type(zero='write how much to pay, such as "1 TUSD"'))
 @yes_option
 @click.pass_obj
 def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from truthmark.cli import interrupts, layout
-from truthmark.errors import ConfigError
+from truthmark.errors import ConfigError, MarketError
 from truthmark.session import Session
 from truthmark.text import INVISIBLE, clean, one_line
 from truthmark.types import Progress
@@ -97,6 +97,23 @@ def ask(question: str, *, yes: bool) -> bool:
     _prompt(f"{question} [y/N]")
     answer = _answer()
     return answer.lower() in ("y", "yes")
+
+
+def require_yes(question: str, nothing: str, *, yes: bool) -> None:
+    """Ask for a yes, and end the command without one.
+
+    Args:
+        question: What is asked.
+        nothing: What to say of a no, such as "nothing was paid".
+        yes: It was given on the command line.
+
+    Raises:
+        ConfigError: There is no terminal to answer.
+        MarketError: The answer was no.
+        KeyboardInterrupt: There was a Ctrl-C before.
+    """
+    if not ask(question, yes=yes):
+        raise MarketError(nothing)
 
 
 def ask_text(question: str, instead: str) -> str:

@@ -8,7 +8,7 @@ import click
 from truthmark import codec
 from truthmark.cli.after import settle_dispute
 from truthmark.cli.command import State, command, resolve_address, yes_option
-from truthmark.cli.output import ask, echo, info, progress_bar
+from truthmark.cli.output import echo, info, progress_bar, require_yes
 from truthmark.cli.param_types import ACCOUNT, DATASET
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
@@ -96,8 +96,7 @@ def _dispute_sealing(
         "committed to; the contract can see that"
     )
     info(examining.dispute_text(session, version, unsealed))
-    if not ask("dispute?", yes=yes):
-        raise MarketError("nothing was disputed")
+    require_yes("dispute?", "nothing was disputed", yes=yes)
     refunded, won = examining.dispute_sealing(session, version, unsealed, purchase)
     back = f"{show(refunded, terms.token)} and " if refunded else ""
     half = show(won, terms.token)
@@ -164,8 +163,7 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
             info(f"{version.ref}: {done.found.text}")
         with _acting(state, session, sender) as acting:
             info(examining.expose_text(acting, keys))
-            if not ask("show it to everybody?", yes=yes):
-                raise MarketError("nothing was published")
+            require_yes("show it to everybody?", "nothing was published", yes=yes)
             Remedies(acting).expose(version, keys)
         echo(f"{version.ref} is exposed; everybody's computer can see it now")
 
@@ -196,8 +194,7 @@ def confirm(state: State, dataset: str, yes: bool) -> None:
         remedies = Remedies(session)
         remedies.require_confirmable(version, purchase)
         info(examining.confirm_text(session, version, purchase))
-        if not ask("confirm?", yes=yes):
-            raise MarketError("nothing was confirmed")
+        require_yes("confirm?", "nothing was confirmed", yes=yes)
         remedies.confirm(version, purchase)
         echo(f"{version.ref} is confirmed, and its seller paid")
 
@@ -220,8 +217,7 @@ def reject(state: State, dataset: str, yes: bool) -> None:
         remedies.require_rejectable(version, purchase)
         info(examining.reject_text(session, version, purchase))
         info("it is final: a purchase that was rejected is not paid back by any later dispute")
-        if not ask("reject?", yes=yes):
-            raise MarketError("nothing was rejected")
+        require_yes("reject?", "nothing was rejected", yes=yes)
         remedies.reject(version, purchase)
         burned = session.profile.amount(
             split_price(purchase.receipt.price, version.terms, is_rejected=True).burned,
@@ -245,8 +241,7 @@ def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
         version = Catalogue.of(session).find(dataset)
         rewarded = resolve_address(session, reward)
         info(examining.rule_text(session, version, rewarded))
-        if not ask("rule against it?", yes=yes):
-            raise MarketError("nothing was ruled")
+        require_yes("rule against it?", "nothing was ruled", yes=yes)
         Remedies(session).rule(version, rewarded)
         echo(f"{version.ref} is revoked")
 
@@ -266,7 +261,6 @@ def review(state: State, dataset: str, score: int, text: str, yes: bool) -> None
         version = Catalogue.of(session).find(dataset)
         purchase = Buyer(session).require_purchase(version)
         info(examining.review_text(session, version, purchase))
-        if not ask("publish it?", yes=yes):
-            raise MarketError("nothing was published")
+        require_yes("publish it?", "nothing was published", yes=yes)
         send_review(session, version, purchase, score, text)
         echo(f"{version.ref} is reviewed")

@@ -26,6 +26,7 @@ from truthmark.cli.param_types import (
     DATASET,
     DURATION,
     PERCENT,
+    SOURCE,
     WINDOWS,
 )
 from truthmark.codec.limits import is_packed
@@ -43,7 +44,7 @@ from truthmark.text import format_duration, format_time, plural
 
 
 @command("list")
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=SOURCE)
 @click.option("--price", type=AMOUNT, required=True, help='Such as "25 TUSD".')
 @custody_options
 @click.option(

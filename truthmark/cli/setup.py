@@ -12,6 +12,7 @@ import click
 from truthmark.cli import layout
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, width
+from truthmark.cli.param_types import FOLDER, NEW_FILE
 from truthmark.config.files import write_atomically
 from truthmark.config.profile import ChainProfile, home_folder, load_profile, profile_names
 from truthmark.config.settings import load_settings
@@ -22,12 +23,12 @@ from truthmark.errors import ConfigError
 @click.option(
     "--devnet",
     "net_folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Use the local network of this folder.",
 )
 @click.option(
     "--profile-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Copy this chain profile into the home, and use it.",
 )
 @click.option(

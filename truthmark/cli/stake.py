@@ -2,14 +2,13 @@
 """`truthmark stake`: what a validator's owner does, and some of it their operator."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from truthmark.chain.transactions import TransactionReceipt
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, Choice
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, SIZE, Choice
 from truthmark.config.units import Amount
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import private_key_from
@@ -20,25 +19,6 @@ from truthmark.session import Session, Signer
 from truthmark.text import format_time
 
 _HEX_KEY = 64
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-
-
-class Size(click.ParamType):
-    """Bytes, written as `10GiB`, `500MB` or `1000000`."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes."""
-        text = str(value).strip().lower()
-        unit = text.lstrip("0123456789")
-        digits = text.removesuffix(unit)
-        if not digits or unit.strip() not in _UNITS or len(digits) > 18:
-            self.fail(f"{value!r} is not a size; write 10GiB, 500MB or 1000000", param, ctx)
-        return int(digits) * _UNITS[unit.strip()]
-
-
 _validator_option = click.option(
     "--validator",
     type=ACCOUNT,
@@ -286,7 +266,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
     type=AMOUNT,
     help="For each period, in a token that --fee names too.",
 )
-@click.option("--max-size", type=Size(), default="10GiB", show_default=True, help="Of a version.")
+@click.option("--max-size", type=SIZE, default="10GiB", show_default=True, help="Of a version.")
 @click.option(
     "--max-period",
     type=DURATION,

@@ -4,8 +4,7 @@
 import click
 
 from truthmark.cli.command import State, group, json_option, yes_option
-from truthmark.cli.output import ask, echo, echo_json, info, table
-from truthmark.errors import MarketError
+from truthmark.cli.output import echo, echo_json, info, require_yes, table
 from truthmark.market.stored import find_stored, free
 from truthmark.text import format_size, plural
 
@@ -83,8 +82,7 @@ def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> N
                 ("data set", "size", "why"),
             )
         if chosen and not dry_run:
-            if not ask(f"free {plural(len(chosen), 'thing')}?", yes=yes):
-                raise MarketError("nothing was freed")
+            require_yes(f"free {plural(len(chosen), 'thing')}?", "nothing was freed", yes=yes)
             freed = free(session, chosen)
     if as_json:
         names = [{"kind": e.kind, "name": e.name, "bytes": e.size} for e in chosen]

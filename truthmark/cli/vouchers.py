@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.command import State, command, resolve_address
 from truthmark.cli.output import amount_json, info
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DATASET, DURATION, NEW_FILE
 from truthmark.errors import ConfigError, MarketError
 from truthmark.keys.typed import admission
 from truthmark.market.catalogue import Catalogue
@@ -21,9 +21,7 @@ from truthmark.market.seller import Seller
 from truthmark.session import Session
 from truthmark.text import format_time
 
-_OUT = click.option(
-    "--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file."
-)
+_OUT = click.option("--out", "target", type=NEW_FILE, help="Write it to a file.")
 _VALID = click.option(
     "--valid", type=DURATION, default="30d", show_default=True, help="How long it is valid."
 )

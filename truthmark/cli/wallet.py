@@ -9,6 +9,7 @@ import click
 
 from truthmark.cli.command import State, ask_hidden, group, json_option
 from truthmark.cli.output import echo, echo_json, info, table
+from truthmark.cli.param_types import NEW_FILE
 from truthmark.cli.setup import write_settings
 from truthmark.errors import ConfigError, KeysError, PassphraseError
 from truthmark.keys.accounts import (
@@ -24,8 +25,6 @@ from truthmark.keys.keystore import Keystore, read_keystore
 from truthmark.keys.purchase import read_recovery
 from truthmark.keys.vault import Vault
 from truthmark.text import plural
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @group()
@@ -150,7 +149,7 @@ def address(state: State, name: str | None) -> None:
 
 
 @wallet.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=NEW_FILE)
 @click.pass_obj
 def backup(state: State, file: Path) -> None:
     """Write all secrets into one encrypted FILE.
@@ -167,7 +166,7 @@ def backup(state: State, file: Path) -> None:
 
 
 @wallet.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=NEW_FILE)
 @click.pass_obj
 def restore(state: State, file: Path) -> None:
     """Put the secrets of a backup or recovery file into this home."""

@@ -63,13 +63,13 @@ def test_format_time__beyond_all_calendars__is_never() -> None:
     ("text", "seconds"), [("90d", 7_776_000), ("12h", 43_200), ("30min", 1_800), ("20", 20)]
 )
 def test_duration_type__text__gives_seconds(text: str, seconds: int) -> None:
-    assert DURATION.convert(text, None, None) == seconds
+    assert DURATION.convert(text, None, click.Context(click.Command("any"))) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1h", "1w", "1.5h", "9" * 20, "h", "999999d", "١h"])
 def test_duration_type__garbage__is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
-        DURATION.convert(text, None, None)
+        DURATION.convert(text, None, click.Context(click.Command("any")))
 
 
 def test_ask__nobody_there__says_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
