@@ -73,7 +73,7 @@ format:  ## format Python, Vyper and Markdown
 	mdformat $(MARKDOWN)
 
 app: setup  ## the Streamlit app, on loopback; DEVNET=1 starts a local network for it
-	@$(PY) -m scripts.app $(if $(DEVNET),--devnet)
+	@truthmark app $(if $(DEVNET),--devnet build/devnet)
 
 artifacts: setup  ## compile the contracts into the library
 	@$(PY) tools/artifacts.py
@@ -92,7 +92,7 @@ lock: setup  ## rewrite the lock files (needs uv on PATH)
 	$(LOCK) tools/vyper-lint.in -o tools/vyper-lint.lock
 	$(LOCK) tools/peers.in -o tools/peers.lock
 	$(LOCK) tools/docs.in -o tools/docs.lock
-	$(LOCK) pyproject.toml tools/neighbours.in -o tools/neighbours.lock
+	$(LOCK) --extra app pyproject.toml tools/neighbours.in -o tools/neighbours.lock
 	cd truthmark/testing/node && npm install --package-lock-only --omit-lockfile-registry-resolved
 	$(PY) tools/web.py --lock
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Streamlit app: `make app`. Not part of the installed library."""
+"""The Streamlit app: `truthmark app`; a wheel carries it as `truthmark/_app/app`."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app's server: `make app`, or `streamlit run app/streamlit_app.py`.
+"""The app's server: `truthmark app`, or `streamlit run app/streamlit_app.py`.
 
-With `TRUTHMARK_APP_LOCAL=1`, which `make app` sets, it acts with the accounts of this machine and
-must be reachable from nowhere else. Without, it shows what is public and holds no user's keys.
+With `TRUTHMARK_APP_LOCAL=1`, which `truthmark app` sets, it acts with the accounts of this machine
+and must be reachable from nowhere else. Without, it shows what is public and holds no user's keys.
 """
 
 from pathlib import Path

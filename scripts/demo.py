@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         if shows_app:
             _open_again(transcript, network)
             transcript.info("the app runs until Ctrl-C; its address:")
-            network.run_app(ROOT)
+            network.run_app()
     finally:
         network.close()
     return 0

@@ -117,19 +117,15 @@ class DemoNetwork:
             raise RuntimeError(f"truthmark {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def run_app(self, root: Path) -> None:
+    def run_app(self) -> None:
         """Run the app as the buyer until Ctrl-C; it prints its address."""
-        command = ("streamlit", "run", "app/streamlit_app.py", "--server.headless", "true")
         # What others have published since is in the store that they share.
         shared = f"local:{self.folder / 'store'}"
         environment = self.environment("buyer", (*self.storage("buyer"), shared))
-        environment["TRUTHMARK_APP_LOCAL"] = "1"
+        environment["STREAMLIT_SERVER_HEADLESS"] = "true"
         with contextlib.suppress(KeyboardInterrupt):
             subprocess.run(
-                [sys.executable, "-m", *command, "--server.address", "127.0.0.1"],
-                cwd=root,
-                env=environment,
-                check=False,
+                [sys.executable, "-m", "truthmark.cli", "app"], env=environment, check=False
             )
 
     def warp(self, seconds: int) -> None:

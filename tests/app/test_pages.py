@@ -93,7 +93,7 @@ def test_app__no_profile_at_all__says_what_to_do(start: Start, monkeypatch, tmp_
     at = AppTest.from_file(MAIN, default_timeout=SECONDS).run()
     assert not at.exception
     assert "This machine knows no network 'devnet'" in page(at)
-    assert "`make app`" in page(at)
+    assert "`truthmark app --devnet`" in page(at)
 
 
 # --------------------------------------------------------------- what others have written

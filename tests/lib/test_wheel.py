@@ -6,19 +6,29 @@ pyproject.toml resolve to. What that was on the day of `make lock` stands in too
 so that `make test` installs the same in a month; `make assure` resolves on the day it runs.
 """
 
+import contextlib
 import datetime
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 from platformdirs import user_cache_path
+from playwright.sync_api import expect
+
+from tests.utils.browsers import browser
+from tests.utils.waiting import wait_for
+from truthmark.testing.ports import free_port
+
+__all__ = ["browser"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "tools" / "neighbours.lock"
@@ -95,7 +105,7 @@ def python(wheel, request):
         yield str(python)
 
 
-def test_wheel__built__holds_the_library_and_nothing_else(wheel):
+def test_wheel__built__holds_library_and_app_in_one_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"truthmark"}
     for needed in (
@@ -103,8 +113,12 @@ def test_wheel__built__holds_the_library_and_nothing_else(wheel):
         "truthmark/chain/artifacts/DatasetMarket.json",
         "truthmark/testing/artifacts/TestToken.json",
         "truthmark/testing/node/package-lock.json",
+        "truthmark/_app/.streamlit/config.toml",
     ):
         assert needed in names
+    app = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".css", ".svg")]
+    assert {f"truthmark/_app/{path.relative_to(ROOT)}" for path in app} <= set(names)
+    assert not any("__pycache__" in name for name in names)
 
 
 def test_wheel__installed_without_the_lock__has_no_conflicts(python, tmp_path):
@@ -206,3 +220,81 @@ def test_open_container__outside_with_another_key__refuses_in_one_line(python, c
     done = run(python, "-c", READER, str(folder), bytes(31).hex() + "01", cwd=tmp_path)
     assert done.returncode != 0
     assert "WrongKeyError" in done.stderr.splitlines()[-1]
+
+
+COMPONENTS = """
+from app.ask_views import Preview
+from app.components.label_page import label_preview
+from app.components.pace import own_pace
+from app.components.wallet import wallet
+from app.views import WalletOffer
+
+shown = Preview("Of a wheel", "Look", (("cat", "1"), ("dog", "2")), "text", ("aGVsbG8=",))
+label_preview(shown, "a")
+wallet(WalletOffer(1, "net", "ETH", 1, (), "", ()), "b")
+own_pace((), "c")
+"""
+
+
+@contextlib.contextmanager
+def serving(command, port, cwd):
+    """Run a server of the app, and give its address once it answers."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "TRUTHMARK_"))}
+    log = cwd / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command],
+            cwd=cwd,
+            env=clean | {"HOME": str(cwd), "STREAMLIT_SERVER_HEADLESS": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(lambda: _answers(url) or server.poll() is not None, "an answer of the app")
+            assert _answers(url), log.read_text()
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=120)
+
+
+def _answers(url):
+    try:
+        return httpx.get(f"{url}/_stcore/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_app__of_the_wheel__answers_with_its_looks_and_the_label_page(python, tmp_path):
+    port = free_port()
+    command = (str(Path(python).with_name("truthmark")), "--profile", "sepolia", "app")
+    with serving((*command, "--port", str(port)), port, tmp_path) as url:
+        assert "Streamlit" in httpx.get(url).text
+        page = httpx.get(f"{url}/label/1")
+        assert page.status_code == 200
+        assert "label.js" in page.text
+
+
+def test_app__of_the_wheel__draws_each_component(python, tmp_path, browser):
+    port = free_port()
+    (tmp_path / "draw.py").write_text(COMPONENTS)
+    found = run(
+        python, "-c", "from truthmark.cli.app import app_folder; print(app_folder())", cwd=tmp_path
+    )
+    folder = Path(found.stdout.strip())
+    assert folder.name == "_app"
+    command = (
+        *("env", f"PYTHONPATH={folder}", python, "-m", "streamlit", "run", "draw.py"),
+        *("--server.address", "127.0.0.1", "--server.port", str(port)),
+    )
+    with serving(command, port, tmp_path) as url, browser.new_page() as page:
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        expect(page.get_by_role("heading", name="Of a wheel")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("button", name="cat")).to_be_visible()
+        expect(page.locator(".tm-wallet > *").first).to_be_visible()
+        expect(page.locator(".tm-pace")).to_be_attached()
+        assert not problems

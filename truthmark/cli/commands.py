@@ -18,6 +18,11 @@ class Entry(NamedTuple):
 TOPICS: dict[str, dict[str, Entry]] = {
     "Set up": {
         "init": Entry("setup", "init", "Choose a network, and remember the choice."),
+        "app": Entry(
+            "app",
+            "app",
+            "Open the app in a browser: the market, labeling, asking for labels, stake.",
+        ),
         "doctor": Entry("setup", "doctor", "Check that everything works, and say what to do."),
         "wallet": Entry("wallet", "wallet", "Accounts, and backups of all secrets."),
         "balance": Entry(

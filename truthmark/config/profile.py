@@ -299,9 +299,9 @@ def load_profile(name: str, home: Path | None = None) -> ChainProfile:
             f"{did_you_mean(name, names)}; choose a home folder that has "
             "one with TRUTHMARK_HOME or --home, or start a local chain with `truthmark devnet up "
             f"FOLDER` and use it with `truthmark init --devnet FOLDER`, or put one at {own}",
-            page=f"this machine knows no network {name!r}; end the app and start it by `make app` "
-            "in a shell without TRUTHMARK_HOME, which offers to start a local one, or set the "
-            "machine up by `truthmark init`",
+            page=f"this machine knows no network {name!r}; end the app and start it by "
+            "`truthmark app --devnet`, which starts a local one, or set the machine up by "
+            "`truthmark init`",
         )
     try:
         data = json.loads(source.read_text(encoding="utf-8"))
