@@ -106,6 +106,7 @@ def pages_of(seeded: Seeded) -> dict[str, dict[str, str]]:
         "buyer": {
             "market": "/",
             "dataset": f"/dataset?dataset={seeded.listings['kept']}",
+            "sampled": f"/dataset?dataset={seeded.listings['sampled']}",
             "my_data": "/my_data",
             "network": "/network",
         },
@@ -125,7 +126,7 @@ def draw(context: BrowserContext, url: str, name: str) -> None:
         page.locator(".tm-stage[aria-busy=false] > *").first.wait_for()
     else:
         settle(page)
-    page.screenshot(path=BUILD / f"{name}.png", animations="disabled")
+    page.screenshot(path=BUILD / f"{name}.png")  # what is read again just now is not yet faded
     page.close()
     click.echo(name)
 

@@ -30,6 +30,7 @@ from truthmark.codec import (
     extract,
     open_container,
 )
+from truthmark.config.units import about
 from truthmark.errors import (
     BoughtBeforeError,
     ConfigError,
@@ -365,7 +366,7 @@ def _wrong_key(session: Session, dispute: WrongKeyDispute) -> views.WrongKey:
     opened, now = dispute.opened, chain_now(session)
     cost = Buyer(session).dispute_cost(dispute)
     return views.WrongKey(
-        cost="" if cost is None else str(session.profile.native(cost)),
+        cost="" if cost is None else str(session.profile.native(about(cost))),
         brings=_brings(session, dispute),
         until=format_time(opened.purchase.deadline, now),
         is_late=now > opened.purchase.deadline,

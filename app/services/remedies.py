@@ -99,7 +99,7 @@ def check_purchase(key: str, progress: Progress) -> views.Checked:
     except (MarketError, UnableError) as error:
         note = note or said_of(error)
     return views.Checked(
-        _sentence(clean(done.found.text, 400)),
+        _sentence(clean(examining.found_text(done.found), 400)),
         dispute=_sentence(dispute),
         expose=_sentence(expose),
         note=_sentence(note),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import views
+from truthmark.config.units import about
 from truthmark.market.cards import Card
 from truthmark.market.records import BPS
 from truthmark.session import Session
@@ -33,8 +34,8 @@ def amount_of(session: Session, units: int, token: str) -> str:
 
 
 def about_of(session: Session, units: int, token: str) -> str:
-    """Return an amount that is only estimated: three digits say it as well as it is known."""
-    return amount_of(session, round(units, 3 - len(str(units))), token)
+    """Return an amount that is only estimated, with its symbol."""
+    return amount_of(session, about(units), token)
 
 
 def percent_of(share_bps: int) -> str:

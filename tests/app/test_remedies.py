@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad data in the app: found, judged, shown to everybody, rejected, ruled on, reviewed."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import Start
-from tests.app.screen import button, click, has_button, page
+from tests.app.screen import button, click, has_button, page, texts
 from tests.app.test_buying import again, held
+from tests.app.test_pages import JARGON, PROOFS
 from tests.utils.app_market import AppMarket
 from truthmark.market.drafts.terms import Assurance
 from truthmark.market.entries import Version
@@ -46,8 +49,10 @@ def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
     at = bought(start, market, forged, "buyer3")
     click(at, "Check every part")
     text = page(at)
+    assert "does not open: the seller encrypted something else than they committed to" in text
+    assert not JARGON.search("\n".join(texts(at, skip=PROOFS)))
     assert "A contract can see that. A dispute ends the sale for everybody" in text
-    assert "brings you 4 TUSD of the bond; it costs about" in text
+    assert re.search(r"of the bond; it costs about 0\.0*[1-9]\d{0,2} ETH for gas", text)
     assert f"is seen under {market.session('buyer3').address}; it cannot be taken back" in text
     agree(at, "Show it to everybody")
     assert "Everybody's computer can see now what is wrong with it." in page(at)
@@ -80,6 +85,7 @@ def test_reject__no_table__burns_the_guarantee_and_all_are_told(start: Start, ma
     had = held(market, "buyer3")
     at = click(bought(start, market, forged, "buyer3"), "Check every part")
     assert "No contract can judge that." in page(at)
+    assert "It opens, but cannot be read" in page(at) and "get it again" not in page(at)
     assert not has_button(at, "Dispute")
     agree(at, "Show it to everybody")
     assert "2.5 TUSD are burned" in page(at)

@@ -9,7 +9,7 @@ from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import ask, echo, echo_json, info
 from truthmark.cli.param_types import DATASET
-from truthmark.config.units import Amount
+from truthmark.config.units import Amount, about
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import why_revoked
@@ -95,8 +95,8 @@ def settle_dispute(session: Session, dispute: WrongKeyDispute, *, yes: bool) -> 
         "seller committed to; the contract decides that, and pays you back"
     )
     cost = Buyer(session).dispute_cost(dispute)
-    about = "" if cost is None else f"about {session.profile.native(cost)} for "
-    info(f"a dispute costs {about}gas; it brings back your {back}")
+    gas = "gas" if cost is None else f"about {session.profile.native(about(cost))} for gas"
+    info(f"a dispute costs {gas}; it brings back your {back}")
     info("it also makes the wrong key public and ends the listing for everybody")
     if not ask("dispute?", yes=yes):
         raise DeliveryError(

@@ -114,7 +114,7 @@ def _tell_rest(
         DeliveryError: Always, as there is no data.
     """
     ref = version.ref
-    info(f"the key of {ref} is the one that the seller committed to, but {found.text}")
+    info(f"the key of {ref} is the one that the seller committed to; {examining.found_text(found)}")
     info("no contract sees that; what is left:")
     if found.shards:
         info(f"`truthmark expose {ref}` shows it to everybody, so that nobody buys it any more")
@@ -160,7 +160,7 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
         done = _examine(session, version, purchase, yes=yes)
         keys = examining.keys_to_show(session, done)
         if done.found is not None:
-            info(f"{version.ref}: {done.found.text}")
+            info(f"{version.ref}: {examining.found_text(done.found)}")
         with _acting(state, session, sender) as acting:
             info(examining.expose_text(acting, keys))
             require_yes("show it to everybody?", "nothing was published", yes=yes)

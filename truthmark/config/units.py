@@ -61,6 +61,15 @@ def format_units(units: int, decimals: int) -> str:
     return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
 
 
+def about(units: int) -> int:
+    """Return an amount that is only estimated: three digits say it as well as it is known.
+
+    >>> about(597_705_183_246_800)
+    598000000000000
+    """
+    return round(units, 3 - len(str(units)))
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """A number of a token's base units; as text it is what people read, such as `25.5 USDC`.

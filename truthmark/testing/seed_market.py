@@ -5,6 +5,7 @@ Custodians act in this process, by what their nodes do; a purchase is left where
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from truthmark.codec import read_manifest
@@ -17,6 +18,8 @@ from truthmark.market.custodian import Custodian, custody_slots
 from truthmark.market.drafts.terms import NO_ROYALTY, Royalty
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
+from truthmark.market.flows.sampling import open_sample
+from truthmark.market.preview import PreviewState, look
 from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.seller import Seller
@@ -25,9 +28,12 @@ from truthmark.market.surface import list_dataset, pack
 from truthmark.session import Session
 from truthmark.testing.custodians import register_custodian
 from truthmark.testing.roles import Network
-from truthmark.testing.seed_sources import opinions
+from truthmark.testing.seed_sources import opinions, river_levels
 
 CUSTODIANS: Final = ("custodian1", "custodian2", "custodian3")
+_RIVER: Final = "Levels of a river"
+_DAYS: Final = 3 * 365
+_DESCRIPTION: Final = "Short opinions, each with whether its writer was pleased."
 _KEPT: Final[dict[str, Any]] = {
     "custodians": len(CUSTODIANS),
     "threshold": 2,
@@ -70,6 +76,16 @@ class SeedMarket:
             "late": self.sell("Opinions about a museum", "2 TUSD"),
             "paused": self.sell("Opinions about a festival", "3 TUSD"),
             "retired": self.sell("Opinions about a bus", "1 TUSD"),
+            # Large enough for chance to draw from, which takes some blocks from here.
+            "sampled": self.sell(
+                _RIVER,
+                "6 TUSD",
+                description="Level, temperature and rain each five minutes for three years, made "
+                "by a program.",
+                source=river_levels(_DAYS, seed=1),
+                preview=True,
+                bond="15 TUSD",
+            ),
         }
         self._accept(made["kept"])
         self._seller.set_paused(made["paused"], True)
@@ -85,20 +101,40 @@ class SeedMarket:
         title: str,
         price: str,
         *,
+        description: str = _DESCRIPTION,
         source: Any = None,
+        preview: bool = False,
         royalty: Royalty = NO_ROYALTY,
         **terms: Any,
     ) -> Version:
-        """Pack opinions, or another source, and list them as the seller."""
+        """Pack opinions, or another source, and list them as the seller.
+
+        A few rows go without a sample, which would give most of them away.
+        """
         import pandas as pd
 
         seller = self.session("seller")
         if source is None:
             source = pd.DataFrame(opinions(60, seed=sum(title.encode())), columns=["text", "label"])
-        folder = self._net.folder / "seeds" / "packed" / title.replace(" ", "-")
-        # A few rows, of which a sample would give most away.
-        pack(source, folder, session=seller, title=title, licence="CC0-1.0", preview=False)
+        folder = self._folder(title)
+        said: dict[str, Any] = {"title": title, "description": description, "licence": "CC0-1.0"}
+        pack(source, folder, session=seller, preview=preview, **said)
         return list_dataset(folder, price=price, royalty=royalty, session=seller, **terms)
+
+    def _folder(self, title: str) -> Path:
+        return self._net.folder / "seeds" / "packed" / title.replace(" ", "-")
+
+    def open_sample(self, version: Version, *roles: str) -> None:
+        """Open what chance picked of what lists a river, and let computers of others check it.
+
+        Raises:
+            MarketError: One of them found something else than a sample that is right.
+        """
+        open_sample(self.session("seller"), version, self._folder(_RIVER))
+        for role in roles:
+            found = look(self.session(role), version)
+            if found.state is not PreviewState.SHOWN:
+                raise MarketError(f"{version.ref}: {found.rule.meaning} {found.why}")
 
     def copy(self, version: Version) -> Version:
         """List the bytes of a version under a key that does not open them, as a cheat would."""

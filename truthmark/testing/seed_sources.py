@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small sources for a seeded network, and programs that read them: opinions, and digits drawn."""
+"""Small sources for a seeded network, and programs that read them: opinions, digits, a river."""
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from truthmark.agents.agent import Agent, Task
 from truthmark.bounty.items import Item
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPINIONS: Final = ("pleased", "displeased")
 _WORDS: Final = (
@@ -18,6 +21,7 @@ _WORDS: Final = (
 )
 _THINGS: Final = ("room", "breakfast", "staff", "view", "garden", "bus ride", "museum", "soup")
 _SIZE: Final = 24
+_MINUTES: Final = 5
 
 
 def opinions(count: int, seed: int) -> list[tuple[str, str]]:
@@ -29,6 +33,24 @@ def opinions(count: int, seed: int) -> list[tuple[str, str]]:
         word, thing = _WORDS[which][rng.integers(5)], _THINGS[rng.integers(len(_THINGS))]
         found[f"Day {rng.integers(1, 100)}: the {thing} was {word}."] = OPINIONS[which]
     return list(found.items())
+
+
+def river_levels(days: int, seed: int) -> "pd.DataFrame":
+    """Return what a gauge might have measured, each five minutes: cm, °C, mm of rain."""
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    count = days * 24 * 60 // _MINUTES
+    rain = np.where(rng.random(count) < 0.02, rng.gamma(2.0, 0.3, count), 0)
+    season = -np.cos(np.arange(count) * 2 * np.pi / (365 * 24 * 60 // _MINUTES))
+    return pd.DataFrame(
+        {
+            "minute": np.arange(count, dtype=np.int32) * _MINUTES,
+            "level_cm": (120 + 20 * season + np.cumsum(rng.normal(0, 0.1, count))).round(1),
+            "temperature_c": (11 + 7 * season + rng.normal(0, 0.3, count)).round(2),
+            "rain_mm": rain.round(1),
+        }
+    )
 
 
 def write_digits(folder: Path, count: int, seed: int) -> dict[str, str]:

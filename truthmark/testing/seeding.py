@@ -37,7 +37,7 @@ class Seeded:
 
     Attributes:
         listings: Versions such as 3@1 by what they are: kept, direct, late, paused,
-            retired, copied, royalty.
+            retired, sampled, copied, royalty.
         purchases: Names of states, with the role that bought and the version: waiting, delivered,
             settled, refunded, disputed.
         bounties: Numbers by state: settled, flat, refunded, scored, labeling, open, team.
@@ -182,6 +182,7 @@ def _tell(
         labeler = session.address
     crowds = {one.bounty_id: bounties.crowd(one, payee=labeler) for one in (settled, flat, scored)}
     step()
+    market.open_sample(listed["sampled"], "buyer", "stranger")
     bounties.label([labeler for crowd in crowds.values() for labeler in crowd])
     bounties.commit(settled, flat, scored, workers=lambda one: len(crowds[one.bounty_id]))
     step()
@@ -194,6 +195,7 @@ def _tell(
     listed["royalty"] = market.sell(
         "Handwritten digits, labeled",
         "5 TUSD",
+        description="Thirty pictures of digits, and what people say that they show.",
         source=bounties.result(settled),
         royalty=Royalty(settled.bounty_id, _ROYALTY_BPS),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from truthmark import codec
 from truthmark.codec.limits import DATA_NAME
 from truthmark.codec.shards import ContentOpener, FileShards
+from truthmark.config.units import about
 from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
@@ -131,13 +132,24 @@ def dispute_sealing(
     return back, terms.bond // 2
 
 
+def found_text(found: codec.Unreadable) -> str:
+    """Return what is wrong with what was bought, in a sentence."""
+    if found.shard is not None:
+        return (
+            f"part {found.shard} of it does not open: the seller encrypted something else than "
+            "they committed to"
+        )
+    # Its bytes are the ones that were sold, so others cannot be had.
+    return f"it opens, but cannot be read: {found.text.removesuffix('; get it again')}"
+
+
 def dispute_text(session: Session, version: Version, unsealed: Unsealed) -> str:
     """Return what a dispute of a sealing does, costs and brings, in a sentence."""
     terms, cost = version.terms, Remedies(session).dispute_cost(unsealed)
-    about = "" if cost is None else f"about {session.profile.native(cost)} for "
+    gas = "gas" if cost is None else f"about {session.profile.native(about(cost))} for gas"
     return (
         "a dispute ends the sale for everybody, pays open purchases back, and brings you "
-        f"{session.profile.amount(terms.bond // 2, terms.token)} of the bond; it costs {about}gas "
+        f"{session.profile.amount(terms.bond // 2, terms.token)} of the bond; it costs {gas} "
         "and makes the key of that part public, and no other"
     )
 
