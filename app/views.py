@@ -142,6 +142,8 @@ class Drawn:
         meaning: The same in a sentence.
         lines: What was found, with the bounds in words.
         tables: Some of the rows that were drawn.
+        figures: Of their columns, in the order of `figures_head`, by table.
+        figures_head: What is said of each column.
         is_good: Whether it was seen well enough to be bought without a second thought.
         needs_leave: Whether it can be bought after one; else it cannot.
         is_bad: Whether something was found that is not as it should be.
@@ -154,6 +156,8 @@ class Drawn:
     is_good: bool
     needs_leave: bool
     is_bad: bool = False
+    figures: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()
+    figures_head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from app.components.head import page_head
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.remedies import arbiter_box, public_dispute, reviews
-from app.components.tables import columns_of, copyable, counts, examples_of
+from app.components.tables import columns_of, copyable, counts, examples_of, figures_of
 from app.components.text import count, in_badge, literal, prose
 from app.remedy_views import Judging
 from app.views import Dataset, Drawn, Price
@@ -108,6 +108,7 @@ def _sample(dataset: Dataset, judging: Judging) -> Drawn:
     for line in sample.lines:
         st.caption(literal(f"{line[:1].upper()}{line[1:]}"))
     examples_of(sample.tables)
+    figures_of(sample)
     if sample.is_bad and judging.can_dispute:
         public_dispute(dataset.ref)
     return sample

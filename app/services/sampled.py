@@ -14,6 +14,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview import OnGet, Preview, PreviewState, look, remembered_states
 from truthmark.market.preview.facts import is_flat
+from truthmark.market.preview.figures import HEAD
 from truthmark.session import Session
 from truthmark.text import clean
 
@@ -47,6 +48,8 @@ def sample_of_dataset(ref: str) -> views.Drawn:
         meaning=clean(first, 300),
         lines=tuple(clean(line, 400) for line in lines if line),
         tables=_tables(found),
+        figures=_figures(found),
+        figures_head=HEAD,
         is_good=found.rule.on_get is OnGet.GO,
         needs_leave=found.rule.on_get is OnGet.ASK,
         is_bad=found.state in (PreviewState.BAD, PreviewState.BROKEN),
@@ -73,6 +76,19 @@ def badges_of(session: Session, versions: list[Version]) -> dict[bytes, str]:
     """Return in words how versions stood when this machine last looked; nothing is fetched."""
     states = remembered_states(session, [version.terms_id for version in versions])
     return {terms_id: _BADGES[state] for terms_id, (state, _) in states.items()}
+
+
+def _figures(found: Preview) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
+    return tuple(
+        (
+            clean(path, 200),
+            tuple(
+                tuple(clean(cell, 200) for cell in (name, *figures.cells))
+                for name, figures in columns.items()
+            ),
+        )
+        for path, columns in list(found.figures.items())[:MAX_TABLES]
+    )
 
 
 def _tables(found: Preview) -> tuple[views.Table, ...]:

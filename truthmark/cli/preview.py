@@ -16,6 +16,7 @@ from truthmark.errors import CodecError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.preview import Part, Preview, look
 from truthmark.market.preview.facts import is_flat, value_of
+from truthmark.market.preview.figures import HEAD, ColumnFigures, Share
 from truthmark.market.preview.opening import MAX_DOWNLOAD
 from truthmark.text import clean, plural
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_PARTS = 20
 _MAX_CELL = 40
+_MAX_FIGURES = 40
+_MAX_FIGURE = 120
 _MIB = 1 << 20
 _MAX_DENSE = 256 * _MIB
 
@@ -85,6 +88,7 @@ def preview(
     for path, rows_of in list(found.tables.items())[:_MAX_PARTS] if rows else ():
         echo(f"\n{clean(path)}: {plural(rows_of.num_rows, 'row')}, drawn by chance")
         _print_rows(rows_of, rows)
+    _print_figures(found)
     if len(found.tables) > _MAX_PARTS:
         info(f"{len(found.tables) - _MAX_PARTS} more tables; --save writes all of them")
 
@@ -128,6 +132,20 @@ def _shown(column: "pa.ChunkedArray", row: int) -> str:
     if isinstance(value, bytes):
         return f"{plural(len(value), 'byte')}"
     return clean(value, _MAX_CELL)
+
+
+def _print_figures(found: Preview) -> None:
+    """Print what the sample says of the columns."""
+    left = _MAX_FIGURES
+    for path, columns in found.figures.items():
+        some = list(columns.items())[:left]
+        left -= len(some)
+        if some:
+            echo(f"\n{clean(path)}: of all rows, as the sample says with 99.9 % certainty")
+            cells = [(name, *figures.cells) for name, figures in some]
+            table([[clean(cell, _MAX_FIGURE) for cell in row] for row in cells], HEAD, indent=2)
+    if (more := sum(map(len, found.figures.values())) - _MAX_FIGURES) > 0:
+        info(f"{plural(more, 'more column')}; --json has their figures")
 
 
 def _save(found: Preview, folder: Path) -> None:
@@ -215,5 +233,24 @@ def _as_json(found: Preview) -> dict[str, Any]:
             for part in found.parts
         ],
         "tables": {path: rows.num_rows for path, rows in found.tables.items()},
+        "figures": {
+            path: {name: _figures_json(figures) for name, figures in columns.items()}
+            for path, columns in found.figures.items()
+        },
         "files": {path: len(data) for path, data in found.files.items()},
     }
+
+
+def _figures_json(figures: ColumnFigures) -> dict[str, Any]:
+    distinct, values, classes = figures.distinct, figures.values, figures.classes
+    return {
+        "nulls": _share_json(figures.nulls),
+        "distinct": distinct
+        and {"seen": distinct.seen, "estimate": distinct.estimate, "high": distinct.high},
+        "range": values and {"low": values.low, "high": values.high, "outside": values.outside},
+        "classes": classes and {value: _share_json(share) for value, share in classes.items()},
+    }
+
+
+def _share_json(share: Share) -> dict[str, float]:
+    return {"estimate": share.estimate, "low": share.low, "high": share.high}

@@ -59,6 +59,25 @@ def test_preview__shown__prints_bounds_and_rows(looker: Looker) -> None:
     assert "drawn by chance" in out
 
 
+def test_preview__shown__prints_figures_with_intervals_and_says_them_as_json(
+    looker: Looker,
+) -> None:
+    looker.list_shown()
+    out = looker("1").stdout
+    # 16 draws may all have missed 1 - 0.0005^(2/16) of the rows, which is 61 %.
+    assert "a.parquet: of all rows, as the sample says with 99.9 % certainty" in out
+    lines = {line.split()[0]: line for line in out.partition("certainty")[2].splitlines() if line}
+    assert "0 % (0 to 61 %)  about 5,200 (" in lines["id"]
+    assert "outside at most 61 %" in lines["id"]
+    assert "about 3 (3 to 3," in lines["y"] and "0 to 2; outside" in lines["y"]
+    figures = json.loads(looker("1", "--json").stdout)["figures"]["a.parquet"]
+    assert figures["id"]["nulls"]["high"] == pytest.approx(1 - 0.0005 ** (2 / 16))
+    assert figures["id"]["distinct"]["estimate"] == pytest.approx(5_200)
+    assert figures["id"]["range"]["high"] < 5_200 and figures["id"]["classes"] is None
+    assert figures["text"]["range"] is None
+    assert set(figures["y"]["classes"]) == {"0", "1", "2"}
+
+
 def test_preview__save__writes_rows_that_can_be_loaded(looker: Looker, tmp_path: Path) -> None:
     looker.list_shown()
     assert looker("1", "--save", tmp_path / "out").exit_code == 0

@@ -1,47 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from all of a sample together: repeated rows, figures with intervals, false claims.
+"""What follows from all of a sample together: repeated rows, and claims that are false."""
 
-Intervals are made from segments, not from rows: rows that stand together are alike, and sorted data
-would look far surer than it is.
-"""
-
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from truthmark.codec.files_table import BYTES, TABLE, Entry
-from truthmark.market.preview.draw import Pick
-from truthmark.market.preview.facts import MAX_CLASSES, SegmentFacts, TableFacts
-from truthmark.market.preview.strata import Strata
+from truthmark.codec.shard_index import Segment
+from truthmark.market.preview.distinct import DistinctCounter
+from truthmark.market.preview.facts import MAX_CLASSES, TableFacts
+from truthmark.market.preview.figures import Draws
 
-DOUBT: Final = 0.001
-"""Chance that a true claim lies outside of its interval."""
-_QUANTILE: Final = 3.290526731491926
-"""Of the normal distribution, for both sides of `DOUBT`."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from truthmark.market.preview.sampling import Sample
+
 _MAX_TEXT: Final = 100
 _MAX_CLAIMS: Final = 500
 """Of a card that are held against the sample; it may have a megabyte of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The share of rows that have something, with its interval.
-
-    Attributes:
-        estimate: Of all rows.
-        low: Least that the sample leaves possible.
-        high: Most.
-    """
-
-    estimate: float
-    low: float
-    high: float
-
-    def allows(self, claim: float) -> bool:
-        """Whether a claim lies within."""
-        return self.low - 1e-9 <= claim <= self.high + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,85 +49,31 @@ def equal_rows(facts: Mapping[str, TableFacts]) -> Equal:
     return Equal(counts.total(), sum(n * (n - 1) // 2 for n in counts.values()))
 
 
-def share_of(hits: Sequence[int], rows: Sequence[int], chances: Sequence[float]) -> Share:
-    """Estimate a share of rows from draws.
-
-    Args:
-        hits: of each draw, rows of its segment that have it.
-        rows: of each draw, rows of its segment.
-        chances: of each draw, how likely it was to fall on that segment.
-    """
-    count = len(hits)
-    weights = [1 / chance for chance in chances]
-    total = sum(w * r for w, r in zip(weights, rows, strict=True))
-    estimate = sum(w * h for w, h in zip(weights, hits, strict=True)) / total
-    residuals = [w * (h - estimate * r) for w, h, r in zip(weights, hits, rows, strict=True)]
-    spread = math.sqrt(sum(e * e for e in residuals) * count / max(count - 1, 1)) / total
-    reach = _student(count - 1) * spread
-    # What no draw met may be so much of the whole, and all of it otherwise.
-    unseen = 1 - (DOUBT / 2) ** (1 / count)
-    low = min(estimate - reach, estimate * (1 - unseen))
-    high = max(estimate + reach, estimate + unseen * (1 - estimate))
-    return Share(estimate, max(0.0, low), min(1.0, high))
-
-
-def _student(freedom: int) -> float:
-    """Return Student's quantile for `DOUBT`, by its expansion around the normal one."""
-    z, v = _QUANTILE, max(freedom, 3)
-    return (
-        z
-        + (z**3 + z) / (4 * v)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
-    )
-
-
-class Draws:
-    """The draws that fell on one table, for estimates.
-
-    Args:
-        strata: What was drawn from.
-        picks: All draws.
-        facts: Of the table's segments.
-    """
-
-    def __init__(self, strata: Strata, picks: Sequence[Pick], facts: TableFacts) -> None:
-        """Keep those of the table."""
-        self._drawn: list[tuple[SegmentFacts, float]] = []
-        for pick in picks:
-            found = facts.segments.get(pick.segment)
-            if found is None:
-                continue
-            stratum = strata.drawn[pick.stratum]
-            chance = 0.5 * found.segment.shards / stratum.shard_count
-            chance += 0.5 * found.segment.rows / stratum.rows
-            self._drawn.append((found, chance))
-
-    def nulls(self, column: str) -> Share | None:
-        """Estimate the share of missing values; None where the column is not in all segments."""
-        return self._share(column, lambda facts: facts.nulls)
-
-    def class_share(self, column: str, value: str) -> Share | None:
-        """Estimate the share of rows that have a value; None where there are too many values."""
-        if any(f.columns[column].counts is None for f, _ in self._drawn if column in f.columns):
-            return None
-        return self._share(column, lambda facts: (facts.counts or {}).get(value, 0))
-
-    def span(self, column: str) -> tuple[Any, Any] | None:
-        """Return the least and the largest value in the sample."""
-        found = [f.columns[column] for f, _ in self._drawn if column in f.columns]
-        lows = [facts.low for facts in found if facts.low is not None]
-        highs = [facts.high for facts in found if facts.high is not None]
-        return (min(lows), max(highs)) if lows and highs else None
-
-    def _share(self, column: str, hits: Any) -> Share | None:
-        if not self._drawn or any(column not in facts.columns for facts, _ in self._drawn):
-            return None
-        return share_of(
-            [hits(facts.columns[column]) for facts, _ in self._drawn],
-            [facts.rows for facts, _ in self._drawn],
-            [chance for _, chance in self._drawn],
+def draws_of(sample: "Sample") -> dict[str, Draws]:
+    """Return the draws of each table that was opened, by its path."""
+    entries, strata = sample.structure.entries, sample.strata.drawn
+    new = {segment.number for stratum in strata for segment in stratum.segments}
+    segments = {
+        entries[position].path: [segment for segment in mine if segment.number in new]
+        for position, mine in sample.structure.tables
+    }
+    return {
+        path: Draws(
+            strata, sample.picks, facts, _counter(sample.tables.get(path), facts, segments[path])
         )
+        for path, facts in sample.facts.items()
+    }
+
+
+def _counter(
+    table: "pa.Table | None", facts: TableFacts, drawn_from: Sequence[Segment]
+) -> DistinctCounter | None:
+    lengths = [facts.segments[number].rows for number in sorted(facts.segments)]
+    if table is None or table.num_rows != sum(lengths):
+        return None  # more than is kept
+    return DistinctCounter(
+        table, lengths, len(drawn_from), sum(segment.rows for segment in drawn_from)
+    )
 
 
 def false_counts(card: Mapping[str, Any], entries: Sequence[Entry]) -> list[str]:
@@ -207,7 +131,7 @@ def false_figures(card: Mapping[str, Any], draws: Mapping[str, Draws]) -> list[s
 
     Args:
         card: of the version; its `extra.figures` has, by path and column, `nulls` (a share),
-            `min`, `max`, and `classes` (shares by value).
+            `min`, `max`, `distinct` (how many values) and `classes` (shares by value).
         draws: by path of the table.
     """
     extra = card.get("extra")
@@ -243,6 +167,12 @@ def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: D
                 f"{name}: the card says {claim:.3g} for {what}, "
                 f"the sample {share.low:.3g} to {share.high:.3g}"
             )
+    distinct, claim = draws.distinct(column), claims.get("distinct")
+    if distinct is not None and _is_number(claim) and not distinct.allows(claim):
+        found.append(
+            f"{name}: the card says {claim:,} different values, "
+            f"the sample {distinct.seen:,} to {distinct.high:,.0f}"
+        )
     span = draws.span(column)
     if span is not None:
         if _is_number(claims.get("min")) and span[0] < claims["min"]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from truthmark.market.preview.bounds import Bounds
+    from truthmark.market.preview.figures import ColumnFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Preview:
         rows: How many rows these have.
         tables: Rows of drawn segments by path of their table, the oldest first.
         files: Drawn files that are whole, by path.
+        figures: Of the columns of drawn tables, by path and name: estimates with intervals.
         findings: What was noticed across the sample, a line each.
         contradictions: Claims of the card that the sample contradicts, a line each.
         unsampled: Share of bytes or rows, the larger, that no draw could have met.
@@ -70,6 +72,7 @@ class Preview:
     rows: int = 0
     tables: "Mapping[str, pa.Table]" = field(default_factory=dict, repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    figures: "Mapping[str, Mapping[str, ColumnFigures]]" = field(default_factory=dict, repr=False)
     findings: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     unsampled: float = 0.0

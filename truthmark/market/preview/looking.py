@@ -5,7 +5,7 @@ Nobody is trusted. The word of chance is of a header that two endpoints have and
 here; which keys are public comes from the index of events; the rest follows from hashes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from truthmark.market.preview import across
 from truthmark.market.preview.beacon import Beacon, read_beacon
 from truthmark.market.preview.bounds import Bounds
 from truthmark.market.preview.exposures import MAX_BYTES, try_exposed
+from truthmark.market.preview.figures import Draws, figures_of
 from truthmark.market.preview.found import Preview
 from truthmark.market.preview.older import Allowance, named_by, unknown_older, unserved
 from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError
@@ -262,6 +263,7 @@ class _Look:
 
     def _described(self, found: Preview, public: Public, sample: Sample) -> Preview:
         """Add what the sample says."""
+        draws = across.draws_of(sample)
         return replace(
             found,
             parts=sample.parts,
@@ -271,7 +273,8 @@ class _Look:
             tables=sample.tables,
             files=sample.files,
             findings=tuple(self._findings(sample)),
-            contradictions=tuple(contradictions(public.card, sample)),
+            contradictions=tuple(contradictions(public.card, sample, draws)),
+            figures=figures_of(draws, sample.columns),
             unsampled=sample.unsampled,
             taken_over=sample.taken_over,
             since=None,
@@ -322,13 +325,11 @@ class _Look:
         return found
 
 
-def contradictions(card: dict[str, Any], sample: Sample) -> list[str]:
+def contradictions(
+    card: Mapping[str, Any], sample: Sample, draws: Mapping[str, Draws]
+) -> list[str]:
     """Return the claims of a card that segment 0 or the sample contradicts, a line each."""
     entries = sample.structure.entries
-    draws = {
-        path: across.Draws(sample.strata, sample.picks, facts)
-        for path, facts in sample.facts.items()
-    }
     return [
         *across.false_counts(card, entries),
         *across.false_columns(card, entries, sample.columns),

@@ -9,8 +9,9 @@ import pytest
 from tests.utils.previews import PreviewMarket, make, plain_rows
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview import Preview, PreviewState
-from truthmark.market.preview.across import equal_rows, share_of
+from truthmark.market.preview.across import equal_rows
 from truthmark.market.preview.facts import TableFacts, row_marks
+from truthmark.market.preview.figures import share_of
 
 BIG = {"a.parquet": 200}
 
@@ -76,12 +77,6 @@ def test_share_of__sorted_data__has_the_interval_of_segments_not_of_rows() -> No
         outside += not share.allows(0.5)
         assert share.high - share.low > 0.3
     assert outside <= 3
-
-
-def test_share_of__nothing_seen__leaves_what_no_draw_may_have_met() -> None:
-    share = share_of([0] * 64, [100] * 64, [0.01] * 64)
-    assert share.low == 0.0
-    assert share.high == pytest.approx(1 - 0.0005 ** (1 / 64))
 
 
 CLAIMS = [

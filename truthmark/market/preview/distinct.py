@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many different values a column has, by the segments of a sample in which each stands.
+
+The estimate is that of Chao and Lin for what is drawn without replacement (Biometrics 68, 2012): it
+follows from how many values stand in one segment alone and how many in just two. A column of
+which no value is there twice comes out as long as it is, one of classes as what was seen.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+_MAX_CELLS: Final = 4_000_000
+"""Of a table in which different values are counted; columns behind them have no such figure."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """In how many segments of a sample the values of a column stand.
+
+    Attributes:
+        of_value: Of each different value, in how many segments.
+        value: By pair of a value and a segment that has it, the value.
+        segment: By pair, the segment.
+        segments: How many were opened.
+        all_segments: How many there are.
+        rows: In all of them.
+        rows_left: In those that were not opened.
+    """
+
+    of_value: "np.ndarray[Any, Any]"
+    value: "np.ndarray[Any, Any]"
+    segment: "np.ndarray[Any, Any]"
+    segments: int
+    all_segments: int
+    rows: int
+    rows_left: int
+
+    @property
+    def seen(self) -> int:
+        """How many different values there are in the sample."""
+        return len(self.of_value)
+
+    def estimate(self) -> float:
+        """Return about how many there are in all."""
+        once, twice = (int((self.of_value == n).sum()) for n in (1, 2))
+        return self._estimate(self.seen, once, twice, self.segments)
+
+    def spread(self) -> float:
+        """Return by how much the estimate would change from sample to sample.
+
+        By the jackknife: each segment in turn is left out.
+        """
+        import numpy as np
+
+        count = self.segments
+        if count < 2:
+            return 0.0
+        met = self.of_value[self.value]
+        one, two, three = (np.bincount(self.segment[met == n], minlength=count) for n in (1, 2, 3))
+        once, twice = (int((self.of_value == n).sum()) for n in (1, 2))
+        without = [
+            self._estimate(self.seen - a, once - a + b, twice - b + c, count - 1)
+            for a, b, c in zip(one.tolist(), two.tolist(), three.tolist(), strict=True)
+        ]
+        middle = sum(without) / count
+        squares = sum((found - middle) ** 2 for found in without)
+        left = 1 - count / self.all_segments
+        return math.sqrt(squares * (count - 1) / count * left)
+
+    def _estimate(self, seen: int, once: int, twice: int, count: int) -> float:
+        if not once or count >= self.all_segments:
+            return float(seen)
+        again = 2 * twice * count / (count - 1) if count > 1 else 0.0
+        share = count / self.all_segments
+        return seen + once**2 / (again + once * share / (1 - share))
+
+
+class DistinctCounter:
+    """Counts the different values of the columns of a table's sample.
+
+    Args:
+        table: Rows of all segments that were opened, in their order.
+        lengths: How many rows each of these has.
+        all_segments: How many segments were drawn from.
+        rows: How many rows these have.
+    """
+
+    def __init__(
+        self, table: "pa.Table", lengths: "list[int]", all_segments: int, rows: int
+    ) -> None:
+        """Keep them."""
+        self._table, self._lengths = table, lengths
+        self._all_segments, self._rows = all_segments, rows
+        self._left = _MAX_CELLS
+        self._known: dict[str, Met | None] = {}
+
+    def count(self, column: str) -> Met | None:
+        """Return where the values of a column stand; None where they cannot be compared."""
+        if column not in self._known:
+            self._known[column] = self._count(column)
+        return self._known[column]
+
+    def _count(self, column: str) -> Met | None:
+        import numpy as np
+        import pyarrow as pa
+
+        positions = self._table.schema.get_all_field_indices(column)
+        self._left -= self._table.num_rows
+        if not positions or self._left < 0:
+            return None
+        try:
+            codes = _codes(self._table.column(positions[-1]))
+        except (pa.ArrowException, ValueError):
+            return None  # of a type whose values Arrow does not compare
+        if codes is None:
+            return None
+        segment = np.repeat(np.arange(len(self._lengths)), self._lengths)
+        is_value = codes >= 0
+        pairs = np.unique(codes[is_value].astype(np.int64) * len(self._lengths) + segment[is_value])
+        value, where = np.divmod(pairs, len(self._lengths))
+        _, value, of_value = np.unique(value, return_inverse=True, return_counts=True)
+        return Met(
+            of_value,
+            value,
+            where,
+            len(self._lengths),
+            self._all_segments,
+            self._rows,
+            self._rows - self._table.num_rows,
+        )
+
+
+def _codes(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any] | None":
+    """Return a number for each value, the same for equal ones, and -1 where there is none."""
+    import numpy as np
+    import pyarrow as pa
+
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        if not _is_plain(kind):
+            return None
+        whole = column.combine_chunks()
+        if isinstance(whole, pa.ChunkedArray):
+            return None  # more text than one array holds
+        return _numbers(whole.dictionary_encode().indices)
+    if not _is_plain(kind.value_type):
+        return None
+    # Each part may have a dictionary of its own, and one may hold a value twice.
+    dictionaries = pa.chunked_array([chunk.dictionary for chunk in column.chunks], kind.value_type)
+    alike, at, found = _codes(dictionaries), 0, []
+    if alike is None:
+        return None
+    for chunk in column.chunks:
+        own = alike[at : at + len(chunk.dictionary)]
+        at += len(own)
+        indices = _numbers(chunk.indices)
+        found.append(np.where(indices >= 0, np.append(own, -1)[indices], -1))
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _numbers(indices: "pa.Array") -> "np.ndarray[Any, Any]":
+    """Return indices as numbers, -1 where there is none."""
+    import numpy as np
+    import pyarrow as pa
+
+    plain = indices.cast(pa.int64()).fill_null(-1)
+    return np.asarray(plain.to_numpy(zero_copy_only=False))
+
+
+def _is_plain(kind: "pa.DataType") -> bool:
+    """Whether values are numbers, times, texts or bytes."""
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_primitive(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
