@@ -7,10 +7,15 @@ const text = (words) => ({
   media: 0, mime: "text/plain; charset=utf-8", bytes: new TextEncoder().encode(words), text: words,
   pair: null,
 });
-const picture = () => ({
-  media: 2, mime: "image/png", text: null, pair: null,
-  bytes: Uint8Array.from(atob(scene().picture), (c) => c.charCodeAt(0)),
+const file = (media, mime, data) => ({
+  media, mime, text: null, pair: null,
+  bytes: Uint8Array.from(atob(data), (c) => c.charCodeAt(0)),
 });
+const picture = () => file(2, "image/png", scene().picture);
+const requireNear = (what) => {
+  if (scene().away !== what) return;
+  throw new Unavailable(`the ${what} does not answer; trying again`);
+};
 const now = () => Math.floor(Date.now() / 1000);
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -23,7 +28,7 @@ export class Unavailable extends Error {
 }
 
 export async function openBounty(_base, bountyId) {
-  if (scene().away) throw new Unavailable("the relay does not answer; try again in a moment");
+  requireNear("relay");
   const { words = "it meows", items = 4, classes = ["cat", "dog"] } = scene();
   const document = {
     title: "Cats and dogs", guidelines: "Say who it is.", kind: "text", licence: "CC0-1.0",
@@ -36,7 +41,11 @@ export async function openBounty(_base, bountyId) {
     label_seconds: 7_200, ...scene().terms,
   };
   const practice = [0, 1].map((answer) => ({
-    answer, explanation: scene().explanation ?? "", item: async () => text(words),
+    answer, explanation: scene().explanation ?? "",
+    item: async () => {
+      requireNear("store");
+      return text(words);
+    },
   }));
   return {
     ref: { chainId: 31_337, board: `0x${"ab".repeat(20)}`, bountyId },
@@ -46,6 +55,8 @@ export async function openBounty(_base, bountyId) {
     items: {
       stored: async (i) => new Uint8Array([i]),
       openStored: async (i) => {
+        requireNear("store");
+        if (scene().sounds) return file(7, "audio/wav", scene().sounds[i % scene().sounds.length]);
         const half = (name) => (scene().picture ? picture() : text(`${name} ${i}`));
         if (scene().pairs && i % 2 === (scene().picture ? 1 : i % 2)) {
           return { media: 10, mime: "", bytes: new Uint8Array(), text: null,
@@ -54,10 +65,13 @@ export async function openBounty(_base, bountyId) {
         return scene().picture ? picture() : text(`${words} (${i})`);
       },
     },
-    status: async () => ({
-      status: 1, now: now(), joinUntil: now() + 900, times: null,
-      relay: { is_full: false, is_invited_only: false, taken: 0 }, ...scene().status,
-    }),
+    status: async () => {
+      requireNear("chain");
+      return {
+        status: 1, now: now(), joinUntil: now() + 900, times: null,
+        relay: { is_full: false, is_invited_only: false, taken: 0 }, ...scene().status,
+      };
+    },
   };
 }
 

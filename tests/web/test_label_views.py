@@ -5,7 +5,9 @@ import base64
 import io
 import json
 import re
+import wave
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.browser
 
 WEB = ROOT / "truthmark" / "web"
 HERE = "http://localhost"
+UNSAFE = "http://label.example"
 PAYEE = "0x" + "ab" * 20
 PATIENCE_MS = 20_000
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Label</title>
@@ -44,7 +47,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
     def serve(route: Route) -> None:
         path = re.sub(r"^https?://[^/]+|[?#].*$", "", route.request.url)
-        if not route.request.url.startswith(HERE):
+        if not route.request.url.startswith((HERE, UNSAFE)):
             route.abort()
         elif path.startswith("/src/"):
             route.fulfill(path=WEB / path.lstrip("/"))
@@ -53,13 +56,15 @@ def open_page(browser: Browser) -> Iterator[Open]:
         else:
             route.fulfill(body=PAGE, content_type="text/html")
 
-    def open_one(scene: dict[str, Any] | None = None, *, before: str = "", **more: Any) -> Page:
+    def open_one(
+        scene: dict[str, Any] | None = None, *, before: str = "", here: str = HERE, **more: Any
+    ) -> Page:
         context = browser.new_context(**more)
         contexts.append(context)
         context.route("**/*", serve)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{HERE}/label/7")
+        page.goto(f"{here}/label/7")
         page.evaluate(f"() => {{ globalThis.scene = {json.dumps(scene or {})}; {before} }}")
         page.evaluate(OPEN, 7)
         return page
@@ -163,8 +168,8 @@ def _require_harmless(page: Page) -> None:
 
 def test_label_page__what_can_go_wrong__is_said_with_what_to_do(open_page: Open) -> None:
     """One line each; and no answer is lost."""
-    dead = open_page({"away": True}).get_by_role("alert")
-    expect(dead).to_contain_text("The relay does not answer; try again in a moment.")
+    unsafe = open_page(here=UNSAFE).get_by_role("alert")
+    expect(unsafe).to_contain_text("ask for a link that begins with https")
     for status, said in (
         ({"status": 3}, "takes no more labelers"),
         ({"relay": {"is_full": True, "taken": 2}}, "All places are taken"),
@@ -302,3 +307,170 @@ def test_label_page__keys_pairs_and_many_classes__answer_what_is_seen(open_page:
     page.get_by_role("button", name="Seal and send").click()
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
     assert page.evaluate("globalThis.scene.given.answers") == {"0": 17, "1": 31, "2": 5, "3": 39}
+
+
+def test_label_page__relay_chain_or_store_away__says_so_and_goes_on_by_itself(
+    open_page: Open,
+) -> None:
+    page = open_page({"away": "relay"})
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The relay does not answer; trying again.")
+    _away(page, "chain")
+    practice(page)
+    expect(alert.first).to_contain_text("The chain does not answer; trying again.")
+    expect(page.get_by_role("button", name="Join", exact=True)).to_have_count(0)
+    _away(page, "")
+    expect(alert.first).to_be_hidden()
+    page.evaluate("globalThis.scene.away = 'store'")
+    page.get_by_role("button", name="Practice again").click()
+    expect(alert.last).to_contain_text("The store does not answer; trying again.")
+    _away(page, "")
+    item(page)
+    page.get_by_role("button", name="Stop practicing").click()
+    join(page)
+    item(page)
+    page.evaluate("globalThis.scene.away = 'store'")  # what is near is here by now
+    for number in range(1, 5):
+        page.keyboard.press("1")
+        expect(page.get_by_text(f"{number} of 4 answered")).to_be_visible()
+    page.get_by_role("button", name="Seal and send").click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+
+
+def _away(page: Page, who: str) -> None:
+    """Let nobody answer but the others, and the page notice that there is a network."""
+    page.evaluate(
+        "(who) => { globalThis.scene.away = who; dispatchEvent(new Event('online')); }", who
+    )
+
+
+def test_label_page__sounds__play_by_space_and_broken_ones_are_said(open_page: Open) -> None:
+    data = io.BytesIO()
+    with wave.open(data, "wb") as made:
+        made.setparams((1, 1, 8_000, 0, "NONE", ""))
+        made.writeframes(bytes([128]) * 80_000)
+    sounds = [base64.b64encode(bytes_).decode() for bytes_ in (data.getvalue(), b"no sound")]
+    page = open_page({"sounds": sounds, "document": {"kind": "audio"}})
+    practice(page)
+    join(page)
+    sound = page.locator(".tm-stage[aria-busy=false] audio")
+    expect(sound).to_have_attribute("aria-label", "sound 1 of 4: the sound to be labeled")
+    assert faults(page) == []
+    for is_paused in (False, True, False):
+        page.keyboard.press("Space")
+        expect(sound).to_have_js_property("paused", is_paused)
+    page.keyboard.press("1")
+    expect(page.get_by_text("This sound cannot be played: flag it")).to_be_visible()
+    page.keyboard.press("Space")  # nothing to play
+    page.keyboard.press("s")
+    expect(page.get_by_text("2 of 4 answered · 1 skipped")).to_be_visible()
+    expect(sound).to_have_js_property("paused", True)
+
+
+def test_label_page__zoom_and_guidelines__come_and_go_by_key_and_click(open_page: Open) -> None:
+    data = io.BytesIO()
+    Image.effect_noise((1_200, 900), 60).save(data, "PNG")
+    scene = {"picture": base64.b64encode(data.getvalue()).decode(), "document": {"kind": "image"}}
+    page = open_page(scene, viewport={"width": 390, "height": 780})
+    practice(page)
+    join(page)
+    stage = page.locator(".tm-stage[aria-busy=false]")
+    picture = stage.locator("img")
+    expect(picture).to_be_visible()
+    larger = re.compile("tm-zoomed")
+    page.keyboard.press("z")
+    expect(stage).to_have_class(larger)
+    assert faults(page) == []
+    for key, side, sign in (
+        *(("ArrowRight", "scrollLeft", 1), ("ArrowLeft", "scrollLeft", -1)),
+        *(("ArrowDown", "scrollTop", 1), ("ArrowUp", "scrollTop", -1)),
+    ):
+        before = stage.evaluate("(it, side) => it[side]", side)
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "([side, before, sign]) => sign * document.querySelector('.tm-stage')[side]"
+            " > sign * before",
+            arg=[side, before, sign],
+        )
+    expect(stage).to_have_attribute("aria-label", "picture 1 of 4")
+    page.keyboard.press("Escape")
+    expect(stage).not_to_have_class(larger)
+    for is_larger in (True, False):
+        picture.click()
+        assert bool(larger.search(stage.get_attribute("class") or "")) is is_larger
+    page.keyboard.press("ArrowRight")
+    expect(stage).to_have_attribute("aria-label", "picture 2 of 4")
+
+    guide = page.get_by_role("complementary", name="Guidelines")
+    expect(guide).to_be_hidden()
+    page.keyboard.press("g")
+    expect(guide).to_contain_text("Say who it is.")
+    expect(guide.get_by_role("button")).to_be_focused()
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    expect(guide).to_be_hidden()
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    for is_shown in (True, False):
+        page.keyboard.press("g")
+        expect(guide).to_be_visible(visible=is_shown)
+    page.keyboard.press("1")
+    expect(page.get_by_text("1 of 4 answered")).to_be_visible()
+
+
+WAITS = """scene.start = new Promise((begin) => { globalThis.begin = begin; });
+    const make = AudioContext.prototype.createOscillator; globalThis.tones = 0;
+    AudioContext.prototype.createOscillator = function () { tones += 1; return make.call(this); };
+    globalThis.shown = [];"""
+SHOWS = """globalThis.Notification = class extends Notification {
+    constructor(title, options) { super(title, options); if (title) shown.push(title); } };"""
+# As on phones, which show none without a service worker.
+THROWS = """globalThis.Notification = class extends Notification {
+    constructor() { super(...[]); } };"""
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_label_page__start_while_practicing__is_told_by_sound_and_notice(
+    open_page: Open, shows: bool
+) -> None:
+    page = open_page(before=WAITS + (SHOWS if shows else THROWS), permissions=["notifications"])
+    practice(page)
+    join(page)
+    expect(page.get_by_role("heading", name="You have joined")).to_be_visible()
+    page.get_by_label("Tell me when it starts").check()
+    refused = page.get_by_text("The browser shows no notices here; there will be a sound.")
+    expect(refused).to_be_visible(visible=not shows)
+    page.get_by_role("button", name="Practice meanwhile").click()
+    item(page)
+    page.keyboard.press("1")
+    expect(page.locator(".tm-verdict")).to_be_visible()
+    page.evaluate("globalThis.begin()")
+    expect(page.get_by_role("alert")).to_contain_text("From now on, answers count.")
+    page.keyboard.press("1")  # of somebody who did not look up: it answers nothing
+    assert page.evaluate("[tones, shown]") == [2, ["Labeling has started"] if shows else []]
+    page.get_by_role("button", name="Begin").click()
+    item(page)
+    expect(page.get_by_text("0 of 4 answered")).to_be_visible()
+
+
+def test_label_page__recovery_file__goes_on_in_another_browser(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page(before=WAITS)
+    practice(page)
+    join(page)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the recovery file again").click()
+    device = json.loads(saved.value.path().read_text())["entries"]["device"]
+    (tmp_path / "other.json").write_text("{}")
+
+    other = open_page()
+    practice(other)
+    other.get_by_text("I have joined before, elsewhere").click()
+    chooser = other.get_by_label("Open the recovery file that you saved then")
+    chooser.set_input_files(tmp_path / "other.json")
+    expect(other.get_by_text("This is no recovery file of this bounty")).to_be_visible()
+    chooser.set_input_files(saved.value.path())
+    item(other)
+    expect(other.get_by_text("0 of 4 answered")).to_be_visible()
+    kept = other.evaluate("app._store.get('device')")
+    assert kept == device

@@ -8,7 +8,7 @@ import { openingFetch } from "./network.js";
 import { Notices } from "./notices.js";
 import { offerView } from "./offer_view.js";
 import { Pay, sizeWords } from "./pay_words.js";
-import { dead, ProblemBar, wordsOf } from "./problems.js";
+import { dead, passes, ProblemBar, wordsOf } from "./problems.js";
 import { ProgressView } from "./progress_view.js";
 import { Screen } from "./screen.js";
 import { ItemCache } from "./shelf.js";
@@ -114,19 +114,11 @@ export class App {
       return;
     }
     const opening = openStore().catch((error) => error);
-    const id = `${this._o.base} ${this._o.bountyId}`;
-    const network = openingFetch(`truthmark-papers ${id}`);
-    try {
-      const options = { fetch: network.fetch, relay: this._o.relay };
-      this._bounty = await this._o.core.openBounty(this._o.base, this._o.bountyId, options);
-      await this._bounty.manifest(); // while it is kept for work without a network
-      this._first = this._bounty.practice[0]?.item();
-      this._first?.catch(() => {}); // asked again where it is shown
-    } catch (error) {
-      this._dead("The bounty cannot be opened", wordsOf(error));
-      return;
-    } finally {
-      network.seal();
+    for (let problem; (problem = await this._openBounty()); ) {
+      this._dead("The bounty cannot be opened", wordsOf(problem));
+      if (!passes(problem)) return;
+      await this._wait(LOOK_SECONDS);
+      if (this._isClosed) return;
     }
     const store = await opening;
     if (store instanceof Error) this._storeProblem = store;
@@ -136,6 +128,23 @@ export class App {
     const { signal } = this._ending;
     if (!(await oneTab(refOf(this._bounty), this._main, () => this._lost(), signal))) return;
     await this._begin();
+  }
+
+  /** Get what the bounty is opened by. @private @returns {Promise<any>} what is wrong, if anything */
+  async _openBounty() {
+    const { core, base, bountyId, relay } = this._o;
+    const network = openingFetch(`truthmark-papers ${base} ${bountyId}`);
+    try {
+      this._bounty = await core.openBounty(base, bountyId, { fetch: network.fetch, relay });
+      await this._bounty.manifest(); // while it is kept for work without a network
+      this._first = this._bounty.practice[0]?.item();
+      this._first?.catch(() => {}); // asked again where it is shown
+      return null;
+    } catch (error) {
+      return error;
+    } finally {
+      network.seal();
+    }
   }
 
   // ------------------------------------------------------------------------- where to begin
@@ -210,9 +219,10 @@ export class App {
   /** @private */
   async _offer() {
     const problem = this._status ? null : await this._look();
-    if (problem) this._problem.show(problem, () => { this._problem.clear(); void this._offer(); });
+    if (problem) this._problem.show(problem, () => void this._offer());
+    else this._problem.clear();
     const status = this._status ?? { now: Date.now() / SECONDS };
-    this._mount(offerView({
+    const view = offerView({
       bounty: this._bounty,
       pay: this._pay,
       status,
@@ -227,7 +237,10 @@ export class App {
         : null,
       checkAddress: (address) => void this._o.core.readAddress(address),
       practice: this._bounty.practice.length ? () => void this._practice() : null,
-    }));
+    });
+    this._mount(view);
+    if (!passes(problem)) return;
+    void this._wait(LOOK_SECONDS).then(() => view.isConnected && !this._isClosed && this._offer());
   }
 
   /** @private @returns {string} why nobody can join, or nothing */
@@ -389,7 +402,7 @@ export class App {
     this._run = run;
     // Who has sealed once, and reloaded before all was signed, is not asked again.
     if ((await store.get("page/sealed")) !== run.seed) {
-      this._notices.tell("Labeling has started", clean(this._bounty.document.title, 100));
+      void this._notices.tell("Labeling has started", clean(this._bounty.document.title, 100));
       await this._labelAll(run, keys);
       await store.put("page/sealed", run.seed);
     }
@@ -501,6 +514,7 @@ export class App {
         },
       },
       toText: this._o.core.annotation,
+      wait: () => this._wait(LOOK_SECONDS),
       onProblem: (/** @type {unknown} */ error) => this._problem.show(error),
       onGood: () => this._problem.clear(),
     });

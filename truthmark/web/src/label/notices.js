@@ -1,33 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A notice and a sound when labeling starts, for who asked for them. */
 
+/** Of the service worker that may show notices. */
+const SCOPE = "/label/";
+/** A later notice takes the place of an earlier one. */
+const TAG = "truthmark-label";
+
+/** @typedef {(title: string, options: NotificationOptions) => unknown} Show */
+
 export class Notices {
   constructor() {
     /** @private */ this._wanted = false;
     /** @private @type {AudioContext | null} */ this._audio = null;
+    /** @private @type {Show | null} */ this._show = null;
   }
 
-  /** Called from a click, without which browsers allow neither. @param {boolean} wanted */
+  /**
+   * Called from a click, without which browsers allow neither.
+   * @param {boolean} wanted
+   * @returns {Promise<boolean>} whether a notice will be shown, beside the sound
+   */
   async want(wanted) {
     this._wanted = wanted;
     if (!wanted) return false;
     try {
       this._audio ??= new AudioContext();
-      return (await Notification.requestPermission()) === "granted";
+      if ((await Notification.requestPermission()) !== "granted") return false;
+      this._show = await findShow();
     } catch {
-      return false;
+      return false; // such as a browser without notices
     }
+    return this._show !== null;
   }
 
   /** @param {string} title @param {string} text */
-  tell(title, text) {
+  async tell(title, text) {
     if (!this._wanted) return;
     this._wanted = false;
     this._ring();
     try {
-      if (Notification.permission === "granted") new Notification(title, { body: text });
+      await this._show?.(title, { body: text, tag: TAG, data: location.href });
     } catch {
-      // Phones show none without a service worker's help; the sound was made.
+      // Taken back meanwhile, in the browser's settings; the sound was made.
     }
   }
 
@@ -45,5 +59,21 @@ export class Notices {
       tone.start(start);
       tone.stop(start + 0.4);
     });
+  }
+}
+
+/**
+ * How this browser shows notices. Phones do so by a service worker alone; that a page is permitted
+ * to says nothing there, so it is tried.
+ * @returns {Promise<Show | null>} null where it shows none
+ */
+async function findShow() {
+  const found = await navigator.serviceWorker?.getRegistration(SCOPE);
+  if (found?.active) return (title, options) => found.showNotification(title, options);
+  try {
+    new Notification("", { silent: true, tag: TAG }).close();
+    return (title, options) => new Notification(title, options);
+  } catch {
+    return null;
   }
 }

@@ -17,6 +17,11 @@ export function wordsOf(error) {
   return `The page has a fault: ${clean(error?.message ?? error, 200)}. Reload it; answers are kept.`;
 }
 
+/** Whether something may work when it is tried again. @param {any} error */
+export function passes(error) {
+  return error?.name === "Unavailable";
+}
+
 /** A line above the work that comes and goes. */
 export class ProblemBar {
   constructor() {

@@ -12,6 +12,7 @@ import { fill, h, icon, set } from "./dom.js";
 import { showItem } from "./item_view.js";
 import { commandsOf, keysOf, meaningOf, nameOfKey } from "./keys.js";
 import { drawMarkdown } from "./markdown.js";
+import { passes, wordsOf } from "./problems.js";
 import { Shelf } from "./shelf.js";
 import { clean, plural } from "./text.js";
 import { WritingPane } from "./writing_pane.js";
@@ -34,6 +35,7 @@ import { WritingPane } from "./writing_pane.js";
  * @property {(seconds: number | undefined) => string} [status] given the usual time of an answer
  * @property {() => number} [complete] how many items could be sent now, if not all
  * @property {{get: (name: string) => any, set: (name: string, value: any) => void}} prefs
+ * @property {() => Promise<void>} [wait] until what did not work may be tried again
  * @property {(error: unknown) => void} onProblem
  * @property {() => void} onGood nothing is wrong any more
  */
@@ -397,9 +399,10 @@ export class Screen {
       if (this._at === at && this._state === "loading") this._paint(at, shown);
     } catch (error) {
       if (this._at !== at || this._state !== "loading") return;
-      fill(this._stage, h("div.tm-broken", { role: "alert" },
-        h("p", {}, clean(/** @type {any} */ (error)?.message ?? error, 300)),
-        h("button", { type: "button", onclick: () => this._go(at) }, "Try again")));
+      const broken = h("div.tm-broken", { role: "alert" }, h("p", {}, wordsOf(error)),
+        h("button", { type: "button", onclick: () => this._go(at) }, "Try again"));
+      fill(this._stage, broken);
+      if (passes(error)) void this._o.wait?.().then(() => broken.isConnected && this._go(at));
     } finally {
       clearTimeout(spinner);
     }

@@ -50,6 +50,7 @@ export async function openStore(name = "truthmark-label") {
         // Strict: complete means on disk, and not in a cache that a power cut empties.
         const tx = db.transaction(KIND, mode, { durability: "strict" });
         const request = work(tx.objectStore(KIND));
+        tx.commit(); // without waiting to hear of the request, which is a turn of the page more
         tx.oncomplete = () => resolve(request.result);
         tx.onabort = () => failed(tx.error ?? request.error);
       } catch (error) {

@@ -30,6 +30,19 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   else if (SHELL.includes(pathname)) event.respondWith(newest(request, pathname));
 });
 
+/** A notice leads back to the page that asked for it. */
+worker.addEventListener("notificationclick", (/** @type {any} */ event) => {
+  event.notification.close();
+  event.waitUntil(goTo(event.notification.data));
+});
+
+/** @param {string} url */
+async function goTo(url) {
+  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const page = pages.find((/** @type {any} */ each) => each.url === url);
+  await (page ? page.focus() : worker.clients.openWindow(url));
+}
+
 /** @param {Request} request @param {string} name @returns {Promise<Response>} the kept one if slow */
 async function newest(request, name) {
   const cache = await caches.open(NAME);
