@@ -147,6 +147,7 @@ class Drawn:
         is_good: Whether it was seen well enough to be bought without a second thought.
         needs_leave: Whether it can be bought after one; else it cannot.
         is_bad: Whether something was found that is not as it should be.
+        is_awaited: Whether nothing is wrong, but parts are not open yet.
     """
 
     badge: str
@@ -156,6 +157,7 @@ class Drawn:
     is_good: bool
     needs_leave: bool
     is_bad: bool = False
+    is_awaited: bool = False
     figures: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()
     figures_head: tuple[str, ...] = ()
 

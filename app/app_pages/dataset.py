@@ -102,8 +102,15 @@ def _sample(dataset: Dataset, judging: Judging) -> Drawn:
     """Draw what chance picked of it; what the seller chose stands above."""
     st.subheader("Drawn by chance, checked by this computer")
     sample = services.sample_of_dataset(dataset.ref)
-    show = st.success if sample.is_good else st.info if sample.needs_leave else st.error
-    icon = "casino" if sample.is_good else "visibility_off" if sample.needs_leave else "block"
+    show, icon = (
+        (st.success, "casino")
+        if sample.is_good
+        else (st.info, "visibility_off")
+        if sample.needs_leave
+        else (st.info, "schedule")
+        if sample.is_awaited
+        else (st.error, "block")
+    )
     show(literal(sample.meaning), icon=f":material/{icon}:")
     for line in sample.lines:
         st.caption(literal(f"{line[:1].upper()}{line[1:]}"))

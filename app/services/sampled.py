@@ -53,6 +53,7 @@ def sample_of_dataset(ref: str) -> views.Drawn:
         is_good=found.rule.on_get is OnGet.GO,
         needs_leave=found.rule.on_get is OnGet.ASK,
         is_bad=found.state in (PreviewState.BAD, PreviewState.BROKEN),
+        is_awaited=found.rule.on_get is OnGet.WAIT,
     )
 
 

@@ -2,6 +2,7 @@
 """A real market to show in the app: real data, listed on a local network by its roles."""
 
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from unittest import mock
 import pandas as pd
 
 from tests.utils.containers import Draft, Part, forge
+from tests.utils.previews import Made, make
 from truthmark.codec import CardPolicy, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.keys.curve import random_scalar
@@ -17,9 +19,11 @@ from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
 from truthmark.market.entries import Purchase, Version
+from truthmark.market.publishing import Publisher
 from truthmark.market.purchase import Buyer
 from truthmark.market.seller_secret import pack_dataset, seller_cek
 from truthmark.market.surface import list_dataset
+from truthmark.market.verdicts import plan_publish
 from truthmark.session import Session
 from truthmark.testing.custodians import register_custodian
 from truthmark.testing.network import Devnet
@@ -158,6 +162,35 @@ class AppMarket:
         )
         folder = made.write(self.net.folder / f"pack-{self._packs}")
         return list_dataset(folder, session=copycat, **{"windows": "demo", **terms})
+
+    def sell_made(self, tables: dict[str, int], *, title: str, **how: Any) -> tuple[Version, Made]:
+        """List what a copycat made by hand of so many segments, as `make` takes them."""
+        copycat = self.session("copycat")
+        key = copycat.vault.put_seller_secret(random_scalar())
+        made = make(
+            tables,
+            cek=seller_cek(copycat.vault, key),
+            public_key=key,
+            **{"card": {"title": title}, **how},
+        )
+        self._packs += 1
+        folder = made.forged.write(self.net.folder / f"pack-{self._packs}")
+        return list_dataset(folder, session=copycat, price="5 TUSD", windows="demo"), made
+
+    def let_chance_speak(self) -> None:
+        """Mine the blocks by whose word the samples of all listings are drawn."""
+        self.net.chain.rpc("anvil_mine", hex(self.net.profile.beacon_blocks + 2))
+
+    def open_sample(self, version: Version, made: Made) -> None:
+        """Publish the keys that chance has picked, as the seller does."""
+        assert Publisher(self.session("copycat")).publish(version, made.container).keys
+
+    def publish(self, made: Made, shards: Iterable[int], role: str = "stranger") -> None:
+        """Publish the keys of some shards, whoever has them."""
+        session = self.session(role)
+        keys = made.keys(shards)
+        for planned in plan_publish(session.chain, made.forged.manifest.root, keys):
+            session.send(*planned)
 
     # ------------------------------------------------------------- real data
 

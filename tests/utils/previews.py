@@ -159,6 +159,7 @@ def make(
     card: Mapping[str, Any] | None = None,
     is_alike: bool = False,
     after: int = 0,
+    **sealed: Any,
 ) -> Made:
     """Make a container.
 
@@ -174,6 +175,7 @@ def make(
         card: More of the card.
         is_alike: All segments have the rows of the first; quick for thousands.
         after: Added to each place, so that two containers have other rows.
+        sealed: For `forge`: `cek` and `public_key`.
     """
     parts: list[Part] = []
     entries: list[Entry] = []
@@ -218,6 +220,7 @@ def make(
         parts,
         random=[firsts[head + place] for place in random],
         card={"extra": {**asked, **(extra or {})}, **(card or {})},
+        **sealed,
     )
     return Made(forged, [firsts[head + place] for place in bad])
 
