@@ -2,7 +2,6 @@
 """The bounties that the account asked: which, how far they are, who runs them, who is invited."""
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any, Final
 
 import streamlit as st
@@ -15,15 +14,14 @@ from app.services.one_bounty import waits_for_payout
 from app.services.reading import is_local
 from app.services.runs import runner_of
 from app.services.windows import clock, must_be_on
-from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows import inviting
+from truthmark.bounty.flows.own_bounties import own_bounties
 from truthmark.bounty.flows.standing import Standing, standing_of
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.errors import BountyError, TruthmarkError
-from truthmark.keys.abi_hash import address_bytes
 from truthmark.session import Session
 from truthmark.text import clean, format_duration
 
@@ -44,7 +42,7 @@ _NOT_COME: Final = ("undrawn", "unlabeled")
 def asked() -> tuple[views.Asked, ...]:
     """Return the account's bounties on this network, the newest first."""
     session = my_synced_session()
-    return tuple(_row(session, number) for number, _ in sorted(_mine(session), reverse=True))
+    return tuple(_row(session, number) for number, _ in sorted(own_bounties(session), reverse=True))
 
 
 def progress(number: int) -> views.Progress:
@@ -87,7 +85,7 @@ def hours_on() -> tuple[tuple[int, str], ...]:
         return ()
     session = my_session()
     # One that was paid for just now is on the page at once.
-    numbers = tuple(sorted(number for number, _ in _mine(session)))
+    numbers = tuple(sorted(number for number, _ in own_bounties(session)))
     return _hours_on(f"{session.home} {session.profile.name} {session.address}", numbers, session)
 
 
@@ -97,7 +95,7 @@ def _hours_on(
 ) -> tuple[tuple[int, str], ...]:
     found = []
     client = None
-    for number, workspace in sorted(_mine(_session)):
+    for number, workspace in sorted(own_bounties(_session)):
         with contextlib.suppress(TruthmarkError):
             if workspace.progress.get("is_over"):
                 continue
@@ -135,27 +133,13 @@ def _row(session: Session, number: int) -> views.Asked:
     )
 
 
-def _mine(session: Session) -> Iterator[tuple[int, Workspace]]:
-    board = getattr(session.chain, reader.BOARD).address
-    for workspace in Workspace.all(session.home):
-        with contextlib.suppress(BountyError):  # damaged ones are told of by `bounty run`
-            ref = workspace.ref
-            if (
-                ref is not None
-                and (ref.chain_id, address_bytes(ref.board))
-                == (session.profile.chain_id, address_bytes(board))
-                and address_bytes(workspace.terms.requester) == address_bytes(session.address)
-            ):
-                yield ref.bounty_id, workspace
-
-
 def find_workspace(session: Session, number: int) -> Workspace:
     """Return the folder of one of the account's bounties.
 
     Raises:
         BountyError: It has none here.
     """
-    for found, workspace in _mine(session):
+    for found, workspace in own_bounties(session):
         if found == number:
             return workspace
     raise BountyError(

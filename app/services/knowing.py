@@ -21,14 +21,12 @@ from truthmark.bounty.flows.knowing import (
     items_to_ask,
     save_answers,
 )
-from truthmark.bounty.planning import suggest
+from truthmark.bounty.planning import LIKELY_RIGHT, suggest
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.text import clean
 
 PILOT: Final = 20
 """How many items tell how long one takes."""
-LIKELY_RIGHT: Final = 0.85
-"""How often people are taken to be right, where nobody measured it."""
 _LEAST_TIMED: Final = 5
 
 

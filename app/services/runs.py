@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from typing import Final
 import streamlit as st
 
 from app import ask_views as views
-from truthmark.bounty import reader
+from truthmark.bounty.flows.own_bounties import own_bounties
 from truthmark.bounty.flows.run_lock import is_running, running_pid
 from truthmark.bounty.flows.running import is_done
 from truthmark.bounty.workspace import Workspace
@@ -101,25 +100,15 @@ class Runner:
     def _work(self) -> None:
         while True:
             for session in list(self._sessions.values()):
-                for workspace in self._mine(session):
-                    with contextlib.suppress(TruthmarkError, OSError):  # seen in the log, or later
-                        self._ensure(session, workspace)
+                with contextlib.suppress(TruthmarkError, OSError):  # the chain is away for now
+                    self._keep_running(session)
             time.sleep(_LOOK_SECONDS)
 
-    def _mine(self, session: Session) -> Iterator[Workspace]:
-        board = session.profile.contracts[reader.BOARD].address
-        for workspace in Workspace.all(self._home):
-            with contextlib.suppress(TruthmarkError):
-                ref = workspace.ref
-                if (
-                    (workspace.folder / LOG_NAME).exists()
-                    and ref is not None
-                    and (ref.chain_id, address_bytes(ref.board))
-                    == (session.profile.chain_id, address_bytes(board))
-                    and address_bytes(workspace.terms.requester) == address_bytes(session.address)
-                    and not is_done(workspace)
-                ):
-                    yield workspace
+    def _keep_running(self, session: Session) -> None:
+        for _, workspace in own_bounties(session):
+            with contextlib.suppress(TruthmarkError, OSError):  # seen in the log, or later
+                if (workspace.folder / LOG_NAME).exists() and not is_done(workspace):
+                    self._ensure(session, workspace)
 
     def _ensure(self, session: Session, workspace: Workspace) -> None:
         with self._change:
@@ -135,7 +124,7 @@ class Runner:
 
     def _open(self, session: Session, workspace: Workspace) -> "subprocess.Popen[bytes]":
         ref = workspace.ref
-        assert ref is not None  # `_mine` and `start` have looked
+        assert ref is not None  # `own_bounties` and `start` have looked
         log = workspace.folder / LOG_NAME
         is_long = log.exists() and log.stat().st_size > _MAX_LOG
         command = [sys.executable, "-m", "truthmark.cli", "--home", str(self._home)]

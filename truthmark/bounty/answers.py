@@ -185,3 +185,24 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 <= value < 86_400 else None
+
+
+def right_of_two(known: Mapping[str, Known], path: Path, classes: int) -> float:
+    """Return how often one of two people is right, if both are alike and err on their own.
+
+    Args:
+        known: What one of them answered, by name.
+        path: What the other did.
+        classes: How many there are.
+
+    Raises:
+        ConfigError: It cannot be read, or has too few of the same items.
+    """
+    other = read_known(path)
+    shared = [name for name in known if name in other]
+    if len(shared) < 5:
+        raise ConfigError(f"{path} has {len(shared)} of the same items; 20 or more say something")
+    same = sum(known[name].answer == other[name].answer for name in shared) / len(shared)
+    # p² + (1 − p)² / (C − 1) = how often they agree; the larger of both solutions.
+    a, b, c = 1 + 1 / (classes - 1), -2 / (classes - 1), 1 / (classes - 1) - same
+    return float((-b + max(0.0, b * b - 4 * a * c) ** 0.5) / (2 * a))

@@ -19,6 +19,8 @@ from truthmark.text import format_duration
 
 ROOM: Final = 1.5
 """Fees are set for gas that is so much more expensive than today's."""
+LIKELY_RIGHT: Final = 0.85
+"""How often people are taken to be right, where nobody measured it."""
 GUESSER: Final = 0.12
 """Where guessing pays more than this part of the price on average, people are told."""
 POST_CALL_GAS: Final = 150_000

@@ -19,7 +19,6 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE, Score
 from truthmark.bounty.sealing import OpenedRun, SealedRun, UnreadableError, open_with_key
 from truthmark.errors import BountyError
-from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData
 
 
@@ -70,9 +69,7 @@ def read_file(record: Record, worker: int, data: bytes) -> LabelFile:
         BountyError: It is none, or another one's.
     """
     file = LabelFile.from_bytes(data)
-    ref, mine = file.ref, record.ref
-    is_here = (ref.chain_id, ref.bounty_id) == (mine.chain_id, mine.bounty_id)
-    if not is_here or address_bytes(ref.board) != address_bytes(mine.board):
+    if not file.ref.is_same(record.ref):
         raise BountyError("this label file is of another bounty; ask the labeler for the right one")
     if file.worker != worker:
         raise BountyError(f"this label file is of worker {file.worker}, not of {worker}")

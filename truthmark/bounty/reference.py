@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from truthmark.keys.abi_hash import address_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class BountyRef:
@@ -17,3 +19,16 @@ class BountyRef:
     chain_id: int
     board: str
     bounty_id: int
+
+    def is_on(self, chain_id: int, board: str) -> bool:
+        """Whether it is a bounty of this board, however the address is written.
+
+        Args:
+            chain_id: Of the board's chain.
+            board: Address of the board.
+        """
+        return self.chain_id == chain_id and address_bytes(self.board) == address_bytes(board)
+
+    def is_same(self, other: "BountyRef") -> bool:
+        """Whether it is the same as another one, however addresses are written."""
+        return self.bounty_id == other.bounty_id and self.is_on(other.chain_id, other.board)

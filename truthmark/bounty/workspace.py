@@ -27,7 +27,7 @@ from truthmark.config.files import sync_path
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError
 from truthmark.hashing import sha256
-from truthmark.keys.abi_hash import address_bytes, word
+from truthmark.keys.abi_hash import word
 from truthmark.types import Point
 
 FOLDER: Final = "bounties"
@@ -98,7 +98,7 @@ class Workspace(PrivateFolder):
         """
         for workspace in cls.all(home):
             mine = workspace.ref
-            if mine is not None and _same(mine, ref):
+            if mine is not None and mine.is_same(ref):
                 return workspace
         raise BountyError(
             f"{home} has nothing of bounty {ref.bounty_id}; use the home folder it was created in"
@@ -115,6 +115,19 @@ class Workspace(PrivateFolder):
             return BountyRef(int(value["chain_id"]), board, int(value["bounty"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._damaged(_REF) from error
+
+    def number_on(self, chain_id: int, board: str) -> int | None:
+        """Return its number on a board; None where it is not known to be on that one.
+
+        Args:
+            chain_id: Of the board's chain.
+            board: Address of the board.
+
+        Raises:
+            BountyError: It is damaged.
+        """
+        ref = self.ref
+        return ref.bounty_id if ref is not None and ref.is_on(chain_id, board) else None
 
     def save_ref(self, ref: BountyRef) -> None:
         """Note which bounty it became."""
@@ -370,8 +383,3 @@ class Workspace(PrivateFolder):
 
     def _damaged(self, name: str) -> BountyError:
         return BountyError(f"{self.folder / name} is missing or damaged; restore it")
-
-
-def _same(a: BountyRef, b: BountyRef) -> bool:
-    boards = address_bytes(a.board), address_bytes(b.board)
-    return (a.chain_id, a.bounty_id) == (b.chain_id, b.bounty_id) and boards[0] == boards[1]

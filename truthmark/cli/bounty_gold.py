@@ -2,23 +2,24 @@
 """`truthmark bounty gold` and `pilot`: a requester labels some items, and learns from it."""
 
 from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
 
 from truthmark.bounty.answer_log import AnswerLog
-from truthmark.bounty.answers import Known, read_known, tally
+from truthmark.bounty.answers import read_known, right_of_two, tally
 from truthmark.bounty.document import Kind, LabelClass
 from truthmark.bounty.flows.knowing import (
     Shelf,
-    answers_of,
+    ask_items,
     check_known,
-    items_to_ask,
     open_shelf,
     save_answers,
     usable_against,
 )
-from truthmark.bounty.planning import suggest
+from truthmark.bounty.planning import LIKELY_RIGHT, suggest
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.cli.bounty_asking import (
@@ -36,7 +37,6 @@ from truthmark.errors import ConfigError
 from truthmark.text import clean, plural
 
 _PILOT = 30
-_ACCURACY = 0.85
 
 
 @command()
@@ -84,99 +84,59 @@ def gold(
     entries = read_classes(classes, items.kind)
     words = [entry.name for entry in entries]
     place = out or source.with_name(f"{source.resolve().name}.gold.csv")
-    shelf = open_shelf(state.settings.home, items, place, bar=progress_bar)
-    try:
-        known = {} if given is None else check_known(given, shelf.names, words)
+    title = source.resolve().name
+    with closing(open_shelf(state.settings.home, items, place, bar=progress_bar)) as shelf:
+        advised = advised_gold(len(shelf.names), ROUNDS)
         model = read_predictions(against or proposals)
-        wanted = advised_gold(len(shelf.names), ROUNDS) if count is None else count
-        answers = _ask(
+        answers = ask_items(
             shelf,
-            entries,
-            known,
-            wanted,
-            model,
+            words,
+            advised if count is None else count,
+            place,
+            partial(_screen, shelf, entries, model, title, read_guidelines(guidelines, "")),
+            known={} if given is None else check_known(given, shelf.names, words),
+            proposals=model,
             is_against=against is not None,
-            title=source.resolve().name,
-            guidelines=read_guidelines(guidelines, ""),
-            place=place,
         )
         save_answers(place, answers)
-        useful = usable_against(answers, model or {}, words) if against is not None else None
-        counts = tally(entry.answer for entry in answers.values())
-        if as_json:
-            echo_json(
-                {
-                    "file": str(place),
-                    "known": len(answers),
-                    "classes": counts,
-                    "usable_against_model": useful,
-                    "advised": advised_gold(len(shelf.names), ROUNDS),
-                }
-            )
-            return
-        print_fields(
-            [
-                ("known", f"{len(answers)}, of which {_counts(counts)}" if answers else "nothing"),
-                ("against the model", f"{useful} usable" if useful is not None else None),
-                ("advised", advised_gold(len(shelf.names), ROUNDS)),
-            ]
+    useful = usable_against(answers, model or {}, words) if against is not None else None
+    counts = tally(entry.answer for entry in answers.values())
+    if as_json:
+        echo_json(
+            {
+                "file": str(place),
+                "known": len(answers),
+                "classes": counts,
+                "usable_against_model": useful,
+                "advised": advised,
+            }
         )
-        if answers:
-            info(f"written: {place}; give it to `truthmark bounty create {source} --gold {place}`")
-    finally:
-        shelf.close()
+        return
+    print_fields(
+        [
+            ("known", f"{len(answers)}, of which {_counts(counts)}" if answers else "nothing"),
+            ("against the model", f"{useful} usable" if useful is not None else None),
+            ("advised", advised),
+        ]
+    )
+    if answers:
+        info(f"written: {place}; give it to `truthmark bounty create {source} --gold {place}`")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} × {clean(name, 60)}" for name, count in counts.items())
 
 
-def _ask(
-    shelf: Shelf,
-    classes: tuple[LabelClass, ...],
-    known: Mapping[str, Known],
-    wanted: int,
-    model: Mapping[str, str] | None,
-    *,
-    is_against: bool,
-    title: str,
-    guidelines: str,
-    place: Path,
-) -> dict[str, Known]:
-    """Take answers until enough are known, and return all that are."""
-    words = [entry.name for entry in classes]
-    with shelf.open_log(words) as log:
-        answers = answers_of(shelf, log, words, known)
-
-        def enough() -> int:
-            return usable_against(answers, model or {}, words) if is_against else len(answers)
-
-        more = max(0, wanted - len(known))
-        while more > 0 and enough() < wanted:
-            chosen = items_to_ask(shelf, more, proposals=model, known=known)
-            if all(item in log.codes for item in chosen):
-                if len(chosen) < more:
-                    break  # all items are answered
-                more += max(10, wanted // 5)
-                continue
-            is_done = _screen(shelf, classes, log, chosen, model, title, guidelines)
-            answers = answers_of(shelf, log, words, known)
-            save_answers(place, answers)
-            if not is_done or not is_against:
-                break
-            more += max(10, wanted // 5)
-        return answers
-
-
 def _screen(
     shelf: Shelf,
     classes: tuple[LabelClass, ...],
-    log: AnswerLog,
-    chosen: list[int],
     model: Mapping[str, str] | None,
     title: str,
     guidelines: str,
+    log: AnswerLog,
+    chosen: list[int],
 ) -> bool:
+    """Show items at the keyboard; returns whether all of them have an answer."""
     from truthmark.cli.labeling_screen import Screen
 
     done = sum(item in log.codes for item in chosen)
@@ -256,27 +216,17 @@ def pilot(
         entries = read_classes(classes, items.kind)
         width = len(entries)
         place = source.with_name(f"{source.resolve().name}.pilot.csv")
-        shelf = open_shelf(state.settings.home, items, place, bar=progress_bar)
-        try:
-            known = _ask(
-                shelf,
-                entries,
-                {},
-                min(count, len(shelf.names)),
-                None,
-                is_against=False,
-                title=source.resolve().name,
-                guidelines="",
-                place=place,
-            )
-        finally:
-            shelf.close()
+        title, words = source.resolve().name, [entry.name for entry in entries]
+        with closing(open_shelf(state.settings.home, items, place, bar=progress_bar)) as shelf:
+            wanted = min(count, len(shelf.names))
+            show = partial(_screen, shelf, entries, None, title, "")
+            known = ask_items(shelf, words, wanted, place, show)
     width = max(2, width)
     seconds = [entry.seconds for entry in known.values() if entry.seconds]
-    measured = _agreement(known, others, width) if others is not None else None
+    measured = None if others is None else right_of_two(known, others, width)
     right = accuracy if accuracy is not None else measured
     if right is None:
-        right = _ACCURACY
+        right = LIKELY_RIGHT
         info(f"taking people to be right in {right:.0%}; measure it by --others, or say --accuracy")
     found = suggest(seconds=seconds, accuracy=right, classes=width, hourly=units)
     price = str(state.profile.amount(found.price, token.address))
@@ -308,15 +258,3 @@ def pilot(
             ("price", f'--price "{price}" --seconds-per-item {found.seconds_per_item}'),
         ]
     )
-
-
-def _agreement(known: Mapping[str, Known], path: Path, classes: int) -> float:
-    """Return how often one of two people is right, if both are alike and err on their own."""
-    other = read_known(path)
-    shared = [name for name in known if name in other]
-    if len(shared) < 5:
-        raise ConfigError(f"{path} has {len(shared)} of the same items; 20 or more say something")
-    same = sum(known[name].answer == other[name].answer for name in shared) / len(shared)
-    # p² + (1 − p)² / (C − 1) = how often they agree; the larger of both solutions.
-    a, b, c = 1 + 1 / (classes - 1), -2 / (classes - 1), 1 / (classes - 1) - same
-    return float((-b + max(0.0, b * b - 4 * a * c) ** 0.5) / (2 * a))

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark bounty label`: one sitting, from the first item to labels that are delivered."""
 
-import csv
-import json
 from pathlib import Path
 
 import click
 
-from truthmark.bounty.annotations import annotation
 from truthmark.bounty.answer_log import AnswerLog
+from truthmark.bounty.flows.answer_sheet import read_sheet, write_sheet
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.item_shelf import ItemShelf
 from truthmark.bounty.flows.labeling import Labeling, Run, Stage
@@ -18,12 +16,10 @@ from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY, FILE
-from truthmark.errors import BountyError, ConfigError, TruthmarkError, did_you_mean
+from truthmark.errors import BountyError, ConfigError, TruthmarkError
 from truthmark.session import Session
-from truthmark.text import clean, format_duration, format_time, plural
+from truthmark.text import format_duration, format_time, plural
 from truthmark.waiting import Deadline
-
-SKIP = "skip"
 
 
 @command()
@@ -87,7 +83,12 @@ def label(
             shelf = labeling.open_items(run)
             shelf.fetch(run.items)
             if export is not None:
-                _export(export, run, shelf)
+                write_sheet(export, run, shelf)
+                echo(str(export))
+                info(
+                    f"{plural(len(run.items), 'item')}; fill in the column answer of items.csv,"
+                    " and give it as --answers"
+                )
                 return
             with labeling.answers() as log:
                 if not _answer(session, labeling, run, shelf, log, answers, partial):
@@ -121,7 +122,7 @@ def _answer(
 ) -> bool:
     """Take answers; returns whether they are to be committed."""
     if answers is not None:
-        for item, answer in read_answers(answers, run).items():
+        for item, answer in read_sheet(answers, run).items():
             if isinstance(answer, str):
                 if log.texts.get(item) != answer:
                     log.write(item, answer)
@@ -231,79 +232,3 @@ def report(
             "a wrong score is disproved by you or a watch node of yours: truthmark bounty label"
             f" {bounty} --stay"
         )
-
-
-def read_answers(path: Path, run: Run) -> dict[int, int | str]:
-    """Return the answers of a CSV file of item and answer, each checked: codes, or texts.
-
-    Raises:
-        ConfigError: A line is no answer to an item of the run.
-    """
-    names = [entry.name for entry in run.document.classes]
-    mine, found = set(run.items), dict[int, int | str]()
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not {"item", "answer"} <= set(reader.fieldnames or ()):
-            raise ConfigError(
-                f"{path} needs the columns item and answer; write them in its first line"
-            )
-        for row in reader:
-            where = f"line {reader.line_num} of {path}"
-            text, answer = (row["item"] or "").strip(), (row["answer"] or "").strip()
-            if not text.isdecimal() or int(text) not in mine:
-                raise ConfigError(f"{where}: {clean(text, 40)!r} is no item of yours; see --export")
-            if int(text) in found:
-                raise ConfigError(f"{where}: item {text} was answered before; keep one of the two")
-            if not answer:
-                continue  # as --export writes it; what has no answer is counted before it is signed
-            if answer in names:
-                found[int(text)] = names.index(answer)
-            elif answer == SKIP:
-                found[int(text)] = len(names)
-            elif not names:
-                found[int(text)] = _read_text(answer, where)
-            else:
-                hint = did_you_mean(answer, names) or f"; write one of {', '.join(names[:20])}"
-                raise ConfigError(f"{where}: {clean(answer, 40)!r} is no class{clean(hint, 300)}")
-    return found
-
-
-def _read_text(answer: str, where: str) -> str:
-    try:
-        return annotation(answer)
-    except BountyError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def _export(folder: Path, run: Run, shelf: ItemShelf) -> None:
-    """Write the items of a run as files, and a list of them."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise ConfigError(f"{folder} exists and is left alone; name another") from error
-    with (folder / "items.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("item", "file", "answer"))
-        for number in run.items:
-            item = shelf.item(number)
-            name = f"{number}{item.media.suffix}"
-            (folder / name).write_bytes(item.data)
-            writer.writerow((number, name, ""))
-    classes = [entry.name for entry in run.document.classes]
-    (folder / "task.json").write_text(
-        json.dumps(
-            {
-                "title": run.document.title,
-                "classes": classes,
-                "asks_for_texts": not classes,
-                "guidelines": run.document.guidelines,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
-    echo(str(folder))
-    info(
-        f"{plural(len(run.items), 'item')}; fill in the column answer of items.csv, and give it as"
-        " --answers"
-    )

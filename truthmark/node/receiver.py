@@ -234,13 +234,11 @@ class ReceiverRole:
                 if is_done(workspace):
                     self._known.add(matter)
                     continue
-                ref = workspace.ref
+                number = workspace.number_on(session.profile.chain_id, board)
                 if (
-                    ref is None
-                    or ref.bounty_id in self.runs.keys() | self._ended
-                    or ref.chain_id != session.profile.chain_id
-                    or address_bytes(ref.board) != address_bytes(board)
-                    or not self._is_wanted(workspace, ref.bounty_id)
+                    number is None
+                    or number in self.runs.keys() | self._ended
+                    or not self._is_wanted(workspace, number)
                 ):
                     continue
                 is_own = address_bytes(workspace.terms.relay) == address_bytes(session.address)
@@ -256,7 +254,7 @@ class ReceiverRole:
             except TruthmarkError as error:
                 self._rounds.problem("workspace", str(error), about=matter)
                 continue
-            self.runs[ref.bounty_id] = run
+            self.runs[number] = run
             self._known.add(matter)
 
     def _is_wanted(self, workspace: Workspace, number: int) -> bool:

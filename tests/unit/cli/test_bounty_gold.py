@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labeling one's own gold at a keyboard, and what is learned from it; without a chain."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from truthmark.bounty.answers import Known, read_known, write_known
 from truthmark.bounty.document import LabelClass
 from truthmark.bounty.flows.knowing import (
     answers_of,
+    ask_items,
     check_known,
     items_to_ask,
     open_shelf,
@@ -112,17 +114,8 @@ def test_gold__at_a_keyboard__stopped_and_gone_on_with(
         with terminal(monkeypatch) as shown:
             shown.press(keys)
             shelf = open_shelf(person.home, open_items_of(table), place)
-            answers = bounty_gold._ask(
-                shelf,
-                CLASSES,
-                {},
-                count,
-                None,
-                is_against=False,
-                title="",
-                guidelines="",
-                place=place,
-            )
+            show = partial(bounty_gold._screen, shelf, CLASSES, None, "", "")
+            answers = ask_items(shelf, WORDS, count, place, show)
             shelf.close()
         return answers
 

@@ -10,12 +10,14 @@ from rich.console import Console
 
 from tests.unit.bounty.test_phases import MARK, make_record
 from tests.utils.bounties import make_document, make_terms
+from truthmark.bounty.flows.own_bounties import in_home
 from truthmark.bounty.flows.running import Counts
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.view import Seen
 from truthmark.bounty.workspace import Workspace
 from truthmark.cli import bounty_run
 from truthmark.errors import BountyError
+from truthmark.node.places import receiver_place, relay_place
 
 OWN = make_terms().relay
 
@@ -25,7 +27,7 @@ def place(folder: Path, *urls: str, account: str = OWN) -> dict[str, Any]:
     workspace.save_terms(make_terms())
     workspace.save_document(make_document(relay_urls=urls))
     session: Any = SimpleNamespace(address=account)
-    return bounty_run._place(session, [workspace])
+    return relay_place(session, [workspace])
 
 
 @pytest.mark.parametrize(
@@ -70,22 +72,22 @@ def test_receiver_place__somebody_elses_relay__files_are_taken_where_the_documen
     workspace.save_terms(make_terms())
     workspace.save_document(make_document(receiver_urls=(url,)))
     stranger: Any = SimpleNamespace(address="0x" + "99" * 20)
-    assert bounty_run._receiver_place(stranger, [workspace]) == expected
+    assert receiver_place(stranger, [workspace]) == expected
     own: Any = SimpleNamespace(address=make_terms().relay)
-    assert bounty_run._receiver_place(own, [workspace]) == {}
+    assert receiver_place(own, [workspace]) == {}
 
 
 def test_in_home__folder_of_another_home_or_none__refused(tmp_path: Path) -> None:
     session: Any = SimpleNamespace(home=tmp_path / "home")
     mine = Workspace(tmp_path / "home" / "bounties" / "x")
     mine.save_terms(make_terms())
-    assert bounty_run._in_home(session, mine) is mine
+    assert in_home(session, mine) is mine
     other = Workspace(tmp_path / "other" / "bounties" / "x")
     with pytest.raises(BountyError, match="no folder of a bounty"):
-        bounty_run._in_home(session, other)
+        in_home(session, other)
     other.save_terms(make_terms())
     with pytest.raises(BountyError, match="not in this home"):
-        bounty_run._in_home(session, other)
+        in_home(session, other)
 
 
 def test_table__bounties__phase_and_how_far_they_are() -> None:

@@ -7,7 +7,7 @@ disk one by one, so an interrupted requester can continue.
 
 import json
 import shutil
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -171,6 +171,55 @@ def answers_of(
         if code < len(classes):
             found[shelf.names[item]] = Known(classes[code], seconds=log.seconds.get(item))
     return found
+
+
+def ask_items(
+    shelf: Shelf,
+    classes: Sequence[str],
+    wanted: int,
+    place: Path,
+    show: Callable[[AnswerLog, list[int]], bool],
+    *,
+    known: Mapping[str, Known] | None = None,
+    proposals: Mapping[str, str] | None = None,
+    is_against: bool = False,
+) -> dict[str, Known]:
+    """Have items answered until enough are known, and return all that are.
+
+    Args:
+        shelf: The items.
+        classes: Their names.
+        wanted: How many to know; or of how many with a model at chance, see `is_against`.
+        place: The file that answers go to, after each sitting.
+        show: Shows items and takes answers; returns whether all of them have one.
+        known: What is known already.
+        proposals: A model's answers by name.
+        is_against: Go on until so many are known on which that model is at chance.
+    """
+    known, proposals_ = known or {}, proposals or {}
+    step = max(10, wanted // 5)
+    with shelf.open_log(classes) as log:
+        answers = answers_of(shelf, log, classes, known)
+
+        def enough() -> bool:
+            count = usable_against(answers, proposals_, classes) if is_against else len(answers)
+            return count >= wanted
+
+        more = max(0, wanted - len(known))
+        while more > 0 and not enough():
+            chosen = items_to_ask(shelf, more, proposals=proposals, known=known)
+            if all(item in log.codes for item in chosen):
+                if len(chosen) < more:
+                    break  # all items are answered
+                more += step
+                continue
+            is_done = show(log, chosen)
+            answers = answers_of(shelf, log, classes, known)
+            save_answers(place, answers)
+            if not is_done or not is_against:
+                break
+            more += step
+        return answers
 
 
 def usable_against(
