@@ -78,7 +78,6 @@ from app.services.selling import (
     uploaded,
 )
 from app.services.staking import (
-    MOST_TICKETS,
     add_stake,
     challengeable,
     my_validator,
@@ -94,6 +93,7 @@ from app.services.staking import (
 from app.services.texts import said_of
 from app.services.wallets import taking_out, topping_up, wallet_offer
 from truthmark.errors import TruthmarkError
+from truthmark.market.validator import MOST_TICKETS
 from truthmark.web.assets import source as web_source
 
 __all__ = [

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paying, waiting for the key, opening, disputing, taking money back."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -27,7 +26,6 @@ from app.views import Mark
 from truthmark.codec import (
     Container,
     File,
-    extract,
     open_container,
 )
 from truthmark.config.units import about
@@ -42,6 +40,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import purchasing
+from truthmark.market.opened import require_free, write_out
 from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import Quote
 from truthmark.market.records import (
@@ -51,7 +50,7 @@ from truthmark.market.records import (
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.text import clean, format_size, format_time
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 from truthmark.waiting import Deadline
 
 FIRST_ROWS: Final = 20
@@ -76,9 +75,7 @@ def prepare(ref: str, progress: Progress, *, blind: bool = False) -> views.Price
     """
     session = my_synced_session()
     version = find_version(session, ref)
-    _, quote = purchasing.prepare(
-        session, version, blind=blind, bar=lambda what, unit: nullcontext(progress)
-    )
+    _, quote = purchasing.prepare(session, version, blind=blind, bar=bar_of(progress))
     st.session_state[_QUOTE] = (session.address, version.ref, quote)
     return price_of(session, quote)
 
@@ -168,7 +165,7 @@ def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey
     session = my_session()
     purchase = find_purchase(session, key)
     version = version_of(session, purchase.terms_id)
-    folder = purchasing.fetch(session, version, bar=lambda what, unit: nullcontext(progress))
+    folder = purchasing.fetch(session, version, bar=bar_of(progress))
     try:
         opened = Buyer(session).receive(version, purchase, folder)
     except WrongKeyDispute as dispute:
@@ -231,8 +228,10 @@ def save_purchase(key: str, folder: str, progress: Progress) -> str:
     version = version_of(session, purchase.terms_id)
     opened = Buyer(session).receive(version, purchase, purchasing.fetch(session, version))
     target = Path(folder.strip()).expanduser().absolute()
+    require_free(target)
     with open_container(opened.folder, cek=opened.cek) as container:
-        return str(extract(container, target, progress=progress))
+        write_out(session, version, container, target, None, progress)
+    return str(target)
 
 
 def dispute(key: str) -> str:

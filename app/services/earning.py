@@ -22,19 +22,12 @@ from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, ConfigError
 from truthmark.flows import royalties
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.settlement import Settlement
+from truthmark.market.settlement import LEDGERS, Settlement
 from truthmark.session import Session
 from truthmark.text import clean
 from truthmark.waiting import Deadline
 
 EARNINGS_PAGE_SIZE: Final = 10
-
-_WHERE: Final = {
-    "bounty_board": "labeling",
-    "market": "sales and royalties",
-    "registry": "listings",
-    "staking": "stake",
-}
 
 
 def earnings(account: str = "", page: int = 1) -> income_views.Earnings:
@@ -97,15 +90,12 @@ def _owed(session: Session, address: str) -> tuple[income_views.Owed, ...]:
         credits = settlement.credits(token.address, address)
         if not credits:
             continue
-        by_source: defaultdict[str, int] = defaultdict(int)
-        for role, units in credits.items():
-            by_source[_WHERE.get(role, role)] += units
         found.append(
             income_views.Owed(
                 amount=amount_of(session, sum(credits.values()), token.address),
                 parts=tuple(
-                    (name, amount_of(session, units, token.address))
-                    for name, units in by_source.items()
+                    (LEDGERS[role], amount_of(session, units, token.address))
+                    for role, units in credits.items()
                 ),
             )
         )

@@ -20,7 +20,7 @@ from app.services.reading import (
 from app.services.texts import amount_of
 from truthmark.bounty.flows.board import Brief
 from truthmark.bounty.payouts import Status
-from truthmark.errors import ConfigError, MarketError
+from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import ValidatorOffer
 from truthmark.market.life import Signs, find_signs
@@ -32,9 +32,6 @@ from truthmark.text import clean, format_duration, format_size, format_time
 from truthmark.waiting import Deadline
 
 VALIDATORS_PAGE_SIZE: Final = 20
-
-MOST_TICKETS: Final = 32
-"""That one transaction takes."""
 
 _STATUSES: Final = {
     CustodyStatus.OPENED: "waiting for the others",
@@ -106,8 +103,7 @@ def my_validator() -> income_views.MyValidator | None:
     if not int(state.operator, 16):
         return income_views.MyValidator(address=validator, is_registered=False)
     now, tickets = chain_now(session), owner.tickets()
-    token = _token(session)
-    owed = sum(Settlement(session).credits(token, validator).values())
+    owed = sum(Settlement(session).credits(session.profile.stake_token, validator).values())
     ripe = sum(0 < t.unbonding_until <= now for t in tickets)
     waiting = sorted(t.unbonding_until for t in tickets if t.unbonding_until > now)
     offers = Catalogue.of(session).offers(validator)
@@ -203,11 +199,7 @@ def take_stake_out(tickets: int) -> None:
         ConfigError: There are not so many.
         TruthmarkError: It was refused, or the account is locked.
     """
-    owner = ValidatorOwner(_sending())
-    standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
-    if len(standing) < tickets:
-        raise ConfigError(f"only {len(standing)} tickets stand for stake; take out fewer")
-    owner.unbond(standing[-tickets:])
+    ValidatorOwner(_sending()).take_out(tickets)
 
 
 def withdraw_stake() -> str:
@@ -217,17 +209,11 @@ def withdraw_stake() -> str:
         MarketError: There is nothing.
         TruthmarkError: It was refused, or the account is locked.
     """
-    session = _sending()
-    owner, now = ValidatorOwner(session), session.chain.time()
-    ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
-    for start in range(0, len(ripe), MOST_TICKETS):
-        owner.withdraw_tickets(ripe[start : start + MOST_TICKETS])
-    token = _token(session)
-    owed = sum(Settlement(session).credits(token, session.address).values())
-    if not owed:
+    owner = ValidatorOwner(_sending())
+    _, paid = owner.withdraw()
+    if not paid:
         raise MarketError("nothing can be taken out now")
-    Settlement(session).withdraw(token, session.address)
-    return _stake(session, owed)
+    return _stake(owner.session, paid)
 
 
 def top_up_stake() -> None:
@@ -267,14 +253,11 @@ def publish_offer(
     """
     session = _sending()
     paid_in, units = session.profile.parse_amount(f"{fee:f} {token}")
-    stake = session.profile.token(_token(session)).symbol
+    stake = session.profile.token(session.profile.stake_token).symbol
     _, most = session.profile.parse_amount(f"{lock:f} {stake}")
     ValidatorOwner(session).publish_offer(
         {paid_in.address: (units, 0)},
-        max_bytes=_MOST_BYTES,
         max_period_seconds=days * 86_400,
-        min_delivery_seconds=_LEAST_WINDOW,
-        min_inspection_seconds=_LEAST_WINDOW,
         max_lock=most,
         takes_unsampled=takes_unsampled,
         url=url.strip(),
@@ -287,18 +270,7 @@ def withdraw_offer() -> None:
     Raises:
         TruthmarkError: It was refused, or the account is locked.
     """
-    ValidatorOwner(_sending()).publish_offer(
-        {},
-        max_bytes=0,
-        max_period_seconds=0,
-        min_delivery_seconds=0,
-        min_inspection_seconds=0,
-        max_lock=0,
-    )
-
-
-_MOST_BYTES: Final = 10 << 30  # as `truthmark stake offer` has it
-_LEAST_WINDOW: Final = 3_600
+    ValidatorOwner(_sending()).withdraw_offer()
 
 
 # ------------------------------------------------------------------------------- internals
@@ -310,12 +282,8 @@ def _sending() -> Session:
     return session
 
 
-def _token(session: Session) -> str:
-    return session.profile.contracts["token"].address
-
-
 def _stake(session: Session, units: int) -> str:
-    return amount_of(session, units, _token(session))
+    return amount_of(session, units, session.profile.stake_token)
 
 
 def _offer_text(session: Session, offer: ValidatorOffer | None) -> str:

@@ -16,6 +16,7 @@ from tests.utils.app_market import AppMarket
 from truthmark.keys.accounts import Wallet
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
+from truthmark.market.opened import opened_places
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.testing.network import role_key
@@ -85,6 +86,7 @@ def test_buy__direct_sale__goes_from_price_to_first_rows(
     click(at, "Save")
     files = list((tmp_path / "iris").rglob("*.parquet"))
     assert len(files) == 1
+    assert opened_places(market.session("buyer"), iris) == [tmp_path / "iris"]
     pd.testing.assert_frame_equal(pd.read_parquet(files[0]), pd.read_csv(market.table("iris")))
     # Another visit knows it, pays nothing and opens it again.
     at = start("my_data")

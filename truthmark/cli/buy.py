@@ -12,10 +12,8 @@ from truthmark.cli.after import settle_dispute, take_money_back
 from truthmark.cli.browse import dataset_json, purchase_json
 from truthmark.cli.command import State, command, json_option, option_group, yes_option
 from truthmark.cli.dataset import files_json, format_option
-from truthmark.cli.opening import is_opened, require_free, require_room, write_out
 from truthmark.cli.output import amount_json, ask, ask_text, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import AMOUNT, DATASET, FILE, FOLDER
-from truthmark.cli.vouchers import read_admission, read_voucher
 from truthmark.errors import CodecError, DeliveryError, UnableError
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
@@ -23,6 +21,8 @@ from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
 from truthmark.market.flows import purchasing
 from truthmark.market.life import is_seller_silent, seller_seen_at
+from truthmark.market.opened import is_opened, require_free, require_room, write_out
+from truthmark.market.permit_files import read_admission, read_voucher
 from truthmark.market.preview import Preview
 from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import Quote
@@ -58,8 +58,7 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 
     Checks every byte against what the seller committed to. Costs nothing, and needs no account.
     """
-    with state.session() as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset) as (session, version):
         with progress_bar("fetching") as progress:
             folder = Fetcher(session).fetch(version, progress)
         if as_json:
@@ -79,8 +78,7 @@ def buy(state: State, /, dataset: str, yes: bool, as_json: bool, **wanted: Any) 
     `truthmark get` then waits for the key and opens it. What you bought before is not bought
     again, unless you say --again, which pays each time.
     """
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, signs=True) as (session, version):
         options = _flow_options(session, version, yes=yes, **wanted)
         _, purchase = purchasing.buy(session, version, **options)
         if as_json:
@@ -114,8 +112,7 @@ def get(
     for or fetched twice, unless you say --again, which pays each time. What was bought before is
     opened in another FOLDER at no cost.
     """
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, signs=True) as (session, version):
         if is_opened(session, version, folder, kind):
             if as_json:
                 echo_json({**dataset_json(session, version), "folder": str(folder)})

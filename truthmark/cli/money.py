@@ -13,13 +13,11 @@ from truthmark.errors import (
     ConfigError,
     TransactionPendingError,
 )
-from truthmark.market.catalogue import Catalogue
-from truthmark.market.settlement import Settlement
+from truthmark.market.settlement import LEDGERS, Settlement
 from truthmark.session import Session
 
 _NAMED = 3
 """How many addresses stand in one line; anyone can list in ever new tokens."""
-_WHERE = {"registry": "listings", "market": "sales", "staking": "stake"}
 
 
 @command()
@@ -35,10 +33,14 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
         address = resolve_address(session, account) if account is not None else session.address
         gas = session.chain.balance(address)
         settlement = Settlement(session)
-        own, others = _tokens(session, address)
+        own, others = settlement.tokens_of(address)
+        balances = settlement.held(own + others, address)
+        if unread := [token for token, held in balances.items() if held is None]:
+            info(f"left out, as it cannot be read: {_some(unread)}")
         found = [
             (token, held, settlement.credits(token, address))
-            for token, held in _held(session, own + others, address).items()
+            for token, held in balances.items()
+            if held is not None
         ]
         if as_json:
             echo_json(
@@ -65,7 +67,7 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
             if held or owed or token in {t.address for t in session.profile.tokens}:
                 echo(f"  {show(held, token)}")
             for role, units in owed.items():
-                echo(f"    and {show(units, token)} to withdraw from {_WHERE[role]}")
+                echo(f"    and {show(units, token)} to withdraw from {LEDGERS[role]}")
         if any(owed for token, _, owed in found if token in own):
             info("`truthmark withdraw` pays it out")
         _tell_of_others([token for token, _, owed in found if owed and token in others])
@@ -96,14 +98,14 @@ def withdraw(
     """
     with state.session(sends=True) as session:
         address = resolve_address(session, account) if account is not None else session.address
-        own, others = _tokens(session, address)
+        show, settlement = session.profile.amount, Settlement(session)
+        own, others = settlement.tokens_of(address)
         wanted = 0
         if token is not None:
             own, others = [_read_token(session, token)], []
         if amount is not None:
             only, wanted = _read_wanted(session, amount, own[0] if token is not None else None)
             own, others = [only], []
-        show, settlement = session.profile.amount, Settlement(session)
         paid, failed = [], []
         for each in own:
             units = sum(settlement.credits(each, address).values())
@@ -131,44 +133,6 @@ def withdraw(
             )
         if not paid and not left:
             info(f"nothing is owed to {address}")
-
-
-def _tokens(session: Session, address: str) -> tuple[list[str], list[str]]:
-    """Return the tokens that an account has to do with, and all others in which is listed.
-
-    The first are the profile's, and those in which the account itself has sold or bought.
-    """
-    bought = {p.terms_id for p in Catalogue.of(session).purchases(buyer=address)}
-    versions = [
-        *Catalogue.of(session).versions(seller=address),
-        *(Catalogue.of(session).versions(terms_ids=list(bought)) if bought else ()),
-    ]
-    own = [token.address for token in session.profile.tokens]
-    own += sorted({v.terms.token for v in versions} - set(own))
-    return own, [token for token in Catalogue.of(session).tokens() if token not in own]
-
-
-def _held(session: Session, tokens: list[str], address: str) -> dict[str, int]:
-    """Return what an account has of each token; those that cannot be read are left out."""
-    known = {token.address for token in session.profile.tokens}
-    held, unread = {}, []
-    for token in tokens:
-        balance_of = session.token(token).functions.balanceOf(address)
-        if token in known:
-            held[token] = balance_of.call()
-            continue
-        # Anyone can list in a token of their own, which need not even be a contract.
-        try:
-            (units,) = session.chain.try_batch([balance_of])
-        except ChainError as error:
-            units = error
-        if isinstance(units, Exception):
-            unread.append(token)
-        else:
-            held[token] = units
-    if unread:
-        info(f"left out, as it cannot be read: {_some(unread)}")
-    return held
 
 
 def _tell_of_others(tokens: list[str]) -> None:

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark preview`: the sample of a data set, drawn by chance and checked on this machine."""
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from truthmark.cli.command import State, command, json_option
-from truthmark.cli.opening import require_free
 from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import DATASET
-from truthmark.codec.storage_types import holds_type
-from truthmark.errors import CodecError
-from truthmark.market.catalogue import Catalogue
+from truthmark.market.opened import require_free
 from truthmark.market.preview import Part, Preview, look
 from truthmark.market.preview.facts import is_flat, value_of
 from truthmark.market.preview.figures import HEAD, ColumnFigures, Share
 from truthmark.market.preview.opening import MAX_DOWNLOAD
+from truthmark.market.preview.saving import save_sample
 from truthmark.text import clean, plural
 
 if TYPE_CHECKING:
@@ -28,7 +25,6 @@ _MAX_CELL = 40
 _MAX_FIGURES = 40
 _MAX_FIGURE = 120
 _MIB = 1 << 20
-_MAX_DENSE = 256 * _MIB
 
 
 @command()
@@ -72,11 +68,10 @@ def preview(
     """
     if folder is not None:
         require_free(folder)
-    with state.session() as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset) as (session, version):
         found = look(session, version, max_download=max_download * _MIB)
     if folder is not None:
-        _save(found, folder)
+        save_sample(found, folder)
         info(f"{plural(len(found.tables) + len(found.files), 'file')} in {folder}")
     if as_json:
         echo_json(_as_json(found))
@@ -146,63 +141,6 @@ def _print_figures(found: Preview) -> None:
             table([[clean(cell, _MAX_FIGURE) for cell in row] for row in cells], HEAD, indent=2)
     if (more := sum(map(len, found.figures.values())) - _MAX_FIGURES) > 0:
         info(f"{plural(more, 'more column')}; --json has their figures")
-
-
-def _save(found: Preview, folder: Path) -> None:
-    """Write the sample; paths were checked when the files table was read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, rows in found.tables.items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _write_rows(path, rows, place)
-    for path, data in found.files.items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-
-
-def _write_rows(path: str, rows: "pa.Table", place: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.feather as feather
-    import pyarrow.parquet as pq
-
-    parquet, arrow = (place.with_name(f"{place.name}.sample.{it}") for it in ("parquet", "arrow"))
-    with contextlib.suppress(pa.ArrowException):  # Parquet has no unions
-        if not _grows(rows):
-            pq.write_table(rows, parquet)
-            return
-    parquet.unlink(missing_ok=True)
-    try:
-        feather.write_feather(rows.unify_dictionaries(), str(arrow))
-    except pa.ArrowException as error:
-        arrow.unlink(missing_ok=True)
-        reason = " ".join(str(error).split())[:200]
-        raise CodecError(
-            f"the rows of {path!r} cannot be written to a file ({reason}); look at them here, "
-            "without writing them"
-        ) from error
-
-
-def _grows(rows: "pa.Table") -> bool:
-    """Whether rows that share what they hold would be far more bytes with each its own."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    shared = (pa.DictionaryType, pa.RunEndEncodedType, pa.ListViewType, pa.LargeListViewType)
-    for column in rows.columns:
-        if not holds_type(column.type, shared):
-            continue
-        if not isinstance(column.type, pa.DictionaryType) or pa.types.is_nested(
-            column.type.value_type
-        ):
-            return True
-        for chunk in column.chunks:
-            longest = 8
-            with contextlib.suppress(pa.ArrowException):  # of what is no text, and as short
-                longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
-            if longest * len(chunk) > _MAX_DENSE:
-                return True
-    return False
 
 
 def _as_json(found: Preview) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import click
 
 from truthmark.cli.browse import purchase_json
 from truthmark.cli.command import State, command, json_option
-from truthmark.cli.opening import opened_places
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
@@ -15,6 +14,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import why_revoked
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows.purchasing import paid, refundable
+from truthmark.market.opened import opened_places
 from truthmark.market.records import PurchaseStatus
 from truthmark.session import Session
 from truthmark.text import format_time

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark sales`, `deliver` and `settle`: what sellers do after listing."""
 
-import contextlib
 import shlex
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -14,17 +12,17 @@ from truthmark.cli.output import amount_json, echo, echo_json, info, print_field
 from truthmark.cli.param_types import DATASET
 from truthmark.cli.titles import titles
 from truthmark.codec.limits import is_packed
-from truthmark.errors import MarketError, TruthmarkError
+from truthmark.errors import MarketError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.entries import Epoch, Purchase, Version
-from truthmark.market.flows.sampling import open_sample
+from truthmark.market.flows.sales import deliver_due, income, own_versions, settle_due
+from truthmark.market.flows.sales import follow as follow_sales
 from truthmark.market.preview import PreviewState, remembered_states
-from truthmark.market.records import PurchaseStatus, VersionStatus
-from truthmark.market.settlement import Settlement, inspected
-from truthmark.market.verdicts import split_price
+from truthmark.market.records import PurchaseStatus
+from truthmark.market.settlement import inspected
 from truthmark.session import Session
 from truthmark.text import format_time, plural
+from truthmark.types import quiet
 
 _STATUS = {
     "PAID": "to deliver until",
@@ -33,6 +31,9 @@ _STATUS = {
     "REFUNDED": "refunded",
     "REJECTED": "rejected",
 }
+_OPEN = ("PAID", "DELIVERED")
+_RUNNING = ("OPEN", "PAUSED")
+_MAX_FOLDERS = 5
 
 
 @command()
@@ -42,7 +43,7 @@ _STATUS = {
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you sell, and the state of each sale."""
     with state.session(signs=True) as session:
-        versions = _own_versions(session, dataset)
+        versions = own_versions(session, dataset)
         now = session.chain.time()
         found = [(v, Catalogue.of(session).purchases(terms_id=v.terms_id)) for v in versions]
         if as_json:
@@ -173,24 +174,6 @@ def _todo(
     return lines
 
 
-_OPEN = ("PAID", "DELIVERED")
-_RUNNING = ("OPEN", "PAUSED")
-_MAX_FOLDERS = 5
-_MARGIN_BLOCKS = 5
-"""Nothing is delivered so close to its deadline."""
-
-
-def income(version: Version, purchases: Sequence[Purchase]) -> int:
-    """Return what settled and rejected purchases brought the payee."""
-    return sum(
-        split_price(
-            p.receipt.price, version.terms, is_rejected=p.status is PurchaseStatus.REJECTED
-        ).paid_out
-        for p in purchases
-        if p.status in (PurchaseStatus.SETTLED, PurchaseStatus.REJECTED)
-    )
-
-
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @click.option("--follow", is_flag=True, help="Keep running: deliver and settle what comes.")
@@ -203,9 +186,9 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
     to deliver: they do.
     """
     with state.session(sends=True) as session:
-        versions = _own_versions(session, dataset)
+        versions = own_versions(session, dataset)
         if not follow:
-            counts = [_deliver_due(session, version) for version in versions]
+            counts = [deliver_due(session, version, echo) for version in versions]
             if waiting := sum(left for _, left in counts):
                 info(
                     f"{plural(waiting, 'sale')} not confirmed enough yet; run it again, or use "
@@ -214,86 +197,7 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
             elif not any(done for done, _ in counts):
                 info("there is nothing to deliver")
             return
-        _follow(session, dataset)
-
-
-def _follow(session: Session, dataset: str | None) -> None:
-    """Deliver and settle for ever; no failure ends it, nor keeps one version from another."""
-    info("waiting for sales; Ctrl-C stops it, and nothing is lost")
-    said: dict[str, str] = {}
-    opened: set[bytes] = set()
-    while True:
-        versions: list[Version] = []
-        now = 0
-        with _surviving("", said):
-            Catalogue.of(session).sync()
-            now = session.chain.time()
-            versions = _own_versions(session, dataset)
-        for version in versions:
-            with _surviving(f"{version.ref} is not delivered: ", said):
-                _deliver_due(session, version)
-            with _surviving(f"the sample of {version.ref} is not opened: ", said):
-                _open_due(session, version, opened)
-            with _surviving(f"{version.ref} is not settled: ", said):
-                _settle_due(session, [version], now)
-        time.sleep(session.profile.poll_seconds)
-
-
-def _open_due(session: Session, version: Version, opened: set[bytes]) -> None:
-    """Open what chance has picked by now of a version, once; `opened` keeps which are done."""
-    if version.terms_id in opened or version.status is not VersionStatus.OPEN:
-        return
-    found = open_sample(session, version, waits=False, say=info)
-    if found.state is not PreviewState.WAITING:
-        opened.add(version.terms_id)
-
-
-@contextlib.contextmanager
-def _surviving(what: str, said: dict[str, str]) -> Iterator[None]:
-    """Say a failure once, not at every look, and go on.
-
-    Args:
-        what: Begins what is said.
-        said: The last failure of each, which is kept here.
-    """
-    try:
-        yield
-    except TruthmarkError as error:
-        if said.get(what) != str(error):
-            info(f"{what}{error}; going on")
-        said[what] = str(error)
-    else:
-        said.pop(what, None)
-
-
-def _deliver_due(session: Session, version: Version) -> tuple[int, int]:
-    """Deliver what can be delivered; returns how many were, and how many must wait."""
-    margin = _MARGIN_BLOCKS * session.profile.block_time
-    functions = session.chain.market.functions
-    done = waiting = 0
-    for epoch in Catalogue.of(session).epochs(version.terms_id):
-        found = Catalogue.of(session).purchases(custody_id=epoch.custody_id)
-        paid = [p for p in found if p.status is PurchaseStatus.PAID]
-        if not epoch.custody.is_direct or not paid:
-            continue
-        final, now = session.chain.final_block(), session.chain.time()
-        # A part that comes too late is public all the same: the buyer would have key and money.
-        in_time = [p for p in paid if now + margin <= p.deadline]
-        # What is delivered cannot be taken back, so the payment must not be either.
-        due = [
-            p
-            for p in in_time
-            if p.block_number <= final.number
-            and session.chain.agreed_call(functions.purchases(p.purchase_id), final).status
-            == PurchaseStatus.PAID
-        ]
-        waiting += len(in_time) - len(due)
-        if due:
-            Custodian(session).deliver(version, CustodySlot(epoch, 1), due)
-            for purchase in due:
-                echo(f"{version.ref}: delivered to {purchase.receipt.buyer}")
-            done += len(due)
-    return done, waiting
+        follow_sales(session, dataset, tell=echo, say=info)
 
 
 @command()
@@ -310,9 +214,9 @@ def settle(state: State, dataset: str | None, as_json: bool) -> None:
         versions = (
             [Catalogue.of(session).find(dataset)]
             if dataset is not None
-            else _own_versions(session, None)
+            else own_versions(session, None)
         )
-        done = _settle_due(session, versions, session.chain.time(), quiet=as_json)
+        done = settle_due(session, versions, session.chain.time(), quiet if as_json else echo)
         nothing = "" if done else _why_nothing(session, versions)
         if nothing and dataset is not None:
             raise MarketError(nothing)
@@ -346,37 +250,3 @@ def _why_nothing(session: Session, versions: Sequence[Version]) -> str:
             f"{format_time(first, session.chain.time())}"
         )
     return "there is nothing to settle"
-
-
-def _settle_due(
-    session: Session, versions: Sequence[Version], now: int, *, quiet: bool = False
-) -> list[tuple[Version, Purchase]]:
-    done = []
-    for version in versions:
-        # The purchases of a version whose key was proven wrong can only be refunded.
-        if version.status is VersionStatus.REVOKED:
-            continue
-        due = inspected(Catalogue.of(session).purchases(terms_id=version.terms_id), now)
-        if due:
-            Settlement(session).settle(due)
-        for purchase in due:
-            if not quiet:
-                shown = session.profile.amount(purchase.receipt.price, version.terms.token)
-                echo(f"{version.ref}: {shown} from {purchase.receipt.buyer} settled")
-            done.append((version, purchase))
-    return done
-
-
-def _own_versions(session: Session, dataset: str | None) -> list[Version]:
-    """Return the versions that this account sells; of one listing if named.
-
-    Raises:
-        MarketError: That one is not its own.
-    """
-    address = session.address.lower()
-    if dataset is None:
-        return Catalogue.of(session).versions(seller=session.address)
-    version = Catalogue.of(session).find(dataset)
-    if version.terms.seller.lower() != address:
-        raise MarketError(f"{version.ref} is sold by {version.terms.seller}; use that account")
-    return [version]

@@ -8,13 +8,12 @@ import click
 from truthmark.chain.transactions import TransactionReceipt
 from truthmark.cli.command import State, group, json_option, resolve_address, yes_option
 from truthmark.cli.output import amount_json, ask, echo, echo_json, info, print_fields, table
-from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, SIZE, Choice
+from truthmark.cli.param_types import ACCOUNT, AMOUNT, DURATION, SIZE, Choice, Read
 from truthmark.config.units import Amount
 from truthmark.errors import ConfigError
 from truthmark.keys.accounts import private_key_from
 from truthmark.market.asking import check_address
-from truthmark.market.settlement import Settlement
-from truthmark.market.validator import ValidatorOwner
+from truthmark.market.validator import MOST_TICKETS, ValidatorOwner
 from truthmark.session import Session, Signer
 from truthmark.text import format_time
 
@@ -100,7 +99,7 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 
 
 @stake.command()
-@click.argument("tickets", type=click.IntRange(1, 32))
+@click.argument("tickets", type=click.IntRange(1, MOST_TICKETS))
 @yes_option
 @json_option
 @click.pass_obj
@@ -115,7 +114,7 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
 
 
 @stake.command()
-@click.argument("tickets", type=click.IntRange(1, 32))
+@click.argument("tickets", type=click.IntRange(1, MOST_TICKETS))
 @json_option
 @click.pass_obj
 def unbond(state: State, tickets: int, as_json: bool) -> None:
@@ -124,11 +123,7 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
     Only stake that no obligation locks can leave.
     """
     with state.session(sends=True) as session:
-        owner = _owner(session)
-        standing = [t.ticket_id for t in owner.tickets() if not t.unbonding_until]
-        if len(standing) < tickets:
-            raise ConfigError(f"only {len(standing)} tickets stand for stake; take out fewer")
-        receipt = owner.unbond(standing[-tickets:])
+        receipt = _owner(session).take_out(tickets)
         seconds = session.chain.staking.functions.UNBONDING_SECONDS().call()
         when = format_time(session.chain.time() + seconds)
         _done(receipt, f"`truthmark stake withdraw` pays from {when} on", as_json)
@@ -143,18 +138,17 @@ def withdraw(state: State, as_json: bool) -> None:
     Pays out with them what else the staking contract holds for the account.
     """
     with state.session(sends=True) as session:
-        owner, now = _owner(session), session.chain.time()
-        ripe = [t.ticket_id for t in owner.tickets() if 0 < t.unbonding_until <= now]
-        for start in range(0, len(ripe), 32):
-            owner.withdraw_tickets(ripe[start : start + 32])
-        token = _token(session)
-        owed = sum(Settlement(session).credits(token, session.address).values())
-        if owed:
-            Settlement(session).withdraw(token, session.address)
+        owner = _owner(session)
+        tickets, paid = owner.withdraw()
         if as_json:
-            echo_json({"tickets": ripe, "paid": amount_json(session, owed, token)})
-        elif owed:
-            echo(f"{_show(session, owed)} paid to {session.address}")
+            echo_json(
+                {
+                    "tickets": tickets,
+                    "paid": amount_json(session, paid, session.profile.stake_token),
+                }
+            )
+        elif paid:
+            echo(f"{_show(session, paid)} paid to {session.address}")
         else:
             info("nothing can be taken out now; `truthmark stake obligations` shows when")
 
@@ -197,7 +191,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
             "unbonding": info.unbonding,
             "missing": missing,
         }
-        token = _token(session)
+        token = session.profile.stake_token
         if as_json:
             echo_json(
                 {
@@ -296,6 +290,7 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
 )
 @click.option(
     "--url",
+    type=Read("url", lambda text, state: text and check_address(text)),
     default="",
     metavar="URL",
     help="Where your node's block server is reached; sellers ask there whether it runs.",
@@ -326,9 +321,11 @@ def offer(
     """
     if is_withdrawn == bool(fees):
         raise ConfigError("name what you ask with --fee, or take the offer back with --withdraw")
-    if url:
-        url = check_address(url)
     with state.session(sends=True) as session:
+        owner = _owner(session, validator)
+        if is_withdrawn:
+            _done(owner.withdraw_offer(), "the offer is taken back", as_json)
+            return
         asked: dict[str, tuple[int, int]] = {}
         for text in fees:
             token, units = session.profile.parse_amount(text)
@@ -338,7 +335,7 @@ def offer(
             if token.address not in asked:
                 raise ConfigError(f"--keeping-fee {text}: name a --fee in {token.symbol} too")
             asked[token.address] = asked[token.address][0], units
-        receipt = _owner(session, validator).publish_offer(
+        receipt = owner.publish_offer(
             asked,
             max_bytes=max_size,
             max_period_seconds=max_period,
@@ -348,8 +345,7 @@ def offer(
             takes_unsampled=takes_unsampled,
             url=url,
         )
-        done = "the offer is taken back" if is_withdrawn else "the offer stands"
-        if not (is_withdrawn or as_json):
+        if not as_json:
             info(
                 "it counts only with a node behind it: `truthmark node run` must run, day and night"
             )
@@ -358,7 +354,7 @@ def offer(
                     "without --url sellers know that it runs only by what it did on the chain "
                     "within a day"
                 )
-        _done(receipt, done, as_json)
+        _done(receipt, "the offer stands", as_json)
 
 
 @stake.command()
@@ -411,21 +407,17 @@ def _parse_key(text: str | None) -> bytes | None:
     return key
 
 
-def _token(session: Session) -> str:
-    return session.profile.contracts["token"].address
-
-
 def _symbol(session: Session) -> str:
-    return session.profile.token(_token(session)).symbol
+    return session.profile.token(session.profile.stake_token).symbol
 
 
 def _show(session: Session, units: int) -> Amount:
-    return session.profile.amount(units, _token(session))
+    return session.profile.amount(units, session.profile.stake_token)
 
 
 def _stake_amount(session: Session, text: str) -> int:
     token, units = session.profile.parse_amount(text)
-    if token.address.lower() != _token(session).lower():
+    if token.address.lower() != session.profile.stake_token.lower():
         raise ConfigError(f"{text} is not of the stake token; write it in {_symbol(session)}")
     return units
 

@@ -197,6 +197,11 @@ class ChainProfile:
         )
 
     @property
+    def stake_token(self) -> str:
+        """Address of the token that validators stake; empty where no contracts are named."""
+        return self.contracts["token"].address if "token" in self.contracts else ""
+
+    @property
     def poll_seconds(self) -> float:
         """How long to wait between two looks at the chain."""
         return min(max(self.block_time / 4, 0.05), 4.0)
@@ -251,8 +256,7 @@ class ChainProfile:
 
     def _example_symbol(self) -> str:
         """Return the symbol of a token that things may be sold for."""
-        stake = self.contracts["token"].address if "token" in self.contracts else ""
-        others = [t for t in self.tokens if t.address.lower() != stake.lower()]
+        others = [t for t in self.tokens if t.address.lower() != self.stake_token.lower()]
         return next((t.symbol for t in [*others, *self.tokens]), "USDC")
 
     def amount(self, units: int, token_address: str) -> Amount:

@@ -4,6 +4,7 @@
 From `config.toml` in the home folder, with environment variables `TRUTHMARK_*` above it.
 """
 
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -12,10 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from truthmark.config.files import read_toml
+from truthmark.config.files import read_toml, write_atomically
 from truthmark.config.profile import ChainProfile, home_folder, load_profile
 from truthmark.errors import ConfigError, did_you_mean
 
+_FILE_NAME = "config.toml"
 DEVNET_PASSPHRASE = "devnet"  # noqa: S105
 """Of all keystore files of a devnet, whose keys everybody knows anyway."""
 
@@ -87,7 +89,7 @@ def load_settings(home: Path | None = None, **overrides: object) -> Settings:
     if unknown:
         raise ConfigError(f"there is no setting {min(unknown)!r}")
     folder = (home or home_folder()).expanduser().absolute()
-    file = folder / "config.toml"
+    file = folder / _FILE_NAME
     kept = read_toml(file)
     if unknown := set(kept) - set(_READERS):
         hint = did_you_mean(min(unknown), _READERS)
@@ -105,6 +107,36 @@ def load_settings(home: Path | None = None, **overrides: object) -> Settings:
                 f"TRUTHMARK_{name.upper()}"
             ) from error
     return Settings(home=folder, named=frozenset(values), **values)
+
+
+def save_settings(home: Path, chosen: Mapping[str, object]) -> None:
+    """Put settings into a home's `config.toml`, and leave the others there alone.
+
+    Raises:
+        ConfigError: The file there cannot be read, or a setting cannot be written.
+    """
+    path = home / _FILE_NAME
+    merged = {**read_toml(path), **chosen}
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(path, b"".join(_toml_line(*setting) for setting in merged.items()))
+
+
+def _toml_line(name: str, value: object) -> bytes:
+    """Write a setting as TOML.
+
+    JSON's texts, numbers and lists of texts are TOML's too, but it knows no surrogate pairs as
+    escapes, and wants one for DEL.
+
+    Raises:
+        ConfigError: The value holds what is not a text, as a path may.
+    """
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        return f"{name} = {text}\n".encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"setting {name} holds bytes that are no UTF-8; choose another path or name"
+        ) from error
 
 
 def _read_text(value: object) -> str:

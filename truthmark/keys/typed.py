@@ -27,15 +27,22 @@ _DOMAIN_TYPE = [
 
 
 def typed_data(
-    primary: str, *fields: tuple[str, str, str | int | bytes], chain_id: int, contract: str
+    primary: str,
+    *fields: tuple[str, str, str | int | bytes],
+    chain_id: int,
+    contract: str,
+    name: str = "Truthmark",
+    version: str = "1",
 ) -> TypedData:
-    """Return a message of Truthmark's domain.
+    """Return a message of Truthmark's domain, or of another one.
 
     Args:
         primary: The name of the struct.
         fields: Name, type and value of each of its fields, in order.
         chain_id: The chain of the contract.
         contract: What checks the signature, or what the message is about.
+        name: Of the domain.
+        version: Of the domain.
 
     Raises:
         KeysError: A value does not fit its type, or `contract` is not an address.
@@ -44,16 +51,16 @@ def typed_data(
     return {
         "types": {
             "EIP712Domain": _DOMAIN_TYPE,
-            primary: [{"name": name, "type": kind} for name, kind, _ in fields],
+            primary: [{"name": field, "type": kind} for field, kind, _ in fields],
         },
         "primaryType": primary,
         "domain": {
-            "name": "Truthmark",
-            "version": "1",
+            "name": name,
+            "version": version,
             "chainId": chain_id,
             "verifyingContract": contract,
         },
-        "message": {name: _shown(kind, value) for name, kind, value in fields},
+        "message": {field: _shown(kind, value) for field, kind, value in fields},
     }
 
 

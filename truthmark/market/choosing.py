@@ -97,7 +97,7 @@ def choose_custody(
     if custodians is not None and not custodians:
         return CustodyChoice((), DIRECT)
     profile = session.profile
-    stake = profile.contracts["token"].address
+    stake = profile.stake_token
     locked = profile.read_amount(wish.lock or "100 TMK", stake)
     offer = CustodyRequest(
         threshold=wish.threshold,

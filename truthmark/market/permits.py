@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """ERC-2612 permits: an allowance that comes with the call which uses it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from truthmark.errors import ChainError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import hash_words
+from truthmark.keys.typed import typed_data
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Contract
@@ -52,36 +53,17 @@ def sign_permit(
     else:
         return None
     deadline = session.chain.next_time() + PERMIT_SECONDS
-    message: dict[str, Any] = {
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"},
-                {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"},
-            ],
-            "Permit": [
-                {"name": "owner", "type": "address"},
-                {"name": "spender", "type": "address"},
-                {"name": "value", "type": "uint256"},
-                {"name": "nonce", "type": "uint256"},
-                {"name": "deadline", "type": "uint256"},
-            ],
-        },
-        "primaryType": "Permit",
-        "domain": {
-            "name": name,
-            "version": version,
-            "chainId": chain_id,
-            "verifyingContract": token.address,
-        },
-        "message": {
-            "owner": session.address,
-            "spender": spender,
-            "value": amount,
-            "nonce": nonce,
-            "deadline": deadline,
-        },
-    }
+    message = typed_data(
+        "Permit",
+        ("owner", "address", session.address),
+        ("spender", "address", spender),
+        ("value", "uint256", amount),
+        ("nonce", "uint256", nonce),
+        ("deadline", "uint256", deadline),
+        chain_id=chain_id,
+        contract=token.address,
+        name=name,
+        version=version,
+    )
     signature = session.signer.sign_typed(message)
     return deadline, signature[64], signature[:32], signature[32:64]

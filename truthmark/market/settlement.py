@@ -3,9 +3,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from truthmark.errors import MarketError
+from truthmark.errors import ChainError, MarketError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.session import Session
+
+LEDGERS: Final = {
+    "registry": "listings",
+    "market": "sales and royalties",
+    "staking": "stake",
+    "bounty_board": "labeling",
+}
+"""By role of a contract that holds money for accounts: what that money comes from."""
 
 
 def overdue(purchases: Iterable[Purchase], now: int) -> list[Purchase]:
@@ -108,6 +116,44 @@ class Settlement:
     def refund(self, purchases: Sequence[Purchase]) -> "list[TransactionReceipt]":
         """Refund purchases that were not delivered in time, or whose version is revoked."""
         return self._send_all(self.plan_refund, purchases)
+
+    def tokens_of(self, account: str) -> tuple[list[str], list[str]]:
+        """Return the tokens that an account has to do with, and all others in which is listed.
+
+        The first are the profile's, and those in which the account itself has sold or bought.
+        Anyone can list in ever new tokens, whose code may cost gas for nothing.
+        """
+        catalogue = Catalogue.of(self.session)
+        bought = {p.terms_id for p in catalogue.purchases(buyer=account)}
+        versions = [
+            *catalogue.versions(seller=account),
+            *(catalogue.versions(terms_ids=list(bought)) if bought else ()),
+        ]
+        own = [token.address for token in self.session.profile.tokens]
+        own += sorted({v.terms.token for v in versions} - set(own))
+        return own, [token for token in catalogue.tokens() if token not in own]
+
+    def held(self, tokens: Iterable[str], account: str) -> dict[str, int | None]:
+        """Return what an account itself has of tokens; None of what cannot be read.
+
+        Raises:
+            ChainError: A token of the profile cannot be read.
+        """
+        session = self.session
+        known = {token.address for token in session.profile.tokens}
+        held: dict[str, int | None] = {}
+        for token in tokens:
+            balance_of = session.token(token).functions.balanceOf(account)
+            if token in known:
+                held[token] = balance_of.call()
+                continue
+            # Anyone can list in a token of their own, which need not even be a contract.
+            try:
+                (units,) = session.chain.try_batch([balance_of])
+            except ChainError as error:
+                units = error
+            held[token] = None if isinstance(units, Exception) else units
+        return held
 
     def credits(self, token: str, account: str) -> dict[str, int]:
         """Return what each contract's ledger holds for an account, by the contract's role."""

@@ -37,7 +37,7 @@ from truthmark.market.quote import NO_VOUCHER
 from truthmark.market.records import ZERO_ADDRESS
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.session import Session, given_or_own, open_session
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ def list_dataset(
             SaleSource(here, packed),
             ask,
             agree=_log_silent,
-            bar=lambda what, unit: contextlib.nullcontext(progress),
+            bar=bar_of(progress),
             waits=wait,
         )
         return version

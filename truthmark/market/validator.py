@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from truthmark.errors import ConfigError
 from truthmark.keys.encryption import derive_encryption_key
@@ -12,11 +12,15 @@ from truthmark.market.asking import check_address
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import custody_slots
 from truthmark.market.records import CustodyStatus, bits, obligation_id
+from truthmark.market.settlement import Settlement
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.session import Session, Signer
+
+MOST_TICKETS: Final = 32
+"""That one transaction takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +185,7 @@ class ValidatorOwner:
     def top_up(self, amount: int) -> "TransactionReceipt":
         """Pay back what slashing took, at most `missing()`."""
         session = self.session
-        token = session.profile.contracts["token"].address
-        session.allow(token, session.chain.staking.address, amount)
+        session.allow(session.profile.stake_token, session.chain.staking.address, amount)
         return self._send(
             session.chain.staking.functions.top_up(amount), "top up the stake", pays=True
         )
@@ -190,23 +193,19 @@ class ValidatorOwner:
     def stake(self, tickets: int) -> "TransactionReceipt":
         """Pay for tickets; their size is the contract's."""
         self._require_registered()
-        session = self.session
-        staking = session.chain.staking
-        session.allow(
-            session.profile.contracts["token"].address,
-            staking.address,
-            tickets * staking.functions.TICKET().call(),
-        )
+        staking = self.session.chain.staking
+        price = tickets * staking.functions.TICKET().call()
+        self.session.allow(self.session.profile.stake_token, staking.address, price)
         return self._send(staking.functions.stake(tickets), f"stake {tickets} tickets", pays=True)
 
     def publish_offer(
         self,
         fees: Mapping[str, tuple[int, int]],
         *,
-        max_bytes: int,
+        max_bytes: int = 10 << 30,
         max_period_seconds: int,
-        min_delivery_seconds: int,
-        min_inspection_seconds: int,
+        min_delivery_seconds: int = 3_600,
+        min_inspection_seconds: int = 3_600,
         max_lock: int,
         takes_unsampled: bool = False,
         url: str = "",
@@ -227,8 +226,7 @@ class ValidatorOwner:
             ConfigError: Nobody could ask at this address.
         """
         session = self.session
-        if url:
-            check_address(url)
+        url = check_address(url) if url else ""
         self._require_actor()
         offer = (
             [(token, *amounts) for token, amounts in fees.items()],
@@ -244,6 +242,10 @@ class ValidatorOwner:
             session.chain.staking.functions.publish_offer(self.validator, offer),
             "publish an offer" if fees else "withdraw the offer",
         )
+
+    def withdraw_offer(self) -> "TransactionReceipt":
+        """Take the offer back; running obligations go on."""
+        return self.publish_offer({}, max_period_seconds=0, max_lock=0)
 
     def set_available(self, is_available: bool) -> "TransactionReceipt":
         """Take new obligations, or no more; running ones go on."""
@@ -266,6 +268,33 @@ class ValidatorOwner:
             self.session.chain.staking.functions.withdraw_tickets(list(ticket_ids)),
             f"take out {len(ticket_ids)} tickets",
         )
+
+    def take_out(self, tickets: int) -> "TransactionReceipt":
+        """Begin to take some tickets out, the newest first.
+
+        Raises:
+            ConfigError: There are not so many.
+        """
+        standing = [t.ticket_id for t in self.tickets() if not t.unbonding_until]
+        if len(standing) < tickets:
+            raise ConfigError(f"only {len(standing)} tickets stand for stake; take out fewer")
+        return self.unbond(standing[-tickets:])
+
+    def withdraw(self) -> tuple[list[int], int]:
+        """Pay out the tickets whose time is over, and what else is owed in the stake token.
+
+        Returns:
+            Which tickets, and how much was paid, in the token's smallest unit.
+        """
+        now, settlement = self.session.chain.time(), Settlement(self.session)
+        token = self.session.profile.stake_token
+        ripe = [t.ticket_id for t in self.tickets() if 0 < t.unbonding_until <= now]
+        for start in range(0, len(ripe), MOST_TICKETS):
+            self.withdraw_tickets(ripe[start : start + MOST_TICKETS])
+        owed = sum(settlement.credits(token, self.validator).values())
+        if owed:
+            settlement.withdraw(token, self.validator)
+        return ripe, owed
 
     def _public_key(self, operator: "Signer | str | None", given: bytes | None) -> bytes:
         if given is not None:

@@ -6,17 +6,18 @@ what nobody has: who needs many things waits for all of them together only so lo
 read meanwhile, and those that were not to be had are left alone for a while.
 """
 
-import contextlib
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from truthmark.errors import ConfigError, TruthmarkError
+from truthmark.errors import TruthmarkError
+from truthmark.storage.cache_file import open_cache
 from truthmark.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -184,22 +185,6 @@ class ReadOnce(Generic[Question, Thing]):
                 self._brought += brought  # once the file can be used again
             raise
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Each row by itself: others search meanwhile.
-            file = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-            with contextlib.closing(file):
-                file.execute("PRAGMA journal_mode = WAL")
-                file.execute("PRAGMA synchronous = NORMAL")
-                file.execute(
-                    f"CREATE TABLE IF NOT EXISTS {self._table} "
-                    f"(key BLOB PRIMARY KEY, is_there, retry_at REAL, {self._columns})"
-                )
-                yield file
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigError(
-                f"cannot use {self._path} ({error}); check disk space and rights, or remove it: "
-                "it is built again"
-            ) from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        table = f"{self._table} (key BLOB PRIMARY KEY, is_there, retry_at REAL, {self._columns})"
+        return open_cache(self._path, table, at_once=True)

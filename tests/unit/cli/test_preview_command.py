@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.cli.command import State
-from truthmark.cli.preview import _write_rows, preview
+from truthmark.cli.preview import preview
 from truthmark.errors import CodecError
+from truthmark.market.preview.saving import write_rows
 
 
 class Looker:
@@ -91,9 +92,9 @@ def test_write_rows__values_that_all_rows_share__are_written_once(tmp_path: Path
     """Parquet would have them as often as there are rows: terabytes, of a hundred megabytes."""
     shared = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000), pa.array(["x" * 10_000]))
     plain = pa.array(["a", "b"] * 50_000).dictionary_encode()
-    _write_rows("a", pa.table({"x": shared}), tmp_path / "a")
-    _write_rows("b", pa.table({"x": plain}), tmp_path / "b")
-    _write_rows("c", pa.table({"x": _overlapping()}), tmp_path / "c")
+    write_rows("a", pa.table({"x": shared}), tmp_path / "a")
+    write_rows("b", pa.table({"x": plain}), tmp_path / "b")
+    write_rows("c", pa.table({"x": _overlapping()}), tmp_path / "c")
     assert {it.name for it in tmp_path.iterdir()} == {
         "a.sample.arrow",
         "b.sample.parquet",
@@ -115,7 +116,7 @@ def test_write_rows__dictionaries_that_differ__are_written_or_refused_in_a_line(
     ]
     table = pa.table({"x": pa.chunked_array(parts)})
     try:
-        _write_rows("t", table, tmp_path / "t")
+        write_rows("t", table, tmp_path / "t")
     except CodecError as error:
         assert "\n" not in str(error)
         assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from truthmark.cli import sales
 from truthmark.cli.output import info
 from truthmark.errors import (
     ChainUnavailableError,
@@ -19,7 +18,7 @@ from truthmark.errors import (
     StorageError,
     TruthmarkError,
 )
-from truthmark.market.flows import listing
+from truthmark.market.flows import listing, sales
 from truthmark.market.records import CustodyStatus
 
 
@@ -36,7 +35,7 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
     texts = iter(["a", "a", "b", "", "b", "b"])
     done: list[tuple[str, str]] = []
 
-    def deliver(session: Any, version: Any) -> tuple[int, int]:
+    def deliver(session: Any, version: Any, tell: Any) -> tuple[int, int]:
         done.append(("deliver", version.ref))
         if version is bad and (text := next(texts)):
             raise error(text)
@@ -46,22 +45,22 @@ def test_deliver_watch__one_version_fails__is_said_once_and_the_others_go_on(
         if len(done) >= 6 * 6:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sales, "_own_versions", lambda *_: [bad, good])
-    monkeypatch.setattr(sales, "_deliver_due", deliver)
+    monkeypatch.setattr(sales, "own_versions", lambda *_: [bad, good])
+    monkeypatch.setattr(sales, "deliver_due", deliver)
     monkeypatch.setattr(
-        sales, "_settle_due", lambda _, versions, now: done.append(("settle", versions[0].ref))
+        sales, "settle_due", lambda _, versions, now, tell: done.append(("settle", versions[0].ref))
     )
     monkeypatch.setattr(
-        sales, "_open_due", lambda _, version, opened: done.append(("open", version.ref))
+        sales, "_open_due", lambda _, version, opened, say: done.append(("open", version.ref))
     )
-    monkeypatch.setattr(sales.time, "sleep", sleep)
+    monkeypatch.setattr("truthmark.market.flows.sales.time.sleep", sleep)
     session: Any = SimpleNamespace(
         profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(sync=lambda: None),
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
-        sales._follow(session, None)
+        sales.follow(session, None, tell=info, say=info)
     steps = [(what, ref) for ref in ("1@1", "2@1") for what in ("deliver", "open", "settle")]
     assert done == 6 * steps
     said = capsys.readouterr().err.splitlines()[1:]
@@ -78,15 +77,15 @@ def test_deliver_watch__market_cannot_be_read__goes_on_when_it_can(
             raise error
 
     looked: list[int] = []
-    monkeypatch.setattr(sales, "_own_versions", lambda *_: looked.append(1) or [])
-    monkeypatch.setattr(sales.time, "sleep", lambda _: None)
+    monkeypatch.setattr(sales, "own_versions", lambda *_: looked.append(1) or [])
+    monkeypatch.setattr("truthmark.market.flows.sales.time.sleep", lambda _: None)
     session: Any = SimpleNamespace(
         profile=SimpleNamespace(poll_seconds=1.0),
         part=lambda *_: SimpleNamespace(sync=sync),
         chain=SimpleNamespace(time=lambda: 0),
     )
     with pytest.raises(KeyboardInterrupt):
-        sales._follow(session, None)
+        sales.follow(session, None, tell=info, say=info)
     assert looked == [1]
     assert capsys.readouterr().err.splitlines()[1:] == ["x; going on"]
 

@@ -10,10 +10,11 @@ import pytest
 from tests.utils import drafts
 from tests.utils.drafts import Listing
 from tests.utils.market import MarketContracts, contracts, deployed_contracts
+from truthmark.chain.plan import PROTOCOL
 from truthmark.market.drafts.order import Delivered
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
-from truthmark.market.settlement import inspected, overdue, releasable
+from truthmark.market.settlement import LEDGERS, inspected, overdue, releasable
 
 __all__ = ["contracts", "deployed_contracts"]
 
@@ -35,6 +36,11 @@ def as_read(w: MarketContracts, bought: Bought) -> Purchase:
         block_number=1,
         delivered=delivered,
     )
+
+
+def test_ledgers__every_contract_that_holds_money__is_named() -> None:
+    found = {step.name for step in PROTOCOL.steps if "balances" in step.load().functions}
+    assert found == {*LEDGERS}
 
 
 def done_by_contract(w: MarketContracts, act: Callable[[Bought], None], bought: Bought) -> bool:

@@ -5,17 +5,17 @@ Whatever stands here follows from what sellers have committed to, and from nothi
 computer was short of, so it never becomes wrong; it can be removed, and is then found again.
 """
 
-import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from truthmark.errors import ConfigError
 from truthmark.market.preview.facts import MARK_SIZE
 from truthmark.market.preview.states import PreviewState
+from truthmark.storage.cache_file import open_cache
 
 if TYPE_CHECKING:
     from truthmark.session import Session
@@ -199,20 +199,5 @@ class Remembered:
                 some = values[start : start + _MAX_VALUES]
                 yield from file.execute(query.format(", ".join("?" * len(some))), some)
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = sqlite3.connect(self._path, timeout=60)
-            with contextlib.closing(file):
-                file.execute("PRAGMA journal_mode = WAL")
-                file.execute("PRAGMA synchronous = NORMAL")
-                for table in _TABLES:
-                    file.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-                with file:
-                    yield file
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigError(
-                f"cannot use {self._path} ({error}); check disk space and rights, or remove it: "
-                "it is built again"
-            ) from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_cache(self._path, *_TABLES)

@@ -39,7 +39,7 @@ def opened_places(session: Session, version: Version) -> list[Path]:
     found = []
     for path, known in _places(session, version):
         with contextlib.suppress(OSError):
-            if path is not None and _identity(path, str(known.get("format"))) == known:
+            if _identity(path, str(known.get("format"))) == known:
                 found.append(path)
     return found
 
@@ -83,7 +83,7 @@ def require_room(session: Session, version: Version, folder: Path) -> None:
         if free < total:
             raise ConfigError(
                 f"{version.ref} takes {format_size(total)} or more, and there is room for "
-                f"{format_size(free)} in {place}; free some, or name another folder with --to"
+                f"{format_size(free)} in {place}; free some, or name another folder"
             )
 
 
@@ -104,12 +104,24 @@ def write_out(
     kind: Any,
     progress: Progress | None,
 ) -> list[str]:
-    """Extract a container into `folder`, which appears whole or not at all.
-
-    Returns what is to be said of tables that are in another format than expected.
+    """Extract a container into a new folder, which appears whole or not at all.
 
     The new folder is recorded before it gets its final name. So a command that is repeated after a
     kill can tell what it wrote itself from what somebody else has put there.
+
+    Args:
+        session: Whose home keeps the record.
+        version: What was bought.
+        container: It, opened.
+        folder: Where; see `require_free`.
+        kind: The format of tables, as `codec.extract` takes it.
+        progress: As there.
+
+    Returns:
+        What is to be said of tables that are in another format than expected.
+
+    Raises:
+        CodecError: A table cannot be written so, or a shard does not check.
     """
     # Symbolic links on the way are the user's.
     folder = folder.parent.resolve() / folder.name
@@ -122,7 +134,7 @@ def write_out(
     places = [
         {"path": os.fsencode(path).hex(), "identity": known}
         for path, known in _places(session, version)
-        if path not in (None, folder)
+        if path != folder
     ][-_MAX_PLACES:]
     places.append({"path": os.fsencode(folder).hex(), "identity": _identity(made, written)})
     record = _record(session, version)
@@ -143,12 +155,10 @@ def _identity(folder: Path, kind: str) -> dict[str, Any]:
     }
 
 
-def _places(session: Session, version: Version) -> list[tuple[Path | None, dict[str, Any]]]:
-    """Return what was noted of earlier openings; before 0.7 the path was not."""
+def _places(session: Session, version: Version) -> list[tuple[Path, dict[str, Any]]]:
+    """Return what was noted of earlier openings: where, and what it was like."""
     try:
         noted = json.loads(_record(session, version).read_text(encoding="utf-8"))
-        if "places" not in noted:
-            return [(None, noted)]
         return [
             (Path(os.fsdecode(bytes.fromhex(entry["path"]))), entry["identity"])
             for entry in noted["places"]
