@@ -18,7 +18,7 @@ from truthmark.waiting import Deadline
 def tokens() -> tuple[str, ...]:
     """Return the symbols of the tokens that something may be sold for."""
     profile = shared_reader().session.profile
-    stake = profile.contracts["token"].address if "token" in profile.contracts else ""
+    stake = profile.stake_token
     return tuple(t.symbol for t in profile.tokens if t.address != stake)
 
 

@@ -231,7 +231,7 @@ def _custody(session: Session, version: Version, epoch: Epoch, state: EpochState
         details.append(f"until {format_time(state.end, now)}")
         details.append("Each has only a part of it. The seller may be offline.")
     if custody.lock:
-        stake = session.profile.contracts["token"].address
+        stake = session.profile.stake_token
         details.append(
             f"Each has {show(custody.lock, stake)} at stake; one who stays silent loses "
             f"{show(custody.penalty, stake)}."

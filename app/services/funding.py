@@ -13,7 +13,7 @@ from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.asking import ask_of, cost_view
 from app.services.drafts import drop_note, find_note, save_form, save_note
-from app.services.shelves import bar_of, shelf_of
+from app.services.shelves import shelf_of
 from truthmark.bounty.answers import Known
 from truthmark.bounty.document import LabelClass, WatchNode
 from truthmark.bounty.flows.asks import Ask, Proposal
@@ -23,7 +23,7 @@ from truthmark.bounty.team import Member
 from truthmark.errors import BountyError
 from truthmark.session import Session
 from truthmark.text import clean
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 
 _OFFER: Final = "offer"
 

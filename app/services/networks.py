@@ -120,7 +120,7 @@ def _parameters(session: Session) -> tuple[tuple[str, str], ...]:
             staking.UNBONDING_SECONDS(),
         ]
     )
-    stake = profile.contracts["token"].address
+    stake = profile.stake_token
     return (
         ("Protocol fee", f"{percent_of(fee)} of the price, at most {percent_of(most)}"),
         ("Windows of a sale", f"from {format_duration(low)} to {format_duration(high)}"),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """When what was sold is bad: found, judged, shown to everybody, rejected, ruled on, reviewed."""
 
-from contextlib import nullcontext
 from typing import Final
 
 import streamlit as st
@@ -31,7 +30,7 @@ from truthmark.market.reviews import Review, reviews_of
 from truthmark.market.verdicts import split_price
 from truthmark.session import Session
 from truthmark.text import clean, format_time, plural
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 
 _EXAMINED, _UNSEALED = (f"services.{name}" for name in ("examined", "unsealed"))
 _MOST_REVIEWS: Final = 20
@@ -85,9 +84,7 @@ def check_purchase(key: str, progress: Progress) -> views.Checked:
     """
     session = my_session()
     version, purchase = _bought(session, key)
-    done = examining.examine(
-        session, version, purchase, bar=lambda what, unit: nullcontext(progress)
-    )
+    done = examining.examine(session, version, purchase, bar=bar_of(progress))
     st.session_state[_EXAMINED] = (session.address, key, done)
     if done.found is None:
         return views.Checked("")

@@ -39,7 +39,7 @@ from truthmark.market.seller import Seller
 from truthmark.market.seller_secret import pack_dataset
 from truthmark.session import Session
 from truthmark.text import clean, format_duration, format_size, format_time
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 
 
 def sell_options() -> views.SellOptions:
@@ -250,7 +250,7 @@ def list_packed(
         ),
         agree=lambda costs: True,
         secure=secure,
-        bar=lambda what, unit: contextlib.nullcontext(progress),
+        bar=bar_of(progress),
         waits=False,
     )
     return version.ref

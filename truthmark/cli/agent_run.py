@@ -10,7 +10,7 @@ from truthmark.agents.agent import Agent
 from truthmark.agents.opening import TIMEOUT, open_agent
 from truthmark.bounty.document import Document
 from truthmark.bounty.flows.labeling import Labeling, Stage
-from truthmark.cli.bounty_join import as_option, code_option, payee_of, payee_option, seats_option
+from truthmark.cli.bounty_join import join_options, payee_of
 from truthmark.cli.bounty_label import report
 from truthmark.cli.bounty_offers import relay_option
 from truthmark.cli.command import State, command, json_option, yes_option
@@ -50,10 +50,7 @@ from truthmark.session import Session
     show_default=True,
     help="Seconds for an item, of a URL or a command.",
 )
-@payee_option
-@seats_option
-@code_option
-@as_option
+@join_options
 @click.option(
     "--worth",
     metavar="AMOUNT",

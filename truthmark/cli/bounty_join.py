@@ -8,40 +8,41 @@ import click
 from truthmark.bounty.flows.labeling import Agree, Labeling
 from truthmark.bounty.flows.offers import own_gas
 from truthmark.cli.bounty_offers import pay_line, relay_option
-from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
+from truthmark.cli.command import (
+    State,
+    command,
+    json_option,
+    option_group,
+    resolve_address,
+    yes_option,
+)
 from truthmark.cli.output import ask, echo_json, info, print_fields
 from truthmark.cli.param_types import ACCOUNT, BOUNTY
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ConfigError
 from truthmark.session import Session
 
-payee_option = click.option(
-    "--payee", type=ACCOUNT, help="Who is paid; the account in use unless given."
+join_options = option_group(
+    click.option("--payee", type=ACCOUNT, help="Who is paid; the account in use unless given."),
+    click.option(
+        "--seats", type=click.IntRange(1, 63), help="How many batches at most; as many as allowed."
+    ),
+    click.option("--code", default="", help="Your invitation, where the requester sent one."),
+    click.option(
+        "--as",
+        "account",
+        default="",
+        metavar="ACCOUNT",
+        help="Label as this account, as where a gate wants it; with a fresh key for each bounty"
+        " unless given.",
+    ),
 )
-seats_option = click.option(
-    "--seats", type=click.IntRange(1, 63), help="How many batches at most; as many as allowed."
-)
-
-code_option = click.option(
-    "--code", default="", help="Your invitation, where the requester sent one."
-)
-
-as_option = click.option(
-    "--as",
-    "account",
-    default="",
-    metavar="ACCOUNT",
-    help="Label as this account, as where a gate wants it; with a fresh key for each bounty unless"
-    " given.",
-)
+"""What is asked for with a place."""
 
 
 @command()
 @click.argument("bounty", type=BOUNTY)
-@payee_option
-@seats_option
-@code_option
-@as_option
+@join_options
 @worth_option
 @relay_option
 @yes_option

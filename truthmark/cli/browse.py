@@ -219,8 +219,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
 
     What it holds, how it is sold, who keeps its key, who may dispute, and how this is known.
     """
-    with state.session() as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset) as (session, version):
         now = session.chain.time()
         manifest, card, problem = _read_public(session, version)
         epochs = Catalogue.of(session).epochs(version.terms_id)
@@ -419,7 +418,7 @@ def _show_custody(
                 f"  {custody.threshold} of {custody.count} custodians deliver, {how}; "
                 f"{accepted} accepted"
             )
-            stake = session.profile.contracts["token"].address
+            stake = session.profile.stake_token
             echo(
                 f"    each risks {show(custody.lock, stake)}; silence costs "
                 f"{show(custody.penalty, stake)}; a delivery pays "

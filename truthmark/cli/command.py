@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from truthmark.config.settings import Settings, load_settings
 from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError, did_you_mean
 from truthmark.session import Session, is_devnet, known_passphrase, open_session
+
+if TYPE_CHECKING:
+    from truthmark.market.entries import Version
 
 
 @dataclass
@@ -61,6 +64,26 @@ class State:
             if sends:
                 session.journal.resume()
             yield session
+
+    @contextlib.contextmanager
+    def version(
+        self, dataset: str, *, signs: bool = False, sends: bool = False
+    ) -> Iterator[tuple[Session, "Version"]]:
+        """Open a session, and find what is sold under a name.
+
+        Args:
+            dataset: The name.
+            signs: As for `session`.
+            sends: As there.
+
+        Raises:
+            NotForSaleError: There is none of this name.
+            TruthmarkError: As `session` does.
+        """
+        from truthmark.market.catalogue import Catalogue  # what has no catalogue loads none
+
+        with self.session(signs=signs, sends=sends) as session:
+            yield session, Catalogue.of(session).find(dataset)
 
     @property
     def is_devnet(self) -> bool:

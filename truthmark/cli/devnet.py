@@ -159,8 +159,7 @@ def warp(state: State, time: int, folder: Path | None) -> None:
     FOLDER is that of the home folder in use if left out, or `devnet` if that is not a network's.
     """
     net = _find(state, folder)
-    if not net.chain.is_running():
-        raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
+    _require_running(net)
     echo(f"it is now {format_time(net.warp(time))} there")
 
 
@@ -198,8 +197,7 @@ def fund(
         tokens[token.address] = tokens.get(token.address, 0) + units
     if not wei and not any(tokens.values()):
         raise ConfigError('that is nothing; write how much, such as --amount "500 TUSD"')
-    if not net.chain.is_running():
-        raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
+    _require_running(net)
     net.fund(address, tokens, wei)
     given = [str(profile.native(wei))] if wei else []
     given += [str(profile.amount(units, token)) for token, units in tokens.items()]
@@ -207,6 +205,11 @@ def fund(
         echo_json({"account": address, "given": given})
         return
     echo(f"{address} was given {', '.join(given)}")
+
+
+def _require_running(net: Any) -> None:
+    if not net.chain.is_running():
+        raise ConfigError(f"no devnet is running in {net.folder}; start it: `truthmark devnet up`")
 
 
 def _address(state: State, account: str) -> str:

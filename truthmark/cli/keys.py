@@ -10,7 +10,6 @@ from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import DATASET, NEW_FILE
 from truthmark.errors import MarketError
 from truthmark.keys.handing import HandedKey
-from truthmark.market.catalogue import Catalogue
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import PurchaseStatus
 from truthmark.text import format_time
@@ -33,8 +32,7 @@ def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None
     your account is in it. `truthmark dataset open --key FILE` takes it, and so can readers in other
     languages (docs/format.md says how). The licence says to whom you may give it.
     """
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, signs=True) as (session, version):
         buyer = Buyer(session, info)
         purchase = buyer.require_purchase(version)
         if purchase.status is PurchaseStatus.PAID:

@@ -5,7 +5,7 @@ import csv
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from truthmark.cli.command import group, json_option
 from truthmark.cli.output import echo, echo_json, info, print_fields, table
 from truthmark.cli.param_types import FILE
 from truthmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _METHODS = (
     "majority",
@@ -191,8 +188,10 @@ def agreement(
     as_json: bool,
 ) -> None:
     """Show how far workers agree, with each other and with gold, and accounts to look at."""
+    from truthmark.labels.report import measure
+
     data, known = _read(answers, gold, duplicates, classes, drop_unknown_gold)
-    found = _measure(data, known, ordinal)
+    found = measure(data, known, ordinal=ordinal)
     if as_json:
         echo_json(found)
         return
@@ -214,97 +213,16 @@ def agreement(
             table([[_shown(row[name]) for name in head] for row in found[key]], head, indent=2)
 
 
-def _measure(data: "pd.DataFrame", known: "pd.Series[Any] | None", ordinal: bool) -> dict[str, Any]:
-    from truthmark.labels import accounts
-    from truthmark.labels import agreement as measures
-    from truthmark.labels.answers import Answers
-    from truthmark.labels.gold_weighted import GoldWeighted
-    from truthmark.labels.voting import MajorityVote
-
-    answers = Answers.of(data)
-    found: dict[str, Any] = {
-        "tasks": answers.n_items,
-        "workers": answers.n_workers,
-        "answers": len(answers.labels),
-        "alpha": _plain(measures.krippendorff_alpha(data)),
-    }
-    if ordinal:
-        ordered = data.assign(label=_in_order(data["label"]))
-        found["alpha_ordinal"] = _plain(measures.krippendorff_alpha(ordered, "ordinal"))
-    found["mean_margin"] = _plain(float(measures.vote_margins(data).mean()))
-    if known is not None:
-        counts = measures.confusion(data, known)
-        found["classes"] = _records(measures.class_table(counts))
-        found["confusion"] = _records(counts)
-    workers = measures.worker_table(data, known)
-    found["worker_table"] = _records(workers.sort_values("answers", ascending=False, kind="stable"))
-    best = MajorityVote().fit(data) if known is None else GoldWeighted().fit(data, known)
-    found["coinciding_errors"] = _records(accounts.coinciding_errors(data, best.labels_), False)
-    if known is not None:
-        found["better_on_gold"] = _records(accounts.better_on_gold(data, known))
-    return found
-
-
 def _read(
-    answers: Path,
-    gold: Path | None,
-    duplicates: Any,
-    classes: list[str] | None,
-    drop_unknown: bool,
-) -> "tuple[pd.DataFrame, pd.Series[Any] | None]":
-    """Return answers and gold."""
+    answers: Path, gold: Path | None, duplicates: Any, classes: list[str] | None, drop: bool
+) -> Any:
     import warnings
 
-    from truthmark.labels.answers import LabelsWarning, task_column
-    from truthmark.labels.files import read_answers, read_gold
+    from truthmark.labels.answers import LabelsWarning
+    from truthmark.labels.files import read_both
 
     warnings.simplefilter("ignore", LabelsWarning)  # duplicates are allowed on the command line
-    data = read_answers(answers, duplicates=duplicates, classes=classes)
-    if gold is None:
-        return data, None
-    known = read_gold(gold)
-    there = known.index.isin(data[task_column(data)])
-    if not there.any():
-        raise ConfigError(f"no task of {gold} is in {answers}; write ids alike in both")
-    if drop_unknown:
-        known = known[there]
-    elif not there.all():
-        task = known.index[int((~there).nonzero()[0][0])]
-        raise ConfigError(
-            f"{gold}: {int((~there).sum())} tasks have no answers, such as {task!r}; write ids "
-            "alike in both, or add --drop-unknown-gold"
-        )
-    return data, known
-
-
-def _in_order(labels: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return labels with an order: that of --classes, or of the numbers they are."""
-    import pandas as pd
-
-    if isinstance(labels.dtype, pd.CategoricalDtype):
-        return labels
-    numbers = pd.to_numeric(labels, errors="coerce")
-    if numbers.isna().any():
-        word = labels[numbers.isna()].iloc[0]
-        raise ConfigError(f"label {word!r} is not a number; name all in their order by --classes")
-    return numbers
-
-
-def _records(frame: "pd.DataFrame", with_index: bool = True) -> list[dict[str, Any]]:
-    """Return rows as dictionaries of plain values."""
-    frame = frame.reset_index() if with_index else frame
-    return [
-        {str(name): _plain(value) for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it; nothing for what is not a number."""
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    return value
+    return read_both(answers, gold, duplicates=duplicates, classes=classes, drop_unknown=drop)
 
 
 def _shown(value: Any) -> Any:

@@ -9,7 +9,6 @@ from truthmark.cli.command import State, command, yes_option
 from truthmark.cli.output import ask, echo, info, require_yes
 from truthmark.cli.param_types import AMOUNT, DATASET, amount_type
 from truthmark.errors import MarketError
-from truthmark.market.catalogue import Catalogue
 from truthmark.market.endings import REVOKED_TEXT
 from truthmark.market.entries import Version
 from truthmark.market.records import VersionStatus
@@ -24,10 +23,9 @@ from truthmark.text import format_duration, format_time
 @click.pass_obj
 def reprice(state: State, dataset: str, price: str) -> None:
     """Set the PRICE of DATASET for later buyers, such as "30 TUSD"."""
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, signs=True) as (session, version):
         amount = session.profile.read_amount(price, version.terms.token)
-        _seller(session).reprice(version, amount)
+        Seller(session).reprice(version, amount)
         shown = session.profile.amount(amount, version.terms.token)
         echo(f"{version.ref} costs {shown} now")
 
@@ -37,9 +35,8 @@ def reprice(state: State, dataset: str, price: str) -> None:
 @click.pass_obj
 def pause(state: State, dataset: str) -> None:
     """Stop selling DATASET for a while."""
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
-        _seller(session).set_paused(version, True)
+    with state.version(dataset, signs=True) as (session, version):
+        Seller(session).set_paused(version, True)
         echo(f"{version.ref} is paused; `truthmark resume {version.ref}` sells it again")
 
 
@@ -48,9 +45,8 @@ def pause(state: State, dataset: str) -> None:
 @click.pass_obj
 def resume(state: State, dataset: str) -> None:
     """Sell a paused DATASET again."""
-    with state.session(signs=True) as session:
-        version = Catalogue.of(session).find(dataset)
-        _seller(session).set_paused(version, False)
+    with state.version(dataset, signs=True) as (session, version):
+        Seller(session).set_paused(version, False)
         echo(f"{version.ref} is for sale again")
 
 
@@ -60,8 +56,8 @@ def resume(state: State, dataset: str) -> None:
 @click.pass_obj
 def retire(state: State, dataset: str, yes: bool) -> None:
     """Stop selling DATASET for ever; what was sold is still delivered."""
-    with state.session(signs=True) as session:
-        version, seller = Catalogue.of(session).find(dataset), _seller(session)
+    with state.version(dataset, signs=True) as (session, version):
+        seller = Seller(session)
         seller.require_running(version)
         require_yes(f"stop selling {version.ref} for good?", "nothing was changed", yes=yes)
         seller.retire(version)
@@ -84,8 +80,8 @@ def close(state: State, dataset: str) -> None:
     Also gives back what is left in the keeping balance. Says how much it is; it is an error if
     there is nothing.
     """
-    with state.session(sends=True) as session:
-        version, seller = Catalogue.of(session).find(dataset), _seller(session)
+    with state.version(dataset, sends=True) as (session, version):
+        seller = Seller(session)
         if version.status in (VersionStatus.OPEN, VersionStatus.PAUSED):
             raise MarketError(
                 f"{version.ref} is still {version.status.name.lower()}; "
@@ -121,8 +117,8 @@ def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
 
     AMOUNT goes into its keeping balance; what is left of it at the end is the seller's.
     """
-    with state.session(signs=True) as session:
-        version, seller = Catalogue.of(session).find(dataset), _seller(session)
+    with state.version(dataset, signs=True) as (session, version):
+        seller = Seller(session)
         units = session.profile.read_amount(amount, version.terms.token)
         seller.require_running(version)
         seller.require_funds(version.terms.token, units, "for the keeping balance")
@@ -156,7 +152,3 @@ def _why_nothing(version: Version) -> str:
     if version.status is VersionStatus.CLOSED:
         return f"{version.ref} was closed before; `truthmark withdraw` pays out what is credited"
     return f"{version.ref} has no bond, and its keeping balance is empty"
-
-
-def _seller(session: Session) -> Seller:
-    return Seller(session)

@@ -11,7 +11,6 @@ from truthmark.cli.command import State, command, resolve_address, yes_option
 from truthmark.cli.output import echo, info, progress_bar, require_yes
 from truthmark.cli.param_types import ACCOUNT, DATASET
 from truthmark.errors import DeliveryError, MarketError
-from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import examining
 from truthmark.market.flows.examining import Examined
@@ -36,8 +35,7 @@ def dispute(state: State, dataset: str, yes: bool) -> None:
     does not open under its own key ends the sale, pays open purchases back, and half of the bond is
     yours. If neither is wrong, says what is left. What each costs and does is said first.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         purchase = Buyer(session).find_purchase(version)
         if purchase is None:
             _dispute_published(session, version, yes=yes)
@@ -154,8 +152,7 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
     alone. Everybody's computer tries them for itself; if it is so, nobody buys DATASET any more.
     It cannot be taken back, and is seen under your address, or that of --from.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         purchase = Buyer(session).require_purchase(version)
         done = _examine(session, version, purchase, yes=yes)
         keys = examining.keys_to_show(session, done)
@@ -188,8 +185,7 @@ def confirm(state: State, dataset: str, yes: bool) -> None:
     Before the time to check it is over, and for good: it cannot be disputed or rejected any more,
     and no later dispute brings your money back. Then you can review it.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         purchase = Buyer(session).require_purchase(version)
         remedies = Remedies(session)
         remedies.require_confirmable(version, purchase)
@@ -210,8 +206,7 @@ def reject(state: State, dataset: str, yes: bool) -> None:
     doubt it. Custodians are paid, the seller gets what is left. Who hopes to prove a wrong key or a
     bad sealing must not reject: that brings the money back.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         purchase = Buyer(session).require_purchase(version)
         remedies = Remedies(session)
         remedies.require_rejectable(version, purchase)
@@ -237,8 +232,7 @@ def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
     Open purchases are paid back, half of the bond goes to --reward, the rest is burned. It cannot
     be taken back.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         rewarded = resolve_address(session, reward)
         info(examining.rule_text(session, version, rewarded))
         require_yes("rule against it?", "nothing was ruled", yes=yes)
@@ -257,8 +251,7 @@ def review(state: State, dataset: str, score: int, text: str, yes: bool) -> None
 
     Once for each purchase, for everybody, and never taken back. It is shown with what you paid.
     """
-    with state.session(sends=True) as session:
-        version = Catalogue.of(session).find(dataset)
+    with state.version(dataset, sends=True) as (session, version):
         purchase = Buyer(session).require_purchase(version)
         info(examining.review_text(session, version, purchase))
         require_yes("publish it?", "nothing was published", yes=yes)

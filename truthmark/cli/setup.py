@@ -2,8 +2,6 @@
 """`truthmark init` and `truthmark doctor`."""
 
 import json
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,8 @@ from truthmark.cli import layout
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, width
 from truthmark.cli.param_types import FOLDER, NEW_FILE
-from truthmark.config.files import write_atomically
 from truthmark.config.profile import ChainProfile, home_folder, load_profile, profile_names
-from truthmark.config.settings import load_settings
+from truthmark.config.settings import load_settings, save_settings
 from truthmark.errors import ConfigError
 
 
@@ -79,7 +76,7 @@ def init(
     is_named = "profile" in settings.named
     if is_named or settings.profile in known:
         load_profile(settings.profile, home)
-    write_settings(home, chosen)
+    save_settings(home, chosen)
     settings = load_settings(home)
     if as_json:
         echo_json(
@@ -109,38 +106,6 @@ def init(
             "local one with `truthmark devnet up FOLDER` and --devnet FOLDER"
         )
     info("written to config.toml; `truthmark doctor` tells whether all is well")
-
-
-def write_settings(home: Path, chosen: Mapping[str, Any]) -> None:
-    """Put settings into a home's config.toml, and leave the others there alone."""
-    path = home / "config.toml"
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        found = {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
-    merged = {**found, **chosen}
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_atomically(path, b"".join(_toml_line(*setting) for setting in merged.items()))
-
-
-def _toml_line(name: str, value: object) -> bytes:
-    """Write a setting as TOML.
-
-    JSON's texts, numbers and lists of texts are TOML's too, but it knows no surrogate pairs as
-    escapes, and wants one for DEL.
-
-    Raises:
-        ConfigError: The value holds what is not a text, as a path may.
-    """
-    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    try:
-        return f"{name} = {text}\n".encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"setting {name} holds bytes that are no UTF-8; choose another path or name"
-        ) from error
 
 
 def _read_profile(path: Path) -> Any:

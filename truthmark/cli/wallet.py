@@ -4,13 +4,14 @@
 import getpass
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from truthmark.cli.command import State, ask_hidden, group, json_option
 from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import NEW_FILE
-from truthmark.cli.setup import write_settings
+from truthmark.config.settings import save_settings
 from truthmark.errors import ConfigError, KeysError, PassphraseError
 from truthmark.keys.accounts import (
     SCRYPT_WORK,
@@ -109,17 +110,7 @@ def list_accounts(state: State, as_json: bool) -> None:
     for line in kept.broken():
         info(f"left out: {line}")
     if as_json:
-        echo_json(
-            [
-                {
-                    "name": account.alias,
-                    "address": account.address,
-                    "file": str(account.path),
-                    "is_chosen": _is_chosen(account, chosen),
-                }
-                for account in accounts
-            ]
-        )
+        echo_json([_as_json(account, _is_chosen(account, chosen)) for account in accounts])
         return
     if not accounts:
         info("there are no accounts; make one with `truthmark wallet new NAME`")
@@ -185,6 +176,15 @@ def restore(state: State, file: Path) -> None:
     info(f"{plural(count, 'secret')} restored")
 
 
+def _as_json(account: Account, is_chosen: bool) -> dict[str, Any]:
+    return {
+        "name": account.alias,
+        "address": account.address,
+        "file": str(account.path),
+        "is_chosen": is_chosen,
+    }
+
+
 def _is_chosen(account: Account, chosen: str | None) -> bool:
     return chosen is not None and chosen in (account.alias, account.address)
 
@@ -199,16 +199,9 @@ def _made(state: State, account: Account, as_json: bool) -> None:
     assert account.address is not None  # files that we write say it
     is_chosen = state.settings.account is None
     if is_chosen:
-        write_settings(state.settings.home, {"account": account.alias})
+        save_settings(state.settings.home, {"account": account.alias})
     if as_json:
-        echo_json(
-            {
-                "name": account.alias,
-                "address": account.address,
-                "file": str(account.path),
-                "is_chosen": is_chosen,
-            }
-        )
+        echo_json(_as_json(account, is_chosen))
         return
     echo(account.address)
     info(f"account {account.alias} is in {account.path}; copy that file to a safe place")

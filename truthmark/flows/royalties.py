@@ -163,23 +163,19 @@ def draw(
     pools = read_pools(session, record)
     if not pools:
         raise BountyError(f"nothing is sold with a royalty for bounty {bounty_id}")
-    return [draw_pool(session, record, pool, payees=payees, say=say) for pool in pools]
+    return [_draw_pool(session, record, pool, payees, say) for pool in pools]
 
 
-def draw_pool(
-    session: Session,
-    record: Record,
-    pool: Pool,
-    *,
-    payees: Iterable[str] | None = None,
-    say: Say = quiet,
-) -> Drawn:
-    """Do what `draw` does, in one token.
+def draw_listed(
+    session: Session, bounty_id: int, *, payees: Iterable[str] | None = None, say: Say = quiet
+) -> list[Drawn]:
+    """Do what `draw` does in tokens that the profile lists, and say where others are left.
+
+    Tokens of strangers may be worth less than the gas. Where nothing is sold, nothing is drawn.
 
     Args:
         session: Whose account sends, and pays the gas.
-        record: The bounty, which has ended.
-        pool: One of `read_pools`.
+        bounty_id: The bounty's number; it has ended.
         payees: Whom to pay out, as `draw` has it.
         say: Told what happens.
 
@@ -187,6 +183,23 @@ def draw_pool(
         BountyError: Its score cannot be read.
         ChainError: It was refused.
     """
+    if not Catalogue.of(session).made_by(bounty_id):
+        return []
+    record = BountyClient(session).read(bounty_id)
+    listed = {address_bytes(token.address) for token in session.profile.tokens}
+    pools = read_pools(session, record)
+    known = [pool for pool in pools if address_bytes(pool.token) in listed]
+    for pool in pools:
+        if pool not in known and pool.due:
+            amount = session.profile.amount(sum(pool.due.values()), pool.token)
+            say(f"sales owe the labelers {amount} too: truthmark royalties draw {bounty_id}")
+    return [_draw_pool(session, record, pool, payees, say) for pool in known]
+
+
+def _draw_pool(
+    session: Session, record: Record, pool: Pool, payees: Iterable[str] | None, say: Say
+) -> Drawn:
+    """Do what `draw` does, in one token."""
     amounts: dict[str, int] = {}
     for first, due in _by_chunk(record, pool.due).items():
         say(f"drawing for workers from row {first} on")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from truthmark.errors import MalformedError
+from truthmark.errors import ConfigError, MalformedError
+from truthmark.labels.answers import task_column
 
 Duplicates = Literal["refuse", "all", "first", "last"]
 
@@ -149,3 +150,45 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def read_both(
+    answers: Path,
+    gold: Path | None,
+    *,
+    duplicates: Duplicates = "refuse",
+    classes: Sequence[str] | None = None,
+    drop_unknown: bool = False,
+) -> "tuple[pd.DataFrame, pd.Series[Any] | None]":
+    """Read answers, and gold of the same tasks.
+
+    Args:
+        answers: As `read_answers` takes it, like the next two.
+        gold: As `read_gold` takes it.
+        duplicates: As there.
+        classes: As there.
+        drop_unknown: Leave out gold of tasks that nobody answered.
+
+    Returns:
+        Answers, and right labels by task: None where there are none.
+
+    Raises:
+        MalformedError: A file cannot be used.
+        ConfigError: Gold is of other tasks.
+    """
+    data = read_answers(answers, duplicates=duplicates, classes=classes)
+    if gold is None:
+        return data, None
+    known = read_gold(gold)
+    there = known.index.isin(data[task_column(data)])
+    if not there.any():
+        raise ConfigError(f"no task of {gold} is in {answers}; write ids alike in both")
+    if drop_unknown:
+        known = known[there]
+    elif not there.all():
+        task = known.index[int((~there).nonzero()[0][0])]
+        raise ConfigError(
+            f"{gold}: {int((~there).sum())} tasks have no answers, such as {task!r}; write ids "
+            "alike in both, or add --drop-unknown-gold"
+        )
+    return data, known

@@ -20,7 +20,7 @@ from truthmark.config.profile import (
     ChainProfile,
     TokenInfo,
 )
-from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings
+from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings, save_settings
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
 from truthmark.session import is_devnet
@@ -362,7 +362,7 @@ class Devnet:
         if wei:
             held = int(str(self.chain.rpc("eth_getBalance", address, "latest")), 16)
             self.chain.rpc("anvil_setBalance", address, hex(held + wei))
-        stake = self.profile.contracts["token"].address
+        stake = self.profile.stake_token
         with self.session("owner") as session:
             for token, units in tokens.items():
                 if token == stake:
@@ -406,15 +406,10 @@ class Devnet:
         wallet = Wallet(home / "accounts", work=2)
         if all(account.alias != role for account in wallet.accounts()):
             wallet.add(role, role_key(role), DEVNET_PASSPHRASE)
-        config = home / "config.toml"
-        if not config.exists():
-            settings = {
-                "profile": self.profile.name,
-                "account": role,
-                "storage": [f"local:{self.folder / 'store'}"],
-            }
-            lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
-            write_atomically(config, "".join(lines).encode())
+        if not (home / "config.toml").exists():
+            store = f"local:{self.folder / 'store'}"
+            chosen = {"profile": self.profile.name, "account": role, "storage": [store]}
+            save_settings(home, chosen)
 
     def __enter__(self) -> Self:
         return self
@@ -537,7 +532,7 @@ def _deploy(
     record = deploy(plan, parameters, deployer, record_file, report=report)
     roles = [step.name for step in PROTOCOL.steps]
     profile = record.to_profile(base, roles)
-    tokens = [TokenInfo("TMK", profile.contracts["token"].address, 18)]
+    tokens = [TokenInfo("TMK", profile.stake_token, 18)]
     for name, (_, symbol, decimals) in _TOKENS.items():
         tokens.append(TokenInfo(symbol, record.steps[name].address, decimals))
     profile = replace(profile, tokens=tuple(tokens))
@@ -550,7 +545,7 @@ def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:
     from truthmark.chain.abi import load_artifact
     from truthmark.session import Signer
 
-    token = chain.at(profile.contracts["token"].address, load_artifact("ProtocolToken"), "token")
+    token = chain.at(profile.stake_token, load_artifact("ProtocolToken"), "token")
     test_token = load_test_artifact("TestToken")
     for role in ROLES:
         address = Signer(role_key(role)).address
