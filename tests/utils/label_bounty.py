@@ -16,7 +16,9 @@ from truthmark.bounty.gold import Gold, draw_gold
 from truthmark.bounty.items import Item, ItemsWriter
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_client import RelayClient, open_public_relay
-from truthmark.bounty.secrets import RequesterSecrets, new_secrets
+from truthmark.bounty.score import seats_of_gold
+from truthmark.bounty.sealing import open_with_key
+from truthmark.bounty.secrets import RequesterSecrets, find_secrets, new_secrets
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Workspace
 from truthmark.chain.public_http import ALL_NETWORKS
@@ -64,6 +66,7 @@ class Rounds:
         self._servers = [self.server]
         if watches:
             self._roles += (self._watch(net.session("watch")),)
+        self._opened = self._roles
         self._is_over = threading.Event()
         self.problems: list[Exception] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -92,10 +95,14 @@ class Rounds:
                     self.problems.append(error)
             self.net.chain.rpc("evm_mine")
 
+    def stop_receiving(self) -> None:
+        """Leave the requester's work, such as the score, to the test."""
+        self._roles = tuple(role for role in self._roles if not isinstance(role, ReceiverRole))
+
     def close(self) -> None:
         self._is_over.set()
         self._thread.join(20)
-        for role in self._roles:
+        for role in self._opened:
             role.close()
         for server in self._servers:
             server.close()
@@ -196,3 +203,28 @@ class Posted:
 
         shown = Item.of_text("it meows")
         self.number, self.terms = post(net, url, texts, shown, terms_of, gold=gold)
+
+    def lie_about(self, net: Devnet, url: str, payee: str) -> None:
+        """Post a score, as the requester, that has one answer of who is so paid as another."""
+        session = net.session("requester")
+        client = BountyClient(session)
+        record = client.read(self.number)
+        secrets = find_secrets(session.vault, record.terms.key)
+        codes = {}
+        with RelayClient(url) as relay:
+            for worker, commit in record.commits.standing.items():
+                file = relay.file(record.ref, worker, commit.commitment)
+                opened = open_with_key(
+                    record.scheme(worker), file.run, secrets.scalar, commit.seats
+                )
+                codes[worker] = opened.codes
+        gold = Workspace.find(session.home, record.ref).gold
+
+        seats = seats_of_gold(record.assignment, record.roster, gold)
+        (wronged,) = (w for w, row in enumerate(record.roster.rows) if row.payee.lower() == payee)
+        g, k = np.argwhere(seats.holders == wronged)[0].tolist()
+        place = int(seats.offsets[g, k]) * record.terms.batch + int(seats.indices[g, k])
+        codes[wronged] = codes[wronged].copy()
+        codes[wronged][place] = 1 - codes[wronged][place]
+        salt = secrets.gold_salt
+        client.score(record, record.make_score(gold=gold, salt=salt, codes=codes, marks={}))

@@ -109,3 +109,7 @@ export async function* labelingSteps(bounty, device, store, { wish, label }) {
   yield { step: "released", says: "waiting for the requester to sign for your labels" };
   yield { step: "done", says: "the requester has signed for your labels" };
 }
+
+export const standingOf = async () => scene().standing ?? null;
+export const gasOf = () => 250_000;
+export const feeOf = async () => scene().fee ?? null;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three people label a bounty in browsers: a real relay, a real chain, each in their own way."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +16,11 @@ from tests.utils.relays import team_terms
 from tests.utils.wallets import NAME, add_wallet, bend, prompts
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
+from truthmark.bounty.flows.sending import read_proof
 from truthmark.bounty.gates import deploy_allow_list
 from truthmark.bounty.items import Item
 from truthmark.bounty.label_file import open_notes
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import open_with_key
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets
@@ -180,8 +183,58 @@ def test_label_page__three_people__label_seal_and_hand_out(
     notes = _require_delivered(net, posted, rounds.server.url, [desk, phone, hasty])
     assert notes[2]["flags"] == {flagged.split()[1].rstrip(":"): "it may do both"}
     assert not rounds.problems
+    _disprove(net, rounds, posted, desk, phone)
     for person in (desk, phone, hasty):
         person.context.close()
+
+
+def _disprove(net: Devnet, rounds: Rounds, posted: Posted, wronged: Person, other: Person) -> None:
+    """A lie about one's answers is seen by them alone, and proven by a click, from any account."""
+    stranger = net.session("stranger")
+    token = stranger.token(posted.terms.token)
+    before = token.functions.balanceOf(stranger.address).call()
+    rounds.stop_receiving()
+    net.warp(3_600 + 600 + 601)
+    posted.lie_about(net, rounds.server.url, wronged.payee)
+    add_wallet(wronged.context, net, stranger.address)
+    sent: list[str] = []
+    wronged.context.on("request", lambda request: sent.append(request.post_data or ""))
+    for person in (wronged, other):
+        person.page.reload()
+
+    expect(other.page.get_by_role("heading", name="Your score")).to_be_visible()
+    expect(other.page.get_by_text("Nothing in it can be proven wrong")).to_be_visible()
+    assert faults(other.page) == []
+    page = wronged.page
+    expect(page.get_by_role("heading", name="This score is wrong")).to_be_visible()
+    proving = page.get_by_role("region", name="Disprove it")
+    expect(proving).to_contain_text(re.compile(r"Your answer in batch 1?\d, no. \d was"))
+    expect(proving).to_contain_text("your answer to this one item")
+    expect(page.get_by_text(" – not so")).to_have_count(1)
+    page.get_by_text("How is this known?").click()
+    expect(page.get_by_text("No server was told an answer of yours.")).to_be_visible()
+    assert faults(page) == []
+    with page.expect_download() as saved:
+        proving.get_by_role("button", name="Save the proof as a file").click()
+    number, call = read_proof(BountyClient(stranger), saved.value.path().read_bytes())
+    assert number == posted.number
+    call.call(sender=stranger.address)  # it would be taken from anybody who has the file
+
+    click = proving.get_by_role("button", name=f"Disprove it with {NAME}")
+    bend(page, declines=True)
+    click.click()
+    expect(proving).to_contain_text("You declined; nothing was sent.")
+    bend(page, declines=False)
+    click.click()
+    expect(page.get_by_role("heading", name="The score was disproved")).to_be_visible()
+    expect(page.get_by_text("It is proven: everybody is paid in full")).to_be_visible()
+    assert faults(page) == []
+    assert prompts(page)[1:] == ["eth_sendTransaction"] * 2
+    after = token.functions.balanceOf(stranger.address).call()
+    assert after - before == posted.terms.reward > 0
+    assert BountyClient(stranger).read(posted.number).status is Status.PROVEN
+    shown = call.data[-32 * 8 :].hex()  # what opens the answer
+    assert not any(shown in body for body in sent)
 
 
 def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(

@@ -6,7 +6,7 @@ be given again. What a contract would refuse is refused here first, in words.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.bounty import reader
 from truthmark.bounty.commits import Commit, chunks_of
@@ -37,12 +37,13 @@ MAX_ROWS = 1024
 _PAID_BEFORE = "paid already"
 """What the board says where a chunk holds nobody who is not paid yet."""
 
-_PROVE = {
+PROVE: Final = {
     ProofKind.ANSWER: "prove_answer",
     ProofKind.LINE: "prove_line",
     ProofKind.DELIVERED: "prove_delivered",
     ProofKind.READABLE: "prove_readable",
 }
+"""The functions of the proofs' contract."""
 
 
 class BountyClient:
@@ -322,6 +323,19 @@ class BountyClient:
             f"prove: {lie.says}",
         )
 
+    def send_proof(self, bounty_id: int, call: "Call") -> None:
+        """Send a proof that somebody else made ready.
+
+        Args:
+            bounty_id: The bounty's number.
+            call: What proves it.
+
+        Raises:
+            ChainError: It was refused: somebody else may have been faster.
+        """
+        key = f"{bounty_id}:prove-call:{keccak256(call.data).hex()}"
+        self._send(call, key, f"disprove the score of bounty {bounty_id}")
+
     def plan_prove(self, record: Record, lie: Lie) -> "Call":
         """Return the call that proves a lie; who sends it pays the gas and gets the reward.
 
@@ -333,7 +347,7 @@ class BountyClient:
             NotProvenError: The evidence proves nothing.
         """
         require_proven(record, lie)
-        return self._about(record, _PROVE[lie.kind], dict(lie.evidence))
+        return self._about(record, PROVE[lie.kind], dict(lie.evidence))
 
     # ------------------------------------------------------------------ anyone
 

@@ -188,6 +188,11 @@ BOUNTY: dict[str, Entry] = {
         "Show what BOUNTY brought so far, checked against the chain, and write it as tables.",
     ),
     "verify": Entry("bounty_result", "verify", "Check any finished bounty from scratch."),
+    "prove": Entry(
+        "bounty_prove",
+        "prove",
+        "Prove that a score is wrong, by a FILE that a label page saved; anyone may.",
+    ),
     "payout": Entry(
         "bounty_payout", "payout", "Pay everyone in BOUNTY after it has ended; anyone may."
     ),

@@ -15,9 +15,16 @@ export const Status = {
   SCORED: 4,
   SCORED_HALF: 5,
   REFUNDED: 6,
+  SETTLED: 7,
+  HALF: 8,
+  FLAT: 9,
+  PROVEN: 10,
 };
 
-const STATE = ["status", "mark", "position", "seats", "workers", "roster_calls", "commit_calls"];
+const STATE = [
+  ...["status", "mark", "position", "seats", "workers", "roster_calls", "commit_calls"],
+  ...["committed", "committers", "overrides", "posted"],
+];
 const STATE_WORDS = 13;
 const CONTEXT_WORDS = 9;
 const MAX_CALLS = 4096;
@@ -38,6 +45,10 @@ export function calldata(signature, ...values) {
  * @property {import("./roster.js").Row[]} rows
  * @property {(worker: number) => {seats: number, commitment: string, isOverride: boolean} | undefined} standing
  * @property {(worker: number) => boolean} isPosted
+ * @property {import("./roster.js").Roster} roster
+ * @property {import("./roster.js").Commits} [commits] Where they were asked for.
+ * @property {string} score What the board keeps of the score; zeros where there is none.
+ * @property {{overrides: number, posted: number}} counts Of workers.
  */
 
 /**
@@ -62,15 +73,14 @@ export async function look(bounty, { worker, wantsCommits = worker !== undefined
   }
   requireTerms(bounty, toHex(termsHash));
   const calls = Math.max(state.roster_calls, wantsCommits ? state.commit_calls : 0, 1);
-  const question = (n, who) =>
-    calldata("context(uint256,uint256,uint256,uint256)", ref.bountyId, who, n, n);
+  const question = (n, who) => contextCall(ref, who, n);
   const own = worker ?? 0;
   const numbers = Array.from({ length: calls }, (_, n) => n);
   const contexts = (await at(numbers.map((n) => question(n, own)))).map(readContext);
   contexts.forEach((context) => requireTerms(bounty, context.termsHash));
   const roster = await rosterOf(bounty, state, contexts);
   requireSoundRoster(roster.rows, terms, roster.position);
-  const commits = wantsCommits ? await commitsOf(bounty, state, contexts) : new Map();
+  const commits = wantsCommits ? await commitsOf(bounty, state, contexts) : undefined;
   const seed = state.status >= Status.LABEL ? contexts[0].seed : toHex(new Uint8Array(32));
   return {
     block: moment.number,
@@ -80,9 +90,33 @@ export async function look(bounty, { worker, wantsCommits = worker !== undefined
     mark: state.mark,
     seed,
     rows: roster.rows,
-    standing: (who) => standingOf(who, worker, contexts[0], commits),
+    standing: (who) => standingOf(who, worker, contexts[0], commits?.standing ?? new Map()),
     isPosted: (who) => who === worker && contexts[0].isPosted,
+    ...{ roster, commits, score: contexts[0].score },
+    counts: { overrides: state.overrides, posted: state.posted },
   };
+}
+
+/** @param {import("./types.js").BountyRef} ref @param {number} worker @param {number} call */
+function contextCall(ref, worker, call) {
+  return calldata("context(uint256,uint256,uint256,uint256)", ref.bountyId, worker, call, call);
+}
+
+/**
+ * What stands for each worker that the rows alone do not show; asked for only where there is any.
+ * @param {import("./bounty.js").Bounty} bounty @param {Seen} seen
+ * @returns {Promise<{overrides: Map<number, {seats: number, commitment: string}>, posted: Set<number>}>}
+ */
+export async function lookAtWorkers({ chain, ref }, { rows, counts, blockHash }) {
+  const found = { overrides: new Map(), posted: new Set() };
+  if (!counts.overrides && !counts.posted) return found;
+  const calls = rows.map((_, worker) => contextCall(ref, worker, 0));
+  const contexts = (await chain.call(ref.board, calls, blockHash)).map(readContext);
+  contexts.forEach(({ override, committed, isPosted }, worker) => {
+    if (BigInt(override) !== 0n) found.overrides.set(worker, { seats: committed, commitment: override });
+    if (isPosted) found.posted.add(worker);
+  });
+  return found;
 }
 
 function standingOf(who, worker, context, commits) {
@@ -124,13 +158,13 @@ function isHeld(roster, contexts) {
 }
 
 async function commitsOf(bounty, state, contexts) {
-  if (!state.commit_calls) return new Map();
+  if (!state.commit_calls) return readCommits([]);
   const calls = await bounty.relayGet("commits");
   const commits = readCommits(shownCalls(calls, state.commit_calls, "commits"));
   if (!commits.hashes.every((hash, n) => hash === contexts[n].commits)) {
     throw new Refusal("the relay shows other commits than the board holds; ask another relay");
   }
-  return commits.standing;
+  return commits;
 }
 
 /** The relay may know newer calls than those that count as final. */
@@ -157,12 +191,13 @@ function readState(data) {
 function readContext(data) {
   if (data.length !== 32 * CONTEXT_WORDS) throw new Unavailable("a source answers with no context");
   const at = (i) => data.subarray(32 * i, 32 * i + 32);
-  const [termsHash, seed, , roster, commits, , override] = [0, 1, 2, 3, 4, 5, 6].map((i) => toHex(at(i)));
+  const [termsHash, seed, , roster, commits, score, override] = [0, 1, 2, 3, 4, 5, 6].map((i) => toHex(at(i)));
   return {
     termsHash,
     seed,
     roster,
     commits,
+    score,
     override,
     committed: Number(toBigInt(at(7))),
     isPosted: toBigInt(at(8)) === 1n,

@@ -74,6 +74,28 @@ export class Chain {
     return found[0];
   }
 
+  /**
+   * Ask one source after the other for what proves itself by a hash, or is only shown; one will do.
+   * @template T
+   * @param {(ask: (requests: [string, unknown[]][]) => Promise<any[]>) => Promise<T | undefined>} question
+   *   Undefined where a source does not have it.
+   * @returns {Promise<T>}
+   * @throws {Unavailable} None has it.
+   */
+  async anyone(question) {
+    let problem = new Unavailable("no source of the chain shows what is asked for; trying again");
+    for (const url of this.sources) {
+      try {
+        const found = await question((requests) => this.ask(url, requests));
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
+        problem = error;
+      }
+    }
+    throw problem;
+  }
+
   /** @param {string} url @param {[string, unknown[]][]} requests @returns {Promise<any[]>} */
   async ask(url, requests) {
     if (!this.known.has(url)) {
@@ -161,7 +183,8 @@ function hexOf(data) {
   return `0x${[...data].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-function toCount(value) {
+/** @param {unknown} value @returns {number} */
+export function toCount(value) {
   if (typeof value !== "string" || !/^0x[0-9a-f]{1,13}$/i.test(value)) {
     throw new Unavailable("a source of the chain answers with no number");
   }

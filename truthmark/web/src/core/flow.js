@@ -281,8 +281,19 @@ class Sitting {
     const step = { step: "confirmed", says: "handing out your labels", ...(oneSource && { oneSource }) };
     yield step;
     if ((await this.store.get("given")) === signed.commitment) return;
-    yield* this.until(step, () => release(this.bounty, signed), true);
+    yield* this.until(step, () => this.release(signed), true);
     await this.store.put("given", signed.commitment);
+  }
+
+  /** Once the bounty was scored, nobody takes labels any more, and who signed for them is known. */
+  async release(signed) {
+    try {
+      return await release(this.bounty, signed);
+    } catch (error) {
+      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
+      if ((await commitState(this.bounty, signed)).state === "over") return [];
+      throw error;
+    }
   }
 
   async *untilAcknowledged(signed) {

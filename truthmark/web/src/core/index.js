@@ -12,3 +12,5 @@ export { myRun, itemKeys } from "./run.js";
 export { sealAnswers, sendCommit, commitState, findSigned } from "./committing.js";
 export { release, acknowledged, deposit } from "./releasing.js";
 export { labelingSteps } from "./flow.js";
+export { standingOf } from "./scored.js";
+export { feeOf, gasOf, proofFile, proofOf, withdrawalOf } from "./proving.js";

@@ -6,16 +6,33 @@ import { Refusal } from "./errors.js";
 import { keccak } from "./hash.js";
 import { NO_ACCOUNT } from "./terms.js";
 
-const CHUNK = 32;
+/** Rows, or gold items, that are hashed together. */
+export const CHUNK = 32;
 const ROSTER_ROW = 41;
 const COMMIT_ROW = 35;
 const MAX_WORKERS = 2048;
 
 /** @typedef {{signer: string, payee: string, seats: number, start: number}} Row */
 
+/** @typedef {{heads: Uint8Array[], chunks: Uint8Array[]}} CommitsCall */
+/** @typedef {CommitsCall & {first: number}} RosterCall first: its first worker. */
+/** @typedef {{rows: Row[], position: number, hashes: string[], calls: RosterCall[]}} Roster hashes: what the board must hold. */
+/**
+ * @typedef {object} Commits
+ * @property {Map<number, {seats: number, commitment: string}>} standing By worker.
+ * @property {Map<number, {call: number, row: number}>} places Where that is.
+ * @property {string[]} hashes What the board must hold.
+ * @property {CommitsCall[]} calls
+ */
+
+/** @param {Uint8Array[]} heads @returns {Uint8Array} */
+export function headsHash(heads) {
+  return keccak(concat(word(32), word(heads.length), ...heads));
+}
+
 /** @param {Uint8Array[]} heads @returns {string} What the board keeps of a call. */
 export function hashOfHeads(heads) {
-  return toHex(keccak(concat(word(32), word(heads.length), ...heads)));
+  return toHex(headsHash(heads));
 }
 
 /**
@@ -42,12 +59,12 @@ function readCalls(calls, size) {
 /**
  * Read a roster.
  * @param {string[][]} calls As the relay shows it.
- * @returns {{rows: Row[], position: number, hashes: string[]}} hashes: what the board must hold.
+ * @returns {Roster}
  */
 export function readRoster(calls) {
   const rows = [];
   let position = 0;
-  const hashes = readCalls(calls, ROSTER_ROW).map(({ chunks, rows: found }) => {
+  const read = readCalls(calls, ROSTER_ROW).map(({ chunks, rows: found }) => {
     const first = rows.length;
     for (const row of found) {
       const [signer, payee] = [row.subarray(0, 20), row.subarray(20, 40)].map(toHex);
@@ -59,27 +76,29 @@ export function readRoster(calls) {
       const worker = first + CHUNK * i;
       return keccak(concat(uint(worker, 2), uint(rows[worker]?.start ?? position, 4), chunk));
     });
-    return hashOfHeads(heads);
+    return { first, heads, chunks };
   });
-  return { rows, position, hashes };
+  return { rows, position, hashes: read.map(({ heads }) => hashOfHeads(heads)), calls: read };
 }
 
 /**
  * Read commits.
  * @param {string[][]} calls As the relay shows them.
- * @returns {{standing: Map<number, {seats: number, commitment: string}>, hashes: string[]}}
+ * @returns {Commits}
  */
 export function readCommits(calls) {
   const standing = new Map();
-  const hashes = readCalls(calls, COMMIT_ROW).map(({ chunks, rows }) => {
-    for (const row of rows) {
-      const worker = Number(toBigInt(row.subarray(0, 2)));
-      const commit = { seats: row[2], commitment: toHex(row.subarray(3)) };
-      if (!standing.has(worker)) standing.set(worker, commit);
-    }
-    return hashOfHeads(chunks.map((chunk) => keccak(chunk)));
+  const places = new Map();
+  const read = readCalls(calls, COMMIT_ROW).map(({ chunks, rows: found }, call) => {
+    found.forEach((data, row) => {
+      const worker = Number(toBigInt(data.subarray(0, 2)));
+      if (standing.has(worker)) return;
+      standing.set(worker, { seats: data[2], commitment: toHex(data.subarray(3)) });
+      places.set(worker, { call, row });
+    });
+    return { heads: chunks.map((chunk) => keccak(chunk)), chunks };
   });
-  return { standing, hashes };
+  return { standing, places, hashes: read.map(({ heads }) => hashOfHeads(heads)), calls: read };
 }
 
 /**

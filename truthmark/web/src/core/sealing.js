@@ -5,7 +5,7 @@ import { concat, uint, word } from "./bytes.js";
 import { multiply } from "./curve.js";
 import { Refusal } from "./errors.js";
 import { hashWords, keccak } from "./hash.js";
-import { treeRoot } from "./tree.js";
+import { treePath, treeRoot } from "./tree.js";
 
 const LEAF = new Uint8Array([1]);
 
@@ -59,9 +59,42 @@ export function seal(scheme, secret, key, codes) {
   };
 }
 
+/**
+ * @typedef {object} OpenedRun Labels, with what shows each of them to a contract.
+ * @property {SealedRun} run @property {number} seats @property {bigint} secret e
+ * @property {{x: bigint, y: bigint}} shared S
+ * @property {(offset: number, index: number) => Code} code Of a place of a seat of the run.
+ * @property {(offset: number, index: number) => {label: Code, salt: Uint8Array, path: Uint8Array[]}} opening
+ */
+
+/**
+ * Seal again what was sealed, and open it place by place.
+ * @param {Scheme} scheme @param {bigint} secret e @param {{x: bigint, y: bigint}} key P
+ * @param {Code[]} codes As they were sealed.
+ * @returns {OpenedRun}
+ */
+export function openRun(scheme, secret, key, codes) {
+  const run = seal(scheme, secret, key, codes);
+  const shared = multiply(secret, key);
+  const seats = codes.length / scheme.batch;
+  const size = 1 << depthOf(scheme.batch);
+  const opening = (offset, index) => {
+    const salts = saltsOf(scheme, secretsOf(scheme, shared, seats));
+    const at = offset * scheme.batch + index;
+    const path = treePath(leavesOf(scheme, salts, codes), offset * size + index);
+    return { label: codes[at], salt: salts[at], path };
+  };
+  return { run, seats, secret, shared, code: (offset, index) => codes[offset * scheme.batch + index], opening };
+}
+
+/** @param {number} batch @returns {number} Levels of the tree of a seat. */
+function depthOf(batch) {
+  return 32 - Math.clz32(batch - 1);
+}
+
 /** @param {Scheme} scheme @param {Uint8Array[]} salts @param {Code[]} codes */
 function leavesOf({ batch }, salts, codes) {
-  const size = 1 << (32 - Math.clz32(batch - 1));
+  const size = 1 << depthOf(batch);
   const leaves = [];
   codes.forEach((code, i) => {
     leaves.push(keccak(concat(LEAF, salts[i], word(code))));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What requester and labelers agree on; the board keeps its hash.
 
-import { fromHex, toHex, uint } from "./bytes.js";
+import { concat, fromHex, toHex, uint, word } from "./bytes.js";
 import { isValid } from "./curve.js";
 import { Refusal } from "./errors.js";
-import { hashWords } from "./hash.js";
+import { keccak } from "./hash.js";
 
 const ACCOUNTS = ["requester", "token", "relay", "receiver", "gate"];
 const HASHES = ["gold_commitment", "document", "salt"];
@@ -46,12 +46,20 @@ export function readTerms(texts) {
     terms[name] = isSmall ? toCount(name, values[name]) : values[name];
     if (ACCOUNTS.includes(name)) terms[name] = toHex(uint(values[name], 20));
   }
-  terms.hash = toHex(hashWords(...NAMES.map((name) => values[name])));
+  terms.hash = toHex(keccak(termsWords(terms)));
   terms.perRound = Math.ceil(terms.items / terms.batch);
   terms.seats = terms.rounds * terms.perRound;
   terms.isTeam = terms.gold_count === 0;
   return terms;
 }
+
+/** @param {Record<string, any>} terms @returns {Uint8Array} The contracts' struct, a word a field. */
+export function termsWords(terms) {
+  return concat(...NAMES.map((name) => word(terms[name])));
+}
+
+/** The struct's type, as signatures of functions have it. */
+export const TERMS_TYPE = `(${NAMES.map((name) => (HASHES.includes(name) ? "bytes32" : "uint256")).join(",")})`;
 
 function readField(name, text) {
   if (HASHES.includes(name)) return toHex(fromHex(text, 32));

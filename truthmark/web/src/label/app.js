@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A labeler's way through one bounty: practice, join, label, and what follows by itself. */
 
+import { follow, troubleWords } from "./afterwards.js";
 import { AnswerLog } from "./answers.js";
 import { ask } from "./dialogs.js";
 import { fill, h } from "./dom.js";
@@ -92,9 +93,8 @@ export class App {
         if (this._screen && event.composedPath()[0] === document.body) take(event);
       }, { signal, capture: true });
     }
-    const wake = () => this._wakers.splice(0).forEach((each) => each());
-    document.addEventListener("visibilitychange", wake, { signal });
-    addEventListener("online", wake, { signal });
+    document.addEventListener("visibilitychange", () => this._wake(), { signal });
+    addEventListener("online", () => this._wake(), { signal });
   }
 
   /** Leave the page, as where another is shown in its place. */
@@ -363,6 +363,28 @@ export class App {
       joined();
       await this._onStep(step);
     }
+    if (this._step?.step === "done") await this._afterwards();
+  }
+
+  /** What becomes of the labels, until that is certain. @private */
+  async _afterwards() {
+    await follow({
+      core: this._o.core,
+      bounty: this._bounty,
+      store: this._needStore(),
+      pay: /** @type {Pay} */ (this._pay),
+      mount: (view) => {
+        if (!this._screen) this._mount(this._steps.element, view);
+      },
+      trouble: (error) => {
+        if (!this._screen) this._problem.say(troubleWords(error));
+      },
+      good: () => this._problem.clear(),
+      wait: (seconds) => this._wait(seconds),
+      wake: () => this._wake(),
+      isClosed: () => Boolean(this._isClosed),
+      save: download,
+    });
   }
 
   /** What is wrong for good. @private @param {unknown} error @param {boolean} isAtForm */
@@ -564,6 +586,8 @@ export class App {
       lastCall: this._run?.lastCall ?? this._step?.run?.lastCall,
       commit: this._status?.times?.commit,
       post: this._status?.times?.post,
+      score: this._status?.times?.score,
+      challengeSeconds: terms.challenge_seconds,
     };
   }
 
@@ -612,6 +636,11 @@ export class App {
       setTimeout(resolve, Math.min(seconds, LOOK_SECONDS) * SECONDS);
       this._wakers.push(resolve);
     });
+  }
+
+  /** @private */
+  _wake() {
+    this._wakers.splice(0).forEach((each) => each());
   }
 
   /** @private @returns {Store} @throws {Error} the browser keeps nothing */

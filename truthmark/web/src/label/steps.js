@@ -29,6 +29,8 @@ const AT = {
  * @property {number} [minSeats] with which labeling can begin
  * @property {number} [commit] until when a commit can be set right
  * @property {number} [post] until when labels can be handed out
+ * @property {number} [score] until when the requester can score
+ * @property {number} [challengeSeconds] how long a score can be disproved
  */
 
 /**
@@ -83,10 +85,19 @@ export function closing({ step, until, leftWith }, times) {
           ` them, or come back before ${clock(times.post)}.`,
       };
     case "done":
-      return { mayClose: true, says: "You may close this page: there is nothing left to do." };
+      return { mayClose: true, says: `You may close this page. ${lookIn(times, clock)}` };
     default:
       return { mayClose: true, says: "" };
   }
+}
+
+/** What is told of the score that is to come. @param {Times} times @param {(unix: number) => string} clock */
+function lookIn({ score, challengeSeconds }, clock) {
+  if (!score || !challengeSeconds) return "Open it again to see your score.";
+  return (
+    `The requester scores by ${clock(score)}. Open it again within ${formatDuration(challengeSeconds)} of that:` +
+    " this browser alone can see whether the score tells the truth about your answers."
+  );
 }
 
 /** Draws the chain of steps into an element that it owns. */

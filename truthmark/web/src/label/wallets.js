@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Wallets of this browser: asked for an address, and for a signature where a gate wants them. */
+/** Wallets of this browser: asked for an address, for a signature where a gate wants it, for a proof. */
 
 import { findProviders } from "../wallet/discovery.js";
-import { chainOf, connect, signTyped, switchTo } from "../wallet/sending.js";
+import { chainOf, connect, progressWords, send, signTyped, switchTo } from "../wallet/sending.js";
 import { clean } from "./text.js";
 
 /** @typedef {import("../core/types.js").Host} Host */
@@ -14,6 +14,9 @@ import { clean } from "./text.js";
  * @property {(host: Host) => Promise<boolean>} isOn whether it is on a network
  * @property {(host: Host) => Promise<void>} switchTo
  * @property {(host: Host, account: string, data: any) => Promise<string>} sign
+ * @property {(host: Host, calls: (account: string) => {to: string, data: string}[],
+ *   told: (says: string) => void) => Promise<void>} send whatever account it shows confirms and pays;
+ *   brought to the network first, resolved once all counts
  */
 
 /**
@@ -27,6 +30,14 @@ export function findWallets(found) {
     isOn: async (host) => (await chainOf(provider)) === host.chain_id,
     switchTo: (host) => switchTo(provider, chainInfo(host)),
     sign: (host, account, data) => signTyped(provider, account, chainInfo(host), data),
+    send: async (host, calls, told) => {
+      const chain = chainInfo(host);
+      const account = await connect(provider);
+      if ((await chainOf(provider)) !== chain.id) await switchTo(provider, chain);
+      const wait = (/** @type {number} */ ms) => new Promise((/** @type {any} */ done) => setTimeout(done, ms));
+      const words = (/** @type {any} */ state) => told(progressWords(state, chain));
+      await send(provider, account, chain, calls(account), { told: words, wait });
+    },
   }));
 }
 

@@ -2,7 +2,7 @@
 /** The app's wallet: an account of this browser, and transactions that it confirms. No key passes. */
 
 import { findProviders } from "./discovery.js";
-import { chainOf, connect, send, switchTo, WalletError } from "./sending.js";
+import { chainOf, connect, progressWords, send, switchTo, WalletError } from "./sending.js";
 
 /** @typedef {import("./discovery.js").Found} Found */
 
@@ -100,7 +100,7 @@ class WalletView {
     return this.attempt("Confirm in your wallet.", async () => {
       const wait = (/** @type {number} */ ms) => new Promise((/** @type {any} */ done) => setTimeout(done, ms));
       const told = (/** @type {any} */ state) => {
-        this.busy = wordsOf(state, chain);
+        this.busy = progressWords(state, chain);
         this.draw();
       };
       const hash = await send(this.provider(), this.account, chain, offer.calls, { told, wait });
@@ -192,15 +192,6 @@ class WalletView {
     made.disabled = this.busy !== "";
     return made;
   }
-}
-
-/** @param {{place: number, of: number, count: ?number}} state @param {any} chain @returns {string} */
-function wordsOf({ place, of, count }, chain) {
-  const which = of > 1 ? `${place + 1} of ${of}: ` : "";
-  if (count === null) return `${which}Confirm in your wallet. It shows the same contract.`;
-  const leave = place + 1 < of ? "keep this page open" : "you may leave this page";
-  if (!count) return `${which}Sent. Waiting for the next block; ${leave}.`;
-  return `${which}In the chain: ${count} of ${chain.confirmations} confirmations.`;
 }
 
 /** @type {WeakMap<object, WalletView>} */

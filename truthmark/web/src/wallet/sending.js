@@ -170,6 +170,19 @@ async function sendTogether(provider, account, chain, calls, watch) {
 }
 
 /**
+ * How far transactions are, in words.
+ * @param {{place: number, of: number, count: ?number}} state @param {ChainInfo} chain
+ * @returns {string}
+ */
+export function progressWords({ place, of, count }, chain) {
+  const which = of > 1 ? `${place + 1} of ${of}: ` : "";
+  if (count === null) return `${which}Confirm in your wallet. It shows the same contract.`;
+  const leave = place + 1 < of ? "keep this page open" : "you may leave this page";
+  if (!count) return `${which}Sent. Waiting for the next block; ${leave}.`;
+  return `${which}In the chain: ${count} of ${chain.confirmations} confirmations.`;
+}
+
+/**
  * Have the person sign typed data with an account of their wallet.
  * @param {Provider} provider @param {string} account @param {ChainInfo} chain @param {object} data
  * @returns {Promise<string>} what the wallet gave

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of a labeler's part: the score from the chain, held against the board, their own labels
+// opened here, and whatever can be proven wrong.
+
+import { readBytes } from "./abi.js";
+import { calldata, look, lookAtWorkers, Status } from "./board.js";
+import { concat, fromHex, toHex, utf8, word } from "./bytes.js";
+import { toCount } from "./chain.js";
+import { Refusal } from "./errors.js";
+import { keccak } from "./hash.js";
+import { judgementOf, paymentOf } from "./judging.js";
+import { labelerSecret } from "./labelfile.js";
+import { findLies } from "./lies.js";
+import { isAcknowledgement } from "./releasing.js";
+import { readScore } from "./score.js";
+import { commitmentOf, openRun } from "./sealing.js";
+import { deadlines } from "./terms.js";
+
+/** @typedef {import("./bounty.js").Bounty} Bounty */
+/** @typedef {import("./board.js").Seen} Seen */
+/** @typedef {{gold: Uint8Array, entries: Uint8Array, lines: Uint8Array}} Posted */
+
+/** Blocks in which the score must lie that was posted at a known time. */
+const NEAR = 100;
+/** Blocks that are searched at once, as far as servers forward that, and how often. */
+const SPAN = 10_000;
+const SPANS = 50;
+const ENDS = {
+  [Status.SCORED]: "settled",
+  [Status.SCORED_HALF]: "half",
+  [Status.REFUNDED]: "refunded",
+  [Status.SETTLED]: "settled",
+  [Status.HALF]: "half",
+  [Status.FLAT]: "flat",
+  [Status.PROVEN]: "proven",
+};
+const [SCORE_GOLD, SCORE_ENTRIES] = [
+  "ScoreGold(uint256,bytes32,bytes,bytes)",
+  "ScoreEntries(uint256,bytes)",
+].map((event) => toHex(keccak(utf8(event))));
+
+/**
+ * @typedef {object} Standing
+ * @property {"waiting" | "silent" | "challenge" | "over" | "ended"} phase waiting: for the score;
+ *   silent: none came in time; challenge: it can be disproved; over: nobody did in time.
+ * @property {?number} until When that ends at the latest, chain time.
+ * @property {number} now
+ * @property {"" | "settled" | "half" | "flat" | "proven" | "refunded"} end How it ends, or ended.
+ * @property {?{price: bigint, bond: bigint, withheld: bigint}} pay What the labeler gets by that.
+ * @property {number} worker @property {number} seats That stand for them.
+ * @property {?import("./judging.js").Judgement} judgement Where there is a score.
+ * @property {import("./lies.js").Lie[]} lies What they can prove wrong in it; all of it, not only of them.
+ * @property {string} score Its hash, as the board keeps it.
+ * @property {boolean} oneSource
+ */
+
+/**
+ * Look at what became of a labeler's part, as the chain has it, confirmed.
+ * @param {Bounty} bounty @param {import("./types.js").Device} device
+ * @param {import("./types.js").Store} store Keeps the score, so that it is fetched once.
+ * @returns {Promise<?Standing>} Null where no labels of this device stand on the chain.
+ * @throws {Unavailable} Something cannot be read just now.
+ * @throws {Refusal} Something is not what the board holds.
+ */
+export async function standingOf(bounty, device, store) {
+  const seen = await look(bounty, { wantsCommits: true });
+  const signed = await store.get(`signed/${seen.seed}`);
+  if (!signed) return null;
+  const workers = await lookAtWorkers(bounty, seen);
+  const { worker } = signed;
+  const commit = workers.overrides.get(worker) ?? seen.commits?.standing.get(worker);
+  if (commit?.commitment !== signed.commitment || commit.seats !== signed.seats) return null;
+  const { terms, ref, chain } = bounty;
+  const found = { ...phaseOf(seen, terms), now: seen.now, worker, seats: commit.seats, score: seen.score };
+  const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null };
+  if (!found.end) return standing;
+  const pay = (line) => paymentOf({ terms, rows: seen.rows }, { worker, seats: commit.seats }, found.end, line);
+  if (BigInt(seen.score) === 0n) return { ...standing, pay: pay(0) };
+  const score = await scoreOf(bounty, seen, store);
+  const known = { worker, opened: openedBy(bounty, device, signed), acknowledgement: undefined };
+  const acknowledgement = await store.get(`acknowledged/${signed.commitment}`);
+  if (acknowledgement && isAcknowledgement(bounty, signed, acknowledgement)) {
+    known.acknowledgement = acknowledgement;
+  }
+  const record = { ref, terms, seed: seen.seed, ...workers, ...{ roster: seen.roster, commits: seen.commits, score } };
+  return {
+    ...standing,
+    pay: pay(score.lines[worker]),
+    judgement: judgementOf(record, known),
+    lies: found.phase === "challenge" ? findLies(record, known) : [],
+  };
+}
+
+/** @param {Seen} seen @param {Record<string, any>} terms */
+function phaseOf({ status, mark, now }, terms) {
+  const end = ENDS[status] ?? "";
+  if (!end) {
+    const times = deadlines(terms, mark);
+    if (now > times.score) return { phase: "silent", until: null, end: "flat" };
+    return { phase: "waiting", until: times.score, end };
+  }
+  if (status !== Status.SCORED && status !== Status.SCORED_HALF) return { phase: "ended", until: null, end };
+  const until = mark + terms.challenge_seconds;
+  return now > until ? { phase: "over", until: null, end } : { phase: "challenge", until, end };
+}
+
+/**
+ * Open one's own labels: what was kept makes the commitment again, or it is not what stands.
+ * @param {Bounty} bounty @param {import("./types.js").Device} device
+ * @param {import("./committing.js").Signed} signed
+ */
+function openedBy({ ref, terms }, device, signed) {
+  const { batch, classes } = terms;
+  const secret = labelerSecret(fromHex(device.privateKey, 32), ref, signed.seed, signed.worker);
+  const size = classes ? 1 : 32;
+  const bytes = fromHex(signed.codes, size * batch * signed.seats);
+  const codes = Array.from({ length: batch * signed.seats }, (_, i) =>
+    classes ? bytes[i] : bytes.subarray(size * i, size * i + size));
+  const key = { x: terms.key_x, y: terms.key_y };
+  const opened = openRun({ ref, worker: signed.worker, batch, classes }, secret, key, codes);
+  if (toHex(commitmentOf(opened.run)) !== signed.commitment) {
+    throw new Refusal("the labels that this browser kept are not those that you committed; use the recovery file");
+  }
+  return opened;
+}
+
+// ------------------------------------------------------------------ the score
+
+/** @param {Bounty} bounty @param {Seen} seen @param {import("./types.js").Store} store */
+async function scoreOf(bounty, seen, store) {
+  const name = `score/${seen.score}`;
+  const kept = await store.get(name);
+  if (kept) {
+    const [gold, entries, lines] = [kept.gold, kept.entries, kept.lines].map((hex) => fromHex(hex));
+    return readScore(bounty.terms, { gold, entries, lines });
+  }
+  const { posted, score } = await fetchScore(bounty, seen);
+  const hexed = Object.entries(posted).map(([key, bytes]) => [key, toHex(bytes)]);
+  await store.put(name, Object.fromEntries(hexed));
+  return score;
+}
+
+/**
+ * Find the score among what the contracts logged. Its hash is held against the board's, so whoever
+ * shows it need not be trusted.
+ * @param {Bounty} bounty @param {Seen} seen
+ * @returns {Promise<{posted: Posted, score: import("./score.js").Score}>}
+ */
+async function fetchScore({ chain, ref, terms }, seen) {
+  const [address] = await chain.call(ref.board, [calldata("intake()")], seen.blockHash);
+  const topics = [[SCORE_GOLD, SCORE_ENTRIES], toHex(word(ref.bountyId))];
+  const hex = (number) => `0x${number.toString(16)}`;
+  const isUnderChallenge = seen.status === Status.SCORED || seen.status === Status.SCORED_HALF;
+  return chain.anyone(async (ask) => {
+    const within = async (first, last) => {
+      const [fromBlock, toBlock] = [Math.max(0, first), Math.min(last, seen.block)].map(hex);
+      const wanted = { fromBlock, toBlock, address: toHex(address.subarray(12)), topics };
+      const [logs] = await ask([["eth_getLogs", [wanted]]]);
+      return candidates(logs).map((posted) => held(terms, posted, seen.score)).find(Boolean);
+    };
+    const at = await blockAt(ask, seen.mark, seen.block);
+    if (isUnderChallenge) return within(at, at + NEAR);
+    for (let last = at, n = 0; last >= 0 && n < SPANS; n++, last -= SPAN) {
+      const found = await within(last - SPAN + 1, last);
+      if (found) return found;
+    }
+    return undefined;
+  });
+}
+
+/** The first block at or after a time, of those that count as final. */
+async function blockAt(ask, time, last) {
+  let [low, high] = [0, last];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [block] = await ask([["eth_getBlockByNumber", [`0x${middle.toString(16)}`, false]]]);
+    if (toCount(block?.timestamp) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** By transaction, what its events hold. @param {unknown} logs @returns {Posted[]} */
+function candidates(logs) {
+  const found = new Map();
+  for (const log of Array.isArray(logs) ? logs : []) {
+    const key = String(log?.transactionHash);
+    const one = found.get(key) ?? { entries: [] };
+    found.set(key, one);
+    let data;
+    try {
+      data = fromHex(log?.data);
+    } catch {
+      continue;
+    }
+    const [topic] = Array.isArray(log.topics) ? log.topics : [];
+    if (topic === SCORE_GOLD) Object.assign(one, { gold: readBytes(data, 1), lines: readBytes(data, 2) });
+    else if (topic === SCORE_ENTRIES) one.entries.push([Number(log.logIndex), readBytes(data, 0)]);
+  }
+  const whole = [...found.values()].filter(
+    ({ gold, lines, entries }) => gold && lines && entries.every(([, data]) => data),
+  );
+  return whole.map(({ gold, lines, entries }) => {
+    entries.sort(([one], [other]) => one - other);
+    return { gold, lines, entries: concat(...entries.map(([, data]) => data)) };
+  });
+}
+
+function held(terms, posted, hash) {
+  try {
+    const score = readScore(terms, posted);
+    return score.hash === hash ? { posted, score } : undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}

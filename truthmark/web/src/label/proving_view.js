@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A score that is wrong, disproved by a click: by a wallet, or as a file that anybody can send. */
+
+import { fill, h, icon } from "./dom.js";
+import { wordsOf } from "./problems.js";
+import { lieWords, shownBy } from "./score_words.js";
+import { clean, formatAmount, formatClock, plural } from "./text.js";
+import { findWallets } from "./wallets.js";
+
+/** @typedef {import("./wallets.js").Wallet} Wallet */
+
+const MOST_LIES = 5;
+
+/**
+ * @param {object} options
+ * @param {typeof import("../core/index.js")} options.core
+ * @param {import("../core/bounty.js").Bounty} options.bounty
+ * @param {import("./pay_words.js").Pay} options.pay
+ * @param {import("../core/scored.js").Standing} options.standing
+ * @param {(says: string) => void} options.told once a proof counts
+ * @param {(name: string, text: string) => void} options.save
+ * @returns {{element: HTMLElement, close: () => void}}
+ */
+export function provingView({ core, bounty, pay, standing, told, save }) {
+  const { lies, until, now, score, judgement, worker, seats } = standing;
+  const [lie] = lies;
+  const names = bounty.document.classes.map(({ name }) => name);
+  const words = lies.slice(0, MOST_LIES).map((each) =>
+    h("li", {}, lieWords(each, worker, /** @type {any} */ (judgement), names)));
+  if (lies.length > MOST_LIES) words.push(h("li", {}, `and ${lies.length - MOST_LIES} more`));
+  const reward = formatAmount(bounty.terms.reward, pay.token);
+  const file = `truthmark-bounty-${bounty.ref.bountyId}-proof.json`;
+  const cost = h("dd", {}, "gas alone");
+  void tellCost(core, bounty, core.gasOf(bounty.terms, lie, seats), cost);
+  const said = h("p.tm-field-said", { role: "status" });
+  const buttons = h("div.tm-wallets", {}, h("p.tm-field-hint", {}, "No wallet is found in this browser."));
+  const saving = h("button", { type: "button" }, icon("save"), "Save the proof as a file");
+  let isBusy = false;
+  const attempt = async (/** @type {() => Promise<void>} */ work) => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      await work();
+    } catch (error) {
+      const { name, message } = /** @type {any} */ (error) ?? {};
+      fill(said, name === "Refusal" || name === "Unavailable" ? wordsOf(error) : clean(message ?? error, 300));
+    }
+    isBusy = false;
+  };
+  const prove = (/** @type {Wallet} */ wallet) => attempt(async () => {
+    fill(said, `Confirm in ${wallet.name}.`);
+    const proof = await core.proofOf(bounty, lie, score);
+    const calls = (/** @type {string} */ account) => [proof, core.withdrawalOf(bounty, account)];
+    await wallet.send(bounty.host, calls, (text) => fill(said, text));
+    const says = `It is proven: everybody is paid in full, and ${reward} came to the account of ${wallet.name}.`;
+    fill(said, says);
+    told(says);
+  });
+  saving.onclick = () => void attempt(async () => {
+    const proof = await core.proofOf(bounty, lie, score);
+    save(file, core.proofFile(bounty, proof));
+    fill(said, "Saved. Whoever sends it first gets the reward; you are paid in full all the same.");
+  });
+  /** @type {Wallet[]} */
+  const wallets = [];
+  const close = findWallets((wallet) => {
+    wallets.push(wallet);
+    fill(buttons, wallets.map((each) =>
+      h("button.tm-primary", { type: "button", onclick: () => void prove(each) }, `Disprove it with ${each.name}`)));
+  });
+  const facts = [
+    ["Until", formatClock(until ?? 0, now)],
+    ["Costs", cost],
+    ["Paid by", "the account that sends it: any account, which need not be yours"],
+    ["Brings that account", `${reward}, out of the requester's bond, to who is first`],
+    ["Brings you", "the full price, and a share of what is left of the bond"],
+    ["Everybody then sees", shownBy(lie.kind, lie.worker === worker)],
+  ];
+  const element = h("section.tm-proving", { "aria-label": "Disprove it" },
+    h("ul", {}, words),
+    h("dl.tm-facts", {}, facts.map(([name, value]) =>
+      [h("dt", {}, name), value instanceof Node ? value : h("dd", {}, value)])),
+    buttons,
+    h("p", {}, "Without a wallet: give the proof to anybody who has one, such as a friend, or a node that you trust."),
+    h("p.tm-row", {}, saving),
+    h("p.tm-field-hint", {}, "They send it by: ", h("code", {}, `truthmark bounty prove ${file}`)),
+    said);
+  return { element, close };
+}
+
+/**
+ * @param {typeof import("../core/index.js")} core @param {import("../core/bounty.js").Bounty} bounty
+ * @param {number} gas @param {HTMLElement} place
+ */
+async function tellCost(core, bounty, gas, place) {
+  const wei = await core.feeOf(bounty, gas);
+  const coin = { symbol: clean(bounty.host.native_symbol, 12), decimals: 18 };
+  const about = `gas alone, at most about ${plural(gas, "unit").replace(/\d+/, gas.toLocaleString("en"))}`;
+  fill(place, wei === null ? about : `${about}: ${formatAmount(wei, coin, 5)} at today's price`);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A score in words: what it says of the labeler, what is wrong in it, what proving that shows. */
+
+import { clean, formatClock, formatShare, plural } from "./text.js";
+
+/** @typedef {import("../core/scored.js").Standing} Standing */
+/** @typedef {import("../core/lies.js").Lie} Lie */
+/** @typedef {import("../core/judging.js").GoldLine} GoldLine */
+
+const PARTS = 1_000_000;
+const ABSENT = 254;
+const NOT_DELIVERED = 2 ** 22;
+
+export const OUTCOMES = {
+  right: "right",
+  wrong: "wrong",
+  skipped: "skipped, counts as wrong",
+  absent: "no answer, by the score",
+  uncounted: "not counted: too few answered it",
+  excluded: "not counted: most agree against the requester",
+};
+
+/** @param {Standing} standing @returns {string} */
+export function headOf({ phase, end, lies }) {
+  if (lies.length) return "This score is wrong";
+  if (end === "proven") return "The score was disproved";
+  if (end === "refunded") return "It did not take place";
+  if (end === "flat") return "No score came in time";
+  return phase === "challenge" ? "Your score" : "Your score stands";
+}
+
+/** @param {Standing} standing @returns {string} what goes on, in a sentence or two */
+export function saysOf({ phase, end, until, now, lies }) {
+  if (lies.length) {
+    return "That can be proven, by anybody. After a proof everybody who labeled is paid in full, whatever" +
+      " the score said, and shares the requester's bond.";
+  }
+  if (phase === "challenge") {
+    return `Nothing in it can be proven wrong with what this browser knows. It stands after ` +
+      `${formatClock(until ?? 0, now)}, if nobody else disproves it.`;
+  }
+  const pays = {
+    settled: "Everybody is paid by their score.",
+    half: "Half of the price is paid to all.",
+    flat: "Everybody is paid in full, and shares the requester's bond.",
+    proven: "Everybody is paid in full, and shares the requester's bond.",
+    refunded: "All money went back to the requester.",
+  }[/** @type {"settled"} */ (end)];
+  return phase === "ended" ? pays : `${pays} Anybody may have it paid out now.`;
+}
+
+/**
+ * What the score says of the labeler, in lines with whether each is good.
+ * @param {Standing} standing
+ * @returns {[boolean, string][]}
+ */
+export function remarksOf({ judgement, end }) {
+  if (!judgement || end === "proven") return [];
+  const found = /** @type {[boolean, string][]} */ ([]);
+  const { mark, half, posted, computed } = judgement;
+  if (mark) {
+    const what = mark === NOT_DELIVERED ? "did not arrive" : "cannot be opened";
+    found.push([false, `The score says that your labels ${what}, so that it pays you nothing.`]);
+  }
+  if (half) {
+    found.push([false, "Too many agreed against the requester's answers, so half of the price is paid to all" +
+      ` (${clean(half, 40)}).`]);
+  }
+  if (computed !== null && computed === posted) {
+    found.push([true, "Your share was computed again in this browser: it is what the score says."]);
+  }
+  const disputed = judgement.lines.filter(({ isDisputed }) => isDisputed).length;
+  if (disputed) found.push([false, `${plural(disputed, "answer")} of yours stand${disputed === 1 ? "s" : ""} there as another.`]);
+  else if (judgement.lines.length && !mark) {
+    found.push([true, "Every answer that the score says you gave is the one that you gave."]);
+  }
+  return found;
+}
+
+/** @param {Standing} standing @returns {string} such as "74 %", or nothing */
+export function shareOf({ judgement }) {
+  const posted = judgement?.posted ?? null;
+  return posted === null ? "" : formatShare(Math.min(posted, PARTS) / PARTS);
+}
+
+/** @param {GoldLine} line @returns {string} */
+export function placeOf({ seat, index }) {
+  return `batch ${seat + 1}, no. ${index + 1}`;
+}
+
+/**
+ * A lie in words.
+ * @param {Lie} lie @param {number} own the labeler's row
+ * @param {import("../core/judging.js").Judgement} judgement @param {string[]} names of classes
+ * @returns {string}
+ */
+export function lieWords(lie, own, judgement, names) {
+  const { kind, worker, gold, claimed, truth } = lie;
+  const isOwn = worker === own;
+  const whose = isOwn ? "your labels" : `the labels of labeler ${worker}`;
+  if (kind === "delivered") return `It says that ${whose} did not arrive, but it is proven that they did.`;
+  if (kind === "readable") return `It says that ${whose} cannot be opened, but they open to what was committed.`;
+  if (kind === "line") {
+    const who = isOwn ? "you" : `labeler ${worker}`;
+    return `It gives ${who} ${percent(claimed)} of the full price; by its own answers it is ${percent(truth)}.`;
+  }
+  const name = (/** @type {number | undefined} */ code) =>
+    code !== undefined && code < names.length ? `"${clean(names[code], 60)}"` : code === ABSENT ? "nothing" : "a skip";
+  const line = isOwn && judgement.lines.find((each) => each.gold === gold);
+  if (line && truth !== ABSENT) return `Your answer in ${placeOf(line)} was ${name(truth)}; it says ${name(claimed)}.`;
+  const item = `Of the ${ordinal(gold ?? 0)} item whose answer the requester knew,`;
+  if (truth === ABSENT) return `${item} it has an answer where nobody can have given one.`;
+  return `${item} it says ${claimed === ABSENT ? "that nobody answered" : "what is no answer"}, but somebody did.`;
+}
+
+/** @param {Lie["kind"]} kind @param {boolean} isOwn @returns {string} what the world sees by a proof */
+export function shownBy(kind, isOwn) {
+  if (kind === "readable") return "all your labels of this bounty, which anybody can read from then on";
+  if (kind === "answer" && isOwn) return "your answer to this one item";
+  return "nothing that is not on the chain already";
+}
+
+/** @param {number | undefined} parts millionths */
+function percent(parts) {
+  return `${((parts ?? 0) / (PARTS / 100)).toFixed(2)} %`;
+}
+
+function ordinal(/** @type {number} */ place) {
+  const n = place + 1;
+  const tail = n % 100 > 10 && n % 100 < 14 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${tail}`;
+}
