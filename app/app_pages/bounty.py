@@ -156,6 +156,9 @@ def _label(bounty: BountyPage) -> None:
             "Opens a page of its own, for phones too. You need no wallet: it makes a key of its "
             "own, and you name the address that is paid."
             if is_open
+            else "In the browser in which you labeled: it alone knows your answers, holds them "
+            "against the score, and lets you disprove what is not so."
+            if bounty.is_scored
             else "In the browser in which you have joined."
         )
     if is_open:
@@ -169,7 +172,9 @@ def _label_link(bounty: BountyPage) -> None:
     if not bounty.label_link:
         return
     is_open = bounty.phase == "joining"
-    label = ("Practice and label" if bounty.practice else "Label") if is_open else "Go on"
+    label = "Your score" if bounty.is_scored else "Go on"
+    if is_open:
+        label = "Practice and label" if bounty.practice else "Label"
     st.link_button(
         label,
         bounty.label_link,

@@ -418,8 +418,8 @@ def _own_gas(session: Session, offer: Offer) -> str:
 
 
 def _label_link(document: Document, record: Record) -> str:
-    """Return the page of this server on which one labels, where there is a relay to label for."""
-    if record.status.has_ended or not document.relay_urls:
+    """Return the page of this server on which one labels, and sees what became of it."""
+    if record.status is Status.REFUNDED or not document.relay_urls:
         return ""
     return f"/label/{record.ref.bounty_id}"
 

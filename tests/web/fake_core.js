@@ -38,7 +38,7 @@ export async function openBounty(_base, bountyId) {
   const terms = {
     token: TOKEN, price: 20_000n, items, classes: classes.length, rounds: 1, batch: 2,
     gold_count: 0, full: 0, min_run: 1, max_run: Math.ceil(items / 2), min_seats: 1,
-    label_seconds: 7_200, ...scene().terms,
+    label_seconds: 7_200, reward: 5_000n, ...scene().terms,
   };
   const practice = [0, 1].map((answer) => ({
     answer, explanation: scene().explanation ?? "",
@@ -49,7 +49,7 @@ export async function openBounty(_base, bountyId) {
   }));
   return {
     ref: { chainId: 31_337, board: `0x${"ab".repeat(20)}`, bountyId },
-    host: { watch: [], tokens: [{ symbol: scene().symbol ?? "USDC", address: TOKEN, decimals: 6 }] },
+    host: { watch: [], native_symbol: "ETH", tokens: [{ symbol: scene().symbol ?? "USDC", address: TOKEN, decimals: 6 }] },
     terms, document, practice, examples: [],
     manifest: async () => ({}),
     items: {
@@ -110,6 +110,12 @@ export async function* labelingSteps(bounty, device, store, { wish, label }) {
   yield { step: "done", says: "the requester has signed for your labels" };
 }
 
-export const standingOf = async () => scene().standing ?? null;
+export async function standingOf() {
+  const { standing } = scene();
+  if (!standing) return { phase: "waiting", end: "", lies: [] };
+  const pay = Object.entries(standing.pay).map(([name, units]) => [name, BigInt(units)]);
+  return { ...standing, pay: Object.fromEntries(pay) };
+}
+
 export const gasOf = () => 250_000;
 export const feeOf = async () => scene().fee ?? null;

@@ -163,6 +163,12 @@ def test_core__hostile_relay_requester_and_chain__are_refused_in_one_line() -> N
     assert "skipped 0" in shown
 
 
+def test_standing_of__hostile_score_relay_or_source__shows_and_sends_nothing_false() -> None:
+    shown = run_node("--test", str(TESTS / "scored.test.mjs"))
+    assert "fail 0" in shown
+    assert "skipped 0" in shown
+
+
 def test_wallet__declines_switches_or_changes_meanwhile__moves_nothing_wrongly() -> None:
     shown = run_node("--test", str(TESTS / "wallet.test.mjs"))
     assert "fail 0" in shown

@@ -218,7 +218,7 @@ def _disprove(net: Devnet, rounds: Rounds, posted: Posted, wronged: Person, othe
         proving.get_by_role("button", name="Save the proof as a file").click()
     number, call = read_proof(BountyClient(stranger), saved.value.path().read_bytes())
     assert number == posted.number
-    call.call(sender=stranger.address)  # it would be taken from anybody who has the file
+    call.call(sender=stranger.address)  # it would be taken from anyone who has the file
 
     click = proving.get_by_role("button", name=f"Disprove it with {NAME}")
     bend(page, declines=True)

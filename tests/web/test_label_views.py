@@ -37,6 +37,24 @@ OPEN = """async (id) => {
     bountyId: id, code: globalThis.scene.code});
   void globalThis.app.start();
 }"""
+# A score that lies about an answer of each class, and a wallet whose name would act.
+SCORED = """([classes, name]) => {
+  const line = (own) => ({gold: own, item: own, seat: 0, index: own, answer: own, own,
+    said: (own + 1) % classes, outcome: "wrong", isDisputed: true});
+  const lines = Array.from({length: classes + 1}, (_, own) => line(own));
+  scene.fee = 420_000_000_000_000n;
+  scene.standing = {
+    phase: "challenge", end: "settled", until: 9_000, now: 1_000, worker: 0, seats: 2, score: "0x5",
+    oneSource: true, pay: {price: 7, bond: 0, withheld: 3},
+    judgement: {posted: 700_000, computed: 700_000, mark: 0, half: name, lines},
+    lies: lines.map(({gold, said, own}) =>
+      ({kind: "answer", worker: 0, gold, round: 0, claimed: said, truth: own})),
+  };
+  const info = {uuid: "hostile", name, icon: ""}, provider = {request: async () => null};
+  addEventListener("eip6963:requestProvider", () => dispatchEvent(
+    new CustomEvent("eip6963:announceProvider", {detail: {info, provider}})));
+  dispatchEvent(new Event("online"));
+}"""
 Open = Callable[..., Page]
 
 
@@ -142,6 +160,13 @@ def test_label_page__strings_that_would_act__are_only_text(open_page: Open) -> N
     _require_harmless(page)
     flags = page.evaluate("globalThis.scene.given.notes.flags")
     assert flags == {"0": everything[:500].strip()}
+    page.evaluate(SCORED, [len(flat), everything])
+    expect(page.get_by_role("heading", name="This score is wrong")).to_be_visible()
+    expect(page.locator(".tm-lines tbody tr")).to_have_count(len(flat) + 1)
+    expect(page.get_by_role("button", name="Disprove it with")).to_be_visible()
+    expect(page.get_by_role("region", name="Disprove it")).to_contain_text("0.00042 ETH")
+    _require_harmless(page)
+    assert faults(page) == []
     outside = [url for url in asked if not url.startswith((HERE, "blob:"))]
     assert outside == []
 

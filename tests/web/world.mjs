@@ -2,13 +2,15 @@
 // A small bounty, its relay and two sources of the chain, all within `fetch`; a test bends them.
 
 import { concat, fromHex, toBigInt, toHex, uint, utf8, word } from "../../truthmark/web/src/core/bytes.js";
+import { bytesOf, tuple, words } from "../../truthmark/web/src/core/abi.js";
 import { calldata } from "../../truthmark/web/src/core/board.js";
 import { cidOf } from "../../truthmark/web/src/core/cid.js";
 import { addressOf, multiply, sign } from "../../truthmark/web/src/core/curve.js";
 import { canonical } from "../../truthmark/web/src/core/document.js";
-import { sha256 } from "../../truthmark/web/src/core/hash.js";
+import { keccak, sha256 } from "../../truthmark/web/src/core/hash.js";
 import { itemsOf } from "../../truthmark/web/src/core/permutation.js";
 import { readCommits, readRoster } from "../../truthmark/web/src/core/roster.js";
+import { readScore } from "../../truthmark/web/src/core/score.js";
 import { readTerms } from "../../truthmark/web/src/core/terms.js";
 import { digest, typedData } from "../../truthmark/web/src/core/typed.js";
 
@@ -27,11 +29,18 @@ const GENESIS = `0x${"00".repeat(31)}01`;
 export const ID = 7;
 
 const selector = (signature) => toHex(calldata(signature));
-const [STATE, TERMS, CONTEXT] = [
+const [STATE, TERMS, CONTEXT, INTAKE, PROOFS] = [
   "state(uint256)",
   "terms_hashes(uint256)",
   "context(uint256,uint256,uint256,uint256)",
+  "intake()",
+  "proofs()",
 ].map(selector);
+const [SCORE_GOLD, SCORE_ENTRIES] = [
+  "ScoreGold(uint256,bytes32,bytes,bytes)",
+  "ScoreEntries(uint256,bytes)",
+].map((event) => toHex(keccak(utf8(event))));
+export const PROVER = `0x${"9f".repeat(20)}`;
 
 export class World {
   /** Make it: three items a seat, four seats, a team's bounty unless gold is asked for. */
@@ -139,6 +148,20 @@ export class World {
     this.commits.push([toHex(concat(uint(worker, 2), uint(seats, 1), fromHex(commitment)))]);
   }
 
+  /** Score it: gold, entries and lines as they are posted, true or not. */
+  score(posted, status = 4) {
+    this.scored = readScore(this.terms, posted).hash;
+    this.status = status;
+    const log = (event, parts, logIndex) => ({
+      ...{ transactionHash: toHex(word(5)), logIndex: toHex(uint(logIndex, 1)) },
+      ...{ topics: [event, toHex(word(ID))], data: toHex(tuple(parts).data) },
+    });
+    this.logs = [
+      log(SCORE_GOLD, [words(0), bytesOf(posted.gold), bytesOf(posted.lines)], 1),
+      log(SCORE_ENTRIES, [bytesOf(posted.entries)], 0),
+    ];
+  }
+
   acknowledge(signed) {
     const { worker, commitment } = signed;
     const data = typedData(this.ref, "Acknowledged", { terms_hash: this.terms.hash, worker, commitment });
@@ -201,6 +224,7 @@ export class World {
       const hash = number ? toHex(word(number)) : GENESIS;
       return { number: `0x${number.toString(16)}`, hash, timestamp: `0x${this.now.toString(16)}` };
     }
+    if (method === "eth_getLogs") return this.logs ?? [];
     const data = fromHex(first.data);
     const at = (i) => Number(toBigInt(data.subarray(4 + 32 * i, 36 + 32 * i)));
     switch (toHex(data.subarray(0, 4))) {
@@ -210,6 +234,9 @@ export class World {
         return toHex(this.state());
       case CONTEXT:
         return toHex(this.context(at(1), at(2)));
+      case INTAKE:
+      case PROOFS:
+        return toHex(word(PROVER));
       default:
         return "0x";
     }
@@ -218,8 +245,9 @@ export class World {
   state() {
     const { rows, position } = readRoster(this.roster);
     const calls = [this.roster.length, this.commits.length];
-    const words = [this.status, MARK, position, position, rows.length, ...calls, 0, 0, 0, 0, 0, 0];
-    return concat(...words.map(word));
+    const counts = [0, 0, Object.keys(this.overrides).length, 0, 0, 0];
+    const all = [this.status, MARK, position, position, rows.length, ...calls, ...counts];
+    return concat(...all.map(word));
   }
 
   context(worker, call) {
@@ -230,7 +258,7 @@ export class World {
     const seed = this.status >= 3 ? fromHex(this.seed) : zero;
     return concat(
       ...[fromHex(this.terms.hash), seed, zero, hash(readRoster(this.roster).hashes), hash(hashes)],
-      ...[zero, override ? fromHex(override.commitment) : zero],
+      ...[this.scored ? fromHex(this.scored) : zero, override ? fromHex(override.commitment) : zero],
       word((override ?? standing.get(worker))?.seats ?? 0),
       zero,
     );

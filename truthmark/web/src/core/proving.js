@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lie made ready to be sent: by a wallet of this browser, or by anybody who is given the file.
+// A lie made ready to be sent: by a wallet of this browser, or by anyone who is given the file.
 
 import { callOf, words } from "./abi.js";
 import { calldata, look, Status } from "./board.js";

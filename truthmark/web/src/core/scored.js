@@ -132,7 +132,8 @@ async function scoreOf(bounty, seen, store) {
   const kept = await store.get(name);
   if (kept) {
     const [gold, entries, lines] = [kept.gold, kept.entries, kept.lines].map((hex) => fromHex(hex));
-    return readScore(bounty.terms, { gold, entries, lines });
+    const again = held(bounty.terms, { gold, entries, lines }, seen.score);
+    if (again) return again.score;
   }
   const { posted, score } = await fetchScore(bounty, seen);
   const hexed = Object.entries(posted).map(([key, bytes]) => [key, toHex(bytes)]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A score that is wrong, disproved by a click: by a wallet, or as a file that anybody can send. */
+/** A score that is wrong, disproved by a click: by a wallet, or as a file that anyone can send. */
 
 import { fill, h, icon } from "./dom.js";
 import { wordsOf } from "./problems.js";
@@ -81,7 +81,7 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
     h("dl.tm-facts", {}, facts.map(([name, value]) =>
       [h("dt", {}, name), value instanceof Node ? value : h("dd", {}, value)])),
     buttons,
-    h("p", {}, "Without a wallet: give the proof to anybody who has one, such as a friend, or a node that you trust."),
+    h("p", {}, "Without a wallet: give the proof to anyone who has one, such as a friend, or a node that you trust."),
     h("p.tm-row", {}, saving),
     h("p.tm-field-hint", {}, "They send it by: ", h("code", {}, `truthmark bounty prove ${file}`)),
     said);

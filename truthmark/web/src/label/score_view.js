@@ -26,14 +26,14 @@ export function scoreView(options) {
   const isWrong = standing.lies.length > 0;
   const proving = isWrong ? provingView(options) : null;
   const says = h("p", { role: isWrong ? "alert" : "status" }, saysOf(standing));
-  const element = h("section.tm-card.tm-score", {},
+  const element = h(`section.tm-card.tm-score${isWrong ? ".tm-false" : ""}`, {},
     h("span.tm-big", {}, icon(isWrong ? "warning" : "check")),
     h("h2", { tabindex: -1 }, headOf(standing)),
     proven && h("p.tm-close", { role: "status" }, icon("check"), proven),
     says,
     facts(options),
     remarksOf(standing).map(([isGood, text]) =>
-      h("p.tm-remark", { class: isGood ? "tm-good" : "tm-bad" }, icon(isGood ? "check" : "warning"), text)),
+      h(`p.tm-remark.${isGood ? "tm-good" : "tm-bad"}`, {}, icon(isGood ? "check" : "warning"), text)),
     proving?.element,
     table(standing, bounty.document.classes.map(({ name }) => clean(name, 60))),
     known(standing, bounty));
@@ -51,11 +51,11 @@ function facts({ standing, pay, bounty }) {
     [phase === "challenge" ? "You get, if it stands" : "You get", money(price + bond)],
     share && ["Of the full price", share],
     bond && ["Of that, your part of the bond", money(bond)],
-    withheld && ["Not paid to you, nor to anybody", money(withheld)],
+    withheld && ["Not paid to you, nor to anyone", money(withheld)],
     ["Your batches", String(seats)],
     counts && ["Your answers that were checked", counts],
     phase !== "challenge" && end !== "refunded" &&
-      ["Paid by", `anybody who sends: truthmark bounty payout ${bounty.ref.bountyId}`],
+      ["Paid by", `anyone who sends: truthmark bounty payout ${bounty.ref.bountyId}`],
   ];
   return h("dl.tm-facts", {}, rows.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }

@@ -32,7 +32,7 @@ export function headOf({ phase, end, lies }) {
 /** @param {Standing} standing @returns {string} what goes on, in a sentence or two */
 export function saysOf({ phase, end, until, now, lies }) {
   if (lies.length) {
-    return "That can be proven, by anybody. After a proof everybody who labeled is paid in full, whatever" +
+    return "That can be proven, by anyone. After a proof everybody who labeled is paid in full, whatever" +
       " the score said, and shares the requester's bond.";
   }
   if (phase === "challenge") {
@@ -46,7 +46,7 @@ export function saysOf({ phase, end, until, now, lies }) {
     proven: "Everybody is paid in full, and shares the requester's bond.",
     refunded: "All money went back to the requester.",
   }[/** @type {"settled"} */ (end)];
-  return phase === "ended" ? pays : `${pays} Anybody may have it paid out now.`;
+  return phase === "ended" ? pays : `${pays} Anyone may have it paid out now.`;
 }
 
 /**
@@ -115,7 +115,7 @@ export function lieWords(lie, own, judgement, names) {
 
 /** @param {Lie["kind"]} kind @param {boolean} isOwn @returns {string} what the world sees by a proof */
 export function shownBy(kind, isOwn) {
-  if (kind === "readable") return "all your labels of this bounty, which anybody can read from then on";
+  if (kind === "readable") return "all your labels of this bounty, which anyone can read from then on";
   if (kind === "answer" && isOwn) return "your answer to this one item";
   return "nothing that is not on the chain already";
 }

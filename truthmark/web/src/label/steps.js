@@ -85,14 +85,14 @@ export function closing({ step, until, leftWith }, times) {
           ` them, or come back before ${clock(times.post)}.`,
       };
     case "done":
-      return { mayClose: true, says: `You may close this page. ${lookIn(times, clock)}` };
+      return { mayClose: true, says: `You may close this page. ${ofScore(times, clock)}` };
     default:
       return { mayClose: true, says: "" };
   }
 }
 
 /** What is told of the score that is to come. @param {Times} times @param {(unix: number) => string} clock */
-function lookIn({ score, challengeSeconds }, clock) {
+function ofScore({ score, challengeSeconds }, clock) {
   if (!score || !challengeSeconds) return "Open it again to see your score.";
   return (
     `The requester scores by ${clock(score)}. Open it again within ${formatDuration(challengeSeconds)} of that:` +
