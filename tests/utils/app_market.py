@@ -2,7 +2,7 @@
 """A real market to show in the app: real data, listed on a local network by its roles."""
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class AppMarket:
         description: str = "",
         licence: str = "CC-BY-4.0",
         examples: int = 0,
-        custodians: int = 0,
+        custodians: int | Sequence[str] = 0,
         role: str = "seller",
         **terms: Any,
     ) -> Version:
@@ -114,9 +114,9 @@ class AppMarket:
         for role in CUSTODIANS:
             register_custodian(self.session(role))
 
-    def accept(self, *versions: Version) -> None:
+    def accept(self, *versions: Version, roles: Sequence[str] = CUSTODIANS) -> None:
         """Let every custodian take its share of each version over."""
-        for role in CUSTODIANS:
+        for role in roles:
             session = self.session(role)
             key = next(iter(_encryption_keys(session).values()))
             custodian = Custodian(session)
