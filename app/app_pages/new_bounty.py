@@ -339,7 +339,8 @@ def _relay(form: AskForm) -> str:
             "Address",
             form.relay_url,
             key="ask_relay",
-            help="On other machines it is an address of this one that they can open.",
+            help="On other machines it is an address of this one that they can open; in a browser "
+            "it must begin with https, for which `truthmark certificate` makes what is needed.",
         )
 
 

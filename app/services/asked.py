@@ -19,6 +19,7 @@ from truthmark.bounty.flows import inviting
 from truthmark.bounty.flows.own_bounties import own_bounties
 from truthmark.bounty.flows.standing import Standing, standing_of
 from truthmark.bounty.payouts import Status
+from truthmark.bounty.team import invitation_link
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.errors import BountyError, TruthmarkError
@@ -229,11 +230,10 @@ def invitations(number: int) -> tuple[views.Invitation, ...]:
 
 def _invitation(number: int, url: str, guest: Guest, signer: str) -> views.Invitation:
     base = url.rstrip("/")
-    code = f"#code={guest.code}" if guest.code else ""
     line = f"truthmark bounty join {number} --relay {base}"
     return views.Invitation(
         name=clean(guest.name, 100),
-        link=f"{base}/label/{number}{code}",
+        link=invitation_link(base, number, guest.code),
         command=f"{line} --code {guest.code}" if guest.code else line,
         is_by_account=not guest.code,
         signer=signer,

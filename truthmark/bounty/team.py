@@ -79,3 +79,14 @@ def parse_team(text: str, where: str) -> list[Member]:
 def new_code() -> str:
     """Return an invitation code, which nobody can guess."""
     return secrets.token_urlsafe(_CODE_BYTES)
+
+
+def invitation_link(url: str, bounty_id: int, code: str) -> str:
+    """Return what somebody invited opens in a browser: the code never reaches a server's logs.
+
+    Args:
+        url: Of the relay.
+        bounty_id: Of the bounty.
+        code: Theirs; "" for who comes with an account of their own.
+    """
+    return f"{url.rstrip('/')}/label/{bounty_id}" + (f"#code={code}" if code else "")

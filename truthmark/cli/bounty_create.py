@@ -13,7 +13,7 @@ from truthmark.bounty.flows.asks import OWN_RELAY_URL, Ask, Posted, Proposal
 from truthmark.bounty.flows.following import follow_up
 from truthmark.bounty.flows.posting import post_bounty
 from truthmark.bounty.sources.opening import open_items_of
-from truthmark.bounty.team import read_team
+from truthmark.bounty.team import invitation_link, read_team
 from truthmark.bounty.terms import NO_ACCOUNT
 from truthmark.bounty.waves import parse_waves
 from truthmark.cli.bounty_asking import (
@@ -217,6 +217,8 @@ def _tell(posted: Posted, relay: str | None, *, as_json: bool) -> None:
     """Say what was created, who is invited how, and what comes next."""
     urls = posted.workspace.document.relay_urls
     guests = posted.workspace.guests
+    relay = urls[0] if urls else relay or ""
+    links = [invitation_link(relay, posted.bounty_id, guest.code) for guest in guests]
     if as_json:
         echo_json(
             {
@@ -226,15 +228,17 @@ def _tell(posted: Posted, relay: str | None, *, as_json: bool) -> None:
                 "relay_urls": list(urls),
                 "is_offered": posted.is_offered,
                 "guests": [
-                    {"name": one.name, "account": one.account, "code": one.code} for one in guests
+                    {"name": one.name, "account": one.account, "code": one.code, "link": link}
+                    for one, link in zip(guests, links, strict=True)
                 ],
             }
         )
         return
     echo(str(posted.bounty_id))
-    relay = urls[0] if urls else relay
     if guests:
-        info("send each of them their line; a code counts for the first who shows it:")
+        info("send each of them their link; a code counts for the first who shows it:")
+        table([(one.name, link) for one, link in zip(guests, links, strict=True)], ("who", "link"))
+        info("or, for who labels in a terminal, their line:")
         line = f"truthmark bounty join {posted.bounty_id} --relay {relay}"
         table(
             [(one.name, f"{line} --code {one.code}" if one.code else line) for one in guests],

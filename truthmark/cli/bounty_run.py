@@ -79,7 +79,10 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
 
         def ready(urls: Mapping[str, str]) -> None:
             if url := urls.get("relay"):
-                info(f"labelers reach your relay at {settings.public_url or url}")
+                public = settings.public_url or url
+                info(f"labelers reach your relay at {public}")
+                if public.startswith("https:") and url.startswith("http:"):
+                    info(f"let what answers there hand on to {url}, where it listens")
             if url := urls.get("receiver"):
                 info(f"labelers bring you files at {url} while the relay is away")
             if url := urls.get("status"):

@@ -23,6 +23,11 @@ TOPICS: dict[str, dict[str, Entry]] = {
             "app",
             "Open the app in a browser: the market, labeling, asking for labels, stake.",
         ),
+        "certificate": Entry(
+            "certificate",
+            "certificate",
+            "Make a certificate for HOST, by which labelers' browsers reach this machine.",
+        ),
         "doctor": Entry("setup", "doctor", "Check that everything works, and say what to do."),
         "wallet": Entry("wallet", "wallet", "Accounts, and backups of all secrets."),
         "balance": Entry(

@@ -102,6 +102,10 @@ def node() -> None:
 )
 @click.option("--public-url", metavar="URL", help="Under which others reach a relay.")
 @click.option(
+    "--certificate", metavar="FILE", help="In PEM, to answer over HTTPS.  [default: plain HTTP]"
+)
+@click.option("--certificate-key", metavar="FILE", help="The key of that certificate.")
+@click.option(
     "--relay-min-fee",
     multiple=True,
     type=AMOUNT,

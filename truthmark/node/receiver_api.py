@@ -23,7 +23,7 @@ from truthmark.node.relay.api import (
 )
 from truthmark.node.relay.limits import Limits
 from truthmark.node.relay.server import AppServer
-from truthmark.node.settings import NodeSettings
+from truthmark.node.settings import NodeSettings, certificate_of
 from truthmark.web.rates import Rates
 
 
@@ -79,7 +79,11 @@ def serve_receiver(inbox: Inbox, settings: NodeSettings) -> AppServer:
     """Answer over HTTP until it is closed.
 
     Raises:
-        ConfigError: The address cannot be used.
+        ConfigError: The address, or the certificate, cannot be used.
     """
-    port = settings.receiver_port or 0
-    return AppServer(create_receiver_app(inbox), host=settings.receiver_host, port=port)
+    return AppServer(
+        create_receiver_app(inbox),
+        host=settings.receiver_host,
+        port=settings.receiver_port or 0,
+        certificate=certificate_of(settings),
+    )

@@ -58,6 +58,8 @@ class NodeSettings(BaseSettings):
         relay_port: 0 takes a free one.
         relay_db: URL of its database; SQLite in its home if not given.
         public_url: Under which others reach it.
+        certificate: File of a certificate in PEM, with which relay and receiver answer over HTTPS.
+        certificate_key: File of its key.
         relay_min_fee: What bounties of strangers must pay for each worker who commits, such as
             "0.05 USDC", one for each token; without it strangers are not served.
         relay_requesters: Whom it serves for less, by address; the account itself always.
@@ -94,6 +96,8 @@ class NodeSettings(BaseSettings):
     relay_port: int = 0
     relay_db: str | None = None
     public_url: str | None = None
+    certificate: str | None = None
+    certificate_key: str | None = None
     relay_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     relay_requesters: Annotated[tuple[str, ...], NoDecode] = ()
     relay_max_items: int = 4 << 30
@@ -173,6 +177,11 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     _require(0 <= settings.relay_port < 65_536, "relay_port", "it is 0 to 65535")
     port = settings.receiver_port
     _require(port is None or 0 <= port < 65_536, "receiver_port", "it is 0 to 65535")
+    _require(
+        (settings.certificate is None) is (settings.certificate_key is None),
+        "certificate",
+        "it needs a certificate_key, and that a certificate",
+    )
     _require(settings.relay_max_items > 0, "relay_max_items", "it must be above 0")
     custodian_policy(settings, profile)  # amounts are checked with the rest
     fees_of((*settings.relay_min_fee, *settings.watch_min_fee), profile)
@@ -186,6 +195,13 @@ def fees_of(amounts: Iterable[str], profile: ChainProfile) -> dict[str, int]:
         ConfigError: One cannot be understood.
     """
     return dict(_amount(profile, text) for text in amounts)
+
+
+def certificate_of(settings: NodeSettings) -> tuple[str, str] | None:
+    """Return the files of the certificate and its key; None where it answers over plain HTTP."""
+    if settings.certificate is None or settings.certificate_key is None:
+        return None
+    return settings.certificate, settings.certificate_key
 
 
 def margin_seconds(settings: NodeSettings, profile: ChainProfile) -> int:

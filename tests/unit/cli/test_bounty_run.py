@@ -16,7 +16,8 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.view import Seen
 from truthmark.bounty.workspace import Workspace
 from truthmark.cli import bounty_run
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, ConfigError
+from truthmark.node.certificate import make_certificate
 from truthmark.node.places import receiver_place, relay_place
 
 OWN = make_terms().relay
@@ -26,7 +27,7 @@ def place(folder: Path, *urls: str, account: str = OWN) -> dict[str, Any]:
     workspace = Workspace(folder)
     workspace.save_terms(make_terms())
     workspace.save_document(make_document(relay_urls=urls))
-    session: Any = SimpleNamespace(address=account)
+    session: Any = SimpleNamespace(address=account, home=folder)
     return relay_place(session, [workspace])
 
 
@@ -52,6 +53,26 @@ def test_place__address_of_the_document__is_where_to_listen(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "port"), [("https://192.168.1.7:8645", 8645), ("https://192.168.1.7", 443)]
+)
+def test_place__certificate_for_the_host__it_answers_there_itself(
+    tmp_path: Path, url: str, port: int
+) -> None:
+    make_certificate(tmp_path, "192.168.1.7")
+    assert place(tmp_path, url) == {
+        "public_url": url,
+        "relay_host": "0.0.0.0",
+        "relay_port": port,
+        "certificate": str(tmp_path / "certificate.pem"),
+        "certificate_key": str(tmp_path / "certificate.key"),
+    }
+    # For what is not by HTTPS it is not used.
+    assert "certificate" not in place(tmp_path, "http://192.168.1.7:8645")
+    with pytest.raises(ConfigError, match=r"another host than relay\.example; get one from"):
+        place(tmp_path, "https://relay.example")
+
+
 def test_place__somebody_elses_relay_or_no_address__is_left_to_the_settings(tmp_path: Path) -> None:
     assert place(tmp_path / "a", "http://127.0.0.1:1", account="0x" + "99" * 20) == {}
     assert place(tmp_path / "b") == {}
@@ -71,7 +92,7 @@ def test_receiver_place__somebody_elses_relay__files_are_taken_where_the_documen
     workspace = Workspace(tmp_path)
     workspace.save_terms(make_terms())
     workspace.save_document(make_document(receiver_urls=(url,)))
-    stranger: Any = SimpleNamespace(address="0x" + "99" * 20)
+    stranger: Any = SimpleNamespace(address="0x" + "99" * 20, home=tmp_path)
     assert receiver_place(stranger, [workspace]) == expected
     own: Any = SimpleNamespace(address=make_terms().relay)
     assert receiver_place(own, [workspace]) == {}

@@ -7,9 +7,10 @@ are on disk before anything depends on them, and the journal sends one `create` 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
@@ -42,6 +43,7 @@ from truthmark.bounty.team import new_code
 from truthmark.bounty.terms import MAX_HASHES, Terms
 from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.chain.replies import hex_int
+from truthmark.config.hosts import is_loopback
 from truthmark.errors import BountyError, ConfigError, PriceError, RelayError, did_you_mean
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.session import Session, is_devnet
@@ -271,7 +273,11 @@ def _fix(session: Session, draft: Draft, ask: Ask, job: Job | None, agree: Agree
         found,
         draft.reading,
         counts if len(gold) else {},
-        [*warnings_of_terms(terms, found), *_later_waves(session, terms, ask)],
+        [
+            *warnings_of_terms(terms, found),
+            *_later_waves(session, terms, ask),
+            *_unsafe(document),
+        ],
         idle,
     )
     if not agree(proposal):
@@ -367,6 +373,18 @@ def _worth(session: Session, ask: Ask) -> float:
             f"{what}: --worth '0.0003 {native}'", page=f"{what}, such as 0.0003 {native}"
         )
     return float(10**18 / _DEVNET_WORTH / 10**token.decimals)
+
+
+def _unsafe(document: Document) -> Iterator[str]:
+    """Say at which addresses browsers of other machines show no label page."""
+    for url in (*document.relay_urls, *document.receiver_urls):
+        parts = urlsplit(url)
+        host = str(parts.hostname)
+        if parts.scheme == "http" and not is_loopback(host):
+            yield (
+                f"browsers on other machines label nothing at {url}, only terminals do: they want"
+                f" https, for which `truthmark certificate {host}` makes what is needed"
+            )
 
 
 def _relay(session: Session, workspace: Workspace, ask: Ask) -> tuple[str, tuple[str, ...], int]:

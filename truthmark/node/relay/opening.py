@@ -10,14 +10,20 @@ from truthmark.bounty.reader import BOARD
 from truthmark.bounty.record import Record
 from truthmark.bounty.watching import derive_watch_key
 from truthmark.cid import raw_cid
-from truthmark.errors import BountyError, StorageError
+from truthmark.errors import BountyError, ConfigError, StorageError
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.node.relay.api import create_app
 from truthmark.node.relay.policy import RelayPolicy
 from truthmark.node.relay.relay import Relay
 from truthmark.node.relay.server import AppServer
 from truthmark.node.relay.store import RelayStore
-from truthmark.node.settings import NodeSettings, fees_of, gas_reserve, margin_seconds
+from truthmark.node.settings import (
+    NodeSettings,
+    certificate_of,
+    fees_of,
+    gas_reserve,
+    margin_seconds,
+)
 from truthmark.session import private_networks
 
 if TYPE_CHECKING:
@@ -34,17 +40,46 @@ def relay_of(session: "Session", settings: NodeSettings) -> Relay:
     return session.part(Relay, lambda: _open(session, settings))
 
 
-def serve(session: "Session", settings: NodeSettings) -> AppServer:
-    """Answer over HTTP until it is closed.
+class RelayServer:
+    """Answers until it is closed: to all, and with a certificate to this process by plain HTTP too.
+
+    It trusts no certificate only for having made it.
+
+    Attributes:
+        url: Where it answers.
+        local_url: Where it answers this process.
+    """
+
+    def __init__(self, relay: Relay, settings: NodeSettings) -> None:
+        """Listen at once."""
+        app, certificate = create_app(relay), certificate_of(settings)
+        host, port = settings.relay_host, settings.relay_port
+        self._servers = [AppServer(app, host=host, port=port, certificate=certificate)]
+        if certificate is not None:
+            try:
+                self._servers.append(AppServer(app, host="127.0.0.1", port=0))
+            except ConfigError:
+                self.close()
+                raise
+        self.url, self.local_url = self._servers[0].url, self._servers[-1].url
+
+    def close(self) -> None:
+        """Stop listening; what is being answered gets a moment to end."""
+        for server in self._servers:
+            server.close()
+
+
+def serve(session: "Session", settings: NodeSettings) -> RelayServer:
+    """Answer over HTTP, or HTTPS where there is a certificate, until it is closed.
 
     Raises:
-        ConfigError: The address, or the database, cannot be used.
+        ConfigError: The address, the certificate or the database cannot be used.
         ChainError: The chain cannot be read.
     """
     relay = relay_of(session, settings)
     relay.views.refresh()
-    server = AppServer(create_app(relay), host=settings.relay_host, port=settings.relay_port)
-    relay.url, relay.local_url = relay.url or server.url, server.url
+    server = RelayServer(relay, settings)
+    relay.url, relay.local_url = relay.url or server.url, server.local_url
     return server
 
 

@@ -2,7 +2,6 @@
 """Serves a relay's app beside a node's rounds."""
 
 import asyncio
-import ipaddress
 import socket
 import threading
 from collections import Counter
@@ -11,7 +10,9 @@ from typing import Any, ClassVar, Final, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from truthmark.config.hosts import is_loopback
 from truthmark.errors import ConfigError
+from truthmark.node.certificate import require_certificate
 
 MAX_CONNECTIONS: Final = 2_000
 MAX_EACH: Final = 128
@@ -32,7 +33,7 @@ class PatientProtocol(H11Protocol):
         self._who = self.client[0] if self.client else ""
         self._idle_with: object = self
         self._held[self._who] += 1
-        if self._held[self._who] > MAX_EACH and not _is_here(self._who):
+        if self._held[self._who] > MAX_EACH and not is_loopback(self._who):
             transport.close()
         self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
 
@@ -54,13 +55,6 @@ class PatientProtocol(H11Protocol):
         self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
 
 
-def _is_here(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
-
-
 class AppServer:
     """Answers until it is closed.
 
@@ -68,16 +62,22 @@ class AppServer:
         app: An ASGI app.
         host: Where to listen.
         port: 0 takes a free one.
+        certificate: Files of a certificate and its key, to answer over HTTPS.
 
     Raises:
-        ConfigError: The address cannot be used.
+        ConfigError: The address, or the certificate, cannot be used.
 
     Attributes:
         url: Where it answers.
     """
 
-    def __init__(self, app: Any, *, host: str, port: int) -> None:
+    def __init__(
+        self, app: Any, *, host: str, port: int, certificate: tuple[str, str] | None = None
+    ) -> None:
         """Listen at once."""
+        if certificate is not None:
+            require_certificate(*certificate)
+        chain, key = certificate or (None, None)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=512)
@@ -92,7 +92,8 @@ class AppServer:
         # each answer waits for 40 ms. Accepted connections have it from here.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        scheme = "http" if certificate is None else "https"
+        self.url = f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -105,6 +106,8 @@ class AppServer:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=2,
             ws="none",
+            ssl_certfile=chain,
+            ssl_keyfile=key,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

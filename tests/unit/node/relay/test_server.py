@@ -2,9 +2,11 @@
 """The relay's server under those who come slowly, or in numbers."""
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 
 from tests.utils.waiting import wait_for
 from truthmark.errors import ConfigError
+from truthmark.node.certificate import find_certificate, make_certificate
 from truthmark.node.relay import server as server_module
 from truthmark.node.relay.server import AppServer, PatientProtocol
 
@@ -61,7 +64,7 @@ def test_server__too_many_of_one_address__are_let_go(
     monkeypatch.setattr(server_module, "MAX_EACH", 3)
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 30)
     asked: list[Any] = []
-    monkeypatch.setattr(server_module, "_is_here", lambda who: asked.append(who) or False)
+    monkeypatch.setattr(server_module, "is_loopback", lambda who: asked.append(who) or False)
     with ExitStack() as closing:
         held = [closing.enter_context(connect(server)) for _ in range(3)]
         with connect(server) as another:
@@ -94,3 +97,30 @@ def test_server__port_taken__is_told(server: AppServer) -> None:
     port = int(server.url.rsplit(":", 1)[1])
     with pytest.raises(ConfigError, match=r"\(Address already in use\); end what .* another port"):
         AppServer(FastAPI(), host="127.0.0.1", port=port)
+
+
+def test_server__certificate_for_itself__answers_over_https_alone(tmp_path: Path) -> None:
+    make_certificate(tmp_path, "127.0.0.1")
+    files = find_certificate(tmp_path, "127.0.0.1")
+    assert files is not None
+    app = FastAPI()
+    app.get("/")(lambda: "here")
+    server = AppServer(app, host="127.0.0.1", port=0, certificate=files)
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=files[0])
+        assert httpx.get(server.url, verify=trusting).json() == "here"
+        with pytest.raises(httpx.ConnectError, match=r"self-signed|self signed"):
+            httpx.get(server.url)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(server.url.replace("https:", "http:"))
+    finally:
+        server.close()
+
+
+def test_server__key_of_another_certificate__is_refused_before_it_listens(tmp_path: Path) -> None:
+    for name in "ab":
+        make_certificate(tmp_path / name, "127.0.0.1")
+    files = str(tmp_path / "a" / "certificate.pem"), str(tmp_path / "b" / "certificate.key")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        AppServer(FastAPI(), host="127.0.0.1", port=0, certificate=files)
