@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from bench.gas import Bench
     from tests.utils.drafts import Listing, Purchase
 
+SMALLER = {"DatasetRegistry": 21_800}
+"""Limits of contracts that must keep more room than others."""
 SHARDS = 1_000
 GUARANTEE_BPS = 5_000
 REVIEW = "Rows are as the card says; one label in fifty is wrong, and they told me which ones are."
@@ -59,8 +61,9 @@ def measure_verdicts(bench: "Bench") -> None:
         code = str(bench.chain.rpc("eth_getCode", contract.address, "latest"))
         size = len(code) // 2 - 1
         name = f"size of {contract.artifact.name}"
+        limit = SMALLER.get(contract.artifact.name, SIZE_LIMIT)
         bench.figures.append(
-            Figure(name=name, value=size, unit="bytes", floor=SIZE_LIMIT, holds=size <= SIZE_LIMIT)
+            Figure(name=name, value=size, unit="bytes", floor=limit, holds=size <= limit)
         )
 
 

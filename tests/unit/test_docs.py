@@ -6,6 +6,7 @@ What `make docs` builds strictly is held here without what it needs.
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,30 @@ def test_architecture__modules_of_a_sale_and_a_bounty__are_there() -> None:
         for name in re.findall(r"`([a-z]+/[a-z_/]+)`", line.partition("will be")[0]):
             place = ROOT / "truthmark" / name
             assert place.is_dir() or place.with_suffix(".py").is_file(), name
+
+
+def test_architecture__diagram__is_what_lint_holds() -> None:
+    page = (DOCS / "architecture.md").read_text()
+    diagram = page[page.index("```\ncli") + 4 :].partition("```")[0]
+    # Up to the gap that ends the names; brackets only say that a layer may be absent.
+    shown = [re.split(r"\s{2,}", line)[0] for line in diagram.strip().splitlines()]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    held = [re.sub(r"[()]", "", layer) for layer in layers]
+    assert [sorted(re.findall(r"\w+|[|:]", line)) for line in shown] == [
+        sorted(re.findall(r"\w+|[|:]", line)) for line in held
+    ]
+
+
+def test_docs__tests_that_are_cited__are_there() -> None:
+    files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "tests").rglob("*.py")}
+    names = {path.name for path in files.values()}
+    functions = {
+        name for path in files.values() for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    for page in PAGES:
+        text = page.read_text().partition("## To add")[0]  # whose names are examples
+        for cited in re.findall(r"`(tests/[\w/]+\.py|test_\w+\.py)`", text):
+            assert cited in files or cited in names, f"{page.name} cites {cited}"
+        for cited in re.findall(r"`(test_\w+__)…`", text):
+            assert any(name.startswith(cited) for name in functions), f"{page.name} cites {cited}"
