@@ -435,3 +435,21 @@ class WalletOffer:
     endpoints: tuple[str, ...]
     account: str = ""
     actions: tuple[WalletAction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left on the account of this machine.
+
+    Attributes:
+        account: Its address.
+        tokens: By token its address, all that there is of it, and what of that is still in the
+            contracts, or nothing.
+        coins: Of the chain's own coin; empty for none.
+        running: The account's bounties that still need gas.
+    """
+
+    account: str
+    tokens: tuple[tuple[str, str, str], ...]
+    coins: str
+    running: tuple[int, ...]

@@ -11,6 +11,7 @@ from app.ask_views import Invitation, Progress, Quality
 from app.components.account import unlock_first
 from app.components.charts import confusion_chart, margin_chart
 from app.components.cost import cost_table
+from app.components.giving_back import giving_back
 from app.components.head import page_head
 from app.components.knowing import knowing_panel
 from app.components.on_note import on_note
@@ -76,6 +77,7 @@ def _list() -> None:
                     query_params={"bounty": str(entry.number)},
                 )
     st.page_link("app_pages/new_bounty.py", label="New bounty", icon=":material/add:")
+    giving_back()
 
 
 def _to_list() -> None:
@@ -98,7 +100,9 @@ def _one(progress: Progress) -> None:
         _labels(progress)
     elif not progress.is_over:
         st.caption("What the labels are like is shown here as soon as the first have come.")
-    if not progress.is_over:
+    if progress.is_over:
+        giving_back()
+    else:
         _backup()
 
 

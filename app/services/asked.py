@@ -80,6 +80,17 @@ def progress(number: int) -> views.Progress:
     )
 
 
+def running(session: Session) -> tuple[int, ...]:
+    """Return which of the account's bounties are not over, or not paid out, for all that is known.
+
+    Args:
+        session: Whose.
+    """
+    return tuple(
+        sorted(n for n, workspace in own_bounties(session) if not workspace.progress.get("is_over"))
+    )
+
+
 def hours_on() -> tuple[tuple[int, str], ...]:
     """Return when this computer must be on, by bounty; nothing where none is on its way."""
     if not is_local() or my_session().known_address is None:

@@ -19,7 +19,8 @@ from tests.app.test_buying import again
 from tests.utils.app_market import AppMarket
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, ConfigError
+from truthmark.flows.sending_back import send_back
 
 pytestmark = pytest.mark.chain
 
@@ -218,6 +219,38 @@ def test_topping_up__account_lacks_token_and_gas__a_wallet_sends_just_that(
     assert dollar.balanceOf(session.address).call() == held + 5
     assert session.chain.balance(session.address) == coins + action.calls[1].value > coins
     assert wallets.topping_up(total, 0, payer) == ("", ())
+
+
+def test_give_back__tokens_and_coins_that_are_left__come_to_the_wallet(
+    start: Start, market: AppMarket
+) -> None:
+    session = market.session("requester")
+    wallet = "0x" + "7e" * 20
+    token = session.profile.token("TUSD").address
+    dollar = session.token(token).functions
+    market.net.fund(session.address, {token: 5})
+    at = start("asked", role="requester")
+    assert at.multiselect(key="give_back_what").value
+    assert has_button(at, "Send it there")
+    at.text_input(key="give_back_to_").input(wallet).run()
+    held, coins = dollar.balanceOf(session.address).call(), session.chain.balance(session.address)
+    click(at, "Send it there")
+    assert not at.exception
+    assert f"went to {wallet}" in page(at)
+    assert dollar.balanceOf(wallet).call() == held
+    assert dollar.balanceOf(session.address).call() == 0
+    # Coins too, but for a little more than the gas of sending them.
+    assert session.chain.balance(wallet) > 0.99 * coins
+    assert 0 < session.chain.balance(session.address) < 10**16
+    market.net.fund(session.address, {token: held}, coins)
+
+
+@pytest.mark.parametrize("to", ["0x12", "0x" + "00" * 20, "the account itself"])
+def test_send_back__address_of_nobody_or_itself__moves_nothing(market: AppMarket, to: str) -> None:
+    session = market.session("requester")
+    to = session.address if to.startswith("the") else to
+    with pytest.raises(ConfigError):
+        send_back(session, to, [], coins=True)
 
 
 def test_new_bounty__classes_in_another_order__answers_stay_what_they_were(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way back: what is left on the account of this machine, sent to its owner's wallet."""
+
+from typing import Final
+
+import streamlit as st
+
+from app import services
+from app.components.account import unlock_first
+from app.components.problem import shown
+from app.components.text import literal
+from app.components.wallet import chosen, wallet
+from app.services import returning
+
+KEY: Final = "give_back"
+WALLET: Final = f"{KEY}_wallet"
+
+
+def giving_back() -> None:
+    """Draw what the account holds, and the button that sends it to a wallet, or any address."""
+    if text := st.session_state.pop(f"{KEY}_news", None):
+        st.success(literal(text), icon=":material/check_circle:")
+    name = "Take money back to your wallet"
+    with (
+        st.expander(name, icon=":material/account_balance_wallet:"),
+        shown(services.TruthmarkError),
+    ):
+        _draw()
+
+
+def _draw() -> None:
+    left = returning.left()
+    if not left.tokens and not left.coins:
+        st.caption("The account here holds nothing.")
+        return
+    st.caption(
+        "Bounties are run by an account of this machine, as it must sign for days, also while no "
+        "browser is open. What is left, or came back, you send on from here; the account pays the "
+        "gas, and your wallet is asked for nothing but its address."
+    )
+    names = {amount: token for token, amount, _ in left.tokens}
+    for _, amount, owed in left.tokens:
+        if owed:
+            st.caption(
+                literal(f"{owed} of {amount} is still in the contracts, and is drawn first.")
+            )
+    wanted = st.multiselect("What", list(names), default=list(names), key=f"{KEY}_what")
+    coins = False
+    if left.coins:
+        coins = st.checkbox(
+            literal(f"and {left.coins}, which pays for gas"),
+            value=not left.running,
+            key=f"{KEY}_coins",
+        )
+        if left.running:
+            numbers = " and ".join(map(str, left.running))
+            st.caption(
+                f"Leave it here as long as bounty {numbers} runs: without gas there is no score, "
+                "and everybody is paid in full, with the bond."
+            )
+    wallet(services.wallet_offer(chosen(WALLET)), WALLET)
+    to = st.text_input(
+        "To",
+        value=chosen(WALLET),
+        key=f"{KEY}_to_{chosen(WALLET)}",
+        placeholder="0x…",
+        max_chars=42,
+    ).strip()
+    if not st.button(
+        "Send it there",
+        key=f"{KEY}_send",
+        type="primary",
+        icon=":material/send:",
+        disabled=not to or not (wanted or coins),
+    ):
+        return
+    if unlock_first():
+        with st.spinner("Sending it"):
+            tokens = tuple(names[amount] for amount in wanted)
+            sent = returning.give_back(to, tokens, coins=coins)
+        st.session_state[f"{KEY}_news"] = f"{sent} went to {to}." if sent else "Nothing was left."
+        st.rerun()
