@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The label page at this server, beside the app: what links and QR codes lead to."""
+"""The label page at this server, beside the app: what links lead to."""
 
 import streamlit as st
 
