@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from truthmark.codec import decoder_child as child
+from truthmark.codec.arrow_sizes import require_modest
 from truthmark.codec.child_environment import child_command, child_environment
 from truthmark.codec.storage_types import is_rebuilt, rebuilt
 from truthmark.errors import LimitError, MalformedError, TruthmarkError, UnableError
@@ -334,6 +335,7 @@ def _map_table(descriptor: int, size: int, most: int, what: str) -> "pa.Table":
     if memory.find(child.EXTENSION, 0, _schema_size(memory)) >= 0:
         raise MalformedError(f"{what}: comes back with an extension type; get it again")
     try:
+        require_modest(memory, child.MAX_ARRAYS)
         table = pa.ipc.open_stream(pa.py_buffer(memory)).read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
