@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from truthmark.chain.agreement import agreed
 from truthmark.chain.headers import Header
 from truthmark.chain.replies import hex_bytes
-from truthmark.errors import EndpointsDisagreeError, NotForSaleError
+from truthmark.errors import EndpointsDisagreeError, MalformedReplyError, NotForSaleError
 from truthmark.market.entries import Version
 from truthmark.market.preview.draw import seed_of
 
@@ -46,7 +46,7 @@ def read_beacon(chain: "Chain", index: "EventIndex", version: Version) -> Beacon
     Raises:
         NotForSaleError: The listing is not in the index any more.
         EndpointsDisagreeError: They have other blocks, or not the one in which it was listed.
-        MalformedReplyError: A header is not what its hash says.
+        MalformedReplyError: No endpoint gives a header that is what its hash says.
         ChainUnavailableError: Fewer endpoints answer than are needed.
     """
     profile = chain.profile
@@ -65,7 +65,7 @@ def read_beacon(chain: "Chain", index: "EventIndex", version: Version) -> Beacon
             f"{version.ref} was not listed in the block in which the index has it; sync, and if "
             "that does not help run `truthmark index rebuild`"
         )
-    header = Header.from_rpc(replies[1])
+    header = _header(chain, replies[1])
     if header.number != block:
         raise EndpointsDisagreeError(
             f"a chain endpoint gives block {header.number} for {block}; use another endpoint"
@@ -93,6 +93,23 @@ def _first_listing(index: "EventIndex", version: Version) -> "EventRow":
     if not rows:
         raise NotForSaleError(f"{version.ref} is not listed here any more; sync and try again")
     return rows[0]
+
+
+def _header(chain: "Chain", reply: object) -> Header:
+    """Return the header whose hash was agreed on, of whichever endpoint gives all its fields."""
+    digest = _hash_of(reply)
+
+    def parse(given: object) -> Header:
+        header = Header.from_rpc(given)
+        if header.hash != digest:
+            raise MalformedReplyError("a chain endpoint gives another block; try another one")
+        return header
+
+    try:
+        return parse(reply)
+    except MalformedReplyError:
+        # It was not seen that another one's fields are right: only hashes were compared.
+        return chain.rpc.parsed("eth_getBlockByHash", ("0x" + digest.hex(), False), parse)
 
 
 def _hash_of(reply: object) -> bytes:

@@ -76,6 +76,20 @@ def test_look__endpoint_makes_up_a_word__is_refused(market: PreviewMarket, name:
         market.look(version)
 
 
+@pytest.mark.parametrize("name", ["mixHash", "timestamp", "number"])
+def test_seed__endpoint_gives_false_fields_under_a_true_hash__another_one_is_asked(
+    market: PreviewMarket, name: str
+) -> None:
+    version = market.list_version(make(BIG))
+    true = read_seed(market.session, version)
+    market.endpoints.append(SimpleNamespace(place="two", is_local=True))
+    market.lies["one"] = lambda header: header.update({name: "0x" + "11" * 32})
+    assert read_seed(market.session, version) == true
+    market.lies["two"] = market.lies["one"]
+    with pytest.raises(MalformedReplyError, match="do not make its hash"):
+        read_seed(market.session, version)
+
+
 def test_look__endpoint_gives_the_header_of_another_block__is_refused(
     market: PreviewMarket,
 ) -> None:
