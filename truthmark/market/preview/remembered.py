@@ -2,13 +2,14 @@
 """What this computer has found of samples and exposures, kept in a file.
 
 Whatever stands here follows from what sellers have committed to, and from nothing that this
-computer was short of, so it never becomes wrong; it can be removed, and is then found again.
+computer was short of, so it never becomes wrong by itself; it can be removed, and is then found
+again. What was found by other rules than today's is forgotten: it might not be found any more.
 """
 
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -34,6 +35,10 @@ _TABLES: Final = (
     "marks (mark BLOB, terms_id BLOB, PRIMARY KEY (mark, terms_id)) WITHOUT ROWID",
 )
 _NAME_SIZE: Final = 32
+_BY_RULES: Final = ("tried", "late", "broken", "shown_since", "stands", "seen")
+
+RULES_VERSION: Final = 1
+"""Of the rules of looking; raise it where what was found by the older ones may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +204,12 @@ class Remembered:
                 some = values[start : start + _MAX_VALUES]
                 yield from file.execute(query.format(", ".join("?" * len(some))), some)
 
-    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return open_cache(self._path, *_TABLES)
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with open_cache(self._path, *_TABLES) as file:
+            (found,) = file.execute("PRAGMA user_version").fetchone()
+            if found != RULES_VERSION:
+                for name in _BY_RULES:
+                    file.execute(f"DELETE FROM {name}")  # noqa: S608
+                file.execute(f"PRAGMA user_version = {RULES_VERSION}")
+            yield file

@@ -20,9 +20,10 @@ from tests.utils.previews import (
 from truthmark.cid import raw_cid
 from truthmark.codec.shard_index import ShardIndex
 from truthmark.market.entries import Version
-from truthmark.market.preview import PreviewState
+from truthmark.market.preview import PreviewState, remembered
 from truthmark.market.preview.exposures import MAX_UNITS
 from truthmark.market.preview.published import Published, in_turn
+from truthmark.market.preview.remembered import Broken, Remembered
 
 BIG = {"a.parquet": 200}
 
@@ -48,6 +49,23 @@ def test_look__bad_segment_is_exposed__is_broken_for_everybody(
     assert found.state is PreviewState.BROKEN
     assert BUYER in found.why
     assert market.look(version).state is PreviewState.BROKEN
+
+
+def test_look__notes_of_other_rules__are_forgotten_and_it_is_looked_at_again(
+    market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(BIG)
+    version = market.list_version(made)
+    market.open_sample(made, version)
+    notes = Remembered.of(market.session)
+    for rules, state in ((0, PreviewState.SHOWN), (remembered.RULES_VERSION, PreviewState.BROKEN)):
+        with monkeypatch.context() as earlier:
+            earlier.setattr(remembered, "RULES_VERSION", rules)
+            notes.note_broken(version.terms.manifest, Broken("as it was judged then", STRANGER))
+            notes.note_stands(version.terms_id, PreviewState.BROKEN, "likewise")
+            assert notes.stands([version.terms_id])
+        assert bool(notes.stands([version.terms_id])) is bool(rules)
+        assert market.look(version).state is state
 
 
 def test_look__good_shards_and_wrong_keys_are_exposed__changes_nothing(
