@@ -82,7 +82,7 @@ class OfflineMarket:
         self.index = EventIndex(PROFILE, f"sqlite:///{folder / 'index.sqlite'}")
         self.chain = SimpleNamespace(profile=PROFILE)
         self.syncs = 0
-        follower = SimpleNamespace(index=self.index, sync=self._sync)
+        follower = SimpleNamespace(index=self.index, sync=self._sync, require_agreed=lambda: None)
         self.session = Session(Settings(home=folder / "home"))
         self.session.__dict__ |= {
             "profile": PROFILE,

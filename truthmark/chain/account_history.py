@@ -9,7 +9,12 @@ from truthmark.chain.contracts import block_param
 from truthmark.chain.journal_store import Entry
 from truthmark.chain.replies import hex_int
 from truthmark.chain.transactions import TransactionReceipt
-from truthmark.errors import MalformedReplyError, NodeError, RevertedError
+from truthmark.errors import (
+    ChainUnavailableError,
+    MalformedReplyError,
+    NodeError,
+    RevertedError,
+)
 
 
 class AccountHistory:
@@ -28,6 +33,22 @@ class AccountHistory:
         """Return how many nonces the account has used up in a block's state."""
         params = (self._address, block_param(block))
         return self._chain.rpc.parsed("eth_getTransactionCount", params, hex_int)
+
+    def height(self, head: Block) -> int:
+        """Return how high the chain is; of two heights that are told, the lower one counts.
+
+        Args:
+            head: The newest block by one endpoint's word.
+
+        Raises:
+            EndpointsDisagreeError: Endpoints are far apart.
+        """
+        if not self._chain.rpc.others():
+            return head.number
+        try:
+            return min(head.number, self._chain.common_height())
+        except ChainUnavailableError:
+            return head.number  # nobody else answers, so nobody contradicts
 
     def is_used(self, nonce: int, block: int) -> bool:
         """Return whether a block's state is known, and the nonce used up there.

@@ -127,15 +127,40 @@ class Chain:
         """Return the number of the newest block."""
         return self.rpc.parsed("eth_blockNumber", (), hex_int)
 
-    def prefer_farthest(self) -> int:
+    def prefer_farthest(self, least: int = 0) -> int:
         """Ask all endpoints how far they are, prefer the farthest, and return its height.
+
+        Which is the farthest one endpoint alone cannot say; see `RpcClient.prefer`.
+
+        Args:
+            least: A block that the chain is known to have.
 
         Raises:
             ChainUnavailableError: No endpoint answers.
         """
         return self.rpc.prefer(
-            lambda endpoint: hex_int(self.rpc.call("eth_blockNumber", endpoint=endpoint))
+            lambda endpoint: hex_int(self.rpc.call("eth_blockNumber", endpoint=endpoint)),
+            self._leeway(self.profile.confirmations),
+            least,
         )
+
+    def common_height(self, confirmations: int | None = None) -> int:
+        """Return the newest block that endpoints in two places have, or the only one there is.
+
+        Args:
+            confirmations: How many blocks they may be apart at least; the profile's number if not
+                given.
+
+        Raises:
+            EndpointsDisagreeError: They are far apart.
+            ChainUnavailableError: Fewer answer than are needed.
+        """
+        depth = self.profile.confirmations if confirmations is None else confirmations
+        return common_height(self.rpc, self._leeway(depth))
+
+    def _leeway(self, depth: int) -> int:
+        """Return how many blocks endpoints of one chain may be apart."""
+        return max(depth, math.ceil(_LEEWAY_SECONDS / self.profile.block_time))
 
     def time(self) -> int:
         """Return chain time: the newest block's timestamp, in seconds.
@@ -220,8 +245,7 @@ class Chain:
             ChainUnavailableError: Fewer answer than are needed.
         """
         depth = self.profile.confirmations if confirmations is None else confirmations
-        leeway = max(depth, math.ceil(_LEEWAY_SECONDS / self.profile.block_time))
-        number = max(0, common_height(self.rpc, leeway) - max(depth, 1) + 1)
+        number = max(0, self.common_height(depth) - max(depth, 1) + 1)
         # Its time too: windows are held against it.
         replies = agreed(
             self.rpc, [_block_request(number)], key=lambda replies: _place_in_time(replies[0])

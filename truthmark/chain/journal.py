@@ -483,7 +483,7 @@ class Journal:
     def _finish_if_final(
         self, store: JournalStore, entry: Entry, receipt: TransactionReceipt, head: Block
     ) -> None:
-        depth = head.number - receipt.block_number + 1
+        depth = self._history.height(head) - receipt.block_number + 1
         if depth < self.chain.profile.confirmations:
             return
         block = self.chain.find_block(receipt.block_number)

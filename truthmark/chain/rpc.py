@@ -189,28 +189,50 @@ class RpcClient:
             raise outcome
         return outcome  # type: ignore[no-any-return]
 
-    def prefer(self, measure: Callable[[Endpoint], int]) -> int:
-        """Measure every endpoint that answers, prefer the highest, and return its figure.
+    def prefer(self, measure: Callable[[Endpoint], int], leeway: int = 0, least: int = 0) -> int:
+        """Measure every endpoint that answers, prefer the farthest, and return its figure.
+
+        What no other place comes near is not believed where others agree, or any endpoint could
+        have itself preferred by an absurd figure. Where no two agree, the one is preferred that
+        claims the least of those that are far enough.
+
+        Args:
+            measure: Returns how far an endpoint is.
+            leeway: By how much two places that agree may be apart.
+            least: How far is far enough.
 
         Raises:
             ChainUnavailableError: No endpoint answers.
         """
         if len(self.endpoints) == 1:
             return measure(self.endpoints[0])
-        best: tuple[int, int] | None = None
+        found: list[tuple[int, Endpoint]] = []
         failure: ChainError | None = None
-        for index, endpoint in enumerate(self.endpoints):
+        for endpoint in self.endpoints:
             try:
-                figure = measure(endpoint)
+                found.append((measure(endpoint), endpoint))
             except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
                 failure = error
-                continue
-            if best is None or figure > best[0]:
-                best = figure, index
-        if best is None:
+        if not found:
             raise failure or ChainUnavailableError("no chain endpoint answers; try again later")
-        self._preferred = best[1]
-        return best[0]
+        near = [
+            (figure, endpoint)
+            for figure, endpoint in found
+            if any(
+                abs(figure - other) <= leeway and place.place != endpoint.place
+                for other, place in found
+            )
+        ]
+        if not near:
+            enough = [entry for entry in found if entry[0] >= least]
+            near = [min(enough or [max(found, key=_figure)], key=_figure)]
+        figure, endpoint = max(near, key=_figure)
+        self.put_first(endpoint)
+        return figure
+
+    def put_first(self, endpoint: Endpoint) -> None:
+        """Prefer an endpoint."""
+        self._preferred = self.endpoints.index(endpoint)
 
     def pass_over(self) -> None:
         """Prefer the endpoint after the one that is preferred now."""
@@ -424,6 +446,10 @@ def _is_range(request: Request) -> bool:
 
 def _count(sheets: Mapping[Endpoint, Sheet]) -> int:
     return sum(len(sheet.answers) for sheet in sheets.values())
+
+
+def _figure(entry: tuple[int, Endpoint]) -> int:
+    return entry[0]
 
 
 def _is_damaged(error: Exception) -> bool:

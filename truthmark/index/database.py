@@ -16,7 +16,7 @@ from truthmark.errors import ConfigError
 from truthmark.index.decode import Logs
 from truthmark.index.engine import Connection, open_database
 from truthmark.index.schema import EventTable, build_schema
-from truthmark.index.sql import Sql, Table, all_of, is_one_of, quoted
+from truthmark.index.sql import Sql, Table, all_of, from_database, is_one_of, quoted
 
 KEEP_BLOCKS = 4096
 """Headers kept behind the tip, to find where a reorganisation began; further back only those of
@@ -76,6 +76,13 @@ class StoredBlock(NamedTuple):
     hash: bytes
     timestamp: int
     has_logs: bool
+
+
+class Told(NamedTuple):
+    """What there is of some blocks: rows of events, each behind its table's name, and hashes."""
+
+    rows: frozenset[tuple[Any, ...]]
+    hashes: frozenset[tuple[int, bytes]]
 
 
 class EventIndex:
@@ -259,7 +266,15 @@ class EventIndex:
                 for number, hash_, timestamp, has_logs in connection.execute(query, (below, limit))
             ]
 
-    def append(self, tip: Tip, logs: Logs, blocks: Sequence[StoredBlock], new: StoredBlock) -> bool:
+    def append(
+        self,
+        tip: Tip,
+        logs: Logs,
+        blocks: Sequence[StoredBlock],
+        new: StoredBlock,
+        *,
+        is_agreed: bool = False,
+    ) -> bool:
         """Add the logs of the blocks that follow the tip.
 
         Args:
@@ -267,6 +282,7 @@ class EventIndex:
             logs: All of the blocks after the tip up to `new`.
             blocks: Those to remember; all that hold logs are among them.
             new: The last block.
+            is_agreed: Endpoints in two places tell of these logs.
 
         Returns:
             False if the index has another tip by now; nothing is added then.
@@ -281,6 +297,10 @@ class EventIndex:
             connection.insert(self.schema.blocks, [*zip(*remembered.values(), strict=True)])
             self._forget(connection, tip.number, new.number)
             self._set_tip(connection, tip, new.number, new.hash, new.timestamp)
+            if is_agreed:
+                connection.execute(
+                    "UPDATE index_cursor SET agreed = ? WHERE agreed = ?", (new.number, tip.number)
+                )
         return True
 
     def roll_back(self, tip: Tip, to: StoredBlock | None) -> bool:
@@ -300,9 +320,9 @@ class EventIndex:
             self._set_tip(
                 connection, tip, number, to.hash if to else None, to.timestamp if to else 0
             )
-            connection.execute(
-                "UPDATE index_cursor SET audited = ? WHERE audited > ?", (number, number)
-            )
+            for mark in ("audited", "agreed"):
+                query = f"UPDATE index_cursor SET {mark} = ? WHERE {mark} > ?"  # noqa: S608
+                connection.execute(query, (number, number))
         return True
 
     def audited(self) -> int:
@@ -315,6 +335,63 @@ class EventIndex:
         with self.write() as connection:
             if self._tip(connection, lock=True) == tip:
                 connection.execute("UPDATE index_cursor SET audited = ?", (tip.number,))
+
+    def agreed(self) -> int:
+        """Return the block up to which endpoints in two places tell of the same events."""
+        with self.read() as connection:
+            return int(connection.scalar("SELECT agreed FROM index_cursor"))
+
+    def note_agreed(self, tip: Tip, number: int) -> bool:
+        """Remember that they do up to a block, if the index has that tip still; tell whether."""
+        with self.write() as connection:
+            if self._tip(connection, lock=True) != tip:
+                return False
+            connection.execute("UPDATE index_cursor SET agreed = ?", (number,))
+        return True
+
+    def told(self, first: int, last: int) -> Told:
+        """Return all that the index holds of some blocks, as `Told.of` makes it of logs.
+
+        Args:
+            first: Number of the first block.
+            last: Number of the last one.
+        """
+        span = (first, last)
+        with self.read() as connection:
+            hashes = connection.execute(
+                "SELECT number, hash FROM blocks WHERE has_logs AND number BETWEEN ? AND ?", span
+            )
+            columns = {}
+            for entry in self.schema.events.values() if hashes else ():
+                table = entry.table
+                query = (
+                    f"SELECT {table.selected('e')} FROM {quoted(table.name)} e "  # noqa: S608
+                    "WHERE e.block_number BETWEEN ? AND ?"
+                )
+                if rows := connection.execute(query, span):
+                    columns[table.name] = list(zip(*rows, strict=True))
+        return self._told(columns, {number: bytes(hash_) for number, hash_ in hashes})
+
+    def told_by(self, logs: Logs) -> Told:
+        """Return what an endpoint tells of some blocks, so that it can be compared with `told`."""
+        return self._told(logs.columns, logs.hashes)
+
+    def _told(
+        self, columns: Mapping[str, Sequence[Sequence[Any]]], hashes: Mapping[int, bytes]
+    ) -> Told:
+        tables = {entry.table.name: entry.table for entry in self.schema.events.values()}
+        rows = {
+            (name, *row)
+            for name, values in columns.items()
+            for row in zip(
+                *(
+                    [from_database(column.kind, value) for value in given]
+                    for column, given in zip(tables[name].columns, values, strict=True)
+                ),
+                strict=True,
+            )
+        }
+        return Told(frozenset(rows), frozenset(hashes.items()))
 
     def replace(self, other: "EventIndex") -> None:
         """Take over all that another index of the same contracts holds, at once or not at all.
@@ -329,7 +406,9 @@ class EventIndex:
                 self._copy(source, connection, table)
             new = other._tip(source)
             self._set_tip(connection, old, new.number, new.hash, new.timestamp)
-            connection.execute("UPDATE index_cursor SET audited = ?", (new.number,))
+            connection.execute(
+                "UPDATE index_cursor SET audited = ?, agreed = ?", (new.number, other.agreed())
+            )
 
     def _copy(self, source: Connection, target: Connection, table: Table) -> None:
         name = quoted(table.name)
@@ -348,7 +427,7 @@ class EventIndex:
                 for statement in table.create(connection.dialect):
                     connection.execute(statement)
             before = self.schema.start - 1
-            row = (1, self.schema.fingerprint, before, None, 0, 0, before)
+            row = (1, self.schema.fingerprint, before, None, 0, 0, before, before)
             connection.insert(cursor, [[value] for value in row])
         elif found != self.schema.fingerprint:
             raise ConfigError(

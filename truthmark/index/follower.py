@@ -17,6 +17,9 @@ what was added is held against the contracts' own figures (see `audit`) before t
 brought up to date. Where they differ, the index goes back to where they agreed, and the blocks are
 read again: from other endpoints, then block by block, then from the start.
 
+All this may be one endpoint's word. Where money or stake follows, `require_agreed` has two places
+tell of the same events (see `second_word`).
+
 Where the chain no longer has the tip, the index goes back to the highest block they share.
 """
 
@@ -41,6 +44,7 @@ from truthmark.hashing import keccak256
 from truthmark.index.audit import find_gap
 from truthmark.index.database import EventIndex, StoredBlock, Tip
 from truthmark.index.decode import LogDecoder, Logs
+from truthmark.index.second_word import SecondWord
 from truthmark.types import Progress
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ _MAX_CONFLICTS = 50  # steps in a row that the chain may make void
 _CAREFUL_BLOCKS = 10_000  # so many, at most, are read header by header where logs are missing
 _CAREFUL_RANGE = 64  # blocks at once where there are more
 _LOCAL_BLOCKS = 2_000  # as `NEAR_BLOCKS`, where the only endpoint is on this machine
+_PATIENCE = 3  # conflicts in a row after which another endpoint is asked
 _AUDITS = 3  # times that a node may lack the state of the block that is the head
 
 
@@ -111,6 +116,7 @@ class Follower:
             [_bloom(bytes.fromhex(address[2:])) for address in addresses],
             [_bloom(topic) for topic in topics],
         )
+        self._second_word = SecondWord(chain, self.index, self._decoder, self._filter)
         self._range = BlockRange(_FIRST_RANGE, MAX_RANGE)
         self._careful = False
         self._has_audited = False
@@ -163,6 +169,8 @@ class Follower:
             added = self._step(tip, target, head)
             if added is None:
                 conflicts += self.index.tip() == tip  # else another process was faster
+                if conflicts % _PATIENCE == 0 and conflicts:
+                    self.chain.rpc.pass_over()  # it may tell of blocks that there are not
                 time.sleep(min(0.01 * conflicts, 0.5))
             else:
                 conflicts = 0
@@ -201,6 +209,35 @@ class Follower:
                     seen = result.tip
                     yield result
             stop.wait(pause)
+
+    def require_agreed(self) -> None:
+        """Make sure that two endpoints, where there are two, tell of what the index holds.
+
+        Of all that is final, by two endpoints' word too. What they do not have so is read again.
+        `sync` before; afterwards the index may hold other events than before.
+
+        Raises:
+            EndpointsDisagreeError: No two endpoints tell of the same events, or blocks.
+            ChainUnavailableError: Fewer answer than are needed.
+        """
+        if not self.chain.rpc.others() or not self._filter["address"]:
+            return
+        for _ in range(1 + len(self.chain.rpc.endpoints)):
+            final = self.chain.final_block().number
+            tip = self.index.tip()
+            if tip.number < final:
+                self.chain.prefer_farthest(final)
+            elif self._second_word.is_heard(final):
+                return
+            else:
+                log.warning("two endpoints tell of other events than the one that was read from")
+                kept = self.index.stored_blocks(min(self.index.agreed(), tip.number - 1) + 1, 1)
+                self.index.roll_back(tip, kept[0] if kept else None)
+                self.chain.rpc.pass_over()
+            self.sync()
+        raise EndpointsDisagreeError(
+            "chain endpoints tell of different events; wait, and if it stays so replace one"
+        )
 
     # ------------------------------------------------------------------ what is missing
 
@@ -253,7 +290,7 @@ class Follower:
     def _head(self, tip: Tip) -> int:
         """Return the chain's height, of the endpoint that is farthest if one seems behind."""
         head = self.chain.height()
-        return head if head >= tip.number else self.chain.prefer_farthest()
+        return head if head >= tip.number else self.chain.prefer_farthest(tip.number)
 
     def _still_there(self, tip: Tip) -> bool:
         if tip.hash is None:
@@ -312,7 +349,7 @@ class Follower:
         if begin is None or end is None or not _follows(begin, tip):
             return None
         logs = self._logs(first, last)
-        whole = self._agreed(logs, first, last)
+        whole, is_agreed = self._agreed(logs, first, last)
         if whole is None:
             if first == last:
                 raise EndpointsDisagreeError(
@@ -332,31 +369,47 @@ class Follower:
             return None
         times = {**logs.timestamps} | {number: found[number].timestamp for number in missing}
         blocks = [StoredBlock(n, logs.hashes[n], times[n], has_logs=True) for n in numbers]
-        return self._append(tip, logs, blocks, _stored(end, logs))
+        return self._append(tip, logs, blocks, _stored(end, logs), is_agreed=is_agreed)
 
-    def _agreed(self, logs: Logs, first: int, last: int) -> Logs | None:
-        """Return the fuller of two answers to one question; None where each lacks something.
+    def _agreed(self, logs: Logs, first: int, last: int) -> tuple[Logs | None, bool]:
+        """Return what two places tell, or the fuller of two answers; None where each lacks some.
 
         The second one is another endpoint's. Where there is no other, it is for the blocks from
         the last log on: an answer that was cut ends where the cut is.
+
+        Returns:
+            With it, whether two places tell of just that.
         """
         used = self.chain.rpc.preferred
+        answers, places = [logs], {used.place}
         for other in self.chain.rpc.endpoints:
-            if other.place == used.place:
+            if other.place in places:
                 continue
             try:
                 second = self._logs(first, last, endpoint=other)
             except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
                 log.info("cannot compare the events of blocks %d to %d: %s", first, last, error)
                 continue
-            if second.places <= logs.places:
-                return logs
-            return second if logs.places <= second.places else None
+            if any(self._is_same(second, answer) for answer in answers):
+                return second, True
+            answers.append(second)
+            places.add(other.place)
+        if len(answers) > 1:
+            for answer in answers:
+                if all(other.places <= answer.places for other in answers):
+                    return answer, False
+            return None, False
         end = max(logs.hashes, default=last)
         if end == first or not logs.count:
-            return logs
+            return logs, False
         tail = self._logs(end, last)
-        return logs if tail.places == {p for p in logs.places if p[0] >= end} else None
+        is_whole = tail.places == {p for p in logs.places if p[0] >= end}
+        return logs if is_whole else None, False
+
+    def _is_same(self, one: Logs, other: Logs) -> bool:
+        return one.hashes == other.hashes and (
+            one.columns == other.columns or self.index.told_by(one) == self.index.told_by(other)
+        )
 
     def _step_near(self, tip: Tip, first: int, last: int) -> int | None:
         headers = self.chain.blocks(range(first, last + 1))
@@ -393,9 +446,15 @@ class Follower:
         return self._logs_of(block).places <= known
 
     def _append(
-        self, tip: Tip, logs: Logs, blocks: Sequence[StoredBlock], new: StoredBlock
+        self,
+        tip: Tip,
+        logs: Logs,
+        blocks: Sequence[StoredBlock],
+        new: StoredBlock,
+        *,
+        is_agreed: bool = False,
     ) -> int | None:
-        if not self.index.append(tip, logs, blocks, new):
+        if not self.index.append(tip, logs, blocks, new, is_agreed=is_agreed):
             return None
         self._range.note(new.number - tip.number, logs.count)
         return logs.count

@@ -19,7 +19,7 @@ from truthmark.config.profile import ChainProfile
 from truthmark.hashing import keccak256
 from truthmark.index.sql import Column, Kind, Table, from_database, to_sqlite
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Part of the fingerprint: tables of another version are not read."""
 
 OWN_COLUMNS = ("block_number", "log_index", "tx_hash")
@@ -106,8 +106,8 @@ class Schema:
         events: By role and event, such as ("market", "Purchased").
         start: The first block that can hold logs.
         fingerprint: Changes with anything that the tables' content depends on.
-        cursor: How far the index has come, and up to where it was held against the contracts'
-            own figures: one row.
+        cursor: How far the index has come, up to where it was held against the contracts' own
+            figures, and up to where against another endpoint's word: one row.
         blocks: Blocks that hold logs, and others by which a reorganisation is noticed.
     """
 
@@ -133,6 +133,7 @@ _CURSOR = Table(
         Column("timestamp", Kind.INTEGER),
         Column("generation", Kind.INTEGER),
         Column("audited", Kind.INTEGER),
+        Column("agreed", Kind.INTEGER),
     ),
     key=("id",),
 )

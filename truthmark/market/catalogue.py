@@ -86,6 +86,18 @@ class Catalogue:
         self.follower.sync()
         self._was_synced = True
 
+    def sync_agreed(self) -> None:
+        """Do as `sync`, and have two endpoints, where there are two, tell of the same events.
+
+        For what money, stake or a state of a sample follows from.
+
+        Raises:
+            EndpointsDisagreeError: No two of them do.
+            ChainError: The chain cannot be read, or fewer endpoints answer than are needed.
+        """
+        self.sync()
+        self.follower.require_agreed()
+
     @property
     def index(self) -> "EventIndex":
         """The index, up to date with the chain's head at least once.

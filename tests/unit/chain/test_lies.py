@@ -184,16 +184,30 @@ def test_send__refused_in_a_block_that_one_endpoint_calls_deep__is_not_sent_agai
     both = connect_chain(replace(chain.profile, rpc=urls, confirmations=3))
     too_much = both.token.functions.transfer(recipient(0), 2**200)
     intent = too_much.intent("pay", "pay", gas=100_000)
-    journal = journal_of(both, tmp_path)
     tell_of_more_blocks(lying_endpoint, 2)
+    alone = connect_chain(replace(chain.profile, rpc=urls[:1], confirmations=3))
     with pytest.raises(RevertedError):
-        journal.send(intent)
+        journal_of(alone, tmp_path).send(intent)
+    journal = journal_of(both, tmp_path)
     with pytest.raises(EndpointsDisagreeError, match="a moment ago"):
         journal.send(intent)
     process.rpc("anvil_mine", "0x2")
     lying_endpoint.lies.clear()
     journal.submit(intent)
     assert [intent.key for intent in journal.pending()] == ["pay"]
+
+
+def test_send__mined_in_a_block_that_one_endpoint_calls_deep__is_waited_for(
+    process: AnvilProcess, chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
+) -> None:
+    urls = (lying_endpoint.url, *chain.profile.rpc)
+    both = connect_chain(replace(chain.profile, rpc=urls, confirmations=3))
+    tell_of_more_blocks(lying_endpoint, 2)
+    journal = journal_of(both, tmp_path)
+    with pytest.raises(TransactionPendingError):
+        journal.send(pay(both), timeout=0.5)
+    process.rpc("anvil_mine", "0x2")
+    assert journal.wait("pay", timeout=20).succeeded
 
 
 def test_send__only_one_nonce_will_do__fails_where_something_came_in_between(

@@ -44,10 +44,11 @@ def require_still(session: "Session", version: Version, agreed: PreviewState | N
         NotForSaleError: It stands otherwise now, and not better.
         ChainError: The chain cannot be read.
     """
-    Catalogue.of(session).sync()
     known = Remembered.of(session).stands([version.terms_id]).get(version.terms_id)
     if known is None:
         return
+    # One endpoint that hides what was opened must not have it bought.
+    Catalogue.of(session).sync_agreed()
     before, why = known
     agreed = agreed or before
 

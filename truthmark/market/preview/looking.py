@@ -2,7 +2,8 @@
 """A look at a version's sample: what is asked for, drawn, open and right, as this computer sees it.
 
 Nobody is trusted. The word of chance is of a header that two endpoints have and that was hashed
-here; which keys are public comes from the index of events; the rest follows from hashes.
+here; which keys are public comes from the index of events, of which two endpoints tell; the rest
+follows from hashes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -50,7 +51,7 @@ def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLO
             and nothing is remembered.
     """
     catalogue, remembered = Catalogue.of(session), Remembered.of(session)
-    catalogue.sync()
+    catalogue.sync_agreed()
     seen = published_of(session, version)
     try:
         found = _Look(session, version, max_download).run()

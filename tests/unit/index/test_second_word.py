@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One of three endpoints lies about events near the head, and money would follow from the index."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.anvil import require_anvil
+from tests.utils.indexing import Content, content, trade
+from tests.utils.rpc_server import Proxy, serve
+from tests.utils.token_chain import deploy_token
+from truthmark.chain.connection import Chain, connect_chain
+from truthmark.errors import EndpointsDisagreeError
+from truthmark.index.follower import Follower
+from truthmark.testing.anvil import AnvilProcess, start_anvil
+
+Answer = dict[str, Any]
+Lie = Callable[[Answer, Answer], None]
+
+
+class Endpoint(Proxy):
+    """Tells the truth until a test says otherwise, and counts bodies."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.lie: Lie | None = None
+        self.bodies = 0
+
+    def __call__(self, body: bytes) -> Any:
+        self.bodies += 1
+        return super().__call__(body)
+
+    def late(self, request: Answer, answer: Answer) -> None:
+        if self.lie is not None:
+            self.lie(request, answer)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[AnvilProcess]:
+    require_anvil()
+    with start_anvil() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def chain(process: AnvilProcess, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    chain = connect_chain(deploy_token(process.url, tmp_path_factory.mktemp("token")))
+    trade(chain, random.Random(1), 12)
+    return chain
+
+
+@pytest.fixture(scope="module")
+def truth(chain: Chain) -> Content:
+    follower = Follower(chain, "sqlite://")
+    follower.sync()
+    return content(follower.index)
+
+
+@pytest.fixture
+def endpoints(process: AnvilProcess) -> Iterator[list[tuple[Endpoint, str]]]:
+    with ExitStack() as closing:
+        made = [Endpoint(process.url) for _ in range(3)]
+        yield [(proxy, closing.enter_context(serve(proxy)).url) for proxy in made]
+
+
+def follower_of(chain: Chain, endpoints: list[tuple[Endpoint, str]], **changes: Any) -> Follower:
+    urls = tuple(url for _, url in endpoints)
+    return Follower(connect_chain(replace(chain.profile, rpc=urls, **changes)), "sqlite://")
+
+
+def logs_of(request: Answer, answer: Answer) -> list[Answer]:
+    return answer.get("result", []) if request["method"] == "eth_getLogs" else []
+
+
+def hide(request: Answer, answer: Answer) -> None:
+    """Leave the last event of each answer out."""
+    del logs_of(request, answer)[-1:]
+
+
+def invent(request: Answer, answer: Answer) -> None:
+    """Have each event of block 8 twice."""
+    for log in list(logs_of(request, answer)):
+        if log["blockNumber"] == "0x8":
+            answer["result"].append({**log, "logIndex": hex(99 + int(log["logIndex"], 16))})
+
+
+def change(request: Answer, answer: Answer) -> None:
+    """Tell of other amounts."""
+    for log in logs_of(request, answer):
+        if len(log["topics"]) == 3:
+            log["data"] = log["data"][:-2] + "77"
+
+
+def move(request: Answer, answer: Answer) -> None:
+    """Give the blocks from 8 on other hashes."""
+    if request["method"] == "eth_getLogs" and "error" in answer:  # of a block by its hash
+        del answer["error"]
+        answer["result"] = []
+    entries = logs_of(request, answer)
+    if request["method"] in ("eth_getBlockByNumber", "eth_getBlockByHash") and answer["result"]:
+        entries = [answer["result"]]
+    for entry in entries:
+        for name, back in (("hash", 0), ("blockHash", 0), ("parentHash", 1)):
+            number = entry.get("blockNumber") or entry.get("number")
+            if name in entry and int(number, 16) - back >= 8:
+                entry[name] = "0xff" + entry[name][4:]
+
+
+def freeze(request: Answer, answer: Answer) -> None:
+    """Be at block 5 for good."""
+    if request["method"] == "eth_blockNumber":
+        answer["result"] = "0x5"
+
+
+def boast(request: Answer, answer: Answer) -> None:
+    """Be at an absurd height."""
+    if request["method"] == "eth_blockNumber":
+        answer["result"] = hex(10**9)
+
+
+LIES = [hide, invent, change, move, freeze, boast]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_require_agreed__one_of_three_lies__index_is_what_two_tell(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], lie: Lie
+) -> None:
+    follower = follower_of(chain, endpoints, block_time=60.0)
+    endpoints[0][0].lie = lie
+    if lie is not boast:
+        follower.sync()
+        assert content(follower.index) != truth  # what one endpoint can do alone
+    follower.sync()
+    follower.require_agreed()
+    assert content(follower.index) == truth
+    assert follower.index.agreed() == truth["tip"][0][0]
+
+
+@pytest.mark.parametrize("lie", [hide, invent, change, move])
+def test_require_agreed__one_of_two_lies__is_refused(
+    chain: Chain, endpoints: list[tuple[Endpoint, str]], lie: Lie
+) -> None:
+    follower = follower_of(chain, endpoints[:2])
+    endpoints[0][0].lie = lie
+    follower.sync()
+    with pytest.raises(EndpointsDisagreeError):
+        follower.require_agreed()
+    assert follower.index.agreed() < chain.height()
+
+
+def test_require_agreed__nothing_new__asks_how_high_the_chain_is_only(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]]
+) -> None:
+    follower = follower_of(chain, endpoints)
+    follower.sync()
+    counts = []
+    for _ in range(2):
+        before = sum(proxy.bodies for proxy, _ in endpoints)
+        follower.require_agreed()
+        counts.append(sum(proxy.bodies for proxy, _ in endpoints) - before)
+    assert counts[1] == 4 and counts[0] <= counts[1] + 2 + 2  # two of them check the second place
+
+
+def test_require_agreed__only_endpoint__asks_nothing(
+    chain: Chain, endpoints: list[tuple[Endpoint, str]]
+) -> None:
+    follower = follower_of(chain, endpoints[:1])
+    follower.sync()
+    before = endpoints[0][0].bodies
+    follower.require_agreed()
+    assert endpoints[0][0].bodies == before
+
+
+def test_require_agreed__too_many_blocks_at_once__fewer_are_asked_for(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]]
+) -> None:
+    def limit(request: Answer, answer: Answer) -> None:
+        query = request["params"][0] if request["method"] == "eth_getLogs" else {}
+        if int(query.get("toBlock", "0x0"), 16) - int(query.get("fromBlock", "0x0"), 16) > 3:
+            del answer["result"]
+            answer["error"] = {"code": -32005, "message": "query returned too much"}
+
+    follower = follower_of(chain, endpoints[:2])
+    follower.sync()
+    for proxy, _ in endpoints:
+        proxy.lie = limit
+    follower.require_agreed()
+    assert follower.index.agreed() == truth["tip"][0][0]
+
+
+def test_sync__ranges_told_by_two_places__count_as_agreed(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], monkeypatch: Any
+) -> None:
+    from truthmark.index import follower as follower_module
+
+    monkeypatch.setattr(follower_module, "NEAR_BLOCKS", 2)
+    monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)
+    for urls in (endpoints[:1], endpoints):
+        follower = follower_of(chain, urls)
+        follower.sync()
+        assert content(follower.index) == truth
+        assert follower.index.agreed() == (0 if urls == endpoints[:1] else chain.height() - 2)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_sync__one_endpoint_claims_an_absurd_height__gets_to_the_head(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], count: int
+) -> None:
+    follower = follower_of(chain, endpoints[:count])
+    endpoints[0][0].lie = boast
+    follower.sync()
+    assert content(follower.index) == truth
+
+
+def test_roll_back__below_what_was_agreed__is_agreed_no_longer(
+    chain: Chain, endpoints: list[tuple[Endpoint, str]], tmp_path: Path
+) -> None:
+    follower = follower_of(chain, endpoints[:2])
+    follower.sync()
+    follower.require_agreed()
+    index = follower.index
+    (kept,) = index.stored_blocks(7, 1)
+    assert not index.note_agreed(replace(index.tip(), generation=0), 3)
+    index.roll_back(index.tip(), kept)
+    assert index.agreed() == kept.number
