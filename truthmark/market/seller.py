@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import raw_cid
 from truthmark.config.profile import TokenInfo, Windows
-from truthmark.errors import ConfigError, MarketError, NotForSaleError, PriceError
+from truthmark.errors import (
+    ConfigError,
+    EndpointsDisagreeError,
+    MarketError,
+    NotForSaleError,
+    PriceError,
+)
 from truthmark.hashing import sha256
 from truthmark.keys.typed import voucher
 from truthmark.market.catalogue import Catalogue
@@ -301,6 +307,7 @@ class Seller:
         acceptance_seconds: int,
     ) -> Dealing:
         session = self.session
+        self._require_keys(validators)
         dealing = deal_custody(
             terms,
             secret,
@@ -317,6 +324,28 @@ class Seller:
             session.storage.put_block(cid, dealing.bundle)
             session.storage.pin(cid)
         return dealing
+
+    def _require_keys(self, validators: Sequence[Validator]) -> None:
+        """Check at two endpoints, where there are two, to whose keys the shares are sealed.
+
+        One endpoint that makes keys of its own up for enough custodians could read the data.
+
+        Raises:
+            EndpointsDisagreeError: They do not agree, or have other keys.
+            ChainUnavailableError: Fewer than two answer.
+        """
+        chain = self.session.chain
+        if not validators or not chain.rpc.others():
+            return
+        final = chain.final_block()
+        for validator in validators:
+            call = chain.staking.functions.validator(validator.address)
+            if chain.agreed_call(call, final).encryption_key != validator.encryption_key:
+                raise EndpointsDisagreeError(
+                    f"validator {validator.address} has another encryption key than a chain "
+                    "endpoint tells of, or had until a moment ago; try again in a minute, and if "
+                    "it stays so use other endpoints"
+                )
 
     def fresh_custody(self, version: Version) -> Epoch | None:
         """Return the version's newest custody while its time to be accepted runs, else None.
