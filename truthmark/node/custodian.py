@@ -309,7 +309,11 @@ class CustodianRole:
         has_bytes = self._holdings.has_bytes(held, manifest, most=most)
         if not has_share or not has_bytes:
             return False
-        self._sender.submit("accept", self._custodian.plan_accept(version, held.slot))
+        # Whatever was looked at follows from the index, and stake is locked for it.
+        known = self.session.follower.index.tip().generation
+        self.session.follower.require_agreed()
+        if self.session.follower.index.tip().generation == known:
+            self._sender.submit("accept", self._custodian.plan_accept(version, held.slot))
         return False
 
     def _sell(self, held: CustodyView) -> None:
@@ -518,7 +522,18 @@ class CustodianRole:
             self._holdings.has_bytes(held, manifest, most=most)
 
     def _stop_tracking(self, held: CustodyView) -> None:
-        """Look at a custody no more, and drop its bytes unless another one needs them."""
+        """Look at a custody no more, and drop its bytes unless another one needs them.
+
+        Two endpoints, where there are two, have to say so: what is dropped may be nowhere else.
+
+        Raises:
+            ChainError: They do not agree, or do not answer.
+        """
+        chain = self.session.chain
+        call = chain.registry.functions.custodies(held.slot.epoch.custody_id)
+        state = chain.agreed_call(call, chain.final_block())
+        if held.slot.index in set(bits(state.accepted)) - set(bits(state.released)):
+            return  # not yet for good, or by one endpoint's word only
         self.view.forget(held)
         custody_id = held.slot.epoch.custody_id
         self._refused.pop(custody_id, None)

@@ -199,7 +199,10 @@ class WatchRole:
         elif record.status in _SCORED and seen.now <= seen.mark + record.terms.challenge_seconds:
             self._judge(seen, held)
         elif record.status.has_ended:
-            self._desk.store.drop_deposits(record.ref.bounty_id)
+            if record.ref.bounty_id in self._desk.store.deposited():
+                # By two endpoints' word: labels that are dropped may be nowhere else.
+                self._client.require_certain(record)
+                self._desk.store.drop_deposits(record.ref.bounty_id)
             self._judged.pop(record.ref.bounty_id, None)
 
     def _carry(self, seen: Seen, held: list[Held]) -> None:

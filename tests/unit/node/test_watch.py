@@ -20,7 +20,7 @@ from truthmark.bounty.record import Record
 from truthmark.bounty.relay_client import open_public_relay
 from truthmark.bounty.view import Seen
 from truthmark.bounty.watching import derive_watch_key, seal_secret
-from truthmark.errors import BountyError, GasError, RevertedError
+from truthmark.errors import BountyError, EndpointsDisagreeError, GasError, RevertedError
 from truthmark.keys.sealing import encryption_public_key
 from truthmark.keys.typed import sign
 from truthmark.node import watch as watching
@@ -72,6 +72,7 @@ class World:
         self.store, self.relay, self.index = Store(), FakeRelay(), FakeIndex()
         self.sent: list[str] = []
         self.gas, self.refuses = 10**18, None
+        self.doubt: Exception | None = None
         self.view: Any = SimpleNamespace(
             refresh=lambda: self.block, look=self.look, has_turned=False
         )
@@ -90,12 +91,19 @@ class World:
             follower=SimpleNamespace(index=self.index),
         )
         self.client: Any = SimpleNamespace(
-            sent=0, board=SimpleNamespace(address=REF.board), **self._sends()
+            sent=0,
+            board=SimpleNamespace(address=REF.board),
+            require_certain=self._require_certain,
+            **self._sends(),
         )
         patch.setattr(watching, "BountyClient", lambda session, waits: self.client)
         patch.setattr(watching, "BountyView", lambda session: self.view)
         patch.setattr(watching.reader, "read_record", lambda *_: self.record)
         self.start()
+
+    def _require_certain(self, record: Record) -> None:
+        if self.doubt is not None:
+            raise self.doubt
 
     def _sends(self) -> dict[str, Callable[..., None]]:
         def note(name: str) -> Callable[..., None]:
@@ -254,6 +262,10 @@ def test_hand_out__relays_drip__others_get_their_turn(
 def test_tick__ended__deposits_are_dropped(world: World) -> None:
     world.leave(next(iter(world.case.runs)))
     world.record = replace(world.record, status=Status.SETTLED)
+    world.doubt = EndpointsDisagreeError("they do")  # one alone says that it has ended
+    world.round()
+    assert world.store.left
+    world.doubt = None
     world.round()
     assert not world.store.left
 
