@@ -2,8 +2,9 @@
 """What an Arrow stream would have pyarrow make, counted in its messages before pyarrow reads them.
 
 Within a message (a flatbuffer) one field, name or text can be referred to any number of times, and
-pyarrow makes each of them again: some hundred kilobytes become gigabytes of anyone who reads. So who
-cannot trust the writer counts first. Places are those of Arrow's format/Message.fbs and Schema.fbs.
+pyarrow makes each of them again: some hundred kilobytes become gigabytes of anyone who reads. So
+who cannot trust the writer counts first. Places are those of Arrow's format/Message.fbs and
+Schema.fbs.
 """
 
 import functools
