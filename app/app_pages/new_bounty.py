@@ -2,13 +2,15 @@
 """From items to a bounty in five steps, on one's own machine; elsewhere what it would cost."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
 from app import services
-from app.ask_views import AskForm, Cost, Items
+from app.ask_views import AskForm, Items
 from app.components.account import unlock_first
+from app.components.ask_payment import check_and_pay, go_on, link_to_asked
+from app.components.ask_step import buttons, keep, leave_step
 from app.components.cost import cost_table
 from app.components.head import page_head
 from app.components.item import item_row
@@ -17,8 +19,7 @@ from app.components.label_page import label_preview
 from app.components.problem import problem, shown, working
 from app.components.text import count, literal
 from app.components.tracker import tracker
-from app.components.wallet import chosen, wallet
-from app.services import asked, asking, drafts, funding, knowing, purchased, shelves
+from app.services import asking, drafts, funding, knowing, purchased, shelves
 from app.views import Mark, Step
 
 STEPS: Final = ("Items", "Question", "People", "Price", "Check and pay")
@@ -36,7 +37,6 @@ BOUGHT: Final = "Data that I bought"
 PEOPLE: Final = "People I know"
 ANYONE: Final = "Anyone"
 PREVIEW: Final = 6
-WALLET: Final = "ask_wallet"
 
 
 def show() -> None:
@@ -52,14 +52,14 @@ def show() -> None:
         _begin()
         return
     if form.bounty:
-        _is_asked(form.bounty)
+        link_to_asked(form.bounty)
         return
     offer = funding.offer_of(form)
     if offer is not None and offer.was_sent:
-        _go_on(form)
+        go_on(form)
         return
     _way(form)
-    (_items, _question, _people, _price, _check)[form.step - 1](form)
+    (_items, _question, _people, _price, check_and_pay)[form.step - 1](form)
 
 
 # ---------------------------------------------------------------------- which one it is
@@ -76,13 +76,6 @@ def _form() -> AskForm | None:
         return None
 
 
-def _keep(form: AskForm, **changed: Any) -> AskForm:
-    """Put what is filled in onto the disk; closing the browser loses nothing."""
-    new = replace(form, **changed)
-    drafts.save_form(new)
-    return new
-
-
 def _begin() -> None:
     st.markdown(
         "You have pictures, texts, sounds, pairs or rows of numbers, and want a label for each. "
@@ -92,7 +85,7 @@ def _begin() -> None:
     if st.button("Begin", type="primary", icon=":material/add:", key="ask_begin"):
         form = drafts.new_form()
         with shown(services.TruthmarkError):
-            _keep(form)
+            keep(form)
             st.query_params["ask"] = form.key
             st.rerun()
     begun = drafts.forms()
@@ -117,25 +110,6 @@ def _way(form: AskForm) -> None:
     ]
     tracker([Step(name, mark) for name, mark in zip(STEPS, marks, strict=True)])
     st.subheader(f"{form.step} · {STEPS[form.step - 1]}")
-
-
-def _buttons(form: AskForm, *, next_label: str = "Next") -> tuple[bool, bool]:
-    """Draw what ends a form of a step; returns whether back and forth are asked for."""
-    with st.container(horizontal=True):
-        is_back = form.step > 1 and st.form_submit_button(
-            "Back", icon=":material/arrow_back:", key="ask_back"
-        )
-        is_next = st.form_submit_button(
-            next_label, type="primary", icon=":material/arrow_forward:", key="ask_next"
-        )
-    return is_back, is_next
-
-
-def _leave_step(form: AskForm) -> None:
-    """Draw the way back, where a step is no form."""
-    if st.button("Back", icon=":material/arrow_back:", key="ask_back"):
-        _keep(form, step=form.step - 1)
-        st.rerun()
 
 
 # --------------------------------------------------------------------------- 1. items
@@ -194,7 +168,7 @@ def _items(form: AskForm) -> None:
                 path = drafts.keep_files(form, [(f.name, f.getvalue()) for f in files or ()])
             elif way == BOUGHT:
                 path = purchased.unpack(bought, drafts.folder_of(form.key), progress)
-            form = _keep(form, path=path, column=column, names=names, kind=kind)
+            form = keep(form, path=path, column=column, names=names, kind=kind)
             shelves.read_items(form, progress)
     found = shelves.items_of(form)
     if found is not None:
@@ -221,7 +195,7 @@ def _read(form: AskForm, found: Items) -> None:
         disabled=bool(found.left_out and not leaves_out),
     ):
         with shown(services.TruthmarkError):
-            _keep(form, leaves_out=leaves_out, step=2)
+            keep(form, leaves_out=leaves_out, step=2)
             st.rerun()
 
 
@@ -255,14 +229,14 @@ def _question(form: AskForm) -> None:
     )
     new = replace(form, title=title, guidelines=guidelines, classes=_classes(answers))
     if new != form:
-        form = _keep(new)
+        form = keep(new)
     with st.container(horizontal=True):
-        _leave_step(form)
+        leave_step(form)
         is_next = st.button("Next", type="primary", icon=":material/arrow_forward:", key="ask_next")
     if is_next:
         with shown(services.TruthmarkError):
             asking.require_classes(form)
-            _keep(form, step=3)
+            keep(form, step=3)
             st.rerun()
     _preview(form)
 
@@ -303,7 +277,7 @@ def _people(form: AskForm) -> None:
         ),
     )
     if (who == PEOPLE) != form.is_team:
-        form = _keep(form, is_team=who == PEOPLE)
+        form = keep(form, is_team=who == PEOPLE)
     if form.is_team:
         _team(form)
     else:
@@ -321,13 +295,13 @@ def _team(form: AskForm) -> None:
             help="Or the address of an account, for who has one.",
         )
         url = _relay(form)
-        is_back, is_next = _buttons(form)
+        is_back, is_next = buttons(form)
     if is_back or is_next:
         with shown(services.TruthmarkError):
-            form = _keep(form, people=people, relay_url=url)
+            form = keep(form, people=people, relay_url=url)
             if is_next:
                 asking.require_people(form)
-            _keep(form, step=form.step + (1 if is_next else -1))
+            keep(form, step=form.step + (1 if is_next else -1))
             st.rerun()
     with st.expander("Label a few yourself, to learn how long one takes and to teach the others"):
         knowing_panel(knowing.FormDesk(form))
@@ -372,7 +346,7 @@ def _strangers(form: AskForm) -> None:
         with shown(services.TruthmarkError):
             new = replace(form, given=given, predictions=predictions, is_against=is_against)
             knowing.require_answers(new)
-            form = _keep(new)
+            form = keep(new)
     st.markdown(
         "**Label some yourself.** Nobody is told which ones: people are judged by them. A few "
         "become practice."
@@ -386,11 +360,11 @@ def _strangers(form: AskForm) -> None:
             placeholder="0x…",
         )
         url = _relay(form)
-        is_back, is_next = _buttons(form)
+        is_back, is_next = buttons(form)
     if is_back or is_next:
         with shown(services.TruthmarkError):
             step = form.step + (1 if is_next else -1)
-            _keep(form, gate=gate, relay_url=url, step=step)
+            keep(form, gate=gate, relay_url=url, step=step)
             st.rerun()
 
 
@@ -402,9 +376,9 @@ def _price(form: AskForm) -> None:
     with left:
         new = _terms(form)
         if new != form:
-            form = _keep(new)
+            form = keep(new)
         with st.container(horizontal=True):
-            _leave_step(form)
+            leave_step(form)
             is_next = st.button(
                 "Next", type="primary", icon=":material/arrow_forward:", key="ask_next"
             )
@@ -412,7 +386,7 @@ def _price(form: AskForm) -> None:
         cost = asking.cost(form)
         cost_table(cost)
         if is_next:
-            _keep(form, step=5)
+            keep(form, step=5)
             st.rerun()
 
 
@@ -482,97 +456,6 @@ def _terms(form: AskForm) -> AskForm:
         times=times,
         label_hours=int(hours),
         worth=worth,
-    )
-
-
-# ------------------------------------------------------------------- 5. check and pay
-
-
-def _check(form: AskForm) -> None:
-    offer = funding.offer_of(form)
-    if offer is None:
-        st.markdown("Everything is made ready now, all but sent: nothing is paid yet.")
-        with shown(services.TruthmarkError):
-            _top_up(asking.cost(form))
-        with st.container(horizontal=True):
-            _leave_step(form)
-            is_asked = st.button(
-                "Make it ready", type="primary", icon=":material/fact_check:", key="ask_review"
-            )
-        if is_asked:
-            with shown(services.TruthmarkError), working("Making copies of the items") as progress:
-                funding.review(form, progress)
-                st.rerun()
-        return
-    st.markdown(f"##### {literal(offer.title)}")
-    facts = [count(offer.items, "item") + " to label"]
-    facts += [f"{offer.shown} to practise on"] if offer.shown else []
-    facts += [f"{number} × {name} known" for name, number in offer.gold]
-    st.markdown(literal(" · ".join(facts)))
-    for line in offer.lines:
-        st.caption(literal(line))
-    cost_table(offer.cost)
-    st.caption(
-        "While people join and label, this computer serves them; it may be off in between, but "
-        "they wait for it then."
-    )
-    account = services.account()
-    with shown(services.TruthmarkError):
-        _top_up(offer.cost)
-    with st.container(horizontal=True):
-        if st.button("Change it", icon=":material/arrow_back:", key="ask_change"):
-            with shown(services.TruthmarkError):
-                funding.withdraw_offer(form)
-                _keep(form, step=4)
-                st.rerun()
-        # The key names the account, too: a click on a button of one never pays as another.
-        is_asked = account is not None and st.button(
-            f"Pay {literal(offer.cost.total)} in as {literal(account.name)}",
-            type="primary",
-            icon=":material/payments:",
-            key=f"ask_fund_{account.address}",
-        )
-    if is_asked:
-        _fund(form)
-
-
-def _top_up(cost: Cost) -> None:
-    """Let a wallet of this browser send what the account lacks."""
-    payer = chosen(WALLET)
-    lacks, actions = services.topping_up(cost.total, cost.gas, payer)
-    if not lacks:
-        return
-    with st.container(border=True):
-        st.markdown(
-            f"Your account here lacks **{literal(lacks)}**. Send it from a wallet of this browser, "
-            "or from anywhere else to its address, which stands in the menu at the top."
-        )
-        wallet(services.wallet_offer(payer, actions), WALLET)
-
-
-def _go_on(form: AskForm) -> None:
-    st.info("This was agreed to, and sending it was interrupted. Nothing is paid twice.")
-    if st.button("Go on", type="primary", icon=":material/arrow_forward:", key="ask_resume"):
-        _fund(form)
-
-
-def _fund(form: AskForm) -> None:
-    with shown(services.TruthmarkError), working("Storing and paying in") as progress:
-        number = funding.fund(form, progress)
-        with shown(services.TruthmarkError):
-            asked.run(number)
-        st.query_params.clear()
-        st.session_state.ask_done = number
-        st.switch_page("app_pages/asked.py", query_params={"bounty": str(number)})
-
-
-def _is_asked(number: int) -> None:
-    st.success(f"This is bounty {number} by now.", icon=":material/check_circle:")
-    st.page_link(
-        "app_pages/asked.py",
-        label="Show how far it is",
-        icon=":material/arrow_forward:",
-        query_params={"bounty": str(number)},
     )
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, Commits
@@ -25,7 +26,7 @@ from truthmark.bounty.roster import Roster, Row
 from truthmark.bounty.sealing import seal
 from truthmark.bounty.terms import Terms
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import BountyError
+from truthmark.errors import BountyError, RelayError
 from truthmark.keys import typed
 from truthmark.keys.curve import address_of, multiply
 from truthmark.node.relay.api import create_app
@@ -283,3 +284,8 @@ class PaperDesk(Desk):
         secret = 77 + worker + self.seed[0]
         run = seal(record.scheme(worker), secret=secret, key=self.terms.key, codes=codes)
         return LabelFile(self.ref, worker, seats, run)
+
+
+def refused(status: int, says: str) -> Any:
+    """Expect a relay to refuse with a status and a reason."""
+    return pytest.raises(RelayError, match=says, check=lambda error: error.status == status)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.cli.command import State
-from truthmark.cli.preview import preview
+from truthmark.cli.main import cli
 from truthmark.errors import CodecError
 from truthmark.market.preview.saving import write_rows
 
@@ -35,7 +35,7 @@ class Looker:
     def __call__(self, *arguments: object) -> Result:
         state = State()
         state.__dict__["profile"] = self.market.profile
-        done = CliRunner().invoke(preview, [*map(str, arguments)], obj=state)
+        done = CliRunner().invoke(cli, ["preview", *map(str, arguments)], obj=state)
         assert done.exit_code == 0, done.output
         return done
 
