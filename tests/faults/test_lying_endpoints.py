@@ -3,6 +3,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,42 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
             sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
         )
     assert again.epoch.custody_id == dealt.epoch.custody_id
+
+
+def test_open_custody__endpoint_makes_up_keys_of_validators__nothing_is_sealed_to_them(
+    harness: MarketHarness, lying_endpoint: Any
+) -> None:
+    sale = harness.sell([])
+    offer = CustodyRequest(
+        threshold=1,
+        fee=10**5,
+        keeping_fee=10**6,
+        lock=10**20,
+        penalty=10**19,
+        period_seconds=86_400,
+        max_periods=3,
+    )
+    rpc = (lying_endpoint.url, *harness.net.profile.rpc)
+    with harness.net.session("seller", rpc=rpc) as session:
+        (true,) = Catalogue.of(session).validators()
+        made_up = replace(true, encryption_key=bytes(31) + b"\x09")
+
+        def lie(request: dict[str, Any], answer: dict[str, Any]) -> None:
+            if request["method"] == "eth_call" and isinstance(answer.get("result"), str):
+                answer["result"] = answer["result"].replace(
+                    true.encryption_key.hex(), made_up.encryption_key.hex()
+                )
+
+        def deal() -> None:
+            Seller(session).open_custody(
+                sale.version, offer=offer, validators=[made_up], acceptance_seconds=3_600
+            )
+
+        with pytest.raises(EndpointsDisagreeError, match="another encryption key"):
+            deal()
+        lying_endpoint.changes.append(lie)
+        with pytest.raises(EndpointsDisagreeError):
+            deal()
 
 
 def test_top_up__refusal_invented__is_not_paid_again_on_one_endpoints_word(

@@ -190,9 +190,30 @@ def test_prefer__one_endpoint_is_dead_one_behind__farthest_is_preferred() -> Non
     heights = [results(eth_blockNumber="0x1"), results(eth_blockNumber="0x9")]
     with serve(heights[0]) as behind, serve(heights[1]) as ahead:
         client = RpcClient([DEAD, behind.url, ahead.url], attempts=1)
-        found = client.prefer(lambda e: int(client.call("eth_blockNumber", endpoint=e), 16))
+        found = client.prefer(lambda e: int(client.call("eth_blockNumber", endpoint=e), 16), 10)
         assert found == 9
         assert client.url == ahead.url
+
+
+@pytest.mark.parametrize(
+    ("heights", "least", "preferred"),
+    [
+        ((100, 10**9), 0, 100),
+        ((10**9, 100), 90, 100),
+        ((3, 10**9, 100), 90, 100),
+        ((3, 100), 90, 100),
+        ((100, 10**9, 99), 0, 100),
+        ((100, 10**9, 104), 0, 104),
+        ((10**9, 10**9), 0, 10**9),
+    ],
+)
+def test_prefer__height_that_no_other_comes_near__is_not_believed(
+    heights: tuple[int, ...], least: int, preferred: int
+) -> None:
+    client = RpcClient([f"http://{number}.example" for number in range(len(heights))])
+    figures = dict(zip(client.endpoints, heights, strict=True))
+    assert client.prefer(figures.__getitem__, 5, least) == preferred
+    assert figures[client.preferred] == preferred
 
 
 ERROR = "0x08c379a0" + encode(["string"], ["market: price is zero"]).hex()

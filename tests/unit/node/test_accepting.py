@@ -92,3 +92,41 @@ def test_maybe_accept__sample_is_bad__never_accepts(
     node.round()
     node.round()
     assert node.sent == []
+
+
+def test_maybe_accept__two_endpoints_tell_of_other_events__looks_once_more(
+    offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = PreviewMarket(offline)
+    made = make({"a.parquet": 200}, is_alike=True)
+    node = Waiting(market, made, monkeypatch)
+    market.open_sample(made, node.held.version)
+    follower: Any = market.session.follower
+
+    def read_again() -> None:
+        with offline.index.write() as connection:
+            connection.execute("UPDATE index_cursor SET generation = generation + 1")
+
+    hidden = [lambda: None, read_again]  # at the look, and at the acceptance
+    follower.require_agreed = lambda: hidden.pop(0)() if hidden else None
+    node.round()
+    assert node.sent == [] and not hidden
+    node.round()
+    assert node.sent == [("accept", "planned")]
+
+
+@pytest.mark.parametrize(("accepted", "released"), [(1, 0), (1, 1), (0, 0)])
+def test_stop_tracking__endpoint_says_a_custody_is_released__two_have_to(
+    offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch, accepted: int, released: int
+) -> None:
+    market = PreviewMarket(offline)
+    node = Waiting(market, make({"a.parquet": 20}), monkeypatch)
+    dropped: list[Any] = []
+    chain: Any = market.session.chain
+    chain.registry.functions = SimpleNamespace(custodies=lambda custody_id: custody_id)
+    chain.agreed_call = lambda call, block: SimpleNamespace(accepted=accepted, released=released)
+    node.role._seen = {}
+    node.role.view = SimpleNamespace(forget=dropped.append, custodies=[])
+    node.role._holdings = SimpleNamespace(let_go=dropped.append, drop=lambda custodies: None)
+    node.role._stop_tracking(node.held)
+    assert dropped == ([] if accepted and not released else [node.held, node.held])

@@ -112,6 +112,23 @@ def test_require_still__rotten_is_opened_while_a_buyer_thinks__is_not_paid(
             require_still(market.session, version)
 
 
+def test_require_still__one_endpoint_hides_what_was_opened__is_not_paid(
+    market: PreviewMarket,
+) -> None:
+    """The index follows one endpoint; what two others tell comes before the money."""
+    made, version = listed(market)
+    assert market.look(version).state is PreviewState.SHOWN
+    market.session.follower.require_agreed = lambda: market.publish(made, made.bad, by=STRANGER)  # type: ignore[method-assign]
+    with pytest.raises(NotForSaleError, match="since you looked something of it was opened"):
+        require_still(market.session, version)
+
+
+def test_look__one_endpoint_hides_what_was_opened__is_broken(market: PreviewMarket) -> None:
+    made, version = listed(market)
+    market.session.follower.require_agreed = lambda: market.publish(made, made.bad, by=STRANGER)  # type: ignore[method-assign]
+    assert market.look(version).state is PreviewState.BROKEN
+
+
 def test_require_still__somebody_else_has_looked_since__is_not_paid(market: PreviewMarket) -> None:
     made, version = listed(market)
     market.look(version)
