@@ -186,7 +186,7 @@ class AppMarket:
         assert Publisher(self.session("copycat")).publish(version, made.container).keys
 
     def publish(self, made: Made, shards: Iterable[int], role: str = "stranger") -> None:
-        """Publish the keys of some shards, whoever has them."""
+        """Publish the keys of some shards, as any account may."""
         session = self.session(role)
         keys = made.keys(shards)
         for planned in plan_publish(session.chain, made.forged.manifest.root, keys):

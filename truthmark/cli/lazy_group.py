@@ -35,7 +35,8 @@ class LazyGroup(Group):
         if cmd_name not in self.entries:
             return None
         entry = self.entries[cmd_name]
-        loaded = getattr(importlib.import_module(f"truthmark.cli.{entry.module}"), entry.function)
+        module = importlib.import_module(f"truthmark.cli.{entry.module}")
+        loaded = getattr(module, entry.function or cmd_name.replace("-", "_"))
         interrupts.check()  # what came while it was loaded
         assert isinstance(loaded, click.Command)  # the table names commands
         return loaded
