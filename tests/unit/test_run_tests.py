@@ -29,6 +29,11 @@ def test_traced__every_pattern__names_something():
     assert all(list(ROOT.glob(pattern)) for pattern in run_tests.TRACED)
 
 
+def test_adds_little__every_file__is_one_that_would_be_traced():
+    found = {path for pattern in run_tests.TRACED for path in ROOT.glob(pattern)}
+    assert found >= run_tests.ADDS_LITTLE
+
+
 def test_add__failures_and_a_crash__are_named_with_their_errors(tmp_path):
     report = tmp_path / "traced.xml"
     report.write_text(
