@@ -169,6 +169,22 @@ class Chain:
         """
         return self.block().timestamp
 
+    def sure_time(self) -> int:
+        """Return chain time as `time` does, for what is signed with an end.
+
+        One endpoint that tells of a far future would have it count for ever. So where there are
+        two it is at most some minutes after a final block that both have.
+
+        Raises:
+            EndpointsDisagreeError: They have different blocks there.
+            ChainUnavailableError: Fewer answer than are needed.
+        """
+        now = self.time()
+        if not self.rpc.others():
+            return now
+        minutes = math.ceil(self.profile.confirmations * self.profile.block_time) + _LEEWAY_SECONDS
+        return min(now, self.final_block().timestamp + minutes)
+
     def next_time(self) -> int:
         """Return the chain time at which a transaction that is sent now would run at the earliest.
 

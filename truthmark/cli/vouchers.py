@@ -48,7 +48,7 @@ def voucher(
         if amount > version.price:
             listed = session.profile.amount(version.price, version.terms.token)
             raise ConfigError(f"{version.ref} costs {listed}; a voucher's price is at most that")
-        expiry = session.chain.time() + valid
+        expiry = session.chain.sure_time() + valid
         _, _, nonce, signature = Seller(session).write_voucher(
             version, account, amount, expiry, new_nonce()
         )
@@ -84,7 +84,7 @@ def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | Non
                 f"the gate of {version.ref} is {version.terms.gate}; use that account"
             )
         account = resolve_address(session, buyer)
-        expiry = session.chain.time() + valid
+        expiry = session.chain.sure_time() + valid
         message = admission(
             chain_id=session.profile.chain_id,
             market=session.chain.market.address,

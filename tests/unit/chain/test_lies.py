@@ -232,6 +232,18 @@ def test_send__only_one_nonce_will_do__fails_where_something_came_in_between(
     assert journal.mined() == 0
 
 
+def test_sure_time__one_endpoint_tells_of_a_far_future__is_a_few_minutes_off_at_most(
+    chain: Chain, both: Chain, lying_endpoint: LyingEndpoint
+) -> None:
+    def later(block: dict[str, Any], number: str, _: bool) -> dict[str, Any]:
+        return {**block, "timestamp": hex(10**10)} if number == "latest" else block
+
+    lying_endpoint.lies["eth_getBlockByNumber"] = later
+    assert both.time() == 10**10
+    assert 0 <= both.sure_time() - chain.time() <= 300
+    assert chain.sure_time() == chain.time()
+
+
 def test_next_nonce__endpoints_differ__is_the_smaller_one(
     both: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path
 ) -> None:
