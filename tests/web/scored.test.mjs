@@ -109,12 +109,24 @@ test("another score than the board's is taken from nobody", async () => {
   assert.equal((await look()).lies.length, 0);
 });
 
-test("what the relay shows, and what this browser kept, is held against the chain", async () => {
+test("what the relay withholds or forges after the score is read from the chain", async () => {
+  const { world, bounty, look, answers } = await delivered();
+  world.score(posted(answers, { lie: { 7: 0 } }), 5);
+  world.bent["…/commits"] = ({ calls, block }) => ({ calls: [[toHex(new Uint8Array(35))], ...calls].slice(0, 1), block });
+  world.bent["…/roster"] = () => new Response(null, { status: 503 });
+  bounty.roster = undefined;
+  const forged = ({ method }, honest) =>
+    method === "eth_getTransactionByHash" ? { ...honest, input: honest.input.replace(PAYEE.slice(2), "00".repeat(20)) } : honest;
+  world.bent[`${BASE} chain`] = forged; // and one source lies with it
+  assert.equal((await look()).lies.length, 1);
+  for (const place of [OTHER, WATCH, RELAY]) world.bent[`${place} chain`] = forged;
+  bounty.roster = undefined;
+  await assert.rejects(look(), isRefusal(core.Refusal, /another roster/));
+});
+
+test("what this browser kept is held against the chain", async () => {
   const { world, look, answers, store, signed } = await delivered();
   world.score(posted(answers), 5);
-  world.bent["…/commits"] = ({ calls, block }) => ({ calls: [[toHex(new Uint8Array(35))], ...calls].slice(0, 1), block });
-  await assert.rejects(look(), isRefusal(core.Refusal, /other commits/));
-  delete world.bent["…/commits"];
   await store.put(`signed/${SEED}`, { ...signed, codes: signed.codes.replace("01", "00") });
   await assert.rejects(look(), isRefusal(core.Refusal, /recovery file/));
   await store.put(`signed/${SEED}`, { ...signed, commitment: `0x${"22".repeat(32)}` });

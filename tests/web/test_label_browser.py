@@ -197,6 +197,9 @@ def _disprove(net: Devnet, rounds: Rounds, posted: Posted, wronged: Person, othe
     net.warp(3_600 + 600 + 601)
     posted.lie_about(net, rounds.server.url, wronged.payee)
     add_wallet(wronged.context, net, stranger.address)
+    # The relay, which may be the requester's, withholds what shows the lie.
+    withheld = re.compile(r"/v1/bounties/\d+/(roster|commits)$")
+    wronged.context.route(withheld, lambda route: route.abort())
     sent: list[str] = []
     wronged.context.on("request", lambda request: sent.append(request.post_data or ""))
     for person in (wronged, other):

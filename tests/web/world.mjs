@@ -2,7 +2,7 @@
 // A small bounty, its relay and two sources of the chain, all within `fetch`; a test bends them.
 
 import { concat, fromHex, toBigInt, toHex, uint, utf8, word } from "../../truthmark/web/src/core/bytes.js";
-import { bytesOf, tuple, words } from "../../truthmark/web/src/core/abi.js";
+import { bytesOf, listOf, tuple, words } from "../../truthmark/web/src/core/abi.js";
 import { calldata } from "../../truthmark/web/src/core/board.js";
 import { cidOf } from "../../truthmark/web/src/core/cid.js";
 import { addressOf, multiply, sign } from "../../truthmark/web/src/core/curve.js";
@@ -11,7 +11,7 @@ import { keccak, sha256 } from "../../truthmark/web/src/core/hash.js";
 import { itemsOf } from "../../truthmark/web/src/core/permutation.js";
 import { readCommits, readRoster } from "../../truthmark/web/src/core/roster.js";
 import { readScore } from "../../truthmark/web/src/core/score.js";
-import { readTerms } from "../../truthmark/web/src/core/terms.js";
+import { readTerms, termsWords } from "../../truthmark/web/src/core/terms.js";
 import { digest, typedData } from "../../truthmark/web/src/core/typed.js";
 
 export const BASE = "https://page.example";
@@ -36,9 +36,11 @@ const [STATE, TERMS, CONTEXT, INTAKE, PROOFS] = [
   "intake()",
   "proofs()",
 ].map(selector);
-const [SCORE_GOLD, SCORE_ENTRIES] = [
+const [SCORE_GOLD, SCORE_ENTRIES, ENROLLED, COMMITTED] = [
   "ScoreGold(uint256,bytes32,bytes,bytes)",
   "ScoreEntries(uint256,bytes)",
+  "Enrolled(uint256,uint256,uint256,uint256,uint256)",
+  "Committed(uint256,uint256,uint256,uint256)",
 ].map((event) => toHex(keccak(utf8(event))));
 export const PROVER = `0x${"9f".repeat(20)}`;
 
@@ -224,7 +226,13 @@ export class World {
       const hash = number ? toHex(word(number)) : GENESIS;
       return { number: `0x${number.toString(16)}`, hash, timestamp: `0x${this.now.toString(16)}` };
     }
-    if (method === "eth_getLogs") return this.logs ?? [];
+    if (method === "eth_getLogs") {
+      const wanted = [first.topics[0]].flat();
+      return [...(this.logs ?? []), ...this.history()].filter(({ topics }) => wanted.includes(topics[0]));
+    }
+    if (method === "eth_getTransactionByHash") {
+      return this.history().find(({ transactionHash }) => transactionHash === first) ?? null;
+    }
     const data = fromHex(first.data);
     const at = (i) => Number(toBigInt(data.subarray(4 + 32 * i, 36 + 32 * i)));
     switch (toHex(data.subarray(0, 4))) {
@@ -240,6 +248,21 @@ export class World {
       default:
         return "0x";
     }
+  }
+
+  /** The calls that brought roster and commits, each with what it logged. */
+  history() {
+    const kinds = [[ENROLLED, this.roster], [COMMITTED, this.commits]];
+    return kinds.flatMap(([event, calls], kind) =>
+      calls.map((chunks, n) => {
+        const list = listOf(chunks.map((chunk) => bytesOf(fromHex(chunk))));
+        const terms = { isDynamic: false, data: termsWords(this.terms) };
+        const input = concat(new Uint8Array(4), tuple([words(ID), terms, list, words(0)]).data);
+        const topics = [event, toHex(word(ID))];
+        const transactionHash = toHex(word(1_000 * (kind + 1) + n));
+        return { topics, data: toHex(concat(word(n), word(9), word(9), word(9))), transactionHash, input: toHex(input) };
+      }),
+    );
   }
 
   state() {

@@ -179,7 +179,7 @@ def _by_hash(params: Any) -> list[Any]:
     return [_match(_HASH, hash_), False]
 
 
-def _receipt(params: Any) -> list[Any]:
+def _transaction(params: Any) -> list[Any]:
     (hash_,) = params
     return [_match(_HASH, hash_)]
 
@@ -216,5 +216,6 @@ _METHODS: Final = {
     "eth_getBlockByHash": _by_hash,
     "eth_getBlockByNumber": _by_number,
     "eth_getLogs": _logs,
-    "eth_getTransactionReceipt": _receipt,
+    "eth_getTransactionByHash": _transaction,
+    "eth_getTransactionReceipt": _transaction,
 }

@@ -122,6 +122,7 @@ CALL = {"to": BOARD, "data": "0x12345678"}
         ("eth_getBlockByNumber", ["latest", False]),
         ("eth_getBlockByNumber", ["0x10", False]),
         ("eth_getBlockByHash", [HASH, False]),
+        ("eth_getTransactionByHash", [HASH]),
         ("eth_getTransactionReceipt", [HASH]),
         ("eth_call", [CALL, {"blockHash": HASH, "requireCanonical": True}]),
         ("eth_call", [CALL, "latest"]),

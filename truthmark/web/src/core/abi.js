@@ -48,14 +48,28 @@ export function callOf(signature, parts) {
  * @returns {Uint8Array | undefined} Undefined where it is cut off.
  */
 export function readBytes(data, place) {
-  const number = (at) => {
-    const found = data.subarray(at, at + 32);
-    return found.length === 32 && found.subarray(0, 28).every((byte) => byte === 0)
-      ? new DataView(found.buffer, found.byteOffset + 28).getUint32(0)
-      : NaN;
-  };
-  const at = number(32 * place);
-  const length = number(at);
+  const at = readCount(data, 32 * place);
+  const length = readCount(data, at);
   const found = data.subarray(at + 32, at + 32 + length);
   return found.length === length ? found : undefined;
+}
+
+/**
+ * Read a list of dynamic bytes among arguments of fixed size.
+ * @param {Uint8Array} data @param {number} place Of the argument.
+ * @returns {Uint8Array[] | undefined} Undefined where it is cut off.
+ */
+export function readBytesList(data, place) {
+  const at = readCount(data, 32 * place);
+  const count = readCount(data, at);
+  if (!(32 * count <= data.length)) return undefined;
+  const found = Array.from({ length: count }, (_, i) => readBytes(data.subarray(at + 32), i));
+  return found.every(Boolean) ? /** @type {Uint8Array[]} */ (found) : undefined;
+}
+
+/** @param {Uint8Array} data @param {number} at @returns {number} NaN where there is none so small. */
+function readCount(data, at) {
+  const found = data.subarray(at, at + 32);
+  const isSmall = found.length === 32 && found.subarray(0, 28).every((byte) => byte === 0);
+  return isSmall ? new DataView(found.buffer, found.byteOffset + 28).getUint32(0) : NaN;
 }

@@ -4,6 +4,7 @@
 import { concat, toBigInt, toHex, utf8, word } from "./bytes.js";
 import { Refusal, Unavailable } from "./errors.js";
 import { keccak } from "./hash.js";
+import { broughtCalls } from "./logs.js";
 import { readCommits, readRoster, requireSoundRoster } from "./roster.js";
 
 /** The board's numbers. */
@@ -78,9 +79,9 @@ export async function look(bounty, { worker, wantsCommits = worker !== undefined
   const numbers = Array.from({ length: calls }, (_, n) => n);
   const contexts = (await at(numbers.map((n) => question(n, own)))).map(readContext);
   contexts.forEach((context) => requireTerms(bounty, context.termsHash));
-  const roster = await rosterOf(bounty, state, contexts);
+  const roster = await rosterOf(bounty, state, contexts, moment.number);
   requireSoundRoster(roster.rows, terms, roster.position);
-  const commits = wantsCommits ? await commitsOf(bounty, state, contexts) : undefined;
+  const commits = wantsCommits ? await commitsOf(bounty, state, contexts, moment.number) : undefined;
   const seed = state.status >= Status.LABEL ? contexts[0].seed : toHex(new Uint8Array(32));
   return {
     block: moment.number,
@@ -138,33 +139,53 @@ function requireTerms(bounty, held) {
   }
 }
 
-async function rosterOf(bounty, state, contexts) {
+async function rosterOf(bounty, state, contexts, last) {
   if (bounty.roster?.hashes.length === state.roster_calls && isHeld(bounty.roster, contexts)) {
     return bounty.roster;
   }
-  const calls = await bounty.relayGet("roster");
-  const shown = shownCalls(calls, state.roster_calls, "roster");
-  const roster = readRoster(shown);
-  const isWhole = roster.position === state.position && roster.rows.length === state.workers;
-  if (!isWhole || !isHeld(roster, contexts)) {
-    throw new Refusal("the relay shows another roster than the board holds; do not label");
+  bounty.roster = await shownRows(bounty, "roster", state.roster_calls, state, last, (calls) => {
+    const roster = readRoster(calls);
+    const isWhole = roster.position === state.position && roster.rows.length === state.workers;
+    if (!isWhole || !isHeld(roster, contexts)) {
+      throw new Refusal("the relay shows another roster than the board holds; do not label");
+    }
+    return roster;
+  });
+  return bounty.roster;
+}
+
+/**
+ * Read rows as the relay shows them. After the score they are read from the chain itself where the
+ * relay, which may be the requester's, withholds them.
+ */
+async function shownRows(bounty, what, count, state, last, check) {
+  try {
+    return check(shownCalls(await bounty.relayGet(what), count, what));
+  } catch (error) {
+    const isOurs = error instanceof Refusal || error instanceof Unavailable;
+    if (!isOurs || state.status < Status.SCORED) throw error;
+    return broughtCalls(bounty, what, count, { mark: state.mark, last }, check);
   }
-  bounty.roster = roster;
-  return roster;
 }
 
 function isHeld(roster, contexts) {
   return roster.hashes.every((hash, n) => hash === contexts[n].roster);
 }
 
-async function commitsOf(bounty, state, contexts) {
-  if (!state.commit_calls) return readCommits([]);
-  const calls = await bounty.relayGet("commits");
-  const commits = readCommits(shownCalls(calls, state.commit_calls, "commits"));
-  if (!commits.hashes.every((hash, n) => hash === contexts[n].commits)) {
-    throw new Refusal("the relay shows other commits than the board holds; ask another relay");
+async function commitsOf(bounty, state, contexts, last) {
+  const isSame = (commits) => commits.hashes.every((hash, n) => hash === contexts[n].commits);
+  if (bounty.commits?.hashes.length === state.commit_calls && isSame(bounty.commits)) {
+    return bounty.commits;
   }
-  return commits;
+  if (!state.commit_calls) return readCommits([]);
+  bounty.commits = await shownRows(bounty, "commits", state.commit_calls, state, last, (calls) => {
+    const commits = readCommits(calls);
+    if (!isSame(commits)) {
+      throw new Refusal("the relay shows other commits than the board holds; ask another relay");
+    }
+    return commits;
+  });
+  return bounty.commits;
 }
 
 /** The relay may know newer calls than those that count as final. */

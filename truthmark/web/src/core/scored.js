@@ -4,13 +4,12 @@
 
 import { readBytes } from "./abi.js";
 import { calldata, look, lookAtWorkers, Status } from "./board.js";
-import { concat, fromHex, toHex, utf8, word } from "./bytes.js";
-import { toCount } from "./chain.js";
+import { concat, fromHex, toHex, word } from "./bytes.js";
 import { Refusal } from "./errors.js";
-import { keccak } from "./hash.js";
 import { judgementOf, paymentOf } from "./judging.js";
 import { labelerSecret } from "./labelfile.js";
 import { findLies } from "./lies.js";
+import { blockAt, logsBackwards, logsWithin, topicOf } from "./logs.js";
 import { isAcknowledgement } from "./releasing.js";
 import { readScore } from "./score.js";
 import { commitmentOf, openRun } from "./sealing.js";
@@ -22,9 +21,6 @@ import { deadlines } from "./terms.js";
 
 /** Blocks in which the score must lie that was posted at a known time. */
 const NEAR = 100;
-/** Blocks that are searched at once, as far as servers forward that, and how often. */
-const SPAN = 10_000;
-const SPANS = 50;
 const ENDS = {
   [Status.SCORED]: "settled",
   [Status.SCORED_HALF]: "half",
@@ -37,7 +33,7 @@ const ENDS = {
 const [SCORE_GOLD, SCORE_ENTRIES] = [
   "ScoreGold(uint256,bytes32,bytes,bytes)",
   "ScoreEntries(uint256,bytes)",
-].map((event) => toHex(keccak(utf8(event))));
+].map(topicOf);
 
 /**
  * @typedef {object} Standing
@@ -150,41 +146,20 @@ async function scoreOf(bounty, seen, store) {
 async function fetchScore({ chain, ref, terms }, seen) {
   const [address] = await chain.call(ref.board, [calldata("intake()")], seen.blockHash);
   const topics = [[SCORE_GOLD, SCORE_ENTRIES], toHex(word(ref.bountyId))];
-  const hex = (number) => `0x${number.toString(16)}`;
+  const wanted = { address: toHex(address.subarray(12)), topics };
   const isUnderChallenge = seen.status === Status.SCORED || seen.status === Status.SCORED_HALF;
+  const pick = (logs) => candidates(logs).map((posted) => held(terms, posted, seen.score)).find(Boolean);
   return chain.anyone(async (ask) => {
-    const within = async (first, last) => {
-      const [fromBlock, toBlock] = [Math.max(0, first), Math.min(last, seen.block)].map(hex);
-      const wanted = { fromBlock, toBlock, address: toHex(address.subarray(12)), topics };
-      const [logs] = await ask([["eth_getLogs", [wanted]]]);
-      return candidates(logs).map((posted) => held(terms, posted, seen.score)).find(Boolean);
-    };
     const at = await blockAt(ask, seen.mark, seen.block);
-    if (isUnderChallenge) return within(at, at + NEAR);
-    for (let last = at, n = 0; last >= 0 && n < SPANS; n++, last -= SPAN) {
-      const found = await within(last - SPAN + 1, last);
-      if (found) return found;
-    }
-    return undefined;
+    if (!isUnderChallenge) return logsBackwards(ask, wanted, at, pick);
+    return pick(await logsWithin(ask, wanted, at, Math.min(at + NEAR, seen.block)));
   });
 }
 
-/** The first block at or after a time, of those that count as final. */
-async function blockAt(ask, time, last) {
-  let [low, high] = [0, last];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const [block] = await ask([["eth_getBlockByNumber", [`0x${middle.toString(16)}`, false]]]);
-    if (toCount(block?.timestamp) < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** By transaction, what its events hold. @param {unknown} logs @returns {Posted[]} */
+/** By transaction, what its events hold. @param {any[]} logs @returns {Posted[]} */
 function candidates(logs) {
   const found = new Map();
-  for (const log of Array.isArray(logs) ? logs : []) {
+  for (const log of logs) {
     const key = String(log?.transactionHash);
     const one = found.get(key) ?? { entries: [] };
     found.set(key, one);
