@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
-from app.components.problem import shown, working
+from app.components.problem import problem, shown, working
 from app.components.text import count, literal
 from app.remedy_views import Checked, Choices, Review, Said
 from app.views import Purchase, WrongKey
@@ -117,21 +117,40 @@ def _found(purchase: Purchase, checked: Checked, held: str) -> None:
         st.caption(literal(checked.note))
     if checked.expose:
         st.divider()
-        final_step(
-            f"You can show it to everybody, so that nobody buys it any more. {checked.expose}",
-            "Show it to everybody",
-            key=f"purchase_expose_{purchase.key}",
-            icon="campaign",
-            act=lambda: done(_expose(purchase)),
-            busy="Publishing the keys",
-        )
-        st.caption("To be seen under another account of yours, use a terminal:")
-        st.code(f"truthmark expose {purchase.ref} --from NAME", language=None)
+        _show_to_all(purchase, checked.expose, done)
 
 
-def _expose(purchase: Purchase) -> str:
-    services.expose(purchase.key)
-    return "Everybody's computer can see now what is wrong with it."
+def _show_to_all(purchase: Purchase, sentence: str, done: Callable[[str], str]) -> None:
+    """Draw how all are shown what is wrong, under whichever account of this machine."""
+    key = f"purchase_expose_{purchase.key}"
+    names, account = services.account_names(), services.account()
+    own = account.name if account else ""
+    chosen, passphrase = own, ""
+    if len(names) > 1 and own in names:
+        chosen = st.selectbox("Seen under", names, index=names.index(own), key=f"{key}_account")
+    if chosen != own:
+        try:
+            sentence = services.expose_under(purchase.key, chosen)
+        except services.TruthmarkError as error:
+            problem(error)
+            return
+        key = f"{key}_{chosen}"  # what is agreed to for one is not for another
+        if services.asks_passphrase():
+            passphrase = st.text_input("Its passphrase", type="password", key=f"{key}_passphrase")
+        st.caption("That account pays the gas.")
+
+    def act() -> str:
+        services.expose(purchase.key, "" if chosen == own else chosen, passphrase)
+        return done("Everybody's computer can see now what is wrong with it.")
+
+    final_step(
+        f"You can show it to everybody, so that nobody buys it any more. {sentence}",
+        "Show it to everybody",
+        key=key,
+        icon="campaign",
+        act=act,
+        busy="Publishing the keys",
+    )
 
 
 # -------------------------------------------------------------------------- reviews

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who the visitor acts as, and their session with keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -152,6 +154,36 @@ def my_session() -> Session:
         session = open_session(home, ask_passphrase=_passphrase, account=known[0].alias)
     st.session_state[_SESSION] = (wanted, session)
     return session
+
+
+def asks_passphrase() -> bool:
+    """Whether accounts of this machine open only by what is typed."""
+    return known_passphrase(my_session().settings) is None
+
+
+@contextmanager
+def acting_session(name: str, passphrase: str = "") -> Iterator[Session]:
+    """Give the session of an account of this machine that only sends something once.
+
+    Args:
+        name: Of the account; the one that acts if empty.
+        passphrase: Of the other account.
+
+    Raises:
+        ConfigError: This is not the visitor's own machine.
+    """
+    session = my_session()
+    if not name or name == session.settings.account:
+        yield session
+        return
+
+    def ask(account: str) -> str:
+        if found := passphrase or known_passphrase(session.settings):
+            return found
+        raise ConfigError(f"the account {account} is locked; type its passphrase here")
+
+    with Session(replace(session.settings, account=name), ask_passphrase=ask) as acting:
+        yield acting
 
 
 def _passphrase(_: str) -> str:

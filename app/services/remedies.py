@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from app import remedy_views as views
-from app.services.accounts import acting_as, my_session, my_synced_session
+from app.services.accounts import acting_as, acting_session, my_session, my_synced_session
 from app.services.reading import (
     chain_now,
     find_purchase,
@@ -85,16 +85,19 @@ def check_purchase(key: str, progress: Progress) -> views.Checked:
     session = my_session()
     version, purchase = _bought(session, key)
     done = examining.examine(session, version, purchase, bar=bar_of(progress))
-    st.session_state[_EXAMINED] = (session.address, key, done)
+    st.session_state[_EXAMINED] = (session.address, key, done, ())
     if done.found is None:
         return views.Checked("")
     note, expose, dispute = done.why_not, "", ""
     if done.unsealed is not None and version.status not in _ENDED:
         dispute = examining.dispute_text(session, version, done.unsealed)
+    keys: tuple[bytes, ...] = ()
     try:
-        expose = examining.expose_text(session, examining.keys_to_show(session, done))
+        keys = examining.keys_to_show(session, done)
+        expose = examining.expose_text(session, keys)
     except (MarketError, UnableError) as error:
         note = note or said_of(error)
+    st.session_state[_EXAMINED] = (session.address, key, done, keys)
     return views.Checked(
         _sentence(clean(examining.found_text(done.found), 400)),
         dispute=_sentence(dispute),
@@ -122,8 +125,30 @@ def dispute_part(key: str) -> str:
     return f"{back}{amount_of(session, half, token)} of the seller's bond"
 
 
-def expose(key: str) -> None:
+def expose_under(key: str, account: str) -> str:
+    """Return what showing it under an account of this machine does, in a sentence.
+
+    Args:
+        key: Of the purchase.
+        account: By name.
+
+    Raises:
+        MarketError: It has to be checked first.
+    """
+    session = my_session()
+    _examined(session, key)
+    keys = st.session_state[_EXAMINED][3]
+    with acting_session(account) as acting:
+        return _sentence(examining.expose_text(acting, keys))
+
+
+def expose(key: str, account: str = "", passphrase: str = "") -> None:
     """Show everybody what `check_purchase` found.
+
+    Args:
+        key: Of the purchase.
+        account: Which one of this machine sends it, by name; the one that acts if empty.
+        passphrase: Of that other account.
 
     Raises:
         MarketError: Nothing was found, or everybody can see it already.
@@ -131,7 +156,9 @@ def expose(key: str) -> None:
     """
     session = my_session()
     done = _examined(session, key)
-    Remedies(session).expose(done.opened.version, examining.keys_to_show(session, done))
+    keys = examining.keys_to_show(session, done)
+    with acting_session(account, passphrase) as acting:
+        Remedies(acting).expose(done.opened.version, keys)
     st.session_state.pop(_EXAMINED)
     forget_sync()
 

@@ -11,6 +11,7 @@ from tests.app.screen import button, click, has_button, page, texts
 from tests.app.test_buying import again, held
 from tests.app.test_pages import JARGON, PROOFS
 from tests.utils.app_market import AppMarket
+from truthmark.config.settings import DEVNET_PASSPHRASE
 from truthmark.market.drafts.terms import Assurance
 from truthmark.market.entries import Version
 from truthmark.market.settlement import Settlement
@@ -46,6 +47,8 @@ def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
 ):
     forged = market.sell_forged("random bytes", price="5 TUSD", bond="8 TUSD")
     had, stranger_had = held(market, "buyer3"), paid_out(market, forged, "stranger")
+    other = market.session("buyer3").wallet.new("other", DEVNET_PASSPHRASE)
+    market.net.fund(str(other.address), {}, 10**18)
     at = bought(start, market, forged, "buyer3")
     click(at, "Check every part")
     text = page(at)
@@ -54,8 +57,17 @@ def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
     assert "A contract can see that. A dispute ends the sale for everybody" in text
     assert re.search(r"of the bond; it costs about 0\.0*[1-9]\d{0,2} ETH for gas", text)
     assert f"is seen under {market.session('buyer3').address}; it cannot be taken back" in text
+    # It can be seen under another account, which then sends it; what was agreed to is asked again.
+    at.checkbox(key=f"{button(at, 'Show it to everybody').key}_known").check().run()
+    (box,) = [it for it in at.selectbox if it.label == "Seen under"]
+    box.select("other").run()
+    assert f"is seen under {other.address}; it cannot be taken back" in page(at)
     agree(at, "Show it to everybody")
     assert "Everybody's computer can see now what is wrong with it." in page(at)
+    assert (
+        market.session("buyer3").chain.rpc.call("eth_getTransactionCount", other.address, "latest")
+        == "0x1"
+    )
     # Who has not bought it has the contract judge what is open now.
     at = again(start("dataset", role="stranger", dataset=forged.ref))
     assert "rotten" in page(at)
