@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One endpoint lies, and nothing is paid for twice."""
 
+import contextlib
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -364,3 +366,70 @@ def test_top_up__refusal_invented__is_not_paid_again_on_one_endpoints_word(
         Catalogue.of(both).sync()
         Seller(both).top_up(sale.version, 10**6)
     assert seller.keeping_balance(sale.version) == keeping_balance + 10**6
+
+
+class AnyLie:
+    """Changes some answers to whatever a chooser comes upon."""
+
+    def __init__(self, seed: int, chance: float) -> None:
+        self.chooser = random.Random(seed)
+        self.chance = chance
+
+    def __call__(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        result = answer.get("result")
+        if result is None or self.chooser.random() > self.chance:
+            return
+        # What it has passed on, and what would have it refused at once.
+        if request["method"] in ("eth_sendRawTransaction", "eth_getCode", "eth_chainId"):
+            return
+        if request["params"][:1] == ["0x0"]:
+            return
+        answer["result"] = self.lie(result)
+        if self.chooser.random() < 0.1:
+            del answer["result"]
+            answer["error"] = {"code": 3, "message": "execution reverted"}
+
+    def lie(self, result: Any) -> Any:
+        choose = self.chooser.choice
+        if isinstance(result, list):  # events
+            kept = [log for log in result if choose((True, False))]
+            return kept + [
+                {**log, "logIndex": hex(500 + n)} for n, log in enumerate(kept) if choose((0, 0, 1))
+            ]
+        if isinstance(result, dict):  # a block, a receipt, a transaction
+            name = choose(sorted(result))
+            return choose((None, {**result, name: self.lie(result[name])}))
+        if isinstance(result, str) and len(result) >= 66:  # words
+            at = 2 + 64 * self.chooser.randrange(len(result) // 64)
+            word = choose(("0" * 64, "f" * 64, f"{choose((1, 2, 3, 4)):064x}"))
+            return result[:at] + word[: len(result) - at] + result[at + 64 :]
+        if isinstance(result, str):  # a number
+            number = int(result, 16) if len(result) > 2 else 0
+            return hex(choose((0, 1, max(number - 3, 0), number + 1, number + 1000, 10**9, 2**63)))
+        return choose((None, result))
+
+
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(n, marks=pytest.mark.assure) for n in range(2, 12))]
+)
+def test_buy__one_of_three_endpoints_lies_in_any_of_its_answers__is_paid_once_at_most(
+    harness: MarketHarness, lying_endpoint: Any, home: Any, seed: int
+) -> None:
+    sale, here = harness.sell([]), home()
+    honest = harness.net.profile.rpc[0]
+    lie = AnyLie(seed, 0.1)
+    bought: set[bytes] = set()
+    with serve(Proxy(honest)) as other:
+        rpc = [lying_endpoint.url, honest, other.url]
+        lying_endpoint.changes.append(lie)
+        for _ in range(3):
+            with contextlib.suppress(truthmark.errors.TruthmarkError), session_of(here, *rpc) as s:
+                bought.add(pay(s, sale).purchase_id)
+            lie.chooser.shuffle(rpc)
+        lying_endpoint.changes.clear()
+        with session_of(here, *rpc) as session:
+            purchase = pay(session, sale)
+    assert bought <= {purchase.purchase_id}
+    assert count(harness, sale) == 1
+    (event,) = harness.events("market", "Purchased", terms_id=sale.version.terms_id)
+    assert event.args["price"] == sale.version.price
