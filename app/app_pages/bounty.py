@@ -159,7 +159,7 @@ def _label(bounty: BountyPage) -> None:
             else "In the browser in which you labeled: it alone knows your answers, holds them "
             "against the score, and lets you disprove what is not so."
             if bounty.is_scored
-            else "In the browser in which you have joined."
+            else "In the browser in which you labeled, or joined."
         )
     if is_open:
         st.caption("or in a terminal:")
@@ -172,7 +172,8 @@ def _label_link(bounty: BountyPage) -> None:
     if not bounty.label_link:
         return
     is_open = bounty.phase == "joining"
-    label = "Your score" if bounty.is_scored else "Go on"
+    is_after = bounty.phase in ("silent", "ended")
+    label = "Your score" if bounty.is_scored else "Your part" if is_after else "Go on"
     if is_open:
         label = "Practice and label" if bounty.practice else "Label"
     st.link_button(

@@ -108,15 +108,18 @@ function contextCall(ref, worker, call) {
  * @param {import("./bounty.js").Bounty} bounty @param {Seen} seen
  * @returns {Promise<{overrides: Map<number, {seats: number, commitment: string}>, posted: Set<number>}>}
  */
-export async function lookAtWorkers({ chain, ref }, { rows, counts, blockHash }) {
+export async function lookAtWorkers(bounty, { status, rows, counts, blockHash }) {
+  const { chain, ref } = bounty;
   const found = { overrides: new Map(), posted: new Set() };
   if (!counts.overrides && !counts.posted) return found;
+  if (bounty.workers) return bounty.workers;
   const calls = rows.map((_, worker) => contextCall(ref, worker, 0));
   const contexts = (await chain.call(ref.board, calls, blockHash)).map(readContext);
   contexts.forEach(({ override, committed, isPosted }, worker) => {
     if (BigInt(override) !== 0n) found.overrides.set(worker, { seats: committed, commitment: override });
     if (isPosted) found.posted.add(worker);
   });
+  if (status >= Status.SCORED) bounty.workers = found; // from then on none changes
   return found;
 }
 

@@ -21,6 +21,7 @@ import { ABSENT, ONE, payOf, SKIP } from "./scoring.js";
 
 /**
  * @typedef {object} Judgement
+ * @property {number} line The score's of the worker, as posted.
  * @property {GoldLine[]} lines In the order in which they stood in the run.
  * @property {?number} posted Millionths of the full price; null where the score has a mark.
  * @property {?number} computed What follows from gold and answers as posted; null where nothing does.
@@ -37,7 +38,7 @@ export function judgementOf(record, known) {
   const { worker, opened } = known;
   const line = score.lines[worker];
   const posted = isFine(line) ? line : null;
-  const found = { lines: [], posted, computed: null, mark: posted === null ? line : 0, half: score.verdict.half };
+  const found = { line, lines: [], posted, computed: null, mark: posted === null ? line : 0, half: score.verdict.half };
   if (terms.isTeam) return { ...found, posted: null };
   const seats = seatsOfGold(record.seed, terms, record.roster, score.items);
   const lies = findLies(record, known);

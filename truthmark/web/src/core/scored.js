@@ -72,19 +72,23 @@ export async function standingOf(bounty, device, store) {
   if (!found.end) return standing;
   const pay = (line) => paymentOf({ terms, rows: seen.rows }, { worker, seats: commit.seats }, found.end, line);
   if (BigInt(seen.score) === 0n) return { ...standing, pay: pay(0) };
+  const { judgement, lies } = await judge(bounty, device, store, { seen, signed, workers });
+  return { ...standing, pay: pay(judgement.line), judgement, lies: found.phase === "challenge" ? lies : [] };
+}
+
+/** Hold a score against what the labeler has: once, for as long as both stay what they are. */
+async function judge(bounty, device, store, { seen, signed, workers }) {
+  const { ref, terms } = bounty;
+  const kept = await store.get(`acknowledged/${signed.commitment}`);
+  const acknowledgement = kept && isAcknowledgement(bounty, signed, kept) ? kept : undefined;
+  const key = [seen.score, signed.codes, acknowledgement].join(" ");
+  if (bounty.judged?.key === key) return bounty.judged;
   const score = await scoreOf(bounty, seen, store);
-  const known = { worker, opened: openedBy(bounty, device, signed), acknowledgement: undefined };
-  const acknowledgement = await store.get(`acknowledged/${signed.commitment}`);
-  if (acknowledgement && isAcknowledgement(bounty, signed, acknowledgement)) {
-    known.acknowledgement = acknowledgement;
-  }
-  const record = { ref, terms, seed: seen.seed, ...workers, ...{ roster: seen.roster, commits: seen.commits, score } };
-  return {
-    ...standing,
-    pay: pay(score.lines[worker]),
-    judgement: judgementOf(record, known),
-    lies: found.phase === "challenge" ? findLies(record, known) : [],
-  };
+  const known = { worker: signed.worker, opened: openedBy(bounty, device, signed), acknowledgement };
+  const { roster, commits, seed } = seen;
+  const record = { ref, terms, seed, ...workers, roster, commits, score };
+  bounty.judged = { key, judgement: judgementOf(record, known), lies: findLies(record, known) };
+  return bounty.judged;
 }
 
 /** @param {Seen} seen @param {Record<string, any>} terms */
