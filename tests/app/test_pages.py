@@ -167,7 +167,7 @@ def test_sources__nothing_that_could_bring_markup_or_remote_images_in():
                 and node.attr in calls
             ):
                 found.append(f"{path.name}: st.{node.attr}")
-            if isinstance(node, ast.Constant) and "http" in str(node.value).lower():
+            if isinstance(node, ast.Constant) and re.search("https?:", str(node.value).lower()):
                 found.append(f"{path.name}: {node.value}")
     # Pictures that were drawn here, our own style sheet, which no text of others gets into, and the
     # bundles of truthmark/web, which write what they are given as text (tests/web).
