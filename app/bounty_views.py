@@ -93,7 +93,6 @@ class Bounty:
         record: The requester's.
         access: Who may join.
         clock: Where it is.
-        needs_relay: Whether its document does not say where to join.
         judged: What its pay follows from.
     """
 
@@ -109,7 +108,6 @@ class Bounty:
     record: Record
     access: Access
     clock: Clock
-    needs_relay: bool
     judged: Judged
 
 

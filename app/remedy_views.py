@@ -83,9 +83,7 @@ class Judging:
     Attributes:
         can_dispute: Whether a part that is public may be one that a contract can judge.
         is_arbiter: Whether it may end the sale.
-        bond_half: What of the bond the arbiter gives away.
     """
 
     can_dispute: bool = False
     is_arbiter: bool = False
-    bond_half: str = ""

@@ -148,7 +148,6 @@ def _bounty(
         record=record_of(found.pasts.get(terms.requester, NO_PAST)),
         access=access_to(terms),
         clock=clock_at(brief, now),
-        needs_relay=not heading.has_relay,
         judged=judged_of(session, brief.bounty_id, terms),
     )
 

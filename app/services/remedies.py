@@ -246,7 +246,6 @@ def judging_of(ref: str) -> views.Judging:
     return views.Judging(
         can_dispute=Buyer(my_session()).find_purchase(version) is None,
         is_arbiter=terms.has_arbiter and terms.arbiter.lower() == acting_as().lower(),
-        bond_half=amount_of(session, terms.bond // 2, terms.token),
     )
 
 

@@ -201,9 +201,7 @@ class Board:
             number = int.from_bytes(terms.document, "big")
             if number % 100 == 0:
                 raise BountyError("it contradicts the terms")
-            return Heading(
-                f"Title {number}", "image", 2.0, True, f"title {number}", '["a", "b"]', "[]"
-            )
+            return Heading(f"Title {number}", "image", 2.0, f"title {number}", '["a", "b"]', "[]")
 
         path = offline.session.home / "headings.sqlite"
         reader = SimpleNamespace(session=offline.session, headings=Headings(path, look))

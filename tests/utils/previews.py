@@ -28,6 +28,7 @@ from truthmark.errors import BlockNotFoundError, MalformedReplyError
 from truthmark.hashing import keccak256, sha256
 from truthmark.market.entries import Version
 from truthmark.market.preview import Preview, look, wanted_keys
+from truthmark.market.preview.media_values import TypedValue, leaves
 from truthmark.market.preview.strata import Structure
 from truthmark.market.records import Receipt
 from truthmark.market.verdicts import cut_keys
@@ -392,3 +393,8 @@ def make_header(number: int, salt: bytes = b"") -> dict[str, Any]:
         for name, value in values.items()
     }
     return {**shown, "hash": "0x" + digest.hex()}
+
+
+def typed_values(table: pa.Table, rows: Sequence[int], most: int) -> list[TypedValue]:
+    """Return kind and bytes of values in some rows; see `leaves`."""
+    return [value for leaf in leaves(table, rows, most) for value in leaf.values]

@@ -24,7 +24,6 @@ class Heading:
         title: One line.
         kind: What an item is.
         seconds_per_item: As a pilot measured; None where nobody did.
-        has_relay: Whether it names a relay.
         searched: Title and the beginning of the guidelines, in lower case.
         encoded_classes: The names of the classes, as JSON.
         encoded_flags: Warnings of content, as JSON.
@@ -33,7 +32,6 @@ class Heading:
     title: str
     kind: str
     seconds_per_item: float | None
-    has_relay: bool
     searched: str
     encoded_classes: str
     encoded_flags: str
@@ -45,7 +43,6 @@ class Heading:
             title=document.title,
             kind=document.kind,
             seconds_per_item=document.seconds_per_item,
-            has_relay=bool(document.relay_urls),
             searched=f"{document.title} {document.guidelines[:_SEARCHED]}".lower(),
             encoded_classes=json.dumps([entry.name for entry in document.classes]),
             encoded_flags=json.dumps(document.flags),

@@ -72,11 +72,6 @@ class _Way:
     by_row: bool
 
 
-def typed_values(table: "pa.Table", rows: Sequence[int], most: int) -> list[TypedValue]:
-    """Return kind and bytes of values in some rows; see `leaves`."""
-    return [value for leaf in leaves(table, rows, most) for value in leaf.values]
-
-
 def leaves(
     table: "pa.Table",
     rows: Sequence[int],

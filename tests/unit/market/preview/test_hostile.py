@@ -12,7 +12,7 @@ from tests.faults.test_codec_bombs import OTHER_BOMBS
 from tests.faults.test_codec_hostile import FILES, INDEX, SEGMENTS
 from tests.utils import arrow_cases
 from tests.utils.containers import LICENCE, Forged, decoder_peaks
-from tests.utils.previews import Made, PreviewMarket
+from tests.utils.previews import Made, PreviewMarket, typed_values
 from truthmark.cid import cid_of_stream
 from truthmark.codec.decoder import decode_stream
 from truthmark.codec.manifest import to_canonical_json
@@ -21,7 +21,6 @@ from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.facts import TableFacts, row_marks, value_of
-from truthmark.market.preview.media_values import typed_values
 
 SLOW = {"dictionary that grows", "files table of 1,100,000 entries"}
 """To make them takes most of a minute; their kind is among the others."""

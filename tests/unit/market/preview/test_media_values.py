@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from tests.utils.previews import PreviewMarket, make
+from tests.utils.previews import PreviewMarket, make, typed_values
 from truthmark.market.preview import PreviewState, media_values
 from truthmark.market.preview.facts import is_flat, row_marks
-from truthmark.market.preview.media_values import leaves, typed_values
+from truthmark.market.preview.media_values import leaves
 from truthmark.market.preview.sampling import KindCount
 
 BIG = {"a.parquet": 200}
