@@ -92,6 +92,24 @@ INDEXES = {
         [[0, 0, 0, 900], [2, 0, 3, 264], *[[2, 0, 0, 0]] * 64],
     ],
 }
+# Each pair is replaced in `segment_in_frames`, and what comes out must be refused.
+REFUSED_SEGMENTS = [
+    ["0x1d010000", "0x00000000"],
+    ["0x1d010000", "0x1c010000"],
+    ["0x1d010000", "0x1e010000"],
+    ["0x1d010000", "0xfeffffff"],
+    ["28b52ffd2064", "502a4d186c000000"],
+    ["28b52ffd2064", "27b52ffd2064"],
+    ["28b52ffd2064", "28b52ffd2164"],
+    ["28b52ffd2064", "28b52ffd2864"],
+    ["28b52ffd2064", "28b52ffd0064"],
+    ["28b52ffd2064", "28b52ffd2065"],
+    ["28b52ffd2064", "28b52ffd2464"],
+    ["28b52ffda0a4000000", "28b52ffda0a5000000"],
+    ["28b52ffda0a4000000", "28b52ffda0a3000000"],
+    ["23000000", "22000000"],
+    ["23000000", "2b000000"],
+]
 _FILE = ["a.txt", "bytes", None, 0, 10, None]
 _TABLE = ["t.parquet", "table", "train", 0, 3, "S"]
 # path, kind, split, offset, length, schema; of a container with 4,080 bytes of stream and 3 rows.
@@ -307,6 +325,21 @@ def messages(*batches, compression=None, deltas=False):
         for batch in batches:
             writer.write_batch(batch)
     return sink.getvalue().to_pybytes(), len(schema.serialize())
+
+
+def frame(content, zeros=0):
+    """Return a zstd frame of content as it is and zeros as one block of them."""
+    size = len(content) + zeros
+    head = bytes([0x20, size]) if size < 128 else b"\xa0" + size.to_bytes(4, "little")
+    blocks = ((not zeros) | len(content) << 3).to_bytes(3, "little") + content
+    if zeros:
+        blocks += (1 | 1 << 1 | zeros << 3).to_bytes(3, "little") + b"\0"
+    return b"\x28\xb5\x2f\xfd" + head + blocks
+
+
+def in_frames(*frames):
+    """Return a segment of zstd frames."""
+    return len(b"".join(frames)).to_bytes(4, "little") + b"".join(frames)
 
 
 class Version:
@@ -570,7 +603,25 @@ def grown_example():
     return made
 
 
-def vectors(one, two, other, grown):
+def framed_example():
+    """Return a table of three segments: in frames of zstd, in frames by hand, and as messages."""
+    made = Version(0x5555)
+    parts = [number_batch(start, start + 200) for start in (0, 200, 400)]
+    schema = NUMBERS.serialize().to_pybytes()
+    files = files_table([("framed.arrow", "table", None, 0, 600, schema)])
+    made.seal(files, (0, 0, 0, len(files)))
+    first, second, third = (messages(part)[0][len(schema) :] for part in parts)
+    codec = pa.Codec("zstd")
+    zstd = [codec.compress(piece, asbytes=True) for piece in (first[:900], first[900:])]
+    by_hand = frame(second[:500]), frame(b""), frame(second[500:-4], 4)
+    stored = in_frames(*zstd), in_frames(*by_hand), third
+    for k, (plain, segment) in enumerate(zip((first, second, third), stored, strict=True)):
+        made.seal_segment(2 + k, 200 * k, 200, segment, len(plain))
+    made.finish(make_card("Framed", []))
+    return made
+
+
+def vectors(one, two, other, grown, framed):
     """Return everything that the page shows."""
     leaves = [keccak256(b"\x01" + bytes([i])) for i in range(9)]
     digest = sha(b"leaf")
@@ -596,6 +647,8 @@ def vectors(one, two, other, grown):
         "refused_manifests": REFUSED_MANIFESTS,
         "index_rows": INDEXES,
         "files_tables": FILES_TABLES,
+        "segment_in_frames": hexed(segment_in_frames(one)),
+        "refused_segments": REFUSED_SEGMENTS,
         "first_version": one.vectors(),
         "second_version": two.vectors(),
         "other_dataset": {
@@ -612,14 +665,27 @@ def vectors(one, two, other, grown):
             "table_rows": {row: grown_word(row) for row in (0, 6, 99, 100, 120, 249, 250, 399)},
             **grown.public_vectors(),
         },
+        "in_frames": {
+            "secret": hexed(u256(framed.s)),
+            "cek": hexed(framed.cek),
+            "index_rows": [shard["row"] for shard in framed.shards],
+            "table_rows": {row: number(row) for row in (0, 199, 200, 399, 400, 599)},
+            **framed.public_vectors(),
+        },
     }
+
+
+def segment_in_frames(one):
+    """Return the segment of the first version's table in two frames."""
+    messages = one.shards[2]["payload"][: one.shards[2]["row"][3]]
+    return in_frames(frame(messages[:100]), frame(messages[100:-4], 4))
 
 
 def main(arguments):
     """Print, check or write."""
     one, two = example()
-    other, grown = other_example(), grown_example()
-    found = json.dumps(vectors(one, two, other, grown), indent=1)
+    other, grown, framed = other_example(), grown_example(), framed_example()
+    found = json.dumps(vectors(one, two, other, grown, framed), indent=1)
     if arguments[:1] == ["--check"]:
         page = Path(arguments[1]).read_text()
         if found not in page:
@@ -629,6 +695,7 @@ def main(arguments):
         two.write(Path(arguments[1], "second"))
         other.write(Path(arguments[1], "other"))
         grown.write(Path(arguments[1], "grown"))
+        framed.write(Path(arguments[1], "framed"))
         print(found)
     else:
         print(found)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pytest
 
 from tests.utils.containers import Draft, Forged, MemoryShards, decoder_peaks, stream_of
+from tests.utils.frames import compressed
 from truthmark.codec import extract, files_table, open_container, read_card
 from truthmark.codec.container import check_index
 from truthmark.codec.manifest import Manifest
@@ -95,6 +96,9 @@ class Campaign:
             packed = Draft(table=draft.table)
             packed.segment = stream_of(draft.table, "zstd")[1]
             self.plain.append(packed)
+            framed = Draft(table=draft.table)
+            framed.decoded, framed.segment = len(draft.segment), compressed(draft.segment, [208])
+            self.plain.append(framed)
         self.whole = [draft.forge() for draft in self.plain]
 
     def run(self, count: int) -> None:
@@ -165,7 +169,7 @@ class Campaign:
 
 def replace_schema(draft: Draft, change: Callable[[bytes], bytes]) -> Draft:
     made = Draft(table=draft.table)
-    made.segment = draft.segment
+    made.segment, made.decoded = draft.segment, draft.decoded
     made.entries[1] = replace(made.entries[1], schema=change(draft.schema))
     return made
 

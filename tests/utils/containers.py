@@ -169,6 +169,7 @@ class Draft:
     )
     entries: list[Entry] = field(default_factory=list)
     bytes_part: bytes | None = b"Hello, buyer.\n"
+    decoded: int = 1 << 20
 
     def __post_init__(self) -> None:
         self.schema, self.segment = stream_of(self.table)
@@ -190,9 +191,8 @@ class Draft:
             shards = max(1, -(-len(self.bytes_part) // P))
             found.append(Part(1, self.bytes_part, decoded=shards * P))
         if self.table.num_rows:
-            found.append(
-                replace(Part(2, self.segment, rows=self.table.num_rows, decoded=1 << 20), **segment)
-            )
+            rows, decoded = self.table.num_rows, self.decoded
+            found.append(replace(Part(2, self.segment, rows=rows, decoded=decoded), **segment))
         return found
 
     def forge(self, files: bytes | None = None, **segment: Any) -> Forged:

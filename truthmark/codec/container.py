@@ -293,7 +293,8 @@ class Container:
             MalformedError: it does not hold the rows that the index declares.
         """
         message = file.entry.schema or b""
-        table = self._decode(segment, message, self.limits.segment_bytes, f"{file.path!r}")
+        limit, what = self.limits.segment_bytes, f"{file.path!r}"
+        table = self._decode(segment, message, limit, what, head=len(message))
         if table.num_rows != segment.rows:
             raise MalformedError(
                 f"{file.path!r}: segment {segment.number} has {table.num_rows} rows, "
@@ -301,7 +302,9 @@ class Container:
             )
         return table
 
-    def _decode(self, segment: Segment, message: bytes, limit: int, what: str) -> "pa.Table":
+    def _decode(
+        self, segment: Segment, message: bytes, limit: int, what: str, *, head: int | None = None
+    ) -> "pa.Table":
         if segment.decoded_bytes > limit:
             raise LimitError(
                 f"{what}: segment {segment.number} declares {segment.decoded_bytes} bytes, "
@@ -321,6 +324,7 @@ class Container:
                     segment.decoded_bytes,
                     what=f"{what}, segment {segment.number}",
                     seconds=self.limits.seconds,
+                    head=head,
                 )
             except LimitError as error:
                 # Not a limit of this reader: it is more than its own maker says of it.

@@ -41,7 +41,6 @@ _ALLOCATOR: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
-_STREAM_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _END_SECONDS: Final = 10.0
 CRASHES: Final = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
@@ -100,7 +99,14 @@ class Decoder:
         return memoryview(self._memory)[:size]
 
     def decode(
-        self, size: int, limit: int, *, what: str, seconds: float, is_file: bool = False
+        self,
+        size: int,
+        limit: int,
+        *,
+        what: str,
+        seconds: float,
+        is_file: bool = False,
+        head: int | None = None,
     ) -> "pa.Table":
         """Decode the first `size` bytes of the buffer.
 
@@ -110,6 +116,8 @@ class Decoder:
             what: names the source in errors.
             seconds: time the child gets.
             is_file: it is an Arrow IPC file instead of a stream.
+            head: it is a segment of a table instead, behind a schema message of so many bytes; if
+                that is in frames, these hold exactly `limit` bytes.
 
         Raises:
             LimitError: it decodes to more than `limit`.
@@ -118,7 +126,8 @@ class Decoder:
             UnableError: this computer was too slow, has too little memory, or the child was ended
                 from outside.
         """
-        request = child.REQUEST.pack(child.FILE if is_file else child.STREAM, size, limit)
+        kind = child.FILE if is_file else child.STREAM if head is None else child.SEGMENT
+        request = child.REQUEST.pack(kind, size, head or 0, limit)
         reply, descriptors, is_cut = self._ask(request, seconds, what)
         if not reply:
             # Perhaps it was ended while it had nothing to do: what is said of the bytes, or of this
@@ -306,7 +315,7 @@ def decode_file(data: bytes, limit: int, *, what: str, seconds: float) -> "pa.Ta
 def decode_schema(message: bytes, *, what: str, seconds: float) -> "pa.Schema":
     """Return the schema of an encapsulated Arrow schema message."""
     # Schemas decode to no buffers at all; the slack of the child is room enough for the rest.
-    return decode_stream(message + _STREAM_END, 0, what=what, seconds=seconds).schema
+    return decode_stream(message + child.STREAM_END, 0, what=what, seconds=seconds).schema
 
 
 def _decode_bytes(

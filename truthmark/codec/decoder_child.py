@@ -11,7 +11,7 @@ validity bitmap, and believes its parameters. Columns keep their storage, and th
 under `RENAMED` what they were called.
 
 One request and one reply at a time over a SEQPACKET socket whose number is the argument:
-request  `kind, size, limit` with the input as a file descriptor;
+request  `kind, size, head, limit` with the input as a file descriptor;
 reply    `status, size, message` with the output as a file descriptor when status is 0.
 """
 
@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REQUEST = struct.Struct(">BQQ")
+REQUEST = struct.Struct(">BQQQ")
 REPLY = struct.Struct(">BQ")
-STREAM, FILE = 0, 1
+STREAM, FILE, SEGMENT = 0, 1, 2
 OK, MALFORMED, TOO_LARGE, UNABLE = 0, 1, 2, 3
 SLACK = 64 << 20
 PROCESSOR_SECONDS = 60
@@ -41,6 +41,13 @@ FRAME = 64 << 10
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 MAX_ARRAYS = 1_000_000
 """Fields at any depth times batches: each array takes memory of who reads, however short it is."""
+CONTINUATION = b"\xff\xff\xff\xff"
+"""Before the length of an Arrow message, where no length of frames can be."""
+STREAM_END = CONTINUATION + bytes(4)
+MAX_FRAME = 8 << 20
+"""Bytes that a zstd frame may decompress to: every decoder can keep as much in sight."""
+MAX_BLOCKS = 1 << 16
+"""Of all frames of a segment: each takes time to go over, however little is in it."""
 EXTENSION = b"ARROW:extension:"
 RENAMED = b"truthmark:extension:"
 # All that pyarrow 24 to 26 register by themselves; one of a later version is refused.
@@ -72,16 +79,17 @@ def main(number: int) -> None:
         message, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
         if not message:
             return
-        kind, size, limit = REQUEST.unpack(message)
+        kind, size, head, limit = REQUEST.unpack(message)
         memory, is_granted = 0, False
         output = os.memfd_create("tmk-decoded", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             source = mmap.mmap(descriptors[0], size, prot=mmap.PROT_READ) if size else b""
             os.close(descriptors[0])
-            # Decoded buffers once, dictionaries that grow by deltas once more.
+            # Decoded buffers once; once more dictionaries that grow by deltas, or messages between
+            # their frames and their schema.
             memory = 2 * limit + SLACK
             is_granted = _set_limits(_address_space() + memory, limit + size + FRAME)
-            _decode(kind, source, output)
+            _decode(kind, source, head, limit, output)
             fcntl.fcntl(output, fcntl.F_ADD_SEALS, SEALS)
             reply = REPLY.pack(OK, os.fstat(output).st_size)
             socket.send_fds(channel, [reply], [output])
@@ -94,17 +102,21 @@ def main(number: int) -> None:
             _set_limits(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
-def _decode(kind: int, source: "mmap.mmap | bytes", output: int) -> None:
+def _decode(kind: int, source: "mmap.mmap | bytes", head: int, limit: int, output: int) -> None:
     import pyarrow as pa
 
     buffer = pa.py_buffer(source)
     options = pa.ipc.IpcReadOptions(use_threads=False)
+    end = None
     if kind == FILE:
         file = pa.ipc.open_file(buffer, options=options)
         schema = file.schema
         batches = (file.get_batch(i) for i in range(file.num_record_batches))
     else:
-        batches = pa.ipc.open_stream(buffer, options=options)
+        if kind == SEGMENT and source[head : head + 4] != CONTINUATION:
+            buffer, end = _unpacked(buffer, head, limit)
+        stream = pa.BufferReader(buffer)
+        batches = pa.ipc.open_stream(stream, options=options)
         schema = batches.schema
     with (
         os.fdopen(output, "wb", closefd=False) as sink,
@@ -117,6 +129,65 @@ def _decode(kind: int, source: "mmap.mmap | bytes", output: int) -> None:
                 raise ValueError(f"more than {MAX_ARRAYS:,} arrays, of all fields in all batches")
             batch.validate(full=True)
             writer.write_batch(batch)
+    if end is not None and stream.tell() != end:
+        raise ValueError("its frames hold more than a stream, or the stream has no end")
+
+
+def _unpacked(buffer: "pa.Buffer", head: int, size: int) -> "tuple[pa.Buffer, int]":
+    """Return a stream whose messages stand in zstd frames behind its schema, and where it ends.
+
+    Args:
+        buffer: the schema message, then the segment: length of the frames, frames.
+        head: bytes of the schema message.
+        size: what the frames decompress to, exactly.
+    """
+    import pyarrow as pa
+
+    data = memoryview(buffer).cast("B")[head:]
+    length = int.from_bytes(data[:4], "little")
+    if not 0 < length <= len(data) - 4:
+        raise ValueError("its frames have no length, or end behind it")
+    if content_size(data[4 : 4 + length]) != size:
+        raise ValueError("its frames do not hold as much as it declares")
+    messages = pa.Codec("zstd").decompress(buffer.slice(head + 4, length), decompressed_size=size)
+    if bytes(memoryview(messages)[-len(STREAM_END) :]) != STREAM_END:
+        raise ValueError("its frames do not end where the stream does")
+    # Behind its end Arrow would take zeros for another one, which the caller sees.
+    stream = b"".join((buffer.slice(0, head), messages, bytes(len(STREAM_END))))
+    return pa.py_buffer(stream), head + size
+
+
+def content_size(frames: memoryview) -> int:
+    """Return what zstd frames say that they decompress to.
+
+    Only frames are taken of which every decoder makes the same: each says how much is in it, and
+    keeps all of that in sight; there is nothing that is skipped, and no dictionary.
+    """
+    at = total = blocks = 0
+    while at < len(frames):
+        descriptor = frames[at + 4] if at + 4 < len(frames) else 0
+        # Without a dictionary and reserved bits, of a single segment.
+        if bytes(frames[at : at + 4]) != b"\x28\xb5\x2f\xfd" or descriptor & 0x2B != 0x20:
+            raise ValueError("its frames are not of the kind that is taken")
+        width = 1 << (descriptor >> 6)
+        size = int.from_bytes(frames[at + 5 : at + 5 + width], "little")
+        size += 256 if width == 2 else 0
+        if size > MAX_FRAME:
+            raise ValueError(f"one of its frames holds more than {MAX_FRAME:,} bytes")
+        total += size
+        at += 5 + width
+        is_last = False
+        while not is_last:
+            blocks += 1
+            if at + 3 > len(frames) or blocks > MAX_BLOCKS:
+                raise ValueError("its frames are cut off, or have too many blocks")
+            header = int.from_bytes(frames[at : at + 3], "little")
+            is_last, is_repeated = bool(header & 1), header & 6 == 2
+            at += 3 + (1 if is_repeated else header >> 3)
+        at += descriptor & 4  # a checksum
+    if at != len(frames):
+        raise ValueError("its frames are cut off")
+    return total
 
 
 def count_fields(schema: "pa.Schema") -> int:

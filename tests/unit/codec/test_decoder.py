@@ -312,7 +312,7 @@ def test_child__many_batches_of_many_columns__are_refused(
         monkeypatch.setattr(decoder_child, "MAX_ARRAYS", most)
         output = os.memfd_create("x")
         with contextlib.nullcontext() if is_taken else pytest.raises(ValueError, match="arrays"):
-            decoder_child._decode(decoder_child.STREAM, data, output)
+            decoder_child._decode(decoder_child.STREAM, data, 0, 0, output)
         os.close(output)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.utils.containers import Draft
 from truthmark.cid import CID, build_dag, cid_of_stream
 from truthmark.codec import (
     Manifest,
@@ -203,6 +204,40 @@ def test_container__of_grown_dictionaries__verifies_and_opens(
     assert len(words) == 400
     for row, word in version["table_rows"].items():
         assert words[int(row)] == word
+
+
+def test_container__of_segments_in_frames__verifies_and_opens(containers: tuple[Path, Any]) -> None:
+    folder, vectors = containers
+    version = vectors["in_frames"]
+    assert verify(folder / "framed", digest=unhex(version["manifest_sha256"])).holds
+    assert_public_files(folder / "framed", version)
+    with open_container(folder / "framed", cek=unhex(version["cek"])) as container:
+        begins = [container.opener.open(run.shard)[:4] for run in container.index.table_segments]
+        assert [text == b"\xff" * 4 for text in begins] == [False, False, True]
+        table = container.to_table("framed.arrow")
+    assert table.num_rows == 600
+    for row, (number, word) in version["table_rows"].items():
+        assert table.slice(int(row), 1).to_pylist() == [{"number": number, "word": word}]
+
+
+def test_segment__vectors__is_accepted_and_refused_as_the_page_says(vectors: Any) -> None:
+    draft = Draft()
+    shard = vectors["first_version"]["shards"][2]
+    draft.table = pa.table({"item": pa.array([1, 2, 3], pa.int32()), "label": ["cat", None, "dog"]})
+    draft.change(1, schema=draft.table.schema.serialize().to_pybytes())
+
+    def read(segment: str) -> pa.Table:
+        draft.segment = unhex(segment)
+        forged = draft.forge(decoded=shard["index_row"][3])
+        with open_container(forged.source, cek=forged.cek, manifest=forged.manifest) as container:
+            return container.to_table()
+
+    whole = vectors["segment_in_frames"]
+    assert read(whole).equals(draft.table)
+    for old, new in vectors["refused_segments"]:
+        assert whole.count(old) == 1
+        with pytest.raises(MalformedError):
+            read(whole.replace(old, new))
 
 
 def _index_of(rows: list[list[int]]) -> bytes:

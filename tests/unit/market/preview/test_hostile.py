@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.faults.test_codec_bombs import OTHER_BOMBS
+from tests.faults.test_codec_frames import FRAMES
 from tests.faults.test_codec_hostile import FILES, INDEX, SEGMENTS
 from tests.utils import arrow_cases
 from tests.utils.containers import LICENCE, Forged, decoder_peaks
@@ -25,7 +26,7 @@ from truthmark.market.preview.facts import TableFacts, row_marks, value_of
 SLOW = {"dictionary that grows", "files table of 1,100,000 entries"}
 """To make them takes most of a minute; their kind is among the others."""
 BOMBS = {name: case for name, case in OTHER_BOMBS.items() if name not in SLOW}
-CASES = {"files": FILES, "index": INDEX, "segments": SEGMENTS, "bombs": BOMBS}
+CASES = {"files": FILES, "index": INDEX, "segments": SEGMENTS, "frames": FRAMES, "bombs": BOMBS}
 
 
 def asking(forged: Forged) -> Made:
