@@ -15,7 +15,7 @@ from truthmark.codec.limits import (
     payload_size,
 )
 from truthmark.codec.row_sizes import RowSizes
-from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size
+from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size, encoded_size
 from truthmark.codec.sources import Plan
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SAMPLED_SIZES: Final = (8 << 10, 16 << 10, 32 << 10, 64 << 10)
 _ROW_MARGIN: Final = 2
 _KNOWN_ROW_MARGIN: Final = 1.02
 _ENOUGH_DECODED: Final = 32 << 20
-_SAMPLED_DECODED: Final = 2 * HEAD_BYTES
+_SAMPLED_DECODED: Final = HEAD_BYTES
 _STEP: Final = 4 << 20
 
 
@@ -93,9 +93,7 @@ class _Sample:
         """Measure the first rows, of which there is at least one."""
         import pyarrow as pa
 
-        encoder = Encoder(self.first[0].schema, use_threads=False)
-        scratch = encoder.scratch(payload_size(_SAMPLED_SIZES[-1]))
-        return Head(pa.Table.from_batches(self.first), encoder, scratch)
+        return Head(pa.Table.from_batches(self.first), Encoder(self.first[0].schema))
 
 
 def _sample_all(
@@ -134,7 +132,7 @@ def _sample(table: "Table", surely: int, most: int) -> "tuple[Table, _Sample]":
         for part in _parts(batch, table.path):
             if decoded < HEAD_BYTES:
                 found.first.append(part)
-            encoded += _encoded_size(part)
+            encoded += encoded_size(part)
             decoded += decoded_size([part], part.schema)
             rows += part.num_rows
             found.encoded = int(encoded * _scale(table, rows, decoded))
@@ -172,13 +170,3 @@ def _parts(batch: "pa.RecordBatch", path: str) -> "Iterator[pa.RecordBatch]":
         first += part.num_rows
         size = decoded_size([part], part.schema)
         step = max(1, part.num_rows * _STEP // max(size, 1))
-
-
-def _encoded_size(batch: "pa.RecordBatch") -> int:
-    import pyarrow as pa
-
-    sink = pa.MockOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
-        writer.write_batch(batch)
-    return int(sink.size())

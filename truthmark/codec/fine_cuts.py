@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts a table into many small segments, so that chance can open some of them for everybody.
 
-A segment is one shard wherever that costs little; where columns are many, or rows are large, it
+A segment is one shard wherever that costs little; where rows are large, or columns very many, it
 is the fewest whole shards that hold them without waste. Encoding is what takes the time, the more
 so the smaller the segments, so a cut should be right at once: the size of a segment is predicted
 from the plain bytes of just those rows that it would have.
@@ -9,22 +9,22 @@ from the plain bytes of just those rows that it would have.
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
+from truthmark.codec.packed_messages import END, FramePacker
 from truthmark.codec.row_sizes import EvenEnds, RowSizes
 from truthmark.codec.segments import (
     MAX_DECODED,
     MAX_READ,
-    SLACK,
     Encoded,
     RowQueue,
     Scratch,
     decoded_size,
+    encoded_size,
     one_batch,
     padded,
     schema_message,
-    write_messages,
 )
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 
     from truthmark.codec.row_sizes import Ends
 
-# What cutting may add to a table, against the same rows encoded by the megabyte: where shards are
-# few, the files table and the last one, which is not full, take their part of a tenth in all.
-_MOST_ADDED: Final = 0.08
+# What cutting may add to a table, against the same rows encoded by the megabyte: of a tenth in all
+# what shards are not full takes its part and, where they are few, the files table and the last one.
+_MOST_ADDED: Final = 0.056
+_FITTING: Final = (1.0, 0.98, 0.96, 0.94)
 _PARTLY_FULL: Final = 2
+# The first rows of a table, which show how it compresses: enough of each column, and not too many.
 HEAD_BYTES: Final = 4 << 20
+_LEAST_HEAD_BYTES: Final = 1 << 20
+_COLUMN_HEAD_BYTES: Final = 64 << 10
+_COUNTED_ROWS: Final = 1 << 16
 # Rows that are large for a shard get as many shards as they fill so far, or this many.
 _GOOD_FILL: Final = 0.97
 _ENOUGH_SHARDS: Final = 16
@@ -47,9 +52,10 @@ _POOR_FILL: Final = 0.88
 _TRIES: Final = 4
 # Of values that hardly take room a segment need not have more, though its shard is not full.
 _MOST_ROWS: Final = 1 << 20
+# Rows beside some of so few plain bytes may be as many again before their size is asked for.
+_SURELY: Final = 4 << 20
 _FIRST_ERROR: Final = 0.004
 _LEAST: Final = 1e-6
-_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,70 +75,78 @@ class _Choice:
     is_all: bool
 
 
+def head_bytes(schema: "pa.Schema") -> int:
+    """Return how many plain bytes at the beginning of a table show how it compresses."""
+    return min(max(_LEAST_HEAD_BYTES, len(schema) * _COLUMN_HEAD_BYTES), HEAD_BYTES)
+
+
 class Encoder:
-    """Encodes rows of one schema into messages without the schema's.
+    """Encodes rows of one schema into messages without the schema's, in frames."""
 
-    Where there are no dictionaries, which a stream writes when they change only, one stream
-    serves many segments: beginning one takes as long as encoding some rows.
-    """
-
-    def __init__(self, schema: "pa.Schema", *, use_threads: bool) -> None:
+    def __init__(self, schema: "pa.Schema") -> None:
         """Encode rows of `schema`."""
         import pyarrow as pa
 
         self.schema = schema
         self.sizes = RowSizes(schema)
-        self.prefix = len(schema_message(schema))
-        self._options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=use_threads)
+        self._frames = FramePacker()
+        self._surely = 0  # so many rows are not too many
+        self._head = len(schema_message(schema))
         self._has_dictionaries = any(holds_type(kind, pa.DictionaryType) for kind in schema.types)
-        self._memory: Scratch | None = None
-        self._sink: pa.NativeFile | None = None
-        self._stream: pa.RecordBatchStreamWriter | None = None
 
-    def scratch(self, payload: int) -> Scratch:
-        """Return memory for the largest segment, and for the head of a table."""
-        return Scratch(self.prefix + max(MAX_SEGMENT_SHARDS * payload, 2 * HEAD_BYTES) + SLACK)
+    def learn(self, batches: "list[pa.RecordBatch]") -> None:
+        """Find out on rows of about one segment which columns are better kept apart."""
+        batches = self._combined(batches)
+        if len(batches) == 1 and not self._has_dictionaries and self.size(batches) is not None:
+            self._frames.learn(batches[0].serialize())
 
-    def write(self, batches: "list[pa.RecordBatch]", scratch: Scratch) -> int | None:
-        """Write the messages of `batches`; return their length, None where it is too long."""
-        if self._has_dictionaries:
-            return write_messages(batches, self.schema, self._options, scratch, self.prefix)
-        size = self._write_on(batches, scratch)
-        if size is None and self._sink is not None:
-            self._sink = None  # there was little room left
-            size = self._write_on(batches, scratch)
-        if size is None:
-            self._sink = None
-        return size
+    def encode(self, batches: "list[pa.RecordBatch]") -> tuple[list[bytes], int] | None:
+        """Return a segment of rows, in parts, and the length of its messages.
 
-    def decoded_size(self, batches: "list[pa.RecordBatch]") -> int:
-        """Return the length of the messages of `batches` when written without compression."""
-        import pyarrow as pa
-
-        if self._has_dictionaries:
-            return decoded_size(batches, self.schema) - self.prefix
-        return sum(int(pa.ipc.get_record_batch_size(batch)) for batch in batches) + len(_END)
-
-    def _write_on(self, batches: "list[pa.RecordBatch]", scratch: Scratch) -> int | None:
-        import pyarrow as pa
-
-        if self._memory is None:
-            self._memory = Scratch(len(scratch.memory) - len(_END))
-        try:
-            if self._sink is None or self._stream is None:
-                self._sink = pa.FixedSizeBufferWriter(self._memory.buffer)
-                self._stream = pa.ipc.new_stream(self._sink, self.schema, options=self._options)
-            # The schema comes with the first batch.
-            start = int(self._sink.tell()) or self.prefix
-            for batch in batches:
-                self._stream.write_batch(batch)
-            stop = int(self._sink.tell())
-        except (pa.ArrowInvalid, OSError):
+        None where that is more than a reader decodes at once.
+        """
+        batches = self._combined(batches)
+        rows = sum(batch.num_rows for batch in batches)
+        # To ask takes as long as to copy some columns, and next to these rows there is no need.
+        if rows > self._surely and self._decoded_size(batches) > MAX_READ:
             return None
-        end = self.prefix + stop - start
-        scratch.memory[self.prefix : end] = self._memory.memory[start:stop]
-        scratch.memory[end : end + len(_END)] = _END
-        return stop - start + len(_END)
+        messages = self._messages(batches)
+        decoded = sum(map(len, messages)) + len(END)
+        if decoded > MAX_READ:
+            return None
+        self._surely = rows if decoded > _SURELY else 2 * rows
+        return self._frames.pack(messages), decoded
+
+    def size(self, batches: "list[pa.RecordBatch]") -> int | None:
+        """Return the length of a segment of rows, as far as they make one."""
+        found = self.encode(batches)
+        return None if found is None else sum(map(len, found[0]))
+
+    def _combined(self, batches: "list[pa.RecordBatch]") -> "list[pa.RecordBatch]":
+        import pyarrow as pa
+
+        if len(batches) == 1:
+            return batches
+        return one_batch(pa.Table.from_batches(batches, self.schema))
+
+    def _decoded_size(self, batches: "list[pa.RecordBatch]") -> int:
+        import pyarrow as pa
+
+        if self._has_dictionaries:
+            return decoded_size(batches, self.schema) - self._head
+        return sum(int(pa.ipc.get_record_batch_size(batch)) for batch in batches) + len(END)
+
+    def _messages(self, batches: "list[pa.RecordBatch]") -> "list[pa.Buffer]":
+        import pyarrow as pa
+
+        if not self._has_dictionaries:
+            return [batch.serialize() for batch in batches]
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        stream = sink.getvalue()
+        return [stream.slice(self._head, len(stream) - self._head - len(END))]
 
 
 class Head:
@@ -142,19 +156,22 @@ class Head:
         frame: bytes of a segment that are not its rows.
     """
 
-    def __init__(self, rows: "pa.Table", encoder: Encoder, scratch: Scratch) -> None:
-        """Encode the first megabytes of `rows`, of which there is at least one."""
-        self._encoder, self._scratch = encoder, scratch
+    def __init__(self, rows: "pa.Table", encoder: Encoder) -> None:
+        """Encode some of the first megabytes of `rows`, of which there is at least one."""
+        self._encoder = encoder
         self._ends = encoder.sizes.ends(rows)
-        self._count = max(1, int(self._ends.searchsorted(HEAD_BYTES)))
+        self._count = max(1, int(self._ends.searchsorted(head_bytes(rows.schema))))
         self._table = rows.slice(0, self._count)
         self._sizes: dict[int, int | None] = {}
-        one = self._size(1)
-        # Of one row hardly anything is compressed: what is not the row is the frame around it.
-        self.frame = 0.0 if one is None else max(one - self._plain(1), 0.0)
-        whole = self._size(self._count)
         # Against plain bytes, as the first rows may be larger or smaller than those behind them.
-        self._usual = None if whole is None else whole / self._plain(self._count)
+        self._usual = encoded_size(self._table) / self._plain(self._count)
+        # Of one row hardly anything is compressed: what is not the row is the frame around it.
+        self.frame = max((self._size(1) or 0) - self._plain(1), 0.0)
+
+    def learn(self, room: int) -> None:
+        """Encode from now on as is best for segments of so many bytes."""
+        self._encoder.learn(self._batches(self._rows(room)))
+        self._sizes.clear()
 
     def ratio(self, shards: int, payload: int) -> float:
         """Return encoded bytes of rows to plain ones, in a segment of so many shards."""
@@ -171,14 +188,19 @@ class Head:
             payload: plaintext bytes of a shard.
             encoded: about how many bytes the container has.
         """
+        self.learn(payload)
         most = 1 + _MOST_ADDED - min(_PARTLY_FULL * payload / max(encoded, 1), _MOST_ADDED / 2)
 
         def is_enough(shards: int) -> bool:
             rows = self._rows(shards * payload)
             size = self._size(rows)
-            if size is None or self._usual is None or rows == self._count:
+            if size is None or rows == self._count:
                 return True
-            return size <= most * self._usual * self._plain(rows)
+            # As many as fit, or some less: Arrow fills columns up to whole words, which shows.
+            fitting = min(rows, rows * shards * payload // size)
+            tried = [max(1, int(part * fitting)) for part in _FITTING]
+            added = [(self._size(some) or 0) / self._plain(some) for some in tried]
+            return max(added) <= most * self._usual
 
         enough = 1
         while enough < MAX_SEGMENT_SHARDS and not is_enough(enough):
@@ -187,8 +209,6 @@ class Head:
 
     def _rows(self, room: int) -> int:
         """Return how many rows are about so many encoded bytes."""
-        if self._usual is None:
-            return self._count  # rows that are larger than all of this
         return min(max(1, int(self._ends.searchsorted(room / self._usual))), self._count)
 
     def _plain(self, rows: int) -> float:
@@ -196,17 +216,39 @@ class Head:
 
     def _size(self, rows: int) -> int | None:
         if rows not in self._sizes:
-            batches = one_batch(self._table.slice(0, rows))
-            self._sizes[rows] = self._encoder.write(batches, self._scratch)
+            self._sizes[rows] = self._encoder.size(self._batches(rows))
         return self._sizes[rows]
+
+    def _batches(self, rows: int) -> "list[pa.RecordBatch]":
+        return list(self._table.slice(0, rows).to_batches())
+
+
+class _RowEnds:
+    """Where the next rows of a table end, counted for many segments at once."""
+
+    def __init__(self, rows: RowQueue, sizes: RowSizes) -> None:
+        self._rows, self._sizes = rows, sizes
+        self._first = 0
+        self._known: Any = ()
+
+    def up_to(self, count: int) -> "Ends | EvenEnds":
+        """Return, for each of `count` rows that were read, the plain bytes up to its end."""
+        if self._sizes.even is not None:
+            return EvenEnds(self._sizes.even, count)
+        skipped = self._rows.dropped - self._first
+        if skipped + count > len(self._known):
+            self._first, skipped = self._rows.dropped, 0
+            most = min(max(count, _COUNTED_ROWS), self._rows.available)
+            self._known = self._sizes.ends(self._rows.peek(most))
+        before = self._known[skipped - 1] if skipped else 0.0
+        found: Ends = self._known[skipped : skipped + count] - before
+        return found
 
 
 class FineCutter:
     """Encodes the rows of one table, segment by segment, each of as few shards as may be."""
 
-    def __init__(
-        self, rows: RowQueue, payload: int, *, encoded: int, path: str, use_threads: bool
-    ) -> None:
+    def __init__(self, rows: RowQueue, payload: int, *, encoded: int, path: str) -> None:
         """Cut `rows` for shards of `payload` bytes.
 
         Args:
@@ -214,11 +256,11 @@ class FineCutter:
             payload: plaintext bytes of a shard.
             encoded: about how many bytes the container has.
             path: names the table in errors.
-            use_threads: whether columns are encoded at the same time.
         """
         self._rows, self._payload, self._path = rows, payload, path
         self._encoded = encoded
-        self._encoder = Encoder(rows.schema, use_threads=use_threads)
+        self._encoder = Encoder(rows.schema)
+        self._ends = _RowEnds(rows, self._encoder.sizes)
         self._least = 0
         self._frame, self._ratio = 0.0, 1.0
         # Mean relative error of the predictions, which sets how close to full we dare to aim.
@@ -227,7 +269,7 @@ class FineCutter:
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""
-        return self._encoder.scratch(self._payload)
+        return Scratch(MAX_SEGMENT_SHARDS * self._payload)
 
     def next(self, scratch: Scratch, *, at_most: int = _MOST_ROWS) -> Encoded | None:
         """Encode the next segment, of at most `at_most` rows, into `scratch`; None at the end.
@@ -238,7 +280,7 @@ class FineCutter:
         if not self._rows.fill(1):
             return None
         if not self._least:
-            self._learn(scratch)
+            self._learn()
         best_rows, best_fill = 0, 0.0
         tried: set[int] = set()
         while len(tried) < _TRIES:
@@ -257,9 +299,9 @@ class FineCutter:
                 best_rows, best_fill = choice.rows, fill
         return self._take(self._encode_fitting(best_rows or min(tried), scratch))
 
-    def _learn(self, scratch: Scratch) -> None:
-        ends, _ = self._look_ahead(HEAD_BYTES, _MOST_ROWS)
-        head = Head(self._rows.peek(len(ends)), self._encoder, scratch)
+    def _learn(self) -> None:
+        ends, _ = self._look_ahead(head_bytes(self._rows.schema), _MOST_ROWS)
+        head = Head(self._rows.peek(len(ends)), self._encoder)
         self._least = head.least_shards(self._payload, self._encoded)
         self._frame, self._ratio = head.frame, head.ratio(self._least, self._payload)
 
@@ -295,12 +337,7 @@ class FineCutter:
         while True:
             wanted = min(self._window, most)
             known = self._rows.fill(wanted)
-            even = self._encoder.sizes.even
-            ends: Ends | EvenEnds
-            if even is None:
-                ends = self._encoder.sizes.ends(self._rows.peek(known))
-            else:
-                ends = EvenEnds(even, known)
+            ends = self._ends.up_to(known)
             is_all = known < self._window
             if ends[-1] > MAX_DECODED:  # a reader does not decode more at once
                 return ends[: max(1, int(ends.searchsorted(MAX_DECODED)))], True
@@ -331,14 +368,18 @@ class FineCutter:
         return self._frame + self._ratio * plain
 
     def _write(self, rows: int, scratch: Scratch) -> tuple[Encoded | None, int | None]:
-        batches = one_batch(self._rows.peek(rows))
-        size = self._encoder.write(batches, scratch)
-        if size is None or size > MAX_SEGMENT_SHARDS * self._payload:
-            return None, size
-        decoded = self._encoder.decoded_size(batches)
-        if decoded > MAX_READ:
+        found = self._encoder.encode(self._rows.batches(rows))
+        if found is None:
             return None, None
-        return padded(scratch, self._encoder.prefix, size, self._payload, rows, decoded), size
+        parts, decoded = found
+        size = sum(map(len, parts))
+        if size > MAX_SEGMENT_SHARDS * self._payload:
+            return None, size
+        end = 0
+        for part in parts:
+            scratch.memory[end : end + len(part)] = part
+            end += len(part)
+        return padded(scratch, 0, size, self._payload, rows, decoded), size
 
     def _encode_fitting(self, rows: int, scratch: Scratch) -> Encoded:
         # Rows so unlike each other that no prediction held: shrink until something fits.

@@ -489,20 +489,19 @@ class _Packer:
         """Seal an encoded segment; its memory is free when the futures are done."""
         start = self._append_table(segment.shards, segment.rows, segment.decoded_bytes)
         self._report.add(segment.size)
-        futures = []
+        futures: list[Future[None]] = []
         for shard in range(segment.shards):
             part = segment.payloads[shard * self._payload : (shard + 1) * self._payload]
-            futures.append(self._sealer.submit(start + shard, part))
+            future = self._sealer.submit(start + shard, part)
+            if future is not None:
+                futures.append(future)
         return futures
 
     def _cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
         """Return a cutter for this container's shards."""
-        use_threads = self._processes > 1
-        if not self._preview:
-            return Cutter(rows, self._payload, path=path, use_threads=use_threads)
-        return FineCutter(
-            rows, self._payload, encoded=self._expected, path=path, use_threads=use_threads
-        )
+        if self._preview:
+            return FineCutter(rows, self._payload, encoded=self._expected, path=path)
+        return Cutter(rows, self._payload, path=path, use_threads=self._processes > 1)
 
     # ------- the files table
 

@@ -83,14 +83,12 @@ class Sealer:
 
         return ordered_map(work, shards, self._workers)
 
-    def submit(self, i: int, plaintext: memoryview) -> "Future[None]":
-        """Seal on a worker, or at once where there is only one; `plaintext` is free when done."""
+    def submit(self, i: int, plaintext: memoryview) -> "Future[None] | None":
+        """Seal on a worker, or at once (None) where there is only one; then `plaintext` is free."""
         if self._pool is not None:
             return self._pool.submit(self.seal, i, plaintext)
-        future: Future[None] = Future()
         self.seal(i, plaintext)
-        future.set_result(None)
-        return future
+        return None
 
     def _seal(self, i: int, plaintext: memoryview, out: bytearray) -> None:
         key = fresh_key(self._cek, i)

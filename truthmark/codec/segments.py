@@ -35,7 +35,7 @@ _TRIES: Final = 4
 _SAMPLE_ROWS: Final = 65536
 _SAMPLE_BYTES: Final = 2 << 20
 _FIRST_ERROR: Final = 0.01
-SLACK: Final = 64 << 10
+_SLACK: Final = 64 << 10
 _LEAST: Final = 1e-6
 
 
@@ -63,7 +63,12 @@ class Encoded:
 
 
 class RowQueue:
-    """Rows of a table that are read ahead as far as the next segment needs."""
+    """Rows of a table that are read ahead as far as the next segment needs.
+
+    Attributes:
+        available: rows that were read and not left behind.
+        dropped: rows that were.
+    """
 
     def __init__(self, batches: Iterator["pa.RecordBatch"], schema: "pa.Schema", path: str) -> None:
         """Take rows from `batches` as they are needed; `path` names the table in errors."""
@@ -71,7 +76,8 @@ class RowQueue:
         self._path = path
         self._batches = batches
         self._queue: deque[pa.RecordBatch] = deque()
-        self.available = 0
+        self._skipped = 0  # rows of the first batch
+        self.available = self.dropped = 0
 
     def fill(self, rows: int) -> int:
         """Read until `rows` rows are there or no more come; return how many are.
@@ -90,25 +96,28 @@ class RowQueue:
         """Return the next `rows` rows, which `fill` has read."""
         import pyarrow as pa
 
+        return pa.Table.from_batches(self.batches(rows), self.schema)
+
+    def batches(self, rows: int) -> "list[pa.RecordBatch]":
+        """Return the next `rows` rows, which `fill` has read, in as few batches as they came in."""
         parts = []
-        left = rows
+        left, start = rows, self._skipped
         for batch in self._queue:
             if not left:
                 break
-            part = batch.slice(0, min(left, batch.num_rows))
+            part = batch.slice(start, min(left, batch.num_rows - start))
             parts.append(part)
             left -= part.num_rows
-        return pa.Table.from_batches(parts, self.schema)
+            start = 0
+        return parts
 
     def drop(self, rows: int) -> None:
         """Leave the next `rows` rows behind."""
         self.available -= rows
-        while rows:
-            batch = self._queue.popleft()
-            if batch.num_rows > rows:
-                self._queue.appendleft(batch.slice(rows))
-                return
-            rows -= batch.num_rows
+        self.dropped += rows
+        self._skipped += rows
+        while self._queue and self._skipped >= self._queue[0].num_rows:
+            self._skipped -= self._queue.popleft().num_rows
 
 
 class Scratch:
@@ -142,7 +151,7 @@ class Cutter:
 
     def scratch(self) -> Scratch:
         """Return memory in which `next` may encode."""
-        return Scratch(self._prefix + MAX_SEGMENT_SHARDS * self._payload + SLACK)
+        return Scratch(self._prefix + MAX_SEGMENT_SHARDS * self._payload + _SLACK)
 
     def next(self, scratch: Scratch, *, at_most: int = MAX_ROWS) -> Encoded | None:
         """Encode the next segment, of at most `at_most` rows, into `scratch`; None at the end.
@@ -311,6 +320,17 @@ def decoded_size(batches: "list[pa.RecordBatch]", schema: "pa.Schema") -> int:
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
+    return int(sink.size())
+
+
+def encoded_size(rows: "pa.Table | pa.RecordBatch") -> int:
+    """Return the length of a stream of rows with each buffer compressed by itself."""
+    import pyarrow as pa
+
+    sink = pa.MockOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
+        writer.write(rows)
     return int(sink.size())
 
 

@@ -51,17 +51,17 @@ def segments_of(packed: Packed, cek: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("columns", "rows", "shard_size", "shards", "is_small"),
+    ("columns", "rows", "shard_size", "least"),
     [
-        (1, 4_200_000, 8 << 10, 1, False),
-        (8, 520_000, 16 << 10, 1, False),
-        (20, 210_000, 16 << 10, 2, False),
-        (65, 66_000, 8 << 10, 12, True),  # what stands around 65 columns needs its room
-        (65, 160_000, 32 << 10, 3, False),
+        (1, 4_200_000, 8 << 10, 500),
+        (8, 520_000, 8 << 10, 500),
+        (20, 210_000, 16 << 10, 250),
+        (65, 66_000, 16 << 10, 250),  # what stands around 65 columns needs its room
+        (65, 160_000, 16 << 10, 600),
     ],
 )
 def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
-    tmp_path: Path, columns: int, rows: int, shard_size: int, shards: int, is_small: bool
+    tmp_path: Path, columns: int, rows: int, shard_size: int, least: int
 ) -> None:
     table = integers(rows, columns)
     plain = plain_size(table)
@@ -72,11 +72,11 @@ def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
         assert container.to_table().equals(table)
     found = segments_of(packed, cek)
     assert packed.shard_size == shard_size
-    assert set(found[:-1]) == {shards}
+    assert set(found[:-1]) == {1}
     assert packed.manifest.size <= 1.10 * plain
     assert packed.outlook is not None
-    assert packed.outlook.segments == len(found)
-    assert packed.outlook.is_small == is_small
+    assert packed.outlook.segments == len(found) >= least
+    assert not packed.outlook.is_small
 
 
 def test_pack__many_columns_with_nulls__stay_within_a_tenth_of_zstd(tmp_path: Path) -> None:

@@ -48,6 +48,27 @@ def test_pack__rows_appended__inherits_every_old_segment(tmp_path: Path) -> None
         assert len(wrapped) == second.inherited
 
 
+def test_pack__blind_then_with_a_sample_then_blind__segments_of_both_kinds_stand_together(
+    tmp_path: Path,
+) -> None:
+    whole = table_of(22_000)
+    previous, taken = None, 0
+    for name, rows, options in (
+        ("v1", 10_000, {}),
+        ("v2", 20_000, {"preview": True}),
+        ("v3", 22_000, {}),
+    ):
+        packed, cek = pack(whole.slice(0, rows), tmp_path / name, previous=previous, **options)
+        assert packed.inherited >= taken
+        previous, taken = Previous(tmp_path / name, cek), packed.count - 1
+        with open_container(tmp_path / name, cek=cek) as container:
+            assert container.to_table().equals(whole.slice(0, rows))
+            runs = container.index.table_segments
+            kinds = [container.opener.open(run.shard)[:4] == b"\xff" * 4 for run in runs]
+    first, last = kinds.index(False), len(kinds) - 1 - kinds[::-1].index(False)
+    assert 0 < first < last < len(kinds) - 1 and not any(kinds[first : last + 1])
+
+
 def test_pack__rows_changed_in_place__seals_only_their_segment(tmp_path: Path) -> None:
     table = table_of(20_000)
     first, old_cek = pack(table, tmp_path / "v1")

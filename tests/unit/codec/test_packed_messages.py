@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages in frames: the reader takes each frame, and unlike columns are kept apart."""
+
+import numpy as np
+import pyarrow as pa
+
+from tests.utils.frames import read_by_the_page
+from truthmark.codec import decoder_child
+from truthmark.codec.packed_messages import END, FramePacker
+from truthmark.codec.segments import encoded_size
+
+
+def unlike(rows: int) -> pa.RecordBatch:
+    """Columns of which each compresses otherwise."""
+    random = np.random.default_rng(4)
+    return pa.record_batch(
+        {
+            "row": np.arange(rows),
+            "part": random.random(rows, dtype=np.float32),
+            "text": [f"{k % 50} and some words that stand in all of them" for k in range(rows)],
+        }
+    )
+
+
+def check(segment: bytes, decoded: int) -> bytes:
+    """Read by our reader and by the page."""
+    frames = memoryview(segment)[4:]
+    assert decoder_child.content_size(frames) == decoded
+    stream, end = decoder_child._unpacked(pa.py_buffer(segment), 0, decoded)
+    found = bytes(stream.to_pybytes()[:end])
+    assert found == read_by_the_page(segment, decoded)
+    return found
+
+
+def test_pack__columns_unlike_each_other__takes_less_with_what_was_learned() -> None:
+    message = unlike(2_000).serialize()
+    packer = FramePacker()
+    before = b"".join(packer.pack([message]))
+    packer.learn(message)
+    after = b"".join(packer.pack([message]))
+    plain = bytes(message) + END
+    assert check(before, len(plain)) == check(after, len(plain)) == plain
+    assert len(after) < 0.97 * len(before)
+    assert len(after) < 1.05 * encoded_size(unlike(2_000))
+
+
+def test_pack__columns_like_each_other__begins_zstd_once() -> None:
+    random = np.random.default_rng(4)
+    columns = {f"c{k}": random.integers(0, 200, 1_000, dtype=np.int16) for k in range(30)}
+    message = pa.record_batch(columns).serialize()
+    packer = FramePacker()
+    packer.learn(message)
+    assert len(packer.pack([message])) == 3  # its length, one frame, the end
+
+
+def test_pack__megabytes__are_frames_that_every_reader_takes() -> None:
+    for values in (np.zeros(1 << 20), np.random.default_rng(1).random(1 << 19)):
+        message = pa.record_batch({"x": values}).serialize()
+        segment = b"".join(FramePacker().pack([message]))
+        assert check(segment, len(message) + len(END)) == bytes(message) + END
