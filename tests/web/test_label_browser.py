@@ -3,16 +3,19 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.applications import Starlette
 
 from tests.utils.browsers import browser, faults
 from tests.utils.devnets import net
 from tests.utils.label_bounty import Posted, Rounds, post
 from tests.utils.node_js import node_command
 from tests.utils.relays import team_terms
+from tests.utils.waiting import wait_for
 from tests.utils.wallets import NAME, add_wallet, bend, prompts
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document
@@ -25,7 +28,9 @@ from truthmark.bounty.relay_client import RelayClient
 from truthmark.bounty.sealing import open_with_key
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets
 from truthmark.bounty.terms import Terms
+from truthmark.node.relay.server import AppServer
 from truthmark.testing.network import Devnet
+from truthmark.web.hosting import PageHost, relays_of
 
 __all__ = ["browser", "net"]
 
@@ -48,19 +53,49 @@ ITEMS = 24
 @pytest.fixture(scope="module")
 def rounds(net: Devnet) -> Iterator[Rounds]:
     node_command()
-    made = Rounds(net, net.session("requester").address)
+    made = Rounds(net, net.session("requester").address, watches=True)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def other_server(net: Devnet, rounds: Rounds) -> Iterator[AppServer]:
+    """Serve the page on a network that names two watch nodes, of which one is the bounty's own."""
+    session = net.session("stranger")
+    session.profile = replace(session.profile, watch=(rounds.server.url, rounds.watch_url))
+    host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
+    server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
+    yield server
+    server.close()
+
+
+# That a draft is on disk; the page waits a moment for more of it.
+KEPT = """(text) => new Promise((resolve) => {
+  indexedDB.open('truthmark-label').onsuccess = ({target: {result}}) => {
+    const values = result.transaction('values').objectStore('values').getAll();
+    values.onsuccess = () => {
+      result.close();
+      resolve(values.result.some(({draft}) => draft?.text === text));
+    };
+  };
+})"""
+# Phones show notices by a service worker alone.
+NO_NOTICES = """globalThis.Notification = class extends Notification {
+    constructor() { super(...[]); } };"""
 
 
 class Person:
     """Somebody with a link."""
 
-    def __init__(self, browser: Browser, link: str, payee: str, **looks: Any) -> None:
+    def __init__(
+        self, browser: Browser, link: str, payee: str, *, away: str = "", **looks: Any
+    ) -> None:
         self.link, self.payee = link, payee
         self.context: BrowserContext = browser.new_context(**looks)
         self.asked: list[str] = []
         self.context.on("request", lambda request: self.asked.append(request.url))
+        if away:
+            self.lose(away)
         self.codes: dict[int, int] = {}
         self.page = self.open()
 
@@ -69,6 +104,10 @@ class Person:
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.goto(self.link)
         return self.page
+
+    def lose(self, away: str) -> None:
+        """Reach nobody at addresses of this kind."""
+        self.context.route(away, lambda route: route.abort())
 
     def practice(self, key: str, said: str) -> None:
         """Answer the one item of practice."""
@@ -112,14 +151,20 @@ class Person:
 
 
 def test_label_page__three_people__label_seal_and_hand_out(
-    browser: Browser, net: Devnet, rounds: Rounds
+    browser: Browser, net: Devnet, rounds: Rounds, other_server: AppServer
 ) -> None:
     expect.set_options(timeout=PATIENCE_MS)
     posted = Posted(net, rounds.server.url, items=ITEMS, batch=2)
-    link = f"{rounds.server.url}/label/{posted.number}"
-    desk = Person(browser, link, PAYEES[0], **DESK)
-    phone = Person(browser, link, PAYEES[1], **PHONE)
-    hasty = Person(browser, link, PAYEES[2], **DESK)
+    place = f"/label/{posted.number}"
+    link = f"{rounds.server.url}{place}"
+    # Where the chain cannot be read the page waits, and opens by itself.
+    desk = Person(browser, link, PAYEES[0], away="**/rpc", **DESK)
+    expect(desk.page.get_by_role("alert")).to_contain_text("does not answer; trying again.")
+    desk.context.unroute_all()
+    phone = Person(browser, link, PAYEES[1], permissions=["notifications"], **PHONE)
+    phone.page.add_init_script(NO_NOTICES)
+    phone.page.reload()
+    hasty = Person(browser, other_server.url + place, PAYEES[2], **DESK)
 
     desk.practice("2", "No, it is cat")
     expect(desk.page.get_by_role("heading", name="0 of 1 right")).to_be_visible()
@@ -127,7 +172,10 @@ def test_label_page__three_people__label_seal_and_hand_out(
     expect(phone.page.get_by_role("heading", name="1 of 1 right")).to_be_visible()
     hasty.see()
     hasty.page.get_by_role("button", name="Stop practicing").click()
-    for person in (desk, phone, hasty):
+    phone.join()
+    phone.page.get_by_label("Tell me when it starts").check()
+    expect(phone.page.get_by_text("The browser shows no notices here")).to_be_hidden()
+    for person in (desk, hasty):
         person.join()
     expect(desk.page.get_by_text("You may close this page. Labeling begins by")).to_be_visible()
 
@@ -137,9 +185,18 @@ def test_label_page__three_people__label_seal_and_hand_out(
     desk.label(ITEMS)
     expect(desk.page.get_by_role("heading", name=f"All {ITEMS} are answered")).to_be_visible()
     assert faults(desk.page) == []
+    # The relay is away just then.
+    desk.lose("**/v1/**")
     desk.page.keyboard.press("Enter")
+    expect(desk.page.get_by_text("The relay does not answer; trying again")).to_be_visible()
+    expect(desk.page.get_by_text("Going on by itself.")).to_be_visible()
+    desk.context.unroute_all()
 
     # With a thumb; the network goes in the middle, and the page is loaded again without one.
+    phone.see()
+    told = """navigator.serviceWorker.ready.then((worker) => worker.getNotifications())
+        .then((all) => all.map(({title}) => title))"""
+    wait_for(lambda: phone.page.evaluate(told) == ["Labeling has started"], "a notice", 60)
     phone.label(9, taps=True)
     expect(phone.page.get_by_text("All are on this device")).to_be_visible()
     assert faults(phone.page) == []
@@ -150,9 +207,12 @@ def test_label_page__three_people__label_seal_and_hand_out(
     phone.label(ITEMS - 9, taps=True)
     phone.page.get_by_role("button", name="Seal and send").tap()
     expect(phone.page.get_by_text("Going on by itself.")).to_be_visible()
+    # Away before it is on the chain, with nobody who goes on.
+    phone.page.close()
     phone.context.set_offline(False)
+    phone.open()
 
-    # With second thoughts, and away before it is on the chain.
+    # With second thoughts; and away, too, but with a node that goes on.
     hasty.label(20)
     for _ in range(2):
         hasty.see()
@@ -171,15 +231,22 @@ def test_label_page__three_people__label_seal_and_hand_out(
     hasty.codes[int(skipped.split()[1].rstrip(":"))] = 2
     hasty.page.get_by_role("button", name="Finish early").click()
     hasty.page.get_by_role("button", name="Seal and send 20").click()
-    expect(hasty.page.get_by_role("heading", name="Waiting for the chain")).to_be_visible()
+    watch = rounds.watch_url.partition("//")[2]
+    left = hasty.page.get_by_text(f"You may close this page: {watch} will finish for you")
+    expect(left).to_be_visible()
     hasty.page.close()
+    with RelayClient(rounds.server.url) as relay:
+        wait_for(lambda: len(relay.files(posted.number)) == 3, "all files", PATIENCE_MS / 1_000)
+    sent = [url for url in hasty.asked if "/deposits/" in url or "/files/" in url]
+    assert {url.partition("/v1/")[0] for url in sent} == {rounds.watch_url}
     hasty.open()
 
+    others = (other_server.url, rounds.watch_url)
     for person in (desk, phone, hasty):
         expect(person.page.get_by_role("heading", name="Done")).to_be_visible()
         assert faults(person.page) == []
-        outside = [url for url in person.asked if not url.startswith((rounds.server.url, "blob:"))]
-        assert outside == []
+        known = (rounds.server.url, "blob:", *(others if person is hasty else ()))
+        assert [url for url in person.asked if not url.startswith(known)] == []
     notes = _require_delivered(net, posted, rounds.server.url, [desk, phone, hasty])
     assert notes[2]["flags"] == {flagged.split()[1].rstrip(":"): "it may do both"}
     assert not rounds.problems
@@ -279,7 +346,7 @@ def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(
     # What is half written outlives the page; another key may skip.
     box = page.get_by_label("Your text")
     box.fill("  half a ")
-    page.wait_for_timeout(600)  # as long as the page waits for more before it keeps that
+    wait_for(lambda: page.evaluate(KEPT, "  half a "), "a draft that is kept", PATIENCE_MS / 1_000)
     page.reload()
     expect(box).to_have_value("  half a ")
     expect(box).to_be_focused()

@@ -3,6 +3,7 @@
 
 /** Of the service worker that may show notices. */
 const SCOPE = "/label/";
+const PATIENCE_MS = 5_000;
 /** A later notice takes the place of an earlier one. */
 const TAG = "truthmark-label";
 
@@ -69,6 +70,9 @@ export class Notices {
  */
 async function findShow() {
   const found = await navigator.serviceWorker?.getRegistration(SCOPE);
+  // Of a page that was just opened it may still be on its way.
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+  if (found && !found.active) await Promise.race([navigator.serviceWorker.ready, late]);
   if (found?.active) return (title, options) => found.showNotification(title, options);
   try {
     new Notification("", { silent: true, tag: TAG }).close();

@@ -45,7 +45,10 @@ const NAMES = {
   flag: "flag with a note", guidelines: "guidelines", find: "type to find", zoom: "zoom",
   keys: "change keys",
 };
-const PAN = 80;
+/** How far arrows move what is larger, in points. */
+const PANS = {
+  ArrowLeft: { left: -80 }, ArrowRight: { left: 80 }, ArrowUp: { top: -80 }, ArrowDown: { top: 80 },
+};
 const WIDE = "(min-width: 60rem)";
 /** Quicker than anybody reads; a key that is held answers once. */
 const USUAL = 10;
@@ -269,24 +272,25 @@ export class Screen {
       if (!pressed && this._play()) event.preventDefault();
       return;
     }
+    if (event.key in PANS && this._stage.classList.contains("tm-zoomed")) {
+      event.preventDefault();
+      this._stage.scrollBy(PANS[/** @type {keyof typeof PANS} */ (event.key)]);
+      return;
+    }
     const meaning = meaningOf(event, this._keys, this._commands);
     if (meaning === undefined || (meaning === "enter" && pressed)) return;
     event.preventDefault();
     if (event.repeat && !(meaning === "back" || meaning === "forth")) return;
-    this._do(meaning, event.key);
+    this._do(meaning);
   }
 
-  /** @private @param {number | string} meaning @param {string} key */
-  _do(meaning, key) {
+  /** @private @param {number | string} meaning */
+  _do(meaning) {
     if (this._undoing) {
-      void this._undoing.then(() => this._do(meaning, key));
+      void this._undoing.then(() => this._do(meaning));
       return;
     }
     if (typeof meaning === "number") return this.answer(meaning);
-    if (this._stage.classList.contains("tm-zoomed") && (meaning === "back" || meaning === "forth")) {
-      this._stage.scrollBy({ left: key === "ArrowLeft" ? -PAN : PAN });
-      return;
-    }
     const count = this._o.items.length;
     switch (meaning) {
       case "enter":
@@ -364,7 +368,6 @@ export class Screen {
   /** Show a place; -1 is behind the last. @private @param {number} at */
   _go(at) {
     if (this._state === "over") return;
-    this._answers.disable(false);
     // What had the focus is going; it goes to the item, and not out of the page.
     const focused = this._root()?.activeElement;
     if (this._verdict.contains(focused) || this._confirming.contains(focused)) this.focus();
@@ -389,6 +392,8 @@ export class Screen {
     this._state = "loading";
     this._shown = null;
     this._stage.setAttribute("aria-busy", "true");
+    // What was written before there is an item would be gone once it is here.
+    if (!this._o.classes.length) this._answers.disable(true);
     const spinner = setTimeout(() => {
       if (this._at === at && this._state === "loading") {
         fill(this._stage, h("p.tm-loading", {}, `Getting ${this._nameOf(at)} …`));
@@ -411,6 +416,7 @@ export class Screen {
   /** @private @param {number} at @param {import("./item_view.js").Shown} shown */
   _paint(at, shown) {
     this._state = "item";
+    this._answers.disable(false);
     this._shown = shown;
     this._stage.classList.remove("tm-zoomed");
     this._buttons.zoom.setAttribute("aria-pressed", "false");
@@ -483,7 +489,7 @@ export class Screen {
   /** @private */
   _build() {
     const tool = (/** @type {string} */ name, /** @type {any} */ picture, /** @type {string} */ text) =>
-      h(`button.tm-tool.tm-tool-${name}`, { type: "button", onclick: () => this._do(name, "") },
+      h(`button.tm-tool.tm-tool-${name}`, { type: "button", onclick: () => this._do(name) },
         icon(picture), h("span", {}, text), h("kbd", { "aria-hidden": "true" }));
     this._buttons = {
       undo: tool("undo", "undo", "Undo"),
