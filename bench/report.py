@@ -20,7 +20,7 @@ CROWDS = ROOT.parent / "shared" / "data"
 """Sets of real answers, where they lie beside the repository; it ships two itself."""
 SPEED = (
     *("codec", "sampled", "opening", "preview", "logs", "bounties", "photos", "relay", "soak"),
-    *("labelpage", "search", "cli", "install", "labels"),
+    *("labelpage", "prompts", "search", "cli", "install", "labels"),
 )
 """The benchmarks that docs/speed.md shows, in this order."""
 LONG = frozenset({"soak"})
