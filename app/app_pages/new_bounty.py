@@ -12,6 +12,7 @@ from app.components.account import unlock_first
 from app.components.ask_payment import check_and_pay, go_on, link_to_asked
 from app.components.ask_step import buttons, keep, leave_step
 from app.components.cost import cost_table
+from app.components.elsewhere import elsewhere
 from app.components.head import page_head
 from app.components.item import item_row
 from app.components.knowing import knowing_panel
@@ -43,7 +44,7 @@ def show() -> None:
     """Draw the step that the requester is at."""
     page_head("New bounty")
     if not services.is_local():
-        _elsewhere()
+        elsewhere()
         return
     if not unlock_first():
         return
@@ -227,7 +228,7 @@ def _question(form: AskForm) -> None:
         "One question an item, with a choice of answers. Several questions, boxes and parts "
         "of a text are not possible yet."
     )
-    new = replace(form, title=title, guidelines=guidelines, classes=_classes(answers))
+    new = replace(form, title=title, guidelines=guidelines, classes=asking.classes_in(answers))
     if new != form:
         form = keep(new)
     with st.container(horizontal=True):
@@ -239,16 +240,6 @@ def _question(form: AskForm) -> None:
             keep(form, step=3)
             st.rerun()
     _preview(form)
-
-
-def _classes(text: str) -> tuple[tuple[str, str], ...]:
-    found = []
-    for line in text.splitlines():
-        name, sign, key = line.rpartition("=")
-        whole = (name.strip(), key.strip()) if sign else (line.strip(), "")
-        if any(whole):
-            found.append(whole)
-    return tuple(found)
 
 
 def _preview(form: AskForm) -> None:
@@ -457,42 +448,6 @@ def _terms(form: AskForm) -> AskForm:
         label_hours=int(hours),
         worth=worth,
     )
-
-
-# ------------------------------------------------------------- on somebody else's server
-
-
-def _elsewhere() -> None:
-    st.info(
-        "This server holds no user's keys, so items are labeled and paid for on your own machine. "
-        "What it would cost can be seen here."
-    )
-    tokens = services.tokens()
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        items = st.number_input("Items", 1, 1_000_000, 500, key="ask_items")
-        classes = st.number_input("Answers to choose from", 2, 254, 2, key="ask_width")
-        price = st.text_input("Price of a label", "0.05", key="ask_price")
-        token = st.selectbox("Token", tokens, index=len(tokens) - 1, key="ask_token")
-        people = st.number_input("People I know; 0: anyone", 0, 2_048, 0, key="ask_team_size")
-    form = AskForm(
-        "elsewhere",
-        classes=tuple((str(n), "") for n in range(int(classes))),
-        price=price,
-        token=token,
-        is_team=people > 0,
-        people="\n".join(f"person {n}" for n in range(1, int(people) + 1)),
-    )
-    with right, shown(services.TruthmarkError):
-        cost_table(asking.cost(form, int(items)))
-    st.markdown("On your own machine:")
-    commands = [
-        "truthmark bounty gold ./photos --classes cat,dog",
-        f'truthmark bounty create ./photos --classes cat,dog --price "{price} {token}" '
-        + ("--team team.txt" if people else "--gold photos.gold.csv"),
-        "truthmark bounty run",
-    ]
-    st.code("\n".join(commands), language=None)
 
 
 show()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a requester asks, and what it would cost, take and pay."""
 
+import base64
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from app import ask_views as views
 from app.services.accounts import my_session
@@ -15,6 +18,7 @@ from truthmark.bounty.document import LabelClass
 from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.flows.asks import Ask
 from truthmark.bounty.flows.posting import plan_bounty
+from truthmark.bounty.items import Item
 from truthmark.bounty.planning import TIMES, Estimate, estimate, warnings_of
 from truthmark.bounty.shape import ROUNDS, advised_gold
 from truthmark.bounty.team import Member, parse_team
@@ -24,6 +28,63 @@ from truthmark.config.units import parse_units, to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.session import Session
 from truthmark.text import clean, format_duration
+
+MOST_TYPED: Final = 5_000
+"""Characters of a field."""
+_MOST_EXAMPLES: Final = 20
+
+
+def classes_in(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the answers that stand in a text, a line each, with their keys."""
+    found = []
+    for line in text.splitlines():
+        name, sign, key = line.rpartition("=")
+        whole = (name.strip(), key.strip()) if sign else (line.strip(), "")
+        if any(whole):
+            found.append(whole)
+    return tuple(found)
+
+
+def typed_preview(form: views.AskForm, title: str, guidelines: str, examples: str) -> views.Preview:
+    """Return a bounty as labelers would see it, on texts that were typed; keeps nothing.
+
+    Args:
+        form: With the classes.
+        title: Of the bounty.
+        guidelines: Likewise.
+        examples: Texts to be labeled, one a line.
+
+    Raises:
+        ConfigError: The classes cannot be answered, or there is no text.
+        BountyError: A text cannot be shown.
+    """
+    require_classes(form)
+    texts = [line.strip() for line in examples.splitlines() if line.strip()][:_MOST_EXAMPLES]
+    if not texts:
+        raise ConfigError("type an item or two, one a line; then you can try the page on them")
+    items = tuple(base64.b64encode(Item.of_text(text).to_bytes()).decode() for text in texts)
+    return views.Preview(title, guidelines, form.classes, "text", items)
+
+
+def commands(form: views.AskForm) -> tuple[str, ...]:
+    """Return the lines that ask on one's own machine what a form says.
+
+    Raises:
+        ConfigError: The classes cannot be answered, or cannot stand in one line.
+    """
+    require_classes(form)
+    if any("," in name or "=" in name for name, _ in form.classes):
+        raise ConfigError(
+            "an answer has a comma or =, which separate answers in a command; say it in other words"
+        )
+    classes = shlex.quote(",".join(name + (f"={key}" if key else "") for name, key in form.classes))
+    price = shlex.quote(f"{form.price.strip()} {form.token}")
+    known = "--team team.txt" if form.is_team else "--gold photos.gold.csv"
+    return (
+        *(() if form.is_team else (f"truthmark bounty gold ./photos --classes {classes}",)),
+        f"truthmark bounty create ./photos --classes {classes} --price {price} {known}",
+        "truthmark bounty run",
+    )
 
 
 def times() -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asking: from a folder of this machine to a bounty that runs by itself, without a browser."""
 
+import base64
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,9 @@ from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
 from tests.app.test_buying import again
 from tests.utils.app_market import AppMarket
+from tests.utils.injections import HOSTILE
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.items import Item, Media
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, ConfigError
 from truthmark.flows.sending_back import send_back
@@ -145,12 +150,54 @@ def test_new_bounty__own_answers__are_kept_and_can_be_taken_back(
     assert (drafts.folder_of(key) / "gold.csv").read_text().count("dark") == 1
 
 
-def test_new_bounty__hosted__shows_cost_and_commands_alone(start: Start) -> None:
+def previewed(at: AppTest) -> dict[str, Any]:
+    """Return what the label page draws."""
+    (found,) = at.get("bidi_component")
+    data = json.loads(found.proto.json or found.proto.mixed.json)["preview"]
+    items = [base64.b64decode(item) for item in data["items"]]
+    assert all(Item.from_bytes(item).media is Media.TEXT for item in items)
+    return {**data, "items": [item[1:].decode() for item in items]}
+
+
+def test_new_bounty__hosted__shows_cost_preview_and_commands_and_keeps_nothing(
+    start: Start, home: Path
+) -> None:
+    index = home / "index"  # of the chain's events, which anyone can read
+    before = sorted(path for path in home.rglob("*") if not path.is_relative_to(index))
     at = start("new_bounty", role="requester", is_local=False)
     text = page(at)
-    assert "truthmark bounty create ./photos" in text
-    assert "who guesses" in text or "To pay in" in text
+    assert "truthmark bounty create ./photos --classes cat,dog --price '0.05 TEUR'" in text
+    assert any("who guesses" in str(frame.value) for frame in at.dataframe)
+    assert "To pay in" in text
     assert not has_button(at, "Begin") and not has_button(at, "Pay")
+    assert previewed(at)["items"] == ["It purrs.", "It barks.", "It sleeps all day."]
+    # What is typed is what labelers would see, and what the commands say.
+    at.text_area(key="ask_classes").input("very good = g\nit's bad")
+    at.text_input(key="ask_title").input("Good or bad?")
+    at.text_area(key="ask_guidelines").input("Say what you feel.")
+    at.text_area(key="ask_examples").input("\n".join([*HOSTILE[:8], "", "  the end  "])).run()
+    assert not at.exception and not at.error
+    shown_there = previewed(at)
+    assert shown_there["classes"] == [
+        {"name": "very good", "key": "g"},
+        {"name": "it's bad", "key": ""},
+    ]
+    assert shown_there["title"], shown_there["kind"] == ("Good or bad?", "text")
+    assert shown_there["items"] == [*(it.strip() for it in HOSTILE[:8]), "the end"]
+    (command,) = [code.value for code in at.code if "bounty create" in code.value]
+    words = shlex.split(command.splitlines()[1])
+    assert words[words.index("--classes") + 1] == "very good=g,it's bad"
+    at.number_input(key="ask_team_size").set_value(3).run()
+    assert "--team team.txt" in page(at) and "bounty gold" not in page(at)
+    # What cannot be is said in a line, and nothing was written on the server for all that.
+    for wrong in ("one alone", "a,b\nc"):
+        at.text_area(key="ask_classes").input(wrong).run()
+        assert at.error and not at.exception
+    at.text_area(key="ask_classes").input("a\nb")
+    at.text_area(key="ask_examples").input("").run()
+    assert ["Type an item or two" in shown(error.value) for error in at.error] == [True]
+    after = sorted(path for path in home.rglob("*") if not path.is_relative_to(index))
+    assert after == before
 
 
 def test_new_bounty__paid_again_and_folder_changed__is_paid_once_for_what_was_shown(
