@@ -13,8 +13,10 @@ from typing import Any, Final
 from app.ask_views import AskForm
 from app.services.accounts import my_session
 from app.services.browsing import tokens
+from app.services.file_names import file_name
 from truthmark.bounty.flows.asks import OWN_RELAY_URL
 from truthmark.bounty.workspace import Workspace
+from truthmark.codec.names import fold_path
 from truthmark.codec.tables import is_table_file
 from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, TruthmarkError
@@ -95,10 +97,11 @@ def keep_files(form: AskForm, files: Sequence[tuple[str, bytes]]) -> str:
     folder = folder_of(form.key) / "dropped"
     shutil.rmtree(folder, ignore_errors=True)
     make_private_folder(folder)
+    taken: set[str] = set()
     for number, (name, data) in enumerate(files):
-        plain = Path(name).name or f"file-{number}"
-        place = folder / plain
-        _write(place if not place.exists() else folder / f"{number}-{plain}", data)
+        plain = file_name(name, f"file-{number}", taken, number)
+        taken.add(fold_path(plain))
+        _write(folder / plain, data)
     kept = list(folder.iterdir())
     return str(kept[0] if len(kept) == 1 and is_table_file(kept[0]) else folder)
 

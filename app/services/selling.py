@@ -14,6 +14,7 @@ import streamlit as st
 from app import views
 from app.services.accounts import my_session, my_synced_session
 from app.services.browsing import tokens
+from app.services.file_names import file_name
 from app.services.markdown import plain
 from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
@@ -74,7 +75,7 @@ def uploaded(name: str, data: bytes) -> Iterator[str]:
     """Give the path of a file with these bytes on this machine, which is gone afterwards."""
     home = my_session().home
     with tempfile.TemporaryDirectory(prefix=".upload-", dir=home) as folder:
-        path = Path(folder) / (Path(name).name or "data")
+        path = Path(folder) / file_name(name, "data")
         path.write_bytes(data)
         yield str(path)
 
