@@ -10,11 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import services
 from app.components.text import literal
+from app.services.markdown import plain
 from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
 from tests.app.screen import page, texts
-from tests.utils.app_market import HOSTILE, AppMarket
+from tests.utils.app_market import HOSTILE, AppMarket, hostile_title, hostile_titles
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.purchase import Buyer
+from truthmark.market.reviews import Review
 from truthmark.text import clean
 
 PROOFS = "How do I know this?"
@@ -100,35 +102,60 @@ def test_app__no_profile_at_all__says_what_to_do(start: Start, monkeypatch, tmp_
 
 
 @pytest.mark.chain
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
-def test_hostile_texts__on_every_page__are_shown_as_they_are(
-    start: Start, market: AppMarket, number: int
-):
-    text = HOSTILE[number]
-    ref = market.sell_hostile(text, number).ref
+def test_hostile_texts__on_every_page__are_shown_as_they_are(start: Start, market: AppMarket):
+    titles = hostile_titles()
+    for number, some in enumerate(titles):
+        market.sell_hostile(some, number)
     services.reading._sync.clear()
     at = start("market")
-    at.text_input(key="market_text").input(f"hostile-{number}").run()
-    assert not at.exception
-    assert clean(f"hostile-{number} {text}"[:200], 200) in page(at)
-    at = start("dataset", dataset=ref)
+    at.text_input(key="market_text").input("hostile-").run()
     said = page(at)
-    assert clean(text) in said
+    for number, some in enumerate(titles):
+        assert clean(hostile_title(some, number), 200) in said
+    _are_texts(at)
+    ref = market.sell_hostile(HOSTILE, 98).ref
+    services.reading._sync.clear()
+    at = start("dataset", dataset=ref)
+    said = "\n".join(element.value for element in at.text)
+    for text in HOSTILE:
+        # Behind what begins a comment or the like, Markdown has no meaning any more.
+        ways = [it.split("\n") for it in (plain(text), text)]
+        assert any(all(clean(line) in said for line in lines) for lines in ways), text
+    _are_texts(at)
+    cells = at.dataframe[0].value
+    assert list(cells.iloc[0, :-1]) == [clean(text, 200) for text in HOSTILE]
+    assert cells.map(lambda cell: len(str(cell)) <= 200).all(axis=None)
+    assert list(cells.columns) == [*(clean(text, 120) for text in HOSTILE), "n"]
+
+
+def _are_texts(at: AppTest) -> None:
     # No element may hold HTML, and none more than a screen or two.
     elements = [*at.markdown, *at.caption, *at.title, *at.text, *at.error, *at.warning]
     assert not any(getattr(element, "allow_html", False) for element in elements)
     assert max(len(element.value) for element in elements) < 50_000
     shown = "".join(element.value for element in elements)
     assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e\u2066]", shown)
-    cells = at.dataframe[0].value
-    assert cells.iloc[0, 0] == clean(text, 200)
-    assert cells.map(lambda cell: len(str(cell)) <= 200).all(axis=None)
-    assert clean(text, 120) in cells.columns
+
+
+@pytest.mark.chain
+def test_hostile_reviews__of_buyers__are_shown_as_they_are(
+    start: Start, market: AppMarket, monkeypatch: pytest.MonkeyPatch
+):
+    buyer = market.session("buyer").address
+    found = [
+        Review(bytes([n]) * 32, buyer, 10**6, n % 2 == 0, 1 + n % 5, text, 1_700_000_000, 10**4)
+        for n, text in enumerate(HOSTILE)
+    ]
+    monkeypatch.setattr(services.remedies, "reviews_of", lambda session, version: found)
+    monkeypatch.setattr(services.remedies, "_MOST_REVIEWS", 100)
+    at = start("dataset", dataset=market.versions["iris"].ref)
+    assert {clean(text, 400) for text in HOSTILE} <= {element.value for element in at.text}
+    _are_texts(at)
 
 
 @pytest.mark.chain
 def test_hostile_card__not_json_of_a_card__is_hidden_and_said(start: Start, market: AppMarket):
-    ref = market.sell_hostile("unreadable", 99).ref
+    ref = market.sell_hostile(["unreadable"], 99).ref
     seller = market.session("seller")
     version = Catalogue.of(seller).version(ref)
     manifest = Buyer(seller).manifest(version.terms.manifest)

@@ -10,6 +10,8 @@ from unittest import mock
 
 import pandas as pd
 
+from app.services.texts import PAGE_SIZE
+from tests.utils import injections
 from tests.utils.containers import Draft, Part, forge
 from tests.utils.previews import Made, make
 from truthmark.codec import CardPolicy, read_manifest
@@ -29,10 +31,11 @@ from truthmark.testing.custodians import register_custodian
 from truthmark.testing.network import Devnet
 
 ROOT = Path(__file__).resolve().parents[2]
+_TITLE = 186
 CUSTODIANS = ("custodian1", "custodian2", "custodian3")
 
 
-HOSTILE = (
+MARKED = (
     "<script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",
     "![pixel](http://evil.example/x.png) [click](javascript:alert(1))",
@@ -40,6 +43,26 @@ HOSTILE = (
     "\x1b[31mred\x07 \u202egnp.exe\u2066 \u200bhidden\x00end",
     "</div></body><iframe src='http://evil.example'></iframe> &lt;b&gt; {{7*7}} ${7*7} ~~~~ <!--",
 )
+"""Texts that mean something to what draws a page of Streamlit."""
+
+HOSTILE = (*MARKED, *injections.HOSTILE)
+
+
+def hostile_titles() -> list[list[str]]:
+    """Return hostile texts, as many together as fit a title, for a page of listings."""
+    groups: list[list[str]] = [[] for _ in range(PAGE_SIZE)]
+    for text in sorted(HOSTILE, key=len):
+        for group in groups:
+            if len(" ".join([*group, text])) <= _TITLE:
+                group.append(text)
+                break
+    assert sum(map(len, groups)) >= 40
+    return groups
+
+
+def hostile_title(texts: Sequence[str], number: int) -> str:
+    """Return the title of what `sell_hostile` lists."""
+    return f"hostile-{number:02} {' '.join(texts)}"[:200]
 
 
 class AppMarket:
@@ -98,13 +121,13 @@ class AppMarket:
         options = {"windows": "demo", "period": "30d", **terms}
         return list_dataset(folder, price=price, custodians=custodians, session=seller, **options)
 
-    def sell_hostile(self, text: str, number: int) -> Version:
+    def sell_hostile(self, texts: Sequence[str], number: int) -> Version:
         """List data whose every text is hostile; another packer asks SPDX about no licence."""
         with mock.patch("truthmark.codec.packer.spdx", lambda licence: licence):
             return self.sell(
-                pd.DataFrame({text: [text, text * 40], "n": [1, 2]}),
-                title=f"hostile-{number} {text}"[:200],
-                description=f"{text}\n\n{text * 40}",
+                pd.DataFrame({**{text: [text, text * 40] for text in texts}, "n": [1, 2]}),
+                title=hostile_title(texts, number),
+                description="\n\n".join([*texts, *(text * 4 for text in texts)]),
                 price="1 TUSD",
                 licence="LicenseRef-<b>**bold**</b>:smile:",
                 examples=2,
