@@ -131,7 +131,10 @@ def test_look__rows_are_handed_out_by_exposure__shows_none_of_them(market: Previ
 def test_look__many_good_keys_before_one_bad__are_all_tried_in_time(
     market: PreviewMarket,
 ) -> None:
-    """What was tried is remembered, so a seller's own good keys use up nothing for ever."""
+    """What was tried is remembered, so a seller's own good keys use up nothing for ever.
+
+    More keys are only more looks, 64 units each; of ten thousand the order is tried below.
+    """
     made = make({"a.parquet": 600}, bad=[300], draws=None, is_alike=True)
     version = market.list_version(made)
     market.publish(made, made.bad, STRANGER)
@@ -191,6 +194,28 @@ def test_in_turn__large_unit_comes_after_a_friends__each_of_them_begins_now_and_
     assert {order[0] for order in orders} == {49, 99}
     assert all(sorted(order) == [*range(50), 99] for order in orders)
     assert all(99 in order[:2] for order in orders)
+
+
+def test_in_turn__ten_thousand_good_keys_before_one_bad__it_has_its_turn() -> None:
+    """Each look tries the first 64 that were not tried before, and they are right but one."""
+    many, bad = 10_000, 10_000
+    apart = Published(by={SELLER: dict.fromkeys(range(many)), BUYER: {bad: None}})
+    for readers in ({BUYER.lower()}, {BUYER.lower(), SELLER.lower()}, set[str]()):
+        order = list(in_turn(apart, readers, lambda shard: shard, ()))
+        assert bad in order[:2]  # others' keys, however many, are one before it
+        assert sorted(order) == [*range(many + 1)]
+    # Of one publisher it is found, too: the newest are first, and what was tried is left out.
+    alone = Published(by={STRANGER: dict.fromkeys([bad, *range(many)])})
+    done: set[int] = set()
+    looks = 0
+    while bad not in done:
+        tried = list(
+            itertools.islice(in_turn(alone, set[str](), lambda shard: shard, done), MAX_UNITS)
+        )
+        assert len(tried) == min(MAX_UNITS, many + 1 - len(done)) and done.isdisjoint(tried)
+        done.update(tried)
+        looks += 1
+    assert looks == -(-(many + 1) // MAX_UNITS) == 157
 
 
 def test_look__only_an_undrawn_shard_is_gone__stays_shown(market: PreviewMarket) -> None:
