@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A crew that labels a posted bounty on anvil: relay, labelers and receiver in one place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.asks import Posted
+from truthmark.bounty.label_file import seal_notes
 from truthmark.bounty.receiving import receive, true_score
 from truthmark.bounty.roster import Row, gap
 from truthmark.bounty.secrets import find_secrets
@@ -26,6 +29,7 @@ def label_bounty(
     folder: Path,
     *,
     ends: bool = True,
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Label all of a bounty whose requester is its relay, and score it.
 
@@ -36,6 +40,7 @@ def label_bounty(
         answer: Returns a code for the name of an item and a worker.
         folder: For the labelers' vaults.
         ends: Whether the score is posted and stands.
+        notes: What each labeler tells the requester beside, such as `flags` by item.
     """
     client, terms = BountyClient(session), posted.terms
     rows: list[Row] = []
@@ -73,12 +78,14 @@ def label_bounty(
         signed[worker] = labeler.sign_once(vault, record, worker, codes, _key(posted, worker))
     client.commit(posted.bounty_id, terms, [one.commit for one in signed.values()])
     record = client.read(posted.bounty_id)
+    secrets = find_secrets(session.vault, terms.key)
     for worker, one in signed.items():
-        workspace.put_file(worker, one.file(record).to_bytes())
+        shared = multiply(secrets.scalar, one.run.point)
+        sealed = b"" if notes is None else seal_notes(shared, dict(notes))
+        workspace.put_file(worker, replace(one.file(record), notes=sealed).to_bytes())
     if not ends:
         return
     net.warp(terms.label_seconds + terms.grace_seconds + terms.release_seconds + 1)
-    secrets = find_secrets(session.vault, terms.key)
     score = true_score(
         record,
         gold=workspace.gold,
