@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import services
-from app.components.problem import problem
+from app.components.live import trouble
 
 HERE = Path(__file__).parent
 
@@ -43,7 +43,7 @@ def main() -> None:
     try:
         page.run()
     except services.TruthmarkError as error:
-        problem(error)
+        trouble(error)
 
 
 main()

@@ -14,8 +14,9 @@ from app.components.cost import cost_table
 from app.components.giving_back import giving_back
 from app.components.head import page_head
 from app.components.knowing import knowing_panel
+from app.components.live import live, trouble
 from app.components.on_note import on_note
-from app.components.problem import problem, shown, working
+from app.components.problem import shown, working
 from app.components.sample import sample
 from app.components.text import count, literal
 from app.components.tracker import tracker
@@ -47,7 +48,7 @@ def show() -> None:
         progress = asked.progress(int(number[:18]))
     except services.TruthmarkError as error:
         page_head("Asked")
-        problem(error)
+        trouble(error)
         _to_list()
         return
     page_head(progress.title or f"Bounty {progress.number}", progress.number)
@@ -93,7 +94,7 @@ def _one(progress: Progress) -> None:
         st.success(f"It is paid in, as bounty {progress.number}.", icon=":material/check_circle:")
     if progress.wave_of:
         st.caption(f"It asks again what was unsure in bounty {progress.wave_of}.")
-    st.fragment(_live, run_every=None if progress.is_over else LIVE_SECONDS)(progress)
+    live(_live, every=None if progress.is_over else LIVE_SECONDS)(progress)
     if progress.is_team and progress.is_open:
         _invitations(progress.number)
     if progress.has_labels:

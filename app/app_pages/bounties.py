@@ -10,6 +10,7 @@ from app.bounty_views import Access, FoundBounties, Order, Stage
 from app.components.bounty_card import bounty_card
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.live import live
 from app.components.pace import own_pace
 from app.components.pager import page_of, pager, turn_to
 from app.components.text import count
@@ -28,7 +29,7 @@ def show() -> None:
     )
     is_reading = st.session_state.get(f"{KEY}_pending", 0) > 0
     # Clocks run on; while descriptions are still coming it looks again sooner.
-    st.fragment(_results, run_every=1.0 if is_reading else 5 * TICK_SECONDS)(is_reading)
+    live(_results, every=1.0 if is_reading else 5 * TICK_SECONDS)(is_reading)
 
 
 def _results(is_reading: bool) -> None:

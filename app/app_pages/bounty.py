@@ -10,6 +10,7 @@ from app.components.bounty_card import ACCESS, requester_record, when
 from app.components.chosen import chosen_bounty
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.live import live, trouble
 from app.components.pace import own_pace
 from app.components.problem import problem, shown
 from app.components.sample import sample
@@ -29,7 +30,7 @@ def show() -> None:
     except services.TruthmarkError as error:
         page_head(f"Bounty {number}")
         st.caption(when(clock))
-        problem(error)
+        trouble(error)
         return
     _head(bounty)
     left, right = st.columns([1.9, 1], gap="large")
@@ -39,7 +40,7 @@ def show() -> None:
         _asked(bounty)
         _evidence(bounty)
     with right:
-        st.fragment(_clock, run_every=3 * TICK_SECONDS)(number, bounty.phase)
+        live(_clock, every=3 * TICK_SECONDS)(number, bounty.phase)
         _pay(bounty)
         _terms(bounty)
 

@@ -7,6 +7,7 @@ from app import services
 from app.components.account import unlock_first
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.live import live
 from app.components.problem import shown, working
 from app.components.purchase import news, purchase_panel
 from app.components.remedies import arbiter_box, public_dispute, reviews
@@ -128,7 +129,7 @@ def _said(dataset: Dataset) -> None:
 
 def _custody(dataset: Dataset) -> None:
     st.subheader("Who keeps the key")
-    st.fragment(_custodians, run_every=TICK_SECONDS)(dataset)
+    live(_custodians, every=TICK_SECONDS)(dataset)
 
 
 def _custodians(dataset: Dataset) -> None:
@@ -226,7 +227,7 @@ def _fees(dataset: Dataset, prepared: Price | None) -> None:
         st.caption(f"Of the price, {literal(price.protocol_fee)} goes to the protocol.")
     st.markdown(f"The key is kept by **{literal(price.custodians_text)}**.")
     if price.warning:
-        st.fragment(_silence, run_every=TICK_SECONDS)(dataset.ref)
+        live(_silence, every=TICK_SECONDS)(dataset.ref)
 
 
 def _silence(ref: str) -> None:

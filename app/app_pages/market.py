@@ -8,6 +8,7 @@ import streamlit as st
 from app import services
 from app.components.head import page_head
 from app.components.listing_card import listing_card
+from app.components.live import live
 from app.components.pager import page_of, pager, turn_to
 from app.components.text import count
 from app.views import Found
@@ -25,7 +26,7 @@ def show() -> None:
         "and if it does not come you get your money back."
     )
     is_reading = st.session_state.get("market_pending", 0) > 0
-    st.fragment(_results, run_every=1.0 if is_reading else None)(is_reading)
+    live(_results, every=1.0 if is_reading else None)(is_reading)
 
 
 def _results(is_reading: bool) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 from app import services
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
+from app.components.live import live
 from app.components.tables import copyable
 from app.components.text import literal, prose
 
@@ -14,7 +15,7 @@ def show() -> None:
     """Draw health, figures, parameters and addresses."""
     network = services.network()
     page_head("Network")
-    st.fragment(_figures, run_every=TICK_SECONDS)()
+    live(_figures, every=TICK_SECONDS)()
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Health")

@@ -10,6 +10,7 @@ import streamlit as st
 from app import services
 from app.components.account import unlock_first
 from app.components.head import page_head
+from app.components.live import live
 from app.components.problem import shown, working
 from app.components.tables import columns_of, counts, examples_of
 from app.components.text import count, in_badge, literal, prose
@@ -310,7 +311,7 @@ def _listed(ref: str) -> None:
     state = services.acceptance(ref)
     is_open = st.session_state.get("sell_open") == ref
     is_waiting = not (state.is_live or state.problem) or not is_open
-    st.fragment(_acceptance, run_every=1.0 if is_waiting else None)(ref, is_waiting)
+    live(_acceptance, every=1.0 if is_waiting else None)(ref, is_waiting)
     st.page_link(
         "app_pages/dataset.py",
         label="Show its page",

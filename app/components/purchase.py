@@ -8,6 +8,7 @@ import streamlit as st
 from app import services
 from app.components.account import unlock_first
 from app.components.clock import TICK_SECONDS
+from app.components.live import live
 from app.components.problem import shown, working
 from app.components.remedies import remedies
 from app.components.tables import examples_of
@@ -23,7 +24,7 @@ def purchase_panel(purchase: Purchase) -> None:
     """Draw the steps and the time left, which move by themselves, and the actions."""
     is_waiting = not (purchase.can_open or purchase.can_refund or purchase.is_over)
     pause = POLL_SECONDS if is_waiting else TICK_SECONDS
-    st.fragment(_steps, run_every=None if purchase.is_over else pause)(purchase)
+    live(_steps, every=None if purchase.is_over else pause)(purchase)
     if purchase.can_refund:
         _refund(purchase)
     elif purchase.can_open:
@@ -117,7 +118,7 @@ def _dispute(purchase: Purchase, wrong: WrongKey) -> None:
         f"brings back **{literal(wrong.brings)}**. It also makes the wrong key public and ends "
         f"the listing for everyone."
     )
-    st.fragment(_time_to_dispute, run_every=TICK_SECONDS)(purchase, wrong)
+    live(_time_to_dispute, every=TICK_SECONDS)(purchase, wrong)
     if (
         st.button(
             "Dispute",

@@ -19,13 +19,14 @@ START_SECONDS = 300  # against hangs alone
 
 
 @contextlib.contextmanager
-def serve(home: Path, log: Path, *, is_local: bool = True) -> Iterator[str]:
+def serve(home: Path, log: Path, *, is_local: bool = True, rpc: str = "") -> Iterator[str]:
     """Serve the app, and give its address.
 
     Args:
         home: Of the account.
         log: File for what the server prints.
         is_local: As the machine of the account would, or as a server for strangers.
+        rpc: Where the chain is asked, if not as the account's settings say.
     """
     port = free_port()
     environment = plain_environment() | {
@@ -34,6 +35,8 @@ def serve(home: Path, log: Path, *, is_local: bool = True) -> Iterator[str]:
         # Nobody edits it meanwhile, and who does is not told so on the page.
         "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
     }
+    if rpc:
+        environment["TRUTHMARK_RPC"] = rpc
     command = [*(sys.executable, "-m", "streamlit", "run", str(SERVER)), "--server.headless"]
     with log.open("wb") as output:
         process = subprocess.Popen(

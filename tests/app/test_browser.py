@@ -14,6 +14,7 @@ from tests.app.conftest import ROOT
 from tests.app.serving import serve
 from tests.utils.app_market import HOSTILE, AppMarket, hostile_title, hostile_titles
 from tests.utils.browsers import browser
+from tests.utils.fault_proxy import Fault, FaultProxy
 from truthmark.text import clean
 
 __all__ = ["browser"]
@@ -27,10 +28,19 @@ JOINER = "\N{WORD JOINER}"
 
 
 @pytest.fixture(scope="module")
-def url(market: AppMarket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def way(market: AppMarket) -> Iterator[FaultProxy]:
+    """Stand between the app and the chain."""
+    with FaultProxy(int(market.net.profile.rpc[0].rpartition(":")[2])) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def url(
+    market: AppMarket, way: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Serve the app as a buyer's own machine would."""
     log = tmp_path_factory.mktemp("app") / "app.log"
-    with serve(market.net.home("buyer"), log) as here:
+    with serve(market.net.home("buyer"), log, rpc=way.url) as here:
         yield here
 
 
@@ -121,6 +131,35 @@ def test_app__buyer__pays_and_follows_the_parts_without_reloading(
     button(page, "purchase_open").click()
     expect(page.get_by_text("The key opens every part of the data.")).to_be_visible()
     shoot(page, "opened")
+
+
+def test_app__chain_is_away__is_said_in_one_line_and_passes_by_itself(
+    page: Page, url: str, market: AppMarket, way: FaultProxy
+) -> None:
+    search(page, url, "movie mechanical")
+    expect(page.get_by_text("1 data set for sale")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(f"{url}/dataset?dataset={market.versions['weather'].ref}")
+    expect(other.get_by_text("custodians hand over the key")).to_be_visible()
+    way.fault = Fault.REFUSE
+    said = re.compile("does not answer|cannot be reached")
+    # What is looked at again by itself, what is asked for, and what is opened.
+    expect(other.get_by_test_id("stAlert").get_by_text(said)).to_be_visible()
+    box = page.get_by_placeholder("Search titles and descriptions")
+    box.fill("digits")
+    box.press("Enter")
+    expect(page.get_by_test_id("stAlert").get_by_text(said)).to_be_visible()
+    opened = page.context.new_page()
+    opened.goto(f"{url}/asked?bounty=1")
+    expect(opened.get_by_test_id("stAlert").get_by_text(said)).to_be_visible()
+    for each in (page, other, opened):
+        expect(each.get_by_test_id("stException")).to_have_count(0)
+    way.fault = None
+    expect(page.get_by_text("Handwritten digits, images")).to_be_visible()
+    for each in (page, other, opened):
+        expect(each.get_by_text(said)).to_have_count(0)
+    for each in (other, opened):
+        each.close()
 
 
 def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMarket) -> None:
