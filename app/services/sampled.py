@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sample of a data set: what chance picked of it, as this machine has checked it."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,7 @@ from truthmark.session import Session
 from truthmark.text import clean
 
 _ROWS: Final = 20
+_SHARD: Final = re.compile(r"\bshard\b")
 _EVENTS: Final = (("openings", "KeysPublished"),)
 _BADGES: Final = {
     PreviewState.SHOWN: "sampled",
@@ -46,7 +48,8 @@ def sample_of_dataset(ref: str) -> views.Drawn:
     return views.Drawn(
         badge=_BADGES[found.state],
         meaning=clean(first, 300),
-        lines=tuple(clean(line, 400) for line in lines if line),
+        # Pages say "part", as people do who have not read how a container is made.
+        lines=tuple(clean(_SHARD.sub("part", line), 400) for line in lines if line),
         tables=_tables(found),
         figures=_figures(found),
         figures_head=HEAD,

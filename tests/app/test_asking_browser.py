@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.serving import serve
 from tests.app.test_asking import draw
-from tests.app.test_browser import PATIENCE_MS, button, shoot
+from tests.app.test_browser import PATIENCE_MS, button, settle
 from tests.utils.app_market import AppMarket
 from tests.utils.browsers import browser, faults
 from tests.utils.waiting import wait_for
@@ -40,8 +40,8 @@ def window(browser: Browser, market: AppMarket, tmp_path: Path) -> Iterator[Page
     with serve(market.net.home("requester"), tmp_path / "app.log") as url:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
         page = context.new_page()
-        page.set_default_timeout(4 * PATIENCE_MS)
-        expect.set_options(timeout=4 * PATIENCE_MS)
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield page
         context.close()
     session = market.session("requester")
@@ -96,7 +96,7 @@ def ask(page: Page, photos: Path) -> int:
     fill(page, "Path of a folder", str(photos))
     button(page, "ask_read").click()
     expect(page.get_by_text("12 items: pictures.")).to_be_visible()
-    shoot(page, "new_bounty_items")
+    settle(page)
     button(page, "ask_next").click()
     fill(page, "Title", "Light or dark?")
     fill(page, "What may be answered", "light\ndark")
@@ -106,7 +106,7 @@ def ask(page: Page, photos: Path) -> int:
     fill(page, "Their names", "Ann\nBob")
     button(page, "ask_next").click()
     expect(page.get_by_text("To pay in")).to_be_visible()
-    shoot(page, "new_bounty_price")
+    settle(page)
     button(page, "ask_next").click()
     button(page, "ask_review").click()
     expect(page.get_by_text("Pay", exact=False).last).to_be_visible()
@@ -124,7 +124,6 @@ def try_preview(page: Page) -> None:
     expect(stage.locator("img")).to_be_visible()
     expect(page.get_by_role("button", name="light", exact=True)).to_be_visible()
     check(page)
-    shoot(page, "new_bounty_preview")
     stage.focus()
     for number in range(2, 6):
         page.keyboard.press("1")
@@ -142,7 +141,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     expect(links).to_have_count(2)
     codes = [text.strip().rpartition("#code=")[2] for text in links.all_inner_texts()]
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_be_visible()
-    shoot(window, "asked_open")
+    settle(window)
     check(window)
     kill(market, number)  # while people join
     crowd = [
@@ -171,7 +170,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     market.net.warp(21_601)
     expect(window.get_by_text("everybody whose labels arrived is paid in full")).to_be_visible()
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
-    shoot(window, "asked_paid")
+    settle(window)
     check(window)
     (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
     assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob"]

@@ -70,7 +70,8 @@ def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
     )
     # Who has not bought it has the contract judge what is open now.
     at = again(start("dataset", role="stranger", dataset=forged.ref))
-    assert "rotten" in page(at)
+    assert "rotten" in page(at) and "the committed key does not open it" in page(at)
+    assert not JARGON.search("\n".join(texts(at, skip=PROOFS)))
     assert not has_button(at, "Buy")
     click(at, "Look for a part to dispute")
     agree(at, "Dispute")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.serving import serve
-from tests.utils.browsers import browser
+from tests.utils.browsers import browser, faults
 from tests.utils.devnets import net
 from tests.utils.relays import make_papers, team_terms
 from tests.utils.wallets import add_wallet, bend, prompts
@@ -74,6 +74,7 @@ def test_earnings__visitor_with_a_wallet__takes_out_by_one_confirmation(
     card = page.locator(".tm-wallet .offer")
     expect(card).to_contain_text(session.address)
     expect(card).to_contain_text("gas alone")
+    assert faults(page) == []
 
     page.evaluate("testWallet.declines = true")
     withdraw.click()

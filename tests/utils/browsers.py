@@ -35,11 +35,13 @@ def browser() -> Iterator[Browser]:
 
 def faults(page: Page) -> list[str]:
     """Return what axe-core holds against a page as it stands, in earnest."""
-    # Not as a script of the page, which its policy would refuse.
-    page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": _axe()})
+    if not page.evaluate("'axe' in window"):
+        # Not as a script of the page, which its policy would refuse.
+        page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": _axe()})
     found = page.evaluate(
-        "async () => (await axe.run(document)).violations.flatMap(({id, impact, nodes}) =>"
-        " nodes.map(({html, failureSummary}) => [impact, `${id}: ${html} ${failureSummary}`]))"
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap("
+        "({id, impact, nodes}) => nodes.map("
+        "({html, failureSummary}) => [impact, `${id}: ${html} ${failureSummary}`]))"
     )
     return [text for impact, text in found if impact in SERIOUS]
 

@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from truthmark.errors import ConfigError
 from truthmark.hashing import keccak256
@@ -13,6 +14,7 @@ _SECONDS = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _LONGEST = 100 * 365 * 86_400
 
 
+@lru_cache(maxsize=4_096)  # a page of the app asks for the same ones hundreds of times
 def to_checksum_address(address: str) -> str:
     """Return an address with the capitals of ERC-55.
 
