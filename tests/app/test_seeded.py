@@ -547,6 +547,7 @@ def settle(window: Page) -> None:
     app = window.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(window.get_by_test_id("stSkeleton")).to_have_count(0)
+    expect(window.locator("[data-stale=true]")).to_have_count(0)
 
 
 def check(window: Page, name: str) -> None:
@@ -591,14 +592,18 @@ def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
     expect(window.get_by_test_id("stImage").locator("img")).to_have_count(3)
     check(window, "bounty")
     window.goto(f"{url}/earnings")
+    expect(window.get_by_role("link", name="How it came to that").first).to_be_visible()
+    check(window, "earnings")
     window.get_by_role("link", name="How it came to that").first.click()
     expect(window.get_by_text("Your part")).to_be_visible()
     check(window, "own part")
+    window.goto(f"{url}/bounties")
     for number in world.hostile:
-        window.goto(f"{url}/bounty?bounty={number}")
+        window.locator(f"a[href*='bounty={number}']").click()
         expect(window.get_by_text("What is asked")).to_be_visible()
         settle(window)
         assert markup(window) == []
+        window.go_back()
     assert window.evaluate("globalThis.owned") is None
 
 
