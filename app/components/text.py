@@ -3,7 +3,8 @@
 
 Streamlit reads Markdown in headings, labels and badges. A backslash before each punctuation mark
 takes its meaning, except where something looks at the text once more after that: addresses are
-made links, and `:name:` an icon. There an invisible word joiner breaks the pattern.
+made links, `:name:` an icon, and `--` or `->` other signs. There an invisible word joiner breaks
+the pattern.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Final
 _JOINER: Final = "\N{WORD JOINER}"
 _PUNCTUATION: Final = re.compile(f"([{re.escape(string.punctuation)}])")
 _CODE: Final = re.compile(r"`([^`\n]*[^`\s][^`\n]*)`")
-_PATTERNS: Final = re.compile(r"([:@]|www)", re.IGNORECASE)
+_PATTERNS: Final = re.compile(r"([:@]|www|[<>~](?==)|<(?=-)|-(?=[->]))", re.IGNORECASE)
 
 
 def literal(text: str) -> str:

@@ -12,7 +12,7 @@ from app import services
 from app.components.text import literal
 from app.services.markdown import plain
 from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
-from tests.app.screen import page, texts
+from tests.app.screen import page, shown, texts
 from tests.utils.app_market import HOSTILE, AppMarket, hostile_title, hostile_titles
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.purchase import Buyer
@@ -173,6 +173,13 @@ def test_literal__markdown_of_all_kinds__has_no_meaning_left():
         kept = literal(text)
         assert not re.search(r"(?<!\\)(?:\\\\)*[<\[*_`$!#|~]", kept)
         assert not re.search(r"https?\\?:(?!\u2060)", kept)
+
+
+def test_literal__signs_that_are_drawn_as_others__are_broken():
+    for text in ("a -- b", "---", "->", "<-", "<->", ">=", "<=", "~="):
+        kept = literal(text)
+        assert shown(kept) == text
+        assert not re.search(r"--|->|<-|>=|<=|~=", kept.replace("\\", "")), kept
 
 
 def test_literal__plain_words__stay_as_they_are():
