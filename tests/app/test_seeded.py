@@ -29,6 +29,7 @@ from tests.utils.posting import post_team
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document, LabelClass
+from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
@@ -40,7 +41,7 @@ from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
-from truthmark.session import Session
+from truthmark.session import Session, open_session
 from truthmark.testing.network import Devnet, role_address
 from truthmark.testing.seeding import Seeded
 from truthmark.text import clean
@@ -605,6 +606,46 @@ def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
         assert markup(window) == []
         window.go_back()
     assert window.evaluate("globalThis.owned") is None
+
+
+@pytest.mark.browser
+def test_app__labeler_inside_the_app__goes_on_by_a_recovery_file_and_answers(
+    phone: BrowserContext, url: str, world: World, tmp_path: Path
+) -> None:
+    number = int(world["labeling"])
+    (home,) = (world.net.folder / "seeds" / "labelers").glob(f"{number}-reader-0")
+    with open_session(home) as session:
+        desk = Labeling(session, number)._desk
+        entry, key, ref = desk.entry, desk.key(""), desk.ref
+    saved = {
+        "format": "truthmark/sitting/1",
+        "ref": {"chainId": ref.chain_id, "board": ref.board.lower(), "bountyId": number},
+        "entries": {
+            "device": {"privateKey": f"0x{key.hex()}", "address": entry.signer.lower()},
+            "page/wish": {"payee": entry.payee.lower(), "seats": entry.seats},
+        },
+    }
+    (tmp_path / "recovery.json").write_text(json.dumps(saved))
+    window = phone.new_page()
+    window.goto(f"{url}/label?bounty={number}")
+    item = window.locator(".tm-stage[aria-busy=false] img")
+    item.wait_for()
+    window.get_by_role("button", name="Stop practicing").click()
+    expect(window.get_by_text("takes no more labelers")).to_be_visible()
+    window.get_by_text("I have joined before, elsewhere").click()
+    chooser = window.get_by_label("Open the recovery file that you saved then")
+    chooser.set_input_files(tmp_path / "recovery.json")
+    expect(window.get_by_text(re.compile(r"^0 of \d+ answered"))).to_be_visible()
+    item.wait_for()
+    check(window, "label")
+    window.keyboard.press("1")
+    answered = window.get_by_text(re.compile(r"^1 of \d+ answered"))
+    expect(answered).to_be_visible()
+    # Streamlit keeps nothing of it; the browser does.
+    window.goto(f"{url}/bounties")
+    window.goto(f"{url}/label?bounty={number}")
+    expect(answered).to_be_visible()
+    window.close()
 
 
 @pytest.mark.browser
