@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LENGTH_SIZE: Final = 4
 # What a frame may hold at most: so much zstd keeps in sight at its fastest level, in one segment.
 _MOST: Final = 256 << 10
-_LEAST: Final = 1 << 10
+_LEAST: Final = 256
 _MOST_FRAMES: Final = 32
 # A frame more must save so much of all: it takes as long to begin one as to compress some KiB.
 _GAIN: Final = 0.01
@@ -56,9 +56,12 @@ class FramePacker:
 
     def learn(self, message: "pa.Buffer") -> None:
         """Find out where frames should begin, on the message of a record batch."""
-        least = max(_LEAST, len(message) // _MOST_FRAMES)
+        buffers = _buffers(message)
         places, numbers = [0], [0]
-        for number, place in enumerate(_buffers(message)):
+        for number, (place, stop) in enumerate(pairwise([*buffers, len(message)])):
+            # Before a large buffer even the little that stands there may be in its way.
+            is_large = 8 * (stop - place) >= len(message)
+            least = _LEAST if is_large else max(4 * _LEAST, len(message) // _MOST_FRAMES)
             if place - places[-1] >= least and len(message) - place >= least:
                 places.append(place)
                 numbers.append(number)
