@@ -55,7 +55,7 @@ def segments_of(packed: Packed, cek: bytes) -> list[int]:
     [
         (1, 4_200_000, 8 << 10, 500),
         (8, 520_000, 8 << 10, 500),
-        (20, 210_000, 16 << 10, 250),
+        (20, 210_000, 8 << 10, 500),
         (65, 66_000, 16 << 10, 250),  # what stands around 65 columns needs its room
         (65, 160_000, 16 << 10, 600),
     ],
