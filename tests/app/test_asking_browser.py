@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A requester's whole job by clicking: a folder, paid labels, and kills in each phase between."""
 
-import io
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import httpx
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.serving import serve
@@ -23,9 +20,7 @@ from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.run_lock import running_pid
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import TruthmarkError
-from truthmark.session import open_session
-from truthmark.surface import Bounty
+from truthmark.testing.network import role_address
 
 __all__ = ["browser"]
 
@@ -57,22 +52,56 @@ def check(page: Page) -> None:
     assert faults(page) == []
 
 
-def light_or_dark(picture: bytes) -> str:
-    """Answer as somebody would who looks."""
-    grey = Image.open(io.BytesIO(picture)).convert("L").resize((1, 1))
-    return "light" if float(np.asarray(grey)[0, 0]) > 128 else "dark"
+IS_LIGHT = """() => {
+  const [picture] = document.querySelectorAll('.tm-stage[aria-busy=false] img');
+  const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1});
+  const pen = canvas.getContext('2d');
+  pen.drawImage(picture, 0, 0, 1, 1);
+  return pen.getImageData(0, 0, 1, 1).data[0] > 128;
+}"""
 
 
-def label(home: Path, number: int, code: str) -> None:
-    """Label as a program that waits for a relay that is started again."""
-    with open_session(home) as session:
-        while True:
-            try:
-                Bounty(number, session=session).label(light_or_dark, code=code, accept_doubts=True)
-                return
-            except TruthmarkError as error:
-                if "does not answer" not in str(error):
-                    raise
+def answers(link: str) -> bool:
+    try:
+        return httpx.get(link).is_success
+    except httpx.TransportError:
+        return False
+
+
+class Member:
+    """One of a team, in a browser of their own, with the link that they were sent."""
+
+    def __init__(self, browser: Browser, link: str, payee: str) -> None:
+        self.context = browser.new_context(viewport={"width": 390, "height": 780})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1_000)
+        wait_for(lambda: answers(link), "a relay that is started again", PATIENCE)
+        self.page.goto(link)
+        # The code counts once, so it does not stay where others could read it.
+        expect(self.page.get_by_label("Invitation code")).to_have_value(link.rpartition("=")[2])
+        assert "#" not in self.page.url
+        self.page.get_by_label("Where you want to be paid").fill(payee)
+        with self.page.expect_download():
+            self.page.get_by_role("button", name="Save the recovery file").click()
+        self.page.get_by_role("button", name="Join", exact=True).click()
+        expect(self.page.get_by_role("heading", name="You have joined")).to_be_visible()
+
+    def label(self, count: int) -> None:
+        """Answer so many pictures as somebody would who looks."""
+        for _ in range(count):
+            self.page.locator(".tm-stage[aria-busy=false] img").wait_for()
+            place = self.page.locator(".tm-stage").get_attribute("aria-label")
+            self.page.keyboard.press("1" if self.page.evaluate(IS_LIGHT) else "2")
+            self.page.wait_for_function(
+                "(place) => document.querySelector('.tm-stage').ariaLabel !== place", arg=place
+            )
+
+    def seal(self) -> None:
+        self.page.get_by_role("button", name="Seal and send").click()
+
+    def see_it_done(self) -> None:
+        expect(self.page.get_by_role("heading", name="Done")).to_be_visible()
+        self.context.close()
 
 
 def kill(market: AppMarket, number: int) -> None:
@@ -90,7 +119,7 @@ def fill(page: Page, name: str, text: str) -> None:
 
 
 def ask(page: Page, photos: Path) -> int:
-    """Ask a team of two about a folder; returns the bounty's number."""
+    """Ask a team of three about a folder; returns the bounty's number."""
     page.goto("/new_bounty")
     button(page, "ask_begin").click()
     fill(page, "Path of a folder", str(photos))
@@ -103,7 +132,7 @@ def ask(page: Page, photos: Path) -> int:
     fill(page, "What to answer when", "Is the picture rather light, or rather dark?")
     try_preview(page)
     button(page, "ask_next").click()
-    fill(page, "Their names", "Ann\nBob")
+    fill(page, "Their names", "Ann\nBob\nCid")
     button(page, "ask_next").click()
     expect(page.get_by_text("To pay in")).to_be_visible()
     settle(page)
@@ -134,22 +163,18 @@ def try_preview(page: Page) -> None:
 
 
 def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
-    window: Page, market: AppMarket, tmp_path: Path
+    browser: Browser, window: Page, market: AppMarket, tmp_path: Path
 ) -> None:
     number = ask(window, draw(tmp_path / "photos", 12))
     links = window.get_by_test_id("stCode").filter(has_text="#code=")
-    expect(links).to_have_count(2)
-    codes = [text.strip().rpartition("#code=")[2] for text in links.all_inner_texts()]
+    expect(links).to_have_count(3)
+    urls = [text.strip() for text in links.all_inner_texts()]
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_be_visible()
     settle(window)
     check(window)
     kill(market, number)  # while people join
-    crowd = [
-        threading.Thread(target=label, args=(market.net.home(role), number, code))
-        for role, code in zip(("labeler", "stranger"), codes, strict=True)
-    ]
-    for thread in crowd:
-        thread.start()
+    roles = ("labeler", "stranger", "buyer2")
+    team = [Member(browser, url, role_address(role)) for url, role in zip(urls, roles, strict=True)]
     board = BountyClient(market.session("requester")).board.functions
 
     def wait_until(status: Status) -> None:
@@ -158,10 +183,14 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     wait_until(Status.DRAWN)
     market.net.chain.rpc("anvil_mine", "0x4")
     wait_until(Status.LABEL)
+    for member in team:
+        member.label(6)
     kill(market, number)  # while they label
-    for thread in crowd:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+    for member in team:
+        member.label(6)
+        member.seal()
+    for member in team:  # the relay posts all commits at once
+        member.see_it_done()
     expect(window.get_by_text("Agreement (alpha)")).to_be_visible()
     kill(market, number)  # while labels are here, and not scored
     market.net.warp(7_200 + 900 + 1_201)
@@ -173,7 +202,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     settle(window)
     check(window)
     (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
-    assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob"]
+    assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob", "Cid"]
     key = market.session("requester").signer.private_key.hex()
     assert key not in (folder / "run.log").read_text()
 
