@@ -6,7 +6,7 @@ says in the same transaction what it adds to, and does nothing if somebody else 
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,10 +79,15 @@ class StoredBlock(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What there is of some blocks: rows of events, each behind its table's name, and hashes."""
+    """What there is of some blocks.
+
+    Attributes:
+        rows: Of events, each behind its table's name.
+        blocks: Number, hash and time of those that hold them; None for a time that is not known.
+    """
 
     rows: frozenset[tuple[Any, ...]]
-    hashes: frozenset[tuple[int, bytes]]
+    blocks: frozenset[tuple[int, bytes, int | None]]
 
 
 class EventIndex:
@@ -350,7 +355,7 @@ class EventIndex:
         return True
 
     def told(self, first: int, last: int) -> Told:
-        """Return all that the index holds of some blocks, as `Told.of` makes it of logs.
+        """Return all that the index holds of some blocks, as `told_by` makes it of logs.
 
         Args:
             first: Number of the first block.
@@ -358,11 +363,13 @@ class EventIndex:
         """
         span = (first, last)
         with self.read() as connection:
-            hashes = connection.execute(
-                "SELECT number, hash FROM blocks WHERE has_logs AND number BETWEEN ? AND ?", span
+            blocks = connection.execute(
+                "SELECT number, hash, timestamp FROM blocks "
+                "WHERE has_logs AND number BETWEEN ? AND ?",
+                span,
             )
             columns = {}
-            for entry in self.schema.events.values() if hashes else ():
+            for entry in self.schema.events.values() if blocks else ():
                 table = entry.table
                 query = (
                     f"SELECT {table.selected('e')} FROM {quoted(table.name)} e "  # noqa: S608
@@ -370,14 +377,22 @@ class EventIndex:
                 )
                 if rows := connection.execute(query, span):
                     columns[table.name] = list(zip(*rows, strict=True))
-        return self._told(columns, {number: bytes(hash_) for number, hash_ in hashes})
+        return self._told(columns, {(number, bytes(hash_), time) for number, hash_, time in blocks})
 
     def told_by(self, logs: Logs) -> Told:
-        """Return what an endpoint tells of some blocks, so that it can be compared with `told`."""
-        return self._told(logs.columns, logs.hashes)
+        """Return what an endpoint tells of some blocks, so that it can be compared with `told`.
+
+        Args:
+            logs: With the times of their blocks; those that are not among them are None.
+        """
+        times = logs.timestamps
+        blocks = {(number, hash_, times.get(number)) for number, hash_ in logs.hashes.items()}
+        return self._told(logs.columns, blocks)
 
     def _told(
-        self, columns: Mapping[str, Sequence[Sequence[Any]]], hashes: Mapping[int, bytes]
+        self,
+        columns: Mapping[str, Sequence[Sequence[Any]]],
+        blocks: Iterable[tuple[int, bytes, int | None]],
     ) -> Told:
         tables = {entry.table.name: entry.table for entry in self.schema.events.values()}
         rows = {
@@ -391,7 +406,7 @@ class EventIndex:
                 strict=True,
             )
         }
-        return Told(frozenset(rows), frozenset(hashes.items()))
+        return Told(frozenset(rows), frozenset(blocks))
 
     def replace(self, other: "EventIndex") -> None:
         """Take over all that another index of the same contracts holds, at once or not at all.

@@ -6,7 +6,7 @@ strings or arrays, which are rare, are decoded one by one, and so are a few of a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,14 @@ class Logs:
     def count(self) -> int:
         """How many logs there are."""
         return sum(len(columns[0]) for columns in self.columns.values())
+
+    def with_times(self, times: Mapping[int, int]) -> "Logs":
+        """Return the same with these times of blocks besides those that the node told.
+
+        Args:
+            times: By number.
+        """
+        return replace(self, timestamps={**self.timestamps, **times})
 
 
 class LogDecoder:

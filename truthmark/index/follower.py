@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from truthmark.chain.connection import Block, Chain
-from truthmark.chain.http import BusyError, Endpoint
+from truthmark.chain.http import BusyError
 from truthmark.chain.ranges import BlockRange
 from truthmark.errors import (
     ChainError,
@@ -348,8 +348,10 @@ class Follower:
         begin, end = self.chain.blocks([first, last])
         if begin is None or end is None or not _follows(begin, tip):
             return None
-        logs = self._logs(first, last)
-        whole, is_agreed = self._agreed(logs, first, last)
+        logs = self._timed(self._logs(first, last), begin, end)
+        if logs is None:
+            return None
+        whole, is_agreed = self._agreed(logs, first, end)
         if whole is None:
             if first == last:
                 raise EndpointsDisagreeError(
@@ -357,36 +359,41 @@ class Follower:
                 )
             self._shorten(first, last, "endpoints tell of different events")
             return 0
-        logs = whole
-        numbers = sorted(logs.hashes)
-        missing = [number for number in numbers if number not in logs.timestamps]
-        headers = self.chain.blocks([last, *missing])
-        found = {block.number: block for block in headers if block is not None}
-        if found.get(last) != end or len(found) < len({last, *missing}):
+        if any(whole.hashes.get(b.number, b.hash) != b.hash for b in (begin, end)):
             return None
-        found[first] = begin
+        hashes, times = whole.hashes, whole.timestamps
+        blocks = [StoredBlock(n, hashes[n], times[n], has_logs=True) for n in sorted(hashes)]
+        return self._append(tip, whole, blocks, _stored(end, whole), is_agreed=is_agreed)
+
+    def _timed(self, logs: Logs, begin: Block, end: Block) -> Logs | None:
+        """Return logs with the time of each of their blocks, or None if the chain moved."""
+        missing = sorted(logs.hashes.keys() - logs.timestamps.keys())
+        headers = self.chain.blocks([end.number, *missing])
+        found = {block.number: block for block in headers if block is not None}
+        if found.get(end.number) != end or len(found) < len({end.number, *missing}):
+            return None
+        found[begin.number] = begin
         if any(logs.hashes.get(block.number, block.hash) != block.hash for block in found.values()):
             return None
-        times = {**logs.timestamps} | {number: found[number].timestamp for number in missing}
-        blocks = [StoredBlock(n, logs.hashes[n], times[n], has_logs=True) for n in numbers]
-        return self._append(tip, logs, blocks, _stored(end, logs), is_agreed=is_agreed)
+        return logs.with_times({number: found[number].timestamp for number in missing})
 
-    def _agreed(self, logs: Logs, first: int, last: int) -> tuple[Logs | None, bool]:
+    def _agreed(self, logs: Logs, first: int, end: Block) -> tuple[Logs | None, bool]:
         """Return what two places tell, or the fuller of two answers; None where each lacks some.
 
-        The second one is another endpoint's. Where there is no other, it is for the blocks from
-        the last log on: an answer that was cut ends where the cut is.
+        The second one is another endpoint's that has come as far. Where there is no other, it is
+        for the blocks from the last log on: an answer that was cut ends where the cut is.
 
         Returns:
             With it, whether two places tell of just that.
         """
+        last = end.number
         used = self.chain.rpc.preferred
         answers, places = [logs], {used.place}
         for other in self.chain.rpc.endpoints:
             if other.place in places:
                 continue
             try:
-                second = self._logs(first, last, endpoint=other)
+                second = self._second_word.ask(first, end, other)
             except (ChainUnavailableError, MalformedReplyError, NodeError) as error:
                 log.info("cannot compare the events of blocks %d to %d: %s", first, last, error)
                 continue
@@ -399,15 +406,15 @@ class Follower:
                 if all(other.places <= answer.places for other in answers):
                     return answer, False
             return None, False
-        end = max(logs.hashes, default=last)
-        if end == first or not logs.count:
+        cut = max(logs.hashes, default=last)
+        if cut == first or not logs.count:
             return logs, False
-        tail = self._logs(end, last)
-        is_whole = tail.places == {p for p in logs.places if p[0] >= end}
+        tail = self._logs(cut, last)
+        is_whole = tail.places == {p for p in logs.places if p[0] >= cut}
         return logs if is_whole else None, False
 
     def _is_same(self, one: Logs, other: Logs) -> bool:
-        return one.hashes == other.hashes and (
+        return (one.hashes, one.timestamps) == (other.hashes, other.timestamps) and (
             one.columns == other.columns or self.index.told_by(one) == self.index.told_by(other)
         )
 
@@ -459,29 +466,21 @@ class Follower:
         self._range.note(new.number - tip.number, logs.count)
         return logs.count
 
-    def _logs(self, first: int, last: int, endpoint: Endpoint | None = None) -> Logs:
+    def _logs(self, first: int, last: int) -> Logs:
         query = {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}
         # Two rounds only: the usual reason for no answer is too long a range.
-        return self._ask(query, first, last, 2 if endpoint is None else 1, endpoint)
+        return self._ask(query, first, last, 2)
 
     def _logs_of(self, block: Block) -> Logs:
         query = {**self._filter, "blockHash": "0x" + block.hash.hex()}
-        return self._ask(query, block.number, block.number, 0, None)
+        return self._ask(query, block.number, block.number, 0)
 
-    def _ask(
-        self,
-        query: Mapping[str, Any],
-        first: int,
-        last: int,
-        attempts: int,
-        endpoint: Endpoint | None,
-    ) -> Logs:
+    def _ask(self, query: Mapping[str, Any], first: int, last: int, attempts: int) -> Logs:
         return self.chain.rpc.parsed(
             "eth_getLogs",
             (query,),
             lambda result: self._decoder.decode(result, first, last),
             attempts=attempts,
-            endpoint=endpoint,
         )
 
     def _may_hold_logs(self, block: Block) -> bool:

@@ -16,6 +16,7 @@ from tests.utils.rpc_server import Proxy, serve
 from tests.utils.token_chain import deploy_token
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.errors import EndpointsDisagreeError
+from truthmark.index import follower as follower_module
 from truthmark.index.follower import Follower
 from truthmark.testing.anvil import AnvilProcess, start_anvil
 
@@ -123,7 +124,38 @@ def boast(request: Answer, answer: Answer) -> None:
         answer["result"] = hex(10**9)
 
 
-LIES = [hide, invent, change, move, freeze, boast]
+def antedate(request: Answer, answer: Answer) -> None:
+    """Give the blocks from 8 on other times."""
+    entries = logs_of(request, answer)
+    if request["method"] in ("eth_getBlockByNumber", "eth_getBlockByHash") and answer["result"]:
+        entries = [answer["result"]]
+    for entry in entries:
+        for name in ("timestamp", "blockTimestamp"):
+            if name in entry and int(entry.get("blockNumber") or entry["number"], 16) >= 8:
+                entry[name] = hex(int(entry[name], 16) - 1)
+
+
+def behind(last: int) -> Lie:
+    """Have no block after one, and say so only where blocks are asked for."""
+
+    def lie(request: Answer, answer: Answer) -> None:
+        for log in list(logs_of(request, answer)):
+            if int(log["blockNumber"], 16) > last:
+                answer["result"].remove(log)
+        block = request["params"][0] if request["method"] == "eth_getBlockByNumber" else "latest"
+        if block.startswith("0x") and int(block, 16) > last:
+            answer["result"] = None
+
+    return lie
+
+
+def read_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all but two blocks read without their headers."""
+    monkeypatch.setattr(follower_module, "NEAR_BLOCKS", 2)
+    monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)
+
+
+LIES = [hide, invent, change, move, antedate, freeze, boast]
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -141,7 +173,7 @@ def test_require_agreed__one_of_three_lies__index_is_what_two_tell(
     assert follower.index.agreed() == truth["tip"][0][0]
 
 
-@pytest.mark.parametrize("lie", [hide, invent, change, move])
+@pytest.mark.parametrize("lie", [hide, invent, change, move, antedate])
 def test_require_agreed__one_of_two_lies__is_refused(
     chain: Chain, endpoints: list[tuple[Endpoint, str]], lie: Lie
 ) -> None:
@@ -163,7 +195,8 @@ def test_require_agreed__nothing_new__asks_how_high_the_chain_is_only(
         before = sum(proxy.bodies for proxy, _ in endpoints)
         follower.require_agreed()
         counts.append(sum(proxy.bodies for proxy, _ in endpoints) - before)
-    assert counts[1] == 4 and counts[0] <= counts[1] + 2 + 2  # two of them check the second place
+    # Logs and times of two endpoints; two bodies check the second place.
+    assert counts[1] == 4 and counts[0] <= counts[1] + 2 + 2 + 2
 
 
 def test_require_agreed__only_endpoint__asks_nothing(
@@ -196,15 +229,75 @@ def test_require_agreed__too_many_blocks_at_once__fewer_are_asked_for(
 def test_sync__ranges_told_by_two_places__count_as_agreed(
     chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], monkeypatch: Any
 ) -> None:
-    from truthmark.index import follower as follower_module
-
-    monkeypatch.setattr(follower_module, "NEAR_BLOCKS", 2)
-    monkeypatch.setattr(follower_module, "_LOCAL_BLOCKS", 0)
+    read_far(monkeypatch)
     for urls in (endpoints[:1], endpoints):
         follower = follower_of(chain, urls)
         follower.sync()
         assert content(follower.index) == truth
         assert follower.index.agreed() == (0 if urls == endpoints[:1] else chain.height() - 2)
+
+
+def test_sync__other_endpoint_lacks_the_block__is_no_second_word_that_there_is_nothing(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], monkeypatch: Any
+) -> None:
+    read_far(monkeypatch)
+    number = truth["blocks"][-1][0]  # of the last event
+
+    def lie(request: Answer, answer: Answer) -> None:
+        if request["method"] == "eth_blockNumber":
+            answer["result"] = hex(number + 2)
+        for log in list(logs_of(request, answer)):
+            if int(log["blockNumber"], 16) == number:
+                answer["result"].remove(log)
+
+    endpoints[0][0].lie, endpoints[1][0].lie = lie, behind(number - 1)
+    follower = follower_of(chain, endpoints[:2])
+    follower.sync(to=number)
+    assert content(follower.index)["blocks"] == truth["blocks"][:-1]
+    assert follower.index.agreed() == 0
+    for proxy, _ in endpoints:
+        proxy.lie = None
+    follower.sync()
+    follower.require_agreed()
+    assert content(follower.index) == truth
+
+
+def test_sync__two_endpoints_are_stale__events_of_the_third_stay(
+    chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], monkeypatch: Any
+) -> None:
+    read_far(monkeypatch)
+    for proxy, _ in endpoints[1:]:
+        proxy.lie = behind(1)
+    follower = follower_of(chain, endpoints)
+    follower.sync()
+    assert content(follower.index) == truth
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_sync__times_differ_far_behind_the_head__are_no_word_of_two(
+    chain: Chain,
+    endpoints: list[tuple[Endpoint, str]],
+    monkeypatch: Any,
+    is_told: bool,
+) -> None:
+    def silent(request: Answer, answer: Answer) -> None:
+        for log in logs_of(request, answer):
+            log.pop("blockTimestamp", None)
+
+    def lie(request: Answer, answer: Answer) -> None:
+        if not is_told:
+            silent(request, answer)
+        antedate(request, answer)
+
+    read_far(monkeypatch)
+    endpoints[0][0].lie, endpoints[1][0].lie = lie, None if is_told else silent
+    follower = follower_of(chain, endpoints[:2])
+    follower.sync()
+    assert follower.index.agreed() < 8
+    endpoints[0][0].lie = silent
+    again = follower_of(chain, endpoints[:2])
+    again.sync()
+    assert again.index.agreed() == chain.height() - 2
 
 
 @pytest.mark.parametrize("count", [2, 3])
