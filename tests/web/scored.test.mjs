@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concat, fromHex, toHex, uint } from "../../truthmark/web/src/core/bytes.js";
+import { readBytesList } from "../../truthmark/web/src/core/abi.js";
+import { look, lookAtWorkers } from "../../truthmark/web/src/core/board.js";
+import { concat, fromHex, toHex, uint, word } from "../../truthmark/web/src/core/bytes.js";
 import * as core from "../../truthmark/web/src/core/index.js";
 import { labelerSecret } from "../../truthmark/web/src/core/labelfile.js";
 import { placeOf, roundKey } from "../../truthmark/web/src/core/permutation.js";
@@ -77,15 +79,18 @@ test("a lie is made ready, and nothing that opens other labels leaves the browse
 
 test("marks are disproved by what the labeler has", async () => {
   for (const [mark, kind] of [[2 ** 22, "delivered"], [2 ** 23, "readable"]]) {
-    const { world, look, answers, signed, store } = await delivered();
+    const { world, bounty, look, answers, signed, store } = await delivered();
     const lie = Object.fromEntries(ITEMS.map((item) => [item, 254]));
     world.score(posted(answers, { lie, line: mark }), 5);
-    world.acknowledge(signed);
     if (kind === "delivered") {
       assert.deepEqual((await look()).lies, []); // not without the signature, nor with another one
       await store.put(`acknowledged/${signed.commitment}`, `0x${"11".repeat(65)}`);
       assert.deepEqual((await look()).lies, []);
-      await store.put(`acknowledged/${signed.commitment}`, world.acknowledgement);
+      world.acknowledge(signed);
+      await bounty.collecting;
+      bounty.judged = undefined;
+      assert.deepEqual((await look()).lies, []); // it is asked for beside, and nothing waits for it
+      await bounty.collecting;
     }
     const { lies, pay, judgement } = await look();
     assert.deepEqual(lies.map((each) => each.kind), [kind]);
@@ -111,7 +116,7 @@ test("another score than the board's is taken from nobody", async () => {
 });
 
 test("what the relay withholds or forges after the score is read from the chain", async () => {
-  const { world, bounty, look, answers } = await delivered();
+  const { world, bounty, look, answers, store } = await delivered();
   world.score(posted(answers, { lie: { 7: 0 } }), 5);
   world.bent["…/commits"] = ({ calls, block }) => ({ calls: [[toHex(new Uint8Array(35))], ...calls].slice(0, 1), block });
   world.bent["…/roster"] = () => new Response(null, { status: 503 });
@@ -121,8 +126,115 @@ test("what the relay withholds or forges after the score is read from the chain"
   world.bent[`${BASE} chain`] = forged; // and one source lies with it
   assert.equal((await look()).lies.length, 1);
   for (const place of [OTHER, WATCH, RELAY]) world.bent[`${place} chain`] = forged;
-  bounty.roster = undefined;
-  await assert.rejects(look(), isRefusal(core.Refusal, /another roster/));
+  const anew = () => Object.assign(bounty, { roster: undefined, commits: undefined });
+  anew();
+  assert.equal((await look()).lies.length, 1); // what was held against the board once was kept
+  await store.put("calls/roster", [["0x00"], 5]);
+  anew();
+  await assert.rejects(look(), isRefusal(core.Refusal, /another roster|cut off/));
+});
+
+test("one source's clock neither ends a challenge nor pays anyone in words", async () => {
+  const { world, bounty, look, answers } = await delivered();
+  const late = ({ method, params }, honest) =>
+    method === "eth_getBlockByNumber" && params[0] === "latest" ? { ...honest, timestamp: "0xffffffff" } : honest;
+  world.bent[`${OTHER} chain`] = late;
+  await assert.rejects(look(), isRefusal(core.Unavailable, /is behind/)); // and not: no score came
+  world.score(posted(answers, { lie: { 7: 0 } }), 5);
+  const { phase, lies, score } = await look();
+  assert.deepEqual([phase, lies.length], ["challenge", 1]);
+  await core.proofOf(bounty, lies[0], score);
+  // Nor does one that lies about the time of the block itself.
+  world.bent[`${OTHER} chain`] = ({ method }, honest) =>
+    method === "eth_getBlockByNumber" && Number(honest.number) ? { ...honest, timestamp: "0xffffffff" } : honest;
+  await assert.rejects(look(), isRefusal(core.Unavailable, /different things/));
+});
+
+test("a source that stands still is said to be behind", async () => {
+  const { world, look } = await delivered();
+  world.now += 2_000;
+  const still = ({ method, params }, honest, { now }) => {
+    if (method !== "eth_getBlockByNumber" || params[0] === "latest") return honest;
+    return { ...honest, timestamp: `0x${(now - 1_500).toString(16)}` };
+  };
+  for (const place of [BASE, OTHER]) world.bent[`${place} chain`] = still;
+  await assert.rejects(look(), isRefusal(core.Unavailable, /is behind/));
+});
+
+test("what could have been proven is told when it is too late", async () => {
+  const { world, look, answers } = await delivered();
+  world.score(posted(answers, { lie: { 7: 0 } }), 5);
+  world.now += 4_000;
+  const { phase, lies } = await look();
+  assert.deepEqual([phase, lies.length], ["over", 1]);
+});
+
+const ODD = [5, "x", null, true, [], [5], [[5]], [null], { toString: 0 }, { calls: [5] }, { calls: [[5]] },
+  { calls: { length: 9 } }, { calls: [{ toString: 0 }, null] }, { account: { toString: 0 }, board: { toString: 0 } }];
+
+test("values of any other kind only mean that the next one is asked", async () => {
+  const { world, bounty, answers, device, signed } = await delivered();
+  world.score(posted(answers, { lie: { 7: 0 } }), 5);
+  const logs = [...ODD, [{ transactionHash: { toString: 0 }, data: "0x00", topics: { toString: 0 } }],
+    [{ ...world.logs[0], logIndex: { toString: 0, valueOf: 0 } }], Array(300_000).fill(0)];
+  const paths = ["/v1/relay", "…/roster", "…/commits"];
+  for (const [n, odd] of logs.entries()) {
+    for (const path of [paths[n % 3], paths[(n + 1) % 3]]) {
+      Object.assign(bounty, { roster: undefined, commits: undefined, judged: undefined, found: undefined });
+      const store = new MapStore();
+      await store.put(`signed/${SEED}`, signed);
+      world.bent = { [path]: () => odd };
+      world.bent[`${BASE} chain`] = ({ method }, honest) =>
+        method === "eth_getLogs" || method === "eth_getTransactionByHash" ? odd : honest;
+      const { lies } = await core.standingOf(bounty, device, store);
+      assert.equal(lies.length, 1, `${path} ${JSON.stringify(odd).slice(0, 80)}`);
+    }
+  }
+});
+
+test("terms and papers of any other kind only mean that the next relay is asked", async () => {
+  const second = "https://second.example";
+  const world = await World.make({ isTeam: false });
+  world.host.relays.push(second);
+  for (const odd of ODD) {
+    for (const path of ["…/terms", "…/document", "…/manifest", "/v1/relay"]) {
+      world.bent = {};
+      world.bent[`${RELAY} ${path}`] = () => odd;
+      const bounty = await core.openBounty(BASE, ID, { fetch: world.fetch });
+      await bounty.manifest();
+      assert.ok(await bounty.relay());
+    }
+  }
+});
+
+test("an answer that names thousands of long rows is not unpacked", () => {
+  const pointers = Array.from({ length: 4_000 }, () => word(32 * 4_000));
+  const list = concat(word(4_000), ...pointers, word(1_000_000), new Uint8Array(1_000_000));
+  assert.equal(readBytesList(concat(word(32), list), 0, 32), undefined);
+});
+
+test("before the score no other worker is asked about", async () => {
+  const { bounty, signed } = await delivered();
+  const seen = await look(bounty, { wantsCommits: true });
+  let asked = 0;
+  const chain = { call: (to, calls, hash) => ((asked += calls.length), bounty.chain.call(to, calls, hash)) };
+  const many = { ...seen, rows: Array(2_048).fill(seen.rows[0]), counts: { overrides: 1, posted: 1 } };
+  await lookAtWorkers({ ...bounty, chain }, many, signed.worker);
+  assert.equal(asked, 1);
+});
+
+test("servers that hang hold nothing back", async () => {
+  const { world, bounty, signed, look, answers } = await delivered();
+  bounty.patience = 0.05;
+  const hang = new Promise(() => {});
+  const honest = bounty.relays[0].fetch;
+  for (const relay of bounty.relays) {
+    relay.fetch = (url, init) => (/acknowledgements|commits|roster/.test(url) ? hang : honest(url, init));
+  }
+  assert.equal(await core.acknowledged(bounty, signed), undefined);
+  world.score(posted(answers), 5);
+  bounty.commits = undefined;
+  assert.equal((await look()).phase, "challenge");
 });
 
 test("what this browser kept is held against the chain", async () => {

@@ -56,13 +56,13 @@ export function readBytes(data, place) {
 
 /**
  * Read a list of dynamic bytes among arguments of fixed size.
- * @param {Uint8Array} data @param {number} place Of the argument.
- * @returns {Uint8Array[] | undefined} Undefined where it is cut off.
+ * @param {Uint8Array} data @param {number} place Of the argument. @param {number} most Of them.
+ * @returns {Uint8Array[] | undefined} Undefined where it is cut off, or there are more.
  */
-export function readBytesList(data, place) {
+export function readBytesList(data, place, most) {
   const at = readCount(data, 32 * place);
   const count = readCount(data, at);
-  if (!(32 * count <= data.length)) return undefined;
+  if (!(count <= most && 32 * count <= data.length)) return undefined;
   const found = Array.from({ length: count }, (_, i) => readBytes(data.subarray(at + 32), i));
   return found.every(Boolean) ? /** @type {Uint8Array[]} */ (found) : undefined;
 }

@@ -2,8 +2,9 @@
 // What the board keeps of a bounty, and the relay's rows held against it.
 
 import { concat, toBigInt, toHex, utf8, word } from "./bytes.js";
-import { Refusal, Unavailable } from "./errors.js";
+import { ofStranger, Refusal, Unavailable } from "./errors.js";
 import { keccak } from "./hash.js";
+import { within } from "./http.js";
 import { broughtCalls } from "./logs.js";
 import { readCommits, readRoster, requireSoundRoster } from "./roster.js";
 
@@ -39,7 +40,9 @@ export function calldata(signature, ...values) {
  * @typedef {object} Seen A bounty at a block that counts as final.
  * @property {number} block Its number.
  * @property {string} blockHash
- * @property {number} now Chain time, of the newest block.
+ * @property {number} time Of that block: what is over by it is over.
+ * @property {number} now Chain time, of the newest block that any of the sources asked shows.
+ * @property {number} early The same of that whose clock is behind.
  * @property {number} status
  * @property {number} mark When the status began.
  * @property {string} seed Zeros before it is fixed.
@@ -55,12 +58,13 @@ export function calldata(signature, ...values) {
 /**
  * Read how a bounty stands; everything is held against what the board keeps.
  * @param {import("./bounty.js").Bounty} bounty
- * @param {{worker?: number, wantsCommits?: boolean}} [options] worker: whose commit is asked for.
+ * @param {{worker?: number, wantsCommits?: boolean, store?: import("./types.js").Store}} [options]
+ *   worker: whose commit is asked for; store: keeps what the board holds for good, from the score on.
  * @returns {Promise<Seen>}
  * @throws {Refusal} The relay's rows are not those on chain, or are not sound.
  * @throws {Unavailable} Chain or relay do not answer, or are behind.
  */
-export async function look(bounty, { worker, wantsCommits = worker !== undefined } = {}) {
+export async function look(bounty, { worker, wantsCommits = worker !== undefined, store } = {}) {
   const { chain, ref, terms } = bounty;
   const moment = await chain.finalBlock();
   const at = (calls) => chain.call(ref.board, calls, moment.hash);
@@ -79,14 +83,15 @@ export async function look(bounty, { worker, wantsCommits = worker !== undefined
   const numbers = Array.from({ length: calls }, (_, n) => n);
   const contexts = (await at(numbers.map((n) => question(n, own)))).map(readContext);
   contexts.forEach((context) => requireTerms(bounty, context.termsHash));
-  const roster = await rosterOf(bounty, state, contexts, moment.number);
+  const shown = { state, last: moment.number, store };
+  const roster = await rosterOf(bounty, contexts, shown);
   requireSoundRoster(roster.rows, terms, roster.position);
-  const commits = wantsCommits ? await commitsOf(bounty, state, contexts, moment.number) : undefined;
+  const commits = wantsCommits ? await commitsOf(bounty, contexts, shown) : undefined;
   const seed = state.status >= Status.LABEL ? contexts[0].seed : toHex(new Uint8Array(32));
   return {
     block: moment.number,
     blockHash: moment.hash,
-    now: moment.now,
+    ...{ time: moment.time, now: moment.now, early: moment.early },
     status: state.status,
     mark: state.mark,
     seed,
@@ -105,17 +110,20 @@ function contextCall(ref, worker, call) {
 
 /**
  * What stands for each worker that the rows alone do not show; asked for only where there is any.
- * @param {import("./bounty.js").Bounty} bounty @param {Seen} seen
+ * Before the score nobody but oneself matters, and all can still change.
+ * @param {import("./bounty.js").Bounty} bounty @param {Seen} seen @param {number} own A worker.
  * @returns {Promise<{overrides: Map<number, {seats: number, commitment: string}>, posted: Set<number>}>}
  */
-export async function lookAtWorkers(bounty, { status, rows, counts, blockHash }) {
+export async function lookAtWorkers(bounty, { status, rows, counts, blockHash }, own) {
   const { chain, ref } = bounty;
   const found = { overrides: new Map(), posted: new Set() };
   if (!counts.overrides && !counts.posted) return found;
   if (bounty.workers) return bounty.workers;
-  const calls = rows.map((_, worker) => contextCall(ref, worker, 0));
+  const workers = status >= Status.SCORED ? rows.map((_, worker) => worker) : [own];
+  const calls = workers.map((worker) => contextCall(ref, worker, 0));
   const contexts = (await chain.call(ref.board, calls, blockHash)).map(readContext);
-  contexts.forEach(({ override, committed, isPosted }, worker) => {
+  contexts.forEach(({ override, committed, isPosted }, i) => {
+    const worker = workers[i];
     if (BigInt(override) !== 0n) found.overrides.set(worker, { seats: committed, commitment: override });
     if (isPosted) found.posted.add(worker);
   });
@@ -142,11 +150,12 @@ function requireTerms(bounty, held) {
   }
 }
 
-async function rosterOf(bounty, state, contexts, last) {
+async function rosterOf(bounty, contexts, shown) {
+  const { state } = shown;
   if (bounty.roster?.hashes.length === state.roster_calls && isHeld(bounty.roster, contexts)) {
     return bounty.roster;
   }
-  bounty.roster = await shownRows(bounty, "roster", state.roster_calls, state, last, (calls) => {
+  bounty.roster = await shownRows(bounty, "roster", state.roster_calls, shown, (calls) => {
     const roster = readRoster(calls);
     const isWhole = roster.position === state.position && roster.rows.length === state.workers;
     if (!isWhole || !isHeld(roster, contexts)) {
@@ -159,29 +168,46 @@ async function rosterOf(bounty, state, contexts, last) {
 
 /**
  * Read rows as the relay shows them. After the score they are read from the chain itself where the
- * relay, which may be the requester's, withholds them.
+ * relay, which may be the requester's, withholds them; then they never change, and are kept.
  */
-async function shownRows(bounty, what, count, state, last, check) {
-  try {
-    return check(shownCalls(await bounty.relayGet(what), count, what));
-  } catch (error) {
-    const isOurs = error instanceof Refusal || error instanceof Unavailable;
-    if (!isOurs || state.status < Status.SCORED) throw error;
-    return broughtCalls(bounty, what, count, { mark: state.mark, last }, check);
+async function shownRows(bounty, what, count, { state, last, store }, check) {
+  const isFixed = state.status >= Status.SCORED;
+  const asked = async () => check(shownCalls(await bounty.relayGet(what), count, what));
+  if (!isFixed) {
+    try {
+      return await asked();
+    } catch (error) {
+      throw ofStranger(error, "the relay");
+    }
   }
+  const kept = await store?.get(`calls/${what}`);
+  try {
+    if (kept) return check(shownCalls({ calls: kept }, count, what));
+  } catch {
+    // it is not what the board holds, and is asked for again
+  }
+  let found;
+  try {
+    found = await within(bounty.patience, asked(), "the relay");
+  } catch {
+    found = await broughtCalls(bounty, what, count, { mark: state.mark, last }, check);
+  }
+  await store?.put(`calls/${what}`, found.calls.map(({ chunks }) => chunks.map(toHex)));
+  return found;
 }
 
 function isHeld(roster, contexts) {
   return roster.hashes.every((hash, n) => hash === contexts[n].roster);
 }
 
-async function commitsOf(bounty, state, contexts, last) {
+async function commitsOf(bounty, contexts, shown) {
+  const { state } = shown;
   const isSame = (commits) => commits.hashes.every((hash, n) => hash === contexts[n].commits);
   if (bounty.commits?.hashes.length === state.commit_calls && isSame(bounty.commits)) {
     return bounty.commits;
   }
   if (!state.commit_calls) return readCommits([]);
-  bounty.commits = await shownRows(bounty, "commits", state.commit_calls, state, last, (calls) => {
+  bounty.commits = await shownRows(bounty, "commits", state.commit_calls, shown, (calls) => {
     const commits = readCommits(calls);
     if (!isSame(commits)) {
       throw new Refusal("the relay shows other commits than the board holds; ask another relay");

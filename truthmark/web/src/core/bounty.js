@@ -4,7 +4,7 @@
 import { calldata, look } from "./board.js";
 import { toHex } from "./bytes.js";
 import { Chain } from "./chain.js";
-import { Refusal, Unavailable } from "./errors.js";
+import { Refusal } from "./errors.js";
 import { readDocument } from "./document.js";
 import { requestJson } from "./http.js";
 import { checkStored, manifestBytes, openStored, readManifest } from "./items.js";
@@ -71,6 +71,8 @@ export class Bounty {
     /** Who may have its papers and items. */
     this.relays = relays;
     this.fetch = fetcher;
+    /** Seconds for which servers are waited for where it goes without them, too. */
+    this.patience = 10;
     this.found = undefined;
     this.list = undefined;
     this.items = {
@@ -145,8 +147,8 @@ export class Bounty {
     let said = null;
     try {
       said = await this.relayGet("");
-    } catch (error) {
-      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
+    } catch {
+      // its figures are shown where it says any
     }
     const seen = await look(this);
     const isLabeling = seen.status === 3;

@@ -3,12 +3,18 @@
 // On a development chain one is believed, and the page says so.
 
 import { fromHex } from "./bytes.js";
-import { Refusal, Unavailable } from "./errors.js";
+import { ofStranger, Refusal, Unavailable } from "./errors.js";
 import { requestJson } from "./http.js";
 
 const BATCH = 20;
 
-/** @typedef {{number: number, hash: string, now: number}} Moment now: of the newest block. */
+/**
+ * @typedef {object} Moment The newest block that counts as final.
+ * @property {number} number @property {string} hash
+ * @property {number} time Its own, on which the sources agree: what is over by it is over.
+ * @property {number} now Chain time, the later of the sources' clocks: nothing is begun after it.
+ * @property {number} early The earlier one: by it, nobody loses what they can still do.
+ */
 
 export class Chain {
   /**
@@ -61,8 +67,7 @@ export class Chain {
       try {
         found.push(await this.ask(url, requests));
       } catch (error) {
-        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-        problem = error;
+        problem = ofStranger(error, "a source of the chain");
         continue;
       }
       if (found.length === needed) break;
@@ -89,8 +94,7 @@ export class Chain {
         const found = await question((requests) => this.ask(url, requests));
         if (found !== undefined) return found;
       } catch (error) {
-        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-        problem = error;
+        problem = ofStranger(error, "a source of the chain");
       }
     }
     throw problem;
@@ -143,23 +147,24 @@ export class Chain {
         const [block] = await this.ask(url, [["eth_getBlockByNumber", ["latest", false]]]);
         heights.push({ number: toCount(block?.number), time: toCount(block?.timestamp) });
       } catch (error) {
-        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-        problem = error;
+        problem = ofStranger(error, "a source of the chain");
         continue;
       }
       if (heights.length === needed) break;
     }
     if (heights.length < needed) throw problem;
-    // The slower one decides what both can know; the later clock what is late.
+    // The slower one decides what both can know.
     const height = Math.min(...heights.map(({ number }) => number));
     const number = Math.max(0, height - Math.max(1, this.host.confirmations) + 1);
     const [block] = await this.agreed(
       [["eth_getBlockByNumber", [`0x${number.toString(16)}`, false]]],
-      ([reply]) => reply?.hash,
+      ([reply]) => [reply?.hash, reply?.timestamp],
     );
     fromHex(block?.hash, 32);
     if (toCount(block.number) !== number) throw new Unavailable("a source shows another block");
-    return { number, hash: block.hash, now: Math.max(...heights.map(({ time }) => time)) };
+    const clocks = heights.map(({ time }) => time);
+    const time = toCount(block.timestamp);
+    return { number, hash: block.hash, time, now: Math.max(...clocks), early: Math.min(...clocks) };
   }
 
   /**

@@ -153,6 +153,6 @@ export async function commitState(bounty, signed) {
     return { ...found, state: "reseeded" };
   }
   if (isOurs) return { ...found, state: "final" };
-  if (seen.now > times.commit || standing?.isOverride) return { ...found, state: "lost" };
+  if (seen.early > times.commit || standing?.isOverride) return { ...found, state: "lost" };
   return { ...found, state: !standing && seen.now <= times.label ? "missing" : "differs" };
 }

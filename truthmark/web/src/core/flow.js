@@ -7,7 +7,7 @@
 import { look, Status } from "./board.js";
 import { commitState, findSigned, sealAnswers, sendCommit } from "./committing.js";
 import { labelerOf, signing } from "./device.js";
-import { Refusal, Unavailable } from "./errors.js";
+import { ofStranger, Refusal, Unavailable } from "./errors.js";
 import { join, joinState, requireJoinable, signWish } from "./joining.js";
 import { acknowledged, deposit, release } from "./releasing.js";
 import { itemKeys, myRun, runOf } from "./run.js";
@@ -75,8 +75,9 @@ class Sitting {
         const found = await attempt();
         if (found !== undefined) return found;
       } catch (error) {
-        if (!(error instanceof Unavailable || (isSigned && error instanceof Refusal))) throw error;
-        trouble = error.message;
+        const known = ofWhom(error);
+        if (!(known instanceof Unavailable || (isSigned && known instanceof Refusal))) throw error;
+        trouble = known.message;
       }
       const shown = { ...step, ...(trouble && { trouble }) };
       if (JSON.stringify(shown) !== last) yield shown;
@@ -140,7 +141,7 @@ class Sitting {
     looking.catch(() => {}); // who comes late is heard by nobody
     const seen = await Promise.race([looking, late]).finally(() => clearTimeout(timer));
     if (!seen) return true;
-    return seen.status === Status.LABEL && seen.seed === run.seed && seen.now <= run.lastCall;
+    return seen.status === Status.LABEL && seen.seed === run.seed && seen.early <= run.lastCall;
   }
 
   /** Ask for the place until the roster shows it and labeling begins. */
@@ -156,7 +157,7 @@ class Sitting {
         } else if (seen.status === Status.LABEL) {
           const run = runOf(bounty, seen, device, this.wish);
           const signed = await findSigned(run, this.store);
-          if (!signed && seen.now > run.lastCall) {
+          if (!signed && seen.early > run.lastCall) {
             yield { step: "missed", says: "there is no time left to label here" };
             return undefined;
           }
@@ -166,8 +167,9 @@ class Sitting {
           return undefined;
         }
       } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        shown = { ...shown, trouble: error.message };
+        const known = ofWhom(error);
+        if (!(known instanceof Unavailable)) throw error;
+        shown = { ...shown, trouble: known.message };
       }
       if (JSON.stringify(shown) !== last) yield shown;
       last = JSON.stringify(shown);
@@ -251,13 +253,15 @@ class Sitting {
       try {
         return await attempt();
       } catch (error) {
-        if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-        after.trouble ??= error.message;
+        const known = ofWhom(error);
+        if (!(known instanceof Unavailable || known instanceof Refusal)) throw error;
+        after.trouble ??= known.message;
         return undefined;
       }
     };
     // First of all: whether the relay shows the chain's rows is another matter.
-    after.postsBy = (await note(() => sendCommit(this.bounty, signed)))?.posts_by;
+    const by = (await note(() => sendCommit(this.bounty, signed)))?.posts_by;
+    after.postsBy = Number.isSafeInteger(by) ? by : undefined;
     after.found = await note(() => commitState(this.bounty, signed));
     if (after.found?.state === "differs") {
       const until = new Date(after.found.until * 1000).toLocaleTimeString();
@@ -285,15 +289,10 @@ class Sitting {
     await this.store.put("given", signed.commitment);
   }
 
-  /** Once the bounty was scored, nobody takes labels any more, and who signed for them is known. */
+  /** Once the bounty was scored, nobody takes labels any more, and the score comes first. */
   async release(signed) {
-    try {
-      return await release(this.bounty, signed);
-    } catch (error) {
-      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-      if ((await commitState(this.bounty, signed)).state === "over") return [];
-      throw error;
-    }
+    if ((await commitState(this.bounty, signed)).state === "over") return [];
+    return release(this.bounty, signed);
   }
 
   async *untilAcknowledged(signed) {
@@ -317,9 +316,14 @@ class Sitting {
   }
 }
 
+/** Values of another kind than was asked for come from a stranger; what the store throws does not. */
+function ofWhom(error) {
+  return error instanceof TypeError || error instanceof RangeError ? ofStranger(error, "a server") : error;
+}
+
 /** What passes by itself is no word against anything. */
 function passing(error) {
-  if (error instanceof Unavailable) return undefined;
+  if (ofWhom(error) instanceof Unavailable) return undefined;
   throw error;
 }
 

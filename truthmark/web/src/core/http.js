@@ -51,6 +51,22 @@ export async function requestJson(fetcher, url, options = {}) {
   throw new Unavailable(`${new URL(url).host} does not answer as it should; trying again`);
 }
 
+/**
+ * Wait for a stranger so long and no longer; what comes late is heard by nobody.
+ * @template T
+ * @param {number} seconds @param {Promise<T>} asked @param {string} who
+ * @returns {Promise<T>}
+ * @throws {Unavailable} It is late.
+ */
+export async function within(seconds, asked, who) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable(`${who} does not answer; trying again`)), 1000 * seconds);
+  });
+  asked.catch(() => {});
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
 async function read(reply, limit) {
   const parts = [];
   let length = 0;

@@ -80,7 +80,7 @@ function requireWish(terms, { payee, seats, code }) {
  */
 export async function requireJoinable(bounty, device) {
   const seen = await look(bounty);
-  if (seen.status !== Status.OPEN || seen.now > seen.mark + bounty.terms.join_seconds) {
+  if (seen.status !== Status.OPEN || seen.early > seen.mark + bounty.terms.join_seconds) {
     throw new Refusal("this bounty takes no more labelers; look for another one");
   }
   if (!(await isAdmitted(bounty, labelerOf(device)))) {

@@ -13,6 +13,11 @@ import { keccak } from "./hash.js";
 /** Blocks that are searched at once, as far as servers forward that, and how often. */
 const SPAN = 10_000;
 const SPANS = 50;
+/** Of one answer: more than any bounty logs. */
+const MAX_LOGS = 5_000;
+/** What a call brings at most, as the contracts take it. */
+const MAX_CHUNKS = 32;
+const MAX_CHUNK = 1_312;
 /** Where the chunks stand among the arguments: behind the bounty's number and its terms. */
 const CHUNKS = 35;
 const EVENTS = {
@@ -29,21 +34,21 @@ export function topicOf(signature) {
 export async function logsWithin(ask, wanted, first, last) {
   const [fromBlock, toBlock] = [Math.max(0, first), last].map((number) => `0x${number.toString(16)}`);
   const [logs] = await ask([["eth_getLogs", [{ fromBlock, toBlock, ...wanted }]]]);
-  return Array.isArray(logs) ? logs : [];
+  if (!Array.isArray(logs)) return [];
+  if (logs.length > MAX_LOGS) throw new Unavailable("a source of the chain shows more than was logged");
+  return logs;
 }
 
 /**
- * Search logs backwards from a block, until what was found is enough.
+ * Search logs backwards from a block, span by span, until one has what is looked for.
  * @template T
  * @param {Ask} ask @param {Wanted} wanted @param {number} last
- * @param {(logs: any[]) => T | undefined} enough
+ * @param {(logs: any[]) => T | undefined} enough Given the logs of one span alone.
  * @returns {Promise<T | undefined>}
  */
 export async function logsBackwards(ask, wanted, last, enough) {
-  const logs = [];
   for (let end = last, n = 0; end >= 0 && n < SPANS; n++, end -= SPAN) {
-    logs.unshift(...(await logsWithin(ask, wanted, end - SPAN + 1, end)));
-    const found = enough(logs);
+    const found = enough(await logsWithin(ask, wanted, end - SPAN + 1, end));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -74,8 +79,9 @@ export async function broughtCalls({ chain, ref }, what, count, { mark, last }, 
   const numbers = Array.from({ length: count }, (_, n) => n);
   return chain.anyone(async (ask) => {
     const from = await blockAt(ask, mark, last);
+    const known = new Map();
     const hashes = await logsBackwards(ask, wanted, from, (logs) => {
-      const known = new Map(logs.map((log) => [numberOf(log), log.transactionHash]));
+      for (const log of logs) known.set(numberOf(log), log.transactionHash);
       return numbers.every((n) => known.has(n)) ? numbers.map((n) => known.get(n)) : undefined;
     });
     if (!hashes) return undefined;
@@ -90,7 +96,7 @@ function numberOf(log) {
 
 /** @returns {string[]} */
 function chunksOf(transaction) {
-  const chunks = readBytesList(fromHex(transaction?.input).subarray(4), CHUNKS);
-  if (!chunks) throw new Unavailable("a source of the chain shows a call that cannot be read");
-  return chunks.map((chunk) => toHex(chunk));
+  const chunks = readBytesList(fromHex(transaction?.input).subarray(4), CHUNKS, MAX_CHUNKS);
+  if (!chunks?.every(({ length }) => length <= MAX_CHUNK)) throw new Unavailable("a source of the chain shows a call that cannot be read");
+  return chunks.map(toHex);
 }

@@ -33,7 +33,7 @@ export async function proofOf(bounty, lie, score) {
   if (!isScored || seen.score !== score) {
     throw new Refusal("this score does not stand any more; somebody has disproved it, or it has ended");
   }
-  if (seen.now > seen.mark + terms.challenge_seconds) {
+  if (seen.early > seen.mark + terms.challenge_seconds) {
     throw new Refusal("the time in which this score could be disproved is over");
   }
   const [proofs] = await chain.call(ref.board, [calldata("proofs()")], seen.blockHash);

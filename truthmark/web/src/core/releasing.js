@@ -4,7 +4,8 @@
 import { fromHex, toBase64, toHex } from "./bytes.js";
 import { commitState } from "./committing.js";
 import { signerOf } from "./curve.js";
-import { Refusal, Unavailable } from "./errors.js";
+import { ofStranger, Refusal, Unavailable } from "./errors.js";
+import { within } from "./http.js";
 import { Relay } from "./relay.js";
 import { digest, typedData } from "./typed.js";
 
@@ -27,17 +28,20 @@ export async function release(bounty, signed) {
   }
   const taken = [];
   let problem = new Unavailable("nobody takes the labels just now; trying again");
-  for (const helper of helpers(bounty)) {
+  const bytes = fromHex(signed.file);
+  const handed = helpers(bounty).map(async (helper) => {
     try {
-      await helper.put(`bounties/${bounty.ref.bountyId}/files/${signed.worker}`, fromHex(signed.file));
+      await helper.put(`bounties/${bounty.ref.bountyId}/files/${signed.worker}`, bytes);
       taken.push(helper.url);
     } catch (error) {
-      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-      problem = error;
+      problem = ofStranger(error, "the relay");
     }
-  }
+  });
+  // All at once, and the slow ones go on beside what comes next.
+  await within(bounty.patience, Promise.all(handed), "a server").catch(() => {});
+  if (!taken.length) await Promise.all(handed);
   if (!taken.length) throw problem;
-  return taken;
+  return [...taken];
 }
 
 /** Where files are handed out: the relays, and the requester's receivers beside. */
@@ -48,21 +52,19 @@ function helpers(bounty) {
 }
 
 /**
- * The receiver's signature for the file, checked; undefined while there is none.
+ * The receiver's signature for the file, checked; undefined while there is none. All are asked at
+ * once, for a short while: who is slow holds nothing back.
  * @param {Bounty} bounty @param {Signed} signed
  * @returns {Promise<string | undefined>}
  */
 export async function acknowledged(bounty, signed) {
-  for (const helper of helpers(bounty)) {
-    try {
-      const path = `bounties/${bounty.ref.bountyId}/acknowledgements/${signed.worker}`;
-      const { signature } = await helper.get(path);
-      if (isAcknowledgement(bounty, signed, signature)) return signature;
-    } catch (error) {
-      if (!(error instanceof Unavailable || error instanceof Refusal)) throw error;
-    }
-  }
-  return undefined;
+  const path = `bounties/${bounty.ref.bountyId}/acknowledgements/${signed.worker}`;
+  const asked = helpers(bounty).map(async (helper) => {
+    const { signature } = await helper.get(path);
+    if (!isAcknowledgement(bounty, signed, signature)) throw new Refusal("it is no signature of the receiver");
+    return signature;
+  });
+  return within(bounty.patience, Promise.any(asked), "a server").catch(() => undefined);
 }
 
 /** Whether the receiver of the terms signed for labels, so that it cannot deny them. */

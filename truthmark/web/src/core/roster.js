@@ -42,6 +42,7 @@ export function hashOfHeads(heads) {
  */
 function readCalls(calls, size) {
   return calls.map((texts) => {
+    if (!Array.isArray(texts)) throw new Refusal("the relay shows no rows; they are not those on chain");
     const chunks = texts.map((text) => fromHex(text));
     const rows = [];
     chunks.forEach((chunk, i) => {

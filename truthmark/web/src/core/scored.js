@@ -5,13 +5,13 @@
 import { readBytes } from "./abi.js";
 import { calldata, look, lookAtWorkers, Status } from "./board.js";
 import { concat, fromHex, toHex, word } from "./bytes.js";
-import { Refusal } from "./errors.js";
+import { Refusal, Unavailable } from "./errors.js";
 import { judgementOf, paymentOf } from "./judging.js";
 import { labelerSecret } from "./labelfile.js";
 import { findLies } from "./lies.js";
 import { blockAt, logsBackwards, logsWithin, topicOf } from "./logs.js";
-import { isAcknowledgement } from "./releasing.js";
-import { readScore } from "./score.js";
+import { acknowledged, isAcknowledgement } from "./releasing.js";
+import { NOT_DELIVERED, readScore } from "./score.js";
 import { commitmentOf, openRun } from "./sealing.js";
 import { deadlines } from "./terms.js";
 
@@ -21,6 +21,8 @@ import { deadlines } from "./terms.js";
 
 /** Blocks in which the score must lie that was posted at a known time. */
 const NEAR = 100;
+/** By how many seconds the block that counts as final may be older than the newest one. */
+const BEHIND = 900;
 const ENDS = {
   [Status.SCORED]: "settled",
   [Status.SCORED_HALF]: "half",
@@ -45,7 +47,8 @@ const [SCORE_GOLD, SCORE_ENTRIES] = [
  * @property {?{price: bigint, bond: bigint, withheld: bigint}} pay What the labeler gets by that.
  * @property {number} worker @property {number} seats That stand for them.
  * @property {?import("./judging.js").Judgement} judgement Where there is a score.
- * @property {import("./lies.js").Lie[]} lies What they can prove wrong in it; all of it, not only of them.
+ * @property {import("./lies.js").Lie[]} lies What they can prove wrong in it; all of it, not only of
+ *   them. Where it is over: what could have been proven.
  * @property {string} score Its hash, as the board keeps it.
  * @property {boolean} oneSource
  */
@@ -59,21 +62,29 @@ const [SCORE_GOLD, SCORE_ENTRIES] = [
  * @throws {Refusal} Something is not what the board holds.
  */
 export async function standingOf(bounty, device, store) {
-  const seen = await look(bounty, { wantsCommits: true });
+  const seen = await look(bounty, { wantsCommits: true, store });
   const signed = await store.get(`signed/${seen.seed}`);
   if (!signed) return null;
-  const workers = await lookAtWorkers(bounty, seen);
   const { worker } = signed;
+  const workers = await lookAtWorkers(bounty, seen, worker);
   const commit = workers.overrides.get(worker) ?? seen.commits?.standing.get(worker);
   if (commit?.commitment !== signed.commitment || commit.seats !== signed.seats) return null;
   const { terms, ref, chain } = bounty;
+  requireFresh(seen, bounty.host);
   const found = { ...phaseOf(seen, terms), now: seen.now, worker, seats: commit.seats, score: seen.score };
   const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null };
   if (!found.end) return standing;
   const pay = (line) => paymentOf({ terms, rows: seen.rows }, { worker, seats: commit.seats }, found.end, line);
   if (BigInt(seen.score) === 0n) return { ...standing, pay: pay(0) };
   const { judgement, lies } = await judge(bounty, device, store, { seen, signed, workers });
-  return { ...standing, pay: pay(judgement.line), judgement, lies: found.phase === "challenge" ? lies : [] };
+  return { ...standing, pay: pay(judgement.line), judgement, lies: found.phase === "ended" ? [] : lies };
+}
+
+/** A source that stands still shows no score to who waits for it. */
+function requireFresh({ status, time, now }, { confirmations, block_time }) {
+  if (status < Status.SCORED && now - time > BEHIND + 4 * confirmations * block_time) {
+    throw new Unavailable("a source of the chain is behind, or its clock is wrong; waiting");
+  }
 }
 
 /** Hold a score against what the labeler has: once, for as long as both stay what they are. */
@@ -87,21 +98,35 @@ async function judge(bounty, device, store, { seen, signed, workers }) {
   const known = { worker: signed.worker, opened: openedBy(bounty, device, signed), acknowledgement };
   const { roster, commits, seed } = seen;
   const record = { ref, terms, seed, ...workers, roster, commits, score };
+  if (score.lines[signed.worker] === NOT_DELIVERED && !acknowledgement) collect(bounty, signed, store);
   bounty.judged = { key, judgement: judgementOf(record, known), lies: findLies(record, known) };
   return bounty.judged;
 }
 
-/** @param {Seen} seen @param {Record<string, any>} terms */
-function phaseOf({ status, mark, now }, terms) {
+/** Ask beside all else for the signature that would disprove a mark; the next look has it. */
+function collect(bounty, signed, store) {
+  bounty.collecting ??= acknowledged(bounty, signed)
+    .then((found) => found && store.put(`acknowledged/${signed.commitment}`, found))
+    .catch(() => {})
+    .finally(() => {
+      bounty.collecting = undefined;
+    });
+}
+
+/**
+ * Only the block on which the sources agree says that something is over, and not one source's clock.
+ * @param {Seen} seen @param {Record<string, any>} terms
+ */
+function phaseOf({ status, mark, time }, terms) {
   const end = ENDS[status] ?? "";
   if (!end) {
     const times = deadlines(terms, mark);
-    if (now > times.score) return { phase: "silent", until: null, end: "flat" };
+    if (time > times.score) return { phase: "silent", until: null, end: "flat" };
     return { phase: "waiting", until: times.score, end };
   }
   if (status !== Status.SCORED && status !== Status.SCORED_HALF) return { phase: "ended", until: null, end };
   const until = mark + terms.challenge_seconds;
-  return now > until ? { phase: "over", until: null, end } : { phase: "challenge", until, end };
+  return time > until ? { phase: "over", until: null, end } : { phase: "challenge", until, end };
 }
 
 /**
@@ -164,7 +189,7 @@ async function fetchScore({ chain, ref, terms }, seen) {
 function candidates(logs) {
   const found = new Map();
   for (const log of logs) {
-    const key = String(log?.transactionHash);
+    const key = typeof log?.transactionHash === "string" ? log.transactionHash : "";
     const one = found.get(key) ?? { entries: [] };
     found.set(key, one);
     let data;

@@ -6,7 +6,8 @@ import { scoreView } from "./score_view.js";
 
 const LOOK_SECONDS = 15;
 /** What is shown is drawn again only where one of these is another. */
-const DRAWN_BY = ["phase", "end", "score"];
+const drawnBy = (/** @type {import("../core/scored.js").Standing} */ { phase, end, score, lies }) =>
+  [phase, end, score, lies.length].join(" ");
 
 /**
  * Follow a bounty to its end, and show what becomes of the labeler's part.
@@ -42,7 +43,7 @@ export async function follow(options) {
         continue;
       }
       if (isClosed() || !standing) return;
-      const key = DRAWN_BY.map((name) => standing[name]).join(" ");
+      const key = drawnBy(standing);
       if (key !== drawn && standing.end) {
         view?.close();
         view = scoreView({

@@ -24,7 +24,7 @@ const MOST_LINES = 400;
 export function scoreView(options) {
   const { bounty, standing, proven } = options;
   const isWrong = standing.lies.length > 0;
-  const proving = isWrong ? provingView(options) : null;
+  const proving = isWrong && standing.phase === "challenge" ? provingView(options) : null;
   const says = h("p", { role: isWrong ? "alert" : "status" }, saysOf(standing));
   const element = h(`section.tm-card.tm-score${isWrong ? ".tm-false" : ""}`, {},
     h("span.tm-big", {}, icon(isWrong ? "warning" : "check")),

@@ -22,6 +22,7 @@ export const OUTCOMES = {
 
 /** @param {Standing} standing @returns {string} */
 export function headOf({ phase, end, lies }) {
+  if (lies.length && phase === "over") return "This score was wrong, and stands";
   if (lies.length) return "This score is wrong";
   if (end === "proven") return "The score was disproved";
   if (end === "refunded") return "It did not take place";
@@ -31,6 +32,9 @@ export function headOf({ phase, end, lies }) {
 
 /** @param {Standing} standing @returns {string} what goes on, in a sentence or two */
 export function saysOf({ phase, end, until, now, lies }) {
+  if (lies.length && phase === "over") {
+    return "It could have been proven, but nobody did in time, and now nobody can. Anyone may have it paid out now.";
+  }
   if (lies.length) {
     return "That can be proven, by anyone. After a proof everybody who labeled is paid in full, whatever" +
       " the score said, and shares the requester's bond.";
