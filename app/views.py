@@ -438,18 +438,34 @@ class WalletOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftToken:
+    """What is left of one token.
+
+    Attributes:
+        address: Of the token.
+        name: Its symbol, with the address where another one is called alike.
+        amount: All that there is of it.
+        owed: What of that is still in the contracts; empty for nothing.
+    """
+
+    address: str
+    name: str
+    amount: str
+    owed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """What is left on the account of this machine.
 
     Attributes:
         account: Its address.
-        tokens: By token its address, all that there is of it, and what of that is still in the
-            contracts, or nothing.
+        tokens: Those of which there is something.
         coins: Of the chain's own coin; empty for none.
         running: The account's bounties that still need gas.
     """
 
     account: str
-    tokens: tuple[tuple[str, str, str], ...]
+    tokens: tuple[LeftToken, ...]
     coins: str
     running: tuple[int, ...]

@@ -38,13 +38,18 @@ def _draw() -> None:
         "browser is open. What is left, or came back, you send on from here; the account pays the "
         "gas, and your wallet is asked for nothing but its address."
     )
-    names = {amount: token for token, amount, _ in left.tokens}
-    for _, amount, owed in left.tokens:
-        if owed:
-            st.caption(
-                literal(f"{owed} of {amount} is still in the contracts, and is drawn first.")
-            )
-    wanted = st.multiselect("What", list(names), default=list(names), key=f"{KEY}_what")
+    for one in left.tokens:
+        owed = f", {one.owed} of it still in the contracts, from where it is drawn first"
+        st.caption(literal(f"{one.name}: {one.amount}{owed if one.owed else ''}."))
+    # A choice holds as long as its texts do, so there are no amounts in them.
+    names = {one.address: one.name for one in left.tokens}
+    wanted = st.multiselect(
+        "What",
+        list(names),
+        default=list(names),
+        format_func=lambda token: names.get(token, token),
+        key=f"{KEY}_what",
+    )
     coins = False
     if left.coins:
         coins = st.checkbox(
@@ -76,7 +81,6 @@ def _draw() -> None:
         return
     if unlock_first():
         with st.spinner("Sending it"):
-            tokens = tuple(names[amount] for amount in wanted)
-            sent = returning.give_back(to, tokens, coins=coins)
-        st.session_state[f"{KEY}_news"] = f"{sent} went to {to}." if sent else "Nothing was left."
+            news = returning.give_back(to, tuple(wanted), coins=coins)
+        st.session_state[f"{KEY}_news"] = news
         st.rerun()

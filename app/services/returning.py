@@ -17,15 +17,18 @@ def left() -> views.Left:
     """
     session = my_session()
     coins = session.chain.balance(session.address)
+    held = held_by(session)
+    symbols = [clean(session.profile.token(one.token).symbol, 40) for one in held]
     return views.Left(
         account=session.address,
         tokens=tuple(
-            (
+            views.LeftToken(
                 one.token,
+                symbol if symbols.count(symbol) == 1 else f"{symbol} {one.token}",
                 amount_of(session, one.units, one.token),
                 amount_of(session, one.owed, one.token) if one.owed else "",
             )
-            for one in held_by(session)
+            for one, symbol in zip(held, symbols, strict=True)
         ),
         coins=str(session.profile.native(coins)) if coins else "",
         running=running(session),
@@ -33,7 +36,7 @@ def left() -> views.Left:
 
 
 def give_back(to: str, tokens: tuple[str, ...], *, coins: bool) -> str:
-    """Send what is left to an address of its owner; returns what went there.
+    """Send what is left to an address of its owner; returns what became of it, in sentences.
 
     Args:
         to: The address.
@@ -51,4 +54,9 @@ def give_back(to: str, tokens: tuple[str, ...], *, coins: bool) -> str:
         amount_of(session, units, token) if token else str(session.profile.native(units))
         for token, units in sent.items()
     ]
-    return clean(" and ".join(amounts), 300)
+    found = [f"{' and '.join(amounts)} went to {to}."] if sent else []
+    left = session.chain.balance(session.address) if coins and "" not in sent else 0
+    if left:
+        said = "stays here: it is too little to pay for its own gas."
+        found.append(f"{session.profile.native(left)} {said}")
+    return clean(" ".join(found) or "Nothing was left.", 500)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.utils.offline_market import address
+from truthmark.chain.abi import load_artifact
+from truthmark.chain.transactions import Intent
 from truthmark.flows import sending_back
 from truthmark.flows.sending_back import Held, coins_to_send, held_by, send_back
 
@@ -25,16 +27,36 @@ class Session:
         listed = tuple(SimpleNamespace(address=token) for token in self.tokens)
         self.profile = SimpleNamespace(tokens=listed, amount=lambda n, t: n, native=lambda n: n)
         self.chain = SimpleNamespace(rpc=self, balance=lambda account: self.wei)
-        self.journal = SimpleNamespace(send=self.send_coins)
+        self.prices = {"": 2}
+        self.journal = self
+        self.begun: list[Intent] = []
+        self.refused: set[str] = set()
+        self.done: dict[str, Any] = {}
 
     def held(self, token: str) -> int:
         return self.tokens[token]
 
-    def call(self, method: str, *params: Any) -> str:
-        return "0x1"
+    def call(self, method: str, *params: Any, endpoint: str = "") -> str:
+        return {"eth_gasPrice": hex(self.prices[endpoint])}.get(method, "0x1")
+
+    def others(self) -> list[str]:
+        return [endpoint for endpoint in self.prices if endpoint]
 
     def parsed(self, method: str, params: Any, decode: Any) -> int:
-        return {"eth_estimateGas": 21_000, "eth_gasPrice": 2}[method]
+        return {"eth_estimateGas": 21_000, "eth_gasPrice": self.prices[""]}[method]
+
+    def pending(self) -> list[Intent]:
+        return list(self.begun)
+
+    def resume(self) -> None:
+        for intent in self.begun:
+            is_done = intent.key not in self.refused
+            self.done[intent.key] = SimpleNamespace(succeeded=is_done)
+            self.wei -= intent.value if is_done else 0
+        self.begun.clear()
+
+    def result(self, key: str) -> Any:
+        return self.done.get(key)
 
     def token(self, token: str) -> Any:
         return SimpleNamespace(functions=SimpleNamespace(transfer=lambda to, n: (token, to, n)))
@@ -45,7 +67,8 @@ class Session:
         self.tokens[token] -= units
         self.sent.append(f"{units} tokens")
 
-    def send_coins(self, intent: Any) -> None:
+    def send(self, intent: Any) -> None:
+        assert not self.begun, "the journal takes no other amount under the same name"
         assert (intent.to, intent.data) == (WALLET, b"")
         self.sent.append(f"{intent.value} wei")
 
@@ -89,3 +112,29 @@ def test_coins_to_send__less_than_their_gas__are_none(session: Any) -> None:
     session.wei = 100_000
     assert coins_to_send(session, WALLET) == 0
     assert send_back(session, WALLET, [], coins=True) == {}
+
+
+def test_send_back__coins_still_on_their_way__waits_for_them_and_tells_of_them(
+    session: Any,
+) -> None:
+    session.begun.append(Intent(f"send-coins:{WALLET}:1", WALLET, b"", 874_000))
+    assert send_back(session, WALLET, [], coins=True) == {"": 874_000}
+    assert session.sent == []  # of what is left all may be spent for gas
+    session.begun.append(Intent(f"send-coins:{OTHER}:2", OTHER, b"", 0))
+    session.wei = 200_000
+    assert send_back(session, WALLET, [], coins=True) == {"": 74_000}
+
+
+def test_send_back__tokens_still_on_their_way__are_told_of_unless_refused(session: Any) -> None:
+    (transfer,) = load_artifact("ProtocolToken").functions["transfer"]
+    for key, to, units in (("a", WALLET, 7), ("b", WALLET, 9), ("c", OTHER, 11)):
+        session.begun.append(Intent(key, DOLLAR, transfer.encode([to, units])))
+    session.refused.add("b")
+    assert send_back(session, WALLET, [DOLLAR]) == {DOLLAR: 7 + 35}
+
+
+def test_coins_to_send__one_endpoint_names_a_high_price__takes_the_other_ones(
+    session: Any,
+) -> None:
+    session.prices = {"": 10**9, "other": 2}
+    assert coins_to_send(session, WALLET) == 874_000
