@@ -99,6 +99,8 @@ def test_send_proof__proves_nothing_any_more__sends_nothing(
         ({"board": address(8)}, "another network"),
         ({"board": None}, "no proof"),
         ({"bounty": 8}, "no proof"),
+        ({"bounty": float(REF.bounty_id)}, "no proof"),
+        ({"chain_id": float(REF.chain_id)}, "no proof"),
         ({"data": "0x" + "00" * 100}, "no proof"),
         ({"data": "0xzz"}, "no proof"),
         ({"data": 7}, "no proof"),

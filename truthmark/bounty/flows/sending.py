@@ -65,6 +65,8 @@ def read_proof(client: BountyClient, data: bytes) -> tuple[int, "Call"]:
         if not isinstance(file, dict) or file.get("format") != FORMAT:
             raise BountyError(_NO_PROOF)
         number, board, chain_id = file["bounty"], address_bytes(file["board"]), file["chain_id"]
+        if type(number) is not int or type(chain_id) is not int:  # 7.0 and true are equal to some
+            raise BountyError(_NO_PROOF)
         calldata = bytes.fromhex(file["data"].removeprefix("0x"))
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise BountyError(_NO_PROOF) from error
