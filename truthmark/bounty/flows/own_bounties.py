@@ -10,7 +10,7 @@ from truthmark.bounty import reader
 from truthmark.bounty.flows.running import is_done
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, TruthmarkError
+from truthmark.errors import BountyError, KeysError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.text import clean
 
@@ -22,16 +22,18 @@ def own_bounties(session: "Session") -> Iterator[tuple[int, Workspace]]:
     """Yield number and folder of each bounty of the session's account; damaged ones are left out.
 
     Raises:
-        ConfigError: This network has no bounties.
+        ConfigError: This network has no bounties, or the account is locked and its file names no
+            address.
     """
     chain_id, board = _place(session)
+    mine = address_bytes(session.address)
     for workspace in Workspace.all(session.home):
-        with contextlib.suppress(TruthmarkError):  # damaged ones are told of by `bounty run`
+        # Damaged ones, and those that cannot be read, are told of by `bounty run`.
+        with contextlib.suppress(BountyError, KeysError):
             number = workspace.number_on(chain_id, board)
-            if number is not None and address_bytes(workspace.terms.requester) == address_bytes(
-                session.address
-            ):
-                yield number, workspace
+            if number is None or address_bytes(workspace.terms.requester) != mine:
+                continue
+            yield number, workspace
 
 
 def bounties_to_run(session: "Session", named: str | None) -> list[tuple[int, Workspace]]:
