@@ -147,6 +147,10 @@ def _codes(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any] | None":
         whole = column.combine_chunks()
         if isinstance(whole, pa.ChunkedArray):
             return None  # more text than one array holds
+        if pa.types.is_floating(kind):
+            # As elsewhere values are counted: what is not a number is none, and -0.0 is 0.0.
+            floats = whole.to_numpy(zero_copy_only=False) + 0.0
+            whole = pa.array(floats, kind, mask=np.isnan(floats))
         return _numbers(whole.dictionary_encode().indices)
     if not _is_plain(kind.value_type):
         return None

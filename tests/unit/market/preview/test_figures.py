@@ -4,6 +4,7 @@
 import random
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -143,6 +144,20 @@ def test_distinct__dictionaries_of_each_part__are_compared_by_value() -> None:
     met = DistinctCounter(table, [4, 2], 9, 30).count("x")
     assert met is not None
     assert sorted(met.of_value.tolist()) == [1, 1, 2]  # b stands in both
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
+@pytest.mark.parametrize("is_dictionary", [False, True], ids=["plain", "dictionary"])
+def test_distinct__nan_and_both_zeros__are_no_value_and_one(
+    kind: pa.DataType, is_dictionary: bool
+) -> None:
+    numbers = np.array([np.nan, 0.0, -0.0, 1.5, np.nan, 0.0], kind.to_pandas_dtype())
+    values = pa.array(numbers, mask=np.array([False, False, False, False, False, True]))
+    if is_dictionary:
+        values = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, 4, 5]), values)
+    met = DistinctCounter(pa.table({"x": values}), [3, 3], 9, 30).count("x")
+    assert met is not None
+    assert met.seen == 2
 
 
 @pytest.mark.parametrize(
