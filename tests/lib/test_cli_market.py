@@ -27,6 +27,7 @@ from tests.utils.cli_market import (
     sold,
 )
 from truthmark.cli.main import INTERRUPTED
+from truthmark.errors import EndpointsDisagreeError
 from truthmark.testing.network import Devnet, role_key
 
 __all__ = ["buyer", "expensive", "frame", "kept", "net", "seller", "sold"]
@@ -81,6 +82,22 @@ def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
     assert held(seller) == sellers + 25_000_000
     assert "nothing is owed" in seller("withdraw").ok().err
     assert seller("sales", ref, "--json").ok().json[0]["income"]["text"] == "25 TUSD"
+
+
+def test_show__no_two_endpoints_agree_on_the_sample__tells_all_else(
+    buyer: Person, sold: Lister, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disagree(*_: Any) -> Any:
+        raise EndpointsDisagreeError("two endpoints say different things")
+
+    ref = sold("--examples", "2", price="2 TUSD")
+    monkeypatch.setattr("truthmark.cli.show.look", disagree)
+    shown = buyer("show", ref).ok().out
+    assert "offered for 2 TUSD with all fees; `truthmark get` looks at its sample first" in shown
+    assert "It was not looked at: two endpoints say different things" in shown
+    sample = buyer("show", ref, "--json").ok().json["sample"]
+    assert sample["state"] is None
+    assert len(sample["found"]) == 1
 
 
 def test_purchases__from_paying_to_the_end__tell_state_place_and_what_to_do(

@@ -52,7 +52,7 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
     from truthmark.bounty.flows.own_bounties import bounties_to_run, find_over
     from truthmark.bounty.flows.run_lock import run_lock
     from truthmark.node.daemon import Node
-    from truthmark.node.places import is_own_relay, receiver_place, relay_place
+    from truthmark.node.places import is_own_relay, not_served, place_of
     from truthmark.node.receiver import ReceiverRole
     from truthmark.node.settings import load_node_settings
 
@@ -63,11 +63,10 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
         chosen = bounties_to_run(session, bounty)
         workspaces = [workspace for _, workspace in chosen]
         is_relay = any(is_own_relay(session, workspace) for workspace in workspaces)
-        place = receiver_place(session, workspaces)
         numbers = [number for number, _ in chosen]
-        if is_relay:
-            place |= relay_place(session, workspaces)
-        given = place | {name: value for name, value in given.items() if value is not None}
+        given = place_of(session, workspaces) | {
+            name: value for name, value in given.items() if value is not None
+        }
         settings = load_node_settings(
             session.home,
             session.profile,
@@ -83,6 +82,11 @@ def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
                 info(f"labelers reach your relay at {public}")
                 if public.startswith("https:") and url.startswith("http:"):
                     info(f"let what answers there hand on to {url}, where it listens")
+                for other in not_served(session, workspaces, public):
+                    info(
+                        f"mind: some of these bounties say {other}; have that lead here too, or "
+                        "run each by its number"
+                    )
             if url := urls.get("receiver"):
                 info(f"labelers bring you files at {url} while the relay is away")
             if url := urls.get("status"):

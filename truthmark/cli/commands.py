@@ -53,7 +53,7 @@ TOPICS: dict[str, dict[str, Entry]] = {
     },
     "Buy": {
         "search": Entry("browse", "Find what is for sale."),
-        "show": Entry("browse", "Show everything about DATASET."),
+        "show": Entry("show", "Show everything about DATASET."),
         "preview": Entry("preview", "Look at parts of DATASET that chance picked, before you pay."),
         "fetch": Entry("buy", "Download DATASET, encrypted, and check it."),
         "buy": Entry("buy", "Fetch, check and pay for DATASET."),

@@ -40,13 +40,17 @@ def make_certificate(folder: Path, host: str) -> str:
         The SHA-256 of the certificate, as browsers show it.
 
     Raises:
-        ConfigError: That is no host, somebody else's certificate is there, or nothing can be
-            written.
+        ConfigError: That is no host, somebody else's certificate or key is there, or nothing can
+            be written.
     """
     name = _general_name(host)
     path = folder / CERTIFICATE
     if path.exists() and not _is_ours(_read(path)):
         raise ConfigError(f"{path} was signed by somebody else, and stays; move it away first")
+    if not path.exists() and (folder / KEY).exists():
+        raise ConfigError(
+            f"{folder / KEY} is of a certificate that is not here, and stays; move it away first"
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _OURS)])
     now = datetime.datetime.now(datetime.UTC)
@@ -70,8 +74,9 @@ def make_certificate(folder: Path, host: str) -> str:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(folder / KEY, private)  # for its owner alone, as all that it writes
+        # A key alone would be taken for somebody else's, if this were ended between the two.
         write_atomically(path, made.public_bytes(serialization.Encoding.PEM))
+        write_atomically(folder / KEY, private)  # for its owner alone, as all that it writes
     except OSError as error:
         raise ConfigError(
             f"cannot write {path} ({error.strerror}); give rights to the home folder"
@@ -80,22 +85,20 @@ def make_certificate(folder: Path, host: str) -> str:
 
 
 def find_certificate(folder: Path, host: str) -> tuple[str, str] | None:
-    """Return the files of a folder's certificate and its key; None where there are none.
+    """Return the files of a folder's certificate and its key; None where it has none for a host.
 
     Raises:
-        ConfigError: It is over, it is for other hosts, or it cannot be read.
+        ConfigError: It is over, or it cannot be read.
     """
     path, key = folder / CERTIFICATE, folder / KEY
     if not path.exists() or not key.exists():
         return None
     found = _read(path)
-    again = f"`truthmark certificate {host}`"
-    if not _is_ours(found):
-        again = "its authority"
-    if found.not_valid_after_utc < datetime.datetime.now(datetime.UTC):
-        raise ConfigError(f"{path} is valid no more; get another from {again}")
     if not _covers(found, host):
-        raise ConfigError(f"{path} is for another host than {host}; get one from {again}")
+        return None
+    if found.not_valid_after_utc < datetime.datetime.now(datetime.UTC):
+        again = f"`truthmark certificate {host}`" if _is_ours(found) else "its authority"
+        raise ConfigError(f"{path} is valid no more; get another from {again}")
     return str(path), str(key)
 
 

@@ -19,39 +19,52 @@ def is_own_relay(session: "Session", workspace: "Workspace") -> bool:
     return address_bytes(workspace.terms.relay) == address_bytes(session.address)
 
 
-def relay_place(session: "Session", workspaces: "Sequence[Workspace]") -> dict[str, Any]:
-    """Return the settings of a relay, as far as documents say where it is reached."""
-    for workspace in workspaces:
-        if not is_own_relay(session, workspace):
-            continue
-        for url in workspace.document.relay_urls:
-            return _listening(session, url, "relay") | {"public_url": url}
-    return {}
+def place_of(session: "Session", workspaces: "Sequence[Workspace]") -> dict[str, Any]:
+    """Return where relay and receiver listen, as settings of a node.
 
-
-def receiver_place(session: "Session", workspaces: "Sequence[Workspace]") -> dict[str, Any]:
-    """Return the settings of a receiver, where somebody else's relay may be away."""
-    for workspace in workspaces:
-        for url in workspace.document.receiver_urls:
-            if not is_own_relay(session, workspace):
-                return {"receiver_port": 0} | _listening(session, url, "receiver")
-    return {}
-
-
-def _listening(session: "Session", url: str, name: str) -> dict[str, Any]:
-    """Return the settings of who is to answer at an address.
+    Args:
+        session: The requester's.
+        workspaces: Their bounties; the first that says where counts.
 
     Raises:
-        ConfigError: The home's certificate is not for that address.
+        ConfigError: The home's certificate cannot be used.
     """
+    place: dict[str, Any] = {"https": [], "certificate": "", "certificate_key": ""}
+    own = [workspace for workspace in workspaces if is_own_relay(session, workspace)]
+    relays = [url for workspace in own for url in workspace.document.relay_urls]
+    # Files come here where somebody else's relay may be away.
+    receivers = [
+        url
+        for workspace in workspaces
+        if workspace not in own
+        for url in workspace.document.receiver_urls
+    ]
+    if receivers:
+        place["receiver_port"] = 0
+        _listen(session, place, receivers[0], "receiver")
+    if relays:
+        place["public_url"] = relays[0]
+        _listen(session, place, relays[0], "relay")
+    return place
+
+
+def not_served(session: "Session", workspaces: "Sequence[Workspace]", url: str) -> list[str]:
+    """Return where else own documents say that the relay answers: it does at one address alone."""
+    own = [workspace for workspace in workspaces if is_own_relay(session, workspace)]
+    named = [found for workspace in own for found in workspace.document.relay_urls[:1]]
+    return [found for found in dict.fromkeys(named) if found != url]
+
+
+def _listen(session: "Session", place: dict[str, Any], url: str, name: str) -> None:
+    """Add the settings of who is to answer at an address."""
     parts = urllib.parse.urlsplit(url)
     host, is_plain = str(parts.hostname), parts.scheme == "http"
-    place: dict[str, Any] = {}
-    if not is_plain and (found := find_certificate(session.home, host)):
+    found = None if is_plain else find_certificate(session.home, host)
+    if found:
         place["certificate"], place["certificate_key"] = found
+        place["https"].append(name)
     # Without a certificate something else listens there, and hands on to a port of its choice.
-    if is_plain or place:
+    if is_plain or found:
         place[f"{name}_port"] = parts.port or (80 if is_plain else 443)
     if not is_loopback(host):
         place[f"{name}_host"] = "0.0.0.0"  # noqa: S104
-    return place

@@ -85,5 +85,5 @@ def serve_receiver(inbox: Inbox, settings: NodeSettings) -> AppServer:
         create_receiver_app(inbox),
         host=settings.receiver_host,
         port=settings.receiver_port or 0,
-        certificate=certificate_of(settings),
+        certificate=certificate_of(settings, "receiver"),
     )

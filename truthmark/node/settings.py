@@ -24,6 +24,9 @@ from truthmark.node.policy import Policy
 RoleName = Literal["custodian", "receiver", "relay", "watch"]
 """What a node can do."""
 
+ServerName = Literal["relay", "receiver"]
+"""What answers labelers."""
+
 FILE_NAME = "node.toml"
 MARGIN_BLOCKS = 5
 _LEAST_MARGIN = 3
@@ -60,6 +63,7 @@ class NodeSettings(BaseSettings):
         public_url: Under which others reach it.
         certificate: File of a certificate in PEM, with which relay and receiver answer over HTTPS.
         certificate_key: File of its key.
+        https: Which of the two use it.
         relay_min_fee: What bounties of strangers must pay for each worker who commits, such as
             "0.05 USDC", one for each token; without it strangers are not served.
         relay_requesters: Whom it serves for less, by address; the account itself always.
@@ -98,6 +102,7 @@ class NodeSettings(BaseSettings):
     public_url: str | None = None
     certificate: str | None = None
     certificate_key: str | None = None
+    https: Annotated[tuple[ServerName, ...], NoDecode] = ("relay", "receiver")
     relay_min_fee: Annotated[tuple[str, ...], NoDecode] = ()
     relay_requesters: Annotated[tuple[str, ...], NoDecode] = ()
     relay_max_items: int = 4 << 30
@@ -116,7 +121,15 @@ class NodeSettings(BaseSettings):
         return tuple(map(to_checksum_address, values))
 
     @field_validator(
-        *("roles", "min_bond", "confirmations", "bounties", "relay_min_fee", "relay_requesters"),
+        *(
+            "roles",
+            "https",
+            "min_bond",
+            "confirmations",
+            "bounties",
+            "relay_min_fee",
+            "relay_requesters",
+        ),
         "watch_min_fee",
         mode="before",
     )
@@ -178,7 +191,7 @@ def load_node_settings(home: Path, profile: ChainProfile, **given: Any) -> NodeS
     port = settings.receiver_port
     _require(port is None or 0 <= port < 65_536, "receiver_port", "it is 0 to 65535")
     _require(
-        (settings.certificate is None) is (settings.certificate_key is None),
+        bool(settings.certificate) is bool(settings.certificate_key),
         "certificate",
         "it needs a certificate_key, and that a certificate",
     )
@@ -197,9 +210,9 @@ def fees_of(amounts: Iterable[str], profile: ChainProfile) -> dict[str, int]:
     return dict(_amount(profile, text) for text in amounts)
 
 
-def certificate_of(settings: NodeSettings) -> tuple[str, str] | None:
-    """Return the files of the certificate and its key; None where it answers over plain HTTP."""
-    if settings.certificate is None or settings.certificate_key is None:
+def certificate_of(settings: NodeSettings, name: ServerName) -> tuple[str, str] | None:
+    """Return the files of a certificate and its key; None where a server answers plain HTTP."""
+    if not settings.certificate or not settings.certificate_key or name not in settings.https:
         return None
     return settings.certificate, settings.certificate_key
 

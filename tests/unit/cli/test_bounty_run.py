@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a requester's own relay listens, and what a terminal shows."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,19 +17,27 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.view import Seen
 from truthmark.bounty.workspace import Workspace
 from truthmark.cli import bounty_run
-from truthmark.errors import BountyError, ConfigError
+from truthmark.errors import BountyError
 from truthmark.node.certificate import make_certificate
-from truthmark.node.places import receiver_place, relay_place
+from truthmark.node.places import not_served, place_of
+from truthmark.node.settings import certificate_of, load_node_settings
 
 OWN = make_terms().relay
 
 
-def place(folder: Path, *urls: str, account: str = OWN) -> dict[str, Any]:
+def workspace_at(folder: Path, **documents: tuple[str, ...]) -> Workspace:
     workspace = Workspace(folder)
     workspace.save_terms(make_terms())
-    workspace.save_document(make_document(relay_urls=urls))
+    workspace.save_document(make_document(**documents))
+    return workspace
+
+
+def place(folder: Path, *urls: str, account: str = OWN) -> dict[str, Any]:
     session: Any = SimpleNamespace(address=account, home=folder)
-    return relay_place(session, [workspace])
+    return place_of(session, [workspace_at(folder, relay_urls=urls)])
+
+
+PLAIN = {"https": [], "certificate": "", "certificate_key": ""}
 
 
 @pytest.mark.parametrize(
@@ -38,19 +47,15 @@ def place(folder: Path, *urls: str, account: str = OWN) -> dict[str, Any]:
         ("http://localhost:8645", {"relay_port": 8645}),
         ("http://192.168.1.7:8645", {"relay_port": 8645, "relay_host": "0.0.0.0"}),
         ("http://relay.example", {"relay_port": 80, "relay_host": "0.0.0.0"}),
+        # Something else listens there, and hands on to a port of its choice.
         ("https://relay.example", {"relay_host": "0.0.0.0"}),
-        ("https://relay.example:444/x", {"relay_host": "0.0.0.0", "relay_port": 444}),
+        ("https://relay.example:444/x", {"relay_host": "0.0.0.0"}),
     ],
 )
 def test_place__address_of_the_document__is_where_to_listen(
     tmp_path: Path, url: str, expected: dict[str, Any]
 ) -> None:
-    found = place(tmp_path, url)
-    assert found.pop("public_url") == url
-    if url.startswith("https:"):
-        # Something else listens there, and hands on to a port of its choice.
-        expected.pop("relay_port", None)
-    assert found == expected
+    assert place(tmp_path, url) == {"public_url": url, **PLAIN, **expected}
 
 
 @pytest.mark.parametrize(
@@ -64,18 +69,49 @@ def test_place__certificate_for_the_host__it_answers_there_itself(
         "public_url": url,
         "relay_host": "0.0.0.0",
         "relay_port": port,
+        "https": ["relay"],
         "certificate": str(tmp_path / "certificate.pem"),
         "certificate_key": str(tmp_path / "certificate.key"),
     }
-    # For what is not by HTTPS it is not used.
-    assert "certificate" not in place(tmp_path, "http://192.168.1.7:8645")
-    with pytest.raises(ConfigError, match=r"another host than relay\.example; get one from"):
-        place(tmp_path, "https://relay.example")
+    # For what is not by HTTPS, or is somebody else's to answer, it is not used.
+    for other in ("http://192.168.1.7:8645", "https://relay.example"):
+        assert place(tmp_path, other)["https"] == []
+
+
+def test_place__receiver_by_https_beside_a_plain_relay__only_one_uses_the_certificate(
+    tmp_path: Path,
+) -> None:
+    make_certificate(tmp_path, "192.168.1.7")
+    own = workspace_at(tmp_path / "a", relay_urls=("http://192.168.1.7:8645",))
+    other = workspace_at(tmp_path / "b", receiver_urls=("https://192.168.1.7:8646",))
+    other.save_terms(replace(make_terms(), relay="0x" + "99" * 20))
+    session: Any = SimpleNamespace(address=OWN, home=tmp_path)
+    found = place_of(session, [own, other])
+    assert (found["relay_port"], found["receiver_port"]) == (8645, 8646)
+    profile: Any = SimpleNamespace(block_time=1.0)
+    settings = load_node_settings(tmp_path, profile, roles=("relay", "receiver"), **found)
+    assert certificate_of(settings, "relay") is None
+    assert certificate_of(settings, "receiver") == (
+        str(tmp_path / "certificate.pem"),
+        str(tmp_path / "certificate.key"),
+    )
+    # What a file says for a node of another kind is not for these addresses.
+    (tmp_path / "node.toml").write_text('certificate = "x"\ncertificate_key = "y"\n')
+    plain = place_of(session, [own])
+    settings = load_node_settings(tmp_path, profile, roles=("relay",), **plain)
+    assert certificate_of(settings, "relay") is None
+
+
+def test_not_served__other_addresses_of_own_documents__are_told(tmp_path: Path) -> None:
+    urls = ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1")
+    all_of_them = [workspace_at(tmp_path / str(n), relay_urls=(url,)) for n, url in enumerate(urls)]
+    session: Any = SimpleNamespace(address=OWN)
+    assert not_served(session, all_of_them, urls[0]) == [urls[1]]
 
 
 def test_place__somebody_elses_relay_or_no_address__is_left_to_the_settings(tmp_path: Path) -> None:
-    assert place(tmp_path / "a", "http://127.0.0.1:1", account="0x" + "99" * 20) == {}
-    assert place(tmp_path / "b") == {}
+    assert place(tmp_path / "a", "http://127.0.0.1:1", account="0x" + "99" * 20) == PLAIN
+    assert place(tmp_path / "b") == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -86,16 +122,14 @@ def test_place__somebody_elses_relay_or_no_address__is_left_to_the_settings(tmp_
         ("https://me.example", {"receiver_port": 0, "receiver_host": "0.0.0.0"}),
     ],
 )
-def test_receiver_place__somebody_elses_relay__files_are_taken_where_the_document_says(
+def test_place__somebody_elses_relay__files_are_taken_where_the_document_says(
     tmp_path: Path, url: str, expected: dict[str, Any]
 ) -> None:
-    workspace = Workspace(tmp_path)
-    workspace.save_terms(make_terms())
-    workspace.save_document(make_document(receiver_urls=(url,)))
+    workspace = workspace_at(tmp_path, receiver_urls=(url,))
     stranger: Any = SimpleNamespace(address="0x" + "99" * 20, home=tmp_path)
-    assert receiver_place(stranger, [workspace]) == expected
+    assert place_of(stranger, [workspace]) == PLAIN | expected
     own: Any = SimpleNamespace(address=make_terms().relay)
-    assert receiver_place(own, [workspace]) == {}
+    assert place_of(own, [workspace]) == PLAIN
 
 
 def test_in_home__folder_of_another_home_or_none__refused(tmp_path: Path) -> None:

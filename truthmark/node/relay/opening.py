@@ -52,7 +52,7 @@ class RelayServer:
 
     def __init__(self, relay: Relay, settings: NodeSettings) -> None:
         """Listen at once."""
-        app, certificate = create_app(relay), certificate_of(settings)
+        app, certificate = create_app(relay), certificate_of(settings, "relay")
         host, port = settings.relay_host, settings.relay_port
         self._servers = [AppServer(app, host=host, port=port, certificate=certificate)]
         if certificate is not None:

@@ -5,7 +5,7 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,27 +22,64 @@ IDLE_SECONDS: Final = 20
 _STOP_SECONDS: Final = 3.0
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP for strangers: who sends no whole request for long, or connects too often, is let go."""
+class Door(socket.socket):
+    """A socket that listens, and lets go who holds too many connections before a word is said.
 
-    _held: ClassVar[Counter[str]] = Counter()
+    A protocol hears of a visitor only once they have ended the handshake of HTTPS.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        """Take a listening socket over."""
+        super().__init__(
+            listening.family, listening.type, listening.proto, fileno=listening.detach()
+        )
+        self.held: Counter[str] = Counter()
+
+    def accept(self) -> "tuple[socket.socket, Any]":
+        """Return the next visitor.
+
+        Raises:
+            ConnectionAbortedError: They were let go.
+        """
+        found, address = super().accept()
+        visitor = _Visitor(self.held, str(address[0]), found)
+        each, everybody = self.held[visitor.who], self.held.total()
+        if (each > MAX_EACH and not is_loopback(visitor.who)) or everybody > MAX_CONNECTIONS:
+            visitor.close()
+            raise ConnectionAbortedError
+        return visitor, address
+
+
+class _Visitor(socket.socket):
+    """A connection that is counted until it is closed."""
+
+    def __init__(self, held: Counter[str], who: str, found: socket.socket) -> None:
+        super().__init__(found.family, found.type, found.proto, fileno=found.detach())
+        self.who, self._held = who, held
+        held[who] += 1
+        self._is_counted = True
+
+    def close(self) -> None:
+        if self._is_counted:
+            self._is_counted = False
+            self._held[self.who] -= 1
+            if not self._held[self.who]:
+                del self._held[self.who]
+        super().close()
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP for strangers: who sends no whole request for long is let go."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         super().connection_made(cast(asyncio.Transport, transport))
-        self._who = self.client[0] if self.client else ""
         self._idle_with: object = self
-        self._held[self._who] += 1
-        if self._held[self._who] > MAX_EACH and not is_loopback(self._who):
-            transport.close()
         self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count no more."""
+        """Wait no more."""
         self._timer.cancel()
-        self._held[self._who] -= 1
-        if not self._held[self._who]:
-            del self._held[self._who]
         super().connection_lost(exc)
 
     def _look(self) -> None:
@@ -68,6 +105,7 @@ class AppServer:
         ConfigError: The address, or the certificate, cannot be used.
 
     Attributes:
+        door: What listens.
         url: Where it answers.
     """
 
@@ -80,7 +118,7 @@ class AppServer:
         chain, key = certificate or (None, None)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._socket = socket.create_server((host, port), family=family, backlog=512)
+            self.door = Door(socket.create_server((host, port), family=family, backlog=512))
         except OSError as error:
             why = (error.strerror or "no such address").split(" (while")[0]
             raise ConfigError(
@@ -90,10 +128,10 @@ class AppServer:
             ) from error
         # asyncio sets this only on sockets that name their protocol, as these do not; without it
         # each answer waits for 40 ms. Accepted connections have it from here.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         shown = f"[{host}]" if ":" in host else host
         scheme = "http" if certificate is None else "https"
-        self.url = f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
+        self.url = f"{scheme}://{shown}:{self.door.getsockname()[1]}"
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -102,6 +140,7 @@ class AppServer:
             lifespan="off",
             server_header=False,
             http=PatientProtocol,
+            loop="asyncio",  # which asks the door; others go by its number
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=2,
@@ -111,7 +150,7 @@ class AppServer:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True, name="relay"
+            target=self._server.run, kwargs={"sockets": [self.door]}, daemon=True, name="relay"
         )
         self._thread.start()
 
@@ -119,4 +158,4 @@ class AppServer:
         """Stop listening; what is being answered gets a moment to end."""
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
-        self._socket.close()
+        self.door.close()

@@ -74,7 +74,7 @@ def test_server__too_many_of_one_address__are_let_go(
     assert asked == ["127.0.0.1"]
     monkeypatch.undo()
     assert httpx.get(f"{server.url}/nothing").status_code == 404
-    wait_for(lambda: not PatientProtocol._held, "the end of every connection")
+    wait_for(lambda: not server.door.held, "the end of every connection")
 
 
 def test_server__accepted_connection__waits_for_no_acknowledgement(
@@ -114,6 +114,33 @@ def test_server__certificate_for_itself__answers_over_https_alone(tmp_path: Path
             httpx.get(server.url)
         with pytest.raises(httpx.TransportError):
             httpx.get(server.url.replace("https:", "http:"))
+    finally:
+        server.close()
+
+
+def test_server__https__lets_go_who_says_nothing_at_all_in_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A protocol is told of nobody before the end of their handshake, which may never come."""
+    monkeypatch.setattr(server_module, "MAX_EACH", 5)
+    monkeypatch.setattr(server_module, "is_loopback", lambda who: False)
+    make_certificate(tmp_path, "127.0.0.1")
+    files = find_certificate(tmp_path, "127.0.0.1")
+    server = AppServer(FastAPI(), host="127.0.0.1", port=0, certificate=files)
+    try:
+        port = int(server.url.rsplit(":", 1)[1])
+        with ExitStack() as closing:
+            place = ("127.0.0.1", port)
+            visitors = [
+                closing.enter_context(socket.create_connection(place, timeout=30))
+                for _ in range(40)
+            ]
+            for visitor in visitors[5:]:
+                assert visitor.recv(1) == b""
+            assert server.door.held.total() == 5
+        wait_for(lambda: not server.door.held, "the end of every connection")
+        trusting = ssl.create_default_context(cafile=files[0] if files else None)
+        assert httpx.get(server.url, verify=trusting).status_code == 404
     finally:
         server.close()
 
