@@ -150,6 +150,102 @@ class Person:
             )
 
 
+def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(
+    browser: Browser, net: Devnet, rounds: Rounds
+) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    labeler, other = net.session("labeler").address, net.session("stranger").address
+    number = _ask_for_texts(net, rounds.server.url, [labeler])
+    context = browser.new_context(**DESK)
+    add_wallet(context, net, other)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{rounds.server.url}/label/{number}")
+
+    # One who may not come; one who may, declines first, and is on another network.
+    page.get_by_role("button", name=f"Use the account of {NAME}").click()
+    expect(page.get_by_text("The gate does not let")).to_be_visible()
+    bend(page, account=labeler)
+    page.get_by_role("button", name=f"Use the account of {NAME}").click()
+    expect(page.get_by_text("is asked to sign twice")).to_be_visible()
+    expect(page.get_by_label("Where you want to be paid")).to_have_value(labeler.lower())
+    assert faults(page) == []
+    with page.expect_download():
+        page.get_by_role("button", name="Save the recovery file").click()
+    page.get_by_role("button", name="Join", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Paid to")
+    assert faults(page) == []
+    sign = page.get_by_role("button", name=f"Sign with {NAME}")
+    bend(page, declines=True)
+    sign.click()
+    expect(dialog.get_by_role("alert")).to_have_text("You declined; nothing was sent.")
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.get_by_text("You did not sign, so nothing was sent")).to_be_visible()
+    bend(page, declines=False)
+    page.get_by_role("button", name="Join", exact=True).click()
+    sign.click()
+
+    # What is half written outlives the page; another key may skip.
+    box = page.get_by_label("Your text")
+    box.fill("  half a ")
+    wait_for(lambda: page.evaluate(KEPT, "  half a "), "a draft that is kept", PATIENCE_MS / 1_000)
+    page.reload()
+    expect(box).to_have_value("  half a ")
+    expect(box).to_be_focused()
+    assert faults(page) == []
+    asked = []
+    for text in (None, "a <b>\N{SNOWMAN}</b>", ""):
+        asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
+        place = page.locator(".tm-stage").get_attribute("aria-label")
+        if text is None:
+            page.keyboard.type("cat")
+        elif text:
+            page.keyboard.type(text)
+            page.keyboard.press("Shift+Enter")
+            page.keyboard.type("second line")
+        else:
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("an empty text is no answer")).to_be_visible()
+            _skip_by(page, "q")
+        if text != "":
+            page.keyboard.press("Enter")
+        page.wait_for_function(
+            "(place) => document.querySelector('.tm-stage').ariaLabel !== place", arg=place
+        )
+    asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
+    page.keyboard.type("the last")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 item skipped")).to_be_visible()
+    page.keyboard.press("Enter")
+
+    # Sealed, and then the account is switched.
+    expect(page.get_by_text("Your labels are sealed, and kept in this browser.")).to_be_visible()
+    assert faults(page) == []
+    bend(page, account=other, chain="0x1")
+    sign.click()
+    expect(page.get_by_text("Choose the account")).to_be_visible()
+    bend(page, account=labeler)
+    sign.click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    assert prompts(page) == ["eth_signTypedData_v4"]  # since the reload; one before it
+
+    record = BountyClient(net.session("stranger")).read(number)
+    secrets = find_secrets(net.session("requester").vault, record.terms.key)
+    with RelayClient(rounds.server.url) as relay:
+        file = relay.file(record.ref, 0, record.commits.standing[0].commitment)
+    opened = open_with_key(record.scheme(0), file.run, secrets.scalar, file.seats)
+    texts = open_notes(opened.shared, file.notes)["texts"]
+    numbers = [text.split()[-1] for text in asked]
+    wanted = ["half a cat", "a <b>\N{SNOWMAN}</b>\nsecond line", "the last"]
+    assert texts == dict(zip([numbers[n] for n in (0, 1, 3)], wanted, strict=True))
+    assert not rounds.problems
+    context.close()
+
+
+# Last, as no receiver is at work behind it.
+
+
 def test_label_page__three_people__label_seal_and_hand_out(
     browser: Browser, net: Devnet, rounds: Rounds, other_server: AppServer
 ) -> None:
@@ -305,99 +401,6 @@ def _disprove(net: Devnet, rounds: Rounds, posted: Posted, wronged: Person, othe
     assert BountyClient(stranger).read(posted.number).status is Status.PROVEN
     shown = call.data[-32 * 8 :].hex()  # what opens the answer
     assert not any(shown in body for body in sent)
-
-
-def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(
-    browser: Browser, net: Devnet, rounds: Rounds
-) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
-    labeler, other = net.session("labeler").address, net.session("stranger").address
-    number = _ask_for_texts(net, rounds.server.url, [labeler])
-    context = browser.new_context(**DESK)
-    add_wallet(context, net, other)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{rounds.server.url}/label/{number}")
-
-    # One who may not come; one who may, declines first, and is on another network.
-    page.get_by_role("button", name=f"Use the account of {NAME}").click()
-    expect(page.get_by_text("The gate does not let")).to_be_visible()
-    bend(page, account=labeler)
-    page.get_by_role("button", name=f"Use the account of {NAME}").click()
-    expect(page.get_by_text("is asked to sign twice")).to_be_visible()
-    expect(page.get_by_label("Where you want to be paid")).to_have_value(labeler.lower())
-    assert faults(page) == []
-    with page.expect_download():
-        page.get_by_role("button", name="Save the recovery file").click()
-    page.get_by_role("button", name="Join", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Paid to")
-    assert faults(page) == []
-    sign = page.get_by_role("button", name=f"Sign with {NAME}")
-    bend(page, declines=True)
-    sign.click()
-    expect(dialog.get_by_role("alert")).to_have_text("You declined; nothing was sent.")
-    page.get_by_role("button", name="Close", exact=True).click()
-    expect(page.get_by_text("You did not sign, so nothing was sent")).to_be_visible()
-    bend(page, declines=False)
-    page.get_by_role("button", name="Join", exact=True).click()
-    sign.click()
-
-    # What is half written outlives the page; another key may skip.
-    box = page.get_by_label("Your text")
-    box.fill("  half a ")
-    wait_for(lambda: page.evaluate(KEPT, "  half a "), "a draft that is kept", PATIENCE_MS / 1_000)
-    page.reload()
-    expect(box).to_have_value("  half a ")
-    expect(box).to_be_focused()
-    assert faults(page) == []
-    asked = []
-    for text in (None, "a <b>\N{SNOWMAN}</b>", ""):
-        asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
-        place = page.locator(".tm-stage").get_attribute("aria-label")
-        if text is None:
-            page.keyboard.type("cat")
-        elif text:
-            page.keyboard.type(text)
-            page.keyboard.press("Shift+Enter")
-            page.keyboard.type("second line")
-        else:
-            page.keyboard.press("Enter")
-            expect(page.get_by_text("an empty text is no answer")).to_be_visible()
-            _skip_by(page, "q")
-        if text != "":
-            page.keyboard.press("Enter")
-        page.wait_for_function(
-            "(place) => document.querySelector('.tm-stage').ariaLabel !== place", arg=place
-        )
-    asked.append(page.locator(".tm-stage .tm-text").text_content() or "")
-    page.keyboard.type("the last")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("1 item skipped")).to_be_visible()
-    page.keyboard.press("Enter")
-
-    # Sealed, and then the account is switched.
-    expect(page.get_by_text("Your labels are sealed, and kept in this browser.")).to_be_visible()
-    assert faults(page) == []
-    bend(page, account=other, chain="0x1")
-    sign.click()
-    expect(page.get_by_text("Choose the account")).to_be_visible()
-    bend(page, account=labeler)
-    sign.click()
-    expect(page.get_by_role("heading", name="Done")).to_be_visible()
-    assert prompts(page) == ["eth_signTypedData_v4"]  # since the reload; one before it
-
-    record = BountyClient(net.session("stranger")).read(number)
-    secrets = find_secrets(net.session("requester").vault, record.terms.key)
-    with RelayClient(rounds.server.url) as relay:
-        file = relay.file(record.ref, 0, record.commits.standing[0].commitment)
-    opened = open_with_key(record.scheme(0), file.run, secrets.scalar, file.seats)
-    texts = open_notes(opened.shared, file.notes)["texts"]
-    numbers = [text.split()[-1] for text in asked]
-    wanted = ["half a cat", "a <b>\N{SNOWMAN}</b>\nsecond line", "the last"]
-    assert texts == dict(zip([numbers[n] for n in (0, 1, 3)], wanted, strict=True))
-    assert not rounds.problems
-    context.close()
 
 
 def _ask_for_texts(net: Devnet, url: str, admitted: list[str]) -> int:
