@@ -2,6 +2,7 @@
 """What a bounty brought: figures, tables, single items, and files of it."""
 
 import contextlib
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.services.accounts import my_session, my_synced_session
 from app.services.asked import find_workspace
 from app.services.samples import sample_of
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.exports import FORMATS
+from truthmark.bounty.exports import FORMATS, write_csv
 from truthmark.bounty.exports import export as write
 from truthmark.bounty.flows.following import job_of
 from truthmark.bounty.flows.results import Brought, collect_result, labeled_of, save_result
@@ -113,15 +114,12 @@ def export(number: int, folder: str, formats: Sequence[str], report: Progress) -
 
 def table_of(number: int, report: Progress) -> bytes:
     """Return the table of items as a CSV, to be downloaded."""
-    import pyarrow as pa
-    import pyarrow.csv
-
     brought = _brought(number, report)
     if brought.tables is None:
         raise BountyError("no labels came yet; look again when the first are here")
-    sink = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(brought.tables.items, sink)
-    return bytes(sink.getvalue())
+    sink = io.StringIO(newline="")
+    write_csv(brought.tables.items, sink)
+    return sink.getvalue().encode()
 
 
 def to_sell(number: int, report: Progress) -> str:

@@ -3,10 +3,13 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -18,6 +21,7 @@ from tests.utils.app_market import AppMarket
 from tests.utils.bounty_crew import answers_by_skill, label_bounty
 from tests.utils.injections import HOSTILE
 from truthmark.bounty.client import BountyClient
+from truthmark.bounty.exports import write_csv
 from truthmark.bounty.flows.asks import Posted
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.team import parse_team
@@ -205,6 +209,22 @@ def test_asked__download__is_a_table_of_all_items(start: Start, labeled: Labeled
     click(at, "Write")
     assert "Written: " in page(at)
     assert (labeled.folder / "out" / "result.json").exists()
+
+
+def test_table_of__texts_that_begin_as_formulas__are_as_the_command_writes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", 'a\r\n"b", c']
+    table = pa.table({"name": texts, "texts": [[text] for text in texts], "label": [None] * 5})
+    brought = SimpleNamespace(tables=SimpleNamespace(items=table))
+    monkeypatch.setattr(labels, "_brought", lambda *_: brought)
+    written = io.StringIO(newline="")
+    write_csv(table, written)
+    found = labels.table_of(7, lambda done, total: None).decode()
+    assert found == written.getvalue()
+    rows = list(csv.DictReader(io.StringIO(found, newline="")))
+    assert [row["name"] for row in rows] == texts
+    assert [json.loads(row["texts"]) for row in rows] == [[text] for text in texts]
 
 
 def test_asked__wave__is_reviewed_and_paid_by_clicking(

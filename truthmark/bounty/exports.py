@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.document import Kind
@@ -92,6 +92,22 @@ def with_content(labeled: Labeled) -> "pa.Table":
     return items.add_column(2, "text", pa.array(texts, pa.string()))
 
 
+def write_csv(table: "pa.Table", file: TextIO) -> None:
+    """Write a table as CSV, lists as JSON; texts stay as they are, also those of a formula.
+
+    Args:
+        table: Of a result.
+        file: Open for text, without translation of line ends.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for batch in table.to_batches(1_000):
+        writer.writerows(
+            [_json(value) if isinstance(value, list) else value for value in row]
+            for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+        )
+
+
 def _tables(labeled: Labeled) -> "dict[str, pa.Table]":
     return {
         "items": with_content(labeled),
@@ -127,13 +143,7 @@ def _csv(labeled: Labeled, folder: Path) -> list[Path]:
     for name, table in _tables(labeled).items():
         path = folder / f"{name}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.column_names)
-            for batch in table.to_batches(1_000):
-                writer.writerows(
-                    [_json(value) if isinstance(value, list) else value for value in row]
-                    for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-                )
+            write_csv(table, file)
         written.append(path)
     return written
 
