@@ -61,6 +61,12 @@ FORGED = (
 )
 """What stands in an address where a page expects a number or a name."""
 
+KINDS = (
+    *("", "0", "-1", "99999", "7@9", "1.0", "１", "²", "1'--", "1\x00", "../../etc/passwd"),
+    *(f"<script>{OWNED}</script>", "1?role=seller", "\u202e1", "9" * 400, "x" * 70_000),
+)
+"""One of each kind of these, for pages that read them as another page does."""
+
 FILES = (
     *(
         "a.txt",
@@ -127,6 +133,7 @@ FILES = (
 
 def test_cases__there_are_as_many_as_are_asked_for() -> None:
     assert len(set(FORGED)) >= 30
+    assert set(KINDS) < set(FORGED)
     assert len(set(FILES)) >= 40
 
 
@@ -135,20 +142,21 @@ def test_cases__there_are_as_many_as_are_asked_for() -> None:
 
 @pytest.mark.chain
 @pytest.mark.parametrize(
-    ("name", "parameter"),
+    ("name", "parameter", "cases"),
     [
-        ("dataset", "dataset"),
-        ("bounty", "bounty"),
-        ("asked", "bounty"),
-        ("new_bounty", "ask"),
-        ("label", "bounty"),
+        ("dataset", "dataset", FORGED),
+        ("bounty", "bounty", FORGED),
+        ("asked", "bounty", KINDS),  # all that are no numbers bring the same list
+        ("new_bounty", "ask", KINDS),  # all of them: test_find_form below
+        ("label", "bounty", KINDS),  # read by the same lines as of the page before
     ],
+    ids=["dataset", "bounty", "asked", "new_bounty", "label"],
 )
 def test_address__forged__shows_nothing_of_it_and_nobody_elses(
-    start: Start, market: AppMarket, name: str, parameter: str
+    start: Start, market: AppMarket, name: str, parameter: str, cases: tuple[str, ...]
 ) -> None:
     at = start(name)
-    for forged in FORGED:
+    for forged in cases:
         at.query_params[parameter] = forged
         at.switch_page(f"app_pages/{name}.py").run()
         assert not at.exception, forged
