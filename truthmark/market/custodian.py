@@ -91,6 +91,11 @@ def is_due(
     return now >= bought_at + waited
 
 
+def accept_key(slot: CustodySlot) -> str:
+    """Return the journal's name of the transaction that accepts a custody."""
+    return f"accept:{slot.epoch.custody_id.hex()}:{slot.index}"
+
+
 class Custodian:
     """A custodian's side of a session; the session's account is its operator or owner.
 
@@ -137,7 +142,7 @@ class Custodian:
                 [tuple(key) for key in epoch.share_keys],
                 slot.index,
             ),
-            f"accept:{epoch.custody_id.hex()}:{slot.index}",
+            accept_key(slot),
             f"accept custody of {version.ref}",
         )
 

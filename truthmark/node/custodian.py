@@ -20,7 +20,7 @@ from truthmark.errors import (
     TruthmarkError,
 )
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.custodian import Custodian, is_due
+from truthmark.market.custodian import Custodian, CustodySlot, accept_key, is_due
 from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, named_purchases, short_id
 from truthmark.market.preview import RULES, OnList, Preview, remembered_states
@@ -529,11 +529,19 @@ class CustodianRole:
         Raises:
             ChainError: They do not agree, or do not answer.
         """
-        chain = self.session.chain
-        call = chain.registry.functions.custodies(held.slot.epoch.custody_id)
-        state = chain.agreed_call(call, chain.final_block())
-        if held.slot.index in set(bits(state.accepted)) - set(bits(state.released)):
-            return  # not yet for good, or by one endpoint's word only
+        chain, slot = self.session.chain, held.slot
+        final = chain.final_block()
+        state = chain.agreed_call(chain.registry.functions.custodies(slot.epoch.custody_id), final)
+        # What is not so there is not so for good, or by one endpoint's word only.
+        if slot.index not in bits(state.accepted):
+            is_over = (
+                CustodyStatus(state.status) in _ENDED
+                or final.timestamp > slot.epoch.custody.accept_until
+            )
+            if not is_over or self._has_sent_accept(slot):
+                return  # ours may stand in a newer block
+        elif slot.index not in bits(state.released):
+            return
         self.view.forget(held)
         custody_id = held.slot.epoch.custody_id
         self._refused.pop(custody_id, None)
@@ -541,6 +549,11 @@ class CustodianRole:
         if not self.dry_run:
             self._holdings.let_go(held)
             self._holdings.drop(self.view.custodies)
+
+    def _has_sent_accept(self, slot: CustodySlot) -> bool:
+        """Whether it is not known yet what became of an acceptance."""
+        key = accept_key(slot)
+        return any(pending.partition("#")[0] == key for pending in self._sender.pending)
 
     def _problem(self, kind: str, text: str) -> None:
         self.metrics.problems.labels(kind).inc()

@@ -11,6 +11,7 @@ import pytest
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.pools import AtOnce
 from tests.utils.previews import Made, PreviewMarket, make
+from truthmark.market.custodian import accept_key
 from truthmark.market.records import CustodyStatus
 from truthmark.node import custodian as custodian_module
 from truthmark.node.custodian import CustodianRole
@@ -46,7 +47,7 @@ class Waiting:
             gas=1, is_actor=True, block=block, is_listed_elsewhere=lambda version: False
         )
         role._custodian = SimpleNamespace(plan_accept=lambda *_: "planned")
-        role._sender = SimpleNamespace(submit=lambda *it: self.sent.append(it))
+        role._sender = SimpleNamespace(submit=lambda *it: self.sent.append(it), pending=set())
         self.role = role
         custody = SimpleNamespace(accept_until=10**10)
         epoch = SimpleNamespace(custody_id=bytes(32), custody=custody)
@@ -115,18 +116,57 @@ def test_maybe_accept__two_endpoints_tell_of_other_events__looks_once_more(
     assert node.sent == [("accept", "planned")]
 
 
+class Ending:
+    """A custody that is over by one endpoint's word, and what two tell of its final state."""
+
+    def __init__(self, offline: OfflineMarket, patch: pytest.MonkeyPatch) -> None:
+        market = PreviewMarket(offline)
+        self.node = Waiting(market, make({"a.parquet": 20}), patch)
+        self.dropped: list[Any] = []
+        self.state: dict[str, Any] = {"accepted": 0, "released": 0, "status": CustodyStatus.OPENED}
+        self.time = 10**10
+        chain: Any = market.session.chain
+        chain.registry.functions = SimpleNamespace(custodies=lambda custody_id: custody_id)
+        chain.final_block = lambda: SimpleNamespace(number=9, timestamp=self.time)
+        chain.agreed_call = lambda call, block: SimpleNamespace(**self.state)
+        role, drop = self.node.role, self.dropped.append
+        role._seen = {}
+        role.view.forget, role.view.custodies = drop, []
+        role._holdings = SimpleNamespace(let_go=drop, drop=lambda custodies: None)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether a round after this drops it."""
+        self.dropped.clear()
+        self.node.round()
+        return self.dropped == [self.node.held, self.node.held]
+
+
 @pytest.mark.parametrize(("accepted", "released"), [(1, 0), (1, 1), (0, 0)])
 def test_stop_tracking__endpoint_says_a_custody_is_released__two_have_to(
     offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch, accepted: int, released: int
 ) -> None:
-    market = PreviewMarket(offline)
-    node = Waiting(market, make({"a.parquet": 20}), monkeypatch)
-    dropped: list[Any] = []
-    chain: Any = market.session.chain
-    chain.registry.functions = SimpleNamespace(custodies=lambda custody_id: custody_id)
-    chain.agreed_call = lambda call, block: SimpleNamespace(accepted=accepted, released=released)
-    node.role._seen = {}
-    node.role.view = SimpleNamespace(forget=dropped.append, custodies=[])
-    node.role._holdings = SimpleNamespace(let_go=dropped.append, drop=lambda custodies: None)
-    node.role._stop_tracking(node.held)
-    assert dropped == ([] if accepted and not released else [node.held, node.held])
+    ending = Ending(offline, monkeypatch)
+    ending.state |= {"accepted": accepted, "released": released, "status": CustodyStatus.CLOSED}
+    ending.node.role._stop_tracking(ending.node.held)
+    assert bool(ending.dropped) == (not accepted or bool(released))
+
+
+def test_stop_tracking__endpoint_hides_what_we_have_just_accepted__is_kept(
+    offline: OfflineMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = Ending(offline, monkeypatch)
+    node = ending.node
+    node.held.state.status = CustodyStatus.LAPSED  # by its word
+    assert not ending.is_dropped
+    ending.state["status"] = CustodyStatus.LAPSED
+    assert ending.is_dropped
+    ending.state["status"] = CustodyStatus.OPENED
+    ending.time += 1  # nobody can accept any more
+    assert ending.is_dropped
+    key = accept_key(node.held.slot)
+    for pending in (key, f"{key}#2"):
+        node.role._sender.pending = {pending}
+        assert not ending.is_dropped
+    node.role._sender.pending = {f"{key}0"}  # another slot's
+    assert ending.is_dropped
