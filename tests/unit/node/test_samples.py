@@ -123,6 +123,20 @@ def test_require_still__one_endpoint_hides_what_was_opened__is_not_paid(
         require_still(market.session, version)
 
 
+def test_require_still__what_was_found_is_removed__is_looked_at_once_more(
+    market: PreviewMarket,
+) -> None:
+    made, version = listed(market)
+    assert market.look(version).state is PreviewState.SHOWN
+    file = market.session.index_folder / "previews.sqlite"
+    file.unlink()
+    require_still(market.session, version, PreviewState.SHOWN)
+    file.unlink()
+    market.publish(made, made.bad, by=STRANGER)
+    with pytest.raises(NotForSaleError, match="not bought"):
+        require_still(market.session, version, PreviewState.SHOWN)
+
+
 def test_look__one_endpoint_hides_what_was_opened__is_broken(market: PreviewMarket) -> None:
     made, version = listed(market)
     market.session.follower.require_agreed = lambda: market.publish(made, made.bad, by=STRANGER)  # type: ignore[method-assign]

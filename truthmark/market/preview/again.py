@@ -37,28 +37,29 @@ def require_still(session: "Session", version: Version, agreed: PreviewState | N
     Args:
         session: Who pays.
         version: For what.
-        agreed: How its sample stood then; as it stood at the last look if not given. What nobody
-            has looked at is not held back.
+        agreed: How its sample stood then; as it stood at the last look if not given. Without
+            either, nobody has looked, and it is not held back.
 
     Raises:
         NotForSaleError: It stands otherwise now, and not better.
         ChainError: The chain cannot be read.
     """
     known = Remembered.of(session).stands([version.terms_id]).get(version.terms_id)
-    if known is None:
+    if known is None and agreed is None:
         return
     # One endpoint that hides what was opened must not have it bought.
     Catalogue.of(session).sync_agreed()
-    before, why = known
-    agreed = agreed or before
+    agreed = agreed or (known[0] if known is not None else None)
 
     def may_be_paid(state: PreviewState) -> bool:
         on_get = RULES[state].on_get
         return on_get is OnGet.GO or (on_get is OnGet.ASK and state is agreed)
 
-    if not may_be_paid(before) or has_news(session, version):
+    # What was found may be gone since: its file was removed, or other rules count.
+    if known is None or not may_be_paid(known[0]) or has_news(session, version):
         found = look(session, version)
-        before, why = found.state, found.why
+        known = found.state, found.why
+    before, why = known
     if not may_be_paid(before):
         raise NotForSaleError(
             f"{version.ref} is not bought, for since you looked something of it was opened: "
