@@ -26,7 +26,7 @@ from truthmark.errors import BountyError, RevertedError
 from truthmark.hashing import keccak256
 
 if TYPE_CHECKING:
-    from truthmark.chain.contracts import Call, Contract
+    from truthmark.chain.contracts import BlockId, Call, Contract
     from truthmark.session import Session
 
 _PREFIX = "bounty:"
@@ -112,17 +112,21 @@ class BountyClient:
         reader.require_anchored(record, anchors)
         return record
 
-    def require_certain(self, record: Record) -> None:
+    def require_certain(self, record: Record, block: "BlockId" = "latest") -> None:
         """Refuse a record that two endpoints, where there are two, do not both have.
 
         For what costs money.
+
+        Args:
+            record: The bounty.
+            block: At which the board must have it so.
 
         Raises:
             BountyError: The board holds something else.
             EndpointsDisagreeError: They say different things.
             ChainError: The chain cannot be read.
         """
-        anchors = reader.read_anchors(self.session.chain, record, certain=True)
+        anchors = reader.read_anchors(self.session.chain, record, block, certain=True)
         reader.require_anchored(record, anchors)
 
     def mark(self, bounty_id: int) -> int:

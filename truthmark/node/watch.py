@@ -200,10 +200,16 @@ class WatchRole:
             self._judge(seen, held)
         elif record.status.has_ended:
             if record.ref.bounty_id in self._desk.store.deposited():
-                # By two endpoints' word: labels that are dropped may be nowhere else.
-                self._client.require_certain(record)
-                self._desk.store.drop_deposits(record.ref.bounty_id)
+                self._drop(seen)
             self._judged.pop(record.ref.bounty_id, None)
+
+    def _drop(self, seen: Seen) -> None:
+        """Drop the deposits of a bounty that has ended for good; they may be nowhere else."""
+        final = self._session.chain.final_block()
+        if final.timestamp < seen.mark:
+            return  # another block may undo it
+        self._client.require_certain(seen.record, final.hash)
+        self._desk.store.drop_deposits(seen.record.ref.bounty_id)
 
     def _carry(self, seen: Seen, held: list[Held]) -> None:
         """Bring commits and labels of those who left to where they count."""

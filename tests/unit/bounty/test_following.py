@@ -67,8 +67,8 @@ def test_follow_up__endpoints_differ_on_the_last_bounty__nothing_is_posted(
     monkeypatch.setattr(following, "_workspace", lambda *_: CLASSES)
     monkeypatch.setattr(following, "job_of", lambda *_, **__: SimpleNamespace(bounties=[brought]))
 
-    def differ(chain: object, of: object, *, certain: bool = False) -> object:
-        assert (chain, of, certain) == ("chain", record, True)
+    def differ(chain: object, of: object, block: object, *, certain: bool = False) -> object:
+        assert (chain, of, block, certain) == ("chain", record, "latest", True)
         raise EndpointsDisagreeError("two chain endpoints say different things")
 
     monkeypatch.setattr(reader, "read_anchors", differ)

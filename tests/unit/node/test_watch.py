@@ -79,7 +79,10 @@ class World:
         self.told: list[str] = []
         signer = SimpleNamespace(sign_typed=lambda message: sign(message, KEY))
         profile = SimpleNamespace(chain_id=REF.chain_id, native=lambda wei: f"{wei} wei")
-        chain = SimpleNamespace(balance=lambda account, block: self.gas)
+        self.final = SimpleNamespace(timestamp=MARK, hash=b"final")
+        chain = SimpleNamespace(
+            balance=lambda account, block: self.gas, final_block=lambda: self.final
+        )
         journal = SimpleNamespace(resume=lambda timeout: None)
         self.session: Any = SimpleNamespace(
             home=home,
@@ -101,7 +104,8 @@ class World:
         patch.setattr(watching.reader, "read_record", lambda *_: self.record)
         self.start()
 
-    def _require_certain(self, record: Record) -> None:
+    def _require_certain(self, record: Record, block: bytes) -> None:
+        assert block == self.final.hash
         if self.doubt is not None:
             raise self.doubt
 
@@ -262,9 +266,13 @@ def test_hand_out__relays_drip__others_get_their_turn(
 def test_tick__ended__deposits_are_dropped(world: World) -> None:
     world.leave(next(iter(world.case.runs)))
     world.record = replace(world.record, status=Status.SETTLED)
+    world.final.timestamp -= 1  # a reorganisation may undo it, which is no problem
+    world.round()
+    assert world.store.left and not world.told
+    world.final.timestamp += 1
     world.doubt = EndpointsDisagreeError("they do")  # one alone says that it has ended
     world.round()
-    assert world.store.left
+    assert world.store.left and world.told
     world.doubt = None
     world.round()
     assert not world.store.left
