@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the chain says of an account: the nonces that are used up, and what became of what."""
 
+from functools import cached_property
 from typing import Any
 
 from truthmark.chain.agreement import agreed
@@ -15,6 +16,44 @@ from truthmark.errors import (
     NodeError,
     RevertedError,
 )
+
+
+class Finality:
+    """Which blocks are deep enough, as seen from one head.
+
+    Of two heights that are told the lower one counts. The other endpoint is asked once, and only
+    where a block may be deep enough; it is not waited for.
+
+    Args:
+        chain: Which is asked.
+        head: The newest block by one endpoint's word.
+    """
+
+    def __init__(self, chain: Chain, head: Block) -> None:
+        """Ask nothing yet."""
+        self._chain, self._head = chain, head
+
+    def has(self, number: int) -> bool:
+        """Tell whether a block has the profile's confirmations.
+
+        Args:
+            number: Its height.
+
+        Raises:
+            EndpointsDisagreeError: Endpoints are far apart.
+        """
+        deepest = number + max(self._chain.profile.confirmations, 1) - 1
+        # The height can only be lower than that of the head.
+        return deepest <= self._head.number and deepest <= self._height
+
+    @cached_property
+    def _height(self) -> int:
+        if not self._chain.rpc.others():
+            return self._head.number
+        try:
+            return min(self._head.number, self._chain.common_height(waits=False))
+        except ChainUnavailableError:
+            return self._head.number  # nobody else answers, so nobody contradicts
 
 
 class AccountHistory:
@@ -33,22 +72,6 @@ class AccountHistory:
         """Return how many nonces the account has used up in a block's state."""
         params = (self._address, block_param(block))
         return self._chain.rpc.parsed("eth_getTransactionCount", params, hex_int)
-
-    def height(self, head: Block) -> int:
-        """Return how high the chain is; of two heights that are told, the lower one counts.
-
-        Args:
-            head: The newest block by one endpoint's word.
-
-        Raises:
-            EndpointsDisagreeError: Endpoints are far apart.
-        """
-        if not self._chain.rpc.others():
-            return head.number
-        try:
-            return min(head.number, self._chain.common_height())
-        except ChainUnavailableError:
-            return head.number  # nobody else answers, so nobody contradicts
 
     def is_used(self, nonce: int, block: int) -> bool:
         """Return whether a block's state is known, and the nonce used up there.

@@ -74,7 +74,7 @@ def agreed(
     )
 
 
-def common_height(rpc: RpcClient, leeway: int) -> int:
+def common_height(rpc: RpcClient, leeway: int, *, waits: bool = True) -> int:
     """Return the newest block that endpoints in two places both have, or the only one there is.
 
     By this it is counted what is final: by one endpoint's word a block that was found a moment ago
@@ -83,6 +83,7 @@ def common_height(rpc: RpcClient, leeway: int) -> int:
     Args:
         rpc: Whose endpoints are asked.
         leeway: How many blocks they may be apart.
+        waits: Whether one that does not answer is asked again and again.
 
     Raises:
         EndpointsDisagreeError: No two of them are as close.
@@ -91,7 +92,8 @@ def common_height(rpc: RpcClient, leeway: int) -> int:
     needed = _needed(rpc)
     heights: list[int] = []
     requests = [("eth_blockNumber", ())]
-    for height, _ in _answers(rpc, requests, lambda replies: hex_int(replies[0])):
+    said = _answers(rpc, requests, lambda replies: hex_int(replies[0]), waits=waits)
+    for height, _ in said:
         heights = sorted([*heights, height])
         close = [low for low, high in pairwise(heights) if high - low <= leeway]
         if needed == 1 or close:
@@ -103,7 +105,11 @@ def common_height(rpc: RpcClient, leeway: int) -> int:
 
 
 def _answers(
-    rpc: RpcClient, requests: Sequence[Request], key: Callable[[list[Any]], _T]
+    rpc: RpcClient,
+    requests: Sequence[Request],
+    key: Callable[[list[Any]], _T],
+    *,
+    waits: bool = True,
 ) -> Iterator[tuple[_T, list[Any]]]:
     """Yield what endpoints say, one in each place, for as long as more is asked for.
 
@@ -113,6 +119,7 @@ def _answers(
         rpc: Whose endpoints are asked.
         requests: Methods with their parameters.
         key: Returns what the results come to, or refuses them with MalformedReplyError.
+        waits: Whether one that does not answer is asked again and again.
 
     Raises:
         ChainUnavailableError: Fewer answer than are needed.
@@ -121,7 +128,7 @@ def _answers(
     needed = _needed(rpc)
     answered: set[object] = set()
     failure: Exception | None = None
-    for attempts in (1, 0):
+    for attempts in (1, 0) if waits else (1,):
         for endpoint in rpc.endpoints:
             if endpoint.place in answered:
                 continue

@@ -144,19 +144,20 @@ class Chain:
             least,
         )
 
-    def common_height(self, confirmations: int | None = None) -> int:
+    def common_height(self, confirmations: int | None = None, *, waits: bool = True) -> int:
         """Return the newest block that endpoints in two places have, or the only one there is.
 
         Args:
             confirmations: How many blocks they may be apart at least; the profile's number if not
                 given.
+            waits: Whether one that does not answer is asked again and again.
 
         Raises:
             EndpointsDisagreeError: They are far apart.
             ChainUnavailableError: Fewer answer than are needed.
         """
         depth = self.profile.confirmations if confirmations is None else confirmations
-        return common_height(self.rpc, self._leeway(depth))
+        return common_height(self.rpc, self._leeway(depth), waits=waits)
 
     def _leeway(self, depth: int) -> int:
         """Return how many blocks endpoints of one chain may be apart."""

@@ -29,6 +29,7 @@ from typing import Any, Protocol
 
 from truthmark.chain.account_history import (
     AccountHistory,
+    Finality,
     hash_of,
     outcome,
     outcome_of,
@@ -449,10 +450,13 @@ class Journal:
             log.warning("%s was taken off the chain; sending it again", entry.intent.key)
             self._reopen(store, entry)
         entries = store.in_state(State.SENT)
-        receipts = self._history.receipts(entries)
+        receipts, finality = self._history.receipts(entries), Finality(self.chain, head)
         for entry in entries:
             try:
-                self._process_one(store, entry, receipts[entry.intent.key], head, used)
+                if (receipt := receipts[entry.intent.key]) is None:
+                    self._process_one(store, entry, head, used)
+                elif finality.has(receipt.block_number):
+                    self._finish(store, entry, receipt)
             except ChainError as error:  # what stands in one's way must not hold up the others
                 self._last_problem = f" ({error})"
                 log.info("%s: %s", entry.intent.key, error)
@@ -462,30 +466,18 @@ class Journal:
         else:
             self._gap_since = None
 
-    def _process_one(
-        self,
-        store: JournalStore,
-        entry: Entry,
-        receipt: TransactionReceipt | None,
-        head: Block,
-        used: int,
-    ) -> None:
+    def _process_one(self, store: JournalStore, entry: Entry, head: Block, used: int) -> None:
+        """Do what can be done for an entry without a receipt."""
         assert entry.nonce is not None  # as of every one in state SENT
-        if receipt is not None:
-            self._finish_if_final(store, entry, receipt, head)
-        elif entry.nonce < used:
+        if entry.nonce < used:
             self._look_for_replacement(store, entry, head)
         elif entry.nonce == used:
             self._push(store, entry, head)
         elif not entry.intent.is_late(head.timestamp):
             self._broadcast_again(entry.attempts[-1])
 
-    def _finish_if_final(
-        self, store: JournalStore, entry: Entry, receipt: TransactionReceipt, head: Block
-    ) -> None:
-        depth = self._history.height(head) - receipt.block_number + 1
-        if depth < self.chain.profile.confirmations:
-            return
+    def _finish(self, store: JournalStore, entry: Entry, receipt: TransactionReceipt) -> None:
+        """Take the outcome of a transaction that is deep enough for final."""
         block = self.chain.find_block(receipt.block_number)
         if block is None or "0x" + block.hash.hex() != receipt.block_hash:
             return  # taken off the chain since

@@ -15,6 +15,7 @@ from tests.utils.journals import OWNER, balance, mine, nonce, pay
 from tests.utils.rpc_server import Proxy, RpcServer, serve
 from tests.utils.sender import POINTS
 from tests.utils.token_chain import SUPPLY, recipient
+from truthmark.chain.account_history import Finality
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.journal import STUCK_BLOCKS, Journal
 from truthmark.chain.journal_store import open_store
@@ -389,3 +390,31 @@ def test_submit__endpoint_tells_an_absurd_nonce__is_not_bound_to_it(
             journal.send(pay(chain, 0))
     assert journal.pending() == []
     assert journal.send(pay(chain, 0), timeout=300).succeeded
+
+
+def test_resume__receipts_are_not_deep_yet__other_endpoint_is_not_asked_how_high_it_is(
+    process: AnvilProcess, chain: Chain, tmp_path: Path
+) -> None:
+    with serve(Proxy(process.url)) as other:
+        urls = (*chain.profile.rpc, other.url)
+        both = connect_chain(replace(chain.profile, rpc=urls, confirmations=3))
+        journal = Journal(both, OWNER, tmp_path / "journal")
+        for number in range(2):
+            journal.submit(pay(both, number))
+        with pytest.raises(TransactionPendingError):
+            journal.resume(timeout=0)
+        assert "eth_blockNumber" not in other.methods
+        mine(process, 3)
+        assert len(journal.resume(timeout=0)) == 2
+        assert other.methods.count("eth_blockNumber") == 1
+
+
+def test_common_height__endpoint_is_down__is_not_waited_for(
+    process: AnvilProcess, chain: Chain
+) -> None:
+    with serve(lambda body: None) as down:
+        urls = (*chain.profile.rpc, down.url)
+        both = connect_chain(replace(chain.profile, rpc=urls))
+        head = both.block()
+        assert Finality(both, head).has(head.number)
+        assert len(down.bodies) == 1
