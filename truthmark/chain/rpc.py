@@ -350,7 +350,8 @@ class RpcClient:
                 habits.failed(count)
                 fewer = True
             elif kind is Kind.TOO_MUCH:
-                if count == 1:
+                # Where others are answered it is the range that is too long, not the body.
+                if count == 1 or (_is_range(sheet.requests[place]) and not _are_too_much(outcomes)):
                     error = TooMuchError(refusal_of(endpoint, outcome))
                     return self._too_much(error, endpoint, sheet.requests[place]), False
                 habits.refused(count)
@@ -435,6 +436,10 @@ class RpcClient:
                 raise
             return hidden
         return read_outcomes(parse_json(data, endpoint), requests, first, endpoint)
+
+
+def _are_too_much(outcomes: Sequence[Any]) -> bool:
+    return all(isinstance(o, Refusal) and o.kind is Kind.TOO_MUCH for o in outcomes)
 
 
 def _is_range(request: Request) -> bool:

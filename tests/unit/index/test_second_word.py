@@ -224,6 +224,12 @@ def test_require_agreed__too_many_blocks_at_once__fewer_are_asked_for(
         proxy.lie = limit
     follower.require_agreed()
     assert follower.index.agreed() == truth["tip"][0][0]
+    # That many questions in a body are too many was not said.
+    headers = [("eth_getBlockByNumber", (hex(number), False)) for number in range(1, 9)]
+    for endpoint, (proxy, _) in zip(follower.chain.rpc.endpoints, endpoints, strict=False):
+        before = proxy.bodies
+        follower.chain.rpc.batch(headers, endpoint=endpoint)
+        assert proxy.bodies == before + 1
 
 
 def test_sync__ranges_told_by_two_places__count_as_agreed(
