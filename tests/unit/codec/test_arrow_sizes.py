@@ -53,7 +53,7 @@ def many_referring_to_one(count: int, name: bytes) -> bytes:
     message += struct.pack("<IHHiI", 0, 4, 4, 4, len(name)) + text
     message += bytes(-len(message) % 8)
     struct.pack_into("<I", message, fields, vector - fields)
-    return struct.pack("<II", 0xFFFFFFFF, len(message)) + bytes(message) + decoder._STREAM_END
+    return struct.pack("<II", 0xFFFFFFFF, len(message)) + bytes(message) + decoder_child.STREAM_END
 
 
 KINDS = [

@@ -56,11 +56,21 @@ def read_independently(folder: Path, key_file: Path) -> pa.Table:
         segments[row["segment"]] = segments.get(row["segment"], b"") + plain
     files = pa.ipc.open_stream(io.BytesIO(segments.pop(0))).read_all().to_pylist()
     schema = next(file["schema"] for file in files if file["kind"] == "table")
+    decoded = {row["segment"]: row["decoded_bytes"] for row in reversed(index)}
     tables = [
-        pa.ipc.open_stream(io.BytesIO(schema + segments[number])).read_all()
-        for number in sorted(segments)
+        pa.ipc.open_stream(io.BytesIO(schema + messages(segments[n], decoded[n]))).read_all()
+        for n in sorted(segments)
     ]
     return pa.concat_tables(tables)
+
+
+def messages(segment: bytes, decoded: int) -> bytes:
+    """Return the messages of a table segment, which may stand in frames behind their length."""
+    length = int.from_bytes(segment[:4], "little")
+    if length == 0xFFFFFFFF:
+        return segment
+    frames = segment[4 : 4 + length]
+    return bytes(pa.Codec("zstd").decompress(frames, decompressed_size=decoded, asbytes=True))
 
 
 def test_save__key__lets_an_independent_reader_open_it(
