@@ -73,6 +73,30 @@ test("papers that are not those of the chain are refused", async () => {
   }
 });
 
+test("what was opened once opens again, whatever a relay shows later", async () => {
+  const world = await World.make();
+  const kept = new Map();
+  const papers = { get: async (name) => kept.get(name), put: async (name, bytes) => void kept.set(name, bytes) };
+  const opened = async () => {
+    const bounty = await open(world, { papers });
+    return [bounty.termsHash, bounty.document.title, (await bounty.manifest()).length(0)];
+  };
+  world.bent["…/manifest"] = (manifest) => manifest.map((byte) => byte ^ 1);
+  await assert.rejects(opened(), says(/./));
+  assert.equal(kept.size, 2); // and nothing that was not held against its hash
+  world.bent = {};
+  const before = await opened();
+  for (const bend of [() => undefined, () => utf8("other"), () => ({ price: "1" })]) {
+    for (const path of ["…/terms", "…/document", "…/manifest"]) world.bent[path] = bend;
+    assert.deepEqual(await opened(), before);
+    await assert.rejects(open(world)); // who was never here
+  }
+  for (const name of kept.keys()) kept.set(name, utf8("what another program wrote there"));
+  await assert.rejects(opened(), says(/./));
+  world.bent = {};
+  assert.deepEqual(await opened(), before);
+});
+
 test("terms and documents that fit their hashes but no bounty are refused", async () => {
   for (const more of [{ max_run: 64 }, { classes: 1 }, { key_y: 5 }, { batch: 0 }, { min_seats: 9 }]) {
     const world = await World.make({ more });

@@ -2,7 +2,7 @@
 // A bounty as its labeler sees it: terms, document and items, each held against its hash.
 
 import { calldata, look } from "./board.js";
-import { toHex } from "./bytes.js";
+import { toHex, utf8 } from "./bytes.js";
 import { Chain } from "./chain.js";
 import { Refusal } from "./errors.js";
 import { readDocument } from "./document.js";
@@ -14,12 +14,18 @@ import { deadlines, readTerms, requireSound } from "./terms.js";
 const MAX_DOCUMENT = 1 << 20;
 
 /** @typedef {import("./types.js").Item} Item */
+/**
+ * Keeps what proves itself, by a name that holds its hash; it is held against that at each reading.
+ * @typedef {{get: (name: string) => Promise<Uint8Array | undefined>,
+ *   put: (name: string, bytes: Uint8Array) => Promise<void>}} Papers
+ */
 
 /**
  * Open a bounty: its terms held against the board's hash, its document against the terms.
  * @param {string} base Where the page comes from, such as location.origin.
  * @param {number} id
- * @param {{fetch?: typeof fetch, relay?: string}} [options] relay: where a link names one.
+ * @param {{fetch?: typeof fetch, relay?: string, papers?: Papers}} [options] relay: where a link
+ *   names one; papers: what was opened once opens again, whatever a relay says later.
  * @returns {Promise<Bounty>}
  * @throws {Refusal} Something is not what its hash says: do not label.
  * @throws {Unavailable} Relay or chain do not answer.
@@ -38,26 +44,55 @@ export async function openBounty(base, id, options = {}) {
   const paper = (relay) => relay.bytes(`bounties/${id}/document`, MAX_DOCUMENT);
   const early = relays.length ? paper(relays[0]) : undefined;
   for (const each of [asked, early]) each?.catch(() => {});
-  const terms = await firstOf(relays, async (relay) => {
-    const found = readTerms(await relay.get(`bounties/${id}/terms`));
-    const [held] = await asked;
-    if (found.hash !== toHex(held)) {
-      throw new Refusal("the relay shows other terms than the board holds; do not label");
-    }
-    return found;
+  const { papers } = options;
+  const terms = await paperOf(papers, relays, {
+    name: async () => `terms/${toHex((await asked)[0])}`,
+    ask: async (relay) => utf8(JSON.stringify(await relay.get(`bounties/${id}/terms`))),
+    read: async (bytes) => {
+      const found = readTerms(JSON.parse(new TextDecoder().decode(bytes)));
+      const [held] = await asked;
+      if (found.hash !== toHex(held)) {
+        throw new Refusal("the relay shows other terms than the board holds; do not label");
+      }
+      return found;
+    },
   });
   requireSound(terms);
-  const document = await firstOf(relays, async (relay) =>
-    readDocument(await (relay === relays[0] ? early : paper(relay)), terms),
-  );
+  const document = await paperOf(papers, relays, {
+    name: async () => `document/${terms.document}`,
+    ask: (relay) => (relay === relays[0] ? early : paper(relay)),
+    read: (bytes) => readDocument(bytes, terms),
+  });
   for (const url of document.relay_urls) {
     if (!urls.has(place(url))) relays.push(new Relay(url, fetcher));
   }
-  return new Bounty({ host, chain, ref, terms, document, relays, fetcher });
+  return new Bounty({ host, chain, ref, terms, document, relays, fetcher, papers });
+}
+
+/**
+ * What was kept, or else what the first relay gives that is right; that is kept.
+ * @param {Papers | undefined} papers @param {Relay[]} relays
+ * @param {{name: () => Promise<string>, ask: (relay: Relay) => Promise<Uint8Array>, read: (bytes: Uint8Array) => any}} paper
+ */
+async function paperOf(papers, relays, { name, ask, read }) {
+  if (papers) {
+    try {
+      const kept = await papers.get(await name());
+      if (kept) return await read(kept);
+    } catch {
+      // it is asked for again
+    }
+  }
+  const { bytes, found } = await firstOf(relays, async (relay) => {
+    const bytes = await ask(relay);
+    return { bytes, found: await read(bytes) };
+  });
+  if (papers) await papers.put(await name(), bytes).catch(() => {}); // what cannot be kept is asked for again
+  return found;
 }
 
 export class Bounty {
-  constructor({ host, chain, ref, terms, document, relays, fetcher }) {
+  constructor({ host, chain, ref, terms, document, relays, fetcher, papers }) {
     /** @type {import("./types.js").Host} */
     this.host = host;
     /** @type {Chain} */
@@ -71,6 +106,7 @@ export class Bounty {
     /** Who may have its papers and items. */
     this.relays = relays;
     this.fetch = fetcher;
+    this.papers = papers;
     /** Seconds for which servers are waited for where it goes without them, too. */
     this.patience = 10;
     this.found = undefined;
@@ -123,9 +159,11 @@ export class Bounty {
   async manifest() {
     const { items } = this.document;
     const limit = manifestBytes(items.count + items.shown);
-    this.list ??= await firstOf(this.relays, async (relay) =>
-      readManifest(await relay.bytes(`bounties/${this.ref.bountyId}/manifest`, limit), items),
-    );
+    this.list ??= await paperOf(this.papers, this.relays, {
+      name: async () => `manifest/${items.manifest}`,
+      ask: (relay) => relay.bytes(`bounties/${this.ref.bountyId}/manifest`, limit),
+      read: (bytes) => readManifest(bytes, items),
+    });
     return this.list;
   }
 

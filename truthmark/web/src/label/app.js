@@ -114,7 +114,7 @@ export class App {
       return;
     }
     const opening = openStore().catch((error) => error);
-    for (let problem; (problem = await this._openBounty()); ) {
+    for (let problem; (problem = await this._openBounty(opening)); ) {
       this._dead("The bounty cannot be opened", wordsOf(problem));
       if (!passes(problem)) return;
       await this._wait(LOOK_SECONDS);
@@ -130,13 +130,22 @@ export class App {
     await this._begin();
   }
 
-  /** Get what the bounty is opened by. @private @returns {Promise<any>} what is wrong, if anything */
-  async _openBounty() {
+  /**
+   * Get what the bounty is opened by.
+   * @private @param {Promise<any>} opening the browser's store, or what is wrong with it
+   * @returns {Promise<any>} what is wrong, if anything
+   */
+  async _openBounty(opening) {
     const { core, base, bountyId, relay } = this._o;
+    const papers = papersIn(opening);
     const network = openingFetch(`truthmark-papers ${base} ${bountyId}`);
     try {
-      this._bounty = await core.openBounty(base, bountyId, { fetch: network.fetch, relay });
-      await this._bounty.manifest(); // while it is kept for work without a network
+      this._bounty = await core.openBounty(base, bountyId, { fetch: network.fetch, relay, papers });
+      try {
+        await this._bounty.manifest(); // to be kept for work without a network
+      } catch (error) {
+        if (!(await hasSigned(opening, this._bounty))) throw error; // who has sealed needs no items
+      }
       this._first = this._bounty.practice[0]?.item();
       this._first?.catch(() => {}); // asked again where it is shown
       return null;
@@ -660,6 +669,25 @@ export class App {
   }
 }
 
+/** Papers in the browser's store, for whoever opens the bounty. @param {Promise<any>} opening */
+function papersIn(opening) {
+  const needed = async () => {
+    const store = await opening;
+    if (store instanceof Error) throw store;
+    return scoped(store, "paper/");
+  };
+  return {
+    get: async (/** @type {string} */ name) => (await needed()).get(name),
+    put: async (/** @type {string} */ name, /** @type {Uint8Array} */ bytes) => (await needed()).put(name, bytes),
+  };
+}
+
+/** @param {Promise<any>} opening @param {Bounty} bounty @returns {Promise<boolean>} whether labels were sealed here */
+async function hasSigned(opening, bounty) {
+  const store = await opening;
+  return !(store instanceof Error) && (await store.entries(`${refOf(bounty)}/signed/`)).length > 0;
+}
+
 /** @param {Bounty} bounty @returns {string} */
 function refOf({ ref }) {
   return `${ref.chainId}/${ref.board.toLowerCase()}/${ref.bountyId}`;
@@ -697,6 +725,6 @@ function statusOf({ status, now, joinUntil, times, relay }, terms) {
     isOpen: status === OPEN,
     isFull: Boolean(relay?.is_full),
     isInvitedOnly: Boolean(relay?.is_invited_only),
-    seatsLeft: relay ? seats - relay.taken : undefined,
+    seatsLeft: Number.isSafeInteger(relay?.taken) ? seats - relay.taken : undefined,
   };
 }

@@ -7,8 +7,9 @@ const PATIENCE_MS = 3_000;
 /**
  * A fetch that keeps what it got until `seal` is called, and gives that where there is no network.
  *
- * Only what a bounty is opened by comes from there: terms, document and list of items, each of
- * which is held against its hash. How the bounty stands is always asked anew.
+ * Only what a bounty is opened by comes from there: where it is, and the hash of its terms. Terms,
+ * document and list of items are kept elsewhere, once each has its hash, for what comes from here
+ * nobody has checked. How the bounty stands is always asked anew.
  * @param {string} name of the cache
  * @returns {{fetch: typeof fetch, seal: () => void}}
  */
@@ -24,7 +25,7 @@ export function openingFetch(name) {
     const signals = [init?.signal, kept && AbortSignal.timeout(PATIENCE_MS)].filter(Boolean);
     try {
       const reply = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
-      if (!reply.ok && kept && reply.status >= 500) return kept;
+      if (!reply.ok && kept) return kept;
       if (reply.ok) cache?.put(key, reply.clone()).catch(() => {});
       return reply;
     } catch (error) {
