@@ -38,7 +38,7 @@ export async function openBounty(_base, bountyId) {
   const terms = {
     token: TOKEN, price: 20_000n, items, classes: classes.length, rounds: 1, batch: 2,
     gold_count: 0, full: 0, min_run: 1, max_run: Math.ceil(items / 2), min_seats: 1,
-    label_seconds: 7_200, reward: 5_000n, ...scene().terms,
+    label_seconds: 7_200, bond: 9_000n, reward: 5_000n, ...scene().terms,
   };
   const practice = [0, 1].map((answer) => ({
     answer, explanation: scene().explanation ?? "",

@@ -67,6 +67,7 @@ test("a lie is made ready, and nothing that opens other labels leaves the browse
   const { lies, score, judgement } = await look();
   assert.deepEqual(lies.map(({ kind, worker, gold, claimed, truth }) => [kind, worker, gold, claimed, truth]), [["answer", 0, 7, 0, 1]]);
   assert.deepEqual(judgement.lines.filter(({ isDisputed }) => isDisputed).map(({ item }) => item), [7]);
+  assert.equal(lies[0].opens, "answer");
   const { to, data } = await core.proofOf(bounty, lies[0], score);
   assert.equal(to, PROVER);
   const file = JSON.parse(core.proofFile(bounty, { to, data }));
@@ -93,7 +94,7 @@ test("marks are disproved by what the labeler has", async () => {
       await bounty.collecting;
     }
     const { lies, pay, judgement } = await look();
-    assert.deepEqual(lies.map((each) => each.kind), [kind]);
+    assert.deepEqual(lies.map((each) => [each.kind, each.opens]), [[kind, kind === "readable" ? "all" : "nothing"]]);
     assert.deepEqual([pay.price, judgement.mark, judgement.posted], [0n, mark, null]);
   }
 });
@@ -235,6 +236,23 @@ test("servers that hang hold nothing back", async () => {
   world.score(posted(answers), 5);
   bounty.commits = undefined;
   assert.equal((await look()).phase, "challenge");
+});
+
+test("labels that another browser sent are said to be there", async () => {
+  const { world, bounty, device, answers } = await delivered();
+  world.score(posted(answers), 5);
+  const steps = async (of) => {
+    const store = new MapStore();
+    for (const [key, value] of [["device", of], ["wish", WISH]]) await store.put(key, value);
+    const found = [];
+    for await (const step of core.labelingSteps(bounty, of, store, { label: assert.fail })) found.push(step);
+    return found;
+  };
+  const [here] = await steps(device);
+  assert.deepEqual([here.step, here.isElsewhere], ["missed", true]);
+  assert.match(here.says, /another browser|the browser from which/);
+  const [other] = await steps(core.newDevice());
+  assert.deepEqual(other, { step: "missed", says: "labeling is over" });
 });
 
 test("what this browser kept is held against the chain", async () => {

@@ -76,6 +76,12 @@ def test_label_page__same_questions__are_answered_as_by_the_library(tmp_path: An
     assert "skipped 0" in shown
 
 
+def test_score_words__every_end_and_lie__say_only_what_holds() -> None:
+    shown = run_node("--test", str(TESTS / "words.test.mjs"))
+    assert "fail 0" in shown
+    assert "skipped 0" in shown
+
+
 class _Offered:
     """What the sentence about pay needs of an offer."""
 

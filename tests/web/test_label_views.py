@@ -48,7 +48,7 @@ SCORED = """([classes, name]) => {
     oneSource: true, pay: {price: 7, bond: 0, withheld: 3},
     judgement: {posted: 700_000, computed: 700_000, mark: 0, half: name, lines},
     lies: lines.map(({gold, said, own}) =>
-      ({kind: "answer", worker: 0, gold, round: 0, claimed: said, truth: own})),
+      ({kind: "answer", opens: "answer", worker: 0, gold, round: 0, claimed: said, truth: own})),
   };
   const info = {uuid: "hostile", name, icon: ""}, provider = {request: async () => null};
   addEventListener("eip6963:requestProvider", () => dispatchEvent(

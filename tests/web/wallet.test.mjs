@@ -152,8 +152,11 @@ test("of several calls none follows one that was refused, declined or left", asy
     account = `0x${"cd".repeat(20)}`;
     return HASH;
   } });
-  await assert.rejects(send(changing, ME, CHAIN, two, WATCH), says("account", /Another account/));
+  await assert.rejects(send(changing, ME, CHAIN, two, WATCH), says("account", /Another account [^;]*\. The first of 2 transactions counts/));
   assert.equal(count(changing), 1);
+  let asked = 0;
+  const half = wallet({ eth_sendTransaction: () => (asked++ ? error(4001) : HASH) });
+  await assert.rejects(send(half, ME, CHAIN, two, WATCH), says("declined", /^You declined\. The first of 2 transactions counts/));
   const able = { wallet_getCapabilities: { "0xaa36a7": { atomic: { status: "supported" } } } };
   const no = wallet({ ...able, wallet_sendCalls: error(4001) });
   await assert.rejects(send(no, ME, CHAIN, two, WATCH), says("declined", /nothing was sent/));

@@ -203,8 +203,20 @@ class Sitting {
   /** The bounty was scored or has ended before anything was signed here. */
   async *afterwards(seen) {
     const isRefunded = seen.status === Status.REFUNDED;
-    const says = isRefunded ? "this bounty did not take place" : "labeling is over";
-    yield { step: "missed", says };
+    const isElsewhere = !isRefunded && (await this.standsHere(seen));
+    const says = isElsewhere
+      ? "labels stand on the chain for you that this browser does not have: open the page in the browser" +
+        " from which you sent them, or read in a recovery file that was saved there after sealing"
+      : isRefunded ? "this bounty did not take place" : "labeling is over";
+    yield { step: "missed", says, ...(isElsewhere && { isElsewhere }) };
+  }
+
+  /** Whether labels stand on the chain for the row of who labels here. */
+  async standsHere(seen) {
+    const worker = seen.rows.findIndex((row) => row.signer === labelerOf(this.device));
+    if (worker < 0) return false;
+    const { standing } = await look(this.bounty, { worker });
+    return Boolean(standing(worker));
   }
 
   // ------------------------------------------------------------------ up to the chain

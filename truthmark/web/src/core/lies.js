@@ -35,6 +35,8 @@ import { TERMS_TYPE, termsWords } from "./terms.js";
  * @property {number} [gold] @property {number} [round] Of an answer.
  * @property {number} [claimed] @property {number} [truth] Of an answer or a line; no truth where only
  *   the claim is known to be false.
+ * @property {"nothing" | "answer" | "all"} opens Of the labels that only their labeler knows: what
+ *   everybody can read by the proof.
  * @property {() => Uint8Array} call What proves it, to the proofs' contract.
  */
 
@@ -86,12 +88,12 @@ function marks(record, known) {
       if (!isPosted && signature === "0x") return;
       const commits = () => (isPosted ? NO_COMMITS : commitsOf(record, worker));
       const more = () => [commits(), bytesOf(fromHex(signature))];
-      found.push({ kind: "delivered", worker, call: () => marked(record, "delivered", worker, more()) });
+      found.push({ kind: "delivered", worker, opens: "nothing", call: () => marked(record, "delivered", worker, more()) });
     } else if (own) {
       const { run, secret, shared } = own.opened;
       const points = [words(run.point.x, run.point.y), words(shared.x, shared.y)];
       const more = () => [commitsOf(record, worker), words(secret), ...points, bytesOf(run.sealed)];
-      found.push({ kind: "readable", worker, call: () => marked(record, "readable", worker, more()) });
+      found.push({ kind: "readable", worker, opens: "all", call: () => marked(record, "readable", worker, more()) });
     }
   });
   return found;
@@ -150,7 +152,7 @@ function entries(record, seats, known) {
           isShown ? commitsOf(record, worker) : NO_COMMITS,
           isShown ? openingOf(known.opened, seat) : NO_OPENING,
         ]);
-      found.push({ kind: "answer", worker, gold, round, claimed, truth, call });
+      found.push({ kind: "answer", worker, opens: isShown ? "answer" : "nothing", gold, round, claimed, truth, call });
     }),
   );
   return found;
@@ -174,7 +176,7 @@ function lines(record, seats) {
         bytesOf(score.packedLines),
         rosterOf(roster, worker),
       ]);
-    found.push({ kind: "line", worker, claimed, truth: earned[worker], call });
+    found.push({ kind: "line", worker, opens: "nothing", claimed, truth: earned[worker], call });
   });
   return found;
 }

@@ -65,12 +65,12 @@ export function proofFile({ ref }, { to, data }) {
 }
 
 /**
- * How much gas a proof, and taking the reward out, take at most.
+ * How much gas a proof, and taking the reward out where there is one, take at most.
  * @param {Record<string, any>} terms @param {Lie} lie @param {number} seats Of whom it is about.
  */
 export function gasOf(terms, { kind }, seats) {
   const more = { line: GAS_A_GOLD * terms.gold_count, readable: GAS_A_LABEL * seats * terms.batch };
-  return GAS[kind] + (more[kind] ?? 0) + WITHDRAW_GAS;
+  return GAS[kind] + (more[kind] ?? 0) + (terms.reward ? WITHDRAW_GAS : 0);
 }
 
 /**

@@ -83,6 +83,7 @@
  * @property {Run} [run] From "started" on.
  * @property {boolean} [oneSource] Only one source was believed (development chains).
  * @property {string[]} [leftWith] Watch nodes that go on when this page is closed.
+ * @property {boolean} [isElsewhere] Missed here, but labels stand that another browser sent.
  * @property {string} [trouble] What is in the way just now; nothing is lost by it.
  */
 

@@ -16,7 +16,7 @@ const drawnBy = (/** @type {import("../core/scored.js").Standing} */ { phase, en
  * @param {import("../core/bounty.js").Bounty} options.bounty
  * @param {import("../core/types.js").Store} options.store
  * @param {import("./pay_words.js").Pay} options.pay
- * @param {(view: HTMLElement) => void} options.mount
+ * @param {(view: HTMLElement) => boolean} options.mount whether there was a place to show it
  * @param {(error: unknown) => void} options.trouble what passes
  * @param {() => void} options.good nothing is in the way any more
  * @param {(seconds: number) => Promise<void>} options.wait
@@ -28,7 +28,7 @@ export async function follow(options) {
   const { core, bounty, store, wait, isClosed } = options;
   const device = await store.get("device");
   let drawn = "";
-  let proven = "";
+  let proven = /** @type {?import("./proving_view.js").Proven} */ (null);
   let view = /** @type {{element: HTMLElement, close: () => void} | null} */ (null);
   try {
     while (!isClosed()) {
@@ -50,16 +50,15 @@ export async function follow(options) {
           ...options,
           standing,
           proven,
-          told: (/** @type {string} */ says) => {
-            proven = says;
+          told: (/** @type {import("./proving_view.js").Proven} */ now) => {
+            proven = now;
             drawn = ""; // whatever the chain says now
             options.wake();
           },
         });
-        options.mount(view.element);
-        drawn = key;
+        if (options.mount(view.element)) drawn = key; // else there is a screen of items, and then again
       }
-      if (standing.phase === "ended") return;
+      if (standing.phase === "ended" && drawn === key) return;
       await wait(LOOK_SECONDS);
     }
   } finally {

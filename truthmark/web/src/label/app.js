@@ -214,8 +214,10 @@ export class App {
       this._pay = new Pay(this._bounty, this._practiced);
       await this._keep("practice", this._practiced);
     }
-    if (this._joined()) this._showWaiting();
-    else await this._offer();
+    if (this._joined()) {
+      this._showWaiting();
+      this._wake(); // what came meanwhile is shown now
+    } else await this._offer();
   }
 
   /** The first one was asked for before there was a page to show it. @private @param {number} at */
@@ -383,7 +385,9 @@ export class App {
       store: this._needStore(),
       pay: /** @type {Pay} */ (this._pay),
       mount: (view) => {
-        if (!this._screen) this._mount(this._steps.element, view);
+        if (this._screen) return false;
+        this._mount(this._steps.element, view);
+        return true;
       },
       trouble: (error) => {
         if (!this._screen) this._problem.say(troubleWords(error));
@@ -669,7 +673,7 @@ export class App {
   }
 }
 
-/** Papers in the browser's store, for whoever opens the bounty. @param {Promise<any>} opening */
+/** Papers in the browser's store, for opening the bounty again. @param {Promise<any>} opening */
 function papersIn(opening) {
   const needed = async () => {
     const store = await opening;

@@ -47,7 +47,7 @@ export class ProgressView {
     const isNew = step.step !== this._step;
     this._step = step.step;
     const words = closing(step, times);
-    this._head.textContent = HEADS[step.step];
+    this._head.textContent = step.isElsewhere ? "Your labels are in another browser" : HEADS[step.step];
     this._says.textContent = this._words(step, times);
     fill(this._close, words.says && icon(words.mayClose ? "check" : "clock"), words.says);
     this._close.classList.toggle("tm-stay", !words.mayClose);
@@ -93,7 +93,12 @@ export class ProgressView {
           practice && h("button", { type: "button", onclick: practice }, "Practice meanwhile"),
           h("button", { type: "button", onclick: save }, icon("save"), "Save the recovery file again"))];
     }
-    return ["joining", "started", "missed"].includes(step.step) ? [] : summary();
+    if (["joining", "started", "missed"].includes(step.step)) return [];
+    if (step.step === "labeled") return summary();
+    // Saved earlier, the file has no labels: with it nobody could disprove a score about them.
+    return [...summary(), h("p.tm-field-hint", {}, "The score is held against your labels in this browser." +
+      " To look from another one, too, save the recovery file again: now it has them."),
+      h("p.tm-row", {}, h("button", { type: "button", onclick: save }, icon("save"), "Save the recovery file with your labels"))];
   }
 }
 

@@ -3,11 +3,16 @@
 
 import { fill, h, icon } from "./dom.js";
 import { wordsOf } from "./problems.js";
-import { lieWords, shownBy } from "./score_words.js";
+import { leastOf, lieWords, sharesBond, shownBy } from "./score_words.js";
 import { clean, formatAmount, formatClock, plural } from "./text.js";
 import { findWallets } from "./wallets.js";
 
 /** @typedef {import("./wallets.js").Wallet} Wallet */
+/**
+ * @typedef {object} Proven A proof that was sent from here, and counts.
+ * @property {string} says
+ * @property {?{wallet: Wallet, account: string}} reward Who can take it out, where it is still to be.
+ */
 
 const MOST_LIES = 5;
 
@@ -17,49 +22,43 @@ const MOST_LIES = 5;
  * @param {import("../core/bounty.js").Bounty} options.bounty
  * @param {import("./pay_words.js").Pay} options.pay
  * @param {import("../core/scored.js").Standing} options.standing
- * @param {(says: string) => void} options.told once a proof counts
+ * @param {(proven: Proven) => void} options.told once a proof counts
  * @param {(name: string, text: string) => void} options.save
  * @returns {{element: HTMLElement, close: () => void}}
  */
 export function provingView({ core, bounty, pay, standing, told, save }) {
   const { lies, until, now, score, judgement, worker, seats } = standing;
-  const [lie] = lies;
+  const { terms } = bounty;
+  const lie = leastOf(lies);
   const names = bounty.document.classes.map(({ name }) => name);
   const words = lies.slice(0, MOST_LIES).map((each) =>
     h("li", {}, lieWords(each, worker, /** @type {any} */ (judgement), names)));
   if (lies.length > MOST_LIES) words.push(h("li", {}, `and ${lies.length - MOST_LIES} more`));
-  const reward = formatAmount(bounty.terms.reward, pay.token);
+  const reward = terms.reward ? formatAmount(terms.reward, pay.token) : "";
   const file = `truthmark-bounty-${bounty.ref.bountyId}-proof.json`;
   const cost = h("dd", {}, "gas alone");
   void tellCost(core, bounty, core.gasOf(bounty.terms, lie, seats), cost);
   const said = h("p.tm-field-said", { role: "status" });
   const buttons = h("div.tm-wallets", {}, h("p.tm-field-hint", {}, "No wallet is found in this browser."));
   const saving = h("button", { type: "button" }, icon("save"), "Save the proof as a file");
-  let isBusy = false;
-  const attempt = async (/** @type {() => Promise<void>} */ work) => {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      await work();
-    } catch (error) {
-      const { name, message } = /** @type {any} */ (error) ?? {};
-      fill(said, name === "Refusal" || name === "Unavailable" ? wordsOf(error) : clean(message ?? error, 300));
-    }
-    isBusy = false;
-  };
+  const attempt = attempts(said);
   const prove = (/** @type {Wallet} */ wallet) => attempt(async () => {
     fill(said, `Confirm in ${wallet.name}.`);
     const proof = await core.proofOf(bounty, lie, score);
-    const calls = (/** @type {string} */ account) => [proof, core.withdrawalOf(bounty, account)];
+    let account = "";
+    // The proof alone: whatever may hinder the reward must not undo it.
+    const calls = (/** @type {string} */ sender) => ((account = sender), [proof]);
     await wallet.send(bounty.host, calls, (text) => fill(said, text));
-    const says = `It is proven: everybody is paid in full, and ${reward} came to the account of ${wallet.name}.`;
+    const kept = reward && ` ${reward} is kept by the contract for the account that sent it.`;
+    const says = `It is proven: everybody is paid in full.${kept}`;
     fill(said, says);
-    told(says);
+    told({ says, reward: reward ? { wallet, account } : null });
   });
   saving.onclick = () => void attempt(async () => {
     const proof = await core.proofOf(bounty, lie, score);
     save(file, core.proofFile(bounty, proof));
-    fill(said, "Saved. Whoever sends it first gets the reward; you are paid in full all the same.");
+    const first = reward ? "Whoever sends it first gets the reward; you are" : "Once somebody has sent it, you are";
+    fill(said, `Saved. ${first} paid in full${reward && " all the same"}.`);
   });
   /** @type {Wallet[]} */
   const wallets = [];
@@ -72,9 +71,9 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
     ["Until", formatClock(until ?? 0, now)],
     ["Costs", cost],
     ["Paid by", "the account that sends it: any account, which need not be yours"],
-    ["Brings that account", `${reward}, out of the requester's bond, to who is first`],
-    ["Brings you", "the full price, and a share of what is left of the bond"],
-    ["Everybody then sees", shownBy(lie.kind, lie.worker === worker)],
+    ["Brings that account", reward ? `${reward}, out of the requester's bond, to who is first` : "nothing: there is no reward"],
+    ["Brings you", `the full price${sharesBond(terms) ? ", and a share of what is left of the bond" : ""}`],
+    ["Everybody then sees", shownBy(lie)],
   ];
   const element = h("section.tm-proving", { "aria-label": "Disprove it" },
     h("ul", {}, words),
@@ -89,6 +88,47 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
 }
 
 /**
+ * What was proven from here; the reward is taken out by a click of its own.
+ * @param {any} options as of `scoreView`
+ */
+export function provenView({ core, bounty, pay, proven }) {
+  const said = h("p.tm-close", { role: "status" }, icon("check"), proven.says);
+  if (!proven.reward) return said;
+  const { wallet, account } = proven.reward;
+  const hint = h("p.tm-field-said", { role: "status" });
+  const attempt = attempts(hint);
+  const take = h("button", { type: "button" }, `Take the reward out with ${wallet.name}`);
+  take.onclick = () => void attempt(async () => {
+    fill(hint, `Confirm in ${wallet.name}.`);
+    const calls = () => [core.withdrawalOf(bounty, account)];
+    await wallet.send(bounty.host, calls, (/** @type {string} */ text) => fill(hint, text));
+    proven.reward = null;
+    proven.says = `It is proven: everybody is paid in full, and ${formatAmount(bounty.terms.reward, pay.token)}` +
+      ` came to the account of ${wallet.name}.`;
+    fill(said, icon("check"), proven.says);
+    fill(hint, "");
+    take.remove();
+  });
+  return [said, h("p.tm-row", {}, take), hint];
+}
+
+/** Do one thing at a time, and say what is in the way. @param {HTMLElement} said */
+function attempts(said) {
+  let isBusy = false;
+  return async (/** @type {() => Promise<void>} */ work) => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      await work();
+    } catch (error) {
+      const { name, message } = /** @type {any} */ (error) ?? {};
+      fill(said, name === "Refusal" || name === "Unavailable" ? wordsOf(error) : clean(message ?? error, 300));
+    }
+    isBusy = false;
+  };
+}
+
+/**
  * @param {typeof import("../core/index.js")} core @param {import("../core/bounty.js").Bounty} bounty
  * @param {number} gas @param {HTMLElement} place
  */
@@ -96,5 +136,5 @@ async function tellCost(core, bounty, gas, place) {
   const wei = await core.feeOf(bounty, gas);
   const coin = { symbol: clean(bounty.host.native_symbol, 12), decimals: 18 };
   const about = `gas alone, at most about ${plural(gas, "unit").replace(/\d+/, gas.toLocaleString("en"))}`;
-  fill(place, wei === null ? about : `${about}: ${formatAmount(wei, coin, 5)} at today's price`);
+  fill(place, wei === null ? about : `${about}: ${formatAmount(wei, coin, 5)} at the price of this moment`);
 }

@@ -2,7 +2,7 @@
 /** The labeler's part after the score: each answer that was checked, the pay, and what is wrong. */
 
 import { h, icon } from "./dom.js";
-import { provingView } from "./proving_view.js";
+import { provenView, provingView } from "./proving_view.js";
 import { headOf, OUTCOMES, placeOf, remarksOf, saysOf, shareOf } from "./score_words.js";
 import { clean, formatAmount, plural } from "./text.js";
 
@@ -16,8 +16,8 @@ const MOST_LINES = 400;
  * @param {import("../core/bounty.js").Bounty} options.bounty
  * @param {import("./pay_words.js").Pay} options.pay
  * @param {Standing} options.standing
- * @param {string} options.proven what is said of a proof that was sent from here, or nothing
- * @param {(says: string) => void} options.told once one was
+ * @param {?import("./proving_view.js").Proven} options.proven a proof that was sent from here
+ * @param {(proven: import("./proving_view.js").Proven) => void} options.told once one was
  * @param {(name: string, text: string) => void} options.save as a file
  * @returns {{element: HTMLElement, close: () => void}}
  */
@@ -25,11 +25,11 @@ export function scoreView(options) {
   const { bounty, standing, proven } = options;
   const isWrong = standing.lies.length > 0;
   const proving = isWrong && standing.phase === "challenge" ? provingView(options) : null;
-  const says = h("p", { role: isWrong ? "alert" : "status" }, saysOf(standing));
+  const says = h("p", { role: isWrong ? "alert" : "status" }, saysOf(standing, bounty.terms));
   const element = h(`section.tm-card.tm-score${isWrong ? ".tm-false" : ""}`, {},
     h("span.tm-big", {}, icon(isWrong ? "warning" : "check")),
     h("h2", { tabindex: -1 }, headOf(standing)),
-    proven && h("p.tm-close", { role: "status" }, icon("check"), proven),
+    proven && provenView(options),
     says,
     facts(options),
     remarksOf(standing).map(([isGood, text]) =>
@@ -45,7 +45,7 @@ function facts({ standing, pay, bounty }) {
   const { judgement, phase, seats, end } = standing;
   const { price, bond, withheld } = standing.pay ?? { price: 0n, bond: 0n, withheld: 0n };
   const money = (/** @type {bigint} */ units) => formatAmount(units, pay.token);
-  const share = end === "proven" ? "" : shareOf(standing);
+  const share = shareOf(standing);
   const counts = countsOf(judgement?.lines ?? []);
   const rows = [
     [phase === "challenge" ? "You get, if it stands" : "You get", money(price + bond)],
@@ -96,18 +96,22 @@ function table({ judgement }, names) {
 function known({ judgement, score, oneSource }, { terms }) {
   if (!judgement) return null;
   const parts = (/** @type {?number} */ number) => (number === null ? "none" : `${number.toLocaleString("en")} millionths`);
+  const { isTeam } = terms;
   const rows = [
     ["Hash of the score, on chain", score],
-    ["Commitment to the gold, in the terms", terms.gold_commitment],
-    ["Your share, as posted", parts(judgement.posted)],
-    ["Your share, computed here", parts(judgement.computed)],
-  ];
+    !isTeam && ["Commitment to the gold, in the terms", terms.gold_commitment],
+    !isTeam && !judgement.half && ["Your share, as posted", parts(judgement.posted)],
+    !isTeam && !judgement.half && ["Your share, computed here", parts(judgement.computed)],
+  ].filter(Boolean);
   return h("details.tm-about", {}, h("summary", {}, "How is this known?"),
-    h("p", {}, h("strong", {}, "The right answers"), " were fixed before anyone labeled: their hash is in the terms,",
+    !isTeam && h("p", {}, h("strong", {}, "The right answers"), " were fixed before anyone labeled: their hash is in the terms,",
       " and the contract took no others."),
     h("p", {}, h("strong", {}, "Your answers"), " were opened in this browser: they make the commitment that stands on",
-      " the chain, and no others do. Which of your items are checked nobody could choose: a draw decided who labels what."),
-    h("p", {}, h("strong", {}, "The pay"), " follows from both by one rule. This browser computed it again from what is on",
+      " the chain, and no others do.",
+      !isTeam && " Which of your items are checked nobody could choose: a draw decided who labels what."),
+    h("p", {}, h("strong", {}, "The pay"),
+      isTeam ? " is the full price, but for labels that the score says did not arrive or cannot be opened."
+        : " follows from both by one rule.", " This browser computed it again from what is on",
       ` the chain${oneSource ? ", by one source, as on a test network" : ", on the word of two sources"}.`,
       " No server was told an answer of yours."),
     h("dl.tm-facts", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd.tm-mono", {}, value)])));

@@ -11,6 +11,21 @@ const PARTS = 1_000_000;
 const ABSENT = 254;
 const NOT_DELIVERED = 2 ** 22;
 
+/** Who is paid the half. */
+const FINE = "all whose labels arrived and can be opened";
+const WHY_HALF = {
+  "nothing counts": "Too few answered the items whose answers the requester knew, and none of them counts",
+  excluded: "Too many agreed against the requester's answers",
+  classes: "Fewer than two classes have enough items that count to score by",
+  other: "The answers on the items that the requester knew score nobody",
+};
+/** The least first. */
+const SHOWN = {
+  nothing: "nothing that is not on the chain already",
+  answer: "your answer to this one item",
+  all: "all your labels of this bounty, which anyone can read from then on",
+};
+
 export const OUTCOMES = {
   right: "right",
   wrong: "wrong",
@@ -30,24 +45,29 @@ export function headOf({ phase, end, lies }) {
   return phase === "challenge" ? "Your score" : "Your score stands";
 }
 
-/** @param {Standing} standing @returns {string} what goes on, in a sentence or two */
-export function saysOf({ phase, end, until, now, lies }) {
+/**
+ * What goes on, in a sentence or two.
+ * @param {Standing} standing @param {Record<string, any>} terms @returns {string}
+ */
+export function saysOf({ phase, end, until, now, lies, pay }, terms) {
   if (lies.length && phase === "over") {
     return "It could have been proven, but nobody did in time, and now nobody can. Anyone may have it paid out now.";
   }
   if (lies.length) {
+    const bond = sharesBond(terms) ? ", and shares the requester's bond" : "";
     return "That can be proven, by anyone. After a proof everybody who labeled is paid in full, whatever" +
-      " the score said, and shares the requester's bond.";
+      ` the score said${bond}.`;
   }
   if (phase === "challenge") {
     return `Nothing in it can be proven wrong with what this browser knows. It stands after ` +
       `${formatClock(until ?? 0, now)}, if nobody else disproves it.`;
   }
+  const full = `Everybody is paid in full${pay?.bond ? ", and shares the requester's bond" : ""}.`;
   const pays = {
     settled: "Everybody is paid by their score.",
-    half: "Half of the price is paid to all.",
-    flat: "Everybody is paid in full, and shares the requester's bond.",
-    proven: "Everybody is paid in full, and shares the requester's bond.",
+    half: `Half of the price is paid to ${FINE}.`,
+    flat: full,
+    proven: full,
     refunded: "All money went back to the requester.",
   }[/** @type {"settled"} */ (end)];
   return phase === "ended" ? pays : `${pays} Anyone may have it paid out now.`;
@@ -66,14 +86,11 @@ export function remarksOf({ judgement, end }) {
     const what = mark === NOT_DELIVERED ? "did not arrive" : "cannot be opened";
     found.push([false, `The score says that your labels ${what}, so that it pays you nothing.`]);
   }
-  if (half) {
-    found.push([false, "Too many agreed against the requester's answers, so half of the price is paid to all" +
-      ` (${clean(half, 40)}).`]);
-  }
-  if (computed !== null && computed === posted) {
+  if (half) found.push([false, `${WHY_HALF[/** @type {"classes"} */ (half)] ?? WHY_HALF.other}, so half of the price is paid to ${FINE}.`]);
+  const disputed = judgement.lines.filter(({ isDisputed }) => isDisputed).length;
+  if (computed !== null && computed === posted && !disputed) {
     found.push([true, "Your share was computed again in this browser: it is what the score says."]);
   }
-  const disputed = judgement.lines.filter(({ isDisputed }) => isDisputed).length;
   if (disputed) found.push([false, `${plural(disputed, "answer")} of yours stand${disputed === 1 ? "s" : ""} there as another.`]);
   else if (judgement.lines.length && !mark) {
     found.push([true, "Every answer that the score says you gave is the one that you gave."]);
@@ -81,10 +98,25 @@ export function remarksOf({ judgement, end }) {
   return found;
 }
 
-/** @param {Standing} standing @returns {string} such as "74 %", or nothing */
-export function shareOf({ judgement }) {
-  const posted = judgement?.posted ?? null;
-  return posted === null ? "" : formatShare(Math.min(posted, PARTS) / PARTS);
+/** @param {Standing} standing @returns {string} what is paid of the full price, such as "74 %", or nothing */
+export function shareOf({ judgement, pay, end }) {
+  const full = pay ? pay.price + pay.withheld : 0n;
+  if (!judgement || !pay || !full || end === "proven" || end === "refunded") return "";
+  return formatShare(Number((BigInt(PARTS) * pay.price) / full) / PARTS);
+}
+
+/** @param {Record<string, any>} terms @returns {boolean} whether a proof leaves labelers anything of the bond */
+export function sharesBond({ bond, reward }) {
+  return bond > reward;
+}
+
+/**
+ * The proof that shows the world least of what only the labeler knows; of those alike, the cheapest.
+ * @param {Lie[]} lies in order of cost
+ */
+export function leastOf(lies) {
+  const rank = (/** @type {Lie} */ { opens }) => Object.keys(SHOWN).indexOf(opens);
+  return lies.reduce((best, lie) => (rank(lie) < rank(best) ? lie : best));
 }
 
 /** @param {GoldLine} line @returns {string} */
@@ -117,11 +149,10 @@ export function lieWords(lie, own, judgement, names) {
   return `${item} it says ${claimed === ABSENT ? "that nobody answered" : "what is no answer"}, but somebody did.`;
 }
 
-/** @param {Lie["kind"]} kind @param {boolean} isOwn @returns {string} what the world sees by a proof */
-export function shownBy(kind, isOwn) {
-  if (kind === "readable") return "all your labels of this bounty, which anyone can read from then on";
-  if (kind === "answer" && isOwn) return "your answer to this one item";
-  return "nothing that is not on the chain already";
+/** @param {Lie} lie @returns {string} what the world sees by a proof */
+export function shownBy({ opens, kind }) {
+  if (kind === "delivered") return "that the requester signed for your labels, and none of them";
+  return SHOWN[opens];
 }
 
 /** @param {number | undefined} parts millionths */

@@ -35,7 +35,8 @@ export function findWallets(found) {
       const account = await connect(provider);
       if ((await chainOf(provider)) !== chain.id) await switchTo(provider, chain);
       const wait = (/** @type {number} */ ms) => new Promise((/** @type {any} */ done) => setTimeout(done, ms));
-      const words = (/** @type {any} */ state) => told(progressWords(state, chain));
+      const words = (/** @type {any} */ state) =>
+        told(state.count === null ? `Confirm in ${clean(name, 40)}.` : progressWords(state, chain));
       await send(provider, account, chain, calls(account), { told: words, wait });
     },
   }));

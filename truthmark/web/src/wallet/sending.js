@@ -96,19 +96,40 @@ export async function send(provider, account, chain, calls, watch) {
   }
   let hash = "";
   for (const [place, call] of calls.entries()) {
-    if (place) await requireReady(provider, account, chain);
-    watch.told({ place, of: calls.length, count: null });
-    const value = call.value ?? "0x0";
-    const transaction = { from: account, to: call.to, ...(call.data && { data: call.data }), value };
-    hash = await ask(provider, "eth_sendTransaction", [transaction]);
-    if (!/^0x[0-9a-fA-F]{64}$/.test(hash)) {
-      throw new WalletError("wallet", "Your wallet gives no number of the transaction; look there what became of it.");
+    const told = (/** @type {?number} */ count) => watch.told({ place, of: calls.length, count });
+    try {
+      if (place) await requireReady(provider, account, chain);
+      hash = await sendOne(provider, account, chain, call, told, watch.wait);
+    } catch (error) {
+      throw place && error instanceof WalletError ? afterSome(error, place, calls.length) : error;
     }
-    const told = (/** @type {number} */ count) => watch.told({ place, of: calls.length, count });
-    told(0);
-    if (!(await follow(provider, hash, chain, told, watch.wait))) throw new WalletError("wallet", REFUSED);
   }
   return hash;
+}
+
+/**
+ * @param {Provider} provider @param {string} account @param {ChainInfo} chain @param {Call} call
+ * @param {(count: ?number) => void} told @param {(ms: number) => Promise<void>} wait
+ * @returns {Promise<string>} its hash
+ */
+async function sendOne(provider, account, chain, call, told, wait) {
+  told(null);
+  const value = call.value ?? "0x0";
+  const transaction = { from: account, to: call.to, ...(call.data && { data: call.data }), value };
+  const hash = await ask(provider, "eth_sendTransaction", [transaction]);
+  if (typeof hash !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(hash)) {
+    throw new WalletError("wallet", "Your wallet gives no number of the transaction; look there what became of it.");
+  }
+  told(0);
+  if (!(await follow(provider, hash, chain, told, wait))) throw new WalletError("wallet", REFUSED);
+  return hash;
+}
+
+/** What went wrong once some count already: those that came before are not undone. */
+function afterSome(/** @type {WalletError} */ { kind, message }, /** @type {number} */ place, /** @type {number} */ of) {
+  const what = message.replace(/; nothing (was sent|but gas was spent)\./, ".");
+  const done = place === 1 ? "The first" : `The first ${place}`;
+  return new WalletError(kind, `${what} ${done} of ${of} transactions ${place === 1 ? "counts" : "count"} all the same.`);
 }
 
 /**
