@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { follow } from "../../truthmark/web/src/label/afterwards.js";
+import { openingFetch } from "../../truthmark/web/src/label/network.js";
 import { headOf, leastOf, remarksOf, saysOf, shareOf, shownBy } from "../../truthmark/web/src/label/score_words.js";
 
 const TERMS = { bond: 9_000n, reward: 500n };
@@ -92,4 +93,22 @@ test("a score that comes while there is a screen is shown after it", async () =>
     ...{ trouble: assert.fail, good: () => {}, wait: async () => {}, wake: () => {}, isClosed: () => looks > 9 },
   });
   assert.deepEqual([shown, looks], [1, 3]);
+});
+
+test("a server that refuses what it gave before opens the page by what was kept", async () => {
+  const kept = new Map();
+  const cache = { match: async (key) => kept.get(key)?.clone(), put: async (key, reply) => void kept.set(key, reply) };
+  const real = globalThis.fetch;
+  let status = 200;
+  Object.assign(globalThis, {
+    caches: { open: async () => cache }, location: { href: "https://page.example/label/7" },
+    fetch: async () => new Response(status === 200 ? "good" : "no", { status }),
+  });
+  const ask = async () => (await openingFetch("name").fetch("https://page.example/label/host/7")).text();
+  try {
+    assert.equal(await ask(), "good");
+    for (status of [404, 403, 500]) assert.equal(await ask(), "good");
+  } finally {
+    globalThis.fetch = real;
+  }
 });
