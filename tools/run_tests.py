@@ -55,7 +55,7 @@ ADDS_LITTLE = frozenset(
         *("unit/bounty/test_crowds", "unit/bounty/test_labeler", "unit/bounty/test_outlook"),
         *("unit/chain/test_journal_endpoints", "unit/index/test_engine", "unit/keys/test_curve"),
         *("unit/keys/test_delivery", "unit/keys/test_proofs", "unit/keys/test_sharing"),
-        *("unit/keys/test_typed", "unit/labels/test_permutation", "unit/labels/test_scoring"),
+        "unit/keys/test_typed",
         *("unit/market/test_cards", "unit/market/test_catalogue", "unit/market/test_records"),
         *("unit/market/test_settlement", "unit/market/preview/test_exposures"),
         "unit/market/preview/test_packed",
