@@ -46,8 +46,7 @@ def test_relay__whole_bounty__is_enrolled_committed_and_posted(net: Devnet, tmp_
     ]
     assert record.status is Status.DRAWN
     net.chain.rpc("anvil_mine", "0x4")
-    served.ticks()
-    assert served.record().status is Status.LABEL
+    served.tick_until(Status.LABEL)
     assert relay.join_state(number, SIGNERS[2]).worker == 2
 
     signed = [served.label(worker) for worker in range(3)]

@@ -14,9 +14,11 @@ from tests.utils.relays import (
     make_papers,
     team_terms,
 )
+from tests.utils.waiting import wait_for
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.labeler import SignedCommit
+from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.relay_models import CommitState
@@ -105,6 +107,16 @@ class Served:
         for _ in range(count):
             self.role.tick()
 
+    def tick_until(self, status: Status) -> None:
+        """Tick until the chain shows it, and once more, so that the role has seen it, too."""
+
+        def is_there() -> bool:
+            self.role.tick()
+            return self.record().status is status
+
+        wait_for(is_there, status.name)
+        self.role.tick()
+
     def record(self) -> Record:
         return self.requester.read(self.number)
 
@@ -115,7 +127,7 @@ class Served:
             self.desk.join(who)
         self.ticks()
         self.net.chain.rpc("anvil_mine", "0x4")
-        self.ticks()
+        self.tick_until(Status.LABEL)
 
     def label(self, worker: int) -> SignedCommit:
         return sign_labels(self.requester, self.number, self.terms, worker, self.folder)
