@@ -199,7 +199,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     market.net.warp(21_601)
     # While the page is drawn again, what was there stands beside what comes.
     expect(
-        window.get_by_text("settled: everybody whose labels arrived is paid in full").first
+        window.get_by_text("everybody whose labels arrived is paid in full").first
     ).to_be_visible()
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
     settle(window)
