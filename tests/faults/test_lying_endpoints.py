@@ -259,23 +259,25 @@ def test_connect__other_first_block_at_either_endpoint__is_refused_and_nothing_f
     assert {path: path.read_bytes() for path in (here / "journal").rglob("*.sqlite")} == before
 
 
+OFFER = CustodyRequest(
+    threshold=1,
+    fee=10**5,
+    keeping_fee=10**6,
+    lock=10**20,
+    penalty=10**19,
+    period_seconds=86_400,
+    max_periods=3,
+)
+
+
 def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_again(
     harness: MarketHarness, lying_endpoint: Any
 ) -> None:
     seller = harness.session("seller")
     validators = Catalogue.of(seller).validators()
-    offer = CustodyRequest(
-        threshold=1,
-        fee=10**5,
-        keeping_fee=10**6,
-        lock=10**20,
-        penalty=10**19,
-        period_seconds=86_400,
-        max_periods=3,
-    )
     sale = harness.sell([])
     dealt = Seller(seller).open_custody(
-        sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+        sale.version, offer=OFFER, validators=validators, acceptance_seconds=3_600
     )
     with harness.net.session(
         "seller", rpc=(lying_endpoint.url, *harness.net.profile.rpc)
@@ -290,11 +292,11 @@ def test_open_custody__epoch_said_to_have_lapsed__keeping_fees_are_not_paid_agai
         lying_endpoint.changes.append(lapsed)
         with pytest.raises(EndpointsDisagreeError):
             Seller(session).open_custody(
-                sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+                sale.version, offer=OFFER, validators=validators, acceptance_seconds=3_600
             )
         lying_endpoint.changes.clear()
         again = Seller(session).open_custody(
-            sale.version, offer=offer, validators=validators, acceptance_seconds=3_600
+            sale.version, offer=OFFER, validators=validators, acceptance_seconds=3_600
         )
     assert again.epoch.custody_id == dealt.epoch.custody_id
 
@@ -303,15 +305,6 @@ def test_open_custody__endpoint_makes_up_keys_of_validators__nothing_is_sealed_t
     harness: MarketHarness, lying_endpoint: Any
 ) -> None:
     sale = harness.sell([])
-    offer = CustodyRequest(
-        threshold=1,
-        fee=10**5,
-        keeping_fee=10**6,
-        lock=10**20,
-        penalty=10**19,
-        period_seconds=86_400,
-        max_periods=3,
-    )
     rpc = (lying_endpoint.url, *harness.net.profile.rpc)
     with harness.net.session("seller", rpc=rpc) as session:
         (true,) = Catalogue.of(session).validators()
@@ -325,7 +318,7 @@ def test_open_custody__endpoint_makes_up_keys_of_validators__nothing_is_sealed_t
 
         def deal() -> None:
             Seller(session).open_custody(
-                sale.version, offer=offer, validators=[made_up], acceptance_seconds=3_600
+                sale.version, offer=OFFER, validators=[made_up], acceptance_seconds=3_600
             )
 
         with pytest.raises(EndpointsDisagreeError, match="another encryption key"):
