@@ -2,7 +2,7 @@
 """What the chain says of an account: the nonces that are used up, and what became of what."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from truthmark.chain.agreement import agreed
 from truthmark.chain.connection import Block, Chain
@@ -100,23 +100,38 @@ class AccountHistory:
                 low = middle + 1
         return low
 
-    def is_others(self, entry: Entry, nonce: int, number: int) -> bool:
+    def is_others(self, entry: Entry, nonce: int, number: int, head: int) -> bool:
         """Return whether endpoints agree that a block used a nonce up by none of our attempts.
+
+        A transaction of the account in the block says so by itself. Where there is none (an
+        authorization of the account may have used the nonce up), the states before and after say
+        it; but not those of the newest block. While a node works on the next one, the state that it
+        gives for the newest may be ahead of what stands in it, and the nonce is used up by what we
+        have sent ourselves.
 
         Args:
             entry: Whose attempts are ours.
             nonce: That all of them have.
             number: Of the block.
+            head: Number of the newest block.
 
         Raises:
             EndpointsDisagreeError: They do not agree.
         """
-        replies = agreed(
+        (reply,) = agreed(
             self._chain.rpc,
-            [("eth_getBlockByNumber", (hex(number), False))],
+            [("eth_getBlockByNumber", (hex(number), True))],
             key=lambda replies: (hash_of(replies[0]), transactions_in(replies[0])),
         )
-        block = Block.from_rpc(replies[0])
+        ours = {attempt.tx_hash for attempt in entry.attempts}
+        transactions = transactions_in(reply)
+        if any(tx.hash in ours for tx in transactions):
+            return False
+        if any((tx.sender, tx.nonce) == (self._address.lower(), nonce) for tx in transactions):
+            return True
+        if number >= head:
+            return False
+        block = Block.from_rpc(reply)
         counts = agreed(
             self._chain.rpc,
             [
@@ -125,8 +140,7 @@ class AccountHistory:
             ],
         )
         before, after = map(hex_int, counts)
-        ours = {attempt.tx_hash for attempt in entry.attempts}
-        return before <= nonce < after and not ours & transactions_in(replies[0])
+        return before <= nonce < after
 
     def receipts(self, entries: list[Entry]) -> dict[str, TransactionReceipt | None]:
         """Return for each key the receipt of whichever attempt is on the chain.
@@ -189,13 +203,26 @@ def hash_of(reply: object) -> str:
     return "0x" + Block.from_rpc(reply).hash.hex()
 
 
-def transactions_in(reply: Any) -> frozenset[str]:
-    """Return the hashes of the transactions in a block.
+class Sent(NamedTuple):
+    """A transaction as it stands in a block; 0x texts are in lower case."""
+
+    hash: str
+    sender: str
+    nonce: int
+
+
+def transactions_in(reply: Any) -> frozenset[Sent]:
+    """Return the transactions of a block that was asked for with all of them.
 
     Raises:
-        MalformedReplyError: It is no block.
+        MalformedReplyError: It is no such block.
     """
-    hashes = reply.get("transactions")
-    if not isinstance(hashes, list):
-        raise MalformedReplyError("a chain endpoint gives a damaged block; try another one")
-    return frozenset(map(str, hashes))
+    try:
+        return frozenset(
+            Sent(tx["hash"].lower(), tx["from"].lower(), hex_int(tx["nonce"]))
+            for tx in reply["transactions"]
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise MalformedReplyError(
+            "a chain endpoint gives a damaged block; try another one"
+        ) from error

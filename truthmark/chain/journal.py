@@ -528,8 +528,8 @@ class Journal:
     def _look_for_replacement(self, store: JournalStore, entry: Entry, head: Block) -> None:
         """Find out what used up a nonce while no attempt of ours shows a receipt.
 
-        Only a block that holds none of ours, and before which the nonce was free, proves that it
-        was something else: a node that merely forgot a receipt must not make us pay twice.
+        Only the block in which something else did proves it: a node that merely forgot a receipt,
+        or gives a state that is ahead of its newest block, must not make us pay twice.
         """
         nonce = entry.attempts[-1].nonce
         high = head.number - self.chain.profile.confirmations + 1
@@ -537,7 +537,7 @@ class Journal:
             return  # not final yet
         # It was free when we signed.
         block = self._history.used_by(nonce, entry.attempts[0].height - RECHECK_BLOCKS, high)
-        if self._history.is_others(entry, nonce, block):
+        if self._history.is_others(entry, nonce, block, head.number):
             if self.chain.final_block().number < block:
                 return  # one endpoint alone says that it is that deep
             if not can_be_sure(self.chain.rpc, self.chain.profile.chain_id):

@@ -100,6 +100,46 @@ def test_wait__node_forgets_the_receipt__nothing_is_sent_for_another_nonce(
     assert balance(chain, 0) == 1
 
 
+def test_wait__states_are_ahead_of_the_newest_block__nothing_is_sent_for_another_nonce(
+    process: AnvilProcess, chain: Chain, tmp_path: Path
+) -> None:
+    """As a node's are for a moment, between running a transaction and telling of its block."""
+
+    class Ahead(Proxy):
+        is_ahead = True
+
+        def early(self, request: dict[str, Any]) -> dict[str, Any] | None:
+            method, params = request["method"], request["params"]
+            if not self.is_ahead or nonce(chain) == used:
+                return None
+            head = chain.height()
+            before = process.rpc("eth_getBlockByNumber", hex(head - 1), bool(params[-1:] == [True]))
+            assert isinstance(before, dict)
+            if method == "eth_getTransactionReceipt":
+                return {"result": None}
+            if method == "eth_blockNumber":
+                return {"result": hex(head - 1)}
+            if method == "eth_getBlockByNumber" and params[0] == "latest":
+                return {"result": before}
+            newest = hex(head - 1), {"blockHash": before["hash"], "requireCanonical": True}
+            if method == "eth_getTransactionCount" and params[1] in newest:
+                return {"result": hex(used + 1)}
+            return None
+
+    mine(process, 5)
+    used = nonce(chain)
+    ahead = Ahead(process.url)
+    with serve(ahead) as server:
+        journal = Journal(through(chain, server), OWNER, tmp_path / "journal")
+        with pytest.raises(TransactionPendingError):
+            journal.send(pay(chain, 0), timeout=1)
+        assert nonce(chain) == used + 1
+        ahead.is_ahead = False
+        assert journal.wait("pay:0", timeout=300).succeeded
+    assert nonce(chain) == used + 1
+    assert balance(chain, 0) == 1
+
+
 def test_wait__higher_offer_would_be_above_the_limit__old_one_stands(
     process: AnvilProcess, chain: Chain, tmp_path: Path
 ) -> None:

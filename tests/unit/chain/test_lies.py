@@ -123,6 +123,13 @@ def test_wait__replacement_invented__is_never_bound_to_another_nonce(
     assert journal.wait("pay").succeeded
 
 
+def by_another(block: Any, _: str, in_full: bool) -> Any:
+    """Give the transactions of a block other hashes, as if another program had sent them."""
+    if in_full:
+        block["transactions"] = [{**tx, "hash": "0x" + "7e" * 32} for tx in block["transactions"]]
+    return block
+
+
 def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
     chain: Chain, lying_endpoint: LyingEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +138,7 @@ def test_wait__replaced_says_the_only_endpoint__is_not_sent_again(
     monkeypatch.setattr(agreement, "DEVNET_CHAIN_ID", 0)
     assert not can_be_sure(alone.rpc, alone.profile.chain_id)
     lying_endpoint.lies["eth_getTransactionReceipt"] = lambda *_: None
-    lying_endpoint.lies["eth_getBlockByNumber"] = lambda block, *_: {**block, "transactions": []}
+    lying_endpoint.lies["eth_getBlockByNumber"] = by_another
     with pytest.raises(ConfigError, match=r"only one chain endpoint says so; add another with"):
         journal_of(alone, tmp_path).send(pay(alone))
     assert paid(chain) == 1
