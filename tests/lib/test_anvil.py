@@ -78,6 +78,29 @@ def test_stop__made_again_from_its_record__ends_the_process(tmp_path):
         chain.stop()
 
 
+def test_stop__after_more_blocks_than_are_kept_in_memory__leaves_no_states_behind(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with start_anvil(log=tmp_path / "log") as chain:
+        account = chain.rpc("eth_accounts")[0]
+        chain.rpc("anvil_mine", hex(2))
+        first = chain.rpc("eth_getBalance", account, "0x1")
+        for _ in range(3):
+            chain.rpc("anvil_setBalance", account, "0x1")
+            chain.rpc("anvil_mine", hex(400))
+        assert chain.rpc("eth_getBalance", account, "0x1") == first
+        assert list((tmp_path / "log.states").rglob("*.json"))
+    assert {path.name for path in tmp_path.iterdir()} == {"log"}
+
+
+def test_start_anvil__states_of_a_killed_one__are_deleted(tmp_path):
+    left = tmp_path / "log.states" / "old"
+    left.mkdir(parents=True)
+    with start_anvil(log=tmp_path / "log"):
+        assert not left.exists()
+
+
 def test_stop__pid_of_another_program__leaves_it_alone(tmp_path):
     other = AnvilProcess("http://127.0.0.1:1", os.getpid(), tmp_path / "log")
     assert not other.is_running()

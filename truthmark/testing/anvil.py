@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -152,8 +153,11 @@ class AnvilProcess:
         With a state file, the state is written on the way out.
         """
         atexit.unregister(self.stop)
-        if not self.is_running():
-            return
+        if self.is_running():
+            self._end()
+        shutil.rmtree(_past_states(self.log), ignore_errors=True)
+
+    def _end(self) -> None:
         deadline = Deadline(_STOP_SECONDS)
         self._signal(signal.SIGTERM)
         while self.is_running() and not deadline.is_over:
@@ -220,11 +224,12 @@ def start_anvil(
     if state is not None:
         _keep_first_genesis(state)
         command += ["--state", str(state), "--state-interval", str(_STATE_INTERVAL_SECONDS)]
-    command += extra
     if log is None:
         handle, name = tempfile.mkstemp(prefix="anvil-", suffix=".log")
         os.close(handle)
         log = Path(name)
+    shutil.rmtree(_past_states(log), ignore_errors=True)  # of one that was killed
+    command += ["--cache-path", str(_past_states(log)), *extra]
     with log.open("wb") as output:
         # A session of its own: Ctrl-C in the terminal is ours to turn into a clean stop.
         child = subprocess.Popen(
@@ -243,6 +248,14 @@ def start_anvil(
         process.stop()
         raise
     return process
+
+
+def _past_states(log: Path) -> Path:
+    """Return where anvil keeps the states of blocks long past, which it never deletes itself.
+
+    Beside its log. By itself it would take the user's home, a few gigabytes in a day of tests.
+    """
+    return log.with_name(f"{log.name}.states")
 
 
 def _keep_first_genesis(state: Path) -> None:
