@@ -88,7 +88,7 @@ def test_stop__after_more_blocks_than_are_kept_in_memory__leaves_no_states_behin
         first = chain.rpc("eth_getBalance", account, "0x1")
         for _ in range(3):
             chain.rpc("anvil_setBalance", account, "0x1")
-            chain.rpc("anvil_mine", hex(400))
+            chain.rpc("anvil_mine", hex(200))
         assert chain.rpc("eth_getBalance", account, "0x1") == first
         assert list((tmp_path / "log.states").rglob("*.json"))
     assert {path.name for path in tmp_path.iterdir()} == {"log"}

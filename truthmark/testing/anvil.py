@@ -52,6 +52,8 @@ _OLDEST = (1, 0)  # the first release with the prague fork
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _STATE_INTERVAL_SECONDS = 2
+_PAST_STATES = 256
+"""Beside those in memory; a usual node keeps 128 in all, and each may take megabytes."""
 # Trusts nobody: to read the certificates of all who are trusted takes ten times as long as a call.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -229,7 +231,8 @@ def start_anvil(
         os.close(handle)
         log = Path(name)
     shutil.rmtree(_past_states(log), ignore_errors=True)  # of one that was killed
-    command += ["--cache-path", str(_past_states(log)), *extra]
+    command += ["--cache-path", str(_past_states(log))]
+    command += ["--max-persisted-states", str(_PAST_STATES), *extra]
     with log.open("wb") as output:
         # A session of its own: Ctrl-C in the terminal is ours to turn into a clean stop.
         child = subprocess.Popen(
