@@ -2,8 +2,8 @@
 """Packs the Arrow messages of a segment into zstd frames.
 
 Over all columns of a segment zstd is begun once, not once for each buffer, which in small segments
-takes longer than to compress it, and costs bytes. What a frame must not do is mix columns that are
-unlike each other: where a new one saves bytes is found out on the first rows of a table.
+takes longer than to compress it, and costs bytes. Columns that are unlike each other stand within a
+frame in blocks of their own: where a new one saves bytes is found out on the first rows of a table.
 """
 
 import struct
@@ -11,33 +11,44 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from truthmark.errors import CodecError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LENGTH_SIZE: Final = 4
-# What a frame may hold at most: so much zstd keeps in sight at its fastest level, in one segment.
-_MOST: Final = 256 << 10
+# What a frame may hold at most, as readers take it.
+_MOST: Final = 8 << 20
+# In between pyarrow's call for one buffer takes less time than its stream; of more than that zstd
+# does not keep all in sight, so it says that it keeps less.
+_SMALL: Final = 16 << 10
+_LARGE: Final = 256 << 10
 _LEAST: Final = 256
-_MOST_FRAMES: Final = 32
-# A frame more must save so much of all: it takes as long to begin one as to compress some KiB.
-_GAIN: Final = 0.01
+_MOST_BLOCKS: Final = 32
+# A block more must save so much of all.
+_GAIN: Final = 0.005
 _RECORD_BATCH: Final = 3
 _MARK: Final = b"\xff\xff\xff\xff"
 END: Final = _MARK + bytes(4)
 """The end of a stream."""
+_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 # The same as a frame: magic number, single segment of 8 bytes, one last block, as it is.
-_END_FRAME: Final = b"\x28\xb5\x2f\xfd\x20\x08\x41\x00\x00" + END
+_END_FRAME: Final = _MAGIC + b"\x20\x08\x41\x00\x00" + END
+# How frames begin: one of which zstd was not told the size, then how much of it is kept in sight
+# (one byte); one of a single segment, all of it in sight, then its size (four bytes).
+_SIZE_UNKNOWN: Final = _MAGIC + b"\x00"
+_SINGLE_SEGMENT: Final = _MAGIC + b"\xa0"
 
 
 class FramePacker:
     """Packs messages of one table, each segment's by itself."""
 
     def __init__(self) -> None:
-        """Pack into as few frames as may be, until `learn`."""
+        """Pack into as few blocks as may be, until `learn`."""
         import pyarrow as pa
 
         self._codec = pa.Codec("zstd")
-        # Of the buffers of a record batch those with which a frame begins.
+        # Of the buffers of a record batch those with which a block begins.
         self._begins: tuple[int, ...] = ()
 
     def pack(self, messages: "Sequence[pa.Buffer]") -> list[bytes]:
@@ -48,29 +59,33 @@ class FramePacker:
         """
         frames = [b""]
         for message in messages:
-            for start, stop in pairwise(self._places(message)):
-                frames.append(self._compressed(message, start, stop))
+            begins = self._places(message)
+            for start in range(0, len(message), _MOST):
+                stop = min(start + _MOST, len(message))
+                inside = [place for place in begins if start < place < stop]
+                frames.append(self._frame(message, [start, *inside, stop]))
         frames.append(_END_FRAME)
         frames[0] = sum(map(len, frames)).to_bytes(LENGTH_SIZE, "little")
         return frames
 
     def learn(self, message: "pa.Buffer") -> None:
-        """Find out where frames should begin, on the message of a record batch."""
+        """Find out where blocks should begin, on the message of a record batch."""
         buffers = _buffers(message)
         places, numbers = [0], [0]
         for number, (place, stop) in enumerate(pairwise([*buffers, len(message)])):
             # Before a large buffer even the little that stands there may be in its way.
             is_large = 8 * (stop - place) >= len(message)
-            least = _LEAST if is_large else max(4 * _LEAST, len(message) // _MOST_FRAMES)
+            least = _LEAST if is_large else max(4 * _LEAST, len(message) // _MOST_BLOCKS)
             if place - places[-1] >= least and len(message) - place >= least:
                 places.append(place)
                 numbers.append(number)
         places.append(len(message))
         begins = []
+        gain = _GAIN * self._size(message, 0, len(message))
         begin, alone = 0, self._size(message, 0, places[1])
         for number, (place, stop) in zip(numbers[1:], pairwise(places[1:]), strict=True):
             apart, together = self._size(message, place, stop), self._size(message, begin, stop)
-            if alone + apart + _GAIN * self._size(message, 0, len(message)) < together:
+            if alone + apart + gain < together:
                 begins.append(number)
                 begin, alone = place, apart
             else:
@@ -78,20 +93,37 @@ class FramePacker:
         self._begins = tuple(begins)
 
     def _places(self, message: "pa.Buffer") -> list[int]:
-        """Return where frames begin, and the end."""
-        places = [0]
-        if self._begins:
-            buffers = _buffers(message)
-            for number in self._begins:
-                if number < len(buffers) and buffers[number] - places[-1] >= _LEAST:
-                    places.append(buffers[number])
-            if len(places) > 1 and len(message) - places[-1] < _LEAST:
-                places.pop()
-        return [
-            part
-            for start, stop in pairwise([*places, len(message)])
-            for part in range(start, stop, _MOST)
-        ] + [len(message)]
+        """Return where blocks begin, except for the first."""
+        if not self._begins:
+            return []
+        buffers = _buffers(message)
+        places: list[int] = []
+        for number in self._begins:
+            if number < len(buffers) and buffers[number] - (places or [0])[-1] >= _LEAST:
+                places.append(buffers[number])
+        if places and len(message) - places[-1] < _LEAST:
+            places.pop()
+        return places
+
+    def _frame(self, message: "pa.Buffer", places: Sequence[int]) -> bytes:
+        """Return a frame of blocks that begin and end at `places`."""
+        import pyarrow as pa
+
+        size = places[-1] - places[0]
+        if len(places) == 2 and _SMALL < size <= _LARGE:
+            return self._compressed(message, *places)
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, "zstd") as stream:
+            for start, stop in pairwise(places):
+                stream.write(message.slice(start, stop - start))
+                if stop < places[-1]:
+                    stream.flush()  # which ends a block
+        frame = sink.getvalue()
+        # A stream does not know how much follows, so its frame does not say it, as it has to.
+        if frame[: len(_SIZE_UNKNOWN)] != _SIZE_UNKNOWN:
+            raise CodecError("zstd: pyarrow writes other frames than it did; please report this")
+        head = _SINGLE_SEGMENT + size.to_bytes(4, "little")
+        return head + bytes(frame.slice(len(_SIZE_UNKNOWN) + 1).to_pybytes())
 
     def _compressed(self, message: "pa.Buffer", start: int, stop: int) -> bytes:
         part = message.slice(start, stop - start)

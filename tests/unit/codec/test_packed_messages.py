@@ -3,11 +3,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from tests.utils.frames import read_by_the_page
-from truthmark.codec import decoder_child
+from truthmark.codec import decoder_child, packed_messages
 from truthmark.codec.packed_messages import END, FramePacker
 from truthmark.codec.segments import encoded_size
+from truthmark.errors import CodecError
 
 
 def unlike(rows: int) -> pa.RecordBatch:
@@ -40,6 +42,7 @@ def test_pack__columns_unlike_each_other__takes_less_with_what_was_learned() -> 
     after = b"".join(packer.pack([message]))
     plain = bytes(message) + END
     assert check(before, len(plain)) == check(after, len(plain)) == plain
+    assert len(packer.pack([message])) == 3  # its length, one frame of some blocks, the end
     assert len(after) < 0.97 * len(before)
     assert len(after) < 1.05 * encoded_size(unlike(2_000))
 
@@ -54,7 +57,25 @@ def test_pack__columns_like_each_other__begins_zstd_once() -> None:
 
 
 def test_pack__megabytes__are_frames_that_every_reader_takes() -> None:
-    for values in (np.zeros(1 << 20), np.random.default_rng(1).random(1 << 19)):
+    random = np.random.default_rng(1)
+    for values in (np.zeros(1 << 20), random.random(1 << 19), random.random(9 << 17)):
         message = pa.record_batch({"x": values}).serialize()
         segment = b"".join(FramePacker().pack([message]))
         assert check(segment, len(message) + len(END)) == bytes(message) + END
+
+
+def test_pack__few_bytes_or_many_in_blocks__are_frames_that_every_reader_takes() -> None:
+    for rows in (1, 20, 400, 30_000):
+        message = unlike(rows).serialize()
+        packer = FramePacker()
+        packer.learn(message)
+        segment = b"".join(packer.pack([message]))
+        assert check(segment, len(message) + len(END)) == bytes(message) + END
+
+
+def test_pack__a_pyarrow_whose_frames_begin_otherwise__is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packed_messages, "_SIZE_UNKNOWN", b"otherwise")
+    with pytest.raises(CodecError, match="pyarrow writes other frames"):
+        FramePacker().pack([unlike(3).serialize()])
